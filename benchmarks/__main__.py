@@ -11,18 +11,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.alternate import alternate
+from benchmarks.alternate import time_alternately
 from benchmarks.burden import burden_rows
-from benchmarks.machine import machine, run, times_inside
+from benchmarks.machine import run, running_machine, times_inside
 from benchmarks.mending import repair_row
 from benchmarks.projects import container_rows, swallowed_row
 from benchmarks.raising import up_row
-from benchmarks.ratio import More, Row, row
+from benchmarks.ratio import OverheadRow, Row, ratio_row
 
-Measured = Row | More
+MeasuredRow = Row | OverheadRow
 
 RUNS = 20
-FEW = 7            # of what takes seconds each
+FEW_RUNS = 7            # of what takes seconds each
 LOCATIONS = 10_000
 FIND_PORT = "grep -RhoE '127.0.0.1:[0-9]{4,5}' /etc/nginx | head -n 1"
 INSIDE = {
@@ -35,34 +35,34 @@ INSIDE = {
 def help_row() -> Row:
     """`fixer --help` against importing typer, in this environment."""
     python = sys.executable
-    times = alternate(
+    times = time_alternately(
         {"import typer": [python, "-c", "import typer"], "help": [str(Path(python).parent / "fixer"), "--help"]}, RUNS
     )
-    return row("fixer --help", times["help"], "python -c 'import typer'", times["import typer"], 2.5)
+    return ratio_row("fixer --help", times["help"], "python -c 'import typer'", times["import typer"], 2.5)
 
 
 def diagnose_rows(scenario: str) -> list[Row]:
     """`fixer diagnose` as `local` inside a machine against the guide's six steps in the same machine."""
-    with machine(scenario) as container:
+    with running_machine(scenario) as container:
         port = run("docker", "exec", container, "sh", "-c", FIND_PORT)
         env = ["env", f"PORT={port.decode().strip().rpartition(':')[2] or '8000'}"]
         commands = {**INSIDE, "six steps": [*env, *INSIDE["six steps"]]}
         times = times_inside(container, commands, RUNS)
     base = times["six steps"]
     return [
-        row(f"{name} diagnose, {scenario} host", times[name], "the six steps", base, 3, floor=150)
+        ratio_row(f"{name} diagnose, {scenario} host", times[name], "the six steps", base, 3, floor=150)
         for name in ("fixer", "fixer.pyz")
     ]
 
 
 def many_locations_row() -> Row:
     """`fixer diagnose` with 10,000 locations in nginx's configuration against `nginx -T` on it."""
-    with machine("healthy") as container:
+    with running_machine("healthy") as container:
         site = many_locations(LOCATIONS)
         run("docker", "exec", "-i", container, "sh", "-c", "cat > /etc/nginx/conf.d/many.conf", stdin=site)
         run("docker", "exec", container, "nginx", "-q", "-s", "reload")
         times = times_inside(container, {"nginx -T": ["nginx", "-T"], "fixer": INSIDE["fixer"]}, RUNS)
-    return row("fixer diagnose, 10,000 locations", times["fixer"], "nginx -T", times["nginx -T"], 2)
+    return ratio_row("fixer diagnose, 10,000 locations", times["fixer"], "nginx -T", times["nginx -T"], 2)
 
 
 def many_locations(count: int) -> bytes:
@@ -74,21 +74,21 @@ def many_locations(count: int) -> bytes:
     return f"{backend}server {{\n    listen 127.0.0.1:8398;\n    server_name many.example;\n{routes}}}\n".encode()
 
 
-def local_rows() -> Iterator[Measured]:
+def local_rows() -> Iterator[MeasuredRow]:
     """The machine healthy and broken."""
     for scenario in ("healthy", "wrong-port"):
         yield from diagnose_rows(scenario)
 
 
-GROUPS: Mapping[str, Callable[[], Iterable[Measured]]] = {
+GROUPS: Mapping[str, Callable[[], Iterable[MeasuredRow]]] = {
     "help": lambda: [help_row()],
     "local": local_rows,
     "locations": lambda: [many_locations_row()],
     "burden": lambda: burden_rows(INSIDE["fixer"], RUNS),
     "containers": lambda: container_rows(RUNS),
-    "swallowed": lambda: [swallowed_row(INSIDE["fixer"], FEW)],
-    "repair": lambda: [repair_row(INSIDE["fixer"], FEW)],
-    "up": lambda: [up_row(FEW)],
+    "swallowed": lambda: [swallowed_row(INSIDE["fixer"], FEW_RUNS)],
+    "repair": lambda: [repair_row(INSIDE["fixer"], FEW_RUNS)],
+    "up": lambda: [up_row(FEW_RUNS)],
 }
 
 
@@ -99,7 +99,7 @@ def main() -> int:
     if unknown := [word for word in wanted if word not in GROUPS]:
         sys.stderr.write(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}\n")
         return 2
-    rows: list[Measured] = []
+    rows: list[MeasuredRow] = []
     for word in wanted:
         for entry in GROUPS[word]():
             sys.stdout.write(f"{entry}\n")

@@ -9,28 +9,28 @@ import sys
 import time
 
 
-def once(argv: "list[str]") -> float:
+def time_once(argv: "list[str]") -> float:
     """Wall time of one run in milliseconds; its output is read and thrown away, as a pipe would."""
     start = time.perf_counter()
     subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return (time.perf_counter() - start) * 1000
 
 
-def alternate(commands: "dict[str, list[str]]", runs: int) -> "dict[str, list[float]]":
+def time_alternately(commands: "dict[str, list[str]]", runs: int) -> "dict[str, list[float]]":
     """Every command `runs` times, in turn, so that drift of the machine hits all alike."""
     for argv in commands.values():
-        once(argv)
+        time_once(argv)
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, argv in commands.items():
-            times[name].append(once(argv))
+            times[name].append(time_once(argv))
     return times
 
 
 def main() -> None:
     """Read the job, print the times."""
     job = json.load(sys.stdin)
-    json.dump(alternate(job["commands"], job["runs"]), sys.stdout)
+    json.dump(time_alternately(job["commands"], job["runs"]), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 import time
 
 LOG = "/var/log/nginx/error.log"
-LONGEST = 600
+MAX_SECONDS = 600
 LINE = (b"2026/01/02 03:04:05 [error] 71#71: *9 connect() failed (111: Connection refused) while connecting to "
         b"upstream, client: 192.0.2.7, server: old.example, request: \"GET / HTTP/1.1\", upstream: \"http://192.0.2.9:1/\"\n")
 
@@ -32,7 +32,7 @@ def big_log() -> None:
 
 def processes() -> None:
     """2,000 processes that sleep."""
-    children = [subprocess.Popen(["sleep", str(LONGEST)]) for _ in range(2000)]
+    children = [subprocess.Popen(["sleep", str(MAX_SECONDS)]) for _ in range(2000)]
     children[-1].wait()
 
 
@@ -47,7 +47,7 @@ def sockets() -> None:
     signal.pause()
 
 
-def there(kind: str) -> bool:
+def is_complete(kind: str) -> bool:
     """Whether the burden is complete."""
     if kind == "big_log":
         return os.path.exists(LOG) and os.path.getsize(LOG) > (1 << 30) - (2 << 20)
@@ -72,13 +72,13 @@ def main() -> int:
         null = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(null, number)
-        signal.alarm(LONGEST)
+        signal.alarm(MAX_SECONDS)
         {"big_log": big_log, "processes": processes, "sockets": sockets}[kind]()
         os._exit(0)
     with open(file, "w") as noted:
         noted.write(str(pid))
     until = time.monotonic() + 120
-    while not there(kind):
+    while not is_complete(kind):
         if time.monotonic() > until:
             return 1
         time.sleep(0.1)

@@ -27,7 +27,7 @@ def lab_ids() -> set[str]:
 
 
 @contextmanager
-def up(scenario: str, stack: str) -> Iterator[str]:
+def running_lab(scenario: str, stack: str) -> Iterator[str]:
     """The id of a fresh lab; taken down afterwards."""
     before = lab_ids()
     run(LAB, "up", scenario, "--stack", stack, "--seed", "11")
@@ -39,14 +39,14 @@ def up(scenario: str, stack: str) -> Iterator[str]:
 
 
 @contextmanager
-def machine(scenario: str) -> Iterator[str]:
+def running_machine(scenario: str) -> Iterator[str]:
     """The container name of a fresh machine with that scenario, fixer installed in /opt; taken down afterwards."""
-    with up(scenario, "host") as lab:
-        install(container := f"{lab}-host")
+    with running_lab(scenario, "host") as lab:
+        install_fixer(container := f"{lab}-host")
         yield container
 
 
-def install(container: str) -> None:
+def install_fixer(container: str) -> None:
     """Copy fixer, typer and the benchmark's own programs; bytecode is made inside, as pip would."""
     with tempfile.TemporaryDirectory() as temporary:
         site = Path(temporary) / "badgateway"

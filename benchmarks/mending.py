@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.machine import machine, run
-from benchmarks.ratio import Row, row
+from benchmarks.machine import run, running_machine
+from benchmarks.ratio import Row, ratio_row
 
 
 def repair_row(fixer: list[str], runs: int) -> Row:
     """Both put a wrong port right in the same file of the same machine and reload nginx; then visitors are well, and
     what fixer does from there on is settling."""
-    with machine("wrong-port") as container:
+    with running_machine("wrong-port") as container:
         run("docker", "cp", Path(__file__).with_name("mends.py"), f"{container}:/opt/mends.py")
         job = {"runs": runs, "fixer": [*fixer[:-1], "repair", "--yes"], "undo": [*fixer[:-1], "undo"]}
         times: dict[str, list[float]] = json.loads(
             run("docker", "exec", "-i", container, "python3", "/opt/mends.py", stdin=json.dumps(job).encode()))
-    return row("fixer repair, wrong-port, until visitors are well", times["fixer"], "six steps, edit, test, reload",
+    return ratio_row("fixer repair, wrong-port, until visitors are well", times["fixer"],
+                     "six steps, edit, test, reload",
                times["by hand"], 1.5)

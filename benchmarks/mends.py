@@ -14,10 +14,10 @@ import urllib.request
 
 ROOT = "/etc/nginx"
 LIMIT = 30.0
-STEADY = 100        # broken answers in a row, each some milliseconds after the other
+STEADY_ANSWERS = 100        # broken answers in a row, each some milliseconds after the other
 
 
-def files() -> "dict[str, bytes]":
+def read_config_files() -> "dict[str, bytes]":
     """nginx's configuration."""
     found = {}
     for folder, _, names in os.walk(ROOT):
@@ -29,7 +29,7 @@ def files() -> "dict[str, bytes]":
     return found
 
 
-def well(host: str) -> bool:
+def is_well(host: str) -> bool:
     """Whether nginx answers with what is no gateway error."""
     request = urllib.request.Request("http://127.0.0.1/login", headers={"Host": host})
     try:
@@ -41,24 +41,24 @@ def well(host: str) -> bool:
         return False
 
 
-def wait(host: str, wanted: bool) -> None:
+def wait_until(host: str, wanted: bool) -> None:
     """Until it is so; broken counts once it has been so for a while, as workers from before a reload answer a little
     longer."""
     until, streak = time.monotonic() + LIMIT, 0
     while True:
-        streak = streak + 1 if well(host) is wanted else 0
-        if streak >= (1 if wanted else STEADY):
+        streak = streak + 1 if is_well(host) is wanted else 0
+        if streak >= (1 if wanted else STEADY_ANSWERS):
             return
         if time.monotonic() > until:
             raise SystemExit(f"the page did not become {'well' if wanted else 'broken'}")
         time.sleep(0.002)
 
 
-def timed(argv: "list[str]", host: str) -> float:
+def time_until_well(argv: "list[str]", host: str) -> float:
     """Milliseconds from the start of a command until the page is well; the command is waited for too."""
     start = time.perf_counter()
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-        wait(host, True)
+        wait_until(host, True)
         taken = (time.perf_counter() - start) * 1000
         child.communicate(timeout=120)
     return taken
@@ -67,29 +67,29 @@ def timed(argv: "list[str]", host: str) -> float:
 def main() -> None:
     """Repair, take back, do the same by hand, take back, and so on."""
     job = json.load(sys.stdin)
-    before = files()
+    before = read_config_files()
     names = subprocess.run(["nginx", "-T"], capture_output=True, text=True, check=False).stdout
     host = next((line.split()[1].strip(";") for line in names.splitlines()
                  if line.split()[:1] == ["server_name"] and line.split()[1].strip(";") not in ("_", '""')), "localhost")
-    wait(host, False)
+    wait_until(host, False)
     times: dict[str, list[float]] = {"fixer": [], "by hand": []}
     for number in range(job["runs"] + 1):
-        taken = timed(job["fixer"], host)
-        changed = {path: data for path, data in files().items() if before.get(path) != data}
+        taken = time_until_well(job["fixer"], host)
+        changed = {path: data for path, data in read_config_files().items() if before.get(path) != data}
         subprocess.run(job["undo"], check=True, capture_output=True)
-        wait(host, False)
+        wait_until(host, False)
         script = ["bash /opt/six_steps.sh"]
         for order, (path, data) in enumerate(changed.items()):
             with open(f"/opt/mended.{order}", "wb") as file:
                 file.write(data)
             script.append(f"cat /opt/mended.{order} > '{path}'")
-        by_hand = timed(["bash", "-c", "; ".join([*script, "nginx -t && nginx -s reload"])], host)
+        by_hand = time_until_well(["bash", "-c", "; ".join([*script, "nginx -t && nginx -s reload"])], host)
         for path, data in before.items():
             if path in changed:
                 with open(path, "wb") as file:
                     file.write(data)
         subprocess.run(["nginx", "-s", "reload"], check=True, capture_output=True)
-        wait(host, False)
+        wait_until(host, False)
         if number:      # the first is a warm-up
             times["fixer"].append(taken)
             times["by hand"].append(by_hand)

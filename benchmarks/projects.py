@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.alternate import alternate
-from benchmarks.machine import machine, times_inside, up
-from benchmarks.ratio import More, Row, more, row
+from benchmarks.alternate import time_alternately
+from benchmarks.machine import running_lab, running_machine, times_inside
+from benchmarks.ratio import OverheadRow, Row, overhead_row, ratio_row
 
 PROBE_LIMIT = 2000.0
 
@@ -16,8 +16,8 @@ PROBE_LIMIT = 2000.0
 def container_rows(runs: int) -> Iterator[Row]:
     """compose:// and docker:// against one `docker exec` for each node that is asked: the containers and the engine."""
     fixer = str(Path(sys.executable).parent / "fixer")
-    with up("wrong-port", "containers") as lab:
-        times = alternate({
+    with running_lab("wrong-port", "containers") as lab:
+        times = time_alternately({
             "exec": ["docker", "exec", f"{lab}-front-1", "true"],
             "compose": [fixer, "diagnose", f"compose://{lab}"],
             "docker": [fixer, "diagnose", f"docker://{lab}-front-1"],
@@ -25,12 +25,12 @@ def container_rows(runs: int) -> Iterator[Row]:
     nodes = 3       # this nginx asks a port of the Docker host, and the container behind that is looked at in both
     for kind in ("compose", "docker"):
         base = [taken * nodes for taken in times["exec"]]
-        yield row(f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, 3)
+        yield ratio_row(f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, 3)
 
 
-def swallowed_row(fixer: list[str], runs: int) -> More:
+def swallowed_row(fixer: list[str], runs: int) -> OverheadRow:
     """A backend whose packets are dropped costs the probe's limit once, however many routes lead there."""
-    with machine("firewall-drop") as container:
+    with running_machine("firewall-drop") as container:
         times = times_inside(container, {"fixer": fixer, "no probe": [*fixer, "--no-probe"]}, runs)
-    return more("fixer diagnose, a dead endpoint that swallows packets", times["fixer"], "--no-probe",
+    return overhead_row("fixer diagnose, a dead endpoint that swallows packets", times["fixer"], "--no-probe",
                 times["no probe"], PROBE_LIMIT + 100)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import LAB, lab_ids, run
-from benchmarks.ratio import Row, row
+from benchmarks.ratio import Row, ratio_row
 
 
 def up_row(runs: int) -> Row:
@@ -19,21 +19,21 @@ def up_row(runs: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="bare-") as temporary:
         for number in range(runs + 1):
             before = lab_ids()
-            taken = _lab()
+            taken = _time_lab_up()
             (lab,) = lab_ids() - before
             try:
                 copy = Path(temporary) / f"stack-{number}"
-                shutil.copytree(_folder(lab), copy, symlinks=True)
+                shutil.copytree(_project_folder(lab), copy, symlinks=True)
             finally:
                 run(LAB, "down", lab)
-            bare = _compose(copy)
+            bare = _time_compose_up(copy)
             if number:
                 times["lab"].append(taken)
                 times["compose"].append(bare)
-    return row("lab up, healthy, containers", times["lab"], "docker compose up --wait", times["compose"], 1.3)
+    return ratio_row("lab up, healthy, containers", times["lab"], "docker compose up --wait", times["compose"], 1.3)
 
 
-def _lab() -> float:
+def _time_lab_up() -> float:
     """Milliseconds of a lab's start, without those between the line that the stack is up and the one that it broke."""
     start = time.perf_counter()
     words = (LAB, "up", "healthy", "--stack", "containers", "--seed", "11")
@@ -48,14 +48,14 @@ def _lab() -> float:
     return (end - start - (broken - up)) * 1000
 
 
-def _folder(lab: str) -> Path:
+def _project_folder(lab: str) -> Path:
     """Where its first container's labels say that the project lies."""
     label = '{{index .Config.Labels "com.docker.compose.project.working_dir"}}'
     first = run("docker", "ps", "-q", "--filter", f"label=com.docker.compose.project={lab}").decode().split()[0]
     return Path(run("docker", "inspect", "-f", label, first).decode().strip())
 
 
-def _compose(folder: Path) -> float:
+def _time_compose_up(folder: Path) -> float:
     """Milliseconds of a bare up; taken down again."""
     words = ("docker", "compose", "--project-name", f"bare-{folder.name}", "--project-directory", str(folder))
     start = time.perf_counter()

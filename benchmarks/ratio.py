@@ -37,7 +37,7 @@ class Row:
         )
 
 
-def row(
+def ratio_row(
     what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float, *, floor: float = 0
 ) -> Row:
     """A row from two lists of milliseconds."""
@@ -45,7 +45,7 @@ def row(
 
 
 @dataclass(frozen=True, slots=True)
-class More:
+class OverheadRow:
     """A row that may take so many milliseconds more than the same without a burden, whatever that takes."""
 
     what: str
@@ -65,6 +65,6 @@ class More:
                 f"{self.baseline} ({self.baseline_median:.0f} ms), limit +{self.limit:g} ms")
 
 
-def more(what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float) -> More:
+def overhead_row(what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float) -> OverheadRow:
     """A row from two lists of milliseconds."""
-    return More(what, statistics.median(times), baseline, statistics.median(base), limit)
+    return OverheadRow(what, statistics.median(times), baseline, statistics.median(base), limit)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 
-from fixer.stdio import endure
+from fixer.stdio import protect_streams
 
 
 def main() -> int:
     """Run the command line. A Ctrl-C during the imports waits for them and ends as one line, like any other."""
-    endure()
+    protect_streams()
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
     if heard:
@@ -19,10 +19,10 @@ def main() -> int:
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return start.main(instead=_interrupted if early else None)
+    return start.main(instead=_raise_interrupt if early else None)
 
 
-def _interrupted() -> None:
+def _raise_interrupt() -> None:
     raise KeyboardInterrupt
 
 

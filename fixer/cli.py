@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fixer import __version__, error_boundary
-from fixer.diagnose_command import ask_ahead, health_code, look, looking
+from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
 from fixer.errors import UsageError
 
 app = typer.Typer(
@@ -48,12 +48,12 @@ Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS"
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
 
 
-def called(words: list[str]) -> object:
+def run_command_line(words: list[str]) -> object:
     """Run the command that these words call; its exit code."""
-    return _app_for(words)(args=words, prog_name="fixer", standalone_mode=False)
+    return _app_with_command(words)(args=words, prog_name="fixer", standalone_mode=False)
 
 
-def _app_for(words: Sequence[str]) -> typer.Typer:
+def _app_with_command(words: Sequence[str]) -> typer.Typer:
     """The app with the one command that is called; whole where none is, so that help and suggestions know them all."""
     called = [c for c in app.registered_commands if c.callback is not None and c.callback.__name__ in words[:1]]
     if not called:
@@ -88,7 +88,7 @@ def diagnose(
     if as_json and form not in (None, Format.JSON):
         raise UsageError("--json and --format ask for different things", "give one of them")
     shown = Format.JSON if as_json else form or Format.CONSOLE
-    raise typer.Exit(look(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe))
+    raise typer.Exit(run_diagnose(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe))
 
 
 @app.command()
@@ -106,11 +106,12 @@ def repair(
 ) -> None:
     """Show the change, ask, make it, prove it."""
     from fixer.app.repair import repair as run
-    from fixer.app.request import Repairing, parse_inputs
+    from fixer.app.request import RepairRequest, parse_inputs
     from fixer.terminal import Terminal
 
-    options = Repairing(
-        looking(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None, inputs=parse_inputs(values or []),
+    options = RepairRequest(
+        make_request(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None,
+        inputs=parse_inputs(values or []),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
     )
     result = run(target, options, Terminal())
@@ -131,10 +132,10 @@ def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Check only what proves health."""
-    ask_ahead(target)
+    prefetch_local(target)
     from fixer.app.inspect_target import verify as check
 
-    result = check(target, looking(url, wait, no_probe))
+    result = check(target, make_request(url, wait, no_probe))
     if as_json:
         from fixer.render.to_json import render
 
@@ -202,18 +203,18 @@ def collect(
 ) -> None:
     """Save redacted evidence as a bundle."""
     if script:
-        from fixer.observe.script_bundle import script as printed
+        from fixer.observe.script_bundle import script_text
 
         if output or target != "local":
             raise UsageError("--script takes neither a target nor --output",
                              "fixer collect --script >collect.sh; there: sh collect.sh incident.bundle")
-        error_boundary.emit(printed())
+        error_boundary.emit(script_text())
         return
     if not output:
         raise UsageError("collect needs the name of a file: --output FILE", "or --script, for a host to run it on")
     from fixer.app.collect import collect as save
 
-    error_boundary.emit(save(target, looking(url, wait, no_probe), output))
+    error_boundary.emit(save(target, make_request(url, wait, no_probe), output))
 
 
 @app.command()
@@ -221,7 +222,7 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
     """Remember a healthy deployment as last known good."""
     from fixer.app.learn import learn as remember
 
-    result = remember(target, looking("", wait, no_probe=False))
+    result = remember(target, make_request("", wait, no_probe=False))
     if as_json:
         from fixer.render.to_json import render
 
@@ -235,17 +236,17 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
 @app.command()
 def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.")]) -> None:
     """Show the page of one cause."""
-    from fixer.app.cause_catalogue import page
+    from fixer.app.cause_catalogue import cause_page
 
-    error_boundary.emit(page(cause))
+    error_boundary.emit(cause_page(cause))
 
 
 @app.command()
 def causes(as_json: AsJson = False) -> None:
     """List every cause that can be found."""
-    from fixer.app.cause_catalogue import catalogue
+    from fixer.app.cause_catalogue import catalogue_report
 
-    listed = catalogue()
+    listed = catalogue_report()
     if as_json:
         from fixer.render.to_json import render
 
@@ -280,12 +281,12 @@ def ignore(
     if forget:
         report = ignore.withdraw(target, forget)
     else:
-        report = ignore.ignore(target, cause, where, because, until) if cause else ignore.listed(target)
+        report = ignore.ignore(target, cause, where, because, until) if cause else ignore.list_ignored(target)
     if as_json:
         from fixer.render.to_json import render
 
         error_boundary.emit(render(report))
     else:
-        from fixer.render.outcome_text import accepted_text
+        from fixer.render.outcome_text import ignored_text
 
-        error_boundary.emit(accepted_text(report))
+        error_boundary.emit(ignored_text(report))

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from fixer import error_boundary
 
 if TYPE_CHECKING:
-    from fixer.app.request import Looking
+    from fixer.app.request import DiagnoseRequest
 
 
-def look(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0, no_probe: bool = False,
+def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,
+                 no_probe: bool = False,
          ) -> int:
     """`fixer diagnose`: one look, printed; its exit code."""
-    ask_ahead(target)
+    prefetch_local(target)
     from fixer.app.inspect_target import diagnose
 
-    report = diagnose(target, looking(url, wait, no_probe))
+    report = diagnose(target, make_request(url, wait, no_probe))
     if form == "json":
         from fixer.render.to_json import render
 
@@ -38,19 +39,19 @@ def look(target: str, form: str, *, url: str = "", verbose: bool = False, wait: 
     return health_code(report.verdict)
 
 
-def ask_ahead(target: str) -> None:
+def prefetch_local(target: str) -> None:
     """What takes long to be answered is asked before the use-case is even imported."""
     if target == "local":
-        from fixer.hosts.nodes.local_node import ask_ahead as ask
+        from fixer.hosts.nodes.local_node import start_prefetch as ask
 
         ask()
 
 
-def looking(url: str, wait: float, no_probe: bool) -> Looking:
+def make_request(url: str, wait: float, no_probe: bool) -> DiagnoseRequest:
     """How to look, checked."""
-    from fixer.app.request import Looking, check_url
+    from fixer.app.request import DiagnoseRequest, check_url
 
-    return Looking(url=check_url(url), wait=wait, no_probe=no_probe)
+    return DiagnoseRequest(url=check_url(url), wait=wait, no_probe=no_probe)
 
 
 def health_code(verdict: str) -> int:

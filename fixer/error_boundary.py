@@ -10,18 +10,18 @@ from typing import Protocol
 
 from fixer.errors import FixerError
 
-DEBUG = "BADGATEWAY_DEBUG"
-INTERRUPTED = 130
-BUG = 3
+DEBUG_VARIABLE = "BADGATEWAY_DEBUG"
+INTERRUPTED_CODE = 130
+BUG_CODE = 3
 
-_WITH_VALUE = frozenset({
+_VALUE_OPTIONS = frozenset({
     "--format", "--url", "--wait", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
     "--where", "--because", "--until",
 })
-_NO_TARGET = frozenset({"explain", "causes"})
+_NO_TARGET_COMMANDS = frozenset({"explain", "causes"})
 
 
-class _Parsed(Protocol):
+class _ClickError(Protocol):
     """What the parser's errors tell beside their message."""
 
     exit_code: int
@@ -36,11 +36,11 @@ def run(command: Callable[[], object], argv: Sequence[str]) -> int:
     except FixerError as error:
         return fail(argv, error.exit_code, error.kind, error.message, error.hint)
     except KeyboardInterrupt:
-        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+        return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
     except Exception as error:  # noqa: BLE001 - the boundary: a bug of ours ends as one line too
-        return _failed(argv, error)
-    if code == INTERRUPTED:         # the parser turns an interrupt into this code
-        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+        return _report_exception(argv, error)
+    if code == INTERRUPTED_CODE:         # the parser turns an interrupt into this code
+        return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
     return code if isinstance(code, int) else 0
 
 
@@ -57,7 +57,7 @@ def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = ""
     from fixer.render.to_json import render
 
     if wants_json(argv):
-        emit(render(Failure(SCHEMA_VERSION, target_word(argv), "unknown", ErrorReport(kind, message, hint))))
+        emit(render(Failure(SCHEMA_VERSION, target_argument(argv), "unknown", ErrorReport(kind, message, hint))))
     sys.stderr.write(failure_text(message, hint))
     return code
 
@@ -68,35 +68,35 @@ def wants_json(argv: Sequence[str]) -> bool:
     return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
 
 
-def target_word(argv: Sequence[str]) -> str:
+def target_argument(argv: Sequence[str]) -> str:
     """The TARGET of a command line that may be wrong: its second word that is no option."""
     words: list[str] = []
     skip = False
     for word in argv:
         if skip:
             skip = False
-        elif word in _WITH_VALUE:
+        elif word in _VALUE_OPTIONS:
             skip = True
         elif not word.startswith("-"):
             words.append(word)
-    return words[1] if len(words) > 1 and words[0] not in _NO_TARGET else "local"
+    return words[1] if len(words) > 1 and words[0] not in _NO_TARGET_COMMANDS else "local"
 
 
-def _failed(argv: Sequence[str], error: Exception) -> int:
+def _report_exception(argv: Sequence[str], error: Exception) -> int:
     """The end of what is no error of ours: the parser's own, or a bug."""
     if "typer" not in sys.modules:     # a plain look does without the parser
-        return _bug(argv, error)
+        return _report_bug(argv, error)
     import typer
 
     if isinstance(error, typer.Abort):
-        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+        return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
     # wherever this version of typer keeps them
     said = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-    return _parser_error(argv, error) if isinstance(error, said) else _bug(argv, error)
+    return _report_parser_error(argv, error) if isinstance(error, said) else _report_bug(argv, error)
 
 
-def _parser_error(argv: Sequence[str], error: Exception) -> int:
-    parsed: _Parsed = error  # type: ignore[assignment]   # a ClickException has both, in every version
+def _report_parser_error(argv: Sequence[str], error: Exception) -> int:
+    parsed: _ClickError = error  # type: ignore[assignment]   # a ClickException has both, in every version
     context = getattr(error, "ctx", None)
     # an option without its argument comes without a context
     path = getattr(context, "command_path", "") or " ".join(("fixer", *(w for w in argv[:1] if not w.startswith("-"))))
@@ -104,13 +104,13 @@ def _parser_error(argv: Sequence[str], error: Exception) -> int:
     return fail(argv, parsed.exit_code, "usage", message, f"see: {path} --help")
 
 
-def _bug(argv: Sequence[str], error: Exception) -> int:
+def _report_bug(argv: Sequence[str], error: Exception) -> int:
     import traceback  # only for a bug of ours
 
-    if os.environ.get(DEBUG):
+    if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
     said = " ".join(str(error).split())[:200]
     message = f"a bug of fixer: {type(error).__name__}{f': {said}' if said else ''}{place}"
-    return fail(argv, BUG, "bug", message, f"nothing more was done; {DEBUG}=1 shows where it happened")
+    return fail(argv, BUG_CODE, "bug", message, f"nothing more was done; {DEBUG_VARIABLE}=1 shows where it happened")

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from fixer.errors import UsageError
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
-from fixer.model.plan import Plan, Risk, Withheld, only_starts
+from fixer.model.plan import Plan, Risk, Withheld, has_only_starts
 
-_RISKS: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
-_REPAIRED = frozenset({"root", "contributing"})
+_RISK_RANK: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
+_REPAIRED_ROLES = frozenset({"root", "contributing"})
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RepairPolicy:
     """How far a repair may go: up to that risk, and only what nothing forbids (the reason, or an empty text)."""
 
     max_risk: Risk = "safe"
@@ -23,7 +23,7 @@ class Policy:
 
 
 def plan(
-    diagnosis: Diagnosis, policy: Policy, *, only: str | None = None, inputs: Inputs | None = None,
+    diagnosis: Diagnosis, policy: RepairPolicy, *, only: str | None = None, inputs: Inputs | None = None,
     strict: bool = True,
 ) -> Plan:
     """What this round does: the first allowed repair, root causes first.
@@ -32,14 +32,14 @@ def plan(
     usage; later rounds no longer ask for what an earlier one has used.
     """
     given = inputs or {}
-    offers = tuple(_offers(diagnosis))
+    offers = tuple(_offered_repairs(diagnosis))
     if strict:
-        check_words(diagnosis, only, given)
+        check_options(diagnosis, only, given)
     withheld: list[Withheld] = []
     for finding, repair in offers:
         if only is not None and repair.id != only and not repair.waits:
             continue
-        obstacle = _obstacle(finding, repair, policy, given)
+        obstacle = _find_obstacle(finding, repair, policy, given)
         if obstacle is None:
             return Plan(
                 finding.cause, repair.id, repair.risk, repair.summary, repair.steps, tuple(withheld), repair.waits,
@@ -49,21 +49,21 @@ def plan(
     return Plan(None, None, "safe", "", (), tuple(withheld))
 
 
-def _offers(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
+def _offered_repairs(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
     for finding in diagnosis.findings:
-        if finding.role in _REPAIRED:
+        if finding.role in _REPAIRED_ROLES:
             for repair in finding.repairs:
                 yield finding, repair
 
 
-def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
+def check_options(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
 
     A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, others
     may be asked for only after it: a program tells one missing variable at a time, and one that is stopped or still
     starting tells none.
     """
-    offers = tuple(_offers(diagnosis))
+    offers = tuple(_offered_repairs(diagnosis))
     if not offers:
         return
     ids = tuple(dict.fromkeys(repair.id for _, repair in offers))
@@ -74,7 +74,7 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     for _, repair in offers:
         for asked in repair.needs:
             needs.setdefault(asked.key, []).append(asked)
-    later = waits or bool(needs.keys() & inputs.keys()) or any(only_starts(repair.steps) for _, repair in offers)
+    later = waits or bool(needs.keys() & inputs.keys()) or any(has_only_starts(repair.steps) for _, repair in offers)
     for key, value in inputs.items():
         asking = needs.get(key, [])
         if not asking and later:
@@ -109,7 +109,7 @@ def _is_missing(need: Need, inputs: Inputs) -> bool:
     return need.default is None and (given is None or (need.kind == "choice" and given not in need.choices))
 
 
-def _obstacle(finding: Finding, repair: Repair, policy: Policy, inputs: Inputs) -> Withheld | None:
+def _find_obstacle(finding: Finding, repair: Repair, policy: RepairPolicy, inputs: Inputs) -> Withheld | None:
     if repair.waits:
         return None
     if repair.risk == "manual":
@@ -117,7 +117,7 @@ def _obstacle(finding: Finding, repair: Repair, policy: Policy, inputs: Inputs) 
     missing = [need for need in repair.needs if _is_missing(need, inputs)]
     flags = [f"--set {need.key}={'VALUE' if need.kind != 'choice' else '|'.join(need.choices)}" for need in missing]
     reasons = [need.why for need in missing]
-    if _RISKS[repair.risk] > _RISKS[policy.max_risk]:
+    if _RISK_RANK[repair.risk] > _RISK_RANK[policy.max_risk]:
         flags.insert(0, f"--max-risk {repair.risk}")
         reasons.insert(0, f"it is {repair.risk}")
     if flags:

@@ -69,7 +69,7 @@ class Rules:
             return False
         return not only or any(fnmatchcase(word, glob) for word in names for glob in only)
 
-    def told(self) -> str:
+    def summary_text(self) -> str:
         """The rules in one line."""
         parts = [f"up to {self.max_risk}"]
         parts += [f"services {', '.join(self.services)}"] if self.services else []
@@ -82,41 +82,42 @@ def parse_rules(data: bytes, where: str) -> Rules:
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _wrong(where, str(error)) from error
+        raise _policy_error(where, str(error)) from error
     unknown = sorted(set(table) - {"max_risk", "services", "hours"})
     if unknown:
-        raise _wrong(where, f"no key is called {unknown[0]}; there are max_risk, services and hours")
+        raise _policy_error(where, f"no key is called {unknown[0]}; there are max_risk, services and hours")
     risk = table.get("max_risk", "disruptive")
     if risk not in ("safe", "disruptive"):
-        raise _wrong(where, "max_risk is safe or disruptive")
-    hours = _words(table, "hours", where)
-    return Rules(where, risk, _words(table, "services", where), hours, tuple(_window(text, where) for text in hours))
+        raise _policy_error(where, "max_risk is safe or disruptive")
+    hours = _read_texts(table, "hours", where)
+    return Rules(where, risk, _read_texts(table, "services", where), hours,
+                 tuple(_parse_window(text, where) for text in hours))
 
 
-def _wrong(where: str, why: str) -> NeedsPerson:
+def _policy_error(where: str, why: str) -> NeedsPerson:
     return NeedsPerson(f"{where}: {why}", "mend the policy; until then nothing is repaired without a person")
 
 
-def _words(table: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
+def _read_texts(table: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
     if key not in table:
         return ()
     value = table[key]
     if not isinstance(value, list) or not all(isinstance(word, str) and word.lstrip("!").strip() for word in value):
-        raise _wrong(where, f"{key} is a list of texts")
+        raise _policy_error(where, f"{key} is a list of texts")
     if not value:       # it could mean all or none
-        raise _wrong(where, f"{key} is empty; leave it out where it should limit nothing")
+        raise _policy_error(where, f"{key} is empty; leave it out where it should limit nothing")
     return tuple(value)
 
 
-def _window(text: str, where: str) -> Window:
+def _parse_window(text: str, where: str) -> Window:
     match = _WINDOW.fullmatch(text.strip().lower())
     names = [name for name in (match["first"], match["last"]) if name] if match else []
     if match is None or not text.strip() or any(name not in _DAYS for name in names):
-        raise _wrong(where, f"hours are written 'mon-fri 22:00-06:00', not {text!r}")
+        raise _policy_error(where, f"hours are written 'mon-fri 22:00-06:00', not {text!r}")
     begin = int(match["from"]) * 60 + int(match["from_minute"]) if match["from"] else 0
     end = int(match["to"]) * 60 + int(match["to_minute"]) if match["to"] else 24 * 60
     if max(begin, end) > 24 * 60 or begin == end:
-        raise _wrong(where, f"{text!r} names no time of a day")
+        raise _policy_error(where, f"{text!r} names no time of a day")
     first = _DAYS.index(names[0]) if names else 0
     length = 7 if not names else (_DAYS.index(names[-1]) - first) % 7 + 1
     return Window(frozenset((first + number) % 7 for number in range(length)), begin, end)

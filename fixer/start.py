@@ -15,32 +15,33 @@ gc.set_threshold(100_000)     # a short run that makes many objects and hardly a
 
 from fixer import error_boundary  # noqa: E402
 
-_ALONE = frozenset({"--json", "--verbose", "-v", "--no-probe"})
+_FLAG_OPTIONS = frozenset({"--json", "--verbose", "-v", "--no-probe"})
 
 
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
     """Run one command line and return its exit code; `instead` is what is run, within the same bounds."""
     words = list(sys.argv[1:] if argv is None else argv)
-    code = error_boundary.run(instead or plain_look(words) or (lambda: _parsed(words)), words)
+    code = error_boundary.run(instead or plain_diagnose(words) or (lambda: _run_parsed(words)), words)
     if argv is None:
         gc.freeze()     # the end of the process frees it all at once: Python would first look at every object for 20 ms
     return code
 
 
-def plain_look(words: Sequence[str]) -> Callable[[], int] | None:
+def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
     """The work of a plain `fixer diagnose`; None for any other command line."""
     options = [word for word in words[1:] if word.startswith("-")]
     targets = [word for word in words[1:] if not word.startswith("-")]
-    if words[:1] != ["diagnose"] or len(targets) > 1 or not _ALONE.issuperset(options):
+    if words[:1] != ["diagnose"] or len(targets) > 1 or not _FLAG_OPTIONS.issuperset(options):
         return None
     form = "json" if "--json" in options else "console"
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
-    from fixer.diagnose_command import look
+    from fixer.diagnose_command import run_diagnose
 
-    return lambda: look(targets[0] if targets else "local", form, verbose=verbose, no_probe="--no-probe" in options)
+    return lambda: run_diagnose(targets[0] if targets else "local", form, verbose=verbose,
+                                no_probe="--no-probe" in options)
 
 
-def _parsed(words: list[str]) -> object:
-    from fixer.cli import called
+def _run_parsed(words: list[str]) -> object:
+    from fixer.cli import run_command_line
 
-    return called(words)
+    return run_command_line(words)

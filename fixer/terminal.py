@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from fixer.model.diagnosis import Need
-from fixer.render.terminal_text import Style, clean, plain
+from fixer.render.terminal_text import Style, clean, plain_text
 
 
 def style_of(stream: TextIO) -> Style:
@@ -37,7 +37,7 @@ class Terminal:
 
     def tell(self, line: str) -> None:
         sign = self.style.paint(self.style.sign("✔"), "green")
-        self._write(f"{sign} {plain(clean(line), self.style)}\n")
+        self._write(f"{sign} {plain_text(clean(line), self.style)}\n")
 
     def show(self, lines: list[str]) -> None:
         self._write("\n".join(lines) + "\n")
@@ -54,12 +54,12 @@ class Terminal:
         for number, choice in enumerate(need.choices, 1):
             self._write(f"  {number}. {clean(choice)}\n")
         if need.kind == "secret":
-            return _hidden()
+            return _read_hidden_value()
         default = f" [{clean(need.default)}]" if need.default is not None else ""
         self._write(f"  {clean(need.key)}{default}: ")
         said = self._source.readline().strip()
         if need.choices:
-            return _chosen(said, need.choices) or need.default
+            return _parse_choice(said, need.choices) or need.default
         return said or need.default
 
     def _write(self, text: str) -> None:
@@ -67,7 +67,7 @@ class Terminal:
         self._sink.flush()
 
 
-def _hidden() -> str | None:
+def _read_hidden_value() -> str | None:
     from getpass import getpass
 
     try:
@@ -76,7 +76,7 @@ def _hidden() -> str | None:
         return None
 
 
-def _chosen(said: str, choices: tuple[str, ...]) -> str | None:
+def _parse_choice(said: str, choices: tuple[str, ...]) -> str | None:
     if said in choices:
         return said
     return choices[int(said) - 1] if said.isdecimal() and 1 <= int(said) <= len(choices) else None

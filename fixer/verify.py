@@ -13,21 +13,22 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
-_DENIED = "(13: Permission denied)"
-_STEPWISE = frozenset({"unit-misconfigured"})      # causes of which a start shows one fault after the other
-_PLAIN = frozenset({"container-paused", "backend-sigstop"})      # states that are seen as such, and then no more
-_RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
+_PERMISSION_DENIED = "(13: Permission denied)"
+_STEPWISE_CAUSES = frozenset({"unit-misconfigured"})      # causes of which a start shows one fault after the other
+# states that are seen as such, and then no more
+_DIRECT_VARIANTS = frozenset({"container-paused", "backend-sigstop"})
+_STATE_RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """A snapshot and what it means."""
 
     snapshot: Snapshot
     diagnosis: Diagnosis
 
     @property
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """No finding of role root or contributing, and routes that could be judged."""
         return self.diagnosis.verdict == "healthy"
 
@@ -36,30 +37,30 @@ class Look:
 class Verification:
     """`better` is what keeps a round: the finding is gone and nothing that answered stopped answering."""
 
-    better: bool
-    fixed: bool
+    is_better: bool
+    is_fixed: bool
     regressions: tuple[str, ...]
 
 
-def compare(before: Look, after: Look, addressed: Finding) -> Verification:
+def compare(before: Observation, after: Observation, addressed: Finding) -> Verification:
     """Judge a round by a look before it and a look after it."""
-    fixed = after.healthy or (not _still_found(before, after, addressed) and (
-        _answer_now(before, after, addressed) or not _undetermined(before, after, addressed.cause)
-        or _laid_bare(before, after, addressed) or addressed.variant in _PLAIN))
+    fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
+        _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
+        or _has_revealed_fault(before, after, addressed) or addressed.variant in _DIRECT_VARIANTS))
     regressions = tuple(_regressions(before, after))
     return Verification(fixed and not regressions, fixed, regressions)
 
 
-def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
+def _is_still_found(before: Observation, after: Observation, addressed: Finding) -> bool:
     then, now = _keys_by_id(before.snapshot), _keys_by_id(after.snapshot)
     alike = [f.service for f in before.diagnosis.findings if f.cause == addressed.cause]
     neighbours = {*alike} - {addressed.service, None}
     routes = {key for route in addressed.routes for key in then.get(route, ())}
-    explained = {route for f in _come_to_light(before, after) for route in f.routes}
+    explained = {route for f in _new_root_findings(before, after) for route in f.routes}
     for finding in after.diagnosis.findings:
         if finding.role == "consequence" and finding.routes and explained.issuperset(finding.routes):
             continue        # what it comes from shows by now, and is the next to be mended
-        if finding.cause != addressed.cause or finding.role == "advice" or _asks_for_another(addressed, finding):
+        if finding.cause != addressed.cause or finding.role == "advice" or _is_next_fault(addressed, finding):
             continue
         if addressed.service is not None and finding.service in neighbours:
             continue        # another server of the same upstream, which had its own fault of that kind before
@@ -71,47 +72,47 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
     return False
 
 
-def _come_to_light(before: Look, after: Look) -> Iterator[Finding]:
+def _new_root_findings(before: Observation, after: Observation) -> Iterator[Finding]:
     """Roots of causes of which the look before knew nothing."""
     known = {finding.cause for finding in before.diagnosis.findings}
     yield from (f for f in after.diagnosis.findings if f.role == "root" and f.cause not in known)
 
 
-def _asks_for_another(addressed: Finding, now: Finding) -> bool:
+def _is_next_fault(addressed: Finding, now: Finding) -> bool:
     """What was given is no longer asked for and something else is: a program tells one missing variable at a time, and
     systemd one fault of a unit."""
-    if addressed.service == now.service and addressed.variant != now.variant and addressed.variant in _PLAIN:
+    if addressed.service == now.service and addressed.variant != now.variant and addressed.variant in _DIRECT_VARIANTS:
         return True
-    if addressed.cause in _STEPWISE and addressed.service == now.service and addressed.variant != now.variant:
+    if addressed.cause in _STEPWISE_CAUSES and addressed.service == now.service and addressed.variant != now.variant:
         return None not in (addressed.variant, now.variant)
     then, keys = ({need.key for repair in f.repairs for need in repair.needs} for f in (addressed, now))
     return bool(then and keys) and not then & keys
 
 
-def _answer_now(before: Look, after: Look, addressed: Finding) -> bool:
+def _is_answering_now(before: Observation, after: Observation, addressed: Finding) -> bool:
     """All routes that it was about answer: what cannot be told now is told of others."""
     now = _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes)
     return bool(keys) and all(key in now and now[key].state == "ok" for key in keys)
 
 
-def _laid_bare(before: Look, after: Look, addressed: Finding) -> bool:
+def _has_revealed_fault(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Its routes fail for certain by another cause now, which could not be seen before: the first hid it, and that
     nobody can tell more of the first behind it is no doubt that it is gone."""
     now, health = _keys_by_id(after.snapshot), _health_by_key(after)
-    told = {key for f in _come_to_light(before, after) if f.confidence == "certain"
+    told = {key for f in _new_root_findings(before, after) if f.confidence == "certain"
             for route in f.routes for key in now.get(route, ())}
     keys = route_keys(before.snapshot, addressed.routes)
     return bool(keys) and all(key in told or (key in health and health[key].state == "ok") for key in keys)
 
 
-def _undetermined(before: Look, after: Look, cause: str) -> bool:
+def _has_new_unknowns(before: Observation, after: Observation, cause: str) -> bool:
     """Something about that cause is not known which was known before: the neighbour's trouble was there already."""
-    missing = [set(_missing(look, cause)) for look in (before, after)]
+    missing = [set(_missing_facts(look, cause)) for look in (before, after)]
     return bool(missing[1] - missing[0])
 
 
-def _missing(look: Look, cause: str) -> Iterator[str]:
+def _missing_facts(look: Observation, cause: str) -> Iterator[str]:
     for check in look.diagnosis.checks:
         if check.cause == cause and isinstance(check.verdict, Undetermined):
             yield from check.verdict.missing or ("why",)
@@ -119,26 +120,26 @@ def _missing(look: Look, cause: str) -> Iterator[str]:
             yield from check.verdict.missing
 
 
-def _regressions(before: Look, after: Look) -> Iterator[str]:
+def _regressions(before: Observation, after: Observation) -> Iterator[str]:
     now = _health_by_key(after)
     for key, health in _health_by_key(before).items():
         if health.state not in ("ok", "degraded"):
             continue
         found = now.get(key)
         if found is None:
-            yield f"{_name(key)} is gone"
-        elif _RANK[found.state] < _RANK[health.state]:
-            yield f"{_name(key)} answered before and now {found.reason or found.state}"
+            yield f"{_route_name(key)} is gone"
+        elif _STATE_RANK[found.state] < _STATE_RANK[health.state]:
+            yield f"{_route_name(key)} answered before and now {found.reason or found.state}"
 
 
-def _health_by_key(look: Look) -> dict[RouteKey, RouteHealth]:
+def _health_by_key(look: Observation) -> dict[RouteKey, RouteHealth]:
     health = {entry.route: entry for entry in look.diagnosis.health}
     worst: dict[RouteKey, RouteHealth] = {}
     for facts in look.snapshot.routes:
         entry = health.get(facts.route.id)
-        for key in _keys(facts) if entry is not None else ():
+        for key in _keys_of_route(facts) if entry is not None else ():
             known = worst.get(key)
-            if entry is not None and (known is None or _RANK[entry.state] < _RANK[known.state]):
+            if entry is not None and (known is None or _STATE_RANK[entry.state] < _STATE_RANK[known.state]):
                 worst[key] = entry
     return worst
 
@@ -150,65 +151,65 @@ def route_keys(snapshot: Snapshot, ids: tuple[str, ...]) -> frozenset[RouteKey]:
 
 
 def _keys_by_id(snapshot: Snapshot) -> dict[str, tuple[RouteKey, ...]]:
-    return {facts.route.id: _keys(facts) for facts in snapshot.routes}
+    return {facts.route.id: _keys_of_route(facts) for facts in snapshot.routes}
 
 
-def _keys(facts: RouteFacts) -> tuple[RouteKey, ...]:
+def _keys_of_route(facts: RouteFacts) -> tuple[RouteKey, ...]:
     route = facts.route
     return tuple((facts.node, route.listen_text, name, route.location) for name in route.server_names or ("",))
 
 
-def _name(key: RouteKey) -> str:
+def _route_name(key: RouteKey) -> str:
     _, listen, server, location = key
     return f"{location} on {server or '_'} ({listen})"
 
 
-def proofs(look: Look) -> tuple[Proof, ...]:
+def proofs(look: Observation) -> tuple[Proof, ...]:
     """The checks that prove health: nginx -t, nginx up, each backend, each route through nginx."""
     snapshot = look.snapshot
     used = {name for facts in snapshot.routes for name in facts.endpoints}
     health = {entry.route: entry for entry in look.diagnosis.health}
     return (
-        *(_test(nginx, snapshot) for nginx in snapshot.nginxes),
-        *(_up(nginx) for nginx in snapshot.nginxes),
-        *(_backend(endpoint) for endpoint in snapshot.endpoints if endpoint.id in used and not endpoint.down),
-        *(_route(facts, health.get(facts.route.id)) for facts in snapshot.routes),
+        *(_nginx_test_proof(nginx, snapshot) for nginx in snapshot.nginxes),
+        *(_nginx_up_proof(nginx) for nginx in snapshot.nginxes),
+        *(_backend_proof(endpoint) for endpoint in snapshot.endpoints if endpoint.id in used and not endpoint.down),
+        *(_route_proof(facts, health.get(facts.route.id)) for facts in snapshot.routes),
     )
 
 
-def verdict_of(look: Look, found: tuple[Proof, ...]) -> HealthVerdict:
+def verdict_of(look: Observation, found: tuple[Proof, ...]) -> HealthVerdict:
     """The diagnosis' verdict, never better than what the proofs show."""
     verdict = look.diagnosis.verdict
     failed = any(proof.state == "failed" for proof in found)
     return "degraded" if verdict == "healthy" and failed else verdict
 
 
-def _test(nginx: Nginx, snapshot: Snapshot) -> Proof:
+def _nginx_test_proof(nginx: Nginx, snapshot: Snapshot) -> Proof:
     """What nginx may not open for whoever asks says nothing of what it may as itself."""
     ordinary = any(node.name == nginx.node and not node.root for node in snapshot.nodes)
     match nginx.test:
-        case Known((_, output)) if ordinary and _DENIED in (refusal := _refusal(output)):
+        case Known((_, output)) if ordinary and _PERMISSION_DENIED in (refusal := _refusal_text(output)):
             return Proof("nginx-test", "unknown", nginx.conf_path, f"not root: {refusal}")
         case Known((0, _)):
             return Proof("nginx-test", "passed", nginx.conf_path, "nginx -t passes")
         case Known((_, output)):
-            return Proof("nginx-test", "failed", nginx.conf_path, _refusal(output))
+            return Proof("nginx-test", "failed", nginx.conf_path, _refusal_text(output))
         case unknown:
             return Proof("nginx-test", "unknown", nginx.conf_path, unknown.reason)
 
 
-def _refusal(output: str) -> str:
+def _refusal_text(output: str) -> str:
     lines = output.splitlines() or ["nginx -t fails"]
     return next((line for line in lines if "[emerg]" in line), lines[0])
 
 
-def _up(nginx: Nginx) -> Proof:
+def _nginx_up_proof(nginx: Nginx) -> Proof:
     if nginx.master_pid is None:
         return Proof("nginx-up", "failed", nginx.node, "no master process")
     return Proof("nginx-up", "passed", nginx.node, f"pid {nginx.master_pid}, {len(nginx.worker_pids)} workers")
 
 
-def _backend(endpoint: Endpoint) -> Proof:
+def _backend_proof(endpoint: Endpoint) -> Proof:
     match endpoint.http:
         case Known(probe) if probe.status is not None:
             return Proof("backend-answers", "passed", endpoint.written, f"HTTP {probe.status}")
@@ -218,7 +219,7 @@ def _backend(endpoint: Endpoint) -> Proof:
             return Proof("backend-answers", "unknown", endpoint.written, unknown.reason)
 
 
-def _route(facts: RouteFacts, health: RouteHealth | None) -> Proof:
+def _route_proof(facts: RouteFacts, health: RouteHealth | None) -> Proof:
     where = f"{facts.route.location} on {(*facts.route.server_names, '_')[0] or '_'} ({facts.route.listen_text})"
     if health is None or health.state == "unknown":
         return Proof("route-answers", "unknown", where, health.reason if health else "not asked")
@@ -226,11 +227,11 @@ def _route(facts: RouteFacts, health: RouteHealth | None) -> Proof:
     return Proof("route-answers", state, where, health.reason, partly=health.state == "degraded")
 
 
-def url_note(look: Look, url: str) -> tuple[str, ...]:
+def url_notes(look: Observation, url: str) -> tuple[str, ...]:
     """Where this nginx answers the user's address well, the 502 comes from something else. Nothing without a URL."""
     if not url:
         return ()
-    route = _route_of(look.snapshot, url)
+    route = _route_at_url(look.snapshot, url)
     if route is None:
         return (f"no route of this nginx takes {url}: its name leads elsewhere, or a location answers it by itself",)
     health = next((entry for entry in look.diagnosis.health if entry.route == route), None)
@@ -239,7 +240,7 @@ def url_note(look: Look, url: str) -> tuple[str, ...]:
     return (f"this nginx answers {url} well ({health.reason}): a 502 seen there comes from something in front of it",)
 
 
-def _route_of(snapshot: Snapshot, url: str) -> str | None:
+def _route_at_url(snapshot: Snapshot, url: str) -> str | None:
     """The id of the route that the address lands in: server name and port first, then the longest prefix."""
     from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from typing import NoReturn
 
-from lab.stdio import endure
+from lab.stdio import protect_streams
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code. A Ctrl-C during the imports ends as one line too."""
-    endure()
+    protect_streams()
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
     if heard:
@@ -20,7 +20,7 @@ def main() -> NoReturn:
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if early:
-        cli.interrupted()
+        cli.exit_interrupted()
     cli.main()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lab.errors import LabError, NotBroken
+from lab.errors import LabError, UnexpectedState
 
 if TYPE_CHECKING:
     from lab.stack.running_lab import Lab
@@ -36,57 +36,57 @@ class StackName(StrEnum):
     HOST = "host"
 
 
-Which = Annotated[str, typer.Argument(metavar="LAB", help="The lab's id, or the scenario it was brought up as.")]
-Word = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario, SCENARIO/VARIANT, or an alias.")]
+LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="The lab's id, or the scenario it was brought up as.")]
+ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario, SCENARIO/VARIANT, or an alias.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except LabError as error:
-        sys.exit(_complain(error.message, error.hint, error.exit_code))
+        sys.exit(_print_error(error.message, error.hint, error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
-        interrupted()
+        exit_interrupted()
     except _ParserError as error:
-        sys.exit(_misused(error))
+        sys.exit(_print_usage_error(error))
     if code == INTERRUPTED:         # the parser turns an interrupt into this code
-        interrupted()
+        exit_interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def interrupted() -> NoReturn:
+def exit_interrupted() -> NoReturn:
     """The end of a command that Ctrl-C ended."""
-    sys.exit(_complain("interrupted; what was begun is removed", "", INTERRUPTED))
+    sys.exit(_print_error("interrupted; what was begun is removed", "", INTERRUPTED))
 
 
-def _complain(message: str, hint: str, code: int) -> int:
+def _print_error(message: str, hint: str, code: int) -> int:
     print(f"lab: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)  # noqa: T201
     return code
 
 
-def _misused(error: Exception) -> int:
+def _print_usage_error(error: Exception) -> int:
     """The parser's own complaint, as one line like any other."""
     said = " ".join(error.format_message().split())  # type: ignore[attr-defined]
     # an option without its argument comes without a context
     words = ("lab", *(word for word in sys.argv[1:2] if not word.startswith("-")))
     path = getattr(getattr(error, "ctx", None), "command_path", "") or " ".join(words)
-    return _complain(said.rstrip("."), f"see: {path} --help", error.exit_code)  # type: ignore[attr-defined]
+    return _print_error(said.rstrip("."), f"see: {path} --help", error.exit_code)  # type: ignore[attr-defined]
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """A polite kill ends like Ctrl-C: what was begun is removed."""
     raise KeyboardInterrupt
 
 
-def _say(line: str) -> None:
+def _print_progress(line: str) -> None:
     """Progress: beside the product of the command."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _find(word: str) -> Lab:
+def _find_lab(word: str) -> Lab:
     from lab.stack.find_lab import find_lab
 
     return find_lab(word)
@@ -100,9 +100,9 @@ def options(
 ) -> None:
     """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
     if scenarios is not None:
-        from lab.paths import use_scenarios_beside
+        from lab.paths import use_extra_scenarios
 
-        use_scenarios_beside(scenarios)
+        use_extra_scenarios(scenarios)
 
 
 @app.command("list")
@@ -114,28 +114,29 @@ def list_scenarios(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(scenario: Word) -> None:
+def show(scenario: ScenarioArgument) -> None:
     """Tell a scenario's story and where it runs."""
-    from lab.scenario.catalog import find, variant_of
+    from lab.scenario.catalog import find_scenario, variant_of
     from lab.verbs.show import show_text
 
-    found = find(scenario)
+    found = find_scenario(scenario)
     typer.echo(show_text(found, variant_of(found, scenario)))
 
 
 @app.command()
 def up(
-    scenario: Word,
+    scenario: ScenarioArgument,
     stack: Annotated[StackName | None, typer.Option(help="Default: the scenario's first.")] = None,
     seed: Annotated[int | None, typer.Option(help="What names, ports and structure are drawn from.")] = None,
     noise: Annotated[int, typer.Option(min=0, max=5, help="How much else goes on that has nothing to do with it.")] = 0,
 ) -> None:
     """Bring a broken stack up, and wait until it is really broken."""
-    from lab.verbs.up import lab_up, risen_text
+    from lab.verbs.up import lab_up, started_text
 
     number = secrets.randbelow(100000) if seed is None else seed
-    risen = lab_up(scenario, stack.value if stack else None, number, _say, chosen_seed=seed is not None, noise=noise)
-    typer.echo(risen_text(risen))
+    risen = lab_up(scenario, stack.value if stack else None, number, _print_progress, chosen_seed=seed is not None,
+                   noise=noise)
+    typer.echo(started_text(risen))
 
 
 @app.command()
@@ -144,55 +145,54 @@ def status(as_json: AsJson = False) -> None:
     import json
 
     from lab.stack.docker_command import require_docker
-    from lab.verbs.status import status as look
-    from lab.verbs.status import status_text
+    from lab.verbs.status import collect_statuses, status_text
 
     require_docker()
-    entries = look()
+    entries = collect_statuses()
     typer.echo(json.dumps({"labs": entries}, indent=2) if as_json else status_text(entries))
 
 
 @app.command()
 def logs(
-    lab: Which, part: Annotated[str, typer.Argument(metavar="[SERVICE]")] = "",
+    lab: LabArgument, part: Annotated[str, typer.Argument(metavar="[SERVICE]")] = "",
     follow: Annotated[bool, typer.Option(help="Go on until Ctrl-C.")] = True,
 ) -> None:
     """Follow the logs of a lab."""
     from lab.verbs.shell import logs_argv
 
-    argv = logs_argv(_find(lab), part, follow=follow)
+    argv = logs_argv(_find_lab(lab), part, follow=follow)
     os.execvp(argv[0], argv)  # noqa: S606
 
 
 @app.command()
 def shell(
-    lab: Which, part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or its name.")] = "",
+    lab: LabArgument, part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or its name.")] = "",
 ) -> None:
     """Open a shell inside."""
     from lab.verbs.shell import shell_argv
 
-    argv = shell_argv(_find(lab), part)
+    argv = shell_argv(_find_lab(lab), part)
     os.execvp(argv[0], argv)  # noqa: S606
 
 
 @app.command()
-def hint(lab: Which) -> None:
+def hint(lab: LabArgument) -> None:
     """Give the next hint, one at a time, from vague to exact."""
     from lab.verbs.hint import next_hint
 
-    typer.echo(next_hint(_find(lab)))
+    typer.echo(next_hint(_find_lab(lab)))
 
 
 @app.command()
-def reset(lab: Which) -> None:
+def reset(lab: LabArgument) -> None:
     """Break a lab again from scratch."""
-    from lab.scenario.catalog import scenario
-    from lab.verbs.up import Risen, lab_reset, risen_text
+    from lab.scenario.catalog import scenario_named
+    from lab.verbs.up import StartedLab, lab_reset, started_text
 
-    found = _find(lab)
-    variant = scenario(found.record.scenario).variant(found.record.variant)
-    again, seen = lab_reset(found, variant, _say)
-    typer.echo(risen_text(Risen(again, variant, seen)))
+    found = _find_lab(lab)
+    variant = scenario_named(found.record.scenario).variant(found.record.variant)
+    again, seen = lab_reset(found, variant, _print_progress)
+    typer.echo(started_text(StartedLab(again, variant, seen)))
 
 
 @app.command()
@@ -202,14 +202,14 @@ def down(
 ) -> None:
     """Remove everything that a lab made."""
     from lab.errors import UsageError
-    from lab.stack.find_lab import all_ids, find_id, rules_of_nobody
+    from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
     from lab.verbs.down import lab_down
 
     if bool(lab) == everything:
         raise UsageError("name a lab, or --all")
-    for lab_id in (*all_ids(), *rules_of_nobody()) if everything else (find_id(lab),):
+    for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(lab),):
         lab_down(lab_id)
-        _say(f"✔ {lab_id} removed")
+        _print_progress(f"✔ {lab_id} removed")
 
 
 @app.command()
@@ -223,39 +223,39 @@ def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="The cause 
 @app.command()
 def validate() -> None:
     """Check every scenario file."""
-    from lab.scenario.catalog import folders
-    from lab.verbs.validate import problems
+    from lab.scenario.catalog import scenario_folders
+    from lab.verbs.validate import find_problems
 
-    found = list(problems())
+    found = list(find_problems())
     for _, problem in found:
         typer.echo(problem)
     if found:
-        raise NotBroken(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
-    typer.echo(f"{len(folders())} scenarios, all right")
+        raise UnexpectedState(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
+    typer.echo(f"{len(scenario_folders())} scenarios, all right")
 
 
 @app.command()
 def check(
-    lab: Which, as_json: AsJson = False,
+    lab: LabArgument, as_json: AsJson = False,
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart, then ask again.")] = False,
 ) -> int:
     """Ask the oracle: well (0) or broken (1), and what exactly still fails. Changes nothing else."""
     from lab.verbs.check import check_lab
 
-    text, code = check_lab(_find(lab), after_restart=after_restart, as_json=as_json)
+    text, code = check_lab(_find_lab(lab), after_restart=after_restart, as_json=as_json)
     typer.echo(text)
     return code
 
 
 @app.command()
 def solve(
-    lab: Which,
+    lab: LabArgument,
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
 ) -> int:
     """Let fixer repair a lab, shown step by step, then ask the oracle."""
     from lab.verbs.solve import solve as solve_lab
 
-    return 0 if solve_lab(_find(lab), _say, within=inside) else 1
+    return 0 if solve_lab(_find_lab(lab), _print_progress, within=inside) else 1
 
 
 @app.command()
@@ -276,14 +276,15 @@ def matrix(
     github: Annotated[bool, typer.Option("--github", help="Only print a matrix for GitHub Actions.")] = False,
 ) -> None:
     """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
-    from lab.matrix.run_matrix import Wish, print_github, run
+    from lab.matrix.run_matrix import MatrixRequest, github_matrix_text, run_matrix
 
-    wish = Wish(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file, junit,
+    wish = MatrixRequest(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file,
+                         junit,
                 markdown, resume, noise)
     if github:
-        typer.echo(print_github(wish))
+        typer.echo(github_matrix_text(wish))
     else:
-        run(wish)
+        run_matrix(wish)
 
 
 @app.command()
@@ -299,9 +300,10 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores there.")] = None,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
-    from lab.bench.run_bench import Bench, run
+    from lab.bench.run_bench import BenchRequest, run_bench
 
-    typer.echo(run(Bench(solver or (), only or (), stack.value if stack else None, seeds, inside, json_file)))
+    typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside,
+                                      json_file)))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class ScenarioError(LabError):
     exit_code = 2
 
 
-class NotBroken(LabError):
+class UnexpectedState(LabError):
     """The stack did not reach the state it should be in; the message holds what was seen instead."""
 
     exit_code = 1

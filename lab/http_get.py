@@ -16,7 +16,7 @@ PATIENCE = 75.0
 
 
 @cache
-def any_certificate() -> ssl.SSLContext:
+def unverified_tls_context() -> ssl.SSLContext:
     """Labs sign their own certificates. One for all: making it costs more than a request."""
     import ssl  # few labs listen so
 
@@ -29,11 +29,12 @@ def any_certificate() -> ssl.SSLContext:
 def connection_to(place: SplitResult, timeout: float) -> http.client.HTTPConnection:
     """A connection to ask on."""
     if place.scheme == "https":
-        return http.client.HTTPSConnection(place.hostname or "", place.port, timeout=timeout, context=any_certificate())
+        return http.client.HTTPSConnection(place.hostname or "", place.port, timeout=timeout,
+                                           context=unverified_tls_context())
     return http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
 
 
-def get(url: str, path: str, *, host: str = "", cookie: str = "", timeout: float = PATIENCE) -> int:
+def get_status(url: str, path: str, *, host: str = "", cookie: str = "", timeout: float = PATIENCE) -> int:
     """The status that one GET gets."""
     place = urlsplit(url)
     headers = {key: value for key, value in (("Host", host), ("Cookie", cookie)) if value}

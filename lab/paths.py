@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_FURTHER = "BADGATEWAY_FURTHER_SCENARIOS"
+_EXTRA_SCENARIOS = "BADGATEWAY_FURTHER_SCENARIOS"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -21,15 +21,15 @@ def scenarios_root() -> Path:
     return Path(named) if named else data_root() / "scenarios"
 
 
-def further_scenarios() -> Path | None:
+def extra_scenarios_root() -> Path | None:
     """A folder of scenarios beside the others, where one was named (`lab --scenarios DIR`)."""
-    named = os.environ.get(_FURTHER)
+    named = os.environ.get(_EXTRA_SCENARIOS)
     return Path(named) if named else None
 
 
-def use_scenarios_beside(folder: Path | str) -> None:
+def use_extra_scenarios(folder: Path | str) -> None:
     """Let this process, and what it starts, know the scenarios of that folder too."""
-    os.environ[_FURTHER] = str(Path(folder).absolute())
+    os.environ[_EXTRA_SCENARIOS] = str(Path(folder).absolute())
 
 
 def compose_root() -> Path:

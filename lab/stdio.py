@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class _Enduring(FileIO):
+class _ResilientFile(FileIO):
     """What can no longer be written goes nowhere, so that the work goes on and ends with its own exit code: the
     interpreter's flush at the end would make it 120. Only a product that is lost is told: a reader that left had
     enough, and stderr has nobody to tell.
@@ -31,7 +31,7 @@ class _Enduring(FileIO):
             raise LabError(f"the output could not be written: {error.strerror}") from None
 
 
-def endure() -> None:
+def protect_streams() -> None:
     """Make the output of this process so. A stream that was closed from the start leads nowhere: else a file that is
     opened gets its number, and with it what was meant for a person."""
     for number in range(3):
@@ -39,12 +39,12 @@ def endure() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    sys.stdout, sys.stderr = _over(sys.stdout, 1), _over(sys.stderr, 2)
+    sys.stdout, sys.stderr = _wrap_stream(sys.stdout, 1), _wrap_stream(sys.stderr, 2)
 
 
-def _over(stream: object, number: int) -> TextIOWrapper:
+def _wrap_stream(stream: object, number: int) -> TextIOWrapper:
     encoding = stream.encoding if isinstance(stream, TextIOWrapper) else "utf-8"
     lines = number == 2 or (isinstance(stream, TextIOWrapper) and stream.line_buffering)
     # a name that this terminal cannot show is escaped, no error
-    raw = BufferedWriter(_Enduring(number, "w", closefd=False))
+    raw = BufferedWriter(_ResilientFile(number, "w", closefd=False))
     return TextIOWrapper(raw, encoding=encoding, errors="backslashreplace", line_buffering=lines)

@@ -25,7 +25,7 @@ SEED = 1
 
 
 @dataclass(frozen=True)
-class Act:
+class DemoRow:
     """One line of the closing table."""
 
     way: str
@@ -34,62 +34,62 @@ class Act:
     failed: str
 
 
-class Killed(KeyboardInterrupt):
+class Terminated(KeyboardInterrupt):
     """Told to end by another process: unlike Ctrl-C at a terminal, the command that runs did not hear of it."""
 
 
-def show(*words: str, expect: tuple[int, ...]) -> str:
+def run_command(*words: str, expect: tuple[int, ...]) -> str:
     """Run a command as a person would, its output on the terminal; the problem in words, empty when as expected."""
     print(f"\n\033[1m$ {' '.join(words)}\033[0m" if sys.stdout.isatty() else f"\n$ {' '.join(words)}", flush=True)
     with subprocess.Popen([BIN / words[0], *words[1:]]) as command:
         try:
             code = command.wait()
         except KeyboardInterrupt as why:
-            if isinstance(why, Killed):
+            if isinstance(why, Terminated):
                 command.terminate()
             command.wait()      # it takes away what it began
             raise
     return "" if code in expect else f"`{' '.join(words)}` ended with {code}, expected {expect[0]}"
 
 
-def running() -> dict[str, dict[str, str]]:
+def running_labs() -> dict[str, dict[str, str]]:
     """The labs that are up and ours, by id."""
     output = subprocess.run([BIN / "lab", "status", "--json"], check=True, capture_output=True).stdout
     return {entry["id"]: entry for entry in json.loads(output)["labs"] if "asked" in entry}
 
 
-def act(way: str, stack: str) -> str:
+def run_demo(way: str, stack: str) -> str:
     """One way on one stack; returns what went wrong, empty when all went as it should."""
-    before = set(running())
-    problem = show("lab", "up", PLAIN.get((way, stack), way), "--stack", stack, "--seed", str(SEED), expect=(0,))
-    ids = [lab for lab in running() if lab not in before]
+    before = set(running_labs())
+    problem = run_command("lab", "up", PLAIN.get((way, stack), way), "--stack", stack, "--seed", str(SEED), expect=(0,))
+    ids = [lab for lab in running_labs() if lab not in before]
     if problem or not ids:
         return problem or "no lab came up"
     lab = ids[0]
     target = f"docker://{lab}-host" if stack == "host" else f"compose://{lab}"
     try:
         return next(filter(None, (
-            show("fixer", "diagnose", target, expect=(1,)),
-            show("lab", "solve", lab, expect=(0,)),
-            show("lab", "check", lab, "--after-restart", expect=(0,)),
-            show("fixer", "undo", target, expect=(0,)),
-            show("lab", "check", lab, expect=(1,)),
+            run_command("fixer", "diagnose", target, expect=(1,)),
+            run_command("lab", "solve", lab, expect=(0,)),
+            run_command("lab", "check", lab, "--after-restart", expect=(0,)),
+            run_command("fixer", "undo", target, expect=(0,)),
+            run_command("lab", "check", lab, expect=(1,)),
         )), "")
     finally:
-        show("lab", "down", lab, expect=(0,))
+        run_command("lab", "down", lab, expect=(0,))
 
 
 def main() -> int:
     """All acts, then a table; exit 1 when one did not go as it should."""
     ways = [word for word in sys.argv[1:] if word not in STACKS] or list(WAYS)
     stacks = [word for word in sys.argv[1:] if word in STACKS] or list(STACKS)
-    done: list[Act] = []
+    done: list[DemoRow] = []
     for way in ways:
         for stack in stacks:
             print(f"\n== {way} on the {stack} stack ==", flush=True)
             start = time.monotonic()
-            problem = act(way, stack)
-            done.append(Act(way, stack, time.monotonic() - start, problem))
+            problem = run_demo(way, stack)
+            done.append(DemoRow(way, stack, time.monotonic() - start, problem))
     print("\nbroken, diagnosed, repaired, proven after a restart, undone:")
     for entry in done:
         mark = "✘" if entry.failed else "✔"
@@ -97,13 +97,13 @@ def main() -> int:
     return 1 if any(entry.failed for entry in done) else 0
 
 
-def _end(number: int, frame: object) -> None:
+def _raise_terminated(number: int, frame: object) -> None:
     """A polite kill ends like Ctrl-C: the lab that is up is taken down."""
-    raise Killed
+    raise Terminated
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

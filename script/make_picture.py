@@ -19,7 +19,7 @@ WIDTH = 92
 SEED = 4242
 
 
-def in_terminal(argv: list[str]) -> str:
+def run_in_terminal(argv: list[str]) -> str:
     """What the command shows on a terminal of WIDTH columns, with its colours (and it shows it here too)."""
     chunks: list[bytes] = []
 
@@ -43,7 +43,7 @@ def main() -> None:
             if words[0] == "fixer":
                 words.insert(2, f"compose://{lab_id}")
             console.print(Text(f"$ {' '.join(words)}", style="bold"))
-            console.print(Text.from_ansi(last_frames(in_terminal([str(BIN / words[0]), *words[1:]]))))
+            console.print(Text.from_ansi(last_frames(run_in_terminal([str(BIN / words[0]), *words[1:]]))))
             if words[:2] == ["lab", "up"]:
                 status = subprocess.run([BIN / "lab", "status", "--json"], capture_output=True, check=True)
                 lab_id = next(

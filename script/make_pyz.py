@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EPOCH = (2024, 1, 1, 0, 0, 0)
 # What typer imports only for decoration (help panels) and never without being asked.
-LEFT_OUT = ("rich", "pygments", "markdown_it", "mdurl", "bin", "typer/_completion_classes.pyi")
+EXCLUDED = ("rich", "pygments", "markdown_it", "mdurl", "bin", "typer/_completion_classes.pyi")
 
 MAIN = '''\
 import sys
@@ -66,7 +66,7 @@ target.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps((boot, modules)))
 """
 
 
-def interpreters() -> dict[str, str]:
+def find_interpreters() -> dict[str, str]:
     """The CPython versions (3.11 and newer) of this machine: `cp311` -> executable."""
     found: dict[str, str] = {}
     names = [sys.executable, *(f"python3.{minor}" for minor in range(11, 20)), "/usr/bin/python3"]
@@ -86,7 +86,7 @@ def stage_sources(folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", str(folder)]
     subprocess.run([*pip, *runtime_requirements()], check=True)
     shutil.copytree(ROOT / "fixer", folder / "fixer", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in LEFT_OUT:
+    for name in EXCLUDED:
         for path in [folder / name, *folder.glob(f"{name}-*.dist-info")]:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -129,7 +129,7 @@ def main() -> None:
         staging = Path(temporary)
         (staging / "src").mkdir()
         stage_sources(staging / "src")
-        pythons = interpreters()
+        pythons = find_interpreters()
         memory = ROOT / "script" / "pyz_memory.py"
         for tag, python in pythons.items():
             subprocess.run([python, "-c", COMPILE, staging / "src", memory, staging / f"{tag}.bin"], check=True)

@@ -17,7 +17,7 @@ from lab.verbs.down import lab_down
 
 def pytest_configure(config: pytest.Config) -> None:
     """A polite kill ends the run like Ctrl-C: fixtures are torn down, labs removed."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("apart") is None)
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 

@@ -24,7 +24,6 @@ GATES: tuple[tuple[str, float], ...] = (
     ("fixer/apply/journal_records.py", 95.0),
     ("fixer/apply/rollback.py", 95.0),
     ("fixer/apply/file_change.py", 95.0),
-    ("fixer/apply/file_change.py", 95.0),
     ("fixer/apply/file_state.py", 95.0),
 )
 PARSE_GATE = ("fixer/observe/*", ("fixer/observe/collect*",), 95.0)

@@ -83,7 +83,7 @@ def test_a_command_ends_with_its_own_code(code: int | None, expected: int) -> No
     (["repair", "--set", "A=b", "-o", "f", "compose://p", "--json"], "compose://p"), (["history", "--forget", "r1"], "local"),
 ])
 def test_the_target_of_a_wrong_line_is_named(words: list[str], target: str) -> None:
-    assert error_boundary.target_word(words) == target
+    assert error_boundary.target_argument(words) == target
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -191,6 +191,6 @@ def test_only_the_called_command_is_built(words: list[str], known: set[str] | No
         return {c.callback.__name__ for c in app.registered_commands if c.callback is not None}
 
     everything = names(cli.app)
-    assert names(cli._app_for(words)) == (known or everything)
+    assert names(cli._app_with_command(words)) == (known or everything)
     assert names(cli.app) == everything
     assert {"diagnose", "repair"} < everything

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.errors import NeedsPerson
-from fixer.planner import Policy, plan
+from fixer.planner import RepairPolicy, plan
 from fixer.policy import Rules, parse_rules
 from tests.test_planner import RISKY, SAFE, diagnosis, finding
 
@@ -18,7 +18,7 @@ def rules(text: str) -> Rules:
 
 def test_an_empty_file_forbids_nothing() -> None:
     assert rules("").forbids("disruptive", "shop.service", 0, 0) == ""
-    assert rules("").told() == f"{WHERE}: without a person up to disruptive"
+    assert rules("").summary_text() == f"{WHERE}: without a person up to disruptive"
 
 
 def test_the_riskiest_repair() -> None:
@@ -69,7 +69,7 @@ def test_bytes_that_are_no_text() -> None:
 
 def test_the_planner_asks_and_names_the_reason() -> None:
     strict = rules('max_risk = "safe"')
-    asked = Policy("disruptive", lambda found, repair: strict.forbids(repair.risk, found.service, 0, 0))
+    asked = RepairPolicy("disruptive", lambda found, repair: strict.forbids(repair.risk, found.service, 0, 0))
     made = plan(diagnosis(finding(RISKY)), asked)
     assert made.repair_id is None and "allows only safe repairs" in made.withheld[0].why and made.withheld[0].flag == ""
     assert plan(diagnosis(finding(SAFE)), asked).repair_id == SAFE.id

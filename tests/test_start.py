@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixer import cli, diagnose_command
-from fixer.start import main, plain_look
+from fixer.start import main, plain_diagnose
 
 ROOT = str(Path(__file__).resolve().parents[1])
 BROKEN = f"bundle:{Path(__file__).parent / 'observe/data/machine.tgz'}"
@@ -29,11 +29,11 @@ def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str], monkey
         asked.append((target, form, url, verbose, wait, no_probe))
         return 3
 
-    monkeypatch.setattr(diagnose_command, "look", look)
-    monkeypatch.setattr(cli, "look", look)
-    plain = plain_look(words)
+    monkeypatch.setattr(diagnose_command, "run_diagnose", look)
+    monkeypatch.setattr(cli, "run_diagnose", look)
+    plain = plain_diagnose(words)
     assert plain is not None
-    assert plain() == cli.called(words) == 3
+    assert plain() == cli.run_command_line(words) == 3
     assert asked[0] == asked[1]
 
 
@@ -43,14 +43,14 @@ def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str], monkey
     ["diagnose", "--wait", "3"], ["diagnos"], ["repair"], ["--version", "diagnose"],
 ])
 def test_anything_else_is_left_to_the_parser(words: list[str]) -> None:
-    assert plain_look(words) is None
+    assert plain_diagnose(words) is None
 
 
 def test_a_plain_look_imports_nothing_that_only_others_need() -> None:
     slow = "('typer', 'inspect', 'dataclasses', 'urllib.parse', 'ipaddress', 'calendar', 'traceback', 'rich', 'asyncio', 'difflib')"
     code = (
         "import sys; sys.modules.pop('traceback', 0); from fixer.start import main;"
-        "from fixer.app import cause_catalogue, inspect_target; cause_catalogue.our_causes();"
+        "from fixer.app import cause_catalogue, inspect_target; cause_catalogue.builtin_causes();"
         f"print([name for name in {slow} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({ROOT!r}); {code}"], check=True,

@@ -12,67 +12,67 @@ from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.report import VerifyResult
 from fixer.model.snapshot import Snapshot
-from fixer.render.build_report import report_of
+from fixer.render.build_report import build_report
 from fixer.render.outcome_text import verify_text
-from fixer.verify import Look, compare, proofs, url_note, verdict_of
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, REFUSED, Scene, healthy, moved
+from fixer.verify import Observation, compare, proofs, url_notes, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, REFUSED, Scene, healthy_scene, wrong_port_scene
 
 
-def look(scene: Scene) -> Look:
+def look(scene: Scene) -> Observation:
     seen = scene.snapshot()
-    return Look(seen, diagnose(seen))
+    return Observation(seen, diagnose(seen))
 
 
-def fault(found: Look) -> Finding:
+def fault(found: Observation) -> Finding:
     return found.diagnosis.findings[0]
 
 
-def with_health(found: Look, *states: str, findings: tuple[Finding, ...] = (), checks: tuple[Check, ...] = ()) -> Look:
+def with_health(found: Observation, *states: str, findings: tuple[Finding, ...] = (), checks: tuple[Check, ...] = ()) -> Observation:
     health = tuple(RouteHealth(f"r{n}", state, state) for n, state in enumerate(states, 1))  # type: ignore[arg-type]
     verdict = "healthy" if set(states) == {"ok"} and not findings else "broken"
-    return Look(found.snapshot, Diagnosis(verdict, findings, checks, health))  # type: ignore[arg-type]
+    return Observation(found.snapshot, Diagnosis(verdict, findings, checks, health))  # type: ignore[arg-type]
 
 
-def two_routes() -> Look:
+def two_routes() -> Observation:
     return look(Scene("127.0.0.1:8001", "127.0.0.1:8002").answers(BAD_GATEWAY).answers(GOOD, route=1))
 
 
 def test_a_healthy_look_after_is_better() -> None:
-    before = look(moved())
+    before = look(wrong_port_scene())
     assert fault(before).cause == "wrong-port"
-    judged = compare(before, look(healthy()), fault(before))
-    assert judged.better and judged.fixed and judged.regressions == ()
+    judged = compare(before, look(healthy_scene()), fault(before))
+    assert judged.is_better and judged.is_fixed and judged.regressions == ()
 
 
 def test_the_same_finding_after_is_not_better() -> None:
-    before = look(moved())
+    before = look(wrong_port_scene())
     judged = compare(before, before, fault(before))
-    assert not judged.better and not judged.fixed
+    assert not judged.is_better and not judged.is_fixed
 
 
 def test_another_fault_may_remain() -> None:
-    before = look(moved())
+    before = look(wrong_port_scene())
     other = replace(fault(before), cause="crash-killed")
     after = with_health(before, "failing", findings=(other,))
-    assert compare(before, after, fault(before)).better
+    assert compare(before, after, fault(before)).is_better
 
 
 @pytest.mark.parametrize(("asked", "better"), [(("DB_URL",), True), (("SECRET_KEY",), False), (("SECRET_KEY", "DB_URL"), False),
                                                ((), False)])
 def test_the_next_variable_that_is_missing_is_another_fault(asked: tuple[str, ...], better: bool) -> None:
-    before = look(moved())
+    before = look(wrong_port_scene())
     mine, next_one = (
         replace(fault(before), repairs=(Repair("set", "disruptive", "s", (), tuple(Need(k, "value", "w") for k in keys)),))
         for keys in (("SECRET_KEY",), asked)
     )
     after = with_health(before, "failing", findings=(next_one,))
-    assert compare(before, after, mine).better is better
+    assert compare(before, after, mine).is_better is better
 
 
 def test_what_cannot_be_told_after_is_not_better() -> None:
-    before = look(moved())
+    before = look(wrong_port_scene())
     after = with_health(before, "failing", checks=(Check("wrong-port", Undetermined(("not root",))),))
-    assert not compare(before, after, fault(before)).better
+    assert not compare(before, after, fault(before)).is_better
 
 
 @pytest.mark.parametrize(("changes", "better"), [
@@ -80,12 +80,12 @@ def test_what_cannot_be_told_after_is_not_better() -> None:
 ])
 def test_what_another_cause_hides_now_is_no_doubt_about_the_first(changes: dict[str, Any], better: bool) -> None:
     """A dropped connection hid that nginx gets no memory for the answer; what fails so says nothing of the filter."""
-    before = look(moved())
+    before = look(wrong_port_scene())
     other = replace(fault(before), cause="nginx-down", **{"confidence": "certain", **changes})
     after = with_health(before, "failing", findings=(other,), checks=(Check("wrong-port", Undetermined(("no tool",))),))
-    assert compare(before, after, fault(before)).better is better
+    assert compare(before, after, fault(before)).is_better is better
     both = with_health(before, "failing", findings=(fault(before), other))      # that one was there all the time
-    assert not compare(both, after, fault(before)).better
+    assert not compare(both, after, fault(before)).is_better
 
 
 @pytest.mark.parametrize(("role", "routes", "better"), [
@@ -94,19 +94,19 @@ def test_what_another_cause_hides_now_is_no_doubt_about_the_first(changes: dict[
 def test_what_shows_its_own_cause_by_now_is_that_ones_consequence(role: str, routes: tuple[str, ...], better: bool) -> None:
     """A unit that had given up, with no reason in its log, is started once more and says what ends it."""
     before = two_routes()
-    gave_up = replace(fault(look(moved())), cause="crash-loop-gave-up", routes=("r1",), service="s")
+    gave_up = replace(fault(look(wrong_port_scene())), cause="crash-loop-gave-up", routes=("r1",), service="s")
     reason = replace(gave_up, cause="crash-dependency-down", routes=("r1",))
     known = with_health(before, "failing", "ok", findings=(gave_up,))
     now = replace(gave_up, role=role, routes=routes)    # type: ignore[arg-type]
-    assert compare(known, with_health(before, "failing", "ok", findings=(reason, now)), gave_up).better is better
+    assert compare(known, with_health(before, "failing", "ok", findings=(reason, now)), gave_up).is_better is better
     there = with_health(before, "failing", "ok", findings=(reason, gave_up))
-    assert not compare(there, with_health(before, "failing", "ok", findings=(reason, now)), gave_up).better
+    assert not compare(there, with_health(before, "failing", "ok", findings=(reason, now)), gave_up).is_better
 
 
 DOUBT = ("which service belongs behind 127.0.0.1:8002",)
 
 
-def neighbours(*, said: bool) -> tuple[Look, Finding]:
+def neighbours(*, said: bool) -> tuple[Observation, Finding]:
     """The first of two failing routes has a wrong port; of the second nothing is known, which a look may have said."""
     both = look(Scene("127.0.0.1:8001", "127.0.0.1:8002").answers(BAD_GATEWAY).answers(BAD_GATEWAY, route=1))
     mine = replace(fault(both), cause="wrong-port", routes=("r1",))
@@ -120,32 +120,32 @@ def neighbours(*, said: bool) -> tuple[Look, Finding]:
 def test_a_doubt_about_a_neighbour_takes_no_repair_back(state: str, said: bool, better: bool) -> None:
     before, mine = neighbours(said=said)
     after = with_health(before, state, "failing", checks=(Check("wrong-port", Undetermined(DOUBT)),))
-    assert compare(before, after, mine).better is better
+    assert compare(before, after, mine).is_better is better
 
 
 def test_advice_of_the_same_cause_is_no_fault() -> None:
-    before = look(moved())
+    before = look(wrong_port_scene())
     after = with_health(before, "failing", findings=(replace(fault(before), role="advice"),))
-    assert compare(before, after, fault(before)).fixed
+    assert compare(before, after, fault(before)).is_fixed
 
 
 def test_the_same_cause_on_another_route_of_the_service_is_another_fault() -> None:
     before = two_routes()
-    mine = replace(fault(look(moved())), routes=("r1",), service="s")
+    mine = replace(fault(look(wrong_port_scene())), routes=("r1",), service="s")
     other = replace(mine, routes=("r2",))
-    assert compare(before, with_health(before, "ok", "failing", findings=(other,)), mine).fixed
-    assert not compare(before, with_health(before, "ok", "failing", findings=(replace(mine, routes=("r1", "r2")),)), mine).fixed
+    assert compare(before, with_health(before, "ok", "failing", findings=(other,)), mine).is_fixed
+    assert not compare(before, with_health(before, "ok", "failing", findings=(replace(mine, routes=("r1", "r2")),)), mine).is_fixed
 
 
 def test_the_same_cause_of_another_server_of_the_upstream_is_another_fault() -> None:
     before = two_routes()
-    mine = replace(fault(look(moved())), routes=("r1",), service="pool1")
+    mine = replace(fault(look(wrong_port_scene())), routes=("r1",), service="pool1")
     other = replace(mine, service="pool3")
     known = with_health(before, "degraded", "ok", findings=(mine, other))
-    assert compare(known, with_health(before, "degraded", "ok", findings=(other,)), mine).better
-    assert not compare(known, known, mine).fixed
+    assert compare(known, with_health(before, "degraded", "ok", findings=(other,)), mine).is_better
+    assert not compare(known, known, mine).is_fixed
     unknown = with_health(before, "degraded", "ok", findings=(mine,))
-    assert not compare(unknown, with_health(before, "degraded", "ok", findings=(other,)), mine).fixed
+    assert not compare(unknown, with_health(before, "degraded", "ok", findings=(other,)), mine).is_fixed
 
 
 @pytest.mark.parametrize(("was", "now", "better"), [
@@ -155,28 +155,28 @@ def test_the_same_cause_of_another_server_of_the_upstream_is_another_fault() -> 
 def test_a_server_that_goes_on_and_answers_nobody_for_another_reason(was: str, now: str | None, better: bool) -> None:
     """A pause is plainly seen, and then no more: what it hid is the next to be mended."""
     before = two_routes()
-    mine = replace(fault(look(moved())), cause="backend-hung", variant=was, service="shop", routes=("r1",))
+    mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant=was, service="shop", routes=("r1",))
     after = with_health(before, "failing", "ok", findings=(replace(mine, variant=now),))
-    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).better is better
+    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).is_better is better
 
 
 @pytest.mark.parametrize(("variant", "better"), [("container-paused", True), ("event-loop-blocked", False)])
 def test_a_pause_that_is_over_is_gone_whatever_is_not_known_since(variant: str, better: bool) -> None:
     """Of a server that goes on and takes nobody for another reason nobody can tell whether it hangs as well."""
     before = two_routes()
-    mine = replace(fault(look(moved())), cause="backend-hung", variant=variant, service="shop", routes=("r1",))
+    mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant=variant, service="shop", routes=("r1",))
     unsure = Check("backend-hung", Undetermined(("whether shop still finishes requests",)))
     next_one = replace(mine, cause="fd-exhausted", variant="backend-fd-limit", confidence="likely")
     after = with_health(before, "failing", "ok", findings=(next_one,), checks=(unsure,))
-    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).better is better
+    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).is_better is better
 
 
 def test_without_routes_the_service_decides() -> None:
     before = two_routes()
-    mine = replace(fault(look(moved())), routes=(), service="a")
+    mine = replace(fault(look(wrong_port_scene())), routes=(), service="a")
     same, other = replace(mine, summary="again"), replace(mine, service="b")
-    assert not compare(before, with_health(before, "failing", "ok", findings=(same,)), mine).fixed
-    assert compare(before, with_health(before, "failing", "ok", findings=(other,)), mine).fixed
+    assert not compare(before, with_health(before, "failing", "ok", findings=(same,)), mine).is_fixed
+    assert compare(before, with_health(before, "failing", "ok", findings=(other,)), mine).is_fixed
 
 
 @pytest.mark.parametrize(("was", "now", "regressed"), [
@@ -185,16 +185,16 @@ def test_without_routes_the_service_decides() -> None:
 ])
 def test_a_route_that_answered_must_go_on_answering(was: str, now: str, regressed: bool) -> None:
     base = two_routes()
-    mine = fault(look(moved()))
+    mine = fault(look(wrong_port_scene()))
     judged = compare(with_health(base, "failing", was), with_health(base, "ok", now), mine)
     assert bool(judged.regressions) is regressed
-    assert judged.better is not regressed
+    assert judged.is_better is not regressed
 
 
 def test_a_route_that_is_gone_is_a_regression() -> None:
     base = two_routes()
     gone = replace(base.snapshot, routes=base.snapshot.routes[:1])
-    judged = compare(with_health(base, "failing", "ok"), Look(gone, with_health(base, "ok").diagnosis), fault(look(moved())))
+    judged = compare(with_health(base, "failing", "ok"), Observation(gone, with_health(base, "ok").diagnosis), fault(look(wrong_port_scene())))
     assert judged.regressions == ("/1 on _ (0.0.0.0:80) is gone",)
 
 
@@ -204,20 +204,20 @@ def test_a_route_is_the_same_when_its_number_changes() -> None:
     turned = replace(base.snapshot, routes=(
         replace(second, route=replace(second.route, id="r1")), replace(first, route=replace(first.route, id="r2")),
     ))
-    after = Look(turned, with_health(base, "ok", "ok").diagnosis)
-    assert compare(with_health(base, "failing", "ok"), after, fault(look(moved()))).better
+    after = Observation(turned, with_health(base, "ok", "ok").diagnosis)
+    assert compare(with_health(base, "failing", "ok"), after, fault(look(wrong_port_scene()))).is_better
 
 
 def test_of_two_routes_with_one_name_the_worse_counts() -> None:
     base = two_routes()
     first, second = base.snapshot.routes
     doubled = replace(base.snapshot, routes=(first, replace(second, route=replace(second.route, location="/"))))
-    before = Look(doubled, with_health(base, "ok", "ok").diagnosis)
-    after = Look(doubled, with_health(base, "ok", "failing").diagnosis)
-    assert compare(before, after, fault(look(moved()))).regressions
+    before = Observation(doubled, with_health(base, "ok", "ok").diagnosis)
+    after = Observation(doubled, with_health(base, "ok", "failing").diagnosis)
+    assert compare(before, after, fault(look(wrong_port_scene()))).regressions
 
 
-def states(found: Look) -> dict[str, str]:
+def states(found: Observation) -> dict[str, str]:
     return {proof.check: proof.state for proof in proofs(found)}
 
 
@@ -226,14 +226,14 @@ def with_nginx(seen: Snapshot, **changes: object) -> Snapshot:
 
 
 def test_a_healthy_host_is_proven() -> None:
-    good = look(healthy())
+    good = look(healthy_scene())
     good = replace(good, snapshot=with_nginx(good.snapshot, test=Known((0, "syntax is ok"))))
     assert set(states(good).values()) == {"passed"}
     assert verdict_of(good, proofs(good)) == "healthy"
 
 
 def test_what_fails_is_shown() -> None:
-    bad = look(moved())
+    bad = look(wrong_port_scene())
     refusal = "nginx: [warn] x\nnginx: [emerg] unknown directive"
     bad = replace(bad, snapshot=with_nginx(bad.snapshot, test=Known((1, refusal)), master_pid=None))
     assert set(states(bad).values()) == {"failed"}
@@ -242,34 +242,34 @@ def test_what_fails_is_shown() -> None:
 
 
 def test_a_refusal_without_words_is_one_too() -> None:
-    bad = replace(look(healthy()), snapshot=with_nginx(healthy().snapshot(), test=Known((1, ""))))
+    bad = replace(look(healthy_scene()), snapshot=with_nginx(healthy_scene().snapshot(), test=Known((1, ""))))
     assert proofs(bad)[0].text == "nginx -t fails"
     assert verdict_of(bad, proofs(bad)) == "degraded"
 
 
 def test_what_was_not_asked_is_unknown() -> None:
-    scene = healthy().endpoint(http=Unknown("no probe"))
-    found = Look(scene.snapshot(), Diagnosis("unknown", (), (), ()))
+    scene = healthy_scene().endpoint(http=Unknown("no probe"))
+    found = Observation(scene.snapshot(), Diagnosis("unknown", (), (), ()))
     assert {"nginx-test": "unknown", "backend-answers": "unknown", "route-answers": "unknown"}.items() <= states(found).items()
 
 
 def test_an_endpoint_without_http_fails_with_its_word() -> None:
-    found = look(healthy().endpoint(http=Known(replace(REFUSED, error=None))))
+    found = look(healthy_scene().endpoint(http=Known(replace(REFUSED, error=None))))
     assert [p.text for p in proofs(found) if p.check == "backend-answers"] == ["no answer"]
 
 
 def test_a_url_that_is_well_here_points_in_front() -> None:
-    good = look(healthy())
-    assert url_note(good, "") == ()
-    assert "in front of it" in url_note(good, "http://shop.example/x")[0]
-    assert url_note(look(moved()), "http://shop.example/x") == ()
-    assert "no route" in url_note(replace(good, snapshot=replace(good.snapshot, routes=())), "http://x/")[0]
+    good = look(healthy_scene())
+    assert url_notes(good, "") == ()
+    assert "in front of it" in url_notes(good, "http://shop.example/x")[0]
+    assert url_notes(look(wrong_port_scene()), "http://shop.example/x") == ()
+    assert "no route" in url_notes(replace(good, snapshot=replace(good.snapshot, routes=())), "http://x/")[0]
 
 
 def test_the_longest_prefix_takes_a_url() -> None:
     base = two_routes()
     well = with_health(base, "failing", "ok")
-    assert url_note(well, "http://a:80/1/x") and not url_note(well, "http://a:80/2")
+    assert url_notes(well, "http://a:80/1/x") and not url_notes(well, "http://a:80/2")
 
 
 def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -> None:
@@ -277,7 +277,7 @@ def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -
     half = with_health(base, "degraded", "failing")
     partly, failed = (proof for proof in proofs(half) if proof.check == "route-answers")
     assert (partly.state, partly.partly, failed.state, failed.partly) == ("failed", True, "failed", False)
-    report = report_of(half.snapshot, half.diagnosis, duration_ms=0.0)
+    report = build_report(half.snapshot, half.diagnosis, duration_ms=0.0)
     text = verify_text(VerifyResult(report, (partly, failed)))
     assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
         ["!", "the", "route", "is", "only", "in", "part", "well"], ["FAIL", "the", "route", "answers", "through", "nginx"]]
@@ -289,7 +289,7 @@ def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -
     (False, '[emerg] 9#9: unknown directive "x" in /etc/nginx/nginx.conf:3', "failed"),
 ])
 def test_what_an_ordinary_user_may_not_open_is_no_refusal_of_nginx(root: bool, said: str, state: str) -> None:
-    found = look(healthy())
+    found = look(healthy_scene())
     nodes = tuple(replace(node, root=root) for node in found.snapshot.nodes)
     nginxes = tuple(replace(nginx, test=Known((1, f"[warn] the user directive\n{said}\n"))) for nginx in found.snapshot.nginxes)
     told = replace(found, snapshot=replace(found.snapshot, nodes=nodes, nginxes=nginxes))
@@ -303,7 +303,7 @@ def test_what_an_ordinary_user_may_not_open_is_no_refusal_of_nginx(root: bool, s
 ])
 def test_systemd_tells_one_fault_of_a_unit_after_the_other(now: dict[str, object], better: bool) -> None:
     """The folder is right now, and its type is wrong still: that is the next round's."""
-    before = look(moved())
+    before = look(wrong_port_scene())
     mine = replace(fault(before), cause="unit-misconfigured", variant="start-200-chdir", service="backend.service")
     after = with_health(before, "failing", findings=(replace(mine, **now),))     # type: ignore[arg-type]
-    assert compare(before, after, mine).better is better
+    assert compare(before, after, mine).is_better is better

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
-from fixer.analysis.hidden_failures import weigh_masked, weigh_members
-from fixer.analysis.route_verdict import Judged, fresh_events, is_closed, judge_route
+from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
+from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
 
-_TAKEN = "an earlier server block of the same name and address takes its requests"
-_NAMELESS = "it has no name that anybody asks for, and another server block is the default there"
-_GRAIN = 0.5       # seconds: a file and a start that are closer cannot be put in order
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
-_NONE: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+_HIDDEN_SERVER_TEXT = "an earlier server block of the same name and address takes its requests"
+_NAMELESS_SERVER_TEXT = "it has no name that anybody asks for, and another server block is the default there"
+_CLOCK_RESOLUTION = 0.5       # seconds: a file and a start that are closer cannot be put in order
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+_NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailingAddress:
     """One address that failing routes lead to. `endpoints` are all the places where it is written."""
 
     nginx: Nginx
     endpoints: tuple[Endpoint, ...]
     routes: tuple[RouteFacts, ...]
-    judged: tuple[Judged, ...]
+    verdicts: tuple[RouteVerdict, ...]
 
     @property
     def endpoint(self) -> Endpoint:
@@ -49,32 +49,33 @@ class Case:
 
     snapshot: Snapshot
     inputs: Inputs
-    judged: Mapping[str, Judged]
-    troubles: tuple[Trouble, ...]
-    taken: Mapping[str, RouteFacts]
-    accepting: tuple[Endpoint, ...]      # the addresses where somebody listens
+    verdicts: Mapping[str, RouteVerdict]
+    failing_addresses: tuple[FailingAddress, ...]
+    services_in_use: Mapping[str, RouteFacts]
+    listening_endpoints: tuple[Endpoint, ...]      # the addresses where somebody listens
     # worked out at the first question by fixer.analysis.ownership.resolve: who is placed at an address, what is
     # wanted where, which routes of a server somebody listens behind
-    placed: dict[int, tuple[Endpoint, Owner | None]] = field(default_factory=dict)
-    owned: dict[int, tuple[Trouble, tuple[Owner, ...]]] = field(default_factory=dict)
-    wanted: dict[str, set[int]] = field(default_factory=dict)
-    serving: dict[tuple[str, str, int], list[tuple[Judged, list[Endpoint]]]] = field(default_factory=dict)
+    configured_owner_cache: dict[int, tuple[Endpoint, PortOwner | None]] = field(default_factory=dict)
+    candidate_owner_cache: dict[int, tuple[FailingAddress, tuple[PortOwner, ...]]] = field(default_factory=dict)
+    wanted_address_cache: dict[str, set[int]] = field(default_factory=dict)
+    listening_route_cache: dict[tuple[str, str, int],
+                                list[tuple[RouteVerdict, list[Endpoint]]]] = field(default_factory=dict)
 
-    def failing(self, nginx: Nginx) -> tuple[Judged, ...]:
+    def failing_routes(self, nginx: Nginx) -> tuple[RouteVerdict, ...]:
         """The routes of one nginx that fail, wholly or partly."""
-        return tuple(j for j in self.judged.values() if nginx.serves(j.facts) and j.is_bad)
+        return tuple(j for j in self.verdicts.values() if nginx.serves(j.facts) and j.has_failures)
 
     def service(self, service_id: str | None) -> Service | None:
         """The service with that id, None where there is none."""
         return None if service_id is None else self.snapshot.service(service_id)
 
 
-def route_key(facts: RouteFacts) -> str:
+def unique_route_id(facts: RouteFacts) -> str:
     """A route's id, unique over all nodes."""
     return f"{facts.node}/{facts.route.id}"
 
 
-def routes_to(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
+def route_ids_to_host(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """The ids of the routes by which that nginx asks that name or address."""
     return tuple(
         facts.route.id for facts in case.snapshot.routes if nginx.serves(facts)
@@ -85,52 +86,55 @@ def routes_to(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
 def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     """Judge every route once and gather the addresses behind those that do not answer."""
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
-    judged: dict[str, Judged] = {}
+    judged: dict[str, RouteVerdict] = {}
     gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
     taken: dict[str, RouteFacts] = {}
-    handing_on = tuple(facts for facts in snapshot.routes if facts.route.behind)
+    handing_on = tuple(facts for facts in snapshot.routes if facts.route.reached_from)
     guards = tuple(facts for facts in snapshot.routes if facts.route.asked_first)
-    unused = {nginx.node + nginx.conf_path: _unused(nginx) for nginx in snapshot.nginxes}
+    unused = {nginx.node + nginx.conf_path: _unused_servers(nginx) for nginx in snapshot.nginxes}
     for facts in snapshot.routes:
         nginx = snapshot.nginx_of(facts)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
-        hidden, nameless = unused[nginx.node + nginx.conf_path] if nginx is not None else _NONE
+        hidden, nameless = unused[nginx.node + nginx.conf_path] if nginx is not None else _NO_UNUSED_SERVERS
         if facts.route.server_index in hidden | nameless:
-            why = _TAKEN if facts.route.server_index in hidden else _NAMELESS
-            judged[route_key(facts)] = Judged(facts, "unknown", why, ())
-            _take(taken, facts, reached)
+            why = _HIDDEN_SERVER_TEXT if facts.route.server_index in hidden else _NAMELESS_SERVER_TEXT
+            judged[unique_route_id(facts)] = RouteVerdict(facts, "unknown", why, ())
+            _mark_services_in_use(taken, facts, reached)
             continue
-        verdict = weigh_masked(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
-        verdict = weigh_members(verdict, reached, nginx, snapshot)
-        judged[route_key(facts)] = verdict
+        verdict = reveal_error_page(route_verdict(facts, reached, nginx, snapshot), reached, nginx, snapshot)
+        verdict = mark_skipped_members(verdict, reached, nginx, snapshot)
+        judged[unique_route_id(facts)] = verdict
         if nginx is None:
             continue
-        if verdict.state == "ok" or verdict.gone:
-            _take(taken, facts, reached)
-        if verdict.is_bad and any(_guards(guard, facts) and _is_gone(guard, snapshot, endpoints) for guard in guards):
+        if verdict.state == "ok" or verdict.skipped_members:
+            _mark_services_in_use(taken, facts, reached)
+        if verdict.has_failures and any(_is_auth_request_of(guard, facts)
+                                        and _has_no_live_endpoint(guard, snapshot, endpoints) for guard in guards):
             continue        # nobody gets as far as the route's own address
-        further = _dead_behind(facts, handing_on, snapshot, endpoints) if verdict.is_bad else {}
+        further = _dead_stream_endpoints(facts, handing_on, snapshot, endpoints) if verdict.has_failures else {}
         if further:             # who listens there is this nginx, which hands on
             for name, inner in further.items():
-                places, routes = gathered.setdefault(_address(facts, endpoints[name]), ({}, {}))
+                places, routes = gathered.setdefault(_address_key(facts, endpoints[name]), ({}, {}))
                 places.setdefault(name, endpoints[name])
                 routes.update(((facts.route.id, facts), (inner.route.id, inner)))
             continue
-        if _is_suspect(verdict, any(e.service for e in reached)) or _is_asked_inside(verdict, reached, nginx, snapshot):
-            for endpoint in _blamed(verdict, reached, snapshot):
-                if nginx.master_pid is None and _listens_itself(nginx, endpoint):
+        if _is_suspect(verdict, any(e.configured_service for e
+                                    in reached)) or _has_failed_internal_request(verdict, reached, nginx, snapshot):
+            for endpoint in _suspect_endpoints(verdict, reached, snapshot):
+                if nginx.master_pid is None and _is_own_listen_address(nginx, endpoint):
                     continue        # that nobody is there is no fault of its own: this nginx does not run
-                places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
+                places, routes = gathered.setdefault(_address_key(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
                 routes.setdefault(facts.route.id, facts)
                 if facts.route.asked_first:
-                    routes.update((other.route.id, other) for other in snapshot.routes if _guards(facts, other))
+                    routes.update((other.route.id, other) for other in snapshot.routes
+                                  if _is_auth_request_of(facts, other))
     troubles = tuple(
-        Trouble(
+        FailingAddress(
             nginx,
             tuple(places.values()),
             tuple(routes.values()),
-            tuple(judged[route_key(facts)] for facts in routes.values()),
+            tuple(judged[unique_route_id(facts)] for facts in routes.values()),
         )
         for places, routes in gathered.values() if (nginx := snapshot.nginx_of(next(iter(routes.values())))) is not None
     )
@@ -138,29 +142,30 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     return Case(snapshot, inputs, judged, troubles, taken, accepting)
 
 
-def _unused(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
+def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
     """The servers that its workers hand no request, where they run with the files as they are: others bear their names,
     or they have none."""
     changed, loaded = nginx.config_mtime, nginx.loaded_at
     if isinstance(nginx.config, Unknown) or isinstance(changed, Unknown) or isinstance(loaded, Unknown):
-        return _NONE
+        return _NO_UNUSED_SERVERS
     config = nginx.config.value
-    return _NONE if changed.value > loaded.value + _GRAIN else (config.hidden_servers(), config.nameless_servers())
+    return _NO_UNUSED_SERVERS if changed.value > loaded.value + _CLOCK_RESOLUTION else (config.hidden_servers(),
+                                                                                        config.nameless_servers())
 
 
-def _guards(guard: RouteFacts, facts: RouteFacts) -> bool:
+def _is_auth_request_of(guard: RouteFacts, facts: RouteFacts) -> bool:
     """Whether `auth_request` of that route asks this one of the same server first."""
     return bool(facts.route.auth) and guard is not facts and guard.route.location.endswith(facts.route.auth) and (
         (guard.node, guard.conf, guard.route.server_index) == (facts.node, facts.conf, facts.route.server_index))
 
 
-def _is_gone(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> bool:
+def _has_no_live_endpoint(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> bool:
     """Nobody is at any of its addresses."""
     return bool(facts.endpoints) and all(
         _is_dead(endpoints[name], snapshot) for name in facts.endpoints if name in endpoints)
 
 
-def _listens_itself(nginx: Nginx, endpoint: Endpoint) -> bool:
+def _is_own_listen_address(nginx: Nginx, endpoint: Endpoint) -> bool:
     """Whether its own configuration listens there: one server hands on to another, or to a `stream` block."""
     config = nginx.config.value if isinstance(nginx.config, Known) else None
     if config is None:
@@ -170,40 +175,40 @@ def _listens_itself(nginx: Nginx, endpoint: Endpoint) -> bool:
     if endpoint.unix is not None:
         return (f"unix:{endpoint.unix}", 0) in wanted
     places = ("0.0.0.0", "::", endpoint.host)  # noqa: S104  told, not bound
-    return endpoint.host in _HERE and any((place, endpoint.port) in wanted for place in places)
+    return endpoint.host in _LOOPBACK_HOSTS and any((place, endpoint.port) in wanted for place in places)
 
 
-def _dead_behind(
+def _dead_stream_endpoints(
     facts: RouteFacts, handing_on: Iterable[RouteFacts], snapshot: Snapshot, endpoints: Mapping[str, Endpoint],
 ) -> dict[str, RouteFacts]:
     """The addresses at which nobody is, where a `stream` server of this nginx hands on what the route asks for."""
     return {
         name: inner for inner in handing_on
-        if facts.route.id in inner.route.behind and (inner.node, inner.conf) == (facts.node, facts.conf)
-        and _is_gone(inner, snapshot, endpoints) for name in inner.endpoints
+        if facts.route.id in inner.route.reached_from and (inner.node, inner.conf) == (facts.node, facts.conf)
+        and _has_no_live_endpoint(inner, snapshot, endpoints) for name in inner.endpoints
     }
 
 
-def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
-    return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at
+def _address_key(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
+    return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.single_address
 
 
-def _take(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:
+def _mark_services_in_use(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:
     for endpoint in reached:
         if is_closed(endpoint) is True:
             continue        # a dead member of a group that answers without it proves nothing about its owner
-        for name in (endpoint.service, endpoint.holder):
+        for name in (endpoint.configured_service, endpoint.listening_service):
             if name is not None:
                 taken.setdefault(name, facts)
 
 
-def _is_suspect(verdict: Judged, told: bool) -> bool:
+def _is_suspect(verdict: RouteVerdict, told: bool) -> bool:
     """A route that fails, is slow, or could not be asked though a request path for it is known, or others ask it.
     `told`: a service is told to listen at one of its addresses."""
     route = verdict.facts.route
-    if route.location == "stream" and not route.behind:
-        return verdict.is_bad and told      # else anybody could be meant, another server of this nginx too
-    if verdict.is_bad or verdict.state == "slow":
+    if route.location == "stream" and not route.reached_from:
+        return verdict.has_failures and told      # else anybody could be meant, another server of this nginx too
+    if verdict.has_failures or verdict.state == "slow":
         return True
     asked = isinstance(verdict.facts.probes, Known) and bool(verdict.facts.probes.value)
     if verdict.state == "unknown" and route.asked_first:
@@ -212,43 +217,44 @@ def _is_suspect(verdict: Judged, told: bool) -> bool:
         route.shadowed and asked)
 
 
-def _is_asked_inside(
-    verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
+def _has_failed_internal_request(
+    verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
 ) -> bool:
     """Visitors were sent to an internal location just now (`X-Accel-Redirect`, an error page), or a part of their page
     is taken from there (`ssi`), and nobody was there. What nginx asks beside a request (`mirror`) they do not see."""
     route = verdict.facts.route
     if verdict.state != "unknown" or not route.internal or route.asked_first:
         return False
-    events = [e for e in fresh_events(nginx, (verdict.facts,), snapshot)
+    events = [e for e in recent_events(nginx, (verdict.facts,), snapshot)
               if e.errno and (route.included or ", subrequest: " not in e.raw)]
-    return any(_is_at(event, endpoint) for event in events for endpoint in reached)
+    return any(_is_about_endpoint(event, endpoint) for event in events for endpoint in reached)
 
 
-def _is_at(event: ErrorEvent, endpoint: Endpoint) -> bool:
+def _is_about_endpoint(event: ErrorEvent, endpoint: Endpoint) -> bool:
     place = event.upstream.partition("://")[2]
     if endpoint.unix is not None:
         return place.startswith(f"unix:{endpoint.unix}:")
     return place.partition("/")[0].rpartition(":")[2] == str(endpoint.port)
 
 
-def _blamed(verdict: Judged, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> tuple[Endpoint, ...]:
+def _suspect_endpoints(verdict: RouteVerdict, reached: tuple[Endpoint, ...],
+                       snapshot: Snapshot) -> tuple[Endpoint, ...]:
     """The addresses that may be at fault; a route nobody asked is only at fault where all of them are closed."""
-    if verdict.gone:
-        return tuple(endpoint for endpoint in reached if endpoint.id in verdict.gone)
+    if verdict.skipped_members:
+        return tuple(endpoint for endpoint in reached if endpoint.id in verdict.skipped_members)
     meant = tuple(endpoint for endpoint in reached if not endpoint.down)
     if verdict.state == "unknown" and not (meant and all(_is_dead(endpoint, snapshot) for endpoint in meant)):
         return ()
     answering = tuple(endpoint for endpoint in meant if is_answering(endpoint))
-    if not answering and any(endpoint.at for endpoint in meant):
+    if not answering and any(endpoint.single_address for endpoint in meant):
         # copies that all fail do it for one reason: said once
-        meant = tuple({(e.file, e.start) if e.at else e.id: e for e in reversed(meant)}.values())[::-1]
+        meant = tuple({(e.file, e.start) if e.single_address else e.id: e for e in reversed(meant)}.values())[::-1]
     return meant if len(answering) == len(meant) else tuple(e for e in meant if e not in answering)
 
 
 def _is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     """Nothing accepts there; the name of a container that does not run leads nowhere, so nobody could connect."""
-    service = None if endpoint.service is None else snapshot.service(endpoint.service)
+    service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
     gone = service is not None and service.container is not None and not service.running
     return is_closed(endpoint) is True or (gone and is_closed(endpoint) is not False)
 
@@ -259,16 +265,16 @@ def is_answering(endpoint: Endpoint) -> bool:
 
 
 # A service that belongs behind an address; which one that is, `fixer.analysis.ownership.resolve` says.
-Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
+OwnershipRule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class PortOwner:
     """A service that belongs behind an address, and the rule that says so; `certain` where the rule is proof."""
 
     service: Service
-    rule: Rule
-    why: tuple[Evidence, ...]
+    rule: OwnershipRule
+    evidence: tuple[Evidence, ...]
 
     @property
     def certain(self) -> bool:
@@ -276,6 +282,6 @@ class Owner:
         return self.rule == "placed"
 
     @property
-    def is_unsure(self) -> bool:
+    def needs_choice(self) -> bool:
         """True where a person must say that it is meant."""
         return self.rule in ("same-site", "contested")

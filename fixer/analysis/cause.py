@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined, Verdict
 from fixer.model.facts import Evidence
@@ -40,14 +40,14 @@ def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Ite
     return RuledOut(tuple(dict.fromkeys(ruled_out)))
 
 
-def by_trouble(
-    case: Case, judge: Callable[[Case, Trouble], Finding | str | Evidence],
+def for_each_failing_address(
+    case: Case, judge: Callable[[Case, FailingAddress], Finding | str | Evidence],
 ) -> tuple[list[Finding], list[str], list[Evidence]]:
     """Every trouble judged by itself: the findings, the facts that are missing, and what rules it out."""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
         match judge(case, trouble):
             case Finding() as found:
                 findings.append(found)
@@ -58,7 +58,7 @@ def by_trouble(
     return findings, missing, ruled
 
 
-def by_id(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+def unique_causes(causes: Iterable[Cause]) -> tuple[Cause, ...]:
     """Sorted, each id once: the first wins, so that a third party cannot replace one of ours."""
     found: dict[str, Cause] = {}
     for cause in causes:

@@ -19,7 +19,7 @@ from fixer.model.snapshot import (
     Snapshot,
 )
 
-_KEEPERS = frozenset(("runsvdir", "s6-svscan", "svscan", "circusd", "perpd", "immortaldir"))
+_SUPERVISORS = frozenset(("runsvdir", "s6-svscan", "svscan", "circusd", "perpd", "immortaldir"))
 ENGINE = "engine"
 
 
@@ -28,7 +28,7 @@ def find_node(snapshot: Snapshot, name: str | None) -> Node | None:
     return next((node for node in snapshot.nodes if node.name == name), None)
 
 
-def now_on(snapshot: Snapshot, name: str | None) -> float:
+def clock_of(snapshot: Snapshot, name: str | None) -> float:
     """The clock of a node."""
     node = find_node(snapshot, name)
     return snapshot.taken_at if node is None else node.now
@@ -43,7 +43,7 @@ def processes_of(snapshot: Snapshot, node: str | None, pids: tuple[int, ...]) ->
     return tuple(process for process in found.processes.value if process.pid in wanted)
 
 
-def keeper_of(process: Process) -> str:
+def supervisor_name_of(process: Process) -> str:
     """The name of a supervisor that is no systemd, supervisord or Docker; empty for any other program. What is a script
     runs as Python's argument."""
     if not process.argv:
@@ -51,7 +51,7 @@ def keeper_of(process: Process) -> str:
     if process.argv[0].startswith("PM2 v"):
         return "PM2"
     names = [word.partition(" ")[0].rpartition("/")[2] for word in process.argv[:2]]
-    return next((name for name in names[:2 if names[0].startswith("python") else 1] if name in _KEEPERS), "")
+    return next((name for name in names[:2 if names[0].startswith("python") else 1] if name in _SUPERVISORS), "")
 
 
 def listeners_on(snapshot: Snapshot, node: str | None) -> tuple[Listener, ...]:
@@ -80,10 +80,10 @@ def address_text(host: str, port: int, unix: str | None = None) -> str:
 def endpoint_text(endpoint: Endpoint) -> str:
     """The address of an endpoint, for people; of several copies behind one name, the one that is meant."""
     text = address_text(endpoint.host, endpoint.port, endpoint.unix)
-    return f"{text} ({endpoint.at})" if endpoint.at else text
+    return f"{text} ({endpoint.single_address})" if endpoint.single_address else text
 
 
-def place(snapshot: Snapshot, node: str, path: str, line: int = 0) -> str:
+def file_line_text(snapshot: Snapshot, node: str, path: str, line: int = 0) -> str:
     """`file:line`, with the node before it where a target has several."""
     where = f"{path}:{line}" if line else path
     several = len([n for n in snapshot.nodes if n.name != ENGINE]) > 1
@@ -94,7 +94,7 @@ def config_evidence(snapshot: Snapshot, nginx: Nginx, endpoint: Endpoint) -> Evi
     """The line of nginx's configuration that names an endpoint."""
     return Evidence(
         "nginx-config",
-        place(snapshot, nginx.node, endpoint.file, endpoint.line),
+        file_line_text(snapshot, nginx.node, endpoint.file, endpoint.line),
         line_text(snapshot, nginx.node, endpoint.file, endpoint.line) or endpoint.written,
     )
 
@@ -104,16 +104,16 @@ def line_text(snapshot: Snapshot, node: str, path: str, line: int) -> str:
     file = snapshot.file(node, path)
     if file is None:
         return ""
-    lines = _lines(file.data)
+    lines = _split_lines(file.data)
     return lines[line - 1].decode("utf-8", "replace").strip() if 0 < line <= len(lines) else ""
 
 
 @lru_cache(maxsize=4)      # of one file many lines are told, one for each address in it
-def _lines(data: bytes) -> list[bytes]:
+def _split_lines(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
-def absent_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
+def no_listener_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
     """What shows that nothing accepts at an endpoint."""
     shown: list[Evidence] = []
     if isinstance(endpoint.listener, Known) and endpoint.listener.value is None:
@@ -130,20 +130,20 @@ def absent_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
 def listener_evidence(snapshot: Snapshot, listener: Listener, service: Service | None = None) -> Evidence:
     """A socket with who holds it."""
     where = address_text(listener.address, listener.port, listener.address if listener.family == "unix" else None)
-    held = [describe_process(snapshot, listener.node, p) for p in processes_of(
+    held = [process_text(snapshot, listener.node, p) for p in processes_of(
         snapshot, listener.node, pids_of(listener)[:1])]
     text = ", ".join([*held, *([service.name] if service is not None else [])]) or "holder unknown"
     return Evidence("socket", f"socket {where}", text)
 
 
-def describe_process(snapshot: Snapshot, node: str, process: Process) -> str:
+def process_text(snapshot: Snapshot, node: str, process: Process) -> str:
     """`COMMAND, pid N, user U, running for T`: what a person must know before it is touched."""
-    age = max(0.0, now_on(snapshot, node) - process.started_at)
+    age = max(0.0, clock_of(snapshot, node) - process.started_at)
     command = " ".join(process.argv)[:160] or process.comm
-    return f"{command}, pid {process.pid}, uid {process.uid}, running for {say_age(age)}"
+    return f"{command}, pid {process.pid}, uid {process.uid}, running for {age_text(age)}"
 
 
-def say_age(seconds: float) -> str:
+def age_text(seconds: float) -> str:
     """A length of time in words."""
     for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
@@ -176,14 +176,14 @@ def path_below(source: str, destination: str, path: str) -> str:
     return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
 
 
-def on_host(box: Container, path: str) -> str:
+def host_path_of(box: Container, path: str) -> str:
     """Where a file that a container has from the Docker host lies there, empty where it is none of those."""
     within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
     mount = max(within, key=lambda m: len(m[1]), default=None)
     return path_below(mount[0], mount[1], path) if mount is not None else ""
 
 
-def replaced_below(snapshot: Snapshot, file: FileContent) -> FileContent | None:
+def replaced_mount_file(snapshot: Snapshot, file: FileContent) -> FileContent | None:
     """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
     new one put in its place (a deployment). The container holds on to the old folder until it is started again."""
     box = container_of(snapshot, file.node)

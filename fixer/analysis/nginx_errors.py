@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import line_text, now_on, place
-from fixer.analysis.route_verdict import FRESH, Judged, fresh_events
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.evidence import clock_of, file_line_text, line_text
+from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
@@ -16,22 +16,22 @@ from fixer.model.snapshot import ErrorEvent, Nginx, Service
 
 _SAMPLE = 20     # routes of one address whose lines are looked for: thousands would say the same
 
-Want = Callable[[ErrorEvent], bool]
+EventFilter = Callable[[ErrorEvent], bool]
 
 
-def events_for(case: Case, trouble: Trouble, want: Want) -> tuple[ErrorEvent, ...]:
+def events_for(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[ErrorEvent, ...]:
     """Fresh lines about the trouble's routes that are wanted, each once, oldest first."""
     asked = [facts for facts in trouble.routes if isinstance(facts.probes, Known)]
     sample = (asked or list(trouble.routes))[:_SAMPLE]
-    fresh = fresh_events(trouble.nginx, sample, case.snapshot)
+    fresh = recent_events(trouble.nginx, sample, case.snapshot)
     found = {event.where + event.raw: event for event in fresh if want(event)}
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
 
-def symptom_evidence(case: Case, trouble: Trouble, want: Want) -> tuple[Evidence, ...]:
+def symptom_evidence(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[Evidence, ...]:
     """The newest such line, with how many there were, and what the probes got."""
     events = events_for(case, trouble, want)
-    shown = [e for judged in trouble.judged[:3] for e in judged.evidence[:1]]
+    shown = [e for judged in trouble.verdicts[:3] for e in judged.evidence[:1]]
     if events:
         last = events[-1]
         count = f"{len(events)} times: " if len(events) > 1 else ""
@@ -39,7 +39,7 @@ def symptom_evidence(case: Case, trouble: Trouble, want: Want) -> tuple[Evidence
     return tuple(shown)
 
 
-def is_refused(event: ErrorEvent) -> bool:
+def is_connect_failure(event: ErrorEvent) -> bool:
     """nginx could not connect: nobody accepts there, or the machine is gone."""
     return "connecting" in event.phase and (event.errno in (2, 101, 110, 111, 113) or "connect" in event.message)
 
@@ -60,91 +60,94 @@ def is_cut_in_body(event: ErrorEvent) -> bool:
     return event.phase == "reading upstream" and is_cut_off(event)
 
 
-def say_routes(trouble: Trouble) -> str:
+def routes_text(trouble: FailingAddress) -> str:
     """The locations that fail, for a summary."""
     several = len({facts.route.server_index for facts in trouble.routes}) > 1
-    names = list(dict.fromkeys(_say_route(facts.route, several) for facts in trouble.routes))
+    names = list(dict.fromkeys(_route_text(facts.route, several) for facts in trouble.routes))
     if len(names) > 3:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _say_route(route: Route, with_server: bool) -> str:
+def _route_text(route: Route, with_server: bool) -> str:
     name = next((name for name in route.server_names if name not in ("", "_")), "")
     return f"{route.location} of {name or route.listen_text}" if with_server else route.location
 
 
 # Which route a line of nginx's log belongs to: by server name, then by the longest location that fits the path.
-SEVERAL = 3          # lines within a minute that are more than one visitor's bad luck
-_AHEAD = 5.0
-_LONGEST = 500       # characters of a path that locations are looked for in
-_WRITER = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+)#\d+: ")
+MIN_SYMPTOM_LINES = 3          # lines within a minute that are more than one visitor's bad luck
+_CLOCK_AHEAD = 5.0
+_MAX_PATH_CHARS = 500       # characters of a path that locations are looked for in
+_WORKER_PID = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+)#\d+: ")
 
 
-def fresh_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -> list[ErrorEvent]:
+def recent_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -> list[ErrorEvent]:
     """Its wanted lines of the last minute, written by workers that serve now, after whatever we changed."""
     if not isinstance(nginx.errors, Known):
         return []
-    now = now_on(case.snapshot, nginx.node)
-    since = now - FRESH
+    now = clock_of(case.snapshot, nginx.node)
+    since = now - RECENT_ERROR
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
-    if case.snapshot.quiet:
-        since = max(since, now - case.snapshot.quiet)      # a backend that was woken was late for everything before
-    return [e for e in nginx.errors.value if since <= e.at <= now + _AHEAD and want(e) and is_serving(e, nginx)]
+    if case.snapshot.seconds_since_repair:
+        # a backend that was woken was late for everything before
+        since = max(since, now - case.snapshot.seconds_since_repair)
+    return [e for e in nginx.errors.value if since <= e.at <= now + _CLOCK_AHEAD and want(e)
+            and is_from_current_worker(e, nginx)]
 
 
-def fresh_by_route(
+def recent_lines_by_route(
     case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool],
-) -> Mapping[str, tuple[Judged, tuple[ErrorEvent, ...]]]:
+) -> Mapping[str, tuple[RouteVerdict, tuple[ErrorEvent, ...]]]:
     """Route id -> the route and its wanted lines of the last minute, written by workers that serve now.
 
     A worker that is shutting down still ends its requests by the configuration that was loaded before.
 
     What a visitor asked for places a line; it chooses nothing that a repair does.
     """
-    events = fresh_lines(case, nginx, want)
+    events = recent_lines(case, nginx, want)
     if not events:
         return {}
-    routes = [j for j in case.judged.values() if nginx.serves(j.facts)]
-    by_prefix = _by_prefix(routes)
+    routes = [j for j in case.verdicts.values() if nginx.serves(j.facts)]
+    by_prefix = _routes_by_prefix(routes)
     found: dict[str, list[ErrorEvent]] = {}
     for event in events:
-        judged = _most_likely(event, by_prefix)
+        judged = _match_route(event, by_prefix)
         if judged is not None:
             found.setdefault(judged.facts.route.id, []).append(event)
     by_id = {j.facts.route.id: j for j in routes}
     return {name: (by_id[name], tuple(lines)) for name, lines in found.items()}
 
 
-def late_for_visitors(case: Case, want: Callable[[ErrorEvent], bool]) -> list[Trouble]:
+def slow_visitor_addresses(case: Case, want: Callable[[ErrorEvent], bool]) -> list[FailingAddress]:
     """Addresses of routes that answered us, and timed out for several visitors within a minute."""
     found = []
     for nginx in case.snapshot.nginxes:
-        for judged, events in fresh_by_route(case, nginx, want).values():
-            if len(events) >= SEVERAL:
+        for judged, events in recent_lines_by_route(case, nginx, want).values():
+            if len(events) >= MIN_SYMPTOM_LINES:
                 ends = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
-                found += [Trouble(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
+                found += [FailingAddress(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
     return found
 
 
-def services_that_let_wait(case: Case, want: Callable[[ErrorEvent], bool]) -> Iterator[tuple[Trouble, Service]]:
+def failing_or_slow_services(case: Case,
+                             want: Callable[[ErrorEvent], bool]) -> Iterator[tuple[FailingAddress, Service]]:
     """What runs behind routes that fail us, or came too late for several visitors, with the trouble that it gives."""
-    for trouble in (*case.troubles, *late_for_visitors(case, want)):
-        service = case.service(trouble.endpoint.service or trouble.endpoint.holder)
+    for trouble in (*case.failing_addresses, *slow_visitor_addresses(case, want)):
+        service = case.service(trouble.endpoint.configured_service or trouble.endpoint.listening_service)
         if service is not None and service.running:
             yield trouble, service
 
 
-def is_serving(event: ErrorEvent, nginx: Nginx) -> bool:
+def is_from_current_worker(event: ErrorEvent, nginx: Nginx) -> bool:
     """Whether a worker that serves now wrote the line."""
-    match = _WRITER.search(event.raw)
+    match = _WORKER_PID.search(event.raw)
     return match is None or not nginx.worker_pids or int(match[1]) in nginx.worker_pids
 
 
-def _by_prefix(routes: list[Judged]) -> dict[str, list[Judged]]:
+def _routes_by_prefix(routes: list[RouteVerdict]) -> dict[str, list[RouteVerdict]]:
     """Prefix -> its routes; regular expressions and named locations are not tried."""
-    found: dict[str, list[Judged]] = {}
+    found: dict[str, list[RouteVerdict]] = {}
     for judged in routes:
         prefix = judged.facts.route.location.lstrip("=^~ ")
         if prefix.startswith("/"):
@@ -152,10 +155,10 @@ def _by_prefix(routes: list[Judged]) -> dict[str, list[Judged]]:
     return found
 
 
-def _most_likely(event: ErrorEvent, by_prefix: Mapping[str, list[Judged]]) -> Judged | None:
+def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]]) -> RouteVerdict | None:
     """The longest location of the server that the line names, else the longest of any."""
-    path = "".join(event.request.split(" ")[1:2])[:_LONGEST]
-    unnamed: Judged | None = None
+    path = "".join(event.request.split(" ")[1:2])[:_MAX_PATH_CHARS]
+    unnamed: RouteVerdict | None = None
     for end in range(len(path), 0, -1):
         for judged in by_prefix.get(path[:end], ()):
             names = judged.facts.route.server_names
@@ -166,23 +169,23 @@ def _most_likely(event: ErrorEvent, by_prefix: Mapping[str, list[Judged]]) -> Ju
 
 
 # Causes that nginx itself puts into words: for each route the lines of the last minute that say so.
-Found: TypeAlias = Callable[[Nginx, Judged, tuple[ErrorEvent, ...], bool], Finding | None]
+FindingMaker: TypeAlias = Callable[[Nginx, RouteVerdict, tuple[ErrorEvent, ...], bool], Finding | None]
 """Makes a finding of a route and its lines, or None where they do not suffice; the last argument is whether the page
 that we ask for fails and is one of them."""
 
 
-def by_log(
-    case: Case, want: Callable[[ErrorEvent], bool], found: Found,
+def for_each_logged_route(
+    case: Case, want: Callable[[ErrorEvent], bool], found: FindingMaker,
 ) -> tuple[list[Finding], list[str], list[Evidence]]:
     """Findings, what could not be read, and what rules it out."""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
-        for judged, events in fresh_by_route(case, nginx, want).values():
-            asked = is_failing(judged) and any(_path(e) == judged.facts.route.path for e in events)
+        for judged, events in recent_lines_by_route(case, nginx, want).values():
+            asked = is_failing(judged) and any(_request_path(e) == judged.facts.route.path for e in events)
             made = found(nginx, judged, events, asked)
             if made is not None:
                 findings.append(made)
@@ -191,12 +194,13 @@ def by_log(
     return findings, missing, ruled
 
 
-def is_failing(judged: Judged) -> bool:
+def is_failing(judged: RouteVerdict) -> bool:
     """The page that we ask for is not well."""
     return judged.state in ("failing", "degraded")
 
 
-def logged_evidence(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...]) -> tuple[Evidence, ...]:
+def logged_evidence(case: Case, nginx: Nginx, judged: RouteVerdict,
+                    events: tuple[ErrorEvent, ...]) -> tuple[Evidence, ...]:
     """The last of the lines and their number, the line of the pass, and what the page said."""
     route, last = judged.facts.route, events[-1]
     return (Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
@@ -206,21 +210,21 @@ def logged_evidence(case: Case, nginx: Nginx, judged: Judged, events: tuple[Erro
 def pass_line(case: Case, nginx: Nginx, route: Route) -> tuple[str, str]:
     """Where its pass stands, and that line."""
     text = line_text(case.snapshot, nginx.node, route.source.file, route.source.line)
-    return place(case.snapshot, nginx.node, route.source.file, route.source.line), text or route.pass_text
+    return file_line_text(case.snapshot, nginx.node, route.source.file, route.source.line), text or route.pass_text
 
 
-def answers_us(case: Case, judged: Judged) -> bool:
+def has_direct_answer(case: Case, judged: RouteVerdict) -> bool:
     """Whether every server of the route answers a request of our own without nginx."""
     ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
     return bool(ends) and all(isinstance(end.http, Known) and end.http.value.status is not None for end in ends)
 
 
-def service_behind(case: Case, judged: Judged) -> Service | None:
+def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:
     """What answers there, where all servers of the route are one service's."""
     ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
-    found = {name for end in ends for name in (end.service or end.holder,)}
+    found = {name for end in ends for name in (end.configured_service or end.listening_service,)}
     return case.service(next(iter(found))) if len(found) == 1 else None
 
 
-def _path(event: ErrorEvent) -> str:
+def _request_path(event: ErrorEvent) -> str:
     return "".join(event.request.split(" ")[1:2]).partition("?")[0]

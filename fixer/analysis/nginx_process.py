@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from fixer.analysis.case import Case, Trouble, route_key
-from fixer.analysis.evidence import listener_evidence, listeners_on, pids_of, replaced_below
+from fixer.analysis.case import Case, FailingAddress, unique_route_id
+from fixer.analysis.evidence import listener_evidence, listeners_on, pids_of, replaced_mount_file
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -23,13 +23,13 @@ from fixer.model.snapshot import (
     Nginx,
     RouteFacts,
     Snapshot,
-    Uncreated,
+    UncreatedService,
 )
 
-_NO_HOST = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
+_HOST_NOT_FOUND = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
 
 
-def troubles_of_down(case: Case, nginx: Nginx) -> tuple[Trouble, ...]:
+def addresses_of_stopped_nginx(case: Case, nginx: Nginx) -> tuple[FailingAddress, ...]:
     """One for each place of an address, where nginx has no master; none while it runs."""
     if nginx.master_pid is not None:
         return ()
@@ -40,29 +40,30 @@ def troubles_of_down(case: Case, nginx: Nginx) -> tuple[Trouble, ...]:
             if name in endpoints:
                 found.setdefault(name, (endpoints[name], []))[1].append(facts)
     return tuple(
-        Trouble(nginx, (endpoint,), tuple(routes), tuple(case.judged[route_key(facts)] for facts in routes))
+        FailingAddress(nginx, (endpoint,), tuple(routes),
+                       tuple(case.verdicts[unique_route_id(facts)] for facts in routes))
         for endpoint, routes in found.values()
     )
 
 
-def name_missing(nginx: Nginx) -> tuple[str, Evidence] | None:
+def unresolved_upstream_name(nginx: Nginx) -> tuple[str, Evidence] | None:
     """The name that nginx could not find when it started last, and where it said so; None where it ended otherwise."""
     if isinstance(nginx.test, Known):
-        match = _NO_HOST.search(nginx.test.value[1]) if nginx.test.value[0] != 0 else None
+        match = _HOST_NOT_FOUND.search(nginx.test.value[1]) if nginx.test.value[0] != 0 else None
         if match is not None:
-            return _host(match["name"]), Evidence("nginx-test", nginx.conf_path, match[0])
+            return _host_without_port(match["name"]), Evidence("nginx-test", nginx.conf_path, match[0])
         return None
     for line in reversed(lines_of(nginx.service)[-10:] if nginx.service is not None else ()):
-        match = _NO_HOST.search(message(line))
+        match = _HOST_NOT_FOUND.search(message_of(line))
         if match is not None:
-            return _host(match["name"]), Evidence("nginx-log", line.where, message(line).strip()[:300])
+            return _host_without_port(match["name"]), Evidence("nginx-log", line.where, message_of(line).strip()[:300])
     return None
 
 
-def name_in(said: str) -> str:
+def parse_unresolved_name(said: str) -> str:
     """The name of which nginx says that it did not find it, empty where it says something else."""
-    match = _NO_HOST.search(said)
-    return _host(match["name"]) if match is not None else ""
+    match = _HOST_NOT_FOUND.search(said)
+    return _host_without_port(match["name"]) if match is not None else ""
 
 
 def is_uncreated(case: Case, name: str) -> bool:
@@ -71,7 +72,7 @@ def is_uncreated(case: Case, name: str) -> bool:
     return compose is not None and any(name in service.names for service in compose.uncreated)
 
 
-def _host(name: str) -> str:
+def _host_without_port(name: str) -> str:
     """Without the port."""
     host, colon, port = name.rpartition(":")
     return host if colon and is_number(port) else name
@@ -80,7 +81,7 @@ def _host(name: str) -> str:
 # Who holds a socket that none of a container's own processes has: another container that lives in its network.
 
 
-def is_anothers(snapshot: Snapshot, line: Listener, mine: AbstractSet[int | None]) -> bool:
+def is_held_by_others(snapshot: Snapshot, line: Listener, mine: AbstractSet[int | None]) -> bool:
     """Held by none of these processes: its holder was seen, or they were seen to hold sockets and not this one."""
     held = set(pids_of(line))
     if held:
@@ -115,16 +116,16 @@ def holder_evidence(snapshot: Snapshot, line: Listener) -> Evidence:
 # Backends that a compose project's files define and that have no container: removed, or never created.
 
 
-def missed(case: Case) -> Iterator[tuple[Compose, Trouble, Uncreated]]:
+def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, UncreatedService]]:
     """Addresses that lead to such a service."""
     compose = case.snapshot.compose
     if compose is None or not compose.uncreated:
         return
-    down = [t for nginx in case.snapshot.nginxes for t in troubles_of_down(case, nginx)]
-    for trouble in (*case.troubles, *down):
+    down = [t for nginx in case.snapshot.nginxes for t in addresses_of_stopped_nginx(case, nginx)]
+    for trouble in (*case.failing_addresses, *down):
         endpoint = trouble.endpoint
         service = next((u for u in compose.uncreated if endpoint.host in u.names), None)
-        if service is not None and endpoint.service is None and is_closed(endpoint) is not False:
+        if service is not None and endpoint.configured_service is None and is_closed(endpoint) is not False:
             yield compose, trouble, service
 
 
@@ -133,58 +134,59 @@ _UPSTREAM = regex(r"^(?:\w+://)?(?:\[([0-9a-fA-F:]+)\]|(\d{1,3}(?:\.\d{1,3}){3})
 _ADDRESS = regex(r"^[\d.]+$|^\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]*\]?$")
 
 
-def of_log(event: ErrorEvent) -> str:
+def logged_address(event: ErrorEvent) -> str:
     """The address that the line says nginx asked; a visitor could write one, so it weighs and chooses nothing."""
     match = _UPSTREAM.match(event.upstream)
     return (match[1] or match[2]) if match is not None else ""
 
 
-def is_address(host: str) -> bool:
+def is_ip_address(host: str) -> bool:
     """Written as a number: no name that could lead elsewhere."""
     return _ADDRESS.match(host) is not None
 
 
-def is_of_another(case: Case, routes: Sequence[RouteFacts], event: ErrorEvent) -> bool:
+def is_about_other_route(case: Case, routes: Sequence[RouteFacts], event: ErrorEvent) -> bool:
     """A line about a path for which a longer location is written than for any of these routes: what nginx asked then
     was asked for that one. Where paths are rewritten it may not be so, and the line shows nothing for certain."""
     path = [*event.request.split(" "), ""][1]
-    own = max((len(at) for facts in routes if (at := _plain(facts)) and path.startswith(at)), default=0)
-    mine = {route_key(facts) for facts in routes}
+    own = max((len(at) for facts in routes if (at := _location_path(facts)) and path.startswith(at)), default=0)
+    mine = {unique_route_id(facts) for facts in routes}
     places = {(facts.node, facts.conf) for facts in routes}
     return any(
         len(at) > own and path.startswith(at) for facts in case.snapshot.routes
-        if (facts.node, facts.conf) in places and route_key(facts) not in mine and _serves(facts, event.server)
-        and (at := _plain(facts))
+        if (facts.node, facts.conf) in places and unique_route_id(facts) not in mine
+        and _has_server_name(facts, event.server)
+        and (at := _location_path(facts))
     )
 
 
-def _plain(facts: RouteFacts) -> str:
+def _location_path(facts: RouteFacts) -> str:
     """The path of its location, empty where that is a pattern."""
     return facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
 
 
-def _serves(facts: RouteFacts, server: str) -> bool:
+def _has_server_name(facts: RouteFacts, server: str) -> bool:
     names = facts.route.server_names
     return not server or not names or "" in names or server in names
 
 
-def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
+def route_ids_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
     """Every route of an nginx."""
     return tuple(facts.route.id for facts in case.snapshot.routes if nginx.serves(facts))
 
 
-def listens_of(nginx: Nginx) -> tuple[Listen, ...]:
+def listen_addresses_of(nginx: Nginx) -> tuple[Listen, ...]:
     """The addresses its configuration wants."""
     if not isinstance(nginx.config, Known):
         return ()
     return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
 
 
-def is_stale(case: Case, trouble: Trouble) -> bool:
+def has_stale_config(case: Case, trouble: FailingAddress) -> bool:
     """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced; or the
     mounted folder was, and the file that is there now does not name this address."""
     file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
     if file is None or file.stat.nlink == 0:
         return file is not None
-    present = replaced_below(case.snapshot, file)
+    present = replaced_mount_file(case.snapshot, file)
     return present is not None and trouble.endpoint.written.encode() not in present.data

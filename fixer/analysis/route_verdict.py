@@ -9,47 +9,47 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, wants_tls
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
 
-State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
-_Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
+RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
+_ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
-FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
-_AHEAD = 5.0         # clocks of two views of one machine may differ by this much
-_GATEWAY_WORDS = (502, 503, 504)
+RECENT_ERROR = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
+_CLOCK_AHEAD = 5.0         # clocks of two views of one machine may differ by this much
+_GATEWAY_STATUSES = (502, 503, 504)
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
 _VARIABLE = regex(r"\$\{?(\w+)")
 _GROUP = regex(r"\(\?P?<(\w+)>")
-_OF_REQUEST = ("arg_", "cookie_", "http_")
-_HUNG_UP = frozenset({"closed", "reset", "not-http"})
-_NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
+_REQUEST_VARIABLES = ("arg_", "cookie_", "http_")
+_HANG_UP_ERRORS = frozenset({"closed", "reset", "not-http"})
+_NGINX_UNREACHABLE = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RouteVerdict:
     """How a route does. `bad` of `asked` requests failed; `own` says that the application sent its 5xx itself.
 
     `gone` are the endpoints that are missed though every request was answered: nginx passes over them.
     """
 
     facts: RouteFacts
-    state: State
+    state: RouteState
     reason: str
     evidence: tuple[Evidence, ...]
-    bad: int = 0
-    asked: int = 0
-    good: int = 0
-    own: bool = False
-    gone: tuple[str, ...] = ()
+    failed: int = 0
+    total: int = 0
+    succeeded: int = 0
+    from_application: bool = False
+    skipped_members: tuple[str, ...] = ()
 
     @property
     def some_answered(self) -> bool:
         """True when at least one request got an answer that is none of the gateway's errors."""
-        return self.good > 0
+        return self.succeeded > 0
 
     @property
-    def is_bad(self) -> bool:
+    def has_failures(self) -> bool:
         """True when at least one request failed by the gateway."""
         return self.state in ("failing", "degraded")
 
@@ -57,7 +57,7 @@ class Judged:
 def is_closed(endpoint: Endpoint) -> bool | None:
     """Whether nothing accepts there: a connect decides, then the kernel's table; None where neither could look."""
     if isinstance(endpoint.tcp, Known):
-        if endpoint.tcp.value.error is None and not (endpoint.inner and isinstance(endpoint.listener, Known)):
+        if endpoint.tcp.value.error is None and not (endpoint.container_port and isinstance(endpoint.listener, Known)):
             return False      # docker-proxy accepts for a container whether anybody listens inside or not
         if endpoint.tcp.value.error in ("refused", "no-socket"):
             return True
@@ -66,48 +66,51 @@ def is_closed(endpoint: Endpoint) -> bool | None:
     return None
 
 
-def judge_route(
+def route_verdict(
     facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, snapshot: Snapshot,
-) -> Judged:
+) -> RouteVerdict:
     """Weigh every request that was made for the route."""
     runs = nginx is not None and nginx.master_pid is not None
-    if facts.route.location == "stream" and not facts.route.behind and runs and reached and all(map(is_empty, reached)):
+    if facts.route.location == "stream" and not facts.route.reached_from and runs and reached and all(map(
+        is_confirmed_closed, reached)):
         where = Evidence("nginx-config", f"{facts.route.source.file}:{facts.route.source.line}",
                          f"proxy_pass {facts.route.pass_text};")
-        return Judged(facts, "failing", "hands connections on to where nothing listens", (where,))
+        return RouteVerdict(facts, "failing", "hands connections on to where nothing listens", (where,))
     if isinstance(facts.probes, Unknown):
-        return Judged(facts, "unknown", f"not asked: {facts.probes.reason}", ())
+        return RouteVerdict(facts, "unknown", f"not asked: {facts.probes.reason}", ())
     probes = facts.probes.value
     if not probes:
-        return Judged(facts, "unknown", "not asked", ())
+        return RouteVerdict(facts, "unknown", "not asked", ())
     doubtful = nginx is not None and any((probe.status or 0) >= 500 for probe in probes)
-    fresh = doubtful and nginx is not None and bool(fresh_events(nginx, (facts,), snapshot))
-    speaking = tuple(e for e in reached if not (doubtful and _leads_back(e, facts, nginx)))
-    others = {status for e in reached if doubtful and (status := _word_of_a_gateway(e, snapshot)) is not None}
-    words: list[_Word] = [
-        "bad" if p.status in others or _is_passed_on(p, reached, snapshot) else
-        _weigh(p, facts, speaking, fresh, nginx) for p in probes
+    fresh = doubtful and nginx is not None and bool(recent_events(nginx, (facts,), snapshot))
+    speaking = tuple(e for e in reached if not (doubtful and _is_own_listener(e, facts, nginx)))
+    others = {status for e in reached if doubtful and (status := _other_gateway_status(e, snapshot)) is not None}
+    words: list[_ProbeVerdict] = [
+        "bad" if p.status in others or _is_other_gateway_page(p, reached, snapshot) else
+        _judge_probe(p, facts, speaking, fresh, nginx) for p in probes
     ]
     bad, slow = words.count("bad"), words.count("slow")
-    own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, speaking))
-              and not _is_on_purpose(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
-    evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
-    if all(_is_left_unanswered(p, facts, nginx) for p in probes):
+    own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _has_same_status(p, speaking))
+              and not _is_configured_return(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
+    evidence = facts.probes.evidence or (_probe_evidence(facts, _worst_probe(probes, words)),)
+    if all(_is_return_444(p, facts, nginx) for p in probes):
         said = "its configuration ends such requests so (`return 444`)"
-        return Judged(facts, "unknown", f"{say_probe(probes[0])}; {said}", evidence)
-    state, reason = _state(words, bad, slow), _reason(probes, words)
-    if bad and facts.route.upgrades and _hangs_up_on_plain(reached, snapshot):
-        return Judged(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
+        return RouteVerdict(facts, "unknown", f"{probe_text(probes[0])}; {said}", evidence)
+    state, reason = _route_state(words, bad, slow), _reason_text(probes, words)
+    if bad and facts.route.upgrades and _can_be_websocket_only(reached, snapshot):
+        return RouteVerdict(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
     if bad and is_chosen_by_request(facts.route):
-        return Judged(facts, "unknown", f"{reason}, and where it leads a part of the request chooses: ours was made up",
+        return RouteVerdict(facts, "unknown",
+                            f"{reason}, and where it leads a part of the request chooses: ours was made up",
                       evidence)
     if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes, snapshot):
         if facts.route.shadowed:
-            return Judged(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
+            return RouteVerdict(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
         state, reason = "degraded", f"{reason}, and not from where it hands requests: nobody is there"
-    elif state == "ok" and _is_turned_away(probes, reached):
-        return Judged(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours", evidence)
-    return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
+    elif state == "ok" and _is_rejected_by_nginx(probes, reached):
+        return RouteVerdict(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours",
+                            evidence)
+    return RouteVerdict(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
 
 
 def is_chosen_by_request(route: Route) -> bool:
@@ -120,10 +123,11 @@ def is_chosen_by_request(route: Route) -> bool:
     patterns = [text for text in (route.location, *route.server_names) if text.startswith("~")]
     groups = {name for text in patterns for name in _GROUP.findall(text)}
     return bool(names & groups) or any(
-        (name.isdigit() and patterns) or (name.startswith(_OF_REQUEST) and name != "http_host") for name in names)
+        (name.isdigit() and patterns) or (name.startswith(_REQUEST_VARIABLES) and name != "http_host")
+        for name in names)
 
 
-def _leads_back(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> bool:
+def _is_own_listener(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> bool:
     """It is the very port at which this nginx takes the route's requests: what comes from there is its own word."""
     held = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
     if nginx is None or held is None or held.family == "unix" or isinstance(held.pids, Unknown):
@@ -132,42 +136,42 @@ def _leads_back(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> b
     return held.port in {listen.port for listen in facts.route.listens} and not ours.isdisjoint(held.pids.value)
 
 
-def _word_of_a_gateway(endpoint: Endpoint, snapshot: Snapshot) -> int | None:
+def _other_gateway_status(endpoint: Endpoint, snapshot: Snapshot) -> int | None:
     """Another gateway sits there and says by this status that nobody is behind it: as little an application's answer
     as nginx's own. A further nginx is looked at itself."""
     heard = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
-    return heard if heard in _GATEWAY_WORDS and _is_gateway(endpoint, snapshot) else None
+    return heard if heard in _GATEWAY_STATUSES and _is_gateway(endpoint, snapshot) else None
 
 
-def _is_passed_on(probe: ProbeResult, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
+def _is_other_gateway_page(probe: ProbeResult, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
     """The page of another gateway that came through nginx. One that keeps pages may have answered the look at it, of
     another name, from what it keeps."""
-    return (probe.status in _GATEWAY_WORDS and _NGINX_PAGE not in probe.body and bool(reached)
+    return (probe.status in _GATEWAY_STATUSES and _NGINX_PAGE not in probe.body and bool(reached)
             and all(_is_gateway(endpoint, snapshot) for endpoint in reached))
 
 
 def _is_gateway(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
+    service = snapshot.service(endpoint.listening_service) if endpoint.listening_service is not None else None
     return service is not None and service.gateway not in ("", "nginx")
 
 
-def _hangs_up_on_plain(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
+def _can_be_websocket_only(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
     """All that is there takes the connection and ends it without a word, again and again, and is no server of a kind
     that answers every request: what speaks only after an upgrade looks like this, and a plain GET proves nothing."""
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    return bool(meant) and all(_hangs_up(endpoint, snapshot) for endpoint in meant)
+    return bool(meant) and all(_is_hanging_up(endpoint, snapshot) for endpoint in meant)
 
 
-def _hangs_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+def _is_hanging_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     heard = endpoint.http.value if isinstance(endpoint.http, Known) else None
-    service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
-    if heard is None or service is None or heard.error not in _HUNG_UP or heard.phase == "connect":
+    service = snapshot.service(endpoint.listening_service) if endpoint.listening_service is not None else None
+    if heard is None or service is None or heard.error not in _HANG_UP_ERRORS or heard.phase == "connect":
         return False
     restarted = service.unit is not None and service.unit.n_restarts > 0
     return service.running and not restarted and service.runtime in _PLAIN_PROGRAMS
 
 
-def is_empty(endpoint: Endpoint) -> bool:
+def is_confirmed_closed(endpoint: Endpoint) -> bool:
     """Nothing listens there, seen twice: neither the kernel's table nor a connect a moment later found anything."""
     tcp, held = endpoint.tcp, endpoint.listener
     refused = isinstance(tcp, Known) and tcp.value.error in ("refused", "no-socket")
@@ -181,15 +185,16 @@ def _is_answered_by_another(
     """None of its addresses can have answered: what came is an error page with another status, a cached page, a login
     that nginx asks for first, or of a container that got the address since. Whoever gets past that gets nothing."""
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    if not meant or not all(is_empty(e) or _is_ended(e, snapshot) for e in meant) or is_edited(nginx):
+    if not meant or not all(is_confirmed_closed(e) or _has_stopped_container(e, snapshot)
+                            for e in meant) or has_unloaded_config(nginx):
         return False
-    return all((probe.status or 500) < 500 for probe in probes) and not _never_passes(facts, nginx)
+    return all((probe.status or 500) < 500 for probe in probes) and not _has_static_answer(facts, nginx)
 
 
-def _is_ended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+def _has_stopped_container(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     """Its name is that of a container which does not run, and leads nowhere now, or to where nobody takes us: one that
     is started again and again has an address at times."""
-    service = snapshot.service(endpoint.service) if endpoint.service is not None else None
+    service = snapshot.service(endpoint.configured_service) if endpoint.configured_service is not None else None
     if service is None or service.container is None or service.running or service.container.status == "paused":
         return False
     if endpoint.unix is not None or not isinstance(endpoint.addresses, Known):
@@ -197,25 +202,25 @@ def _is_ended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     return not endpoint.addresses.value or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is not None)
 
 
-def _is_turned_away(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:
+def _is_rejected_by_nginx(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:
     """nginx ended every request itself, as it does without the certificate that it asks visitors for or by a name that
     is none, before it looked at where they go; and nobody heard what is there answer."""
-    if not all(p.status == 400 and _NGINX_PAGE in p.body and not _says_the_same(p, reached) for p in probes):
+    if not all(p.status == 400 and _NGINX_PAGE in p.body and not _has_same_status(p, reached) for p in probes):
         return False
     heard = [e.http.value.status if isinstance(e.http, Known) else None for e in reached if not e.down]
     return not heard or any(status is None or status >= 500 for status in heard)
 
 
-def is_edited(nginx: Nginx | None) -> bool:
+def has_unloaded_config(nginx: Nginx | None) -> bool:
     """What is written on disk may not be what nginx goes by."""
     if nginx is None or not isinstance(nginx.loaded_at, Known) or not isinstance(nginx.config_mtime, Known):
         return True
     return nginx.config_mtime.value > nginx.loaded_at.value
 
 
-def _never_passes(facts: RouteFacts, nginx: Nginx | None) -> bool:
+def _has_static_answer(facts: RouteFacts, nginx: Nginx | None) -> bool:
     """The configuration answers there before anything could be handed on, always."""
-    if facts.route.closed:
+    if facts.route.denies_all:
         return True
     if nginx is None or isinstance(nginx.config, Unknown):
         return False
@@ -226,7 +231,7 @@ def _never_passes(facts: RouteFacts, nginx: Nginx | None) -> bool:
     )
 
 
-def _state(words: list[_Word], bad: int, slow: int) -> State:
+def _route_state(words: list[_ProbeVerdict], bad: int, slow: int) -> RouteState:
     if bad == 0 and slow == 0:
         return "unknown" if "unknown" in words else "ok"
     if bad == 0:
@@ -234,16 +239,16 @@ def _state(words: list[_Word], bad: int, slow: int) -> State:
     return "failing" if bad + slow == len(words) else "degraded"
 
 
-def _weigh(
+def _judge_probe(
     probe: ProbeResult, facts: RouteFacts, reached: tuple[Endpoint, ...], fresh: bool, nginx: Nginx | None,
-) -> _Word:
+) -> _ProbeVerdict:
     if probe.status is None:
         if probe.error == "slow":
             return "slow"
-        return "bad" if probe.error in _NO_NGINX else "unknown"
-    if wants_tls(probe) and _says_the_same(probe, reached):
+        return "bad" if probe.error in _NGINX_UNREACHABLE else "unknown"
+    if needs_tls(probe) and _has_same_status(probe, reached):
         return "bad"
-    if probe.status < 500 or _is_on_purpose(probe.status, facts, nginx):
+    if probe.status < 500 or _is_configured_return(probe.status, facts, nginx):
         return "good"
     return "bad" if _is_from_nginx(probe, reached, fresh) else "good"
 
@@ -251,7 +256,7 @@ def _weigh(
 def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> bool:
     """Whether nginx made up this 5xx: it does so where the far side gave nothing, and says so in its log."""
     direct = [e.http.value for e in reached if isinstance(e.http, Known)]
-    if _says_the_same(probe, reached):
+    if _has_same_status(probe, reached):
         return False
     page = _NGINX_PAGE in probe.body
     if probe.status in (502, 504):
@@ -260,12 +265,12 @@ def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: boo
     return page and fresh
 
 
-def _says_the_same(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
+def _has_same_status(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
     """The far side, asked without nginx, gives the same status: an application, or another nginx with its own page."""
     return any(isinstance(e.http, Known) and e.http.value.status == probe.status for e in reached)
 
 
-def _is_on_purpose(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
+def _is_configured_return(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
     """A `return 502` that the configuration gives for the whole server or for this very location."""
     if nginx is None or isinstance(nginx.config, Unknown):
         return False
@@ -276,24 +281,25 @@ def _is_on_purpose(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
     )
 
 
-def _is_left_unanswered(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -> bool:
+def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -> bool:
     """nginx took the connection and ended it without a word, as it is told to do with some visitors; a worker that died
     with the request looks the same and is in its log."""
-    if nginx is None or probe.status is not None or probe.error != "closed" or not _is_on_purpose(444, facts, nginx):
+    if nginx is None or probe.status is not None or probe.error != "closed" or not _is_configured_return(444, facts,
+                                                                                                         nginx):
         return False
     events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
     return not any("exited on signal" in event.message for event in events)
 
 
-def fresh_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:
+def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:
     """Lines about upstreams that belong to these routes and to now: recent, newer than the loaded configuration."""
     if isinstance(nginx.errors, Unknown):
         return ()
     now = next((node.now for node in snapshot.nodes if node.name == nginx.node), snapshot.taken_at)
-    since = now - FRESH
+    since = now - RECENT_ERROR
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
-    return events_since(nginx, routes, since, now + _AHEAD)
+    return events_since(nginx, routes, since, now + _CLOCK_AHEAD)
 
 
 def events_since(
@@ -310,11 +316,11 @@ def events_since(
     ]
     if not fresh:
         return ()
-    about = _Places(routes)
+    about = _RouteIndex(routes)
     return tuple(event for event in fresh if about.has(event))
 
 
-class _Places:
+class _RouteIndex:
     """Where routes stand, by server name and path: what a visitor sent, so it weighs evidence and never chooses what a
     repair does. Thousands of routes meet thousands of lines: both are looked up, not compared one by one."""
 
@@ -334,31 +340,32 @@ class _Places:
         parts = event.request.split(" ")
         path = parts[1] if len(parts) > 1 else ""
         if not path:
-            return _is_asked(event, self._all)
+            return _is_for_server(event, self._all)
         return any(
-            _is_asked(event, self._servers.get(path[:length], ())) for length in self._lengths if length <= len(path)
+            _is_for_server(event, self._servers.get(path[:length], ())) for length in self._lengths
+            if length <= len(path)
         )
 
 
-def _is_asked(event: ErrorEvent, names: Collection[str]) -> bool:
+def _is_for_server(event: ErrorEvent, names: Collection[str]) -> bool:
     return bool(names) and (not event.server or "" in names or event.server in names)
 
 
-def _worst(probes: tuple[ProbeResult, ...], words: list[_Word]) -> ProbeResult:
+def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> ProbeResult:
     for wanted in ("bad", "slow", "unknown"):
         if wanted in words:
             return probes[words.index(wanted)]
     return probes[0]
 
 
-def _reason(probes: tuple[ProbeResult, ...], words: list[_Word]) -> str:
-    worst = _worst(probes, words)
-    said = say_probe(worst)
+def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
+    worst = _worst_probe(probes, words)
+    said = probe_text(worst)
     failed = words.count("bad") + words.count("slow")
     return f"{said} ({failed} of {len(probes)} requests)" if failed else said
 
 
-def say_probe(probe: ProbeResult) -> str:
+def probe_text(probe: ProbeResult) -> str:
     """An answer in words."""
     if probe.status is not None:
         return f"answers {probe.status}"
@@ -367,4 +374,4 @@ def say_probe(probe: ProbeResult) -> str:
 
 def _probe_evidence(facts: RouteFacts, probe: ProbeResult) -> Evidence:
     path = facts.route.path or facts.route.location
-    return Evidence("probe", f"{facts.route.listen_scheme}://{facts.route.listen_text}{path}", say_probe(probe))
+    return Evidence("probe", f"{facts.route.listen_scheme}://{facts.route.listen_text}{path}", probe_text(probe))

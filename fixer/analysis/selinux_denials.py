@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import posixpath
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import Denial
+from fixer.model.snapshot import SelinuxDenial
 
-HTTPD = ("httpd_t", "nginx_t")
-_ON_SOCKETS = frozenset({"write", "connectto"})
-_RECENT = 600.0     # seconds: what `ausearch -ts recent` goes back
+HTTPD_DOMAINS = ("httpd_t", "nginx_t")
+_SOCKET_PERMISSIONS = frozenset({"write", "connectto"})
+_RECENT_DENIAL = 600.0     # seconds: what `ausearch -ts recent` goes back
 
 
-def refusals(case: Case, trouble: Trouble) -> tuple[Denial, ...]:
+def recent_denials(case: Case, trouble: FailingAddress) -> tuple[SelinuxDenial, ...]:
     """What audit recorded of such connections lately: of a web server's domain, to that port or that socket."""
     node, endpoint = find_node(case.snapshot, trouble.nginx.node), trouble.endpoint
     if node is None or isinstance(node.policy, Unknown) or not node.policy.value.enforcing:
         return ()
 
-    def is_of_it(denial: Denial) -> bool:
+    def is_of_it(denial: SelinuxDenial) -> bool:
         words = denial.permission.split()
         if endpoint.unix is None:
             return "name_connect" in words and denial.port == endpoint.port
         same = posixpath.basename(denial.name) == posixpath.basename(endpoint.unix)
-        return same and not _ON_SOCKETS.isdisjoint(words)
+        return same and not _SOCKET_PERMISSIONS.isdisjoint(words)
 
     return tuple(d for d in node.policy.value.denials
-                 if d.at >= node.now - _RECENT and type_of(d.source) in HTTPD and is_of_it(d))
+                 if d.at >= node.now - _RECENT_DENIAL and selinux_type_of(d.source) in HTTPD_DOMAINS and is_of_it(d))
 
 
-def type_of(context: str) -> str:
+def selinux_type_of(context: str) -> str:
     """The type of user:role:type:level."""
     return (*context.split(":"), "", "", "")[2]
 
 
-def audit_evidence(denial: Denial) -> Evidence:
+def audit_evidence(denial: SelinuxDenial) -> Evidence:
     """Audit's own line."""
     return Evidence("kernel", "audit (ausearch)", denial.text[:300])

@@ -4,71 +4,71 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypeGuard
 
-from fixer.analysis.evidence import bindings_of, place
+from fixer.analysis.evidence import bindings_of, file_line_text
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Container, Program, Service, Snapshot, Unit
 
 _REQUIRES = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite)[ \t]*=(?P<names>[^\n#]*)$")
-_PULLS = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite|Wants)[ \t]*=(?P<names>[^\n#]*)$")
+_REQUIRES_OR_WANTS = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite|Wants)[ \t]*=(?P<names>[^\n#]*)$")
 
 
-def required_by(snapshot: Snapshot, service: Service, *, wanted: bool = False) -> dict[str, Evidence]:
+def requirements_of(snapshot: Snapshot, service: Service, *, wanted: bool = False) -> dict[str, Evidence]:
     """name -> the line of the unit's files that requires it (or, where told so, wants it); short names are services."""
-    unit, pattern = service.unit, _PULLS if wanted else _REQUIRES
+    unit, pattern = service.unit, _REQUIRES_OR_WANTS if wanted else _REQUIRES
     found: dict[str, Evidence] = {}
     for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
         file = snapshot.file(service.node, path)
         for number, text in enumerate(file.data.decode("utf-8", "replace").split("\n") if file is not None else (), 1):
             match = pattern.match(text)
             for name in match["names"].split() if match is not None else ():
-                evidence = Evidence("file", place(snapshot, service.node, path, number), text.strip())
+                evidence = Evidence("file", file_line_text(snapshot, service.node, path, number), text.strip())
                 found.setdefault(name if "." in name else f"{name}.service", evidence)
     return found
 
 
-Condition: TypeAlias = Literal[
+RunState: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
 ]
 _CLEAN_EXITS = frozenset({0, 130, 143})     # done, Ctrl-C, `docker stop`
-_NO_CRASH = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
+_NO_FAILURE_RESULTS = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
 
 
-def condition(service: Service) -> Condition:
+def run_state_of(service: Service) -> RunState:
     """What its manager says of it now."""
     if service.unit is not None:
-        return _unit_condition(service.unit)
+        return _unit_run_state(service.unit)
     if service.container is not None:
-        return _container_condition(service.container)
+        return _container_run_state(service.container)
     if service.program is not None:
-        return _program_condition(service.program)
+        return _program_run_state(service.program)
     return "running" if service.pids else "stopped"
 
 
-def _unit_condition(unit: Unit) -> Condition:
+def _unit_run_state(unit: Unit) -> RunState:
     if unit.load_state == "masked":
         return "masked"
-    if unit.awaits:
+    if unit.blocked_by:
         return "starting"
     if unit.active_state == "active":
         return "running"
     if unit.active_state == "activating":
         return "looping" if unit.sub_state == "auto-restart" or unit.n_restarts else "starting"
     if unit.active_state == "failed":
-        return "stopped" if _ended_when_told(unit) else "failed"
+        return "stopped" if _is_ended_by_stop(unit) else "failed"
     if unit.active_state == "inactive" and unit.load_state == "loaded":
         # Stopped in the pause of a crash loop it is inactive, and its result is still that of its last run.
-        return "stopped" if unit.result in _NO_CRASH else "failed"
+        return "stopped" if unit.result in _NO_FAILURE_RESULTS else "failed"
     return "unknown"
 
 
-def _ended_when_told(unit: Unit) -> bool:
+def _is_ended_by_stop(unit: Unit) -> bool:
     """It took the signal of its stop and said so by its status, as Java and socat do: systemd calls that a failure."""
     return unit.result == "exit-code" and unit.exec_main_code == 1 and not unit.n_restarts and \
         unit.exec_main_status in _CLEAN_EXITS
 
 
-def _container_condition(container: Container) -> Condition:
+def _container_run_state(container: Container) -> RunState:
     match container.status:
         case "running":
             return "running"
@@ -84,7 +84,7 @@ def _container_condition(container: Container) -> Condition:
             return "unknown"
 
 
-def _program_condition(program: Program) -> Condition:
+def _program_run_state(program: Program) -> RunState:
     match program.state:
         case "RUNNING":
             return "running"
@@ -102,7 +102,7 @@ def _program_condition(program: Program) -> Condition:
             return "unknown"
 
 
-def ran_since(service: Service) -> float:
+def start_time_of(service: Service) -> float:
     """When it last began to run, 0.0 where that is not known."""
     if service.unit is not None:
         return service.unit.active_enter
@@ -111,7 +111,7 @@ def ran_since(service: Service) -> float:
     return service.container.started_at if service.container is not None else 0.0
 
 
-def restarts(service: Service) -> int:
+def restart_count_of(service: Service) -> int:
     """How often its manager has started it again by itself."""
     if service.unit is not None:
         return service.unit.n_restarts
@@ -120,14 +120,14 @@ def restarts(service: Service) -> int:
     return service.container.restart_count if service.container is not None else 0
 
 
-def is_activated(service: Service) -> bool:
+def is_socket_activated(service: Service) -> bool:
     """systemd holds its socket and starts it when somebody connects: it may rest."""
     return service.socket is not None and service.socket.active_state == "active"
 
 
-def is_queued(service: Service | None) -> TypeGuard[Service]:
+def is_start_queued(service: Service | None) -> TypeGuard[Service]:
     """systemd has not come to its start: another would wait in the same queue."""
-    return service is not None and service.unit is not None and bool(service.unit.awaits)
+    return service is not None and service.unit is not None and bool(service.unit.blocked_by)
 
 
 def state_evidence(service: Service) -> Evidence:
@@ -137,7 +137,7 @@ def state_evidence(service: Service) -> Evidence:
         text = (
             f"{unit.active_state} ({unit.sub_state}), Result={unit.result}, status={unit.exec_main_status}, "
             f"NRestarts={unit.n_restarts}, {unit.unit_file_state or unit.load_state}"
-        ) + (", by its journal, forgotten since" if unit.recalled else "")
+        ) + (", by its journal, forgotten since" if unit.is_from_journal else "")
         return Evidence("unit", unit.name, text)
     if container is not None:
         text = f"{container.status}, exit code {container.exit_code}, restarted {container.restart_count} times"
@@ -159,7 +159,7 @@ def _program_evidence(program: Program) -> Evidence:
 IDLE_PROGRAMS = frozenset({"sleep", "tail", "pause"})
 
 
-def only_waits(service: Service) -> bool:
+def is_idle_container(service: Service) -> bool:
     """Its command is no more than that, and nothing tells it to listen."""
     return service.container is not None and bool(service.argv) and not bindings_of(service) and (
         program_name(service.argv) in IDLE_PROGRAMS)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fixer.analysis.service_state import required_by
+from fixer.analysis.service_state import requirements_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding
-from fixer.verify import Look, route_keys
+from fixer.verify import Observation, route_keys
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class AbandonedRepairs:
     """A finding whose repair was given up, why, and what else goes with it."""
 
     finding: Finding
@@ -20,24 +20,24 @@ class SetAside:
     hints: tuple[str, ...] = ()
     tried: bool = True                         # rolled back; else a person must act before it can be tried
 
-    def told(self) -> str:
+    def note(self) -> str:
         """One line about it."""
         return f"set aside: {self.summary} ({self.finding.cause}): {self.why}"
 
-    def covers(self, look: Look, finding: Finding) -> str:
+    def withheld_reason(self, look: Observation, finding: Finding) -> str:
         """Why this finding is not repaired now; an empty text where it has nothing to do with what was set aside."""
         if self.is_same(look, finding):
             return f"it was tried in this run and set aside: {self.why}"
         return f"it may depend on what was set aside: {self.summary}" if self._needed_by(look, finding) else ""
 
-    def is_same(self, look: Look, finding: Finding) -> bool:
+    def is_same(self, look: Observation, finding: Finding) -> bool:
         """True for the finding itself, seen again: routes have other numbers in another look."""
         mine = self.finding
         if (mine.cause, mine.node, mine.service) != (finding.cause, finding.node, finding.service):
             return False
-        return self.routes == _routes(look, finding) or bool(self.routes & _routes(look, finding))
+        return self.routes == _finding_routes(look, finding) or bool(self.routes & _finding_routes(look, finding))
 
-    def _needed_by(self, look: Look, finding: Finding) -> bool:
+    def _needed_by(self, look: Observation, finding: Finding) -> bool:
         mine = self.finding
         if finding.service is not None and (finding.node, finding.service) in self.dependents:
             return True
@@ -47,33 +47,33 @@ class SetAside:
             return self._is_required(look, finding)     # two members of a group stand for themselves
         if not self.routes or not finding.routes:
             return mine.node == finding.node
-        return bool(self.routes & _routes(look, finding))
+        return bool(self.routes & _finding_routes(look, finding))
 
-    def _is_required(self, look: Look, finding: Finding) -> bool:
+    def _is_required(self, look: Observation, finding: Finding) -> bool:
         if self.finding.node != finding.node:
             return False
         wanted, known = [finding.service], set[str]()
         while wanted:
             name = wanted.pop()
             service = next((s for s in look.snapshot.services if (s.node, s.name) == (finding.node, name)), None)
-            more = set(required_by(look.snapshot, service)) - known if service is not None else set[str]()
+            more = set(requirements_of(look.snapshot, service)) - known if service is not None else set[str]()
             known |= more
             wanted += more
         return self.finding.service in known
 
 
-def set_aside(
-    look: Look, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
-) -> SetAside:
+def abandon_repair(
+    look: Observation, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
+) -> AbandonedRepairs:
     """Give that finding of the look up, with all that it explained there."""
-    routes = _routes(look, finding)
+    routes = _finding_routes(look, finding)
     explained = frozenset(
         (other.node, other.service) for other in look.diagnosis.findings
         if other.role == "consequence" and other.service is not None
-        and (routes & _routes(look, other) if routes else other.node == finding.node)
+        and (routes & _finding_routes(look, other) if routes else other.node == finding.node)
     )
-    return SetAside(finding, summary, why, routes, explained, (hint,) if hint else (), tried)
+    return AbandonedRepairs(finding, summary, why, routes, explained, (hint,) if hint else (), tried)
 
 
-def _routes(look: Look, finding: Finding) -> frozenset[tuple[str, str, str, str]]:
+def _finding_routes(look: Observation, finding: Finding) -> frozenset[tuple[str, str, str, str]]:
     return route_keys(look.snapshot, finding.routes)

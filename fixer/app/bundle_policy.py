@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import stat
 
-from fixer.app.ignore_list import parsed
+from fixer.app.ignore_list import parse_ignore_list
 from fixer.errors import NeedsPerson
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
-from fixer.model.diagnosis import Accepted
+from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.query import Answer, FileAnswer
-from fixer.observe.script_bundle import CARRIED
+from fixer.observe.script_bundle import OPERATOR_FILES
 
-_ACCEPTED, _POLICY = CARRIED
+_IGNORE_LIST_QUERY, _POLICY_QUERY = OPERATOR_FILES
 
 
-def carried(capture: Capture) -> Capture:
+def add_bundle_policy(capture: Capture) -> Capture:
     """The capture of a script, with what a bundle of `fixer collect` takes along; what cannot be used is said."""
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[IgnoredFinding, ...] = ()
     said: tuple[str, ...] = ()
     for node in capture.nodes:
-        listed = _file(node.answers.get(_ACCEPTED))
+        listed = _present_file(node.answers.get(_IGNORE_LIST_QUERY))
         if listed is not None and listed.status == "ok":      # who may not read it has accepted nothing
             try:
-                accepted += parsed(listed.data)
+                accepted += parse_ignore_list(listed.data)
             except ValueError:
                 said += (f"what was accepted there is not known: {listed.path} is no list of accepted findings",)
-        if (policy := _file(node.answers.get(_POLICY))) is not None:
-            said += (_told(policy),)
+        if (policy := _present_file(node.answers.get(_POLICY_QUERY))) is not None:
+            said += (_policy_text(policy),)
     return replace(capture, accepted=accepted, said=said)
 
 
-def _file(answer: Answer | None) -> FileAnswer | None:
+def _present_file(answer: Answer | None) -> FileAnswer | None:
     found = answer.files[0] if answer is not None and answer.files else None
     return None if found is None or found.status == "absent" else found
 
 
-def _told(file: FileAnswer) -> str:
+def _policy_text(file: FileAnswer) -> str:
     """The rules in one line, as a look at that machine would tell them."""
     from fixer.policy import parse_rules  # most hosts have no such file
 
@@ -46,6 +46,6 @@ def _told(file: FileAnswer) -> str:
     if info.kind != "file" or info.uid != 0 or info.mode & stat.S_IWOTH:
         return f"{file.path} is no file of root's alone: nothing is repaired there without a person"
     try:
-        return parse_rules(file.data, file.path).told()
+        return parse_rules(file.data, file.path).summary_text()
     except NeedsPerson as error:
         return f"{error.message}: {error.hint}"

@@ -7,20 +7,20 @@ import sys
 from functools import cache
 
 from fixer import causes
-from fixer.analysis.cause import by_id
+from fixer.analysis.cause import unique_causes
 from fixer.causes import Cause
 from fixer.errors import UsageError
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
 
 
-def catalogue() -> CatalogueReport:
+def catalogue_report() -> CatalogueReport:
     """Every cause, in the catalogue's order."""
     return CatalogueReport(SCHEMA_VERSION, tuple(
         CauseReport(cause.id, cause.family, cause.variants, cause.title) for cause in all_causes()
     ))
 
 
-def page(word: str) -> str:
+def cause_page(word: str) -> str:
     """The page of a cause, asked for by its id or by the name of a variant."""
     from inspect import cleandoc  # 7 ms, for a page only
 
@@ -44,10 +44,10 @@ def known_cause(word: str) -> Cause:
 
 
 # Causes that other packages add (entry-point group `badgateway.causes`); where there are none, it costs a look.
-GROUP = "badgateway.causes"
+ENTRY_POINT_GROUP = "badgateway.causes"
 
 
-def our_causes() -> tuple[Cause, ...]:
+def builtin_causes() -> tuple[Cause, ...]:
     """The causes of this package: its folder is listed here, where there is one on disk (pkgutil imports inspect)."""
     (folder,) = causes.__path__
     try:
@@ -65,14 +65,14 @@ def our_causes() -> tuple[Cause, ...]:
 @cache
 def all_causes() -> tuple[Cause, ...]:
     """Ours and everybody's; a name of ours is never replaced."""
-    ours = our_causes()
+    ours = builtin_causes()
     if not any(_is_named_in(folder) for folder in dict.fromkeys(sys.path)):
         return ours
     # its import alone costs more than a diagnosis should: only where a package names the group
     from importlib.metadata import entry_points
 
-    theirs = (point.load() for point in entry_points(group=GROUP))
-    return by_id((*ours, *(cause for cause in theirs if isinstance(cause, Cause))))
+    theirs = (point.load() for point in entry_points(group=ENTRY_POINT_GROUP))
+    return unique_causes((*ours, *(cause for cause in theirs if isinstance(cause, Cause))))
 
 
 def _is_named_in(folder: str) -> bool:
@@ -88,6 +88,6 @@ def _is_named_in(folder: str) -> bool:
 def _names_group(path: str) -> bool:
     try:
         with open(path, "rb") as file:   # noqa: PTH123  a plain open: importing pathlib costs as much as all of this
-            return f"[{GROUP}]".encode() in file.read(1 << 16)
+            return f"[{ENTRY_POINT_GROUP}]".encode() in file.read(1 << 16)
     except OSError:
         return False

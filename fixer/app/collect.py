@@ -5,31 +5,31 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fixer.app.inspect_target import StateNotes, accepted_on, observe_options, opened
-from fixer.app.request import Looking
+from fixer.app.inspect_target import StateNotes, ignored_on, observe_options, open_named_target
+from fixer.app.request import DiagnoseRequest
 from fixer.errors import UsageError
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
 
 
-def collect(word: str, looking: Looking, output: str) -> str:
+def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
     """Write the bundle and say what is in it."""
     from fixer.observe.collect_capture import collect as observe
-    from fixer.observe.evidence_bundle import save
+    from fixer.observe.evidence_bundle import pack_bundle
 
     path = Path(output)
     if path.exists() or path.is_symlink():
         raise UsageError(f"{output} exists already", "name a file that does not: fixer never writes over one")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{output}: there is no such folder", "make the folder first, or name another file")
-    with opened(word) as target:
+    with open_named_target(word) as target:
         state = StateNotes(target)
         capture = observe(target, replace(observe_options(looking, target.ref), quiet=state.quiet()))
         if target.ref.kind != "bundle":
-            capture = replace(capture, accepted=accepted_on(target.ref), said=state.read())
-    data = save(capture)
+            capture = replace(capture, accepted=ignored_on(target.ref), said=state.read())
+    data = pack_bundle(capture)
     _write(path, data)
-    return _contents(capture, output, len(data))
+    return _summary_text(capture, output, len(data))
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -44,7 +44,7 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _contents(capture: Capture, output: str, size: int) -> str:
+def _summary_text(capture: Capture, output: str, size: int) -> str:
     from fixer.render.terminal_text import clean
 
     lines = [f"{clean(output)}: {size // 1024 + 1} KiB, secrets redacted"]

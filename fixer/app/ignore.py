@@ -7,24 +7,24 @@ from datetime import UTC, date, datetime
 
 from fixer.app import ignore_list
 from fixer.app.cause_catalogue import known_cause
-from fixer.app.inspect_target import look_at, opened
-from fixer.app.request import Looking
-from fixer.diagnose.ignored_findings import misplaced
+from fixer.app.inspect_target import observe_and_diagnose, open_named_target
+from fixer.app.request import DiagnoseRequest
+from fixer.diagnose.ignored_findings import misplaced_notes
 from fixer.errors import FixerError, UsageError
 from fixer.hosts.open_target import parse_target
-from fixer.model.diagnosis import Accepted
-from fixer.model.report import SCHEMA_VERSION, AcceptedReport
+from fixer.model.diagnosis import IgnoredFinding
+from fixer.model.report import SCHEMA_VERSION, IgnoreReport
 
 _EXAMPLE = "for example: --until 2030-12-31"
-_LONGEST = 366 * 2      # days: who accepts for longer has forgotten it
+_MOST_DAYS = 366 * 2      # days: who accepts for longer has forgotten it
 
 
-def listed(word: str) -> AcceptedReport:
+def list_ignored(word: str) -> IgnoreReport:
     """What is accepted on a target."""
-    return AcceptedReport(SCHEMA_VERSION, word, ignore_list.load(parse_target(word)))
+    return IgnoreReport(SCHEMA_VERSION, word, ignore_list.load(parse_target(word)))
 
 
-def ignore(word: str, cause: str, where: str, because: str, until: str) -> AcceptedReport:
+def ignore(word: str, cause: str, where: str, because: str, until: str) -> IgnoreReport:
     """Accept a cause, everywhere on the target or at one place."""
     ref = parse_target(word)
     known = known_cause(cause).id
@@ -34,28 +34,28 @@ def ignore(word: str, cause: str, where: str, because: str, until: str) -> Accep
         if not text.isprintable():
             raise UsageError(f"{name} takes one line of text")
     name = ignore_list.new_id(ignore_list.load(ref))
-    made = Accepted(name, known, where.strip(), because.strip(), _owner(), _day(until))
-    return AcceptedReport(SCHEMA_VERSION, word, ignore_list.add(ref, made), _placed(word, made))
+    made = IgnoredFinding(name, known, where.strip(), because.strip(), _user_name(), _parse_day(until))
+    return IgnoreReport(SCHEMA_VERSION, word, ignore_list.add(ref, made), _unmatched_notes(word, made))
 
 
-def _placed(word: str, made: Accepted) -> tuple[str, ...]:
+def _unmatched_notes(word: str, made: IgnoredFinding) -> tuple[str, ...]:
     """Whether its place is there now: it is accepted all the same, since it may be still to come."""
     if not made.where:
         return ()
     try:
-        with opened(word) as target:
-            look = look_at(target, Looking())
+        with open_named_target(word) as target:
+            look = observe_and_diagnose(target, DiagnoseRequest())
     except FixerError as error:
         return (f"whether {made.where} is there was not seen: {error.message}",)
-    return misplaced((made,), look.diagnosis.findings, look.snapshot)
+    return misplaced_notes((made,), look.diagnosis.findings, look.snapshot)
 
 
-def withdraw(word: str, name: str) -> AcceptedReport:
+def withdraw(word: str, name: str) -> IgnoreReport:
     """No longer accepted."""
-    return AcceptedReport(SCHEMA_VERSION, word, ignore_list.remove(parse_target(word), name))
+    return IgnoreReport(SCHEMA_VERSION, word, ignore_list.remove(parse_target(word), name))
 
 
-def _day(until: str) -> str:
+def _parse_day(until: str) -> str:
     if not until:
         raise UsageError("an accepted finding needs a last day", _EXAMPLE)
     try:
@@ -65,12 +65,12 @@ def _day(until: str) -> str:
     ahead = (day - datetime.now(UTC).date()).days
     if ahead < 0:
         raise UsageError(f"--until {until} has passed already")
-    if ahead > _LONGEST:
+    if ahead > _MOST_DAYS:
         raise UsageError(f"--until {until} is more than two years away", "by then nobody will remember why")
     return day.isoformat()
 
 
-def _owner() -> str:
+def _user_name() -> str:
     """Who says so, as sudo or the system names them."""
     import pwd
 

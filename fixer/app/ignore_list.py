@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from fixer.apply.journal_folder import make_folders
 from fixer.errors import CannotObserve, NeedsPerson, UsageError
 from fixer.hosts.machine.local_files import LocalFiles
-from fixer.hosts.machine.state_root import accepted_path, own_bytes, private_root, target_folder
-from fixer.model.diagnosis import Accepted
+from fixer.hosts.machine.state_root import ignore_list_path, private_root, read_own_file, target_folder
+from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.plan import FileMeta
 from fixer.model.target import TargetRef
 
@@ -20,11 +20,11 @@ _FIELDS = ("id", "cause", "where", "because", "owner", "until")
 _STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
 
 
-def load(ref: TargetRef) -> tuple[Accepted, ...]:
+def load(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
     """The list of a target; CannotObserve where the file is no such list: what was accepted is never guessed."""
-    path = accepted_path(ref)
+    path = ignore_list_path(ref)
     try:
-        data = own_bytes(path)
+        data = read_own_file(path)
         private_root()
     except NeedsPerson as error:
         raise CannotObserve(error.message, error.hint) from error
@@ -33,43 +33,43 @@ def load(ref: TargetRef) -> tuple[Accepted, ...]:
     except OSError as error:
         raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "mend it, or move it away") from error
     try:
-        return parsed(data)
+        return parse_ignore_list(data)
     except ValueError as error:
         raise CannotObserve(f"{path} is no list of accepted findings", "mend it, or move it away") from error
 
 
-def parsed(data: bytes) -> tuple[Accepted, ...]:
+def parse_ignore_list(data: bytes) -> tuple[IgnoredFinding, ...]:
     """The entries of such a file; ValueError where it is none."""
     try:
         entries = json.loads(data)["accepted"]
-        return tuple(Accepted(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
+        return tuple(IgnoredFinding(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("no list of accepted findings") from error
 
 
-def add(ref: TargetRef, made: Accepted) -> tuple[Accepted, ...]:
+def add(ref: TargetRef, made: IgnoredFinding) -> tuple[IgnoredFinding, ...]:
     """The list with one more; the same cause and place is replaced."""
-    with _held(ref):
+    with _hold_list_lock(ref):
         others = tuple(e for e in load(ref) if (e.cause, e.where) != (made.cause, made.where))
         return _save(ref, (*others, made))
 
 
-def remove(ref: TargetRef, name: str) -> tuple[Accepted, ...]:
+def remove(ref: TargetRef, name: str) -> tuple[IgnoredFinding, ...]:
     """The list without the one of that id."""
     if not any(entry.id == name for entry in load(ref)):
         raise UsageError(f"nothing accepted on {ref} is called {name}", "fixer ignore lists what there is")
-    with _held(ref):
+    with _hold_list_lock(ref):
         return _save(ref, tuple(entry for entry in load(ref) if entry.id != name))
 
 
-def new_id(taken: Sequence[Accepted]) -> str:
+def new_id(taken: Sequence[IgnoredFinding]) -> str:
     """A short name that no other entry has."""
     names = {entry.id for entry in taken}
     return next(name for name in iter(lambda: secrets.token_hex(2), "") if name not in names)
 
 
 @contextlib.contextmanager
-def _held(ref: TargetRef) -> Iterator[None]:
+def _hold_list_lock(ref: TargetRef) -> Iterator[None]:
     files = LocalFiles()
     folder = files.real(target_folder(private_root(), ref))
     try:
@@ -80,10 +80,10 @@ def _held(ref: TargetRef) -> Iterator[None]:
         raise NeedsPerson(f"{folder} is out of reach: {error.strerror or error}", _STATE_HINT) from error
 
 
-def _save(ref: TargetRef, entries: tuple[Accepted, ...]) -> tuple[Accepted, ...]:
+def _save(ref: TargetRef, entries: tuple[IgnoredFinding, ...]) -> tuple[IgnoredFinding, ...]:
     listed = [{name: getattr(entry, name) for name in _FIELDS} for entry in entries]
     files = LocalFiles()
-    folder, _, name = accepted_path(ref).rpartition("/")
+    folder, _, name = ignore_list_path(ref).rpartition("/")
     path = f"{files.real(folder)}/{name}"
     beside = f"{path}.{os.getpid()}"
     data = (json.dumps({"accepted": listed}, indent=1) + "\n").encode()

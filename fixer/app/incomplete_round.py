@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fixer.app.repair_session import Course, name_of
+from fixer.app.repair_session import RepairSession, plan_identity
 from fixer.model.diagnosis import Finding
 from fixer.model.plan import ContainerAction, Plan, ReloadNginx, StartNginx, Step, UnitAction
 from fixer.model.snapshot import Snapshot
-from fixer.verify import Look, route_keys
+from fixer.verify import Observation, route_keys
 
 
-def is_next(found: Finding, look: Look, finding: Finding, before: Look, drawn: Plan) -> bool:
+def is_next_fault(found: Finding, look: Observation, finding: Finding, before: Observation, drawn: Plan) -> bool:
     """Whether it is the next fault on the same way: of the same service, of one that the round started, or what ended
     that (a system that it needs has another name)."""
     if found.service in {finding.service, *(step.unit for step in drawn.steps if isinstance(step, UnitAction))}:
@@ -18,7 +18,7 @@ def is_next(found: Finding, look: Look, finding: Finding, before: Look, drawn: P
     return ended and bool(route_keys(look.snapshot, found.routes) & route_keys(before.snapshot, finding.routes))
 
 
-def other_of(look: Look, finding: Finding) -> Finding | None:
+def other_fault(look: Observation, finding: Finding) -> Finding | None:
     """Another fault that comes first now at the root of the same service; None where the same one still does."""
     first = next((f for f in look.diagnosis.findings
                   if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)), None)
@@ -28,29 +28,29 @@ def other_of(look: Look, finding: Finding) -> Finding | None:
 # A round in vain since nginx ended meanwhile, by another hand: what it was to do is tried once more.
 
 
-def give_up(course: Course, before: Look, drawn: Plan, finding: Finding, said: tuple[str, str], *,
+def abandon_round(course: RepairSession, before: Observation, drawn: Plan, finding: Finding, said: tuple[str, str], *,
             unread: bool = False) -> None:
     """Set a round aside for the reason and hint that are said, where it may not come once more when nginx runs."""
-    if _is_tried_again(course, before, drawn, finding, unread=unread):
+    if _can_retry(course, before, drawn, finding, unread=unread):
         course.person.tell(f"{said[0]}; taken back, and tried once more when nginx runs")
     else:
         course.give_up(before, finding, drawn.summary, *said)
 
 
-def _is_tried_again(course: Course, before: Look, drawn: Plan, finding: Finding, *, unread: bool) -> bool:
+def _can_retry(course: RepairSession, before: Observation, drawn: Plan, finding: Finding, *, unread: bool) -> bool:
     """Whether the round may come once more: it is none that was made already then, and none that was given up.
     `unread`: it had changed files of nginx's, and there was no nginx any more to read them."""
-    names = {name_of(before, finding, repair) for repair in finding.repairs if repair.id == drawn.repair_id}
-    if names & course.again or not _ended(before.snapshot, course.current.snapshot):
+    names = {plan_identity(before, finding, repair) for repair in finding.repairs if repair.id == drawn.repair_id}
+    if names & course.retried or not _has_nginx_ended(before.snapshot, course.current.snapshot):
         return False
     if not unread and any(_is_about_nginx(step, before.snapshot) for step in drawn.steps):
         return False
-    course.again |= names
-    course.made -= names
+    course.retried |= names
+    course.attempted -= names
     return True
 
 
-def _ended(before: Snapshot, now: Snapshot) -> bool:
+def _has_nginx_ended(before: Snapshot, now: Snapshot) -> bool:
     """An nginx that ran does not."""
     ran = {(n.node, n.conf_path) for n in before.nginxes if n.master_pid is not None}
     return any(n.master_pid is None and (n.node, n.conf_path) in ran for n in now.nginxes)

@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from fixer.app.cause_catalogue import all_causes, our_causes
-from fixer.app.policy_files import told
-from fixer.app.request import Looking
+from fixer.app.cause_catalogue import all_causes, builtin_causes
+from fixer.app.policy_files import policy_notes
+from fixer.app.request import DiagnoseRequest
 from fixer.diagnose.run_causes import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine import state_root
-from fixer.hosts.machine.state_root import accepted_path
+from fixer.hosts.machine.state_root import ignore_list_path
 from fixer.hosts.open_target import open_target, parse_target
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
-from fixer.model.diagnosis import Accepted, Inputs
+from fixer.model.diagnosis import IgnoredFinding, Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.host import Target
 from fixer.model.learned import LEARNED_FILE
@@ -26,68 +26,68 @@ from fixer.model.query import Command
 from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.collect_capture import collect, recorded
-from fixer.observe.nginx.nginx_masters import ENDLESS, FOREIGN
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.collect_capture import capture_in_bundle, collect
+from fixer.observe.nginx.nginx_masters import TEST_NEVER_ENDS, TEST_NOT_ALLOWED
 from fixer.observe.view.observe_options import ObserveOptions
-from fixer.render.build_report import report_of
-from fixer.verify import Look, proofs, url_note, verdict_of
+from fixer.render.build_report import build_report
+from fixer.verify import Observation, proofs, url_notes, verdict_of
 
 
 @contextmanager
-def opened(word: str) -> Iterator[Target]:
+def open_named_target(word: str) -> Iterator[Target]:
     """The target that the word names, closed again at the end."""
-    target = open_target(parse_target(word), load_bundle=_load)
+    target = open_target(parse_target(word), load_bundle=_load_bundle)
     try:
         yield target
     finally:
         target.close()
 
 
-def _load(data: bytes) -> Capture:
-    from fixer.observe.evidence_bundle import load
-    from fixer.observe.script_bundle import is_script_bundle, load_script
+def _load_bundle(data: bytes) -> Capture:
+    from fixer.observe.evidence_bundle import unpack_bundle
+    from fixer.observe.script_bundle import is_script_bundle, load_script_bundle
 
     if not is_script_bundle(data):
-        return load(data)
-    from fixer.app.bundle_policy import carried  # only for what a script wrote
+        return unpack_bundle(data)
+    from fixer.app.bundle_policy import add_bundle_policy  # only for what a script wrote
 
-    return carried(load_script(data))
+    return add_bundle_policy(load_script_bundle(data))
 
 
-def _never() -> float:
+def _no_repair() -> float:
     return 0.0
 
 
-def look_at(
-    target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: Callable[[], float] = _never,
-) -> Look:
+def observe_and_diagnose(
+    target: Target, looking: DiagnoseRequest, inputs: Inputs | None = None, *, quiet: Callable[[], float] = _no_repair,
+) -> Observation:
     """One look: what is there now, and what it means. `quiet` seconds ago, asked when that was seen, a repair changed
     something."""
-    beside = threading.Thread(target=our_causes, daemon=True)     # their import fills the wait for answers
+    beside = threading.Thread(target=builtin_causes, daemon=True)     # their import fills the wait for answers
     beside.start()
-    seen = snapshot(collect(target, observe_options(looking, target.ref)))
+    seen = build_snapshot(collect(target, observe_options(looking, target.ref)))
     beside.join()
     if since := quiet():
-        seen = replace(seen, quiet=since)
-    return judged(target.ref, seen, inputs or {})
+        seen = replace(seen, seconds_since_repair=since)
+    return diagnose_snapshot(target.ref, seen, inputs or {})
 
 
-def judged(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Look:
+def diagnose_snapshot(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Observation:
     """What a snapshot means, with what people accepted on that target."""
-    return Look(seen, judge(seen, inputs, causes=all_causes(), accepted=(*accepted_on(ref), *seen.accepted)))
+    return Observation(seen, judge(seen, inputs, causes=all_causes(), accepted=(*ignored_on(ref), *seen.ignored)))
 
 
-def accepted_on(ref: TargetRef) -> tuple[Accepted, ...]:
+def ignored_on(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
     """What people accepted on a target, by the list on this machine."""
-    if not os.path.exists(accepted_path(ref)):     # noqa: PTH110  pathlib's import costs more than all of this
+    if not os.path.exists(ignore_list_path(ref)):     # noqa: PTH110  pathlib's import costs more than all of this
         return ()
     from fixer.app.ignore_list import load
 
     return load(ref)
 
 
-def observe_options(looking: Looking, ref: TargetRef) -> ObserveOptions:
+def observe_options(looking: DiagnoseRequest, ref: TargetRef) -> ObserveOptions:
     """How the observers are asked; what was learned of a machine lies in the state folder of its own `local`."""
     here = ref.kind == "local"
     try:
@@ -101,36 +101,36 @@ def observe_options(looking: Looking, ref: TargetRef) -> ObserveOptions:
     )
 
 
-def diagnose(word: str, looking: Looking) -> Report:
+def diagnose(word: str, looking: DiagnoseRequest) -> Report:
     """The report of one look."""
     started = time.monotonic()
-    with opened(word) as target:
+    with open_named_target(word) as target:
         state = StateNotes(target)
-        look = look_at(target, looking, quiet=state.quiet)
-        notes = (*url_note(look, looking.url), *state.read())
-    return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+        look = observe_and_diagnose(target, looking, quiet=state.quiet)
+        notes = (*url_notes(look, looking.url), *state.read())
+    return build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
 
 
-def verify(word: str, looking: Looking) -> VerifyResult:
+def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
     """Only the proofs of health, and the verdict that follows from them."""
     started = time.monotonic()
-    with opened(word) as target:
+    with open_named_target(word) as target:
         state = StateNotes(target)
-        first = look_at(target, looking, quiet=state.quiet)
-        look = replace(first, snapshot=_tested(target, first.snapshot))
-        notes = (*url_note(look, looking.url), *state.read())
+        first = observe_and_diagnose(target, looking, quiet=state.quiet)
+        look = replace(first, snapshot=_with_nginx_test(target, first.snapshot))
+        notes = (*url_notes(look, looking.url), *state.read())
     found = proofs(look)
-    report = report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+    report = build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
     return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
 
 
-def _tested(target: Target, seen: Snapshot) -> Snapshot:
+def _with_nginx_test(target: Target, seen: Snapshot) -> Snapshot:
     """The snapshot with nginx's own verdict of its files, which a diagnosis asks for only when in doubt."""
     askers = {asker.name: asker for asker in target.askers()}
     tested = []
     for nginx in seen.nginxes:
         asker = askers.get(nginx.node)
-        if isinstance(nginx.test, Known) or asker is None or nginx.test.reason in (ENDLESS, FOREIGN):
+        if isinstance(nginx.test, Known) or asker is None or nginx.test.reason in (TEST_NEVER_ENDS, TEST_NOT_ALLOWED):
             tested.append(nginx)
             continue
         query = Command("nginx-test", (nginx.binary, nginx.conf_path, nginx.prefix))
@@ -176,11 +176,11 @@ class StateNotes:
     def _read(self) -> None:
         self._is_read = True
         if self._target.ref.kind == "bundle":
-            self._notes = recorded(self._target).said
+            self._notes = capture_in_bundle(self._target).said
             return
         try:
-            self._notes = told(self._target)
-            writer, folder = self._target.journal_place()
+            self._notes = policy_notes(self._target)
+            writer, folder = self._target.journal_location()
             here = self._target.ref.kind == "local"      # where nothing was ever done, one look at the disk tells
             if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110
                 return

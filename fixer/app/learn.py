@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 
-from fixer.app.inspect_target import look_at, opened
-from fixer.app.request import Looking
+from fixer.app.inspect_target import observe_and_diagnose, open_named_target
+from fixer.app.request import DiagnoseRequest
 from fixer.apply.journal_folder import make_folders
-from fixer.apply.target_lock import journal_access, journal_place
+from fixer.apply.target_lock import journal_access, locate_journal
 from fixer.errors import NotHealthy
 from fixer.model.host import Asker, Files, Target
 from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_to_json
@@ -15,20 +15,20 @@ from fixer.model.plan import FileMeta
 from fixer.model.report import SCHEMA_VERSION, LearnedReport, LearnReport
 from fixer.model.snapshot import Snapshot
 from fixer.observe.boot.learned_services import (
-    Candidate,
-    candidates,
+    LearnCandidate,
     environ_query,
-    remembered_service,
+    learn_candidates,
+    learned_service,
     users_of,
-    value_queries,
+    variable_file_queries,
 )
 
 
-def learn(word: str, looking: Looking) -> LearnReport:
+def learn(word: str, looking: DiagnoseRequest) -> LearnReport:
     """Remember what runs behind nginx now; refused while anything is wrong."""
-    with opened(word) as target:
-        look = look_at(target, looking)
-        if not look.healthy:
+    with open_named_target(word) as target:
+        look = observe_and_diagnose(target, looking)
+        if not look.is_healthy:
             raise NotHealthy(
                 f"{target.ref} is {look.diagnosis.verdict}: only a healthy deployment is remembered",
                 f"fixer diagnose {target.ref} shows what is wrong",
@@ -53,22 +53,22 @@ def learn(word: str, looking: Looking) -> LearnReport:
 def _services(target: Target, seen: Snapshot) -> tuple[LearnedService, ...]:
     askers = {asker.name: asker for asker in target.askers()}
     return tuple(
-        _ask(askers[candidate.service.node], candidate) for candidate in candidates(seen)
+        _learn_service(askers[candidate.service.node], candidate) for candidate in learn_candidates(seen)
         if candidate.service.node in askers
     )
 
 
-def _ask(asker: Asker, candidate: Candidate) -> LearnedService:
+def _learn_service(asker: Asker, candidate: LearnCandidate) -> LearnedService:
     """Its variables and the files that may hold them: read here, compared here, and let go."""
-    own, others = environ_query(candidate), value_queries(candidate)
+    own, others = environ_query(candidate), variable_file_queries(candidate)
     answers = asker.ask([own, *others])
     environ = b"".join(file.data for file in answers[own].files) if answers[own].status == "ok" else None
     files = {file.path: file.data for query in others for file in answers[query].files if file.status == "ok"}
-    return remembered_service(candidate, environ, files, users_of(files.pop("/etc/passwd", b"")))
+    return learned_service(candidate, environ, files, users_of(files.pop("/etc/passwd", b"")))
 
 
 def _save(target: Target, learned: Learned) -> str:
-    writer, folder = journal_place(target)
+    writer, folder = locate_journal(target)
     path = f"{folder}/{LEARNED_FILE}"
     with journal_access(folder):
         make_folders(writer.files, folder)

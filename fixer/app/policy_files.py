@@ -10,70 +10,70 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from fixer.errors import CannotObserve, NeedsPerson
-from fixer.hosts.machine.state_root import POLICY, own_bytes
+from fixer.hosts.machine.state_root import POLICY, read_own_file
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.host import Target
 from fixer.model.journal import FileState
-from fixer.model.plan import acted_on
+from fixer.model.plan import affected_services
 
 if TYPE_CHECKING:
     from fixer.policy import Rules
 
-_NOTHING = "until then nothing is repaired without a person"
+_NO_REPAIR_HINT = "until then nothing is repaired without a person"
 
 
-def policies(target: Target) -> tuple[Rules, ...]:
+def read_policies(target: Target) -> tuple[Rules, ...]:
     """The rules of every file that is there; NeedsPerson where one cannot be read or understood."""
-    found = [rules for rules in (_here(), _there(target)) if rules is not None]
+    found = [rules for rules in (_local_policy(), _remote_policy(target)) if rules is not None]
     return tuple(dict.fromkeys(found))
 
 
-def told(target: Target) -> tuple[str, ...]:
+def policy_notes(target: Target) -> tuple[str, ...]:
     """The rules in words, for a report; a file that cannot be used is named too."""
     try:
-        return tuple(rules.told() for rules in policies(target))
+        return tuple(rules.summary_text() for rules in read_policies(target))
     except NeedsPerson as error:
         return (f"{error.message}: {error.hint}",)
 
 
-def forbidding(rules: tuple[Rules, ...]) -> Callable[[Finding, Repair], str]:
+def policy_check(rules: tuple[Rules, ...]) -> Callable[[Finding, Repair], str]:
     """What the planner asks: why a repair may not be made now without a person."""
     now = time.localtime()
 
     def why(finding: Finding, repair: Repair) -> str:
         minute = now.tm_hour * 60 + now.tm_min
-        touched = dict.fromkeys((finding.service, *acted_on(repair.steps)))
+        touched = dict.fromkeys((finding.service, *affected_services(repair.steps)))
         reasons = (each.forbids(repair.risk, one, now.tm_wday, minute) for each in rules for one in touched)
         return next((reason for reason in reasons if reason), "")
 
     return why
 
 
-def _here() -> Rules | None:
+def _local_policy() -> Rules | None:
     try:
         found = [FileState(_kind(info.st_mode), "", 0, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
                  for info in map(os.lstat, (posixpath.dirname(POLICY), POLICY))]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _unread(POLICY, error) from error
-    _require_ours(POLICY, found, {0, os.geteuid()})
+        raise _unreadable_error(POLICY, error) from error
+    _require_trusted(POLICY, found, {0, os.geteuid()})
     try:
-        return _parsed(own_bytes(POLICY), POLICY)
+        return _parse_policy(read_own_file(POLICY), POLICY)
     except OSError as error:
-        raise _unread(POLICY, error) from error
+        raise _unreadable_error(POLICY, error) from error
 
 
 def _kind(mode: int) -> Literal["link", "other"]:
     return "link" if stat.S_ISLNK(mode) else "other"
 
 
-def _there(target: Target) -> Rules | None:
+def _remote_policy(target: Target) -> Rules | None:
     """The file on the machine that holds the journal, where that is another one."""
     if target.ref.kind not in ("docker", "ssh"):
         return None
     try:
-        writer, _ = target.journal_place()
+        writer, _ = target.journal_location()
     except (NeedsPerson, CannotObserve):
         return None      # nothing can be changed there, so nothing needs leave
     if writer.name in ("local", "engine"):
@@ -83,28 +83,28 @@ def _there(target: Target) -> Rules | None:
         found = writer.files.state(POLICY)
         if found.kind == "absent":
             return None
-        _require_ours(where, [writer.files.state(posixpath.dirname(POLICY)), found], {0})
-        return _parsed(writer.files.read(POLICY), where)
+        _require_trusted(where, [writer.files.state(posixpath.dirname(POLICY)), found], {0})
+        return _parse_policy(writer.files.read(POLICY), where)
     except OSError as error:
-        raise _unread(where, error) from error
+        raise _unreadable_error(where, error) from error
 
 
-def _require_ours(where: str, found: Sequence[FileState], owners: Collection[int]) -> None:
+def _require_trusted(where: str, found: Sequence[FileState], owners: Collection[int]) -> None:
     """NeedsPerson unless only root (or who runs fixer here) can say what the rules are: of the folder and the file."""
     for state, path in zip(found, (posixpath.dirname(where), where), strict=True):
         if state.kind == "link":
-            raise NeedsPerson(f"{path} is a link", f"put the file itself there; {_NOTHING}")
+            raise NeedsPerson(f"{path} is a link", f"put the file itself there; {_NO_REPAIR_HINT}")
         shared = state.mode & 0o002 or (state.mode & 0o020 and state.gid != 0)
         if shared or state.uid not in owners:
             who = "others than root can change it" if shared else f"it belongs to uid {state.uid}"
-            raise NeedsPerson(f"{path}: {who}", f"chown root:root {path}; chmod go-w {path}; {_NOTHING}")
+            raise NeedsPerson(f"{path}: {who}", f"chown root:root {path}; chmod go-w {path}; {_NO_REPAIR_HINT}")
 
 
-def _unread(where: str, error: OSError) -> NeedsPerson:
-    return NeedsPerson(f"{where} cannot be read: {error.strerror or error}", _NOTHING)
+def _unreadable_error(where: str, error: OSError) -> NeedsPerson:
+    return NeedsPerson(f"{where} cannot be read: {error.strerror or error}", _NO_REPAIR_HINT)
 
 
-def _parsed(data: bytes, where: str) -> Rules:
+def _parse_policy(data: bytes, where: str) -> Rules:
     from fixer.policy import parse_rules  # most hosts have no such file
 
     return parse_rules(data, where)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from fixer.app.incomplete_round import give_up, is_next, other_of
-from fixer.app.inspect_target import opened
-from fixer.app.policy_files import forbidding, policies
-from fixer.app.repair_session import Course, End, Person, name_of, withheld_text
-from fixer.app.request import Repairing
-from fixer.app.wait_until_stable import first_look, is_held_off, settle, wait_until_asked, wait_until_well
-from fixer.apply.file_state import at_real_places, led_elsewhere
-from fixer.apply.repair_run import RepairRun, unfinished
-from fixer.apply.steps.nginx_step import NotRunning
+from fixer.app.incomplete_round import abandon_round, is_next_fault, other_fault
+from fixer.app.inspect_target import open_named_target
+from fixer.app.policy_files import policy_check, read_policies
+from fixer.app.repair_session import Operator, RepairSession, SessionResult, plan_identity, withheld_text
+from fixer.app.request import RepairRequest
+from fixer.app.wait_until_stable import (
+    first_observation,
+    has_skipped_server,
+    observe_until_stable,
+    wait_for_skipped_servers,
+    wait_until_healthy,
+)
+from fixer.apply.file_state import changed_path_notes, with_real_paths
+from fixer.apply.repair_run import RepairRun, unfinished_run
+from fixer.apply.steps.nginx_step import NginxNotRunning
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.host import Target
@@ -26,34 +32,35 @@ from fixer.model.plan import (
     Step,
     UnitAction,
     Withheld,
-    only_starts,
+    has_only_starts,
 )
 from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.redaction.masked_steps import describe_step, is_reversible
-from fixer.render.build_report import repair_report, report_of
+from fixer.render.build_report import build_report, repair_report
 from fixer.render.plan_text import plan_lines
-from fixer.verify import Look
+from fixer.verify import Observation
 
 MAX_ROUNDS = 5
-_BACK = "that round was rolled back"
+_ROLLED_BACK_NOTE = "that round was rolled back"
 
 
-def repair(word: str, options: Repairing, person: Person) -> RepairResult:
+def repair(word: str, options: RepairRequest, person: Operator) -> RepairResult:
     """Make the target well, as far as the person allows."""
     started = time.monotonic()
     with ExitStack() as doors:
-        target = doors.enter_context(opened(word))
+        target = doors.enter_context(open_named_target(word))
         if target.ref.kind == "ssh" and not options.dry_run:
-            target.journal_place()      # says at once where nothing may be changed
-        rules = policies(target)
+            target.journal_location()      # says at once where nothing may be changed
+        rules = read_policies(target)
         recovered = _recover(target, options, person)
         if recovered and not options.dry_run:
-            target = doors.enter_context(opened(word))      # containers are no longer as they were when it was opened
-        noted = (*(rule.told() for rule in rules), *recovered)
-        first = first_look(target, options, after_recovery=bool(recovered) and not options.dry_run)
-        course = Course(target, options, person, first, first, dict(options.inputs))
+            # containers are no longer as they were when it was opened
+            target = doors.enter_context(open_named_target(word))
+        noted = (*(rule.summary_text() for rule in rules), *recovered)
+        first = first_observation(target, options, after_recovery=bool(recovered) and not options.dry_run)
+        course = RepairSession(target, options, person, first, first, dict(options.inputs))
         if rules and options.yes:
-            course.forbids = forbidding(rules)
+            course.forbids = policy_check(rules)
         with ExitStack() as stack:
             rounds = _Rounds(course, stack)
             end = rounds.run()
@@ -61,8 +68,8 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
         applied = rounds.applied()
     duration = (time.monotonic() - started) * 1000
     before, after = (
-        report_of(look.snapshot, look.diagnosis, duration_ms=duration, notes=notes)
-        for look, notes in ((course.before, ()), (course.current, (*noted, *end.notes, *course.in_vain())))
+        build_report(look.snapshot, look.diagnosis, duration_ms=duration, notes=notes)
+        for look, notes in ((course.before, ()), (course.current, (*noted, *end.notes, *course.unused_inputs())))
     )
     withheld = tuple(withheld_text(item) for item in course.withheld) if end.exit_code else ()
     return RepairResult(
@@ -71,11 +78,11 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
     )
 
 
-def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, ...]:
+def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[str, ...]:
     """Take back what an earlier repair left half done, if the person agrees; a line about it."""
     if target.ref.kind == "bundle":
         return ()
-    cut_off = unfinished(target)
+    cut_off = unfinished_run(target)
     if cut_off is None:
         return ()
     said = f"repair {cut_off.id} was cut off before its end"
@@ -96,19 +103,19 @@ def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, .
 class _Rounds:
     """The rounds of one repair. The run, with its lock and journal, is opened when the first change is agreed."""
 
-    def __init__(self, course: Course, stack: ExitStack) -> None:
+    def __init__(self, course: RepairSession, stack: ExitStack) -> None:
         self._course = course
         self._person = course.person
         self._stack = stack
         self._run: RepairRun | None = None
 
-    def run(self) -> End:
+    def run(self) -> SessionResult:
         """Round after round until an end is reached."""
         for _ in range(MAX_ROUNDS):
             end = self._round()
             if end is not None:
                 return end
-        return self._well() or self._stopped(f"stopped after {MAX_ROUNDS} rounds", *self._aside())
+        return self._healthy_result() or self._stopped(f"stopped after {MAX_ROUNDS} rounds", *self._abandoned_notes())
 
     def applied(self) -> tuple[str, ...]:
         """The steps that were kept, in words."""
@@ -118,9 +125,9 @@ class _Rounds:
         """The name of the run that can be undone; None where nothing was kept."""
         return self._run.id if self._run is not None and self._run.kept else None
 
-    def _round(self) -> End | None:
+    def _round(self) -> SessionResult | None:
         course = self._course
-        end = self._well()
+        end = self._healthy_result()
         if end is not None:
             return self._rest(end)
         drawn = course.plan()
@@ -131,67 +138,69 @@ class _Rounds:
         if not drawn.steps:
             return None if self._asked_again() else self._nothing_allowed()
         finding, chosen = course.finding_of(drawn)
-        name = name_of(course.current, finding, chosen)
-        if name in course.made:
+        name = plan_identity(course.current, finding, chosen)
+        if name in course.attempted:
             course.give_up(course.current, finding, drawn.summary, "it was made already and is asked for again")
             return None
-        course.made.add(name)
-        meant = at_real_places(drawn, course.target)
-        elsewhere = led_elsewhere(drawn, meant)
+        course.attempted.add(name)
+        meant = with_real_paths(drawn, course.target)
+        elsewhere = changed_path_notes(drawn, meant)
         return self._declined(meant, finding, chosen, elsewhere) or self._make(meant, finding)
 
-    def _well(self) -> End | None:
-        course, kept = self._course, self._kept()
-        if course.current.healthy and course.aside and not kept:
-            return End("rolled-back", 1, ("it is well now, by nothing that was kept", *self._aside()))
-        if course.current.healthy:
-            return End("repaired", 0, (*course.doubts, *self._aside(), *course.unrepaired())) if kept else (
-                End("nothing-to-do", 0, self._aside()))
-        if course.current.diagnosis.verdict == "unknown" and not kept and not course.aside:
-            return End("failed", 3, (course.unjudged(), *course.missing_facts()))
+    def _healthy_result(self) -> SessionResult | None:
+        course, kept = self._course, self._has_committed()
+        if course.current.is_healthy and course.abandoned and not kept:
+            return SessionResult("rolled-back", 1,
+                                 ("it is well now, by nothing that was kept", *self._abandoned_notes()))
+        if course.current.is_healthy:
+            return SessionResult("repaired", 0,
+                                 (*course.doubts, *self._abandoned_notes(), *course.unrepaired())) if kept else (
+                SessionResult("nothing-to-do", 0, self._abandoned_notes()))
+        if course.current.diagnosis.verdict == "unknown" and not kept and not course.abandoned:
+            return SessionResult("failed", 3, (course.unknown_routes_text(), *course.missing_facts()))
         return None
 
-    def _rest(self, end: End) -> End | None:
+    def _rest(self, end: SessionResult) -> SessionResult | None:
         """The page is well: what else was down behind it is started too; where that fails the page stays as it is."""
         course, notes = self._course, list(end.notes)
-        while end.outcome == "repaired" and (drawn := course.left_down()) is not None:
+        while end.outcome == "repaired" and (drawn := course.pending_start_plan()) is not None:
             finding, chosen = course.finding_of(drawn)
-            course.made.add(name_of(course.current, finding, chosen))
+            course.attempted.add(plan_identity(course.current, finding, chosen))
             if refused := self._declined(drawn, finding, chosen):
                 notes += [f"{drawn.summary}: not done", *refused.notes]
             elif ended := self._make(drawn, finding):
                 return ended
-            if not course.current.healthy:
+            if not course.current.is_healthy:
                 return None
-        return End(end.outcome, end.exit_code, tuple(dict.fromkeys((*notes, *self._aside()))))
+        return SessionResult(end.outcome, end.exit_code, tuple(dict.fromkeys((*notes, *self._abandoned_notes()))))
 
-    def _kept(self) -> bool:
+    def _has_committed(self) -> bool:
         return self._run is not None and self._run.kept
 
-    def _wait(self, drawn: Plan) -> End | None:
+    def _wait(self, drawn: Plan) -> SessionResult | None:
         if self._course.options.dry_run:
             return self._stopped(f"dry run: {drawn.summary}")
         self._person.show([f"{drawn.summary} (at most 60 s)"])
-        self._course.current = wait_until_well(self._course.look, self._course.current)
+        self._course.current = wait_until_healthy(self._course.observe, self._course.current)
         again = self._course.plan()
         return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
 
     def _asked_again(self) -> bool:
         """No cause, and what nginx could ask answers: it has counted that out after a failure, for some seconds."""
         course = self._course
-        if course.options.dry_run or course.has_fault() or not is_held_off(course.current):
+        if course.options.dry_run or course.has_fault() or not has_skipped_server(course.current):
             return False
         self._person.show(["what nginx leaves out after a failure answers: it is asked again soon (at most 12 s)"])
-        course.current = wait_until_asked(course.look, course.current)
-        return course.has_fault() or not is_held_off(course.current)
+        course.current = wait_for_skipped_servers(course.observe, course.current)
+        return course.has_fault() or not has_skipped_server(course.current)
 
-    def _aside(self) -> tuple[str, ...]:
+    def _abandoned_notes(self) -> tuple[str, ...]:
         """What was set aside in this run, a line each, and the hints to it."""
-        return tuple(line for given_up in self._course.aside for line in (given_up.told(), *given_up.hints))
+        return tuple(line for given_up in self._course.abandoned for line in (given_up.note(), *given_up.hints))
 
-    def _nothing_allowed(self) -> End:
+    def _nothing_allowed(self) -> SessionResult:
         course = self._course
-        if course.aside:
+        if course.abandoned:
             return self._not_all_well()
         if course.withheld:
             return self._stopped()
@@ -200,17 +209,17 @@ class _Rounds:
         facts = course.missing_facts() or ("nothing that was looked at explains it",)
         return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
 
-    def _not_all_well(self) -> End:
+    def _not_all_well(self) -> SessionResult:
         """Something was set aside and nothing else can be made: a person can still act, or all was in vain."""
         course = self._course
-        if self._kept():
-            return self._stopped(*self._aside(), "what helped is kept")
-        if any(item.flag for item in course.withheld) or not all(given_up.tried for given_up in course.aside):
-            return self._stopped(*self._aside())
-        return End("rolled-back", 1, self._aside())
+        if self._has_committed():
+            return self._stopped(*self._abandoned_notes(), "what helped is kept")
+        if any(item.flag for item in course.withheld) or not all(given_up.tried for given_up in course.abandoned):
+            return self._stopped(*self._abandoned_notes())
+        return SessionResult("rolled-back", 1, self._abandoned_notes())
 
-    def _stopped(self, *notes: str) -> End:
-        return End("needs-input", 4, notes)
+    def _stopped(self, *notes: str) -> SessionResult:
+        return SessionResult("needs-input", 4, notes)
 
     def _ask_for_values(self) -> bool:
         """Ask the person for what the first waiting repair needs; False when there is nobody, or nothing to ask."""
@@ -222,14 +231,14 @@ class _Rounds:
             value = self._person.gives(need)
             if value is None:
                 return False
-            course.give(need.key, value)
+            course.add_input(need.key, value)
         return bool(needs)
 
     def _declined(
         self, drawn: Plan, finding: Finding, chosen: Repair, elsewhere: tuple[str, ...] = ()
-    ) -> End | None:
+    ) -> SessionResult | None:
         """Show the plan and ask; an end where nobody says yes."""
-        options, first = self._course.options, (*elsewhere, *warnings(drawn.steps))
+        options, first = self._course.options, (*elsewhere, *plan_warnings(drawn.steps))
         self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, first))
         if options.dry_run:
             return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
@@ -248,50 +257,53 @@ class _Rounds:
         word = "" if course.target.ref.kind == "local" else f" {course.target.ref}"
         return (f"to make it: fixer repair{word} {flags}",)
 
-    def _make(self, drawn: Plan, finding: Finding) -> End | None:
+    def _make(self, drawn: Plan, finding: Finding) -> SessionResult | None:
         """Apply, settle, judge: keep what is better, take back what is not. None: the next round may come."""
         course, before = self._course, self._course.current
         run = self._opened(finding.cause)
         try:
             run.round(drawn, self._person.tell)
         except NotListening as error:
-            return self._led_on(run, drawn, error, finding)
+            return self._keep_if_next_fault(run, drawn, error, finding)
         except Conflict as error:
             if run.id is None:      # nothing was begun: it is about the run, not about this round
                 return self._over(error.message, error.hint)
             return self._failed(run, drawn, finding, error.message, error.hint)
         except StepFailed as error:
-            return self._failed(run, drawn, finding, error.message, error.hint, unread=isinstance(error, NotRunning))
+            return self._failed(run, drawn, finding, error.message, error.hint,
+                                unread=isinstance(error, NginxNotRunning))
         except NeedsPerson as error:
-            course.current = course.look()
+            course.current = course.observe()
             course.give_up(before, finding, drawn.summary, error.message, error.hint, tried=False)
             return None
-        course.changed = time.monotonic()
-        settled = settle(course.look, before, finding)
-        if settled.verification.better:
-            return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone")
+        course.last_round_end = time.monotonic()
+        settled = observe_until_stable(course.observe, before, finding)
+        if settled.verification.is_better:
+            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is gone")
         reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
         return self._roll_back(run, drawn, finding, f"not better: {'; '.join(reasons)}")
 
-    def _led_on(self, run: RepairRun, drawn: Plan, error: NotListening, finding: Finding) -> End | None:
+    def _keep_if_next_fault(self, run: RepairRun, drawn: Plan, error: NotListening,
+                            finding: Finding) -> SessionResult | None:
         """Nothing listens though all was done: kept only where the next fault of the same service shows now, and can be
         mended too. A program tells one missing variable at a time, and one that is stopped tells none."""
         course, before = self._course, self._course.current
-        course.changed = time.monotonic()
-        settled = settle(course.look, before, finding)
-        course.changed = time.monotonic()
+        course.last_round_end = time.monotonic()
+        settled = observe_until_stable(course.observe, before, finding)
+        course.last_round_end = time.monotonic()
         follows = any(found.role == "root" and any(r.risk != "manual" for r in found.repairs)
-                      and is_next(found, settled.look, finding, before, drawn)
-                      for found in settled.look.diagnosis.findings)
-        if settled.verification.better and follows:
-            return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone; {error.message}")
-        laid = other_of(settled.look, finding)
+                      and is_next_fault(found, settled.observation, finding, before, drawn)
+                      for found in settled.observation.diagnosis.findings)
+        if settled.verification.is_better and follows:
+            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is gone; {error.message}")
+        laid = other_fault(settled.observation, finding)
         if laid is None:
             return self._roll_back(run, drawn, finding, error.message)
         told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
         return self._roll_back(run, drawn, finding, told, next((r.manual for r in laid.repairs if r.manual), ""))
 
-    def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Look, told: str) -> End | None:
+    def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Observation,
+              told: str) -> SessionResult | None:
         """What is better stays, once the journal says so."""
         try:
             run.commit()
@@ -303,47 +315,50 @@ class _Rounds:
         return None
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,
-                ) -> End | None:
+                ) -> SessionResult | None:
         """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""
         before = self._course.current
-        self._course.changed = time.monotonic()
+        self._course.last_round_end = time.monotonic()
         if run.taken_back is None or run.taken_back.conflicts:
             return self._over(why, hint)
-        self._look_again(why)
-        if not self._laid_bare(drawn, finding, why):
-            give_up(self._course, before, drawn, finding, (why, hint), unread=unread)
+        self._observe_again(why)
+        if not self._reveals_next_fault(drawn, finding, why):
+            abandon_round(self._course, before, drawn, finding, (why, hint), unread=unread)
         return None
 
-    def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str = "") -> End | None:
+    def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str,
+                   hint: str = "") -> SessionResult | None:
         """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
-        before, left = self._course.current, run.roll_back().not_all()
-        self._course.changed = time.monotonic()
+        before, left = self._course.current, run.roll_back().conflicts_text()
+        self._course.last_round_end = time.monotonic()
         if left:
             return self._over(why, left)
-        self._look_again(why)
-        if hint or not self._laid_bare(drawn, finding, why):
-            give_up(self._course, before, drawn, finding, (why, "; ".join(filter(None, (hint, _BACK)))))
+        self._observe_again(why)
+        if hint or not self._reveals_next_fault(drawn, finding, why):
+            abandon_round(self._course, before, drawn, finding,
+                          (why, "; ".join(filter(None, (hint, _ROLLED_BACK_NOTE)))))
         return None
 
-    def _over(self, *notes: str) -> End:
+    def _over(self, *notes: str) -> SessionResult:
         """What the end of a repair is that cannot go on after its last round."""
-        said = tuple(note for note in (*notes, *self._aside()) if note)
-        self._look_again(*said)
-        if self._kept():
-            return End("needs-input", 4, (*said, "the last round was rolled back; what helped before is kept"))
-        return End("rolled-back", 1, said)
+        said = tuple(note for note in (*notes, *self._abandoned_notes()) if note)
+        self._observe_again(*said)
+        if self._has_committed():
+            return SessionResult("needs-input", 4,
+                                 (*said, "the last round was rolled back; what helped before is kept"))
+        return SessionResult("rolled-back", 1, said)
 
-    def _look_again(self, *said: str) -> None:
+    def _observe_again(self, *said: str) -> None:
         """See what is there after a round that was taken back."""
         try:
-            self._course.current = self._course.look()
+            self._course.current = self._course.observe()
         except CannotObserve as error:
             raise type(error)(error.message, "; ".join(word for word in (*said, error.hint) if word)) from error
 
-    def _laid_bare(self, drawn: Plan, finding: Finding, why: str) -> bool:
+    def _reveals_next_fault(self, drawn: Plan, finding: Finding, why: str) -> bool:
         """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
         failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
-        first = other_of(self._course.current, finding) if only_starts(drawn.steps) else None
+        first = other_fault(self._course.current, finding) if has_only_starts(drawn.steps) else None
         if first is None:
             return False
         self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
@@ -355,15 +370,15 @@ class _Rounds:
         return self._run
 
 
-def warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
+def plan_warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
     """What stops for a plan, and what no undo brings back: named before anything else."""
-    stopping = [describe_step(step) for step in steps if _stops(step)]
+    stopping = [describe_step(step) for step in steps if _stops_service(step)]
     final = [describe_step(step) for step in steps if not is_reversible(step)]
     return (*(f"What runs is stopped: {text}" for text in stopping if text not in final),
             *(f"Stopped for good: {text}" for text in final))
 
 
-def _stops(step: Step) -> bool:
+def _stops_service(step: Step) -> bool:
     match step:
         case UnitAction():
             return step.verb in ("stop", "restart") and step.was_active == "active"

@@ -6,23 +6,23 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from fixer.app.abandoned_repairs import SetAside, set_aside
-from fixer.app.inspect_target import judged, look_at
-from fixer.app.request import Repairing
+from fixer.app.abandoned_repairs import AbandonedRepairs, abandon_repair
+from fixer.app.inspect_target import diagnose_snapshot, observe_and_diagnose
+from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
 from fixer.model.host import Target
-from fixer.model.plan import Plan, Withheld, only_starts
+from fixer.model.plan import Plan, Withheld, has_only_starts
 from fixer.model.report import OutcomeKind
-from fixer.planner import Policy, plan
+from fixer.planner import RepairPolicy, plan
 from fixer.render.terminal_text import Style
-from fixer.verify import Look, route_keys
+from fixer.verify import Observation, route_keys
 
-FAULTS = ("root", "contributing")
+FAULT_ROLES = ("root", "contributing")
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class SessionResult:
     """How a repair ends: its outcome, its exit code, and what has to be said about it."""
 
     outcome: OutcomeKind
@@ -31,83 +31,85 @@ class End:
 
 
 @dataclass(slots=True)
-class Course:
+class RepairSession:
     """One repair from its first look to its end."""
 
     target: Target
-    options: Repairing
-    person: Person
-    before: Look
-    current: Look
+    options: RepairRequest
+    person: Operator
+    before: Observation
+    current: Observation
     inputs: dict[str, str] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     withheld: tuple[Withheld, ...] = ()
     forbids: Callable[[Finding, Repair], str] | None = None
-    made: set[tuple[object, ...]] = field(default_factory=set)
-    again: set[tuple[object, ...]] = field(default_factory=set)     # made once more, since nginx ended meanwhile
-    starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
-    aside: list[SetAside] = field(default_factory=list)
+    attempted: set[tuple[object, ...]] = field(default_factory=set)
+    retried: set[tuple[object, ...]] = field(default_factory=set)     # made once more, since nginx ended meanwhile
+    safe_starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
+    abandoned: list[AbandonedRepairs] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)     # what is not proven of what was kept
-    changed: float = 0.0                  # when the last round ended, 0 before the first
-    asked: set[str] = field(default_factory=set)        # the keys that repairs asked for so far
+    last_round_end: float = 0.0                  # when the last round ended, 0 before the first
+    requested_keys: set[str] = field(default_factory=set)        # the keys that repairs asked for so far
 
-    def look(self) -> Look:
+    def observe(self) -> Observation:
         """Look again, with what a person gave."""
-        quiet = time.monotonic() - self.changed if self.changed else 0.0
-        return look_at(self.target, self.options.looking, self.inputs, quiet=lambda: quiet)
+        quiet = time.monotonic() - self.last_round_end if self.last_round_end else 0.0
+        return observe_and_diagnose(self.target, self.options.diagnose_request, self.inputs, quiet=lambda: quiet)
 
-    def give(self, key: str, value: str) -> None:
+    def add_input(self, key: str, value: str) -> None:
         """An input more: it may complete repairs of what has been seen already."""
         self.inputs[key] = value
-        self.current = judged(self.target.ref, self.current.snapshot, self.inputs)
+        self.current = diagnose_snapshot(self.target.ref, self.current.snapshot, self.inputs)
 
     def plan(self) -> Plan:
         """The plan of the next round; only the first one is strict about words that nothing asks for."""
-        policy = Policy(self.options.allowed_risk(), self._forbidden)
+        policy = RepairPolicy(self.options.allowed_risk(), self._forbidden)
         drawn = plan(
-            self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.made,
+            self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.attempted,
         )
         self.withheld = drawn.withheld
-        self.asked |= {need.key for _, repair in self._offers() for need in repair.needs}
+        self.requested_keys |= {need.key for _, repair in self._offers() for need in repair.needs}
         self._remember_starts()
         return drawn
 
     def give_up(
-        self, look: Look, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
+        self, look: Observation, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
     ) -> None:
         """Leave a finding of that look alone for the rest of the run, with what depends on it; tell it."""
-        given_up = set_aside(look, finding, summary, why, hint, tried=tried)
-        self.aside.append(given_up)
-        self.person.show([given_up.told()])
+        given_up = abandon_repair(look, finding, summary, why, hint, tried=tried)
+        self.abandoned.append(given_up)
+        self.person.show([given_up.note()])
 
     def _forbidden(self, finding: Finding, repair: Repair) -> str:
         """Why that repair is not made now: it goes with what was set aside, or a policy forbids it."""
-        for given_up in self.aside:
-            if why := given_up.covers(self.current, finding):
+        for given_up in self.abandoned:
+            if why := given_up.withheld_reason(self.current, finding):
                 return why
         return self.forbids(finding, repair) if self.forbids is not None else ""
 
-    def in_vain(self) -> tuple[str, ...]:
+    def unused_inputs(self) -> tuple[str, ...]:
         """A line for each input that no repair asked for in the whole run: perhaps a slip of the pen."""
-        if not self.made:
+        if not self.attempted:
             return ()
-        return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs if key not in self.asked)
+        return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs
+                     if key not in self.requested_keys)
 
     def unrepaired(self) -> tuple[str, ...]:
         """A line for each fault of the first look that shows no more though nothing was done about it: it went with
         another, or only a visitor's next request would tell."""
-        done = {name[:3] for name in self.made} | {
+        done = {name[:3] for name in self.attempted} | {
             (f.cause, f.node, f.service) for f in self.current.diagnosis.findings}
         return tuple(f"seen at first, not since, and nothing was done about it: {f.summary} ({f.cause})"
                      for f in self.before.diagnosis.findings
                      if f.role == "root" and (f.cause, f.node, f.service) not in done)
 
-    def left_down(self) -> Plan | None:
+    def pending_start_plan(self) -> Plan | None:
         """The start of a service that was a fault's cause when first seen, and is still down now that the page is well:
         a group answers with one of its members, and nginx tells nobody that the others are gone."""
-        for (node, name), (finding, repair) in self.starts.items():
+        for (node, name), (finding, repair) in self.safe_starts.items():
             service = next((s for s in self.current.snapshot.services if (s.node, s.name) == (node, name)), None)
-            fits = self.options.only in (None, repair.id) and name_of(self.current, finding, repair) not in self.made
+            fits = self.options.only in (None, repair.id) and plan_identity(self.current, finding,
+                                                                            repair) not in self.attempted
             fits = fits and not self._forbidden(finding, repair)
             if fits and service is not None and not service.running:
                 return Plan(finding.cause, repair.id, repair.risk, repair.summary, repair.steps)
@@ -115,12 +117,12 @@ class Course:
 
     def _remember_starts(self) -> None:
         for finding, repair in self._offers():
-            if repair.risk == "safe" and only_starts(repair.steps) and not repair.needs:
-                self.starts.setdefault((finding.node, finding.service), (finding, repair))
+            if repair.risk == "safe" and has_only_starts(repair.steps) and not repair.needs:
+                self.safe_starts.setdefault((finding.node, finding.service), (finding, repair))
 
     def finding_of(self, drawn: Plan) -> tuple[Finding, Repair]:
         """The finding that the plan addresses, and its repair."""
-        for finding, repair in (*self._offers(), *self.starts.values()):
+        for finding, repair in (*self._offers(), *self.safe_starts.values()):
             if (finding.cause, repair.id, repair.steps) != (drawn.cause, drawn.repair_id, drawn.steps):
                 continue
             if not self._forbidden(finding, repair):
@@ -144,25 +146,25 @@ class Course:
             for check in self.current.diagnosis.checks if isinstance(check.verdict, Undetermined)
         )
 
-    def unjudged(self) -> str:
+    def unknown_routes_text(self) -> str:
         """What could not be judged, in words."""
         known = any(entry.state != "unknown" for entry in self.current.diagnosis.health)
         return "routes that gave no answer in time could not be judged" if known else "no route could be judged"
 
     def has_fault(self) -> bool:
         """True where a cause was proven."""
-        return any(finding.role in FAULTS for finding in self.current.diagnosis.findings)
+        return any(finding.role in FAULT_ROLES for finding in self.current.diagnosis.findings)
 
     def _offers(self) -> Iterator[tuple[Finding, Repair]]:
         for finding in self.current.diagnosis.findings:
-            if finding.role in FAULTS:
+            if finding.role in FAULT_ROLES:
                 for repair in finding.repairs:
                     yield finding, repair
 
 
-def name_of(look: Look, finding: Finding, repair: Repair) -> tuple[object, ...]:
+def plan_identity(look: Observation, finding: Finding, repair: Repair) -> tuple[object, ...]:
     """What tells one plan from another: the same is not made twice in a run. Two sites can each have the same fault."""
-    routes = frozenset() if only_starts(repair.steps) else route_keys(look.snapshot, finding.routes)
+    routes = frozenset() if has_only_starts(repair.steps) else route_keys(look.snapshot, finding.routes)
     return finding.cause, finding.node, finding.service, repair.id, repair.summary, routes
 
 
@@ -175,7 +177,7 @@ def withheld_text(withheld: Withheld) -> str:
 # The person at the other side, as the use-cases see one: told, asked, or not there.
 
 
-class Person(Protocol):
+class Operator(Protocol):
     """Somebody who reads progress and may answer."""
 
     @property

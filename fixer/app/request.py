@@ -10,7 +10,7 @@ from fixer.lazy.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class DiagnoseRequest:
     """How to look: an address to check first, more patience, or no request at all."""
 
     url: str = ""
@@ -19,10 +19,10 @@ class Looking:
 
 
 @dataclass(frozen=True, slots=True)
-class Repairing:
+class RepairRequest:
     """How to repair. `max_risk` None: what is asked at a terminal, `safe` with `yes`."""
 
-    looking: Looking
+    diagnose_request: DiagnoseRequest
     dry_run: bool
     yes: bool
     max_risk: Literal["safe", "disruptive"] | None

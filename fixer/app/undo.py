@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.app.inspect_target import opened
+from fixer.app.inspect_target import open_named_target
 from fixer.hosts.machine import state_root
 from fixer.lazy.dataclass import replace
 from fixer.model.report import SCHEMA_VERSION, HistoryReport, UndoResult
@@ -12,23 +12,24 @@ def undo(word: str, run_id: str | None) -> UndoResult:
     """Take back that run, or the last that changed something."""
     from fixer.apply import repair_run
 
-    with opened(word) as target:
+    with open_named_target(word) as target:
         result = repair_run.undo(target, run_id)
-    return result if result.id else replace(result, notes=(*result.notes, *_unseen(word)))
+    return result if result.id else replace(result, notes=(*result.notes, *_root_runs_note(word)))
 
 
 def history(word: str, forget: str | None) -> HistoryReport:
     """The runs of a target, the newest first; without the one that is to be forgotten."""
     from fixer.apply import repair_run
 
-    with opened(word) as target:
+    with open_named_target(word) as target:
         if forget is not None:
             repair_run.forget(target, forget)
         runs = repair_run.history(target)
-    return HistoryReport(SCHEMA_VERSION, word, tuple(sorted(runs, key=lambda run: run.at, reverse=True)), _unseen(word))
+    return HistoryReport(SCHEMA_VERSION, word, tuple(sorted(runs, key=lambda run: run.at, reverse=True)),
+                         _root_runs_note(word))
 
 
-def _unseen(word: str) -> tuple[str, ...]:
+def _root_runs_note(word: str) -> tuple[str, ...]:
     """What is to be said where the runs that are asked for may be root's, which only root sees."""
     if word.startswith(("ssh://", "bundle:")) or (folder := state_root.unseen_root_state()) is None:
         return ()

@@ -6,73 +6,74 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
-from fixer.app.inspect_target import StateNotes, look_at
-from fixer.app.request import Repairing
+from fixer.app.inspect_target import StateNotes, observe_and_diagnose
+from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.host import Target
-from fixer.verify import Look, Verification, compare
+from fixer.verify import Observation, Verification, compare
 
-LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all
+STABLE_LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all
 HEAL_LIMIT = 60.0    # seconds for what heals by waiting
-HELD_OFF = 12.0      # nginx leaves a member of a group out for fail_timeout (10 s unless it is told otherwise)
-PAUSE = 0.4
-STEADY_LOOKS = 3     # as many looks in a row must agree
-STEADY = 2.0         # and over as many seconds
+SKIPPED_SECONDS = 12.0      # nginx leaves a member of a group out for fail_timeout (10 s unless it is told otherwise)
+PAUSE_SECONDS = 0.4
+STABLE_OBSERVATIONS = 3     # as many looks in a row must agree
+STABLE_SECONDS = 2.0         # and over as many seconds
 
-LookAgain: TypeAlias = Callable[[], Look]
+ObserveAgain: TypeAlias = Callable[[], Observation]
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class StableState:
     """The last look after a change, and what it proves."""
 
-    look: Look
+    observation: Observation
     verification: Verification
 
 
-def settle(look_again: LookAgain, before: Look, addressed: Finding, *, limit: float = LIMIT) -> Settled:
+def observe_until_stable(look_again: ObserveAgain, before: Observation, addressed: Finding, *,
+                         limit: float = STABLE_LIMIT) -> StableState:
     """Look until the same good answer has come several times in a row, or until the time is over."""
     deadline = time.monotonic() + limit
-    held_off = time.monotonic() + HELD_OFF
+    held_off = time.monotonic() + SKIPPED_SECONDS
     streak = _Streak()
     while True:
         look = look_again()
         verification = compare(before, look, addressed)
         now = time.monotonic()
-        streak.add(_state(look) if verification.better else None, now)
-        if streak.holds(now) and not _heals_itself(look) and (now >= held_off or not is_held_off(look)):
-            return Settled(look, verification)
+        streak.add(_state(look) if verification.is_better else None, now)
+        if streak.holds(now) and not _is_starting(look) and (now >= held_off or not has_skipped_server(look)):
+            return StableState(look, verification)
         if now >= deadline:
             # a single good look among bad ones is luck
-            if verification.better and streak.length < STEADY_LOOKS - 1:
-                verification = Verification(False, verification.fixed, ("what was seen does not hold",))
-            return Settled(look, verification)
-        time.sleep(PAUSE)
+            if verification.is_better and streak.length < STABLE_OBSERVATIONS - 1:
+                verification = Verification(False, verification.is_fixed, ("what was seen does not hold",))
+            return StableState(look, verification)
+        time.sleep(PAUSE_SECONDS)
 
 
-def wait_until_well(look_again: LookAgain, first: Look, *, limit: float = HEAL_LIMIT) -> Look:
+def wait_until_healthy(look_again: ObserveAgain, first: Observation, *, limit: float = HEAL_LIMIT) -> Observation:
     """Wait for what heals by itself; the last look, when it is well or can no longer heal or the time is over."""
     deadline = time.monotonic() + limit
     look, streak = first, _Streak()
     while time.monotonic() < deadline:
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
         look = look_again()
         now = time.monotonic()
         streak.add(_state(look), now)
-        if streak.holds(now) and not _heals_itself(look):
+        if streak.holds(now) and not _is_starting(look):
             return look
     return look
 
 
-def wait_until_asked(look_again: LookAgain, first: Look) -> Look:
+def wait_for_skipped_servers(look_again: ObserveAgain, first: Observation) -> Observation:
     """Wait while nginx leaves out servers that answer: it asks them again once that time is over. What let it leave
     them out may show meanwhile: then there is something to mend."""
-    deadline = time.monotonic() + HELD_OFF
+    deadline = time.monotonic() + SKIPPED_SECONDS
     look = first
-    while is_held_off(look) and not _at_fault(look) and time.monotonic() < deadline:
-        time.sleep(PAUSE)
+    while has_skipped_server(look) and not _at_fault(look) and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
         look = look_again()
     return look
 
@@ -95,25 +96,25 @@ class _Streak:
         self._state = state
 
     def holds(self, now: float) -> bool:
-        return self.length >= STEADY_LOOKS and now - self._since >= STEADY
+        return self.length >= STABLE_OBSERVATIONS and now - self._since >= STABLE_SECONDS
 
 
-def _state(look: Look) -> object:
+def _state(look: Observation) -> object:
     faults = [(f.cause, f.service, f.routes) for f in _at_fault(look)]
     return (look.diagnosis.verdict, tuple(faults))
 
 
-def _at_fault(look: Look) -> list[Finding]:
+def _at_fault(look: Observation) -> list[Finding]:
     return [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
 
 
-def _heals_itself(look: Look) -> bool:
+def _is_starting(look: Observation) -> bool:
     """Something is still starting: whatever is seen now is not the end."""
     faults = _at_fault(look)
     return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
 
 
-def is_held_off(look: Look) -> bool:
+def has_skipped_server(look: Observation) -> bool:
     """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now. A
     name of several addresses (localhost) is such a group too."""
     health = {health.route: health.state for health in look.diagnosis.health}
@@ -130,28 +131,28 @@ def is_held_off(look: Look) -> bool:
 
 
 # The look that a repair begins with: some moments tell nobody what is wrong, and soon somebody can.
-MORE = 3             # looks
-SETTLES = 2.0        # seconds before each
+MORE_OBSERVATIONS = 3             # looks
+RETRY_SECONDS = 2.0        # seconds before each
 
 
-def first_look(target: Target, options: Repairing, *, after_recovery: bool) -> Look:
+def first_observation(target: Target, options: RepairRequest, *, after_recovery: bool) -> Observation:
     """Look, and again where that moment may have been a bad one."""
     quiet = StateNotes(target).quiet
-    look = look_at(target, options.looking, options.inputs, quiet=quiet)
-    for _ in range(MORE):
-        if not (_is_late(look) or (after_recovery and _is_between(look))):
+    look = observe_and_diagnose(target, options.diagnose_request, options.inputs, quiet=quiet)
+    for _ in range(MORE_OBSERVATIONS):
+        if not (_has_slow_answers(look) or (after_recovery and _is_restarting(look))):
             break
-        time.sleep(SETTLES)
-        look = look_at(target, options.looking, options.inputs, quiet=quiet)
+        time.sleep(RETRY_SECONDS)
+        look = observe_and_diagnose(target, options.diagnose_request, options.inputs, quiet=quiet)
     return look
 
 
-def _is_between(look: Look) -> bool:
+def _is_restarting(look: Observation) -> bool:
     """What has just been taken back may be between two starts, with no word in its log yet."""
     return look.diagnosis.verdict != "healthy" and not look.diagnosis.findings
 
 
-def _is_late(look: Look) -> bool:
+def _has_slow_answers(look: Observation) -> bool:
     """Nothing could be judged, since an answer did not come in time: a service that is being restarted ends first what
     it has under way, while its socket keeps whoever comes."""
     return look.diagnosis.verdict == "unknown" and any(

@@ -6,7 +6,7 @@ import dataclasses
 import errno
 import posixpath
 
-from fixer.apply.file_state import is_torn, matches, meta_of, outcome, refusal, same_meta
+from fixer.apply.file_state import has_same_meta, is_torn, matches_state, meta_of, mismatch_text, state_after
 from fixer.apply.journal_folder import Journal, blob_name
 from fixer.apply.journal_records import Intent
 from fixer.errors import Conflict, StepFailed
@@ -27,13 +27,13 @@ class FileChange:
     blob_data: bytes | None
 
 
-def prepare(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileChange:
+def prepare_change(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileChange:
     """Check the present state against the step; `draft` is the intent without what only the machine knows."""
-    _refuse_nonsense(step)
-    present = _present(step, files)
-    if reason := refusal(step, present):
+    _check_step(step)
+    present = _present_state(step, files)
+    if reason := mismatch_text(step, present):
         raise Conflict(f"{step.path} {reason}", "nothing was written to it; diagnose again")
-    post = outcome(step, present, _new_file_meta(step, files))
+    post = state_after(step, present, _new_file_meta(step, files))
     temp = "" if step.in_place else _temp_name(step.path, run_id, draft)     # an undo needs it too
     blob = blob_name(draft.round, draft.index, step.before or b"") if present.kind == "file" else ""
     dirs = tuple(d for d in step.create_dirs if files.state(d).kind == "absent")
@@ -41,7 +41,7 @@ def prepare(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileCh
     return FileChange(step, intent, step.before if blob else None)
 
 
-def _present(step: WriteFile, files: Files) -> FileState:
+def _present_state(step: WriteFile, files: Files) -> FileState:
     try:
         return files.state(step.path)
     except OSError as error:
@@ -50,7 +50,7 @@ def _present(step: WriteFile, files: Files) -> FileState:
         raise Conflict(f"{step.path}: {error.strerror}", "nothing was written to it; diagnose again") from error
 
 
-def _refuse_nonsense(step: WriteFile) -> None:
+def _check_step(step: WriteFile) -> None:
     if step.in_place and (step.before is None or step.after is None or step.link_target is not None):
         raise StepFailed(f"{step.path} is a mount of its own and can be neither made nor removed")
     if step.link_target is None and step.before is None and step.after is None:
@@ -70,7 +70,7 @@ def _temp_name(path: str, run_id: str, draft: Record) -> str:
     return f"{posixpath.dirname(path)}/.badgateway-{run_id}-{draft.round}-{draft.index}"
 
 
-def keep_before(change: FileChange, journal: Journal) -> None:
+def store_before_image(change: FileChange, journal: Journal) -> None:
     """Store what is needed to take the change back. Nothing on the target has changed when this returns."""
     if change.blob_data is not None:
         journal.store_blob(change.intent.blob, change.blob_data)
@@ -78,7 +78,7 @@ def keep_before(change: FileChange, journal: Journal) -> None:
         journal.store_image(change.intent.blob, change.step.after)
 
 
-def perform(change: FileChange, files: Files) -> FileState:
+def perform_change(change: FileChange, files: Files) -> FileState:
     """Change the file, as the intent announced; what it is now."""
     step, intent = change.step, change.intent
     for folder in intent.dirs:
@@ -89,18 +89,18 @@ def perform(change: FileChange, files: Files) -> FileState:
     elif step.after is None:
         files.unlink(step.path)
     else:
-        put_bytes(files, step.path, step.after, intent.post, temp=intent.temp, present=intent.pre)
+        write_bytes(files, step.path, step.after, intent.post, temp=intent.temp, present=intent.pre)
     return files.state(step.path)
 
 
-def put_bytes(files: Files, path: str, data: bytes, wanted: FileState, *, temp: str, present: FileState) -> None:
+def write_bytes(files: Files, path: str, data: bytes, wanted: FileState, *, temp: str, present: FileState) -> None:
     """Give the path these bytes and metadata: by rename, in place where no temp name was announced."""
     if temp:
         files.create(temp, data, meta_of(wanted))
         files.rename(temp, path)
         return
     files.overwrite(path, data)
-    if not same_meta(present, wanted):
+    if not has_same_meta(present, wanted):
         files.set_meta(path, meta_of(wanted))
 
 
@@ -126,12 +126,13 @@ class FileRestore:
     def is_in_force(self) -> bool:
         """Whether the file is as the step left it."""
         present = self.files.state(self.step.path)
-        return any(matches(present, post) for post in self._expected_posts())
+        return any(matches_state(present, post) for post in self._expected_posts())
 
     def run(self) -> bool:
         """Put the file back; False when it was as before already. Conflict when somebody else changed it."""
         pre, present = self._pre, self.files.state(self.step.path)
-        if any(matches(present, state) for state in (pre, *self.earlier)):     # those too, when it was cut off behind
+        # those too, when it was cut off behind
+        if any(matches_state(present, state) for state in (pre, *self.earlier)):
             return False
         if not self._is_ours(present):
             raise Conflict(f"{self.step.path} was changed by somebody else; it is left as it is")
@@ -153,14 +154,14 @@ class FileRestore:
         return tuple(post for post in (done, self.intent.post) if post is not None)
 
     def _is_ours(self, present: FileState) -> bool:
-        if any(matches(present, post) for post in self._expected_posts()):
+        if any(matches_state(present, post) for post in self._expected_posts()):
             return True
         return self.step.in_place and present.kind == "file" and self._is_torn(present)
 
     def _is_torn(self, present: FileState) -> bool:
         """An in-place write of ours, forward or back, stopped halfway: its images are still kept."""
         states = (self._pre, *self._expected_posts())
-        if not any(same_meta(present, state) for state in states):
+        if not any(has_same_meta(present, state) for state in states):
             return False
         if present.sha256 in {state.sha256 for state in states}:
             return True      # all bytes written, the mode not yet
@@ -174,7 +175,7 @@ class FileRestore:
         if self.step.in_place:
             self.journal.store_image(self.intent.blob, self.files.read(self.step.path))
         self._remove_temp()
-        put_bytes(self.files, self.step.path, before, self._pre, temp=self.intent.temp, present=present)
+        write_bytes(self.files, self.step.path, before, self._pre, temp=self.intent.temp, present=present)
 
     def sweep(self) -> None:
         """Remove what may be left: the announced temp file, folders that were made and are empty again."""

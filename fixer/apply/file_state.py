@@ -14,7 +14,7 @@ from fixer.model.plan import FileMeta, Plan, Step, WriteFile
 _MODE = 0o7777
 
 
-def matches(actual: FileState, expected: FileState) -> bool:
+def matches_state(actual: FileState, expected: FileState) -> bool:
     """True when the path is what was expected. A label or an ACL that the expectation does not know is not compared."""
     if actual.kind != expected.kind:
         return False
@@ -22,10 +22,10 @@ def matches(actual: FileState, expected: FileState) -> bool:
         return True
     if expected.kind == "link":
         return actual.link_target == expected.link_target
-    return actual.kind == "file" and actual.sha256 == expected.sha256 and same_meta(actual, expected)
+    return actual.kind == "file" and actual.sha256 == expected.sha256 and has_same_meta(actual, expected)
 
 
-def same_meta(actual: FileState, expected: FileState) -> bool:
+def has_same_meta(actual: FileState, expected: FileState) -> bool:
     """True when owner, mode, label and ACL are those."""
     return (
         (actual.mode & _MODE, actual.uid, actual.gid) == (expected.mode & _MODE, expected.uid, expected.gid)
@@ -45,22 +45,22 @@ def state_of(data: bytes, meta: FileMeta) -> FileState:
     return FileState("file", digest, len(data), meta.mode & _MODE, meta.uid, meta.gid, meta.label, meta.acl.hex())
 
 
-def refusal(step: WriteFile, present: FileState) -> str:
+def mismatch_text(step: WriteFile, present: FileState) -> str:
     """Why the present state is not what the step expects; empty when it is."""
     if step.link_target is not None:
-        return _link_refusal(step, present)
+        return _link_mismatch_text(step, present)
     if step.before is None:
         return "" if present.kind == "absent" else "is there already"
     if present.kind != "file":
         return "is not there any more" if present.kind == "absent" else "is not a regular file any more"
     if present.sha256 != hashlib.sha256(step.before).hexdigest():
         return "has changed since it was read"
-    if step.expect_meta is not None and not same_meta(present, state_of(b"", step.expect_meta)):
+    if step.expect_meta is not None and not has_same_meta(present, state_of(b"", step.expect_meta)):
         return "has another owner, mode or label than when it was read"
     return ""
 
 
-def _link_refusal(step: WriteFile, present: FileState) -> str:
+def _link_mismatch_text(step: WriteFile, present: FileState) -> str:
     if step.after is not None:
         return "" if present.kind == "absent" else "is there already"
     if present.kind != "link":
@@ -68,7 +68,7 @@ def _link_refusal(step: WriteFile, present: FileState) -> str:
     return "" if present.link_target == step.link_target else "leads elsewhere than when it was read"
 
 
-def outcome(step: WriteFile, present: FileState, default: FileMeta) -> FileState:
+def state_after(step: WriteFile, present: FileState, default: FileMeta) -> FileState:
     """What the path will be when the step is done. `default` is the metadata of a new file that names none."""
     if step.link_target is not None:
         return FileState("absent") if step.after is None else FileState("link", link_target=step.link_target)
@@ -90,15 +90,15 @@ def is_torn(data: bytes, new: bytes, old: bytes) -> bool:
 # Where a plan's new files and links really come to lie: settled before the plan is shown, and kept to afterwards.
 
 
-def at_real_places(drawn: Plan, target: Target) -> Plan:
+def with_real_paths(drawn: Plan, target: Target) -> Plan:
     """The plan with the real folders of what it makes, and of the links that it changes.
 
     A file that was read has its real path already: a link that came in between is a change, and stops the repair.
     """
-    return replace(drawn, steps=tuple(_settled(step, target) for step in drawn.steps))
+    return replace(drawn, steps=tuple(_with_real_path(step, target) for step in drawn.steps))
 
 
-def led_elsewhere(before: Plan, after: Plan) -> tuple[str, ...]:
+def changed_path_notes(before: Plan, after: Plan) -> tuple[str, ...]:
     """A line for each path that is another one than its name says."""
     pairs = zip(before.steps, after.steps, strict=True)
     lines = [f"{old.path} is {new.path}: a link leads there" for old, new in pairs
@@ -106,17 +106,17 @@ def led_elsewhere(before: Plan, after: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _settled(step: Step, target: Target) -> Step:
+def _with_real_path(step: Step, target: Target) -> Step:
     if not isinstance(step, WriteFile) or (step.before is not None and step.link_target is None):
         return step
     try:
         files = target.writer(step.node).files
-        dirs = tuple(_real(files, folder) for folder in step.create_dirs)
-        return replace(step, path=_real(files, step.path), create_dirs=dirs)
+        dirs = tuple(_real_path(files, folder) for folder in step.create_dirs)
+        return replace(step, path=_real_path(files, step.path), create_dirs=dirs)
     except (NeedsPerson, CannotObserve, OSError):
         return step      # nothing can be changed there now; making the change says why
 
 
-def _real(files: Files, path: str) -> str:
+def _real_path(files: Files, path: str) -> str:
     folder, name = posixpath.split(path)
     return posixpath.join(files.real(folder), name)

@@ -8,14 +8,14 @@ import hashlib
 import posixpath
 import time
 
-from fixer.apply.journal_records import RunRecords, parse_records, record_line, work_end
+from fixer.apply.journal_records import RunRecords, parse_records, record_line, work_end_time
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.host import Files
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import FileMeta
 
 _IMAGE = ".image"
-_SPOIL = b"~\n"     # ends a torn line and makes it no record, even where only its newline was missing
+_TORN_LINE_END = b"~\n"     # ends a torn line and makes it no record, even where only its newline was missing
 
 
 @dataclass(slots=True)
@@ -45,8 +45,8 @@ class Journal:
 
     def append(self, record: Record) -> Record:
         """Number, time and write the record; it is on disk when this returns. A torn line before it is ended first."""
-        record = _numbered(record, self._next)
-        line = (_SPOIL if self._torn else b"") + record_line(record)
+        record = _with_number(record, self._next)
+        line = (_TORN_LINE_END if self._torn else b"") + record_line(record)
         self._torn = True      # until it is known to be whole: a full disk may take half a line
         self.files.append(self._path, line)
         self._torn = False
@@ -102,7 +102,7 @@ def _image_name(blob: str, data: bytes) -> str:
     return f"{blob}.{hashlib.sha256(data).hexdigest()[:32]}{_IMAGE}"
 
 
-def _numbered(record: Record, seq: int) -> Record:
+def _with_number(record: Record, seq: int) -> Record:
     return dataclasses.replace(record, seq=seq, at=round(time.time(), 3))
 
 
@@ -143,12 +143,12 @@ def run_ids(files: Files, state_dir: str) -> tuple[str, ...]:
     return tuple(n for n in files.listdir(f"{state_dir}/runs") if is_run_id(n))
 
 
-def last_work(journal: Journal) -> float:
+def last_work_time(journal: Journal) -> float:
     """When this run or another last did something here that could have started something."""
     root = posixpath.dirname(posixpath.dirname(journal.folder))
     others = [i for i in run_ids(journal.files, root) if i != journal.run_id]
-    ends = [work_end(read_run(journal.files, root, run_id).records) for run_id in others]
-    return max((work_end(journal.records), *ends))
+    ends = [work_end_time(read_run(journal.files, root, run_id).records) for run_id in others]
+    return max((work_end_time(journal.records), *ends))
 
 
 def is_run_id(name: str) -> bool:

@@ -109,13 +109,13 @@ def is_undoing(records: Iterable[Record]) -> bool:
     return begun
 
 
-STARTED_ANEW = "started anew"     # what a way back did, where that could have started something
-_WORK = frozenset({"round", "intent", "done", "committed"})
+RESTARTED = "started anew"     # what a way back did, where that could have started something
+_WORK_PHASES = frozenset({"round", "intent", "done", "committed"})
 
 
-def work_end(records: Iterable[Record]) -> float:
+def work_end_time(records: Iterable[Record]) -> float:
     """When the last of what these records tell was done, that could have started something."""
-    return max((r.at for r in records if r.phase in _WORK or r.describe == STARTED_ANEW), default=0.0)
+    return max((r.at for r in records if r.phase in _WORK_PHASES or r.describe == RESTARTED), default=0.0)
 
 
 def is_unfinished(records: Iterable[Record]) -> bool:
@@ -124,7 +124,7 @@ def is_unfinished(records: Iterable[Record]) -> bool:
     return is_undoing(records) or any(r.state == "open" for r in rounds_of(records))
 
 
-def was_taken_back(records: Iterable[Record], round_number: int, index: int) -> bool:
+def is_step_undone(records: Iterable[Record], round_number: int, index: int) -> bool:
     """True when the journal says that this step was taken back already, and not that a part of it was not."""
     told = {r.phase for r in records if (r.round, r.index) == (round_number, index)}
     return "restored" in told and "conflict" not in told

@@ -15,45 +15,46 @@ from fixer.apply.steps.unit_step import daemon_reload
 from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
 from fixer.redaction.masked_steps import step_from_json, step_to_json
 
-Brought: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ContainerAction
+AutomaticStep: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ContainerAction
 
-_AGE = (
+_AGE_COMMAND = (
     "sh", "-c",
     'read -r up rest </proc/uptime; s=$(cat "/proc/$1/stat") || exit 3; set -f; set -- ${s##*) }; echo "$up ${20}"',
     "sh",
 )
-_TICKS = 100.0       # what the kernel tells others of in /proc, on every platform
-_UP = frozenset({"active", "activating", "reloading", "RUNNING", "STARTING", "BACKOFF", "running", "restarting"})
+_TICKS_PER_SECOND = 100.0       # what the kernel tells others of in /proc, on every platform
+_RUNNING_STATES = frozenset({"active", "activating", "reloading", "RUNNING", "STARTING", "BACKOFF", "running",
+                             "restarting"})
 
 
-def planned_json(steps: Sequence[Step]) -> str:
+def automatic_steps_json(steps: Sequence[Step]) -> str:
     """The steps of a round whose effect may come without them, for the round's record; empty where there are none."""
-    told = [step_to_json(step) for step in steps if _is_brought(step)]
+    told = [step_to_json(step) for step in steps if _is_automatic(step)]
     return json.dumps(told) if told else ""
 
 
-def planned(text: str) -> tuple[Brought, ...]:
+def automatic_steps(text: str) -> tuple[AutomaticStep, ...]:
     """Those steps again, unit files first."""
     try:
         steps = [step_from_json(entry) for entry in json.loads(text or "[]")]
     except (ValueError, TypeError):        # a journal of another version: nothing more is known than before
         return ()
-    return tuple(sorted(filter(_is_brought, steps), key=lambda step: not isinstance(step, DaemonReload)))
+    return tuple(sorted(filter(_is_automatic, steps), key=lambda step: not isinstance(step, DaemonReload)))
 
 
-def _is_brought(step: Step) -> TypeGuard[Brought]:
+def _is_automatic(step: Step) -> TypeGuard[AutomaticStep]:
     if isinstance(step, UnitAction | ProgramAction | ContainerAction):
         return step.verb in ("start", "restart", "update")
     return isinstance(step, ReloadNginx | DaemonReload)
 
 
-def was_up(step: Brought) -> bool:
+def was_running(step: AutomaticStep) -> bool:
     """Whether what the step is about ran, or tried to, when it was planned."""
     match step:
         case UnitAction():
-            return step.was_active in _UP
+            return step.was_active in _RUNNING_STATES
         case ProgramAction() | ContainerAction():
-            return step.was in _UP
+            return step.was in _RUNNING_STATES
         case _:
             return isinstance(step, ReloadNginx)
 
@@ -64,29 +65,31 @@ def has_booted(runner: Runner, since: float) -> bool:
 
 
 def _is_younger(runner: Runner, pid: str, since: float) -> bool:
-    words = runner.run([*_AGE, pid]).stdout.split()
+    words = runner.run([*_AGE_COMMAND, pid]).stdout.split()
     try:
-        up, began = float(words[0]), float(words[1]) / _TICKS
+        up, began = float(words[0]), float(words[1]) / _TICKS_PER_SECOND
     except (IndexError, ValueError):
         return False
     return up - began < time.time() - since
 
 
-def has_read(step: Brought, nodes: Nodes, since: float) -> bool:
+def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
     """Whether what the step is about came up after that moment (epoch seconds of our clock): by itself, or, where it
     ran when the step was planned, by anybody (a person who helps himself, a renewal of certificates)."""
     if isinstance(step, ContainerAction):
-        return start_marks.container_began(step.container_id, nodes.engine(), since, anyhow=step.was in _UP)
+        return start_marks.has_container_restarted(step.container_id, nodes.engine(), since,
+                                                   anyhow=step.was in _RUNNING_STATES)
     runner = nodes.runner(step.node)
     if has_booted(runner, since):
         return True
     match step:
         case UnitAction():
-            return start_marks.unit_began_again(step.unit, runner, since, anyhow=step.was_active in _UP)
+            return start_marks.has_unit_restarted(step.unit, runner, since, anyhow=step.was_active in _RUNNING_STATES)
         case ProgramAction():
-            return step.was in _UP and _is_younger(runner, _pid_of(step, runner), since - start_marks.READING)
+            return step.was in _RUNNING_STATES and _is_younger(runner, _pid_of(step, runner),
+                                                               since - start_marks.READING_SECONDS)
         case ReloadNginx():
-            return _was_loaded(step, runner, since)
+            return _has_reloaded_since(step, runner, since)
         case DaemonReload():
             return False
         case _:
@@ -99,38 +102,38 @@ def _pid_of(step: ProgramAction, runner: Runner) -> str:
     return said if said.isdecimal() else "0"
 
 
-def _was_loaded(step: ReloadNginx, runner: Runner, since: float) -> bool:
+def _has_reloaded_since(step: ReloadNginx, runner: Runner, since: float) -> bool:
     """Whether nginx, or a worker of it, began after that moment."""
-    from fixer.apply.steps.nginx_step import youngest  # few ways back come here
+    from fixer.apply.steps.nginx_step import youngest_process  # few ways back come here
 
-    pid = youngest(step, runner)
+    pid = youngest_process(step, runner)
     return pid is not None and _is_younger(runner, str(pid), since)
 
 
-def bring(step: Brought, nodes: Nodes) -> str:
+def apply_restored_files(step: AutomaticStep, nodes: Nodes) -> str:
     """Let what runs take the files that went back; what was done, empty where nothing runs."""
     if isinstance(step, ContainerAction):
-        return container_step.restart_running(step, nodes.engine())
+        return container_step.restart_if_running(step, nodes.engine())
     runner = nodes.runner(step.node)
     match step:
         case DaemonReload():
             daemon_reload(runner)
             return "systemd read its unit files again"
         case ReloadNginx():
-            from fixer.apply.steps.nginx_step import reload  # few ways back come here
+            from fixer.apply.steps.nginx_step import reload_nginx  # few ways back come here
 
-            reload(step, runner)
+            reload_nginx(step, runner)
             return "reloaded nginx"
         case UnitAction():
             done = runner.run(["systemctl", "--no-ask-password", "--no-block", "try-restart", "--", step.unit])
             return f"restarted {step.unit}" if done.returncode == 0 else ""
         case ProgramAction():
-            return _program(step, runner)
+            return _restart_program(step, runner)
         case _:
             assert_never(step)
 
 
-def _program(step: ProgramAction, runner: Runner) -> str:
+def _restart_program(step: ProgramAction, runner: Runner) -> str:
     control = ["supervisorctl", "-c", step.conf]
     if step.verb == "update":
         runner.run([*control, "update", step.group], timeout=180.0)

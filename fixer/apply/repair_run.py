@@ -9,36 +9,36 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from fixer.apply.file_change import keep_before, perform, prepare
+from fixer.apply.file_change import perform_change, prepare_change, store_before_image
 from fixer.apply.interrupts import Interrupts
 from fixer.apply.journal_folder import Journal, create_run, open_run, read_run, run_ids
 from fixer.apply.journal_records import is_unfinished, rounds_of
-from fixer.apply.reboot_recovery import planned_json
-from fixer.apply.rollback import Restoration, let_end, recover, roll_back_round
-from fixer.apply.run_history import forget, history, undo, unfinished
-from fixer.apply.steps.container_step import demand_same_service
+from fixer.apply.reboot_recovery import automatic_steps_json
+from fixer.apply.rollback import Restoration, recover, roll_back_round, wait_for_commands
+from fixer.apply.run_history import forget, history, undo, unfinished_run
+from fixer.apply.steps.container_step import require_unchanged_service
 from fixer.apply.steps.node_access import Nodes
 from fixer.apply.steps.perform import perform_step
-from fixer.apply.steps.program_step import demand_heard
-from fixer.apply.target_lock import hold_lock, journal_access, journal_place
+from fixer.apply.steps.program_step import require_supervisor_access
+from fixer.apply.target_lock import hold_lock, journal_access, locate_journal
 from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StartFailed, StepFailed, Unreachable
 from fixer.model.host import Target, Writer
 from fixer.model.journal import Record
-from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, only_starts
+from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, has_only_starts
 from fixer.redaction.masked_steps import describe_step, step_to_json
 
-__all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished"]
+__all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished_run"]
 
 
-_REFUSALS = {      # what stops root too, by the words of the C library: over sh no number comes along
+_FAILURE_HINTS = {      # what stops root too, by the words of the C library: over sh no number comes along
     "Operation not permitted": "; if lsattr shows an i for {0}, it may not be changed: chattr -i {0} takes that off",
     "Read-only file system": "; findmnt -T {0} shows what is mounted there read-only: change it where it comes from",
 }
 
 
-def _way_out(step: Step, said: str) -> str:
+def _failure_hint(step: Step, said: str) -> str:
     path = step.path if isinstance(step, WriteFile) else ""
-    return next((hint.format(path) for words, hint in _REFUSALS.items() if path and words in said), "")
+    return next((hint.format(path) for words, hint in _FAILURE_HINTS.items() if path and words in said), "")
 
 
 class RepairRun:
@@ -101,7 +101,7 @@ class RepairRun:
     ) -> None:
         with self._stack:
             if self._interrupts.abandoned:
-                raise Interrupted("stopped at once, in the middle of a step", _LATER) from None
+                raise Interrupted("stopped at once, in the middle of a step", _INTERRUPTED_NOTE) from None
             if self._open and (error is None or isinstance(error, Exception | KeyboardInterrupt | SystemExit)):
                 self.roll_back()
             if isinstance(error, KeyboardInterrupt):
@@ -148,7 +148,7 @@ class RepairRun:
 
     def _where(self) -> tuple[Writer, str]:
         if self._place is None:
-            self._place = journal_place(self._target)
+            self._place = locate_journal(self._target)
         return self._place
 
     def _nodes(self) -> Nodes:
@@ -184,16 +184,17 @@ class RepairRun:
         nodes = self._nodes()
         for step in plan.steps:
             if isinstance(step, ComposeUp):
-                demand_same_service(step, nodes.engine())
+                require_unchanged_service(step, nodes.engine())
             elif isinstance(step, ProgramAction):
-                demand_heard(step, nodes.runner(step.node))
+                require_supervisor_access(step, nodes.runner(step.node))
         with journal_access(folder):
             if self._journal is None:
                 begin = Record(0, 0.0, "begin", describe=self._cause, note=str(self._target.ref), home=writer.name)
                 self._journal = create_run(writer.files, folder, self._new_id(), begin)
             number = len(rounds_of(self._journal.records)) + 1
             self._journal.append(Record(
-                0, 0.0, "round", number, step=planned_json(plan.steps), describe=plan.summary, note=plan.cause or ""))
+                0, 0.0, "round", number, step=automatic_steps_json(plan.steps), describe=plan.summary,
+                note=plan.cause or ""))
         self._open = number
         return self._journal, nodes
 
@@ -219,12 +220,12 @@ class RepairRun:
                 raise
             except StartFailed as error:
                 # what was edited may be right all the same: the start may fail over the next fault
-                if only_starts(steps) or any(not isinstance(later, WaitForListener) for later in steps[index + 1:]):
+                if has_only_starts(steps) or any(not isinstance(later, WaitForListener) for later in steps[index + 1:]):
                     raise
                 raise NotListening(error.message, error.hint) from error
             except OSError as error:
                 said = error.strerror or str(error)
-                raise StepFailed(f"could not {draft.describe}: {said}{_way_out(step, said)}") from error
+                raise StepFailed(f"could not {draft.describe}: {said}{_failure_hint(step, said)}") from error
             if tell is not None:
                 tell(draft.describe)
 
@@ -234,12 +235,12 @@ class RepairRun:
 
     def _after_roll_back(self, error: FixerError) -> FixerError:
         if isinstance(error, Unreachable) and self._journal is not None:
-            let_end(self._journal, self._nodes())
-        left = self.roll_back().not_all()
+            wait_for_commands(self._journal, self._nodes())
+        left = self.roll_back().conflicts_text()
         return type(error)(error.message, left or error.hint or "the round was taken back; nothing of it is left")
 
 
-_LATER = "the next `fixer repair` or `fixer undo` takes back what was under way"
+_INTERRUPTED_NOTE = "the next `fixer repair` or `fixer undo` takes back what was under way"
 
 
 def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> None:
@@ -250,10 +251,10 @@ def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> No
         journal.append(Record(0, 0.0, "done", draft.round, draft.index, note=note))
         return
     files = nodes.writer(step.node).files
-    change = prepare(step, draft, files, journal.run_id)
-    keep_before(change, journal)
+    change = prepare_change(step, draft, files, journal.run_id)
+    store_before_image(change, journal)
     journal.append(change.intent)
-    post = perform(change, files)
+    post = perform_change(change, files)
     journal.append(Record(0, 0.0, "done", draft.round, draft.index, post=post))
     if step.in_place:
         journal.drop_images(change.intent.blob)

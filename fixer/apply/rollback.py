@@ -9,16 +9,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from fixer.apply.file_change import FileRestore
-from fixer.apply.journal_folder import Journal, last_work
-from fixer.apply.journal_records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
-from fixer.apply.reboot_recovery import Brought, bring, has_booted, has_read, planned, was_up
+from fixer.apply.journal_folder import Journal, last_work_time
+from fixer.apply.journal_records import RESTARTED, Intent, Round, is_step_undone, is_undoing, rounds_of
+from fixer.apply.reboot_recovery import (
+    AutomaticStep,
+    apply_restored_files,
+    automatic_steps,
+    has_booted,
+    has_started_since,
+    was_running,
+)
 from fixer.apply.steps.container_step import stop_grace
-from fixer.apply.steps.nginx_step import NotRunning, Refused, age_of_refused, check_config
+from fixer.apply.steps.nginx_step import ConfigRefused, NginxNotRunning, age_of_refused_file, check_config
 from fixer.apply.steps.node_access import Nodes
-from fixer.apply.steps.perform import bring_back_state, bring_into_effect
-from fixer.apply.steps.start_marks import LEFT, Started
+from fixer.apply.steps.perform import undo_after_files, undo_before_files
+from fixer.apply.steps.start_marks import LEFT_RUNNING_NOTE, StepStart
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
-from fixer.hosts.docker_engine.docker_cli import is_no_daemon
+from fixer.hosts.docker_engine.docker_cli import is_daemon_unreachable
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.model.journal import FileState, Phase, Record
 from fixer.model.plan import (
@@ -34,7 +41,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.report import NOT_ALL_BACK, NOT_BACK
+from fixer.model.report import INCOMPLETE_UNDO_TEXT, NOT_UNDONE_TEXT
 from fixer.redaction.masked_steps import describe_step, is_reversible, step_from_json, step_to_json
 
 
@@ -49,25 +56,26 @@ class Restoration:
     notes: list[str] = field(default_factory=list)
     lost: bool = False
 
-    def not_all(self) -> str:
+    def conflicts_text(self) -> str:
         """One line about what did not go back; empty where all did."""
-        told = (*self.conflicts, *([GOES_ON] if self.lost else []))
-        return f"{NOT_ALL_BACK}: {'; '.join(told)}" if self.conflicts else ""
+        told = (*self.conflicts, *([RESUMES_NOTE] if self.lost else []))
+        return f"{INCOMPLETE_UNDO_TEXT}: {'; '.join(told)}" if self.conflicts else ""
 
 
 # A disk that is full, read-only or broken: nobody else has changed the file, and it goes back once the disk is mended.
-_STUCK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
-GOES_ON = "the next repair or undo goes on from here"
-_ITSELF = "not reloaded, the earlier configuration is itself refused"
-_NAMELESS = "host not found in upstream"
-_NEVER_BEGUN = 1000   # the numbers of steps that stand in no intent
-_SECOND = 1.0         # a change is known to the second
-UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
+_TEMPORARY_ERRNOS = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
+RESUMES_NOTE = "the next repair or undo goes on from here"
+_EARLIER_REFUSED_NOTE = "not reloaded, the earlier configuration is itself refused"
+_UNRESOLVED_HOST_TEXT = "host not found in upstream"
+_FIRST_EXTRA_INDEX = 1000   # the numbers of steps that stand in no intent
+_CLOCK_MARGIN = 1.0         # a change is known to the second
+# seconds that a command may go on without the fixer that began it: docker restarts a container
+COMMAND_SECONDS = 15.0
 
 
 def recover(journal: Journal, nodes: Nodes) -> Restoration:
     """End what was interrupted: an open round is taken back; an undo that was begun goes on to its end."""
-    let_end(journal, nodes)
+    wait_for_commands(journal, nodes)
     if is_undoing(journal.records):
         return undo_run(journal, nodes)
     result = Restoration()
@@ -76,26 +84,26 @@ def recover(journal: Journal, nodes: Nodes) -> Restoration:
     return result
 
 
-def let_end(journal: Journal, nodes: Nodes) -> None:
+def wait_for_commands(journal: Journal, nodes: Nodes) -> None:
     """A command that was begun, and of which nobody saw the end, may still be at work: taken back before it is done, it
     would be done all the same. Its time runs from the last record on."""
     undoing = is_undoing(journal.records)
     open_ = [item for r in rounds_of(journal.records) if undoing or r.state == "open" for item in r.intents]
-    begun = [step for item in open_ if undoing or item.done is None for step in _step(item)]
+    begun = [step for item in open_ if undoing or item.done is None for step in _step_of_intent(item)]
     commands = [step for step in begun if not isinstance(step, WriteFile | CheckNginx | WaitForListener)]
     if commands:
         age = max(0.0, time.time() - journal.records[-1].at)
-        time.sleep(max(0.0, UNDER_WAY + max(_grace(step, nodes) for step in commands) - age))
+        time.sleep(max(0.0, COMMAND_SECONDS + max(_stop_seconds(step, nodes) for step in commands) - age))
 
 
-def _step(item: Intent) -> tuple[Step, ...]:
+def _step_of_intent(item: Intent) -> tuple[Step, ...]:
     try:
         return (step_from_json(item.intent.step),)
     except ValueError:
         return ()
 
 
-def _grace(step: Step, nodes: Nodes) -> float:
+def _stop_seconds(step: Step, nodes: Nodes) -> float:
     """What a container that stops slowly by its own settings may take besides."""
     if not isinstance(step, ContainerAction | ComposeUp):
         return 0.0
@@ -110,16 +118,16 @@ def undo_run(journal: Journal, nodes: Nodes) -> Restoration:
     result = Restoration()
     journal.note("undoing")
     for round_ in reversed(rounds_of(journal.records)):
-        if round_.state != "rolled-back" or _left_conflicts(journal, round_):
+        if round_.state != "rolled-back" or _has_conflicts(journal, round_):
             _Rollback(journal, round_, nodes, result).run()
-    _end(journal, Record(0, 0.0, "undone"), result)
+    _end_journal(journal, Record(0, 0.0, "undone"), result)
     return result
 
 
-def _end(journal: Journal, record: Record, result: Restoration) -> None:
+def _end_journal(journal: Journal, record: Record, result: Restoration) -> None:
     """The last word, after everything; without it the next run looks once more, and does what is left."""
     if result.lost:
-        result.notes.append(GOES_ON)
+        result.notes.append(RESUMES_NOTE)
         return
     try:
         journal.append(record)
@@ -131,23 +139,23 @@ def roll_back_round(journal: Journal, number: int, nodes: Nodes, result: Restora
     """Take back one round and say so in the journal. Conflicts are in `result`; they stop nothing."""
     round_ = next(r for r in rounds_of(journal.records) if r.number == number)
     step = Record(0, 0.0, "rolling-back", number)
-    _remark(journal, step)
+    _append_note(journal, step)
     _Rollback(journal, round_, nodes, result).run()
-    _end(journal, Record(0, 0.0, "rolled-back", number), result)
+    _end_journal(journal, Record(0, 0.0, "rolled-back", number), result)
 
 
-def _left_conflicts(journal: Journal, round_: Round) -> bool:
+def _has_conflicts(journal: Journal, round_: Round) -> bool:
     """A round that was rolled back, but for something: an undo tries that once more."""
     return any(r.phase == "conflict" and r.round == round_.number for r in journal.records)
 
 
-def _remark(journal: Journal, like: Record, note: str = "") -> None:
+def _append_note(journal: Journal, like: Record, note: str = "") -> None:
     """A record that helps people and saves work, but that going back does not need: a full disk is no obstacle."""
     with contextlib.suppress(OSError):
         journal.append(replace(like, note=note))
 
 
-def _forgets(step: Step) -> bool:
+def _discards_memory(step: Step) -> bool:
     """Whether it made something that ran forget what it held: a reload, a restart, the network of a container that is
     gone."""
     if isinstance(step, ComposeUp):
@@ -177,7 +185,7 @@ class _Rollback:
         if not any(isinstance(step, WriteFile) for _, step in steps):
             # No file of ours went in: what was held in memory stands in no file that a reload or restart could bring
             # back.
-            self.result.irreversible += [i.intent.describe for i, step in steps if _forgets(step)]
+            self.result.irreversible += [i.intent.describe for i, step in steps if _discards_memory(step)]
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._restore, item, step))
@@ -185,9 +193,9 @@ class _Rollback:
                 self.result.irreversible.append(item.intent.describe)
             elif not self._is_back(item) or self._boot_undid(item, step):
                 mark = item.done.note if item.done else ""
-                last = partial(last_work, self.journal)
-                started = Started(mark, item.intent.at, last, self._was_left(item), cut_off=item.done is None)
-                self._attempt(item, partial(bring_back_state, step, self.nodes, started))
+                last = partial(last_work_time, self.journal)
+                started = StepStart(mark, item.intent.at, last, self._was_left(item), cut_off=item.done is None)
+                self._attempt(item, partial(undo_before_files, step, self.nodes, started))
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._sweep, item, step))
@@ -196,7 +204,7 @@ class _Rollback:
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
-                self._attempt(item, partial(self._effect, item, step), STARTED_ANEW if starts_anew else "")
+                self._attempt(item, partial(self._effect, item, step), RESTARTED if starts_anew else "")
 
         self._bring_what_came_by_itself(steps)
 
@@ -208,18 +216,20 @@ class _Rollback:
         if not did or not (self.files_moved or any(map(self._is_back, did))) or self.result.lost:
             return
         begun = {step_to_json(step) for _, step in steps}
-        for number, step in enumerate(s for s in planned(self.round.planned) if step_to_json(s) not in begun):
-            record = Record(0, 0.0, "intent", self.round.number, _NEVER_BEGUN + number, describe=describe_step(step))
-            if wrote or was_up(step):
+        for number, step in enumerate(s for s in automatic_steps(self.round.planned) if step_to_json(s) not in begun):
+            record = Record(0, 0.0, "intent", self.round.number, _FIRST_EXTRA_INDEX + number,
+                            describe=describe_step(step))
+            if wrote or was_running(step):
                 self._attempt(Intent(record, None), partial(self._read_anew, step, did[0].intent.at))
 
-    def _read_anew(self, step: Brought, since: float) -> str:
-        if not has_read(step, self.nodes, since):
+    def _read_anew(self, step: AutomaticStep, since: float) -> str:
+        if not has_started_since(step, self.nodes, since):
             return ""
         try:
-            return bring(step, self.nodes)
-        except (Refused, NotRunning) as error:
-            self._note(f"{_ITSELF if isinstance(error, Refused) else 'not reloaded'}: {error.message}")
+            return apply_restored_files(step, self.nodes)
+        except (ConfigRefused, NginxNotRunning) as error:
+            self._note(f"{_EARLIER_REFUSED_NOTE if isinstance(error, ConfigRefused) else 'not reloaded'}: "
+                       f"{error.message}")
             return ""
 
     def _drop_images(self) -> None:
@@ -246,11 +256,11 @@ class _Rollback:
     def _was_left(self, item: Intent) -> bool:
         at = (item.intent.round, item.intent.index)
         said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
-        return any(note.endswith(LEFT) for note in said)
+        return any(note.endswith(LEFT_RUNNING_NOTE) for note in said)
 
     def _boot_undid(self, item: Intent, step: Step) -> bool:
         """Whether the machine has come up since this was taken back, with files of ours: by them it runs then."""
-        wrote = any(isinstance(step, WriteFile) for item in self.round.intents for step in _step(item))
+        wrote = any(isinstance(step, WriteFile) for item in self.round.intents for step in _step_of_intent(item))
         if not wrote or not isinstance(step, UnitAction | ProgramAction):
             return False
         at = (item.intent.round, item.intent.index)
@@ -258,7 +268,7 @@ class _Rollback:
         return has_booted(self.nodes.runner(step.node), back)
 
     def _is_back(self, item: Intent) -> bool:
-        return was_taken_back(self.journal.records, item.intent.round, item.intent.index)
+        return is_step_undone(self.journal.records, item.intent.round, item.intent.index)
 
     def _restore(self, item: Intent, step: WriteFile) -> str:
         files = self.nodes.writer(step.node).files
@@ -275,7 +285,7 @@ class _Rollback:
         back = [r for r in rounds_of(self.journal.records)
                 if r.number == self.round.number or (undoing and r.state != "rolled-back")]
         return tuple(
-            other.intent.pre for round_ in back for other in round_.intents for write in _step(other)
+            other.intent.pre for round_ in back for other in round_.intents for write in _step_of_intent(other)
             if (other.intent.round, other.intent.index) < me and isinstance(write, WriteFile)
             and (write.node, write.path) == (step.node, step.path) and other.intent.pre is not None)
 
@@ -290,9 +300,10 @@ class _Rollback:
         # names that were given with containers and networks are taken back with them, by an undo that was cut off too
         names = any(isinstance(other, NetworkAction | ContainerAction | ComposeUp) for _, other in steps)
         said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
-        if any(not names or _NAMELESS not in note for note in said):
+        if any(not names or _UNRESOLVED_HOST_TEXT not in note for note in said):
             return True
-        if any(note.startswith(_ITSELF) for note in self.result.notes):     # by what a later round gave back
+        # by what a later round gave back
+        if any(note.startswith(_EARLIER_REFUSED_NOTE) for note in self.result.notes):
             return False
         try:
             for other, write in steps:
@@ -301,20 +312,20 @@ class _Rollback:
                     if not FileRestore(write, other, files, self.journal).is_in_force():
                         return False
             check_config(step, self.nodes.runner(step.node))
-        except Refused as error:
-            return not names or _NAMELESS not in error.message
+        except ConfigRefused as error:
+            return not names or _UNRESOLVED_HOST_TEXT not in error.message
         except (FixerError, OSError, ValueError):      # what the way back itself will tell
             return False
         return False
 
     def _effect(self, item: Intent, step: Step) -> str:
         try:
-            return bring_into_effect(step, self.nodes)
-        except Refused as error:
+            return undo_after_files(step, self.nodes)
+        except ConfigRefused as error:
             if item.intent.index in self.refused or self._is_anothers(step, error):
                 raise
-            self._note(f"{_ITSELF}: {error.message}")
-        except (NotRunning, Unreachable) as error:
+            self._note(f"{_EARLIER_REFUSED_NOTE}: {error.message}")
+        except (NginxNotRunning, Unreachable) as error:
             if not isinstance(step, ReloadNginx) or _is_lost(error):
                 raise
             self._note(f"not reloaded: {error.message}")
@@ -324,15 +335,15 @@ class _Rollback:
         if note not in self.result.notes:
             self.result.notes.append(note)
 
-    def _is_anothers(self, step: Step, error: Refused) -> bool:
+    def _is_anothers(self, step: Step, error: ConfigRefused) -> bool:
         """Whether nginx complains of a file that was changed since this way back began, and not by it."""
         if not isinstance(step, ReloadNginx):
             return False
         every = [item for round_ in rounds_of(self.journal.records) for item in round_.intents]
-        written = [step for item in every for step in _step(item) if isinstance(step, WriteFile)]
+        written = [step for item in every for step in _step_of_intent(item) if isinstance(step, WriteFile)]
         ours = {path for step in written for path in (step.path, step.display_path)}
-        age = age_of_refused(error, self.nodes.runner(step.node), ours)
-        return age is not None and age <= time.monotonic() - self.began + _SECOND
+        age = age_of_refused_file(error, self.nodes.runner(step.node), ours)
+        return age is not None and age <= time.monotonic() - self.began + _CLOCK_MARGIN
 
     def _attempt(self, item: Intent, work: Callable[[], str], how: str = "") -> None:
         """One part of the way back; what fails is a conflict, and the rest goes on. Only a lost journal stops all."""
@@ -343,17 +354,17 @@ class _Rollback:
         except FixerError as error:
             self._failed(item, error.message, later=_is_lost(error))
         except OSError as error:
-            self._failed(item, error.strerror or str(error), later=error.errno in _STUCK)
+            self._failed(item, error.strerror or str(error), later=error.errno in _TEMPORARY_ERRNOS)
         except ValueError as error:
             self._failed(item, str(error), later=False)
         else:
             if done:
                 self.result.restored.append(done)
-                _remark(self.journal, _like(item, "restored", how), done)
+                _append_note(self.journal, _record_for(item, "restored", how), done)
 
     def _failed(self, item: Intent, reason: str, *, later: bool) -> None:
         """What can be done later is no conflict of the journal, which is open until then."""
-        note = f"{item.intent.describe}{NOT_BACK}{reason}"
+        note = f"{item.intent.describe}{NOT_UNDONE_TEXT}{reason}"
         self.result.lost |= later
         if not later:
             self._conflict(item, note)
@@ -363,13 +374,14 @@ class _Rollback:
     def _conflict(self, item: Intent, note: str) -> None:
         if note not in self.result.conflicts:
             self.result.conflicts.append(note)
-            _remark(self.journal, _like(item, "conflict"), note)
+            _append_note(self.journal, _record_for(item, "conflict"), note)
 
 
 def _is_lost(error: FixerError) -> bool:
     """The way there is gone, not the thing itself: a container that was removed never comes back, a daemon does."""
-    return isinstance(error, ConnectionLost) or (isinstance(error, Unreachable) and is_no_daemon(error.message))
+    return isinstance(error,
+                      ConnectionLost) or (isinstance(error, Unreachable) and is_daemon_unreachable(error.message))
 
 
-def _like(item: Intent, phase: Phase, how: str = "") -> Record:
+def _record_for(item: Intent, phase: Phase, how: str = "") -> Record:
     return Record(0, 0.0, phase, item.intent.round, item.intent.index, describe=how)

@@ -6,25 +6,25 @@ from fixer.apply.journal_folder import Journal, is_run_id, open_run, read_run, r
 from fixer.apply.journal_records import is_unfinished, summary_of
 from fixer.apply.rollback import Restoration, recover, undo_run
 from fixer.apply.steps.node_access import Nodes
-from fixer.apply.target_lock import hold_lock, journal_access, journal_place
+from fixer.apply.target_lock import hold_lock, journal_access, locate_journal
 from fixer.errors import NeedsPerson, UsageError
 from fixer.model.host import Target, Writer
 from fixer.model.journal import RunSummary
 from fixer.model.report import SCHEMA_VERSION, UndoResult
 
-_LIST = "fixer history lists the runs"
-_NOTHING = "nothing to undo: no change of a repair is in force here"
-_TO_UNDO = ("committed", "unfinished")
+_LIST_HINT = "fixer history lists the runs"
+_NOTHING_TO_UNDO = "nothing to undo: no change of a repair is in force here"
+_UNDOABLE_STATES = ("committed", "unfinished")
 
 
 def history(target: Target) -> tuple[RunSummary, ...]:
     """Every run on the target, the oldest first."""
-    writer, folder = journal_place(target)
+    writer, folder = locate_journal(target)
     with journal_access(folder):
         return tuple(_summary(writer, folder, run_id) for run_id in run_ids(writer.files, folder))
 
 
-def unfinished(target: Target) -> RunSummary | None:
+def unfinished_run(target: Target) -> RunSummary | None:
     """The run that was interrupted, if there is one. Reads only; None also where no journal can be (a bundle)."""
     try:
         runs = history(target)
@@ -38,12 +38,12 @@ def undo(target: Target, run_id: str | None) -> UndoResult:
 
     Where nothing is left to undo, nothing is done and the result says so: everything is back already.
     """
-    writer, folder = journal_place(target)
+    writer, folder = locate_journal(target)
     runs = history(target)
     if run_id is not None and run_id not in [run.id for run in runs]:
-        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
-    if run_id is None and not any(run.state in _TO_UNDO for run in runs):
-        return _nothing(target, None, _left_over(target, runs) or _NOTHING)
+        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST_HINT)
+    if run_id is None and not any(run.state in _UNDOABLE_STATES for run in runs):
+        return _empty_result(target, None, _leftover_text(target, runs) or _NOTHING_TO_UNDO)
     with journal_access(folder), hold_lock(writer.files, folder, "an undo"):
         return _undo_locked(target, writer, folder, run_id)
 
@@ -53,24 +53,25 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
     total = Restoration()
     for run in reversed(broken):
         journal = open_run(writer.files, folder, run)
-        _add(total, recover(journal, _nodes(target, writer, journal)))
-    name = run_id or (broken[-1] if broken else _last_kept(target))
+        _add_restoration(total, recover(journal, _nodes(target, writer, journal)))
+    name = run_id or (broken[-1] if broken else _last_committed(target))
     if name is None:       # somebody else took it back while we waited for the lock
-        return _nothing(target, None, _NOTHING)
+        return _empty_result(target, None, _NOTHING_TO_UNDO)
     journal = open_run(writer.files, folder, name)
     summary = summary_of(name, journal.records)
     if summary.state in ("committed", "undone-with-conflicts") or (summary.conflicts and name not in broken):
-        _add(total, undo_run(journal, _nodes(target, writer, journal)))
+        _add_restoration(total, undo_run(journal, _nodes(target, writer, journal)))
     elif name not in broken:
-        return _nothing(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
+        return _empty_result(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
     if not (total.restored or total.conflicts or total.irreversible or total.notes):
         begun = name in broken and any(record.phase == "committed" for record in journal.records)
-        total.notes.append(_undone_already(name, cut_off=name in broken, kept=_last_kept(target), begun=begun))
+        total.notes.append(_already_undone_text(name, cut_off=name in broken, kept=_last_committed(target),
+                                                begun=begun))
     lists = (total.restored, total.conflicts, total.irreversible, total.notes)
     return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
 
 
-def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
+def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
     """What the last repair took back but for something, and how that is tried once more; else empty."""
     if not runs or runs[-1].state != "rolled-back" or not runs[-1].conflicts:
         return ""
@@ -79,7 +80,7 @@ def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
             f"fixer undo{where} --id {runs[-1].id} tries that once more")
 
 
-def _undone_already(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
+def _already_undone_text(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
     """Which run was meant, and which one is next: after `nothing` alone people undo once more."""
     told = (f"run {name}: its undo was cut off when all of it was back already" if begun else
             f"run {name} was cut off before anything of it was in force" if cut_off else
@@ -87,11 +88,11 @@ def _undone_already(name: str, *, cut_off: bool, kept: str | None, begun: bool) 
     return told if kept is None else f"{told}; run {kept} is, and the next fixer undo takes that one back"
 
 
-def _nothing(target: Target, run_id: str | None, note: str) -> UndoResult:
+def _empty_result(target: Target, run_id: str | None, note: str) -> UndoResult:
     return UndoResult(SCHEMA_VERSION, str(target.ref), run_id, (), (), (), (note,))
 
 
-def _add(total: Restoration, more: Restoration) -> None:
+def _add_restoration(total: Restoration, more: Restoration) -> None:
     total.restored += more.restored
     total.conflicts += more.conflicts
     total.irreversible += more.irreversible
@@ -103,7 +104,7 @@ def _nodes(target: Target, writer: Writer, journal: Journal) -> Nodes:
     return Nodes(target, writer, home or writer.name)
 
 
-def _last_kept(target: Target) -> str | None:
+def _last_committed(target: Target) -> str | None:
     kept = [run.id for run in history(target) if run.state == "committed"]
     return kept[-1] if kept else None
 
@@ -114,10 +115,10 @@ def _summary(writer: Writer, folder: str, run_id: str) -> RunSummary:
 
 def forget(target: Target, run_id: str) -> None:
     """Remove a run's journal and before-images; afterwards it cannot be undone."""
-    writer, folder = journal_place(target)
+    writer, folder = locate_journal(target)
     files = writer.files
     if not is_run_id(run_id) or run_id not in run_ids(files, folder):
-        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
+        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST_HINT)
     with journal_access(folder), hold_lock(files, folder, "an undo"):
         if _summary(writer, folder, run_id).state == "unfinished":
             raise UsageError(f"run {run_id} was interrupted", "fixer undo takes it back; then it can be forgotten")

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fixer.apply.journal_folder import make_folders
-from fixer.apply.steps.process_step import parse_table
+from fixer.apply.steps.process_step import parse_process_table
 from fixer.errors import Locked, NeedsPerson
 from fixer.model.host import Files, Target, Writer
 
 STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
 
 
-def journal_place(target: Target) -> tuple[Writer, str]:
+def locate_journal(target: Target) -> tuple[Writer, str]:
     """The machine that holds lock and journal, and the folder there by its real path."""
-    writer, folder = target.journal_place()
+    writer, folder = target.journal_location()
     return writer, writer.files.real(folder)
 
 
@@ -43,27 +43,27 @@ def hold_lock(files: Files, state_dir: str, what: str) -> Iterator[None]:
         try:
             holder = stack.enter_context(files.lock(path))
         except Locked as error:
-            fields = _written(files, path)
-            if not _is_gone(fields):
-                raise _locked(fields, error) from None
+            fields = _read_holder(files, path)
+            if not _has_holder_ended(fields):
+                raise _locked_error(fields, error) from None
             try:
                 with contextlib.suppress(OSError):
-                    files.let_go(str(fields.get("holder", "")))
+                    files.release_lock(str(fields.get("holder", "")))
                 holder = stack.enter_context(files.lock(path))
             except Locked:
-                raise _locked(fields, error) from None
-        files.overwrite(path, _who(what, holder))
+                raise _locked_error(fields, error) from None
+        files.overwrite(path, _holder_json(what, holder))
         yield
 
 
-def _who(what: str, holder: str) -> bytes:
+def _holder_json(what: str, holder: str) -> bytes:
     user = os.environ.get("SUDO_USER") or f"uid {os.geteuid()}"
     fields = {"pid": os.getpid(), "host": os.uname().nodename, "user": user, "at": int(time.time()), "what": what}
-    here = {"kernel": _kernel(), "start": _start(os.getpid()), "holder": holder} if holder else {}
+    here = {"kernel": _kernel_id(), "start": _start_ticks(os.getpid()), "holder": holder} if holder else {}
     return json.dumps({**fields, **here}).encode() + b"\n"
 
 
-def _kernel() -> str:
+def _kernel_id() -> str:
     """This boot of this kernel and its table of processes, where a number and a start name one; else empty."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
@@ -72,24 +72,24 @@ def _kernel() -> str:
         return ""
 
 
-def _start(pid: int) -> int:
+def _start_ticks(pid: int) -> int:
     """When that process began, in ticks; 0 where there is none that lives."""
     try:
-        entry = parse_table(Path(f"/proc/{pid}/stat").read_bytes()).get(pid)
+        entry = parse_process_table(Path(f"/proc/{pid}/stat").read_bytes()).get(pid)
     except OSError:
         return 0
     return entry.start_ticks if entry is not None and entry.state not in "ZX" else 0
 
 
-def _is_gone(fields: Mapping[str, object]) -> bool:
+def _has_holder_ended(fields: Mapping[str, object]) -> bool:
     """Whether the fixer that wrote this ran here, through a shell elsewhere, and does not run any more."""
     kernel, pid, start = fields.get("kernel"), fields.get("pid"), fields.get("start")
-    if not kernel or kernel != _kernel() or not isinstance(pid, int) or not isinstance(start, int) or not start:
+    if not kernel or kernel != _kernel_id() or not isinstance(pid, int) or not isinstance(start, int) or not start:
         return False
-    return _start(pid) != start
+    return _start_ticks(pid) != start
 
 
-def _written(files: Files, path: str) -> Mapping[str, object]:
+def _read_holder(files: Files, path: str) -> Mapping[str, object]:
     """What the last holder wrote; empty where that cannot be read."""
     try:
         fields = json.loads(files.read(path))
@@ -98,7 +98,7 @@ def _written(files: Files, path: str) -> Mapping[str, object]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _locked(fields: Mapping[str, object], error: Locked) -> Locked:
+def _locked_error(fields: Mapping[str, object], error: Locked) -> Locked:
     """Who wrote the lock file last, in words."""
     hint, there = "wait until it has ended; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
     if there.isdecimal():

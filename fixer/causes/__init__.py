@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 
-from fixer.analysis.cause import Cause, by_id
+from fixer.analysis.cause import Cause, unique_causes
 
 __all__ = ["Cause", "causes_in", "load_causes", "module_names"]
 
@@ -18,7 +18,7 @@ def load_causes() -> tuple[Cause, ...]:
 @cache
 def causes_in(names: tuple[str, ...]) -> tuple[Cause, ...]:
     """The causes of these modules of this folder, sorted by id."""
-    return by_id(_cause_in(name) for name in names)
+    return unique_causes(_load_cause(name) for name in names)
 
 
 def module_names() -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def module_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
-def _cause_in(name: str) -> Cause:
+def _load_cause(name: str) -> Cause:
     """The cause of a module or package of this folder."""
     cause: Cause = importlib.import_module(f"{__name__}.{name}").CAUSE
     return cause

@@ -40,8 +40,8 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.blocked_start import is_its, other_side, stands_still
-from fixer.analysis.evidence import address_text, config_evidence, container_of, describe_process, find_node, now_on
+from fixer.analysis.dependency.blocked_start import is_connection_of, is_suspended, locate_peer
+from fixer.analysis.evidence import address_text, clock_of, config_evidence, container_of, find_node, process_text
 from fixer.analysis.load.pressure import (
     Pressure,
     is_paused,
@@ -51,18 +51,18 @@ from fixer.analysis.load.pressure import (
     stopped_processes,
 )
 from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
-from fixer.analysis.route_verdict import Judged, events_since
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.route_verdict import RouteVerdict, events_since
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import Connection, ErrorEvent, Nginx, Process, Service
-from fixer.repairs.start_dependency import go_on
+from fixer.repairs.start_dependency import resume_steps
 from fixer.repairs.start_service import restart_steps
 
-_LATELY = 180.0     # seconds
-LONG = 10.0     # seconds that a page which is only slow does not take, where nothing else tells
-FEW = 3      # so many waiting requests are no load: they may be our own and a visitor's who tried again
+_RECENT_SECONDS = 180.0     # seconds
+LONG_SECONDS = 10.0     # seconds that a page which is only slow does not take, where nothing else tells
+FEW_REQUESTS = 3      # so many waiting requests are no load: they may be our own and a visitor's who tried again
 
 
 def judge(case: Case) -> Verdict:
@@ -73,22 +73,22 @@ def judge(case: Case) -> Verdict:
     for pressure in found:
         stopped = stopped_processes(pressure)
         if is_paused(pressure.service):
-            new = _paused(case, pressure)
+            new = _paused_finding(case, pressure)
         elif stopped:
-            new = _stopped(case, pressure, stopped)
-        elif (held := _held(case, pressure)) is not None:
+            new = _stopped_finding(case, pressure, stopped)
+        elif (held := _find_stuck_dependency(case, pressure)) is not None:
             new = held
-        elif pressure.works:
+        elif pressure.is_working:
             shown += pressure.proof
             continue
-        elif pressure.works is None and pressure.waiting > FEW:
+        elif pressure.is_working is None and pressure.waiting > FEW_REQUESTS:
             lacking.append(f"whether {pressure.service.name} still finishes requests: its log does not show them")
             continue
-        elif not _fails(pressure):
+        elif not _has_failed_requests(pressure):
             slow = f"whether {pressure.service.name} is only slow"
             lacking.append(f"{slow}: nobody was let down so far (--wait 60 tells)")
             continue
-        elif pressure.queued == 0 and (waited := _waited(pressure)) < LONG:
+        elif pressure.queued == 0 and (waited := _seconds_waited(pressure)) < LONG_SECONDS:
             slow = f"whether {pressure.service.name} is only slow"
             lacking.append(f"{slow}: nobody has waited for it longer than {waited:g} s (--wait 60 tells)")
             continue
@@ -96,64 +96,66 @@ def judge(case: Case) -> Verdict:
             shown += pressure.service.refaults.evidence if isinstance(pressure.service.refaults, Known) else ()
             continue
         else:
-            new = _blocked(case, pressure)
+            new = _blocked_finding(case, pressure)
         findings.setdefault(pressure.service.id, new)
-    for service_id, silent in _silences(case).items():
+    for service_id, silent in _silent_answer_findings(case).items():
         findings.setdefault(service_id, silent)
     return conclude(findings.values(), lacking, shown)
 
 
-def _held(case: Case, pressure: Pressure) -> Finding | None:
+def _find_stuck_dependency(case: Case, pressure: Pressure) -> Finding | None:
     """What it waits for stands still itself."""
     if not any(is_paused(s) for s in case.snapshot.services) and not any(
             p.state == "T" for n in case.snapshot.nodes if isinstance(n.processes, Known) for p in n.processes.value):
         return None
 
-    return waits_for(case, pressure)
+    return stuck_dependency_finding(case, pressure)
 
 
-def _fails(pressure: Pressure) -> bool:
+def _has_failed_requests(pressure: Pressure) -> bool:
     """More than a slow page: connections that are not even taken, or requests that nginx gave up."""
-    return pressure.queued > 0 or _gave_up(pressure)
+    return pressure.queued > 0 or _has_timeouts(pressure)
 
 
-def _gave_up(pressure: Pressure) -> bool:
+def _has_timeouts(pressure: Pressure) -> bool:
     """Whether nginx waited for an answer in vain."""
     return bool(pressure.timeouts) or any(
-        probe.status == 504 for judged in pressure.trouble.judged if isinstance(judged.facts.probes, Known)
+        probe.status == 504 for judged in pressure.failing_address.verdicts if isinstance(judged.facts.probes, Known)
         for probe in judged.facts.probes.value
     )
 
 
-def _waited(pressure: Pressure) -> float:
+def _seconds_waited(pressure: Pressure) -> float:
     """Seconds that an answer was waited for in vain, by nginx for a visitor or by a probe of ours."""
-    routes = [judged.facts.route.read_timeout for judged in pressure.trouble.judged]
-    http = pressure.trouble.endpoint.http
+    routes = [judged.facts.route.read_timeout for judged in pressure.failing_address.verdicts]
+    http = pressure.failing_address.endpoint.http
     ours = http.value.ms / 1000 if isinstance(http, Known) and http.value.error == "slow" else 0.0
-    return max((ours, *routes)) if _gave_up(pressure) else ours
+    return max((ours, *routes)) if _has_timeouts(pressure) else ours
 
 
-def _silences(case: Case) -> dict[str, Finding]:
+def _silent_answer_findings(case: Case) -> dict[str, Finding]:
     """Answers that began and then stayed out, behind routes that do well otherwise: only nginx's log tells."""
     found: dict[str, Finding] = {}
     for nginx in case.snapshot.nginxes:
-        for judged in case.judged.values():
+        for judged in case.verdicts.values():
             if judged.state != "ok" or not nginx.serves(judged.facts):
                 continue
-            endpoints = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and e.service]
-            service = case.service(endpoints[0].service) if len(endpoints) == 1 else None
-            since = max(now_on(case.snapshot, nginx.node) - _LATELY, ran_since(service) if service is not None else 0.0)
-            events = tuple(e for e in events_since(nginx, (judged.facts,), since) if _stalled(e))
+            endpoints = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and e.configured_service]
+            service = case.service(endpoints[0].configured_service) if len(endpoints) == 1 else None
+            since = max(clock_of(case.snapshot, nginx.node) - _RECENT_SECONDS,
+                        start_time_of(service) if service is not None else 0.0)
+            events = tuple(e for e in events_since(nginx, (judged.facts,), since) if _is_stalled(e))
             if service is not None and events:
-                found.setdefault(service.id, _silent(case, service, judged, nginx, events))
+                found.setdefault(service.id, _silent_answer_finding(case, service, judged, nginx, events))
     return found
 
 
-def _stalled(event: ErrorEvent) -> bool:
+def _is_stalled(event: ErrorEvent) -> bool:
     return event.errno == 110 and event.phase == "reading upstream"
 
 
-def _silent(case: Case, service: Service, judged: Judged, nginx: Nginx, events: tuple[ErrorEvent, ...]) -> Finding:
+def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, nginx: Nginx,
+                           events: tuple[ErrorEvent, ...]) -> Finding:
     """Advice only: a stream of events that rests for longer than nginx waits looks the same."""
     route = judged.facts.route
     endpoint = next(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints)
@@ -171,7 +173,7 @@ def _silent(case: Case, service: Service, judged: Judged, nginx: Nginx, events: 
     )
 
 
-def _paused(case: Case, pressure: Pressure) -> Finding:
+def _paused_finding(case: Case, pressure: Pressure) -> Finding:
     box = pressure.service.container
     assert box is not None
     repair = Repair("unpause-container", "safe", f"unpause {box.name}",
@@ -179,46 +181,47 @@ def _paused(case: Case, pressure: Pressure) -> Finding:
     return _finding(case, pressure, ("container-paused", f"container {box.name} is paused", "certain"), repair)
 
 
-def _stopped(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Finding:
+def _stopped_finding(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Finding:
     service = pressure.service
     pids = ", ".join(str(p.pid) for p in stopped)
     words: tuple[str, str, Confidence] = (
         "backend-sigstop", f"{service.name} is stopped by a signal (pid {pids}, state T)", "certain",
     )
     shown = tuple(
-        Evidence("process", f"pid {p.pid}", f"state T (stopped): {describe_process(case.snapshot, service.node, p)}")
+        Evidence("process", f"pid {p.pid}", f"state T (stopped): {process_text(case.snapshot, service.node, p)}")
         for p in stopped
     )
-    return _finding(case, pressure, words, _continue(case, pressure, stopped), shown)
+    return _finding(case, pressure, words, _continue_repair(case, pressure, stopped), shown)
 
 
-def _continue(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Repair:
+def _continue_repair(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Repair:
     box = container_of(case.snapshot, pressure.service.node)
     if box is not None and not box.is_machine:
-        return _restart(case, pressure)       # no process of it is known by a number that means something outside
+        # no process of it is known by a number that means something outside
+        return _restart_repair(case, pressure)
     signals = tuple(
         SignalProcess(pressure.service.node, p.pid, p.start_ticks, "CONT",
-                      describe_process(case.snapshot, pressure.service.node, p))
+                      process_text(case.snapshot, pressure.service.node, p))
         for p in stopped
     )
     return Repair("continue-process", "safe", f"let {', '.join(str(p.pid) for p in stopped)} go on (SIGCONT)", signals)
 
 
-def _blocked(case: Case, pressure: Pressure) -> Finding:
+def _blocked_finding(case: Case, pressure: Pressure) -> Finding:
     states = ", ".join(sorted({p.state for p in pressure.processes})) or "unknown"
     words: tuple[str, str, Confidence] = (
         "event-loop-blocked",
         f"{pressure.service.name} accepts connections and answers none (process state {states}, "
         f"{pressure.waiting} waiting)", "likely",
     )
-    return _finding(case, pressure, words, _restart(case, pressure), pressure.proof)
+    return _finding(case, pressure, words, _restart_repair(case, pressure), pressure.proof)
 
 
-def _restart(case: Case, pressure: Pressure) -> Repair:
+def _restart_repair(case: Case, pressure: Pressure) -> Repair:
     service = pressure.service
-    steps = restart_steps(case.snapshot, service, pressure.trouble.endpoint)
+    steps = restart_steps(case.snapshot, service, pressure.failing_address.endpoint)
     if not steps:
-        names = "; ".join(describe_process(case.snapshot, service.node, p) for p in pressure.processes[:3])
+        names = "; ".join(process_text(case.snapshot, service.node, p) for p in pressure.processes[:3])
         manual = f"end it and start it again as it was started; nobody manages it: {names}"
         return Repair("restart-service", "manual", f"restart {service.name}", (), manual=manual)
     return Repair("restart-service", "disruptive", f"restart {service.name}: requests under way are lost", steps)
@@ -229,7 +232,7 @@ def _finding(
     shown: tuple[Evidence, ...] = (),
 ) -> Finding:
     """`words` are the variant, what is said of the service, and how sure it is."""
-    trouble, service = pressure.trouble, pressure.service
+    trouble, service = pressure.failing_address, pressure.service
     evidence = (
         *shown, state_evidence(service), *pressure_evidence(pressure),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -257,23 +260,23 @@ CAUSE = Cause(
 # A backend that listens and answers nobody, since each of its requests waits for a system that stands still.
 
 
-def waits_for(case: Case, pressure: Pressure) -> Finding | None:
+def stuck_dependency_finding(case: Case, pressure: Pressure) -> Finding | None:
     """It holds a connection to a container that is paused, or to a program that a signal stopped: such a one takes
     connections and never speaks. None where requests are finished all the same."""
     service = pressure.service
     node = find_node(case.snapshot, service.node)
-    for line in node.connections if node is not None and pressure.works is not True else ():
-        provider = other_side(case, service, line)[0].provider if is_its(case, service, line) else None
-        if provider is not None and provider.id != service.id and stands_still(case, provider):
-            return _found(case, pressure, provider, line)
+    for line in node.connections if node is not None and pressure.is_working is not True else ():
+        provider = locate_peer(case, service, line)[0].provider if is_connection_of(case, service, line) else None
+        if provider is not None and provider.id != service.id and is_suspended(case, provider):
+            return _stuck_provider_finding(case, pressure, provider, line)
     return None
 
 
-def _found(case: Case, pressure: Pressure, provider: Service, line: Connection) -> Finding:
-    service, trouble = pressure.service, pressure.trouble
+def _stuck_provider_finding(case: Case, pressure: Pressure, provider: Service, line: Connection) -> Finding:
+    service, trouble = pressure.service, pressure.failing_address
     where, paused = address_text(line.address, line.port), is_paused(provider)
     how = "is paused" if paused else "is stopped by a signal"
-    steps = go_on(case, provider)
+    steps = resume_steps(case, provider)
     todo = f"let {provider.name} go on"
     repair = Repair("continue-dependency", "manual", todo, (), manual=todo)
     if steps:

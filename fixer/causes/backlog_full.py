@@ -30,37 +30,37 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
-from fixer.analysis.nginx_errors import fresh_by_route
-from fixer.analysis.route_verdict import Judged, is_closed
+from fixer.analysis.nginx_errors import recent_lines_by_route
+from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
-from fixer.repairs.command_options import Option, edit_option, find_option
-from fixer.repairs.start_service import begin_steps
+from fixer.repairs.command_options import CommandOption, edit_option, find_option
+from fixer.repairs.start_service import start_or_restart_steps
 
-SEVERAL = 3
-SMALL = 64           # a queue above that is no reason by itself
-USUAL = "2048"
+MIN_EVENTS = 3
+SMALL_BACKLOG = 64           # a queue above that is no reason by itself
+DEFAULT_BACKLOG = "2048"
 _OPTION = "--backlog"
 
 
 def judge(case: Case) -> Verdict:
     """For every route with several failed connects lately: is its backend's queue short, or said to be full?"""
     findings: dict[str, Finding] = {}
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
     for nginx in case.snapshot.nginxes:
-        for judged, events in fresh_by_route(case, nginx, _is_turned_away).values():
-            if len(events) < SEVERAL:
+        for judged, events in recent_lines_by_route(case, nginx, _is_backlog_refusal).values():
+            if len(events) < MIN_EVENTS:
                 continue
             for endpoint in case.snapshot.endpoints:
                 if endpoint.id in judged.facts.endpoints and not endpoint.down:
-                    outcome = _judge(case, nginx, judged, endpoint, events)
+                    outcome = _judge_backlog(case, nginx, judged, endpoint, events)
                     if isinstance(outcome, Finding):
                         findings.setdefault(f"{outcome.node}/{outcome.service}", outcome)
                     elif isinstance(outcome, str):
@@ -70,32 +70,32 @@ def judge(case: Case) -> Verdict:
     return conclude(findings.values(), missing, ruled)
 
 
-def _is_turned_away(event: ErrorEvent) -> bool:
+def _is_backlog_refusal(event: ErrorEvent) -> bool:
     if not event.phase.startswith("connecting to upstream"):
         return False
     return (event.errno == 110 and "timed out" in event.message) or (event.errno == 11 and "unix:" in event.message)
 
 
-def _judge(
-    case: Case, nginx: Nginx, judged: Judged, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
+def _judge_backlog(
+    case: Case, nginx: Nginx, judged: RouteVerdict, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
 ) -> Finding | str | Evidence:
     shown = Evidence("nginx-log", events[-1].where, f"{len(events)} times within a minute: {events[-1].raw[:300]}")
-    service = case.service(endpoint.service or endpoint.holder)
+    service = case.service(endpoint.configured_service or endpoint.listening_service)
     if service is None or not service.running or is_paused(service) or is_closed(endpoint) is True:
         return shown
     processes = processes_of(case.snapshot, service.node, service.pids)
-    trouble = Trouble(nginx, (endpoint,), (judged.facts,), (judged,))
+    trouble = FailingAddress(nginx, (endpoint,), (judged.facts,), (judged,))
     if stopped_processes(Pressure(trouble, service, processes, 0, 0, events, None, ())):
         return shown
     option = find_option(service, _OPTION)
-    if option is not None and int(option.value) <= SMALL:
+    if option is not None and int(option.value) <= SMALL_BACKLOG:
         return _found(case, trouble, service, (option, shown))
     if endpoint.unix is not None:
         return f"why {service.name} does not accept on {endpoint_text(endpoint)}: nothing sets its queue"
     return shown
 
 
-def _found(case: Case, trouble: Trouble, service: Service, seen: tuple[Option, Evidence]) -> Finding:
+def _found(case: Case, trouble: FailingAddress, service: Service, seen: tuple[CommandOption, Evidence]) -> Finding:
     endpoint, (option, line) = trouble.endpoint, seen
     held = listener_at(endpoint)
     full = held is not None and held.queued >= int(option.value)
@@ -118,16 +118,19 @@ def _found(case: Case, trouble: Trouble, service: Service, seen: tuple[Option, E
     )
 
 
-def _repair(case: Case, service: Service, endpoint: Endpoint, option: Option) -> Repair:
+def _repair(case: Case, service: Service, endpoint: Endpoint, option: CommandOption) -> Repair:
     need = Need("backlog", "value", f"how many connections of {service.name} may wait, now {option.value}",
-                default=USUAL, pattern="[1-9][0-9]{1,4}")
-    chosen = case.inputs.get(need.key, USUAL)
+                default=DEFAULT_BACKLOG, pattern="[1-9][0-9]{1,4}")
+    chosen = case.inputs.get(need.key, DEFAULT_BACKLOG)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
-    begin = begin_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import Setting, set_and_begin  # only where something is found
+    begin = start_or_restart_steps(case.snapshot, service, endpoint)
+    from fixer.repairs.resource_limits import (  # only where something is found
+        SettingRepairWording,
+        set_and_start_repair,
+    )
 
     does = f"{_OPTION} {chosen} instead of {option.value}"
-    return set_and_begin(Setting(
+    return set_and_start_repair(SettingRepairWording(
         "raise-backlog", f"raise {_OPTION}", need, does, by_hand=f"start {service.name} with {does}, or without it",
         then=f"restart {service.name}",
     ), written, begin)

@@ -30,55 +30,55 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, listener_at
-from fixer.analysis.nginx_errors import is_read_timeout, services_that_let_wait, symptom_evidence
+from fixer.analysis.nginx_errors import failing_or_slow_services, is_read_timeout, symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
-from fixer.repairs.resource_limits import Ceiling, raise_ceiling
+from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 
-MANY = 0.25          # of the periods; one that is held back through several of them is counted once
-SOME = 0.03          # enough for a service that may use less than a quarter of a CPU
-LITTLE = 0.25        # of a CPU
-OFTEN = 10           # times that it was held back
-FEW = 20             # periods that say nothing yet
-_KEY = "cpu"
+MIN_SHARE = 0.25          # of the periods; one that is held back through several of them is counted once
+MIN_SHARE_SMALL_LIMIT = 0.03          # enough for a service that may use less than a quarter of a CPU
+SMALL_LIMIT = 0.25        # of a CPU
+MIN_THROTTLED_PERIODS = 10           # times that it was held back
+MIN_PERIODS = 20             # periods that say nothing yet
+_INPUT_KEY = "cpu"
 
 
 def judge(case: Case) -> Verdict:
     """For every service with a quota behind a route that suffers: does the kernel hold it back?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble, service in services_that_let_wait(case, is_read_timeout):
-        limit = limit_of(service)
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble, service in failing_or_slow_services(case, is_read_timeout):
+        limit = cpu_limit_of(service)
         if limit == 0.0:
             ruled.append(state_evidence(service))
         elif isinstance(service.throttled, Unknown):
             missing.append(f"how often {service.name} is held back by its CPU quota: {service.throttled.reason}")
-        elif not _is_held_back(service.throttled.value, SOME if limit < LITTLE else MANY):
+        elif not _is_throttled(service.throttled.value, MIN_SHARE_SMALL_LIMIT if limit < SMALL_LIMIT else MIN_SHARE):
             ruled += service.throttled.evidence
         else:
             findings.setdefault(service.id, _found(case, trouble, service, limit))
     return conclude(findings.values(), missing, ruled)
 
 
-def _is_held_back(counts: tuple[int, int], share: float) -> bool:
+def _is_throttled(counts: tuple[int, int], share: float) -> bool:
     held, periods = counts
-    return periods >= FEW and held >= OFTEN and held >= share * periods
+    return periods >= MIN_PERIODS and held >= MIN_THROTTLED_PERIODS and held >= share * periods
 
 
-def limit_of(service: Service) -> float:
+def cpu_limit_of(service: Service) -> float:
     """The CPUs that its manager lets it use, 0 where nothing limits it."""
     if service.unit is not None:
         return service.unit.cpu_limit
     return service.container.cpu_limit if service.container is not None else 0.0
 
 
-def _found(case: Case, trouble: Trouble, service: Service, limit: float) -> Finding:
+def _found(case: Case, trouble: FailingAddress, service: Service, limit: float) -> Finding:
     assert isinstance(service.throttled, Known)
     held, periods = service.throttled.value
     line = listener_at(trouble.endpoint)
@@ -87,7 +87,7 @@ def _found(case: Case, trouble: Trouble, service: Service, limit: float) -> Find
     source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit:g} CPUs")
     return Finding(
         cause=CAUSE.id, variant="cpu-quota-throttled", role="root",
-        confidence="certain" if _is_held_back((held, periods), MANY) else "likely",
+        confidence="certain" if _is_throttled((held, periods), MIN_SHARE) else "likely",
         summary=(
             f"{service.name} may use {limit:g} of a CPU, was held back {held} times in {periods} periods by the "
             "kernel, and cannot keep up"
@@ -104,16 +104,17 @@ def _found(case: Case, trouble: Trouble, service: Service, limit: float) -> Find
     )
 
 
-def _repair(case: Case, trouble: Trouble, service: Service, limit: float) -> Repair:
+def _repair(case: Case, trouble: FailingAddress, service: Service, limit: float) -> Repair:
     more = max(1.0, limit * 2)
     if service.unit is not None:
         default, pattern, how = f"{more * 100:.0f}%", "[1-9][0-9]{0,4}%", "in percent of one CPU"
     else:
         default, pattern, how = f"{more:.1f}", r"[0-9]{1,3}(?:\.[0-9]{1,2})?", "as a number of CPUs"
-    need = Need(_KEY, "value", f"how much CPU {service.name} may use, {how}, now {limit:g} of one", default=default,
+    need = Need(_INPUT_KEY, "value", f"how much CPU {service.name} may use, {how}, now {limit:g} of one",
+                default=default,
                 pattern=pattern)
-    ceiling = Ceiling("raise-cpu-quota", "CPU quota", "CPUQuota", ("cpus", "deploy.resources.limits.cpus"))
-    return raise_ceiling(case, service, trouble.endpoint, ceiling, need)
+    ceiling = ResourceLimit("raise-cpu-quota", "CPU quota", "CPUQuota", ("cpus", "deploy.resources.limits.cpus"))
+    return raise_limit_repair(case, service, trouble.endpoint, ceiling, need)
 
 
 CAUSE = Cause(

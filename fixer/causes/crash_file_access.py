@@ -48,128 +48,130 @@ import posixpath
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, find_node, log_evidence
-from fixer.analysis.exits.code_error import code_fault
+from fixer.analysis.evidence import bindings_of, config_evidence, find_node, log_evidence, no_listener_evidence
+from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import setting_evidence
-from fixer.analysis.exits.exit_reason import missing_variables, port_in_use
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.path_access import PathState, closed_folder_of, credential_words, is_credential, path_state
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.run_log import BEGAN_TO_SERVE, message
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.formats.file_errors import (
-    GONE,
+    MISSING_CODES,
     NO_TEMP,
-    READ_ONLY,
-    closed_path_at,
-    closed_socket_at,
-    closed_tls_at,
-    from_folder,
+    READ_ONLY_CODES,
+    absolute_path,
+    inaccessible_path_at,
+    inaccessible_socket_at,
+    inaccessible_tls_at,
 )
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.service import told_sockets
-from fixer.model.snapshot import ArgPlace, LogLine, Service, UnitValue
-from fixer.repairs.command_options import edit_word
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.listen_address import ID
-from fixer.repairs.start_service import begin_steps, start_again
-from fixer.repairs.unit_edits import Doing, by_hand, with_start
-from fixer.repairs.write_variables import drop_in
+from fixer.model.service import configured_sockets
+from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
+from fixer.repairs.command_options import edit_argument
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.listen_address import LISTEN_ID
+from fixer.repairs.start_service import start_again_repairs, start_or_restart_steps
+from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_start_repair
+from fixer.repairs.write_variables import write_drop_in
 
 _EACCES = "13"
-_LAST = 120              # lines of a run's end that are read
-_REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
-_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
-FILE = "50-badgateway-paths.conf"
+_TAIL_LINES = 120              # lines of a run's end that are read
+_REQUEST_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
+_ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
+PATHS_DROP_IN = "50-badgateway-paths.conf"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
-_YES = ("/usr/", "/boot/", "/efi/")
-_SYSTEM = {"full": (*_YES, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _YES)}
-_DATA = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")      # a folder below them, never these themselves
-_IN_UNIT = "LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start"
-_IN_CONTAINER = ("what its image does not bring has to be mounted (as a volume, a config or a secret of its "
+_SYSTEM_PATHS = ("/usr/", "/boot/", "/efi/")
+_PROTECTED_BY_VALUE = {"full": (*_SYSTEM_PATHS, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _SYSTEM_PATHS)}
+# a folder below them, never these themselves
+_DATA_FOLDERS = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")
+_UNIT_ADVICE = "LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start"
+_CONTAINER_ADVICE = ("what its image does not bring has to be mounted (as a volume, a config or a secret of its "
                  "service; a tmpfs for an empty folder), and the path that it is told may be another than the mount's")
-_IN_RUN = regex(r"/run/([A-Za-z0-9][\w.-]*)/[^/]+")
-_PLAIN = regex(r"/[\w./@-]+")
+_RUN_FOLDER = regex(r"/run/([A-Za-z0-9][\w.-]*)/[^/]+")
+_PLAIN_PATH = regex(r"/[\w./@-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Denied:
+class _UnusablePath:
     """The path that ended a run, why, and the line that says so; the others that it may have been as well."""
 
     path: str
-    why: str
+    reason: str
     line: LogLine
     others: tuple[str, ...] = ()
 
 
 def judge(case: Case) -> Verdict:
     """For every service that failed: does its last error name a file that it could not use?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        denied = _denied(case, crash)
+        denied = _find_unusable_path(case, crash)
         if denied is None:
             ruled.append(state_evidence(crash.service))
         else:
-            findings.append(_found(case, crash, denied))
+            findings.append(_unusable_path_finding(case, crash, denied))
     return conclude(findings, all_of.missing, ruled)
 
 
-def _denied(case: Case, crash: Crash) -> _Denied | None:
+def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
     """What the end of the run says, where nothing explains it better and it never came to serve."""
-    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+    if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
-    fault = code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
+    fault = find_code_fault(crash.lines, crash.service.argv, start_time_of(crash.service))
     if fault is not None:
-        shut = closed_folder_of(case.snapshot, crash, fault)
-        return _Denied(shut, _EACCES, fault.said) if shut else None
-    lines, told = crash.lines[-_LAST:], told_sockets(crash.service)
-    texts = [message(line).rstrip() for line in lines]
+        shut = denied_folder_of(case.snapshot, crash, fault)
+        return _UnusablePath(shut, _EACCES, fault.log_line) if shut else None
+    lines, told = crash.lines[-_TAIL_LINES:], configured_sockets(crash.service)
+    texts = [message_of(line).rstrip() for line in lines]
     for index in range(len(texts) - 1, -1, -1):
         text = texts[index]
-        if _REQUEST.search(text):
+        if _REQUEST_LINE.search(text):
             continue           # a request line: a visitor's words
-        if BEGAN_TO_SERVE.search(text):
+        if STARTUP_COMPLETE.search(text):
             return None
-        named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
+        named = inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
         if named is not None:
-            return _Denied(from_folder(named[0], crash.service), named[1], lines[index])
-        loaded, why = closed_tls_at(texts, index, crash.service.argv)
+            return _UnusablePath(absolute_path(named[0], crash.service), named[1], lines[index])
+        loaded, why = inaccessible_tls_at(texts, index, crash.service.argv)
         if loaded:
-            return _Denied(loaded[0], why, lines[index], loaded[1:])
-        if _ENDS.match(text):
+            return _UnusablePath(loaded[0], why, lines[index], loaded[1:])
+        if _ERROR_LINE.match(text):
             return None
     return None
 
 
-def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
-    service, denied = crash.service, _which(case, crash, denied)
-    setting = protecting(crash, denied.path) if denied.why in READ_ONLY or denied.why == NO_TEMP else None
-    state = path_state(case.snapshot, crash, denied.path, denied.why, denied.line)
-    if state.now == "gone" and setting is None and denied.why != NO_TEMP:
-        return _mended(case, crash, denied, state)
+def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) -> Finding:
+    service, denied = crash.service, _select_path(case, crash, denied)
+    setting = protecting_setting(crash,
+                                 denied.path) if denied.reason in READ_ONLY_CODES or denied.reason == NO_TEMP else None
+    state = path_state(case.snapshot, crash, denied.path, denied.reason, denied.line)
+    if state.state == "gone" and setting is None and denied.reason != NO_TEMP:
+        return _mended_finding(case, crash, denied, state)
     box = service.container
     user = (service.unit.user if service.unit is not None else box.user if box is not None else "") or "root"
-    if denied.why == NO_TEMP:
-        variant, (said, todo) = "start-file-denied", temporary_words(service, denied.path, state, setting)
-    elif denied.why in GONE and is_credential(denied.path):
-        variant, (said, todo) = "start-file-missing", credential_words(crash, denied.path)
-    elif denied.why in GONE:
+    if denied.reason == NO_TEMP:
+        variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
+    elif denied.reason in MISSING_CODES and is_credential(denied.path):
+        variant, (said, todo) = "start-file-missing", credential_texts(crash, denied.path)
+    elif denied.reason in MISSING_CODES:
         variant, said = "start-file-missing", f"{denied.path} is not there"
         todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; "
-                f"{_IN_CONTAINER if box is not None else _IN_UNIT}")
-        if state.now == "holds" and state.words != said:
-            said, todo = f"{said}, or not for it: {state.words}", f"{todo} ({state.words})"
-    elif denied.why in READ_ONLY:
+                f"{_CONTAINER_ADVICE if box is not None else _UNIT_ADVICE}")
+        if state.state == "holds" and state.text != said:
+            said, todo = f"{said}, or not for it: {state.text}", f"{todo} ({state.text})"
+    elif denied.reason in READ_ONLY_CODES:
         variant, said = "start-file-denied", f"{denied.path} lies on a file system that is read-only for it"
         by = "ReadWritePaths= in its unit, or the mount"
         if box is not None:
             by = f"a volume or a tmpfs at {posixpath.dirname(denied.path)} of {box.name}"
-            said += f": {state.words}" if state.now == "holds" else ""
+            said += f": {state.text}" if state.state == "holds" else ""
         if setting is not None:
             said += f" ({setting.key}={setting.value})"
             at = f"{setting.key}={setting.value} at {setting.file}:{setting.line}"
@@ -178,10 +180,10 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     else:
         variant, said = "start-file-denied", f"{user} may not use {denied.path}"
         todo = f"let {user} use {denied.path} (chown or chmod; namei -l {denied.path} shows which part is closed)"
-        if state.now == "holds":
-            said, todo = f"{said} ({state.words})", f"{todo}; {state.words}"
-    known = state.now == "holds" or setting is not None
-    doubt = () if known else (f"whether that still holds is not known: {state.words}",)
+        if state.state == "holds":
+            said, todo = f"{said} ({state.text})", f"{todo}; {state.text}"
+    known = state.state == "holds" or setting is not None
+    doubt = () if known else (f"whether that still holds is not known: {state.text}",)
     confidence: Confidence = "certain" if crash.owner.certain and known else "likely"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
@@ -194,96 +196,99 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     )
 
 
-def _which(case: Case, crash: Crash, denied: _Denied) -> _Denied:
+def _select_path(case: Case, crash: FailedRun, denied: _UnusablePath) -> _UnusablePath:
     """Of several files that it may have been the one that is closed or gone still, else one that cannot be judged."""
     paths = (denied.path, *denied.others)
-    states = [path_state(case.snapshot, crash, path, denied.why, denied.line).now for path in paths]
+    states = [path_state(case.snapshot, crash, path, denied.reason, denied.line).state for path in paths]
     for now in ("holds", "unknown", "gone"):
         if now in states:
             return replace(denied, path=paths[states.index(now)])
     return denied
 
 
-def _mended(case: Case, crash: Crash, denied: _Denied, state: PathState) -> Finding:
+def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: PathState) -> Finding:
     """What it could not use it can use by now: only the start is left to do."""
     service = crash.service
-    missing = denied.why in GONE
+    missing = denied.reason in MISSING_CODES
     then = f"{denied.path} was not there" if missing else f"it might not use {denied.path}"
     doubt = () if missing else (
         f"where it fails again, an access list denies it (getfacl -p {denied.path}), or a policy of the kernel's",)
     return Finding(
         cause=CAUSE.id, variant="start-file-missing" if missing else "start-file-denied", role="root",
-        confidence="likely", summary=f"{service.name} ended because {then}; {state.words}, but nobody started it again",
+        confidence="likely", summary=f"{service.name} ended because {then}; {state.text}, but nobody started it again",
         detail=("nothing listens while it does not run", *doubt), routes=crash.routes, service=service.name,
-        node=service.node, evidence=_evidence(case, crash, denied, state.evidence), repairs=start_again(case, crash),
+        node=service.node, evidence=_evidence(case, crash, denied, state.evidence),
+        repairs=start_again_repairs(case, crash),
         explains=EXPLAINS,
     )
 
 
-def _evidence(case: Case, crash: Crash, denied: _Denied, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    trouble = crash.troubles[0]
+def _evidence(case: Case, crash: FailedRun, denied: _UnusablePath, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    trouble = crash.failing_addresses[0]
     return tuple(dict.fromkeys((
         log_evidence(denied.line.text, denied.line.where), *shown, state_evidence(crash.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_refused),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_connect_failure),
     )))
 
 
-def protecting(crash: Crash, path: str) -> UnitValue | None:
+def protecting_setting(crash: FailedRun, path: str) -> UnitValue | None:
     """The setting of its unit that makes the path read-only for it."""
     for setting in crash.service.unit_values:
         value = setting.value.strip().lower()
-        if setting.key == "ProtectSystem" and (value == "strict" or path.startswith(_SYSTEM.get(value, ("\0",)))):
+        if setting.key == "ProtectSystem" and (value == "strict"
+                                               or path.startswith(_PROTECTED_BY_VALUE.get(value, ("\0",)))):
             return setting
     return None
 
 
-def _runtime_folder(case: Case, crash: Crash, denied: _Denied) -> str:
+def _runtime_folder(case: Case, crash: FailedRun, denied: _UnusablePath) -> str:
     """The folder below /run that is not there and that only this unit is told to use: somebody made it by hand once."""
     service = crash.service
     path = posixpath.normpath(denied.path).removeprefix("/var")
-    match, node = _IN_RUN.fullmatch(path), find_node(case.snapshot, service.node)
-    if denied.why not in GONE or match is None or node is None or service.unit is None:
+    match, node = _RUN_FOLDER.fullmatch(path), find_node(case.snapshot, service.node)
+    if denied.reason not in MISSING_CODES or match is None or node is None or service.unit is None:
         return ""
     folder = f"/run/{match[1]}"
-    if not {folder, f"/var{folder}"}.intersection(node.absent) or any(
+    if not {folder, f"/var{folder}"}.intersection(node.missing_paths) or any(
             s.key == "RuntimeDirectory" and s.value for s in service.settings):
         return ""
     shared = any(path.startswith(f"{folder}/") for other in case.snapshot.services
-                 if other.id != service.id and other.node == service.node for path in told_sockets(other))
+                 if other.id != service.id and other.node == service.node for path in configured_sockets(other))
     return "" if shared else match[1]
 
 
 def _repairs(
-    case: Case, crash: Crash, denied: _Denied, setting: UnitValue | None, todo: str,
+    case: Case, crash: FailedRun, denied: _UnusablePath, setting: UnitValue | None, todo: str,
 ) -> tuple[Repair, ...]:
     """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
     it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
-    if (denied.why in READ_ONLY or denied.why == NO_TEMP) and crash.service.container is not None:
-        from fixer.repairs.container_settings import temporary_folder  # only where a container may not write
+    if (denied.reason in READ_ONLY_CODES or denied.reason == NO_TEMP) and crash.service.container is not None:
+        from fixer.repairs.container_settings import temporary_folder_repair  # only where a container may not write
 
-        given = temporary_folder(case, crash, denied.path)
-        return (*((given,) if given is not None else ()), *by_hand("open-path", todo))
-    if denied.why == NO_TEMP:
-        return temporary_repairs(case, crash, setting, todo)
-    if denied.why in GONE and denied.path in told_sockets(crash.service):
+        given = temporary_folder_repair(case, crash, denied.path)
+        return (*((given,) if given is not None else ()), *manual_repairs("open-path", todo))
+    if denied.reason == NO_TEMP:
+        return temporary_folder_repairs(case, crash, setting, todo)
+    if denied.reason in MISSING_CODES and denied.path in configured_sockets(crash.service):
 
-        moved = listen_where_asked(case, crash, denied.path)
+        moved = listen_where_asked_repair(case, crash, denied.path)
         if moved is not None:
-            return (moved, *by_hand("open-path", todo))
+            return (moved, *manual_repairs("open-path", todo))
     runtime = _runtime_folder(case, crash, denied)
     if runtime:
-        made = drop_in(case.snapshot, crash.service, f"RuntimeDirectory={runtime}\n", FILE)
-        if not isinstance(made, NoPlace):
+        made = write_drop_in(case.snapshot, crash.service, f"RuntimeDirectory={runtime}\n", PATHS_DROP_IN)
+        if not isinstance(made, NotEditable):
             does = f"let systemd make /run/{runtime} at each start of {crash.service.name} (RuntimeDirectory={runtime})"
-            return (with_start(case, crash, Doing("make-folder", does, todo), made),)
+            return (written_and_start_repair(case, crash, RepairWording("make-folder", does, todo), made),)
     folder = posixpath.dirname(posixpath.normpath(denied.path))
-    own = folder.startswith(_DATA) and _PLAIN.fullmatch(folder)
-    written = drop_in(case.snapshot, crash.service, f"ReadWritePaths={folder}\n", FILE) if setting and own else None
-    if written is None or isinstance(written, NoPlace):
-        return by_hand("open-path", todo)
-    doing = Doing("open-folder", f"let {crash.service.name} write to {folder}", todo)
-    return (with_start(case, crash, doing, written),)
+    own = folder.startswith(_DATA_FOLDERS) and _PLAIN_PATH.fullmatch(folder)
+    written = write_drop_in(case.snapshot, crash.service, f"ReadWritePaths={folder}\n",
+                            PATHS_DROP_IN) if setting and own else None
+    if written is None or isinstance(written, NotEditable):
+        return manual_repairs("open-path", todo)
+    doing = RepairWording("open-folder", f"let {crash.service.name} write to {folder}", todo)
+    return (written_and_start_repair(case, crash, doing, written),)
 
 
 CAUSE = Cause(
@@ -300,9 +305,9 @@ CAUSE = Cause(
 # The folder of the socket that a service is told to make is not there, and nginx asks for one in a folder that is.
 
 
-def listen_where_asked(case: Case, crash: Crash, path: str) -> Repair | None:
+def listen_where_asked_repair(case: Case, crash: FailedRun, path: str) -> Repair | None:
     """To put the folder back would let it listen where nobody asks."""
-    service, endpoint = crash.service, crash.troubles[0].endpoint
+    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     told = next((b for b in bindings_of(service) if b.unix == path), None)
     node = find_node(case.snapshot, service.node)
     asked = endpoint.unix or ""
@@ -310,20 +315,20 @@ def listen_where_asked(case: Case, crash: Crash, path: str) -> Repair | None:
     is_there = stat is not None and stat.kind == "dir"
     if told is None or not asked or asked == path or endpoint.node != service.node or not is_there:
         return None
-    word = ArgPlace(path, told.file, 0, told.start, told.end)
-    edit = edit_word(case.snapshot, service, word, asked, f"listen on {asked}")
-    begin = begin_steps(case.snapshot, service, endpoint)
+    word = CommandArgument(path, told.file, 0, told.start, told.end)
+    edit = edit_argument(case.snapshot, service, word, asked, f"listen on {asked}")
+    begin = start_or_restart_steps(case.snapshot, service, endpoint)
     does = f"let {service.name} listen on {asked}, where nginx asks, instead of {path}"
-    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace) or not begin:
-        return Repair(ID, "manual", does, (), manual=f"{does} ({told.source.where}), then start it")
-    return Repair(ID, "disruptive", f"{does}, in {edit.where}, then start it", (*edit.steps, *begin))
+    if isinstance(edit, NotEditable) or isinstance(begin, NotEditable) or not begin:
+        return Repair(LISTEN_ID, "manual", does, (), manual=f"{does} ({told.source.where}), then start it")
+    return Repair(LISTEN_ID, "disruptive", f"{does}, in {edit.where}, then start it", (*edit.steps, *begin))
 
 
 # A program that finds no folder for temporary files: /tmp has lost its mode, its unit hides it, or a disk is full.
-TMP_FILE = "50-badgateway-tmp.conf"
+TMP_DROP_IN = "50-badgateway-tmp.conf"
 
 
-def temporary_words(service: Service, path: str, state: PathState, setting: UnitValue | None) -> tuple[str, str]:
+def temporary_folder_texts(service: Service, path: str, state: PathState, setting: UnitValue | None) -> tuple[str, str]:
     """What is wrong, and what a person does about it."""
     folder = posixpath.dirname(path)
     said = "it finds no folder for temporary files that it may write to"
@@ -333,19 +338,20 @@ def temporary_words(service: Service, path: str, state: PathState, setting: Unit
     if setting is not None:
         return (f"{said} ({setting.key}={setting.value} makes {folder} read-only for it)",
                 f"write PrivateTmp=yes beside {setting.key}= at {setting.file}:{setting.line}")
-    if state.now == "holds":
-        return (f"{said}: {state.words}",
-                f"chown root:root {folder}; chmod 1777 {folder}, as every system has it ({state.words})")
+    if state.state == "holds":
+        return (f"{said}: {state.text}",
+                f"chown root:root {folder}; chmod 1777 {folder}, as every system has it ({state.text})")
     return said, (f"see what keeps {service.name} from {folder}: df -h {folder}; df -i {folder} (full?), mount "
                   "(read-only?), and its unit's protection")
 
 
-def temporary_repairs(case: Case, crash: Crash, setting: UnitValue | None, todo: str) -> tuple[Repair, ...]:
+def temporary_folder_repairs(case: Case, crash: FailedRun, setting: UnitValue | None, todo: str) -> tuple[Repair, ...]:
     """A /tmp of its own, where the unit's protection is all that forbids it; else a person's."""
     service = crash.service
     own = any(s.key == "PrivateTmp" for s in service.unit_values)
-    written = drop_in(case.snapshot, service, "PrivateTmp=yes\n", TMP_FILE) if setting is not None and not own else None
-    if written is None or isinstance(written, NoPlace):
-        return by_hand("open-path", todo)
-    doing = Doing("open-folder", f"give {service.name} a /tmp of its own (PrivateTmp=yes)", todo)
-    return (with_start(case, crash, doing, written),)
+    written = write_drop_in(case.snapshot, service, "PrivateTmp=yes\n",
+                            TMP_DROP_IN) if setting is not None and not own else None
+    if written is None or isinstance(written, NotEditable):
+        return manual_repairs("open-path", todo)
+    doing = RepairWording("open-folder", f"give {service.name} a /tmp of its own (PrivateTmp=yes)", todo)
+    return (written_and_start_repair(case, crash, doing, written),)

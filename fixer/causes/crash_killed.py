@@ -37,107 +37,118 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence
-from fixer.analysis.exits.exit_reason import last_words, missing_variables, port_in_use
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.kills import FAULTS, SIGNALS, Deaths, cut_off_near, deaths, killed_by, last_signal
-from fixer.analysis.nginx_errors import is_cut_off, is_refused, symptom_evidence
-from fixer.analysis.run_log import gave_up
-from fixer.analysis.service_state import condition, state_evidence
+from fixer.analysis.evidence import config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.exits.exit_reason import last_error_lines, missing_variables, port_in_use_line
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.kills import (
+    FAULT_SIGNALS,
+    SIGNAL_NAMES,
+    WorkerDeaths,
+    cut_off_requests,
+    exit_signal_of,
+    last_exit_signal,
+    worker_deaths,
+)
+from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, symptom_evidence
+from fixer.analysis.run_log import gave_up_line
+from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
-from fixer.repairs.boot_enablement import also_at_boot
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.resource_limits import raise_tight, tasks_lifted, tight_of
-from fixer.repairs.start_service import of_swarm, start_again, start_steps
+from fixer.repairs.boot_enablement import enable_at_boot_text
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
+from fixer.repairs.start_service import start_again_repairs, start_steps, swarm_advice_text
 
-_MOMENT = 3.0       # seconds round a death in which nginx loses what was under way
+_LOSS_SECONDS = 3.0       # seconds round a death in which nginx loses what was under way
 _EXPLAINS = ("crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
-_AGAIN = 3          # so many deaths are no accident
+_MIN_DEATHS = 3          # so many deaths are no accident
 
 
 def judge(case: Case) -> Verdict:
     """For every service that failed: did a signal end it, once, without its being asked to stop?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        number = killed_by(crash.service)
-        if tight_of(crash) is not None:
-            findings.append(_found(case, crash, last_signal(crash)))
-        elif (lifted := tasks_lifted(crash.service, crash.lines)) is not None and start_again(case, crash):
-            findings.append(_lifted(case, crash, lifted))
-        elif number is None or condition(crash.service) == "looping" or gave_up(crash.service) is not None:
+        number = exit_signal_of(crash.service)
+        if reached_limit_of(crash) is not None:
+            findings.append(_killed_finding(case, crash, last_exit_signal(crash)))
+        elif (lifted := lifted_task_limit_evidence(crash.service,
+                                                   crash.lines)) is not None and start_again_repairs(case, crash):
+            findings.append(_lifted_limit_finding(case, crash, lifted))
+        elif number is None or run_state_of(crash.service) == "looping" or gave_up_line(crash.service) is not None:
             ruled.append(state_evidence(crash.service))
-        elif missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        elif missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
             ruled.append(log_evidence(crash.lines[-1].text, crash.lines[-1].where))
         else:
-            findings.append(_found(case, crash, number))
-    findings += [_worker_died(case, found) for found in deaths(case)]
+            findings.append(_killed_finding(case, crash, number))
+    findings += [_worker_deaths_finding(case, found) for found in worker_deaths(case)]
     # a signal is told by the manager alone: a log that could not be read hides nothing here
     missing = [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
 
 
-def _found(case: Case, crash: Crash, number: int | None) -> Finding:
-    service, trouble = crash.service, crash.troubles[0]
-    ended = "ended" if number is None else f"was killed by signal {number} ({SIGNALS.get(number, str(number))})"
+def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding:
+    service, trouble = crash.service, crash.failing_addresses[0]
+    ended = "ended" if number is None else f"was killed by signal {number} ({SIGNAL_NAMES.get(number, str(number))})"
     last = crash.lines[-1:] if service.unit is not None else ()
-    lost = _lost(case, crash)
-    tight = tight_of(crash)
+    lost = _lost_requests(case, crash)
+    tight = reached_limit_of(crash)
     evidence = (
         state_evidence(service), *(tight.evidence if tight is not None else ()),
         *(log_evidence(line.text, line.where) for line in last),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *(Evidence("nginx-log", event.where, event.raw[:300]) for event in lost[-1:]),
-        *symptom_evidence(case, trouble, _is_crash_line),
+        *symptom_evidence(case, trouble, _is_crash_event),
     )
-    variant = "segfault-mid-request" if number in FAULTS else "killed-mid-request"
+    variant = "segfault-mid-request" if number in FAULT_SIGNALS else "killed-mid-request"
     if variant == "killed-mid-request" and lost and not any("header" in event.phase for event in lost):
         variant = "killed-mid-body"
     words = "was not started again"
     if tight is not None:
-        variant, words = "tasks-or-address-space-limit", f"could not do with {tight.said}"
+        variant, words = "tasks-or-address-space-limit", f"could not do with {tight.limit_text}"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
-        confidence="certain" if crash.owner.certain and (tight is None or tight.is_said) else "likely",
+        confidence="certain" if crash.owner.certain and (tight is None or tight.is_logged) else "likely",
         summary=f"{service.name} {ended} and {words}", detail=(),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(raise_tight(case, service, trouble.endpoint, tight),) if tight is not None else _repairs(case, crash),
+        repairs=(raise_reached_limit_repair(case, service, trouble.endpoint, tight),) if tight is not None
+        else _repairs(case, crash),
         explains=_EXPLAINS,
     )
 
 
-def _lifted(case: Case, crash: Crash, lifted: Evidence) -> Finding:
+def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Finding:
     """It was refused another thread once, and no limit of its own says so any more."""
-    service, trouble = crash.service, crash.troubles[0]
+    service, trouble = crash.service, crash.failing_addresses[0]
     evidence = (
-        lifted, *(log_evidence(line.text, line.where) for line in last_words(crash.lines)[-1:]),
+        lifted, *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)[-1:]),
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
     )
     return Finding(
         cause=CAUSE.id, variant="tasks-or-address-space-limit", role="root", confidence="likely",
         summary=f"{service.name} ended because it was refused another process or thread; its unit sets no limit to "
                 "them now, but nobody started it again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=start_again(case, crash), explains=_EXPLAINS,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=start_again_repairs(case, crash), explains=_EXPLAINS,
     )
 
 
-def _lost(case: Case, crash: Crash) -> tuple[ErrorEvent, ...]:
+def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
     """What nginx lost in the moment of its death."""
     unit, box = crash.service.unit, crash.service.container
     ended = unit.inactive_enter if unit is not None else box.finished_at if box is not None else 0.0
-    return cut_off_near(case, crash.troubles[0].endpoint, ended - _MOMENT, ended + _MOMENT) if ended else ()
+    return cut_off_requests(case, crash.failing_addresses[0].endpoint, ended - _LOSS_SECONDS,
+                            ended + _LOSS_SECONDS) if ended else ()
 
 
-def _worker_died(case: Case, died: Deaths) -> Finding:
+def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     """One death is healed by the parent; workers that die again and again lose requests for a reason."""
     service, count = died.service, len(died.lines)
-    asked = [j for j in case.judged.values() if died.endpoint.id in j.facts.endpoints]
-    again = count >= _AGAIN
+    asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
+    again = count >= _MIN_DEATHS
     manual = (
         f"find out who ends the workers of {service.name}: not the kernel for want of memory; a person, a script, a "
         "fault in a native module, or the parent itself, which ends a worker that gives no sign of life for seconds "
@@ -157,23 +168,23 @@ def _worker_died(case: Case, died: Deaths) -> Finding:
     )
 
 
-def _is_crash_line(event: ErrorEvent) -> bool:
-    return is_refused(event) or is_cut_off(event)
+def _is_crash_event(event: ErrorEvent) -> bool:
+    return is_connect_failure(event) or is_cut_off(event)
 
 
-def _repairs(case: Case, crash: Crash) -> tuple[Repair, ...]:
-    from fixer.repairs.write_variables import drop_in  # only where it is found
+def _repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
+    from fixer.repairs.write_variables import write_drop_in  # only where it is found
 
-    service, endpoint = crash.service, crash.troubles[0].endpoint
+    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)
-    if by_hand := of_swarm(service):
+    if by_hand := swarm_advice_text(service):
         return (Repair("start-service", "manual", f"start {service.name}", (), manual=by_hand),)
-    also = also_at_boot(service)
+    also = enable_at_boot_text(service)
     first = Repair("start-service", "safe", f"start {service.name}{also}", steps)
     if service.unit is None or service.unit.restart not in ("no", ""):
         return (first,)
-    kept = drop_in(case.snapshot, service, "Restart=on-failure\n", "50-badgateway-restart.conf")
-    if isinstance(kept, NoPlace):
+    kept = write_drop_in(case.snapshot, service, "Restart=on-failure\n", "50-badgateway-restart.conf")
+    if isinstance(kept, NotEditable):
         return (first,)
     summary = f"start {service.name}, and let systemd restart it when it fails"
     return first, Repair("restart-on-failure", "disruptive", summary, (*kept.steps, *steps))

@@ -41,48 +41,48 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, log_evidence
 from fixer.analysis.exits.changed_since import ended_at
 from fixer.analysis.exits.exec_step import stat_of
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.kills import Killing, kernel_missing, killed_by, killings
-from fixer.analysis.nginx_errors import is_cut_off, is_refused, symptom_evidence
-from fixer.analysis.route_verdict import fresh_events
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.kills import OomKilling, exit_signal_of, missing_kernel_log, oom_killings
+from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, symptom_evidence
+from fixer.analysis.route_verdict import recent_events
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
-from fixer.repairs.resource_limits import memory_limit, raise_memory, say_bytes
-from fixer.repairs.start_service import start_again, start_steps
+from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, size_text
+from fixer.repairs.start_service import start_again_repairs, start_steps
 
 EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
-_SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files
-_MOMENT = 0.5    # seconds between a journal's clock and that of the files
-_DIED = regex(r"Main process exited, code=killed|Failed with result 'oom-kill'")
-_SAID = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
+_CLOCK_SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files
+_JOURNAL_SLACK = 0.5    # seconds between a journal's clock and that of the files
+_KILLED_LINE = regex(r"Main process exited, code=killed|Failed with result 'oom-kill'")
+_OOM_LINE = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
 
 
 def judge(case: Case) -> Verdict:
     """For every service that ended by KILL: does the kernel's log, or its manager, say that memory was the reason?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        kills = killings(case, crash.service)
-        flagged = flag_of(crash.service)
+        kills = oom_killings(case, crash.service)
+        flagged = oom_flag_evidence(crash.service)
         if kills or flagged is not None:
-            findings.append(_ended(case, crash, kills, flagged))
-        elif killed_by(crash.service) == 9 and memory_limit(crash.service):
-            missing += kernel_missing(case, crash.service)
+            findings.append(_oom_finding(case, crash, kills, flagged))
+        elif exit_signal_of(crash.service) == 9 and memory_limit(crash.service):
+            missing += missing_kernel_log(case, crash.service)
             ruled.append(state_evidence(crash.service))
         else:
             ruled.append(state_evidence(crash.service))
     told = {f.service for f in findings}
-    findings += [f for f in _workers(case) if f.service not in told]
+    findings += [f for f in _worker_findings(case) if f.service not in told]
     return conclude(findings, missing, ruled)
 
 
-def flag_of(service: Service) -> Evidence | None:
+def oom_flag_evidence(service: Service) -> Evidence | None:
     """What its manager says of it, where that can be believed: true flags are, false ones say nothing."""
     unit, box = service.unit, service.container
     if unit is not None and unit.result == "oom-kill":
@@ -92,25 +92,25 @@ def flag_of(service: Service) -> Evidence | None:
     return None
 
 
-def _ended(case: Case, crash: Crash, kills: tuple[Killing, ...], flagged: Evidence | None) -> Finding:
-    service, trouble = crash.service, crash.troubles[0]
+def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], flagged: Evidence | None) -> Finding:
+    service, trouble = crash.service, crash.failing_addresses[0]
     variant = "oom-killed-docker" if service.container is not None else "oom-killed-systemd"
     if service.unit is not None and service.unit.result == "oom-kill":
         variant = "oom-kill-result-cgroup-v2"
-    said, raised = _said(service), _raised(case, crash, kills)
+    said, raised = _manager_oom_line(service), _limit_change_evidence(case, crash, kills)
     evidence = (
         *raised, *(kill.evidence for kill in kills[-1:]), *((flagged,) if flagged is not None else ()),
         state_evidence(service),
         *((log_evidence(said.text, said.where),) if said is not None else ()), *_limit_evidence(service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, _is_crash_line),
+        *symptom_evidence(case, trouble, _is_crash_event),
     )
-    summary, repairs = _whose(service, kills), _repairs(case, service, trouble.endpoint, kills)
+    summary, repairs = _limit_text(service, kills), _repairs(case, service, trouble.endpoint, kills)
     if raised:
         limit = memory_limit(service)
-        new = say_bytes(limit) if limit else "taken away"
+        new = size_text(limit) if limit else "taken away"
         summary = f"its memory limit was reached, and is {new} since, but nobody started it again"
-        repairs = (*start_again(case, crash), *(repairs if limit else ()))
+        repairs = (*start_again_repairs(case, crash), *(repairs if limit else ()))
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if crash.owner.certain and not raised else "likely",
@@ -120,12 +120,12 @@ def _ended(case: Case, crash: Crash, kills: tuple[Killing, ...], flagged: Eviden
     )
 
 
-def _raised(case: Case, crash: Crash, kills: tuple[Killing, ...]) -> tuple[Evidence, ...]:
+def _limit_change_evidence(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...]) -> tuple[Evidence, ...]:
     """What shows that the unit's own limit was changed after the kill, or is gone; nothing where systemd has not read
     it yet."""
     service = crash.service
-    unit, until = service.unit, _over_at(crash, kills)
-    if unit is None or unit.need_daemon_reload or not until or any(kill.whose != "own" for kill in kills[-1:]):
+    unit, until = service.unit, _kill_over_at(crash, kills)
+    if unit is None or unit.need_daemon_reload or not until or any(kill.limit_scope != "own" for kill in kills[-1:]):
         return ()
     if not unit.memory_max:
         return (Evidence("unit", unit.name, "no memory limit now"),)
@@ -135,33 +135,33 @@ def _raised(case: Case, crash: Crash, kills: tuple[Killing, ...]) -> tuple[Evide
                  for path, changed in stats.items() if changed > until)
 
 
-def _over_at(crash: Crash, kills: tuple[Killing, ...]) -> float:
+def _kill_over_at(crash: FailedRun, kills: tuple[OomKilling, ...]) -> float:
     """When the kill was surely over by the clock of the files: the kernel counts from the boot, and its clock may be
     seconds off; the manager's journal goes by the same clock. 0.0 where nothing tells."""
     at = kills[-1].kill.at if kills else ended_at(crash)
-    said = [line.at for line in crash.lines if line.at is not None and _DIED.search(message(line))]
-    close = [one for one in said[-1:] if abs(one - at) < _SLACK]
-    return close[0] + _MOMENT if close else at + _SLACK if at else 0.0
+    said = [line.at for line in crash.lines if line.at is not None and _KILLED_LINE.search(message_of(line))]
+    close = [one for one in said[-1:] if abs(one - at) < _CLOCK_SLACK]
+    return close[0] + _JOURNAL_SLACK if close else at + _CLOCK_SLACK if at else 0.0
 
 
-def _workers(case: Case) -> list[Finding]:
+def _worker_findings(case: Case) -> list[Finding]:
     """Services that run, whose workers the kernel has killed since they were started."""
     found: list[Finding] = []
     for service in case.snapshot.services:
         if not service.running or not service.is_app_server:
             continue
-        kills = killings(case, service)
-        endpoints = [e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)]
+        kills = oom_killings(case, service)
+        endpoints = [e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)]
         if kills and endpoints:
-            found.append(_worker(case, service, endpoints[0], kills))
+            found.append(_worker_finding(case, service, endpoints[0], kills))
     return found
 
 
-def _worker(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killing, ...]) -> Finding:
-    asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomKilling, ...]) -> Finding:
+    asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     events = cut_off_events(case, service, endpoint)
-    hurts = bool(events) or any(j.is_bad for j in asked)
+    hurts = bool(events) or any(j.has_failures for j in asked)
     evidence = (
         *(kill.evidence for kill in kills[-2:]), state_evidence(service), *_limit_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
@@ -171,7 +171,7 @@ def _worker(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killi
     return Finding(
         cause=CAUSE.id, variant="oom-killed-worker-child", role="root" if hurts else "advice", confidence="certain",
         summary=f"workers of {service.name} were killed by the kernel {times} since it was started: "
-                f"{_whose(service, kills)}",
+                f"{_limit_text(service, kills)}",
         detail=("its parent starts them again, so the service looks well",),
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)),
@@ -181,45 +181,46 @@ def _worker(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killi
 
 def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[ErrorEvent, ...]:
     """Requests that ended unanswered since the service was started, from nginx's fresh lines."""
-    routes = [j.facts for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+    routes = [j.facts for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     found = {
         e.where + e.raw: e for nginx in case.snapshot.nginxes
-        for e in fresh_events(nginx, [r for r in routes if r.node == nginx.node], case.snapshot)
-        if is_cut_off(e) and e.at >= ran_since(service) - 1.0
+        for e in recent_events(nginx, [r for r in routes if r.node == nginx.node], case.snapshot)
+        if is_cut_off(e) and e.at >= start_time_of(service) - 1.0
     }
     return tuple(sorted(found.values(), key=lambda e: e.at))
 
 
-def _whose(service: Service, kills: tuple[Killing, ...]) -> str:
+def _limit_text(service: Service, kills: tuple[OomKilling, ...]) -> str:
     limit = memory_limit(service)
-    if kills and kills[-1].whose == "machine":
+    if kills and kills[-1].limit_scope == "machine":
         return "the whole machine had no memory left"
-    if kills and kills[-1].whose == "other":
+    if kills and kills[-1].limit_scope == "other":
         return f"the limit of {kills[-1].kill.limit} was reached"
-    return f"its memory limit of {say_bytes(limit)} was reached" if limit else "its memory limit was reached"
+    return f"its memory limit of {size_text(limit)} was reached" if limit else "its memory limit was reached"
 
 
 def _limit_evidence(service: Service) -> tuple[Evidence, ...]:
     return tuple(s.source for s in service.settings if s.key in ("MemoryMax", "MemoryLimit"))[:2]
 
 
-def _said(service: Service) -> LogLine | None:
-    return next((line for line in reversed(lines_of(service)) if _SAID.search(message(line))), None)
+def _manager_oom_line(service: Service) -> LogLine | None:
+    return next((line for line in reversed(lines_of(service)) if _OOM_LINE.search(message_of(line))), None)
 
 
-def _repairs(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killing, ...]) -> tuple[Repair, ...]:
-    whose = kills[-1].whose if kills else "own"
+def _repairs(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomKilling, ...]) -> tuple[Repair, ...]:
+    whose = kills[-1].limit_scope if kills else "own"
     if whose == "own":
-        return (raise_memory(case, service, endpoint),)
+        return (raise_memory_repair(case, service, endpoint),)
     steps = start_steps(case.snapshot, service, endpoint)
     if whose == "machine" and steps and not service.running:
         return (Repair("start-service", "safe", f"start {service.name} again", steps),)
-    manual = f"give more memory, or less work: {_whose(service, kills)}, and that is not {service.name}'s own limit"
+    manual = (f"give more memory, or less work: {_limit_text(service, kills)}, and that is not {service.name}'s own "
+              f"limit")
     return (Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual),)
 
 
-def _is_crash_line(event: ErrorEvent) -> bool:
-    return is_refused(event) or is_cut_off(event)
+def _is_crash_event(event: ErrorEvent) -> bool:
+    return is_connect_failure(event) or is_cut_off(event)
 
 
 CAUSE = Cause(

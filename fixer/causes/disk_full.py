@@ -34,34 +34,34 @@ from collections.abc import Iterable, Iterator
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import (
-    absent_evidence,
+    clock_of,
     config_evidence,
+    file_line_text,
     find_node,
     log_evidence,
-    now_on,
-    place,
+    no_listener_evidence,
     processes_of,
 )
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.nginx_errors import is_serving
-from fixer.analysis.nginx_process import routes_of
-from fixer.analysis.run_log import message
-from fixer.analysis.service_state import condition, state_evidence
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.nginx_errors import is_from_current_worker
+from fixer.analysis.nginx_process import route_ids_of
+from fixer.analysis.run_log import message_of
+from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.query import FileStat
-from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service, Setting
-from fixer.repairs.file_edits import nginx_steps
+from fixer.model.snapshot import ComposeSetting, ErrorEvent, LogLine, Nginx, Service
+from fixer.repairs.file_edits import check_and_reload_steps
 
-LATELY = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
-_NOW = 60.0          # seconds: what cannot be looked at must be that fresh
-_ENDED = ("failed", "looping", "running")     # what is started again and again is running now and then
-_TEMP = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
+RECENT_SECONDS = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
+_CURRENT_SECONDS = 60.0          # seconds: what cannot be looked at must be that fresh
+_CRASH_STATES = ("failed", "looping", "running")     # what is started again and again is running now and then
+_TEMP_FILE_ERROR = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
               r"mkdir\(\) \"(?P<above>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
-_LEVELS = regex(r"(?:/\d{1,2})+$")
-_LOG = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
-_WHY = {
+_HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
+_LOG_ERROR = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
+_REASON_TEXTS = {
     2: "is not there", 13: "is not the worker's to write to", 28: "lies on a full disk", 30: "lies on a read-only disk",
 }
 
@@ -77,52 +77,52 @@ def judge(case: Case) -> Verdict:
         if isinstance(nginx.errors, Unknown):
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
             continue
-        now = now_on(case.snapshot, nginx.node)
-        events = [e for e in nginx.errors.value if now - e.at < LATELY and _is_of_now(nginx, e)]
-        findings += _folders(case, nginx, events)
-        findings += _logs(case, nginx, [e for e in events if _is_after(case, nginx, e)])
+        now = clock_of(case.snapshot, nginx.node)
+        events = [e for e in nginx.errors.value if now - e.at < RECENT_SECONDS and _is_by_current_worker(nginx, e)]
+        findings += _folder_findings(case, nginx, events)
+        findings += _log_findings(case, nginx, [e for e in events if _is_after_repair(case, nginx, e)])
         ruled.append(Evidence("nginx-log", nginx.error_log_path, "no folder that nginx could not write to"))
-    if any(condition(service) in _ENDED for service in case.snapshot.services) and case.troubles:
+    if any(run_state_of(service) in _CRASH_STATES for service in case.snapshot.services) and case.failing_addresses:
 
-        findings += full_disks(case)
+        findings += full_disk_findings(case)
     return conclude(findings, missing, ruled)
 
 
-def _is_of_now(nginx: Nginx, event: ErrorEvent) -> bool:
+def _is_by_current_worker(nginx: Nginx, event: ErrorEvent) -> bool:
     """Written by a worker that serves now, after its start."""
     loaded = nginx.loaded_at.value - 1.0 if isinstance(nginx.loaded_at, Known) else 0.0
-    return event.at >= loaded and is_serving(event, nginx)
+    return event.at >= loaded and is_from_current_worker(event, nginx)
 
 
-def _is_after(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
+def _is_after_repair(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
     """Written after whatever we changed."""
-    quiet = case.snapshot.quiet
-    return not quiet or event.at >= now_on(case.snapshot, nginx.node) - quiet
+    quiet = case.snapshot.seconds_since_repair
+    return not quiet or event.at >= clock_of(case.snapshot, nginx.node) - quiet
 
 
-def _folders(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
+def _folder_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
     last: dict[str, tuple[int, ErrorEvent]] = {}
     for event in events:
-        match = _TEMP.match(event.message) if event.level == "crit" else None
-        if match is not None and int(match["errno"]) in _WHY:
-            folder = posixpath.normpath(_LEVELS.sub("", match["path"] or match["above"]))
+        match = _TEMP_FILE_ERROR.match(event.message) if event.level == "crit" else None
+        if match is not None and int(match["errno"]) in _REASON_TEXTS:
+            folder = posixpath.normpath(_HASH_LEVELS.sub("", match["path"] or match["above"]))
             last[folder] = (int(match["errno"]), event)
     for folder, (errno, event) in last.items():
-        if _is_still(case, nginx, folder, (errno, event)):
-            yield _found(case, nginx, folder, (errno, event))
+        if _is_still_unwritable(case, nginx, folder, (errno, event)):
+            yield _folder_finding(case, nginx, folder, (errno, event))
 
 
-def _stat(case: Case, nginx: Nginx, path: str) -> FileStat | None:
+def _stat_of_folder(case: Case, nginx: Nginx, path: str) -> FileStat | None:
     node = find_node(case.snapshot, nginx.node)
     stat = dict(node.files).get(path) if node is not None else None
     return stat.target if stat is not None and stat.target is not None else stat
 
 
-def _is_still(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> bool:
+def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> bool:
     """Seen, where it can be looked at: a repair of something else changed nothing here. Else by the log alone."""
     errno, event = said
-    stat = _stat(case, nginx, folder)
-    fresh = now_on(case.snapshot, nginx.node) - event.at < _NOW and _is_after(case, nginx, event)
+    stat = _stat_of_folder(case, nginx, folder)
+    fresh = clock_of(case.snapshot, nginx.node) - event.at < _CURRENT_SECONDS and _is_after_repair(case, nginx, event)
     if stat is None or errno in (28, 30):
         return fresh
     workers = processes_of(case.snapshot, nginx.node, nginx.worker_pids)
@@ -132,19 +132,21 @@ def _is_still(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent
     return not (stat.mode & 0o300 == 0o300 if mine else stat.mode & 0o003 == 0o003)
 
 
-def _found(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> Finding:
+def _folder_finding(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> Finding:
     errno, event = said
     answering = event.phase.startswith("reading upstream")
     what = "long answers break off" if answering else "long uploads get 500"
-    stat = _stat(case, nginx, folder)
+    stat = _stat_of_folder(case, nginx, folder)
     shown = [Evidence("nginx-log", event.where, event.raw[:300])]
     if stat is not None:
         text = f"{stat.kind}, mode {stat.mode & 0o7777:o}, owner {stat.uid}"
-        shown.append(Evidence("kernel", place(case.snapshot, nginx.node, folder), text))
+        shown.append(Evidence("kernel", file_line_text(case.snapshot, nginx.node, folder), text))
     return Finding(
         cause=CAUSE.id, variant="proxy-temp-unwritable" if answering else "client-body-temp-broken", role="root",
-        confidence="certain", summary=f"nginx cannot write to {folder}, which {_WHY[errno]}: {what}", detail=(),
-        routes=routes_of(case, nginx), service=None if nginx.service is None else nginx.service.name, node=nginx.node,
+        confidence="certain", summary=f"nginx cannot write to {folder}, which {_REASON_TEXTS[errno]}: {what}",
+        detail=(),
+        routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
+        node=nginx.node,
         evidence=tuple(shown), repairs=(_repair(case, nginx, folder, errno),),
     )
 
@@ -152,20 +154,21 @@ def _found(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) 
 def _repair(case: Case, nginx: Nginx, folder: str, errno: int) -> Repair:
     if errno in (28, 30):
         what = "free space on the disk of" if errno == 28 else "make writable"
-        manual = f"{what} {place(case.snapshot, nginx.node, folder)}; nothing is deleted for you (df -h {folder})"
+        manual = (f"{what} {file_line_text(case.snapshot, nginx.node, folder)}; nothing is deleted for you (df -h "
+                  f"{folder})")
         return Repair("free-disk-space", "manual", f"let nginx write to {folder}", (), manual=manual)
     summary = f"reload nginx: it makes {folder} anew and takes it for its workers"
-    return Repair("reload-nginx", "safe", summary, nginx_steps(case.snapshot, nginx))
+    return Repair("reload-nginx", "safe", summary, check_and_reload_steps(case.snapshot, nginx))
 
 
-def _logs(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
+def _log_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
     last = {match["path"]: event for event in events
-            if event.level == "alert" and (match := _LOG.match(event.message)) is not None}
+            if event.level == "alert" and (match := _LOG_ERROR.match(event.message)) is not None}
     for path, event in last.items():
         yield Finding(
             cause=CAUSE.id, variant="log-disk-full", role="advice", confidence="certain",
             summary=f"nginx cannot write to its log {path}: no space is left on that disk; pages are not affected",
-            detail=(), routes=routes_of(case, nginx), service=None, node=nginx.node,
+            detail=(), routes=route_ids_of(case, nginx), service=None, node=nginx.node,
             evidence=(Evidence("nginx-log", event.where, event.raw[:300]),),
         )
 
@@ -181,49 +184,49 @@ CAUSE = Cause(
 )
 
 # A backend that ended because its disk is full: its last words say so, and no restart makes room.
-_LAST = 40           # lines of a run's end that are read
-_FULL = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
-_QUOTA = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
-_CALL = 4            # lines above the error in which its call stands
-_NAMED = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
-_PATH = regex(r": '(?P<path>/[^'\n]+)'$")
-_REQUEST = regex(r"HTTP/\d")
-_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
+_TAIL_LINES = 40           # lines of a run's end that are read
+_FULL_ERROR = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
+_QUOTA_ERROR = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
+_CALL_LINES = 4            # lines above the error in which its call stands
+_PATH_IN_CALL = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
+_PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
+_REQUEST_LINE = regex(r"HTTP/\d")
+_ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
 
 
-def full_disks(case: Case) -> Iterator[Finding]:
+def full_disk_findings(case: Case) -> Iterator[Finding]:
     """One finding for every service that ended so."""
-    for crash in crashes(case).found:
-        line = _last_words(crash)
+    for crash in failed_runs(case).found:
+        line = _disk_error_line(crash)
         if line is not None:
             yield _exit_finding(case, crash, line)
 
 
-def _last_words(crash: Crash) -> LogLine | None:
+def _disk_error_line(crash: FailedRun) -> LogLine | None:
     """The line that says so, where no other error was said after it."""
-    for line in reversed(crash.lines[-_LAST:]):
-        text = message(line).strip()
-        if _REQUEST.search(text):
+    for line in reversed(crash.lines[-_TAIL_LINES:]):
+        text = message_of(line).strip()
+        if _REQUEST_LINE.search(text):
             continue           # a request line: a visitor's words
-        if _FULL.search(text) or _QUOTA.search(text):
+        if _FULL_ERROR.search(text) or _QUOTA_ERROR.search(text):
             return line
-        if _ENDS.match(text):
+        if _ERROR_LINE.match(text):
             return None
     return None
 
 
-def _exit_finding(case: Case, crash: Crash, line: LogLine) -> Finding:
-    service, trouble = crash.service, crash.troubles[0]
-    said = message(line).strip()
-    match, quota = _PATH.search(said), _QUOTA.search(said) is not None
-    where = match["path"] if match is not None else _named(crash, line)
-    who = f" or raise the quota of {_account(service)} (repquota -a)" if quota else ""
-    small = _memory_disk(service, match["path"] if match is not None else "")
+def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
+    service, trouble = crash.service, crash.failing_addresses[0]
+    said = message_of(line).strip()
+    match, quota = _PATH_IN_ERROR.search(said), _QUOTA_ERROR.search(said) is not None
+    where = match["path"] if match is not None else _path_in_call(crash, line)
+    who = f" or raise the quota of {_account_text(service)} (repquota -a)" if quota else ""
+    small = _tmpfs_setting(service, match["path"] if match is not None else "")
     also = "" if small is None else (
         f"; {small.file}:{small.line} gives it {small.value} as a disk in memory: where that is full, allow more")
     manual = (f"make room on the disk of {where} (df -h; df -i){who}; nothing is deleted for you{also}; then start "
               f"{service.name}")
-    what = f"the disk quota of {_account(service)} is used up" if quota else \
+    what = f"the disk quota of {_account_text(service)} is used up" if quota else \
         "no space is left on the disk that it writes to"
     return Finding(
         cause="disk-full", variant=None, role="root", confidence="certain" if crash.owner.certain else "likely",
@@ -233,29 +236,29 @@ def _exit_finding(case: Case, crash: Crash, line: LogLine) -> Finding:
             log_evidence(line.text, line.where),
             *((Evidence("file", f"{small.file}:{small.line}", f"tmpfs: {small.value}"),) if small is not None else ()),
             state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
         repairs=(Repair("free-disk-space", "manual", f"make room for {service.name}", (), manual=manual),),
         explains=("crash-loop-gave-up", "crash-code-error", "backend-down", "slow-start"),
     )
 
 
-def _memory_disk(service: Service, path: str) -> Setting | None:
+def _tmpfs_setting(service: Service, path: str) -> ComposeSetting | None:
     """A tmpfs of its compose file with a size; of a path that is named only one that holds it."""
     given = next((s for s in service.compose_settings if s.key == "tmpfs" and "size=" in s.value), None)
     places = [word.partition(":")[0].rstrip("/") for word in given.value.split()] if given is not None else []
     return given if not path or any(path.startswith(f"{place}/") for place in places) else None
 
 
-def _account(service: Service) -> str:
+def _account_text(service: Service) -> str:
     return (service.unit.user if service.unit is not None else "") or "its account"
 
 
-def _named(crash: Crash, line: LogLine) -> str:
+def _path_in_call(crash: FailedRun, line: LogLine) -> str:
     """What the call above the error names, as far as the traceback shows it."""
     at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
-    for one in reversed(crash.lines[max(0, at - _CALL):at]):
-        match = _NAMED.search(message(one)) if not message(one).lstrip().startswith("File ") else None
+    for one in reversed(crash.lines[max(0, at - _CALL_LINES):at]):
+        match = _PATH_IN_CALL.search(message_of(one)) if not message_of(one).lstrip().startswith("File ") else None
         if match is not None:
             return f"what it writes to (its call names {match['path']})"
     return "what it writes to"

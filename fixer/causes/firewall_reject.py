@@ -31,7 +31,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause
 from fixer.analysis.evidence import ENGINE
-from fixer.analysis.packet_filter.matching_rules import Block
+from fixer.analysis.packet_filter.matching_rules import FilterMatch
 from fixer.findings.filter_rule import judge_filters
 from fixer.model.diagnosis import Verdict
 
@@ -41,7 +41,7 @@ def judge(case: Case) -> Verdict:
     return judge_filters(case, CAUSE.id, _variant)
 
 
-def _variant(block: Block) -> str | None:
+def _variant(block: FilterMatch) -> str | None:
     if not block.hit.rejects or block.is_length or block.is_icc:
         return None
     if block.node == ENGINE:

@@ -39,91 +39,99 @@ from functools import partial
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import bindings_of, log_evidence, now_on
-from fixer.analysis.load.server_protocol import BLOCK, is_http_read_as_block
-from fixer.analysis.nginx_errors import SEVERAL, by_log, fresh_by_route, is_cut_off, logged_evidence
-from fixer.analysis.route_verdict import FRESH, Judged
+from fixer.analysis.evidence import bindings_of, clock_of, log_evidence
+from fixer.analysis.load.server_protocol import INVALID_BLOCK_SIZE, is_http_read_as_block
+from fixer.analysis.nginx_errors import (
+    MIN_SYMPTOM_LINES,
+    for_each_logged_route,
+    is_cut_off,
+    logged_evidence,
+    recent_lines_by_route,
+)
+from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.run_log import lines_of
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.address import parse_size
-from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of
-from fixer.repairs.nginx_directives import Set, set_in_locations
+from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
+from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
-KEY = "header_buffer"
-PAGE = 4096            # where nothing is said: a page of memory, 4k on nearly every machine
-_FIRST = 16 << 10
-_ENOUGH = 32 << 10     # up to here the next size is no question
-_BUFFERS = 8           # nginx's own number of them
-_SAID = "upstream sent too big header"
+INPUT_KEY = "header_buffer"
+PAGE_SIZE = 4096            # where nothing is said: a page of memory, 4k on nearly every machine
+_FIRST_SIZE = 16 << 10
+_MAX_DEFAULT_SIZE = 32 << 10     # up to here the next size is no question
+_BUFFER_COUNT = 8           # nginx's own number of them
+_TOO_BIG_TEXT = "upstream sent too big header"
 
 
 def judge(case: Case) -> Verdict:
     """For every route about which nginx lately said so: is it the page that we asked for, or several visitors'?"""
-    findings, missing, ruled = by_log(case, _is_too_big, partial(_found, case))
+    findings, missing, ruled = for_each_logged_route(case, _is_too_big, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
 
-        findings += refused_blocks(case, CAUSE.id, "request-too-big")
+        findings += refused_block_findings(case, CAUSE.id, "request-too-big")
     return conclude(findings, missing, ruled)
 
 
 def _is_too_big(event: ErrorEvent) -> bool:
-    return event.message.startswith(_SAID)
+    return event.message.startswith(_TOO_BIG_TEXT)
 
 
-def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
-    if not asked and len(events) < SEVERAL:
+def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+           asked: bool) -> Finding | None:
+    if not asked and len(events) < MIN_SYMPTOM_LINES:
         return None
     route = judged.facts.route
-    now = route.header_buffer or PAGE
+    now = route.header_buffer or PAGE_SIZE
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
-        summary=f"answers of {route.location} carry more headers than nginx reads ({_words(now)}"
+        summary=f"answers of {route.location} carry more headers than nginx reads ({_size_text(now)}"
                 f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
-        repairs=(_raise(case, nginx, route, now),), explains=("nginx-not-reloaded", "nested-gateway"),
+        repairs=(_raise_buffer_repair(case, nginx, route, now),), explains=("nginx-not-reloaded", "nested-gateway"),
     )
 
 
-def _raise(case: Case, nginx: Nginx, route: Route, now: int) -> Repair:
+def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Repair:
     name = f"{route.kind.removesuffix('_pass')}_buffer_size"
-    default = _words(max(_FIRST, now * 2)) if now < _ENOUGH else None
-    need = Need(KEY, "value", f"how long the head of an answer of {route.location} may be; nginx takes {_words(now)}",
+    default = _size_text(max(_FIRST_SIZE, now * 2)) if now < _MAX_DEFAULT_SIZE else None
+    need = Need(INPUT_KEY, "value",
+                f"how long the head of an answer of {route.location} may be; nginx takes {_size_text(now)}",
                 default=default, pattern="[1-9][0-9]{0,5}k")
-    chosen = case.inputs.get(KEY, default)
-    summary = f"let nginx take longer heads of answers for {route.location} ({name}, now {_words(now)})"
+    chosen = case.inputs.get(INPUT_KEY, default)
+    summary = f"let nginx take longer heads of answers for {route.location} ({name}, now {_size_text(now)})"
     if chosen is None:
         return Repair("raise-header-buffer", "safe", summary, (), (need,))
-    wishes = list(_wishes(route, parse_size(chosen) or _FIRST))
+    wishes = list(_wanted_settings(route, parse_size(chosen) or _FIRST_SIZE))
     said = "; ".join(f"{wish.name} {wish.value}" for wish in wishes)
-    edit = set_in_locations(case.snapshot, nginx, wishes, summary)
-    if isinstance(edit, NoPlace):
-        manual = f"set {said} in the location at {route.source.file}:{route.source.line}: {edit.why}"
+    edit = set_directives(case.snapshot, nginx, wishes, summary)
+    if isinstance(edit, NotEditable):
+        manual = f"set {said} in the location at {route.source.file}:{route.source.line}: {edit.reason}"
         return Repair("raise-header-buffer", "manual", summary, (), (need,), manual)
-    summary = f"{said} at {edit.where[0]}{overwriters((edit.place,))}"
-    return Repair("raise-header-buffer", risk_of((edit.place,), "safe"), summary,
-                  (edit.step, *nginx_steps(case.snapshot, nginx)), (need,))
+    summary = f"{said} at {edit.where[0]}{overwriters_text((edit.file,))}"
+    return Repair("raise-header-buffer", edit_risk((edit.file,), "safe"), summary,
+                  (edit.step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
 
 
-def _wishes(route: Route, head: int) -> Iterator[Set]:
+def _wanted_settings(route: Route, head: int) -> Iterator[DirectiveValue]:
     """The larger buffer, and what nginx refuses beside it: those that are busy must hold it, and leave one free."""
     family = route.kind.removesuffix("_pass")
-    yield Set(route, f"{family}_buffer_size", _words(head))
+    yield DirectiveValue(route, f"{family}_buffer_size", _size_text(head))
     if family == "grpc":
         return          # it has no others
     number, size = route.buffers
     busy = route.busy_buffers or 2 * max(head, size)
     if not max(head, size) <= busy <= (number - 1) * size:
-        yield Set(route, f"{family}_buffers", f"{max(number, _BUFFERS)} {_words(max(head, size))}")
+        yield DirectiveValue(route, f"{family}_buffers", f"{max(number, _BUFFER_COUNT)} {_size_text(max(head, size))}")
     if route.busy_buffers and route.busy_buffers < max(head, size):
-        yield Set(route, f"{family}_busy_buffers_size", _words(2 * max(head, size)))
+        yield DirectiveValue(route, f"{family}_busy_buffers_size", _size_text(2 * max(head, size)))
 
 
-def _words(size: int) -> str:
+def _size_text(size: int) -> str:
     return f"{size >> 10}k" if size >= 1024 else str(size)
 
 
@@ -138,36 +146,37 @@ CAUSE = Cause(
 )
 
 # uWSGI takes the head of a request (headers, uwsgi_param) up to `buffer-size` bytes, and hangs up on more.
-_PAGE = 4096
+_DEFAULT_BLOCK_SIZE = 4096
 
 
-def refused_blocks(case: Case, cause: str, variant: str) -> Iterator[Finding]:
+def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Finding]:
     """Routes whose requests were cut off lately, by a uWSGI that says that they were too big for it."""
     for nginx in case.snapshot.nginxes:
-        for judged, events in fresh_by_route(case, nginx, is_cut_off).values():
+        for judged, events in recent_lines_by_route(case, nginx, is_cut_off).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints]
-            for service in filter(None, (case.service(e.holder or e.service) for e in ends)):
-                said = _said(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
+            for service in filter(None, (case.service(e.listening_service or e.configured_service) for e in ends)):
+                said = _block_error_lines(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
                 asked = judged.state in ("failing", "degraded")
-                if said and (asked or min(len(events), len(said)) >= SEVERAL):
+                if said and (asked or min(len(events), len(said)) >= MIN_SYMPTOM_LINES):
                     yield _uwsgi_finding((cause, variant), judged, events, service, said)
                     break
 
 
-def _said(case: Case, service: Service) -> list[LogLine]:
-    since = max(ran_since(service), now_on(case.snapshot, service.node) - FRESH)
+def _block_error_lines(case: Case, service: Service) -> list[LogLine]:
+    since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_ERROR)
     return [line for line in lines_of(service) if service.runtime == "uwsgi" and line.at is not None
-            and line.at >= since and BLOCK.match(line.text) and not is_http_read_as_block(line.text)]
+            and line.at >= since and INVALID_BLOCK_SIZE.match(line.text) and not is_http_read_as_block(line.text)]
 
 
-def _uwsgi_finding(names: tuple[str, str], judged: Judged, events: tuple[ErrorEvent, ...], service: Service,
+def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[ErrorEvent, ...], service: Service,
            said: list[LogLine]) -> Finding:
     route, last = judged.facts.route, said[-1]
-    sizes = [(int(m["size"]), int(m["most"])) for line in said if (m := BLOCK.match(line.text)) is not None]
+    sizes = [(int(m["size"]), int(m["most"])) for line in said
+             if (m := INVALID_BLOCK_SIZE.match(line.text)) is not None]
     size, most = max(sizes)
     wanted = max(32 << 10, 1 << (size - 1).bit_length()) if size < 1 << 15 else 65535
     at = next((b.source.where.rpartition(":")[0] for b in bindings_of(service) if b.source.source == "file"), "")
-    now = f"{most}, its default" if most == _PAGE else f"{most}"
+    now = f"{most}, its default" if most == _DEFAULT_BLOCK_SIZE else f"{most}"
     manual = (f"write buffer-size = {wanted}{f' into {at}' if at else ', where its other settings stand'} (now {now}), "
               f"then restart {service.name}. What makes the requests so big (cookies, a token, uwsgi_param) is worth a "
               "look all the same")

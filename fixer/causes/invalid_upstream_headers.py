@@ -31,38 +31,47 @@ from functools import partial
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.exits.exec_step import directory_of
-from fixer.analysis.nginx_errors import answers_us, by_log, is_failing, logged_evidence, service_behind
-from fixer.analysis.route_verdict import Judged
+from fixer.analysis.exits.exec_step import working_directory_of
+from fixer.analysis.nginx_errors import (
+    for_each_logged_route,
+    has_direct_answer,
+    is_failing,
+    logged_evidence,
+    service_of_route,
+)
+from fixer.analysis.route_verdict import RouteVerdict
 from fixer.formats.start_files import app_file
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
 
 _SCRIPTS = (".js", ".mjs", ".cjs")
-_SAID = regex(r'upstream sent (?:duplicate header line|invalid header|invalid "[\w-]+" header|unknown "[\w-]+"|'
+_INVALID_HEADER = regex(r'upstream sent (?:duplicate header line|invalid header|invalid "[\w-]+" header|unknown '
+                        r'"[\w-]+"|'
               r'"Content-Length" and "Transfer-Encoding" headers)')
-_NAMED = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Length|Transfer-Encoding)"')
+_HEADER_NAME = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Length|Transfer-Encoding)"')
 
 
 def judge(case: Case) -> Verdict:
     """For every route about which nginx lately said so: is it the page that we asked for?"""
-    return conclude(*by_log(case, _is_refused, partial(_found, case)))
+    return conclude(*for_each_logged_route(case, _is_invalid_header, partial(_found, case)))
 
 
-def _is_refused(event: ErrorEvent) -> bool:
-    return _SAID.match(event.message) is not None
+def _is_invalid_header(event: ErrorEvent) -> bool:
+    return _INVALID_HEADER.match(event.message) is not None
 
 
-def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
-    if not is_failing(judged) or judged.facts.route.kind != "proxy_pass" or not answers_us(case, judged):
+def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+           asked: bool) -> Finding | None:
+    if not is_failing(judged) or judged.facts.route.kind != "proxy_pass" or not has_direct_answer(case, judged):
         return None         # where our page is well it is a note; no HTTP, or none to us, is something else
     route, said = judged.facts.route, events[-1].message
-    names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _NAMED.finditer(said)))
-    service = service_behind(case, judged)
+    names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _HEADER_NAME.finditer(said)))
+    service = service_of_route(case, judged)
     who = service.name if service is not None else "the backend"
     what = " and ".join(names[:2]) or "a header"
-    manual = (f"nginx takes no such answer ({said[:160]}): mend what sets {what} in {who}{_program(service)}, or in "
+    manual = (f"nginx takes no such answer ({said[:160]}): mend what sets {what} in {who}{_program_text(service)}, "
+              f"or in "
               "what stands between it and nginx; Content-Length and Transfer-Encoding exclude each other, and each may "
               "be sent once")
     return Finding(
@@ -76,12 +85,12 @@ def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, .
     )
 
 
-def _program(service: Service | None) -> str:
+def _program_text(service: Service | None) -> str:
     """Where the application begins, as its command names it."""
     if service is None or service.container is not None:
         return ""
     script = next((word for word in service.argv[1:] if word.endswith(_SCRIPTS)), "")
-    name, folder = app_file(service.argv) or script, directory_of(service)
+    name, folder = app_file(service.argv) or script, working_directory_of(service)
     return f" ({posixpath.join(folder, name)})" if name and folder else ""
 
 

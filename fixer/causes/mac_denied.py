@@ -35,35 +35,35 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
-from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.analysis.selinux_denials import HTTPD, audit_evidence, refusals, type_of
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, recent_denials, selinux_type_of
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Denial, Endpoint, ErrorEvent, Policy
+from fixer.model.snapshot import Endpoint, ErrorEvent, SecurityPolicy, SelinuxDenial
 from fixer.repairs.boot_enablement import unit_action
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.file_edits import NotEditable
 
-BOOLEAN = "httpd_can_network_connect"
-_CONNECT = frozenset({"connect", "@network-io", "@system-service"})
-_Named = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
+CONNECT_BOOLEAN = "httpd_can_network_connect"
+_CONNECT_CALLS = frozenset({"connect", "@network-io", "@system-service"})
+_Explanation = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
 
 
 def judge(case: Case) -> Verdict:
     """For every address that nginx may not connect to although it answers others: whose policy is it?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        refused = refusals(case, trouble)
-        if not _is_denied(case, trouble, refused):
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        refused = recent_denials(case, trouble)
+        if not _is_denied_by_policy(case, trouble, refused):
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
             continue
-        named = _named(case, trouble, refused)
+        named = _explain_denial(case, trouble, refused)
         if isinstance(named, str):
             missing.append(named)
         else:
@@ -71,24 +71,24 @@ def judge(case: Case) -> Verdict:
     return conclude(findings.values(), missing, ruled)
 
 
-def _denied(event: ErrorEvent) -> bool:
+def _is_connect_denied(event: ErrorEvent) -> bool:
     return event.errno in (1, 13) and "connecting" in event.phase and event.message.startswith("connect()")
 
 
-def _is_denied(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> bool:
+def _is_denied_by_policy(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> bool:
     """nginx was denied just now, and the address answers when asked directly. Of a socket that is a file its mode may
     be the reason, unless audit has recorded that a policy was."""
-    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _denied):
+    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _is_connect_denied):
         return False
     tcp = trouble.endpoint.tcp
     return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
 
 
-def _named(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> _Named | str:
+def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> _Explanation | str:
     nginx = trouble.nginx
-    setting = _filter(case, trouble)
+    setting = _connect_filter(case, trouble)
     if setting is not None:
-        return _by_unit(case, trouble, setting)
+        return _explain_unit_filter(case, trouble, setting)
     box = container_of(case.snapshot, nginx.node)
     options = box.security if box is not None else ()
     profile = next((o for o in options if o.startswith("seccomp=") and o != "seccomp=unconfined"), "")
@@ -102,25 +102,26 @@ def _named(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> _Named 
     node = find_node(case.snapshot, nginx.node)
     if node is None or isinstance(node.policy, Unknown):
         return f"which policy denies nginx on {nginx.node} its connections"
-    return _by_module(nginx.node, node.policy.value, trouble.endpoint, refused)
+    return _explain_module(nginx.node, node.policy.value, trouble.endpoint, refused)
 
 
-def _by_module(node: str, policy: Policy, endpoint: Endpoint, refused: tuple[Denial, ...]) -> _Named | str:
-    on = dict(policy.booleans).get(BOOLEAN)
+def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
+                    refused: tuple[SelinuxDenial, ...]) -> _Explanation | str:
+    on = dict(policy.booleans).get(CONNECT_BOOLEAN)
     enforcing = Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing")
     recorded = tuple(audit_evidence(d) for d in refused[-1:])
-    by_label = any(type_of(policy.label) == word for word in HTTPD)
+    by_label = any(selinux_type_of(policy.label) == word for word in HTTPD_DOMAINS)
     if policy.enforcing and on is False and endpoint.unix is None and (by_label or refused):
         shown = (
-            enforcing, Evidence("kernel", f"/sys/fs/selinux/booleans/{BOOLEAN}", "off"),
+            enforcing, Evidence("kernel", f"/sys/fs/selinux/booleans/{CONNECT_BOOLEAN}", "off"),
             *recorded, *((Evidence("process", "nginx worker", policy.label),) if policy.label else ()),
         )
-        step = SetBoolean(node, BOOLEAN, value=True, was=False)
-        repair = Repair("set-boolean", "disruptive", f"allow it for good: setsebool -P {BOOLEAN} 1", (step,))
-        words = f"SELinux forbids nginx to connect ({BOOLEAN} is off)"
+        step = SetBoolean(node, CONNECT_BOOLEAN, value=True, was=False)
+        repair = Repair("set-boolean", "disruptive", f"allow it for good: setsebool -P {CONNECT_BOOLEAN} 1", (step,))
+        words = f"SELinux forbids nginx to connect ({CONNECT_BOOLEAN} is off)"
         return ("selinux-connect-denied", "certain", words, shown, repair)
     if refused:
-        return _by_audit(endpoint, refused[-1], (enforcing, *recorded))
+        return _explain_audit(endpoint, refused[-1], (enforcing, *recorded))
     if policy.enforcing is None and policy.label.endswith("(enforce)"):
         name = policy.label.removesuffix(" (enforce)")
         manual = f"let the AppArmor profile {name} allow it (aa-logprof; `network inet stream,`), and load it anew"
@@ -130,9 +131,9 @@ def _by_module(node: str, policy: Policy, endpoint: Endpoint, refused: tuple[Den
     return f"which policy denies nginx on {node} its connections: no SELinux boolean, profile or filter shows it"
 
 
-def _by_audit(endpoint: Endpoint, denial: Denial, shown: tuple[Evidence, ...]) -> _Named:
+def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evidence, ...]) -> _Explanation:
     """No boolean that is off explains it: its policy is a person's to change, and the tools of SELinux know how."""
-    mine, theirs = type_of(denial.source), type_of(denial.target)
+    mine, theirs = selinux_type_of(denial.source), selinux_type_of(denial.target)
     ask = ("ausearch -m avc -ts recent -c nginx | audit2why names the boolean or the rule that is missing, "
            "audit2allow -M NAME writes it")
     if endpoint.unix is None:
@@ -150,25 +151,25 @@ def _by_audit(endpoint: Endpoint, denial: Denial, shown: tuple[Evidence, ...]) -
     return ("selinux-connect-denied", "certain", f"SELinux forbids nginx to connect: {what}", shown, repair)
 
 
-def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:
+def _connect_filter(case: Case, trouble: FailingAddress) -> UnitSetting | None:
     """A call filter of nginx's unit that names connect among what it forbids."""
     service = trouble.nginx.service
     for setting in service.settings if service is not None and service.unit is not None else ():
         words = {word.lstrip("~").partition(":")[0] for word in setting.value.split()}
-        if setting.key == "SystemCallFilter" and setting.value.startswith("~") and words & _CONNECT:
+        if setting.key == "SystemCallFilter" and setting.value.startswith("~") and words & _CONNECT_CALLS:
             return setting
     return None
 
 
-def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
-    from fixer.repairs.write_variables import drop_in  # only where it is found
+def _explain_unit_filter(case: Case, trouble: FailingAddress, setting: UnitSetting) -> _Explanation:
+    from fixer.repairs.write_variables import write_drop_in  # only where it is found
 
     service = trouble.nginx.service
     assert service is not None and service.unit is not None
     summary = f"take {service.name}'s SystemCallFilter back and restart it (it is away for a moment)"
-    written = drop_in(case.snapshot, service, "SystemCallFilter=\n", "50-badgateway-filter.conf")
-    if isinstance(written, NoPlace):
-        manual = f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; {written.why}"
+    written = write_drop_in(case.snapshot, service, "SystemCallFilter=\n", "50-badgateway-filter.conf")
+    if isinstance(written, NotEditable):
+        manual = f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; {written.reason}"
         repair = Repair("loosen-filter", "manual", summary, (), manual=manual)
     else:
         restart = unit_action(service, service.unit, "restart", "requests under way are lost")
@@ -177,16 +178,16 @@ def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
     return ("connect-denied-by-policy", "certain", f"{service.name}'s call filter forbids connect", (shown,), repair)
 
 
-def _finding(case: Case, trouble: Trouble, named: _Named) -> Finding:
+def _finding(case: Case, trouble: FailingAddress, named: _Explanation) -> Finding:
     variant, confidence, words, shown, repair = named
     answers = Evidence("probe", endpoint_text(trouble.endpoint), "accepts connections of others on this machine")
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
-        summary=f"{words}: connections for {say_routes(trouble)} are denied by the kernel", detail=(),
+        summary=f"{words}: connections for {routes_text(trouble)} are denied by the kernel", detail=(),
         routes=trouble.route_ids, service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, answers, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, _denied),
+            *symptom_evidence(case, trouble, _is_connect_denied),
         ))),
         repairs=(repair,), explains=("nginx-not-reloaded", "firewall-reject", "dns-stale"),
     )

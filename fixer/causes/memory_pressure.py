@@ -31,29 +31,29 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence
-from fixer.analysis.load.pressure import MANY, is_thrashing, refault_rate
-from fixer.analysis.nginx_errors import is_read_timeout, services_that_let_wait, symptom_evidence
+from fixer.analysis.load.pressure import MIN_REFAULTS, is_thrashing, refault_rate
+from fixer.analysis.nginx_errors import failing_or_slow_services, is_read_timeout, symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
-from fixer.repairs.resource_limits import memory_limit, raise_memory
+from fixer.repairs.resource_limits import memory_limit, raise_memory_repair
 
 
 def judge(case: Case) -> Verdict:
     """For every service with a memory limit behind a route that suffers: does it live from hand to mouth?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble, service in services_that_let_wait(case, is_read_timeout):
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble, service in failing_or_slow_services(case, is_read_timeout):
         if not memory_limit(service):
             ruled.append(state_evidence(service))
         elif isinstance(service.refaults, Unknown):
             missing.append(f"how often {service.name} needs again what it lost to its limit: {service.refaults.reason}")
-        elif service.refaults.value < MANY:
+        elif service.refaults.value < MIN_REFAULTS:
             ruled += service.refaults.evidence
         elif not is_thrashing(case, service):
             missing.append(f"whether {service.name} is short of memory now: its count is of a long time")
@@ -62,7 +62,7 @@ def judge(case: Case) -> Verdict:
     return conclude(findings.values(), missing, ruled)
 
 
-def _found(case: Case, trouble: Trouble, service: Service, pages: int) -> Finding:
+def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) -> Finding:
     limit = memory_limit(service) >> 20
     again = refault_rate(case, service, pages) / 256       # pages of 4 KiB to MiB
     source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit} MiB")
@@ -78,7 +78,7 @@ def _found(case: Case, trouble: Trouble, service: Service, pages: int) -> Findin
             *told, source, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, is_read_timeout),
         ))),
-        repairs=(raise_memory(case, service, trouble.endpoint),),
+        repairs=(raise_memory_repair(case, service, trouble.endpoint),),
         explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",
                   "backlog-full"),
     )

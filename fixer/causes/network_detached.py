@@ -44,14 +44,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, config_evidence, container_of, endpoint_text, listeners_on
-from fixer.analysis.nginx_errors import say_routes, symptom_evidence
-from fixer.analysis.nginx_process import is_address, name_missing, routes_of, troubles_of_down
-from fixer.analysis.ownership.configured import placed_owner
-from fixer.analysis.ownership.container_network import Stranded, stranded
-from fixer.analysis.packet_filter.matching_rules import Block, block_evidence, blocks
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_process import (
+    addresses_of_stopped_nginx,
+    is_ip_address,
+    route_ids_of,
+    unresolved_upstream_name,
+)
+from fixer.analysis.ownership.configured import configured_owner
+from fixer.analysis.ownership.container_network import LostSharedNetwork, lost_shared_network
+from fixer.analysis.packet_filter.matching_rules import FilterMatch, certain_filter_matches, filter_match_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
@@ -59,56 +64,57 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step
-from fixer.model.snapshot import Container, Nginx, ToldNetwork
-from fixer.repairs.container_settings import joining, told_of
-from fixer.repairs.file_edits import NoPlace, nginx_steps
-from fixer.repairs.start_nginx import begin_nginx, wait_for_nginx
-from fixer.repairs.start_service import compose_up, waiting
+from fixer.model.snapshot import ComposeNetwork, Container, Nginx
+from fixer.repairs.container_settings import compose_networks_of, join_network_step
+from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
+from fixer.repairs.start_nginx import start_nginx_steps, wait_for_nginx_steps
+from fixer.repairs.start_service import compose_up_step, wait_for_listener_step
 
-EXPLAINED = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
+EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
              "nginx-config-invalid", "nginx-down", "firewall-drop")
-_NO_NETWORK = frozenset({"", "none", "host", "default", "bridge"})
+_DEFAULT_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
 
-_ID = regex(r"^[0-9a-f]{64}$")      # a network may have been named by its id, which tells nothing here
+_NETWORK_ID = regex(r"^[0-9a-f]{64}$")      # a network may have been named by its id, which tells nothing here
 
 
 def judge(case: Case) -> Verdict:
     """For every address of a running container: is it on a network of nginx's own?"""
     findings: dict[str, Finding] = {}
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in (*case.troubles, *_nameless(case)):
-        web, box = container_of(case.snapshot, trouble.nginx.node), _backend(case, trouble)
-        off = _unplugged(case, box) if box is not None and trouble.endpoint.inner else None
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in (*case.failing_addresses, *_unresolved_addresses(case)):
+        web, box = container_of(case.snapshot, trouble.nginx.node), _backend_container(case, trouble)
+        off = _lost_network(case, box) if box is not None and trouble.endpoint.container_port else None
         if box is not None and off is not None:
-            _join_finding(findings, box.id, _published_to_nowhere(case, trouble, box, off))
+            _merge_finding(findings, box.id, _no_network_finding(case, trouble, box, off))
         elif web is None or box is None or web.is_machine or web.id == box.id:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
-        elif box.status != "running" or _shared(web, box) or web.is_guest or box.is_guest:
-            muted = _muted(case, trouble)
+        elif box.status != "running" or _has_shared_network(web,
+                                                            box) or web.has_shared_network or box.has_shared_network:
+            muted = _icc_block(case, trouble)
             if muted is None:
                 ruled.append(_networks_evidence(box))
             else:
-                _join_finding(findings, muted.hit.where, _icc(case, trouble, box, muted))
+                _merge_finding(findings, muted.hit.where, _icc_finding(case, trouble, box, muted))
         else:
-            _join_finding(findings, box.id, _finding(case, trouble, web, box))
+            _merge_finding(findings, box.id, _finding(case, trouble, web, box))
     lent: list[Finding] = []
-    if any(s.container.is_guest for s in case.snapshot.services if s.container is not None):
+    if any(s.container.has_shared_network for s in case.snapshot.services if s.container is not None):
 
-        lent += lent_findings(case)
+        lent += shared_network_findings(case)
     return conclude((*lent, *findings.values()), (), ruled)
 
 
-def _nameless(case: Case) -> tuple[Trouble, ...]:
+def _unresolved_addresses(case: Case) -> tuple[FailingAddress, ...]:
     """Addresses by a name for want of which nginx ended: on another network nobody has it."""
-    found: list[Trouble] = []
+    found: list[FailingAddress] = []
     for nginx in case.snapshot.nginxes:
-        said = name_missing(nginx) if nginx.master_pid is None else None
+        said = unresolved_upstream_name(nginx) if nginx.master_pid is None else None
         if said is not None:
-            found += [t for t in troubles_of_down(case, nginx) if t.endpoint.host.lower() == said[0].lower()]
+            found += [t for t in addresses_of_stopped_nginx(case, nginx) if t.endpoint.host.lower() == said[0].lower()]
     return tuple(found)
 
 
-def _join_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
+def _merge_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
     """One finding a fault, with all the routes that it stops."""
     old = findings.get(key)
     findings[key] = new if old is None else replace(
@@ -117,12 +123,12 @@ def _join_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
     )
 
 
-def _muted(case: Case, trouble: Trouble) -> Block | None:
+def _icc_block(case: Case, trouble: FailingAddress) -> FilterMatch | None:
     """Docker's own rule that lets nothing pass between the containers of their network."""
-    return next((block for block in blocks(case, trouble)[0] if block.is_icc), None)
+    return next((block for block in certain_filter_matches(case, trouble)[0] if block.is_icc), None)
 
 
-def _icc(case: Case, trouble: Trouble, box: Container, block: Block) -> Finding:
+def _icc_finding(case: Case, trouble: FailingAddress, box: Container, block: FilterMatch) -> Finding:
     names = ", ".join(name for name, _, _ in box.networks)
     files = box.label("com.docker.compose.project.config_files") or "whoever made it"
     manual = (
@@ -131,45 +137,45 @@ def _icc(case: Case, trouble: Trouble, box: Container, block: Block) -> Finding:
         "containers apart on purpose"
     )
     evidence = (
-        *block_evidence(block), _networks_evidence(box),
+        *filter_match_evidence(block), _networks_evidence(box),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
     )
     return Finding(
         cause=CAUSE.id, variant="docker-icc-disabled", role="root", confidence="certain",
         summary=f"network {names} lets its containers not talk to each other (enable_icc=false)",
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=box.name,
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(Repair("allow-containers", "manual", f"let the containers of {names} talk", (), manual=manual),),
-        explains=EXPLAINED,
+        explains=EXPLAINS,
     )
 
 
-def _backend(case: Case, trouble: Trouble) -> Container | None:
-    owner = placed_owner(case, trouble.endpoint)
+def _backend_container(case: Case, trouble: FailingAddress) -> Container | None:
+    owner = configured_owner(case, trouble.endpoint)
     return None if owner is None else owner.service.container
 
 
-def _shared(web: Container, box: Container) -> bool:
+def _has_shared_network(web: Container, box: Container) -> bool:
     """A container that does not run comes back on the network that it was made with."""
     mine = {name for name, _, _ in web.networks} | ({web.network_mode} if web.status != "running" else set())
     return bool(mine & {name for name, _, _ in box.networks})
 
 
-def _unplugged(case: Case, box: Container) -> ToldNetwork | None:
+def _lost_network(case: Case, box: Container) -> ComposeNetwork | None:
     """The network that a running container belongs on, where it is on none at all."""
-    if box.status != "running" or box.networks or box.is_guest:
+    if box.status != "running" or box.networks or box.has_shared_network:
         return None
-    told = told_of(case.snapshot, box)
+    told = compose_networks_of(case.snapshot, box)
     made = next((own for own in told if own.name == box.network_mode), None)
-    if made is None and is_off(box):
-        made = ToldNetwork(box.network_mode, (), _networks_evidence(box))
+    if made is None and is_disconnected(box):
+        made = ComposeNetwork(box.network_mode, (), _networks_evidence(box))
     return made or (told[0] if told else None)
 
 
-def _published_to_nowhere(case: Case, trouble: Trouble, box: Container, network: ToldNetwork) -> Finding:
+def _no_network_finding(case: Case, trouble: FailingAddress, box: Container, network: ComposeNetwork) -> Finding:
     """What Docker publishes of a container goes by its network: without one nobody listens at that address either."""
-    connect = joining(case.snapshot, box, network.name)
+    connect = join_network_step(case.snapshot, box, network.name)
     text = endpoint_text(trouble.endpoint)
     evidence = (
         _networks_evidence(box), network.source, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -179,11 +185,11 @@ def _published_to_nowhere(case: Case, trouble: Trouble, box: Container, network:
         cause=CAUSE.id, variant="docker-network-detached", role="root", confidence="certain",
         summary=(f"container {box.name} was taken off network {network.name}: {text}, which Docker publishes for it, "
                  "leads nowhere"),
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=box.name,
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(Repair("connect-network", "safe", f"join container {box.name} to network {network.name} again",
                         (connect,)),),
-        explains=EXPLAINED,
+        explains=EXPLAINS,
     )
 
 
@@ -192,27 +198,27 @@ def _networks_evidence(box: Container) -> Evidence:
     return Evidence("container", box.name, f"on {names}; made with network {box.network_mode or 'unknown'}")
 
 
-def is_off(box: Container) -> bool:
+def is_disconnected(box: Container) -> bool:
     """Taken off the network that it was made with."""
-    known = box.network_mode not in _NO_NETWORK and not _ID.match(box.network_mode)
+    known = box.network_mode not in _DEFAULT_NETWORKS and not _NETWORK_ID.match(box.network_mode)
     return known and box.network_mode not in {name for name, _, _ in box.networks}
 
 
-def _left(case: Case, boxes: tuple[Container, Container]) -> tuple[Container, str, Evidence | None] | None:
+def _find_disconnected(case: Case, boxes: tuple[Container, Container]) -> tuple[Container, str, Evidence | None] | None:
     """Which of the two is not on a network that it was made with, or that its files put it on beside the other."""
     for box, other in (boxes, boxes[::-1]):
         joined = {name for name, _, _ in box.networks}
-        if is_off(box):
+        if is_disconnected(box):
             return box, box.network_mode, None
-        theirs = {name for name, _, _ in other.networks} | {n.name for n in told_of(case.snapshot, other)}
-        for told in told_of(case.snapshot, box):
+        theirs = {name for name, _, _ in other.networks} | {n.name for n in compose_networks_of(case.snapshot, other)}
+        for told in compose_networks_of(case.snapshot, box):
             if told.name not in joined and told.name in theirs:
                 return box, told.name, told.source
     return None
 
 
-def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Finding:
-    left = _left(case, (box, web))
+def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container) -> Finding:
+    left = _find_disconnected(case, (box, web))
     said: tuple[Evidence, ...] = ()
     if left is not None:
         gone, network, source = left
@@ -220,11 +226,11 @@ def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Fi
         variant = "docker-network-detached"
         summary = f"container {gone.name} was taken off network {network}" if source is None else (
             f"container {gone.name} is not on network {network}, where its files put it")
-        repair = _connect(case, trouble, gone, network)
+        repair = _connect_repair(case, trouble, gone, network)
     else:
         variant = "docker-different-network"
         summary = f"containers {web.name} and {box.name} are on different networks"
-        repair = _join(web, box, trouble.endpoint.host)
+        repair = _join_repair(web, box, trouble.endpoint.host)
     evidence = (
         _networks_evidence(box), _networks_evidence(web), *said,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -233,25 +239,26 @@ def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Fi
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="certain",
         summary=f"{summary}: nginx cannot reach {endpoint_text(trouble.endpoint)}",
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=box.name,
-        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,), explains=EXPLAINED,
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
+        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,), explains=EXPLAINS,
     )
 
 
-def _connect(case: Case, trouble: Trouble, gone: Container, network: str) -> Repair:
-    steps: list[Step] = [joining(case.snapshot, gone, network)]
+def _connect_repair(case: Case, trouble: FailingAddress, gone: Container, network: str) -> Repair:
+    steps: list[Step] = [join_network_step(case.snapshot, gone, network)]
     nginx = trouble.nginx
-    steps += begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+    steps += start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot,
+                                                                                                    nginx)
     then = "start nginx" if nginx.master_pid is None else "let nginx look its name up anew"
     words = f"join container {gone.name} to network {network} again, and {then}"
     return Repair("connect-network", "safe", words, tuple(steps))
 
 
-def _join(web: Container, box: Container, asked: str) -> Repair:
+def _join_repair(web: Container, box: Container, asked: str) -> Repair:
     theirs = " or ".join(name for name, _, _ in web.networks) or "none"
     files = box.label("com.docker.compose.project.config_files") or ""
     name = box.service or box.name
-    own = asked in (box.service, box.name) or is_address(asked)
+    own = asked in (box.service, box.name) or is_ip_address(asked)
     alias, known = (name, "") if own else (asked, f", with the alias {asked}")
     command = f"docker network connect --alias {alias} {theirs.split(' or ')[0]} {box.name}"
     manual = (
@@ -274,34 +281,36 @@ CAUSE = Cause(
 
 # Containers in the network of another one (`network_mode: service:x`, `--network container:x`): where that one was
 # started again or made anew it has another network, and they stay in the old one, in which nobody else is.
-VARIANT = "shared-network-gone"
-ID = "renew-network"
-_GOES = " (the one that it is alone in cannot be brought back)"
-_EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address", "backend-hung",
+SHARED_NETWORK_VARIANT = "shared-network-gone"
+REPAIR_ID = "renew-network"
+_LOST_NETWORK_TEXT = " (the one that it is alone in cannot be brought back)"
+SHARED_NETWORK_EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address",
+                           "backend-hung",
              "nginx-down", "unit-misconfigured", "dns-unresolved", "dns-stale")
 
 
-def lent_findings(case: Case) -> Iterator[Finding]:
+def shared_network_findings(case: Case) -> Iterator[Finding]:
     """nginx's own container, and those of applications at whose port a route asks in vain."""
     done: set[str] = set()
     for nginx in case.snapshot.nginxes:
         web = container_of(case.snapshot, nginx.node)
         own = next((s for s in case.snapshot.services if web is not None and s.container is not None
                     and s.container.id == web.id), None)
-        cut = stranded(case.snapshot, own)
-        troubles = [t for t in case.troubles if t.nginx is nginx and t.endpoint.unix is None]
+        cut = lost_shared_network(case.snapshot, own)
+        troubles = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.unix is None]
         if cut is not None and (troubles or nginx.master_pid is None):
             done.add(nginx.node)
             yield _shared_network_finding(case, nginx, troubles, cut)
-    others = [cut for s in case.snapshot.services if s.node not in done and (cut := stranded(case.snapshot, s))]
-    for trouble in case.troubles if others else ():
-        meant = [cut for cut in others if _is_meant(case, trouble, cut)]
+    others = [cut for s in case.snapshot.services if s.node not in done
+              and (cut := lost_shared_network(case.snapshot, s))]
+    for trouble in case.failing_addresses if others else ():
+        meant = [cut for cut in others if _is_intended(case, trouble, cut)]
         if len(meant) == 1 and trouble.nginx.node not in done and (
-                meant[0].box.status == "running" or not meant[0].sure):
+                meant[0].container.status == "running" or not meant[0].sure):
             yield _shared_network_finding(case, trouble.nginx, [trouble], meant[0])
 
 
-def _is_meant(case: Case, trouble: Trouble, cut: Stranded) -> bool:
+def _is_intended(case: Case, trouble: FailingAddress, cut: LostSharedNetwork) -> bool:
     """Nobody is at the address, and this one serves that very port where nobody else comes; the address is the
     lender's, or, where that is no longer, nginx's own."""
     endpoint = trouble.endpoint
@@ -315,37 +324,41 @@ def _is_meant(case: Case, trouble: Trouble, cut: Stranded) -> bool:
     return held or any(b.port == endpoint.port for b in bindings_of(cut.service))
 
 
-def _shared_network_finding(case: Case, nginx: Nginx, troubles: list[Trouble], cut: Stranded) -> Finding:
-    box, lender = cut.box, cut.lender
+def _shared_network_finding(case: Case, nginx: Nginx, troubles: list[FailingAddress],
+                            cut: LostSharedNetwork) -> Finding:
+    box, lender = cut.container, cut.lender
     how = (f"container {lender.name}, whose network it has, was started again after it" if lender is not None
            else "the container whose network it had is gone")
     effect = "it cannot start" if box.status != "running" else "visitors and backends are out of its reach"
     if cut.service.node != nginx.node:
         effect = f"nobody reaches it at {endpoint_text(troubles[0].endpoint)}"
-    routes = tuple(dict.fromkeys(name for t in troubles for name in t.route_ids)) or routes_of(case, nginx)
-    evidence = (*cut.why, state_evidence(cut.service), *(e for t in troubles[:2] for e in (
+    routes = tuple(dict.fromkeys(name for t in troubles for name in t.route_ids)) or route_ids_of(case, nginx)
+    evidence = (*cut.evidence, state_evidence(cut.service), *(e for t in troubles[:2] for e in (
         config_evidence(case.snapshot, nginx, t.endpoint),
         *symptom_evidence(case, t, lambda event: "connecting" in event.phase))))
     return Finding(
-        cause="network-detached", variant=VARIANT, role="root", confidence="certain" if cut.sure else "likely",
+        cause="network-detached", variant=SHARED_NETWORK_VARIANT, role="root",
+        confidence="certain" if cut.sure else "likely",
         summary=f"container {box.name} is in a network of its own: {how}, so {effect}", detail=(), routes=routes,
         service=cut.service.name, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(_repair(case, nginx, troubles, cut),), explains=_EXPLAINS,
+        repairs=(_renew_network_repair(case, nginx, troubles, cut),), explains=SHARED_NETWORK_EXPLAINS,
     )
 
 
-def _repair(case: Case, nginx: Nginx, troubles: list[Trouble], cut: Stranded) -> Repair:
-    box, snapshot = cut.box, case.snapshot
-    after: tuple[Step, ...] = wait_for_nginx(nginx) if cut.service.node == nginx.node else waiting(
+def _renew_network_repair(case: Case, nginx: Nginx, troubles: list[FailingAddress], cut: LostSharedNetwork) -> Repair:
+    box, snapshot = cut.container, case.snapshot
+    after: tuple[Step, ...] = wait_for_nginx_steps(nginx) if cut.service.node == nginx.node else wait_for_listener_step(
         snapshot, cut.service, troubles[0].endpoint)
     if cut.lender is not None:
         restart = ContainerAction(box.id, box.name, "restart", box.status, "cut off from every network")
-        return Repair(ID, "disruptive", f"restart {box.name}, which joins the network of {cut.lender.name} anew{_GOES}",
+        return Repair(REPAIR_ID, "disruptive",
+                      f"restart {box.name}, which joins the network of {cut.lender.name} anew{_LOST_NETWORK_TEXT}",
                       (restart, *after))
-    step = compose_up(snapshot, box)
-    if not isinstance(step, NoPlace):
-        words = f"create {box.service} anew, in the network of the container that is there now{_GOES}"
-        return Repair(ID, "disruptive", words, (step, *after))
+    step = compose_up_step(snapshot, box)
+    if not isinstance(step, NotEditable):
+        words = f"create {box.service} anew, in the network of the container that is there now{_LOST_NETWORK_TEXT}"
+        return Repair(REPAIR_ID, "disruptive", words, (step, *after))
     how = f"docker compose up -d --force-recreate --no-deps {box.service}" if box.service and box.project else (
         f"remove {box.name} and run it again with --network container:NAME, the one that is there now")
-    return Repair(ID, "manual", f"make {box.name} anew", (), manual=f"{how}; a restart cannot help: {step.why}")
+    return Repair(REPAIR_ID, "manual", f"make {box.name} anew", (),
+                  manual=f"{how}; a restart cannot help: {step.reason}")

@@ -25,29 +25,29 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, endpoint_text
-from fixer.analysis.nginx_errors import events_for, say_routes
-from fixer.analysis.nginx_process import is_address
+from fixer.analysis.nginx_errors import events_for, routes_text
+from fixer.analysis.nginx_process import is_ip_address
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import ErrorEvent
 
-_SAID = "no resolver defined to resolve"
+_NO_RESOLVER_TEXT = "no resolver defined to resolve"
 
 
 def judge(case: Case) -> Verdict:
     """For every name of the configuration: did nginx just say that it has nobody to ask for it?"""
     findings: list[Finding] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
-    for trouble in case.troubles:
+    for trouble in case.failing_addresses:
         endpoint, nginx = trouble.endpoint, trouble.nginx
-        if isinstance(nginx.errors, Unknown) and endpoint.host and not is_address(endpoint.host):
+        if isinstance(nginx.errors, Unknown) and endpoint.host and not is_ip_address(endpoint.host):
             missing.append(f"whether nginx has anybody to ask for {endpoint.host}: {nginx.errors.reason}")
             continue
-        wanted = f"{_SAID} {endpoint.host}"
+        wanted = f"{_NO_RESOLVER_TEXT} {endpoint.host}"
         said = events_for(case, trouble, lambda event, wanted=wanted: event.message == wanted)  # type: ignore[misc]
         if endpoint.host and nginx.master_pid is not None and said:
             findings.append(_found(case, trouble, said[-1]))
@@ -56,7 +56,7 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _found(case: Case, trouble: Trouble, last: ErrorEvent) -> Finding:
+def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
     endpoint, nginx = trouble.endpoint, trouble.nginx
     known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     leads = f" (here it leads to {', '.join(known)})" if known else ""
@@ -67,7 +67,7 @@ def _found(case: Case, trouble: Trouble, last: ErrorEvent) -> Finding:
     return Finding(
         cause=CAUSE.id, variant="resolver-missing", role="root", confidence="certain",
         summary=f"nginx has no `resolver`, and {endpoint.host} (for {endpoint_text(endpoint)}) stands in a variable, "
-                f"so that it would have to ask at each request: it answers {say_routes(trouble)} by itself",
+                f"so that it would have to ask at each request: it answers {routes_text(trouble)} by itself",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(Evidence("nginx-log", last.where, last.raw[:300]), config_evidence(case.snapshot, nginx, endpoint)),
         repairs=(Repair("set-resolver", "manual", f"let nginx find {endpoint.host}", (), manual=manual),),

@@ -35,24 +35,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, listener_at, log_evidence, now_on, place, processes_of
+from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures, stopped_processes
-from fixer.analysis.nginx_errors import fresh_by_route, is_read_timeout, symptom_evidence
-from fixer.analysis.route_verdict import Judged
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.nginx_errors import is_read_timeout, recent_lines_by_route, symptom_evidence
+from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.errors import StepFailed
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
-from fixer.repairs.command_options import Option, add_workers, edit_option, find_option
-from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, replace_word, risk_of, writable_place
-from fixer.repairs.start_service import begin_steps
+from fixer.repairs.command_options import CommandOption, add_workers_repair, edit_option, find_option
+from fixer.repairs.file_edits import (
+    NotEditable,
+    check_and_reload_steps,
+    edit_risk,
+    locate_editable_file,
+    overwriters_text,
+    replace_argument,
+)
+from fixer.repairs.start_service import start_or_restart_steps
 
-SEVERAL = 3      # time-outs within a minute that are more than one visitor's bad luck
+MIN_EVENTS = 3      # time-outs within a minute that are more than one visitor's bad luck
 
 
 def judge(case: Case) -> Verdict:
@@ -60,23 +67,23 @@ def judge(case: Case) -> Verdict:
     found, missing, ruled = pressures(case)
     findings: dict[str, Finding] = {}
     lacking, shown = list(missing), list(ruled)
-    limits = (*shed_requests(case), *used_up_connections(case), *full_pools(case))
+    limits = (*judge_shed_requests(case), *judge_max_conns(case), *judge_full_pools(case))
     told = {(one.node, one.service) for one in limits if not isinstance(one, str)}      # which says it more exactly
     for pressure in found:
         if (pressure.service.node, pressure.service.name) in told:
             continue
-        if is_paused(pressure.service) or stopped_processes(pressure) or pressure.works is False:
+        if is_paused(pressure.service) or stopped_processes(pressure) or pressure.is_working is False:
             shown.append(state_evidence(pressure.service))
-        elif pressure.waiting == 0 or len(pressure.timeouts) < SEVERAL:
+        elif pressure.waiting == 0 or len(pressure.timeouts) < MIN_EVENTS:
             shown += pressure_evidence(pressure) or (state_evidence(pressure.service),)
         elif isinstance(pressure.service.workers, Unknown):
             lacking.append(f"how many workers {pressure.service.name} has: {pressure.service.workers.reason}")
-        elif pressure.works is None and pressure.waiting <= SEVERAL:
+        elif pressure.is_working is None and pressure.waiting <= MIN_EVENTS:
             lacking.append(f"whether {pressure.service.name} still finishes requests: its log does not show them")
         elif pressure.waiting <= pressure.service.workers.value:
             shown += pressure_evidence(pressure)
         else:
-            findings.setdefault(pressure.service.id, _found(case, pressure, pressure.service.workers.value))
+            findings.setdefault(pressure.service.id, _saturated_finding(case, pressure, pressure.service.workers.value))
     for outcome in limits:
         if isinstance(outcome, str):
             lacking.append(outcome)
@@ -85,8 +92,8 @@ def judge(case: Case) -> Verdict:
     return conclude(findings.values(), lacking, shown)
 
 
-def _found(case: Case, pressure: Pressure, workers: int) -> Finding:
-    service, trouble = pressure.service, pressure.trouble
+def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
+    service, trouble = pressure.service, pressure.failing_address
     told = service.workers.evidence if isinstance(service.workers, Known) else ()
     evidence = (
         *pressure_evidence(pressure), *symptom_evidence(case, trouble, is_read_timeout), *pressure.proof, *told,
@@ -96,14 +103,14 @@ def _found(case: Case, pressure: Pressure, workers: int) -> Finding:
     each = "one worker" if workers == 1 else f"{workers} workers"
     return Finding(
         cause=CAUSE.id, variant="single-worker-overload", role="root",
-        confidence="certain" if pressure.works and pressure.queued else "likely",
+        confidence="certain" if pressure.is_working and pressure.queued else "likely",
         summary=(
             f"{service.name} has {each} and {pressure.waiting} requests at once: {len(pressure.timeouts)} timed out "
             "within a minute"
         ),
         detail=("requests that nginx has given up are still worked on, so the queue does not empty by itself",),
         routes=trouble.route_ids, service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=(add_workers(case, pressure, workers),),
+        evidence=tuple(dict.fromkeys(evidence)), repairs=(add_workers_repair(case, pressure, workers),),
         explains=("nginx-not-reloaded",),
     )
 
@@ -120,37 +127,38 @@ CAUSE = Cause(
 
 # Limits that turn requests away before anything is overloaded: the server's own, max_conns, a pool of threads.
 CAUSE_ID = "overload-saturated"
-SEVERAL_REJECTED = 3
-_LATELY = 60.0
-_SHED = "Exceeded concurrency limit"
+MIN_REJECTED = 3
+_RECENT_SECONDS = 60.0
+_SHED_TEXT = "Exceeded concurrency limit"
 _OPTION = "--limit-concurrency"
-_POOL = 40                # threads that anyio lends to synchronous handlers
-_QUICK = 1000.0           # milliseconds
+_POOL_THREADS = 40                # threads that anyio lends to synchronous handlers
+_QUICK_MS = 1000.0           # milliseconds
 
 Outcome = Finding | str
 
 
-def shed_requests(case: Case) -> Iterable[Outcome]:
+def judge_shed_requests(case: Case) -> Iterable[Outcome]:
     """The server answers 503 by itself above --limit-concurrency; nginx only passes it on and logs nothing."""
     for service in case.snapshot.services:
         option = find_option(service, _OPTION)
         if option is None or not service.running:
             continue
-        ends = [e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)]
+        ends = [e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)]
         if not ends:
             continue
         if isinstance(service.log, Unknown):
             yield f"log of {service.name}: {service.log.reason}"
             continue
-        since = max(now_on(case.snapshot, service.node) - _LATELY, ran_since(service))
-        lines = [x for x in lines_of(service) if x.at is not None and x.at >= since and _SHED in message(x)]
-        if len(lines) >= SEVERAL_REJECTED:
-            yield _shed(case, service, option, ends, lines)
+        since = max(clock_of(case.snapshot, service.node) - _RECENT_SECONDS, start_time_of(service))
+        lines = [x for x in lines_of(service) if x.at is not None and x.at >= since and _SHED_TEXT in message_of(x)]
+        if len(lines) >= MIN_REJECTED:
+            yield _shed_finding(case, service, option, ends, lines)
 
 
-def _shed(case: Case, service: Service, option: Option, ends: list[Endpoint], lines: list[LogLine]) -> Finding:
+def _shed_finding(case: Case, service: Service, option: CommandOption, ends: list[Endpoint],
+                  lines: list[LogLine]) -> Finding:
     names = {e.id for e in ends}
-    routes = tuple(j.facts.route.id for j in case.judged.values() if names & set(j.facts.endpoints))
+    routes = tuple(j.facts.route.id for j in case.verdicts.values() if names & set(j.facts.endpoints))
     where = option.word.file or service.name
     return Finding(
         cause=CAUSE_ID, variant="limit-concurrency-503", role="root", confidence="certain",
@@ -166,52 +174,56 @@ def _shed(case: Case, service: Service, option: Option, ends: list[Endpoint], li
                      f"{_OPTION} {option.value}"),
             state_evidence(service),
         ),
-        repairs=(_raise_limit(case, service, option, ends[0]),),
+        repairs=(_raise_limit_repair(case, service, option, ends[0]),),
     )
 
 
-def _raise_limit(case: Case, service: Service, option: Option, endpoint: Endpoint) -> Repair:
+def _raise_limit_repair(case: Case, service: Service, option: CommandOption, endpoint: Endpoint) -> Repair:
     default = str(max(int(option.value) * 8, 100))
     need = Need("limit_concurrency", "value", f"requests that {service.name} takes at once, now {option.value}",
                 default=default, pattern="[1-9][0-9]{0,5}")
     chosen = case.inputs.get(need.key, default)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
-    begin = begin_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import Setting, set_and_begin  # only where something is found
+    begin = start_or_restart_steps(case.snapshot, service, endpoint)
+    from fixer.repairs.resource_limits import (  # only where something is found
+        SettingRepairWording,
+        set_and_start_repair,
+    )
 
     does = f"{_OPTION} {chosen} instead of {option.value}"
-    return set_and_begin(Setting(
+    return set_and_start_repair(SettingRepairWording(
         "raise-concurrency-limit", f"raise {_OPTION}", need, does,
         by_hand=f"start {service.name} with {does}, or without it", then=f"restart {service.name}",
     ), written, begin)
 
 
-def used_up_connections(case: Case) -> Iterable[Outcome]:
+def judge_max_conns(case: Case) -> Iterable[Outcome]:
     """nginx takes no server of a group because each has all the connections that max_conns allows it."""
     for nginx in case.snapshot.nginxes:
         done: set[str] = set()
-        for judged, events in fresh_by_route(case, nginx, _is_none_left).values():
+        for judged, events in recent_lines_by_route(case, nginx, _is_no_live_upstream).values():
             route = judged.facts.route
             servers = [s for s in route.servers if not s.down]
             unlimited = any(s.max_conns == 0 for s in servers)
-            if len(events) < SEVERAL_REJECTED or not servers or unlimited or route.upstream in done:
+            if len(events) < MIN_REJECTED or not servers or unlimited or route.upstream in done:
                 continue
             done.add(route.upstream)
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
             if any(isinstance(e.http, Unknown) for e in ends):
                 yield f"whether the servers of {route.upstream or route.pass_text} answer when asked directly"
             elif ends and all(is_answering(e) for e in ends):
-                yield _used_up(case, nginx, judged, events, ends)
+                yield _max_conns_finding(case, nginx, judged, events, ends)
 
 
-def _is_none_left(event: ErrorEvent) -> bool:
+def _is_no_live_upstream(event: ErrorEvent) -> bool:
     return event.message.startswith("no live upstreams")
 
 
-def _used_up(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], ends: list[Endpoint]) -> Finding:
+def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+                       ends: list[Endpoint]) -> Finding:
     route, last = judged.facts.route, events[-1]
     limits = [s.max_conns for s in route.servers if not s.down]
-    routes = tuple(j.facts.route.id for j in case.judged.values()
+    routes = tuple(j.facts.route.id for j in case.verdicts.values()
                    if nginx.serves(j.facts) and j.facts.route.upstream == route.upstream)
     return Finding(
         cause=CAUSE_ID, variant="max-conns-reached", role="root", confidence="certain",
@@ -226,11 +238,11 @@ def _used_up(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent,
             *(Evidence("probe", e.written, f"answers {e.http.value.status} when asked directly")
               for e in ends[:2] if isinstance(e.http, Known)),
         ),
-        repairs=(_more_connections(case, nginx, judged),), explains=("no-live-upstreams", "nginx-not-reloaded"),
+        repairs=(_raise_max_conns_repair(case, nginx, judged),), explains=("no-live-upstreams", "nginx-not-reloaded"),
     )
 
 
-def _more_connections(case: Case, nginx: Nginx, judged: Judged) -> Repair:
+def _raise_max_conns_repair(case: Case, nginx: Nginx, judged: RouteVerdict) -> Repair:
     servers = [s for s in judged.facts.route.servers if not s.down]
     now = max(s.max_conns for s in servers)
     need = Need("max_conns", "value", f"connections at once to each server, now {now}; 0 is no limit",
@@ -238,58 +250,58 @@ def _more_connections(case: Case, nginx: Nginx, judged: Judged) -> Repair:
     chosen = case.inputs.get(need.key, need.default or "0")
     summary = f"max_conns={chosen} instead of {now}"
     files = {s.span.file for s in servers}
-    here = writable_place(case.snapshot, nginx.node, servers[0].span.file)
-    where = place(case.snapshot, nginx.node, servers[0].span.file, servers[0].span.line)
-    if isinstance(here, NoPlace) or len(files) > 1:
-        why = here.why if isinstance(here, NoPlace) else "its servers stand in several files"
+    here = locate_editable_file(case.snapshot, nginx.node, servers[0].span.file)
+    where = file_line_text(case.snapshot, nginx.node, servers[0].span.file, servers[0].span.line)
+    if isinstance(here, NotEditable) or len(files) > 1:
+        why = here.reason if isinstance(here, NotEditable) else "its servers stand in several files"
         return Repair("raise-max-conns", "manual", summary, (), (need,), f"set {summary} at {where}: {why}")
     data = here.data
     for server in sorted(servers, key=lambda s: -s.span.start):
         try:
-            data = replace_word(data, server.span.start, f"max_conns={server.max_conns}", f"max_conns={chosen}")
+            data = replace_argument(data, server.span.start, f"max_conns={server.max_conns}", f"max_conns={chosen}")
         except StepFailed as error:
             manual = f"set {summary} at {where}: {error.message}"
             return Repair("raise-max-conns", "manual", summary, (), (need,), manual)
     step = WriteFile(here.node, here.path, here.data, data, summary, in_place=here.in_place)
-    return Repair("raise-max-conns", risk_of((here,), "safe"), f"{summary} at {where}{overwriters((here,))}",
-                  (step, *nginx_steps(case.snapshot, nginx)), (need,))
+    return Repair("raise-max-conns", edit_risk((here,), "safe"), f"{summary} at {where}{overwriters_text((here,))}",
+                  (step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
 
 
-def full_pools(case: Case) -> Iterable[Outcome]:
+def judge_full_pools(case: Case) -> Iterable[Outcome]:
     """Synchronous handlers wait for one of 40 threads, while what needs no thread answers at once."""
     done: set[str] = set()
     for nginx in case.snapshot.nginxes:
-        for judged, events in fresh_by_route(case, nginx, is_read_timeout).values():
+        for judged, events in recent_lines_by_route(case, nginx, is_read_timeout).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
-            if len(events) < SEVERAL_REJECTED or len(ends) != 1 or ends[0].id in done:
+            if len(events) < MIN_REJECTED or len(ends) != 1 or ends[0].id in done:
                 continue
             done.add(ends[0].id)
-            pressure = _pool_of(case, nginx, judged, ends[0], events)
+            pressure = _pool_pressure(case, nginx, judged, ends[0], events)
             if pressure is not None:
-                yield _full(case, pressure, judged)
+                yield _full_pool_finding(case, pressure, judged)
 
 
-def _pool_of(
-    case: Case, nginx: Nginx, judged: Judged, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
+def _pool_pressure(
+    case: Case, nginx: Nginx, judged: RouteVerdict, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
 ) -> Pressure | None:
-    service, held, http = case.service(endpoint.service), listener_at(endpoint), endpoint.http
+    service, held, http = case.service(endpoint.configured_service), listener_at(endpoint), endpoint.http
     if service is None or held is None or not isinstance(http, Known) or isinstance(service.workers, Unknown):
         return None
     processes = processes_of(case.snapshot, service.node, service.pids)
-    full = [p for p in processes if p.threads > _POOL]
+    full = [p for p in processes if p.threads > _POOL_THREADS]
     workers = service.workers.value
     # a busy machine answers everything later; what waits for a thread waits for as long as nginx does
-    quick = http.value.status is not None and http.value.ms < max(_QUICK, judged.facts.route.read_timeout * 1000 / 4)
+    quick = http.value.status is not None and http.value.ms < max(_QUICK_MS, judged.facts.route.read_timeout * 1000 / 4)
     crowd = max(held.established, len(events))      # visitors come in waves: what timed out was there too
-    if len(full) < workers or crowd <= _POOL * workers or not quick:
+    if len(full) < workers or crowd <= _POOL_THREADS * workers or not quick:
         return None
-    trouble = Trouble(nginx, (endpoint,), (judged.facts,), (judged,))
+    trouble = FailingAddress(nginx, (endpoint,), (judged.facts,), (judged,))
     text = f"answers {http.value.status} in {http.value.ms:.0f} ms when asked directly"
     said = Evidence("probe", endpoint.written, text)
     return Pressure(trouble, service, processes, held.queued, held.established, events, True, (said,))
 
 
-def _full(case: Case, pressure: Pressure, judged: Judged) -> Finding:
+def _full_pool_finding(case: Case, pressure: Pressure, judged: RouteVerdict) -> Finding:
     service, last = pressure.service, pressure.timeouts[-1]
     assert isinstance(service.workers, Known)
     workers = service.workers.value
@@ -307,6 +319,6 @@ def _full(case: Case, pressure: Pressure, judged: Judged) -> Finding:
             *pressure_evidence(pressure), *pressure.proof,
             Evidence("process", service.name, f"{threads} threads in one process, told to run {workers} workers"),
         ),
-        repairs=(add_workers(case, pressure, workers, each=_POOL),),
+        repairs=(add_workers_repair(case, pressure, workers, each=_POOL_THREADS),),
         explains=("timeout-too-short", "nginx-not-reloaded"),
     )

@@ -36,19 +36,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from fixer.analysis.case import Case, Trouble, route_key
+from fixer.analysis.case import Case, FailingAddress, unique_route_id
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
-from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.analysis.route_verdict import fresh_events
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.route_verdict import recent_events
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
 from fixer.model.snapshot import ErrorEvent, Nginx
-from fixer.repairs.start_nginx import restart_with_names
+from fixer.repairs.start_nginx import restart_nginx_repair
 
-_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
+_ROUTE_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
     "UNREACHABLE": (113, "unreachable", "route-unreachable"), "PROHIBIT": (13, "prohibit", "route-prohibit"),
     "BLACKHOLE": (22, "blackhole", "route-blackhole"), "THROW": (101, "throw", "route-missing"),
 }
@@ -61,9 +61,9 @@ def judge(case: Case) -> Verdict:
     """For every address to which a connect fails at once: what does the kernel's table say of it?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        outcome = _judge_trouble(case, trouble)
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        outcome = _judge_address(case, trouble)
         match outcome:
             case Finding():
                 findings.setdefault(f"{outcome.node}/{outcome.evidence[0].text}", outcome)
@@ -71,63 +71,65 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    return conclude([*findings.values(), *_by_size(case)], missing, ruled)
+    return conclude([*findings.values(), *_size_filter_findings(case)], missing, ruled)
 
 
-def _by_size(case: Case) -> tuple[Finding, ...]:
+def _size_filter_findings(case: Case) -> tuple[Finding, ...]:
     """Rules that stop packets by their size: long answers vanish, as behind a link of a small MTU."""
-    late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known) and any(map(_is_late, n.errors.value))]
+    late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known)
+            and any(map(_is_late_answer, n.errors.value))]
     if not late:
         return ()
-    from fixer.analysis.packet_filter.matching_rules import blocks
+    from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
     from fixer.findings.filter_rule import filter_finding  # only where answers did not come to their end
 
     found: dict[str, Finding] = {}
-    for trouble in (*case.troubles, *_cut_short(case, late)):
-        for block in blocks(case, trouble)[0]:
+    for trouble in (*case.failing_addresses, *_cut_short_addresses(case, late)):
+        for block in certain_filter_matches(case, trouble)[0]:
             if block.is_length:
                 found.setdefault(block.hit.where, filter_finding(case, CAUSE.id, "mtu-blackhole", block))
     return tuple(found.values())
 
 
-def _is_late(event: ErrorEvent) -> bool:
+def _is_late_answer(event: ErrorEvent) -> bool:
     return event.errno == 110 and "reading" in event.phase
 
 
-def _cut_short(case: Case, nginxes: list[Nginx]) -> Iterator[Trouble]:
+def _cut_short_addresses(case: Case, nginxes: list[Nginx]) -> Iterator[FailingAddress]:
     """Routes that answer what we ask, while answers of visitors' requests stopped on the way just now."""
     for nginx in nginxes:
-        for key, judged in case.judged.items():
+        for key, judged in case.verdicts.items():
             facts = judged.facts
-            if not nginx.serves(facts) or judged.state != "ok" or key != route_key(facts):
+            if not nginx.serves(facts) or judged.state != "ok" or key != unique_route_id(facts):
                 continue
-            if any(map(_is_late, fresh_events(nginx, (facts,), case.snapshot))):
+            if any(map(_is_late_answer, recent_events(nginx, (facts,), case.snapshot))):
                 for name in facts.endpoints:
-                    yield Trouble(nginx, (case.snapshot.endpoint(name),), (facts,), (judged,))
+                    yield FailingAddress(nginx, (case.snapshot.endpoint(name),), (facts,), (judged,))
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, nginx = trouble.endpoint, trouble.nginx
-    seen = _errnos(case, trouble)
+    seen = _connect_errnos(case, trouble)
     known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     address = next((a for a in known if ":" not in a), "")
     node = find_node(case.snapshot, nginx.node)
     unasked = isinstance(endpoint.tcp, Unknown) and not seen     # then the kernel's table alone tells
-    if not (seen or unasked) or not address or node is None or (unasked and isinstance(node.ways, Unknown)):
+    if not (seen or unasked) or not address or node is None or (unasked and isinstance(node.ip_routes, Unknown)):
         return config_evidence(case.snapshot, nginx, endpoint)
-    if isinstance(node.ways, Unknown):
-        return f"the routes of {nginx.node}: {node.ways.reason}"
-    way = best(node.ways.value, address)
+    if isinstance(node.ip_routes, Unknown):
+        return f"the routes of {nginx.node}: {node.ip_routes.reason}"
+    way = best_route(node.ip_routes.value, address)
     if way is None:
-        return _no_route(case, trouble, address) if _NO_ROUTE in seen else _leads(address, "nothing", "")
+        return _no_route_finding(case, trouble, address) if _NO_ROUTE in seen else _route_evidence(address, "nothing",
+                                                                                                   "")
     network, kind = way
-    if kind not in _TYPES or not ((unasked and kind != "THROW") or _TYPES[kind][0] in seen):
-        return _leads(address, kind.lower(), network)
-    found = _finding(case, trouble, network, kind)
+    if kind not in _ROUTE_TYPES or not ((unasked and kind != "THROW") or _ROUTE_TYPES[kind][0] in seen):
+        return _route_evidence(address, kind.lower(), network)
+    found = _bad_route_finding(case, trouble, network, kind)
     return replace(found, confidence="likely") if unasked else found
 
 
-def _errnos(case: Case, trouble: Trouble) -> frozenset[int]:
+def _connect_errnos(case: Case, trouble: FailingAddress) -> frozenset[int]:
     """How connects fail, by a probe and by nginx's log."""
     tcp = trouble.endpoint.tcp
     seen = {event.errno for event in events_for(case, trouble, lambda event: "connecting" in event.phase)}
@@ -138,7 +140,7 @@ def _errnos(case: Case, trouble: Trouble) -> frozenset[int]:
     return frozenset(errno for errno in seen if errno in _ERRNOS)
 
 
-def best(ways: tuple[tuple[str, str], ...], address: str) -> tuple[str, str] | None:
+def best_route(ways: tuple[tuple[str, str], ...], address: str) -> tuple[str, str] | None:
     """The route with the longest network that holds the address, as the kernel picks it."""
     import ipaddress  # only where a connect failed in a way that a route explains
 
@@ -151,23 +153,23 @@ def best(ways: tuple[tuple[str, str], ...], address: str) -> tuple[str, str] | N
     return None if found is None else found[1]
 
 
-def _leads(address: str, kind: str, network: str) -> Evidence:
+def _route_evidence(address: str, kind: str, network: str) -> Evidence:
     return Evidence("kernel", "/proc/net/fib_trie", f"{address}: {kind} {network}".strip())
 
 
-def _no_route(case: Case, trouble: Trouble, address: str) -> Finding:
+def _no_route_finding(case: Case, trouble: FailingAddress, address: str) -> Finding:
     written = config_evidence(case.snapshot, trouble.nginx, trouble.endpoint).where
     manual = (f"tell the machine the way: no route covers {address}, not even a default one (ip route add … via …); "
               f"where the backend is not at {address}, correct the address at {written}")
     repair = Repair("add-route", "manual", f"add a route to {address}", (), manual=manual)
-    again = _docker_lays_it(case, trouble, address)
+    again = _restart_container_repair(case, trouble, address)
     repair = repair if again is None else again
     shown = Evidence("kernel", "/proc/net/fib_trie", f"no route covers {address}")
     words = f"no route leads to {endpoint_text(trouble.endpoint)}"
-    return _made(case, trouble, ("route-missing", words), repair, shown)
+    return _make_finding(case, trouble, ("route-missing", words), repair, shown)
 
 
-def _docker_lays_it(case: Case, trouble: Trouble, address: str) -> Repair | None:
+def _restart_container_repair(case: Case, trouble: FailingAddress, address: str) -> Repair | None:
     """A restart of nginx's own container, where Docker gave it the network that the address is of: the routes of its
     networks are laid when it starts."""
     box = container_of(case.snapshot, trouble.nginx.node)
@@ -178,24 +180,25 @@ def _docker_lays_it(case: Case, trouble: Trouble, address: str) -> Repair | None
     shared = next((name for c in others for name, ip, _ in c.networks if ip == address and name in own), None)
     if shared is None:
         return None
-    return restart_with_names(case, trouble.nginx, box, f": Docker lays its way into {shared} again")
+    return restart_nginx_repair(case, trouble.nginx, box, f": Docker lays its way into {shared} again")
 
 
-def _finding(case: Case, trouble: Trouble, network: str, kind: str) -> Finding:
-    _, word, variant = _TYPES[kind]
+def _bad_route_finding(case: Case, trouble: FailingAddress, network: str, kind: str) -> Finding:
+    _, word, variant = _ROUTE_TYPES[kind]
     nginx = trouble.nginx
     box = container_of(case.snapshot, nginx.node)
     inside = (box.name, box.id) if box is not None and not box.is_machine else ()
     step = RemoveRoute(nginx.node, word, network, *inside)
     repair = Repair("remove-route", "disruptive", f"delete the {word} route to {network} on {nginx.node}", (step,))
     words = (variant, f"a route of type {word} to {network} covers {endpoint_text(trouble.endpoint)}")
-    return _made(case, trouble, words, repair, Evidence("kernel", "/proc/net/fib_trie", f"{word} {network}"))
+    return _make_finding(case, trouble, words, repair, Evidence("kernel", "/proc/net/fib_trie", f"{word} {network}"))
 
 
-def _made(case: Case, trouble: Trouble, words: tuple[str, str], repair: Repair, shown: Evidence) -> Finding:
+def _make_finding(case: Case, trouble: FailingAddress, words: tuple[str, str], repair: Repair,
+                  shown: Evidence) -> Finding:
     return Finding(
         cause=CAUSE.id, variant=words[0], role="root", confidence="certain",
-        summary=f"{words[1]}: nginx cannot connect for {say_routes(trouble)}", detail=(), routes=trouble.route_ids,
+        summary=f"{words[1]}: nginx cannot connect for {routes_text(trouble)}", detail=(), routes=trouble.route_ids,
         service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),

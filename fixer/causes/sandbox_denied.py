@@ -38,25 +38,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.locate import misses_its_machine, own_network
+from fixer.analysis.dependency.locate import needs_host_network, private_network_setting
 from fixer.analysis.evidence import (
-    absent_evidence,
     config_evidence,
     endpoint_text,
     find_node,
     listener_at,
     listeners_on,
     log_evidence,
+    no_listener_evidence,
     pids_of,
 )
 from fixer.analysis.nginx_errors import events_for, symptom_evidence
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.packet_filter.matching_rules import symptoms_of
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run, message, own_lines
-from fixer.analysis.service_state import condition, state_evidence
+from fixer.analysis.run_log import last_run_lines, message_of, program_lines
+from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -65,34 +65,34 @@ from fixer.model.plan import Step
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, LogLine, Service, UnitValue
 from fixer.repairs.boot_enablement import unit_action
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import begin_steps
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import start_or_restart_steps
 
-FILE = "50-badgateway-sandbox.conf"
-_SYS = 31
+SANDBOX_DROP_IN = "50-badgateway-sandbox.conf"
+_SIGSYS = 31
 _EVERYWHERE = frozenset({"any", "0.0.0.0/0", "::/0"})
 _LOCAL = frozenset({"localhost", "127.0.0.0/8", "127.0.0.1", "127.0.0.1/32", "::1", "::1/128"})
 
 
 @dataclass(frozen=True, slots=True)
-class Denial:
+class SandboxDenial:
     """What a setting of a unit forbids: the variant, the words for it, and the lines that allow it again."""
 
     variant: str
     service: Service
     setting: UnitSetting
-    words: str
-    lines: str
+    summary: str
+    drop_in_text: str
     confidence: Confidence = "certain"      # that it is this service which belongs behind the address
-    said: LogLine | None = None             # what its program says of it
+    log_line: LogLine | None = None             # what its program says of it
 
 
 def judge(case: Case) -> Verdict:
     """For every failing address: does a setting of the backend's unit, or of nginx's, forbid the connection?"""
     findings: dict[str, Finding] = {}
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        denial = _nginx_denied(case, trouble) or _backend_denied(case, trouble)
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        denial = _nginx_denial(case, trouble) or _backend_denial(case, trouble)
         if denial is None:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
         else:
@@ -104,14 +104,14 @@ def _settings(service: Service, key: str) -> tuple[UnitSetting, ...]:
     return tuple(setting for setting in service.settings if setting.key == key)
 
 
-def _family(endpoint: Endpoint) -> str:
+def _address_family(endpoint: Endpoint) -> str:
     if endpoint.unix is not None:
         return "AF_UNIX"
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     return "AF_INET6" if addresses and all(":" in address for address in addresses) else "AF_INET"
 
 
-def _forbids(settings: tuple[UnitSetting, ...], family: str) -> UnitSetting | None:
+def _forbidding_setting(settings: tuple[UnitSetting, ...], family: str) -> UnitSetting | None:
     """The setting that keeps a family out: the first decides whether the list allows or forbids."""
     if not settings:
         return None
@@ -122,94 +122,95 @@ def _forbids(settings: tuple[UnitSetting, ...], family: str) -> UnitSetting | No
     return settings[-1] if named is None else None
 
 
-def _nginx_denied(case: Case, trouble: Trouble) -> Denial | None:
+def _nginx_denial(case: Case, trouble: FailingAddress) -> SandboxDenial | None:
     service = trouble.nginx.service
     if service is None or service.unit is None:
         return None
-    family = _family(trouble.endpoint)
-    setting = _forbids(_settings(service, "RestrictAddressFamilies"), family)
+    family = _address_family(trouble.endpoint)
+    setting = _forbidding_setting(_settings(service, "RestrictAddressFamilies"), family)
     said = events_for(case, trouble, lambda event: event.message.startswith("socket() failed") and event.errno == 97)
     if setting is None or not said:
         return None
     words = f"{service.name} may open no socket of the family {family}, which {endpoint_text(trouble.endpoint)} needs"
-    return Denial("nginx-unit-address-families", service, setting, words, _allowed(setting, family))
+    return SandboxDenial("nginx-unit-address-families", service, setting, words, _allow_family_text(setting, family))
 
 
-def _allowed(setting: UnitSetting, family: str) -> str:
+def _allow_family_text(setting: UnitSetting, family: str) -> str:
     """An allowing list grows by every line; a forbidding one can only be taken back."""
     key = "RestrictAddressFamilies"
     return f"{key}=\n" if setting.value.startswith("~") else f"{key}={family}\n"
 
 
-def _backend_denied(case: Case, trouble: Trouble) -> Denial | None:
-    owner = sole_owner(case, trouble)
+def _backend_denial(case: Case, trouble: FailingAddress) -> SandboxDenial | None:
+    owner = only_owner(case, trouble)
     if owner is None or owner.service.unit is None:
         return None
-    denial = _denied_to(case, trouble, owner)
+    denial = _service_denial(case, trouble, owner)
     if denial is None or owner.certain or owner.rule == "related":
         return denial
     return replace(denial, confidence="likely")
 
 
-def _refused(service: Service, refusal: Refusal) -> Denial | None:
+def _denial_of_refusal(service: Service, refusal: RefusedCall) -> SandboxDenial | None:
     setting = setting_for(service, refusal.key)
     if setting is None:
         return None
     shown = setting if isinstance(setting, UnitSetting) else UnitSetting(
         setting.key, setting.value.strip(), Evidence("unit", f"{setting.file}:{setting.line}", setting.key))
     variant = "memory-denied" if refusal.key == "MemoryDenyWriteExecute" else "call-refused"
-    return Denial(variant, service, shown, refusal.words, refusal.lines, refusal.confidence, refusal.said)
+    return SandboxDenial(variant, service, shown, refusal.summary, refusal.drop_in_text, refusal.confidence,
+                         refusal.log_line)
 
 
-def _denied_to(case: Case, trouble: Trouble, owner: Owner) -> Denial | None:
+def _service_denial(case: Case, trouble: FailingAddress, owner: PortOwner) -> SandboxDenial | None:
     service, unit = owner.service, owner.service.unit
     assert unit is not None
-    if unit.result in ("signal", "core-dump") and unit.exec_main_status == _SYS:
+    if unit.result in ("signal", "core-dump") and unit.exec_main_status == _SIGSYS:
         filters = _settings(service, "SystemCallFilter")
         if not filters:
             return None
         words = f"{service.name} was killed by its system call filter (signal 31, SYS)"
-        return Denial("start-sigsys-filter", service, filters[-1], words, "SystemCallFilter=\n")
-    if condition(service) not in ("running", "looping", "failed"):
+        return SandboxDenial("start-sigsys-filter", service, filters[-1], words, "SystemCallFilter=\n")
+    if run_state_of(service) not in ("running", "looping", "failed"):
         return None
     if is_closed(trouble.endpoint) is True or (is_closed(trouble.endpoint) is None and trouble.endpoint.unix):
-        refusal = refused_call(service, last_run(case.snapshot, service))
-        refused = _refused(service, refusal) if refusal is not None else None
-        return refused or _no_listener(case, trouble, service)
-    return _no_packets(case, trouble, service) if owner.certain else None
+        refusal = refused_call(service, last_run_lines(case.snapshot, service))
+        refused = _denial_of_refusal(service, refusal) if refusal is not None else None
+        return refused or _no_listener_denial(case, trouble, service)
+    return _no_packets_denial(case, trouble, service) if owner.certain else None
 
 
-def _no_listener(case: Case, trouble: Trouble, service: Service) -> Denial | None:
+def _no_listener_denial(case: Case, trouble: FailingAddress, service: Service) -> SandboxDenial | None:
     ours = set(service.pids)
     if any(line.family != "unix" and ours & set(pids_of(line)) for line in listeners_on(case.snapshot, service.node)):
         return None
-    family = _family(trouble.endpoint)
+    family = _address_family(trouble.endpoint)
     listed = _settings(service, "RestrictAddressFamilies")
-    told = refused_family(last_run(case.snapshot, service), family) if listed else None
-    setting = _forbids(listed, family)
+    told = refused_family(last_run_lines(case.snapshot, service), family) if listed else None
+    setting = _forbidding_setting(listed, family)
     if setting is not None and family != "AF_UNIX":
         words = f"{service.name} runs and may open no TCP socket (RestrictAddressFamilies)"
-        lines = _allowed(setting, family)
-        return Denial("no-listener-address-family-restricted", service, setting, words, lines)
-    needed = _forbids(listed, told[0]) if told is not None else None
+        lines = _allow_family_text(setting, family)
+        return SandboxDenial("no-listener-address-family-restricted", service, setting, words, lines)
+    needed = _forbidding_setting(listed, told[0]) if told is not None else None
     if told is not None and needed is not None:
         words = f"{service.name} ends over a socket of the family {told[0]}, which its unit forbids " \
                 "(RestrictAddressFamilies)"
-        lines = _allowed(needed, told[0])
-        return Denial("no-listener-address-family-restricted", service, needed, words, lines, said=told[1])
-    own = own_network(service)
-    if own is None or (condition(service) != "running" and not misses_its_machine(case, service)):
+        lines = _allow_family_text(needed, told[0])
+        return SandboxDenial("no-listener-address-family-restricted", service, needed, words, lines, log_line=told[1])
+    own = private_network_setting(service)
+    if own is None or (run_state_of(service) != "running" and not needs_host_network(case, service)):
         return None
     if own.key == "PrivateNetwork" and trouble.endpoint.unix is None:
         words = f"{service.name} runs in a network of its own (PrivateNetwork), where nginx cannot reach it"
-        return Denial("private-network-namespace", service, own, words, "PrivateNetwork=no\n")
-    if own.key == "NetworkNamespacePath" and _is_of_node(case, trouble.endpoint):
+        return SandboxDenial("private-network-namespace", service, own, words, "PrivateNetwork=no\n")
+    if own.key == "NetworkNamespacePath" and _is_on_own_machine(case, trouble.endpoint):
         words = f"{service.name} runs in the network {own.value} (NetworkNamespacePath), where nginx cannot reach it"
-        return Denial("private-network-namespace", service, own, words, "")
+        return SandboxDenial("private-network-namespace", service, own, words, "")
     return None
 
 
-def _is_of_node(case: Case, endpoint: Endpoint) -> bool:
+def _is_on_own_machine(case: Case, endpoint: Endpoint) -> bool:
     """An address of nginx's own machine: one that leads into another network may be served from there."""
     node = find_node(case.snapshot, endpoint.node)
     asked = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
@@ -217,7 +218,7 @@ def _is_of_node(case: Case, endpoint: Endpoint) -> bool:
     return bool(asked) and all(ip in held or ip.startswith("127.") or ip == "::1" for ip in asked)
 
 
-def _no_packets(case: Case, trouble: Trouble, service: Service) -> Denial | None:
+def _no_packets_denial(case: Case, trouble: FailingAddress, service: Service) -> SandboxDenial | None:
     """A listener that gets nothing while everything is denied and this machine is not allowed."""
     held = listener_at(trouble.endpoint)
     if held is None or held.queued or not service.running:
@@ -229,20 +230,20 @@ def _no_packets(case: Case, trouble: Trouble, service: Service) -> Denial | None
     if not denied or allowed & (_LOCAL | _EVERYWHERE) or trouble.endpoint.node != trouble.nginx.node:
         return None
     words = f"{service.name} may exchange no packets with this machine itself (IPAddressDeny)"
-    return Denial("ip-address-deny", service, denied[-1], words, "IPAddressAllow=localhost\n")
+    return SandboxDenial("ip-address-deny", service, denied[-1], words, "IPAddressAllow=localhost\n")
 
 
-def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
+def _finding(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Finding:
     service = denial.service
     shown = Evidence("unit", denial.setting.source.where, f"{denial.setting.key}={denial.setting.value}")
     evidence = (
-        shown, *(() if denial.said is None else (log_evidence(denial.said.text, denial.said.where),)),
-        state_evidence(service), *absent_evidence(trouble.endpoint),
+        shown, *(() if denial.log_line is None else (log_evidence(denial.log_line.text, denial.log_line.where),)),
+        state_evidence(service), *no_listener_evidence(trouble.endpoint),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
     )
     return Finding(
-        cause=CAUSE.id, variant=denial.variant, role="root", confidence=denial.confidence, summary=denial.words,
+        cause=CAUSE.id, variant=denial.variant, role="root", confidence=denial.confidence, summary=denial.summary,
         detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_repair(case, trouble, denial),),
@@ -251,29 +252,29 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
     )
 
 
-def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
-    from fixer.repairs.write_variables import drop_in  # only where it is found
+def _repair(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Repair:
+    from fixer.repairs.write_variables import write_drop_in  # only where it is found
 
     service = denial.service
-    if not denial.lines:
+    if not denial.drop_in_text:
         summary = f"let nginx reach {service.name}"
         manual = (f"give {denial.setting.value.rpartition('/')[2]} an address that nginx reaches (a veth pair) and "
                   f"point nginx there, let {service.name} listen on a unix socket, or take {denial.setting.key} out of "
                   f"{denial.setting.source.where}; then systemctl daemon-reload, and restart {service.name}")
         return Repair("let-nginx-reach-namespace", "manual", summary, (), manual=manual)
-    what = denial.lines.strip()
+    what = denial.drop_in_text.strip()
     summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"
     manual = f"allow it in {denial.setting.source.where}: {what}; systemctl daemon-reload, and restart {service.name}"
-    written = drop_in(case.snapshot, service, denial.lines, FILE)
-    if isinstance(written, NoPlace):
-        return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({written.why})")
+    written = write_drop_in(case.snapshot, service, denial.drop_in_text, SANDBOX_DROP_IN)
+    if isinstance(written, NotEditable):
+        return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({written.reason})")
     if service is trouble.nginx.service or service.unit is None:
         assert service.unit is not None
         rest: tuple[Step, ...] = (unit_action(service, service.unit, "restart", "requests under way are lost"),)
     else:
-        started = begin_steps(case.snapshot, service, trouble.endpoint)
-        if isinstance(started, NoPlace):
-            return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({started.why})")
+        started = start_or_restart_steps(case.snapshot, service, trouble.endpoint)
+        if isinstance(started, NotEditable):
+            return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({started.reason})")
         rest = started
     return Repair("loosen-sandbox", "disruptive", summary, (*written.steps, *rest))
 
@@ -293,89 +294,89 @@ CAUSE = Cause(
 
 # What a unit's own restrictions refuse to its program while it goes on until its last words: a family of sockets, a
 # system call that is answered with an error, memory that is written and executed.
-_LAST = 25               # lines: a traceback's own end, with the calls above it
-_CALL = 4                # lines: the call above its error
-_FAMILY = regex(r"\[Errno 97\]|Address family not supported by protocol|\bEAFNOSUPPORT\b")
-_OF_UNIX = regex(r"\bAF_UNIX\b|connection to /\S+ failed|\bunix:/")
-_NUMBERS = {"EPERM": 1, "EACCES": 13}
-_REFUSED = regex(r"\b(?:PermissionError|OSError): \[Errno (?P<number>\d+)\] [A-Za-z ]+$")
-_PLAIN_END = regex(r"^(?:\w+\.)*\w*(?:Error|Exception)\b")
-_EXECUTES = regex(r"write\+execute memory|unable to allocate section memory|allocate executable memory", 2)
-_MAPS = regex(r"\bPROT_EXEC\b")
-_NO_MEMORY = regex(r"^(?:PermissionError: \[Errno (?:1|13)\]|OSError: \[Errno 12\]|MemoryError\b)")
-_UNBOUND = regex(r"\[Errno 1\]|\bEPERM\b|[Oo]peration not permitted")
-_YES = frozenset({"yes", "true", "on", "1"})
+_TAIL_LINES = 25               # lines: a traceback's own end, with the calls above it
+_CALL_LINES = 4                # lines: the call above its error
+_FAMILY_ERROR = regex(r"\[Errno 97\]|Address family not supported by protocol|\bEAFNOSUPPORT\b")
+_UNIX_SOCKET_TEXT = regex(r"\bAF_UNIX\b|connection to /\S+ failed|\bunix:/")
+_ERRNO_NUMBERS = {"EPERM": 1, "EACCES": 13}
+_REFUSED_CALL = regex(r"\b(?:PermissionError|OSError): \[Errno (?P<number>\d+)\] [A-Za-z ]+$")
+_ERROR_LINE = regex(r"^(?:\w+\.)*\w*(?:Error|Exception)\b")
+_EXEC_MEMORY_ERROR = regex(r"write\+execute memory|unable to allocate section memory|allocate executable memory", 2)
+_MAP_CALL = regex(r"\bPROT_EXEC\b")
+_MAP_ERROR = regex(r"^(?:PermissionError: \[Errno (?:1|13)\]|OSError: \[Errno 12\]|MemoryError\b)")
+_BIND_ERROR = regex(r"\[Errno 1\]|\bEPERM\b|[Oo]peration not permitted")
+_TRUE_VALUES = frozenset({"yes", "true", "on", "1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedCall:
     """A call that was refused: the key of the setting that does it, the line that says it, and how sure that is."""
 
     key: str
-    words: str
-    lines: str                  # of a drop-in that allows it again
-    said: LogLine
+    summary: str
+    drop_in_text: str                  # of a drop-in that allows it again
+    log_line: LogLine
     confidence: Confidence
 
 
 def refused_family(lines: Sequence[LogLine], endpoint: str) -> tuple[str, LogLine] | None:
     """The family of sockets that its last words say it was refused, where they tell which; else `endpoint`,
     the one that nginx asks for. (A pair of sockets is never refused: the restriction is about socket() alone.)"""
-    own = own_lines(lines)[-_LAST:]
-    said = next((line for line in reversed(own) if _FAMILY.search(message(line))), None)
+    own = program_lines(lines)[-_TAIL_LINES:]
+    said = next((line for line in reversed(own) if _FAMILY_ERROR.search(message_of(line))), None)
     if said is None:
         return None
-    near = own[max(0, own.index(said) - _CALL):own.index(said) + 1]
-    return ("AF_UNIX" if any(_OF_UNIX.search(message(line)) for line in near) else endpoint), said
+    near = own[max(0, own.index(said) - _CALL_LINES):own.index(said) + 1]
+    return ("AF_UNIX" if any(_UNIX_SOCKET_TEXT.search(message_of(line)) for line in near) else endpoint), said
 
 
-def refused_call(service: Service, lines: Sequence[LogLine]) -> Refusal | None:
+def refused_call(service: Service, lines: Sequence[LogLine]) -> RefusedCall | None:
     """Its last words are the error that one of its unit's restrictions answers with."""
-    own = own_lines(lines)[-_LAST:]
-    last = next((line for line in reversed(own) if _PLAIN_END.search(message(line).strip())), None)
-    return _of_memory(service, own, last) or _of_filter(service, last) or _of_bind(service, own)
+    own = program_lines(lines)[-_TAIL_LINES:]
+    last = next((line for line in reversed(own) if _ERROR_LINE.search(message_of(line).strip())), None)
+    return _memory_refusal(service, own, last) or _filter_refusal(service, last) or _bind_refusal(service, own)
 
 
-def _of_memory(service: Service, own: Sequence[LogLine], last: LogLine | None) -> Refusal | None:
-    if (_value(service, "MemoryDenyWriteExecute") or "no").lower() not in _YES:
+def _memory_refusal(service: Service, own: Sequence[LogLine], last: LogLine | None) -> RefusedCall | None:
+    if (_setting_value(service, "MemoryDenyWriteExecute") or "no").lower() not in _TRUE_VALUES:
         return None
-    said = next((line for line in reversed(own) if _EXECUTES.search(message(line))), None)
-    mapped = any(_MAPS.search(message(line)) for line in own)
-    if said is None and mapped and last is not None and _NO_MEMORY.search(message(last).strip()):
+    said = next((line for line in reversed(own) if _EXEC_MEMORY_ERROR.search(message_of(line))), None)
+    mapped = any(_MAP_CALL.search(message_of(line)) for line in own)
+    if said is None and mapped and last is not None and _MAP_ERROR.search(message_of(last).strip()):
         said = last
     if said is None:
         return None
     words = f"{service.name} may have no memory that it writes and executes, and needs some"
-    return Refusal("MemoryDenyWriteExecute", words, "MemoryDenyWriteExecute=no\n", said, "certain")
+    return RefusedCall("MemoryDenyWriteExecute", words, "MemoryDenyWriteExecute=no\n", said, "certain")
 
 
-def _of_filter(service: Service, last: LogLine | None) -> Refusal | None:
+def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | None:
     """A filter that answers with an error rather than a signal: no path stands in it, as where a mode denies one."""
-    match = _REFUSED.search(message(last).strip()) if last is not None else None
-    number = (_value(service, "SystemCallErrorNumber") or "").upper()
+    match = _REFUSED_CALL.search(message_of(last).strip()) if last is not None else None
+    number = (_setting_value(service, "SystemCallErrorNumber") or "").upper()
     filtered = any(setting.key == "SystemCallFilter" for setting in service.settings)
-    if last is None or match is None or not filtered or match["number"] != str(_NUMBERS.get(number, number)):
+    if last is None or match is None or not filtered or match["number"] != str(_ERRNO_NUMBERS.get(number, number)):
         return None
     words = f"{service.name} ends over a call that its filter of system calls may have refused ({number})"
-    return Refusal("SystemCallFilter", words, "SystemCallFilter=\n", last, "likely")
+    return RefusedCall("SystemCallFilter", words, "SystemCallFilter=\n", last, "likely")
 
 
-def _of_bind(service: Service, own: Sequence[LogLine]) -> Refusal | None:
+def _bind_refusal(service: Service, own: Sequence[LogLine]) -> RefusedCall | None:
     """A port that it may not listen on: other than one below 1024 this is EPERM, and its list says which are denied."""
     ports = [b.port for b in service.bindings.value if b.port] if isinstance(service.bindings, Known) else []
-    said = next((line for line in reversed(own[-_LAST:]) if _UNBOUND.search(message(line))), None)
-    if said is None or not ports or _last(service, "SocketBindDeny") is None:
+    said = next((line for line in reversed(own[-_TAIL_LINES:]) if _BIND_ERROR.search(message_of(line))), None)
+    if said is None or not ports or _last_setting(service, "SocketBindDeny") is None:
         return None
     words = f"{service.name} may not listen on port {ports[0]}"
-    return Refusal("SocketBindDeny", words, f"SocketBindAllow=tcp:{ports[0]}\n", said, "certain")
+    return RefusedCall("SocketBindDeny", words, f"SocketBindAllow=tcp:{ports[0]}\n", said, "certain")
 
 
-def _value(service: Service, key: str) -> str | None:
-    found = _last(service, key)
+def _setting_value(service: Service, key: str) -> str | None:
+    found = _last_setting(service, key)
     return None if found is None else found.value.strip()
 
 
-def _last(service: Service, key: str) -> UnitValue | None:
+def _last_setting(service: Service, key: str) -> UnitValue | None:
     return next((s for s in reversed(service.unit_values) if s.key == key), None)
 
 
@@ -384,4 +385,4 @@ def setting_for(service: Service, key: str) -> UnitSetting | UnitValue | None:
     for of_list in reversed(service.settings):
         if of_list.key == key:
             return of_list
-    return _last(service, key)
+    return _last_setting(service, key)

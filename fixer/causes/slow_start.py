@@ -43,126 +43,134 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble, route_key
+from fixer.analysis.case import Case, FailingAddress, PortOwner, unique_route_id
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import LONG_QUEUED, queue_ages, queue_evidence, queued_words
-from fixer.analysis.dependency.startup_script import HeldUp, doing, not_started_text, script_of, waiting_script_evidence
+from fixer.analysis.dependency.start_order import LONG_QUEUED, awaited_unit_ages, queue_evidence, queued_start_text
+from fixer.analysis.dependency.startup_script import (
+    WaitingScript,
+    not_started_text,
+    running_command_text,
+    script_text,
+    waiting_script_evidence,
+)
 from fixer.analysis.evidence import (
-    absent_evidence,
     address_text,
+    age_text,
     bindings_of,
+    clock_of,
     config_evidence,
     endpoint_text,
-    keeper_of,
     listeners_on,
     log_evidence,
-    now_on,
+    no_listener_evidence,
     pids_of,
     processes_of,
-    say_age,
+    supervisor_name_of,
 )
-from fixer.analysis.exits.failed_run import fails_inside, has_come_up, has_failed, holds_a_socket
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.ownership.configured import is_watched
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.ownership.configured import is_supervised
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, one_kill, own_lines
-from fixer.analysis.service_state import condition, is_queued, only_waits, ran_since, state_evidence
+from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
+from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.redaction.values import redact_argv
-from fixer.repairs.start_service import end_wait
+from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
 
-LONG = 15.0       # seconds after which a person may ask what a start waits for
-_WORDS = 160
-YOUNG = 60.0      # seconds that a start may take and still be called a start
-_BEFORE = frozenset({("activating", "start-pre"), ("activating", "condition")})
+LONG_SECONDS = 15.0       # seconds after which a person may ask what a start waits for
+_MAX_COMMAND_TEXT = 160
+START_SECONDS = 60.0      # seconds that a start may take and still be called a start
+_PRE_START_STATES = frozenset({("activating", "start-pre"), ("activating", "condition")})
 
 
 def judge(case: Case) -> Verdict:
     """For every empty address: was its service started just now?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
         closed = is_closed(trouble.endpoint)
-        owner = sole_owner(case, trouble)
+        owner = only_owner(case, trouble)
         if closed is None:
             missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
         elif owner is None or not closed or owner.rule == "elsewhere":
-            ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
-        elif (held := _queued(case, trouble, owner) or _held_up(case, trouble, owner)) is not None:
+            ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
+        elif (held := _judge_queued(case, trouble, owner) or _judge_start_script(case, trouble, owner)) is not None:
             findings.setdefault(owner.service.id, held)
         elif _is_starting(case, trouble, owner):
-            findings.setdefault(owner.service.id, _found(case, trouble, owner))
+            findings.setdefault(owner.service.id, _starting_finding(case, trouble, owner))
         else:
             ruled.append(state_evidence(owner.service))
-    findings |= {f"{service.id}/health": _unhealthy(case, service) for service in _unwell(case)}
+    findings |= {f"{service.id}/health": _unhealthy_finding(case, service) for service in _unhealthy_containers(case)}
     return conclude(findings.values(), missing, ruled)
 
 
-def _unwell(case: Case) -> list[Service]:
+def _unhealthy_containers(case: Case) -> list[Service]:
     """Containers whose own check fails while nginx gets its answers from them."""
     return [
         service for service in case.snapshot.services
-        if service.container is not None and service.container.health == "unhealthy" and service.id in case.taken
-        and condition(service) == "running"
+        if service.container is not None and service.container.health == "unhealthy"
+        and service.id in case.services_in_use
+        and run_state_of(service) == "running"
     ]
 
 
-def _unhealthy(case: Case, service: Service) -> Finding:
-    box, facts = service.container, case.taken[service.id]
+def _unhealthy_finding(case: Case, service: Service) -> Finding:
+    box, facts = service.container, case.services_in_use[service.id]
     assert box is not None
-    from fixer.analysis.dependency.start_order import how_ended  # only where Docker calls one unhealthy
-    answers = [e for key, j in case.judged.items() if key == route_key(facts) for e in j.evidence[:1]]
+    from fixer.analysis.dependency.start_order import health_check_text  # only where Docker calls one unhealthy
+    answers = [e for key, j in case.verdicts.items() if key == unique_route_id(facts) for e in j.evidence[:1]]
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
         summary=(
             f"Docker calls {service.name} unhealthy, and nginx gets its answers from it: nginx does not look at that; "
-            f"the check itself asks for something else ({box.health_said or 'docker inspect shows its last words'})"
+            f"the check itself asks for something else ({box.health_output or 'docker inspect shows its last words'})"
         ),
         detail=(), routes=(facts.route.id,), service=service.name, node=service.node,
-        evidence=(Evidence("container", box.name, f"unhealthy{how_ended(box)}"), *answers), repairs=(),
+        evidence=(Evidence("container", box.name, f"unhealthy{health_check_text(box)}"), *answers), repairs=(),
     )
 
 
-def _queued(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+def _judge_queued(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """systemd has not come to its start."""
-    if not is_queued(owner.service):
+    if not is_start_queued(owner.service):
         return None
 
-    return queued_finding(case, trouble, owner.service, CAUSE.id, _waits(owner.service))
+    return queued_finding(case, trouble, owner.service, CAUSE.id, _wait_repairs(owner.service))
 
 
-def _held_up(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+def _judge_start_script(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """Its start script has not come to its server."""
-    if holds_a_socket(case, owner.service):
+    if has_listening_socket(case, owner.service):
         return None
-    from fixer.analysis.dependency.startup_script import held_up_at, since
+    from fixer.analysis.dependency.startup_script import find_waiting_script, waiting_seconds
 
-    held = held_up_at(case, trouble, owner)
+    held = find_waiting_script(case, trouble, owner)
     if held is None:
         return None
-    wait = () if since(case, held) >= YOUNG else _waits(owner.service)
+    wait = () if waiting_seconds(case, held) >= START_SECONDS else _wait_repairs(owner.service)
     return script_finding(case, held, CAUSE.id, "start-script-waits", wait)
 
 
-def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
+def _is_starting(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
     service = owner.service
-    if has_failed(case, service, trouble) or fails_inside(case, service, trouble):
+    if has_failed(case, service, trouble) or has_failing_workers(case, service, trouble):
         return False
-    begun = condition(service) in ("running", "starting") or one_kill(case.snapshot, service) is not None
-    if not (begun or has_come_up(case, service)):
+    begun = run_state_of(service) in ("running", "starting") or single_external_kill(case.snapshot, service) is not None
+    if not (begun or reached_serving(case, service)):
         return False
-    if holds_a_socket(case, service) or only_waits(service):
+    if has_listening_socket(case, service) or is_idle_container(service):
         return False
-    young = _in_start_pre(owner) or 0.0 <= now_on(case.snapshot, service.node) - _began(case, owner) < YOUNG
+    young = _is_in_start_pre(owner) or 0.0 <= clock_of(case.snapshot, service.node) - _started_at(case,
+                                                                                                  owner) < START_SECONDS
     return young and not reachable_listeners(case, trouble, owner)
 
 
-def _perhaps_its_own(case: Case, service: Service) -> str:
+def _unseen_socket_text(case: Case, service: Service) -> str:
     """A socket of that node of which nobody may see who holds it (no SYS_PTRACE in a container, not root), and that
     neither nginx nor another service is told to open: it may be this one's, which then listens elsewhere."""
     snapshot = case.snapshot
@@ -173,38 +181,38 @@ def _perhaps_its_own(case: Case, service: Service) -> str:
                  if line.family != "unix" and not pids_of(line) and line.port not in told), "")
 
 
-def _began(case: Case, owner: Owner) -> float:
+def _started_at(case: Case, owner: PortOwner) -> float:
     """When the present start began, 0.0 where that is not known."""
     service = owner.service
     if service.program is not None:
         return service.program.started_at
     if service.unit is None and service.container is None:
-        return _of_nobody(case, service)
-    return ran_since(service) if condition(service) == "running" else _changed_at(service)
+        return _unmanaged_started_at(case, service)
+    return start_time_of(service) if run_state_of(service) == "running" else _changed_at(service)
 
 
-def _of_nobody(case: Case, service: Service) -> float:
+def _unmanaged_started_at(case: Case, service: Service) -> float:
     """A program that somebody started by hand has its age from its oldest process. Below a supervisor of another kind
     (runit, pm2) it may have been started again and again, which nobody counts."""
     seen = processes_of(case.snapshot, service.node, service.pids)
     above = processes_of(case.snapshot, service.node, tuple(process.ppid for process in seen))
-    if not seen or any(keeper_of(process) for process in above) or is_watched([*seen], above):
+    if not seen or any(supervisor_name_of(process) for process in above) or is_supervised([*seen], above):
         return 0.0
     return min(process.started_at for process in seen)
 
 
-def _in_start_pre(owner: Owner) -> bool:
+def _is_in_start_pre(owner: PortOwner) -> bool:
     """Its manager still runs what comes before the program."""
     unit = owner.service.unit
-    return unit is not None and (unit.active_state, unit.sub_state) in _BEFORE
+    return unit is not None and (unit.active_state, unit.sub_state) in _PRE_START_STATES
 
 
-def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     service = owner.service
-    age = say_age(max(0.0, now_on(case.snapshot, service.node) - _began(case, owner)))
-    before = _in_start_pre(owner)
-    killed = one_kill(case.snapshot, service)
-    unseen = "" if before else _perhaps_its_own(case, service)
+    age = age_text(max(0.0, clock_of(case.snapshot, service.node) - _started_at(case, owner)))
+    before = _is_in_start_pre(owner)
+    killed = single_external_kill(case.snapshot, service)
+    unseen = "" if before else _unseen_socket_text(case, service)
     place = endpoint_text(trouble.endpoint)
     what = (f"its ExecStartPre still runs, so nothing listens at {place}" if before
             else f"does not listen at {place} yet")
@@ -212,29 +220,29 @@ def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         cause=CAUSE.id, variant="start-execstartpre-long" if before else "startup-slow", role="root",
         confidence="certain" if before else "possible" if unseen else "likely",
         summary=f"{service.name} was started {age} ago{', after a kill,' if killed is not None else ''} and {what}",
-        detail=_doing(case, service) if before else (
+        detail=_pre_start_texts(case, service) if before else (
             f"who holds {unseen} is not to be seen: where that is {service.name}, it listens there and not here",
         ) if unseen else (), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
-            state_evidence(service), *(_said(service) if before else ()),
+            state_evidence(service), *(_last_line_evidence(service) if before else ()),
             *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
         ))),
-        repairs=_waits(service),
+        repairs=_wait_repairs(service),
     )
 
 
-def _waits(service: Service) -> tuple[Repair, ...]:
+def _wait_repairs(service: Service) -> tuple[Repair, ...]:
     return (Repair("wait-for-start", "safe", f"wait until {service.name} listens", (), waits=True),)
 
 
-def _doing(case: Case, service: Service) -> tuple[str, ...]:
+def _pre_start_texts(case: Case, service: Service) -> tuple[str, ...]:
     """What runs before the program, and what ends it if it waits for ever: a person looks at what it waits for."""
     running = processes_of(case.snapshot, service.node, service.pids)
-    told = tuple(f"pid {p.pid} runs for {say_age(max(0.0, now_on(case.snapshot, service.node) - p.started_at))}: "
-                 f"{' '.join(redact_argv(list(p.argv)))[:_WORDS]}" for p in running[-1:])
-    if not told or now_on(case.snapshot, service.node) - _changed_at(service) < LONG:
+    told = tuple(f"pid {p.pid} runs for {age_text(max(0.0, clock_of(case.snapshot, service.node) - p.started_at))}: "
+                 f"{' '.join(redact_argv(list(p.argv)))[:_MAX_COMMAND_TEXT]}" for p in running[-1:])
+    if not told or clock_of(case.snapshot, service.node) - _changed_at(service) < LONG_SECONDS:
         return told
     return (*told, "if it takes longer than it should, see what it waits for (a lock in a database, another system): "
             "nothing listens before it ends")
@@ -244,8 +252,8 @@ def _changed_at(service: Service) -> float:
     return service.unit.state_change if service.unit is not None else 0.0
 
 
-def _said(service: Service) -> tuple[Evidence, ...]:
-    return tuple(log_evidence(line.text, line.where) for line in own_lines(lines_of(service))[-1:])
+def _last_line_evidence(service: Service) -> tuple[Evidence, ...]:
+    return tuple(log_evidence(line.text, line.where) for line in program_lines(lines_of(service))[-1:])
 
 
 CAUSE = Cause(
@@ -261,9 +269,9 @@ CAUSE = Cause(
 )
 
 
-def script_finding(case: Case, one: HeldUp, cause: str, variant: str, wait: tuple[Repair, ...]) -> Finding:
+def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wait: tuple[Repair, ...]) -> Finding:
     """It waits for a file, or for something that is not to be seen: a person looks. `wait` where it is young."""
-    file = next((r for r, needed in one.unmet if needed is None), None)
+    file = next((r for r, needed in one.unmet_dependencies if needed is None), None)
     name = one.service.name
     if file is not None:
         what = f": it waits for {file.path}, which is not there" if file.wanted else (
@@ -272,14 +280,14 @@ def script_finding(case: Case, one: HeldUp, cause: str, variant: str, wait: tupl
                 f"that) and let it, or correct that line; {name} then goes on by itself")
     else:
         what = ""
-        now = doing(case, one)
-        todo = (f"see what {script_of(one)} waits for ({now or 'nothing but a pause of it was seen'}) and bring that "
+        now = running_command_text(case, one)
+        todo = (f"see what {script_text(one)} waits for ({now or 'nothing but a pause of it was seen'}) and bring that "
                 f"back, or correct the script; then restart {name}")
     repair = Repair("mend-script", "manual", f"let the script of {name} go on", (), manual=todo)
     return Finding(
         cause=cause, variant=variant, role="root", confidence="likely",
-        summary=f"{not_started_text(case, one)}{what}", detail=tuple(filter(None, (doing(case, one),))),
-        routes=one.trouble.route_ids, service=name, node=one.service.node,
+        summary=f"{not_started_text(case, one)}{what}", detail=tuple(filter(None, (running_command_text(case, one),))),
+        routes=one.failing_address.route_ids, service=name, node=one.service.node,
         evidence=waiting_script_evidence(case, one, ()),
         repairs=(*wait, repair), explains=("wrong-port", "backend-down"),
     )
@@ -288,19 +296,20 @@ def script_finding(case: Case, one: HeldUp, cause: str, variant: str, wait: tupl
 # A service whose start is queued behind units that are not up yet.
 
 
-def queued_finding(case: Case, trouble: Trouble, service: Service, cause: str, wait: tuple[Repair, ...]) -> Finding:
+def queued_finding(case: Case, trouble: FailingAddress, service: Service, cause: str,
+                   wait: tuple[Repair, ...]) -> Finding:
     """Its turn comes when they are up, or stopped; `wait` where that may be soon."""
-    ages = queue_ages(case, service)
+    ages = awaited_unit_ages(case, service)
     young = all(age is not None and age < LONG_QUEUED for age in ages.values())
     return Finding(
         cause=cause, variant="start-job-queued", role="root", confidence="certain",
-        summary=f"{queued_words(service)}; nothing listens at {endpoint_text(trouble.endpoint)}",
-        detail=tuple(f"{name}: for {say_age(age)}" for name, age in ages.items() if age is not None),
+        summary=f"{queued_start_text(service)}; nothing listens at {endpoint_text(trouble.endpoint)}",
+        detail=tuple(f"{name}: for {age_text(age)}" for name, age in ages.items() if age is not None),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *queue_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
         ))),
-        repairs=(*(wait if young else ()), end_wait(service)),
+        repairs=(*(wait if young else ()), end_wait_repair(service)),
     )

@@ -42,59 +42,65 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text, line_text, listener_at, now_on, place
-from fixer.analysis.load.pressure import begins
-from fixer.analysis.nginx_errors import events_for, fresh_by_route, is_read_timeout, say_routes, symptom_evidence
-from fixer.analysis.route_verdict import Judged
-from fixer.analysis.service_state import ran_since
+from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, file_line_text, line_text, listener_at
+from fixer.analysis.load.pressure import has_partial_answer
+from fixer.analysis.nginx_errors import (
+    events_for,
+    is_read_timeout,
+    recent_lines_by_route,
+    routes_text,
+    symptom_evidence,
+)
+from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
-from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of
-from fixer.repairs.nginx_directives import Set, set_in_locations
+from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
+from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
-STILL = 15.0       # seconds: the last such line must be that young
-SEVERAL = 3        # lines within a minute that are more than one visitor's bad luck
-QUICK = 1000.0     # milliseconds: an answer that came within is no sign of load
-USUAL = 60.0       # seconds: what nginx itself waits where nothing is said
-KEY = "seconds"
-_FEW = 4           # connections that are ours and nginx's own for us
-_POOL = 40         # connections: so many at once may fill a pool of threads, which is load
+LAST_EVENT_SECONDS = 15.0       # seconds: the last such line must be that young
+MIN_EVENTS = 3        # lines within a minute that are more than one visitor's bad luck
+QUICK_MS = 1000.0     # milliseconds: an answer that came within is no sign of load
+DEFAULT_SECONDS = 60.0       # seconds: what nginx itself waits where nothing is said
+INPUT_KEY = "seconds"
+_OWN_CONNECTIONS = 4           # connections that are ours and nginx's own for us
+_POOL_CONNECTIONS = 40         # connections: so many at once may fill a pool of threads, which is load
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _TimedOutRoute:
     """One route whose requests run into a limit while its backend is well."""
 
     nginx: Nginx
-    judged: Judged
-    late: tuple[ErrorEvent, ...]
-    none_left: tuple[ErrorEvent, ...]
+    verdict: RouteVerdict
+    timeouts: tuple[ErrorEvent, ...]
+    no_live_upstream: tuple[ErrorEvent, ...]
     endpoints: tuple[Endpoint, ...]
-    sending: bool
-    measured: bool = False      # asked directly, this very page took longer than nginx waits
+    is_sending: bool
+    is_measured: bool = False      # asked directly, this very page took longer than nginx waits
 
     @property
     def limit(self) -> float:
         """The seconds after which nginx gave up."""
-        route = self.judged.facts.route
-        return route.send_timeout if self.sending else route.read_timeout
+        route = self.verdict.facts.route
+        return route.send_timeout if self.is_sending else route.read_timeout
 
     @property
     def directive(self) -> str:
         """Its name."""
-        family = self.judged.facts.route.kind.removesuffix("_pass")
-        return f"{family}_{'send' if self.sending else 'read'}_timeout"
+        family = self.verdict.facts.route.kind.removesuffix("_pass")
+        return f"{family}_{'send' if self.is_sending else 'read'}_timeout"
 
 
 def judge(case: Case) -> Verdict:
     """For every route with several time-outs lately: does its backend answer at once, with nobody waiting?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
@@ -106,7 +112,7 @@ def judge(case: Case) -> Verdict:
                     missing.append(outcome)
                 case Evidence():
                     ruled.append(outcome)
-    for told in trickling(case):
+    for told in judge_trickling(case):
         if isinstance(told, Finding):
             findings.append(told)
         else:
@@ -114,17 +120,17 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _is_late(event: ErrorEvent) -> bool:
+def _is_timeout(event: ErrorEvent) -> bool:
     return is_read_timeout(event) or (event.errno == 110 and event.phase.startswith("sending request"))
 
 
-def _is_none_left(event: ErrorEvent) -> bool:
+def _is_no_live_upstream(event: ErrorEvent) -> bool:
     return event.message.startswith("no live upstreams")
 
 
 def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]:
-    late = fresh_by_route(case, nginx, _is_late)
-    none_left = fresh_by_route(case, nginx, _is_none_left) if late else {}
+    late = recent_lines_by_route(case, nginx, _is_timeout)
+    none_left = recent_lines_by_route(case, nginx, _is_no_live_upstream) if late else {}
     gone: dict[str, tuple[ErrorEvent, ...]] = {}
     for judged, events in none_left.values():       # several locations may hand to one group
         group = judged.facts.route.upstream
@@ -135,100 +141,105 @@ def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]
 
 
 def _judge_route(
-    case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], none_left: tuple[ErrorEvent, ...],
+    case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], none_left: tuple[ErrorEvent, ...],
 ) -> Finding | str | Evidence:
     last = events[-1]
     shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}")
     endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
     # one late page takes each server of a group for dead, and for some seconds nobody comes as far as to be late
-    all_gone = len(endpoints) > 1 and len(none_left) >= SEVERAL and len(events) >= len(endpoints)
-    if judged.state == "failing" and endpoints and all(_takes_longer(e, judged) for e in endpoints):
-        return _found(case, _Seen(nginx, judged, events, none_left, endpoints, sending=False, measured=True))
-    if not endpoints or (len(events) < SEVERAL and not all_gone):
+    all_gone = len(endpoints) > 1 and len(none_left) >= MIN_EVENTS and len(events) >= len(endpoints)
+    if judged.state == "failing" and endpoints and all(_is_slower_than_limit(e, judged) for e in endpoints):
+        return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, is_sending=False,
+                                                     is_measured=True))
+    if not endpoints or (len(events) < MIN_EVENTS and not all_gone):
         return shown
     if any(isinstance(e.http, Unknown) for e in endpoints):
         return f"whether {endpoint_text(endpoints[0])} answers when asked directly"
     newest = max(line.at for line in (last, *none_left))
-    if now_on(case.snapshot, nginx.node) - newest > STILL or any(_was_asked(e, endpoints, judged) for e in events):
+    if clock_of(case.snapshot, nginx.node) - newest > LAST_EVENT_SECONDS or any(_is_about_asked_path(
+        e, endpoints, judged) for e in events):
         return shown        # over, or late for what answers at once now: it was another trouble
-    if any(_is_strangers(case, e, events) for e in endpoints):
+    if any(_is_from_other_process(case, e, events) for e in endpoints):
         return shown
-    if any(not _is_at_ease(e) for e in endpoints) or not (judged.state == "ok" or none_left):
+    if any(not _has_spare_capacity(e) for e in endpoints) or not (judged.state == "ok" or none_left):
         return shown
     sending = sum("sending" in e.phase for e in events) * 2 > len(events)
-    return _found(case, _Seen(nginx, judged, events, none_left, endpoints, sending))
+    return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, sending))
 
 
-def _was_asked(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: Judged) -> bool:
+def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: RouteVerdict) -> bool:
     """It is about a path that we asked for too."""
     path = "".join(event.request.split(" ")[1:2]).partition("?")[0]
     return path in {judged.facts.route.path, *(e.path for e in endpoints)}
 
 
-def _takes_longer(endpoint: Endpoint, judged: Judged) -> bool:
+def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:
     """It answered the same page well, with nobody waiting before us, after the time that nginx gives it."""
     held, http, route = listener_at(endpoint), endpoint.http, judged.facts.route
     if not isinstance(http, Known) or endpoint.path != route.path:
         return False
-    if held is not None and (held.queued > 0 or held.established > _FEW):
+    if held is not None and (held.queued > 0 or held.established > _OWN_CONNECTIONS):
         return False
     status = http.value.status
     return status is not None and status < 500 and http.value.ms > route.read_timeout * 1000
 
 
-def _is_strangers(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
+def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
     """Another process than the service's answers there, or the service began anew after those lines."""
-    if endpoint.holder is not None and endpoint.service not in (None, endpoint.holder):
+    if endpoint.listening_service is not None and endpoint.configured_service not in (None, endpoint.listening_service):
         return True
-    service = case.service(endpoint.service)
-    return service is not None and events[0].at < ran_since(service)
+    service = case.service(endpoint.configured_service)
+    return service is not None and events[0].at < start_time_of(service)
 
 
-def _is_at_ease(endpoint: Endpoint) -> bool:
+def _has_spare_capacity(endpoint: Endpoint) -> bool:
     """It answers a question at once, and neither its queue nor a pool of threads can be full."""
     held = listener_at(endpoint)
-    if held is not None and (held.queued > 0 or held.established >= _POOL):
+    if held is not None and (held.queued > 0 or held.established >= _POOL_CONNECTIONS):
         return False
     http = endpoint.http
-    return isinstance(http, Known) and http.value.status is not None and http.value.ms < QUICK
+    return isinstance(http, Known) and http.value.status is not None and http.value.ms < QUICK_MS
 
 
-def _found(case: Case, seen: _Seen) -> Finding:
-    route, last = seen.judged.facts.route, seen.late[-1]
-    several = len(route.servers) > 1 and bool(seen.none_left)
-    variant = "send-timeout-upload" if seen.sending else (
+def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
+    route, last = seen.verdict.facts.route, seen.timeouts[-1]
+    several = len(route.servers) > 1 and bool(seen.no_live_upstream)
+    variant = "send-timeout-upload" if seen.is_sending else (
         "retry-multiplies-timeout" if several else "read-timeout-too-short")
-    what = "the upload was not read" if seen.sending else "pages need longer"
+    what = "the upload was not read" if seen.is_sending else "pages need longer"
     summary = (
-        f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.late)} times within a minute): {what}; "
-        + (f"this one took {max(map(_took, seen.endpoints)):.1f} s when asked directly" if seen.measured else
+        f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.timeouts)} times within a minute): "
+        f"{what}; "
+        + (f"this one took {max(map(_answer_seconds, seen.endpoints)):.1f} s when asked directly" if seen.is_measured
+           else
            "the backend answers other requests at once")
     )
     if several:
-        summary += f"; each try counts against its server, so nginx has none left ({len(seen.none_left)} times)"
+        summary += f"; each try counts against its server, so nginx has none left ({len(seen.no_live_upstream)} times)"
     direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
-    lines = (Evidence("nginx-log", last.where, f"{len(seen.late)} times within a minute: {last.raw[:300]}"),
-             *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.none_left[-1:]))
+    lines = (Evidence("nginx-log", last.where, f"{len(seen.timeouts)} times within a minute: {last.raw[:300]}"),
+             *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.no_live_upstream[-1:]))
     text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
-    config = Evidence("nginx-config", place(case.snapshot, seen.nginx.node, route.source.file, route.source.line),
+    config = Evidence("nginx-config",
+                      file_line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line),
                       text or route.pass_text)
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="likely", summary=summary, detail=(),
-        routes=tuple(dict.fromkeys((route.id, *(_of_group(case, seen) if several else ())))), service=None,
+        routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))), service=None,
         node=seen.nginx.node, evidence=(*lines, config, *direct),
-        repairs=(_mend_backend(seen) if seen.sending else _raise(case, seen),),
+        repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
         explains=("no-live-upstreams", "nginx-not-reloaded"),
     )
 
 
-def _of_group(case: Case, seen: _Seen) -> tuple[str, ...]:
+def _group_routes(case: Case, seen: _TimedOutRoute) -> tuple[str, ...]:
     """Whatever else nginx hands to the group of which it has no server left fails with it."""
-    group = seen.judged.facts.route.upstream
-    return tuple(j.facts.route.id for j in case.judged.values() if group and j.facts.route.upstream == group
+    group = seen.verdict.facts.route.upstream
+    return tuple(j.facts.route.id for j in case.verdicts.values() if group and j.facts.route.upstream == group
                  and j.state in ("failing", "degraded") and seen.nginx.serves(j.facts))
 
 
-def _took(endpoint: Endpoint) -> float:
+def _answer_seconds(endpoint: Endpoint) -> float:
     return endpoint.http.value.ms / 1000 if isinstance(endpoint.http, Known) else 0.0
 
 
@@ -238,31 +249,34 @@ def _answer_evidence(endpoint: Endpoint) -> Evidence:
     return Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", text)
 
 
-def _mend_backend(seen: _Seen) -> Repair:
+def _mend_upload_repair(seen: _TimedOutRoute) -> Repair:
     manual = (
-        f"the backend of {seen.judged.facts.route.location} takes connections and does not read what is sent: mend its "
+        f"the backend of {seen.verdict.facts.route.location} takes connections and does not read what is sent: mend "
+        f"its "
         f"upload; {seen.directive} only sets how long nginx waits for it"
     )
     return Repair("mend-upload", "manual", "let the backend read uploads", (), manual=manual)
 
 
-def _raise(case: Case, seen: _Seen) -> Repair:
-    route = seen.judged.facts.route
-    default = f"{USUAL:g}" if seen.limit < USUAL else None
-    need = Need(KEY, "value", f"how many seconds a page of {route.location} may take; nginx waits {seen.limit:g} now",
+def _raise_timeout_repair(case: Case, seen: _TimedOutRoute) -> Repair:
+    route = seen.verdict.facts.route
+    default = f"{DEFAULT_SECONDS:g}" if seen.limit < DEFAULT_SECONDS else None
+    need = Need(INPUT_KEY, "value",
+                f"how many seconds a page of {route.location} may take; nginx waits {seen.limit:g} now",
                 default=default, pattern="[1-9][0-9]{0,4}")
-    chosen = case.inputs.get(KEY, default)
+    chosen = case.inputs.get(INPUT_KEY, default)
     summary = f"let nginx wait longer for {route.location} ({seen.directive}, now {seen.limit:g} s)"
     if chosen is None:
         return Repair("raise-time-limit", "safe", summary, (), (need,))
-    edit = set_in_locations(case.snapshot, seen.nginx, [Set(route, seen.directive, f"{chosen}s")], summary)
-    if isinstance(edit, NoPlace):
+    edit = set_directives(case.snapshot, seen.nginx, [DirectiveValue(route, seen.directive, f"{chosen}s")], summary)
+    if isinstance(edit, NotEditable):
         where = f"{route.source.file}:{route.source.line}"
-        manual = f"set {seen.directive} {chosen}s in the location at {where}: {edit.why}"
+        manual = f"set {seen.directive} {chosen}s in the location at {where}: {edit.reason}"
         return Repair("raise-time-limit", "manual", summary, (), (need,), manual)
-    summary = f"{seen.directive} {chosen}s instead of {seen.limit:g} s at {edit.where[0]}{overwriters((edit.place,))}"
-    return Repair("raise-time-limit", risk_of((edit.place,), "safe"), summary,
-                  (edit.step, *nginx_steps(case.snapshot, seen.nginx)), (need,))
+    summary = (f"{seen.directive} {chosen}s instead of {seen.limit:g} s at "
+               f"{edit.where[0]}{overwriters_text((edit.file,))}")
+    return Repair("raise-time-limit", edit_risk((edit.file,), "safe"), summary,
+                  (edit.step, *check_and_reload_steps(case.snapshot, seen.nginx)), (need,))
 
 
 CAUSE = Cause(
@@ -276,38 +290,38 @@ CAUSE = Cause(
 )
 
 # A backend that begins its answer and does not come to the end of the header in the time that nginx gives it.
-_KEPT_COMING = 500.0     # milliseconds between the first and the last byte: no packet that was merely cut in two
+_MIN_GROWING_MS = 500.0     # milliseconds between the first and the last byte: no packet that was merely cut in two
 
 
-def trickling(case: Case) -> Iterator[Finding | str]:
+def judge_trickling(case: Case) -> Iterator[Finding | str]:
     """One finding for each such address whose visitors were let down; else what is not known yet."""
-    for trouble in case.troubles:
-        if not begins(trouble.endpoint):
+    for trouble in case.failing_addresses:
+        if not has_partial_answer(trouble.endpoint):
             continue
-        if _lets_down(case, trouble):
+        if _has_given_up(case, trouble):
             yield _trickling_finding(case, trouble)
         else:
             where = endpoint_text(trouble.endpoint)
             yield f"whether {where} ends its header in time: nobody was let down so far (--wait 60 tells)"
 
 
-def _lets_down(case: Case, trouble: Trouble) -> bool:
+def _has_given_up(case: Case, trouble: FailingAddress) -> bool:
     """nginx gave up waiting: it told us so now, or its log tells of somebody else since the backend runs."""
-    if any(probe.status == 504 for judged in trouble.judged if isinstance(judged.facts.probes, Known)
+    if any(probe.status == 504 for judged in trouble.verdicts if isinstance(judged.facts.probes, Known)
            for probe in judged.facts.probes.value):
         return True
-    service = case.service(trouble.endpoint.service)
-    since = ran_since(service) if service is not None else 0.0
+    service = case.service(trouble.endpoint.configured_service)
+    since = start_time_of(service) if service is not None else 0.0
     return any(event.at >= since for event in events_for(case, trouble, is_read_timeout))
 
 
-def _trickling_finding(case: Case, trouble: Trouble) -> Finding:
+def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     assert isinstance(endpoint.http, Known)
     http = endpoint.http.value
-    service = case.service(endpoint.service)
+    service = case.service(endpoint.configured_service)
     name = service.name if service is not None else f"what listens at {endpoint_text(endpoint)}"
-    kept = http.growing is not None and http.growing >= _KEPT_COMING
+    kept = http.growing is not None and http.growing >= _MIN_GROWING_MS
     manner = f", a little at a time for {http.growing / 1000:.1f} s" if kept and http.growing is not None else ""
     told = f"{http.arrived} bytes of a header came within {http.ms / 1000:.1f} s{manner}, and not its end"
     family = route.kind.removesuffix("_pass")
@@ -319,7 +333,7 @@ def _trickling_finding(case: Case, trouble: Trouble) -> Finding:
     return Finding(
         cause="timeout-too-short", variant="header-trickle-timeout", role="root",
         confidence="certain" if kept else "likely",
-        summary=f"{name} begins its answers to {say_routes(trouble)} and does not end the header within the "
+        summary=f"{name} begins its answers to {routes_text(trouble)} and does not end the header within the "
                 f"{route.read_timeout:g} s that nginx waits",
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=endpoint.node or trouble.nginx.node,

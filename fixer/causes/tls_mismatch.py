@@ -33,7 +33,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Verdict
 from fixer.model.snapshot import ErrorEvent
 
-_SAID = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"
+_VERSION_ERROR = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"
               r"no protocols available)")
 
 
@@ -43,7 +43,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_mismatch(event: ErrorEvent) -> bool:
-    return _SAID.match(event.message) is not None
+    return _VERSION_ERROR.match(event.message) is not None
 
 
 CAUSE = Cause(

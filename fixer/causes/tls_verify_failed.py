@@ -38,7 +38,7 @@ from fixer.findings.tls_handshake import handshake_verdict
 from fixer.model.diagnosis import Verdict
 from fixer.model.snapshot import ErrorEvent
 
-_SAID = ("upstream SSL certificate verify error: (", 'upstream SSL certificate does not match "')
+_VERIFY_ERRORS = ("upstream SSL certificate verify error: (", 'upstream SSL certificate does not match "')
 
 
 def judge(case: Case) -> Verdict:
@@ -47,7 +47,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_untrusted(event: ErrorEvent) -> bool:
-    return event.message.startswith(_SAID)
+    return event.message.startswith(_VERIFY_ERRORS)
 
 
 CAUSE = Cause(

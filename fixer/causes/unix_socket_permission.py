@@ -33,31 +33,31 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble, is_answering
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress, is_answering
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, processes_of
-from fixer.analysis.exits.path_access import Account, account_of, group_name, may, rows
-from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.analysis.selinux_denials import audit_evidence, refusals
-from fixer.formats.start_files import way_to
+from fixer.analysis.exits.path_access import Account, find_account, group_name, has_permission, read_account_file
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.selinux_denials import audit_evidence, recent_denials
+from fixer.formats.start_files import path_and_parents
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service, Snapshot
-from fixer.repairs.command_options import edit_word
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.command_options import edit_argument
+from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
-from fixer.repairs.write_variables import drop_in
+from fixer.repairs.write_variables import write_drop_in
 
-FILE = "50-badgateway-socket.conf"
+SOCKET_DROP_IN = "50-badgateway-socket.conf"
 
 
-_MASK = regex(r"^[0-7]{2,4}$")
+_UMASK = regex(r"^[0-7]{2,4}$")
 
 @dataclass(frozen=True, slots=True)
-class _Shut:
+class _ClosedPath:
     """One folder, or the socket, that an account may not use."""
 
     path: str
@@ -65,17 +65,17 @@ class _Shut:
     bit: int
 
     @property
-    def open_to_group(self) -> bool:
+    def is_open_to_group(self) -> bool:
         """Whether its group may."""
         return bool(self.stat.mode >> 3 & self.bit)
 
 
 def judge(case: Case) -> Verdict:
     """For every socket that nginx was denied though it answers: what on the way stops it?"""
-    return conclude(*by_trouble(case, _judge_trouble))
+    return conclude(*for_each_failing_address(case, _judge_address))
 
 
-def _denied(event: ErrorEvent) -> bool:
+def _is_connect_denied(event: ErrorEvent) -> bool:
     return event.errno == 13 and "connecting" in event.phase and event.message.startswith("connect()")
 
 
@@ -85,23 +85,23 @@ def _is_alive(endpoint: Endpoint) -> bool:
     return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
-    if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, _denied):
+    if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, _is_connect_denied):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    account = _account(case.snapshot, trouble)
+    account = _worker_account(case.snapshot, trouble)
     if account is None:
         return f"which groups the account of nginx's workers on {trouble.nginx.node} has"
     node = find_node(case.snapshot, trouble.nginx.node)
     stats = dict(node.files) if node is not None else {}
-    way = way_to(endpoint.unix)
+    way = path_and_parents(endpoint.unix)
     if any(path not in stats for path in way):
         return f"modes and owners on the way to {endpoint_text(endpoint)}"
     shut = tuple(
-        _Shut(path, stats[path], 2 if path == way[-1] else 1) for path in way
-        if stats[path].kind != "link" and not may(stats[path], account, 2 if path == way[-1] else 1)
+        _ClosedPath(path, stats[path], 2 if path == way[-1] else 1) for path in way
+        if stats[path].kind != "link" and not has_permission(stats[path], account, 2 if path == way[-1] else 1)
     )
-    if not shut and (refused := refusals(case, trouble)):       # mac-denied names it
+    if not shut and (refused := recent_denials(case, trouble)):       # mac-denied names it
         return audit_evidence(refused[-1])
     if not shut:
         return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it (an access list? "
@@ -109,42 +109,43 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     return _found(case, trouble, account, shut)
 
 
-def _account(snapshot: Snapshot, trouble: Trouble) -> Account | None:
+def _worker_account(snapshot: Snapshot, trouble: FailingAddress) -> Account | None:
     """The workers' account, by the machine's own files; None where these do not have it."""
     nginx = trouble.nginx
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
-    return account_of(snapshot, nginx.node, workers[0].uid) if workers else None
+    return find_account(snapshot, nginx.node, workers[0].uid) if workers else None
 
 
-def _found(case: Case, trouble: Trouble, account: Account, shut: tuple[_Shut, ...]) -> Finding:
+def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[_ClosedPath, ...]) -> Finding:
     endpoint, first = trouble.endpoint, shut[0]
-    service = case.service(endpoint.holder) or case.service(endpoint.service)
+    service = case.service(endpoint.listening_service) or case.service(endpoint.configured_service)
     what = "write to the socket" if first.bit == 2 else "pass the folder"
     return Finding(
         cause=CAUSE.id, variant="unix-socket-permission", role="root", confidence="certain",
-        summary=f"nginx's account {account.name} may not {what} {first.path} ({_said(first)}): {say_routes(trouble)}",
+        summary=f"nginx's account {account.name} may not {what} {first.path} ({_mode_text(first)}): "
+        f"{routes_text(trouble)}",
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *(Evidence("file", s.path, _said(s)) for s in shut),
+            *(Evidence("file", s.path, _mode_text(s)) for s in shut),
             Evidence("process", "nginx worker", f"{account.name}, uid {account.uid}, groups "
                      + ", ".join(map(str, sorted(account.gids)))),
-            *symptom_evidence(case, trouble, _denied),
+            *symptom_evidence(case, trouble, _is_connect_denied),
         ))),
         repairs=(_repair(case, trouble, service, account, shut),),
     )
 
 
-def _said(shut: _Shut) -> str:
+def _mode_text(shut: _ClosedPath) -> str:
     return f"mode {shut.stat.mode & 0o7777:04o}, owner {shut.stat.uid}:{shut.stat.gid}"
 
 
-def _repair(case: Case, trouble: Trouble, service: Service | None, account: Account,
-            shut: tuple[_Shut, ...]) -> Repair:
+def _repair(case: Case, trouble: FailingAddress, service: Service | None, account: Account,
+            shut: tuple[_ClosedPath, ...]) -> Repair:
     told = "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
     by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (),
-                     manual=f"{told}: {_opening(service, account, shut)}")
+                     manual=f"{told}: {_open_path_text(service, account, shut)}")
     if service is not None and service.socket is not None:
         unit = service.socket.name       # systemd makes the socket: the application has no say
         return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
@@ -159,29 +160,29 @@ def _repair(case: Case, trouble: Trouble, service: Service | None, account: Acco
             "until its next start only"))
     if service is None or service.unit is None:
         return by_hand
-    wider = _wider_umask(case, trouble, service, account, shut) if service.runtime == "gunicorn" else None
+    wider = _umask_repair(case, trouble, service, account, shut) if service.runtime == "gunicorn" else None
     if wider is not None:
         return wider
     own = _runtime_folders(service)
     if all(s.path in own for s in shut) and len(shut) == 1:
         lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
         does = f"let others pass through {shut[0].path}"
-    elif account.group and all(s.open_to_group and (s.bit == 2 or s.path in own) for s in shut):
-        groups = rows(case.snapshot, service.node, "/etc/group")
+    elif account.group and all(s.is_open_to_group and (s.bit == 2 or s.path in own) for s in shut):
+        groups = read_account_file(case.snapshot, service.node, "/etc/group")
         kept = group_name(groups, shut[0].stat.gid)
         further = f"SupplementaryGroups={kept}\n" if kept and shut[0].stat.gid else ""
         lines, repair_id = f"Group={account.group}\n{further}", "share-group"
         does = f"give {service.name} the group {account.group}"
     else:
         return by_hand
-    written = drop_in(case.snapshot, service, lines, FILE)
-    if isinstance(written, NoPlace):
-        return Repair(repair_id, "manual", does, (), manual=f"{does}: {lines.strip()} in its unit; {written.why}")
+    written = write_drop_in(case.snapshot, service, lines, SOCKET_DROP_IN)
+    if isinstance(written, NotEditable):
+        return Repair(repair_id, "manual", does, (), manual=f"{does}: {lines.strip()} in its unit; {written.reason}")
     steps = (*written.steps, *restart_steps(case.snapshot, service, trouble.endpoint))
     return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
 
 
-def _opening(service: Service | None, account: Account, shut: tuple[_Shut, ...]) -> str:
+def _open_path_text(service: Service | None, account: Account, shut: tuple[_ClosedPath, ...]) -> str:
     """What a person does about each kind of place that is closed."""
     group = account.group or account.name
     words = [f"chmod o+x {s.path} lets others pass through it, and see nothing of what lies in it" for s in shut
@@ -198,20 +199,20 @@ def _opening(service: Service | None, account: Account, shut: tuple[_Shut, ...])
     return "; ".join(words)
 
 
-def _wider_umask(case: Case, trouble: Trouble, service: Service, account: Account,
-                 shut: tuple[_Shut, ...]) -> Repair | None:
+def _umask_repair(case: Case, trouble: FailingAddress, service: Service, account: Account,
+                 shut: tuple[_ClosedPath, ...]) -> Repair | None:
     """The socket has nginx's group by now, and only what gunicorn is told of its mode keeps the group out."""
     if len(shut) != 1 or shut[0].bit != 2 or shut[0].stat.gid not in account.gids or not shut[0].stat.gid:
         return None
     words = service.command
     at = next((i for i in range(1, len(words)) if words[i - 1].text in ("-m", "--umask")), None)
     mask = words[at].text if at is not None else ""
-    if at is None or not _MASK.match(mask) or not int(mask, 8) & 0o020:
+    if at is None or not _UMASK.match(mask) or not int(mask, 8) & 0o020:
         return None
     wanted = f"{mask[:-2]}0{mask[-1]}"
-    edit = edit_word(case.snapshot, service, words[at], wanted, f"a umask of {wanted}")
+    edit = edit_argument(case.snapshot, service, words[at], wanted, f"a umask of {wanted}")
     steps = restart_steps(case.snapshot, service, trouble.endpoint)
-    if isinstance(edit, NoPlace) or not steps:
+    if isinstance(edit, NotEditable) or not steps:
         return None
     group = account.group or account.name
     does = f"let the group {group} use the socket of {service.name} (umask {wanted}, now {mask})"

@@ -28,44 +28,49 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
-from fixer.analysis.nginx_errors import is_cut_off, say_routes, symptom_evidence
+from fixer.analysis.nginx_errors import is_cut_off, routes_text, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import ProbeResult, wants_tls
-from fixer.repairs.nginx_directives import is_strangers, once, other_answer, speak
+from fixer.model.snapshot import ProbeResult, needs_tls
+from fixer.repairs.nginx_directives import (
+    answer_in_other_scheme,
+    change_scheme_repair,
+    is_held_by_stranger,
+    merge_same_edits,
+)
 
 _EXPLAINS = ("crash-killed", "worker-recycled", "backend-hung", "nginx-not-reloaded")
-_HUNG_UP = frozenset({"closed", "reset", "not-http"})
+_CLOSING_ERRORS = frozenset({"closed", "reset", "not-http"})
 
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does it hang up on plain HTTP, and answer TLS?"""
-    findings, missing, ruled = by_trouble(case, _judge_trouble)
-    return conclude(once(findings), missing, ruled)
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    return conclude(merge_same_edits(findings), missing, ruled)
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if route.kind != "proxy_pass" or route.scheme != "http" or isinstance(endpoint.http, Unknown):
         return shown
     heard = endpoint.http.value
-    told = wants_tls(heard)
+    told = needs_tls(heard)
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or not (told or heard.error in _HUNG_UP) or heard.phase == "connect":
+    if endpoint.unix is not None or not (told or heard.error in _CLOSING_ERRORS) or heard.phase == "connect":
         return shown
     plain = "answers 400: TLS is wanted there" if told else f"hangs up ({heard.error})"
-    other = other_answer(case, trouble, "with")
+    other = answer_in_other_scheme(case, trouble, "with")
     if not isinstance(other, ProbeResult):
         return other
-    service = case.service(endpoint.service or endpoint.holder)
+    service = case.service(endpoint.configured_service or endpoint.listening_service)
     return Finding(
         cause=CAUSE.id, variant="plain-to-tls-backend", role="root",
-        confidence="likely" if is_strangers(case, trouble) else "certain",
-        summary=(f"nginx hands {say_routes(trouble)} to {text} as plain HTTP, and "
+        confidence="likely" if is_held_by_stranger(case, trouble) else "certain",
+        summary=(f"nginx hands {routes_text(trouble)} to {text} as plain HTTP, and "
                  f"{service.name if service is not None else 'what listens there'} takes TLS only"),
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
@@ -74,7 +79,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             Evidence("probe", f"https://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, is_cut_off),
         ))),
-        repairs=(speak(case, trouble, "https"),), explains=_EXPLAINS,
+        repairs=(change_scheme_repair(case, trouble, "https"),), explains=_EXPLAINS,
     )
 
 

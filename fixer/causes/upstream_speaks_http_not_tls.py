@@ -29,23 +29,29 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
-from fixer.analysis.nginx_errors import say_routes, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import ErrorEvent, ProbeResult, wants_tls
-from fixer.repairs.nginx_directives import ID, is_strangers, once, other_answer, speak
+from fixer.model.snapshot import ErrorEvent, ProbeResult, needs_tls
+from fixer.repairs.nginx_directives import (
+    SCHEME_ID,
+    answer_in_other_scheme,
+    change_scheme_repair,
+    is_held_by_stranger,
+    merge_same_edits,
+)
 
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does it refuse TLS, and answer plain HTTP?"""
-    findings, missing, ruled = by_trouble(case, _judge_trouble)
-    return conclude(once(findings), missing, ruled)
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    return conclude(merge_same_edits(findings), missing, ruled)
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
@@ -54,39 +60,39 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     silent = endpoint.http.value.error == "slow" and endpoint.http.value.phase == "tls"
     if endpoint.unix is not None or not (silent or endpoint.http.value.error == "tls"):
         return shown
-    other = other_answer(case, trouble, "without")
+    other = answer_in_other_scheme(case, trouble, "without")
     if not isinstance(other, ProbeResult):
         return other
-    if silent and wants_tls(other):
+    if silent and needs_tls(other):
         return shown      # it takes TLS, and is slow with it
-    service = case.service(endpoint.service or endpoint.holder)
+    service = case.service(endpoint.configured_service or endpoint.listening_service)
     said = "no answer to the handshake" if silent else endpoint.http.value.body[:100] or "refused"
     return Finding(
         cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
-        confidence="likely" if is_strangers(case, trouble) else "certain",
-        summary=(f"nginx hands {say_routes(trouble)} to {text} with TLS, and "
+        confidence="likely" if is_held_by_stranger(case, trouble) else "certain",
+        summary=(f"nginx hands {routes_text(trouble)} to {text} with TLS, and "
                  f"{service.name if service is not None else 'what listens there'} takes plain HTTP only"),
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, Evidence("probe", f"https://{text}", f"no TLS: {said}"),
             Evidence("probe", f"http://{text}", f"answers {other.status}"),
-            *symptom_evidence(case, trouble, _is_handshake),
+            *symptom_evidence(case, trouble, _is_handshake_error),
         ))),
         repairs=(_repair(case, trouble),),
     )
 
 
-def _repair(case: Case, trouble: Trouble) -> Repair:
+def _repair(case: Case, trouble: FailingAddress) -> Repair:
     if trouble.endpoint.node is not None:
-        return speak(case, trouble, "http")
+        return change_scheme_repair(case, trouble, "http")
     text = endpoint_text(trouble.endpoint)
     manual = (f"let the backend at {text} speak TLS again; or, if nobody can listen on the way to it, let the pass "
               "begin with http://, then nginx -t and reload")
-    return Repair(ID, "manual", f"make nginx and {text} speak alike", (), manual=manual)
+    return Repair(SCHEME_ID, "manual", f"make nginx and {text} speak alike", (), manual=manual)
 
 
-def _is_handshake(event: ErrorEvent) -> bool:
+def _is_handshake_error(event: ErrorEvent) -> bool:
     return event.message.startswith("SSL_do_handshake() failed")
 
 

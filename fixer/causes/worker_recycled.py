@@ -34,41 +34,42 @@ import re
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import bindings_of, config_evidence, log_evidence, now_on
-from fixer.analysis.exits.kills import cut_off_near
-from fixer.analysis.nginx_errors import is_refused
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import condition, ran_since, state_evidence
+from fixer.analysis.evidence import bindings_of, clock_of, config_evidence, log_evidence
+from fixer.analysis.exits.kills import cut_off_requests
+from fixer.analysis.nginx_errors import is_connect_failure
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import is_number
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, Snapshot
-from fixer.repairs.command_options import edit_option, numbered_option, workers_for
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import begin_steps
-from fixer.repairs.write_variables import Written, write_variables
+from fixer.repairs.command_options import edit_option, find_numbered_option, second_worker_repair
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import start_or_restart_steps
+from fixer.repairs.write_variables import EditSteps, write_variables
 
-LATELY = 180.0     # seconds: what was said before has healed, or is told by the state
-_NEAR = 8.0        # seconds between what the server says and what nginx loses
-_LIMIT = regex(r"Maximum request limit of (\d+) exceeded\. Terminating process")
-_TIMEOUT = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)|^(?:\w{3} .{20} - )?\*\*\* HARAKIRI ON WORKER \d+ \(pid: \d+")
+RECENT_SECONDS = 180.0     # seconds: what was said before has healed, or is told by the state
+_LOSS_SECONDS = 8.0        # seconds between what the server says and what nginx loses
+_LIMIT_LINE = regex(r"Maximum request limit of (\d+) exceeded\. Terminating process")
+_TIMEOUT_LINE = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)|^(?:\w{3} .{20} - )?\*\*\* HARAKIRI ON WORKER \d+ \(pid: \d+")
 
 
 def judge(case: Case) -> Verdict:
     """For every application behind a route: does its log say that it ended a process, and did requests fail then?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)), None)
+        endpoint = next((e for e in case.snapshot.endpoints
+                         if service.id in (e.configured_service, e.listening_service)), None)
         if endpoint is None or not service.is_app_server:
             continue
-        found = _at_limit(case, service, endpoint) or _timed_out(case, service, endpoint)
+        found = _request_limit_finding(case, service, endpoint) or _worker_timeout_finding(case, service, endpoint)
         if found is not None:
             findings.append(found)
         elif not isinstance(service.log, Known) and (
-            condition(service) == "stopped" or _loses(case, service, endpoint)
+            run_state_of(service) == "stopped" or _has_lost_requests(case, service, endpoint)
         ):
             missing.append(f"log of {service.name}: {service.log.reason}")
         else:
@@ -76,74 +77,75 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _loses(case: Case, service: Service, endpoint: Endpoint) -> bool:
+def _has_lost_requests(case: Case, service: Service, endpoint: Endpoint) -> bool:
     """Requests ended unanswered lately in the hands of a server whose parent may have ended a worker."""
-    since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
-    return service.runtime == "gunicorn" and bool(_events(case, endpoint, since, float("inf"), refused=False))
+    since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
+    return service.runtime == "gunicorn" and bool(_lost_events(case, endpoint, since, float("inf"), refused=False))
 
 
-def _at_limit(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
+def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
     """A single process that ended itself: it is down, or was so lately while visitors asked."""
-    line = _last(service, _LIMIT)
-    if line is None or line.at is None or _workers(service) > 1:
+    line = _last_matching_line(service, _LIMIT_LINE)
+    if line is None or line.at is None or _worker_count(service) > 1:
         return None
-    down = condition(service) in ("stopped", "looping")
-    if down and not ran_since(service) - _NEAR <= line.at:
+    down = run_state_of(service) in ("stopped", "looping")
+    if down and not start_time_of(service) - _LOSS_SECONDS <= line.at:
         return None          # that was said by an earlier run
-    lost = _events(case, endpoint, line.at - 1.0, float("inf"), refused=True)
-    if not down and (not lost or line.at < now_on(case.snapshot, service.node) - LATELY):
+    lost = _lost_events(case, endpoint, line.at - 1.0, float("inf"), refused=True)
+    if not down and (not lost or line.at < clock_of(case.snapshot, service.node) - RECENT_SECONDS):
         return None
-    match = _LIMIT.search(message(line))
+    match = _LIMIT_LINE.search(message_of(line))
     assert match is not None
-    stopped = condition(service) == "stopped"
+    stopped = run_state_of(service) == "stopped"
     manner = "and was not started again" if stopped else "and nobody listens until it runs again"
     return _finding(
         case, service, endpoint, ("limit-max-requests-exit", f"{service.name} ended itself after {match[1]} requests, "
                                   f"as it is told to, {manner}"),
-        role="root", line=line, lost=lost, repairs=(workers_for(case, service, endpoint),),
+        role="root", line=line, lost=lost, repairs=(second_worker_repair(case, service, endpoint),),
     )
 
 
-def _timed_out(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
+def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
     """gunicorn's arbiter, or uWSGI's master, ended a worker in the middle of a request, lately."""
-    since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
+    since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
     for line in reversed(lines_of(service)):      # an idle worker may have been ended since: nobody missed that one
-        if line.at is None or line.at < since or not _TIMEOUT.search(message(line)):
+        if line.at is None or line.at < since or not _TIMEOUT_LINE.search(message_of(line)):
             continue
-        lost = _events(case, endpoint, line.at - _NEAR, line.at + _NEAR, refused=False)
+        lost = _lost_events(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
         if lost:
             return _finding(
                 case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker that had given no "
                                           "sign of life for its timeout, in the middle of a request"),
-                role="root", line=line, lost=lost, repairs=(_more_time(case, service, endpoint),),
+                role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),),
             )
     return None
 
 
-def _more_time(case: Case, service: Service, endpoint: Endpoint) -> Repair:
+def _more_time_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
     if service.runtime != "uwsgi":
-        return raise_timeout(case, service, endpoint)
+        return raise_timeout_repair(case, service, endpoint)
     at = next((b.source.where.rpartition(":")[0] for b in bindings_of(service) if b.source.source == "file"), "")
     manual = (f"raise harakiri ={f' in {at}' if at else ''} above the slowest answer that is meant to be, then restart "
               f"{service.name}; an answer that takes longer than visitors wait is code to repair")
     return Repair("raise-worker-timeout", "manual", f"more time for the workers of {service.name}", (), manual=manual)
 
 
-def _last(service: Service, pattern: re.Pattern[str]) -> LogLine | None:
-    return next((line for line in reversed(lines_of(service)) if pattern.search(message(line))), None)
+def _last_matching_line(service: Service, pattern: re.Pattern[str]) -> LogLine | None:
+    return next((line for line in reversed(lines_of(service)) if pattern.search(message_of(line))), None)
 
 
-def _workers(service: Service) -> int:
+def _worker_count(service: Service) -> int:
     return service.workers.value if isinstance(service.workers, Known) else 1
 
 
-def _events(case: Case, endpoint: Endpoint, since: float, until: float, *, refused: bool) -> tuple[ErrorEvent, ...]:
+def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,
+                 refused: bool) -> tuple[ErrorEvent, ...]:
     if not refused:
-        return cut_off_near(case, endpoint, since, until)
-    nodes = {j.facts.node for j in case.judged.values() if endpoint.id in j.facts.endpoints}
+        return cut_off_requests(case, endpoint, since, until)
+    nodes = {j.facts.node for j in case.verdicts.values() if endpoint.id in j.facts.endpoints}
     return tuple(
         event for nginx in case.snapshot.nginxes if nginx.node in nodes and isinstance(nginx.errors, Known)
-        for event in nginx.errors.value if since <= event.at <= until and is_refused(event)
+        for event in nginx.errors.value if since <= event.at <= until and is_connect_failure(event)
     )
 
 
@@ -152,7 +154,7 @@ def _finding(
     lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...],
 ) -> Finding:
     """`words` are the variant and what is said of the service."""
-    asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+    asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     evidence = (
         log_evidence(line.text, line.where), state_evidence(service),
@@ -177,38 +179,39 @@ CAUSE = Cause(
 )
 
 # The time that gunicorn gives a worker, raised where its command says it.
-ID = "raise-worker-timeout"
-KEY = "timeout"
-DEFAULT = 30                # gunicorn's own, where nothing is said
-_OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<value>\d*)$")
+REPAIR_ID = "raise-worker-timeout"
+INPUT_KEY = "timeout"
+DEFAULT_SECONDS = 30                # gunicorn's own, where nothing is said
+_TIMEOUT_OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<value>\d*)$")
 
 
 def timeout_of(service: Service) -> int:
     """What its command says, in seconds."""
-    found = numbered_option(service.command, _OPTION)
-    return int(found.value) if found is not None and is_number(found.value) else DEFAULT
+    found = find_numbered_option(service.command, _TIMEOUT_OPTION)
+    return int(found.value) if found is not None and is_number(found.value) else DEFAULT_SECONDS
 
 
-def raise_timeout(case: Case, service: Service, endpoint: Endpoint) -> Repair:
+def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
     """Four times the present one unless a person says otherwise."""
     now = timeout_of(service)
-    need = Need(KEY, "value", f"seconds that a worker of {service.name} may be silent, now {now}",
+    need = Need(INPUT_KEY, "value", f"seconds that a worker of {service.name} may be silent, now {now}",
                 default=str(max(now * 4, 30)), pattern="[1-9][0-9]{0,3}")
-    chosen = case.inputs.get(KEY, need.default or "")
-    written = _write(case.snapshot, service, chosen)
-    begin = begin_steps(case.snapshot, service, endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+    chosen = case.inputs.get(INPUT_KEY, need.default or "")
+    written = _write_timeout(case.snapshot, service, chosen)
+    begin = start_or_restart_steps(case.snapshot, service, endpoint)
+    if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
+        why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
+                                                                                                 NotEditable) else ""
         manual = f"run {service.name} with --timeout {chosen} instead of {now}: {why}"
-        return Repair(ID, "manual", f"more time for the workers of {service.name}", (), manual=manual)
+        return Repair(REPAIR_ID, "manual", f"more time for the workers of {service.name}", (), manual=manual)
     summary = f"--timeout {chosen} instead of {now}, set in {written.where}, then restart {service.name}"
-    return Repair(ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
+    return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
 
 
-def _write(snapshot: Snapshot, service: Service, seconds: str) -> Written | NoPlace:
+def _write_timeout(snapshot: Snapshot, service: Service, seconds: str) -> EditSteps | NotEditable:
     if service.runtime != "gunicorn":
-        return NoPlace(f"{service.runtime or 'its server'} has no such option")
-    found = numbered_option(service.command, _OPTION)
+        return NotEditable(f"{service.runtime or 'its server'} has no such option")
+    found = find_numbered_option(service.command, _TIMEOUT_OPTION)
     if found is not None:
         return edit_option(snapshot, service, found, seconds, "its time limit")
     return write_variables(snapshot, service, {"GUNICORN_CMD_ARGS": f"--timeout={seconds}"})

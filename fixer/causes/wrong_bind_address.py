@@ -33,10 +33,9 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import (
-    absent_evidence,
     address_text,
     bindings_of,
     config_evidence,
@@ -45,58 +44,60 @@ from fixer.analysis.evidence import (
     listener_evidence,
     listeners_on,
     log_evidence,
+    no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.exits.exit_reason import address_unavailable
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.ownership.container_network import same_network, shares_host_network
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.exits.exit_reason import address_unavailable_line
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.repairs.start_service import start_again
-from fixer.repairs.upstream_address import point_at
+from fixer.repairs.start_service import start_again_repairs
+from fixer.repairs.upstream_address import point_at_address_repair
 
 
 def judge(case: Case) -> Verdict:
     """For every empty address: does its service hold that port on another address, or fail to get this one?"""
-    findings, missing, ruled = by_trouble(case, _judge_trouble)
-    for crash in crashes(case).found:
-        line = address_unavailable(crash.lines)
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    for crash in failed_runs(case).found:
+        line = address_unavailable_line(crash.lines)
         if line is not None:
-            findings.append(_unavailable(case, crash, log_evidence(line.text, line.where)))
+            findings.append(_unavailable_finding(case, crash, log_evidence(line.text, line.where)))
         elif isinstance(crash.service.log, Unknown):
             missing.append(f"log of {crash.service.name}: {crash.service.log.reason}")
     return conclude(findings, missing, ruled)
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or endpoint.inner:       # what Docker publishes is wrong-port's
+    if endpoint.unix is not None or endpoint.container_port:       # what Docker publishes is wrong-port's
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     closed = is_closed(endpoint)
     if closed is None:
         return f"whether anything listens at {text}"
-    owner = sole_owner(case, trouble)
+    owner = only_owner(case, trouble)
     if not closed or owner is None or owner.rule == "elsewhere" or not owner.service.running:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    held = tuple(x for x in listeners_on(case.snapshot, owner.service.node) if _is_its_own(x, owner.service, endpoint))
+    held = tuple(x for x in listeners_on(case.snapshot, owner.service.node)
+                 if _is_own_listener(x, owner.service, endpoint))
     if not held:
-        alone = _only_within(case, trouble, owner.service)
-        return state_evidence(owner.service) if alone is None else _found(case, trouble, owner, alone)
-    if any(_takes(x, endpoint) for x in held):
+        alone = _private_listener(case, trouble, owner.service)
+        return state_evidence(owner.service) if alone is None else _wrong_address_finding(case, trouble, owner, alone)
+    if any(_can_receive(x, endpoint) for x in held):
         return listener_evidence(case.snapshot, held[0], owner.service)     # a socket for it is there: not this
-    return _found(case, trouble, owner, held[0])
+    return _wrong_address_finding(case, trouble, owner, held[0])
 
 
-def _only_within(case: Case, trouble: Trouble, service: Service) -> Listener | None:
+def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> Listener | None:
     """The one socket of a service in another network, where it is told to listen and nobody outside reaches it: that
     nginx asks for another port too is the next round's, since nothing can be led to a socket within."""
-    if service.node in same_network(case, trouble.nginx.node) or shares_host_network(service):
+    if service.node in nodes_in_same_network(case, trouble.nginx.node) or has_host_network(service):
         return None
     told = {(b.port, b.host) for b in bindings_of(service) if b.unix is None}
     own = [x for x in listeners_on(case.snapshot, service.node) if x.family != "unix" and (
@@ -105,7 +106,7 @@ def _only_within(case: Case, trouble: Trouble, service: Service) -> Listener | N
     return own[0] if within and own[0].port in {port for port, _ in told} else None
 
 
-def _is_its_own(line: Listener, service: Service, endpoint: Endpoint) -> bool:
+def _is_own_listener(line: Listener, service: Service, endpoint: Endpoint) -> bool:
     """A socket of the service on that port; where nobody may see who holds it, one at the address it is told."""
     if line.family == "unix" or line.port != endpoint.port:
         return False
@@ -114,7 +115,7 @@ def _is_its_own(line: Listener, service: Service, endpoint: Endpoint) -> bool:
     return bool(set(pids_of(line)) & set(service.pids))
 
 
-def _takes(line: Listener, endpoint: Endpoint) -> bool:
+def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
     """Whether a connection to the endpoint's address would come to this socket; `::` may take IPv4 or refuse it, and
     the address was refused."""
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
@@ -125,8 +126,8 @@ def _takes(line: Listener, endpoint: Endpoint) -> bool:
     return line.address.removeprefix("::ffff:") in addresses
 
 
-def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
-    from fixer.repairs.listen_address import EVERYWHERE, EVERYWHERE6, listen_at  # only where it is found
+def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
+    from fixer.repairs.listen_address import ANY_IPV4, ANY_IPV6, listen_address_repair  # only where it is found
 
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
@@ -136,40 +137,40 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # of a name: where to
     asked = f"{endpoint_text(endpoint)}{led}"
     manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
-    same = endpoint.node == trouble.nginx.node and service.node in same_network(case, trouble.nginx.node)
-    aim = address_text(_reached(held.address), held.port)
-    everywhere = EVERYWHERE6 if addresses and all(":" in a for a in addresses) else EVERYWHERE
-    everywhere = addresses[0] if addresses and shares_host_network(service) else everywhere     # of its own network
+    same = endpoint.node == trouble.nginx.node and service.node in nodes_in_same_network(case, trouble.nginx.node)
+    aim = address_text(_reachable_address(held.address), held.port)
+    everywhere = ANY_IPV6 if addresses and all(":" in a for a in addresses) else ANY_IPV4
+    everywhere = addresses[0] if addresses and has_host_network(service) else everywhere     # of its own network
     repair = (
-        point_at(case, trouble, "point-route-at-socket", aim) if same
-        else listen_at(case, service, endpoint, everywhere)
+        point_at_address_repair(case, trouble, "point-route-at-socket", aim) if same
+        else listen_address_repair(case, service, endpoint, everywhere)
     )
     return Finding(
         cause=CAUSE.id, variant="bound-ipv6-only" if only_six else "bound-other-interface", role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
         summary=(
-            f"nginx hands {say_routes(trouble)} to {asked}, but {service.name} listens on {there} "
+            f"nginx hands {routes_text(trouble)} to {asked}, but {service.name} listens on {there} "
             f"{manner}"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
-            *owner.why[:1], *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
+            *owner.evidence[:1], *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, is_connect_failure),
         ))),
         repairs=(repair,), explains=("wrong-port", "backend-down", "slow-start"),
     )
 
 
-def _reached(address: str) -> str:
+def _reachable_address(address: str) -> str:
     """How nginx on the same machine reaches that socket."""
     return {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(address, address)  # noqa: S104
 
 
-def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
+def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Finding:
     """The program ended, because the machine does not have the address that it is told."""
-    from fixer.repairs.listen_address import listen_at  # only where it is found
+    from fixer.repairs.listen_address import listen_address_repair  # only where it is found
 
-    service, trouble = crash.service, crash.troubles[0]
+    service, trouble = crash.service, crash.failing_addresses[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
     aim = _own_address(case.snapshot, trouble.endpoint, service)
     where = "an address" if told is None else address_text(told.host, told.port)
@@ -177,7 +178,7 @@ def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
     has = () if node is None or not node.addresses else (
         Evidence("kernel", f"addresses of {node.name}", ", ".join(node.addresses[:12])),)
     back = told is not None and node is not None and told.host in node.addresses
-    again = start_again(case, crash) if back else ()
+    again = start_again_repairs(case, crash) if back else ()
     summary = f"{service.name} cannot listen on {where}: the machine does not have that address"
     if back:
         summary = f"{service.name} ended because the machine did not have the address of {where}; it has it now, but " \
@@ -188,20 +189,20 @@ def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
         detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             said, *(() if told is None else (told.source,)), *has, state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_refused),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
-        repairs=again or (listen_at(case, service, trouble.endpoint, aim),),
+        repairs=again or (listen_address_repair(case, service, trouble.endpoint, aim),),
         explains=("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port"),
     )
 
 
 def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
     """The address that nginx asks for where it is one of the same machine, else every address of the container."""
-    from fixer.repairs.listen_address import EVERYWHERE  # only where it is found
+    from fixer.repairs.listen_address import ANY_IPV4  # only where it is found
 
-    if service.container is not None and not shares_host_network(service):
-        return EVERYWHERE
+    if service.container is not None and not has_host_network(service):
+        return ANY_IPV4
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     node = find_node(snapshot, service.node)
     own = node.addresses if node is not None else ()

@@ -30,13 +30,13 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_at, pids_of
-from fixer.analysis.load.server_protocol import TAKES, heard_http, speaks
-from fixer.analysis.nginx_errors import say_routes, symptom_evidence
-from fixer.analysis.ownership.configured import is_anybodys
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.load.server_protocol import PASS_DIRECTIVES, http_on_uwsgi_evidence, protocol_of
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.ownership.configured import is_unmanaged_user_process
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -44,72 +44,73 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, RouteFacts, Service
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused
 from fixer.nginx.tree import parse
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.nginx_directives import edit_passes
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.nginx_directives import edit_passes_repair
 
-_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
+_PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does who holds it speak what the pass speaks?"""
-    return conclude(*by_trouble(case, _judge_trouble))
+    return conclude(*for_each_failing_address(case, _judge_address))
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, kind = trouble.endpoint, trouble.routes[0].route.kind
-    holder = _holder(case, endpoint)
+    holder = _holding_service(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if holder is None or kind in ("grpc_pass", "scgi_pass"):
         return shown
     if isinstance(endpoint.http, Known) and endpoint.http.value.status is not None:
         return Evidence("probe", endpoint_text(endpoint), f"answers {endpoint.http.value.status}")
-    spoken, why = _spoken(holder)
-    if not spoken or kind == TAKES[spoken] or (spoken == "uwsgi" and kind != "proxy_pass"):
+    spoken, why = _spoken_protocol(holder)
+    if not spoken or kind == PASS_DIRECTIVES[spoken] or (spoken == "uwsgi" and kind != "proxy_pass"):
         return shown
     return Finding(
         cause=CAUSE.id, variant="backend-is-uwsgi" if spoken == "uwsgi" else f"{kind.partition('_')[0]}-pass-to-http",
-        role="root", confidence="likely" if is_anybodys(case.snapshot, holder) else "certain",
-        summary=(f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)} with {kind}, and {holder.name} takes "
-                 f"{_NAMES[spoken]} there"),
+        role="root", confidence="likely" if is_unmanaged_user_process(case.snapshot, holder) else "certain",
+        summary=(
+            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with {kind}, and {holder.name} takes "
+                 f"{_PROTOCOL_NAMES[spoken]} there"),
         detail=(), routes=trouble.route_ids, service=holder.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((shown, *why, state_evidence(holder), *symptom_evidence(
-            case, trouble, _is_misunderstood)))),
+            case, trouble, _is_protocol_error)))),
         repairs=(_repair(case, trouble, holder, spoken),),
         explains=("backend-hung", "crash-killed", "overload-saturated"),
     )
 
 
-def _holder(case: Case, endpoint: Endpoint) -> Service | None:
+def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
     """Who holds the socket; where nobody may see that, who is told to."""
     held = listener_at(endpoint)
-    if endpoint.holder is None and held is not None and not pids_of(held):
-        return case.service(endpoint.service)
-    return case.service(endpoint.holder)
+    if endpoint.listening_service is None and held is not None and not pids_of(held):
+        return case.service(endpoint.configured_service)
+    return case.service(endpoint.listening_service)
 
 
-def _spoken(service: Service) -> tuple[str, tuple[Evidence, ...]]:
+def _spoken_protocol(service: Service) -> tuple[str, tuple[Evidence, ...]]:
     """What it speaks on its sockets, and what says so."""
-    heard, spoken = heard_http(service, ran_since(service)), speaks(service)
+    heard, spoken = http_on_uwsgi_evidence(service, start_time_of(service)), protocol_of(service)
     said = tuple(b.source for b in bindings_of(service)[:1])
     if heard is not None and spoken != "http":
         return "uwsgi", (*said, heard)
     return spoken, said
 
 
-def _repair(case: Case, trouble: Trouble, holder: Service, spoken: str) -> Repair:
+def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -> Repair:
 
-    kind = TAKES[spoken]
+    kind = PASS_DIRECTIVES[spoken]
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    holders = [_holder(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
-    alike = all(one is not None and _spoken(one)[0] == spoken for one in holders)
-    if alike and not is_anybodys(case.snapshot, holder):
-        return pass_as(case, trouble, kind)
+    holders = [_holding_service(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
+    alike = all(one is not None and _spoken_protocol(one)[0] == spoken for one in holders)
+    if alike and not is_unmanaged_user_process(case.snapshot, holder):
+        return change_pass_repair(case, trouble, kind)
     why = "not every server of the group is known to take that" if not alike else "anybody may have started it"
     manual = f"let nginx use {kind} there, or {holder.name} listen in the other protocol; {why}"
-    return Repair(ID, "manual", f"make nginx and {holder.name} speak alike", (), manual=manual)
+    return Repair(REPAIR_ID, "manual", f"make nginx and {holder.name} speak alike", (), manual=manual)
 
 
-def _is_misunderstood(event: ErrorEvent) -> bool:
+def _is_protocol_error(event: ErrorEvent) -> bool:
     return event.message.startswith((
         "upstream prematurely closed connection", "upstream sent unsupported FastCGI", "recv() failed",
         "upstream sent invalid header", "upstream sent no valid HTTP", "upstream timed out"))
@@ -126,37 +127,37 @@ CAUSE = Cause(
 )
 
 # nginx speaks another protocol than its backend takes: the pass and its target, written the other way round.
-ID = "speak-its-protocol"
+REPAIR_ID = "speak-its-protocol"
 _TARGET = regex(r"^(?:http://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]+)(?P<page>:?/?)$")
 _HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $remote_addr;",
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
             "proxy_set_header X-Forwarded-Proto $scheme;")
 
 
-def pass_as(case: Case, trouble: Trouble, kind: str) -> Repair:
+def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair:
     """Every pass that leads there becomes one of `kind` (`uwsgi_pass`, `proxy_pass`), with what belongs to it."""
     was = trouble.routes[0].route.kind
-    summary = f"hand {say_routes(trouble)} on with {kind} instead of {was}"
+    summary = f"hand {routes_text(trouble)} on with {kind} instead of {was}"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
-        return _by_hand(trouble, kind, summary, "nginx -t refuses the configuration as it is: repair that first")
-    repair = edit_passes(case, trouble, Repair(ID, "safe", summary, ()), f"{was} becomes {kind}",
-                         lambda data, routes: _edited(data, routes, kind))
-    return _by_hand(trouble, kind, summary, repair.why) if isinstance(repair, NoPlace) else repair
+        return _manual_repair(trouble, kind, summary, "nginx -t refuses the configuration as it is: repair that first")
+    repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
+                         lambda data, routes: _edit_passes(data, routes, kind))
+    return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
 
 
-def _edited(data: bytes, routes: list[RouteFacts], kind: str) -> bytes:
+def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str) -> bytes:
     """Last first, so that what stands before keeps its place."""
     known = b"uwsgi_params" if kind == "uwsgi_pass" else b"proxy_set_header"
     bare = known not in data and not (kind == "proxy_pass" and b"proxy_params" in data)
     for start, facts in sorted({f.route.source.start: f for f in routes}.items(), reverse=True):
-        data = _one(data, start, facts, kind, bare)
+        data = _edit_pass(data, start, facts, kind, bare)
     if parse(data).problem is not None:
         raise EditRefused("the edited file would not be a valid configuration any more")
     return data
 
 
-def _one(data: bytes, start: int, facts: RouteFacts, kind: str, bare: bool) -> bytes:
+def _edit_pass(data: bytes, start: int, facts: RouteFacts, kind: str, bare: bool) -> bytes:
     route = facts.route
     words = [token for token in tokenize(data[start:start + 4096])[0][:3] if token.kind == "word"]
     match = _TARGET.match(route.pass_text)
@@ -173,9 +174,9 @@ def _one(data: bytes, start: int, facts: RouteFacts, kind: str, bare: bool) -> b
     return data[:start] + before + f"{kind} {target}".encode() + data[start + words[1].end:]
 
 
-def _by_hand(trouble: Trouble, kind: str, summary: str, why: str) -> Repair:
+def _manual_repair(trouble: FailingAddress, kind: str, summary: str, why: str) -> Repair:
     spots = ", ".join(dict.fromkeys(
         f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
     extra = " with include uwsgi_params" if kind == "uwsgi_pass" else ""
     manual = f"let {kind}{extra} stand at {spots} in place of {trouble.routes[0].route.kind}, then nginx -t and reload"
-    return Repair(ID, "manual", summary, (), manual=f"{manual} ({why})")
+    return Repair(REPAIR_ID, "manual", summary, (), manual=f"{manual} ({why})")

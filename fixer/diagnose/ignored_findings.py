@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Accepted, Finding
+from fixer.model.diagnosis import Finding, IgnoredFinding
 from fixer.model.snapshot import Snapshot
 
 _AT_FAULT = ("root", "contributing")
 
 
-class Excused(NamedTuple):
+class IgnoredResult(NamedTuple):
     """The findings as they count now, the routes whose failure is accepted, and what must be said about it."""
 
     findings: tuple[Finding, ...]
@@ -22,16 +22,16 @@ class Excused(NamedTuple):
     notes: tuple[str, ...]
 
 
-def excuse(findings: Sequence[Finding], accepted: Sequence[Accepted], snapshot: Snapshot) -> Excused:
+def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding], snapshot: Snapshot) -> IgnoredResult:
     """Apply what was accepted; a route stays excused only while nothing else is at fault there."""
     today = datetime.fromtimestamp(snapshot.taken_at, UTC).date().isoformat()
-    places = _places(snapshot)
+    places = _route_names(snapshot)
     kept: list[Finding] = []
     routes: set[str] = set()
     notes: list[str] = []
     causes: set[str] = set()
     for finding in findings:
-        match = _match(finding, accepted, places, today) if finding.role in _AT_FAULT else None
+        match = _match_entry(finding, accepted, places, today) if finding.role in _AT_FAULT else None
         if match is None:
             kept.append(finding)
             continue
@@ -51,35 +51,37 @@ def excuse(findings: Sequence[Finding], accepted: Sequence[Accepted], snapshot: 
         f"the acceptance of {entry.cause} by {entry.owner} ran out on {entry.until}"
         for entry in accepted if entry.until < today and any(entry.cause == f.cause for f in findings)
     )
-    nowhere = misplaced([entry for entry in accepted if entry.until >= today], findings, snapshot)
-    return Excused(told, frozenset(routes - still), (*dict.fromkeys(notes), *late, *nowhere))
+    nowhere = misplaced_notes([entry for entry in accepted if entry.until >= today], findings, snapshot)
+    return IgnoredResult(told, frozenset(routes - still), (*dict.fromkeys(notes), *late, *nowhere))
 
 
-def misplaced(accepted: Sequence[Accepted], findings: Sequence[Finding], snapshot: Snapshot) -> tuple[str, ...]:
+def misplaced_notes(accepted: Sequence[IgnoredFinding], findings: Sequence[Finding],
+                    snapshot: Snapshot) -> tuple[str, ...]:
     """A place that nothing in this look is called by: a slip of the pen there accepts nothing, without a word."""
     named = [entry for entry in accepted if entry.where]
     if not named:
         return ()
-    known = _all_places(findings, snapshot)
+    known = _known_locations(findings, snapshot)
     return tuple(
         f"the acceptance of {entry.cause} at {entry.where} accepts nothing: nothing in this look is called so"
-        + _like(entry.where, known)
+        + _suggestion_text(entry.where, known)
         for entry in named if entry.where not in known and _without_line(entry.where) not in known
     )
 
 
-def _like(where: str, known: frozenset[str]) -> str:
+def _suggestion_text(where: str, known: frozenset[str]) -> str:
     near = get_close_matches(where, sorted(known), 1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _all_places(findings: Sequence[Finding], snapshot: Snapshot) -> frozenset[str]:
+def _known_locations(findings: Sequence[Finding], snapshot: Snapshot) -> frozenset[str]:
     """Whatever a finding of today or tomorrow could be placed by."""
     files = (name for file in snapshot.files for name in (file.path, file.real_path))
     services = (name for service in snapshot.services for name in (service.name, service.node))
     nodes = (node.name for node in snapshot.nodes)
-    routes = _places(snapshot).values()
-    return frozenset(name for name in (*files, *services, *nodes) if name).union(*map(_words, findings), *routes)
+    routes = _route_names(snapshot).values()
+    return frozenset(name for name in (*files, *services, *nodes) if name).union(*map(_finding_locations, findings),
+                                                                                 *routes)
 
 
 def _without_line(where: str) -> str:
@@ -87,23 +89,23 @@ def _without_line(where: str) -> str:
     return path if line.isdigit() else where
 
 
-def _match(
-    finding: Finding, accepted: Sequence[Accepted], places: dict[str, frozenset[str]], today: str,
-) -> Accepted | None:
-    here = _words(finding).union(*(places.get(route, frozenset()) for route in finding.routes))
+def _match_entry(
+    finding: Finding, accepted: Sequence[IgnoredFinding], places: dict[str, frozenset[str]], today: str,
+) -> IgnoredFinding | None:
+    here = _finding_locations(finding).union(*(places.get(route, frozenset()) for route in finding.routes))
     return next((
         entry for entry in accepted
         if entry.cause == finding.cause and entry.until >= today and (not entry.where or entry.where in here)
     ), None)
 
 
-def _words(finding: Finding) -> frozenset[str]:
+def _finding_locations(finding: Finding) -> frozenset[str]:
     """The service, the node, and every place of the evidence, with and without its line."""
     where = [evidence.where for evidence in finding.evidence]
     return frozenset(word for word in (finding.service or "", finding.node, *where, *map(_without_line, where)) if word)
 
 
-def _places(snapshot: Snapshot) -> dict[str, frozenset[str]]:
+def _route_names(snapshot: Snapshot) -> dict[str, frozenset[str]]:
     """For every route what a person may call it."""
     return {
         facts.route.id: frozenset((

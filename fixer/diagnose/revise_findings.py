@@ -12,54 +12,55 @@ from typing import TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_dead
-from fixer.analysis.route_verdict import Judged
+from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Service, Snapshot, Unit
 
-_Key: TypeAlias = tuple[str, str, tuple[object, ...]]
+_ChangeKey: TypeAlias = tuple[str, str, tuple[object, ...]]
 _AT_FAULT = frozenset({"root", "contributing"})
-_STARTS = frozenset({"start", "restart"})
+_START_VERBS = frozenset({"start", "restart"})
 
 
-def together(findings: Sequence[Finding]) -> list[Finding]:
+def merge_shared_edits(findings: Sequence[Finding]) -> list[Finding]:
     """The findings, each repair with the restarts of the others that the same change of files mends."""
-    sharing: dict[_Key, list[UnitAction]] = {}
+    sharing: dict[_ChangeKey, list[UnitAction]] = {}
     for finding in findings:
         for repair in finding.repairs if finding.role in _AT_FAULT else ():
-            key, start = _key(finding, repair), _start(repair)
+            key, start = _change_key(finding, repair), _only_start(repair)
             if key is not None and start is not None:
                 sharing.setdefault(key, []).append(start)
     if all(len(starts) < 2 for starts in sharing.values()):
         return list(findings)
     return [
-        replace(finding, repairs=tuple(_joined(repair, sharing.get(_key(finding, repair) or _NONE, ()))
+        replace(finding,
+                repairs=tuple(_join_restarts(repair, sharing.get(_change_key(finding, repair) or _NO_CHANGE, ()))
                                        for repair in finding.repairs))
         for finding in findings
     ]
 
 
-_NONE: _Key = ("", "", ())
+_NO_CHANGE: _ChangeKey = ("", "", ())
 
 
-def _key(finding: Finding, repair: Repair) -> _Key | None:
+def _change_key(finding: Finding, repair: Repair) -> _ChangeKey | None:
     """What two repairs have in common that make the same change; None where no file is changed."""
     files = tuple((s.node, s.path, s.before, s.after, s.link_target) for s in repair.steps if isinstance(s, WriteFile))
     return (finding.cause, repair.id, files) if files else None
 
 
-def _start(repair: Repair) -> UnitAction | None:
+def _only_start(repair: Repair) -> UnitAction | None:
     """The start of the one unit that the repair is about; None where it does anything else too."""
     others = [step for step in repair.steps if not isinstance(step, WriteFile | DaemonReload | WaitForListener)]
     units = {step.unit for step in others if isinstance(step, UnitAction)}
-    starts = [step for step in others if isinstance(step, UnitAction) and step.verb in _STARTS]
+    starts = [step for step in others if isinstance(step, UnitAction) and step.verb in _START_VERBS]
     return starts[0] if len(units) == len(starts) == 1 and all(isinstance(s, UnitAction) for s in others) else None
 
 
-def _joined(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
-    own = _start(repair)
+def _join_restarts(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
+    own = _only_start(repair)
     if own is None:
         return repair
     others = {s.unit: s for s in starts if (s.node, s.unit) != (own.node, own.unit) and s.node == own.node}
@@ -75,59 +76,60 @@ def _joined(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
+class _FailingReplica:
     """A copy behind a route that answers without it, and how many there are."""
 
     service: Service
-    box: Container
-    judged: Judged
-    every: int
+    container: Container
+    verdict: RouteVerdict
+    replica_count: int
 
 
-def name_copies(case: Case, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def name_failing_replica(case: Case, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings, those about such a copy with its own name: all copies go by that of their service."""
-    lost = list(_lost(case))
-    return tuple(_named(finding, lost) for finding in findings) if lost else tuple(findings)
+    lost = list(_failing_replicas(case))
+    return tuple(_name_replica(finding, lost) for finding in findings) if lost else tuple(findings)
 
 
-def _lost(case: Case) -> Iterator[_Lost]:
-    for judged in (judged for judged in case.judged.values() if judged.is_bad and len(judged.facts.endpoints) > 1):
-        for endpoint in (case.snapshot.endpoint(name) for name in judged.gone or judged.facts.endpoints):
-            service = case.service(endpoint.service)
+def _failing_replicas(case: Case) -> Iterator[_FailingReplica]:
+    for judged in (judged for judged in case.verdicts.values() if judged.has_failures
+                   and len(judged.facts.endpoints) > 1):
+        for endpoint in (case.snapshot.endpoint(name) for name in judged.skipped_members or judged.facts.endpoints):
+            service = case.service(endpoint.configured_service)
             box = service.container if service is not None else None
             if service is None or box is None or not (box.project and box.service and is_dead(endpoint, case.snapshot)):
                 continue
             boxes = [s.container for s in case.snapshot.services if s.container is not None]
             every = sum((other.project, other.service) == (box.project, box.service) for other in boxes)
             if every > 1:
-                yield _Lost(service, box, judged, every)
+                yield _FailingReplica(service, box, judged, every)
 
 
-def _named(finding: Finding, lost: Sequence[_Lost]) -> Finding:
-    mine = [x for x in lost if x.judged.facts.route.id in finding.routes
-            and finding.service in (x.service.name, x.box.name)]
+def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
+    mine = [x for x in lost if x.verdict.facts.route.id in finding.routes
+            and finding.service in (x.service.name, x.container.name)]
     first = next((x for x in mine if finding.node == x.service.node), None)
     if first is None or finding.role not in ("root", "contributing"):
         return finding
-    name, own = first.service.name, first.box.name
+    name, own = first.service.name, first.container.name
     summary = f"{own}{finding.summary[len(name):]}" if finding.summary.startswith(f"{name} ") else finding.summary
-    others = ", ".join(dict.fromkeys(x.box.name for x in mine if x.box.id != first.box.id))
-    only = first.judged.facts.route.one_try
+    others = ", ".join(dict.fromkeys(x.container.name for x in mine if x.container.id != first.container.id))
+    only = first.verdict.facts.route.one_try
     seen = (f"nginx asks no other ({only}), so whoever it sends there fails" if only else
             "nginx asks the next one where one does not answer, so whoever it sends there waits for that first")
     also = f" ({others} as well)" if others else ""
-    said = f"{own}{also} is one of {first.every} copies of {first.box.service}: {seen}"
+    said = f"{own}{also} is one of {first.replica_count} copies of {first.container.service}: {seen}"
     return replace(finding, summary=summary, detail=(said, *finding.detail))
 
 
 # Units that `systemd-run` made: systemd forgets one as soon as its failure is cleared, and every one with a boot.
-_MADE = "/run/systemd/transient/"
+_TRANSIENT_FOLDER = "/run/systemd/transient/"
 
 
-def spare_fleeting(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+def drop_transient_restarts(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
     """No repair starts one that does not run: it would be gone before the start, or with the next boot."""
     gone = {(service.node, service.unit.name) for service in snapshot.services if service.unit is not None
-            and service.unit.fragment_path.startswith(_MADE) and not service.running}
+            and service.unit.fragment_path.startswith(_TRANSIENT_FOLDER) and not service.running}
     if not gone:
         return findings
     return [replace(finding, repairs=tuple(_without_transient_restart(repair, gone) for repair in finding.repairs))
@@ -151,21 +153,21 @@ def _without_transient_restart(repair: Repair, gone: set[tuple[str, str]]) -> Re
 # Units that systemd would stop to start another: which of the two is meant, a person says.
 
 
-def spare_rivals(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+def drop_conflicting_starts(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
     """No repair starts a unit while one that conflicts with it runs: its own words in the unit files say that systemd
     stops it then, and an undo would not bring back what it held."""
     contested = {(service.node, unit.name): unit.conflicts for service in snapshot.services
                  for unit in (service.unit, service.socket, service.program.unit if service.program else None)
-                 if unit is not None and _is_contested(unit)}
+                 if unit is not None and _has_running_conflict(unit)}
     return [_without_conflicting_start(finding, contested) for finding in findings] if contested else findings
 
 
-def _is_contested(unit: Unit) -> bool:
+def _has_running_conflict(unit: Unit) -> bool:
     return bool(unit.conflicts) and unit.active_state not in ("active", "reloading")
 
 
 def _without_conflicting_start(finding: Finding, contested: dict[tuple[str, str], tuple[str, ...]]) -> Finding:
-    met = next((key for repair in finding.repairs for key in _begun(repair) if key in contested), None)
+    met = next((key for repair in finding.repairs for key in _started_units(repair) if key in contested), None)
     if met is None:
         return finding
     rivals = ", ".join(contested[met])
@@ -173,16 +175,16 @@ def _without_conflicting_start(finding: Finding, contested: dict[tuple[str, str]
     shown = Evidence("unit", met[1], f"Conflicts: {rivals}, running now")
     return replace(
         finding, detail=(*finding.detail, text), evidence=(*finding.evidence[:1], shown, *finding.evidence[1:]),
-        repairs=tuple(_left(repair, text) if contested.keys() & set(_begun(repair)) else repair
+        repairs=tuple(_manual_repair(repair, text) if contested.keys() & set(_started_units(repair)) else repair
                       for repair in finding.repairs),
     )
 
 
-def _begun(repair: Repair) -> list[tuple[str, str]]:
+def _started_units(repair: Repair) -> list[tuple[str, str]]:
     return [(step.node, step.unit) for step in repair.steps
             if isinstance(step, UnitAction) and step.verb in ("start", "restart")]
 
 
-def _left(repair: Repair, text: str) -> Repair:
+def _manual_repair(repair: Repair, text: str) -> Repair:
     return replace(repair, risk="manual", steps=(), needs=(),
                    manual=f"{text}; decide which of the two is meant. Without that: {repair.summary}")

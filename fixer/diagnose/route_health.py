@@ -4,69 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fixer.analysis.case import Case, is_answering, route_key
-from fixer.analysis.route_verdict import Judged
+from fixer.analysis.case import Case, is_answering, unique_route_id
+from fixer.analysis.route_verdict import RouteVerdict
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
 
 AT_FAULT = frozenset({"root", "contributing"})
-_AT_ONCE = 500.0     # milliseconds: so fast that two who ask a program of one worker both get their answer in time
+_AT_ONCE_MS = 500.0     # milliseconds: so fast that two who ask a program of one worker both get their answer in time
 
 
 def unconnectable_routes(case: Case) -> frozenset[str]:
     """Slow routes of which no address takes a connection in time: that is no slow page, nobody gets through."""
     tried: dict[str, list[bool]] = {}
-    for trouble in case.troubles:
+    for trouble in case.failing_addresses:
         for facts in trouble.routes:
-            tried.setdefault(route_key(facts), []).append(all(_is_silent(e) for e in trouble.endpoints))
+            tried.setdefault(unique_route_id(facts), []).append(all(_has_no_connection(e) for e in trouble.endpoints))
     return frozenset(route for route, silent in tried.items() if all(silent))
 
 
 def unreachable_slow_routes(case: Case) -> Mapping[str, str]:
     """Slow routes of which nothing tells a slow page from a broken way, with the reason: behind them nobody was seen to
     answer, neither asked directly nor by another route, or there the very page was given at once."""
-    if not any(judged.state == "slow" for judged in case.judged.values()):
+    if not any(judged.state == "slow" for judged in case.verdicts.values()):
         return {}
     known = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     alive = {
-        _spoken(known[name], judged) for judged in case.judged.values() for name in judged.facts.endpoints
+        _address_and_protocol(known[name], judged) for judged in case.verdicts.values()
+        for name in judged.facts.endpoints
         if name in known and (judged.some_answered or is_answering(known[name]))
     }
     dark: dict[str, str] = {}
-    for judged in case.judged.values():
+    for judged in case.verdicts.values():
         behind = [known[name] for name in judged.facts.endpoints if name in known]
-        if judged.state == "slow" and not any(_spoken(endpoint, judged) in alive for endpoint in behind):
+        if judged.state == "slow" and not any(_address_and_protocol(endpoint, judged) in alive for endpoint in behind):
             dark[judged.facts.route.id] = "nobody behind it was seen to answer"
-        elif judged.state == "slow" and behind and all(_gives_at_once(e, judged.facts.route) for e in behind):
+        elif judged.state == "slow" and behind and all(_is_quick_answer(e, judged.facts.route) for e in behind):
             dark[judged.facts.route.id] = "asked directly, what is behind it answers the same page at once"
     return dark
 
 
-def _gives_at_once(endpoint: Endpoint, route: Route) -> bool:
+def _is_quick_answer(endpoint: Endpoint, route: Route) -> bool:
     """Asked directly for the page that nginx was asked for, as nginx hands it on, and answered."""
     target = route.pass_text.partition("://")[2]
     rewritten = target.count(":") > 1 if target.startswith("unix:") else "/" in target
     answer = endpoint.http
-    return (isinstance(answer, Known) and answer.value.status is not None and answer.value.ms <= _AT_ONCE
+    return (isinstance(answer, Known) and answer.value.status is not None and answer.value.ms <= _AT_ONCE_MS
             and route.path == endpoint.path and not rewritten)
 
 
-def _spoken(endpoint: Endpoint, judged: Judged) -> tuple[object, ...]:
+def _address_and_protocol(endpoint: Endpoint, judged: RouteVerdict) -> tuple[object, ...]:
     """The address, and how it is spoken to: what answers plain HTTP may never answer TLS."""
     route = judged.facts.route
-    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at, route.scheme, route.kind
+    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.single_address, route.scheme, route.kind
 
 
-def _is_silent(endpoint: Endpoint) -> bool:
+def _has_no_connection(endpoint: Endpoint) -> bool:
     """No connection is taken in time, or there is no address to connect to: a container that is down has no name."""
     if isinstance(endpoint.addresses, Known) and not endpoint.addresses.value:
         return True
     return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "slow"
 
 
-def health_of_route(judged: Judged, blamed: Mapping[str, str], deaf: bool) -> RouteHealth:
+def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool) -> RouteHealth:
     """`blamed` are the causes by route: what decides where no answer came in time, or nobody could ask."""
     route = judged.facts.route.id
     match judged.state:

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case, open_case
 from fixer.causes import Cause, load_causes
-from fixer.diagnose.notes import layered_notes, route_notes, shared_drop_in_notes, slow_route_notes, unclear_route_notes
-from fixer.diagnose.revise_findings import spare_fleeting, spare_rivals, together
+from fixer.diagnose.notes import (
+    container_layer_notes,
+    route_notes,
+    shared_drop_in_notes,
+    slow_route_notes,
+    unclear_route_notes,
+)
+from fixer.diagnose.revise_findings import drop_conflicting_starts, drop_transient_restarts, merge_shared_edits
 from fixer.diagnose.route_health import (
     AT_FAULT,
     health_of_route,
@@ -16,20 +22,21 @@ from fixer.diagnose.route_health import (
     unreachable_slow_routes,
 )
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Accepted, Check, Diagnosis, Finding, Found, Inputs
+from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, IgnoredFinding, Inputs
 from fixer.model.facts import Known
-from fixer.model.plan import only_starts
+from fixer.model.plan import has_only_starts
 from fixer.model.snapshot import Snapshot
 
-_ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
-_CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
-_OVER = frozenset({"restart-window"})     # told of what has passed: behind what may come again
-_OWN = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env", "crash-port-in-use"})
+_ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
+_CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
+_PAST_VARIANTS = frozenset({"restart-window"})     # told of what has passed: behind what may come again
+_OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env",
+                               "crash-port-in-use"})
 
 
 def diagnose(
     snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
-    accepted: Sequence[Accepted] = (),
+    accepted: Sequence[IgnoredFinding] = (),
 ) -> Diagnosis:
     """The whole answer; the same snapshot always gives the same one. `causes` defaults to all of ours; what is
     `accepted` is told and not counted."""
@@ -37,21 +44,22 @@ def diagnose(
     judges = load_causes() if causes is None else tuple(causes)
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
-    told: Sequence[Finding] = spare_fleeting(snapshot, spare_rivals(snapshot, together(_demoted(findings))))
-    told = _with_copies(case, told)
+    told: Sequence[Finding] = drop_transient_restarts(snapshot, drop_conflicting_starts(
+        snapshot, merge_shared_edits(_demote_explained(findings))))
+    told = _name_replicas(case, told)
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     if accepted:
-        from fixer.diagnose.ignored_findings import excuse  # hardly ever needed
+        from fixer.diagnose.ignored_findings import apply_ignored  # hardly ever needed
 
-        told, excused, notes = excuse(told, accepted, snapshot)
-    settled = _ordered(told, judges)
+        told, excused, notes = apply_ignored(told, accepted, snapshot)
+    settled = _rank_findings(told, judges)
     blamed: dict[str, str] = {}
     for finding in settled:
         if finding.role in AT_FAULT:
             blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
     deaf = unconnectable_routes(case)
-    health = tuple(health_of_route(judged, blamed, route in deaf) for route, judged in case.judged.items())
+    health = tuple(health_of_route(judged, blamed, route in deaf) for route, judged in case.verdicts.items())
     counted = tuple(entry for entry in health if entry.route not in excused)
     dark = unreachable_slow_routes(case)
     verdict = health_verdict(case, settled, counted, dark) if counted or not excused else "healthy"
@@ -59,44 +67,44 @@ def diagnose(
              *shared_drop_in_notes(snapshot, settled))
     puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
     if puzzling:
-        from fixer.diagnose.unexplained import unexplained  # only where no cause is proven
+        from fixer.diagnose.unexplained import unexplained_notes  # only where no cause is proven
 
-        notes = (*notes, *unexplained(case, puzzling))
+        notes = (*notes, *unexplained_notes(case, puzzling))
     if any(isinstance(nginx.errors, Known) and nginx.errors.value for nginx in snapshot.nginxes):
-        from fixer.diagnose.notes import unpassed  # only where nginx has logged anything
+        from fixer.diagnose.notes import rejected_answer_notes  # only where nginx has logged anything
 
-        notes = (*notes, *unpassed(case, {entry.route for entry in counted if entry.state == "ok"}))
-    if verdict != "healthy" and any(nginx.left_out for nginx in snapshot.nginxes):
-        from fixer.diagnose.notes import left_out_notes  # only where there are such
+        notes = (*notes, *rejected_answer_notes(case, {entry.route for entry in counted if entry.state == "ok"}))
+    if verdict != "healthy" and any(nginx.unloaded_sites for nginx in snapshot.nginxes):
+        from fixer.diagnose.notes import unloaded_site_notes  # only where there are such
 
-        notes = (*notes, *left_out_notes(case))
+        notes = (*notes, *unloaded_site_notes(case))
     if any(service.container is not None and service.container.published for service in snapshot.services):
-        from fixer.diagnose.notes import in_front  # only where Docker publishes something
+        from fixer.diagnose.notes import front_proxy_notes  # only where Docker publishes something
 
-        notes = (*notes, *in_front(snapshot))
+        notes = (*notes, *front_proxy_notes(snapshot))
     if snapshot.nginxes and not snapshot.routes:
-        from fixer.diagnose.notes import nothing_passed  # only where there is no page to judge
+        from fixer.diagnose.notes import no_pass_notes  # only where there is no page to judge
 
-        notes = (*notes, *nothing_passed(snapshot))
+        notes = (*notes, *no_pass_notes(snapshot))
     heard = (facts.probes.value for facts in snapshot.routes if isinstance(facts.probes, Known))
     if verdict == "healthy" and any(probe.location for probes in heard for probe in probes):
-        from fixer.diagnose.notes import sent_on  # only where a page leads on
+        from fixer.diagnose.notes import redirect_notes  # only where a page leads on
 
-        notes = (*notes, *sent_on(case))
+        notes = (*notes, *redirect_notes(case))
     if any(repair.steps for finding in settled for repair in finding.repairs):
-        notes = (*notes, *layered_notes(snapshot, settled))
+        notes = (*notes, *container_layer_notes(snapshot, settled))
     return Diagnosis(verdict, settled, checks, health, notes)
 
 
-def _with_copies(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
-    if not any(judged.is_bad and len(judged.facts.endpoints) > 1 for judged in case.judged.values()):
+def _name_replicas(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    if not any(judged.has_failures and len(judged.facts.endpoints) > 1 for judged in case.verdicts.values()):
         return findings
-    from fixer.diagnose.revise_findings import name_copies  # only where one of several may fail
+    from fixer.diagnose.revise_findings import name_failing_replica  # only where one of several may fail
 
-    return name_copies(case, findings)
+    return name_failing_replica(case, findings)
 
 
-def _demoted(findings: Sequence[Finding]) -> list[Finding]:
+def _demote_explained(findings: Sequence[Finding]) -> list[Finding]:
     """What another finding explains becomes its consequence: told as part of the chain, repaired with its root."""
     return [
         replace(finding, role="consequence", repairs=())
@@ -111,24 +119,25 @@ def _explains(other: Finding, finding: Finding) -> bool:
         return False
     if other.service is not None and other.service == finding.service and other.node == finding.node:
         return True
-    if other.cause in _OWN and other.service and finding.service and any(only_starts(r.steps) for r in finding.repairs):
+    if other.cause in _OWN_FAULT_CAUSES and other.service and finding.service and any(has_only_starts(r.steps)
+                                                                                      for r in finding.repairs):
         return False        # two members of a group: that one was killed does not explain that the other was stopped
     return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)
 
 
-def _ordered(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:
+def _rank_findings(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:
     nearness = {cause.id: cause.order for cause in judges}
 
     def rank(finding: Finding) -> tuple[int, bool, int, int, str, str, int]:
-        first = min((_number(route) for route in finding.routes), default=0)
+        first = min((_route_number(route) for route in finding.routes), default=0)
         return (
-            _ROLES[finding.role], finding.variant in _OVER, nearness.get(finding.cause, 50),
-            _CONFIDENCE[finding.confidence], finding.cause, finding.node, first,
+            _ROLE_RANK[finding.role], finding.variant in _PAST_VARIANTS, nearness.get(finding.cause, 50),
+            _CONFIDENCE_RANK[finding.confidence], finding.cause, finding.node, first,
         )
 
     return tuple(sorted(findings, key=rank))
 
 
-def _number(route: str) -> int:
+def _route_number(route: str) -> int:
     digits = "".join(c for c in route if c.isdigit())
     return int(digits) if digits else 0

@@ -4,75 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import conclude
 from fixer.analysis.evidence import config_evidence, listener_at, listener_evidence
-from fixer.analysis.nginx_errors import say_routes, symptom_evidence
-from fixer.analysis.packet_filter.matching_rules import Block, block_evidence, block_words, blocks, doubts
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.packet_filter.matching_rules import (
+    FilterMatch,
+    certain_filter_matches,
+    filter_match_evidence,
+    filter_match_text,
+    uncertain_filter_matches,
+)
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
 
-EXPLAINED = (
+EXPLAINED_CAUSES = (
     "backend-hung", "overload-saturated", "nginx-not-reloaded", "slow-start", "wrong-port", "backend-down",
     "backlog-full", "timeout-too-short", "no-live-upstreams",
 )
 
 
-def judge_filters(case: Case, cause: str, variant: Callable[[Block], str | None]) -> Verdict:
+def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str | None]) -> Verdict:
     """A finding for each rule that `variant` has a name for."""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        found, lacking = blocks(case, trouble)
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        found, lacking = certain_filter_matches(case, trouble)
         wanted = [(name, block) for block in found if (name := variant(block)) is not None]
         for name, block in wanted[:1]:
             new = filter_finding(case, cause, name, block)
             key = f"{block.node}/{block.hit.where}"
             old = findings.get(key)
-            findings[key] = new if old is None else _joined(old, new)
-        unsure = () if wanted else tuple(b for b in doubts(case, trouble) if variant(b) is not None)
+            findings[key] = new if old is None else _merge_findings(old, new)
+        unsure = () if wanted else tuple(b for b in uncertain_filter_matches(case, trouble) if variant(b) is not None)
         if lacking:
             missing.append(lacking)
         elif unsure:
-            missing.append(f"whether a rule takes nginx's packets: {_said(unsure[0])}")
+            missing.append(f"whether a rule takes nginx's packets: {_filter_text(unsure[0])}")
         elif not wanted:
-            ruled += _passes(trouble)
+            ruled += _no_filter_evidence(trouble)
     return conclude(findings.values(), missing, ruled)
 
 
-def _said(block: Block) -> str:
-    shown = block_evidence(block)[0]
+def _filter_text(block: FilterMatch) -> str:
+    shown = filter_match_evidence(block)[0]
     return f"{shown.where}: {shown.text}"
 
 
-def _passes(trouble: Trouble) -> tuple[Evidence, ...]:
+def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
     tcp = trouble.endpoint.tcp
     if isinstance(tcp, Known):
         said = "connects" if tcp.value.error is None else f"connect: {tcp.value.error}, and no rule that fits"
         return (Evidence("probe", trouble.endpoint.written, said),)
-    return tuple(e for j in trouble.judged[:1] for e in j.evidence[:1])
+    return tuple(e for j in trouble.verdicts[:1] for e in j.evidence[:1])
 
 
-def _joined(old: Finding, new: Finding) -> Finding:
+def _merge_findings(old: Finding, new: Finding) -> Finding:
     return replace(old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
                    evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
 
 
-def filter_finding(case: Case, cause: str, variant: str, block: Block) -> Finding:
+def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> Finding:
     """The rule, the routes that it stops, and its repairs."""
-    trouble = block.trouble
+    trouble = block.failing_address
     held = listener_at(trouble.endpoint)
-    there = () if held is None else (listener_evidence(case.snapshot, held, case.service(trouble.endpoint.holder)),)
+    there = () if held is None else (listener_evidence(case.snapshot, held,
+                                                       case.service(trouble.endpoint.listening_service)),)
     evidence = (
-        *block_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
+        *filter_match_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
         *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
     )
-    from fixer.repairs.packet_filter_rules import repairs_of  # only where a filter is found
+    from fixer.repairs.packet_filter_rules import filter_repairs  # only where a filter is found
 
     return Finding(
-        cause=cause, variant=variant, role="root", confidence="certain", summary=block_words(block),
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=repairs_of(case, block), explains=EXPLAINED,
+        cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block), explains=EXPLAINED_CAUSES,
     )

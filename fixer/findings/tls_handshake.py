@@ -7,113 +7,123 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import conclude
-from fixer.analysis.nginx_errors import by_log, is_failing, logged_evidence, service_behind
-from fixer.analysis.route_verdict import Judged
+from fixer.analysis.nginx_errors import for_each_logged_route, is_failing, logged_evidence, service_of_route
+from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
 from fixer.repairs.command_options import TLS_OPTIONS, option_value
-from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of
-from fixer.repairs.nginx_directives import Set, set_in_locations
+from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
+from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
-Kind: TypeAlias = Literal["untrusted", "no-version"]
+HandshakeProblem: TypeAlias = Literal["untrusted", "no-version"]
 
 
-def handshake_verdict(case: Case, want: Callable[[ErrorEvent], bool], kind: Kind) -> Verdict:
+def handshake_verdict(case: Case, want: Callable[[ErrorEvent], bool], kind: HandshakeProblem) -> Verdict:
     """For every route with TLS that fails us, and about which nginx lately said so."""
-    def found(nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
+    def found(nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
         if not is_failing(judged) or judged.facts.route.scheme != "https":
             return None
 
-        return FINDINGS[kind](case, (nginx, judged, events), "certain" if asked else "likely")
+        return FINDING_MAKERS[kind](case, (nginx, judged, events), "certain" if asked else "likely")
 
-    return conclude(*by_log(case, want, found))
+    return conclude(*for_each_logged_route(case, want, found))
 
 
 # What nginx and a backend with TLS do not agree on: whom to trust, which name, which version; and what settles it.
-Where: TypeAlias = tuple[Nginx, Judged, tuple[ErrorEvent, ...]]
+LoggedRoute: TypeAlias = tuple[Nginx, RouteVerdict, tuple[ErrorEvent, ...]]
 """An nginx, a route of its that fails, and the lines of its log that say why."""
 
 CA_KEY, NAME_KEY = "ca", "tls_name"
-_CODE = regex(r"upstream SSL certificate verify error: \((?P<code>\d+):(?P<why>[^)]*)\)")
-_UNNAMED = regex(r'upstream SSL certificate does not match "(?P<name>[^"]*)"')
-_TIMES = frozenset({9, 10})                                 # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED
-_STRANGERS = frozenset({2, 18, 19, 20, 21, 27})             # no issuer, one that signed itself, one that is not trusted
+_VERIFY_ERROR = regex(r"upstream SSL certificate verify error: \((?P<code>\d+):(?P<why>[^)]*)\)")
+_NAME_MISMATCH = regex(r'upstream SSL certificate does not match "(?P<name>[^"]*)"')
+_DATE_ERRORS = frozenset({9, 10})                                 # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED
+# no issuer, one that signed itself, one that is not trusted
+_UNTRUSTED_ERRORS = frozenset({2, 18, 19, 20, 21, 27})
 _PATH = r"/[^\s;'\"{}$\\]+"
 _NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _PROTOCOLS = regex(rb"^[^#\n]*\bproxy_ssl_protocols\s+([^;#{}]+);")
-_BOTH = "TLSv1.2 TLSv1.3"
+_DEFAULT_PROTOCOLS = "TLSv1.2 TLSv1.3"
 
 
-def _untrusted(case: Case, where: Where, confidence: Confidence) -> Finding:
+def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -> Finding:
     """nginx verified the certificate and did not take it."""
     judged, events = where[1:]
     message, route = events[-1].message, judged.facts.route
-    service = service_behind(case, judged)
-    own = _own_certificate(service)
+    service = service_of_route(case, judged)
+    own = _certificate_file_of(service)
     beside = f" ({own})" if own else ""
-    named = _UNNAMED.match(message)
-    found = _CODE.match(message)
+    named = _NAME_MISMATCH.match(message)
+    found = _VERIFY_ERROR.match(message)
     code, why = (int(found["code"]), found["why"]) if found is not None else (0, "")
     if named is not None:
         variant, what = "tls-verify-name", f"it does not hold the name {named['name'][:100]}"
-        need = Need(NAME_KEY, "value", f"a name in the certificate of {_who(service)}{beside}; nginx looks for "
+        need = Need(NAME_KEY, "value",
+                    f"a name in the certificate of {_backend_text(service)}{beside}; nginx looks for "
                     f"{named['name'][:100]}", pattern=_NAME)
-        repair = _set(case, where, "name-certificate", need, (("proxy_ssl_name", "{}"),))
-    elif code in _STRANGERS:
+        repair = _directive_repair(case, where, "name-certificate", need, (("proxy_ssl_name", "{}"),))
+    elif code in _UNTRUSTED_ERRORS:
         variant, what = "tls-verify-unknown-ca", f"nobody whom nginx trusts has signed it ({why})"
         itself = f"; it signed itself, so its own file is what to trust{beside}" if code == 18 and own else ""
-        need = Need(CA_KEY, "value", f"the file of the authorities that may sign for {_who(service)}{itself}",
+        need = Need(CA_KEY, "value", f"the file of the authorities that may sign for {_backend_text(service)}{itself}",
                     pattern=_PATH)
-        repair = _set(case, where, "trust-certificate", need, (("proxy_ssl_trusted_certificate", "{}"),))
+        repair = _directive_repair(case, where, "trust-certificate", need, (("proxy_ssl_trusted_certificate", "{}"),))
     else:
-        times = code in _TIMES
+        times = code in _DATE_ERRORS
         variant, what = "tls-verify-expired" if times else "tls-verify-unknown-ca", why or "it is not valid"
         again = f"restart {service.name}" if service is not None else "restart the backend"
         clock = ", if the clock of nginx's machine is right (date)" if times else ""
-        manual = (f"give {_who(service)} a certificate that is valid{beside}{clock}, then {again}: it reads its files "
+        manual = (f"give {_backend_text(service)} a certificate that is valid{beside}{clock}, then {again}: it reads "
+                  f"its files "
                   "when it starts")
-        repair = Repair("renew-certificate", "manual", f"renew the certificate of {_who(service)}", (), manual=manual)
-    said = f"nginx does not trust the certificate of {_who(service)}, to which it hands {route.location}: {what}"
+        repair = Repair("renew-certificate", "manual", f"renew the certificate of {_backend_text(service)}", (),
+                        manual=manual)
+    said = (f"nginx does not trust the certificate of {_backend_text(service)}, to which it hands {route.location}: "
+            f"{what}")
     return _finding(case, where, names=("tls-verify-failed", variant), summary=said, repair=repair,
                     confidence=confidence)
 
 
-def _no_version(case: Case, where: Where, confidence: Confidence) -> Finding:
+def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confidence) -> Finding:
     """Neither offered what the other takes."""
     nginx, judged, _ = where
-    route, service = judged.facts.route, service_behind(case, judged)
+    route, service = judged.facts.route, service_of_route(case, judged)
     said = [(file, match) for file in case.snapshot.files if file.node == nginx.node
-            and (match := next(_protocols(file.data), None)) is not None]
+            and (match := next(_configured_protocols(file.data), None)) is not None]
     told = tuple(Evidence("nginx-config", file.path, match.decode(errors="replace").strip()) for file, match in said)
     less = any(not {b"TLSv1.2", b"TLSv1.3"} <= {*match.split()} for _, match in said)
     if less:
-        repair = _set(case, where, "offer-tls-versions", None, (("proxy_ssl_protocols", _BOTH),))
+        repair = _directive_repair(case, where, "offer-tls-versions", None,
+                                   (("proxy_ssl_protocols", _DEFAULT_PROTOCOLS),))
     else:
-        manual = (f"nginx offers TLS 1.2 and 1.3 by itself: let {_who(service)} take one of these; older versions are "
+        manual = (f"nginx offers TLS 1.2 and 1.3 by itself: let {_backend_text(service)} take one of these; older "
+                  f"versions are "
                   "broken, and only a person can say that they have to do (proxy_ssl_protocols)")
-        repair = Repair("offer-tls-versions", "manual", f"let {_who(service)} take TLS 1.2 or 1.3", (), manual=manual)
-    summary = f"nginx and {_who(service)}, to which it hands {route.location}, have no version of TLS in common"
+        repair = Repair("offer-tls-versions", "manual", f"let {_backend_text(service)} take TLS 1.2 or 1.3", (),
+                        manual=manual)
+    summary = (f"nginx and {_backend_text(service)}, to which it hands {route.location}, have no version of TLS in "
+               f"common")
     return _finding(case, where, names=("tls-mismatch", "tls-protocol-mismatch"), summary=summary, repair=repair,
                     confidence=confidence, more=told)
 
 
-def _protocols(data: bytes) -> Iterator[bytes]:
+def _configured_protocols(data: bytes) -> Iterator[bytes]:
     return (match[1] for line in data.splitlines() if (match := _PROTOCOLS.match(line)) is not None)
 
 
-def _who(service: Service | None) -> str:
+def _backend_text(service: Service | None) -> str:
     return service.name if service is not None else "the backend"
 
 
-def _own_certificate(service: Service | None) -> str:
+def _certificate_file_of(service: Service | None) -> str:
     """The file of the certificate that its command names."""
     word = option_value(service, TLS_OPTIONS["cert"]) if service is not None else None
     return word.text if word is not None and word.text.startswith("/") else ""
 
 
-def _set(case: Case, where: Where, name: str, need: Need | None, wishes: Sequence[tuple[str, str]]) -> Repair:
+def _directive_repair(case: Case, where: LoggedRoute, name: str, need: Need | None,
+                      wishes: Sequence[tuple[str, str]]) -> Repair:
     """Directives of the location, `{}` in them the value that is chosen."""
     nginx, route = where[0], where[1].facts.route
     chosen = case.inputs.get(need.key, need.default) if need is not None else ""
@@ -122,19 +132,21 @@ def _set(case: Case, where: Where, name: str, need: Need | None, wishes: Sequenc
     summary = f"{told} for {route.location}"
     if chosen is None:
         return Repair(name, "safe", summary, (), needs)
-    sets = [Set(route, key, value.format(chosen)) for key, value in wishes]
-    edit = set_in_locations(case.snapshot, nginx, sets, summary)
-    if isinstance(edit, NoPlace):
-        manual = f"set {told} in the location at {route.source.file}:{route.source.line}: {edit.why}"
+    sets = [DirectiveValue(route, key, value.format(chosen)) for key, value in wishes]
+    edit = set_directives(case.snapshot, nginx, sets, summary)
+    if isinstance(edit, NotEditable):
+        manual = f"set {told} in the location at {route.source.file}:{route.source.line}: {edit.reason}"
         return Repair(name, "manual", summary, (), needs, manual)
-    summary = f"{told} at {edit.where[0]}{overwriters((edit.place,))}"
-    return Repair(name, risk_of((edit.place,), "safe"), summary, (edit.step, *nginx_steps(case.snapshot, nginx)), needs)
+    summary = f"{told} at {edit.where[0]}{overwriters_text((edit.file,))}"
+    return Repair(name, edit_risk((edit.file,), "safe"), summary,
+                  (edit.step, *check_and_reload_steps(case.snapshot, nginx)), needs)
 
 
-def _finding(case: Case, where: Where, *, names: tuple[str, str], summary: str, repair: Repair, confidence: Confidence,
+def _finding(case: Case, where: LoggedRoute, *, names: tuple[str, str], summary: str, repair: Repair,
+             confidence: Confidence,
              more: tuple[Evidence, ...] = ()) -> Finding:
     nginx, judged, events = where
-    service = service_behind(case, judged)
+    service = service_of_route(case, judged)
     return Finding(
         cause=names[0], variant=names[1], role="root", confidence=confidence, summary=summary, detail=(),
         routes=(judged.facts.route.id,), service=service.name if service is not None else None, node=nginx.node,
@@ -143,6 +155,6 @@ def _finding(case: Case, where: Where, *, names: tuple[str, str], summary: str, 
     )
 
 
-FINDINGS: Mapping[str, Callable[[Case, Where, Confidence], Finding]] = {
-    "untrusted": _untrusted, "no-version": _no_version,
+FINDING_MAKERS: Mapping[str, Callable[[Case, LoggedRoute, Confidence], Finding]] = {
+    "untrusted": _untrusted_finding, "no-version": _no_common_version_finding,
 }

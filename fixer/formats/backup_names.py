@@ -8,17 +8,17 @@ import re
 from fixer.lazy.regex import regex
 
 # What is tried where a folder is not listed: a handful of names for each file of code.
-LIKELY_ENDS = (".bak", ".orig", ".old", "~", ".save", ".prev", ".backup", ".1")
+LIKELY_SUFFIXES = (".bak", ".orig", ".old", "~", ".save", ".prev", ".backup", ".1")
 
 _WORD = (r"(?:bak|bck|bkp|backup|old|orig|original|save|saved|prev|previous|"
          r"dpkg-(?:old|bak)|ucf-old|rpmsave|rpmorig|pacsave)")
 _DATE = r"(?:(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d(?:[-_.T@]?[0-2]\d[-_.:]?[0-5]\d(?:[-_.:]?[0-5]\d)?)?|1\d{9})"
-_NAMED = (rf"~|\.~\d+~|[._-]{_WORD}(?:[._-]?(?:{_DATE}|\d{{1,3}}))?|[._-]{_DATE}(?:[._-]{_WORD}|~)?")
-_OLDER = regex(rf"(?:{_NAMED}|\.\d)\Z", re.I)
-_OLDER_PROGRAM = regex(rf"(?:{_NAMED})\Z", re.I)      # `python3.9` is a version
-_PACKAGED = regex(r"\.(?:dpkg-dist|ucf-dist|rpmnew|pacnew|apk-new|default)\Z")
-_LIKE = regex(r"(?:~|[._-][\w.~:@+-]+)\Z")
-_UNUSED = frozenset((
+_BACKUP_SUFFIX = (rf"~|\.~\d+~|[._-]{_WORD}(?:[._-]?(?:{_DATE}|\d{{1,3}}))?|[._-]{_DATE}(?:[._-]{_WORD}|~)?")
+_OLDER_SUFFIX = regex(rf"(?:{_BACKUP_SUFFIX}|\.\d)\Z", re.I)
+_OLDER_PROGRAM_SUFFIX = regex(rf"(?:{_BACKUP_SUFFIX})\Z", re.I)      # `python3.9` is a version
+_PACKAGE_SUFFIX = regex(r"\.(?:dpkg-dist|ucf-dist|rpmnew|pacnew|apk-new|default)\Z")
+_ANY_SUFFIX = regex(r"(?:~|[._-][\w.~:@+-]+)\Z")
+_UNUSED_ENDINGS = frozenset((
     "disabled", "off", "inactive", "dpkg-new", "dpkg-tmp", "ucf-new", "swp", "swo", "example", "sample", "template",
     "j2", "dist",
 ))
@@ -26,49 +26,49 @@ _UNUSED = frozenset((
 
 def is_older_name(name: str, of: str) -> bool:
     """Whether a file that is called so is what people, editors and packages call an older state of the other."""
-    return name.startswith(of) and _OLDER.match(name, len(of)) is not None
+    return name.startswith(of) and _OLDER_SUFFIX.match(name, len(of)) is not None
 
 
 def is_packaged_name(name: str, of: str) -> bool:
     """Whether it is what a package calls its own state of the other, where that one was changed on the machine."""
-    return name.startswith(of) and _PACKAGED.match(name, len(of)) is not None
+    return name.startswith(of) and _PACKAGE_SUFFIX.match(name, len(of)) is not None
 
 
-def is_copy_name(name: str, of: str) -> bool:
+def is_backup_name(name: str, of: str) -> bool:
     """Either of the two: something that the other could be put back to."""
     return is_older_name(name, of) or is_packaged_name(name, of)
 
 
-def is_called_like(name: str, of: str) -> bool:
+def has_similar_name(name: str, of: str) -> bool:
     """The other's name and something behind it, whatever that says: worth a look where nothing else is there."""
-    return name.startswith(of) and _LIKE.match(name, len(of)) is not None
+    return name.startswith(of) and _ANY_SUFFIX.match(name, len(of)) is not None
 
 
-def name_behind(name: str) -> str:
+def original_name(name: str) -> str:
     """What a file that is called like a copy is one of; empty where it is not called so."""
     starts = (at for at in range(1, len(name)) if name[at] in "~._-")
-    return next((name[:at] for at in starts if _OLDER.match(name, at) or _PACKAGED.match(name, at)), "")
+    return next((name[:at] for at in starts if _OLDER_SUFFIX.match(name, at) or _PACKAGE_SUFFIX.match(name, at)), "")
 
 
-def path_behind(path: str) -> str:
+def original_path(path: str) -> str:
     """The same of a path; the path itself where it is not called so."""
     folder, name = posixpath.split(path)
-    return posixpath.join(folder, name_behind(name)) if name_behind(name) else path
+    return posixpath.join(folder, original_name(name)) if original_name(name) else path
 
 
-def is_put_aside(name: str, *, program: bool = False) -> bool:
+def is_unused_name(name: str, *, program: bool = False) -> bool:
     """Called as what is not to be used, be it a copy, a pattern to start from, or switched off. A number behind the
     name of a program is its version."""
     last = name.lower().rpartition(".")
-    if last[1] and last[2] in _UNUSED:
+    if last[1] and last[2] in _UNUSED_ENDINGS:
         return True
     if not program:
-        return bool(name_behind(name))
+        return bool(original_name(name))
     starts = (at for at in range(1, len(name)) if name[at] in "~._-")
-    return any(_OLDER_PROGRAM.match(name, at) or _PACKAGED.match(name, at) for at in starts)
+    return any(_OLDER_PROGRAM_SUFFIX.match(name, at) or _PACKAGE_SUFFIX.match(name, at) for at in starts)
 
 
-def patterns_beside(path: str) -> tuple[str, ...]:
+def backup_patterns(path: str) -> tuple[str, ...]:
     """Globs of what lies beside a file under a longer name; none where a path cannot be written as one."""
     if "\\" in path:
         return ()

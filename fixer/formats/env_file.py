@@ -9,11 +9,11 @@ from fixer.formats.shell_words import Piece, Word, shell_words
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
-_HELD = "\"\\`$"          # what a backslash takes its meaning from within double quotes
+_ESCAPABLE = "\"\\`$"          # what a backslash takes its meaning from within double quotes
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class EnvLine:
     """One `NAME=value`: its first and last line, the offset of each character of the value, and the quote that is
     open where the file ends (empty where none is)."""
 
@@ -21,11 +21,11 @@ class Assignment:
     line: int
     last: int
     at: int
-    kept: tuple[int, ...]
+    value_offsets: tuple[int, ...]
     quote: str
 
 
-def assignments(text: str) -> Iterator[Assignment]:
+def env_lines(text: str) -> Iterator[EnvLine]:
     """All of them in order; the name is as it stands there, without blanks around it."""
     at, line = 0, 1
     while at < len(text):
@@ -38,14 +38,14 @@ def assignments(text: str) -> Iterator[Assignment]:
         kept, after, quote = _value(text, at + len(name) + 1)
         after = min(after, len(text) + 1)
         last = line + text.count("\n", at, after - 1)
-        yield Assignment(name.strip(), line, last, at, tuple(kept), quote)
+        yield EnvLine(name.strip(), line, last, at, tuple(kept), quote)
         at, line = after, line + text.count("\n", at, after)
 
 
-def place_for_more(text: str) -> int:
+def append_offset(text: str) -> int:
     """The offset where a further line is one of its own: the end, unless a quote or backslash takes in what follows."""
     before = "" if not text or text.endswith("\n") else "\n"
-    found = list(assignments(f"{text}{before}A=\n"))
+    found = list(env_lines(f"{text}{before}A=\n"))
     return len(text) if found[-1].name == "A" and found[-1].at >= len(text) else found[-1].at
 
 
@@ -57,7 +57,7 @@ def _value(text: str, at: int) -> tuple[list[int], int, str]:
         char = text[at]
         if char == "\\" and quote != "'":
             escaped = text[at + 1:at + 2]
-            if quote and escaped not in (*_HELD, "\n"):
+            if quote and escaped not in (*_ESCAPABLE, "\n"):
                 kept.append(at)
             if escaped and escaped != "\n":
                 kept.append(at + 1)
@@ -118,13 +118,13 @@ def read_unit_env_file(file: str, data: bytes) -> dict[str, Word]:
     """Every variable that systemd takes from the file, the last assignment of each, by its own rules."""
     text = data.decode("latin-1")
     found: dict[str, Word] = {}
-    for one in assignments(text):
+    for one in env_lines(text):
         if _NAME.fullmatch(one.name):
-            found[one.name] = Word(tuple(_pieces(text, one.kept, file, (one.at, one.line))))
+            found[one.name] = Word(tuple(_split_pieces(text, one.value_offsets, file, (one.at, one.line))))
     return found
 
 
-def _pieces(text: str, kept: tuple[int, ...], file: str, counted: tuple[int, int]) -> Iterator[Piece]:
+def _split_pieces(text: str, kept: tuple[int, ...], file: str, counted: tuple[int, int]) -> Iterator[Piece]:
     """Runs of what stands side by side; `counted` is a place before them, and its line."""
     before, line = counted
     start = 0

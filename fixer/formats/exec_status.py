@@ -15,7 +15,7 @@ _FAILED = ("exit-code", "signal", "timeout", "start-limit-hit")
 STEPS = {200: "CHDIR", 203: "EXEC", 216: "GROUP", 217: "USER", 226: "NAMESPACE"}
 # Steps that are told by the settings that they carry out. A program may end with such a number of its own, so they
 # count only where systemd's own line names the step.
-FURTHER: dict[int, tuple[str, tuple[str, ...]]] = {
+OTHER_STEPS: dict[int, tuple[str, tuple[str, ...]]] = {
     205: ("LIMITS", ()), 206: ("OOM_ADJUST", ("OOMScoreAdjust",)), 208: ("STDIN", ("StandardInput",)),
     209: ("STDOUT", ("StandardOutput",)), 210: ("CHROOT", ("RootDirectory", "RootImage")),
     222: ("STDERR", ("StandardError",)),
@@ -31,14 +31,14 @@ FURTHER: dict[int, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def failed_before(unit: Unit) -> PreCommand | None:
+def failed_pre_command(unit: Unit) -> PreCommand | None:
     """The command of ExecStartPre= that failed, so that the program was never started."""
     if unit.result not in ("exit-code", "signal", "timeout") or unit.main_pid or unit.exec_main_status:
         return None
     return next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
 
 
-def is_before_again(unit: Unit) -> bool:
+def is_pre_command_retried(unit: Unit) -> bool:
     """The only command before the program, and systemd has forgotten how it ended: it is tried once more, or the units
     were read again (`daemon-reload`) when it had failed and was started no more."""
     if len(unit.pre) != 1:
@@ -48,13 +48,13 @@ def is_before_again(unit: Unit) -> bool:
     return gave_up or (unit.active_state, unit.sub_state) == ("activating", "start-pre")
 
 
-def ended_before(unit: Unit) -> bool:
+def has_failed_before_start(unit: Unit) -> bool:
     """systemd failed at one of these steps, or at a command before the program."""
     at_step = not unit.main_pid and unit.result == "exit-code" and unit.exec_main_status in STEPS
-    return at_step or failed_before(unit) is not None or is_before_again(unit)
+    return at_step or failed_pre_command(unit) is not None or is_pre_command_retried(unit)
 
 
-class Assignment(Protocol):
+class SettingLine(Protocol):
     """One line of `[Service]`, as it was parsed or as a service keeps it."""
 
     @property
@@ -63,9 +63,9 @@ class Assignment(Protocol):
     def value(self) -> str: ...
 
 
-def paths_of_step(status: int, lines: Iterable[Assignment]) -> tuple[str, ...]:
+def paths_of_step(status: int, lines: Iterable[SettingLine]) -> tuple[str, ...]:
     """The files that the settings of a further step name: what is written to, read as a credential, or run below."""
-    _, keys = FURTHER.get(status, ("", ()))
+    _, keys = OTHER_STEPS.get(status, ("", ()))
     found: list[str] = []
     for line in lines:
         value = line.value.strip().strip("'\"")
@@ -79,28 +79,29 @@ def paths_of_step(status: int, lines: Iterable[Assignment]) -> tuple[str, ...]:
 
 
 # What supervisord says where it could not even start a program, as the step at which systemd would have failed.
-Why: TypeAlias = Literal["missing", "denied", "format", "unknown"]
+SpawnReason: TypeAlias = Literal["missing", "denied", "format", "unknown"]
 
 CHDIR, EXEC = 200, 203       # systemd's numbers for these steps
-UNSPAWNED = "exit status 127"       # of the child that could not become the program
-UNFOUND = frozenset({UNSPAWNED, "exit status 126"})      # of a shell that could not either
+SPAWN_FAILED = "exit status 127"       # of the child that could not become the program
+NOT_STARTED_STATUSES = frozenset({SPAWN_FAILED, "exit status 126"})      # of a shell that could not either
 
-_BEFORE: tuple[tuple[str, Why], ...] = (       # supervisor.process, looked up before it forks
+_SPAWN_ERRORS: tuple[tuple[str, SpawnReason], ...] = (       # supervisor.process, looked up before it forks
     ("can't find command ", "missing"), ("command at ", "denied"), ("no permission to run command ", "denied"),
 )
 # What the child that it forks leaves in the program's own log.
-_CHILD = regex(r"^supervisor: couldn't (?P<step>chdir to|exec) .*: (?P<code>[A-Z]+)$")
-_CODES: dict[str, Why] = {"ENOENT": "missing", "ENOTDIR": "missing", "EACCES": "denied", "ENOEXEC": "format"}
+_CHILD_ERROR = regex(r"^supervisor: couldn't (?P<step>chdir to|exec) .*: (?P<code>[A-Z]+)$")
+_ERRNO_REASONS: dict[str, SpawnReason] = {"ENOENT": "missing", "ENOTDIR": "missing", "EACCES": "denied",
+                                          "ENOEXEC": "format"}
 
 
-def unspawned(ended: str) -> tuple[int, Why] | None:
+def spawn_error(ended: str) -> tuple[int, SpawnReason] | None:
     """The step, and why, from what its own log says after `spawnerr:`."""
-    return next(((EXEC, why) for words, why in _BEFORE if ended.startswith(words)), None)
+    return next(((EXEC, why) for words, why in _SPAWN_ERRORS if ended.startswith(words)), None)
 
 
-def unspawned_child(line: str) -> tuple[int, Why] | None:
+def child_spawn_error(line: str) -> tuple[int, SpawnReason] | None:
     """The same from a line that the child left in the program's log."""
-    match = _CHILD.match(line.strip())
+    match = _CHILD_ERROR.match(line.strip())
     if match is None:
         return None
-    return CHDIR if match["step"] == "chdir to" else EXEC, _CODES.get(match["code"], "unknown")
+    return CHDIR if match["step"] == "chdir to" else EXEC, _ERRNO_REASONS.get(match["code"], "unknown")

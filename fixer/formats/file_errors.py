@@ -8,79 +8,80 @@ from collections.abc import Sequence
 from fixer.lazy.regex import regex
 from fixer.model.service import Service
 
-_SAYS = (
+_PATH_ERRORS = (
     regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
 # What the servers say of a file that their command names: the path may be relative to the folder that they run in.
-_NAMED = regex(r"^Error: (?:can't chdir to '(?P<folder>[^']+)'|'(?P<conf>[^']+)' doesn't exist"
+_OPTION_ERRORS = regex(r"^Error: (?:can't chdir to '(?P<folder>[^']+)'|'(?P<conf>[^']+)' doesn't exist"
                r"|Invalid value for '[^']+': (?:Path|File|Directory) '(?P<path>[^']+)' does not exist\.)$")
 # Python's tempfile tries each, and does not say why none would do; the first is the one that every system has.
 _NO_TEMP = regex(r"^FileNotFoundError: \[Errno 2\] No usable temporary directory found in \['(?P<path>/[^']+)'")
 _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqlite3\.OperationalError\) )?"
                 r"(?P<said>unable to open database file|attempt to write a readonly database)$")
-_CONNECTS = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
+_CONNECT_CALL = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
 # A socket that could not be made: some servers name its path, and of others only the call above tells what failed.
 _SOCKET = regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13)\] ")
-_UNNAMED = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
+_PATHLESS_ERROR = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
                  r"(?:No such file or directory|Permission denied)$")
-_BINDS = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
+_BIND_CALL = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
 _FRAME = regex(r"^\s*File \"")
 _TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
 _TLS_OPTIONS = (                                         # the key first: it is what most accounts may not read
     frozenset({"--ssl-keyfile", "--keyfile"}), frozenset({"--ssl-certfile", "--certfile"}),
     frozenset({"--ssl-ca-certs", "--ca-certs"}),
 )
-_CALL = 8                # lines above an error in which its own call stands
-_WRITES = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
+_CALL_LINES = 8                # lines above an error in which its own call stands
+_WRITE_ERROR = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
                 r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
-_OPENED = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
-NEW = "badgateway-new"       # a name that nobody has: what is asked is whether a file can be made there
-GONE = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
-READ_ONLY = frozenset({"30", "EROFS"})
+_SQLITE_CODES = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
+NEW_FILE_NAME = "badgateway-new"       # a name that nobody has: what is asked is whether a file can be made there
+MISSING_CODES = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
+READ_ONLY_CODES = frozenset({"30", "EROFS"})
 NO_TEMP = "TEMP"
 
 
-def from_folder(path: str, service: Service) -> str:
+def absolute_path(path: str, service: Service) -> str:
     """A path that may be relative to the folder that the service runs in."""
     folder = service.unit.working_directory if service.unit is not None else ""
     return path if path.startswith("/") or not folder.startswith("/") else posixpath.join(folder, path)
 
 
-def closed_path(text: str) -> tuple[str, str] | None:
+def inaccessible_path(text: str) -> tuple[str, str] | None:
     """(path, number or name of the error) of a line that ends a program, None where it names none."""
-    for pattern in _SAYS:
+    for pattern in _PATH_ERRORS:
         match = pattern.match(text)
         if match is not None:
             named = match.groupdict()
             return match["path"], named.get("errno") or named.get("name") or ""
-    of_command = _NAMED.match(text)
+    of_command = _OPTION_ERRORS.match(text)
     if of_command is not None:
         return next(path for path in of_command.groups() if path), "ENOENT"
     none = _NO_TEMP.match(text)
-    return None if none is None else (f"{none['path'].rstrip('/')}/{NEW}", NO_TEMP)
+    return None if none is None else (f"{none['path'].rstrip('/')}/{NEW_FILE_NAME}", NO_TEMP)
 
 
-def closed_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | None:
+def inaccessible_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | None:
     """The same of a line among others: SQLite names no path, and the call in the lines above does."""
-    named = closed_path(texts[index])
+    named = inaccessible_path(texts[index])
     said = _SQLITE.match(texts[index]) if named is None else None
-    for text in reversed(texts[max(0, index - _CALL):index]) if said is not None else ():
-        call = _CONNECTS.search(text)
+    for text in reversed(texts[max(0, index - _CALL_LINES):index]) if said is not None else ():
+        call = _CONNECT_CALL.search(text)
         if call is not None and said is not None:
-            return call["path"], _OPENED[said["said"]]
+            return call["path"], _SQLITE_CODES[said["said"]]
     return named
 
 
-def closed_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> tuple[str, str] | None:
+def inaccessible_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> tuple[str, str] | None:
     """(path, number of the error) of a socket that a program was told to make and could not. `told` are the paths that
     its own files name: the log only says that it was one of them."""
     text = texts[index]
-    named, bare = _SOCKET.search(text), _UNNAMED.match(text)
+    named, bare = _SOCKET.search(text), _PATHLESS_ERROR.match(text)
     if named is not None:
         return (named["path"], named["errno"]) if named["path"] in told else None
-    if bare is None or len(told) != 1 or not any(_BINDS.search(t) for t in texts[max(0, index - _CALL):index]):
+    if bare is None or len(told) != 1 or not any(_BIND_CALL.search(t)
+                                                 for t in texts[max(0, index - _CALL_LINES):index]):
         return None
     return told[0], bare["errno"]
 
@@ -96,22 +97,22 @@ def loads_tls(frame: Sequence[str]) -> bool:
     return any(_TLS_CALL.search(text) for text in frame)
 
 
-def closed_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def inaccessible_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """(paths, number of the error) where key and certificate could not be opened: Python does not say which of them,
     and the command names them all."""
-    bare = _UNNAMED.match(texts[index])
+    bare = _PATHLESS_ERROR.match(texts[index])
     if bare is None or not loads_tls(last_frame(texts, index)):
         return (), ""
-    return tuple(path for options in _TLS_OPTIONS for path in _values(argv, options) if path.startswith("/")), \
+    return tuple(path for options in _TLS_OPTIONS for path in _option_values(argv, options) if path.startswith("/")), \
         bare["errno"]
 
 
-def _values(argv: Sequence[str], options: frozenset[str]) -> list[str]:
+def _option_values(argv: Sequence[str], options: frozenset[str]) -> list[str]:
     """What a command gives for one of these options, as a word of its own or after `=`."""
     own = [argv[i + 1] for i in range(len(argv) - 1) if argv[i] in options]
     return own + [word.partition("=")[2] for word in argv if "=" in word and word.partition("=")[0] in options]
 
 
-def says_writing(text: str) -> bool:
+def is_write_error(text: str) -> bool:
     """The line itself says that it was to be written."""
-    return _WRITES.search(text) is not None or _NO_TEMP.match(text) is not None
+    return _WRITE_ERROR.search(text) is not None or _NO_TEMP.match(text) is not None

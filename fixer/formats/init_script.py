@@ -7,18 +7,19 @@ from collections.abc import Sequence
 
 from fixer.formats.shell_words import Word
 
-_VALUED = {
+_SHORT_VALUE_OPTIONS = {
     "p": "pidfile", "x": "exec", "a": "startas", "n": "name", "u": "user", "g": "group", "c": "chuid", "r": "chroot",
     "d": "chdir", "s": "signal", "R": "retry", "N": "nicelevel", "P": "procsched", "I": "iosched", "k": "umask",
     "O": "output",
 }
-_LONG = frozenset({*_VALUED.values(), "pid", "ppid", "notify-timeout"})
-_PLAIN = {"S": "start", "K": "stop", "T": "status", "t": "test", "b": "background", "m": "make-pidfile", "q": "quiet",
+_LONG_VALUE_OPTIONS = frozenset({*_SHORT_VALUE_OPTIONS.values(), "pid", "ppid", "notify-timeout"})
+_SHORT_FLAGS = {"S": "start", "K": "stop", "T": "status", "t": "test", "b": "background", "m": "make-pidfile",
+                "q": "quiet",
           "v": "verbose", "o": "oknodo", "C": "no-close"}
 _NO_START = frozenset({"stop", "status", "test"})
 
 
-def started(words: Sequence[Word]) -> tuple[list[Word], str] | None:
+def started_daemon(words: Sequence[Word]) -> tuple[list[Word], str] | None:
     """The command that these words start as a daemon and the folder that they say (empty: none); None where they are
     no such call, or one that only stops, asks or tries."""
     name = posixpath.basename(words[0].text) if words else ""
@@ -47,14 +48,15 @@ def _start_stop_daemon(words: Sequence[Word]) -> tuple[list[Word], str] | None:
         if not text.startswith("-") or text == "-":
             own.append(word)
             continue
-        long, given, _ = text[2:].partition("=") if text.startswith("--") else (_VALUED.get(text[1:], ""), "", "")
-        if given and long in _LONG:
+        long, given, _ = text[2:].partition("=") if text.startswith("--") else (_SHORT_VALUE_OPTIONS.get(text[1:], ""),
+                                                                                "", "")
+        if given and long in _LONG_VALUE_OPTIONS:
             said[long] = word.slice(len(long) + 3, len(text))
-        elif long in _LONG and at < len(words):
+        elif long in _LONG_VALUE_OPTIONS and at < len(words):
             said[long] = words[at]
             at += 1
         else:
-            flags |= {long} if text.startswith("--") else {_PLAIN.get(letter, "") for letter in text[1:]}
+            flags |= {long} if text.startswith("--") else {_SHORT_FLAGS.get(letter, "") for letter in text[1:]}
     program = said.get("startas") or said.get("exec")
     if program is None or "start" not in flags or flags & _NO_START:
         return None

@@ -55,48 +55,48 @@ _RUNNERS: dict[tuple[str, str], set[str]] = {
     ("doppler", "run"): {"-p", "--project", "-c", "--config"}, ("infisical", "run"): {"--env", "--path", "--projectId"},
     ("op", "run"): {"--env-file"},
 }
-_ASSIGNED = regex(r"^[A-Za-z_]\w*=")
-_MARKS = "@-:+!|"       # what systemd reads before a program
+_ASSIGNMENT = regex(r"^[A-Za-z_]\w*=")
+_EXEC_PREFIXES = "@-:+!|"       # what systemd reads before a program
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
-_GIVEN = frozenset({"-c", "--command"})
+_COMMAND_OPTIONS = frozenset({"-c", "--command"})
 
 # What such a program says of one that it could not start, in the words of coreutils, util-linux, busybox, tini, runit
 # and sudo; a shell's are among them.
-UNSTARTED = regex(
+START_ERROR = regex(
     r"(?:^|[:\s])['\"\u2018\u201c]?(?P<what>[^\s:'\"\u2018\u2019\u201c\u201d]+)['\"\u2019\u201d]?(?: failed)?: "
     r"(?P<why>(?:command )?not found|No such file or directory|file does not exist|Permission denied|access denied"
     r"|cannot execute[^:]*)(?:: (?:No such file or directory|required file not found))?$")
 
-UNSTARTED_STATUS = frozenset({1, 69, 126, 127})      # how they end then: `runuser` with 1, `flock` with 69
+START_ERROR_STATUSES = frozenset({1, 69, 126, 127})      # how they end then: `runuser` with 1, `flock` with 69
 
 
-def name_of(argv: Sequence[str], i: int) -> str:
+def program_name(argv: Sequence[str], i: int) -> str:
     """What a word of a command is called as a program, without its folder and systemd's marks."""
-    return posixpath.basename(argv[i].lstrip(_MARKS) if i == 0 else argv[i])
+    return posixpath.basename(argv[i].lstrip(_EXEC_PREFIXES) if i == 0 else argv[i])
 
 
-def peel(argv: Sequence[str]) -> int:
+def skip_launchers(argv: Sequence[str]) -> int:
     """How many leading words only launch the rest (`exec env A=1 sudo -u app …`)."""
     i = 0
     while i < len(argv):
-        name = name_of(argv, i)
+        name = program_name(argv, i)
         takes = _RUNNERS.get((name, argv[i + 1] if i + 1 < len(argv) else ""))
         if takes is not None:
             i = _skip_options(argv, i + 2, takes)
-        elif name in LAUNCHERS and text_for_shell(argv, i) is None:
+        elif name in LAUNCHERS and shell_text_index(argv, i) is None:
             i = _skip_options(argv, i + 1, _TAKES_VALUE.get(name, set()))
             if LAUNCHERS[name]:
                 i = _skip_options(argv, i + LAUNCHERS[name], set(), dashes=False)
-        elif _ASSIGNED.match(argv[i]):
+        elif _ASSIGNMENT.match(argv[i]):
             i += 1
         else:
             return i
     return len(argv)
 
 
-def launched(argv: Sequence[str]) -> int | None:
+def launched_index(argv: Sequence[str]) -> int | None:
     """The place of the program that is started in the end; None where nothing is."""
-    place = peel(argv)
+    place = skip_launchers(argv)
     return place if place < len(argv) else None
 
 
@@ -104,7 +104,7 @@ def _skip_options(argv: Sequence[str], i: int, takes_value: set[str], *, dashes:
     while i < len(argv):
         if argv[i] == "--":
             return i + 1
-        if dashes and _ASSIGNED.match(argv[i]):
+        if dashes and _ASSIGNMENT.match(argv[i]):
             i += 1
         elif dashes and argv[i].startswith("-") and len(argv[i]) > 1:
             i += 2 if argv[i] in takes_value else 1
@@ -113,30 +113,30 @@ def _skip_options(argv: Sequence[str], i: int, takes_value: set[str], *, dashes:
     return i
 
 
-def text_for_shell(argv: Sequence[str], i: int) -> int | None:
+def shell_text_index(argv: Sequence[str], i: int) -> int | None:
     """Where the text stands that the shell, `su` or `flock` at `i` hands to a shell; None where it is given none."""
-    name = name_of(argv, i)
+    name = program_name(argv, i)
     if name in SHELLS:
         return next((k + 1 for k in range(i + 1, len(argv) - 1) if re.fullmatch(r"-\w*c", argv[k])), None)
     if name == "flock":
         at = _skip_options(argv, i + 1, _TAKES_VALUE[name]) + 1
-        return at + 1 if at + 1 < len(argv) and argv[at] in _GIVEN else None
+        return at + 1 if at + 1 < len(argv) and argv[at] in _COMMAND_OPTIONS else None
     if name not in ("su", "runuser"):
         return None
     for k in range(i + 1, len(argv) - 1):
-        if argv[k] in _GIVEN:
+        if argv[k] in _COMMAND_OPTIONS:
             return k + 1
         if argv[k] in ("--", "-u", "--user"):
             return None     # from here on it is another program's words
     return None
 
 
-def listening_for(argv: Sequence[str]) -> list[int]:
+def launcher_address_indexes(argv: Sequence[str]) -> list[int]:
     """Which words are addresses at which a launcher listens for the program that it then starts."""
-    end = peel(argv)
+    end = skip_launchers(argv)
     found: list[int] = []
     for i in range(end):
-        if name_of(argv, i) == "systemd-socket-activate":
+        if program_name(argv, i) == "systemd-socket-activate":
             found += [k + 1 for k in range(i + 1, end - 1) if argv[k] in ("-l", "--listen")]
             found += [k for k in range(i + 1, end) if argv[k].startswith("--listen=")]
     return found

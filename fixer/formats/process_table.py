@@ -12,12 +12,13 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Process
 
-TICKS = 100.0          # USER_HZ is 100 on every Linux that runs nginx; /proc gives no other place to learn it
-PAGE = 4096
+# USER_HZ is 100 on every Linux that runs nginx; /proc gives no other place to learn it
+TICKS_PER_SECOND = 100.0
+PAGE_BYTES = 4096
 
 _PID_FILE = regex(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
-_USERS = regex(r"user@(\d+)\.service$")
-_STARTING = frozenset({"systemd-executor", "systemd"})
+_USER_UNIT = regex(r"user@(\d+)\.service$")
+_EXECUTORS = frozenset({"systemd-executor", "systemd"})
 _CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
 
 
@@ -85,11 +86,11 @@ def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) 
         return None
     comm, rest = fields
     try:
-        ppid, threads, ticks, rss = int(rest[1]), int(rest[17]), int(rest[19]), int(rest[21]) * PAGE
-        started = boot + ticks / TICKS
+        ppid, threads, ticks, rss = int(rest[1]), int(rest[17]), int(rest[19]), int(rest[21]) * PAGE_BYTES
+        started = boot + ticks / TICKS_PER_SECOND
     except (ValueError, IndexError, OverflowError):
         return None
-    cgroup, unit = _place_of(files["cgroup"].data if "cgroup" in files else b"", root)
+    cgroup, unit = _cgroup_and_unit(files["cgroup"].data if "cgroup" in files else b"", root)
     return Process(
         pid=pid, ppid=ppid, comm=comm, argv=split_cmdline(files["cmdline"].data if "cmdline" in files else b""),
         state=rest[0], started_at=started, start_ticks=ticks, uid=_uid(files),
@@ -99,9 +100,9 @@ def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) 
 
 
 @lru_cache(maxsize=1024)      # a unit's processes share it
-def _place_of(data: bytes, root: str) -> tuple[str, str | None]:
+def _cgroup_and_unit(data: bytes, root: str) -> tuple[str, str | None]:
     """The cgroup as the node has it, and its unit."""
-    cgroup = _below(_cgroup_path(data), root)
+    cgroup = _path_below(_cgroup_path(data), root)
     return cgroup, unit_of_cgroup(cgroup)
 
 
@@ -156,7 +157,7 @@ def _cgroup_root(files: Mapping[str, FileAnswer]) -> str:
     return path.removesuffix("/init.scope").rstrip("/")
 
 
-def _below(path: str, root: str) -> str:
+def _path_below(path: str, root: str) -> str:
     if path and root.startswith(path.rstrip("/") + "/"):
         return "/"        # `docker exec` starts above the place where the machine's own init moved to
     inside = bool(root) and (path == root or path.startswith(root + "/"))
@@ -173,7 +174,7 @@ def unit_of_cgroup(path: str) -> str | None:
     services = [part for part in parts if part.endswith(".service") and not _CONTAINER.search(part)]
     if not services:
         return next((part for part in reversed(parts) if part.endswith(".scope") and not _CONTAINER.search(part)), None)
-    user = _USERS.match(services[0])
+    user = _USER_UNIT.match(services[0])
     return f"uid-{user[1]}:{services[-1]}" if user and len(services) > 1 else services[0]
 
 
@@ -183,12 +184,12 @@ def _inner_container(path: str) -> str | None:
     return match[1] if match else None
 
 
-def is_itself(process: Process) -> bool:
+def is_fully_started(process: Process) -> bool:
     """Whether it is what it was started as: between fork and exec it has the words of who starts it, and none when it
     has ended."""
     if not any(process.argv[:1]) or process.state == "Z" or process.comm.startswith("("):
         return False
-    return process.argv[0].rpartition("/")[2] not in _STARTING
+    return process.argv[0].rpartition("/")[2] not in _EXECUTORS
 
 
 def ancestors(pid: int, table: Mapping[int, Process]) -> Iterable[Process]:

@@ -6,10 +6,10 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.launchers import listening_for
+from fixer.formats.launchers import launcher_address_indexes
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import server_at
-from fixer.formats.shell_words import Env, Piece, Word, literal
+from fixer.formats.shell_words import Env, Piece, Word, literal_word
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known, Unknown
@@ -31,12 +31,12 @@ class Dialect:
     positional: bool = False           # [ADDRESS:]PORT as a bare word
 
 
-ANY = "0.0.0.0"  # noqa: S104 - told, not bound
+ANY_HOST = "0.0.0.0"  # noqa: S104 - told, not bound
 DIALECTS: Mapping[str, Dialect] = {
     "uvicorn": Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
                        ("UVICORN_WORKERS", "WEB_CONCURRENCY"), ("127.0.0.1", 8000)),
     "fastapi": Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",),
-                       (ANY, 8000)),
+                       (ANY_HOST, 8000)),
     "gunicorn": Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",),
                         ("127.0.0.1", 8000)),
     "hypercorn": Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=("127.0.0.1", 8000)),
@@ -44,18 +44,18 @@ DIALECTS: Mapping[str, Dialect] = {
     "granian": Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
                        ("GRANIAN_WORKERS",), ("127.0.0.1", 8000)),
     "waitress-serve": Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",),
-                              default=(ANY, 8080)),
+                              default=(ANY_HOST, 8080)),
     "flask": Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
                      default=("127.0.0.1", 5000)),
     "django": Dialect(positional=True, default=("127.0.0.1", 8000)),
-    "http.server": Dialect(("-b", "--bind"), (), positional=True, default=(ANY, 8000)),
+    "http.server": Dialect(("-b", "--bind"), (), positional=True, default=(ANY_HOST, 8000)),
     "uwsgi": Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
                      ("-p", "--processes", "--workers")),
     "sanic": Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=("127.0.0.1", 8000)),
     "puma": Dialect((), ("-p", "--port"), ("-b", "--bind"), (), ("-w", "--workers"), ("", "PORT"), ("WEB_CONCURRENCY",),
-                    (ANY, 9292)),
+                    (ANY_HOST, 9292)),
 }
-_OTHER = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
+_OTHER_DIALECT = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
                  ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"), ("--workers", "-w"),
                  ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
 _ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
@@ -75,35 +75,36 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     if not runtime and not (0 < at <= len(argv) and argv[at - 1].endswith(".py")):      # a script that is run itself
         return ()
     handed = [command[i].slice(len("--listen=") if argv[i].startswith("--listen=") else 0, len(argv[i]))
-              for i in listening_for(argv)]
+              for i in launcher_address_indexes(argv)]
     if handed:
         return tuple(b for word in handed if (b := parse_address(word, said)))
-    dialect = DIALECTS.get(runtime, _OTHER)
+    dialect = DIALECTS.get(runtime, _OTHER_DIALECT)
     words = command[at:]
-    own = option(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
+    own = last_option_value(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
     folder = posixpath.join(folder, own.text) if own is not None else folder
-    unix = option(words, dialect.unix)
-    if unix is None and dialect is _OTHER:       # a script's own option: as aiohttp's guide has it
-        path = option(words, ("--path",))
+    unix = last_option_value(words, dialect.unix)
+    if unix is None and dialect is _OTHER_DIALECT:       # a script's own option: as aiohttp's guide has it
+        path = last_option_value(words, ("--path",))
         unix = path if path is not None and path.text.endswith((".sock", ".socket")) else None
     if unix is not None:
-        made = _below(_binding("", 0, unix, said, unix=True), folder)
+        made = _with_absolute_socket(_make_binding("", 0, unix, said, unix=True), folder)
         return () if made is None else (made,)
-    given = tuple(options(words, dialect.bind)) or tuple(options(arguments_of_variable(runtime, env), dialect.bind))
-    bound = [b for word in given if (b := parse_address(word, said) or parse_relative(word, said, folder))]
+    given = tuple(option_values(words, dialect.bind)) or tuple(option_values(arguments_of_variable(runtime, env),
+                                                                             dialect.bind))
+    bound = [b for word in given if (b := parse_address(word, said) or parse_relative_socket(word, said, folder))]
     if bound or any(_NO_PORT.match(word.text) or word.text.startswith("unix:") for word in given):
         return tuple(bound)
-    host, port = option(words, dialect.host), option(words, dialect.port)
+    host, port = last_option_value(words, dialect.host), last_option_value(words, dialect.port)
     host = host if host is not None else env.get(dialect.variables[0])
     if port is None and dialect.positional:
-        host_word, port = _positional(words)
+        host_word, port = _positional_address(words)
         host = host if host is not None else host_word
         if port is None and dialect.default is not None:
             port = next((w for w in words if _NO_PORT.match(w.text)), None)
     port = port if port is not None else env.get(dialect.variables[1])
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
-        host, port = literal(ANY), env["PORT"]
-    return _composed(host, port, dialect, said)
+        host, port = literal_word(ANY_HOST), env["PORT"]
+    return _bindings_from_parts(host, port, dialect, said)
 
 
 def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
@@ -112,11 +113,11 @@ def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
     return [] if value is None else [value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text)]
 
 
-def _composed(host: Word | None, port: Word | None, dialect: Dialect, said: Evidence) -> tuple[Binding, ...]:
+def _bindings_from_parts(host: Word | None, port: Word | None, dialect: Dialect, said: Evidence) -> tuple[Binding, ...]:
     default = dialect.default
     if port is not None and _port(port.text):
-        address = host.text if host is not None and host.text else default[0] if default else ANY
-        return (_binding(address, _port(port.text), port, said),)
+        address = host.text if host is not None and host.text else default[0] if default else ANY_HOST
+        return (_make_binding(address, _port(port.text), port, said),)
     if default is None or port is not None:
         return ()
     return (Binding(host.text if host is not None and host.text else default[0], default[1], None, said),)
@@ -126,39 +127,41 @@ def _port(text: str) -> int:
     return int(text) if is_number(text) and 0 < int(text) < 65536 else 0
 
 
-def _binding(host: str, port: int, word: Word, said: Evidence, *, unix: bool = False) -> Binding:
-    place = word.place()
+def _make_binding(host: str, port: int, word: Word, said: Evidence, *, unix: bool = False) -> Binding:
+    place = word.to_argument()
     path = place.text.removeprefix("unix:") if unix else None
     where = f"{place.file}:{place.line}" if place.file else said.where
     source = Evidence("file" if place.file else said.source, where, said.text)
-    return Binding(host.strip("[]") or ANY, port, path, source, place.file if place.start is not None else None,
+    return Binding(host.strip("[]") or ANY_HOST, port, path, source, place.file if place.start is not None else None,
                    place.start, place.end)
 
 
 def parse_address(word: Word, said: Evidence) -> Binding | None:
     """`host:port`, `:port`, a port, `unix:/path`, with the place of the port or the path."""
     if match := _UNIX.match(word.text):
-        return _binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True)
+        return _make_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True)
     match = _ADDRESS.match(word.text)
     if not match or not _port(match[2]):
         return None
-    return _binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)), said)
+    return _make_binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)),
+                         said)
 
 
-def parse_relative(word: Word, said: Evidence, folder: str) -> Binding | None:
+def parse_relative_socket(word: Word, said: Evidence, folder: str) -> Binding | None:
     """`unix:app.sock`, a path from where the program starts; what stands there is not to be edited by the whole one."""
     match = _RELATIVE.match(word.text)
-    return _below(_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True), folder) if match else None
+    return _with_absolute_socket(_make_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True),
+                                 folder) if match else None
 
 
-def _below(binding: Binding, folder: str) -> Binding | None:
+def _with_absolute_socket(binding: Binding, folder: str) -> Binding | None:
     if binding.unix is None or binding.unix.startswith("/"):
         return binding
     whole = posixpath.normpath(posixpath.join(folder, binding.unix))
     return replace(binding, unix=whole, start=None, end=None) if whole.startswith("/") else None
 
 
-def options(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:
+def option_values(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:
     """Every value given to one of the options, as `--name value`, `--name=value` or `-nvalue`."""
     for i, word in enumerate(words):
         text = word.text
@@ -173,13 +176,13 @@ def options(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:
                 yield word.slice(2, len(text))
 
 
-def option(words: Sequence[Word], names: Sequence[str]) -> Word | None:
+def last_option_value(words: Sequence[Word], names: Sequence[str]) -> Word | None:
     """The value that counts: the last one given."""
-    values = list(options(words, names))
+    values = list(option_values(words, names))
     return values[-1] if values else None
 
 
-def _positional(words: Sequence[Word]) -> tuple[Word | None, Word | None]:
+def _positional_address(words: Sequence[Word]) -> tuple[Word | None, Word | None]:
     """A bare `PORT`, `ADDRESS:PORT` or `ADDRESS PORT` among the arguments."""
     for i, word in enumerate(words):
         after = words[i - 1].text if i else ""
@@ -199,19 +202,19 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     runtime, at = server_at([w.text for w in command])
     if not runtime:
         return Unknown("no known server in the command")
-    dialect = DIALECTS.get(runtime, _OTHER)
-    word = option([*arguments_of_variable(runtime, env), *command[at:]], dialect.workers)
+    dialect = DIALECTS.get(runtime, _OTHER_DIALECT)
+    word = last_option_value([*arguments_of_variable(runtime, env), *command[at:]], dialect.workers)
     name = next((n for n in dialect.worker_variables if n in env and env[n].text), None)
     if word is None and name is not None:
         word = env[name]
     if word is None or not is_number(word.text):
         return Known(1, (said,))
-    place = word.place()
+    place = word.to_argument()
     where = f"{place.file}:{place.line}" if place.file else said.where
     return Known(max(int(word.text), 1), (Evidence("file" if place.file else said.source, where, said.text),))
 
 
-_RUN = regex(r"\b(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?:run|serve|run_app|listen)\(")
+_RUN_CALL = regex(r"\b(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?:run|serve|run_app|listen)\(")
 _KEYWORD = r"\b{}\s*=\s*(?:int\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*(?:,\s*[\"']?([\w.:]+))?|" \
            r"os\.environ\[[\"'](\w+)[\"']\]|[\"']?([\w.:/-]+))"
 
@@ -219,17 +222,17 @@ _KEYWORD = r"\b{}\s*=\s*(?:int\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](\w
 def bindings_in_python(file: str, data: bytes, env: Env) -> tuple[Binding, ...]:
     """`uvicorn.run(app, host=…, port=…)` in a script: literals, or variables with their defaults."""
     text = data.decode("latin-1")
-    for call in _RUN.finditer(text):
+    for call in _RUN_CALL.finditer(text):
         line = text.count("\n", 0, call.start()) + 1
-        port = _keyword("port", call.end(), file, text, env)
-        host = _keyword("host", call.end(), file, text, env)
+        port = _keyword_value("port", call.end(), file, text, env)
+        host = _keyword_value("host", call.end(), file, text, env)
         if port is not None and _port(port.text):
             said = Evidence("file", f"{file}:{line}", text[call.start() : call.start() + 120].split("\n")[0])
-            return (_binding(host.text if host is not None else "127.0.0.1", _port(port.text), port, said),)
+            return (_make_binding(host.text if host is not None else "127.0.0.1", _port(port.text), port, said),)
     return ()
 
 
-def _keyword(name: str, offset: int, file: str, text: str, env: Env) -> Word | None:
+def _keyword_value(name: str, offset: int, file: str, text: str, env: Env) -> Word | None:
     match = re.compile(_KEYWORD.format(name)).search(text, offset, offset + 2000)
     if match is None:
         return None

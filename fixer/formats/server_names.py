@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from fixer.formats.launchers import SHELLS, peel, text_for_shell
+from fixer.formats.launchers import SHELLS, shell_text_index, skip_launchers
 from fixer.lazy.regex import regex
 
 SERVERS = frozenset({
@@ -18,8 +18,9 @@ _MODULES = {"uvicorn.__main__": "uvicorn", "hypercorn.__main__": "hypercorn", "w
             "http.server": "http.server", "gunicorn.app.wsgiapp": "gunicorn", "django": "django"}
 _PYTHON = regex(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
 _PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
-_LOCAL = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/", "/var/lib/")
-_SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/",
+_LOCAL_FOLDERS = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/",
+                  "/var/lib/")
+_SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/",
            "/etc/init.d/")
 _INTERPRETERS = {"node": "node", "nodejs": "node", "bun": "node", "deno": "node", "java": "java", "ruby": "ruby",
                  "dotnet": "dotnet", "beam.smp": "beam"}
@@ -31,7 +32,8 @@ DAEMONS = frozenset({
     "node_exporter", "squid",
 })
 
-ALONE = DAEMONS - {"nginx", "supervisord", "systemd", "init", "containerd", "dockerd"} | {"sleep", "tail", "cat"}
+STARTS_NO_NGINX = DAEMONS - {"nginx", "supervisord", "systemd", "init", "containerd", "dockerd"} | {"sleep", "tail",
+                                                                                                    "cat"}
 """Programs that start no nginx."""
 
 
@@ -43,25 +45,25 @@ def is_nginx(program: str) -> bool:
 
 def server_at(argv: Sequence[str]) -> tuple[str, int]:
     """(runtime, index of the first word of its own arguments); runtime empty where nothing is recognised."""
-    i = peel(argv)
+    i = skip_launchers(argv)
     if i >= len(argv):
         return "", i
     name = posixpath.basename(argv[i].lstrip("@-:+!"))
     if _PYTHON.match(name):
-        return _python(argv, i + 1)
-    known = _named(name)
+        return _python_server(argv, i + 1)
+    known = _server_by_name(name)
     if known:
         return known, i + 1
     if name in _INTERPRETERS:
-        return _interpreted(argv, i, _INTERPRETERS[name])
-    if name in SHELLS or text_for_shell(argv, i) is not None:
+        return _interpreted_server(argv, i, _INTERPRETERS[name])
+    if name in SHELLS or shell_text_index(argv, i) is not None:
         return "shell", i + 1
     if name in ("npm", "yarn", "pnpm", "npx"):
         return "node", i + 1
     return "", i + 1
 
 
-def _named(name: str) -> str:
+def _server_by_name(name: str) -> str:
     """The server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
     if name == "manage.py":
         return "django"
@@ -69,18 +71,18 @@ def _named(name: str) -> str:
     return stem if stem in SERVERS else ""
 
 
-def _interpreted(argv: Sequence[str], i: int, runtime: str) -> tuple[str, int]:
+def _interpreted_server(argv: Sequence[str], i: int, runtime: str) -> tuple[str, int]:
     for k in range(i + 1, len(argv)):
         if not argv[k].startswith("-"):
-            return _named(posixpath.basename(argv[k])) or runtime, i + 1
+            return _server_by_name(posixpath.basename(argv[k])) or runtime, i + 1
     return runtime, i + 1
 
 
-def _python(argv: Sequence[str], i: int) -> tuple[str, int]:
+def _python_server(argv: Sequence[str], i: int) -> tuple[str, int]:
     while i < len(argv):
         if argv[i] == "-m" and i + 1 < len(argv):
             module = argv[i + 1]
-            return _MODULES.get(module) or _named(module.split(".")[0]) or "python", i + 2
+            return _MODULES.get(module) or _server_by_name(module.split(".")[0]) or "python", i + 2
         if argv[i] == "-c":
             return "python", i + 2
         if argv[i] in _PYTHON_VALUE:
@@ -89,8 +91,8 @@ def _python(argv: Sequence[str], i: int) -> tuple[str, int]:
             i += 1
         else:
             name = posixpath.basename(argv[i])
-            known = _named(name)
-            if known in ("", "python") and peel(argv[i:]) and i + 1 < len(argv):
+            known = _server_by_name(name)
+            if known in ("", "python") and skip_launchers(argv[i:]) and i + 1 < len(argv):
                 return server_at_offset(argv, i)
             return known or "python", i + 1
     return "python", i
@@ -112,16 +114,16 @@ def _runtime_of(argv: tuple[str, ...]) -> str:
     runtime, _ = server_at(argv)
     if runtime and runtime != "shell":
         return runtime
-    i = peel(argv)
+    i = skip_launchers(argv)
     command = argv[i].lstrip("@-:+!") if i < len(argv) else ""
     if runtime == "shell" or posixpath.basename(command) in DAEMONS or is_nginx(command):
         return ""
-    return "binary" if command.startswith(_LOCAL) else ""
+    return "binary" if command.startswith(_LOCAL_FOLDERS) else ""
 
 
 def script_of(argv: Sequence[str]) -> str | None:
     """The file that holds what this command really does: a script given to python, sh, node, or run itself."""
-    i = peel(argv)
+    i = skip_launchers(argv)
     if i >= len(argv):
         return None
     name = posixpath.basename(argv[i].lstrip("@-:+!"))
@@ -143,4 +145,4 @@ def is_app_server(argv: Sequence[str], runtime: str, fragment: str, unit_type: s
         return True
     script = script_of(argv) or ""
     shipped = fragment.startswith(("/usr/lib/systemd/", "/lib/systemd/"))
-    return not shipped and not script.startswith(_SYSTEM)
+    return not shipped and not script.startswith(_SYSTEM_FOLDERS)

@@ -23,7 +23,7 @@ def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]
         return Unknown(answer.message or answer.status)
     lines: list[LogLine] = []
     at: float | None = None
-    for raw in _lines(answer.data):
+    for raw in _text_lines(answer.data):
         match = _JOURNAL.match(raw)
         if match:
             at = float(match[1])
@@ -39,7 +39,7 @@ def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLi
     if answer.status != "ok":
         return Unknown(answer.message or answer.status)
     lines: list[LogLine] = []
-    for raw in [*_lines(answer.data), *_lines(answer.stderr)]:
+    for raw in [*_text_lines(answer.data), *_text_lines(answer.stderr)]:
         match = _DOCKER.match(raw)
         text = match[2] if match else raw
         lines.append(LogLine(parse_time(match[1]) if match else None, text[:MAX_LENGTH], f"docker logs {container}"))
@@ -54,11 +54,11 @@ def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]
         return Unknown("not asked")
     if file.status != "ok":
         return Unknown(file.status)
-    lines = [LogLine(None, raw[:MAX_LENGTH], path) for raw in _lines(file.data)]
+    lines = [LogLine(None, raw[:MAX_LENGTH], path) for raw in _text_lines(file.data)]
     return Known(tuple((lines[1:] if file.truncated and len(lines) > 1 else lines)[-MAX_LINES:]))
 
 
-def _lines(data: bytes) -> list[str]:
+def _text_lines(data: bytes) -> list[str]:
     text = data.decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)       # a program that has a terminal (`tty: true`, FORCE_COLOR) paints its words

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
-from fixer.model.snapshot import ArgPlace
+from fixer.model.snapshot import CommandArgument
 
 # All text here is latin-1: one character is one byte, so offsets are byte offsets of the file.
 
@@ -48,14 +48,14 @@ class Word:
             at += len(piece.text)
         return Word(tuple(cut))
 
-    def place(self) -> ArgPlace:
+    def to_argument(self) -> CommandArgument:
         """The word as it may be shown, with its byte span where one piece of one file holds all of it."""
         whole = self._joined()
-        text = "".join(map(_shown, self.pieces)).encode("latin-1", "replace").decode("utf-8", "replace")
+        text = "".join(map(_printable_text, self.pieces)).encode("latin-1", "replace").decode("utf-8", "replace")
         first = next((p for p in self.pieces if p.file), None)
         if whole is None or whole.start is None:
-            return ArgPlace(text, first.file if first else None, first.line if first else 0)
-        return ArgPlace(text, whole.file, whole.line, whole.start, whole.start + len(whole.text))
+            return CommandArgument(text, first.file if first else None, first.line if first else 0)
+        return CommandArgument(text, whole.file, whole.line, whole.start, whole.start + len(whole.text))
 
     def _joined(self) -> Piece | None:
         """All pieces as one, where they stand side by side in one file."""
@@ -70,17 +70,17 @@ class Word:
         return joined
 
 
-_HARMLESS = regex(r"^(?:\d{1,5}|\d{1,3}(?:\.\d{1,3}){3}|localhost|::1?|/[\w./-]+)$")
-_HARMLESS_NAME = regex(r"HOST|ADDR|BIND|LISTEN|PORT|WORKER|CONCURRENCY|SOCK|UDS|LEVEL|MODULE|APP$|MODE")
+_PUBLIC_VALUE = regex(r"^(?:\d{1,5}|\d{1,3}(?:\.\d{1,3}){3}|localhost|::1?|/[\w./-]+)$")
+_PUBLIC_NAME = regex(r"HOST|ADDR|BIND|LISTEN|PORT|WORKER|CONCURRENCY|SOCK|UDS|LEVEL|MODULE|APP$|MODE")
 
 
-def _shown(piece: Piece) -> str:
+def _printable_text(piece: Piece) -> str:
     """The value of a variable may be a secret: only what is plainly an address, a number or a path is shown."""
-    plain = not piece.variable or _HARMLESS.match(piece.text) or _HARMLESS_NAME.search(piece.variable.upper())
+    plain = not piece.variable or _PUBLIC_VALUE.match(piece.text) or _PUBLIC_NAME.search(piece.variable.upper())
     return piece.text if plain else f"${piece.variable}"
 
 
-def literal(text: str) -> Word:
+def literal_word(text: str) -> Word:
     """A word from nowhere: a default, a value of a process."""
     return Word((Piece(text),))
 
@@ -90,7 +90,7 @@ Env = Mapping[str, Word]
 _VARIABLE = regex(r"\$(?:(\w+)|\{(\w+)(?:(:?[-=])([^{}]*))?\}|(\$))")
 
 
-def expand(word: Word, env: Env) -> Word:
+def expand_word(word: Word, env: Env) -> Word:
     """The word with its variables replaced; a default keeps its own place, an unset variable gives nothing."""
     out: list[Piece] = []
     for piece in word.pieces:
@@ -102,26 +102,26 @@ def _expand_piece(piece: Piece, env: Env) -> list[Piece]:
     out: list[Piece] = []
     at = 0
     for match in _VARIABLE.finditer(piece.text):
-        out.append(_cut(piece, at, match.start()))
+        out.append(_slice_piece(piece, at, match.start()))
         at = match.end()
         name = match[1] or match[2]
         value = env.get(name) if name else None
         if match[5]:
-            out.append(_cut(piece, match.start(5), match.end(5)))
+            out.append(_slice_piece(piece, match.start(5), match.end(5)))
         elif value is not None and (value.text or not (match[3] or "").startswith(":")):
             out.extend(p if p.variable else replace(p, variable=name) for p in value.pieces)
         elif match[3]:
-            out.append(_cut(piece, match.start(4), match.end(4)))
-    out.append(_cut(piece, at, len(piece.text)))
+            out.append(_slice_piece(piece, match.start(4), match.end(4)))
+    out.append(_slice_piece(piece, at, len(piece.text)))
     return [p for p in out if p.text]
 
 
-def _cut(piece: Piece, start: int, end: int) -> Piece:
+def _slice_piece(piece: Piece, start: int, end: int) -> Piece:
     begin = None if piece.start is None else piece.start + start
     return replace(piece, text=piece.text[start:end], start=begin, expand=False)
 
 
-def assignment(word: Word) -> tuple[str, Word] | None:
+def split_assignment(word: Word) -> tuple[str, Word] | None:
     """NAME and value of a `NAME=value` word."""
     name, found, _ = word.text.partition("=")
     if not found or not re.fullmatch(r"[A-Za-z_]\w*", name):
@@ -193,18 +193,18 @@ _NUMBERED = regex(r"\$(?:([1-9])|\{([1-9])(?::?[-=?][^{}]*)?\})")
 _ALL_ARGUMENTS = frozenset({"$@", "$*", "${@}", "${*}"})
 
 
-def with_arguments(words: list[Word], given: list[Word]) -> list[Word]:
+def replace_arguments(words: list[Word], given: list[Word]) -> list[Word]:
     """`"$@"`, `$1` to `$9`, `${1}` and `${1:-…}` of a script replaced by what it is given; what is not given stays."""
     out: list[Word] = []
     for word in words:
         if given and word.text in _ALL_ARGUMENTS and word.pieces[0].expand:
             out += given
         else:
-            out.append(Word(tuple(p for piece in word.pieces for p in _numbered(piece, given))))
+            out.append(Word(tuple(p for piece in word.pieces for p in _replace_numbered(piece, given))))
     return out
 
 
-def _numbered(piece: Piece, given: list[Word]) -> list[Piece]:
+def _replace_numbered(piece: Piece, given: list[Word]) -> list[Piece]:
     if not piece.expand or "$" not in piece.text:
         return [piece]
     out: list[Piece] = []
@@ -212,10 +212,10 @@ def _numbered(piece: Piece, given: list[Word]) -> list[Piece]:
     for match in _NUMBERED.finditer(piece.text):
         number = int(match[1] or match[2])
         if number <= len(given):
-            out.append(replace(_cut(piece, at, match.start()), expand=True))
+            out.append(replace(_slice_piece(piece, at, match.start()), expand=True))
             out += given[number - 1].pieces
             at = match.end()
-    out.append(replace(_cut(piece, at, len(piece.text)), expand=True))
+    out.append(replace(_slice_piece(piece, at, len(piece.text)), expand=True))
     return [p for p in out if p.text] or [replace(piece, text="")]
 
 
@@ -224,7 +224,7 @@ def expand_words(words: list[Word], env: Env) -> list[Word]:
     out: list[Word] = []
     for word in words:
         bare = re.fullmatch(r"\$\w+", word.text) and word.pieces[0].expand
-        value = expand(word, env)
+        value = expand_word(word, env)
         if bare:
             out.extend(value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text))
         else:

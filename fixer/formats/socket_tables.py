@@ -15,12 +15,12 @@ from fixer.model.query import Answer
 from fixer.model.snapshot import Connection, Listener, Process
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
-SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
-_TO_SYSTEM = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(SYSTEMS))}) {ESTABLISHED} ")
-MOST = 64
-Kind: TypeAlias = Literal["dialing", "open", "unread"]
-_ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
-_WAITS, _TAKEN = "02", "03"     # a unix connection before accept, and after
+DEPENDENCY_PORTS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
+_TO_DEPENDENCY = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(DEPENDENCY_PORTS))}) {ESTABLISHED} ")
+MOST_CONNECTIONS = 64
+ConnectionState: TypeAlias = Literal["dialing", "open", "unread"]
+_ACCEPT_FLAG = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
+_WAITING_STATE, _ACCEPTED_STATE = "02", "03"     # a unix connection before accept, and after
 _FD = regex(r"^/proc/(\d+)/fd/\d+$")
 _SOCKET = regex(r"^socket:\[(\d+)\]$")
 
@@ -35,22 +35,22 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
     holders = socket_holders(answer)
     found: list[Listener] = []
     families: tuple[Literal["tcp", "tcp6"], ...] = ("tcp", "tcp6")
-    rows = {family: list(_rows(tables.get(f"/proc/net/{family}", b""))) for family in families}
-    established = _established(rows)
+    rows = {family: list(_parse_rows(tables.get(f"/proc/net/{family}", b""))) for family in families}
+    established = _count_by_address(rows)
     for family in families:
         for address, port, state, queued, inode in rows[family]:
             if state == LISTEN:
-                owners = _owners(inode, holders, answer.message)
-                count = _count(established, address, port)
+                owners = _holder_pids(inode, holders, answer.message)
+                count = _established_count(established, address, port)
                 found.append(Listener(node, family, address, port, inode, owners, queued, count))
     # the kernel prints a path as it is, line breaks too: a row with a TCP socket's number is part of somebody's path
     others = {row[4] for table in rows.values() for row in table}
     unix = unix_rows(tables.get("/proc/net/unix", b""))
-    waiting, taken = callers(unix)
+    waiting, taken = count_unix_callers(unix)
     for path, inode in _unix_listeners(unix):
         if inode in others:
             continue
-        owners = _owners(inode, holders, answer.message)
+        owners = _holder_pids(inode, holders, answer.message)
         found.append(Listener(node, "unix", path, 0, inode, owners, waiting[path], waiting[path] + taken[path]))
     return Known(tuple(found))
 
@@ -66,28 +66,29 @@ def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
     found: dict[Connection, None] = {}
     for data in tables:
         for line in data.decode("ascii", "replace").splitlines()[1:]:
-            if " 02 " not in line and line not in unread and not _TO_SYSTEM.search(line):
+            if " 02 " not in line and line not in unread and not _TO_DEPENDENCY.search(line):
                 continue
             fields = line.split()
             try:
                 state, (host, port) = fields[3], fields[2].split(":")
                 number, uid, inode = int(port, 16), int(fields[7]), int(fields[9])
                 let_lie = line in unread
-                if state == DIALING or (state == ESTABLISHED and (number in SYSTEMS or let_lie)):
+                if state == DIALING or (state == ESTABLISHED and (number in DEPENDENCY_PORTS or let_lie)):
                     holders = socket_holders(answer) if holders is None else holders
                     address = decode_address(host).removeprefix("::ffff:")
-                    kind: Kind = "dialing" if state == DIALING else "unread" if let_lie and inode in holders else "open"
-                    if kind != "open" or number in SYSTEMS:
+                    is_unread = let_lie and inode in holders
+                    kind: ConnectionState = "dialing" if state == DIALING else "unread" if is_unread else "open"
+                    if kind != "open" or number in DEPENDENCY_PORTS:
                         found[Connection(address, number, kind, uid, holders.get(inode, ()),
-                                         _waited(fields) if kind == "dialing" else 0.0)] = None
+                                         _seconds_waited(fields) if kind == "dialing" else 0.0)] = None
             except (IndexError, ValueError):
                 continue
-            if len(found) == MOST:
+            if len(found) == MOST_CONNECTIONS:
                 return tuple(found)
     return tuple(found)
 
 
-def _waited(fields: list[str]) -> float:
+def _seconds_waited(fields: list[str]) -> float:
     """Seconds since the first SYN, at least: the kernel repeats it after one, and says when it will and how often."""
     left = int(fields[5].split(":")[1], 16) / 100
     repeats = int(fields[6], 16)
@@ -107,13 +108,13 @@ def socket_holders(answer: Answer) -> dict[int, tuple[int, ...]]:
     return {inode: tuple(sorted(pids)) for inode, pids in holders.items()}
 
 
-def _owners(inode: int, holders: Mapping[int, tuple[int, ...]], incomplete: str) -> Fact[tuple[int, ...]]:
+def _holder_pids(inode: int, holders: Mapping[int, tuple[int, ...]], incomplete: str) -> Fact[tuple[int, ...]]:
     if inode in holders:
         return Known(holders[inode])
     return Unknown(incomplete) if incomplete else Known(())
 
 
-def _rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
+def _parse_rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
     """(address, port, state, queued, inode) of each line; torn lines are left out."""
     for line in data.decode("ascii", "replace").splitlines()[1:]:
         fields = line.split()
@@ -156,16 +157,16 @@ def compress_ipv6(data: bytes) -> str:
     return ":".join(f"{w:x}" for w in head) + "::" + ":".join(f"{w:x}" for w in tail)
 
 
-_Rows = Mapping[Literal["tcp", "tcp6"], list[tuple[str, int, str, int, int]]]
+_TcpRows = Mapping[Literal["tcp", "tcp6"], list[tuple[str, int, str, int, int]]]
 
 
-def _established(rows: _Rows) -> Counter[tuple[str, int]]:
+def _count_by_address(rows: _TcpRows) -> Counter[tuple[str, int]]:
     """How many established connections have that local address; v4 seen through a v6 socket counts as v4."""
     return Counter((address.removeprefix("::ffff:"), port) for table in rows.values()
                    for address, port, state, _, _ in table if state == ESTABLISHED)
 
 
-def _count(established: Counter[tuple[str, int]], address: str, port: int) -> int:
+def _established_count(established: Counter[tuple[str, int]], address: str, port: int) -> int:
     if address == "0.0.0.0":  # noqa: S104 - compared, not bound
         return sum(n for (host, p), n in established.items() if p == port and ":" not in host)
     if address == "::":
@@ -173,15 +174,15 @@ def _count(established: Counter[tuple[str, int]], address: str, port: int) -> in
     return established[(address.removeprefix("::ffff:"), port)]
 
 
-def callers(rows: Iterable[list[str]]) -> tuple[Counter[str], Counter[str]]:
+def count_unix_callers(rows: Iterable[list[str]]) -> tuple[Counter[str], Counter[str]]:
     """Connections to unix sockets by the path of who listens, as /proc/net/unix counts them where they were *made*:
     those that wait to be accepted (they are nobody's yet, hence no inode), and those that were."""
     waiting: Counter[str] = Counter()
     taken: Counter[str] = Counter()
     for fields in rows:
-        if fields[6] == "0" and fields[5] == _WAITS:
+        if fields[6] == "0" and fields[5] == _WAITING_STATE:
             waiting[fields[7]] += 1
-        elif fields[6] != "0" and fields[5] == _TAKEN:
+        elif fields[6] != "0" and fields[5] == _ACCEPTED_STATE:
             taken[fields[7]] += 1
     return waiting, taken
 
@@ -189,7 +190,7 @@ def callers(rows: Iterable[list[str]]) -> tuple[Counter[str], Counter[str]]:
 def _unix_listeners(rows: Iterable[list[str]]) -> Iterable[tuple[str, int]]:
     for fields in rows:
         try:
-            if int(fields[3], 16) & _ACCEPTS:
+            if int(fields[3], 16) & _ACCEPT_FLAG:
                 yield fields[7], int(fields[6])
         except ValueError:
             continue
@@ -201,18 +202,20 @@ def unix_rows(data: bytes) -> list[list[str]]:
     return [fields for fields in rows if len(fields) == 8]
 
 
-def whole_paths(listeners: Fact[tuple[Listener, ...]], by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:
+def with_absolute_paths(listeners: Fact[tuple[Listener, ...]],
+                        by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:
     """The kernel knows a unix socket by the very words it was bound with: `run/app.sock` lies where its holder is."""
     if isinstance(listeners, Unknown) or not any(map(_is_relative, listeners.value)):
         return listeners
-    return Known(tuple(_whole(x, by_pid) if _is_relative(x) else x for x in listeners.value), listeners.evidence)
+    return Known(tuple(_with_absolute_path(x, by_pid) if _is_relative(x) else x for x in listeners.value),
+                 listeners.evidence)
 
 
 def _is_relative(listener: Listener) -> bool:
     return listener.family == "unix" and bool(listener.address) and listener.address[0] not in "/@"
 
 
-def _whole(listener: Listener, by_pid: Mapping[int, Process]) -> Listener:
+def _with_absolute_path(listener: Listener, by_pid: Mapping[int, Process]) -> Listener:
     pids = listener.pids.value if isinstance(listener.pids, Known) else ()
     places = {p.cwd.value for pid in pids if (p := by_pid.get(pid)) is not None and isinstance(p.cwd, Known)}
     if len(places) != 1:
@@ -222,8 +225,9 @@ def _whole(listener: Listener, by_pid: Mapping[int, Process]) -> Listener:
 
 # Connections whose other side is silent in a way that the kernel's tables show: it does not read, or is gone.
 _ESTABLISHED = " 01 "
-_ODD = regex(rb" 01 (?!00000000:00000000 \S+ \S+ +\d+ +\d+ [1-9])")     # something waits, or no program has it
-_REPEATS = 2            # times that the kernel has sent it again: one may be lost on any network
+# something waits, or no program has it
+_UNREAD_OR_UNOWNED = regex(rb" 01 (?!00000000:00000000 \S+ \S+ +\d+ +\d+ [1-9])")
+_UNREAD_REPEATS = 2            # times that the kernel has sent it again: one may be lost on any network
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,7 @@ class _Row:
     unsent: int
     unread: int
     repeats: int
-    is_taken: bool
+    has_process: bool
 
 
 def unread_lines(tables: Iterable[bytes]) -> frozenset[str]:
@@ -244,7 +248,7 @@ def unread_lines(tables: Iterable[bytes]) -> frozenset[str]:
 
 @lru_cache(maxsize=4)      # who reads the tables asks, and who explains them: thousands of rows take as long as a file
 def _unread_lines(tables: tuple[bytes, ...]) -> frozenset[str]:
-    if not any(_ODD.search(data) for data in tables):
+    if not any(_UNREAD_OR_UNOWNED.search(data) for data in tables):
         return frozenset()
     rows: dict[tuple[str, str], tuple[str, _Row]] = {}
     for data in tables:
@@ -256,17 +260,17 @@ def _unread_lines(tables: tuple[bytes, ...]) -> frozenset[str]:
                     row = _Row(unsent, unread, int(fields[6], 16), int(fields[9]) != 0)
                 except (IndexError, ValueError):
                     continue
-                rows[_plain(fields[1]), _plain(fields[2])] = line, row
+                rows[_plain_ipv4(fields[1]), _plain_ipv4(fields[2])] = line, row
     return frozenset(line for (ours, theirs), (line, row) in rows.items()
-                     if row.is_taken and _is_let_lie(row, rows.get((theirs, ours))))
+                     if row.has_process and _is_unread(row, rows.get((theirs, ours))))
 
 
-def _is_let_lie(row: _Row, other: tuple[str, _Row] | None) -> bool:
+def _is_unread(row: _Row, other: tuple[str, _Row] | None) -> bool:
     if other is None:
-        return row.unsent > 0 and row.repeats >= _REPEATS
-    return other[1].unread > 0 or not other[1].is_taken
+        return row.unsent > 0 and row.repeats >= _UNREAD_REPEATS
+    return other[1].unread > 0 or not other[1].has_process
 
 
-def _plain(address: str) -> str:
+def _plain_ipv4(address: str) -> str:
     """An IPv4 address that a socket of IPv6 shows, as the other table has it."""
     return address.removeprefix("0000000000000000FFFF0000")

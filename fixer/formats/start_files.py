@@ -9,11 +9,11 @@ from fixer.lazy.regex import regex
 from fixer.model.query import FileStat
 from fixer.model.service import Service
 
-STANDARD = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
-VENVS = ("venv", ".venv", "env", ".env", "virtualenv")
-ACCOUNTS = ("/etc/passwd", "/etc/group")
-MOUNTS = "/etc/fstab"       # what is mounted at boot
-MOUNTED = "/proc/mounts"    # what is mounted now
+STANDARD_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
+VENV_NAMES = ("venv", ".venv", "env", ".env", "virtualenv")
+ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
+FSTAB = "/etc/fstab"       # what is mounted at boot
+PROC_MOUNTS = "/proc/mounts"    # what is mounted now
 
 _APP = regex(r"^([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(?:\(\))?$")
 _SHEBANG = regex(rb"^#![ \t]*([^ \t\n]+)")
@@ -42,12 +42,12 @@ def stem_of(name: str) -> str:
     return stem or name
 
 
-def leads_to(link: str, target: str) -> str:
+def resolve_link(link: str, target: str) -> str:
     """Where a link leads, as a path of its own."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
 
 
-def way_to(path: str) -> tuple[str, ...]:
+def path_and_parents(path: str) -> tuple[str, ...]:
     """The folders above a path, the root first, and the path."""
     found = [posixpath.normpath(path)]
     while found[-1] not in ("/", ""):
@@ -55,7 +55,7 @@ def way_to(path: str) -> tuple[str, ...]:
     return tuple(reversed(found))
 
 
-def within_release(link: str, stat: FileStat, source: str) -> tuple[str, str] | None:
+def release_path(link: str, stat: FileStat, source: str) -> tuple[str, str] | None:
     """(folder of the release, the file's path in it) of a source file that lies behind a link to a folder."""
     if stat.kind != "link" or not stat.real_path or posixpath.dirname(stat.real_path) in ("", "/"):
         return None
@@ -65,7 +65,7 @@ def within_release(link: str, stat: FileStat, source: str) -> tuple[str, str] | 
     return None
 
 
-def start_words(service: Service) -> tuple[str, ...]:
+def start_arguments(service: Service) -> tuple[str, ...]:
     """The folder that it starts in, and the words of what its manager starts and of what serves in the end: a script
     that the manager starts may lie where nothing else of it is named."""
     unit = service.unit
@@ -74,25 +74,25 @@ def start_words(service: Service) -> tuple[str, ...]:
 
 
 # A module that a program could not find: what its last line calls it, and the files that it would be. Pure.
-_UNFOUND = regex(r"Could not import module \"(?P<asgi>[\w.]+)\"|No module named '(?P<name>[\w.]+)'"
+_MODULE_NOT_FOUND = regex(r"Could not import module \"(?P<asgi>[\w.]+)\"|No module named '(?P<name>[\w.]+)'"
                  r"|Cannot load application from '(?P<target>[\w.]+):")
 
-_LOOKED_INTO = ("--app-dir", "--chdir", "--pythonpath")      # of uvicorn, of gunicorn
+_FOLDER_OPTIONS = ("--app-dir", "--chdir", "--pythonpath")      # of uvicorn, of gunicorn
 
 
-def unfound(text: str) -> str:
+def find_missing_module(text: str) -> str:
     """The dotted name of the module that a line says was not found, empty where it says no such thing."""
-    match = _UNFOUND.search(text)
+    match = _MODULE_NOT_FOUND.search(text)
     return next((name for name in match.groups() if name), "") if match is not None else ""
 
 
-def folders_to(directory: str, module: str) -> tuple[str, ...]:
+def module_parent_folders(directory: str, module: str) -> tuple[str, ...]:
     """The folders that are looked into for a module, from the one that the program starts in."""
     parts = module.split(".")[:-1]
     return tuple(posixpath.join(directory, *parts[:n]) for n in range(len(parts) + 1))
 
 
-def files_of(directory: str, module: str) -> tuple[str, ...]:
+def module_files(directory: str, module: str) -> tuple[str, ...]:
     """What the module would be: a file, or a folder with its own."""
     place = posixpath.join(directory, *module.split("."))
     return f"{place}.py", f"{place}/__init__.py"
@@ -100,33 +100,33 @@ def files_of(directory: str, module: str) -> tuple[str, ...]:
 
 def module_folders(argv: Sequence[str], start: str) -> tuple[str, ...]:
     """The folders that a server looks into for its application: those that its command names, then where it starts."""
-    told = (folder for value in _values(argv) for folder in value.split(",") if folder)
+    told = (folder for value in _folder_values(argv) for folder in value.split(",") if folder)
     named = (posixpath.normpath(posixpath.join(start, folder)) for folder in told)
     return tuple(dict.fromkeys(folder for folder in (*named, start) if folder.startswith("/")))
 
 
-def _values(argv: Sequence[str]) -> Iterator[str]:
+def _folder_values(argv: Sequence[str]) -> Iterator[str]:
     for word, following in zip(argv, (*argv[1:], ""), strict=True):
         name, equals, value = word.partition("=")
-        if name in _LOOKED_INTO:
+        if name in _FOLDER_OPTIONS:
             yield value if equals else following
 
 
 # A virtual environment that was made for another Python: what it holds, the one that runs now does not see. Pure.
 _VERSIONS = range(6, 16)        # of Python 3
-_OF_SYSTEM = frozenset({"/", "/usr", "/usr/local"})
+_SYSTEM_PREFIXES = frozenset({"/", "/usr", "/usr/local"})
 
 
-def environment_of(argv: Sequence[str]) -> str:
+def virtualenv_of(argv: Sequence[str]) -> str:
     """The folder of the environment that a command's program lies in, empty where it is the system's or none."""
     folder, _, _ = argv[0].rpartition("/") if argv else ("", "", "")
     root, name = posixpath.split(folder)
-    return root if name == "bin" and root.startswith("/") and root not in _OF_SYSTEM else ""
+    return root if name == "bin" and root.startswith("/") and root not in _SYSTEM_PREFIXES else ""
 
 
-def module_places(argv: Sequence[str], module: str) -> tuple[str, ...]:
+def installed_module_paths(argv: Sequence[str], module: str) -> tuple[str, ...]:
     """Where an environment keeps a package or a module for each version of Python."""
-    root, top = environment_of(argv), module.partition(".")[0]
+    root, top = virtualenv_of(argv), module.partition(".")[0]
     if not root or not top.isidentifier():
         return ()
     return tuple(f"{root}/lib/python3.{version}/site-packages/{top}{end}"

@@ -13,8 +13,8 @@ from fixer.model.facts import Fact, Known
 from fixer.model.query import Answer
 from fixer.model.snapshot import PreCommand, Unit
 
-_PULLS = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
-_REPEATED = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
+_PULL_PROPERTIES = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
+_REPEATED_PROPERTIES = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
 
 
@@ -26,20 +26,20 @@ def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
     units: dict[str, Unit] = {}
     for block in _blocks(answer.data.decode("utf-8", "replace")):
         if block.get("Id"):
-            unit = _unit(block, boot)
+            unit = _parse_unit(block, boot)
             for name in {unit.name, *block.get("Names", "").split()}:
                 units.setdefault(name, unit)
     return units
 
 
-def with_rivals(units: Mapping[str, Unit]) -> dict[str, Unit]:
+def with_active_conflicts(units: Mapping[str, Unit]) -> dict[str, Unit]:
     """The units, each with those of its conflicts that run now: a start of it would stop them."""
     return {name: replace(unit, conflicts=tuple(dict.fromkeys(
-        rival for rival in unit.conflicts if rival in units and units[rival].active_state in _AWAKE
+        rival for rival in unit.conflicts if rival in units and units[rival].active_state in _ACTIVE_STATES
     ))) if unit.conflicts else unit for name, unit in units.items()}
 
 
-_AWAKE = frozenset({"active", "activating", "reloading"})
+_ACTIVE_STATES = frozenset({"active", "activating", "reloading"})
 
 
 def _blocks(text: str) -> Iterator[dict[str, str]]:
@@ -54,10 +54,10 @@ def _blocks(text: str) -> Iterator[dict[str, str]]:
         key, found, value = line.partition("=")
         if found:
             previous = block.get(key)
-            block[key] = f"{previous}\n{value}" if previous and key in _REPEATED else previous or value
+            block[key] = f"{previous}\n{value}" if previous and key in _REPEATED_PROPERTIES else previous or value
 
 
-def _unit(b: Mapping[str, str], boot: float) -> Unit:
+def _parse_unit(b: Mapping[str, str], boot: float) -> Unit:
     environment = [word.text for word in systemd_words(b.get("Environment", ""))]
     return Unit(
         name=b["Id"], load_state=b.get("LoadState", ""), active_state=b.get("ActiveState", ""),
@@ -72,16 +72,18 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         type=b.get("Type", ""),
         need_daemon_reload=b.get("NeedDaemonReload") == "yes",
         condition_result=b.get("ConditionResult") != "no" or _int(b.get("ConditionTimestampMonotonic")) == 0,
-        load_error=b.get("LoadError", "").strip(), active_enter=_stamp(b.get("ActiveEnterTimestampMonotonic"), boot),
-        inactive_enter=_stamp(b.get("InactiveEnterTimestampMonotonic"), boot),
-        state_change=_stamp(b.get("StateChangeTimestampMonotonic"), boot),
+        load_error=b.get("LoadError", "").strip(),
+        active_enter=_parse_timestamp(b.get("ActiveEnterTimestampMonotonic"), boot),
+        inactive_enter=_parse_timestamp(b.get("InactiveEnterTimestampMonotonic"), boot),
+        state_change=_parse_timestamp(b.get("StateChangeTimestampMonotonic"), boot),
         start_limit_burst=_int(b.get("StartLimitBurst")),
         start_limit_interval=timespan(b.get("StartLimitIntervalUSec", "")),
         restart_delay=timespan(b.get("RestartUSec", "")), triggered_by=tuple(b.get("TriggeredBy", "").split()),
-        memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
-        control_group=b.get("ControlGroup", ""), listen=tuple(_listened(b.get("Listen", ""))),
+        memory_max=_parse_limit(b.get("MemoryMax")) or _parse_limit(b.get("MemoryLimit")),
+        tasks_max=_parse_limit(b.get("TasksMax")),
+        control_group=b.get("ControlGroup", ""), listen=tuple(_listen_addresses(b.get("Listen", ""))),
         pre=tuple(_pre_commands(b.get("ExecStartPre", ""))),
-        nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_cpus(b.get("CPUQuotaPerSecUSec", "")),
+        nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_parse_cpus(b.get("CPUQuotaPerSecUSec", "")),
         conflicts=tuple(name for key in ("Conflicts", "ConflictedBy") for name in b.get(key, "").split()
                         if not name.endswith(".target")),
         pulled_by=_pulled_by(b), job=_int(b.get("Job")),
@@ -91,26 +93,26 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
 def _pulled_by(b: Mapping[str, str]) -> tuple[str, ...] | None:
     if "WantedBy" not in b:
         return None
-    return tuple(name for key in (*_PULLS, "TriggeredBy") for name in b.get(key, "").split())
+    return tuple(name for key in (*_PULL_PROPERTIES, "TriggeredBy") for name in b.get(key, "").split())
 
 
 def _int(text: str | None) -> int:
     return int(text) if text is not None and is_number(text.removeprefix("-")) else 0
 
 
-def _limit(text: str | None) -> int:
+def _parse_limit(text: str | None) -> int:
     """A limit, 0 where there is none (`infinity`, or the largest number there is)."""
     number = _int(text)
     return number if number < 1 << 62 else 0
 
 
-def _cpus(text: str) -> float:
+def _parse_cpus(text: str) -> float:
     """`500ms` a second are half a CPU; `infinity` is no limit."""
     share = timespan(text)
     return 0.0 if share == float("inf") else share
 
 
-def _stamp(text: str | None, boot: float) -> float:
+def _parse_timestamp(text: str | None, boot: float) -> float:
     micros = _int(text)
     return boot + micros / 1e6 if micros else 0.0
 
@@ -129,7 +131,7 @@ def _pre_commands(text: str) -> Iterator[PreCommand]:
             yield PreCommand(match[1], match[2] if match[2] != "(null)" else "", int(match[3]))
 
 
-def _listened(text: str) -> Iterator[str]:
+def _listen_addresses(text: str) -> Iterator[str]:
     """The stream addresses of `Listen=127.0.0.1:8000 (Stream)`; others carry no HTTP."""
     for line in text.split("\n"):
         address, found, kind = line.strip().rpartition(" (")
@@ -137,21 +139,21 @@ def _listened(text: str) -> Iterator[str]:
             yield address
 
 
-def packaged(name: str) -> str:
+def packaged_unit_path(name: str) -> str:
     """Where a package's unit file lies: what a mask hides."""
     return f"/usr/lib/systemd/system/{name}"
 
 
-_STARTABLE = ("enabled", "disabled", "generated")       # generated: of an init script
+_STARTABLE_STATES = ("enabled", "disabled", "generated")       # generated: of an init script
 
 
-def startable(answer: Answer | None) -> tuple[str, ...]:
+def startable_services(answer: Answer | None) -> tuple[str, ...]:
     """The services that `systemctl list-unit-files` shows as meant to be started by somebody, templates left out."""
     _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
     rows = [line.split() for line in files.splitlines()]
     return tuple(sorted(
         row[0] for row in rows
-        if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in _STARTABLE
+        if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in _STARTABLE_STATES
     ))
 
 
@@ -165,7 +167,7 @@ def exec_argv(text: str) -> tuple[str, ...]:
 _BYTE = regex(r"\\x([0-9a-fA-F]{2})")
 
 
-def escaped(text: str) -> str:
+def escape_instance(text: str) -> str:
     """The instance whose `%I` is this text; what its `%i` is."""
     return "".join(
         c if (c.isascii() and (c.isalnum() or c in ":_")) or (c == "." and at) else "-" if c == "/"
@@ -174,7 +176,7 @@ def escaped(text: str) -> str:
     )
 
 
-def unescaped(instance: str) -> str:
+def unescape_instance(instance: str) -> str:
     """What `%I` is of an instance."""
     return _BYTE.sub(lambda m: chr(int(m[1], 16)), instance.replace("-", "/")).encode("latin-1", "replace").decode(
         "utf-8", "surrogateescape")

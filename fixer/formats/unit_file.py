@@ -5,16 +5,17 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
-from fixer.formats.backup_names import is_copy_name
+from fixer.formats.backup_names import is_backup_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 # Where packages put their units, the one that goes first first.
-PACKAGES = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-OWN = "/etc/systemd/system"
-SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths"})
+PACKAGE_FOLDERS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+ADMIN_FOLDER = "/etc/systemd/system"
+SANDBOX_SETTINGS = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths",
+                              "BindReadOnlyPaths"})
 _SECTION = regex(r"\[[^\]\s]+\]\s*")
-_NAMING = regex(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?|\S*[/.]\S*|\S*\d{2,}\S*")
+_NAMING_ARGUMENT = regex(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?|\S*[/.]\S*|\S*\d{2,}\S*")
 _COMMENT = regex(r"[ \t]*[#;]")
 _QUOTES = str.maketrans("", "", "\"'\\")
 
@@ -68,7 +69,7 @@ def _logical_end(text: str, offset: int) -> int:
         offset = end + 1
 
 
-def effective(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
+def effective_lines(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
     """The assignments of a key that count: an empty one takes back those before it."""
     kept: list[UnitLine] = []
     for line in lines:
@@ -77,15 +78,16 @@ def effective(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
     return kept
 
 
-def is_copy_of_unit(path: str, of: str) -> bool:
+def is_unit_backup(path: str, of: str) -> bool:
     """Whether a file lies beside a unit file (or drop-in) under a name that says that it is a copy, or is the packaged
     unit file that one of the machine's own stands before."""
     folder, name = posixpath.split(path)
     there, base = posixpath.split(of)
-    return is_copy_name(name, base) if folder == there else name == base and there == OWN and folder in PACKAGES
+    return is_backup_name(name,
+        base) if folder == there else name == base and there == ADMIN_FOLDER and folder in PACKAGE_FOLDERS
 
 
-def is_whole_unit(data: bytes) -> bool:
+def is_complete_unit(data: bytes) -> bool:
     """Whether systemd would take every line of it, as far as its grammar goes."""
     text = data.decode("latin-1")
     section, found, offset = "", False, 0
@@ -104,7 +106,7 @@ def is_whole_unit(data: bytes) -> bool:
 
 def last_value(lines: Iterable[UnitLine], key: str) -> str:
     """What a setting of `[Service]` that is no list comes to; of ExecStart= the last command."""
-    found = effective(lines, key)
+    found = effective_lines(lines, key)
     return " ".join(found[-1].value.replace("\\\n", " ").split()) if found else ""
 
 
@@ -113,12 +115,12 @@ def program_of(lines: Iterable[UnitLine]) -> str:
     return last_value(lines, "ExecStart").partition(" ")[0].lstrip("@-:+!|").strip("\"'")
 
 
-def folder_of(lines: Iterable[UnitLine]) -> str:
+def working_directory_of(lines: Iterable[UnitLine]) -> str:
     """WorkingDirectory=, without the mark that makes it optional."""
     return last_value(lines, "WorkingDirectory").lstrip("-!").strip("\"'")
 
 
-def from_outside(lines: Iterable[UnitLine], path: str) -> str:
+def path_on_machine(lines: Iterable[UnitLine], path: str) -> str:
     """A path that the unit's program uses, as the machine sees it: below RootDirectory=, unless what is shown there is
     bound from elsewhere. Empty where that cannot be told (an image, a specifier)."""
     known = list(lines)
@@ -128,7 +130,7 @@ def from_outside(lines: Iterable[UnitLine], path: str) -> str:
     if not root:
         return path
     shown = [word.lstrip("-+").split(":") for key in ("BindPaths", "BindReadOnlyPaths")
-             for line in effective(known, key) for word in line.value.split()]
+             for line in effective_lines(known, key) for word in line.value.split()]
     covers = [(parts[1] if len(parts) > 1 else parts[0], parts[0]) for parts in shown]
     best = max((pair for pair in covers if f"{path}/".startswith(f"{pair[0].rstrip('/')}/")),
                key=lambda pair: len(pair[0]), default=None)
@@ -136,16 +138,17 @@ def from_outside(lines: Iterable[UnitLine], path: str) -> str:
     return "" if "%" in outside else outside
 
 
-def sandbox_of(lines: Iterable[UnitLine]) -> tuple[str, ...]:
+def sandbox_paths(lines: Iterable[UnitLine]) -> tuple[str, ...]:
     """Paths that the unit's sandbox needs; those with `-` before them may be missing."""
-    words = [w for line in lines if line.section == "Service" and line.key in SANDBOX for w in line.value.split()]
+    words = [w for line in lines if line.section == "Service" and line.key in SANDBOX_SETTINGS
+             for w in line.value.split()]
     return tuple(dict.fromkeys(w.lstrip("+").split(":", 1)[0] for w in words if w.lstrip("+").startswith("/")))
 
 
-def naming_words(lines: Iterable[UnitLine]) -> frozenset[str]:
+def naming_arguments(lines: Iterable[UnitLine]) -> frozenset[str]:
     """The words of ExecStart= that say what is served and where: an application, paths and addresses, ports."""
     words = last_value(lines, "ExecStart").split()[1:]
-    return frozenset(w for word in words for w in (word.partition("=")[2] or word,) if _NAMING.fullmatch(w))
+    return frozenset(w for word in words for w in (word.partition("=")[2] or word,) if _NAMING_ARGUMENT.fullmatch(w))
 
 
 def bare_command(text: str) -> str:

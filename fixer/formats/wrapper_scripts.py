@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from fixer.formats.env_file import read_env_file
-from fixer.formats.init_script import started
+from fixer.formats.init_script import started_daemon
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of
-from fixer.formats.shell_words import Word, assignment, expand, expand_words, shell_words, with_arguments
+from fixer.formats.shell_words import Word, expand_word, expand_words, replace_arguments, shell_words, split_assignment
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 
@@ -29,7 +29,7 @@ class ShellRun:
     directory: str = ""
     sourced: list[str] = field(default_factory=list)
     other: list[list[Word]] = field(default_factory=list)      # exec'd commands that are no known server
-    given: list[Word] = field(default_factory=list)      # its arguments: "$@"
+    arguments: list[Word] = field(default_factory=list)      # its arguments: "$@"
 
 
 def is_shell_script(data: bytes) -> bool:
@@ -43,46 +43,47 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
                 whole: int | None = None) -> ShellRun:
     """Follow a script from top to bottom; branches are not decided, so the last server named in it counts. `given` are
     its arguments. So many of its first characters as `whole` says lie in the file as they are read."""
-    run = ShellRun(dict(env), directory=directory, given=list(given))
+    run = ShellRun(dict(env), directory=directory, arguments=list(given))
     for command, at, number in simple_commands(text):
         words = shell_words(command, file, line + number, None if start is None else start + at)
-        words = words if whole is None or start is None else [_placed(word, start + whole) for word in words]
-        _one_command(run, words, files)
+        words = words if whole is None or start is None else [_without_later_spans(word, start + whole)
+                                                              for word in words]
+        _follow_command(run, words, files)
     return run
 
 
-def _placed(word: Word, end: int) -> Word:
+def _without_later_spans(word: Word, end: int) -> Word:
     """The word without places behind that one: there the file is written otherwise."""
     return Word(tuple(replace(p, start=None) if p.start is not None and p.start + len(p.text) > end else p
                       for p in word.pieces))
 
 
-def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
-    words = with_arguments(_without_syntax(words), run.given)
+def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+    words = replace_arguments(_without_syntax(words), run.arguments)
     local: dict[str, Word] = {}
-    while words and (pair := assignment(words[0])):
-        local[pair[0]] = expand(pair[1], run.env)
+    while words and (pair := split_assignment(words[0])):
+        local[pair[0]] = expand_word(pair[1], run.env)
         words = words[1:]
     if not words:
         run.env.update(local)
         return
     name = words[0].text
     if name in ("export", "readonly", "declare", "typeset", "local"):
-        run.env.update({p[0]: expand(p[1], run.env) for w in words[1:] if (p := assignment(w))})
+        run.env.update({p[0]: expand_word(p[1], run.env) for w in words[1:] if (p := split_assignment(w))})
     elif name == "shift":
-        run.given = run.given[int(words[1].text) if len(words) > 1 and is_number(words[1].text) else 1:]
+        run.arguments = run.arguments[int(words[1].text) if len(words) > 1 and is_number(words[1].text) else 1:]
     elif name == "set" and "--" in [word.text for word in words]:
-        run.given = expand_words(words[[word.text for word in words].index("--") + 1:], run.env)
+        run.arguments = expand_words(words[[word.text for word in words].index("--") + 1:], run.env)
     elif name == ":":
         _set_defaults(run, words[1:])
     elif name in (".", "source") and len(words) > 1:
-        path = posixpath.join(run.directory, expand(words[1], run.env).text)
+        path = posixpath.join(run.directory, expand_word(words[1], run.env).text)
         run.sourced.append(path)
-        run.env.update({k: expand(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
+        run.env.update({k: expand_word(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
     elif name == "cd" and len(words) > 1:
-        run.directory = posixpath.join(run.directory, expand(words[1], run.env).text)
+        run.directory = posixpath.join(run.directory, expand_word(words[1], run.env).text)
     elif name in ("su", "runuser") and "-c" in [word.text for word in words[1:-1]]:
-        _as_user(run, words, files)
+        _follow_su(run, words, files)
     else:
         _server_command(run, words, local)
 
@@ -102,11 +103,11 @@ def _without_syntax(words: list[Word]) -> list[Word]:
     return words
 
 
-def _as_user(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+def _follow_su(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
     """`su - deploy -c "cd /srv/shop; uvicorn …"`: the text that another shell is given."""
     text = [word.text for word in words]
-    said = expand(words[text.index("-c") + 1], run.env)
-    place = said.place()
+    said = expand_word(words[text.index("-c") + 1], run.env)
+    place = said.to_argument()
     inner = read_script(said.text, place.file or "", run.env, files, line=place.line, start=place.start,
                         directory=run.directory)
     if inner.command is not None:
@@ -115,11 +116,11 @@ def _as_user(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> No
 
 
 def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word]) -> None:
-    inline = {p[0]: p[1] for w in words if (p := assignment(w))}       # env PORT=8000 uvicorn …
+    inline = {p[0]: p[1] for w in words if (p := split_assignment(w))}       # env PORT=8000 uvicorn …
     env = {**run.env, **local}
     expanded = expand_words(words, env)
     if expanded and posixpath.basename(expanded[0].text) in ("start-stop-daemon", "daemon"):
-        given = started(expanded)
+        given = started_daemon(expanded)
         if given is None:
             return
         expanded, run.directory = given[0], given[1] or run.directory
@@ -128,7 +129,7 @@ def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word])
     if runtime:
         run.command = expanded
         run.env.update(local)
-        run.env.update({k: expand(v, env) for k, v in inline.items()})
+        run.env.update({k: expand_word(v, env) for k, v in inline.items()})
     elif argv and argv[0] in ("exec", "nohup", "sh", "bash"):
         run.other.append(expanded)
 
@@ -138,7 +139,7 @@ def _set_defaults(run: ShellRun, words: list[Word]) -> None:
     for word in words:
         match = _DEFAULTS.match(word.text)
         if match and not (match[1] in run.env and run.env[match[1]].text):
-            run.env[match[1]] = expand(word, {k: v for k, v in run.env.items() if k != match[1]})
+            run.env[match[1]] = expand_word(word, {k: v for k, v in run.env.items() if k != match[1]})
 
 
 _TOKEN = regex(

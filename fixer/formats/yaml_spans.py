@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeAlias
 
 from fixer.lazy.dataclass import dataclass, field
-from fixer.lazy.parse_cache import remembered
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 
 DEEPEST = 40
@@ -312,10 +312,10 @@ class _Reader:
 
 def line_of(data: bytes, at: int) -> int:
     """The number of the line, from 1."""
-    return bisect_left(remembered(partial(_ends, data), "lines", data), at) + 1
+    return bisect_left(parse_once(partial(_line_ends, data), "lines", data), at) + 1
 
 
-def _ends(data: bytes) -> list[int]:
+def _line_ends(data: bytes) -> list[int]:
     ends, at = [], data.find(b"\n")
     while at >= 0:
         ends.append(at)

@@ -60,7 +60,7 @@ class BundleTarget:
         """Never: a bundle is a record."""
         self._refuse()
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         """Never: nothing is changed, so nothing is journaled."""
         self._refuse()
 

@@ -8,39 +8,40 @@ import shlex
 from collections.abc import Sequence
 
 from fixer.hosts.sh import round_script
-from fixer.hosts.sh.round_script import plan_round
+from fixer.hosts.sh.round_script import build_round_script
 from fixer.model.query import Command, Query
 
-MAGIC = "badgateway-collect 1"
+COLLECT_HEADER = "badgateway-collect 1"
 MOST_PROBES = 60
 FILE_LIMIT = (1 << 16) + 1
 JOURNAL_LINES = 200
 LOG_LIMIT = 256 << 10      # of each of nginx's logs, as of any look
 
 
-def collect_script(queries: Sequence[Query], described: Sequence[object], *, secret_words: str, agent: str) -> str:
+def build_collect_script(queries: Sequence[Query], described: Sequence[object], *, secret_words: str,
+                         agent: str) -> str:
     """The program. `queries` are asked as any round asks them; `described` are the same as JSON, for who reads it;
     `secret_words` are the names of secrets as an extended regular expression."""
-    asked = plan_round(queries)
+    asked = build_round_script(queries)
     text = asked.script.decode("utf-8", "surrogateescape").replace("item end\n}\nround </dev/null 2>/dev/null\n", "}\n")
     described_round = {"nonce": asked.nonce.decode(), "prefix": asked.prefix.decode(), "queries": list(described)}
     numbers = {query.name: str(i) for i, query in enumerate(queries) if isinstance(query, Command)}
-    redact = _read("redact.awk").replace("@WORDS@", secret_words)
+    redact = _read_package_file("redact.awk").replace("@WORDS@", secret_words)
     redact = redact.replace("@KERNEL@", numbers.get("kernel-log", "-")).replace("@JSON@", numbers.get("nft-rules", "-"))
     assert "'" not in redact
     parts = {
         "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "LOG": str(LOG_LIMIT),
         "PROBES": str(MOST_PROBES), "AGENT": agent, "ROUND": text,
-        "REDACT": redact, "MAGIC": MAGIC, "HEADER": shlex.quote(json.dumps(described_round)),
+        "REDACT": redact, "MAGIC": COLLECT_HEADER, "HEADER": shlex.quote(json.dumps(described_round)),
         "PLAIN": round_script.PLAIN_PROBES,
     }
-    script = _read("collect.sh")
+    script = _read_package_file("collect.sh")
     for name, value in parts.items():
         script = script.replace(f"@{name}@", value)
     return script
 
 
-def _read(name: str) -> str:
+def _read_package_file(name: str) -> str:
     """A file beside this one, also inside a zip."""
     data = pkgutil.get_data("fixer.hosts", name)
     assert data is not None

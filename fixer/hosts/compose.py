@@ -12,7 +12,7 @@ from fixer.hosts.machine import state_root
 from fixer.hosts.nodes import engine_node
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
 from fixer.hosts.nodes.local_node import LocalWriter
-from fixer.hosts.nodes.nearby_containers import askers_called
+from fixer.hosts.nodes.nearby_containers import named_container_askers
 from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
@@ -22,11 +22,11 @@ def open_compose(ref: TargetRef) -> ComposeTarget:
     """The target; NoSuchTarget naming the projects that are there."""
     found = engine_answers.project_containers(ref.address)
     if not found:
-        raise NoSuchTarget(f"there is no compose project {ref.address}", _projects())
+        raise NoSuchTarget(f"there is no compose project {ref.address}", _projects_hint())
     return ComposeTarget(ref, found)
 
 
-def _projects() -> str:
+def _projects_hint() -> str:
     template = f'{{{{.Label "{PROJECT_LABEL}"}}}}'
     words = ("ps", "-a", "--filter", f"label={PROJECT_LABEL}", "--format", template)
     names = sorted(set(docker_cli.docker(*words).stdout.decode(errors="replace").split()))
@@ -63,7 +63,7 @@ class ComposeTarget:
     def called(self, query: Command) -> tuple[Asker, ...]:
         """Containers of other projects that nginx asks for."""
         names = {docker_cli.name_of(item) for item in self._nodes.values()}
-        return askers_called(query, names | set(self._nodes))
+        return named_container_askers(query, names | set(self._nodes))
 
     def writer(self, node: str) -> Writer:
         """`engine` is this machine; a container runs commands, its files are no place for a repair."""
@@ -73,7 +73,7 @@ class ComposeTarget:
             raise NeedsPerson(f"{node} is no container of {self.ref}")
         return ContainerWriter(node, self._nodes[node])
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         """This machine."""
         return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), self.ref)
 

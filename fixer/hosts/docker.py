@@ -11,7 +11,7 @@ from fixer.hosts.machine import state_root
 from fixer.hosts.nodes import engine_node
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
 from fixer.hosts.nodes.local_node import LocalWriter
-from fixer.hosts.nodes.nearby_containers import askers_called
+from fixer.hosts.nodes.nearby_containers import named_container_askers
 from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
@@ -43,11 +43,11 @@ class DockerTarget:
         names = [(docker_cli.name_of(one), one) for one in found]
         self._known = {name for name, _ in names}
         nodes = [ContainerAsker(name, one, meant=name == self._name and not self._machine) for name, one in names]
-        return (*nodes, engine_node.EngineAsker(known(self.ref.address, self._name, found)))
+        return (*nodes, engine_node.EngineAsker(known_inspections(self.ref.address, self._name, found)))
 
     def called(self, query: Command) -> tuple[Asker, ...]:
         """Containers that nginx asks for and that are on no network with this one now, or that may be meant."""
-        return askers_called(query, self._known, self._project)
+        return named_container_askers(query, self._known, self._project)
 
     def writer(self, node: str) -> Writer:
         """`engine` is this machine; the container itself; a peer belongs to another target."""
@@ -62,7 +62,7 @@ class DockerTarget:
             self._writers[self._name] = ContainerWriter(self._name, docker_cli.inspect_one(self._name))
         return self._writers[self._name]
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         """Inside a machine as its own `local`, so that fixer run there finds it; else here, under one name however the
         container was called: with the others of its compose project, since a repair may start those too."""
         if self._machine:
@@ -76,6 +76,6 @@ class DockerTarget:
             writer.close()
 
 
-def known(word: str, name: str, found: Sequence[Inspected]) -> dict[Command, Sequence[Inspected]]:
+def known_inspections(word: str, name: str, found: Sequence[Inspected]) -> dict[Command, Sequence[Inspected]]:
     """What the engine need not be asked again, under the word on the command line and under the name."""
     return {Command("docker-container", (word,)): found, Command("docker-container", (name,)): found}

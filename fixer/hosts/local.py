@@ -32,9 +32,9 @@ class LocalTarget:
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """The containers that may be behind these ports and sockets, and the engine; none where there are none."""
-        from fixer.hosts.nodes.nearby_containers import askers_beside
+        from fixer.hosts.nodes.nearby_containers import published_container_askers
 
-        return askers_beside(places)
+        return published_container_askers(places)
 
     def writer(self, node: str) -> Writer:
         """This machine, which is the Docker host too."""
@@ -44,7 +44,7 @@ class LocalTarget:
             raise NeedsPerson(f"{node} is not this machine", "its own target can be repaired: docker:// or compose://")
         return LocalWriter()
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         """Here."""
         return LocalWriter(), state_root.target_folder(state_root.private_root(), self.ref)
 

@@ -53,7 +53,7 @@ def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Tar
 
 
 # From the word on the command line to a TargetRef, or one clear line why not.
-HINT = "TARGET is local, docker://CONTAINER, compose://PROJECT, ssh://[user@]host[:port] or bundle:FILE"
+TARGET_HINT = "TARGET is local, docker://CONTAINER, compose://PROJECT, ssh://[user@]host[:port] or bundle:FILE"
 
 # What Docker and compose allow as names; an id is such a name too.
 _NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
@@ -70,14 +70,14 @@ def parse_target(word: str) -> TargetRef:
         return TargetRef("bundle", _bundle_path(word))
     scheme, found, rest = word.partition("://")
     if not found:
-        raise UsageError(f"unknown target {word!r}", _guess(word))
+        raise UsageError(f"unknown target {word!r}", _target_hint(word))
     if scheme == "docker":
-        return TargetRef("docker", _name(word, rest, "container"))
+        return TargetRef("docker", _require_name(word, rest, "container"))
     if scheme == "compose":
-        return TargetRef("compose", _name(word, rest, "project"))
+        return TargetRef("compose", _require_name(word, rest, "project"))
     if scheme == "ssh":
-        return TargetRef("ssh", _ssh_word(word, rest))
-    raise UsageError(f"unknown kind of target {scheme!r} in {word!r}", HINT)
+        return TargetRef("ssh", _require_ssh_address(word, rest))
+    raise UsageError(f"unknown kind of target {scheme!r} in {word!r}", TARGET_HINT)
 
 
 def _bundle_path(word: str) -> str:
@@ -87,24 +87,24 @@ def _bundle_path(word: str) -> str:
     return path
 
 
-def _name(word: str, name: str, what: str) -> str:
+def _require_name(word: str, name: str, what: str) -> str:
     if not name:
-        raise UsageError(f"no {what} is named in {word!r}", HINT)
+        raise UsageError(f"no {what} is named in {word!r}", TARGET_HINT)
     if not _NAME.match(name):
         raise UsageError(f"{name!r} cannot be the name of a {what}", f"{what} names are letters, digits and _ . -")
     return name
 
 
-def _ssh_word(word: str, address: str) -> str:
+def _require_ssh_address(word: str, address: str) -> str:
     match = _SSH.match(address)
     if not match or (match[1] and not 0 < int(match[1]) < 65536):
         raise UsageError(f"{word!r} is not an ssh target", "ssh://[user@]host[:port], as ssh would take it")
     return address
 
 
-def _guess(word: str) -> str:
+def _target_hint(word: str) -> str:
     if word.endswith((".tgz", ".tar.gz", ".tar")):
         return f"a saved bundle is named bundle:{word}"
     if _NAME.match(word):
-        return f"did you mean docker://{word} or compose://{word}? {HINT}"
-    return HINT
+        return f"did you mean docker://{word} or compose://{word}? {TARGET_HINT}"
+    return TARGET_HINT

@@ -11,9 +11,9 @@ from functools import partial
 
 from fixer.errors import CannotObserve, NeedsPerson, Unreachable, UsageError
 from fixer.hosts.machine import run_process, state_root
-from fixer.hosts.machine.run_process import Conversation
-from fixer.hosts.sh.round_answers import MAX_ROUND, ShAsker
-from fixer.hosts.sh.run_command import BEGAN, RUN, own_result
+from fixer.hosts.machine.run_process import InteractiveProcess
+from fixer.hosts.sh.round_answers import MAX_ROUND_BYTES, ShAsker
+from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -21,10 +21,10 @@ from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.target import TargetRef
 
 ENGINE = "engine"
-_LOGIN = 40.0        # seconds until somebody is in: jump hosts, slow name servers, a busy machine
+_LOGIN_SECONDS = 40.0        # seconds until somebody is in: jump hosts, slow name servers, a busy machine
 # Who we are there, whether sudo lets us have the shell that all work is done by, where state goes; then the connection
 # stays until its input ends.
-_HELLO = r"""u=$(id -u); s=-; e=''; t=''
+_LOGIN_SCRIPT = r"""u=$(id -u); s=-; e=''; t=''
 if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then
   if timeout 1 true 2>/dev/null; then t='timeout 15'; fi
   if timeout -k 1 1 true 2>/dev/null; then t='timeout -k 2 15'; fi
@@ -34,7 +34,7 @@ if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then
 fi
 printf '\n%s %s %s %s\n%s\n%s\n' "$1" "$u" "$s" "${XDG_STATE_HOME:-$HOME/.local/state}" "$e" "$1"
 exec cat >/dev/null"""
-_KILL = r"""read -r a b c d g x <"/proc/$1/stat" || exit 0
+_KILL_SCRIPT = r"""read -r a b c d g x <"/proc/$1/stat" || exit 0
 case $g in ''|0|1|*[!0-9]*) kill -s KILL "$1" ;; *) kill -s KILL -- "-$g" ;; esac"""
 
 
@@ -53,13 +53,13 @@ class Connection:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._words = words_of(address)
+        self._words = ssh_arguments(address)
         self._folder = ""
-        self._master: Conversation | None = None
-        self._ssh = program()
+        self._master: InteractiveProcess | None = None
+        self._ssh = ssh_command()
         self._options: tuple[str, ...] = ("-o", "ControlMaster=no")
         if not self._is_open_already():
-            self._folder = control_folder()
+            self._folder = make_control_folder()
             self._options = (*self._options, "-o", f"ControlPath={self._folder}/s")
         try:
             self.login = self._enter()
@@ -70,20 +70,20 @@ class Connection:
     def _is_open_already(self) -> bool:
         asked = run_process.run((*self._ssh, "-o", "BatchMode=yes", "-O", "check", *self._words), timeout=5.0)
         if asked.missing:
-            raise explain(self.address, asked)
+            raise explain_ssh_error(self.address, asked)
         return asked.returncode == 0
 
     def _enter(self) -> Login:
         nonce = os.urandom(16).hex()
         master = ("-o", "ControlMaster=yes", "-o", "ControlPersist=no") if self._folder else ()
-        command = through_shell(("sh", "-c", _HELLO, "sh", nonce), sudo=False)
-        self._master = Conversation((*self._ssh, *master, *self._options, *OPTIONS, *self._words, command))
-        self._master.exchange(b"", f"\n{nonce} ".encode(), _LOGIN)
+        command = shell_command_line(("sh", "-c", _LOGIN_SCRIPT, "sh", nonce), sudo=False)
+        self._master = InteractiveProcess((*self._ssh, *master, *self._options, *SSH_OPTIONS, *self._words, command))
+        self._master.exchange(b"", f"\n{nonce} ".encode(), _LOGIN_SECONDS)
         said = self._master.exchange(b"", f"\n{nonce}\n".encode(), 5.0)
         if said is None:
             late = self._master.alive and not self._master.is_over
             complaint, unread = self._master.complaint().encode(), self._master.unread
-            raise explain(self.address, CommandResult(("ssh",), None, unread, complaint, timed_out=late))
+            raise explain_ssh_error(self.address, CommandResult(("ssh",), None, unread, complaint, timed_out=late))
         head, _, refusal = said.decode(errors="replace").partition("\n")
         user, sudo, home = [*head.split(" ", 2), "", ""][:3]
         root = user == "0" or sudo == "0"
@@ -93,22 +93,22 @@ class Connection:
 
     def argv(self, words: Sequence[str]) -> tuple[str, ...]:
         """Words to run here so that these run there."""
-        command = through_shell(words, sudo=self.login.sudo)
-        return (*self._ssh, *self._options, *OPTIONS, *self._words, command)
+        command = shell_command_line(words, sudo=self.login.sudo)
+        return (*self._ssh, *self._options, *SSH_OPTIONS, *self._words, command)
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0,
             max_output: int = run_process.MAX_OUTPUT) -> CommandResult:
         """Run a command there, its own exit code told apart from ssh's."""
         nonce = os.urandom(16).hex()
-        words = self.argv(("sh", "-c", RUN, "sh", nonce, *argv))
+        words = self.argv(("sh", "-c", RUN_SCRIPT, "sh", nonce, *argv))
         result = run_process.run(words, stdin=stdin, timeout=timeout, max_output=max_output)
-        explained = partial(explain, self.address)
-        return own_result(host_of(self.address), nonce.encode(), result, argv=tuple(argv), kill=self.kill,
+        explained = partial(explain_ssh_error, self.address)
+        return unwrap_result(host_of(self.address), nonce.encode(), result, argv=tuple(argv), kill=self.kill,
                           explained=explained)
 
     def kill(self, pid: int) -> None:
         """Kill what a command left: the end of its channel does not end it."""
-        run_process.run(self.argv(("sh", "-c", _KILL, "sh", str(pid))), timeout=10)
+        run_process.run(self.argv(("sh", "-c", _KILL_SCRIPT, "sh", str(pid))), timeout=10)
 
     def close(self) -> None:
         """End the connection that we opened."""
@@ -168,19 +168,19 @@ class SshTarget:
         if self._connection.run(("docker", "--version"), timeout=10.0).missing:
             return ()
         from fixer.hosts.docker_engine.docker_cli import Docker
-        from fixer.hosts.nodes.nearby_containers import askers_beside  # most hosts have no containers
+        from fixer.hosts.nodes.nearby_containers import published_container_askers  # most hosts have no containers
 
         docker = Docker(self._connection.run, self._name)
-        return askers_beside(places, ShAsker(ENGINE, "machine", self._shell), docker)
+        return published_container_askers(places, ShAsker(ENGINE, "machine", self._shell), docker)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
         argv = self._connection.argv(("sh", "-s"))
-        result = run_process.run(argv, stdin=script, timeout=timeout, max_output=MAX_ROUND)
-        began = BEGAN.search(result.stdout)
+        result = run_process.run(argv, stdin=script, timeout=timeout, max_output=MAX_ROUND_BYTES)
+        began = CLOCK_FRAME.search(result.stdout)
         if result.timed_out and began:
             self._connection.kill(int(began[1]))
         if began is None and not result.timed_out:
-            raise explain(self.ref.address, result)
+            raise explain_ssh_error(self.ref.address, result)
         return result
 
     def writer(self, node: str) -> Writer:
@@ -199,7 +199,7 @@ class SshTarget:
             self._writer = SshWriter(self._name, self._connection)
         return self._writer
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         """There, as its own `local`."""
         return self._own(), state_root.target_folder(self._connection.login.state, TargetRef("local", ""))
 
@@ -211,18 +211,18 @@ class SshTarget:
 
 
 # The system's ssh as argv: which options, how a command passes any login shell, and what its complaints mean.
-COMMAND = "BADGATEWAY_SSH"      # another ssh, or this one with options (`ssh -F FILE`), as git has GIT_SSH_COMMAND
-CONNECT = 10        # seconds for TCP and the greeting of the server
+SSH_VARIABLE = "BADGATEWAY_SSH"      # another ssh, or this one with options (`ssh -F FILE`), as git has GIT_SSH_COMMAND
+CONNECT_SECONDS = 10        # seconds for TCP and the greeting of the server
 # Nothing may ask, forward, or run what the configuration has for sessions of a person.
-OPTIONS = (
-    "-T", "-x", "-a", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT}", "-o", "ClearAllForwardings=yes",
+SSH_OPTIONS = (
+    "-T", "-x", "-a", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}", "-o", "ClearAllForwardings=yes",
     "-o", "PermitLocalCommand=no", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "EscapeChar=none",
     "-o", "LogLevel=ERROR", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4",
 )
-_SOCKET_PATH = 103      # bytes that a socket's path may have everywhere: macOS has 104 with the last 0
+_SOCKET_PATH_LIMIT = 103      # bytes that a socket's path may have everywhere: macOS has 104 with the last 0
 _ADDRESS = regex(r"(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?\Z")
 _PLAIN = regex(rb"[A-Za-z0-9 _./:,;=@%+(){}<>|&\"$#?*\[\]-]")
-_COMPLAINTS: tuple[tuple[str, str, str], ...] = (
+_SSH_ERRORS: tuple[tuple[str, str, str], ...] = (
     (r"IDENTIFICATION HAS CHANGED|host key for \S+ has changed",
      "the host key of {host} is another than ssh knows",
      "find out why before anything else; ssh-keygen -R {name} forgets the old one"),
@@ -239,20 +239,20 @@ _COMPLAINTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def program() -> tuple[str, ...]:
+def ssh_command() -> tuple[str, ...]:
     """The ssh to use, with the options that a person gave to it."""
     try:
-        return tuple(shlex.split(os.environ.get(COMMAND, ""))) or ("ssh",)
+        return tuple(shlex.split(os.environ.get(SSH_VARIABLE, ""))) or ("ssh",)
     except ValueError as error:
-        raise UsageError(f"{COMMAND} is no command line: {error}", "for example: ssh -F FILE") from None
+        raise UsageError(f"{SSH_VARIABLE} is no command line: {error}", "for example: ssh -F FILE") from None
 
 
-def control_folder() -> str:
+def make_control_folder() -> str:
     """A new folder for the connection's socket: in the temporary folder, or where its path is short enough for one.
 
     CannotObserve where none can be made."""
     for base in (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp"):       # noqa: S108 a new folder of our own in it
-        if base and len(os.fsencode(base)) <= _SOCKET_PATH - len("/badgateway-12345678/s.1234567890123456"):
+        if base and len(os.fsencode(base)) <= _SOCKET_PATH_LIMIT - len("/badgateway-12345678/s.1234567890123456"):
             try:
                 return tempfile.mkdtemp(prefix="badgateway-", dir=base)
             except OSError:
@@ -261,7 +261,7 @@ def control_folder() -> str:
                         "set TMPDIR to a folder that you may write, with a path of at most 60 characters")
 
 
-def words_of(address: str) -> tuple[str, ...]:
+def ssh_arguments(address: str) -> tuple[str, ...]:
     """`user@host:port` as ssh's own words, the host last."""
     match = _ADDRESS.match(address)
     assert match, address
@@ -271,10 +271,10 @@ def words_of(address: str) -> tuple[str, ...]:
 
 def host_of(address: str) -> str:
     """The host alone, as a person names it."""
-    return words_of(address)[-1]
+    return ssh_arguments(address)[-1]
 
 
-def through_shell(words: Sequence[str], *, sudo: bool) -> str:
+def shell_command_line(words: Sequence[str], *, sudo: bool) -> str:
     """The command as one line that sh, bash, csh and fish hand on unchanged: nothing in its quotes is special to any
     of them, and what would be is octal until our own sh has it."""
     text = os.fsencode(shlex.join(words))
@@ -282,16 +282,16 @@ def through_shell(words: Sequence[str], *, sudo: bool) -> str:
     return f"{'sudo -n -- ' if sudo else ''}sh -c 'eval \"$(printf %b \"$0\")\"' '{safe}'"
 
 
-def explain(address: str, result: CommandResult) -> Unreachable:
+def explain_ssh_error(address: str, result: CommandResult) -> Unreachable:
     """What ssh's last words mean, and what to do next."""
     if result.missing:
         return Unreachable("ssh is not installed here", "ssh:// needs the OpenSSH client (openssh-client)")
-    words = words_of(address)
+    words = ssh_arguments(address)
     text = result.stderr.decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip(" @\r")]
     said = lines[-1][:300] if lines else "no answer"
     shown = {"host": address, "name": words[-1], "words": shlex.join(w for w in words if w != "--"), "said": said}
-    for pattern, message, hint in _COMPLAINTS:
+    for pattern, message, hint in _SSH_ERRORS:
         if regex(pattern).search(text):
             return Unreachable(message.format(**shown), hint.format(**shown))
     last = [line.strip() for line in result.stdout.decode(errors="replace").splitlines() if line.strip()][-1:]

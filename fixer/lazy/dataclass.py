@@ -21,11 +21,11 @@ else:
     def dataclass(*, slots: bool, frozen: bool = False):
         """The decorator, for classes with slots that extend no other of them."""
         assert slots, "what this makes has slots"
-        return lambda cls: _made(cls, frozen)
+        return lambda cls: _make_class(cls, frozen)
 
     def field(**asked):
         """What a field is beside its type: `default` or `default_factory`, `metadata`."""
-        return _Asked(asked)
+        return _FieldOptions(asked)
 
     def replace(made, /, **changes):
         """The same with other values."""
@@ -41,7 +41,7 @@ __all__ = ["dataclass", "field", "replace"]
 _MISSING = object()
 
 
-class _Asked:
+class _FieldOptions:
     """The words of a `field(…)`; the standard library's own object is made where its fields are asked for."""
 
     __slots__ = ("words",)
@@ -50,7 +50,7 @@ class _Asked:
         self.words = words
 
 
-def _made(cls: type, frozen: bool) -> type:
+def _make_class(cls: type, frozen: bool) -> type:
     body = dict(cls.__dict__)
     names = tuple(cls.__annotations__)
     defaults = {name: body.pop(name) for name in names if name in body}
@@ -58,7 +58,7 @@ def _made(cls: type, frozen: bool) -> type:
         body.pop(leftover, None)
     methods = {
         **_methods(names, frozen), **body, "__slots__": names, "__match_args__": names,
-        "__init__": _first_init(names, defaults), "__dataclass_fields__": _Fields(cls, {**body, **defaults}),
+        "__init__": _lazy_init(names, defaults), "__dataclass_fields__": _Fields(cls, {**body, **defaults}),
     }
     made: type = type(cls)(cls.__name__, cls.__bases__, methods)
     made.__qualname__ = cls.__qualname__
@@ -75,25 +75,25 @@ class _Fields:
     def __get__(self, instance: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
         import dataclasses  # with inspect and all that it takes 8 ms: most runs never ask
 
-        body = {n: dataclasses.field(**v.words) if isinstance(v, _Asked) else v for n, v in self._body.items()}
+        body = {n: dataclasses.field(**v.words) if isinstance(v, _FieldOptions) else v for n, v in self._body.items()}
         twin: Any = dataclasses.dataclass(type(self._cls)(self._cls.__name__, self._cls.__bases__, body))
         known: dict[str, dataclasses.Field[Any]] = twin.__dataclass_fields__
         owner.__dataclass_fields__ = known
         return known
 
 
-def _first_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
+def _lazy_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
     """An `__init__` that puts the compiled one in its place."""
 
     def first(self: Any, *args: Any, **named: Any) -> None:
-        compiled = _init(type(self), names, defaults)
+        compiled = _compiled_init(type(self), names, defaults)
         type(self).__init__ = compiled
         compiled(self, *args, **named)
 
     return first
 
 
-def _init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
+def _compiled_init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
     """The compiled `__init__`: every value into its slot, past the refusal to set anything."""
     scope: dict[str, Any] = {"_missing": _MISSING}
     parameters, lines = "self", ""
@@ -119,7 +119,7 @@ def _init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callab
 def _default(defaults: dict[str, Any], name: str) -> tuple[Any, Any]:
     """The default and the factory of a field, _MISSING where there is none."""
     given = defaults.get(name, _MISSING)
-    if isinstance(given, _Asked):
+    if isinstance(given, _FieldOptions):
         return given.words.get("default", _MISSING), given.words.get("default_factory", _MISSING)
     assert not hasattr(given, "default_factory"), f"{name}: field() of this module, not of dataclasses"
     return given, _MISSING
@@ -127,7 +127,7 @@ def _default(defaults: dict[str, Any], name: str) -> tuple[Any, Any]:
 
 def _methods(names: tuple[str, ...], frozen: bool) -> dict[str, Any]:
     """What every such class has: equal by value, hashable when frozen, shown as it is written."""
-    values: Callable[[object], Any] = attrgetter(*names) if names else _nothing
+    values: Callable[[object], Any] = attrgetter(*names) if names else _no_values
 
     def equal(self: object, other: object) -> Any:
         return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
@@ -148,7 +148,7 @@ def _methods(names: tuple[str, ...], frozen: bool) -> dict[str, Any]:
     return {**methods, "__hash__": hashed, "__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
 
 
-def _nothing(_: object) -> tuple[()]:
+def _no_values(_: object) -> tuple[()]:
     return ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Accepted
+from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.query import Answer, Query
 from fixer.model.target import NodeKind, TargetRef
 
@@ -34,5 +34,5 @@ class Capture:
     nodes: tuple[NodeCapture, ...]
     notes: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[IgnoredFinding, ...] = ()
     said: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from fixer.model.facts import Evidence, Fact
 
 
 @dataclass(frozen=True, slots=True)
-class Uncreated:
+class UncreatedService:
     """A service of a project's files without a container; others call it by `names`. `profiles`: any turns it on."""
 
     service: str
@@ -19,14 +19,14 @@ class Uncreated:
 
 
 @dataclass(frozen=True, slots=True)
-class LackedFile:
+class MissingEnvFile:
     """A file that a service of a compose project takes variables from and that is not there. `beside` are copies of it
     and examples, what counts most first."""
 
     service: str
     source: Evidence
     path: str
-    beside: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,20 @@ class Compose:
     environment_files: tuple[str, ...]
     hash_matches: tuple[tuple[str, bool], ...]
     editable: Fact[bool]
-    uncreated: tuple[Uncreated, ...] = ()
-    dropped: tuple[str, ...] = ()
-    lacked: tuple[LackedFile, ...] = ()   # looked for only where a service has no container
+    uncreated: tuple[UncreatedService, ...] = ()
+    undefined_services: tuple[str, ...] = ()
+    missing_env_files: tuple[MissingEnvFile, ...] = ()   # looked for only where a service has no container
 
 
 # What a service relies on besides its own program: an address or a file that its variables or start script name.
 # How variables are called that say where such a system is.
-SYSTEM = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|MONGO(?:DB)?|CACHE|BROKER|"
+DEPENDENCY_NAME_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|"
+                           r"MONGO(?:DB)?|CACHE|BROKER|"
           r"AMQP|RABBITMQ|VALKEY|MEMCACHED?|CELERY_BROKER)(?:_\w+)?_?")
 
 
 @dataclass(frozen=True, slots=True)
-class Reliance:
+class Dependency:
     """One address (`host`, `ip` where a name leads to one, `port`), or one `path`: a file, or a socket of that system.
 
     `engine` is the kind of system, empty where nothing tells it. Of a script that waits: `wanted` is false where it
@@ -86,7 +87,7 @@ StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6",
 
 
 @dataclass(frozen=True, slots=True)
-class Starter:
+class BootEntry:
     """One command that starts a server at `port` (or `unix`). `user` is whose it is; `idle` says why it may not have
     been run, empty where nothing speaks against it; `command` starts it where its watcher has one for that."""
 
@@ -98,6 +99,6 @@ class Starter:
     user: str
     port: int
     unix: str | None
-    idle: str = ""
+    not_run_reason: str = ""
     name: str = ""
     command: str = ""

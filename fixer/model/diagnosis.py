@@ -124,7 +124,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class IgnoredFinding:
     """`where` names a service, node, route (location, server name) or file; empty: wherever the cause is found.
 
     `until` is the last day (YYYY-MM-DD, UTC) on which it holds; `owner` is who answers for it.

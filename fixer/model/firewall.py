@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 from fixer.lazy.dataclass import dataclass
 
 Tool: TypeAlias = Literal["nft", "iptables", "ip6tables"]
-Verdict: TypeAlias = Literal["accept", "drop", "reject", "jump", "goto", "return", "none", "unknown"]
-Key: TypeAlias = Literal[
+RuleVerdict: TypeAlias = Literal["accept", "drop", "reject", "jump", "goto", "return", "none", "unknown"]
+MatchKey: TypeAlias = Literal[
     "proto", "saddr", "daddr", "sport", "dport", "iif", "oif", "state", "flags", "any-flag", "length", "skuid",
     "family", "other",
 ]
@@ -21,7 +21,7 @@ class Match:
     `flags` holds mask and wanted flags, each joined by commas. `other` is something that nobody here can decide.
     """
 
-    key: Key
+    key: MatchKey
     values: tuple[str, ...] = ()
     negated: bool = False
 
@@ -38,11 +38,11 @@ class Rule:
     index: int
     text: str
     matches: tuple[Match, ...]
-    verdict: Verdict
+    verdict: RuleVerdict
     target: str = ""
     reject: str = ""
     packets: int | None = None
-    whole: bool = True
+    is_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,10 @@ class CommandResult:
     truncated: bool = False  # output over the limit was dropped
 
 
-LEADS_ELSEWHERE = "its folder leads elsewhere now"
+FOLDER_REDIRECTED = "its folder leads elsewhere now"
 
 
-def in_one_folder(source: str, destination: str) -> str:
+def name_in_same_folder(source: str, destination: str) -> str:
     """The name of the source, which lies where the destination does."""
     folder, _, name = source.rpartition("/")
     if folder != destination.rpartition("/")[0]:
@@ -123,7 +123,7 @@ class Files(Protocol):
         `let_go`, empty where the holder is this process itself."""
         ...
 
-    def let_go(self, holder: str) -> None:
+    def release_lock(self, holder: str) -> None:
         """End the holder of a lock that the machine did not see die: its connection was lost."""
         ...
 
@@ -158,7 +158,7 @@ class Target(Protocol):
         """The node to change; `NeedsPerson` where that cannot be (a bundle, a container that is not a machine)."""
         ...
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         """The machine that holds lock and journal, and the state folder there for this target."""
         ...
 

@@ -92,8 +92,8 @@ class Route:
     auth: str = ""              # the path that `auth_request` asks first, empty where it does not
     asked_first: bool = False   # `auth_request` of this server leads here
     included: bool = False      # internal, and pages of this server are put together of several answers (`ssi`)
-    behind: tuple[str, ...] = ()    # a server of `stream`: the ids of the routes that lead to where it listens
-    closed: bool = False        # `deny all`: nginx lets nobody in, so nobody gets as far as the pass
+    reached_from: tuple[str, ...] = ()    # a server of `stream`: the ids of the routes that lead to where it listens
+    denies_all: bool = False        # `deny all`: nginx lets nobody in, so nobody gets as far as the pass
     header_buffer: int = 0      # bytes that the head of an answer may have, 0 where nginx's own default holds
     buffers: tuple[int, int] = (8, 4096)    # how many others, and of how many bytes each
     busy_buffers: int = 0       # bytes that may be on their way to the visitor, 0 where nothing is said
@@ -211,7 +211,7 @@ class NginxConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnloadedSite:
     """A server of a file that lies beside the configuration and that no include matches, with one address which it
     hands requests to. `pattern` is an include that looks into the file's folder for other names, empty without one."""
 

@@ -284,7 +284,7 @@ class Plan:
     waits: bool = False
 
 
-def only_starts(steps: tuple[Step, ...]) -> bool:
+def has_only_starts(steps: tuple[Step, ...]) -> bool:
     """True where nothing is done but to start what is down and to wait for it."""
     verbs = ("start", "unpause", "enable", "reset-failed")
     return bool(steps) and all(
@@ -294,7 +294,7 @@ def only_starts(steps: tuple[Step, ...]) -> bool:
     )
 
 
-def acted_on(steps: tuple[Step, ...]) -> tuple[str, ...]:
+def affected_services(steps: tuple[Step, ...]) -> tuple[str, ...]:
     """The services that steps start, stop or restart, by the names that they go by."""
     names: list[str] = []
     for step in steps:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass, field
-from fixer.model.diagnosis import Accepted, Confidence, HealthVerdict, Role
+from fixer.model.diagnosis import Confidence, HealthVerdict, IgnoredFinding, Role
 from fixer.model.facts import Evidence
 from fixer.model.journal import RunSummary
 from fixer.model.plan import Risk
 
 SCHEMA_VERSION = 1
 
-PEOPLE_ONLY = {"json": False}   # metadata of fields that are shown to people and are no part of the JSON contract
+NOT_IN_JSON = {"json": False}   # metadata of fields that are shown to people and are no part of the JSON contract
 
-NOT_ALL_BACK = "not everything could be taken back"     # how the note begins that tells it
-NOT_BACK = ": not taken back, "      # between a step and why it could not be, where that is nobody's hand edit
+INCOMPLETE_UNDO_TEXT = "not everything could be taken back"     # how the note begins that tells it
+NOT_UNDONE_TEXT = ": not taken back, "      # between a step and why it could not be, where that is nobody's hand edit
 OutcomeKind: TypeAlias = Literal["nothing-to-do", "repaired", "rolled-back", "needs-input", "failed"]
 
 
@@ -50,9 +50,9 @@ class RouteReport:
     source: SourceRef
     endpoints: tuple[str, ...]
     probe: ProbeReport | None
-    state: Literal["ok", "failing", "degraded", "unknown"] = field(default="unknown", metadata=PEOPLE_ONLY)
-    reason: str = field(default="", metadata=PEOPLE_ONLY)
-    scheme: Literal["http", "https"] = field(default="http", metadata=PEOPLE_ONLY)
+    state: Literal["ok", "failing", "degraded", "unknown"] = field(default="unknown", metadata=NOT_IN_JSON)
+    reason: str = field(default="", metadata=NOT_IN_JSON)
+    scheme: Literal["http", "https"] = field(default="http", metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class RepairReport:
     steps: tuple[str, ...]
     diff: str
     needs: tuple[NeedReport, ...]
-    waits: bool = field(default=False, metadata=PEOPLE_ONLY)
+    waits: bool = field(default=False, metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class FindingReport:
     node: str
     evidence: tuple[Evidence, ...]
     repairs: tuple[RepairReport, ...]
-    detail: tuple[str, ...] = field(default=(), metadata=PEOPLE_ONLY)
+    detail: tuple[str, ...] = field(default=(), metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Proof:
     state: Literal["passed", "failed", "unknown"]
     where: str
     text: str
-    partly: bool = field(default=False, metadata=PEOPLE_ONLY)     # it answers, and not as it should
+    partly: bool = field(default=False, metadata=NOT_IN_JSON)     # it answers, and not as it should
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +192,12 @@ class HistoryReport:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptedReport:
+class IgnoreReport:
     """`ignore`: what is accepted on a target, by whom and until when."""
 
     schema_version: int
     target: str
-    accepted: tuple[Accepted, ...]
+    accepted: tuple[IgnoredFinding, ...]
     notes: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
@@ -37,7 +37,7 @@ class PreCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
+class BlockingUnit:
     """A unit that systemd is starting or stopping, and behind which the start of another is queued; `since` (epoch
     seconds) is when it came to that, 0.0 where not known."""
 
@@ -86,11 +86,12 @@ class Unit:
     listen: tuple[str, ...] = ()            # a socket unit's addresses, as `systemctl show` names them
     nofile_limit: int = 0                   # LimitNOFILE (soft), 0 where not told
     cpu_limit: float = 0.0                  # CPUQuota as a number of CPUs, 0 where nothing limits it
-    recalled: bool = False                  # result and restarts are its journal's word, since systemd forgot them
+    # result and restarts are its journal's word, since systemd forgot them
+    is_from_journal: bool = False
     pulled_by: tuple[str, ...] | None = None    # loaded units that start it along with them; None where not told
     conflicts: tuple[str, ...] = ()         # units, targets left out, that systemd stops when it starts this one
     job: int = 0                            # the number of its job in systemd's queue, 0 for none
-    awaits: tuple[Awaited, ...] = ()        # what its start is queued behind
+    blocked_by: tuple[BlockingUnit, ...] = ()        # what its start is queued behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class UnitSetting:
     value: str
     source: Evidence
     present: bool | None = None
-    place: ArgPlace | None = None
+    argument: CommandArgument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +148,18 @@ class Container:
     cpu_limit: float = 0.0                # CPUs it may use, 0 where nothing limits it
     nofile_limit: int = 0                 # open files of a process, 0 where the engine's default holds
     health_exit: int | None = None        # how its health check ended last, None where it has none
-    health_said: str = ""                 # the last words of its last health check
+    health_output: str = ""                 # the last words of its last health check
     exposes: tuple[int, ...] = ()         # TCP ports that its image or its own settings say it listens on
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
     links: tuple[tuple[str, str], ...] = ()     # (container, name): what it alone calls others by (`links:`, --link)
     gateways: tuple[str, ...] = ()        # addresses of the Docker host on its networks
-    fixed: tuple[tuple[str, tuple[str, ...]], ...] = ()   # (network, the addresses that were chosen for it there)
+    # (network, the addresses that were chosen for it there)
+    fixed_addresses: tuple[tuple[str, tuple[str, ...]], ...] = ()
     subnets: tuple[tuple[str, str], ...] = ()    # (network, all its addresses as 172.20.0.0/16)
     net_admin: bool = False               # it may change the packet filter of its own network
     ipv6: tuple[tuple[str, str], ...] = ()       # (network, its IPv6 address there)
     sources: tuple[str, ...] = ()         # what must lie on the engine's machine when it starts; the rest Docker makes
-    lacks: tuple[str, ...] = ()           # those of them that were looked for and are gone
+    missing_sources: tuple[str, ...] = ()           # those of them that were looked for and are gone
     created_at: float = 0.0
 
     def label(self, name: str) -> str | None:
@@ -171,7 +173,7 @@ class Container:
         return name if kind == "container" else ""
 
     @property
-    def is_guest(self) -> bool:
+    def has_shared_network(self) -> bool:
         """It has no network of its own, but that of its host or of another container."""
         return self.network_mode == "host" or bool(self.lender)
 
@@ -233,7 +235,7 @@ class EnvAssignment:
 
 
 @dataclass(frozen=True, slots=True)
-class ArgPlace:
+class CommandArgument:
     """One word of a service's command after variables are replaced, and where it is written.
 
     `start`/`end` is the byte span of the word's text in `file` (inside its quotes), None where it is not literal
@@ -284,13 +286,13 @@ class EnvCopy:
 
     node: str
     path: str
-    of: str
-    holds: tuple[tuple[str, int, int], ...]
-    there: tuple[str, ...] | None
+    original_path: str
+    value_spans: tuple[tuple[str, int, int], ...]
+    original_names: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ComposeSetting:
     """A setting of a service besides command and variables, as its compose file gives it, and where.
 
     `start`/`end` is the byte span of the value in `file`, None where it cannot be edited there.
@@ -305,7 +307,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldNetwork:
+class ComposeNetwork:
     """A network on which a service's files put it, by the engine's name for it, its further names there, and the
     addresses that they choose for it."""
 
@@ -341,31 +343,34 @@ class Service:
     argv: tuple[str, ...]
     bindings: Fact[tuple[Binding, ...]]
     env: tuple[EnvAssignment, ...]
-    env_places: tuple[str, ...]          # files that feed its environment, the preferred one for a new value first
+    env_files: tuple[str, ...]          # files that feed its environment, the preferred one for a new value first
     workers: Fact[int]
     log: Fact[tuple[LogLine, ...]]
     is_app_server: bool                  # an application server (uvicorn, gunicorn, node …), not a system daemon
     runtime: str = ""
-    command: tuple[ArgPlace, ...] = ()
+    command: tuple[CommandArgument, ...] = ()
     command_style: Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"] = ""
     env_slots: tuple[EnvSlot, ...] = ()
     files_node: str = ""
     settings: tuple[UnitSetting, ...] = ()
     program: Program | None = None
     unit_values: tuple[UnitValue, ...] = ()
-    entry: ArgPlace | None = None
+    entry: CommandArgument | None = None
     socket: Unit | None = None           # the socket unit that starts it, where one does
-    compose_settings: tuple[Setting, ...] = ()
+    compose_settings: tuple[ComposeSetting, ...] = ()
     throttled: Fact[tuple[int, int]] = Unknown("not asked")   # (periods held back by its CPU quota, all periods)
     refaults: Fact[int] = Unknown("not asked")   # pages that it needed again after the kernel had taken them
-    told_networks: tuple[ToldNetwork, ...] = ()   # of a compose service
+    compose_networks: tuple[ComposeNetwork, ...] = ()   # of a compose service
     gateway: str = ""                     # its name, where the program only hands connections on (`haproxy`, `nginx` …)
     env_copies: tuple[EnvCopy, ...] = ()  # beside the files of its variables, once it has ended
-    in_code: tuple[Binding, ...] = ()     # of a unit at rest that nothing tells where: what its own code listens on
-    unset: tuple[EnvAssignment, ...] = ()     # what its compose file takes from outside, and nothing beside it sets
+    # of a unit at rest that nothing tells where: what its own code listens on
+    code_bindings: tuple[Binding, ...] = ()
+    # what its compose file takes from outside, and nothing beside it sets
+    unset_variables: tuple[EnvAssignment, ...] = ()
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
-    relies: tuple[Reliance, ...] = ()     # the systems that its variables name: databases, caches, brokers
-    waits: tuple[Reliance, ...] = ()      # what the shells among its processes wait for before they start its server
+    dependencies: tuple[Dependency, ...] = ()     # the systems that its variables name: databases, caches, brokers
+    # what the shells among its processes wait for before they start its server
+    startup_waits: tuple[Dependency, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -379,6 +384,6 @@ class Service:
         return bool(self.pids)
 
 
-def told_sockets(service: Service) -> tuple[str, ...]:
+def configured_sockets(service: Service) -> tuple[str, ...]:
     """The unix sockets that it is told to listen on."""
     return tuple(b.unix for b in service.bindings.value if b.unix) if isinstance(service.bindings, Known) else ()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Literal
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.deployment import Compose, LackedFile, Starter, Uncreated
-from fixer.model.diagnosis import Accepted
+from fixer.model.deployment import BootEntry, Compose, MissingEnvFile, UncreatedService
+from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginx_config import LeftOut, NginxConfig, Route
+from fixer.model.nginx_config import NginxConfig, Route, UnloadedSite
 from fixer.model.query import FileStat
 from fixer.model.service import (
-    ArgPlace,
-    Awaited,
     Binding,
+    BlockingUnit,
+    CommandArgument,
+    ComposeNetwork,
+    ComposeSetting,
     Container,
     EnvAssignment,
     EnvCopy,
@@ -25,8 +27,6 @@ from fixer.model.service import (
     PreCommand,
     Program,
     Service,
-    Setting,
-    ToldNetwork,
     Unit,
     UnitSetting,
     UnitValue,
@@ -34,11 +34,11 @@ from fixer.model.service import (
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
-    "ArgPlace", "Awaited", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy",
-    "EnvSlot",
-    "ErrorEvent", "FileContent", "KernelLog", "LackedFile", "Listener", "LogLine", "Manager", "Nginx", "Node",
-    "OomKill", "Policy", "PreCommand", "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting",
-    "Snapshot", "Stranger", "ToldNetwork", "Uncreated", "Unit", "UnitSetting", "UnitValue",
+    "AddressCandidate", "Binding", "BlockingUnit", "CommandArgument", "Compose", "ComposeNetwork", "ComposeSetting",
+    "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy", "EnvSlot", "ErrorEvent", "FileContent",
+    "KernelLog", "Listener", "LogLine", "Manager", "MissingEnvFile", "Nginx", "Node", "OomKill", "PreCommand",
+    "ProbeResult", "Process", "Program", "RouteFacts", "SecurityPolicy", "Service", "Snapshot", "UncreatedService",
+    "Unit", "UnitSetting", "UnitValue",
 ]
 
 
@@ -91,7 +91,7 @@ class Connection:
     state: Literal["dialing", "open", "unread"]
     uid: int
     pids: tuple[int, ...] = ()
-    waited: float = 0.0
+    seconds_waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ class Nginx:
     error_log_path: str
     explicit: bool = False                # the running master was started with -c or -p: tests and reloads need them
     lost_logs: tuple[str, ...] = ()       # error logs that were deleted while its master holds them open
-    left_out: tuple[LeftOut, ...] = ()    # sites beside the configuration, looked for where an address is empty
+    # sites beside the configuration, looked for where an address is empty
+    unloaded_sites: tuple[UnloadedSite, ...] = ()
 
     def serves(self, facts: RouteFacts) -> bool:
         """Whether a route is of this nginx: a node may run several, each with its own files."""
@@ -162,12 +163,12 @@ class ProbeResult:
     location: str = ""     # where a 301, 302, 303, 307 or 308 leads, as sent
 
 
-_WANTS_TLS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")
+_NEEDS_TLS_TEXTS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")
 
 
-def wants_tls(heard: ProbeResult) -> bool:
+def needs_tls(heard: ProbeResult) -> bool:
     """A server that takes TLS only says so to whoever speaks plainly: no application was asked."""
-    return heard.status == 400 and any(words in heard.body for words in _WANTS_TLS)
+    return heard.status == 400 and any(words in heard.body for words in _NEEDS_TLS_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +199,21 @@ class Endpoint:
     http: Fact[ProbeResult]
     down: bool = False
     backup: bool = False
-    service: str | None = None
-    service_why: tuple[Evidence, ...] = ()
-    holder: str | None = None
+    configured_service: str | None = None
+    service_evidence: tuple[Evidence, ...] = ()
+    listening_service: str | None = None
     path: str = "/"                       # what `http` asked for
-    inner: int = 0                        # the container's own port where Docker publishes this one; `node` is it
-    at: str = ""                          # the one address this stands for, where the name leads to several copies
-    other: Fact[ProbeResult] = Unknown("not asked")    # the answer to TLS where plain was hung up on, or the reverse
+    # the container's own port where Docker publishes this one; `node` is it
+    container_port: int = 0
+    # the one address this stands for, where the name leads to several copies
+    single_address: str = ""
+    # the answer to TLS where plain was hung up on, or the reverse
+    other_scheme_probe: Fact[ProbeResult] = Unknown("not asked")
 
     @property
-    def port_there(self) -> int:
+    def port_on_node(self) -> int:
         """The port on which `node` itself is asked."""
-        return self.inner or self.port
+        return self.container_port or self.port
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,7 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Denial:
+class SelinuxDenial:
     """What SELinux refused to nginx, as audit recorded it: `port` is 0 where it was no connection to one, `name` the
     path, or the last part of it, of a socket that is a file. The contexts are user:role:type:level."""
 
@@ -238,7 +242,7 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class SecurityPolicy:
     """What the kernel's security modules say: SELinux enforcing or not (None: no SELinux), its booleans that are known,
     the label or profile that nginx's workers run under (empty where there is none), and what was refused to them in the
     last minutes."""
@@ -246,7 +250,7 @@ class Policy:
     enforcing: bool | None
     booleans: tuple[tuple[str, bool], ...]
     label: str
-    denials: tuple[Denial, ...] = ()
+    denials: tuple[SelinuxDenial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +269,11 @@ class Node:
     files: tuple[tuple[str, FileStat], ...] = ()
     init: str = ""                        # `systemd` where systemd is process 1
     firewall: Fact[Firewall] = Unknown("not asked")
-    policy: Fact[Policy] = Unknown("not asked")
-    ways: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")     # its IPv4 routes: (network, type)
-    silent: tuple[str, ...] = ()          # addresses of its own networks that it asked for and that nobody has
-    absent: tuple[str, ...] = ()          # paths that were looked for and are not there, or lead nowhere
+    policy: Fact[SecurityPolicy] = Unknown("not asked")
+    ip_routes: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")     # its IPv4 routes: (network, type)
+    # addresses of its own networks that it asked for and that nobody has
+    unanswered_addresses: tuple[str, ...] = ()
+    missing_paths: tuple[str, ...] = ()          # paths that were looked for and are not there, or lead nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +311,7 @@ class KernelLog:
 
 
 @dataclass(frozen=True, slots=True)
-class LastWords:
+class HandStartedLog:
     """The newest log in the places where programs started by hand write theirs, and its last lines."""
 
     node: str
@@ -316,7 +321,7 @@ class LastWords:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class AddressCandidate:
     """A container that may have got the address which nginx still uses for an endpoint's name, and what it answers to
     the question that the endpoint was asked."""
 
@@ -342,14 +347,15 @@ class Snapshot:
     compose: Compose | None = None
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
     learned: tuple[Learned, ...] = ()
-    kernels: tuple[KernelLog, ...] = ()
-    strangers: tuple[Stranger, ...] = ()
-    last_words: tuple[LastWords, ...] = ()
-    starters: tuple[Starter, ...] = ()    # what else starts servers, looked for where an address is empty
-    accepted: tuple[Accepted, ...] = ()   # what a bundle says that people had accepted
+    kernel_logs: tuple[KernelLog, ...] = ()
+    address_candidates: tuple[AddressCandidate, ...] = ()
+    hand_started_logs: tuple[HandStartedLog, ...] = ()
+    boot_entries: tuple[BootEntry, ...] = ()    # what else starts servers, looked for where an address is empty
+    ignored: tuple[IgnoredFinding, ...] = ()   # what a bundle says that people had accepted
     engine_files: tuple[tuple[str, FileStat], ...] = ()     # what was looked at on the Docker host
-    carriers: tuple[Container, ...] = ()  # that bear a name which nginx asks for, on none of its networks
-    quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
+    named_containers: tuple[Container, ...] = ()  # that bear a name which nginx asks for, on none of its networks
+    # seconds since a repair of ours changed something, 0 where none did
+    seconds_since_repair: float = 0.0
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

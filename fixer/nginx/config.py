@@ -53,7 +53,7 @@ def _read(sources: Sources, main: str, prefix: str) -> NginxConfig:
     return NginxConfig(
         main=main,
         files=sources.used,
-        routes=(*found, *streams.routes_behind(found)),
+        routes=(*found, *streams.target_routes(found)),
         statics=tuple(routes.statics),
         problems=effective.problems(),
         missing=tuple(dict.fromkeys(effective.missing)),

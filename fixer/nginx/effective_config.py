@@ -24,7 +24,7 @@ MOST_NOTED = 200        # nginx stops at the first
 Node: TypeAlias = Directive
 
 
-class _Place(NamedTuple):
+class _ReaderPosition(NamedTuple):
     """Where the reader is: the context, the files that include this one, how deep the block is."""
 
     context: Context | None
@@ -76,7 +76,7 @@ class Effective:
         if tree is None:
             self.missing.append(main)
             return []
-        return self._file(tree, _Place(MAIN, (main,), 0))
+        return self._file(tree, _ReaderPosition(MAIN, (main,), 0))
 
     def problems(self) -> tuple[ConfigProblem, ...]:
         """What was noted, in the order in which nginx reads; it stops at the first.
@@ -113,14 +113,14 @@ class Effective:
             del notes.entries[MOST_NOTED:]
             notes.beyond = notes.entries[-1].place
 
-    def _file(self, tree: Tree, at: _Place) -> list[Node]:
+    def _file(self, tree: Tree, at: _ReaderPosition) -> list[Node]:
         nodes = self._block(tree.directives, at)
         problem = tree.problem
         if problem is not None:
             self._note(tree, Complaint(problem.kind, problem.message, True, problem.started), problem.at)
         return nodes
 
-    def _block(self, block: list[Directive], at: _Place) -> list[Node]:
+    def _block(self, block: list[Directive], at: _ReaderPosition) -> list[Node]:
         """The block with includes in place: the very same list where nothing had to be put in."""
         self._directives += len(block)
         if at.depth > DEEPEST_BLOCK or self._directives > MOST_DIRECTIVES:
@@ -139,7 +139,7 @@ class Effective:
                 within = INNER.get((context.name, name)) if context is not None else None
                 if context is not None and name in VALUE_BLOCKS:
                     self._check_values(inner)
-                spliced = self._block(inner, _Place(within, at.files, at.depth + 1))
+                spliced = self._block(inner, _ReaderPosition(within, at.files, at.depth + 1))
                 if spliced is not inner:
                     out = block[:index] if out is None else out
                     directive = directive._replace(block=spliced)  # noqa: PLW2901 the same one, spliced
@@ -163,7 +163,7 @@ class Effective:
             if child.block is not None:
                 self.refuse(child, "unexpected", 'unexpected "{"')
 
-    def _include(self, directive: Directive, at: _Place, out: list[Node]) -> None:
+    def _include(self, directive: Directive, at: _ReaderPosition, out: list[Node]) -> None:
         path = self.sources.full_path(directive.args[0])
         matches = self.sources.matches(path)
         if matches is None:
@@ -189,7 +189,7 @@ class Effective:
                 continue
             if not included.order:
                 included.order = (*directive.tree.order, directive.stop)
-            out.extend(self._file(included, _Place(at.context, (*at.files, match), at.depth)))
+            out.extend(self._file(included, _ReaderPosition(at.context, (*at.files, match), at.depth)))
 
 
 def _reading(entry: _Noted) -> tuple[tuple[int, ...], int]:

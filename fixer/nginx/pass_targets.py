@@ -153,7 +153,7 @@ class Targets:
             servers.append(
                 UpstreamServer(
                     text_of(text), host_text(made), port_or(made, default), unix_text(made), span,
-                    port_span=_port_place(node, authority, text, combination),
+                    port_span=_find_port_span(node, authority, text, combination),
                 )
             )
         return Target(scheme, tuple(servers), _one_group(servers))
@@ -184,7 +184,7 @@ def _scheme_of(value: bytes, variables: Variables, fallback: Scheme) -> tuple[Sc
     return scheme, first.end() + len(b"://")
 
 
-def _port_place(node: Node, authority: Authority, text: bytes, values: tuple[Value, ...]) -> Span | None:
+def _find_port_span(node: Node, authority: Authority, text: bytes, values: tuple[Value, ...]) -> Span | None:
     if authority.port is not None and authority.port > 0:
         return port_span(part_span(node, 1, authority.start, authority.end), authority)
     last = values[-1]

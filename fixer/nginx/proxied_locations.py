@@ -10,7 +10,7 @@ from fixer.nginx.address import parse_duration, parse_size, text_of
 from fixer.nginx.effective_config import Effective, Node, word_span
 from fixer.nginx.listen import Listens, server_names
 from fixer.nginx.pass_targets import Scheme, Targets
-from fixer.nginx.request_path import Locations, Place
+from fixer.nginx.request_path import Location, Locations
 from fixer.nginx.upstreams import Upstreams
 from fixer.nginx.variables import MAPS, Value, Variables, read_map
 
@@ -23,7 +23,7 @@ _SIZES = frozenset(family + word for family in _FAMILIES for word in (b"_buffer_
 _BUFFERS = frozenset(family + b"_buffers" for family in _FAMILIES)
 _ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
 _RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
-MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
+MOST_LOCATIONS = 120_000     # servers, locations and passes; no real configuration comes near
 _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
@@ -43,7 +43,7 @@ class _Level(NamedTuple):
     """What a block hands down: its label, its place among the locations, timeouts, variables."""
 
     label: str
-    place: Place | None
+    place: Location | None
     timeouts: dict[bytes, float]
     variables: Variables
     conditional: bool = False
@@ -74,7 +74,7 @@ def _names_end(block: list[Node]) -> Span | None:
     return Span(last.tree.file, last.tree.line(at), at, at)
 
 
-def _note_fallback(block: list[Node], server: _Server, place: Place) -> None:
+def _note_fallback(block: list[Node], server: _Server, place: Location) -> None:
     """The named location that a block hands a request to when no file fits: `try_files $uri @app`, `error_page 404`.
 
     A file that is looked for whatever is asked (`/maintenance.html`) may answer for all."""
@@ -140,7 +140,7 @@ def _any_will_do(block: list[Node], *, above: bool) -> bool:
     return own[-1] == b"any" if own else above
 
 
-def _lets_nobody_in(level: _Level) -> bool:
+def _denies_all(level: _Level) -> bool:
     """`deny all` comes before anybody is allowed."""
     for node in () if level.any_will_do else level.access:
         if node.name == b"allow":
@@ -194,7 +194,7 @@ class Routes:
     @property
     def cut(self) -> bool:
         """Whether there were more places than may be held, and the rest was not read."""
-        return self._places > MOST_PLACES
+        return self._places > MOST_LOCATIONS
 
     def read_http(self, block: list[Node]) -> None:
         """Read one `http` block: first what servers refer to, then the servers."""
@@ -362,11 +362,11 @@ class Routes:
             asked_first=asked_first,
             included=level.internal and server.number in self._assembling and (
                 (server.number, level.label) not in self._mirrored),
-            closed=not asked_first and _lets_nobody_in(level),
+            denies_all=not asked_first and _denies_all(level),
         )
 
     def _path(self, draft: _Draft) -> str | None:
         level, server = draft.level, draft.server
-        if level.place is None or level.conditional or level.internal or server.returns or _lets_nobody_in(level):
+        if level.place is None or level.conditional or level.internal or server.returns or _denies_all(level):
             return None
         return None if level.place.answers else server.locations.path_to(level.place)

@@ -15,21 +15,21 @@ _UNCLEAN = regex(rb"//|/\.{1,2}(?:/|\Z)|[\x00-\x1f]")
 _MOST_COMPARISONS = 200_000
 
 
-class Place:
+class Location:
     """One location: its pattern and the locations inside it. `answers` once a `return` in it is known."""
 
     __slots__ = (
         "answers", "exact", "kind", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text",
     )
 
-    def __init__(self, kind: str, pattern: bytes, parent: Place | None) -> None:
+    def __init__(self, kind: str, pattern: bytes, parent: Location | None) -> None:
         self.kind = kind
         self.pattern = pattern
         self.parent = parent
         self.text = text_of(pattern)
-        self.exact: dict[bytes, Place] = {}
-        self.prefixes: dict[bytes, Place] = {}
-        self.regexes: list[Place] = []
+        self.exact: dict[bytes, Location] = {}
+        self.prefixes: dict[bytes, Location] = {}
+        self.regexes: list[Location] = []
         self.sample: Sample | None = None
         self.start = literal_start(pattern) if kind == "~" else b""
         self.answers = False
@@ -39,15 +39,15 @@ class Locations:
     """All locations of one server."""
 
     def __init__(self) -> None:
-        self.root = Place("", b"", None)
-        self.fallbacks: dict[bytes, Place] = {}      # of a named location: where a path that is no file leads to it
+        self.root = Location("", b"", None)
+        self.fallbacks: dict[bytes, Location] = {}      # of a named location: where a path that is no file leads to it
         self.shadowed: set[bytes] = set()            # of these, those behind a file that may be there for all
         self._comparisons = 0
 
-    def add(self, parent: Place, args: list[bytes]) -> tuple[Place, bool]:
+    def add(self, parent: Location, args: list[bytes]) -> tuple[Location, bool]:
         """Add a location inside another; true where nginx refuses it as a duplicate."""
         kind, pattern = _split(args)
-        place = Place(kind, pattern, parent)
+        place = Location(kind, pattern, parent)
         if kind in ("~", "~*"):
             place.sample = sample_of(pattern, ignore_case=kind == "~*")
             parent.regexes.append(place)
@@ -60,7 +60,7 @@ class Locations:
         table[pattern] = place
         return place, False
 
-    def path_to(self, place: Place) -> str | None:
+    def path_to(self, place: Location) -> str | None:
         """A request path that lands in that location and in no other, None where none was found."""
         source = self.fallbacks.get(place.pattern) if place.kind == "@" else place
         if source is None or source.answers:
@@ -70,21 +70,21 @@ class Locations:
                 return text_of(_SAFE.sub(lambda match: b"%%%02X" % match[0][0], candidate))
         return None
 
-    def _lands(self, path: bytes, place: Place) -> bool:
+    def _lands(self, path: bytes, place: Location) -> bool:
         try:
             return self._find(self.root, path) is place
-        except _UntoldError:
+        except _UnknownMatchError:
             return False
 
-    def find(self, path: bytes) -> Place | None:
+    def find(self, path: bytes) -> Location | None:
         """The location that nginx picks for a decoded path; None where it can't be told."""
         try:
             found = self._find(self.root, path)
-        except _UntoldError:
+        except _UnknownMatchError:
             return None
         return None if found is self.root else found
 
-    def _find(self, within: Place, path: bytes) -> Place:
+    def _find(self, within: Location, path: bytes) -> Location:
         exact = within.exact.get(path)
         if exact is not None:
             return exact
@@ -101,25 +101,25 @@ class Locations:
                 return self._find(nested, path)
         return landed
 
-    def _by_regex(self, landed: Place, top: Place) -> bool:
+    def _by_regex(self, landed: Location, top: Location) -> bool:
         """True where a regex inside `top` chose the location: then the outer regexes are not asked."""
-        place: Place | None = landed
+        place: Location | None = landed
         while place is not None and place is not top:
             if place.kind in ("~", "~*"):
                 return True
             place = place.parent
         return False
 
-    def _matches(self, place: Place, path: bytes) -> bool:
+    def _matches(self, place: Location, path: bytes) -> bool:
         self._comparisons += 1
         if place.kind == "~" and not path.startswith(place.start):
             return False
         if place.sample is None or self._comparisons > _MOST_COMPARISONS:
-            raise _UntoldError
+            raise _UnknownMatchError
         return place.sample.matches(path)
 
 
-class _UntoldError(Exception):
+class _UnknownMatchError(Exception):
     """A regex that can't be judged stands in the way."""
 
 
@@ -134,7 +134,7 @@ def _split(args: list[bytes]) -> tuple[str, bytes]:
     return "", text
 
 
-def _longest(prefixes: dict[bytes, Place], path: bytes) -> Place | None:
+def _longest(prefixes: dict[bytes, Location], path: bytes) -> Location | None:
     if prefixes:
         for length in range(len(path), 0, -1):
             found = prefixes.get(path[:length])
@@ -143,7 +143,7 @@ def _longest(prefixes: dict[bytes, Place], path: bytes) -> Place | None:
     return None
 
 
-def _candidates(place: Place) -> tuple[bytes, ...]:
+def _candidates(place: Location) -> tuple[bytes, ...]:
     pattern = place.pattern
     if place.kind == "@":
         return ()
@@ -156,14 +156,14 @@ def _candidates(place: Place) -> tuple[bytes, ...]:
     return (pattern, pattern.rstrip(b"/") + b"/", pattern.rstrip(b"/") + b"/-", pattern + b"-")
 
 
-def _no_files(place: Place) -> tuple[bytes, ...]:
+def _no_files(place: Location) -> tuple[bytes, ...]:
     """Paths of that location that name neither a file nor a folder, as far as can be told."""
     if place.kind in ("", "^~") and _is_path(place.pattern or b"/"):
         return (place.pattern.rstrip(b"/") + b"/-", place.pattern + b"-")
     return _regex_candidates(place) if place.kind in ("~", "~*") else ()
 
 
-def _regex_candidates(place: Place) -> tuple[bytes, ...]:
+def _regex_candidates(place: Location) -> tuple[bytes, ...]:
     if place.sample is None:
         return ()
     text, parent = place.sample.text, place.parent

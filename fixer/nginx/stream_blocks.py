@@ -69,7 +69,7 @@ class Streams:
             heard = tuple(listen for one in listens for listen in parse_listen(one))
             self._servers.append(_Server(node, heard, servers, group.name if group is not None else ""))
 
-    def routes_behind(self, routes: Iterable[Route]) -> list[Route]:
+    def target_routes(self, routes: Iterable[Route]) -> list[Route]:
         """A route for each server that one of these leads to, numbered after them, and for each that visitors of pages
         come in by: nobody gets further than that."""
         fronts = list(routes)
@@ -84,7 +84,7 @@ class Streams:
                     location="stream", path=None, source=word_span(server.node, 0),
                     pass_text=text_of(server.node.args[0]), servers=server.servers, upstream=server.group,
                     internal=True, shadowed=False, one_try="", masked_by="", auth="", asked_first=False, included=False,
-                    behind=tuple(r.id for r in ours),
+                    reached_from=tuple(r.id for r in ours),
                 ))
         return found
 

@@ -12,6 +12,7 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.query import FileStat, ListSockets, Probe
 from fixer.model.snapshot import (
+    AddressCandidate,
     Container,
     Endpoint,
     Listener,
@@ -21,54 +22,61 @@ from fixer.model.snapshot import (
     RouteFacts,
     Service,
     Snapshot,
-    Stranger,
 )
-from fixer.observe.boot.boot_entries import starters_of
+from fixer.observe.boot.boot_entries import boot_entries_of
 from fixer.observe.boot.learned_services import learned_of
 from fixer.observe.compose_project import compose_of
 from fixer.observe.docker.container_service import engine_log
-from fixer.observe.docker.shared_resources import sharing
+from fixer.observe.docker.shared_resources import container_sharing_network
 from fixer.observe.editable_files import contents_of
-from fixer.observe.files.log_files import last_words_of
-from fixer.observe.kernel.network_tables import silent_of, ways_of
-from fixer.observe.kernel.oom_log import KERNEL_LOG, kernel_of
+from fixer.observe.files.log_files import unmanaged_log_of
+from fixer.observe.kernel.network_tables import kernel_routes_of, unanswered_addresses
+from fixer.observe.kernel.oom_log import KERNEL_LOG, kernel_log_of
 from fixer.observe.kernel.packet_filters import engine_firewall, firewall_of
 from fixer.observe.kernel.security_modules import policy_of
 from fixer.observe.nginx.endpoints import (
-    belongs,
+    connect_result,
     container_at,
-    leads_to,
+    container_by_alias,
     listener_at,
+    listener_evidence,
+    node_at_addresses,
     probe_result,
-    shown,
-    tcp_of,
-    told_container,
+    with_services,
 )
 from fixer.observe.nginx.nginx_masters import (
     LOG_TAIL,
     config_mtime,
-    error_logs,
-    events_of,
-    is_at_rest,
+    config_test_result,
+    error_events,
+    error_log_paths,
+    is_disabled,
     loaded_at,
-    reads_as,
-    strange_nginxes,
-    test_result,
+    other_users_masters,
+    reads_same_files,
 )
-from fixer.observe.nginx.nginx_place import NginxPlace, held_log, never_read
-from fixer.observe.nginx.probe_follow_ups import other_way
+from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, unread_include_text
+from fixer.observe.nginx.probe_follow_ups import swapped_tls_result
 from fixer.observe.nginx.probes import ProbePlan, plan_probes
 from fixer.observe.nginx.sites import Address, Site, sites_of
-from fixer.observe.nginx.unloaded_sites import left_out_of
+from fixer.observe.nginx.unloaded_sites import unloaded_sites_of
 from fixer.observe.services import services_of
-from fixer.observe.view.node_view import ENGINE, View, carriers_of, container_of, containers_of, node_of, views_of
+from fixer.observe.view.node_view import (
+    ENGINE,
+    View,
+    container_of,
+    containers_of,
+    node_of,
+    unreachable_namesakes,
+    views_of,
+)
 from fixer.observe.view.observe_options import ObserveOptions, options_from
 
 if TYPE_CHECKING:
-    from fixer.observe.docker.published_ports import Published
+    from fixer.observe.docker.published_ports import PublishedPort
 
 
-def snapshot(capture: Capture) -> Snapshot:
+def build_snapshot(capture: Capture) -> Snapshot:
     """Everything that a capture tells, typed."""
     options = options_from(capture.options)
     views = views_of(capture)
@@ -76,42 +84,44 @@ def snapshot(capture: Capture) -> Snapshot:
     services = services_of(views, containers)
     sites = sites_of(views, containers)
     plans = {id(site): plan_probes(site, options, views, containers) for site in sites}
-    endpoints = [e for site in sites for e in _endpoints(site, plans[id(site)], services, views, containers)]
+    endpoints = [e for site in sites for e in _build_endpoints(site, plans[id(site)], services, views, containers)]
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
-        nodes=tuple(_node(view) for view in views.values() if view.name != ENGINE),
-        nginxes=tuple(_nginx(site, services, views, containers) for site in sites), services=services,
-        endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _routes(s, plans[id(s)], options)),
+        nodes=tuple(_build_node(view) for view in views.values() if view.name != ENGINE),
+        nginxes=tuple(_build_nginx(site, services, views, containers) for site in sites), services=services,
+        endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _route_facts(s, plans[id(s)], options)),
         files=contents_of(views, sites, services, containers, options.learned),
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
-        kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
-        accepted=capture.accepted, quiet=options.quiet, engine_files=_stats(views[ENGINE]) if ENGINE in views else (),
-        carriers=carriers_of(views), strangers=_strangers(sites, options, views, containers) if containers else (),
-        starters=tuple(s for view in views.values() for s in starters_of(
+        kernel_logs=tuple(kernel_log_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
+        ignored=capture.accepted, seconds_since_repair=options.quiet,
+        engine_files=_file_stats(views[ENGINE]) if ENGINE in views else (),
+        named_containers=unreachable_namesakes(views),
+        address_candidates=_unlisted_containers(sites, options, views, containers) if containers else (),
+        boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
-        last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),
+        hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
 
 
-def _stats(view: View) -> tuple[tuple[str, FileStat], ...]:
+def _file_stats(view: View) -> tuple[tuple[str, FileStat], ...]:
     return tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
 
 
-def _node(view: View) -> Node:
-    stats = _stats(view)
+def _build_node(view: View) -> Node:
+    stats = _file_stats(view)
     absent = tuple(path for path, file in view.files.items() if file.status == "absent")
-    return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
-                view.table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
+    return Node(view.name, view.node.kind, view.node.now, view.node.root, view.process_table.boot_at, view.addresses,
+                view.process_table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
                 connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
-                ways=ways_of(view), absent=absent, silent=silent_of(view))
+                ip_routes=kernel_routes_of(view), missing_paths=absent, unanswered_addresses=unanswered_addresses(view))
 
 
-def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
+def _build_nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
            containers: tuple[Container, ...]) -> Nginx:
-    place, view, config = site.place, site.view, site.config
-    if isinstance(config, Known) and config.value.missing and (lost := never_read(config.value, view)):
+    place, view, config = site.nginx, site.view, site.config
+    if isinstance(config, Known) and config.value.missing and (lost := unread_include_text(config.value, view)):
         config = Unknown(lost)
     own = container_of(view.name, containers)
     logs = engine_log(view.name, views, containers)
@@ -122,14 +132,15 @@ def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
         node=view.name, binary=place.binary, conf_path=place.conf, prefix=place.prefix,
         master_pid=place.master.pid if place.master is not None else None,
         worker_pids=tuple(p.pid for p in place.workers), loaded_at=loaded_at(place), config=config,
-        config_mtime=mtime, test=test_result(place, view), service=_manager(place, view, services),
-        errors=events_of(place, config, view, logs, "" if own is None else own.name),
-        error_log_path=error_logs(place, config)[0], explicit=place.explicit, left_out=left_out_of(site),
-        lost_logs=tuple(p for p in error_logs(place, config) if held_log(place, p, view, LOG_TAIL) is not None),
+        config_mtime=mtime, test=config_test_result(place, view), service=_service_of_nginx(place, view, services),
+        errors=error_events(place, config, view, logs, "" if own is None else own.name),
+        error_log_path=error_log_paths(place, config)[0], explicit=place.explicit,
+        unloaded_sites=unloaded_sites_of(site),
+        lost_logs=tuple(p for p in error_log_paths(place, config) if deleted_log(place, p, view, LOG_TAIL) is not None),
     )
 
 
-def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Service | None:
+def _service_of_nginx(place: NginxInstance, view: View, services: tuple[Service, ...]) -> Service | None:
     """The service that this nginx is: the holder of its master, else the unit that would start it."""
     mine = [s for s in services if s.node == view.name]
     if place.master is not None:
@@ -138,105 +149,107 @@ def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Se
             return held
     units = [(s, s.unit) for s in mine if s.unit is not None and place.binary in s.unit.exec_start[:1]]
     if units:       # a packaged one that was put to rest may stand beside the one that is meant
-        return min(units, key=lambda pair: (not reads_as(pair[1], place, view), is_at_rest(pair[1])))[0]
+        return min(units, key=lambda pair: (not reads_same_files(pair[1], place, view), is_disabled(pair[1])))[0]
     name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit tells no command
     masked = (s for s in mine if s.name == name and s.unit is not None and s.unit.load_state == "masked")
     return next(masked, None) or next((s for s in mine if s.container is not None), None)
 
 
-def _endpoints(site: Site, plan: ProbePlan, services: tuple[Service, ...], views: Mapping[str, View],
+def _build_endpoints(site: Site, plan: ProbePlan, services: tuple[Service, ...], views: Mapping[str, View],
                containers: tuple[Container, ...]) -> Iterator[Endpoint]:
     """Each place where an address is written; what is the same of thousands of places is worked out once."""
     same: dict[tuple[object, ...], Endpoint] = {}
     for address in site.addresses:
         server, probe = address.server, plan.by_address.get(address.id)
         key = (server.written, server.host, server.port, server.unix, server.variable, id(address.resolved), id(probe),
-               address.at, address.copy)
+               address.replica_ip, address.missing_replica)
         if key not in same:
-            same[key] = _endpoint(address, probe, site, (services, views, containers))
+            same[key] = _build_endpoint(address, probe, site, (services, views, containers))
         yield replace(
             same[key], id=address.id, file=server.span.file, line=server.span.line, start=server.span.start,
             end=server.span.end, down=server.down, backup=server.backup,
         )
 
 
-def _endpoint(
+def _build_endpoint(
     address: Address, probe: Probe | None, site: Site,
     around: tuple[tuple[Service, ...], Mapping[str, View], tuple[Container, ...]],
 ) -> Endpoint:
     services, views, containers = around
     own = container_of(site.view.name, containers)
     server = address.server
-    behind = _published(server, address.found, site.view, (views, containers)) if containers else None
-    container = container_at(server, address.found, containers, own) if behind is None else behind.container
-    container = container or told_container(server, services, own)
-    if address.copy:
-        container = next((box for box in containers if box.id == address.copy), container)
-    node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
-    if container is not None and len(container.addresses.intersection(address.found)) < len(address.found):
-        node = _node_among(address, container, node, views)
-    within = sharing(container, server.port if behind is None else behind.port, services) if container else None
+    behind = _published_container(server, address.ips, site.view, (views, containers)) if containers else None
+    container = container_at(server, address.ips, containers, own) if behind is None else behind.container
+    container = container or container_by_alias(server, services, own)
+    if address.missing_replica:
+        container = next((box for box in containers if box.id == address.missing_replica), container)
+    node = _node_of_address(address, site, views, containers) if behind is None else node_of(behind.container, views)
+    if container is not None and len(container.addresses.intersection(address.ips)) < len(address.ips):
+        node = _prefer_container_node(address, container, node, views)
+    within = container_sharing_network(container, server.port if behind is None else behind.port,
+                                       services) if container else None
     if within is not None:
         container, node = within, node_of(within, views)
     answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")
     is_get = probe is not None and probe.path is not None
-    tcp = tcp_of(answered) if is_get else answered
+    tcp = connect_result(answered) if is_get else answered
     view = views.get(node) if node else None
-    held = listener_at(address.found, server, view, tcp)
+    held = listener_at(address.ips, server, view, tcp)
     if behind is not None:
-        held = _inside(behind, server, view)
-    shared = _shared(server, own, site.view, (services, views))
+        held = _listener_inside(behind, server, view)
+    shared = _shared_socket(server, own, site.view, (services, views))
     if shared is not None:
         theirs, path = shared
         container, node = theirs.container, theirs.node
-        held = _seen_here(listener_at((), replace(server, unix=path), views.get(node), tcp), site.view)
+        held = _with_local_callers(listener_at((), replace(server, unix=path), views.get(node), tcp), site.view)
     made = Endpoint(
         id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
-        addresses=address.resolved, at=address.at, node=node, file=server.span.file, line=server.span.line,
+        addresses=address.resolved, single_address=address.replica_ip, node=node, file=server.span.file,
+        line=server.span.line,
         start=server.span.start, end=server.span.end,
-        listener=held, tcp=tcp, inner=behind.port if behind is not None else 0,
+        listener=held, tcp=tcp, container_port=behind.port if behind is not None else 0,
         http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
         down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
-        other=other_way(probe, site.view),
+        other_scheme_probe=swapped_tls_result(probe, site.view),
     )
-    return belongs(made, services, container)
+    return with_services(made, services, container)
 
 
-def _shared(server: UpstreamServer, own: Container | None, view: View,
+def _shared_socket(server: UpstreamServer, own: Container | None, view: View,
             around: tuple[tuple[Service, ...], Mapping[str, View]]) -> tuple[Service, str] | None:
     services, views = around
-    beside = view.home and ENGINE in views if own is None else not own.is_machine
+    beside = view.is_target_machine and ENGINE in views if own is None else not own.is_machine
     if server.unix is None or not beside:
         return None
-    from fixer.observe.docker.shared_resources import sharer
+    from fixer.observe.docker.shared_resources import service_of_shared_socket
 
-    return sharer(server.unix, own, view, services)
+    return service_of_shared_socket(server.unix, own, view, services)
 
 
-def _seen_here(held: Fact[Listener | None], view: View) -> Fact[Listener | None]:
+def _with_local_callers(held: Fact[Listener | None], view: View) -> Fact[Listener | None]:
     if isinstance(held, Unknown) or held.value is None or held.value.node == view.name:
         return held
     from fixer.observe.docker.shared_resources import with_callers
 
     found = with_callers(held.value, view)
-    return Known(found, shown(found, found.address))
+    return Known(found, listener_evidence(found, found.address))
 
 
-def _published(server: UpstreamServer, addresses: Sequence[str], view: View,
-               around: tuple[Mapping[str, View], tuple[Container, ...]]) -> Published | None:
-    from fixer.observe.docker.published_ports import published_at  # only where there are containers
+def _published_container(server: UpstreamServer, addresses: Sequence[str], view: View,
+               around: tuple[Mapping[str, View], tuple[Container, ...]]) -> PublishedPort | None:
+    from fixer.observe.docker.published_ports import find_published_port  # only where there are containers
 
-    return published_at(server, addresses, view, *around)
-
-
-def _strangers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
-               containers: tuple[Container, ...]) -> tuple[Stranger, ...]:
-    from fixer.observe.nginx.unlisted_containers import strangers_of  # only where there are containers
-
-    return strangers_of(sites, options, views, containers)
+    return find_published_port(server, addresses, view, *around)
 
 
-def _inside(behind: Published, server: UpstreamServer, view: View | None) -> Fact[Listener | None]:
+def _unlisted_containers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> tuple[AddressCandidate, ...]:
+    from fixer.observe.nginx.unlisted_containers import unlisted_containers_of  # only where there are containers
+
+    return unlisted_containers_of(sites, options, views, containers)
+
+
+def _listener_inside(behind: PublishedPort, server: UpstreamServer, view: View | None) -> Fact[Listener | None]:
     """Who listens where Docker hands connections on to."""
     addresses = tuple(ip for _, ip, _ in behind.container.networks if ip)
     if not addresses:
@@ -244,29 +257,31 @@ def _inside(behind: Published, server: UpstreamServer, view: View | None) -> Fac
     return listener_at(addresses, replace(server, port=behind.port), view, Unknown("not asked there"))
 
 
-def _node_of(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> str | None:
+def _node_of_address(address: Address, site: Site, views: Mapping[str, View],
+                     containers: tuple[Container, ...]) -> str | None:
     if address.server.unix is not None:
         return site.view.name
-    return leads_to(address.found, site.view, views, containers)
+    return node_at_addresses(address.ips, site.view, views, containers)
 
 
-def _node_among(address: Address, container: Container, node: str | None, views: Mapping[str, View]) -> str | None:
+def _prefer_container_node(address: Address, container: Container, node: str | None,
+                           views: Mapping[str, View]) -> str | None:
     """Of several places that a name leads to, that of the container which it is the name of."""
-    return node_of(container, views) if container.addresses.intersection(address.found) else node
+    return node_of(container, views) if container.addresses.intersection(address.ips) else node
 
 
-def _routes(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[RouteFacts]:
+def _route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[RouteFacts]:
     for route in site.routes:
         results = [probe_result(site.view.node.answers.get(p)) for p in plan.by_route.get(route.id, ())]
         known = tuple(r.value for r in results if isinstance(r, Known))
-        probes = Known(known) if known else Unknown(_why_not(site, options, results))
-        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes, site.place.conf)
+        probes = Known(known) if known else Unknown(_no_probe_reason(site, options, results))
+        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes, site.nginx.conf)
 
 
-def _why_not(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:
+def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:
     if not options.probe:
         return "probing was switched off"
-    if site.place.master is None:
+    if site.nginx.master is None:
         return "nginx does not run"
     reasons = [r.reason for r in results if isinstance(r, Unknown)]
     return reasons[0] if reasons else "no request could be made up for it, or there were too many"
@@ -279,10 +294,10 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
     for view in views.values():
         if not view.node.root and view.name != ENGINE:
             yield f"{view.name}: not root, so some owners of sockets and some files may be unknown"
-        if unseen := view.unseen():
+        if unseen := view.no_processes_reason():
             yield f"{view.name}: {unseen}"
-        for master in strange_nginxes(view) if view.name != ENGINE else ():
+        for master in other_users_masters(view) if view.name != ENGINE else ():
             yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not looked at"
-    cut = sum(plan.cut for plan in plans.values())
+    cut = sum(plan.left_out for plan in plans.values())
     if cut:
         yield f"{cut} probes were left out: at most 50 are made of a node"

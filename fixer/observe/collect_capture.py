@@ -12,16 +12,16 @@ from fixer.model.facts import Unknown
 from fixer.model.host import Asker, DockerHost, Project, Target, is_docker_host, is_project
 from fixer.model.query import Command, ListProcesses, Query
 from fixer.model.snapshot import Container
-from fixer.observe.next_queries import follow_up, survey
-from fixer.observe.nginx.nginx_masters import inner_nginxes
+from fixer.observe.next_queries import first_queries, follow_up_queries
+from fixer.observe.nginx.nginx_masters import containers_with_nginx
 from fixer.observe.nginx.sites import sites_of
 from fixer.observe.view.docker_inspect import parse_inspect
-from fixer.observe.view.node_view import ENGINE, View, containers_of, home_of, views_of
+from fixer.observe.view.node_view import ENGINE, View, containers_of, target_machine, views_of
 from fixer.observe.view.observe_options import ObserveOptions
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
-MOST_NAMED = 3        # containers of a machine whose targets are told
+MOST_TARGET_HINTS = 3        # containers of a machine whose targets are told
 MOST_ROUNDS = 8       # survey, what depends on it, includes of includes, repeats; few looks need a fourth
 
 
@@ -31,26 +31,27 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
     A bundle is what was answered already: it is the capture, whatever the options say now.
     """
     if target.ref.kind == "bundle":
-        return recorded(target)
+        return capture_in_bundle(target)
     askers = {asker.name: asker for asker in target.askers()}
-    nodes: dict[str, NodeCapture] = {name: _unasked(asker) for name, asker in askers.items()}
-    _ask_all(askers, {name: survey(name, asker.kind, target.ref) for name, asker in askers.items()}, nodes)
+    nodes: dict[str, NodeCapture] = {name: _empty_capture(asker) for name, asker in askers.items()}
+    _ask_all(askers, {name: first_queries(name, asker.kind, target.ref) for name, asker in askers.items()}, nodes)
     if all(node.unreachable for node in nodes.values()):
         raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
-    _require_nginx(_capture(target, nodes, options), askers)
+    _require_nginx(_make_capture(target, nodes, options), askers)
     here = _docker_host(target)
     project = target if is_project(target) else None
     called: list[Command | None] = []
     for _ in range(MOST_ROUNDS - 1):
-        if project is not None and _call(project, nodes, askers, _capture(target, nodes, options), called):
+        if project is not None and _add_named_containers(project, nodes, askers, _make_capture(target, nodes, options),
+                                                         called):
             project = None
-        if here is not None and _widen(here, nodes, askers, _capture(target, nodes, options)):
+        if here is not None and _add_published_containers(here, nodes, askers, _make_capture(target, nodes, options)):
             here = None
-        questions = follow_up(_capture(target, nodes, options), options)
+        questions = follow_up_queries(_make_capture(target, nodes, options), options)
         if not questions:
             break
         _ask_all(askers, questions, nodes)
-    return _capture(target, nodes, options)
+    return _make_capture(target, nodes, options)
 
 
 def _docker_host(target: Target) -> DockerHost | None:
@@ -58,17 +59,18 @@ def _docker_host(target: Target) -> DockerHost | None:
     return target if is_docker_host(target) and target.has_docker() else None
 
 
-def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
+def _add_published_containers(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker],
+                              capture: Capture) -> bool:
     """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
     itself. False while its configuration is not read yet."""
-    from fixer.observe.docker.published_ports import places_in_question, published_query
+    from fixer.observe.docker.published_ports import addresses_without_listener, published_query
 
     views = views_of(capture)
     sites = sites_of(views, ())
-    home = home_of(views)
+    home = target_machine(views)
     if home is None or any(isinstance(site.config, Unknown) for site in sites):
         return False
-    places = places_in_question(home, [(a.server, a.found) for site in sites for a in site.addresses])
+    places = addresses_without_listener(home, [(a.server, a.ips) for site in sites for a in site.addresses])
     try:
         more = {asker.name: asker for asker in target.beside(places)} if places else {}
     except Unreachable as error:      # its containers stay unknown, which is said
@@ -76,24 +78,25 @@ def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, 
         return True
     if more:
         askers.update(more)
-        nodes.update({name: _unasked(asker) for name, asker in more.items()})
-        first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
+        nodes.update({name: _empty_capture(asker) for name, asker in more.items()})
+        first = {name: first_queries(name, asker.kind, capture.target) for name,
+                 asker in more.items() if name != ENGINE}
         _ask_all(askers, {**first, ENGINE: [published_query(places)]}, nodes)
     return True
 
 
-def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture,
+def _add_named_containers(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture,
           called: list[Command | None]) -> bool:
     """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet,
     and once more (`called` are those that were asked): what its names lead to is known a round later."""
-    from fixer.observe.nginx.unlisted_containers import called_query  # only where there are containers
+    from fixer.observe.nginx.unlisted_containers import named_container_query  # only where there are containers
 
     views = views_of(capture)
     containers = containers_of(views)
     sites = sites_of(views, containers)
     if any(isinstance(site.config, Unknown) for site in sites):
         return False
-    query = called_query(sites, containers, views)
+    query = named_container_query(sites, containers, views)
     if query in called:
         return True
     called.append(query)
@@ -104,13 +107,14 @@ def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Aske
     more = {name: asker for name, asker in more.items() if name == ENGINE or name not in nodes}
     if more and query is not None:
         askers.update(more)
-        nodes.update({name: _unasked(asker) for name, asker in more.items() if name != ENGINE})
-        first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
+        nodes.update({name: _empty_capture(asker) for name, asker in more.items() if name != ENGINE})
+        first = {name: first_queries(name, asker.kind, capture.target) for name,
+                 asker in more.items() if name != ENGINE}
         _ask_all(askers, {**first, ENGINE: [query]}, nodes)
     return len(called) > 1
 
 
-def recorded(target: Target) -> Capture:
+def capture_in_bundle(target: Target) -> Capture:
     """The capture inside a bundle."""
     from fixer.hosts.bundle import BundleTarget
 
@@ -118,11 +122,11 @@ def recorded(target: Target) -> Capture:
     return target.capture
 
 
-def _capture(target: Target, nodes: Mapping[str, NodeCapture], options: ObserveOptions) -> Capture:
+def _make_capture(target: Target, nodes: Mapping[str, NodeCapture], options: ObserveOptions) -> Capture:
     return Capture(target.ref, tuple(nodes.values()), tuple(target.notes), options.pairs())
 
 
-def _unasked(asker: Asker) -> NodeCapture:
+def _empty_capture(asker: Asker) -> NodeCapture:
     return NodeCapture(asker.name, asker.kind, 0.0, False, {})
 
 
@@ -160,10 +164,10 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
     containers = containers_of(views)
     if sites_of(views, containers):
         return
-    inner = {view.name: ids for view in views.values() if view.name != ENGINE and (ids := inner_nginxes(view))}
+    inner = {view.name: ids for view in views.values() if view.name != ENGINE and (ids := containers_with_nginx(view))}
     if inner:
         name, ids = next(iter(inner.items()))
-        words = dict.fromkeys(_right_target(askers[name], found) for found in ids[:MOST_NAMED])
+        words = dict.fromkeys(_target_of_container(askers[name], found) for found in ids[:MOST_TARGET_HINTS])
         said = " or ".join(f"fixer diagnose {word}" for word in words)
         raise NoNginx(f"nginx runs only inside a container of {name}", f"try: {said}")
     for view in views.values():
@@ -171,10 +175,10 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
         if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
             message = f"what runs on {view.name} could not be read: {told.message or told.status}"
             raise CannotObserve(message, "try again when it is less busy")
-    raise NoNginx(f"no nginx on {capture.target}", _hint(containers, views))
+    raise NoNginx(f"no nginx on {capture.target}", _no_nginx_hint(containers, views))
 
 
-def _right_target(asker: Asker, container_id: str) -> str:
+def _target_of_container(asker: Asker, container_id: str) -> str:
     """The target word for a container that was seen in this machine's process table."""
     query = Command("docker-container", (container_id,))
     for container in parse_inspect(asker.ask([query])[query]):
@@ -185,7 +189,7 @@ def _right_target(asker: Asker, container_id: str) -> str:
     return f"docker://{container_id[:12]}"
 
 
-def _hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
+def _no_nginx_hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
     down = [box for box in containers if box.status not in ("running", "restarting")]
     own = next((box for box in down if any(is_nginx(word) for word in box.argv[:3])), None)
     stopped = own or next(iter(down), None)
@@ -197,6 +201,6 @@ def _hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
     denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]
     if denied:
         return f"not root on {', '.join(denied)}: its configuration may only be unreadable (sudo fixer …)"
-    if unseen := next(filter(None, (view.unseen() for view in views.values())), ""):
+    if unseen := next(filter(None, (view.no_processes_reason() for view in views.values())), ""):
         return f"what runs there was not seen: {unseen}"
     return "nothing that runs is nginx, and there is no /etc/nginx/nginx.conf"

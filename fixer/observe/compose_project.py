@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from fixer.formats.docker_conventions import LABEL, Told, label_paths, widest
+from fixer.formats.docker_conventions import LABEL_PREFIX, ProjectFiles, label_paths, widest_project_files
 from fixer.formats.yaml_spans import Scalar
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
-from fixer.model.snapshot import Compose, Container, LackedFile, Uncreated
-from fixer.observe.docker.compose_files import defined_services, files_of, outer_env, profiles_off, roots_of
-from fixer.observe.docker.compose_settings import told_networks
+from fixer.model.snapshot import Compose, Container, MissingEnvFile, UncreatedService
+from fixer.observe.docker.compose_files import (
+    compose_files_of,
+    compose_roots_of,
+    defined_services,
+    inactive_profiles,
+    interpolation_env,
+)
+from fixer.observe.docker.compose_settings import compose_networks
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 
-_FILES = ("config_files", "working_dir", "environment_file")
+_FILE_LABELS = ("config_files", "working_dir", "environment_file")
 
 
 def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
@@ -24,7 +30,8 @@ def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str 
         if own is not None and own.project:
             return own.project
     projects = tuple(dict.fromkeys(c.project for c in containers if c.project and not c.is_machine))
-    if any(site.view.home for site in sites):       # nginx is on the host: its containers may be of several
+    # nginx is on the host: its containers may be of several
+    if any(site.view.is_target_machine for site in sites):
         return projects[0] if len(projects) == 1 else None
     return next(iter(projects), None) if not list(sites) else None
 
@@ -36,42 +43,42 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     if not project or not members:
         return None
     # one that was run by hand of an image that compose has built bears the project's name, and no files
-    told = {_told(member): member for member in reversed(members)}
+    told = {_project_files(member): member for member in reversed(members)}
     told = {files: member for files, member in told.items() if files[0]}
-    whole = widest(told)
+    whole = widest_project_files(told)
     first = told[whole] if whole is not None else next(iter(told.values()), members[0])
-    directory = first.label(LABEL + "project.working_dir") or ""
+    directory = first.label(LABEL_PREFIX + "project.working_dir") or ""
     files = tuple(label_paths(first, "project.config_files", directory))
     engine = views.get(ENGINE)
-    editable, same = _editable(files, engine), tuple(_matches(project, members, engine))
-    if said := _refused(project, engine):
+    editable, same = _can_edit_files(files, engine), tuple(_match_config_hashes(project, members, engine))
+    if said := _compose_error(project, engine):
         editable = Unknown(f"docker compose does not take them: {said}")
     if len(told) > 1 and not _describes_all(whole, members, dict(same)):
-        editable = Unknown(_told_otherwise(told, whole))
-    missing = tuple(_uncreated(project, first, members, engine))
+        editable = Unknown(_conflicting_files_text(told, whole))
+    missing = tuple(_uncreated_services(project, first, members, engine))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
                    same, editable, missing,
-                   tuple(_dropped(first, members, engine)) if isinstance(editable, Known) else (),
-                   _lacked(first, engine) if missing and engine is not None else ())
+                   tuple(_undefined_services(first, members, engine)) if isinstance(editable, Known) else (),
+                   _missing_files(first, engine) if missing and engine is not None else ())
 
 
-def _lacked(first: Container, engine: View) -> tuple[LackedFile, ...]:
-    from fixer.observe.docker.compose_missing import lacked_files  # only where a service has no container
+def _missing_files(first: Container, engine: View) -> tuple[MissingEnvFile, ...]:
+    from fixer.observe.docker.compose_missing import missing_env_files  # only where a service has no container
 
-    return tuple(lacked_files(first, engine))
+    return tuple(missing_env_files(first, engine))
 
 
-def _told(member: Container) -> Told:
-    files, folder, given = (member.label(f"{LABEL}project.{name}") or "" for name in _FILES)
+def _project_files(member: Container) -> ProjectFiles:
+    files, folder, given = (member.label(f"{LABEL_PREFIX}project.{name}") or "" for name in _FILE_LABELS)
     return files, folder, given
 
 
-def _describes_all(whole: Told | None, members: list[Container], same: Mapping[str, bool]) -> bool:
+def _describes_all(whole: ProjectFiles | None, members: list[Container], same: Mapping[str, bool]) -> bool:
     """Whether the files that include all others give every container of the project as it is."""
-    return whole is not None and all(same.get(m.service or "", False) for m in members if _told(m)[0])
+    return whole is not None and all(same.get(m.service or "", False) for m in members if _project_files(m)[0])
 
 
-def _told_otherwise(told: Mapping[Told, Container], whole: Told | None) -> str:
+def _conflicting_files_text(told: Mapping[ProjectFiles, Container], whole: ProjectFiles | None) -> str:
     """Which containers name other files than another does: a label may be forged, or of an older deployment, and whose
     files the project's are then nobody can tell."""
     if whole is not None:
@@ -81,58 +88,60 @@ def _told_otherwise(told: Mapping[Told, Container], whole: Told | None) -> str:
                 f"which {told[whole].name} was made with (docker compose "
                 f"{' '.join(f'-f {path}' for path in whole[0].split(','))} up -d makes it with all of them)")
     first, another = list(told.values())[:2]
-    what = " and ".join(f"{m.name} is of {', '.join(filter(None, _told(m)[:2]))}" for m in (another, first))
+    what = " and ".join(f"{m.name} is of {', '.join(filter(None, _project_files(m)[:2]))}" for m in (another, first))
     return f"its containers name different compose files: {what}"
 
 
-def _uncreated(project: str, first: Container, members: list[Container], engine: View | None) -> Iterator[Uncreated]:
+def _uncreated_services(project: str, first: Container, members: list[Container],
+                        engine: View | None) -> Iterator[UncreatedService]:
     """Services of the files without a container, where all of the project's containers are known."""
     if engine is None or Command("docker-project", (project,)) not in engine.node.answers:
         return
-    outer = outer_env(first, engine)
-    roots = roots_of(first, engine, outer)
+    outer = interpolation_env(first, engine)
+    roots = compose_roots_of(first, engine, outer)
     made = {member.service for member in members}
     for name in defined_services(first, engine, outer):
-        files = files_of(first, engine, outer, name) if name not in made else []
+        files = compose_files_of(first, engine, outer, name) if name not in made else []
         if files:
             last = files[-1]
             called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
-            aliases = [alias for network in told_networks(files, roots, project, outer) for alias in network.aliases]
+            aliases = [alias for network in compose_networks(files, roots, project, outer) for alias in network.aliases]
             said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
-            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said, profiles_off(files, outer))
+            yield UncreatedService(name, tuple(dict.fromkeys((name, *called, *aliases))), said,
+                                   inactive_profiles(files, outer))
 
 
-def _dropped(first: Container, members: list[Container], engine: View | None) -> Iterator[str]:
+def _undefined_services(first: Container, members: list[Container], engine: View | None) -> Iterator[str]:
     """Services that have a container and that the files do not define: they were renamed there, or taken out."""
-    defined = () if engine is None else defined_services(first, engine, outer_env(first, engine))
+    defined = () if engine is None else defined_services(first, engine, interpolation_env(first, engine))
     yield from dict.fromkeys(m.service for m in members if defined and m.service and m.service not in defined)
 
 
-def hash_query(project: str) -> Command:
+def config_hash_query(project: str) -> Command:
     """The hash of every service as its files give it now."""
     return Command("compose-hash", (project, "*"))
 
 
-def _refused(project: str, engine: View | None) -> str:
+def _compose_error(project: str, engine: View | None) -> str:
     """What Compose says of files that it does not take as they are, empty where it does or was not asked."""
-    answer = engine.node.answers.get(hash_query(project)) if engine is not None else None
+    answer = engine.node.answers.get(config_hash_query(project)) if engine is not None else None
     return answer.message if answer is not None and answer.status == "failed" and answer.returncode else ""
 
 
-def _matches(project: str, members: list[Container], engine: View | None) -> Iterator[tuple[str, bool]]:
+def _match_config_hashes(project: str, members: list[Container], engine: View | None) -> Iterator[tuple[str, bool]]:
     """service -> whether the files still give the hash that its container was made with; only those that are known."""
-    answer = engine.node.answers.get(hash_query(project)) if engine is not None else None
+    answer = engine.node.answers.get(config_hash_query(project)) if engine is not None else None
     if answer is None or answer.status != "ok":
         return
     rows = [line.split() for line in answer.data.decode("utf-8", "replace").splitlines()]
     now = {row[0]: row[1] for row in rows if len(row) == 2}
     for member in members:
-        label = member.label(LABEL + "config-hash")
+        label = member.label(LABEL_PREFIX + "config-hash")
         if member.service and label and member.service in now:
             yield member.service, now[member.service] == label
 
 
-def _editable(files: tuple[str, ...], engine: View | None) -> Fact[bool]:
+def _can_edit_files(files: tuple[str, ...], engine: View | None) -> Fact[bool]:
     if engine is None:
         return Unknown("the Docker host was not asked")
     if not files:

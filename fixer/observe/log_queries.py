@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
-from fixer.observe.commands.resolved_command import told_by_unit
+from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query
-from fixer.observe.files.log_files import own_log_query, own_logs
-from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, may_be_oom
+from fixer.observe.files.log_files import unit_log_paths, unit_log_query
+from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
 from fixer.observe.services import journal_queries, journal_query, stdout_query
-from fixer.observe.supervisord.supervisord_log import stream_query, streaming
-from fixer.observe.supervisord.supervisord_programs import log_paths
+from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
+from fixer.observe.supervisord.supervisord_programs import program_log_queries
 from fixer.observe.view.node_view import ENGINE, View
 
 
@@ -20,21 +20,21 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
         tuple[str, Query]]:
     """Where its manager, or the program itself, says what happened."""
     if service.program is not None:
-        yield from ((service.node, query) for query in log_paths(service, views[service.node]))
-        box = streaming(views[service.node], containers)
+        yield from ((service.node, query) for query in program_log_queries(service, views[service.node]))
+        box = stream_container(views[service.node], containers)
         if box is not None and ENGINE in views:
             yield ENGINE, stream_query(box)
         if service.program.state == "DOWN" and service.program.unit is not None:      # what ended supervisord itself
             yield service.node, journal_query(service.program.unit.name)
     elif service.unit is not None:
-        told = told_by_unit(service.unit, views[service.node])
+        told = command_of_unit(service.unit, views[service.node])
         if service.unit.job:
             from fixer.observe.systemd.queued_jobs import job_queries  # only where systemd has a job for it
 
             yield from ((service.node, query) for query in job_queries(service.unit, views[service.node]))
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
         if service.is_app_server:
-            yield from ((service.node, own_log_query(path)) for path in own_logs(told))
+            yield from ((service.node, unit_log_query(path)) for path in unit_log_paths(told))
     elif service.container is not None:
         if ENGINE in views:
             yield ENGINE, logs_query(service.container)
@@ -44,7 +44,7 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
 
 def kernel_log_queries(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
     """What the kernel says: only where something could have been killed by it."""
-    suspects = [service for service in services if service.is_app_server and may_be_oom(service)]
+    suspects = [service for service in services if service.is_app_server and can_be_oom_kill(service)]
     for node in dict.fromkeys(s.node for s in suspects if s.unit is not None and s.node in views):
         yield node, KERNEL_LOG
     if suspects and ENGINE in views:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from fixer.formats.docker_conventions import environment_paths
-from fixer.formats.systemctl_show import packaged, startable
+from fixer.formats.systemctl_show import packaged_unit_path, startable_services
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import (
@@ -20,72 +20,72 @@ from fixer.model.query import (
 )
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
-from fixer.observe.boot.boot_entries import entered, starter_queries
-from fixer.observe.boot.learned_services import learned_questions
+from fixer.observe.boot.boot_entries import boot_entry_queries, entrypoint_commands
+from fixer.observe.boot.learned_services import learned_queries
 from fixer.observe.commands.dependencies import dependency_queries
-from fixer.observe.commands.python_programs import code_queries, is_explained, program_paths
-from fixer.observe.commands.resolved_command import told_by_unit
-from fixer.observe.commands.server_settings import is_packaged_alone, settings_path, vassal_queries
+from fixer.observe.commands.python_programs import code_queries, has_service_for_each_port, program_paths
+from fixer.observe.commands.resolved_command import command_of_unit
+from fixer.observe.commands.server_settings import is_unmodified_packaged_unit, settings_path, vassal_queries
 from fixer.observe.commands.startup_waits import wait_queries
-from fixer.observe.compose_project import hash_query, project_of
+from fixer.observe.compose_project import config_hash_query, project_of
 from fixer.observe.docker.compose_files import paths_to_read
-from fixer.observe.docker.compose_missing import lacked_queries
+from fixer.observe.docker.compose_missing import missing_file_queries
 from fixer.observe.docker.compose_service import compose_service
 from fixer.observe.docker.container_service import engine_log, logs_query
-from fixer.observe.docker.shared_resources import loose_link_queries
+from fixer.observe.docker.shared_resources import dangling_link_queries
 from fixer.observe.editable_files import host_path_of
 from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
-from fixer.observe.files.log_files import last_words_queries
-from fixer.observe.kernel.cgroup_stats import is_limited, refault_paths, throttling_paths
+from fixer.observe.files.log_files import unmanaged_log_queries
+from fixer.observe.kernel.cgroup_stats import has_cpu_quota, refault_paths, throttling_paths
 from fixer.observe.kernel.network_tables import ARP, FIB
-from fixer.observe.kernel.packet_filters import BRIDGED, firewall_queries
+from fixer.observe.kernel.packet_filters import BRIDGE_FILTERING, firewall_queries
 from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.log_queries import kernel_log_queries, log_queries
 from fixer.observe.nginx.config_backups import backup_queries
 from fixer.observe.nginx.denied_paths import socket_path_queries, temp_folders
-from fixer.observe.nginx.endpoints import leads_to, needs_resolving, probe_result, resolve_query
+from fixer.observe.nginx.endpoints import name_to_resolve, node_at_addresses, probe_result, resolve_query
 from fixer.observe.nginx.nginx_masters import (
     DEFAULT_LOG,
-    error_logs,
-    is_in_doubt,
+    can_test_config,
+    config_test_query,
+    error_log_paths,
+    has_included_pipe,
     journal_log_query,
     log_query,
-    may_test,
-    never_ends,
+    needs_config_test,
     parsed_config,
-    test_query,
 )
-from fixer.observe.nginx.nginx_place import built_queries, uncut, was_listed
-from fixer.observe.nginx.other_proxies import gateway_queries, is_silent
-from fixer.observe.nginx.probe_follow_ups import later_engine_logs, later_logs, turned_probes
-from fixer.observe.nginx.probes import fresh_failures, is_refused_socket, plan_probes
+from fixer.observe.nginx.nginx_place import build_option_queries, remaining_config_queries, was_listed
+from fixer.observe.nginx.other_proxies import gateway_queries, is_stopped_gateway
+from fixer.observe.nginx.probe_follow_ups import later_engine_log_queries, later_log_queries, swapped_tls_probes
+from fixer.observe.nginx.probes import is_socket_denied, plan_probes, recent_failures
 from fixer.observe.nginx.sites import Address, Site, sites_of
-from fixer.observe.nginx.unloaded_sites import empty_ports, empty_sockets, should_answer
+from fixer.observe.nginx.unloaded_sites import is_stopped_backend, ports_without_listener, sockets_without_listener
 from fixer.observe.services import journal_query, services_of, socket_queries, working_directory
-from fixer.observe.supervisord.supervisord_programs import questions as supervised
-from fixer.observe.systemd.failed_units import unit_queries
-from fixer.observe.systemd.forgotten_units import recalled
-from fixer.observe.systemd.socket_activation import questions as activated
-from fixer.observe.systemd.unit_settings import asked_paths
+from fixer.observe.supervisord.supervisord_programs import supervisord_queries
+from fixer.observe.systemd.failed_units import failed_unit_queries
+from fixer.observe.systemd.forgotten_units import with_journal_state
+from fixer.observe.systemd.socket_activation import socket_unit_queries
+from fixer.observe.systemd.unit_settings import paths_to_check
 from fixer.observe.view.node_view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.view.observe_options import ObserveOptions
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 12
 MOST_UNLOADED = 100
-OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
+SYSTEMD_UNITS = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 MOST_PROGRAMS = 4
-_STOPPED = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
-_STOPPED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
-MOST_TEMPS = 4
+_BLOCKED_ERRORS = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
+_BLOCKED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
+MOST_TEMP_FOLDERS = 4
 MOST_HOST_FILES = 60
 
-Questions = dict[str, list[Query]]
+QueriesByNode = dict[str, list[Query]]
 
 
-def survey(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
+def first_queries(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
     """The first round for one node; only a machine has units."""
     if name == ENGINE:
         return [Command("docker-project" if ref.kind == "compose" else "docker-container", (ref.address,))]
@@ -96,28 +96,32 @@ def survey(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
     return [*common, Command("systemctl-show"), UNIT_FILES] if kind == "machine" else common
 
 
-def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
+def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNode:
     """What is still to be asked of each node, given what it has answered; empty when nothing is."""
     views = views_of(capture)
     containers = containers_of(views)
     sites = sites_of(views, containers)
     services = services_of(views, containers)
-    asked: Questions = {name: [] for name in views}
+    asked: QueriesByNode = {name: [] for name in views}
     for site in sites:
-        asked[site.view.name] += _of_site(site, options, views, containers)
+        asked[site.view.name] += _site_queries(site, options, views, containers)
         if containers:
-            from fixer.observe.nginx.unlisted_containers import stranger_probes  # only where there are containers
+            from fixer.observe.nginx.unlisted_containers import (  # only where there are containers
+                unlisted_container_probes,
+            )
 
-            asked[site.view.name] += stranger_probes(site, options, views, containers)
+            asked[site.view.name] += unlisted_container_probes(site, options, views, containers)
     for view in views.values():
         if view.name != ENGINE:
-            asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view), *activated(view)]
+            asked[view.name] += [*_unit_file_queries(view), *_program_source_queries(view, services),
+                                 *supervisord_queries(view),
+                                 *socket_unit_queries(view)]
             if view.node.kind == "machine" and options.learned:
-                asked[view.name] += learned_questions(view, options.learned)
+                asked[view.name] += learned_queries(view, options.learned)
             asked[view.name] += dependency_queries(view, services)
     for site in sites:
-        asked[site.view.name] += _of_hidden_units(site, services, containers)
-    for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
+        asked[site.view.name] += _forgotten_unit_queries(site, services, containers)
+    for node, query in (*_suspect_queries(sites, services, views, containers, options), *source_queries(services),
                         *closed_path_queries(services), *change_queries(services), *env_copy_queries(services, views),
                         *wait_queries(services, views),
                         *(found for site in sites for found in backup_queries(site, views, containers))):
@@ -127,14 +131,14 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
         if service.is_app_server and service.node in asked:
             asked[service.node] += release_queries(service, views[service.node])
     if ENGINE in views:
-        asked[ENGINE] += _of_engine(sites, views, containers)
+        asked[ENGINE] += _engine_queries(sites, views, containers)
         for site in sites:
             plan = plan_probes(site, options, views, containers)
-            asked[ENGINE] += later_engine_logs(site, plan, views, containers)
-    return {name: new for name, queries in asked.items() if (new := list(_new(queries, views[name])))}
+            asked[ENGINE] += later_engine_log_queries(site, plan, views, containers)
+    return {name: new for name, queries in asked.items() if (new := list(_unanswered_queries(queries, views[name])))}
 
 
-def _new(queries: list[Query], view: View) -> Iterator[Query]:
+def _unanswered_queries(queries: list[Query], view: View) -> Iterator[Query]:
     for query in dict.fromkeys(queries):
         seen = view.files.get(query.path) if isinstance(query, ReadFile) and not query.tail else None
         known = seen is not None and not seen.truncated
@@ -142,39 +146,39 @@ def _new(queries: list[Query], view: View) -> Iterator[Query]:
             yield query
 
 
-def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
+def _site_queries(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> Iterator[Query]:
     """Includes outside of what was read, logs that it names, names to resolve, `nginx -t` in doubt, probes."""
-    yield from built_queries(site.place, site.config, site.view)
-    yield from uncut(parsed_config(site.place, site.view), site.view)
+    yield from build_option_queries(site.nginx, site.config, site.view)
+    yield from remaining_config_queries(parsed_config(site.nginx, site.view), site.view)
     if isinstance(site.config, Unknown):
-        yield ReadGlob((site.place.conf,))
-        if not site.place.conf.startswith("/etc/nginx/"):
-            yield ReadTree(site.place.root)
+        yield ReadGlob((site.nginx.conf,))
+        if not site.nginx.conf.startswith("/etc/nginx/"):
+            yield ReadTree(site.nginx.conf_folder)
     else:
         yield from (ReadGlob((p,)) for p in site.config.value.missing if not was_listed(p, site.view))
-        yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
-        kept = journal_log_query(site.place, site.config)
+        yield from (log_query(path) for path in error_log_paths(site.nginx, site.config) if path.startswith("/"))
+        kept = journal_log_query(site.nginx, site.config)
         yield from () if kept is None else (kept,)
-    asks = may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view)
-    if asks and not never_ends(site.place, site.view):
-        yield test_query(site.place)
+    asks = can_test_config(site.nginx, site.view) and needs_config_test(site.nginx, site.config, site.view)
+    if asks and not has_included_pipe(site.nginx, site.view):
+        yield config_test_query(site.nginx)
     logs = engine_log(site.view.name, views, containers)
-    yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMPS])
+    yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMP_FOLDERS])
     yield from socket_path_queries(site, logs)
     for address in site.addresses:
-        name = needs_resolving(address.server, site.view)
+        name = name_to_resolve(address.server, site.view)
         if name is not None:
             yield resolve_query(name)
     plan = plan_probes(site, options, views, containers)
     yield from plan.by_address.values()
-    yield from turned_probes(plan, site.view)
+    yield from swapped_tls_probes(plan, site.view)
     for probes in plan.by_route.values():
         yield from probes
-    yield from later_logs(site, plan, views, containers)
+    yield from later_log_queries(site, plan, views, containers)
 
 
-def _of_units(view: View) -> Iterator[Query]:
+def _unit_file_queries(view: View) -> Iterator[Query]:
     """Units on disk that systemd has not loaded, and the files that say how applications are started."""
     if view.init != "systemd":
         return
@@ -184,57 +188,59 @@ def _of_units(view: View) -> Iterator[Query]:
     if own:
         yield Command("systemctl-show", own[:MOST_UNLOADED])
     for unit in dict.fromkeys(view.units.values()):
-        if is_packaged_alone(unit):
+        if is_unmodified_packaged_unit(unit):
             continue
-        told = told_by_unit(unit, view)
-        yield from (ReadFile(path, SERVICE_FILE_LIMIT) for path in asked_paths(unit, told))
+        told = command_of_unit(unit, view)
+        yield from (ReadFile(path, SERVICE_FILE_LIMIT) for path in paths_to_check(unit, told))
         if unit.load_state == "masked":
             continue
         yield from vassal_queries(told, settings := settings_path(told), view)
-        for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
+        for path in (*told.source_files, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)
-        yield from unit_queries(recalled(unit, view.node.answers.get(journal_query(unit.name)), view), told, view)
+        yield from failed_unit_queries(with_journal_state(unit, view.node.answers.get(journal_query(unit.name)), view),
+                                       told, view)
 
 
-def _of_hidden_units(site: Site, services: tuple[Service, ...], containers: tuple[Container, ...]) -> Iterator[Query]:
+def _forgotten_unit_queries(site: Site, services: tuple[Service, ...],
+                            containers: tuple[Container, ...]) -> Iterator[Query]:
     """Packaged units that systemd forgot once they were stopped: nginx's own, and those of applications.
 
     The list of all is long, so it is asked for only where nothing that was seen can be the application.
     """
     view = site.view
     if view.init != "systemd":
-        if empty_ports(site) or empty_sockets(site):
-            yield from (*starter_queries(view, container_of(view.name, containers)), *last_words_queries(view))
+        if ports_without_listener(site) or sockets_without_listener(site):
+            yield from (*boot_entry_queries(view, container_of(view.name, containers)), *unmanaged_log_queries(view))
         return
-    if "nginx.service" not in view.units and site.place.master is None:
+    if "nginx.service" not in view.units and site.nginx.master is None:
         yield Command("systemctl-show", ("nginx.service",))
-    empty, unheard = empty_ports(site), empty_sockets(site)
+    empty, unheard = ports_without_listener(site), sockets_without_listener(site)
     if not empty and not unheard:
         return
     yield from gateway_queries(view)
-    yield from starter_queries(view)
+    yield from boot_entry_queries(view)
     if any(path.endswith("@.service") for path in view.files):
         from fixer.observe.systemd.template_instances import instance_queries
 
         yield from instance_queries(view, empty, unheard)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
-    names = [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]
-    yield from (ReadFile(packaged(name), SERVICE_FILE_LIMIT) for name in names)
+    names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
+    yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
     serves = any(s.is_app_server and s.node == view.name for s in services)
-    if serves and (not empty or is_explained(empty, services, view)):
+    if serves and (not empty or has_service_for_each_port(empty, services, view)):
         return
     listing = Command("systemctl-units")
     yield listing
-    yield from () if serves else last_words_queries(view)
-    listed = startable(view.node.answers.get(listing))
+    yield from () if serves else unmanaged_log_queries(view)
+    listed = startable_services(view.node.answers.get(listing))
     unknown = tuple(n for n in listed if n not in view.units and not n.startswith("systemd-"))
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_UNLOADED])
     yield from code_queries(view)
 
 
-def _of_programs(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
+def _program_source_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
     """The sources of python programs that no unit file names: whether they serve a web application."""
     for service in services:
         if service.node == view.name and service.unit is None and service.runtime == "python":
@@ -244,18 +250,19 @@ def _of_programs(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
                     yield ReadFile(path, SERVICE_FILE_LIMIT)
 
 
-def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: Mapping[str, View],
+def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], views: Mapping[str, View],
                  containers: tuple[Container, ...], options: ObserveOptions) -> Iterator[tuple[str, Query]]:
     """Logs of services that may be at fault: never of a host where all is well."""
-    troubled = any(_is_troubled(site, options, views, containers) for site in sites)
+    troubled = any(_has_failures(site, options, views, containers) for site in sites)
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
-        at_fault = (troubled and (is_silent(service) or should_answer(service, sites))) or (service.is_app_server and (
-            troubled or not service.running or _restarts(service) or _may_turn_away(service)))
+        at_fault = (troubled and (is_stopped_gateway(service)
+                                  or is_stopped_backend(service, sites))) or (service.is_app_server and (
+            troubled or not service.running or _has_restarts(service) or _has_concurrency_limit(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
-        stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
+        stopped_nginx = any(site.nginx.master is None and _is_service_of_nginx(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
         yield from socket_queries(service)
@@ -266,27 +273,29 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
         yield from log_queries(service, views, containers)
     for site in sites:
         blocked = _is_blocked(site, options, views, containers)
-        if blocked or is_refused_socket(site):
-            yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.place.workers))
+        if blocked or is_socket_denied(site):
+            yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.nginx.workers))
         if blocked:
             yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP))
-            yield from ((node, query) for node in _across(site, views, containers) for query in firewall_queries())
+            yield from ((node, query) for node in _containers_led_to(site, views, containers)
+                        for query in firewall_queries())
             if ENGINE in views:
-                yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
+                yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGE_FILTERING))
     if troubled:
         yield from kernel_log_queries(services, views)
     project = project_of(sites, containers)
-    limited = any(_may_turn_away(s) or is_limited(s) for s in services)     # at fault also where we are answered
+    # at fault also where we are answered
+    limited = any(_has_concurrency_limit(s) or has_cpu_quota(s) for s in services)
     if (troubled or limited) and project and ENGINE in views:
-        yield ENGINE, hash_query(project)
+        yield ENGINE, config_hash_query(project)
 
 
-def _may_turn_away(service: Service) -> bool:
+def _has_concurrency_limit(service: Service) -> bool:
     """Its server answers 503 by itself above a limit, which nothing but its own log tells."""
     return any(word.text.startswith("--limit-concurrency") for word in service.command)
 
 
-def _restarts(service: Service) -> bool:
+def _has_restarts(service: Service) -> bool:
     if service.unit is not None:
         return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
     if service.program is not None:
@@ -295,65 +304,66 @@ def _restarts(service: Service) -> bool:
     return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
 
 
-def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
+def _has_failures(site: Site, options: ObserveOptions, views: Mapping[str, View],
                  containers: tuple[Container, ...]) -> bool:
     """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
-    if site.place.master is None or isinstance(site.config, Unknown) or not options.probe:
+    if site.nginx.master is None or isinstance(site.config, Unknown) or not options.probe:
         return True
-    if fresh_failures(site, engine_log(site.view.name, views, containers)):
+    if recent_failures(site, engine_log(site.view.name, views, containers)):
         return True
-    if empty_ports(site):
+    if ports_without_listener(site):
         return True
     if any(c.status != "running" for c in containers if c.project and c.service):
         return True
     plan = plan_probes(site, options, views, containers)
     probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
     results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
-    return any(not isinstance(r, Known) or (r.value.error is not None or not _well(r.value.status)) for r in results)
+    return any(not isinstance(r, Known) or (r.value.error is not None or not _is_good_status(r.value.status))
+               for r in results)
 
 
 def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
                 containers: tuple[Container, ...]) -> bool:
     """Whether something between nginx and an address may stop packets: it fails, and not for want of a listener."""
     plan = plan_probes(site, options, views, containers)
-    addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.found}
+    addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.ips}
     for key, address in addresses.items():
         result = probe_result(site.view.node.answers.get(plan.by_address[key])) if key in plan.by_address else None
-        if isinstance(result, Known) and result.value.error in _STOPPED and (
-                result.value.error != "refused" or _is_listened_at(address, site, views, containers)):
+        if isinstance(result, Known) and result.value.error in _BLOCKED_ERRORS and (
+                result.value.error != "refused" or _has_listener(address, site, views, containers)):
             return True
-    logged = any((e.errno in _STOPPED_ERRNOS and "connecting" in e.phase) or (e.errno == 110 and "reading" in e.phase)
-                 for e in fresh_failures(site)[-20:])
-    return logged and bool(addresses) and all(_is_listened_at(a, site, views, containers) for a in addresses.values())
+    logged = any((e.errno in _BLOCKED_ERRNOS and "connecting" in e.phase) or (e.errno == 110 and "reading" in e.phase)
+                 for e in recent_failures(site)[-20:])
+    return logged and bool(addresses) and all(_has_listener(a, site, views, containers) for a in addresses.values())
 
 
-def _across(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[str, ...]:
+def _containers_led_to(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[str, ...]:
     """The containers that its addresses lead to: the filter of their network is passed as well."""
-    led = (leads_to(address.found, site.view, views, containers) for address in site.addresses if address.found)
+    led = (node_at_addresses(address.ips, site.view, views, containers) for address in site.addresses if address.ips)
     asked = {name for name, view in views.items() if view.node.kind == "container"}   # not one that ended
     return tuple(dict.fromkeys(name for name in led if name in asked and name != site.view.name))
 
 
-def _is_listened_at(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
+def _has_listener(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
     """Whether the kernel of the node that an address leads to knows a listener on its port; false where nobody saw."""
-    view = views.get(leads_to(address.found, site.view, views, containers) or "")
+    view = views.get(node_at_addresses(address.ips, site.view, views, containers) or "")
     return view is not None and isinstance(view.listeners, Known) and any(
         x.port == address.server.port for x in view.listeners.value)
 
 
-def _well(status: int | None) -> bool:
+def _is_good_status(status: int | None) -> bool:
     return status is None or status < 500
 
 
-def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
+def _engine_queries(sites: tuple[Site, ...], views: Mapping[str, View],
                containers: tuple[Container, ...]) -> Iterator[Query]:
     """Compose files and what they name, the host's side of nginx's mounted files, logs that go to the engine."""
     engine = views[ENGINE]
     for container in containers:
         if container.project and not container.is_machine:
             yield from map(ReadFile, (*paths_to_read(container, engine), *environment_paths(container)))
-            yield from map(ReadFile, told.reads if (told := compose_service(container, engine)) is not None else ())
-    yield from lacked_queries(project_of(sites, containers) or "", containers, engine)
+            yield from map(ReadFile, told.env_files if (told := compose_service(container, engine)) is not None else ())
+    yield from missing_file_queries(project_of(sites, containers) or "", containers, engine)
     for site in sites:
         own = container_of(site.view.name, containers)
         if own is None or site.view.init == "systemd" or not isinstance(site.config, Known):
@@ -363,21 +373,21 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
             mount = host_path_of(site.view.name, file, containers) if file is not None else None
             if mount is not None:
                 yield ReadFile(mount[0])
-        yield from () if own.is_machine else loose_link_queries(site.view, own)
-        if _logs_to_engine(site) or any(entered(site.view, own, [])):
+        yield from () if own.is_machine else dangling_link_queries(site.view, own)
+        if _logs_to_engine(site) or any(entrypoint_commands(site.view, own, [])):
             yield logs_query(own)
 
 
-def _starts(service: Service, site: Site) -> bool:
+def _is_service_of_nginx(service: Service, site: Site) -> bool:
     """Whether the service's command is that nginx; a container's command may leave the folder out."""
     program = service.argv[0] if service.argv else ""
     if service.container is not None and service.node == site.view.name:
-        return posixpath.basename(program) == posixpath.basename(site.place.binary)
-    return program == site.place.binary
+        return posixpath.basename(program) == posixpath.basename(site.nginx.binary)
+    return program == site.nginx.binary
 
 
 def _logs_to_engine(site: Site) -> bool:
-    for path in error_logs(site.place, site.config):
+    for path in error_log_paths(site.nginx, site.config):
         answer = site.view.node.answers.get(log_query(path))
         file = answer.files[0] if answer is not None and answer.files else None
         target = file.stat.link_target if file is not None and file.stat is not None else None

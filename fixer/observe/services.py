@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.process_table import ancestors, descendants, is_itself
+from fixer.formats.process_table import ancestors, descendants, is_fully_started
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
 from fixer.formats.service_log import parse_journal, parse_log_file
-from fixer.formats.unit_file import from_outside
+from fixer.formats.unit_file import path_on_machine
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
-from fixer.observe.boot.run_folders import kept_for_others
-from fixer.observe.commands.dependencies import relies_of
+from fixer.observe.boot.run_folders import hosted_server_pids
+from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, ports_in_code
-from fixer.observe.commands.resolved_command import Told, told_by_process, told_by_unit, ulimits_of
-from fixer.observe.commands.server_settings import serves_nothing, told_bindings, workers_in_settings
-from fixer.observe.commands.startup_waits import is_shell, told_by_shell, waits_of
-from fixer.observe.commands.written_values import assignments, quoted_bindings, quoted_count, slots_of_unit, values_of
+from fixer.observe.commands.resolved_command import ServiceCommand, command_of_process, command_of_unit, ulimits_of
+from fixer.observe.commands.server_settings import configured_bindings, has_no_vassals, workers_in_settings
+from fixer.observe.commands.startup_waits import command_of_shell, is_shell, waits_of
+from fixer.observe.commands.written_values import (
+    env_assignments,
+    quoted_bindings,
+    quoted_count,
+    slots_of_unit,
+    unit_values_of,
+)
 from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
-from fixer.observe.files.log_files import own_logs, with_own_logs
-from fixer.observe.kernel.cgroup_stats import has_memory_limit, is_limited, refaults_of, throttling_of
-from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, handing_socket
-from fixer.observe.supervisord.supervisord_config import is_own_supervisord, is_supervisord
+from fixer.observe.files.log_files import unit_log_paths, with_unit_logs
+from fixer.observe.kernel.cgroup_stats import has_cpu_quota, has_memory_limit, refaults_of, throttling_of
+from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, proxy_socket_unit
+from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
 from fixer.observe.supervisord.supervisord_log import stream_of
 from fixer.observe.supervisord.supervisord_programs import program_services
-from fixer.observe.systemd.forgotten_units import recalled
-from fixer.observe.systemd.socket_activation import all_handed, socket_of
+from fixer.observe.systemd.forgotten_units import with_journal_state
+from fixer.observe.systemd.socket_activation import all_socket_bindings, socket_of
 from fixer.observe.systemd.unit_settings import settings_of
 from fixer.observe.view.node_view import ENGINE, View, known_pids, node_of
 
@@ -44,32 +50,33 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
         if view.name != ENGINE:
             programs = program_services(view, stream_of(view, views, containers))
             theirs = {pid for s in programs for pid in s.pids}
-            units = [_without(service, theirs | kept_for_others(service, view)) for service in unit_services(view)]
+            units = [_without_pids(service, theirs | hosted_server_pids(service, view))
+                     for service in unit_services(view)]
             found += [*units, *programs]
-            if view.node.kind == "machine" or _holds_nginx(view):
+            if view.node.kind == "machine" or _runs_nginx(view):
                 found += bare_services(view, {pid for s in units for pid in s.pids} | theirs)
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))
-    found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if is_limited(s) else s for s in found]
+    found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if has_cpu_quota(s) else s for s in found]
     found = [replace(s, refaults=refaults_of(s, views.get(s.node))) if has_memory_limit(s) else s for s in found]
-    return tuple(with_env_copies(service, views) for service in _unique(found))
+    return tuple(with_env_copies(service, views) for service in _with_unique_ids(found))
 
 
-def _holds_nginx(view: View) -> bool:
+def _runs_nginx(view: View) -> bool:
     """A container in which nginx runs: what serves beside it there is its backend, not the container itself."""
     return any(is_nginx(process.argv[0].partition(":")[0]) for process in view.by_pid.values() if process.argv
-               and process.pid not in view.table.containers)
+               and process.pid not in view.process_table.containers)
 
 
-def _without(service: Service, pids: set[int]) -> Service:
+def _without_pids(service: Service, pids: set[int]) -> Service:
     """A unit of supervisord, of runit or of cron holds the processes of what it starts too: they are not its own."""
     if not pids.intersection(service.pids):
         return service
     return replace(service, pids=tuple(pid for pid in service.pids if pid not in pids))
 
 
-def _unique(services: Sequence[Service]) -> Iterator[Service]:
+def _with_unique_ids(services: Sequence[Service]) -> Iterator[Service]:
     seen: dict[str, int] = {}
     for service in services:
         count = seen[service.id] = seen.get(service.id, 0) + 1
@@ -80,10 +87,11 @@ def unit_services(view: View) -> list[Service]:
     """One service a unit that can be started, in order of name; templates and units of systemd itself are left out."""
     groups = _pids_by_unit(view)
     units = {unit.name: unit for unit in view.units.values()}
-    return [_unit_service(unit, view, groups.get(unit.name, ())) for _, unit in sorted(units.items()) if _counts(unit)]
+    return [_unit_service(unit, view, groups.get(unit.name, ())) for _,
+            unit in sorted(units.items()) if _is_startable(unit)]
 
 
-def _counts(unit: Unit) -> bool:
+def _is_startable(unit: Unit) -> bool:
     if not unit.name.endswith(".service") or unit.name.startswith("systemd-") or unit.name.endswith("@.service"):
         return False
     return unit.load_state != "not-found" or unit.main_pid > 0
@@ -98,64 +106,66 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
 
 
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
-    unit = recalled(unit, view.node.answers.get(journal_query(unit.name)), view)
+    unit = with_journal_state(unit, view.node.answers.get(journal_query(unit.name)), view)
     if unit.job:
-        from fixer.observe.systemd.queued_jobs import with_awaited  # only where systemd has a job for it
+        from fixer.observe.systemd.queued_jobs import with_awaited_units  # only where systemd has a job for it
 
-        unit = with_awaited(unit, view)
-    told = told_by_unit(unit, view)
+        unit = with_awaited_units(unit, view)
+    told = command_of_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)
-    inner = _in_its_container(main, pids, view)
+    inner = _podman_server(main, pids, view)
     if inner is not None:      # of a container that shares this node's network: it listens here, whoever started it
-        main, told = inner, replace(told_by_process(inner, view), directory=working_directory(inner))
-    argv = main.argv if main is not None and is_itself(main) else told.argv or unit.exec_start
+        main, told = inner, replace(command_of_process(inner, view), directory=working_directory(inner))
+    argv = main.argv if main is not None and is_fully_started(main) else told.argv or unit.exec_start
     runtime = runtime_of(told.argv) or runtime_of(argv)
     if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened a session of its own
         pids = (*descendants([unit.main_pid], view.by_pid), *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
-    is_app = is_app and not is_no_web_program(told.argv, told.directory, view) and not serves_nothing(told, view)
+    is_app = is_app and not is_no_web_program(told.argv, told.directory, view) and not has_no_vassals(told, view)
     passing = None if is_app else gateway_bindings(unit, told, view)
-    bindings = _unit_bindings(told, main, view) if is_app else passing or _plain_bindings(told, view)
-    front = handing_socket(unit, view)
+    bindings = _unit_bindings(told, main, view) if is_app else passing or _command_bindings(told, view)
+    front = proxy_socket_unit(unit, view)
     socket, handed = socket_of(unit, view, front) if is_app or front else (None, ())
     if handed or (socket is not None and socket.listen):
-        bindings = Known(all_handed(handed, socket), (handed[0].source if handed else told.said,))
-    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
+        bindings = Known(all_socket_bindings(handed, socket), (handed[0].source if handed else told.evidence,))
+    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
     return Service(
         id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
         pids=pids, argv=argv, bindings=quoted_bindings(bindings, view),
-        env=assignments(told.env, unit.name), env_places=_places(told, view),
+        env=env_assignments(told.env, unit.name), env_files=_env_file_paths(told, view),
         workers=quoted_count(workers, view),
         log=_unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
-        runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
+        runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,
         settings=(*settings_of(unit, told, view), *ulimits_of(told, view)),
-        unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
-        in_code=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
-        waits=waits_of(pids, told, view) if is_app else (),
-        relies=relies_of(told.env, unit.name, view) if is_app else (),
+        unit_values=unit_values_of(told), entry=told.entry.to_argument() if told.entry is not None else None,
+        socket=socket,
+        code_bindings=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
+        startup_waits=waits_of(pids, told, view) if is_app else (),
+        dependencies=dependencies_of(told.env, unit.name, view) if is_app else (),
     )
 
 
-def _in_its_container(main: Process | None, pids: tuple[int, ...], view: View) -> Process | None:
+def _podman_server(main: Process | None, pids: tuple[int, ...], view: View) -> Process | None:
     """The server that podman's monitor keeps for a unit, where it holds a socket of this very node: one that has a
     network of its own listens there, and its port says nothing of here."""
     if main is None or main.comm != "conmon":
         return None
-    listening = {pid for fact in _listeners(view) for pid in fact}
+    listening = {pid for fact in _listening_pids(view) for pid in fact}
     found = [view.by_pid[pid] for pid in pids if pid in listening and pid != main.pid and pid in view.by_pid]
     return next((p for p in found if runtime_of(p.argv) in SERVERS), None)
 
 
-def _unit_log(unit: Unit, told: Told, view: View) -> Fact[tuple[LogLine, ...]]:
+def _unit_log(unit: Unit, told: ServiceCommand, view: View) -> Fact[tuple[LogLine, ...]]:
     """What the journal has of it, and the files that it writes to."""
     kept = [view.node.answers.get(query) for query in journal_queries(unit, told)]
     journal = parse_journal(next((a for a in reversed(kept) if a is not None and a.status == "ok"), kept[0]), unit.name)
-    if unit.recalled and unit.active_state == "inactive" and isinstance(journal, Known):
+    if unit.is_from_journal and unit.active_state == "inactive" and isinstance(journal, Known):
         lines = (line for line in journal.value if line.at is None or line.at <= unit.inactive_enter)
         journal = replace(journal, value=tuple(lines))      # a try that was stopped says nothing of the end before it
-    files = own_logs(told) if isinstance(journal, Known) else ()       # asked together: never of a host that is well
-    return with_own_logs(journal, files, view) if files else journal
+    # asked together: never of a host that is well
+    files = unit_log_paths(told) if isinstance(journal, Known) else ()
+    return with_unit_logs(journal, files, view) if files else journal
 
 
 def socket_units(unit: Unit) -> tuple[str, ...]:
@@ -169,7 +179,7 @@ def socket_queries(service: Service) -> Iterator[tuple[str, Query]]:
         yield service.node, Command("systemctl-show", socket_units(service.unit))
 
 
-def _places(told: Told, view: View) -> tuple[str, ...]:
+def _env_file_paths(told: ServiceCommand, view: View) -> tuple[str, ...]:
     return tuple(dict.fromkeys(slot.file for slot in slots_of_unit(told, view)))
 
 
@@ -178,50 +188,50 @@ def journal_query(unit: str) -> Command:
     return Command("journal", (unit, JOURNAL_LINES))
 
 
-def journal_queries(unit: Unit, told: Told) -> tuple[Command, ...]:
+def journal_queries(unit: Unit, told: ServiceCommand) -> tuple[Command, ...]:
     """The same, and once more with the lines of the journal of its own that its files give it (LogNamespace=)."""
     plain = journal_query(unit.name)
     return (plain, Command("journal", (*plain.args, told.namespace))) if told.namespace else (plain,)
 
 
-def _plain_bindings(told: Told, view: View) -> Fact[tuple[Binding, ...]]:
-    return Known(told_bindings(told, view), (told.said,))
+def _command_bindings(told: ServiceCommand, view: View) -> Fact[tuple[Binding, ...]]:
+    return Known(configured_bindings(told, view), (told.evidence,))
 
 
-def seen_from_outside(found: list[Binding], told: Told) -> Iterator[Binding]:
+def bindings_outside_root(found: list[Binding], told: ServiceCommand) -> Iterator[Binding]:
     """The sockets of a unit with a root of its own, by the paths at which nginx finds them; what its files say of them
     is not to be edited by such a path."""
     for binding in found:
-        path = from_outside(told.lines, binding.unix) if binding.unix is not None else binding.unix
+        path = path_on_machine(told.lines, binding.unix) if binding.unix is not None else binding.unix
         if path == binding.unix:
             yield binding
         elif path:
             yield replace(binding, unix=path, start=None, end=None)
 
 
-def _unit_bindings(told: Told, main: Process | None, view: View) -> Fact[tuple[Binding, ...]]:
+def _unit_bindings(told: ServiceCommand, main: Process | None, view: View) -> Fact[tuple[Binding, ...]]:
     """What its files say first, then what the running process was started with where that differs."""
-    found = list(told_bindings(told, view))
+    found = list(configured_bindings(told, view))
     if main is not None:
-        running = told_by_process(main, view)
+        running = command_of_process(main, view)
         places = {(b.port, b.unix) for b in found}
-        held = bindings_of(running.command, told.env, running.said, working_directory(main))
+        held = bindings_of(running.command, told.env, running.evidence, working_directory(main))
         found += [b for b in held if (b.port, b.unix) not in places]
-    unread = [path for path in told.reads if not view.was_asked(path)]
+    unread = [path for path in told.source_files if not view.was_asked(path)]
     if not found and unread:
         return Unknown(f"not read: {', '.join(unread)}")
-    return Known(tuple(seen_from_outside(found, told)), (told.said,))
+    return Known(tuple(bindings_outside_root(found, told)), (told.evidence,))
 
 
 def bare_services(view: View, taken: set[int]) -> list[Service]:
     """Processes that listen or serve and that no unit holds, each group under its topmost process."""
-    listening = {pid for fact in _listeners(view) for pid in fact}
+    listening = {pid for fact in _listening_pids(view) for pid in fact}
     roots: dict[int, Process] = {}
     for process in view.by_pid.values():
-        if process.pid in taken or process.pid in view.table.containers or process.pid == 1:
+        if process.pid in taken or process.pid in view.process_table.containers or process.pid == 1:
             continue
         if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python"):
-            root = _topmost(process, view, taken)
+            root = _topmost_process(process, view, taken)
             roots[root.pid] = root
     found = [_bare_service(root, view) for _, root in sorted(roots.items())]
     held = {pid for service in found for pid in service.pids} | taken
@@ -233,9 +243,10 @@ def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
     """A shell that somebody left in the background, on its way to a server: nothing of it listens yet."""
     pids = descendants([root.pid], view.by_pid)
     above = view.by_pid.get(root.ppid)
-    if held.intersection(pids) or root.pid in view.table.containers or (above is not None and is_shell(above.argv)):
+    if held.intersection(pids) or root.pid in view.process_table.containers or (above is not None
+                                                                                and is_shell(above.argv)):
         return None
-    told = told_by_shell(root, view)
+    told = command_of_shell(root, view)
     if told is None:
         return None
     name = f"{told.script.rpartition('/')[2] or root.comm}[{root.pid}]"
@@ -243,20 +254,20 @@ def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="none", unit=None, container=None, pids=pids,
         argv=root.argv, bindings=Unknown("its variables were not read") if unknown else Known(
-            told_bindings(told, view), (told.said,)),
-        env=(), env_places=(), workers=Known(1), log=_bare_log(root, view), is_app_server=True,
-        runtime=runtime_of(told.argv), command=tuple(word.place() for word in told.command), files_node=view.name,
-        waits=waits_of(pids, told, view),
+            configured_bindings(told, view), (told.evidence,)),
+        env=(), env_files=(), workers=Known(1), log=_bare_log(root, view), is_app_server=True,
+        runtime=runtime_of(told.argv), command=tuple(word.to_argument() for word in told.command), files_node=view.name,
+        startup_waits=waits_of(pids, told, view),
     )
 
 
-def _listeners(view: View) -> Iterator[tuple[int, ...]]:
+def _listening_pids(view: View) -> Iterator[tuple[int, ...]]:
     for listener in view.listeners.value if isinstance(view.listeners, Known) else ():
         if listener.family != "unix" or not listener.address.startswith(("@", "/run/systemd", "/run/user")):
             yield known_pids(listener.pids)
 
 
-def _topmost(process: Process, view: View, taken: set[int]) -> Process:
+def _topmost_process(process: Process, view: View, taken: set[int]) -> Process:
     """The highest parent that is part of the same service: shells, inits and supervisors above it are not."""
     top = process
     for parent in ancestors(process.pid, view.by_pid):
@@ -267,20 +278,21 @@ def _topmost(process: Process, view: View, taken: set[int]) -> Process:
 
 
 def _bare_service(root: Process, view: View) -> Service:
-    told = told_by_process(root, view)
+    told = command_of_process(root, view)
     runtime = runtime_of(root.argv)
     name = runtime if runtime not in ("", "python", "binary") else root.comm
     above = next(iter(ancestors(root.pid, view.by_pid)), None)
-    manager: Manager = "supervisord" if above is not None and is_own_supervisord(above, view) else "none"
+    manager: Manager = "supervisord" if above is not None and is_trusted_supervisord(above, view) else "none"
     is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
     is_app = is_app and not is_no_web_program(root.argv, working_directory(root), view)
     return Service(
         id=f"{view.name}/{name}[{root.pid}]", name=f"{name}[{root.pid}]", node=view.name, manager=manager, unit=None,
         container=None, pids=descendants([root.pid], view.by_pid), argv=root.argv,
-        bindings=Known(bindings_of(told.command, told.env, told.said, working_directory(root)), (told.said,)), env=(),
-        env_places=(),
-        workers=workers_of(told.command, told.env, told.said), log=_bare_log(root, view), is_app_server=is_app,
-        runtime=runtime, command=tuple(word.place() for word in told.command), files_node=view.name,
+        bindings=Known(bindings_of(told.command, told.env, told.evidence, working_directory(root)), (told.evidence,)),
+        env=(),
+        env_files=(),
+        workers=workers_of(told.command, told.env, told.evidence), log=_bare_log(root, view), is_app_server=is_app,
+        runtime=runtime, command=tuple(word.to_argument() for word in told.command), files_node=view.name,
     )
 
 

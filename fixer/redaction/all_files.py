@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import re
 
-from fixer.formats.backup_names import path_behind
+from fixer.formats.backup_names import original_path
 from fixer.lazy.regex import regex
 from fixer.redaction.config_files import redact_nginx, redact_yaml
 from fixer.redaction.secrets import is_secret_name, redact_text
-from fixer.redaction.values import mark, one_word, redact_argv, redact_code, redact_lines, redact_raw, redact_variables
+from fixer.redaction.values import (
+    redact_argv,
+    redact_code,
+    redact_lines,
+    redact_raw,
+    redact_variables,
+    secret_mark,
+    without_blank_mark,
+)
 
 _NAME = rb"[A-Za-z_]\w*"
 
@@ -48,24 +56,24 @@ _BARE_PAIR = regex(rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|
 
 def redact_unit(data: bytes) -> bytes:
     """A unit file, or what `systemctl show` prints: values of Environment= go, all else is masked as any text."""
-    data = _UNIT_ENVIRONMENT.sub(lambda m: m[1] + _assignments(m[2]), data)
+    data = _UNIT_ENVIRONMENT.sub(lambda m: m[1] + _redact_assignments(m[2]), data)
     data = _UNIT_CREDENTIAL.sub(lambda m: m[1] + re.sub(rb"[^\r\n\\]+", b"[redacted: credential]", m[2]), data)
     return redact_bytes(redact_variables(data))
 
 
-def _assignments(text: bytes) -> bytes:
+def _redact_assignments(text: bytes) -> bytes:
     """The pairs of one Environment= line, quoted ones whole."""
     out: list[bytes] = []
     at = 0
     for match in _QUOTED_PAIR.finditer(text):
-        out.append(_bare(text[at : match.start()]))
+        out.append(_redact_bare_pairs(text[at : match.start()]))
         out.append(match[1] + match[2] + b"=" + redact_lines(match[2], match[3]) + match[1])
         at = match.end()
-    return b"".join(out) + _bare(text[at:])
+    return b"".join(out) + _redact_bare_pairs(text[at:])
 
 
-def _bare(text: bytes) -> bytes:
-    return _BARE_PAIR.sub(lambda m: m[1] + b"=" + one_word(redact_raw(m[1], m[2])), text)
+def _redact_bare_pairs(text: bytes) -> bytes:
+    return _BARE_PAIR.sub(lambda m: m[1] + b"=" + without_blank_mark(redact_raw(m[1], m[2])), text)
 
 
 _PROGRAM_ENVIRONMENT = regex(rb"^(environment[ \t]*=)((?:[^\n]*)(?:\n[ \t]+[^\n]*)*)$", re.MULTILINE | re.IGNORECASE)
@@ -82,7 +90,7 @@ def _program_value(match: re.Match[bytes]) -> bytes:
     name, equals, value = match[1], match[2], match[3]
     if value[:1] in (b"'", b'"') and len(value) > 1:
         return name + equals + value[:1] + redact_raw(name, value[1:-1]) + value[-1:]
-    return name + equals + one_word(redact_raw(name, value))
+    return name + equals + without_blank_mark(redact_raw(name, value))
 
 
 def redact_inspect(data: bytes) -> bytes:
@@ -120,12 +128,12 @@ def _redact_json(item: object, key: str = "") -> object:
         return [_redact_json(value, key) for value in item]
     if isinstance(item, str):
         if is_secret_name(key) and item:
-            return mark(key)       # a label, an option of a log driver
-        return _env_entry(item) if key == "Env" else redact_text(item)
+            return secret_mark(key)       # a label, an option of a log driver
+        return _redact_env_entry(item) if key == "Env" else redact_text(item)
     return item
 
 
-def _env_entry(entry: str) -> str:
+def _redact_env_entry(entry: str) -> str:
     name, found, value = entry.partition("=")
     return f"{name}={redact_raw(name.encode(), value.encode()).decode()}" if found else entry
 
@@ -149,7 +157,7 @@ def redact_probe(data: bytes) -> bytes:
 
 
 _UWSGI_LINE = re.compile(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)
-_UWSGI_TOLD = frozenset((
+_UWSGI_PUBLIC = frozenset((
     b"socket", b"uwsgi-socket", b"http-socket", b"http", b"chmod-socket", b"chown-socket", b"chdir", b"module", b"wsgi",
     b"wsgi-file", b"callable", b"master", b"processes", b"workers", b"threads", b"harakiri", b"buffer-size", b"emperor",
     b"vacuum", b"uid", b"gid", b"plugins", b"plugin", b"logto", b"daemonize", b"pidfile", b"virtualenv", b"home",
@@ -157,9 +165,9 @@ _UWSGI_TOLD = frozenset((
 ))
 
 
-def _uwsgi_line(match: re.Match[bytes]) -> bytes:
+def _redact_uwsgi_line(match: re.Match[bytes]) -> bytes:
     """Where it listens and what it serves are no secrets; `env = NAME=value` and whatever else is set may be."""
-    if match[2] in _UWSGI_TOLD:
+    if match[2] in _UWSGI_PUBLIC:
         return match[0]
     return match[1] + match[2] + match[3] + redact_lines(match[2], match[4])
 
@@ -169,7 +177,7 @@ _HAPROXY = re.compile(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \
 
 def redact_file(path: str, data: bytes) -> bytes:
     """A file that says how a service is started, by its kind; a copy of one holds what the file does."""
-    path = path_behind(path)
+    path = original_path(path)
     if "/nginx/" in path:
         return redact_nginx(data)
     if "/haproxy/" in path:     # passwords stand there in forms of its own: of all lines only those that are read
@@ -181,7 +189,7 @@ def redact_file(path: str, data: bytes) -> bytes:
     if b"[supervisord]" in data or b"[program:" in data or b"[fcgi-program:" in data:
         return redact_program(data)
     if b"[uwsgi]" in data:
-        return redact_bytes(_UWSGI_LINE.sub(_uwsgi_line, data))
+        return redact_bytes(_UWSGI_LINE.sub(_redact_uwsgi_line, data))
     if path.endswith((".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")):
         return redact_bytes(redact_code(data))
     if data.startswith(b"#!"):

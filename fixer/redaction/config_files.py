@@ -6,9 +6,9 @@ import re
 
 from fixer.lazy.regex import regex
 from fixer.redaction.secrets import redact_shapes, redact_text
-from fixer.redaction.values import MARK, one_word, redact_raw, redact_value, redact_variables
+from fixer.redaction.values import MARK, redact_raw, redact_value, redact_variables, without_blank_mark
 
-_OPENS = regex(r"""\s*(?:-\s+)?["']?(environment|args|content|env(?:_(?!file)\w+)?)["']?\s*:""")
+_SECRET_SECTION = regex(r"""\s*(?:-\s+)?["']?(environment|args|content|env(?:_(?!file)\w+)?)["']?\s*:""")
 _PAIR = regex(r"""(\s*(?:-\s+)?["']?)([A-Za-z_][\w.-]*)(["']?\s*[:=]\s*["']?)(.*?)(["']?\s*(?:\s#.*)?)$""")
 _NAME_ALONE = regex(r"""\s*(?:-\s+)?(?:["']?[A-Za-z_][\w.-]*["']?\s*:?|<<\s*:.*|-|[\]})]*,?)\s*(?:#.*)?$""")
 _VARIABLE = regex(
@@ -31,38 +31,38 @@ def redact_yaml(data: bytes) -> bytes:
         body = line.strip()
         indent = len(line) - len(line.lstrip(" "))
         if scalar is not None and body and indent > scalar:
-            lines[i] = _masked(line)
+            lines[i] = _mask_continuation(line)
             continue
         if inside is not None and body and not body.startswith("#"):
             if indent < inside or (indent == inside and body[0] not in "-]}"):
                 inside = None
             else:
-                scalar = indent if _goes_on(line) else None
-                lines[i] = _inside(line)
+                scalar = indent if _is_continued(line) else None
+                lines[i] = _mask_section_line(line)
                 continue
-        opens = _OPENS.match(line) if inside is None else None
+        opens = _SECRET_SECTION.match(line) if inside is None else None
         if opens:
             inside = opens.start(1) - (line[opens.start(1) - 1] in "\"'")      # `- env:`: where the name stands
-            scalar = indent if _goes_on(line) else None
-            lines[i] = line[: opens.end()] + _rest(opens[1], line[opens.end():])
+            scalar = indent if _is_continued(line) else None
+            lines[i] = line[: opens.end()] + _mask_rest(opens[1], line[opens.end():])
             continue
         item = _ITEM.match(line)
         if flag and item:
             lines[i] = f"{item[1]}{item[2]}[redacted: argument]{item[4]}"
         else:
             variable = _VARIABLE.match(line)
-            lines[i] = _hidden(variable) if variable and inside is None else _told(line)
+            lines[i] = _mask_pair(variable) if variable and inside is None else _mask_plain_line(line)
         flag = bool(item and _FLAG.match(item[3]))
     text = "\n".join(lines)
     return (redact_text(text) if "PRIVATE KEY-----" in text else text).encode("latin-1")
 
 
-def _told(line: str) -> str:
+def _mask_plain_line(line: str) -> str:
     """A line of anything else: a command may set variables on its way."""
     return redact_text(redact_variables(line.encode("latin-1")).decode("latin-1"))
 
 
-def _goes_on(line: str) -> bool:
+def _is_continued(line: str) -> bool:
     """A block of text, or a quoted one that does not end on its line."""
     value = line.partition(":")[2].strip() if ":" in line else line.partition("=")[2].strip()
     quote = value[:1]
@@ -71,50 +71,50 @@ def _goes_on(line: str) -> bool:
     return bool(_BLOCK.match(value))
 
 
-def _rest(word: str, rest: str) -> str:
+def _mask_rest(word: str, rest: str) -> str:
     """What stands behind the word on its own line: nothing, an anchor, a mapping in one line, a text."""
     bare = rest.strip()
     if bare[:1] in ("{", "["):
-        return _INLINE.sub(_hide_inline, _DEFAULT.sub(_hide_default, rest))
+        return _INLINE.sub(_mask_inline, _DEFAULT.sub(_mask_default, rest))
     if word == "content" and bare and bare[0] not in "|>&*#":
         return f' "{MARK}"'
     return rest
 
 
-def _inside(line: str) -> str:
+def _mask_section_line(line: str) -> str:
     match = _PAIR.match(line)
     if match is None:
-        return line if _NAME_ALONE.match(line) else _masked(line)
+        return line if _NAME_ALONE.match(line) else _mask_continuation(line)
     if not match[4] or match[4][0] in "|>&*" or match[4].startswith("<<"):
         return line
     if match[4].startswith("${"):
-        return _DEFAULT.sub(_hide_default, line)
-    return _hidden(match)
+        return _DEFAULT.sub(_mask_default, line)
+    return _mask_pair(match)
 
 
-def _masked(line: str) -> str:
+def _mask_continuation(line: str) -> str:
     """A further line of a value."""
     body = line.strip()
     closing = body[-1] if body[-1] in "\"'" else ""
     return line[: len(line) - len(line.lstrip())] + MARK.replace(": ", ":") + closing
 
 
-def _hidden(match: re.Match[str]) -> str:
+def _mask_pair(match: re.Match[str]) -> str:
     name, said = match[2], match[4]
     if said.startswith("${"):
-        return _DEFAULT.sub(_hide_default, match[0])
+        return _DEFAULT.sub(_mask_default, match[0])
     value = redact_value(name, said)
     quote = '"' if value != said and match[3].rstrip().endswith(":") else ""    # a mark holds a colon
     return f"{match[1]}{name}{match[3]}{quote}{value}{quote}{match[5]}"
 
 
-def _hide_inline(match: re.Match[str]) -> str:
+def _mask_inline(match: re.Match[str]) -> str:
     if match[3].strip().startswith("${"):
         return match[0]
     return match[1] + match[2] + redact_value(match[1], match[3].strip()).replace(": ", ":")
 
 
-def _hide_default(match: re.Match[str]) -> str:
+def _mask_default(match: re.Match[str]) -> str:
     """`${NAME:-value}`: where the default says an address it stays."""
     name = match[1].strip("${:-")
     return match[1] + redact_value(name, match[2]).replace(": ", ":")
@@ -122,21 +122,22 @@ def _hide_default(match: re.Match[str]) -> str:
 
 # Secrets of nginx's configuration, taken out word by word, so that what is left still is the same configuration.
 _WORD = rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)"
-_TELLING = rb"(?:authorization|cookie|token|secret|pass(?:w\w*)?(?![a-z])|api[-_]?key|access[-_]?key"
+_SECRET_NAME = rb"(?:authorization|cookie|token|secret|pass(?:w\w*)?(?![a-z])|api[-_]?key|access[-_]?key"
 _VALUE = regex(
-    rb"(\b(?:(?:proxy_set_header|grpc_set_header|add_header|more_set_headers)\s+[\"']?[\w$-]*" + _TELLING
-    + rb"|auth(?![a-z])|signature|-key|-verify)|(?:fastcgi_param|uwsgi_param|scgi_param|set)\s+[\"']?[\w$-]*" + _TELLING
+    rb"(\b(?:(?:proxy_set_header|grpc_set_header|add_header|more_set_headers)\s+[\"']?[\w$-]*" + _SECRET_NAME
+    + rb"|auth(?![a-z])|signature|-key|-verify)|(?:fastcgi_param|uwsgi_param|scgi_param|set)\s+[\"']?[\w$-]*"
+    + _SECRET_NAME
     + rb"))[\w-]*[\"']?\s+)" + _WORD, re.IGNORECASE,
 )
 _DIRECTIVE = regex(rb"(\b(?:secure_link_secret|secure_link_md5|secure_link_hmac_secret|auth_jwt_key)\s+)" + _WORD)
 _ENV = regex(rb"(?<![^\s;{}])(env\s+)(\w+)=([^\s;]+)")
 _ADDRESS = regex(rb"[\"']?(?:https?://[^\s@?\"']+|[\w.-]+:\d+)[\"']?\Z")
 # a visitor's word compared with the right one
-_NAMED = rb"\$(?:cookie_\w+|(?:http|arg)_\w*(?:auth|token|secret|key|cookie|pass|session|sig|verify)\w*)"
-_COMPARED = regex(rb"(" + _NAMED + rb"\s*!?[=~]\*?\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s(){};]+)")
-_MAP = regex(rb"(\b(?:map|geo)\s+[\"']?" + _NAMED + rb"[\"']?\s+\$\w+\s*\{)([^{}]*)")
+_SECRET_VARIABLE = rb"\$(?:cookie_\w+|(?:http|arg)_\w*(?:auth|token|secret|key|cookie|pass|session|sig|verify)\w*)"
+_COMPARED = regex(rb"(" + _SECRET_VARIABLE + rb"\s*!?[=~]\*?\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s(){};]+)")
+_MAP = regex(rb"(\b(?:map|geo)\s+[\"']?" + _SECRET_VARIABLE + rb"[\"']?\s+\$\w+\s*\{)([^{}]*)")
 _ENTRY = regex(rb"(^|;)(\s*(?:#[^\n]*\n\s*)*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;]+)(?=\s+[^\s;])")
-_SPECIAL = frozenset((b"default", b"hostnames", b"include", b"volatile", b'""', b"''"))
+_MAP_KEYWORDS = frozenset((b"default", b"hostnames", b"include", b"volatile", b'""', b"''"))
 _QUERY = regex(
     rb"([?&][\w.-]*(?:token|secret|passw\w*|api[-_]?key|access[-_]?key|\bkey|\bsig|signature|\bcode)=)"
     rb"([^&\s;\"'$]+)", re.IGNORECASE,
@@ -150,11 +151,11 @@ _PEM = regex(
 
 def redact_nginx(data: bytes) -> bytes:
     """A file of nginx's, or a line of one."""
-    data = _VALUE.sub(_hide_value, data)
+    data = _VALUE.sub(_mask_value, data)
     data = _DIRECTIVE.sub(rb'\1"[redacted: value]"', data)
-    data = _ENV.sub(lambda m: m[1] + m[2] + b"=" + one_word(redact_raw(m[2], m[3])), data)
-    data = _COMPARED.sub(_hide_value, data)
-    data = _MAP.sub(lambda m: m[1] + _ENTRY.sub(_hide_entry, m[2]), data)
+    data = _ENV.sub(lambda m: m[1] + m[2] + b"=" + without_blank_mark(redact_raw(m[2], m[3])), data)
+    data = _COMPARED.sub(_mask_value, data)
+    data = _MAP.sub(lambda m: m[1] + _ENTRY.sub(_mask_entry, m[2]), data)
     data = _QUERY.sub(rb"\1[redacted]", data)
     data = _URL.sub(rb"\1[redacted]\3", data)
     data = redact_shapes(data.decode("latin-1")).encode("latin-1")
@@ -162,7 +163,7 @@ def redact_nginx(data: bytes) -> bytes:
     return _PEM.sub(lambda m: m[1] + re.sub(rb"[^\r\n]+", b"[redacted: private key]", m[2]) + m[3], data)
 
 
-def _hide_value(match: re.Match[bytes]) -> bytes:
+def _mask_value(match: re.Match[bytes]) -> bytes:
     """A variable passed on and an address that is only called so hold no secret."""
     value = match[2]
     if value.strip(b"\"'")[:1] in (b"$", b"") or _ADDRESS.match(value):
@@ -170,5 +171,5 @@ def _hide_value(match: re.Match[bytes]) -> bytes:
     return match[1] + b'"[redacted: value]"' + b"\n" * value.count(b"\n")
 
 
-def _hide_entry(match: re.Match[bytes]) -> bytes:
-    return match[0] if match[3] in _SPECIAL else match[1] + match[2] + b'"[redacted: value]"'
+def _mask_entry(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[3] in _MAP_KEYWORDS else match[1] + match[2] + b'"[redacted: value]"'

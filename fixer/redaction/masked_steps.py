@@ -33,7 +33,7 @@ __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_
 def describe_step(step: Step) -> str:
     """One imperative line; says so where it cannot be taken back."""
     mask = step.mask if isinstance(step, WriteFile) else ()
-    text = redact_text(mask_text(_words(step), mask))
+    text = redact_text(mask_text(_step_text(step), mask))
     return printable(text if is_reversible(step) else f"{text}: cannot be undone")
 
 
@@ -42,10 +42,10 @@ def is_reversible(step: Step) -> bool:
     return not (isinstance(step, SignalProcess) and step.signal != "CONT")
 
 
-def _words(step: Step) -> str:
+def _step_text(step: Step) -> str:
     match step:
         case WriteFile():
-            return _file_words(step)
+            return _file_text(step)
         case CheckNginx():
             return "check the configuration (nginx -t)"
         case ReloadNginx():
@@ -53,26 +53,26 @@ def _words(step: Step) -> str:
         case DaemonReload():
             return "let systemd read its unit files again (systemctl daemon-reload)"
         case UnitAction() | ProgramAction():
-            return _unit_words(step) if isinstance(step, UnitAction) else _program_words(step)
+            return _unit_text(step) if isinstance(step, UnitAction) else _program_text(step)
         case ContainerAction():
-            return f"{step.verb} container {step.name}" + _detail(step.describe)
+            return f"{step.verb} container {step.name}" + _detail_text(step.describe)
         case ComposeUp():
             command = "docker compose up -d --no-deps --no-build --pull never"
             return f"bring service {step.service} of project {step.project} up ({command})"
         case SignalProcess():
             verb = {"TERM": "stop", "KILL": "kill", "CONT": "resume"}[step.signal]
-            return f"{verb} process {step.pid}" + _detail(step.describe)
+            return f"{verb} process {step.pid}" + _detail_text(step.describe)
         case StartNginx():
             return f"start {step.binary}" + (f" -c {step.conf_path}" if step.explicit else "")
         case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
-            return _network_words(step)
+            return _network_text(step)
         case WaitForListener():
-            return f"wait until {_address(step)} accepts connections (at most {step.seconds:g} s)"
+            return f"wait until {_address_text(step)} accepts connections (at most {step.seconds:g} s)"
         case _:
             assert_never(step)
 
 
-def _file_words(step: WriteFile) -> str:
+def _file_text(step: WriteFile) -> str:
     path = step.display_path or step.path
     if step.link_target is not None:
         return f"remove the link {path}" if step.after is None else f"link {path} to {step.link_target}"
@@ -85,17 +85,17 @@ def _file_words(step: WriteFile) -> str:
     return f"edit {path}"
 
 
-def _unit_words(step: UnitAction) -> str:
+def _unit_text(step: UnitAction) -> str:
     if step.verb == "reset-failed":
         mark = "; an undo does not bring that mark back"
-        return f"clear the failures of {step.unit} (systemctl reset-failed{mark})" + _detail(step.describe)
+        return f"clear the failures of {step.unit} (systemctl reset-failed{mark})" + _detail_text(step.describe)
     verb = {"enable": "enable at boot", "disable": "disable at boot"}.get(step.verb, step.verb)
     pid = f"main process {step.main_pid}" if step.main_pid and step.verb in ("stop", "restart") else ""
     shares = "it reads the same file" if step.along else ""
-    return f"{verb} {step.unit}" + _detail(", ".join(part for part in (shares, pid, step.describe) if part))
+    return f"{verb} {step.unit}" + _detail_text(", ".join(part for part in (shares, pid, step.describe) if part))
 
 
-def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) -> str:
+def _network_text(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) -> str:
     if isinstance(step, RemoveRoute):
         where = f" of container {step.container}" if step.container else ""
         return f"delete the {step.way} route to {step.prefix}{where}"
@@ -112,19 +112,19 @@ def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) 
     return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}{whose}: {step.rule}"
 
 
-def _program_words(step: ProgramAction) -> str:
+def _program_text(step: ProgramAction) -> str:
     pid = f"process {step.main_pid}" if step.main_pid and step.verb != "start" else ""
-    detail = _detail(", ".join(part for part in (pid, step.describe) if part))
+    detail = _detail_text(", ".join(part for part in (pid, step.describe) if part))
     if step.verb == "update":
         return f"let supervisord read its files again and run {step.group} with them (supervisorctl update)" + detail
     return f"{step.verb} {step.program} (supervisorctl)" + detail
 
 
-def _detail(text: str) -> str:
+def _detail_text(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _address(step: WaitForListener) -> str:
+def _address_text(step: WaitForListener) -> str:
     if step.unix is not None:
         return step.unix
     return f"[{step.host}]:{step.port}" if ":" in step.host else f"{step.host}:{step.port}"
@@ -143,15 +143,15 @@ def _file_diff(step: WriteFile) -> Iterator[str]:
     if step.link_target is not None:
         yield from _link_diff(step, path)
         return
-    before, after = (_lines(step.path, data, step.mask) for data in (step.before, step.after))
+    before, after = (_masked_lines(step.path, data, step.mask) for data in (step.before, step.after))
     import difflib  # only where something is to be changed
 
-    hunks = list(difflib.unified_diff(_ended(step.before), _ended(step.after), lineterm=""))[2:]
+    hunks = list(difflib.unified_diff(_raw_lines(step.before), _raw_lines(step.after), lineterm=""))[2:]
     yield f"--- {old}"
     yield f"+++ {new}"
     if step.meta is not None and (step.before is None or step.before == step.after):
         yield f"# mode {step.meta.mode & 0o7777:04o}, owner {step.meta.uid}:{step.meta.gid}"
-    yield from _shown(hunks, before, after)
+    yield from _masked_hunks(hunks, before, after)
 
 
 def _link_diff(step: WriteFile, path: str) -> Iterator[str]:
@@ -161,7 +161,7 @@ def _link_diff(step: WriteFile, path: str) -> Iterator[str]:
     yield f"{'-' if removed else '+'}link to {printable(step.link_target or '')}"
 
 
-def _shown(hunks: list[str], before: list[str], after: list[str]) -> Iterator[str]:
+def _masked_hunks(hunks: list[str], before: list[str], after: list[str]) -> Iterator[str]:
     """The hunks with each raw line replaced by its masked twin: compared as they are, shown as they may be."""
     old = new = 0
     for hunk in hunks:
@@ -188,14 +188,14 @@ def _hunk_starts(hunk: str) -> tuple[int, int]:
 _NO_NEWLINE = "\0"     # marks a last line without its newline, so that it differs from one that has it
 
 
-def _ended(data: bytes | None) -> list[str]:
+def _raw_lines(data: bytes | None) -> list[str]:
     """The raw lines as text that compares exactly."""
     lines = (data or b"").decode("utf-8", "surrogateescape").split("\n")
     last = lines.pop()
     return [*lines, last + _NO_NEWLINE] if last else lines
 
 
-def _lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
+def _masked_lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
     """As many lines without what the kind of file and more than one line tell; each is still to be masked by itself."""
     from fixer.redaction.all_files import redact_file  # only where a diff is shown
 
@@ -216,15 +216,16 @@ _KINDS: Mapping[str, type[Step]] = {
                  SignalProcess, StartNginx, WaitForListener, ChangeRule, NetworkAction, SetBoolean,
                  RemoveRoute, ProgramAction)
 }
-_NEVER = frozenset({"before", "after", "mask"})      # bytes of files; the journal's pre, post and blob stand for them
-_TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases", "addresses"})
-_METAS = frozenset({"meta", "expect_meta"})
+# bytes of files; the journal's pre, post and blob stand for them
+_BYTE_FIELDS = frozenset({"before", "after", "mask"})
+_TUPLE_FIELDS = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases", "addresses"})
+_META_FIELDS = frozenset({"meta", "expect_meta"})
 
 
 def step_to_json(step: Step) -> str:
     """One line of ASCII: the kind and its fields; no byte of a file, no secret."""
     fields: dict[str, object] = {"kind": type(step).__name__}
-    never = frozenset[str]() if isinstance(step, ChangeRule) else _NEVER
+    never = frozenset[str]() if isinstance(step, ChangeRule) else _BYTE_FIELDS
     import dataclasses  # only for the journal
 
     for field in dataclasses.fields(step):
@@ -252,17 +253,17 @@ def step_from_json(text: str) -> Step:
     values: dict[str, object] = {"before": None, "after": None} if kind is WriteFile else {}
     for name, value in fields.items():
         if name in known:      # a field of a newer version is no reason to refuse an undo
-            values[name] = _revive(name, value)
+            values[name] = _parse_field(name, value)
     try:
         return kind(**values)  # type: ignore[arg-type]
     except TypeError as missing:
         raise ValueError(str(missing)) from missing
 
 
-def _revive(name: str, value: object) -> object:
-    if name in _METAS and isinstance(value, dict):
+def _parse_field(name: str, value: object) -> object:
+    if name in _META_FIELDS and isinstance(value, dict):
         return FileMeta(**{**value, "acl": bytes.fromhex(value.get("acl", ""))})
-    if name in _TUPLES and isinstance(value, list):
+    if name in _TUPLE_FIELDS and isinstance(value, list):
         return tuple(value)
     return value
 

@@ -45,7 +45,7 @@ _SQL = regex(
     r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"
     r"(?P<value>(?:(?!(?P=q)).){1,4096})", re.IGNORECASE,
 )
-MADE_UP = regex(
+TOKEN_SHAPE = regex(
     r"(?P<npm>\bnpm_[A-Za-z0-9]{30,})|(?P<sendgrid>\bSG\.[\w-]{16,}\.[\w-]{16,})|(?P<pypi>\bpypi-[\w-]{20,})"
     r"|(?P<openai>\bsk-(?=[\w-]{0,200}\d)[\w-]{20,})|(?P<vault>\bhv[sb]\.[\w-]{20,})|(?P<digitalocean>\bdo[opr]_v1_[0-9a-f]{40,})"
     r"|(?P<docker>\bdckr_pat_[\w-]{20,})|(?P<google>\bya29\.[\w-]{20,})|(?P<slack>\bxapp-[\w-]{16,})|(?P<stripe>\bwhsec_[\w+/=]{20,})"
@@ -59,7 +59,7 @@ MADE_UP = regex(
     r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
     r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})"
 )
-MADE_UP_STARTS = (
+TOKEN_STARTS = (
     "npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
     "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$", "$argon2",
     "$1$", "sq0", ":APA91b", "GOCSPX-", "shp", "key-", "SK", "gl", "ATATT3", "hf_", "NRAK-", "dapi", "pscale_", "sbp_",
@@ -68,7 +68,7 @@ MADE_UP_STARTS = (
 _TOOLS = ("mysql", "mariadb", "sshpass", "redis-cli", "curl", "wget", "http")
 
 
-def hide_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hide: str) -> str:
+def mask_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hide: str) -> str:
     """A text of any size: no shape takes two lines, so that only lines with one of its beginnings are searched."""
     there = [start for start in starts if start in text]
     if not there:
@@ -77,41 +77,41 @@ def hide_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hi
     return "\n".join(shape.sub(hide, line) if any(s in line for s in there) else line for line in lines)
 
 
-def hide_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
+def mask_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
     """The line without what its place gives away; `is_secret` judges the names of variables."""
     if "://" in body and "@" in body:
         body = _URL.sub(lambda m: f"{m['head']}{m['user']}:[redacted: password]@", body)
         body = _USERINFO.sub("[redacted: token]", body)
     if "=" in body:
         if "?" in body or "&" in body:
-            body = _QUERY.sub(_argument("query"), body)
+            body = _QUERY.sub(_mask_unless_variable("query"), body)
         if "input_value=" in body:
-            body = _INPUT.sub(_argument("value"), body)
+            body = _INPUT.sub(_mask_unless_variable("value"), body)
     if "sess" in body.lower() or "connect.sid" in body:
-        body = _SESSION.sub(_argument("session"), body)
+        body = _SESSION.sub(_mask_unless_variable("session"), body)
     if (" -" in body or '"-' in body or "'-" in body) and any(tool in body for tool in _TOOLS):
-        body = _TOOL.sub(_argument("password"), body)
+        body = _TOOL.sub(_mask_unless_variable("password"), body)
     if "</" in body:
-        body = _MARKUP.sub(_named(is_secret), body)
+        body = _MARKUP.sub(_mask_if_secret_name(is_secret), body)
     if "'" in body or '"' in body:
         lower = body.lower()
         if "identified" in lower or "password" in lower:
-            body = _SQL.sub(_argument("password"), body)
+            body = _SQL.sub(_mask_unless_variable("password"), body)
     if "${" in body:
-        body = _DEFAULT.sub(_named(is_secret), body)
+        body = _DEFAULT.sub(_mask_if_secret_name(is_secret), body)
     if "'," in body or '",' in body or "']" in body or '"]' in body:
-        body = _PAIR.sub(_paired(is_secret), body)
-    if any(start in body for start in MADE_UP_STARTS):
-        body = MADE_UP.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
+        body = _PAIR.sub(_mask_pair(is_secret), body)
+    if any(start in body for start in TOKEN_STARTS):
+        body = TOKEN_SHAPE.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
     return body
 
 
-def _argument(kind: str) -> Callable[[re.Match[str]], str]:
+def _mask_unless_variable(kind: str) -> Callable[[re.Match[str]], str]:
     """Anything in that place, but what is hidden already and a variable that only names it."""
     return lambda m: m[0] if m["value"].startswith(("[redacted", "$")) else f"{m['head']}[redacted: {kind}]"
 
 
-def _named(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
+def _mask_if_secret_name(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
     def hide(match: re.Match[str]) -> str:
         if not is_secret(match["name"]) or match["value"].startswith("[redacted"):
             return match[0]
@@ -123,9 +123,9 @@ def _named(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
-def _paired(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
+def _mask_pair(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
     """A name and a value beside it, not two names beside each other (`('body', 'password')`)."""
-    hide = _named(lambda name: is_secret(name) or name.lower() in _HEADERS)
+    hide = _mask_if_secret_name(lambda name: is_secret(name) or name.lower() in _HEADERS)
 
     def judged(match: re.Match[str]) -> str:
         value = match["value"]
@@ -136,17 +136,17 @@ def _paired(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
 
 
 # Secrets told by the words or lines around them: sentences, .netrc, .pgpass, PuTTY's keys, calls that log in. Pure.
-_WORD = r"pass(?:word|wd|phrase|code)"
-_SAYS = (r"(?:\s{1,4}(?:for|of)\s{1,4}\S{1,80})?"
+_CREDENTIAL_WORD = r"pass(?:word|wd|phrase|code)"
+_LINKING_WORDS = (r"(?:\s{1,4}(?:for|of)\s{1,4}\S{1,80})?"
          r"(?P<is>\s{1,4}(?:(?:is|was|to|now|changed|set|reset|updated)\s{1,4}){1,3}|\s{1,4})")
-_SENTENCE = regex(rf"(?P<head>\b{_WORD}{_SAYS})(?P<q>[\"']?)"
+_SENTENCE = regex(rf"(?P<head>\b{_CREDENTIAL_WORD}{_LINKING_WORDS})(?P<q>[\"']?)"
                   r"(?P<value>[^\s\"'`,;()<>{}\[\]]+)(?P<end>(?P=q))", re.IGNORECASE)
 _KEY_IS = regex(r"(?P<head>\b(?:token|secret|api[ -]?key|access[ -]?key|credential)\s{1,4}"
                 r"(?P<is>(?:is|was|=)\s{1,4})?[\"']?)"
                 r"(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE)
 _PHRASE = regex(r"(?P<head>\b(?:passphrase(?:\s{1,4}(?:is|was|to))?|password\s{1,4}(?:is|was))\s{1,4}(?P<q>[\"']))"
                 r"(?P<value>[^\s\"']+(?:\s[^\s\"']+){2,20})(?=(?P=q))", re.IGNORECASE)
-_KNOWN = regex(r"(?:sha|md|bcrypt|pbkdf|argon|scrypt|utf|base|oauth|http|ssh|ntlm|v)-?\d|"
+_KNOWN_NAMES = regex(r"(?:sha|md|bcrypt|pbkdf|argon|scrypt|utf|base|oauth|http|ssh|ntlm|v)-?\d|"
                r"\d+[a-z]{0,3}$|\d+[-.]\D|\[redacted|[$/.*%&<-]",
                re.IGNORECASE)
 _NUMBERED = regex(r"[A-Za-z]+[-_]?\d{1,2}$|\w+[._=:(@/\\]\w|.*[:/(=]")
@@ -171,7 +171,7 @@ _PUTTY = regex(r"^(Private-Lines:[ \t]*(\d{1,3})[ \t]*\r?\n)((?:[A-Za-z0-9+/=]+\
 _MAC = regex(r"(?P<head>\bPrivate-(?:MAC|Hash):\s*)(?P<value>[0-9a-f]{8,})")
 
 
-def hide_blocks(text: str) -> str:
+def mask_blocks(text: str) -> str:
     """What takes several lines: as many are left."""
     if "Private-Lines:" in text:
         text = _PUTTY.sub(lambda m: m[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", m[3]), text)
@@ -180,51 +180,51 @@ def hide_blocks(text: str) -> str:
     return text
 
 
-def hide_told(body: str) -> str:
+def mask_prose(body: str) -> str:
     """One line."""
     lower = body.lower()
     if "pass" in lower:
-        body = _PHRASE.sub(_hidden("passphrase"), body)
-        body = _LOGIN.sub(_of_login, body)
-        body = _SENTENCE.sub(_of_sentence, body)
+        body = _PHRASE.sub(_mask_prose_value("passphrase"), body)
+        body = _LOGIN.sub(_mask_login, body)
+        body = _SENTENCE.sub(_mask_sentence, body)
     if "token" in lower or "secret" in lower or "key" in lower or "credential" in lower:
-        body = _KEY_IS.sub(_of_key, body)
+        body = _KEY_IS.sub(_mask_key, body)
     if body.count(":") >= 4:
-        body = _PGPASS.sub(_hidden("password"), body)
+        body = _PGPASS.sub(_mask_prose_value("password"), body)
     if "auth" in lower or ".login(" in lower:
         body = _CALL.sub(lambda m: f"{m['head']}{m['user']}[redacted: password]", body)
-        body = _MAIL.sub(_hidden("password"), body)
+        body = _MAIL.sub(_mask_prose_value("password"), body)
     if "Private-" in body:
-        body = _MAC.sub(_hidden("private key"), body)
+        body = _MAC.sub(_mask_prose_value("private key"), body)
     return body
 
 
-def _hidden(kind: str) -> Callable[[re.Match[str]], str]:
+def _mask_prose_value(kind: str) -> Callable[[re.Match[str]], str]:
     return lambda m: m[0] if m["value"].startswith(("[redacted", "$")) else f"{m['head']}[redacted: {kind}]"
 
 
-def _of_login(match: re.Match[str]) -> str:
+def _mask_login(match: re.Match[str]) -> str:
     value = match["value"]
-    if value.startswith("[redacted") or not (match["netrc"] or _is_made_up(value, 6)):
+    if value.startswith("[redacted") or not (match["netrc"] or _is_random_text(value, 6)):
         return match[0]
     return f"{match['head']}[redacted: password]"
 
 
-def _of_sentence(match: re.Match[str]) -> str:
+def _mask_sentence(match: re.Match[str]) -> str:
     """`password is X` and `password 'X'` say that it is one; of `password X` it takes a longer word to be sure."""
     value = match["value"].rstrip(".:!?") if not match["q"] else match["value"]
     said = bool(match["is"].strip()) or bool(match["q"] and match["end"])
-    sure = _is_made_up(value, 6) if said else _is_made_up(value, 8) and not _NUMBERED.match(value)
+    sure = _is_random_text(value, 6) if said else _is_random_text(value, 8) and not _NUMBERED.match(value)
     rest = match["value"][len(value):]
     return f"{match['head']}{match['q']}[redacted: password]{rest}{match['end']}" if sure else match[0]
 
 
-def _of_key(match: re.Match[str]) -> str:
-    sure = _is_made_up(match["value"], 12 if match["is"] else 20)
+def _mask_key(match: re.Match[str]) -> str:
+    sure = _is_random_text(match["value"], 12 if match["is"] else 20)
     return f"{match['head']}[redacted: key]" if sure else match[0]
 
 
-def _is_made_up(word: str, least: int) -> bool:
+def _is_random_text(word: str, least: int) -> bool:
     """Letters and digits in one word that is no name of a method, no length and no path."""
     mixed = any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
-    return mixed and len(word) >= least and not _KNOWN.match(word)
+    return mixed and len(word) >= least and not _KNOWN_NAMES.match(word)

@@ -6,13 +6,13 @@ import re
 import unicodedata
 
 from fixer.lazy.regex import regex
-from fixer.redaction.patterns import MADE_UP, MADE_UP_STARTS, hide_blocks, hide_in_lines, hide_shapes, hide_told
+from fixer.redaction.patterns import TOKEN_SHAPE, TOKEN_STARTS, mask_blocks, mask_in_lines, mask_prose, mask_shapes
 
-TELLING_WORDS = (
+MASKED_NAME_PARTS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
     r"|ACCOUNT_?KEY|SESSION_?ID|JWT|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
 )
-_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{TELLING_WORDS})[A-Z0-9]*|KEY|PW)(?:$|[_.-])", re.IGNORECASE)
+_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{MASKED_NAME_PARTS})[A-Z0-9]*|KEY|PW)(?:$|[_.-])", re.IGNORECASE)
 _PLAIN_NAME = regex(
     r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
     r"|^PassEnvironment$|^(?:proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass$|^proxy_cookie",
@@ -61,7 +61,7 @@ _PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*P
 _LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)(?!/)[A-Za-z0-9+/]{40,}={0,2}\s*$")
 _KEY_END = regex(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _KEY_LINE = regex(r"((?:.*[\s:|\"'])?)[A-Za-z0-9+/=]{8,}\r?$")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def is_secret_name(name: str) -> bool:
@@ -77,11 +77,11 @@ def redact_text(text: str) -> str:
 def redact_blocks(text: str) -> str:
     """Only what takes several lines; what a line tells by itself `redact_text` hides, also line by line after this."""
     if "PRIVATE KEY-----" in text:
-        text = _PEM.sub(_hide_key, _hide_tail(text))
-    return hide_blocks(text)
+        text = _PEM.sub(_mask_key, _mask_key_tail(text))
+    return mask_blocks(text)
 
 
-def _hide_tail(text: str) -> str:
+def _mask_key_tail(text: str) -> str:
     """The lines of a key that began before what was read begins."""
     end = text.find("-----END ")
     if end < 0 or -1 < text.find("-----BEGIN ") < end or not _KEY_END.match(text, end):
@@ -94,14 +94,14 @@ def _hide_tail(text: str) -> str:
     return "\n".join(lines) + text[end:]
 
 
-def _hide_key(match: re.Match[str]) -> str:
+def _mask_key(match: re.Match[str]) -> str:
     return match[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", match[2]) + match[3]
 
 
 def redact_shapes(text: str) -> str:
     """Only what says by itself that it is a key; marked as one word."""
     hide = "[redacted]"
-    return hide_in_lines(hide_in_lines(text, _SHAPE, _SHAPE_STARTS, hide), MADE_UP, MADE_UP_STARTS, hide)
+    return mask_in_lines(mask_in_lines(text, _SHAPE, _SHAPE_STARTS, hide), TOKEN_SHAPE, TOKEN_STARTS, hide)
 
 
 def _redact_line(line: str) -> str:
@@ -109,16 +109,16 @@ def _redact_line(line: str) -> str:
     end = line[len(body):]
     if len(body) >= 40 and _LINE_OF_KEY.match(body):
         return "[redacted: key]" + end
-    body = hide_shapes(body, is_secret_name)
-    body = _HEADER.sub(_hide_header, body)
+    body = mask_shapes(body, is_secret_name)
+    body = _HEADER.sub(_mask_header, body)
     body = _SHAPE.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
-    body = _OPTION.sub(_hide_option, body)
+    body = _OPTION.sub(_mask_option, body)
     body = _USER.sub(lambda m: f"{m['head']}[redacted: password]", body)
     body = _SET.sub(lambda m: f"{m['head']}[redacted: {m['name']}]" if is_secret_name(m["name"]) else m[0], body)
-    return _hide_assignments(hide_told(body)) + end
+    return _mask_assignments(mask_prose(body)) + end
 
 
-def _hide_option(match: re.Match[str]) -> str:
+def _mask_option(match: re.Match[str]) -> str:
     """A word that looks made up, not one of a sentence about the option."""
     value = match["value"].strip("\"'")
     if value.startswith(("[redacted", "$")) or (value.isalpha() and value.islower() and not match["list"]):
@@ -126,7 +126,7 @@ def _hide_option(match: re.Match[str]) -> str:
     return f"{match['head']}[redacted: argument]"
 
 
-def _hide_header(match: re.Match[str]) -> str:
+def _mask_header(match: re.Match[str]) -> str:
     value = match["value"]
     if value.startswith(("$", '"$', "'$", "[redacted", '"[redacted', "'[redacted")) or value in ("{", "}"):
         return match[0]        # nginx passes a variable on: no secret stands here
@@ -134,7 +134,7 @@ def _hide_header(match: re.Match[str]) -> str:
     return f"{match['head']}[redacted: {name}]"
 
 
-def _hide_assignments(body: str) -> str:
+def _mask_assignments(body: str) -> str:
     parts: list[str] = []
     at = 0
     while match := _ASSIGNMENT.search(body, at):
@@ -179,7 +179,7 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(c) if c != "\t" and unicodedata.category(c) in _HIDDEN else c for c in text)
+    return "".join(_escape(c) if c != "\t" and unicodedata.category(c) in _INVISIBLE_CATEGORIES else c for c in text)
 
 
 def _escape(char: str) -> str:

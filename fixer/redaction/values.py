@@ -19,7 +19,7 @@ _VARIABLE = regex(rb"(?<![^\s\"'])([A-Z_][A-Z0-9_]{0,80})=(?!\[redacted)(\"(?:[^
 MARK = "[redacted: value]"
 
 
-def mark(kind: str) -> str:
+def secret_mark(kind: str) -> str:
     """What stands where a secret was."""
     return f"[redacted: {kind}]"
 
@@ -47,10 +47,10 @@ def redact_lines(name: bytes, value: bytes) -> bytes:
 
 def redact_variables(data: bytes) -> bytes:
     """Commands with variables set in front of a program: their values go. One word each, as it was."""
-    return _VARIABLE.sub(lambda m: m[1] + b"=" + one_word(redact_raw(m[1], m[2])), data)
+    return _VARIABLE.sub(lambda m: m[1] + b"=" + without_blank_mark(redact_raw(m[1], m[2])), data)
 
 
-def one_word(value: bytes) -> bytes:
+def without_blank_mark(value: bytes) -> bytes:
     """A mark holds a blank, so a bare word of it would fall apart into two."""
     return value.replace(MARK.encode(), b"[redacted:value]")
 
@@ -68,26 +68,26 @@ _TOOLS = (
     (regex(r"curl$"), ("-b", True, True, False)), (regex(r"curl$"), ("--cookie", True, False, False)),
     (regex(r"mongo(?:sh)?$"), ("-p", True, True, False)), (regex(r"openssl$"), ("-k", True, False, False)),
 )
-_FRONT = 6      # words in which the tool is looked for: `sudo -u x mysql …`
+_SEARCHED_ARGUMENTS = 6      # words in which the tool is looked for: `sudo -u x mysql …`
 
 
 def redact_argv(argv: list[str]) -> list[str]:
     """The words of a command, as many as before."""
-    names = [word.rpartition("/")[2] for word in argv[:_FRONT]]
+    names = [word.rpartition("/")[2] for word in argv[:_SEARCHED_ARGUMENTS]]
     known = [rule for tool, rule in _TOOLS if any(map(tool.match, names))]
     out: list[str] = []
     before = ""
     for word in argv:
         if _SECRET_FLAG.match(before) and not word.startswith("-"):
-            out.append(mark("argument"))
+            out.append(secret_mark("argument"))
         else:
-            hidden = next((said for rule in known if (said := _of_tool(before, word, rule))), "")
-            out.append(hidden or _of_word(word))
+            hidden = next((said for rule in known if (said := _mask_tool_argument(before, word, rule))), "")
+            out.append(hidden or _mask_argument(word))
         before = word
     return out
 
 
-def _of_tool(before: str, word: str, rule: tuple[str, bool, bool, bool]) -> str:
+def _mask_tool_argument(before: str, word: str, rule: tuple[str, bool, bool, bool]) -> str:
     """The word with its secret hidden, where it is the value of that flag or is joined to it; else nothing."""
     flag, apart, joined, user = rule
     if apart and before == flag:
@@ -98,13 +98,13 @@ def _of_tool(before: str, word: str, rule: tuple[str, bool, bool, bool]) -> str:
         return ""
     if user:
         name, colon, _ = word.partition(":")
-        return f"{name}:{mark('argument')}" if colon else ""
-    return head + mark("argument")
+        return f"{name}:{secret_mark('argument')}" if colon else ""
+    return head + secret_mark("argument")
 
 
-def _of_word(word: str) -> str:
+def _mask_argument(word: str) -> str:
     if word.startswith("--env="):
-        return "--env=" + _of_word(word.removeprefix("--env="))
+        return "--env=" + _mask_argument(word.removeprefix("--env="))
     return redact_text(redact_variables(word.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape"))
 
 
@@ -121,16 +121,16 @@ _ENTRY = regex(
 def redact_code(data: bytes) -> bytes:
     """The same text; names stay, and values that say an address, a port or a number."""
     if b"raw_env" in data:
-        data = _RAW_ENV.sub(lambda m: m[1] + _PAIR.sub(_pair, m[2]), data)
+        data = _RAW_ENV.sub(lambda m: m[1] + _PAIR.sub(_mask_pair, m[2]), data)
     if b"env" in data:
-        data = _ENV.sub(lambda m: m[1] + _ENTRY.sub(_entry, m[2]), data)
+        data = _ENV.sub(lambda m: m[1] + _ENTRY.sub(_mask_entry, m[2]), data)
     return data
 
 
-def _pair(match: re.Match[bytes]) -> bytes:
+def _mask_pair(match: re.Match[bytes]) -> bytes:
     return match[1] + match[2] + redact_lines(match[2][:-1], match[3]) + match[4]
 
 
-def _entry(match: re.Match[bytes]) -> bytes:
+def _mask_entry(match: re.Match[bytes]) -> bytes:
     quote, value = match[3][:1], match[3][1:-1]
     return match[1] + quote + redact_lines(match[2], value) + quote

@@ -22,40 +22,41 @@ from fixer.model.snapshot import Endpoint, ProbeResult, RouteFacts, Snapshot
 from fixer.redaction.secrets import redact_text
 
 
-def report_of(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float, notes: tuple[str, ...] = ()) -> Report:
+def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float,
+                 notes: tuple[str, ...] = ()) -> Report:
     """The report of one look at a target."""
     health = {entry.route: entry for entry in diagnosis.health}
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
     return Report(
         SCHEMA_VERSION, str(snapshot.target), diagnosis.verdict, round(duration_ms, 1),
-        routes=tuple(_route(facts, endpoints, health.get(facts.route.id)) for facts in snapshot.routes),
-        findings=tuple(_finding(finding) for finding in diagnosis.findings),
-        checks=tuple(_check(check) for check in diagnosis.checks),
+        routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id)) for facts in snapshot.routes),
+        findings=tuple(_finding_report(finding) for finding in diagnosis.findings),
+        checks=tuple(_check_report(check) for check in diagnosis.checks),
         notes=tuple(dict.fromkeys((*notes, *snapshot.notes, *diagnosis.notes))),
     )
 
 
-def _route(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHealth | None) -> RouteReport:
+def _route_report(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHealth | None) -> RouteReport:
     route = facts.route
     return RouteReport(
         route.id, route.listen_text, route.server_names, route.location,
         SourceRef(route.source.file, route.source.line),
-        endpoints=tuple(dict.fromkeys(_address(endpoints[name]) for name in facts.endpoints if name in endpoints)),
-        probe=_worst(facts.probes.value) if isinstance(facts.probes, Known) else None,
+        endpoints=tuple(dict.fromkeys(_address_text(endpoints[name]) for name in facts.endpoints if name in endpoints)),
+        probe=_worst_probe(facts.probes.value) if isinstance(facts.probes, Known) else None,
         state=health.state if health else "unknown",
         reason=health.reason if health else "",
         scheme=route.listen_scheme,
     )
 
 
-def _address(endpoint: Endpoint) -> str:
+def _address_text(endpoint: Endpoint) -> str:
     if endpoint.unix is not None:
         return f"unix:{endpoint.unix}"
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return f"{host}:{endpoint.port}"
 
 
-def _worst(probes: tuple[ProbeResult, ...]) -> ProbeReport | None:
+def _worst_probe(probes: tuple[ProbeResult, ...]) -> ProbeReport | None:
     """The probe that says most: one without an answer, else the highest status."""
     if not probes:
         return None
@@ -63,17 +64,18 @@ def _worst(probes: tuple[ProbeResult, ...]) -> ProbeReport | None:
     return ProbeReport(worst.status, round(worst.ms, 1), worst.error)
 
 
-def _finding(finding: Finding) -> FindingReport:
+def _finding_report(finding: Finding) -> FindingReport:
     return FindingReport(
         finding.cause, finding.variant, finding.role, finding.confidence, redact_text(finding.summary),
-        finding.routes, finding.service, finding.node, tuple(_shown(evidence) for evidence in finding.evidence),
+        finding.routes, finding.service, finding.node,
+        tuple(_masked_evidence(evidence) for evidence in finding.evidence),
         repairs=tuple(repair_report(repair) for repair in finding.repairs),
         detail=tuple(redact_text(line) for line in finding.detail),
     )
 
 
 @cache
-def _shown(evidence: Evidence) -> Evidence:
+def _masked_evidence(evidence: Evidence) -> Evidence:
     """Evidence as it may be printed: what a bundle would hide is hidden here too, by the same rules."""
     text = evidence.text
     if evidence.source == "nginx-config":
@@ -92,22 +94,22 @@ def repair_report(repair: Repair) -> RepairReport:
         repair.id, repair.risk, redact_text(repair.summary),
         steps=steps or ((redact_text(repair.manual),) if repair.manual else ()),
         diff=diff_of(repair.steps),
-        needs=tuple(_need(need) for need in repair.needs),
+        needs=tuple(_need_report(need) for need in repair.needs),
         waits=repair.waits,
     )
 
 
-def _need(need: Need) -> NeedReport:
+def _need_report(need: Need) -> NeedReport:
     default = None if need.kind == "secret" else need.default
     return NeedReport(need.key, need.kind, need.why, need.choices, default)
 
 
-def _check(check: Check) -> CheckReport:
+def _check_report(check: Check) -> CheckReport:
     match check.verdict:
         case Found(findings):
-            evidence = tuple(_shown(evidence) for finding in findings for evidence in finding.evidence)
+            evidence = tuple(_masked_evidence(evidence) for finding in findings for evidence in finding.evidence)
             return CheckReport(check.cause, "found", evidence, ())
         case RuledOut(evidence):
-            return CheckReport(check.cause, "ruled-out", tuple(_shown(each) for each in evidence), ())
+            return CheckReport(check.cause, "ruled-out", tuple(_masked_evidence(each) for each in evidence), ())
         case verdict:
             return CheckReport(check.cause, "undetermined", (), verdict.missing)

@@ -8,10 +8,10 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from fixer.model.report import (
-    AcceptedReport,
     CatalogueReport,
     Failure,
     HistoryReport,
+    IgnoreReport,
     LearnReport,
     Proof,
     RepairResult,
@@ -22,61 +22,61 @@ from fixer.model.report import (
 Schema: TypeAlias = "dict[str, Any]"     # JSON Schema is open by nature: its keywords are its own types
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PLAIN: Mapping[object, Schema] = {
+_PLAIN_SCHEMAS: Mapping[object, Schema] = {
     str: {"type": "string"}, int: {"type": "integer"}, float: {"type": "number"},
     bool: {"type": "boolean"}, NoneType: {"type": "null"},
 }
 
 
-def schemas() -> dict[str, Schema]:
+def command_schemas() -> dict[str, Schema]:
     """One schema a command; each also allows the object that is printed on error."""
-    failure = _object(Failure)
+    failure = _object_schema(Failure)
     return {
         name: {"$schema": DIALECT, "title": f"fixer {name} --json", "anyOf": [schema, failure]}
         for name, schema in {
-            "diagnose": _object(Report),
-            "verify": _extended(_object(Report), {"proof": _list(_object(Proof))}),
-            "repair": _repair(),
-            "undo": _object(UndoResult),
-            "history": _object(HistoryReport),
-            "ignore": _object(AcceptedReport),
-            "causes": _object(CatalogueReport),
-            "learn": _object(LearnReport),
+            "diagnose": _object_schema(Report),
+            "verify": _extend_schema(_object_schema(Report), {"proof": _list_schema(_object_schema(Proof))}),
+            "repair": _repair_schema(),
+            "undo": _object_schema(UndoResult),
+            "history": _object_schema(HistoryReport),
+            "ignore": _object_schema(IgnoreReport),
+            "causes": _object_schema(CatalogueReport),
+            "learn": _object_schema(LearnReport),
         }.items()
     }
 
 
-def _repair() -> Schema:
-    report, result = _object(Report), _object(RepairResult)
+def _repair_schema() -> Schema:
+    report, result = _object_schema(Report), _object_schema(RepairResult)
     own = {key: value for key, value in result["properties"].items() if key != "exit_code"}
-    return _extended(report, own)
+    return _extend_schema(report, own)
 
 
-def _extended(schema: Schema, more: Schema) -> Schema:
+def _extend_schema(schema: Schema, more: Schema) -> Schema:
     properties = {**schema["properties"], **more}
     return {**schema, "properties": properties, "required": list(properties)}
 
 
-def _object(kind: type) -> Schema:
+def _object_schema(kind: type) -> Schema:
     hints = get_type_hints(kind)
     properties = {
-        field.name: _of(hints[field.name]) for field in fields(kind) if field.metadata.get("json", True)
+        field.name: _schema_of(hints[field.name]) for field in fields(kind) if field.metadata.get("json", True)
     }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _of(hint: Any) -> Schema:
+def _schema_of(hint: Any) -> Schema:
     origin = get_origin(hint)
     if origin is Literal:
         return {"enum": list(get_args(hint))}
     if origin is tuple:
-        return _list(_of(get_args(hint)[0]))
+        return _list_schema(_schema_of(get_args(hint)[0]))
     if origin in (Union, UnionType):
-        return {"anyOf": [_of(part) for part in get_args(hint)]}
+        return {"anyOf": [_schema_of(part) for part in get_args(hint)]}
     if is_dataclass(hint) and isinstance(hint, type):
-        return _object(hint)
-    return _PLAIN[hint]
+        return _object_schema(hint)
+    return _PLAIN_SCHEMAS[hint]
 
 
-def _list(items: Schema) -> Schema:
+def _list_schema(items: Schema) -> Schema:
     return {"type": "array", "items": items}

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from fixer.model.journal import RunSummary
 from fixer.model.report import (
-    NOT_ALL_BACK,
-    NOT_BACK,
-    AcceptedReport,
+    INCOMPLETE_UNDO_TEXT,
+    NOT_UNDONE_TEXT,
     CatalogueReport,
     HistoryReport,
+    IgnoreReport,
     LearnReport,
     OutcomeKind,
     Proof,
@@ -36,23 +36,23 @@ _PROOFS = {
     "backend-answers": "the backend answers",
     "route-answers": "the route answers through nginx",
 }
-_PARTLY = "the route is only in part well"
+_PARTLY_TEXT = "the route is only in part well"
 
 
 def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True) -> str:
     """How a repair ended: what was kept, what was withheld and why, how to take it back."""
     good = result.exit_code == 0
     said = _OUTCOMES[result.outcome]
-    if result.outcome == "rolled-back" and any(note.startswith(NOT_ALL_BACK) for note in result.after.notes):
+    if result.outcome == "rolled-back" and any(note.startswith(INCOMPLETE_UNDO_TEXT) for note in result.after.notes):
         said = "Tried, not better, and not everything could be taken back."
     title = f"{style.sign('✔' if good else '✗')} {said}"
     lines = [style.paint(title, "green" if good else "red")]
     if not good:
         lines += [f"  {line}" for line in headline(result.after, style)]
-    lines += _block("Done and kept", result.applied)
-    lines += _block(f"Withheld ({len(result.withheld)})", result.withheld)
+    lines += _block_lines("Done and kept", result.applied)
+    lines += _block_lines(f"Withheld ({len(result.withheld)})", result.withheld)
     for note in result.after.notes:
-        lines += _item(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}")
     if result.journal is not None:
         where = "" if result.target == "local" else f" {clean(result.target)}"
         sudo = "sudo " if result.target == "local" and root else ""    # the journal is of whoever repaired
@@ -66,18 +66,18 @@ def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
     lines = headline(result.report, style)
     width = max(len(text) for text in _PROOFS.values())
     for proof in result.proof:
-        lines += _proof(proof, style.sign("!" if proof.partly else signs[proof.state]), width, style)
+        lines += _proof_lines(proof, style.sign("!" if proof.partly else signs[proof.state]), width, style)
     for note in result.report.notes:
-        lines += _item(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
 
 
-def _proof(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
+def _proof_lines(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
     indent = width + 4 + style.sign_width
     said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
     first, *rest = wrap(said, WIDTH - indent)
     painted = style.paint(pad(sign, style.sign_width), "yellow" if proof.partly else _PROOF_COLOURS[proof.state])
-    name = _PARTLY if proof.partly else _PROOFS[proof.check]
+    name = _PARTLY_TEXT if proof.partly else _PROOFS[proof.check]
     return [f"  {painted} {pad(name, width)} {first}", *(" " * indent + line for line in rest)]
 
 
@@ -88,35 +88,37 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
         return "".join(f"{clean(note)}\n" for note in result.notes) or "nothing to undo\n"
     title = f"Run {clean(result.id)} taken back" if good else f"Run {clean(result.id)} taken back in part"
     lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
-    lines += _block("Put back", result.restored)
-    failed = tuple(conflict for conflict in result.conflicts if NOT_BACK in conflict)
-    lines += _block("Not taken back", tuple(conflict.replace(NOT_BACK, ": ") for conflict in failed))
-    lines += _block("Left as it is, somebody changed it since", tuple(c for c in result.conflicts if c not in failed))
-    lines += _block("Cannot come back, as said before it was done", result.irreversible)
+    lines += _block_lines("Put back", result.restored)
+    failed = tuple(conflict for conflict in result.conflicts if NOT_UNDONE_TEXT in conflict)
+    lines += _block_lines("Not taken back", tuple(conflict.replace(NOT_UNDONE_TEXT, ": ") for conflict in failed))
+    lines += _block_lines("Left as it is, somebody changed it since",
+                          tuple(c for c in result.conflicts if c not in failed))
+    lines += _block_lines("Cannot come back, as said before it was done", result.irreversible)
     for note in result.notes:
-        lines += _item(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
 
 
 def history_text(history: HistoryReport) -> str:
     """One run a line and its steps below it, the newest first."""
-    lines = [line for run in history.runs for line in _run(run)] or [f"No repair has run on {clean(history.target)}."]
+    lines = [line for run in history.runs
+             for line in _run_lines(run)] or [f"No repair has run on {clean(history.target)}."]
     for note in history.notes:
-        lines += _item(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
 
 
-def _run(run: RunSummary) -> list[str]:
+def _run_lines(run: RunSummary) -> list[str]:
     when = datetime.fromtimestamp(run.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     lines = [f"{clean(run.id)}  {when}  {run.state}  {clean(run.cause)}".rstrip()]
     for step in run.steps:
-        lines += _item(clean(step))
+        lines += _item_lines(clean(step))
     for conflict in run.conflicts:
-        lines += _item(f"left as it was: {clean(conflict)}")
+        lines += _item_lines(f"left as it was: {clean(conflict)}")
     return lines
 
 
-def accepted_text(report: AcceptedReport) -> str:
+def ignored_text(report: IgnoreReport) -> str:
     """One accepted finding an entry, with who answers for it."""
     if not report.accepted:
         return f"Nothing is accepted on {clean(report.target)}.\n"
@@ -124,9 +126,9 @@ def accepted_text(report: AcceptedReport) -> str:
     for entry in report.accepted:
         where = f" at {clean(entry.where)}" if entry.where else ""
         lines += [f"{clean(entry.id)}  {clean(entry.cause)}{where}, until {clean(entry.until)}, {clean(entry.owner)}"]
-        lines += _item(clean(entry.because), 6)
+        lines += _item_lines(clean(entry.because), 6)
     for note in report.notes:
-        lines += _item(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
 
 
@@ -147,14 +149,16 @@ def learned_text(result: LearnReport) -> str:
     """What is remembered, and what would have to be given by a person should it have to be started."""
     lines = [f"{len(result.services)} remembered in {clean(result.file)}"]
     for service in result.services:
-        lines += _item(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user {clean(service.user)}")
-        lines += _item(clean(service.command) or "its command holds a secret and is not kept")
+        lines += _item_lines(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user "
+                             f"{clean(service.user)}")
+        lines += _item_lines(clean(service.command) or "its command holds a secret and is not kept")
         if service.variables:
-            lines += _item(f"variables, by name only: {clean(', '.join(service.variables))}")
+            lines += _item_lines(f"variables, by name only: {clean(', '.join(service.variables))}")
         if service.unplaced:
-            lines += _item(f"found in no file: {clean(', '.join(service.unplaced))}")
+            lines += _item_lines(f"found in no file: {clean(', '.join(service.unplaced))}")
         if not service.readable:
-            lines += _item("its variables could not be read (that needs root, and in a container CAP_SYS_PTRACE): "
+            lines += _item_lines("its variables could not be read (that needs root, and in a container "
+                                 "CAP_SYS_PTRACE): "
                            "it could not be started from this")
     return "\n".join(lines) + "\n"
 
@@ -165,10 +169,10 @@ def failure_text(message: str, hint: str) -> str:
     return "\n".join([*lines, f"  {clean(hint)}"] if hint else lines) + "\n"
 
 
-def _block(title: str, items: tuple[str, ...]) -> list[str]:
-    return [f"  {title}:", *(line for item in items for line in _item(clean(item), 4))] if items else []
+def _block_lines(title: str, items: tuple[str, ...]) -> list[str]:
+    return [f"  {title}:", *(line for item in items for line in _item_lines(clean(item), 4))] if items else []
 
 
-def _item(text: str, indent: int = 2) -> list[str]:
+def _item_lines(text: str, indent: int = 2) -> list[str]:
     first, *rest = wrap(text, WIDTH - indent - 2)
     return [" " * indent + first, *(" " * (indent + 2) + line for line in rest)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.model.report import FindingReport, NeedReport, RepairReport
-from fixer.render.terminal_text import PLAIN, WIDTH, Style, cells, clean, clean_lines, pad, wrap
+from fixer.render.terminal_text import PLAIN, WIDTH, Style, clean, clean_lines, count_columns, pad, wrap
 
 SHOWN_DIFF = 14       # changed lines under a diagnosis; a plan shows all
 
@@ -13,24 +13,24 @@ def repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: 
     if not finding.repairs:
         return ["", "  No repair is known for this; what was seen above is what a person needs."]
     first, *others = finding.repairs
-    lines = ["", *_offer(first, target, style)]
-    lines += _changes(first.diff, style, limit=None if verbose else SHOWN_DIFF)
+    lines = ["", *_offer_lines(first, target, style)]
+    lines += _change_lines(first.diff, style, limit=None if verbose else SHOWN_DIFF)
     for other in others:
-        lines += _wrapped(f"Or, {other.risk}: {clean(other.summary)} (--only {clean(other.id)})", 2)
+        lines += _wrapped_lines(f"Or, {other.risk}: {clean(other.summary)} (--only {clean(other.id)})", 2)
     return lines
 
 
-def _offer(repair: RepairReport, target: str, style: Style) -> list[str]:
+def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
     if repair.waits:
-        return _wrapped(f"Repair: {clean(repair.summary)}", 2)
+        return _wrapped_lines(f"Repair: {clean(repair.summary)}", 2)
     if repair.risk == "manual":
-        lines = _wrapped(f"Repair, by hand: {clean(repair.summary)}", 2)
-        return [*lines, *(line for step in repair.steps for line in _paragraph(step))]
-    label, command = f"  Repair, {repair.risk}: {clean(repair.summary)}", _command(repair, target)
+        lines = _wrapped_lines(f"Repair, by hand: {clean(repair.summary)}", 2)
+        return [*lines, *(line for step in repair.steps for line in _paragraph_lines(step))]
+    label, command = f"  Repair, {repair.risk}: {clean(repair.summary)}", _command_text(repair, target)
     needs = [line for need in repair.needs for line in need_lines(need)]
-    if cells(label) + 2 + cells(command) <= WIDTH:
-        return [f"{pad(label, WIDTH - cells(command))}{style.paint(command, 'cyan')}", *needs]
-    return [*_wrapped(label.strip(), 2), *needs, *(style.paint(line, "cyan") for line in _command_lines(command))]
+    if count_columns(label) + 2 + count_columns(command) <= WIDTH:
+        return [f"{pad(label, WIDTH - count_columns(command))}{style.paint(command, 'cyan')}", *needs]
+    return [*_wrapped_lines(label.strip(), 2), *needs, *(style.paint(line, "cyan") for line in _command_lines(command))]
 
 
 def _command_lines(command: str) -> list[str]:
@@ -40,7 +40,7 @@ def _command_lines(command: str) -> list[str]:
     return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
-def _command(repair: RepairReport, target: str) -> str:
+def _command_text(repair: RepairReport, target: str) -> str:
     words = ["sudo fixer repair"] if target == "local" else ["fixer repair", clean(target)]
     if repair.risk == "disruptive":
         words.append("--max-risk disruptive")
@@ -55,10 +55,10 @@ def need_lines(need: NeedReport) -> list[str]:
         text += f" (one of {', '.join(clean(choice) for choice in need.choices)})"
     if need.default is not None:
         text += f" (default {clean(need.default)})"
-    return _wrapped(text, 4)
+    return _wrapped_lines(text, 4)
 
 
-def _changes(diff: str, style: Style, limit: int | None) -> list[str]:
+def _change_lines(diff: str, style: Style, limit: int | None) -> list[str]:
     """The changed lines of a diff, with the name of each file; what stands around them is in the plan."""
     raw = [line for line in clean_lines(diff.rstrip("\n")) if line.startswith(("+", "-"))]
     kept = [line for line, after in zip(raw, [*raw[1:], ""], strict=False)
@@ -98,10 +98,10 @@ def plan_lines(cause: str, repair: RepairReport, style: Style = PLAIN, warnings:
     return [*lines, *diff_lines(repair.diff, style)]
 
 
-def _paragraph(text: str) -> list[str]:
-    return [line for part in text.split("\n") for line in _wrapped(clean(part), 4)]
+def _paragraph_lines(text: str) -> list[str]:
+    return [line for part in text.split("\n") for line in _wrapped_lines(clean(part), 4)]
 
 
-def _wrapped(text: str, indent: int) -> list[str]:
+def _wrapped_lines(text: str, indent: int) -> list[str]:
     first, *rest = wrap(text, WIDTH - indent - 2)
     return [" " * indent + first, *(" " * (indent + 2) + line for line in rest)]

@@ -59,14 +59,14 @@ def clean_lines(text: str) -> list[str]:
     return [clean(line) for line in text.split("\n")]
 
 
-def cells(text: str) -> int:
+def count_columns(text: str) -> int:
     """How many columns a clean text takes."""
     if text.isascii():
         return len(text)
-    return sum(_cell(c) for c in text)
+    return sum(_column_width(c) for c in text)
 
 
-def _cell(char: str) -> int:
+def _column_width(char: str) -> int:
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
@@ -74,21 +74,22 @@ def _cell(char: str) -> int:
 
 def shorten(text: str, width: int, style: Style = PLAIN) -> str:
     """A clean text cut to `width` columns, with an ellipsis where it was cut."""
-    return text if cells(text) <= width else _head(text, width - cells(style.sign("…"))) + style.sign("…")
+    return text if count_columns(text) <= width else _cut_to_width(text, width - count_columns(
+        style.sign("…"))) + style.sign("…")
 
 
 def shorten_middle(text: str, width: int, style: Style = PLAIN) -> str:
     """A clean text cut to `width` columns in its middle: the end of a path says more than its middle."""
-    if cells(text) <= width:
+    if count_columns(text) <= width:
         return text
-    room = width - cells(style.sign("…"))
-    return _head(text, room // 3) + style.sign("…") + _head(text[::-1], room - room // 3)[::-1]
+    room = width - count_columns(style.sign("…"))
+    return _cut_to_width(text, room // 3) + style.sign("…") + _cut_to_width(text[::-1], room - room // 3)[::-1]
 
 
-def _head(text: str, width: int) -> str:
+def _cut_to_width(text: str, width: int) -> str:
     used = 0
     for index, char in enumerate(text):
-        used += _cell(char)
+        used += _column_width(char)
         if used > width:
             return text[:index]
     return text
@@ -100,13 +101,13 @@ def wrap(text: str, width: int) -> list[str]:
     line = ""
     for word in text.split():
         rest = word
-        if line and cells(line) + 1 + cells(rest) <= width:
+        if line and count_columns(line) + 1 + count_columns(rest) <= width:
             line = f"{line} {rest}"
             continue
         if line:
             lines.append(line)
-        while cells(rest) > width:
-            part = _head(rest, width) or rest[0]
+        while count_columns(rest) > width:
+            part = _cut_to_width(rest, width) or rest[0]
             lines.append(part)
             rest = rest[len(part):]
         line = rest
@@ -115,10 +116,10 @@ def wrap(text: str, width: int) -> list[str]:
 
 def pad(text: str, width: int) -> str:
     """A clean text filled with spaces to `width` columns."""
-    return text + " " * max(0, width - cells(text))
+    return text + " " * max(0, width - count_columns(text))
 
 
-def plain(text: str, style: Style) -> str:
+def plain_text(text: str, style: Style) -> str:
     """Our own wording without the symbols that the output cannot show."""
     if style.symbols:
         return text

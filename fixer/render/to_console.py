@@ -10,10 +10,10 @@ from fixer.render.terminal_text import (
     WIDTH,
     Colour,
     Style,
-    cells,
     clean,
+    count_columns,
     pad,
-    plain,
+    plain_text,
     shorten,
     shorten_middle,
     wrap,
@@ -33,36 +33,36 @@ def render(report: Report, style: Style = PLAIN, *, verbose: bool = False) -> st
     rest = [finding for finding in report.findings if finding.role not in ("root", "contributing")]
     lines = headline(report, style)
     for finding in main:
-        lines += ["", *_finding(finding, style, verbose=verbose)]
+        lines += ["", *_finding_lines(finding, style, verbose=verbose)]
     for finding in rest:
-        lines += ["", *_aside(finding, style, verbose=verbose)]
+        lines += ["", *_brief_finding_lines(finding, style, verbose=verbose)]
     if verbose:
-        lines += _all_checks(report.checks, style)
+        lines += _check_lines(report.checks, style)
     elif main or report.verdict != "healthy":
-        lines += _ruled_out(report.checks, style)
+        lines += _ruled_out_lines(report.checks, style)
     for finding in main:
         lines += repair_lines(finding, report.target, style, verbose=verbose)
-    lines += _notes(report.notes, style)
+    lines += _note_lines(report.notes, style)
     return "\n".join(lines) + "\n"
 
 
 def headline(report: Report, style: Style) -> list[str]:
     """What a visitor sees, one line a route: bad ones first; one line for all where everything is well."""
     if report.verdict == "healthy":
-        return [style.paint(f"{style.sign('✔')} {_all_well(report)}", "green")]
+        return [style.paint(f"{style.sign('✔')} {_all_healthy_text(report)}", "green")]
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
     if not bad:
         return [_verdict_line(report, style)]
     lines = [line for route in bad[:SHOWN_ROUTES] for line in _route_lines(route, style)]
     if len(bad) > SHOWN_ROUTES:
-        lines.append(f"  and {_count(len(bad) - SHOWN_ROUTES, 'more route')}")
+        lines.append(f"  and {_count_text(len(bad) - SHOWN_ROUTES, 'more route')}")
     return lines
 
 
-def _all_well(report: Report) -> str:
+def _all_healthy_text(report: Report) -> str:
     answered = sum(route.state == "ok" for route in report.routes)
     if answered:
-        well = f"{_count(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
+        well = f"{_count_text(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
         late = [route for route in report.routes if route.state == "unknown" and route.probe is not None]
         how = "could not be judged" if any(r.probe and r.probe.status for r in late) else "gave no answer in time"
         return f"{well}; {len(late)} {how} (see below)" if late else f"{well}; nothing to repair"
@@ -72,19 +72,19 @@ def _all_well(report: Report) -> str:
 def _verdict_line(report: Report, style: Style) -> str:
     match report.verdict:
         case "unknown":
-            return style.paint(f"{style.sign('?')} {_open(report)}", "yellow")
+            return style.paint(f"{style.sign('?')} {_unknown_text(report)}", "yellow")
         case "degraded":
             return style.paint(f"{style.sign('✗')} {clean(report.target)} fails for some requests", "yellow")
         case _:
             return style.paint(f"{style.sign('✗')} {clean(report.target)} is broken", "red")
 
 
-def _open(report: Report) -> str:
+def _unknown_text(report: Report) -> str:
     answered = sum(route.state == "ok" for route in report.routes)
     if not answered:
         return f"no route of {clean(report.target)} could be judged"
     late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
-    well = f"{_count(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
+    well = f"{_count_text(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
     return f"{well}; {late} gave no answer in time, and could not be judged"
 
 
@@ -97,7 +97,7 @@ def _route_lines(route: RouteReport, style: Style) -> list[str]:
 
 def _route_line(route: RouteReport) -> str:
     name = f"{clean(route.location)} on {clean(address_of(route))}"
-    return f"{name} {clean(route.reason) or _seen(route)}"
+    return f"{name} {clean(route.reason) or _route_state_text(route)}"
 
 
 def address_of(route: RouteReport) -> str:
@@ -110,7 +110,7 @@ def address_of(route: RouteReport) -> str:
     return f"{route.scheme}://{server or '_'}{'' if usual else f':{port}'}"
 
 
-def _seen(route: RouteReport) -> str:
+def _route_state_text(route: RouteReport) -> str:
     if route.probe is None:
         return "fails"
     if route.probe.status is None:
@@ -122,27 +122,28 @@ def _route_colour(route: RouteReport) -> Colour:
     return "yellow" if route.state == "degraded" else "red"
 
 
-def _finding(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
-    lines = [f"  {style.paint(name_of(finding), 'bold')} {style.sign('·')} {finding.confidence}{_role(finding, style)}"]
+def _finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
+    lines = [f"  {style.paint(cause_name(finding), 'bold')} {style.sign('·')} "
+             f"{finding.confidence}{_role_text(finding, style)}"]
     for text in (finding.summary, *finding.detail):
         lines += [f"  {line}" for line in wrap(clean(text), WIDTH - 2)]
     return [*lines, "", *evidence_lines(finding.evidence, style, verbose=verbose)]
 
 
-def name_of(finding: FindingReport) -> str:
+def cause_name(finding: FindingReport) -> str:
     """The cause, with its variant where that says more."""
     variant = finding.variant
     return clean(finding.cause if variant in (None, finding.cause) else f"{finding.cause} ({variant})")
 
 
-def _role(finding: FindingReport, style: Style) -> str:
+def _role_text(finding: FindingReport, style: Style) -> str:
     return "" if finding.role == "root" else f" {style.sign('·')} {finding.role}"
 
 
-def _aside(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
+def _brief_finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
     """A consequence or an advice: a line or two, its proof only when everything is asked for."""
     label = "So also" if finding.role == "consequence" else "Advice"
-    text = wrap(f"{label}: {name_of(finding)}. {clean(finding.summary)}", WIDTH - 4)
+    text = wrap(f"{label}: {cause_name(finding)}. {clean(finding.summary)}", WIDTH - 4)
     lines = [f"  {text[0]}", *(f"    {line}" for line in text[1:])]
     return [*lines, *evidence_lines(finding.evidence, style, verbose=True)] if verbose else lines
 
@@ -150,16 +151,16 @@ def _aside(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
 def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: bool, indent: int = 4) -> list[str]:
     """Where each thing was seen, and what was seen there."""
     shown = evidence if verbose else evidence[:SHOWN_EVIDENCE]
-    column = min(WHERE_WIDTH, max((cells(clean(item.where)) for item in shown), default=0))
-    lines = [line for item in shown for line in _evidence(item, column, style, verbose=verbose)]
+    column = min(WHERE_WIDTH, max((count_columns(clean(item.where)) for item in shown), default=0))
+    lines = [line for item in shown for line in _evidence_item_lines(item, column, style, verbose=verbose)]
     if len(evidence) > len(shown):
         lines.append(f"and {len(evidence) - len(shown)} more (--verbose)")
     return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 
-def _evidence(item: Evidence, column: int, style: Style, *, verbose: bool) -> list[str]:
+def _evidence_item_lines(item: Evidence, column: int, style: Style, *, verbose: bool) -> list[str]:
     where, text = clean(item.where), clean(item.text.strip())
-    beside = cells(where) <= column
+    beside = count_columns(where) <= column
     room = EVIDENCE_WIDTH - 2 - (column if beside else 0)
     parts = wrap(text, room)
     if not verbose and len(parts) > SHOWN_LINES:
@@ -171,18 +172,18 @@ def _evidence(item: Evidence, column: int, style: Style, *, verbose: bool) -> li
     return [f"{style.paint(pad(where, column), 'dim')}  {first}", *(f"{' ' * column}  {part}" for part in more)]
 
 
-def _ruled_out(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
+def _ruled_out_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
     out = [check.cause for check in checks if check.verdict == "ruled-out"]
     open_ = [check for check in checks if check.verdict == "undetermined"]
     lines: list[str] = []
     if out:
-        lines += _listed("Ruled out", out)
+        lines += _listed_lines("Ruled out", out)
     if open_:
-        lines += _listed("Could not tell", [_with_missing(check) for check in open_])
-    return ["", *(plain(line, style) for line in lines)] if lines else []
+        lines += _listed_lines("Could not tell", [_with_missing(check) for check in open_])
+    return ["", *(plain_text(line, style) for line in lines)] if lines else []
 
 
-def _listed(label: str, names: list[str]) -> list[str]:
+def _listed_lines(label: str, names: list[str]) -> list[str]:
     shown = ", ".join(names[:SHOWN_NAMES])
     more = f", {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     first, *rest = wrap(f"{label}: {shown}{more} (--verbose)", WIDTH - 4)
@@ -193,7 +194,7 @@ def _with_missing(check: CheckReport) -> str:
     return f"{check.cause} ({clean(check.missing[0])})" if check.missing else check.cause
 
 
-def _all_checks(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
+def _check_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
     lines = ["", "  Every check"]
     signs = {"found": "✗", "ruled-out": "✔", "undetermined": "?"}
     for check in checks:
@@ -206,7 +207,7 @@ def _all_checks(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
     return lines
 
 
-def _notes(notes: tuple[str, ...], style: Style) -> list[str]:
+def _note_lines(notes: tuple[str, ...], style: Style) -> list[str]:
     lines: list[str] = []
     for note in notes:
         first, *rest = wrap(f"note: {clean(note)}", WIDTH - 4)
@@ -214,5 +215,5 @@ def _notes(notes: tuple[str, ...], style: Style) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _count(number: int, noun: str) -> str:
+def _count_text(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"

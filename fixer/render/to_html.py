@@ -7,7 +7,7 @@ from html import escape
 
 from fixer.model.report import CheckReport, FindingReport, RepairReport, Report, RouteReport
 from fixer.render.terminal_text import clean, clean_lines
-from fixer.render.to_console import address_of, name_of
+from fixer.render.to_console import address_of, cause_name
 
 _STYLE = """
 :root{color-scheme:light dark}
@@ -23,23 +23,23 @@ section{border-top:1px solid #8884;margin-top:1.5rem}
 
 def render(report: Report) -> str:
     """The whole page."""
-    title = f"{text(report.target)}: {report.verdict}"
+    title = f"{escape_text(report.target)}: {report.verdict}"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f'<h1><code>{text(report.target)}</code> <span class="{report.verdict}">{report.verdict}</span></h1>',
+        f'<h1><code>{escape_text(report.target)}</code> <span class="{report.verdict}">{report.verdict}</span></h1>',
         _table(("Route", "Answer", "Where"), [_route(route) for route in report.routes]),
         *(_finding(finding) for finding in report.findings),
         _checks(report.checks),
-        *(f"<p>Note: {text(note)}</p>" for note in report.notes),
+        *(f"<p>Note: {escape_text(note)}</p>" for note in report.notes),
         "</body></html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def text(raw: str) -> str:
+def escape_text(raw: str) -> str:
     """Text of the target: control characters written out, markup escaped."""
     return escape(clean(raw))
 
@@ -47,9 +47,9 @@ def text(raw: str) -> str:
 def _route(route: RouteReport) -> tuple[str, str, str]:
     status = "not asked" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
     return (
-        text(f"{route.location} on {address_of(route)}"),
-        text(route.reason or status),
-        text(f"{route.source.file}:{route.source.line}"),
+        escape_text(f"{route.location} on {address_of(route)}"),
+        escape_text(route.reason or status),
+        escape_text(f"{route.source.file}:{route.source.line}"),
     )
 
 
@@ -62,18 +62,21 @@ def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, str, str]]) -> str
 
 
 def _finding(finding: FindingReport) -> str:
-    said = "".join(f"<p>{text(line)}</p>" for line in (finding.summary, *finding.detail))
-    evidence = [(text(item.source), text(item.where), text(item.text)) for item in finding.evidence]
+    said = "".join(f"<p>{escape_text(line)}</p>" for line in (finding.summary, *finding.detail))
+    evidence = [(escape_text(item.source), escape_text(item.where), escape_text(item.text))
+                for item in finding.evidence]
     repairs = "".join(_repair(repair) for repair in finding.repairs)
-    return (f"<section><h2>{text(name_of(finding))}</h2><p>{finding.role}, {finding.confidence}, "
-            f"{text(finding.node)}</p>{said}{_table(('Seen in', 'Where', 'What'), evidence)}{repairs}</section>")
+    return (f"<section><h2>{escape_text(cause_name(finding))}</h2><p>{finding.role}, {finding.confidence}, "
+            f"{escape_text(finding.node)}</p>{said}{_table(('Seen in', 'Where', 'What'), evidence)}{repairs}</section>")
 
 
 def _repair(repair: RepairReport) -> str:
-    steps = "".join(f"<li>{text(step)}</li>" for step in repair.steps)
-    needs = "".join(f"<p>Needs <code>{text(need.key)}</code>: {text(need.why)}</p>" for need in repair.needs)
+    steps = "".join(f"<li>{escape_text(step)}</li>" for step in repair.steps)
+    needs = "".join(f"<p>Needs <code>{escape_text(need.key)}</code>: {escape_text(need.why)}</p>"
+                    for need in repair.needs)
     diff = f"<pre>{chr(10).join(_diff_line(line) for line in clean_lines(repair.diff.rstrip(chr(10))))}</pre>"
-    return (f"<h3>Repair, {repair.risk}: {text(repair.summary)}</h3>{f'<ol>{steps}</ol>' if steps else ''}{needs}"
+    return (f"<h3>Repair, {repair.risk}: "
+            f"{escape_text(repair.summary)}</h3>{f'<ol>{steps}</ol>' if steps else ''}{needs}"
             f"{diff if repair.diff else ''}")
 
 
@@ -85,8 +88,9 @@ def _diff_line(line: str) -> str:
 
 def _checks(checks: tuple[CheckReport, ...]) -> str:
     rows = [
-        (text(check.cause), check.verdict,
-         text("; ".join(check.missing) or "; ".join(f"{item.where}: {item.text}" for item in check.evidence[:2])))
+        (escape_text(check.cause), check.verdict,
+         escape_text("; ".join(check.missing)
+                     or "; ".join(f"{item.where}: {item.text}" for item in check.evidence[:2])))
         for check in checks
     ]
     table = _table(("Check", "Verdict", "Why"), rows)

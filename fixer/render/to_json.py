@@ -8,10 +8,10 @@ from math import isfinite
 from typing import TypeAlias
 
 from fixer.model.report import (
-    AcceptedReport,
     CatalogueReport,
     Failure,
     HistoryReport,
+    IgnoreReport,
     LearnReport,
     RepairResult,
     Report,
@@ -20,7 +20,7 @@ from fixer.model.report import (
 )
 
 Document: TypeAlias = (
-    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | AcceptedReport | CatalogueReport | Failure
+    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | IgnoreReport | CatalogueReport | Failure
     | LearnReport
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fixer.model.facts import Evidence
 from fixer.model.report import FindingReport, RepairReport, Report, RouteReport
 from fixer.render.terminal_text import clean, clean_lines
-from fixer.render.to_console import address_of, name_of
+from fixer.render.to_console import address_of, cause_name
 
 
 def render(report: Report) -> str:
     """The whole report."""
-    lines = [f"# {code(report.target)}: {report.verdict}", ""]
+    lines = [f"# {code_span(report.target)}: {report.verdict}", ""]
     lines += [_route(route) for route in report.routes]
     for finding in report.findings:
         lines += _finding(finding)
@@ -19,36 +19,37 @@ def render(report: Report) -> str:
     if ruled_out:
         lines += ["", f"Ruled out: {', '.join(ruled_out)}."]
     for check in undetermined:
-        lines += ["", f"Could not tell {check.cause}: {', '.join(code(missing) for missing in check.missing)}."]
-    lines += [line for note in report.notes for line in ("", f"> {code(note)}")]
+        lines += ["", f"Could not tell {check.cause}: {', '.join(code_span(missing) for missing in check.missing)}."]
+    lines += [line for note in report.notes for line in ("", f"> {code_span(note)}")]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _route(route: RouteReport) -> str:
     status = "not asked" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
-    place = code(f"{route.source.file}:{route.source.line}")
-    return f"- {code(f'{route.location} on {address_of(route)}')}: {code(route.reason or status)} ({place})"
+    place = code_span(f"{route.source.file}:{route.source.line}")
+    return f"- {code_span(f'{route.location} on {address_of(route)}')}: {code_span(route.reason or status)} ({place})"
 
 
 def _finding(finding: FindingReport) -> list[str]:
-    lines = ["", f"## {code(name_of(finding))}", "", f"{finding.role}, {finding.confidence}, {code(finding.node)}", ""]
-    lines += [code(text) for text in (finding.summary, *finding.detail)]
+    lines = ["", f"## {code_span(cause_name(finding))}", "",
+             f"{finding.role}, {finding.confidence}, {code_span(finding.node)}", ""]
+    lines += [code_span(text) for text in (finding.summary, *finding.detail)]
     lines += ["", *(_evidence(item) for item in finding.evidence)]
     return [*lines, *(line for repair in finding.repairs for line in _repair(repair))]
 
 
 def _evidence(item: Evidence) -> str:
-    return f"- {item.source} {code(item.where)}: {code(item.text)}"
+    return f"- {item.source} {code_span(item.where)}: {code_span(item.text)}"
 
 
 def _repair(repair: RepairReport) -> list[str]:
-    lines = ["", f"### Repair, {repair.risk}: {code(repair.summary)}", "", f"id {code(repair.id)}", ""]
-    lines += [f"{number}. {code(step)}" for number, step in enumerate(repair.steps, 1)]
-    lines += [f"- needs {code(need.key)}: {code(need.why)}" for need in repair.needs]
-    return [*lines, "", *fenced(repair.diff)] if repair.diff else lines
+    lines = ["", f"### Repair, {repair.risk}: {code_span(repair.summary)}", "", f"id {code_span(repair.id)}", ""]
+    lines += [f"{number}. {code_span(step)}" for number, step in enumerate(repair.steps, 1)]
+    lines += [f"- needs {code_span(need.key)}: {code_span(need.why)}" for need in repair.needs]
+    return [*lines, "", *fenced_diff(repair.diff)] if repair.diff else lines
 
 
-def code(text: str) -> str:
+def code_span(text: str) -> str:
     """A code span that holds any text: a fence longer than every run of backticks in it."""
     inner = clean(text)
     fence = "`" * (_longest_run(inner) + 1)
@@ -56,7 +57,7 @@ def code(text: str) -> str:
     return f"{fence}{room}{inner}{room}{fence}"
 
 
-def fenced(diff: str) -> list[str]:
+def fenced_diff(diff: str) -> list[str]:
     """A diff as a code block whose fence nothing in it can close."""
     fence = "`" * max(3, _longest_run(diff) + 1)
     return [f"{fence}diff", *clean_lines(diff.rstrip("\n")), fence]

@@ -9,21 +9,21 @@ from fixer.analysis.evidence import bindings_of
 from fixer.model.plan import DaemonReload, Step, UnitAction, WriteFile
 from fixer.model.snapshot import Service, Snapshot, Unit
 
-_OFF = frozenset({"disabled"})
-_UNPULLED = frozenset({"static", "linked", "linked-runtime", "enabled-runtime", "indirect"})
-_PASSED = frozenset({"multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target",
+_DISABLED_STATES = frozenset({"disabled"})
+_UNENABLED_STATES = frozenset({"static", "linked", "linked-runtime", "enabled-runtime", "indirect"})
+_BOOT_TARGETS = frozenset({"multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target",
                      "network.target", "network-online.target"})
-_USUAL = "multi-user.target"
-_MOST = 3
+_DEFAULT_TARGET = "multi-user.target"
+_MAX_NOTES = 3
 
 
 def is_disabled(service: Service) -> bool:
     """Its manager says that a boot does not start it."""
     if service.program is not None:
         unit = service.program.unit
-        return not service.program.autostart or (unit is not None and unit.unit_file_state in _OFF)
+        return not service.program.autostart or (unit is not None and unit.unit_file_state in _DISABLED_STATES)
     unit = service.unit if service.socket is None else service.socket
-    return unit is not None and unit.unit_file_state in _OFF
+    return unit is not None and unit.unit_file_state in _DISABLED_STATES
 
 
 def is_off_at_boot(service: Service) -> bool:
@@ -34,42 +34,42 @@ def is_off_at_boot(service: Service) -> bool:
     if is_disabled(service):
         return True
     unit = service.unit
-    if unit is None or service.socket is not None or unit.pulled_by is None or _starters(service, unit):
+    if unit is None or service.socket is not None or unit.pulled_by is None or _pulling_units(service, unit):
         return False
     if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # gone after a boot
         return False
-    return unit.unit_file_state in _UNPULLED or (unit.unit_file_state == "enabled" and _never_ran(unit))
+    return unit.unit_file_state in _UNENABLED_STATES or (unit.unit_file_state == "enabled" and _has_never_run(unit))
 
 
-def _starters(service: Service, unit: Unit) -> tuple[str, ...]:
+def _pulling_units(service: Service, unit: Unit) -> tuple[str, ...]:
     """What a boot may start it along with. Not a path unit of one that does not run: that starts it whenever it finds
     what it waits for, so it has not. Nor a target of one that never ran: only those that every boot comes by would have
     started it."""
     pulled = unit.pulled_by or ()
     if service.running:
         return pulled
-    idle = (".path", ".target") if _never_ran(unit) else (".path",)
-    return tuple(name for name in pulled if name in _PASSED or not name.endswith(idle))
+    idle = (".path", ".target") if _has_never_run(unit) else (".path",)
+    return tuple(name for name in pulled if name in _BOOT_TARGETS or not name.endswith(idle))
 
 
-def _never_ran(unit: Unit) -> bool:
+def _has_never_run(unit: Unit) -> bool:
     """Since the boot, or since systemd unloaded it."""
     return unit.active_state == "inactive" and not (unit.active_enter or unit.inactive_enter or unit.state_change)
 
 
-def words_at_boot(service: Service) -> str:
+def boot_state_text(service: Service) -> str:
     """What is said of a stopped one."""
     return "is stopped and disabled at boot" if is_disabled(service) else "is stopped, and no boot starts it"
 
 
-def also_at_boot(service: Service) -> str:
+def enable_at_boot_text(service: Service) -> str:
     """What a repair that starts it says of the boot."""
     if is_disabled(service):
         return " and enable it at boot"
     return " and let a boot start it" if is_off_at_boot(service) else ""
 
 
-def said_of_boot(service: Service) -> tuple[str, ...]:
+def boot_details(service: Service) -> tuple[str, ...]:
     """A detail, where the next boot may leave it out."""
     unit = service.unit
     if unit is None or service.socket is not None or is_disabled(service):
@@ -83,34 +83,35 @@ def said_of_boot(service: Service) -> tuple[str, ...]:
             "booted to)",)
 
 
-def unkept(snapshot: Snapshot) -> Iterator[str]:
+def boot_notes(snapshot: Snapshot) -> Iterator[str]:
     """A note for what runs behind a route and would not come back with the machine: nothing there is broken yet."""
-    asked = {name for endpoint in snapshot.endpoints for name in (endpoint.service, endpoint.holder) if name}
-    asked -= _in_anothers_place(snapshot)
+    asked = {name for endpoint in snapshot.endpoints
+             for name in (endpoint.configured_service, endpoint.listening_service) if name}
+    asked -= _foreign_port_holders(snapshot)
     units = [s for s in snapshot.services if s.id in asked and s.running and s.unit is not None and s.program is None]
-    for service in [s for s in units if s.socket is None and is_off_at_boot(s)][:_MOST]:
+    for service in [s for s in units if s.socket is None and is_off_at_boot(s)][:_MAX_NOTES]:
         unit = service.unit
         if unit is None or unit.pulled_by is None or unit.pulled_by:     # something else starts it along
             continue
-        way = "enable" if is_disabled(service) else f"add-wants {_target(snapshot, service.node)}"
+        way = "enable" if is_disabled(service) else f"add-wants {_boot_target(snapshot, service.node)}"
         name, state = service.name, unit.unit_file_state
         yield f"no boot starts {name}, which nginx needs: {state}; systemctl {way} {name}"
-    yield from _nginx_unkept(snapshot)
+    yield from _nginx_boot_notes(snapshot)
 
 
-def _in_anothers_place(snapshot: Snapshot) -> set[str]:
+def _foreign_port_holders(snapshot: Snapshot) -> set[str]:
     """Who holds a port that another service is told to listen on, and is not told so itself: not to be kept there."""
     found: set[str] = set()
     for endpoint in snapshot.endpoints:
         told = {s.id for s in snapshot.services if s.node == endpoint.node and any(
-            b.unix == endpoint.unix and (endpoint.unix is not None or b.port == endpoint.port_there)
+            b.unix == endpoint.unix and (endpoint.unix is not None or b.port == endpoint.port_on_node)
             for b in bindings_of(s))}
-        if endpoint.holder is not None and told and endpoint.holder not in told:
-            found.add(endpoint.holder)
+        if endpoint.listening_service is not None and told and endpoint.listening_service not in told:
+            found.add(endpoint.listening_service)
     return found
 
 
-def _nginx_unkept(snapshot: Snapshot) -> Iterator[str]:
+def _nginx_boot_notes(snapshot: Snapshot) -> Iterator[str]:
     """The same of nginx itself, where its unit runs it."""
     for nginx in snapshot.nginxes:
         service = nginx.service
@@ -126,9 +127,9 @@ def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
     unit = service.unit if service.socket is None else service.socket
     if unit is None or not is_off_at_boot(service):
         return ()
-    if unit.unit_file_state in _OFF:
+    if unit.unit_file_state in _DISABLED_STATES:
         return (unit_action(service, unit, "enable"),)
-    target = _target(snapshot, service.node)
+    target = _boot_target(snapshot, service.node)
     if any(s.key == "WantedBy" and s.value == target and s.present for s in service.settings):
         return ()       # there already, and systemd was not told yet
     folder = f"/etc/systemd/system/{target}.wants"
@@ -139,35 +140,35 @@ def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
     )
 
 
-def _target(snapshot: Snapshot, node: str) -> str:
+def _boot_target(snapshot: Snapshot, node: str) -> str:
     """Which one starts nginx, there: whatever that machine boots to."""
     units = [n.service.unit for n in snapshot.nginxes if n.node == node and n.service is not None]
     pulled = [name for unit in units if unit is not None for name in unit.pulled_by or ()]
     targets = [name for name in pulled if name.endswith(".target")]
-    return targets[0] if targets else _USUAL
+    return targets[0] if targets else _DEFAULT_TARGET
 
 
 # One systemctl verb as a step, with the states that an undo goes back to.
-Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
+SystemctlVerb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
 
 
-def is_left_alone(service: Service) -> bool:
+def is_active_without_process(service: Service) -> bool:
     """A unit that only starts things (rc.local, an init script, a oneshot that remains) is active still; what it
     started is gone."""
     unit = service.unit
     return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
 
 
-def starts_one_program(service: Service, unit: Unit) -> bool:
+def is_single_command_oneshot(service: Service, unit: Unit) -> bool:
     """A oneshot of its own for one command, started at boot; what rc.local starts besides nobody knows."""
     commands = [s for s in service.unit_values if s.key == "ExecStart" and s.value.strip()]
     return (unit.type == "oneshot" and unit.unit_file_state == "enabled" and len(commands) == 1
             and unit.name != "rc-local.service")
 
 
-def unit_action(service: Service, unit: Unit, verb: Verb, describe: str = "") -> UnitAction:
+def unit_action(service: Service, unit: Unit, verb: SystemctlVerb, describe: str = "") -> UnitAction:
     """One systemctl verb, with the states that an undo goes back to."""
-    gone = unit is service.unit and is_left_alone(service)
+    gone = unit is service.unit and is_active_without_process(service)
     return UnitAction(
         service.node, unit.name, verb, "exited" if gone else unit.active_state, unit.unit_file_state, unit.main_pid,
         describe,

@@ -5,151 +5,155 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import address_text, endpoint_text
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import NetworkAction, Step, WaitForListener, WriteFile
 from fixer.model.snapshot import (
+    ComposeNetwork,
+    ComposeSetting,
     Container,
     Endpoint,
     FileContent,
     LogLine,
     Nginx,
     Service,
-    Setting,
     Snapshot,
-    ToldNetwork,
 )
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import PATIENCE, compose_up, waiting
-from fixer.repairs.write_variables import Written
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import LISTEN_TIMEOUT, compose_up_step, wait_for_listener_step
+from fixer.repairs.write_variables import EditSteps
 
 
-def set_compose(snapshot: Snapshot, service: Service, values: Mapping[str, str], summary: str) -> Written | NoPlace:
+def write_compose_settings(snapshot: Snapshot, service: Service, values: Mapping[str, str],
+                           summary: str) -> EditSteps | NotEditable:
     """One write of the compose file and the `up` that makes the container anew. Values are YAML as it will stand.
 
     A key with a dot leads into a mapping: it is replaced where it is, and never made.
     """
     if service.container is None:
-        return NoPlace(f"{service.name} is no container")
-    up = compose_up(snapshot, service.container)
-    if isinstance(up, NoPlace):
+        return NotEditable(f"{service.name} is no container")
+    up = compose_up_step(snapshot, service.container)
+    if isinstance(up, NotEditable):
         return up
     spans: list[tuple[int, int, str]] = []
     file: FileContent | None = None
     for key, value in values.items():
         found = next((s for s in service.compose_settings if s.key == key), None)
-        place = _place(service, found, key, value)
-        if isinstance(place, NoPlace):
+        place = _locate_setting(service, found, key, value)
+        if isinstance(place, NotEditable):
             return place
         path, start, end, text = place
         here = snapshot.file(service.files_node, path)
         if here is None or (file is not None and here.path != file.path):
-            return NoPlace(f"{path} could not be read, or the settings lie in several files")
+            return NotEditable(f"{path} could not be read, or the settings lie in several files")
         file = here
         spans.append((start, end, text))
     if file is None:
-        return NoPlace("nothing is to be set")
+        return NotEditable("nothing is to be set")
     data = file.data
     for start, end, text in sorted(spans, reverse=True):
         data = data[:start] + text.encode() + data[end:]
     step = WriteFile(file.node, file.real_path, file.data, data, summary, in_place=file.single_file_mount)
     steps: tuple[Step, ...] = (step, up)
-    return Written(steps, file.real_path, file.managed_by)
+    return EditSteps(steps, file.real_path, file.managed_by)
 
 
-def add_tmpfs(snapshot: Snapshot, service: Service, folders: Sequence[str], summary: str) -> Written | NoPlace:
+def add_tmpfs(snapshot: Snapshot, service: Service, folders: Sequence[str], summary: str) -> EditSteps | NotEditable:
     """The same with more folders in memory; those that the file has already stay."""
     settings = {s.key: s for s in service.compose_settings}
     last, whole = settings.get("tmpfs.last"), settings.get("tmpfs")
     place, given = last or whole, {word.split(":")[0] for word in whole.value.split()} if whole is not None else set()
     folders = [folder for folder in folders if folder not in given]
     if not folders:
-        return NoPlace("its compose file gives it as tmpfs already")
+        return NotEditable("its compose file gives it as tmpfs already")
     if place is None or place.start is None or place.end is None:
-        return set_compose(snapshot, service, {"tmpfs": f"[{', '.join(folders)}]"}, summary)
+        return write_compose_settings(snapshot, service, {"tmpfs": f"[{', '.join(folders)}]"}, summary)
     file = snapshot.file(service.files_node, place.file)
     if file is None:
-        return NoPlace(f"{place.file} could not be read")
+        return NotEditable(f"{place.file} could not be read")
     own = file.data[place.start:place.end].decode("utf-8", "replace")
     before = file.data[file.data.rfind(b"\n", 0, place.start) + 1:place.start].decode("utf-8", "replace")
     if last is None:
         quoted = own if own[:1] in ("'", '"') else f'"{own}"'
-        return set_compose(snapshot, service, {"tmpfs": f"[{', '.join((quoted, *folders))}]"}, summary)
+        return write_compose_settings(snapshot, service, {"tmpfs": f"[{', '.join((quoted, *folders))}]"}, summary)
     between = f"\n{before}" if before.strip() == "-" else ", "
-    return set_compose(snapshot, service, {"tmpfs.last": between.join((own, *folders))}, summary)
+    return write_compose_settings(snapshot, service, {"tmpfs.last": between.join((own, *folders))}, summary)
 
 
-def _place(service: Service, setting: Setting | None, key: str, value: str) -> tuple[str, int, int, str] | NoPlace:
+def _locate_setting(service: Service, setting: ComposeSetting | None, key: str,
+                    value: str) -> tuple[str, int, int, str] | NotEditable:
     if setting is not None:
         if setting.start is None or setting.end is None:
-            return NoPlace(f"{key} in {setting.file}:{setting.line} is not written so that it could be edited")
+            return NotEditable(f"{key} in {setting.file}:{setting.line} is not written so that it could be edited")
         return setting.file, setting.start, setting.end, value
     slot = service.setting_slot
     if slot is None or "." in key:
-        return NoPlace(f"the compose file of {service.name} has no place for {key}")
+        return NotEditable(f"the compose file of {service.name} has no place for {key}")
     return slot.file, slot.offset, slot.offset, slot.template.format(name=key, value=value)
 
 
-def told_of(snapshot: Snapshot, box: Container) -> tuple[ToldNetwork, ...]:
+def compose_networks_of(snapshot: Snapshot, box: Container) -> tuple[ComposeNetwork, ...]:
     """The networks on which a container's compose files put it."""
     boxed = (s for s in snapshot.services if s.container is not None and s.container.id == box.id)
-    return next((s.told_networks for s in boxed), ())
+    return next((s.compose_networks for s in boxed), ())
 
 
-def aliases_of(snapshot: Snapshot, box: Container, network: str) -> tuple[str, ...]:
+def network_aliases_of(snapshot: Snapshot, box: Container, network: str) -> tuple[str, ...]:
     """The names that compose gives a container on a network: those of its files, its service's and its own."""
-    told = (name for own in told_of(snapshot, box) if own.name == network for name in own.aliases)
+    told = (name for own in compose_networks_of(snapshot, box) if own.name == network for name in own.aliases)
     return tuple(dict.fromkeys(filter(None, (box.service, box.name, *told))))
 
 
-def joining(snapshot: Snapshot, box: Container, network: str) -> NetworkAction:
+def join_network_step(snapshot: Snapshot, box: Container, network: str) -> NetworkAction:
     """Join it as its files say: under those names, at the addresses that they choose, else at those it was given."""
-    told = tuple(address for own in told_of(snapshot, box) if own.name == network for address in own.addresses)
-    return NetworkAction(box.id, box.name, network, "connect", aliases_of(snapshot, box, network),
-                         tuple(dict.fromkeys(told)) or dict(box.fixed).get(network, ()))
+    told = tuple(address for own in compose_networks_of(snapshot, box) if own.name == network
+                 for address in own.addresses)
+    return NetworkAction(box.id, box.name, network, "connect", network_aliases_of(snapshot, box, network),
+                         tuple(dict.fromkeys(told)) or dict(box.fixed_addresses).get(network, ()))
 
 
 # Publishing another port of a container: an edit of its compose file where that is allowed, else words.
 PUBLISH_ID = "publish-port"
-KEY = "service"
+SERVICE_KEY = "service"
 
 
-def publish(case: Case, trouble: Trouble, service: Service, port: int, *, proven: bool) -> Repair:
+def publish_port_repair(case: Case, trouble: FailingAddress, service: Service, port: int, *, proven: bool) -> Repair:
     """Publish a port of the container where nginx asks for it; a person says that it is meant unless that is proven."""
-    entry = _entry(trouble.endpoint, port)
+    entry = _port_entry(trouble.endpoint, port)
     need = None if proven else Need(
-        KEY, "choice", f"nothing proves that {service.name} belongs behind {endpoint_text(trouble.endpoint)}",
+        SERVICE_KEY, "choice", f"nothing proves that {service.name} belongs behind {endpoint_text(trouble.endpoint)}",
         (service.name,))
-    return _repair(case, trouble, service, ({"ports": f'["{entry}"]'}, entry), need)
+    return _publish_repair(case, trouble, service, ({"ports": f'["{entry}"]'}, entry), need)
 
 
-def republish(case: Case, trouble: Trouble, service: Service, port: int) -> Repair:
+def republish_port_repair(case: Case, trouble: FailingAddress, service: Service, port: int) -> Repair:
     """Let the published port lead to another port of the same container."""
     endpoint = trouble.endpoint
     values: dict[str, str] = {}
     for setting in service.compose_settings:
-        if setting.key.startswith("ports.") and (text := _changed(setting, service, endpoint, port)) is not None:
+        if setting.key.startswith("ports.") and (text := _changed_port_entry(setting, service, endpoint,
+                                                                             port)) is not None:
             values[setting.key] = text
-    return _repair(case, trouble, service, (values, _entry(endpoint, port)), None)
+    return _publish_repair(case, trouble, service, (values, _port_entry(endpoint, port)), None)
 
 
-def publish_inner(trouble: Trouble, service: Service, port: int, where: str) -> Repair:
+def manual_publish_repair(trouble: FailingAddress, service: Service, port: int, where: str) -> Repair:
     """In words: it must listen to others than itself before publishing its port helps."""
     box, text = service.container, endpoint_text(trouble.endpoint)
     assert box is not None
     manual = (f"let {service.name} listen on every address of its container instead of {where}, and "
-              f"{_by_hand(box, _entry(trouble.endpoint, port), trouble.endpoint)}")
+              f"{_manual_publish_text(box, _port_entry(trouble.endpoint, port), trouble.endpoint)}")
     return Repair(PUBLISH_ID, "manual", f"publish port {port} of {service.name} at {text}", (), (), manual)
 
 
-def _changed(setting: Setting, service: Service, endpoint: Endpoint, port: int) -> str | None:
+def _changed_port_entry(setting: ComposeSetting, service: Service, endpoint: Endpoint, port: int) -> str | None:
     """The entry with the container's port replaced, None where it publishes another one or is not plain."""
-    outer, inner = str(endpoint.port), str(endpoint.inner)
+    outer, inner = str(endpoint.port), str(endpoint.container_port)
     if setting.key.endswith(".target"):
         other = setting.key.removesuffix("target") + "published"
         outside = next((s.value for s in service.compose_settings if s.key == other), "")
@@ -163,13 +167,13 @@ def _changed(setting: Setting, service: Service, endpoint: Endpoint, port: int) 
     return f"{before}:{port}{slash}{protocol}"
 
 
-def _entry(endpoint: Endpoint, port: int) -> str:
+def _port_entry(endpoint: Endpoint, port: int) -> str:
     """What `ports:` or `-p` says: the address that nginx asks for, and no other of the machine."""
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     return f"{address_text(addresses[0] if addresses else '127.0.0.1', endpoint.port)}:{port}"
 
 
-def _repair(case: Case, trouble: Trouble, service: Service, edit: tuple[dict[str, str], str],
+def _publish_repair(case: Case, trouble: FailingAddress, service: Service, edit: tuple[dict[str, str], str],
             need: Need | None) -> Repair:
     """`edit` are the settings of the compose file, and the entry as a person would write it."""
     box, endpoint, (values, entry) = service.container, trouble.endpoint, edit
@@ -177,26 +181,29 @@ def _repair(case: Case, trouble: Trouble, service: Service, edit: tuple[dict[str
     inner = entry.rpartition(":")[2]
     summary = f"publish port {inner} of {service.name} at {endpoint_text(endpoint)}"
     needs = () if need is None else (need,)
-    written = set_compose(case.snapshot, service, values, summary) if values else NoPlace(_no_entry(box, endpoint))
-    if isinstance(written, NoPlace):
-        manual = f"{_by_hand(box, entry, endpoint)}; fixer does not: {written.why}"
+    written = write_compose_settings(case.snapshot, service, values,
+                                     summary) if values else NotEditable(_no_entry_text(box, endpoint))
+    if isinstance(written, NotEditable):
+        manual = f"{_manual_publish_text(box, entry, endpoint)}; fixer does not: {written.reason}"
         return Repair(PUBLISH_ID, "manual", summary, (), needs, manual)
-    if need is not None and case.inputs.get(KEY) != service.name:
+    if need is not None and case.inputs.get(SERVICE_KEY) != service.name:
         return Repair(PUBLISH_ID, "disruptive", summary, (), needs)
-    heard = WaitForListener(service.node, "localhost", int(inner), None, PATIENCE, "", box.name)
+    heard = WaitForListener(service.node, "localhost", int(inner), None, LISTEN_TIMEOUT, "", box.name)
     also = f" ({written.managed_by} manages that file and will overwrite the edit)" if written.managed_by else ""
     summary += f", in {written.where}, and create the container anew{also}"
     return Repair(PUBLISH_ID, "disruptive", summary, (*written.steps, heard), needs)
 
 
-def _no_entry(box: Container, endpoint: Endpoint) -> str:
+def _no_entry_text(box: Container, endpoint: Endpoint) -> str:
     if not box.project:
         return f"container {box.name} was made by hand, and only a new one publishes another port"
-    return f"the compose files of {box.project} do not write {endpoint.port}:{endpoint.inner} as one plain entry"
+    return (f"the compose files of {box.project} do not write {endpoint.port}:{endpoint.container_port} as one plain "
+            f"entry")
 
 
-def _by_hand(box: Container, entry: str, endpoint: Endpoint) -> str:
-    instead = f" instead of the port {endpoint.inner} that {endpoint.port} leads to now" if endpoint.inner else ""
+def _manual_publish_text(box: Container, entry: str, endpoint: Endpoint) -> str:
+    instead = (f" instead of the port {endpoint.container_port} that {endpoint.port} leads to now"
+               if endpoint.container_port else "")
     if box.project:
         files = box.label("com.docker.compose.project.config_files") or "its compose file"
         return (f'give service {box.service} of {files} the line "{entry}" under ports:{instead}, then '
@@ -207,59 +214,60 @@ def _by_hand(box: Container, entry: str, endpoint: Endpoint) -> str:
 
 # An nginx whose container may not write to its own file system: which folders it needs, and where that is set.
 TMPFS_ID = "give-nginx-folders"
-_SAID = regex(r"\[emerg\] .*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" failed \(30: ")
+_READ_ONLY_ERROR = regex(r"\[emerg\] .*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" failed \(30: ")
 # Folders that the builds of nginx write to; a tmpfs over anything else could hide what the image brings.
-_TEMPS = ("/var/lib/nginx", "/var/cache/nginx", "/var/tmp/nginx", "/usr/local/nginx", "/tmp")   # noqa: S108  not ours
-_RUN = ("/run", "/var/run")
-_TEMPORARY = ("/tmp", "/var/tmp")   # noqa: S108  not ours
+_NGINX_FOLDERS = ("/var/lib/nginx", "/var/cache/nginx", "/var/tmp/nginx", "/usr/local/nginx", "/tmp")   # noqa: S108  not ours
+_RUN_FOLDERS = ("/run", "/var/run")
+_TEMPORARY_FOLDERS = ("/tmp", "/var/tmp")   # noqa: S108  not ours
 
 
-def read_only_words(nginx: Nginx) -> LogLine | None:
+def read_only_error_line(nginx: Nginx) -> LogLine | None:
     """The line with which it ended, where its container's file system is read-only and it says so."""
     if nginx.service is None or nginx.service.container is None or not nginx.service.container.read_only:
         return None
-    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _SAID.search(message(line))), None)
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _READ_ONLY_ERROR.search(message_of(line))),
+                None)
 
 
-def give_folders(case: Case, nginx: Nginx, said: LogLine) -> Repair:
+def nginx_tmpfs_repair(case: Case, nginx: Nginx, said: LogLine) -> Repair:
     """A tmpfs for the folder that it named and for its pid file, in the compose file."""
     service = nginx.service
     assert service is not None
-    match = _SAID.search(message(said))
+    match = _READ_ONLY_ERROR.search(message_of(said))
     named = match["path"] if match is not None else ""
-    folders = _folders(nginx, named)
+    folders = _needed_folders(nginx, named)
     summary = f"give {service.name} folders to write to ({', '.join(folders) or named}), as tmpfs"
-    written = NoPlace(f"{named} is no folder that nginx alone writes to") if not folders else add_tmpfs(
+    written = NotEditable(f"{named} is no folder that nginx alone writes to") if not folders else add_tmpfs(
         case.snapshot, service, folders, summary)
-    if isinstance(written, NoPlace):
+    if isinstance(written, NotEditable):
         places = ", ".join(folders) or named
-        manual = f"{service.name} is read-only: mount a tmpfs or a volume at {places}; {written.why}"
+        manual = f"{service.name} is read-only: mount a tmpfs or a volume at {places}; {written.reason}"
         return Repair(TMPFS_ID, "manual", summary, (), manual=manual)
     return Repair(TMPFS_ID, "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", written.steps)
 
 
-def temporary_folder(case: Case, crash: Crash, path: str) -> Repair | None:
+def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair | None:
     """A tmpfs for the system's own folder of temporary files, over which nothing of the image is lost."""
     service = crash.service
-    folder = next((f for f in _TEMPORARY if path.startswith(f + "/")), None)
+    folder = next((f for f in _TEMPORARY_FOLDERS if path.startswith(f + "/")), None)
     box = service.container
     over = [at for _, at in (*box.shares, *((s, at) for s, at, _ in box.mounts))] if box is not None else []
     if folder is None or box is None or not box.read_only or any(f"{path}/".startswith(f"{at}/") for at in over):
         return None
     summary = f"give {service.name} {folder} to write to, as tmpfs"
     written = add_tmpfs(case.snapshot, service, (folder,), summary)
-    if isinstance(written, NoPlace):
+    if isinstance(written, NotEditable):
         return None
-    steps = (*written.steps, *waiting(case.snapshot, service, crash.troubles[0].endpoint))
+    steps = (*written.steps, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
     return Repair("give-folder", "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", steps)
 
 
-def _folders(nginx: Nginx, named: str) -> tuple[str, ...]:
+def _needed_folders(nginx: Nginx, named: str) -> tuple[str, ...]:
     """The known folder that holds the path; the pid file's too, which fails next."""
-    holds = next((f for f in (*_TEMPS, *_RUN) if named == f or named.startswith(f + "/")), None)
+    holds = next((f for f in (*_NGINX_FOLDERS, *_RUN_FOLDERS) if named == f or named.startswith(f + "/")), None)
     if holds is None:
         return ()
     pid = nginx.config.value.pid_path if isinstance(nginx.config, Known) else ""
     beside = posixpath.dirname(posixpath.normpath(pid or "/run/nginx.pid"))
     beside = {"/var/run": "/run"}.get(beside, beside)
-    return tuple(dict.fromkeys(f for f in (holds, beside) if f in (*_TEMPS, *_RUN) or f == holds))
+    return tuple(dict.fromkeys(f for f in (holds, beside) if f in (*_NGINX_FOLDERS, *_RUN_FOLDERS) or f == holds))

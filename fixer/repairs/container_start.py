@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, line_text, log_evidence, on_host
-from fixer.analysis.exits.exec_step import Told
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import message
+from fixer.analysis.evidence import ENGINE, host_path_of, line_text, log_evidence
+from fixer.analysis.exits.exec_step import StepExplanation
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
@@ -16,14 +16,14 @@ from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.snapshot import Container, FileContent, LogLine, Service, Snapshot
-from fixer.repairs.command_options import edit_word
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.restore_code import again_steps
-from fixer.repairs.start_service import begin_steps
-from fixer.repairs.unit_edits import by_hand
+from fixer.repairs.command_options import edit_argument
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.restore_code import restart_after_edit_steps
+from fixer.repairs.start_service import start_or_restart_steps
+from fixer.repairs.unit_edits import manual_repairs
 
 # What runc and the engine say (State.Error), and what is wrong in words.
-_ERRORS = (
+_ENGINE_ERRORS = (
     (regex(r'exec: "(?P<what>[^"]+)": (?:executable file not found|stat [^:]+: no such file)'), "its program {what} is "
      "not in its image", "program"),
     (regex(r'exec: "(?P<what>[^"]+)": permission denied'), "its program {what} may not be executed", "program"),
@@ -38,12 +38,13 @@ _ERRORS = (
     (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
 )
 # … and what is left in its log where it said so after the start: runc, or the init that `init: true` puts before it.
-_RUNC = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
-_INIT = regex(r"^\[(?:FATAL tini \(\d+\)\] exec|dumb-init\]) (?P<what>\S+?):?(?: failed:)? "
+_RUNC_ERROR = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
+_INIT_ERROR = regex(r"^\[(?:FATAL tini \(\d+\)\] exec|dumb-init\]) (?P<what>\S+?):?(?: failed:)? "
               r"(?P<why>No such file or directory|Exec format error|Permission denied)$")
-_LAYERS = regex(r"^(?:failed to create task for container: |failed to create shim task: |OCI runtime create failed: |"
+_ENGINE_PREFIXES = regex(r"^(?:failed to create task for container: |failed to create shim task: |OCI runtime create "
+                         r"failed: |"
                 r"runc create failed: |unable to start container process: )+")
-_SAID = {
+_EXEC_PROBLEMS = {
     "no such file or directory": "cannot be run: it is not there, or what its first line names is not (#!: a line that "
     "ends with CR LF names an interpreter that nobody has)",
     "exec format error": "cannot be run: it is of another kind of machine, or a script without #! in its first line",
@@ -51,145 +52,151 @@ _SAID = {
 }
 _VARIANT = "container-cannot-start"
 _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "flask", "python3", "node")
-_NEAR = 0.8
-_SOURCES = "what is mounted (volumes, secrets, configs)"
-_NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
+_MIN_SIMILARITY = 0.8
+_MOUNT_SOURCES = "what is mounted (volumes, secrets, configs)"
+_COMMAND_NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
-_SHELL = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not found$")
+_SHELL_NOT_FOUND = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not "
+                         r"found$")
 
 
-def judge_container(case: Case, crash: Crash) -> Told | None:
+def explain_failed_container(case: Case, crash: FailedRun) -> StepExplanation | None:
     """What the engine, or the shell in the container, could not start; None where the program itself ended."""
     service, box = crash.service, crash.service.container
     if box is None or box.is_machine:
         return None
     if box.status == "running":
-        return _between(case, crash)
-    if box.lacks:
-        return _told(case, crash, (_gone(box), _SOURCES, ""), None)
-    for pattern, said, key in _ERRORS:
+        return _explain_restarting(case, crash)
+    if box.missing_sources:
+        return _make_explanation(case, crash, (_missing_sources_text(box), _MOUNT_SOURCES, ""), None)
+    for pattern, said, key in _ENGINE_ERRORS:
         match = pattern.search(box.error)
         if match is not None:
             named = match.groupdict().get("what") or ""
-            return (_port_taken(case, crash, box, said.format(what=named)) if key == "ports" else None) or _told(
+            return (_explain_port_conflict(case, crash, box, said.format(what=named)) if key == "ports"
+                    else None) or _make_explanation(
                 case, crash, (said.format(what=named), key, named), None)
-    last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
-    words = "" if last is None else message(last).strip()
-    ran = _RUNC.search(words) or _INIT.search(words)
+    last = next((line for line in reversed(crash.lines) if message_of(line).strip()), None)
+    words = "" if last is None else message_of(last).strip()
+    ran = _RUNC_ERROR.search(words) or _INIT_ERROR.search(words)
     if ran is not None and last is not None and box.exit_code:
-        said = _SAID[ran["why"].lower()] if "/" in ran["what"] or ran["why"][0] != "N" else "is not in its image"
-        return _told(case, crash, (f"its program {ran['what']} {said}", "command", ran["what"]), last)
+        said = _EXEC_PROBLEMS[ran["why"].lower(
+            )] if "/" in ran["what"] or ran["why"][0] != "N" else "is not in its image"
+        return _make_explanation(case, crash, (f"its program {ran['what']} {said}", "command", ran["what"]), last)
     if box.exit_code in (126, 127):
         for line in reversed(crash.lines[-20:]):
-            match = _NOT_FOUND.search(message(line).strip())
+            match = _COMMAND_NOT_FOUND.search(message_of(line).strip())
             if match is not None:
                 what = match["what"]
                 said = f"its command {what} is not in its image" if box.exit_code == 127 else (
                     f"its command {what} may not be executed")
-                return _told(case, crash, (said, "command", what), line)
-    return None if not box.error or service.unit is not None else _told(
-        case, crash, (_engine_says(box), "", ""), None)
+                return _make_explanation(case, crash, (said, "command", what), line)
+    return None if not box.error or service.unit is not None else _make_explanation(
+        case, crash, (_engine_error_text(box), "", ""), None)
 
 
-def _port_taken(case: Case, crash: Crash, box: Container, said: str) -> Told | None:
+def _explain_port_conflict(case: Case, crash: FailedRun, box: Container, said: str) -> StepExplanation | None:
     """Whose the port is, where that is a container; and the start, where it is nobody's by now."""
 
-    name, holder = crash.service.name, port_holder(case.snapshot, box)
+    name, holder = crash.service.name, port_publisher(case.snapshot, box)
     if holder is not None:
         by_whom = f"{said.removesuffix(' by something else')} by container {holder.name}"
-        told = _told(case, crash, (by_whom, "ports", ""), None)
+        told = _make_explanation(case, crash, (by_whom, "ports", ""), None)
         return replace(told, evidence=(*told.evidence, state_evidence(holder)))
-    steps = again_steps(case, crash) if is_free_now(case.snapshot, box) else ()
+    steps = restart_after_edit_steps(case, crash) if is_port_free_now(case.snapshot, box) else ()
     if not steps:
         return None
     summary = (f"{name} could not be started, as a port that it publishes was another container's; it is none's by "
                "now, but nobody started it again")
-    return Told(_VARIANT, summary, (state_evidence(crash.service),),
+    return StepExplanation(_VARIANT, summary, (state_evidence(crash.service),),
                 (Repair("start-service", "safe", f"start {name}", steps),))
 
 
-def _gone(box: Container) -> str:
+def _missing_sources_text(box: Container) -> str:
     """The engine keeps no word of it: it refuses each start, and the container stays as it was."""
-    return f"{' and '.join(box.lacks[:3])}, which it mounts from the Docker host, is not there any more"
+    return f"{' and '.join(box.missing_sources[:3])}, which it mounts from the Docker host, is not there any more"
 
 
-def refused_start(box: Container) -> tuple[str, str] | None:
+def refused_start_reason(box: Container) -> tuple[str, str] | None:
     """(what is wrong, key of the compose file) of a container that does not run as the engine could not start it."""
-    if box.status == "running" or not (box.error or box.lacks):
+    if box.status == "running" or not (box.error or box.missing_sources):
         return None
-    if box.lacks:
-        return _gone(box), _SOURCES
-    for pattern, said, key in _ERRORS:
+    if box.missing_sources:
+        return _missing_sources_text(box), _MOUNT_SOURCES
+    for pattern, said, key in _ENGINE_ERRORS:
         match = pattern.search(box.error)
         if match is not None:
             return said.format(what=match.groupdict().get("what") or ""), key
-    return _engine_says(box), ""
+    return _engine_error_text(box), ""
 
 
-def _engine_says(box: Container) -> str:
+def _engine_error_text(box: Container) -> str:
     """Its words, without those of all its layers that come first."""
-    return f"the engine says: {_LAYERS.sub('', box.error)[:160]}"
+    return f"the engine says: {_ENGINE_PREFIXES.sub('', box.error)[:160]}"
 
 
-def _between(case: Case, crash: Crash) -> Told | None:
+def _explain_restarting(case: Case, crash: FailedRun) -> StepExplanation | None:
     """Caught in the moment of one more try, its exit code is 0: what the shell said last of the run before decides."""
-    last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
-    match = None if last is None or crash.inside else _SHELL.search(message(last).strip())
+    last = next((line for line in reversed(crash.lines) if message_of(line).strip()), None)
+    match = None if last is None or crash.has_running_parent else _SHELL_NOT_FOUND.search(message_of(last).strip())
     if match is None:
         return None
-    return _told(case, crash, (f"its command {match['what']} is not in its image", "command", match["what"]), last)
+    return _make_explanation(case, crash,
+                             (f"its command {match['what']} is not in its image", "command", match["what"]), last)
 
 
-def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine | None) -> Told:
+def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
+                      line: LogLine | None) -> StepExplanation:
     """`words`: what is wrong, the key of the compose file that says it, and the name that is wrong."""
     (said, key, named), service = words, crash.service
     if named and key in ("program", "command"):
 
-        own = mounted_program(case, crash, named, denied="may not be executed" in said)
+        own = explain_mounted_program(case, crash, named, denied="may not be executed" in said)
         if own is not None:
             shown = () if line is None else (log_evidence(line.text, line.where),)
-            return Told(_VARIANT, f"{service.name} cannot be started: {own.said}",
-                        (state_evidence(service), own.shown, *shown), (own.repair,))
-    place = _written(case.snapshot, service, named)
+            return StepExplanation(_VARIANT, f"{service.name} cannot be started: {own.problem}",
+                        (state_evidence(service), own.evidence, *shown), (own.repair,))
+    place = _compose_line_evidence(case.snapshot, service, named)
     box = service.container
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
     at = place.where if place is not None else f"{key or 'what it names'} of {service.name}" + (
         f" in {files}" if files else "")
-    lacks = box.lacks if box is not None else ()
+    lacks = box.missing_sources if box is not None else ()
     mend = "free that port, or publish another" if key == "ports" else f"correct {at}, or the image"
-    if key == _SOURCES:
+    if key == _MOUNT_SOURCES:
         mend = f"put it back, or correct {at}"
     manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
-    other = _slip(case, crash, named) if key in ("program", "command") and "not in its image" in said else None
-    return Told(
+    other = _typo_repair(case, crash, named) if key in ("program", "command") and "not in its image" in said else None
+    return StepExplanation(
         _VARIANT, f"{service.name} cannot be started: {said}",
         (state_evidence(service), *((place,) if place is not None else ()),
          *(Evidence("file", path, "no such file on the Docker host") for path in lacks),
          *((log_evidence(line.text, line.where),) if line is not None else ())),
-        (*((other,) if other is not None else ()), *by_hand("mend-container", manual)),
+        (*((other,) if other is not None else ()), *manual_repairs("mend-container", manual)),
     )
 
 
-def _slip(case: Case, crash: Crash, named: str) -> Repair | None:
+def _typo_repair(case: Case, crash: FailedRun, named: str) -> Repair | None:
     """The program is called nearly like a server that everybody knows: a slip of the hand, corrected where the word
     stands."""
     from difflib import SequenceMatcher  # only for a name that may be a typing error
 
     service = crash.service
-    near = [name for name in _SERVERS if name != named and SequenceMatcher(None, name, named).ratio() >= _NEAR]
+    near = [name for name in _SERVERS if name != named
+            and SequenceMatcher(None, name, named).ratio() >= _MIN_SIMILARITY]
     word = next((w for w in service.command if w.text == named), None)
     if len(near) != 1 or word is None:
         return None
     does = f"run {near[0]} instead of {named}"
-    edit = edit_word(case.snapshot, service, word, near[0], does)
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
+    edit = edit_argument(case.snapshot, service, word, near[0], does)
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
         return None
     return Repair("correct-program", "disruptive", f"{does}, in {edit.where}, then start {service.name}",
                   (*edit.steps, *begin))
 
 
-def _written(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
+def _compose_line_evidence(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
     """The line of the compose file that names it."""
     for word in service.command:
         if named and word.file and named in word.text:
@@ -200,30 +207,30 @@ def _written(snapshot: Snapshot, service: Service, named: str) -> Evidence | Non
 
 
 # The program of a container that is a script mounted from the Docker host, and that cannot be run as it lies there.
-_BINARY = b"\x7fELF"
+_ELF_MAGIC = b"\x7fELF"
 
 
 @dataclass(frozen=True, slots=True)
-class Mounted:
+class MountedProgram:
     """What is wrong with the script, what shows it, and what mends it."""
 
-    said: str
-    shown: Evidence
+    problem: str
+    evidence: Evidence
     repair: Repair
 
 
-def mounted_program(case: Case, crash: Crash, named: str, *, denied: bool) -> Mounted | None:
+def explain_mounted_program(case: Case, crash: FailedRun, named: str, *, denied: bool) -> MountedProgram | None:
     """`denied`: the kernel said that it may not be executed, else that it is not there or of no kind that it runs.
     None where it lies in the image, was not read, or nothing in it explains that."""
     box = crash.service.container
-    file = _file(case, box, named) if box is not None else None
-    if file is None or len(file.data) != file.stat.size or b"\0" in file.data or file.data.startswith(_BINARY):
+    file = _mounted_file(case, box, named) if box is not None else None
+    if file is None or len(file.data) != file.stat.size or b"\0" in file.data or file.data.startswith(_ELF_MAGIC):
         return None
     first = file.data.split(b"\n", 1)[0]
     if denied:
-        return _no_execute_bit(case, crash, file, named)
+        return _explain_no_execute_bit(case, crash, file, named)
     if first.startswith(b"#!") and first.endswith(b"\r"):
-        return _carriage_returns(case, crash, file, named)
+        return _explain_carriage_returns(case, crash, file, named)
     where, text = f"{file.path}:1", first.decode("utf-8", "replace").strip()
     if not first.startswith(b"#!"):
         said = f"its program {named} names no interpreter: its first line has no #!"
@@ -232,40 +239,42 @@ def mounted_program(case: Case, crash: Crash, named: str, *, denied: bool) -> Mo
         said = f"its program {named} asks for {text[2:].strip()} as its interpreter, which is not in its image"
         todo = f"name at {where} an interpreter that the image has, or install that one in the image"
     todo = f"{todo}; then start {crash.service.name}"
-    return Mounted(said, Evidence("file", where, text), Repair("mend-container", "manual", todo, (), manual=todo))
+    return MountedProgram(said, Evidence("file", where, text),
+                          Repair("mend-container", "manual", todo, (), manual=todo))
 
 
-def _file(case: Case, box: Container | None, named: str) -> FileContent | None:
+def _mounted_file(case: Case, box: Container | None, named: str) -> FileContent | None:
     path = posixpath.normpath(posixpath.join(box.working_dir or "/", named)) if box is not None else ""
-    host = on_host(box, path) if box is not None else ""
+    host = host_path_of(box, path) if box is not None else ""
     return case.snapshot.file(ENGINE, host) if host else None
 
 
-def _carriage_returns(case: Case, crash: Crash, file: FileContent, named: str) -> Mounted:
+def _explain_carriage_returns(case: Case, crash: FailedRun, file: FileContent, named: str) -> MountedProgram:
     lines = file.data.count(b"\r\n")
     step = WriteFile(file.node, file.real_path, file.data, file.data.replace(b"\r\n", b"\n"),
                      "take the carriage returns out", in_place=file.single_file_mount)
-    return Mounted(
+    return MountedProgram(
         f"the lines of its program {named} end in CR LF, so that its interpreter reads with a carriage return",
         Evidence("file", file.path, f"{lines} lines end in a carriage return"),
-        _mended(case, crash, "strip-carriage-returns", f"take the carriage returns out of {file.path}", step))
+        _edit_and_start_repair(case, crash, "strip-carriage-returns", f"take the carriage returns out of {file.path}",
+                               step))
 
 
-def _no_execute_bit(case: Case, crash: Crash, file: FileContent, named: str) -> Mounted | None:
+def _explain_no_execute_bit(case: Case, crash: FailedRun, file: FileContent, named: str) -> MountedProgram | None:
     stat = file.stat
     if stat.mode & 0o111:
         return None
     new = FileMeta((stat.mode | (stat.mode & 0o444) >> 2) & 0o7777, stat.uid, stat.gid)
     step = WriteFile(file.node, file.real_path, file.data, file.data, "make it executable", meta=new,
                      expect_meta=FileMeta(stat.mode & 0o7777, stat.uid, stat.gid), in_place=file.single_file_mount)
-    return Mounted(
+    return MountedProgram(
         f"its program {named} has no execute bit on the Docker host",
         Evidence("file", file.path, f"mode {stat.mode & 0o7777:04o}, owner {stat.uid}:{stat.gid}"),
-        _mended(case, crash, "make-executable", f"make {file.path} executable", step))
+        _edit_and_start_repair(case, crash, "make-executable", f"make {file.path} executable", step))
 
 
-def _mended(case: Case, crash: Crash, ident: str, does: str, step: WriteFile) -> Repair:
-    begin = again_steps(case, crash)
+def _edit_and_start_repair(case: Case, crash: FailedRun, ident: str, does: str, step: WriteFile) -> Repair:
+    begin = restart_after_edit_steps(case, crash)
     if not begin:
         manual = f"{does}; then start {crash.service.name}"
         return Repair(ident, "manual", does, (), manual=manual)
@@ -273,21 +282,21 @@ def _mended(case: Case, crash: Crash, ident: str, does: str, step: WriteFile) ->
 
 
 # A port of the Docker host that a container is to publish and that was taken when it was started: whose it is now.
-_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
+_WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
 
 
-def port_holder(snapshot: Snapshot, box: Container) -> Service | None:
+def port_publisher(snapshot: Snapshot, box: Container) -> Service | None:
     """The container that runs and publishes such a port by now."""
     for service in snapshot.services:
         other = service.container
         if other is not None and other.id != box.id and other.status in ("running", "paused") and any(
-                outer == port and (host == own or not _EVERYWHERE.isdisjoint({host, own}))
+                outer == port and (host == own or not _WILDCARD_HOSTS.isdisjoint({host, own}))
                 for own, port, _ in box.published for host, outer, _ in other.published):
             return service
     return None
 
 
-def is_free_now(snapshot: Snapshot, box: Container) -> bool:
+def is_port_free_now(snapshot: Snapshot, box: Container) -> bool:
     """It was another container's, as the engine said, and none publishes it by now: all that do were asked for."""
     return snapshot.target.kind in ("compose", "docker") and "port is already allocated" in box.error and (
-        bool(box.networks) and port_holder(snapshot, box) is None)
+        bool(box.networks) and port_publisher(snapshot, box) is None)

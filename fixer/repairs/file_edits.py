@@ -12,11 +12,11 @@ from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, replace_span
 
-_FEW = 8      # so many edits of one file are proven one by one
+_MAX_SINGLE_EDITS = 8      # so many edits of one file are proven one by one
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EditableFile:
     """A file that can be written so that the change lasts: on which node, under which path, and how."""
 
     node: str
@@ -24,34 +24,34 @@ class Place:
     data: bytes
     in_place: bool
     managed_by: str
-    shown: str
+    display_path: str
 
 
 @dataclass(frozen=True, slots=True)
-class NoPlace:
+class NotEditable:
     """Why a file cannot be written so that the change lasts."""
 
-    why: str
+    reason: str
 
 
-def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
+def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFile | NotEditable:
     """Where the bytes of a file really lie: itself on a machine, its bind mount's source for a container."""
     file = snapshot.file(node, path)
     if file is None:
-        return NoPlace(f"{path} could not be read")
+        return NotEditable(f"{path} could not be read")
     box = container_of(snapshot, node)
     if box is None or box.is_machine:
-        return Place(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
+        return EditableFile(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
     template = template_of(snapshot, file)
     if template is not None:
-        return NoPlace(
+        return NotEditable(
             f"container {box.name} writes {file.real_path} anew at each start, from {template} and its variables: "
             "change that, or the variable where the container is given it, and create it anew"
         )
-    return _behind_mount(snapshot, box, file)
+    return _locate_mounted_file(snapshot, box, file)
 
 
-def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Place | NoPlace:
+def _locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | NotEditable:
     mount = max(
         (m for m in box.mounts if file.real_path == m[1] or file.real_path.startswith(m[1].rstrip("/") + "/")),
         key=lambda m: len(m[1]), default=None,
@@ -59,17 +59,17 @@ def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Plac
     volume = None if mount is not None else next(
         (source for source, at in box.shares if file.real_path.startswith(at.rstrip("/") + "/")), None)
     if volume is not None:
-        return NoPlace(
+        return NotEditable(
             f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "
             "outlives the container and what its image holds there: change it in the volume"
         )
     if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time is told in whole seconds
-        return NoPlace(
+        return NotEditable(
             f"{file.real_path} was written after container {box.name} was started, by its entry point as it seems, "
             "which does so at each start: change what that makes it of (a template, a variable, the script)"
         )
     if mount is None:
-        return NoPlace(
+        return NotEditable(
             f"{file.real_path} lies in the layer of container {box.name}: a change there is lost with the container; "
             "change the image, or mount the file"
         )
@@ -77,15 +77,15 @@ def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Plac
     host_path = path_below(source, destination, file.real_path)
     outside = snapshot.file(ENGINE, host_path)
     if outside is not None and outside.data != file.data:
-        return NoPlace(f"{host_path} is not what container {box.name} reads: its mount is stale")
+        return NotEditable(f"{host_path} is not what container {box.name} reads: its mount is stale")
     single = file.real_path == destination
     path = host_path if outside is None else outside.real_path
-    return Place(ENGINE, path, file.data, single, file.managed_by, host_path)
+    return EditableFile(ENGINE, path, file.data, single, file.managed_by, host_path)
 
 
-def nginx_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:
+def check_and_reload_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:
     """Check the configuration, then reload the running master."""
-    explicit = is_explicit(snapshot, nginx)
+    explicit = needs_explicit_config(snapshot, nginx)
     check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
     if nginx.master_pid is None:
         return (check,)
@@ -94,7 +94,7 @@ def nginx_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:
     )
 
 
-def is_explicit(snapshot: Snapshot, nginx: Nginx) -> bool:
+def needs_explicit_config(snapshot: Snapshot, nginx: Nginx) -> bool:
     """Whether nginx has to be told its configuration: the running master was, or it is not the usual file."""
     if nginx.conf_path not in ("", "/etc/nginx/nginx.conf"):
         return True
@@ -106,19 +106,19 @@ def is_explicit(snapshot: Snapshot, nginx: Nginx) -> bool:
     return False
 
 
-def edit_spans(place: Place, spans: dict[tuple[int, int], bytes], summary: str) -> WriteFile:
+def edit_spans(place: EditableFile, spans: dict[tuple[int, int], bytes], summary: str) -> WriteFile:
     """One write that replaces several spans of one nginx file; raises EditRefused where it would change more."""
     ordered = sorted(spans.items())
     data = place.data
-    if len(ordered) > _FEW:
-        data = _all_at_once(data, ordered)
+    if len(ordered) > _MAX_SINGLE_EDITS:
+        data = _replace_many_spans(data, ordered)
     else:
         for (start, end), new in reversed(ordered):
             data = replace_span(data, start, end, new)
     return WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place)
 
 
-def replace_word(data: bytes, start: int, old: str, new: str) -> bytes:
+def replace_argument(data: bytes, start: int, old: str, new: str) -> bytes:
     """The bytes with a whole word replaced, in the directive in which `start` lies; EditRefused where it is not."""
     for token in tokenize(data)[0]:
         if token.end > start and token.kind != "word":
@@ -128,7 +128,7 @@ def replace_word(data: bytes, start: int, old: str, new: str) -> bytes:
     raise EditRefused(f"{old} does not stand there as one word")
 
 
-def edit_block(place: Place, at: int, new: bytes, summary: str) -> WriteFile:
+def insert_block(place: EditableFile, at: int, new: bytes, summary: str) -> WriteFile:
     """One write that adds words at a place between two words; nothing else may read differently afterwards."""
     edited = place.data[:at] + new + place.data[at:]
     before, wrong = tokenize(place.data)
@@ -141,7 +141,7 @@ def edit_block(place: Place, at: int, new: bytes, summary: str) -> WriteFile:
     return WriteFile(place.node, place.path, place.data, edited, summary, in_place=place.in_place)
 
 
-def _all_at_once(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> bytes:
+def _replace_many_spans(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> bytes:
     """The same for thousands of spans, with one proof for all: every word but the edited ones stays as it was."""
     if not all(new.lstrip(b":").isdigit() for _, new in ordered):
         raise EditRefused("only ports are replaced in so many places at once")
@@ -164,12 +164,13 @@ def _all_at_once(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> b
     return edited
 
 
-def risk_of(places: tuple[Place, ...], otherwise: Risk) -> Risk:
+def edit_risk(places: tuple[EditableFile, ...], otherwise: Risk) -> Risk:
     """At least disruptive where somebody else's tool will write the file again."""
     return "disruptive" if any(p.managed_by for p in places) and otherwise == "safe" else otherwise
 
 
-def overwriters(places: tuple[Place, ...]) -> str:
+def overwriters_text(places: tuple[EditableFile, ...]) -> str:
     """Who will undo the edit, as an addition to a summary."""
-    said = sorted({f"{p.managed_by} manages {p.shown} and will overwrite the edit" for p in places if p.managed_by})
+    said = sorted({f"{p.managed_by} manages {p.display_path} and will overwrite the edit" for p in places
+                   if p.managed_by})
     return f" ({'; '.join(said)})" if said else ""

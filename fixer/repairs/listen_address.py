@@ -8,19 +8,19 @@ from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Repair
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
-from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import begin_steps, reachable_host
-from fixer.repairs.write_variables import Written
+from fixer.model.snapshot import CommandArgument, Endpoint, Service, Snapshot
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import reachable_host, start_or_restart_steps
+from fixer.repairs.write_variables import EditSteps
 
-ID = "listen-where-nginx-asks"
-EVERYWHERE, EVERYWHERE6 = "0.0.0.0", "::"  # noqa: S104  written into a command, nothing is bound here
+LISTEN_ID = "listen-where-nginx-asks"
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104  written into a command, nothing is bound here
 _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
-_TAKES_HOST = frozenset({"uvicorn", "fastapi", "granian", "flask"})      # `--host` may be added at the end
+_HOST_OPTION_SERVERS = frozenset({"uvicorn", "fastapi", "granian", "flask"})      # `--host` may be added at the end
 
 
 @dataclass(frozen=True, slots=True)
-class _Spot:
+class _SpanEdit:
     """A byte span of a file, and what comes there."""
 
     file: str
@@ -30,89 +30,90 @@ class _Spot:
     new: str
 
 
-def listen_at(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
+def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
     """Let the service listen at `host`, by its own command, and start or restart it."""
     does = f"let {service.name} listen on {host}"
-    written = _write(case.snapshot, service, host)
-    begin = begin_steps(case.snapshot, service, endpoint)
-    if not isinstance(begin, NoPlace):      # it was told another address until now
+    written = _write_host(case.snapshot, service, host)
+    begin = start_or_restart_steps(case.snapshot, service, endpoint)
+    if not isinstance(begin, NotEditable):      # it was told another address until now
         begin = tuple(replace(s, host=reachable_host(host)) if isinstance(s, WaitForListener) else s for s in begin)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+    if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
+        why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
+                                                                                                 NotEditable) else ""
         said = next((b.source.where for b in bindings_of(service)), service.name)
         manual = f"{does} (its command: {said}), then start it anew; fixer does not: {why}"
-        return Repair(ID, "manual", does, (), manual=manual)
+        return Repair(LISTEN_ID, "manual", does, (), manual=manual)
     if not begin:
-        return Repair(ID, "manual", does, (), manual=f"{does} in {written.where}, then start it anew by hand")
+        return Repair(LISTEN_ID, "manual", does, (), manual=f"{does} in {written.where}, then start it anew by hand")
     summary = f"{does}, in {written.where}, then start it anew"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
-    return Repair(ID, "disruptive", summary, (*written.steps, *begin))
+    return Repair(LISTEN_ID, "disruptive", summary, (*written.steps, *begin))
 
 
-def _write(snapshot: Snapshot, service: Service, host: str) -> Written | NoPlace:
-    spot = _told_host(snapshot, service, host) or _added_host(snapshot, service, host)
+def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | NotEditable:
+    spot = _configured_host_edit(snapshot, service, host) or _added_host_edit(snapshot, service, host)
     if spot is None:
-        return NoPlace("its address is written nowhere that could be edited")
+        return NotEditable("its address is written nowhere that could be edited")
     node = service.files_node or service.node
     file = snapshot.file(node, spot.file)
     if file is None:
-        return NoPlace(f"{spot.file} could not be read")
+        return NotEditable(f"{spot.file} could not be read")
     if file.data[spot.start:spot.end] != spot.old.encode("utf-8", "surrogateescape"):
-        return NoPlace(f"{spot.file} does not hold {spot.old} where it was read")
+        return NotEditable(f"{spot.file} does not hold {spot.old} where it was read")
     unit = service.unit
     is_unit = unit is not None and spot.file in (unit.fragment_path, *unit.drop_in_paths)
     if is_unit and not spot.file.startswith("/etc/"):
-        return NoPlace(f"{spot.file} belongs to a package: put the command into a drop-in")
-    new = _plain_in_yaml(file.data, spot) if service.command_style.startswith("yaml") else spot.new
+        return NotEditable(f"{spot.file} belongs to a package: put the command into a drop-in")
+    new = _quote_for_yaml(file.data, spot) if service.command_style.startswith("yaml") else spot.new
     data = file.data[:spot.start] + new.encode() + file.data[spot.end:]
     step = WriteFile(node, file.real_path, file.data, data, f"listen on {host}", in_place=file.single_file_mount)
     steps = (step, DaemonReload(node)) if is_unit else (step,)
-    return Written(steps, file.real_path, file.managed_by)
+    return EditSteps(steps, file.real_path, file.managed_by)
 
 
-def _plain_in_yaml(data: bytes, spot: _Spot) -> str:
+def _quote_for_yaml(data: bytes, spot: _SpanEdit) -> str:
     """`::` unquoted would make a mapping of a YAML text; quotes that the line does not use otherwise, or another way to
     write that address."""
     line = data[data.rfind(b"\n", 0, spot.start) + 1:].partition(b"\n")[0]
     quoted = data[spot.start - 1:spot.start] in (b"'", b'"') and data[spot.start - 1:spot.start] == data[
         spot.end:spot.end + 1]
-    if quoted or not spot.new.endswith(EVERYWHERE6):
+    if quoted or not spot.new.endswith(ANY_IPV6):
         return spot.new
     free = next((quote for quote in "'\"" if quote.encode() not in line), None)
-    before = spot.new.removesuffix(EVERYWHERE6)
-    return f"{before}{EVERYWHERE6}0" if free is None else f"{before}{free}{EVERYWHERE6}{free}"
+    before = spot.new.removesuffix(ANY_IPV6)
+    return f"{before}{ANY_IPV6}0" if free is None else f"{before}{free}{ANY_IPV6}{free}"
 
 
-def _told_host(snapshot: Snapshot, service: Service, host: str) -> _Spot | None:
+def _configured_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEdit | None:
     """The word after `--host`, or the part before the port of `--bind host:port`; the last one counts."""
     words = service.command
     for index in range(len(words) - 1, 0, -1):
         word, before = words[index], words[index - 1].text
         name, glued, value = word.text.partition("=")
         if glued and name in _HOST_OPTIONS:
-            return _within(snapshot, service, word, (f"{name}=", value), host)
+            return _host_part_edit(snapshot, service, word, (f"{name}=", value), host)
         if before in _HOST_OPTIONS:
-            return _within(snapshot, service, word, (f"{before} ", word.text), host)
+            return _host_part_edit(snapshot, service, word, (f"{before} ", word.text), host)
     return None
 
 
-def _within(
-    snapshot: Snapshot, service: Service, word: ArgPlace, said: tuple[str, str], host: str,
-) -> _Spot | None:
+def _host_part_edit(
+    snapshot: Snapshot, service: Service, word: CommandArgument, said: tuple[str, str], host: str,
+) -> _SpanEdit | None:
     """The address in the value of an option: all of it, or what stands before its port."""
     before, value = said
     if word.file is None or not value or value.startswith(("unix:", "/", "fd:")):
         return None
     head, _, port = value.rpartition(":")
     bare = head if is_number(port) and head and (head.startswith("[") or ":" not in head) else value
-    start = _start_of_value(snapshot, service, word, before, value)
+    start = _value_offset(snapshot, service, word, before, value)
     new = f"[{host}]" if ":" in host and bare != value else host
-    return None if start is None else _Spot(word.file, start, start + len(bare), bare, new)
+    return None if start is None else _SpanEdit(word.file, start, start + len(bare), bare, new)
 
 
-def _start_of_value(
-    snapshot: Snapshot, service: Service, word: ArgPlace, before: str, value: str,
+def _value_offset(
+    snapshot: Snapshot, service: Service, word: CommandArgument, before: str, value: str,
 ) -> int | None:
     """Where the value begins; in a text that is written in another way than it reads (`$$` of Compose), the one place
     of its line where the option stands with it."""
@@ -128,13 +129,13 @@ def _start_of_value(
     return sum(len(other) + 1 for other in lines[: word.line - 1]) + line.index(wanted) + len(before)
 
 
-def _added_host(snapshot: Snapshot, service: Service, host: str) -> _Spot | None:
+def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEdit | None:
     """No option says it, so the server's default counts: one more option behind the last word of the command."""
     last = service.command[-1] if service.command else None
     told = bindings_of(service)
-    if service.runtime not in _TAKES_HOST or last is None or last.file is None or last.end is None:
+    if service.runtime not in _HOST_OPTION_SERVERS or last is None or last.file is None or last.end is None:
         return None
-    if any(b.host not in ("127.0.0.1", "localhost") for b in told) or _says_host(service):
+    if any(b.host not in ("127.0.0.1", "localhost") for b in told) or _has_host_setting(service):
         return None
     if service.command[0].file != last.file or service.command[0].start is None:
         return None          # the last word is the value of a variable, and stands somewhere else
@@ -146,20 +147,20 @@ def _added_host(snapshot: Snapshot, service: Service, host: str) -> _Spot | None
     match service.command_style:
         case "unit" | "shell" | "yaml-string":
             at += quote in "'\"" and bool(quote) and service.command_style != "yaml-string"
-            return _Spot(last.file, at, at, "", f" --host {host}")
+            return _SpanEdit(last.file, at, at, "", f" --host {host}")
         case "yaml-flow":
             at += quote in "'\"" and bool(quote)
-            return _Spot(last.file, at, at, "", f', "--host", "{host}"')
+            return _SpanEdit(last.file, at, at, "", f', "--host", "{host}"')
         case "yaml-block":
             line = file.data[file.data.rfind(b"\n", 0, last.start or 0) + 1:at].decode("latin-1")
             indent = line[: len(line) - len(line.lstrip())]
             at += quote in "'\"" and bool(quote)
-            return _Spot(last.file, at, at, "", f'\n{indent}- --host\n{indent}- "{host}"')
+            return _SpanEdit(last.file, at, at, "", f'\n{indent}- --host\n{indent}- "{host}"')
         case _:
             return None
 
 
-def _says_host(service: Service) -> bool:
+def _has_host_setting(service: Service) -> bool:
     """An option or a variable says it: then it is not what is missing."""
     if any(word.text.partition("=")[0] in _HOST_OPTIONS for word in service.command):
         return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import endpoint_text, listener_at, listener_evidence
-from fixer.analysis.nginx_errors import say_routes
-from fixer.analysis.ownership.configured import is_anybodys
-from fixer.analysis.ownership.resolve import left_over
+from fixer.analysis.nginx_errors import routes_text
+from fixer.analysis.ownership.configured import is_unmanaged_user_process
+from fixer.analysis.ownership.resolve import unclaimed_candidates
 from fixer.analysis.service_state import state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass, replace
@@ -21,37 +21,44 @@ from fixer.nginx.effective_config import word_span
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, insert_after, replace_span, replace_words
 from fixer.nginx.tree import Directive, parse
-from fixer.repairs.file_edits import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
+from fixer.repairs.file_edits import (
+    EditableFile,
+    NotEditable,
+    check_and_reload_steps,
+    edit_risk,
+    locate_editable_file,
+    overwriters_text,
+)
 
 
-def edit_passes(case: Case, trouble: Trouble, repair: Repair, what: str,
-                edited: Callable[[bytes, list[RouteFacts]], bytes]) -> Repair | NoPlace:
+def edit_passes_repair(case: Case, trouble: FailingAddress, repair: Repair, what: str,
+                edited: Callable[[bytes, list[RouteFacts]], bytes]) -> Repair | NotEditable:
     """The safe repair with its steps; NoPlace where a file cannot be written, or `edited` refuses."""
     by_file: dict[str, list[RouteFacts]] = {}
     for facts in trouble.routes:
         by_file.setdefault(facts.route.source.file, []).append(facts)
     steps: list[Step] = []
-    places: tuple[Place, ...] = ()
+    places: tuple[EditableFile, ...] = ()
     for path, routes in by_file.items():
-        place = writable_place(case.snapshot, trouble.nginx.node, path)
-        if isinstance(place, NoPlace):
+        place = locate_editable_file(case.snapshot, trouble.nginx.node, path)
+        if isinstance(place, NotEditable):
             return place
         try:
             data = edited(place.data, routes)
         except EditRefused as refused:
-            return NoPlace(f"{path}: {refused}")
+            return NotEditable(f"{path}: {refused}")
         places = (*places, place)
         steps.append(WriteFile(place.node, place.path, place.data, data, what, in_place=place.in_place))
-    return replace(repair, risk=risk_of(places, "safe"), summary=repair.summary + overwriters(places),
-                   steps=(*steps, *nginx_steps(case.snapshot, trouble.nginx)))
+    return replace(repair, risk=edit_risk(places, "safe"), summary=repair.summary + overwriters_text(places),
+                   steps=(*steps, *check_and_reload_steps(case.snapshot, trouble.nginx)))
 
 
 # A directive of one location: changed where it stands beside the pass, else written right after it.
-_MOST = 4 << 20
+_MAX_FILE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
+class DirectiveValue:
     """A directive's value to be in force for one route."""
 
     route: Route
@@ -60,47 +67,48 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class DirectiveEdit:
     """The write, the places it changes (file:line), and the file it lies in."""
 
     step: WriteFile
     where: tuple[str, ...]
-    place: Place
+    file: EditableFile
 
 
-def set_in_locations(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[Set], summary: str) -> Edited | NoPlace:
+def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveValue],
+                   summary: str) -> DirectiveEdit | NotEditable:
     """One write for all wishes of one file; NoPlace where a location cannot hold the directive."""
     path = wishes[0].route.source.file
     if any(wish.route.source.file != path for wish in wishes):
-        return NoPlace("the locations lie in several files")
-    place = writable_place(snapshot, nginx.node, path)
-    if isinstance(place, NoPlace):
+        return NotEditable("the locations lie in several files")
+    place = locate_editable_file(snapshot, nginx.node, path)
+    if isinstance(place, NotEditable):
         return place
-    if len(place.data) > _MOST:
-        return NoPlace(f"{path} is too long")
+    if len(place.data) > _MAX_FILE_BYTES:
+        return NotEditable(f"{path} is too long")
     data, where = place.data, []
     shift, last = 0, -1      # several directives of one location: what stands before its pass may become longer
     for wish in sorted(wishes, key=lambda wish: -wish.route.source.start):
         start = wish.route.source.start
         shift = shift if start == last else 0
-        made = _set(data, wish, start + shift)
-        if isinstance(made, NoPlace):
+        made = _set_directive(data, wish, start + shift)
+        if isinstance(made, NotEditable):
             return made
         data, moved = made
         if start != last:
             where.append(f"{path}:{wish.route.source.line}")
         shift, last = shift + moved, start
     if data == place.data:
-        return NoPlace(f"{path} says so already")
-    return Edited(WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place),
+        return NotEditable(f"{path} says so already")
+    return DirectiveEdit(WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place),
                   tuple(reversed(where)), place)
 
 
-def _set(data: bytes, wish: Set, at: int) -> tuple[bytes, int] | NoPlace:
+def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, int] | NotEditable:
     """The file with it, and by how many bytes the pass, which begins at `at`, has moved."""
-    chain = list(_chain(parse(data).directives, at))
+    chain = list(_enclosing_directives(parse(data).directives, at))
     if not chain or (len(chain) > 1 and chain[-2].name in (b"if", b"limit_except")):
-        return NoPlace(f"{wish.name} cannot stand where {wish.route.source.file}:{wish.route.source.line} does")
+        return NotEditable(f"{wish.name} cannot stand where {wish.route.source.file}:{wish.route.source.line} does")
     beside = chain[-2].block if len(chain) > 1 else parse(data).directives
     words = wish.value.encode().split()
     named = [d for d in beside or () if d.name == wish.name.encode()]
@@ -116,11 +124,11 @@ def _set(data: bytes, wish: Set, at: int) -> tuple[bytes, int] | NoPlace:
             span = word_span(old, index)
             made = replace_span(made, span.start, span.end, words[index - 1])
     except StepFailed as error:
-        return NoPlace(error.message)
+        return NotEditable(error.message)
     return made, len(made) - len(data) if old.start < at else 0
 
 
-def _chain(block: Sequence[Directive], at: int) -> Iterator[Directive]:
+def _enclosing_directives(block: Sequence[Directive], at: int) -> Iterator[Directive]:
     """The directives around an offset, outermost first; the one that begins there is the last."""
     best: Directive | None = None
     for directive in block:
@@ -130,58 +138,59 @@ def _chain(block: Sequence[Directive], at: int) -> Iterator[Directive]:
         return
     yield best
     if best.start != at and best.block:
-        yield from _chain(best.block, at)
+        yield from _enclosing_directives(best.block, at)
 
 
 # One end speaks TLS and the other does not: the edit that makes nginx speak as its backend does.
-ID = "speak-as-backend"
+SCHEME_ID = "speak-as-backend"
 
 
-def is_strangers(case: Case, trouble: Trouble) -> bool:
+def is_held_by_stranger(case: Case, trouble: FailingAddress) -> bool:
     """What listens there is no application, no proxy and no container, or anybody could have started it: a program that
     may only have taken the port."""
-    holder = case.service(trouble.endpoint.holder)
+    holder = case.service(trouble.endpoint.listening_service)
     if holder is None or holder.container is not None:
         return False
-    return not (holder.is_app_server or holder.gateway) or is_anybodys(case.snapshot, holder)
+    return not (holder.is_app_server or holder.gateway) or is_unmanaged_user_process(case.snapshot, holder)
 
 
-def _of_another(case: Case, trouble: Trouble) -> Evidence | None:
+def _stranger_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
     """A stranger's socket, where an application that nobody asks may be what is meant: no question of the scheme."""
-    holder = case.service(trouble.endpoint.holder)
+    holder = case.service(trouble.endpoint.listening_service)
     held = listener_at(trouble.endpoint)
-    if holder is None or not is_strangers(case, trouble) or not left_over(case, trouble):
+    if holder is None or not is_held_by_stranger(case, trouble) or not unclaimed_candidates(case, trouble):
         return None
     return state_evidence(holder) if held is None else listener_evidence(case.snapshot, held, holder)
 
 
-def other_answer(case: Case, trouble: Trouble, way: str) -> ProbeResult | str | Evidence:
+def answer_in_other_scheme(case: Case, trouble: FailingAddress, way: str) -> ProbeResult | str | Evidence:
     """The answer in the other way; the fact that is missing, or what shows that it proves nothing: there is none, or it
     is somebody else's."""
-    other, text = trouble.endpoint.other, endpoint_text(trouble.endpoint)
+    other, text = trouble.endpoint.other_scheme_probe, endpoint_text(trouble.endpoint)
     if isinstance(other, Unknown):
         return f"whether {text} answers {way} TLS"
     if other.value.status is None:
         return Evidence("probe", text, f"no answer {way} TLS either: {other.value.error}")
-    return _of_another(case, trouble) or other.value
+    return _stranger_evidence(case, trouble) or other.value
 
 
-def speak(case: Case, trouble: Trouble, scheme: str) -> Repair:
+def change_scheme_repair(case: Case, trouble: FailingAddress, scheme: str) -> Repair:
     """`http://` becomes `https://` in every pass that leads there, or the reverse."""
-    summary = f"hand {say_routes(trouble)} on as {scheme}, which is what is taken there"
+    summary = f"hand {routes_text(trouble)} on as {scheme}, which is what is taken there"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
-        return _by_hand(trouble, scheme, summary, "nginx -t refuses the configuration as it is: repair that first")
-    if is_strangers(case, trouble):
-        return _by_hand(trouble, scheme, summary, "if what listens there should answer, which fixer cannot tell")
-    if not _speak_alike(case, trouble):
-        return _by_hand(trouble, scheme, summary, "not all servers of the upstream block are known to take that")
-    repair = edit_passes(case, trouble, Repair(ID, "safe", summary, ()), f"the pass becomes {scheme}",
-                         lambda data, routes: _edited(data, routes, scheme))
-    return _by_hand(trouble, scheme, summary, repair.why) if isinstance(repair, NoPlace) else repair
+        return _manual_repair(trouble, scheme, summary,
+                              "nginx -t refuses the configuration as it is: repair that first")
+    if is_held_by_stranger(case, trouble):
+        return _manual_repair(trouble, scheme, summary, "if what listens there should answer, which fixer cannot tell")
+    if not _can_all_change_scheme(case, trouble):
+        return _manual_repair(trouble, scheme, summary, "not all servers of the upstream block are known to take that")
+    repair = edit_passes_repair(case, trouble, Repair(SCHEME_ID, "safe", summary, ()), f"the pass becomes {scheme}",
+                         lambda data, routes: _replace_schemes(data, routes, scheme))
+    return _manual_repair(trouble, scheme, summary, repair.reason) if isinstance(repair, NotEditable) else repair
 
 
-def once(findings: Sequence[Finding]) -> list[Finding]:
+def merge_same_edits(findings: Sequence[Finding]) -> list[Finding]:
     """One finding for the servers of a group that the same edit of the same pass mends."""
     kept: dict[object, Finding] = {}
     for found in findings:
@@ -193,26 +202,26 @@ def once(findings: Sequence[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _speak_alike(case: Case, trouble: Trouble) -> bool:
+def _can_all_change_scheme(case: Case, trouble: FailingAddress) -> bool:
     """Whether every server that these passes lead to was heard to answer in the other way."""
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    heard = [case.snapshot.endpoint(name).other for name in sorted(ends)]
+    heard = [case.snapshot.endpoint(name).other_scheme_probe for name in sorted(ends)]
     return all(isinstance(other, Known) and other.value.status is not None for other in heard)
 
 
-def _edited(data: bytes, routes: Sequence[RouteFacts], scheme: str) -> bytes:
+def _replace_schemes(data: bytes, routes: Sequence[RouteFacts], scheme: str) -> bytes:
     """Last first, so that what stands before keeps its place; a pass that several servers share is changed once."""
     spots = {facts.route.source.start: facts.route.pass_text for facts in routes}
     for start, text in sorted(spots.items(), reverse=True):
         was, mark, _ = text.partition("://")
         if not mark or was not in ("http", "https"):
             raise EditRefused(f"the pass {text} does not begin with http:// or https://")
-        at = _word_at(data, start, text)
+        at = _argument_offset(data, start, text)
         data = replace_span(data, at, at + len(was), scheme.encode())
     return data
 
 
-def _word_at(data: bytes, start: int, text: str) -> int:
+def _argument_offset(data: bytes, start: int, text: str) -> int:
     """Where that word begins, after its quote if it has one, in the directive that begins at `start`."""
     for token in tokenize(data[start:])[0]:
         if token.kind != "word":
@@ -224,8 +233,8 @@ def _word_at(data: bytes, start: int, text: str) -> int:
     raise EditRefused(f"{text} does not stand there as one word")
 
 
-def _by_hand(trouble: Trouble, scheme: str, summary: str, why: str) -> Repair:
+def _manual_repair(trouble: FailingAddress, scheme: str, summary: str, why: str) -> Repair:
     spots = ", ".join(dict.fromkeys(
         f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
     manual = f"let the pass at {spots} begin with {scheme}://, then nginx -t and reload ({why})"
-    return Repair(ID, "manual", summary, (), manual=manual)
+    return Repair(SCHEME_ID, "manual", summary, (), manual=manual)

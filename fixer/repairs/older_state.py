@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from fixer.analysis.case import Case
 from fixer.analysis.exits.code_error import CodeFault
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.exits.source_files import is_without
-from fixer.formats.start_files import start_words, within_release
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.source_files import is_without_fault
+from fixer.formats.start_files import release_path, start_arguments
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
@@ -23,12 +23,12 @@ BACKUP_ID = "restore-backup"
 BACKUP_KEY = "restore-from"
 
 
-def order_of(copy: FileContent) -> tuple[float, str]:
+def newest_first_key(copy: FileContent) -> tuple[float, str]:
     """The newest first."""
     return -copy.stat.mtime, copy.path
 
 
-def hidden_lines(data: bytes, redact: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
+def masked_lines(data: bytes, redact: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
     """The lines of which a part is hidden when such a file is shown: wherever these bytes are shown, all of them is."""
     lines, masked = data.split(b"\n"), redact(data).split(b"\n")
     if len(lines) != len(masked):
@@ -37,16 +37,16 @@ def hidden_lines(data: bytes, redact: Callable[[bytes], bytes]) -> tuple[bytes, 
 
 
 # An older release of the application that still lies on the disk, and the link that says which one runs.
-KEY = "release"
+RELEASE_KEY = "release"
 RELEASE_ID = "previous-release"
-MOST = 5                # of the older ones, to be named
-_DATE = 8               # digits: 20260928
+MAX_RELEASES = 5                # of the older ones, to be named
+_DATE_DIGITS = 8               # digits: 20260928
 _NUMBER = regex(r"[0-9]+")
 _HASH = regex(r"(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Aged:
+class _DatedRelease:
     """A release by the name of its folder; when the file in question was written there, 0.0 where it is not."""
 
     name: str
@@ -59,16 +59,16 @@ class Releases:
 
     link: str
     stat: FileStat
-    now: str
+    current: str
     older: tuple[str, ...]
 
 
-def releases_of(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> Releases | None:
+def releases_of(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Releases | None:
     """The newest first; None where the file lies behind no link, or no older release is without the fault."""
     node = next((n for n in case.snapshot.nodes if n.name == crash.service.node), None)
     for link, stat in node.files if node is not None and crash.service.container is None else ():
-        place = within_release(link, stat, file.real_path)
-        if place is None or not _starts_behind(crash, link):
+        place = release_path(link, stat, file.real_path)
+        if place is None or not _is_started_from_link(crash, link):
             continue
         now, inner = place
         folder = posixpath.dirname(now)
@@ -78,46 +78,46 @@ def releases_of(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -
             for name in [other.path[len(folder) + 1:-len(inner) - 1]]
             if "/" not in name and other.real_path == f"{folder}/{name}/{inner}"
         ]
-        sound = [_Aged(name, other.stat.mtime) for name, other in found
-                 if other.data != file.data and is_without(other, fault)]
-        older = _older(sound, _Aged(posixpath.basename(now), file.stat.mtime))
+        sound = [_DatedRelease(name, other.stat.mtime) for name, other in found
+                 if other.data != file.data and is_without_fault(other, fault)]
+        older = _older_releases(sound, _DatedRelease(posixpath.basename(now), file.stat.mtime))
         if older:
-            return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MOST]))
+            return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MAX_RELEASES]))
     return None
 
 
-def releases_holding(case: Case, crash: Crash, path: str) -> Releases | None:
+def releases_with_file(case: Case, crash: FailedRun, path: str) -> Releases | None:
     """The same where a file that the release should hold is not in it, and others hold it."""
     node = next((n for n in case.snapshot.nodes if n.name == crash.service.node), None)
     files = dict(node.files) if node is not None and crash.service.container is None else {}
     for link, stat in files.items():
-        place = within_release(link, stat, path)
-        if node is None or place is None or not _starts_behind(crash, link):
+        place = release_path(link, stat, path)
+        if node is None or place is None or not _is_started_from_link(crash, link):
             continue
         now, inner = place
         folder, name = posixpath.split(now)
-        found = [_Aged(other[len(folder) + 1:-len(inner) - 1], seen.mtime) for other, seen in files.items()
-                 if other.startswith(folder + "/") and other.endswith("/" + inner) and other not in node.absent]
-        older = _older([aged for aged in found if "/" not in aged.name], _Aged(name, 0.0))
+        found = [_DatedRelease(other[len(folder) + 1:-len(inner) - 1], seen.mtime) for other, seen in files.items()
+                 if other.startswith(folder + "/") and other.endswith("/" + inner) and other not in node.missing_paths]
+        older = _older_releases([aged for aged in found if "/" not in aged.name], _DatedRelease(name, 0.0))
         if older:
-            return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MOST]))
+            return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MAX_RELEASES]))
     return None
 
 
-def _starts_behind(crash: Crash, link: str) -> bool:
+def _is_started_from_link(crash: FailedRun, link: str) -> bool:
     """The service is told to start in it, or to run what lies in it."""
-    words = start_words(crash.service)
+    words = start_arguments(crash.service)
     return any(word == link or word.startswith(link + "/") for word in words)
 
 
-def _older(found: list[_Aged], now: _Aged) -> list[str]:
+def _older_releases(found: list[_DatedRelease], now: _DatedRelease) -> list[str]:
     """The newest first. What names do not tell (hashes, another way of counting) the files' ages do."""
     older = [aged for aged in found if _is_older(aged, now)]
-    by_name = all(_is_alike(aged.name, now.name) for aged in older)
-    return [a.name for a in sorted(older, key=lambda a: (0.0 if by_name else a.at, _order(a.name)), reverse=True)]
+    by_name = all(_has_same_numbering(aged.name, now.name) for aged in older)
+    return [a.name for a in sorted(older, key=lambda a: (0.0 if by_name else a.at, _natural_key(a.name)), reverse=True)]
 
 
-def _is_older(aged: _Aged, now: _Aged) -> bool:
+def _is_older(aged: _DatedRelease, now: _DatedRelease) -> bool:
     """By its number or its date, which says so; names without any (blue, green) are equals, and a person chooses. A
     release that holds no such file has no age: then every other may be meant."""
     if aged.name == now.name:
@@ -126,37 +126,37 @@ def _is_older(aged: _Aged, now: _Aged) -> bool:
         return not any(c.isdigit() for c in aged.name)
     if not any(c.isdigit() for c in aged.name):
         return False
-    if _is_alike(aged.name, now.name):
-        return _order(aged.name) < _order(now.name)
+    if _has_same_numbering(aged.name, now.name):
+        return _natural_key(aged.name) < _natural_key(now.name)
     return not now.at or aged.at <= now.at
 
 
-def _is_alike(name: str, other: str) -> bool:
+def _has_same_numbering(name: str, other: str) -> bool:
     """Both count in the same way: no hashes, and no date beside a mere number."""
     if any(_HASH.fullmatch(one) for one in (name, other)):
         return False
     first, second = (len(match[0]) if (match := _NUMBER.search(one)) else 0 for one in (name, other))
-    return max(first, second) < _DATE or first == second
+    return max(first, second) < _DATE_DIGITS or first == second
 
 
-def _order(name: str) -> tuple[tuple[int, str], ...]:
+def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """Numbers in it count as numbers."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name))
 
 
 def release_repair(
-    found: Releases, crash: Crash, chosen: str | None, again: tuple[Step, ...], lacks: str = "",
+    found: Releases, crash: FailedRun, chosen: str | None, again: tuple[Step, ...], lacks: str = "",
 ) -> Repair:
     """Let the link lead to the release that a person names, then start it again."""
     service, link = crash.service, found.link
     older = ", ".join(found.older)
     fault = f"which lacks {lacks}" if lacks else "whose program ends at once"
-    why = f"{link} leads to {found.now}, {fault}; older releases on the disk: {older}"
-    need = Need(KEY, "choice", why, found.older)
-    target = found.stat.link_target or found.now
+    why = f"{link} leads to {found.current}, {fault}; older releases on the disk: {older}"
+    need = Need(RELEASE_KEY, "choice", why, found.older)
+    target = found.stat.link_target or found.current
     steps: tuple[Step, ...] = ()
     if chosen in found.older and again:
-        new = _written(target, found.now, str(chosen))
+        new = _new_link_target(target, found.current, str(chosen))
         steps = (
             WriteFile(service.node, link, None, None, f"remove the link to {target}", link_target=target),
             WriteFile(service.node, link, None, b"", f"link to {new}", link_target=new), *again,
@@ -165,7 +165,7 @@ def release_repair(
     return Repair(RELEASE_ID, "disruptive", summary, steps, (need,))
 
 
-def _written(target: str, now: str, chosen: str) -> str:
+def _new_link_target(target: str, now: str, chosen: str) -> str:
     """As the old link was written, relative or whole."""
     plain = target.rstrip("/")
     if not plain.startswith("/") and posixpath.basename(plain) == posixpath.basename(now):
@@ -175,4 +175,4 @@ def _written(target: str, now: str, chosen: str) -> str:
 
 def release_evidence(found: Releases) -> Evidence:
     """What the link says now."""
-    return Evidence("file", found.link, f"link to {found.stat.link_target or found.now}")
+    return Evidence("file", found.link, f"link to {found.stat.link_target or found.current}")

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, container_of, find_node, listener_at
-from fixer.analysis.exits.path_access import rows
-from fixer.analysis.packet_filter.matching_rules import Block
+from fixer.analysis.exits.path_access import read_account_file
+from fixer.analysis.packet_filter.matching_rules import FilterMatch
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
-from fixer.model.firewall import Chain, Key, Rule
+from fixer.model.firewall import Chain, MatchKey, Rule
 from fixer.model.plan import ChangeRule, Step, WriteFile
 from fixer.model.snapshot import Container, Snapshot
-from fixer.repairs.file_edits import NoPlace, writable_place
+from fixer.repairs.file_edits import NotEditable, locate_editable_file
 
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 _TOOLS = (
@@ -25,26 +25,26 @@ _TOOLS = (
 )
 
 
-def repairs_of(case: Case, block: Block) -> tuple[Repair, ...]:
+def filter_repairs(case: Case, block: FilterMatch) -> tuple[Repair, ...]:
     """Take the rule away where it is about nobody else, else let nginx's own connection pass before it."""
     rule = block.hit.rule
-    filling = _fills_its_own(case, block)
+    filling = _rule_writing_container(case, block)
     if filling is not None:
         text = (f"{filling.name} may change the packet filter of this network, and what it runs at its start would put "
                 f"the rule there again: mend that, so that it lets nginx's connections pass to port "
-                f"{block.trouble.endpoint.port}")
+                f"{block.failing_address.endpoint.port}")
         return (Repair("change-firewall", "manual", f"let {filling.name} allow it", (), manual=text),)
-    owner = _tool(case, block)
+    owner = _owning_tool(case, block)
     if owner is not None:
         text = f"{owner[0]} made this rule and would write it again: {owner[1]}"
         return (Repair("change-firewall", "manual", f"let {owner[0]} allow it", (), manual=text),)
-    accept = _allow(case, block)
-    if rule is not None and rule.whole and _is_only_ours(block, rule):
-        return (_remove(case, block, rule), accept)
+    accept = _allow_connection_repair(case, block)
+    if rule is not None and rule.is_complete and _is_only_about_nginx(block, rule):
+        return (_remove_rule_repair(case, block, rule), accept)
     return (accept,)
 
 
-def _tool(case: Case, block: Block) -> tuple[str, str] | None:
+def _owning_tool(case: Case, block: FilterMatch) -> tuple[str, str] | None:
     """Who wrote the chain; a policy belongs to the tool whose chains stand beside it."""
     chain = block.hit.chain
     names = [chain.table, chain.name]
@@ -55,31 +55,31 @@ def _tool(case: Case, block: Block) -> tuple[str, str] | None:
     return next(((tool, how) for mark, tool, how in _TOOLS if any(name.startswith(mark) for name in names)), None)
 
 
-def _boxed(snapshot: Snapshot, block: Block) -> Container | None:
+def _filter_container(snapshot: Snapshot, block: FilterMatch) -> Container | None:
     """The container whose network the filter is of; None for that of a machine."""
     box = container_of(snapshot, block.node)
     return box if box is not None and not box.is_machine else None
 
 
-def _fills_its_own(case: Case, block: Block) -> Container | None:
+def _rule_writing_container(case: Case, block: FilterMatch) -> Container | None:
     """Who may have written the rule from inside: that container, or one that lives in its network."""
-    box = _boxed(case.snapshot, block)
+    box = _filter_container(case.snapshot, block)
     every = () if box is None else (s.container for s in case.snapshot.services if s.container is not None)
     mine = [other for other in every if box is not None and box.id in (other.id, other.lender)]
     return next((other for other in (box, *mine) if other is not None and other.net_admin), None)
 
 
-def _is_only_ours(block: Block, rule: Rule) -> bool:
+def _is_only_about_nginx(block: FilterMatch, rule: Rule) -> bool:
     """Without the rule, nobody else gets in: the port is told exactly, and only this machine can come that way."""
-    endpoint, fields = block.trouble.endpoint, block.hit.packet.fields
+    endpoint, fields = block.failing_address.endpoint, block.hit.packet.fields
     ports = [m.values for m in rule.matches if m.key in ("dport", "sport") and not m.negated]
     special = any(m.key in ("flags", "length", "any-flag", "skuid") for m in rule.matches)
     if rule.verdict not in ("drop", "reject") or not (ports or special):
         return False
-    if any(values != (str(endpoint.port),) for values in ports) or _lets_some_pass(block, rule):
+    if any(values != (str(endpoint.port),) for values in ports) or _has_account_exceptions(block, rule):
         return False
     hook, held = block.hit.packet.hook, listener_at(endpoint)
-    if block.node != block.trouble.nginx.node and block.node == endpoint.node:
+    if block.node != block.failing_address.nginx.node and block.node == endpoint.node:
         return False            # the backend's own side: without the rule all others on its networks come in too
     inward = any(m.key == "iif" and m.values == ("lo",) and not m.negated for m in rule.matches)
     own = {fields.get("saddr", ""), fields.get("daddr", "")}
@@ -87,78 +87,78 @@ def _is_only_ours(block: Block, rule: Rule) -> bool:
                  and m.values[0].removesuffix("/32") in own for m in rule.matches)
     if hook == "forward":           # without it, whoever else may come to the container comes too
         return any(m.key == "saddr" and m.values[0].removesuffix("/32") in own and not m.negated
-                   for m in rule.matches) or _stays_on_bridge(rule, fields)
+                   for m in rule.matches) or _is_on_bridge_only(rule, fields)
     only_here = bool(ports) and held is not None and held.address.startswith(_LOOPBACK)
     return hook in ("output", "postrouting") or inward or only_here or (
         narrow and fields.get("daddr", "").startswith(_LOOPBACK))
 
 
-def _lets_some_pass(block: Block, rule: Rule) -> bool:
+def _has_account_exceptions(block: FilterMatch, rule: Rule) -> bool:
     """Rules before it name the accounts that may: without it, all of them might."""
     return any(before.index < rule.index and before.verdict in ("accept", "return") and m.key == "skuid"
                for before in block.hit.chain.rules for m in before.matches)
 
 
-def _stays_on_bridge(rule: Rule, fields: Mapping[Key, str]) -> bool:
+def _is_on_bridge_only(rule: Rule, fields: Mapping[MatchKey, str]) -> bool:
     """It is about nginx's own network only: an accept in front of it would let in just the same ones."""
     ways = [m for m in rule.matches if m.key in ("iif", "oif")]
     return len(ways) == 2 and all(not m.negated and m.values == (fields.get(m.key),) for m in ways)
 
 
-def _remove(case: Case, block: Block, rule: Rule) -> Repair:
+def _remove_rule_repair(case: Case, block: FilterMatch, rule: Rule) -> Repair:
     chain = block.hit.chain
     steps: list[Step] = []
-    edit = _persisted(case.snapshot, block, rule)
+    edit = _boot_file_edit(case.snapshot, block, rule)
     if isinstance(edit, str):
         return Repair("remove-rule", "manual", f"delete the rule {rule.text}", (), manual=edit)
     if edit is not None:
         steps.append(edit)
     steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "remove", rule.text,
-                            rule.index, chain.texts, *_inside(case, block)))
+                            rule.index, chain.texts, *_container_name_and_id(case, block)))
     lasting = f", and from {edit.display_path or edit.path}" if edit is not None else ""
     words = f"delete the rule from {chain.title}{lasting}: {rule.text}"
     return Repair("remove-rule", "disruptive", words, tuple(steps))
 
 
-def _allow(case: Case, block: Block) -> Repair:
+def _allow_connection_repair(case: Case, block: FilterMatch) -> Repair:
     """A rule before it that accepts exactly this connection and opens nothing to anybody else."""
     chain, rule = block.hit.chain, block.hit.rule
-    text = _accept_text(case, block)
+    text = _accept_rule_text(case, block)
     index = len(chain.texts) if rule is None else rule.index
     steps: list[Step] = []
     if rule is not None:
-        edit = _persisted(case.snapshot, block, rule, before=text)
+        edit = _boot_file_edit(case.snapshot, block, rule, before=text)
         if isinstance(edit, str):
             manual = f"before that rule: {text}; {edit}"
             return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
         if edit is not None:
             steps.append(edit)
-    elif _files(case.snapshot, block):
-        where = ", ".join(path for path, _ in _files(case.snapshot, block))
+    elif _boot_files(case.snapshot, block):
+        where = ", ".join(path for path, _ in _boot_files(case.snapshot, block))
         manual = f"add this rule to {chain.title}, and to {where}, which loads it at boot: {text}"
         return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
     steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "add", text, index,
-                            chain.texts, *_inside(case, block)))
+                            chain.texts, *_container_name_and_id(case, block)))
     words = f"accept nginx's own connection in {chain.title}: {text}"
     return Repair("allow-connection", "disruptive", words, tuple(steps))
 
 
-def _inside(case: Case, block: Block) -> tuple[str, str]:
-    box = _boxed(case.snapshot, block)
+def _container_name_and_id(case: Case, block: FilterMatch) -> tuple[str, str]:
+    box = _filter_container(case.snapshot, block)
     return (box.name, box.id) if box is not None else ("", "")
 
 
-def _of_their_network(case: Case, block: Block) -> str:
+def _shared_subnet(case: Case, block: FilterMatch) -> str:
     """All addresses of the network that both containers are on: either, made anew, may get another of them."""
-    mine = container_of(case.snapshot, block.trouble.nginx.node)
-    theirs = container_of(case.snapshot, block.trouble.endpoint.node or "")
-    if mine is None or theirs is None or _boxed(case.snapshot, block) is None:
+    mine = container_of(case.snapshot, block.failing_address.nginx.node)
+    theirs = container_of(case.snapshot, block.failing_address.endpoint.node or "")
+    if mine is None or theirs is None or _filter_container(case.snapshot, block) is None:
         return ""
     shared = {name for name, _, _ in theirs.networks}
     return next((subnet for name, subnet in mine.subnets if name in shared), "")
 
 
-def _accept_text(case: Case, block: Block) -> str:
+def _accept_rule_text(case: Case, block: FilterMatch) -> str:
     chain, fields = block.hit.chain, block.hit.packet.fields
     sport = "sport" in fields
     port, address = fields["sport" if sport else "dport"], fields["saddr" if sport else "daddr"]
@@ -168,11 +168,11 @@ def _accept_text(case: Case, block: Block) -> str:
         named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
         address = address if ("saddr" if sport else "daddr") in named else ""
         other = other if ("daddr" if sport else "saddr") in named else ""
-    network = _of_their_network(case, block)
+    network = _shared_subnet(case, block)
     if network:
-        address, other = (network, "") if block.node == block.trouble.nginx.node else ("", network)
-    owner = fields.get("skuid", "") if _goes_by_accounts(block) else ""       # only nginx's own may pass
-    keys: tuple[Key, ...] = ("iif", "oif")
+        address, other = (network, "") if block.node == block.failing_address.nginx.node else ("", network)
+    owner = fields.get("skuid", "") if _has_account_rule(block) else ""       # only nginx's own may pass
+    keys: tuple[MatchKey, ...] = ("iif", "oif")
     device = [(key, fields[key]) for key in keys if key in fields and not network]
     if chain.tool == "nft":
         ip = "ip6" if ":" in address else "ip"
@@ -183,7 +183,7 @@ def _accept_text(case: Case, block: Block) -> str:
             parts.append(f"{ip} {'daddr' if sport else 'saddr'} {other}")
         parts.append(f"tcp {'sport' if sport else 'dport'} {port}")
         return " ".join([*parts, *([f"meta skuid {owner}"] if owner else []), "accept"])
-    source, target = (_with_bits(word) for word in ((address, other) if sport else (other, address)))
+    source, target = (_with_prefix_length(word) for word in ((address, other) if sport else (other, address)))
     parts = [f"-s {source}"] if source else []
     parts += [f"-d {target}"] if target else []
     parts += [f"-{key[0]} {name}" for key, name in device]
@@ -191,44 +191,44 @@ def _accept_text(case: Case, block: Block) -> str:
     return " ".join([*parts, *([f"-m owner --uid-owner {owner}"] if owner else []), "-j ACCEPT"])
 
 
-def _with_bits(address: str) -> str:
+def _with_prefix_length(address: str) -> str:
     return address if not address or "/" in address else f"{address}/{128 if ':' in address else 32}"
 
 
-def _goes_by_accounts(block: Block) -> bool:
+def _has_account_rule(block: FilterMatch) -> bool:
     """The rule, or one of the same chain before it, lets some accounts pass and others not."""
     end = block.hit.rule.index if block.hit.rule is not None else math.inf
     return any(m.key == "skuid" for rule in block.hit.chain.rules if rule.index <= end for m in rule.matches)
 
 
-_BOOT = {
+_BOOT_FILES = {
     "nft": ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf"),
     "iptables": ("/etc/iptables/rules.v4", "/etc/sysconfig/iptables"),
     "ip6tables": ("/etc/iptables/rules.v6", "/etc/sysconfig/ip6tables"),
 }
 
 
-def _files(snapshot: Snapshot, block: Block) -> list[tuple[str, bytes]]:
+def _boot_files(snapshot: Snapshot, block: FilterMatch) -> list[tuple[str, bytes]]:
     """The files that fill this chain at boot."""
     chain = block.hit.chain
     mark = chain.name.encode() if chain.tool != "nft" else chain.table.encode()
-    found = [(path, snapshot.file(block.node, path)) for path in _BOOT[chain.tool]]
+    found = [(path, snapshot.file(block.node, path)) for path in _BOOT_FILES[chain.tool]]
     word = re.compile(rb"\b" + re.escape(mark))
     return [(path, file.data) for path, file in found if file is not None and word.search(file.data)]
 
 
-def _persisted(snapshot: Snapshot, block: Block, rule: Rule, before: str = "") -> WriteFile | str | None:
+def _boot_file_edit(snapshot: Snapshot, block: FilterMatch, rule: Rule, before: str = "") -> WriteFile | str | None:
     """The edit of the file that loads the rule at boot: its line goes, or another comes before it.
 
     None where no such file names the rule; words where it cannot be told which line it is, or whether it is this one.
     """
     chain = block.hit.chain
-    for path, data in _files(snapshot, block):
+    for path, data in _boot_files(snapshot, block):
         lines = data.split(b"\n")
-        texts = [_in_numbers(snapshot, block, line.decode("utf-8", "replace")) for line in lines]
-        hits = [n for n, text in enumerate(texts) if _same(text, rule.text, chain)]
+        texts = [_replace_account_names(snapshot, block, line.decode("utf-8", "replace")) for line in lines]
+        hits = [n for n, text in enumerate(texts) if _is_same_rule(text, rule.text, chain)]
         if not hits:
-            like = next((n for n, text in enumerate(texts) if _may_be(text, rule, block)), None)
+            like = next((n for n, text in enumerate(texts) if _can_be_same_rule(text, rule, block)), None)
             if like is not None:
                 said = " ".join(lines[like].decode("utf-8", "replace").split())
                 return f"{path}:{like + 1} may be what loads the rule at boot: mend it there too ({said})"
@@ -236,8 +236,8 @@ def _persisted(snapshot: Snapshot, block: Block, rule: Rule, before: str = "") -
         if len(hits) > 1:
             numbers = ", ".join(str(n + 1) for n in hits)
             return f"{path} holds the rule on lines {numbers}: which of them it is, a person must say"
-        place = writable_place(snapshot, block.node, path)
-        if isinstance(place, NoPlace):
+        place = locate_editable_file(snapshot, block.node, path)
+        if isinstance(place, NotEditable):
             return f"{path} loads the rule at boot and cannot be edited here"
         at = hits[0]
         indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
@@ -248,45 +248,45 @@ def _persisted(snapshot: Snapshot, block: Block, rule: Rule, before: str = "") -
     return None
 
 
-def _same(line: str, text: str, chain: Chain) -> bool:
+def _is_same_rule(line: str, text: str, chain: Chain) -> bool:
     """Whether a line of a file is this rule as its tool prints it: spacing, quotes and counters aside."""
     if chain.tool != "nft":
-        return _plain(line) == _plain(f"-A {chain.name} {text}")
-    return bool(line.strip()) and _plain(line) == _plain(text)
+        return _normalize_rule(line) == _normalize_rule(f"-A {chain.name} {text}")
+    return bool(line.strip()) and _normalize_rule(line) == _normalize_rule(text)
 
 
-_OWNER = re.compile(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^}]*\})")
-_NAME = re.compile(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
+_SKUID = re.compile(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^}]*\})")
+_ACCOUNT_NAME = re.compile(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
 
 
-def _in_numbers(snapshot: Snapshot, block: Block, line: str) -> str:
+def _replace_account_names(snapshot: Snapshot, block: FilterMatch, line: str) -> str:
     """The line of a file as the kernel lists it: accounts by their numbers."""
     if block.hit.chain.tool != "nft" or "skuid" not in line:
         return line
 
-    ids = {row[0]: row[2] for row in rows(snapshot, block.node, "/etc/passwd") if len(row) > 2}
-    return _OWNER.sub(lambda m: m[1] + _NAME.sub(lambda name: ids.get(name[1], name[0]), m[2]), line)
+    ids = {row[0]: row[2] for row in read_account_file(snapshot, block.node, "/etc/passwd") if len(row) > 2}
+    return _SKUID.sub(lambda m: m[1] + _ACCOUNT_NAME.sub(lambda name: ids.get(name[1], name[0]), m[2]), line)
 
 
-def _may_be(line: str, rule: Rule, block: Block) -> bool:
+def _can_be_same_rule(line: str, rule: Rule, block: FilterMatch) -> bool:
     """A rule of a file that does the same to the same port or account, in other words than nft lists it."""
     text = line.strip()
     if block.hit.chain.tool != "nft" or text.startswith("#") or not re.search(rf"\b{rule.verdict}\b", text):
         return False
     keys = {m.key for m in rule.matches}
     if keys & {"dport", "sport"}:
-        port = block.trouble.endpoint.port
-        named = [(int(m[1]), int(m[2] or m[1])) for m in _PORTS.finditer(text)]
+        port = block.failing_address.endpoint.port
+        named = [(int(m[1]), int(m[2] or m[1])) for m in _PORT_RANGE.finditer(text)]
         return bool(re.search(r"\b[ds]port\b", text)) and (
             any(low <= port <= high for low, high in named) or "$" in text or "@" in text)
     return "skuid" in keys and "skuid" in text
 
 
-_PORTS = re.compile(r"(?<![\w.:/])(\d{1,5})(?:-(\d{1,5}))?(?![\w.:/])")
+_PORT_RANGE = re.compile(r"(?<![\w.:/])(\d{1,5})(?:-(\d{1,5}))?(?![\w.:/])")
 _NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|(?<=[{}, ])\s+|\s+(?=[{},])|(?<!\S)#.*$")
 
 
-def _plain(text: str) -> str:
+def _normalize_rule(text: str) -> str:
     """Words with single spaces, and none around braces and commas."""
     text = _NOISE.sub("", text.strip())
     text = re.sub(r"(?:iif|oif)name\b", lambda m: m[0][:3], text)

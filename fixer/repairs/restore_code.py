@@ -6,13 +6,23 @@ import posixpath
 import re
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import now_on, place
-from fixer.analysis.exits.changed_since import changed_since, installed_since, unread_since
+from fixer.analysis.evidence import clock_of, file_line_text
+from fixer.analysis.exits.changed_since import (
+    changed_files_evidence,
+    installed_module_evidence,
+    unread_unit_files_evidence,
+)
 from fixer.analysis.exits.code_error import CodeFault, target_of
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.exits.source_files import applications, is_sound, line_of, older_states, source_of
-from fixer.analysis.service_state import condition
-from fixer.formats.start_files import app_file, environment_of, module_places
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.source_files import (
+    find_applications,
+    has_valid_syntax,
+    line_of,
+    sound_backup_copies,
+    source_file_of,
+)
+from fixer.analysis.service_state import run_state_of
+from fixer.formats.start_files import app_file, installed_module_paths, virtualenv_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
@@ -21,122 +31,126 @@ from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
 from fixer.model.snapshot import FileContent, Service
 from fixer.repairs.command_options import (
     TLS_OPTIONS,
-    correct_option,
-    edit_word,
-    option_place,
+    correct_option_repair,
+    edit_argument,
+    gunicorn_setting_evidence,
+    option_argument,
+    option_source_text,
     option_value,
-    option_word,
-    setting_evidence,
 )
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY
-from fixer.repairs.start_service import begin_steps, start_steps, waiting
-from fixer.repairs.unit_edits import reload_and_start
+from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
+from fixer.repairs.unit_edits import reload_and_start_repair
 from fixer.repairs.write_variables import write_variables
 
 TARGET_KEY = "target"
-_UNSTARTED = ", but nobody started it again"
-PATIENCE = 45.0          # seconds that a program or a database may take until it listens
-_WHOLE = 200             # characters of a quoted line that surely was not cut
-_NO_CODE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")     # a traceback without its lines of code
-_TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
+_NOT_RESTARTED_TEXT = ", but nobody started it again"
+RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take until it listens
+_MAX_QUOTED_CHARS = 200             # characters of a quoted line that surely was not cut
+# a traceback without its lines of code
+_NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
+_TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class ChangeSinceExit:
     """What is otherwise since the program ended, in words, and what shows it."""
 
-    words: str
+    text: str
     evidence: tuple[Evidence, ...]
 
 
-def mended_since(case: Case, crash: Crash, fault: CodeFault) -> Since | None:
+def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> ChangeSinceExit | None:
     """Whether the reason of its end has gone, or may have; None where it holds, as far as can be seen."""
-    file, service = source_of(case.snapshot, crash.service, fault.file), crash.service
+    file, service = source_file_of(case.snapshot, crash.service, fault.file), crash.service
     if service.unit is not None and service.unit.need_daemon_reload:      # a start would take what systemd has read
-        new = unread_since(case.snapshot, crash)
-        return Since(f"{new[0].where} was changed after that, and systemd has not read it", new) if new else None
-    if file is not None and _is_newer(case, crash, fault, file):
-        said = f"{file.path} was changed after the last try{_UNSTARTED}"
-        return Since(said, (Evidence("file", file.path, "changed since, and a whole program"),))
+        new = unread_unit_files_evidence(case.snapshot, crash)
+        return ChangeSinceExit(f"{new[0].where} was changed after that, and systemd has not read it",
+                               new) if new else None
+    if file is not None and _is_file_mended(case, crash, fault, file):
+        said = f"{file.path} was changed after the last try{_NOT_RESTARTED_TEXT}"
+        return ChangeSinceExit(said, (Evidence("file", file.path, "changed since, and a whole program"),))
     if fault.kind == "syntax":
         return None
     if fault.kind in ("import", "server"):
-        there = installed_since(case.snapshot, crash)
-        return None if there is None else Since(f"{fault.name} is there now{_UNSTARTED}", (there,))
-    changed = changed_since(case.snapshot, crash)
-    word = option_word(service, fault) if fault.kind == "option" else None
+        there = installed_module_evidence(case.snapshot, crash)
+        return None if there is None else ChangeSinceExit(f"{fault.name} is there now{_NOT_RESTARTED_TEXT}", (there,))
+    changed = changed_files_evidence(case.snapshot, crash)
+    word = option_argument(service, fault) if fault.kind == "option" else None
     now = target_of(service.argv) if fault.kind == "target" else word.text if word is not None else ""
     if changed and now and now not in fault.text:
-        return Since(f"its command says {now} now{_UNSTARTED}", changed)
-    if not changed or (file is not None and not is_sound(file) and file.path.endswith(".py")):
+        return ChangeSinceExit(f"its command says {now} now{_NOT_RESTARTED_TEXT}", changed)
+    if not changed or (file is not None and not has_valid_syntax(file) and file.path.endswith(".py")):
         return None
-    return Since(f"{changed[0].where} was changed after that, and only a start tells whether it is mended", changed)
+    return ChangeSinceExit(f"{changed[0].where} was changed after that, and only a start tells whether it is mended",
+                           changed)
 
 
-def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None) -> tuple[Repair, ...]:
+def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSinceExit | None) -> tuple[Repair, ...]:
     """The best first; the last one is always what a person has to do by hand."""
-    file = source_of(case.snapshot, crash.service, fault.file)
+    file = source_file_of(case.snapshot, crash.service, fault.file)
     offered: list[Repair] = []
     if since is not None:
         unit = crash.service.unit
-        steps = () if unit is not None and unit.need_daemon_reload else again_steps(case, crash)
-        offered += [] if steps or unit is None else [reload_and_start(case, crash)]
+        steps = () if unit is not None and unit.need_daemon_reload else restart_after_edit_steps(case, crash)
+        offered += [] if steps or unit is None else [reload_and_start_repair(case, crash)]
         if steps:
-            said = f"{since.words.partition(', ')[0]}: start {crash.service.name}"
-            offered.append(Repair("start-service", "disruptive" if crash.inside else "safe", said, steps))
+            said = f"{since.text.partition(', ')[0]}: start {crash.service.name}"
+            offered.append(Repair("start-service", "disruptive" if crash.has_running_parent else "safe", said, steps))
     if file is not None:
-        backup = _restore(case, crash, fault, file)
+        backup = _backup_repair(case, crash, fault, file)
         offered += [backup] if backup is not None else []
-        offered += _release(case, crash, fault, file)
+        offered += _release_repairs(case, crash, fault, file)
     if fault.kind == "target":
-        offered += _complete_release(case, crash)
-        offered.append(_retarget(case, crash, fault))
+        offered += _complete_release_repairs(case, crash)
+        offered.append(_target_repair(case, crash, fault))
     elif fault.kind == "tls":
-        offered += [r for r in (_other_key(case, crash, kind) for kind in ("key", "cert")) if r is not None]
+        offered += [r for r in (_tls_file_repair(case, crash, kind) for kind in ("key", "cert")) if r is not None]
     elif fault.kind in ("option", "value"):
-        corrected = correct_option(case, crash, fault) if fault.kind == "option" else _other_value(case, crash, fault)
+        corrected = correct_option_repair(case, crash,
+                                          fault) if fault.kind == "option" else _variable_repair(case, crash, fault)
         offered += [corrected] if corrected is not None else []
     if not any(r.risk == "manual" for r in offered):
-        by_hand = _by_hand(case, crash, fault)
-        offered.append(Repair("mend-code", "manual", _short(case, crash, fault), (), manual=by_hand))
+        by_hand = _manual_text(case, crash, fault)
+        offered.append(Repair("mend-code", "manual", _summary_text(case, crash, fault), (), manual=by_hand))
     return tuple(offered)
 
 
-def again_steps(case: Case, crash: Crash) -> tuple[Step, ...]:
+def restart_after_edit_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
     """Start it, or what goes on with the old code again; empty where nobody manages it.
 
     It is known to have something to do before it listens, so it is given more time than others.
     """
-    return tuple(replace(step, seconds=PATIENCE) if isinstance(step, WaitForListener) else step
-                 for step in _again(case, crash))
+    return tuple(replace(step, seconds=RESTART_TIMEOUT) if isinstance(step, WaitForListener) else step
+                 for step in _restart_steps(case, crash))
 
 
-def _again(case: Case, crash: Crash) -> tuple[Step, ...]:
-    service, endpoint = crash.service, crash.troubles[0].endpoint
+def _restart_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
+    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     box = service.container
     if box is not None:
         verb = "restart" if box.status in ("running", "restarting") else "start"
         action = ContainerAction(box.id, box.name, "restart" if verb == "restart" else "start", box.status)
-        return (action, *waiting(case.snapshot, service, endpoint))
-    if condition(service) == "running":
-        begun = begin_steps(case.snapshot, service, endpoint)
-        return () if isinstance(begun, NoPlace) else begun
+        return (action, *wait_for_listener_step(case.snapshot, service, endpoint))
+    if run_state_of(service) == "running":
+        begun = start_or_restart_steps(case.snapshot, service, endpoint)
+        return () if isinstance(begun, NotEditable) else begun
     return start_steps(case.snapshot, service, endpoint)
 
 
-def _is_newer(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> bool:
+def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> bool:
     """Changed after the line was logged, and sound by now; or what the traceback quotes stands in it no more."""
-    now = now_on(case.snapshot, crash.service.node)
-    quoted = fault.code if len(fault.code) < _WHOLE and not _NO_CODE.search(fault.code) else ""
-    if quoted and is_sound(file) and quoted not in file.data.decode("utf-8", "replace"):
+    now = clock_of(case.snapshot, crash.service.node)
+    quoted = fault.code if len(fault.code) < _MAX_QUOTED_CHARS and not _NO_CODE_LINE.search(fault.code) else ""
+    if quoted and has_valid_syntax(file) and quoted not in file.data.decode("utf-8", "replace"):
         return True
-    return fault.said.at is not None and fault.said.at + 1.0 < file.stat.mtime <= now and is_sound(file)
+    return fault.log_line.at is not None and fault.log_line.at + 1.0 < file.stat.mtime <= now and has_valid_syntax(file)
 
 
-def _restore(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> Repair | None:
+def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Repair | None:
     """An older state beside the file; which one, and whether at all, a person says."""
-    states = older_states(case.snapshot, file, fault)
+    states = sound_backup_copies(case.snapshot, file, fault)
     if not states:
         return None
     paths = tuple(state.path for state in states)
@@ -147,46 +161,48 @@ def _restore(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> R
     if chosen is not None:
         write = WriteFile(file.node, file.real_path, file.data, chosen.data, f"the state of {chosen.path}",
                           in_place=file.single_file_mount)
-        steps = (write, *again_steps(case, crash))
+        steps = (write, *restart_after_edit_steps(case, crash))
     summary = f"put {file.path} back to an older state, then start {crash.service.name}"
     return Repair(BACKUP_ID, "disruptive", summary, steps, (need,))
 
 
-def _release(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> list[Repair]:
+def _release_repairs(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> list[Repair]:
     """An older release that still lies there, where a link says which one runs."""
-    from fixer.repairs.older_state import KEY, release_repair, releases_of  # only where one is found
+    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_of  # only where one is found
 
     found = releases_of(case, crash, fault, file)
-    return [] if found is None else [release_repair(found, crash, case.inputs.get(KEY), again_steps(case, crash))]
+    return [] if found is None else [release_repair(found, crash, case.inputs.get(RELEASE_KEY),
+                                                    restart_after_edit_steps(case, crash))]
 
 
-def _complete_release(case: Case, crash: Crash) -> list[Repair]:
+def _complete_release_repairs(case: Case, crash: FailedRun) -> list[Repair]:
     """The release that runs does not hold the application's file at all, others do: one that was never complete."""
-    from fixer.repairs.older_state import KEY, release_repair, releases_holding  # only where one is found
+    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_with_file  # only where one is found
 
     unit, inside = crash.service.unit, app_file(crash.service.argv)
     path = "" if unit is None or inside is None else posixpath.join(unit.working_directory, inside)
-    found = releases_holding(case, crash, path) if path.startswith("/") else None
+    found = releases_with_file(case, crash, path) if path.startswith("/") else None
     lacks = inside or ""
     return [] if found is None else [
-        release_repair(found, crash, case.inputs.get(KEY), again_steps(case, crash), lacks)]
+        release_repair(found, crash, case.inputs.get(RELEASE_KEY), restart_after_edit_steps(case, crash), lacks)]
 
 
-def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
+def _target_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair:
     service = crash.service
-    found = applications(case.snapshot, service)
+    found = find_applications(case.snapshot, service)
     written = target_of(service.argv) or fault.name
     said = f"the application that {service.name} is to serve, now {written}"
     found = tuple(sorted(found, key=lambda one: not _is_renamed_package(written, one)))     # the likelier ones first
-    need = Need(TARGET_KEY, "choice", said, found) if found else Need(TARGET_KEY, "value", said, pattern=_TARGET)
+    need = Need(TARGET_KEY, "choice", said, found) if found else Need(TARGET_KEY, "value", said,
+                                                                      pattern=_TARGET_PATTERN)
     word = next((w for w in service.command if w.text == written), None)
     chosen = case.inputs.get(TARGET_KEY, "")
     summary = f"point {service.name} at its application, then start it"
-    edit = NoPlace("its command names no target that was found written") if word is None else \
-        edit_word(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
-        why = edit.why if isinstance(edit, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+    edit = NotEditable("its command names no target that was found written") if word is None else \
+        edit_argument(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
+        why = edit.reason if isinstance(edit, NotEditable) else begin.reason if isinstance(begin, NotEditable) else ""
         there = f"found: {', '.join(found)}" if found else "no module with an application was found where it starts"
         return Repair("correct-target", "manual", summary, (), (need,), f"give {said}, another one ({there}): {why}")
     return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
@@ -198,22 +214,22 @@ def _is_renamed_package(written: str, other: str) -> bool:
     return bool(package) and other.rpartition(".")[2] == rest and other.count(".") == written.count(".")
 
 
-def _other_value(case: Case, crash: Crash, fault: CodeFault) -> Repair | None:
+def _variable_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair | None:
     """A number for a variable that holds none, over the old value; a person gives it."""
     service, name = crash.service, fault.name
     place = next((a.defined_in for a in service.env if a.name == name), "")
     value = case.inputs.get(name, "")
-    nowhere = NoPlace("no file that was read sets it")
+    nowhere = NotEditable("no file that was read sets it")
     written = write_variables(case.snapshot, service, {name: value}, replace=True) if place else nowhere
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         return None
     need = Need(name, "value", f"{service.name} makes a number of {name} ({place})", pattern=r"-?[0-9]+(?:\.[0-9]+)?")
     return Repair("set-variable", "disruptive", f"set {name} in {written.where}, then start {service.name}",
                   (*written.steps, *begin) if value else (), (need,))
 
 
-def _other_key(case: Case, crash: Crash, kind: str) -> Repair | None:
+def _tls_file_repair(case: Case, crash: FailedRun, kind: str) -> Repair | None:
     """The path of the key or certificate in the command, for a person to give the right one."""
     service = crash.service
     word = option_value(service, TLS_OPTIONS[kind])
@@ -223,15 +239,15 @@ def _other_key(case: Case, crash: Crash, kind: str) -> Repair | None:
     need = Need(key, "value", f"the {'private key' if kind == 'key' else 'certificate'} of {service.name}, "
                               f"now {word.text}", pattern=r"/[^\s'\"\\$%]+")
     chosen = case.inputs.get(key, "")
-    edit = edit_word(case.snapshot, service, word, chosen or word.text, f"load {chosen or 'another file'}")
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
+    edit = edit_argument(case.snapshot, service, word, chosen or word.text, f"load {chosen or 'another file'}")
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
         return None
     summary = f"give {service.name} another {'key' if kind == 'key' else 'certificate'} than {word.text}"
     return Repair(f"correct-{kind}file", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
 
 
-def _short(case: Case, crash: Crash, fault: CodeFault) -> str:
+def _summary_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             return f"put {fault.name} back for {crash.service.name}"
@@ -242,13 +258,13 @@ def _short(case: Case, crash: Crash, fault: CodeFault) -> str:
         case "value":
             return f"give {fault.name} of {crash.service.name} a number"
         case "option":
-            said = setting_evidence(case, crash.service, fault)
+            said = gunicorn_setting_evidence(case, crash.service, fault)
             return f"mend {said[0].where if said else f'the command of {crash.service.name}'}"
         case _:
-            return f"mend {fault.place or crash.service.name}"
+            return f"mend {fault.file_line or crash.service.name}"
 
 
-def _variable_naming(case: Case, service: Service, module: str) -> str:
+def _variable_naming_module(case: Case, service: Service, module: str) -> str:
     """The variable of its environment that names the module, and where it is set: never what else stands there."""
     for given in service.env:
         path, _, line = given.defined_in.rpartition(":")
@@ -259,32 +275,34 @@ def _variable_naming(case: Case, service: Service, module: str) -> str:
     return ""
 
 
-def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
+def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     service = crash.service
     again = f"then start {service.name}"
     box = service.container
-    shell = f"build its image with it (now {box.image})" if box is not None else _installing(service)
-    file = source_of(case.snapshot, service, fault.file)
+    shell = f"build its image with it (now {box.image})" if box is not None else _install_command_text(service)
+    file = source_file_of(case.snapshot, service, fault.file)
     code = line_of(file, fault.line) if file is not None and fault.line else fault.code
-    at = f"{fault.place}: {code[:120]}" if fault.place and code else fault.place
+    at = f"{fault.file_line}: {code[:120]}" if fault.file_line and code else fault.file_line
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             package, _, module = fault.name.rpartition(".")
-            variable = _variable_naming(case, service, fault.name)
+            variable = _variable_naming_module(case, service, fault.name)
             by = f", or correct {variable}, which names it" if variable else f", or take it out of {at}" if at else ""
             return f"{package} is there, and there is no {module} in it: put that file or folder back{by}; {again}"
-        case "import" if there := _for_another_python(case, service, fault.name):
+        case "import" if there := _other_python_folder(case, service, fault.name):
             return (f"{there} holds {fault.name} for another Python than the one that runs now (what the link to it "
                     f"leads to was upgraded): make the environment anew (python3 -m venv --clear "
-                    f"{environment_of(service.argv)}, then all that it requires); {again}")
+                    f"{virtualenv_of(service.argv)}, then all that it requires); {again}")
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
             by = f", or take it out of {at}" if at else ""
             if at and code and fault.name.split(".")[0] not in code:      # loaded by its name
-                by = f", or take it out of what names it to {fault.place} (a setting such as INSTALLED_APPS)"
-            return f"install the package that provides {fault.name} for {_python(service)} ({shell}){by}; {again}"
+                by = f", or take it out of what names it to {fault.file_line} (a setting such as INSTALLED_APPS)"
+            return (f"install the package that provides {fault.name} for {_interpreter_text(service)} ({shell}){by}; "
+                    f"{again}")
         case "server":
-            return (f"let its command{_told_at(case, service)} use an interpreter that has {fault.name}, or install it "
-                    f"for {_python(service)} ({shell}); {again}")
+            return (f"let its command{_command_source_text(case, service)} use an interpreter that has {fault.name}, "
+                    f"or install it "
+                    f"for {_interpreter_text(service)} ({shell}); {again}")
         case "tls":
             words = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
             named = ", ".join(words) or "see its log"
@@ -292,41 +310,42 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
         case "value":
             return f"give {fault.name} a value that {service.name} can make a number of ({fault.text[:120]}); {again}"
         case "option":
-            line = option_place(case, service, fault)
-            what = line if setting_evidence(case, service, fault) else \
+            line = option_source_text(case, service, fault)
+            what = line if gunicorn_setting_evidence(case, service, fault) else \
                 f"the command of {service.name}{f' at {line}' if line else ''}"
             return f"mend {what} ({fault.text[:160]}); {again}"
         case _:
             return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
 
 
-def _for_another_python(case: Case, service: Service, module: str) -> str:
+def _other_python_folder(case: Case, service: Service, module: str) -> str:
     """The folder of the service's own environment that has the module, though what runs did not see it."""
-    found = (path for path in module_places(service.argv, module) if case.snapshot.file(service.node, path) is not None)
+    found = (path for path in installed_module_paths(service.argv, module)
+             if case.snapshot.file(service.node, path) is not None)
     path = next(found, "")
     return path.partition("/site-packages/")[0] + "/site-packages" if path else ""
 
 
-def _told_at(case: Case, service: Service) -> str:
+def _command_source_text(case: Case, service: Service) -> str:
     first = next((word for word in service.command if word.file), None)
     if first is None or first.file is None:
         return ""
-    return f" (at {place(case.snapshot, service.files_node, first.file, first.line)})"
+    return f" (at {file_line_text(case.snapshot, service.files_node, first.file, first.line)})"
 
 
-def _installing(service: Service) -> str:
+def _install_command_text(service: Service) -> str:
     """The command that adds a package, in the words of what runs it."""
     if service.runtime == "node":
         where = service.unit.working_directory if service.unit is not None else ""
         return f"npm install … in {where}" if where else "npm install … in its folder"
-    return f"{_python(service)} -m pip install …"
+    return f"{_interpreter_text(service)} -m pip install …"
 
 
-def _python(service: Service) -> str:
+def _interpreter_text(service: Service) -> str:
     """The interpreter that its command names; a server's own script names one in its first line."""
     first = service.argv[0] if service.argv else ""
     name = first.rsplit("/", 1)[-1]
     if name.startswith(("python", "pypy", "node")):
         return first
-    environment = environment_of(service.argv)
+    environment = virtualenv_of(service.argv)
     return f"{environment}/bin/python3" if environment else f"the interpreter of {first or service.name}"

@@ -3,78 +3,82 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import Complaint
-from fixer.analysis.dependency.locate import Needed, is_umbrella, listening_elsewhere, umbrella_of
-from fixer.analysis.evidence import describe_process, processes_of
-from fixer.analysis.exits.exit_reason import last_words
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import last_run, lines_of, own_lines, was_asked_to_stop
-from fixer.analysis.service_state import condition
+from fixer.analysis.dependency.complaint import DependencyComplaint
+from fixer.analysis.dependency.locate import LocatedDependency, is_umbrella_unit, tcp_listeners_of, umbrella_of
+from fixer.analysis.evidence import process_text, processes_of
+from fixer.analysis.exits.exit_reason import last_error_lines
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
+from fixer.analysis.service_state import run_state_of
 from fixer.lazy.regex import regex
-from fixer.model.deployment import SYSTEM, Reliance
+from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
 from fixer.model.snapshot import LogLine, Service
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.boot_enablement import is_off_at_boot, unit_action
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.restore_code import PATIENCE, again_steps
-from fixer.repairs.start_service import begin_steps, reachable_host, start_steps
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.restore_code import RESTART_TIMEOUT, restart_after_edit_steps
+from fixer.repairs.start_service import reachable_host, start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import write_variables
 
-WHERE = regex(rf"^{SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
-_WHO = regex(rf"^{SYSTEM}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|DATABASE|DB)$")
-_SECRETS = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
-_MOST = 4
+ADDRESS_VARIABLE = regex(rf"^{DEPENDENCY_NAME_PATTERN}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
+_ACCOUNT_VARIABLE = regex(rf"^{DEPENDENCY_NAME_PATTERN}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|"
+                          rf"DATABASE|DB)$")
+_SECRET_VARIABLE = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
+_MAX_VARIABLES = 4
 
 
-def back_again(case: Case, crash: Crash) -> tuple[Repair, ...]:
+def start_or_manual_repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
     """Only the start is left."""
-    steps = again_steps(case, crash)
+    steps = restart_after_edit_steps(case, crash)
     name = crash.service.name
     if not steps:
         manual = f"start {name} as it was started before"
         return (Repair("start-service", "manual", f"start {name}", (), manual=manual),)
-    if crash.inside:
+    if crash.has_running_parent:
         return (Repair("restart-service", "disruptive", f"restart {name}", steps),)
     return (Repair("start-service", "safe", f"start {name}", steps),)
 
 
-def start_needed(case: Case, crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+def start_dependency_repairs(case: Case, crash: FailedRun, said: DependencyComplaint,
+                             needed: LocatedDependency) -> tuple[Repair, ...]:
     """Start what is stopped, then the backend; what it is not plain how to start is for a person."""
     name = crash.service.name
     provider = needed.provider
     if provider is None:
-        return (_manual(_by_hand(case, crash, said, needed)), *set_other(case, crash, said)[:1])
-    why = why_not(case, provider)
+        return (_manual_repair(_manual_text(case, crash, said, needed)), *other_address_repairs(case, crash, said)[:1])
+    why = start_obstacle_text(case, provider)
     if why:
-        return (_manual(f"{why}; then start {name}"),)
-    started = start_steps_of(case, provider)
+        return (_manual_repair(f"{why}; then start {name}"),)
+    started = start_provider_steps(case, provider)
     if not started:
-        return (_manual(_by_hand(case, crash, said, needed)), *set_other(case, crash, said)[:1])
-    wait = _waiting(said, provider)
-    steps = (*started, *wait, *again_steps(case, crash))
-    verb = "go on with" if condition(provider) == "paused" else "start"
+        return (_manual_repair(_manual_text(case, crash, said, needed)), *other_address_repairs(case, crash, said)[:1])
+    wait = _wait_for_provider_steps(said, provider)
+    steps = (*started, *wait, *restart_after_edit_steps(case, crash))
+    verb = "go on with" if run_state_of(provider) == "paused" else "start"
     also = " and enable it at boot" if any(getattr(step, "verb", "") == "enable" for step in started) else ""
     return (Repair("start-dependency", "safe", f"{verb} {provider.name}{also}, then start {name}", steps),)
 
 
-def make_room(crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+def free_connections_repairs(crash: FailedRun, said: DependencyComplaint,
+                             needed: LocatedDependency) -> tuple[Repair, ...]:
     """All of its connections are taken: who holds them is for a person to find; the service itself asks again."""
     who = f"{needed.provider.name} ({said.address})" if needed.provider is not None else said.address
     look = {"postgresql": "select pid, usename, state, query from pg_stat_activity", "mysql": "show full processlist",
             "redis": "redis-cli client list"}.get(said.engine, "what is connected there")
     name = crash.service.name
-    return (_manual(f"{who} has no connection left for {name}: see who holds them ({look}), end those that nobody "
+    return (_manual_repair(
+        f"{who} has no connection left for {name}: see who holds them ({look}), end those that nobody "
                     f"needs, or allow more (max_connections, maxclients); then start {name}"),)
 
 
-def let_through(crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+def let_through_repairs(crash: FailedRun, said: DependencyComplaint, needed: LocatedDependency) -> tuple[Repair, ...]:
     """Nothing was refused and nothing answered: what swallows the packets is for a person to find."""
-    return (swallowed(crash.service.name, said, needed),)
+    return (lost_packets_repair(crash.service.name, said, needed),)
 
 
-def swallowed(name: str, said: Complaint, needed: Needed) -> Repair:
+def lost_packets_repair(name: str, said: DependencyComplaint, needed: LocatedDependency) -> Repair:
     """Where to look between two that do not hear each other."""
     provider = needed.provider
     if provider is not None:
@@ -88,14 +92,14 @@ def swallowed(name: str, said: Complaint, needed: Needed) -> Repair:
     return Repair("let-through", "manual", f"make {said.address} answer", (), manual=manual)
 
 
-def start_steps_of(case: Case, provider: Service) -> tuple[Step, ...]:
+def start_provider_steps(case: Case, provider: Service) -> tuple[Step, ...]:
     """Of a unit also the one that stands for it, which brings it up at boot; of a container its start."""
     box = provider.container
     if box is not None:
-        if condition(provider) == "paused":
+        if run_state_of(provider) == "paused":
             return (ContainerAction(box.id, box.name, "unpause", box.status),)
         return () if provider.running else (ContainerAction(box.id, box.name, "start", box.status),)
-    if provider.unit is None or (condition(provider) == "running" and not is_umbrella(provider)):
+    if provider.unit is None or (run_state_of(provider) == "running" and not is_umbrella_unit(provider)):
         return ()
     above = umbrella_of(case.snapshot, provider)
     steps: list[Step] = []
@@ -103,41 +107,42 @@ def start_steps_of(case: Case, provider: Service) -> tuple[Step, ...]:
         unit = service.unit if service is not None else None
         if service is None or unit is None:
             continue
-        if condition(service) in ("failed", "looping"):
+        if run_state_of(service) in ("failed", "looping"):
             steps.append(unit_action(service, unit, "reset-failed"))
         if is_off_at_boot(service) and unit.unit_file_state == "disabled":
             steps.append(unit_action(service, unit, "enable"))
-        if condition(service) != "running":
+        if run_state_of(service) != "running":
             steps.append(unit_action(service, unit, "start"))
     return tuple(steps)
 
 
-def _waiting(said: Complaint, provider: Service) -> tuple[Step, ...]:
+def _wait_for_provider_steps(said: DependencyComplaint, provider: Service) -> tuple[Step, ...]:
     host = "127.0.0.1" if provider.container is not None else reachable_host(said.ip or said.host or "127.0.0.1")
     if said.unix:
-        return (WaitForListener(provider.node, "", 0, said.unix, PATIENCE),)
-    return (WaitForListener(provider.node, host, said.port, None, PATIENCE),) if said.port else ()
+        return (WaitForListener(provider.node, "", 0, said.unix, RESTART_TIMEOUT),)
+    return (WaitForListener(provider.node, host, said.port, None, RESTART_TIMEOUT),) if said.port else ()
 
 
-def words_of(case: Case, service: Service) -> tuple[LogLine, ...]:
+def last_log_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
     """What it said at its end: its own words of the last run, its manager's where it has none."""
-    lines = last_run(case.snapshot, service)
-    return last_words(own_lines(lines)) or last_words(lines) or last_words(lines_of(service))
+    lines = last_run_lines(case.snapshot, service)
+    return last_error_lines(program_lines(lines)) or last_error_lines(lines) or last_error_lines(lines_of(service))
 
 
-def provider_steps(case: Case, reliance: Reliance, provider: Service) -> tuple[Step, ...]:
+def start_and_wait_steps(case: Case, reliance: Dependency, provider: Service) -> tuple[Step, ...]:
     """Start it and wait until it listens there; nothing where a start would not do, or is not known."""
-    if why_not(case, provider):
+    if start_obstacle_text(case, provider):
         return ()
-    steps = start_steps_of(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider, None)
+    steps = start_provider_steps(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider,
+                                                                                               None)
     host, unix = reachable_host(reliance.ip or reliance.host or "127.0.0.1"), reliance.path or None
-    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, PATIENCE)
+    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, RESTART_TIMEOUT)
     return (*steps, wait) if steps else ()
 
 
-def why_not(case: Case, provider: Service) -> str:
+def start_obstacle_text(case: Case, provider: Service) -> str:
     """Why a start would not do: forbidden, or it failed by itself and would do so again."""
-    state = condition(provider)
+    state = run_state_of(provider)
     if state == "masked":
         return f"{provider.name} is masked: somebody forbade its start; if it is meant to run: systemctl unmask it"
     unit, box = provider.unit, provider.container
@@ -146,12 +151,12 @@ def why_not(case: Case, provider: Service) -> str:
     by_signal = unit is not None and unit.result in ("signal", "core-dump", "oom-kill", "timeout")
     if by_signal or (box is not None and box.exit_code > 128):
         return ""
-    last = words_of(case, provider)[-1:]
+    last = last_log_lines(case, provider)[-1:]
     said = f"; its log ends with: {last[0].text.strip()[:200]}" if last else ""
     return f"{provider.name} fails by itself: repair what ends it{said}"
 
 
-def _by_hand(case: Case, crash: Crash, said: Complaint, needed: Needed) -> str:
+def _manual_text(case: Case, crash: FailedRun, said: DependencyComplaint, needed: LocatedDependency) -> str:
     name = crash.service.name
     if needed.node is None:
         return (f"{name} needs {said.address}, which is not on the machines seen from here: bring it up there (or give "
@@ -161,7 +166,7 @@ def _by_hand(case: Case, crash: Crash, said: Complaint, needed: Needed) -> str:
         return f"start the one of {names} that {name} needs at {said.address}, then start {name}"
     provider = needed.provider
     if provider is not None:
-        held = next(listening_elsewhere(case.snapshot, provider), None)
+        held = next(tcp_listeners_of(case.snapshot, provider), None)
         where = f"it listens on port {held.port}" if held is not None else "it listens nowhere that was seen"
         return f"{name} asks at {said.address}, and {provider.name} does not answer there ({where}): make the two agree"
     if crash.service.container is not None and not said.unix:
@@ -171,24 +176,26 @@ def _by_hand(case: Case, crash: Crash, said: Complaint, needed: Needed) -> str:
             f"it come back after a reboot; then start {name}")
 
 
-def set_other(case: Case, crash: Crash, said: Complaint) -> tuple[Repair, ...]:
+def other_address_repairs(case: Case, crash: FailedRun, said: DependencyComplaint) -> tuple[Repair, ...]:
     """Another value for the variable that says where the system is and who asks; a person gives it."""
     service = crash.service
-    pattern = _WHO if said.kind == "auth" else WHERE
-    names = tuple(dict.fromkeys(a.name for a in service.env if pattern.match(a.name.upper()) and not a.empty))[:_MOST]
-    offered = [r for r in (_set(case, crash, said, name) for name in names) if r is not None]
-    return (*offered, _manual(_mend(crash, said, names)))
+    pattern = _ACCOUNT_VARIABLE if said.kind == "auth" else ADDRESS_VARIABLE
+    names = tuple(dict.fromkeys(a.name for a in service.env if pattern.match(a.name.upper())
+                                and not a.empty))[:_MAX_VARIABLES]
+    offered = [r for r in (_set_variable_repair(case, crash, said, name) for name in names) if r is not None]
+    return (*offered, _manual_repair(_manual_mend_text(crash, said, names)))
 
 
-def _set(case: Case, crash: Crash, said: Complaint, name: str) -> Repair | None:
+def _set_variable_repair(case: Case, crash: FailedRun, said: DependencyComplaint, name: str) -> Repair | None:
     service = crash.service
     place = next((a.defined_in for a in service.env if a.name == name), "")
-    secret = is_secret_name(name) or bool(_SECRETS.search(name.upper()))
-    need = Need(name, "secret" if secret else "value", f"{_wrong(said)}; {service.name} takes it from {name} ({place})")
+    secret = is_secret_name(name) or bool(_SECRET_VARIABLE.search(name.upper()))
+    need = Need(name, "secret" if secret else "value",
+                f"{_problem_text(said)}; {service.name} takes it from {name} ({place})")
     value = case.inputs.get(name)
     written = write_variables(case.snapshot, service, {name: value or ""}, replace=True)
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         return None
     summary = f"set {name} in {written.where}, then start {service.name}"
     if written.managed_by:
@@ -197,7 +204,7 @@ def _set(case: Case, crash: Crash, said: Complaint, name: str) -> Repair | None:
                   (*written.steps, *begin) if value is not None else (), (need,))
 
 
-def _wrong(said: Complaint) -> str:
+def _problem_text(said: DependencyComplaint) -> str:
     if said.kind == "auth":
         return f"the account or database{f' {said.what}' if said.what and ' ' not in said.what else ''} is not accepted"
     if said.kind == "name":
@@ -205,7 +212,7 @@ def _wrong(said: Complaint) -> str:
     return f"{said.address} does not answer"
 
 
-def _mend(crash: Crash, said: Complaint, names: tuple[str, ...]) -> str:
+def _manual_mend_text(crash: FailedRun, said: DependencyComplaint, names: tuple[str, ...]) -> str:
     name = crash.service.name
     place = f" (it reads {', '.join(names)})" if names else ""
     match said.kind:
@@ -219,16 +226,16 @@ def _mend(crash: Crash, said: Complaint, names: tuple[str, ...]) -> str:
             return f"bring up what {name} needs at {said.address}{place}; then start {name}"
 
 
-def _manual(text: str) -> Repair:
+def _manual_repair(text: str) -> Repair:
     return Repair("mend-dependency", "manual", "a person must bring back what it needs", (), manual=text)
 
 
-def go_on(case: Case, provider: Service) -> tuple[Step, ...]:
+def resume_steps(case: Case, provider: Service) -> tuple[Step, ...]:
     """What lets it run on: the engine, or a signal to each of its processes."""
     box = provider.container
-    if box is not None and condition(provider) == "paused":
+    if box is not None and run_state_of(provider) == "paused":
         return (ContainerAction(box.id, box.name, "unpause", box.status),)
     return tuple(
-        SignalProcess(provider.node, p.pid, p.start_ticks, "CONT", describe_process(case.snapshot, provider.node, p))
+        SignalProcess(provider.node, p.pid, p.start_ticks, "CONT", process_text(case.snapshot, provider.node, p))
         for p in processes_of(case.snapshot, provider.node, provider.pids) if p.state == "T"
     )

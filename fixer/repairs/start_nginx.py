@@ -7,60 +7,66 @@ from collections.abc import Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import (
     address_text,
+    age_text,
+    clock_of,
     container_of,
     listener_evidence,
-    now_on,
     pids_of,
     processes_of,
-    say_age,
 )
-from fixer.analysis.nginx_process import container_of_socket, holder_evidence, is_address, is_uncreated, listens_of
-from fixer.analysis.service_state import condition
+from fixer.analysis.nginx_process import (
+    container_of_socket,
+    holder_evidence,
+    is_ip_address,
+    is_uncreated,
+    listen_addresses_of,
+)
+from fixer.analysis.service_state import run_state_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import CheckNginx, ContainerAction, SignalProcess, StartNginx, Step, WaitForListener
 from fixer.model.snapshot import Container, Listener, Nginx, Process, Service
 from fixer.repairs.boot_enablement import unit_action
-from fixer.repairs.file_edits import is_explicit
-from fixer.repairs.start_service import reachable_host, restart_nginx_box, start_steps
+from fixer.repairs.file_edits import needs_explicit_config
+from fixer.repairs.start_service import reachable_host, restart_container_repair, start_steps
 
-NO_HOST = "host not found in upstream"
+HOST_NOT_FOUND = "host not found in upstream"
 
 
-def gone_name(case: Case, nginx: Nginx) -> str:
+def stopped_upstream_name(case: Case, nginx: Nginx) -> str:
     """A container that a route of this nginx names and that does not run, or only from one end to the next."""
     named = {name for facts in case.snapshot.routes if nginx.serves(facts) for name in facts.endpoints}
     for endpoint in case.snapshot.endpoints:
-        service = case.service(endpoint.service) if endpoint.id in named else None
-        by_name = endpoint.unix is None and not is_address(endpoint.host)
+        service = case.service(endpoint.configured_service) if endpoint.id in named else None
+        by_name = endpoint.unix is None and not is_ip_address(endpoint.host)
         if by_name and endpoint.id in named and is_uncreated(case, endpoint.host):
             return endpoint.host
         if by_name and service is not None and service.container is not None and (
-                not service.running or condition(service) == "looping"):
+                not service.running or run_state_of(service) == "looping"):
             return service.name
     return ""
 
 
-def restart_with_names(case: Case, nginx: Nginx, box: Container, so_that: str = "") -> Repair:
+def restart_nginx_repair(case: Case, nginx: Nginx, box: Container, so_that: str = "") -> Repair:
     """A restart of nginx's own container; a person's where it would end at once, over a name that is gone by now."""
-    repair, gone = restart_nginx_box(box, so_that), gone_name(case, nginx)
-    sound = isinstance(nginx.test, Known) and NO_HOST not in nginx.test.value[1]
-    if not gone or (sound and not _loops(case, gone)):      # a variable's name is asked for with every request
+    repair, gone = restart_container_repair(box, so_that), stopped_upstream_name(case, nginx)
+    sound = isinstance(nginx.test, Known) and HOST_NOT_FOUND not in nginx.test.value[1]
+    if not gone or (sound and not _is_looping(case, gone)):      # a variable's name is asked for with every request
         return repair
     manual = f"start {gone} first: nginx would end at once while that name leads nowhere; then restart {box.name}"
     return Repair(repair.id, "manual", repair.summary, (), manual=manual)
 
 
-def _loops(case: Case, name: str) -> bool:
-    return any(service.name == name and condition(service) == "looping" for service in case.snapshot.services)
+def _is_looping(case: Case, name: str) -> bool:
+    return any(service.name == name and run_state_of(service) == "looping" for service in case.snapshot.services)
 
 
-def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
+def start_nginx_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     """Check the configuration where that can be asked, start nginx by its manager, wait for its port."""
     service = nginx.service
-    explicit = is_explicit(case.snapshot, nginx)
+    explicit = needs_explicit_config(case.snapshot, nginx)
     check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
-    wait = wait_for_nginx(nginx)
+    wait = wait_for_nginx_steps(nginx)
     if service is not None and service.container is not None and not service.container.is_machine:
         return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
     if service is not None and service.unit is not None:
@@ -70,21 +76,21 @@ def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     return (check, StartNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit), *wait)
 
 
-def wait_for_nginx(nginx: Nginx) -> tuple[WaitForListener, ...]:
+def wait_for_nginx_steps(nginx: Nginx) -> tuple[WaitForListener, ...]:
     """Wait until the first of its addresses accepts."""
     box = nginx.service.container if nginx.service is not None else None
     name = box.name if box is not None and not box.is_machine else ""
     return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port, container=name)
-                 for listen in listens_of(nginx)[:1] if listen.port)
+                 for listen in listen_addresses_of(nginx)[:1] if listen.port)
 
 
 # Freeing a port that nginx needs: who holds it is named, and only a person's word lets it be stopped.
-ID = "free-port"
-KEY = "stop"
-_NOT_OURS = frozenset({"docker-proxy", "systemd", "rootlessport", "conmon"})    # they listen on somebody's behalf
+FREE_PORT_ID = "free-port"
+STOP_KEY = "stop"
+_PROXY_PROGRAMS = frozenset({"docker-proxy", "systemd", "rootlessport", "conmon"})    # they listen on somebody's behalf
 
 
-def free_port(case: Case, line: Listener, then: Sequence[Step], summary: str) -> Repair:
+def free_port_repair(case: Case, line: Listener, then: Sequence[Step], summary: str) -> Repair:
     """Stop who holds the socket, then carry on. Complete only when a person named that very holder.
 
     Two programs want one port: nothing on the machine says which of them is meant.
@@ -92,39 +98,41 @@ def free_port(case: Case, line: Listener, then: Sequence[Step], summary: str) ->
     where = address_text(line.address, line.port)
     beside = container_of_socket(case.snapshot, line)
     if beside is not None:
-        return _stop_container(case, line, beside[0], then, summary)
+        return _stop_container_repair(case, line, beside[0], then, summary)
     holders = processes_of(case.snapshot, line.node, pids_of(line))
     said = listener_evidence(case.snapshot, line)
     if not holders and (box := container_of(case.snapshot, line.node)) is not None and not box.is_machine:
         manual = (f"a process outside of container {box.name} listens on {where} in its network, and nginx needs that: "
                   f"stop it or move it, or take that listen out; {summary} (on the Docker host: "
                   f"nsenter -t {box.pid} -n ss -ltnp)")
-        return Repair(ID, "manual", f"free {where}", (), manual=manual)
-    if not holders or any(p.pid == 1 or p.comm in _NOT_OURS for p in holders):
+        return Repair(FREE_PORT_ID, "manual", f"free {where}", (), manual=manual)
+    if not holders or any(p.pid == 1 or p.comm in _PROXY_PROGRAMS for p in holders):
         manual = f"{said.text} listens on {where}, which nginx needs: stop what it stands for or move it; {summary}"
-        return Repair(ID, "manual", f"free {where}", (), manual=manual)
+        return Repair(FREE_PORT_ID, "manual", f"free {where}", (), manual=manual)
     service = next((s for s in case.snapshot.services if s.node == line.node and s.unit is not None
                     and set(s.pids) & {p.pid for p in holders}), None)
     name = service.name if service is not None else holders[0].comm
-    need = Need(KEY, "choice", f"{said.text} holds {where}, which nginx needs: name it to have it stopped", (name,))
-    if case.inputs.get(KEY) != name:
-        return Repair(ID, "disruptive", f"stop {name}, which holds {where}; {summary}", (), (need,))
-    steps = _stop_unit(service) if service is not None else _end(case, line, holders)
-    return Repair(ID, "disruptive", f"stop {name}, which holds {where}; {summary}", (*steps, *then), (need,))
+    need = Need(STOP_KEY, "choice", f"{said.text} holds {where}, which nginx needs: name it to have it stopped",
+                (name,))
+    if case.inputs.get(STOP_KEY) != name:
+        return Repair(FREE_PORT_ID, "disruptive", f"stop {name}, which holds {where}; {summary}", (), (need,))
+    steps = _stop_unit_steps(service) if service is not None else _terminate_steps(case, line, holders)
+    return Repair(FREE_PORT_ID, "disruptive", f"stop {name}, which holds {where}; {summary}", (*steps, *then), (need,))
 
 
-def _stop_container(case: Case, line: Listener, box: Container, then: Sequence[Step], summary: str) -> Repair:
+def _stop_container_repair(case: Case, line: Listener, box: Container, then: Sequence[Step], summary: str) -> Repair:
     """One that lives in the same network. It stays away until somebody starts it, and then nginx has the port."""
     where = address_text(line.address, line.port)
     said = holder_evidence(case.snapshot, line).text
-    need = Need(KEY, "choice", f"{said} holds {where}, which nginx needs: name it to have it stopped", (box.name,))
+    need = Need(STOP_KEY, "choice", f"{said} holds {where}, which nginx needs: name it to have it stopped", (box.name,))
     what = (f"stop container {box.name}, which holds {where}; {summary} (docker compose up would start it again: "
             "give it another port, or take it out of the project)")
     action = ContainerAction(box.id, box.name, "stop", box.status, said)
-    return Repair(ID, "disruptive", what, (action, *then) if case.inputs.get(KEY) == box.name else (), (need,))
+    return Repair(FREE_PORT_ID, "disruptive", what, (action, *then) if case.inputs.get(STOP_KEY) == box.name else (),
+                  (need,))
 
 
-def _stop_unit(service: Service) -> tuple[Step, ...]:
+def _stop_unit_steps(service: Service) -> tuple[Step, ...]:
     """It must not take the port again at the next boot."""
     assert service.unit is not None
     stop = unit_action(service, service.unit, "stop", f"{' '.join(service.argv)[:160]}, pid {service.unit.main_pid}")
@@ -133,15 +141,15 @@ def _stop_unit(service: Service) -> tuple[Step, ...]:
     return (stop,)
 
 
-def _end(case: Case, line: Listener, holders: Sequence[Process]) -> tuple[Step, ...]:
-    now = now_on(case.snapshot, line.node)
+def _terminate_steps(case: Case, line: Listener, holders: Sequence[Process]) -> tuple[Step, ...]:
+    now = clock_of(case.snapshot, line.node)
     ours = {p.pid for p in holders}
     ordered = sorted(holders, key=lambda p: (p.ppid in ours, p.start_ticks, p.pid))    # a parent before its workers
     return tuple(
-        SignalProcess(line.node, p.pid, p.start_ticks, "TERM", _words(p, now)) for p in ordered
+        SignalProcess(line.node, p.pid, p.start_ticks, "TERM", _process_text(p, now)) for p in ordered
     )
 
 
-def _words(process: Process, now: float) -> str:
+def _process_text(process: Process, now: float) -> str:
     command = " ".join(process.argv)[:160] or process.comm
-    return f"{command}, uid {process.uid}, running for {say_age(max(0.0, now - process.started_at))}"
+    return f"{command}, uid {process.uid}, running for {age_text(max(0.0, now - process.started_at))}"

@@ -7,36 +7,36 @@ from collections.abc import Iterator
 from typing import Literal
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.start_order import queued_behind
-from fixer.analysis.evidence import bindings_of, listeners_on, pids_of, say_age
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.service_state import condition
+from fixer.analysis.dependency.start_order import awaited_unit_names
+from fixer.analysis.evidence import age_text, bindings_of, listeners_on, pids_of
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.service_state import run_state_of
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, ProgramAction, Step, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Endpoint, Program, Service, Snapshot, Unit
-from fixer.repairs.boot_enablement import boot_steps, is_left_alone, unit_action
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.boot_enablement import boot_steps, is_active_without_process, unit_action
+from fixer.repairs.file_edits import NotEditable
 
-PATIENCE = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
-_NOT_AT_BOOT = frozenset({"disabled"})
-_PROVEN = 20.0       # seconds that a program has lived which failed before and is well now
+LISTEN_TIMEOUT = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
+_DISABLED_STATES = frozenset({"disabled"})
+_STABLE_AGE = 20.0       # seconds that a program has lived which failed before and is well now
 
 
-def _is_down(service: Service) -> bool:
+def _is_supervisord_down(service: Service) -> bool:
     """A program whose supervisord does not run."""
     return service.program is not None and service.program.state == "DOWN"
 
 
-def ends_by_itself(unit: Unit) -> bool:
+def has_failed_by_itself(unit: Unit) -> bool:
     """It was started and ended with an error of its own: another start ends the same way."""
     return unit.active_state in ("failed", "activating") and unit.result == "exit-code"
 
 
-def ended_supervisord(service: Service) -> Unit | None:
+def failed_supervisord_unit(service: Service) -> Unit | None:
     """The unit of a program's supervisord, where that ended by itself."""
     unit = service.program.unit if service.program is not None and service.program.state == "DOWN" else None
-    return unit if unit is not None and ends_by_itself(unit) else None
+    return unit if unit is not None and has_failed_by_itself(unit) else None
 
 
 def program_action(
@@ -47,12 +47,12 @@ def program_action(
     may hold its socket for the moment in which its workers fail."""
     ours, pid = set(service.pids), service.pids[0] if service.pids else 0
     listens = any(ours.intersection(pids_of(line)) for line in listeners_on(snapshot, service.node))
-    proven = listens and snapshot.taken_at - program.started_at >= _PROVEN
+    proven = listens and snapshot.taken_at - program.started_at >= _STABLE_AGE
     was = "STARTING" if program.state == "RUNNING" and program.restarts and not proven else program.state
     return ProgramAction(service.node, program.name, program.group, verb, program.conf, was, pid)
 
 
-def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tuple[Step, ...]:
+def _start_program_steps(snapshot: Snapshot, service: Service, program: Program) -> tuple[Step, ...]:
     """Start it, or supervisord where that is what is down; a program that no boot starts is told to be started."""
     steps: list[Step] = []
     file = snapshot.file(service.files_node or service.node, program.file)
@@ -63,20 +63,20 @@ def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tu
                                in_place=file.single_file_mount))
     if program.state == "DOWN":
         unit = program.unit
-        if unit is None or ends_by_itself(unit):
+        if unit is None or has_failed_by_itself(unit):
             return ()
-        if unit.unit_file_state in _NOT_AT_BOOT:
+        if unit.unit_file_state in _DISABLED_STATES:
             steps.append(unit_action(service, unit, "enable"))
         return (*steps, unit_action(service, unit, "start"))
     return (*steps, program_action(snapshot, service, program, "update" if steps else "start"))
 
 
-def is_socket_off(service: Service) -> bool:
+def is_socket_down(service: Service) -> bool:
     """The socket that starts it does not listen: started by hand, the service would have none."""
     return service.socket is not None and service.socket.active_state in ("inactive", "failed")
 
 
-def _start_socket(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
+def _start_socket_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
     socket = service.socket
     unit = service.unit
     assert socket is not None and unit is not None
@@ -94,71 +94,72 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     Ends with waiting for it to listen, if there is an endpoint that it belongs behind.
     """
     steps: list[Step] = []
-    if of_swarm(service):
+    if swarm_advice_text(service):
         return ()
-    if service.unit is not None and is_socket_off(service):
-        steps += _start_socket(snapshot, service)
+    if service.unit is not None and is_socket_down(service):
+        steps += _start_socket_steps(snapshot, service)
     elif service.unit is not None:
         unit = service.unit
-        if condition(service) in ("failed", "looping"):
+        if run_state_of(service) in ("failed", "looping"):
             # a plain start within the start limit's window is refused
             steps.append(unit_action(service, unit, "reset-failed"))
         steps += boot_steps(snapshot, service)
         # systemd would start these along: said as steps of their own, an undo stops them too
-        steps += [unit_action(other, needed, "start") for other, needed in _pulled_in(snapshot, service)]
+        steps += [unit_action(other, needed, "start") for other, needed in _required_units(snapshot, service)]
         steps.append(unit_action(service, unit, "start"))
     elif service.container is not None:
         box = service.container
-        steps += _copies(snapshot, box) if endpoint is not None else ()
+        steps += _start_replica_steps(snapshot, box) if endpoint is not None else ()
         # between two tries of the engine a start waits for the next one, up to a minute; a restart does not
         verb: Literal["unpause", "restart", "start"] = "start"
         if box.status in ("paused", "restarting", "running"):
             verb = "unpause" if box.status == "paused" else "restart"
         steps.append(ContainerAction(box.id, box.name, verb, box.status))
     elif service.program is not None:
-        steps += _start_program(snapshot, service, service.program)
+        steps += _start_program_steps(snapshot, service, service.program)
         if not steps:
             return ()
     else:
         return ()
-    return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint, as_made=True))
+    return tuple(steps) if endpoint is None else (*steps,
+                                                  *wait_for_listener_step(snapshot, service, endpoint, as_made=True))
 
 
-def _pulled_in(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
+def _required_units(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
     """The stopped units that this one requires."""
-    from fixer.analysis.service_state import required_by
+    from fixer.analysis.service_state import requirements_of
 
-    wanted = required_by(snapshot, service)
+    wanted = requirements_of(snapshot, service)
     return tuple((s, s.unit) for s in snapshot.services if s.node == service.node and s.unit is not None
                  and s.name in wanted and s.unit.active_state == "inactive" and s.unit.load_state == "loaded")
 
 
 def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
     """Restart what runs; empty where nobody manages it."""
-    if of_swarm(service):
+    if swarm_advice_text(service):
         return ()
     if service.unit is not None:
-        action: Step = unit_action(service, service.unit, "restart", _what_stops(snapshot, service))
+        action: Step = unit_action(service, service.unit, "restart", _uptime_text(snapshot, service))
     elif service.container is not None:
         box = service.container
-        action = ContainerAction(box.id, box.name, "restart", box.status, _what_stops(snapshot, service))
+        action = ContainerAction(box.id, box.name, "restart", box.status, _uptime_text(snapshot, service))
     elif service.program is not None:
         action = program_action(snapshot, service, service.program, "restart")
     else:
         return ()
-    return (action, *waiting(snapshot, service, endpoint, as_made=True))
+    return (action, *wait_for_listener_step(snapshot, service, endpoint, as_made=True))
 
 
-def _what_stops(snapshot: Snapshot, service: Service) -> str:
-    if is_left_alone(service):
+def _uptime_text(snapshot: Snapshot, service: Service) -> str:
+    if is_active_without_process(service):
         return ""
     since = service.unit.active_enter if service.unit is not None else 0.0
     if service.container is not None:
         since = service.container.started_at
-    return f"running for {say_age(max(0.0, snapshot.taken_at - since))}" if since else ""
+    return f"running for {age_text(max(0.0, snapshot.taken_at - since))}" if since else ""
 
 
-def waiting(
+def wait_for_listener_step(
     snapshot: Snapshot, service: Service, endpoint: Endpoint, *, as_made: bool = False,
 ) -> tuple[Step, ...]:
     """Wait until it accepts: on the address it is told to listen on, else on the one nginx asks for.
@@ -170,19 +171,21 @@ def waiting(
     if told:
         own = as_made and service.container is not None
         asked = [b for b in told if own and endpoint.node == service.node
-                 and (b.port == endpoint.port_there if b.port else bool(b.unix) and b.unix == endpoint.unix)]
+                 and (b.port == endpoint.port_on_node if b.port else bool(b.unix) and b.unix == endpoint.unix)]
         first = asked[0] if asked else told[-1] if own else told[0]
-        return (_wait(service, first.host, first.port, first.unix),)
+        return (_wait_step(service, first.host, first.port, first.unix),)
     if endpoint.node == service.node and (endpoint.port or endpoint.unix):
-        return (_wait(service, "localhost" if endpoint.inner else endpoint.host, endpoint.port_there, endpoint.unix),)
+        return (_wait_step(service, "localhost" if endpoint.container_port else endpoint.host, endpoint.port_on_node,
+                           endpoint.unix),)
     held = [line for line in listeners_on(snapshot, service.node) if set(pids_of(line)) & set(service.pids)]
-    return tuple(_wait(service, line.address, line.port, None) for line in held[:1] if line.port)
+    return tuple(_wait_step(service, line.address, line.port, None) for line in held[:1] if line.port)
 
 
-def _wait(service: Service, host: str, port: int, unix: str | None) -> WaitForListener:
+def _wait_step(service: Service, host: str, port: int, unix: str | None) -> WaitForListener:
     """As long as a start may take, and no longer than it lives."""
     return WaitForListener(
-        service.node, reachable_host(host), port, unix, PATIENCE, service.unit.name if service.unit is not None else "",
+        service.node, reachable_host(host), port, unix, LISTEN_TIMEOUT,
+        service.unit.name if service.unit is not None else "",
         service.container.name if service.container is not None else "",
     )
 
@@ -194,33 +197,35 @@ def reachable_host(host: str) -> str:
     return "::1" if host in ("::", "[::]") else host
 
 
-def begin_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...] | NoPlace:
+def start_or_restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...] | NotEditable:
     """Let an edit of its files take effect: start or restart a unit, bring a compose service up again."""
     if service.unit is not None:
-        if condition(service) == "running":
+        if run_state_of(service) == "running":
             return restart_steps(snapshot, service, endpoint)
         return start_steps(snapshot, service, endpoint)
     if service.program is not None:
-        if _is_down(service):
+        if _is_supervisord_down(service):
             return start_steps(snapshot, service, endpoint)
-        return (program_action(snapshot, service, service.program, "update"), *waiting(snapshot, service, endpoint))
+        return (program_action(snapshot, service, service.program, "update"),
+                *wait_for_listener_step(snapshot, service, endpoint))
     if service.container is None:
-        return NoPlace(f"nothing is known that could start {service.name} again")
-    up = compose_up(snapshot, service.container)
-    return up if isinstance(up, NoPlace) else (up, *waiting(snapshot, service, endpoint))
+        return NotEditable(f"nothing is known that could start {service.name} again")
+    up = compose_up_step(snapshot, service.container)
+    return up if isinstance(up, NotEditable) else (up, *wait_for_listener_step(snapshot, service, endpoint))
 
 
-def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
+def compose_up_step(snapshot: Snapshot, box: Container) -> ComposeUp | NotEditable:
     """`up` for one service, only where its files still describe what runs."""
     compose, name = snapshot.compose, box.service
     project = box.project
     if compose is None or compose.project != project or name is None or (
             snapshot.target.kind not in ("compose", "local", "ssh")):
-        return NoPlace(f"container {box.name} would have to be created anew with other settings{_where(snapshot, box)}")
+        return NotEditable(f"container {box.name} would have to be created anew with other "
+                           f"settings{_other_project_text(snapshot, box)}")
     if isinstance(compose.editable, Unknown):
-        return NoPlace(f"the files of project {compose.project} cannot be edited: {compose.editable.reason}")
+        return NotEditable(f"the files of project {compose.project} cannot be edited: {compose.editable.reason}")
     if not compose.editable.value or not dict(compose.hash_matches).get(name, False):
-        return NoPlace(
+        return NotEditable(
             f"the files of project {compose.project} no longer describe what runs as {name}: `up` would deploy "
             "something else"
         )
@@ -232,7 +237,7 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
     )
 
 
-def _where(snapshot: Snapshot, box: Container) -> str:
+def _other_project_text(snapshot: Snapshot, box: Container) -> str:
     """Where that can be done: from its own project, where nginx is in there too; else by compose itself."""
     if not box.project:
         return ""
@@ -245,14 +250,14 @@ def _where(snapshot: Snapshot, box: Container) -> str:
     return f"; it is of project {box.project}, in which nginx is not: {up}"
 
 
-def of_swarm(service: Service) -> str:
+def swarm_advice_text(service: Service) -> str:
     """What a person does about a task of a swarm's service, which makes another container in its place and routes to
     that alone; empty where it is none."""
     name = "" if service.container is None else service.container.label("com.docker.swarm.service.name") or ""
     return name and f"docker service ps --no-trunc {name} shows why; then docker service update --force {name}"
 
 
-def _copies(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:
+def _start_replica_steps(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:
     """The other containers of one compose service that ended as this one did: nginx asks them all by the one name, and
     with one of them alone most of its addresses stay dead."""
     others = (s.container for s in snapshot.services if s.container is not None and box.project and box.service)
@@ -262,20 +267,20 @@ def _copies(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:
             yield ContainerAction(other.id, other.name, "start", other.status)
 
 
-def restart_nginx_box(box: Container, so_that: str = "") -> Repair:
+def restart_container_repair(box: Container, so_that: str = "") -> Repair:
     """A restart of nginx's own container, with what it does good in words."""
     action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
     return Repair("restart-nginx-container", "disruptive", f"restart container {box.name}{so_that}", (action,))
 
 
-def create_service(snapshot: Snapshot, name: str, mended: str = "") -> ComposeUp | NoPlace:
+def create_service_step(snapshot: Snapshot, name: str, mended: str = "") -> ComposeUp | NotEditable:
     """`up` for a service of the target's project that has no container; its undo removes the container again. `mended`
     are words of a complaint of Compose's that a step before it makes void."""
     compose = snapshot.compose
     if compose is None or snapshot.target.kind != "compose":
-        return NoPlace("its project is another target")
+        return NotEditable("its project is another target")
     if isinstance(compose.editable, Unknown) and not (mended and mended in compose.editable.reason):
-        return NoPlace(f"the files of project {compose.project} cannot be used: {compose.editable.reason}")
+        return NotEditable(f"the files of project {compose.project} cannot be used: {compose.editable.reason}")
     return ComposeUp(compose.project, name, compose.working_dir, compose.config_files, compose.environment_files, "",
                      ABSENT)
 
@@ -283,10 +288,10 @@ def create_service(snapshot: Snapshot, name: str, mended: str = "") -> ComposeUp
 # A service whose start is queued behind units that are not up yet.
 
 
-def end_wait(service: Service) -> Repair:
+def end_wait_repair(service: Service) -> Repair:
     """What a person does: another start would wait in the same queue."""
-    units, several = " ".join(queued_behind(service)), len(queued_behind(service)) > 1
-    names = " and ".join(queued_behind(service))
+    units, several = " ".join(awaited_unit_names(service)), len(awaited_unit_names(service)) > 1
+    names = " and ".join(awaited_unit_names(service))
     manual = (f"see what keeps {names} (systemctl status {units}) and mend that: {service.name} is started by itself "
               f"then; systemctl stop {units} ends the wait at once")
     summary = f"let {names} come up, or stop {'them' if several else 'it'}"
@@ -296,11 +301,11 @@ def end_wait(service: Service) -> Repair:
 # The start that is left to do where the reason of a failure has gone.
 
 
-def start_again(case: Case, crash: Crash) -> tuple[Repair, ...]:
+def start_again_repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
     """Clear its failures and start it; a parent that runs, and whose workers end, is restarted. Empty where nobody
     manages it."""
-    service, endpoint = crash.service, crash.troubles[0].endpoint
-    if crash.inside:
+    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
+    if crash.has_running_parent:
         steps = restart_steps(case.snapshot, service, endpoint)
         return (Repair("restart-service", "disruptive", f"restart {service.name}", steps),) if steps else ()
     steps = start_steps(case.snapshot, service, endpoint)

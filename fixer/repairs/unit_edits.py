@@ -5,26 +5,26 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.exits.exec_step import Told
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.service_state import condition
-from fixer.formats.unit_file import SANDBOX
+from fixer.analysis.exits.exec_step import StepExplanation
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.service_state import run_state_of
+from fixer.formats.unit_file import SANDBOX_SETTINGS
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.snapshot import Service, Snapshot, UnitValue
 from fixer.repairs.boot_enablement import unit_action
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import begin_steps, start_steps, waiting
-from fixer.repairs.write_variables import Written, drop_in
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
+from fixer.repairs.write_variables import EditSteps, write_drop_in
 
-DROP_IN = "50-badgateway-unit.conf"
-_RESET_FIRST = frozenset({"ExecStart", "ExecStartPre"})      # lists: a drop-in would add a second one
+UNIT_DROP_IN = "50-badgateway-unit.conf"
+_LIST_SETTINGS = frozenset({"ExecStart", "ExecStartPre"})      # lists: a drop-in would add a second one
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class ValueEdit:
     """Bytes `start` to `end` of the setting's file become `new`."""
 
     setting: UnitValue
@@ -33,52 +33,53 @@ class Edit:
     new: str
 
 
-def whole(setting: UnitValue, new: str) -> Edit:
+def complete_value_edit(setting: UnitValue, new: str) -> ValueEdit:
     """The whole value."""
-    return Edit(setting, setting.start, setting.end, new)
+    return ValueEdit(setting, setting.start, setting.end, new)
 
 
-def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | NoPlace:
+def write_edit(snapshot: Snapshot, service: Service, edit: ValueEdit) -> EditSteps | NotEditable:
     """In place below /etc; what lies elsewhere belongs to a package or is gone after a boot, and what other services
     share is theirs too: a drop-in there. A path that is made optional hurts none of them."""
     setting = edit.setting
     inner = setting.value[: edit.start - setting.start] + edit.new + setting.value[edit.end - setting.start:]
     of_unit = service.program is None and setting.key
-    if of_unit and (not setting.file.startswith("/etc/") or _is_of_others_too(setting, service)):
-        reset = f"{setting.key}=\n" if setting.key in _RESET_FIRST else ""
-        return drop_in(snapshot, service, f"{reset}{setting.key}={inner}\n", DROP_IN)
+    if of_unit and (not setting.file.startswith("/etc/") or _is_shared_drop_in(setting, service)):
+        reset = f"{setting.key}=\n" if setting.key in _LIST_SETTINGS else ""
+        return write_drop_in(snapshot, service, f"{reset}{setting.key}={inner}\n", UNIT_DROP_IN)
     file = snapshot.file(service.files_node or service.node, setting.file)
     if file is None:
-        return NoPlace(f"{setting.file} could not be read")
+        return NotEditable(f"{setting.file} could not be read")
     old = setting.value.encode("latin-1", "replace")
     if file.data[setting.start:setting.end].rstrip() != old:
-        return NoPlace(f"{setting.file} does not hold {setting.key}= where it was read")
+        return NotEditable(f"{setting.file} does not hold {setting.key}= where it was read")
     data = file.data[:edit.start] + edit.new.encode("utf-8", "surrogateescape") + file.data[edit.end:]
     step = WriteFile(file.node, file.real_path, file.data, data, f"{setting.key}={inner}" if setting.key else inner,
                      in_place=file.single_file_mount)
-    return Written((step, DaemonReload(service.node)) if of_unit else (step,), file.real_path, file.managed_by)
+    return EditSteps((step, DaemonReload(service.node)) if of_unit else (step,), file.real_path, file.managed_by)
 
 
-def _is_of_others_too(setting: UnitValue, service: Service) -> bool:
+def _is_shared_drop_in(setting: UnitValue, service: Service) -> bool:
     """A drop-in that other services share (`service.d`, `shop-.service.d`): an edit there would change them all, but
     for a path that may be missing. Those of a template are its instances' own."""
     name = service.unit.name if service.unit is not None else ""
     folder = posixpath.basename(posixpath.dirname(setting.file))
     template = f"{name.partition('@')[0]}@.service" if "@" in name else name
-    return setting.key not in SANDBOX and folder.endswith(".d") and folder not in (f"{name}.d", f"{template}.d")
+    return setting.key not in SANDBOX_SETTINGS and folder.endswith(".d") and folder not in (f"{name}.d",
+                                                                                            f"{template}.d")
 
 
-def write_edits(snapshot: Snapshot, service: Service, edits: tuple[Edit, ...]) -> Written | NoPlace:
+def write_edits(snapshot: Snapshot, service: Service, edits: tuple[ValueEdit, ...]) -> EditSteps | NotEditable:
     """Several at once, each in place: one step a file."""
     steps: dict[str, WriteFile] = {}
-    last: Written | None = None
+    last: EditSteps | None = None
     for edit in sorted(edits, key=lambda one: -one.start):      # from the end: the places before it stay
         written = write_edit(snapshot, service, edit)
-        if isinstance(written, NoPlace) or len(edits) == 1:
+        if isinstance(written, NotEditable) or len(edits) == 1:
             return written
         step = written.steps[0]
         if not isinstance(step, WriteFile):
-            return NoPlace(f"{edit.setting.file} is not written in place")
+            return NotEditable(f"{edit.setting.file} is not written in place")
         known = steps.get(step.path)
         if known is not None:
             data = known.after or b""
@@ -91,7 +92,7 @@ def write_edits(snapshot: Snapshot, service: Service, edits: tuple[Edit, ...]) -
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class RepairWording:
     """A repair in words: its id, what it does, what a person does where fixer cannot, and what a person chooses."""
 
     id: str
@@ -105,57 +106,61 @@ class Doing:
         return () if self.need is None else (self.need,)
 
 
-def by_hand(repair_id: str, text: str) -> tuple[Repair, ...]:
+def manual_repairs(repair_id: str, text: str) -> tuple[Repair, ...]:
     """Only a person can."""
     return (Repair(repair_id, "manual", text, (), manual=text),)
 
 
-def edit_and_start(case: Case, crash: Crash, doing: Doing, edit: Edit | None, *more: Edit) -> Repair:
+def edit_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording, edit: ValueEdit | None,
+                          *more: ValueEdit) -> Repair:
     """Without an edit nobody has chosen yet. More than one are all of files below /etc."""
     if edit is None:
         return Repair(doing.id, "disruptive", doing.does, (), doing.needs)
     written = write_edits(case.snapshot, crash.service, (edit, *more))
-    if isinstance(written, NoPlace):
-        manual = f"{doing.by_hand}; fixer does not: {written.why}"
+    if isinstance(written, NotEditable):
+        manual = f"{doing.by_hand}; fixer does not: {written.reason}"
         return Repair(doing.id, "manual", doing.does, (), doing.needs, manual)
-    return with_start(case, crash, doing, written)
+    return written_and_start_repair(case, crash, doing, written)
 
 
-def with_start(case: Case, crash: Crash, doing: Doing, written: Written) -> Repair:
+def written_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording, written: EditSteps) -> Repair:
     """The written files, then the start (or restart) that lets them take effect."""
     service = crash.service
     unit = service.unit
-    begin: tuple[Step, ...] | NoPlace = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    begin: tuple[Step, ...] | NotEditable = start_or_restart_steps(case.snapshot, service,
+                                                                   crash.failing_addresses[0].endpoint)
     if unit is not None and unit.active_state == "activating" and unit.sub_state in ("start", "auto-restart"):
         # a start would join the one under way (or that began meanwhile), which waits for what never comes
         first = () if unit.sub_state == "start" else (unit_action(service, unit, "reset-failed"),)
         again = unit_action(service, unit, "restart")
-        begin = (*first, again, *waiting(case.snapshot, service, crash.troubles[0].endpoint))
-    if isinstance(begin, NoPlace):
-        return Repair(doing.id, "manual", doing.does, (), doing.needs, f"{doing.by_hand}; then start it: {begin.why}")
+        begin = (*first, again, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
+    if isinstance(begin, NotEditable):
+        return Repair(doing.id, "manual", doing.does, (), doing.needs,
+                      f"{doing.by_hand}; then start it: {begin.reason}")
     summary = f"{doing.does}, in {written.where}, then start {service.name}"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     return Repair(doing.id, "disruptive", summary, (*written.steps, *begin), doing.needs)
 
 
-def reload_and_start(case: Case, crash: Crash) -> Repair:
+def reload_and_start_repair(case: Case, crash: FailedRun) -> Repair:
     """systemd reads its files again, then the unit is started or restarted with them."""
-    service, endpoint = crash.service, crash.troubles[0].endpoint
+    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     reload: Step = DaemonReload(service.node)
-    if service.unit is not None and condition(service) == "running":
+    if service.unit is not None and run_state_of(service) == "running":
         again = unit_action(service, service.unit, "restart")
-        steps: tuple[Step, ...] = (reload, again, *waiting(case.snapshot, service, endpoint))
+        steps: tuple[Step, ...] = (reload, again, *wait_for_listener_step(case.snapshot, service, endpoint))
     else:
         steps = (reload, *start_steps(case.snapshot, service, endpoint))
     summary = f"let systemd read its unit files again, then restart {service.name}"
     return Repair("reload-units", "disruptive", summary, steps)
 
 
-def mended(case: Case, crash: Crash, variant: str, what: str, evidence: tuple[Evidence, ...]) -> Told:
+def mended_explanation(case: Case, crash: FailedRun, variant: str, what: str,
+                       evidence: tuple[Evidence, ...]) -> StepExplanation:
     """What systemd failed at is there by now, and nobody has started the unit since."""
     service = crash.service
-    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    steps = start_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     repair = Repair("start-service", "safe", f"start {service.name}", steps)
     summary = f"{service.name} could not be started: {what}; that is mended, but nobody started it again"
-    return Told(variant, summary, evidence, (repair,), "likely")
+    return StepExplanation(variant, summary, evidence, (repair,), "likely")

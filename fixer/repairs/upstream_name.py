@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import container_of, listeners_on
-from fixer.analysis.evidence import place as place_text
+from fixer.analysis.evidence import file_line_text as place_text
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -14,58 +14,60 @@ from fixer.model.plan import Step
 from fixer.model.snapshot import Endpoint, Nginx, Service
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused
-from fixer.repairs.file_edits import NoPlace, Place, edit_spans, nginx_steps, writable_place
-from fixer.repairs.start_nginx import begin_nginx
+from fixer.repairs.file_edits import EditableFile, NotEditable, check_and_reload_steps, edit_spans, locate_editable_file
+from fixer.repairs.start_nginx import start_nginx_steps
 from fixer.repairs.start_service import start_steps
 
-KEY = "address"
-DOCKERS = "127.0.0.11"
-_NEAR = 0.8              # of two names' letters in the same order: a slip of the hand
-_GROUP = regex(r"[A-Za-z0-9_.-]{1,100}")
+ADDRESS_KEY = "address"
+DOCKER_RESOLVER = "127.0.0.11"
+_MIN_SIMILARITY = 0.8              # of two names' letters in the same order: a slip of the hand
+_UPSTREAM_NAME = regex(r"[A-Za-z0-9_.-]{1,100}")
 _VARIABLE = regex(r"\$\{?(\w{1,100})\}?")
-_PATTERN = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]+\]"
+_HOST_PATTERN = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]+\]"
 
 
-def other_address(case: Case, troubles: list[Trouble], known: str = "") -> Repair:
+def other_address_repair(case: Case, troubles: list[FailingAddress], known: str = "") -> Repair:
     """The address that a person gives, in the name's place; or the name that is `known` to lead there."""
     nginx, host = troubles[0].nginx, troubles[0].endpoint.host
     where = ", ".join(place_text(case.snapshot, nginx.node, t.endpoint.file, t.endpoint.line) for t in troubles[:8])
-    meant = _meant(case, troubles)
-    known = known or _renamed(case, troubles)
+    meant = _similar_upstreams(case, troubles)
+    known = known or _renamed_container(case, troubles)
     near = "".join(f"; the upstream {name} is defined at {at}" for name, at in meant)
-    near += "".join(f"; a container beside nginx's is called {name}" for name in _near(case, nginx, host))
-    pattern = "|".join((_PATTERN, *(re.escape(name) for name, _ in meant)))
-    need = Need(KEY, "value", f"the address or name that {host} at {where} should lead to{near}", pattern=pattern)
+    near += "".join(f"; a container beside nginx's is called {name}"
+                    for name in _similar_container_names(case, nginx, host))
+    pattern = "|".join((_HOST_PATTERN, *(re.escape(name) for name, _ in meant)))
+    need = Need(ADDRESS_KEY, "value", f"the address or name that {host} at {where} should lead to{near}",
+                pattern=pattern)
     summary = f"write the address that {host} stands for at {where}, and let nginx read it"
     manual = f"make {host} resolve (its record, or /etc/hosts), or correct {where}{near}; then nginx -t, reload nginx"
     if known:
         summary = f"write {known} in place of {host} at {where}, and let nginx read it"
         manual = f"write {known} in place of {host} at {where}; then nginx -t, and reload nginx"
-    new = known or case.inputs.get(KEY, "")
+    new = known or case.inputs.get(ADDRESS_KEY, "")
     spans: dict[str, dict[tuple[int, int], bytes]] = {}
     for endpoint in (endpoint for trouble in troubles for endpoint in trouble.endpoints):
-        path, start = _written(case, nginx, endpoint)
+        path, start = _locate_name(case, nginx, endpoint)
         spans.setdefault(path, {})[start, start + len(endpoint.host.encode())] = new.encode()
     steps: list[Step] = []
     for path, wanted in spans.items():
-        file = writable_place(case.snapshot, nginx.node, path)
-        if isinstance(file, NoPlace):
-            return Repair("name-address", "manual", summary, (), manual=f"{manual}; {file.why}")
+        file = locate_editable_file(case.snapshot, nginx.node, path)
+        if isinstance(file, NotEditable):
+            return Repair("name-address", "manual", summary, (), manual=f"{manual}; {file.reason}")
         if {file.data[start:end] for start, end in wanted} != {host.encode()}:
             return Repair("name-address", "manual", summary, (), manual=manual)
         try:
             steps += [edit_spans(file, wanted, f"{host} becomes {new}")] if new else []
         except EditRefused as refused:
             return Repair("name-address", "manual", summary, (), manual=f"{manual}; {refused}")
-    asleep = _asleep(case, nginx, new)
+    asleep = _stopped_container(case, nginx, new)
     if asleep is not None:
         summary = f"start {asleep.name}, which {new} stands for and without which it does not resolve; {summary}"
         steps = [*start_steps(case.snapshot, asleep, None), *steps]
     needs = () if known else (need,)
-    return Repair("name-address", "safe", summary, (*steps, *_read_again(case, nginx)) if new else (), needs)
+    return Repair("name-address", "safe", summary, (*steps, *_reload_or_start_steps(case, nginx)) if new else (), needs)
 
 
-def _written(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
+def _locate_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
     """The file that holds the name, and where: with a variable in its place, in the one `set` that gives it."""
     variable = _VARIABLE.match(endpoint.written)
     if variable is None:
@@ -73,8 +75,8 @@ def _written(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
     name, wanted = f"${variable[1]}".encode(), endpoint.host.encode()
     found: list[tuple[str, int]] = []
     for path in nginx.config.value.files if isinstance(nginx.config, Known) else ():
-        place = writable_place(case.snapshot, nginx.node, path)
-        data = place.data if isinstance(place, Place) else b""
+        place = locate_editable_file(case.snapshot, nginx.node, path)
+        data = place.data if isinstance(place, EditableFile) else b""
         tokens = tokenize(data)[0] if name in data else []
         for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
             if before.value == b"set" and token.value == name:
@@ -83,7 +85,7 @@ def _written(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
     return found[0] if len(found) == 1 and found[0][1] >= 0 else (endpoint.file, endpoint.start)
 
 
-def _near(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
+def _similar_container_names(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """What containers on nginx's networks are called that is nearly the name: a slip of the hand."""
     from difflib import SequenceMatcher  # only for a name that may be a typing error
 
@@ -94,15 +96,16 @@ def _near(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     names = (name for s in case.snapshot.services if s.container is not None and s.container.id != box.id
              and any(network in mine for network, _, _ in s.container.networks)
              for name in (s.container.service, s.container.name) if name)
-    return tuple(dict.fromkeys(n for n in names if SequenceMatcher(None, n, host).ratio() >= _NEAR))[:3]
+    return tuple(dict.fromkeys(n for n in names if SequenceMatcher(None, n, host).ratio() >= _MIN_SIMILARITY))[:3]
 
 
-def _renamed(case: Case, troubles: list[Trouble]) -> str:
+def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
     """The one container beside nginx's that is called nearly so, listens on that very port and that no route relies
     on; empty where there is none, or several."""
     nginx, host, ports = troubles[0].nginx, troubles[0].endpoint.host, {t.endpoint.port for t in troubles}
-    names = _near(case, nginx, host)
-    meant = [s for s in case.snapshot.services if s.container is not None and s.running and s.id not in case.taken
+    names = _similar_container_names(case, nginx, host)
+    meant = [s for s in case.snapshot.services if s.container is not None and s.running
+             and s.id not in case.services_in_use
              and s.is_app_server and {s.container.service, s.container.name}.intersection(names)]
     others = [n for n in names if not meant or meant[0].container is None or n not in (
         meant[0].container.service, meant[0].container.name)]
@@ -112,7 +115,7 @@ def _renamed(case: Case, troubles: list[Trouble]) -> str:
     return names[0] if ports <= held else ""
 
 
-def _asleep(case: Case, nginx: Nginx, new: str) -> Service | None:
+def _stopped_container(case: Case, nginx: Nginx, new: str) -> Service | None:
     """The container beside nginx's that the given name stands for, where it is stopped: its name is unknown then."""
     box = container_of(case.snapshot, nginx.node)
     if not new or box is None or box.is_machine:
@@ -125,46 +128,46 @@ def _asleep(case: Case, nginx: Nginx, new: str) -> Service | None:
     ), None)
 
 
-def _read_again(case: Case, nginx: Nginx) -> tuple[Step, ...]:
-    return begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+def _reload_or_start_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
+    return start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot, nginx)
 
 
-def other_resolver(case: Case, trouble: Trouble) -> Repair:
+def other_resolver_repair(case: Case, trouble: FailingAddress) -> Repair:
     """Docker's own, where nginx is in a container on a user-defined network and names one server only."""
     nginx = trouble.nginx
     box = container_of(case.snapshot, nginx.node)
-    found = _resolvers(case, nginx)
+    found = _resolver_directives(case, nginx)
     where = ", ".join(f"{path}:{line}" for path, line, _, _ in found) or nginx.conf_path
     manual = (f"the server that `resolver` names at {where} does not answer, or does not know "
               f"{trouble.endpoint.host}: name one that does, then reload nginx")
-    summary = f"ask Docker's own resolver ({DOCKERS}) instead of the one at {where}"
+    summary = f"ask Docker's own resolver ({DOCKER_RESOLVER}) instead of the one at {where}"
     networks = () if box is None or box.is_machine else box.networks
     inside = any(name not in ("bridge", "host") for name, _, _ in networks)
-    if not inside or len(found) != 1 or found[0][3].startswith(DOCKERS):
+    if not inside or len(found) != 1 or found[0][3].startswith(DOCKER_RESOLVER):
         words = f"let nginx's resolver find {trouble.endpoint.host}"
         return Repair("point-resolver", "manual", words, (), manual=manual)
     path, _, (start, end), _ = found[0]
-    file = writable_place(case.snapshot, nginx.node, path)
-    if isinstance(file, NoPlace):
-        return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {file.why}")
+    file = locate_editable_file(case.snapshot, nginx.node, path)
+    if isinstance(file, NotEditable):
+        return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {file.reason}")
     try:
-        edit = edit_spans(file, {(start, end): DOCKERS.encode()}, "another resolver")
+        edit = edit_spans(file, {(start, end): DOCKER_RESOLVER.encode()}, "another resolver")
     except EditRefused as refused:
         return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {refused}")
-    return Repair("point-resolver", "safe", summary, (edit, *nginx_steps(case.snapshot, nginx)))
+    return Repair("point-resolver", "safe", summary, (edit, *check_and_reload_steps(case.snapshot, nginx)))
 
 
-def _resolvers(case: Case, nginx: Nginx) -> list[tuple[str, int, tuple[int, int], str]]:
+def _resolver_directives(case: Case, nginx: Nginx) -> list[tuple[str, int, tuple[int, int], str]]:
     """(file, line, bytes of the first address, its text) of every `resolver` in the configuration."""
-    return _first_words(case, nginx, b"resolver")
+    return _first_arguments(case, nginx, b"resolver")
 
 
-def _first_words(case: Case, nginx: Nginx, name: bytes) -> list[tuple[str, int, tuple[int, int], str]]:
+def _first_arguments(case: Case, nginx: Nginx, name: bytes) -> list[tuple[str, int, tuple[int, int], str]]:
     """(file, line, bytes of the word, its text) of what follows every directive of that name."""
     found: list[tuple[str, int, tuple[int, int], str]] = []
     for path in nginx.config.value.files if isinstance(nginx.config, Known) else ():
-        place = writable_place(case.snapshot, nginx.node, path)
-        data = place.data if isinstance(place, Place) else b""
+        place = locate_editable_file(case.snapshot, nginx.node, path)
+        data = place.data if isinstance(place, EditableFile) else b""
         tokens = tokenize(data)[0] if name in data else []
         for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
             begins = before is None or before.value in (b";", b"{", b"}")
@@ -174,7 +177,7 @@ def _first_words(case: Case, nginx: Nginx, name: bytes) -> list[tuple[str, int, 
     return found
 
 
-def _meant(case: Case, troubles: list[Trouble]) -> tuple[tuple[str, str], ...]:
+def _similar_upstreams(case: Case, troubles: list[FailingAddress]) -> tuple[tuple[str, str], ...]:
     """(name, file:line) of the `upstream` blocks that are called nearly like a name without dots or port."""
     host, nginx = troubles[0].endpoint.host, troubles[0].nginx
     if "." in host or any(endpoint.written != host for trouble in troubles for endpoint in trouble.endpoints):
@@ -182,5 +185,5 @@ def _meant(case: Case, troubles: list[Trouble]) -> tuple[tuple[str, str], ...]:
     from difflib import SequenceMatcher  # only for a name that may be a typing error
 
     return tuple((name, place_text(case.snapshot, nginx.node, path, line))
-                 for path, line, _, name in _first_words(case, nginx, b"upstream")
-                 if _GROUP.fullmatch(name) and SequenceMatcher(None, name, host).ratio() >= _NEAR)
+                 for path, line, _, name in _first_arguments(case, nginx, b"upstream")
+                 if _UPSTREAM_NAME.fullmatch(name) and SequenceMatcher(None, name, host).ratio() >= _MIN_SIMILARITY)

@@ -11,11 +11,11 @@ from fixer.lazy.dataclass import dataclass
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import EnvSlot, FileContent, Service, Snapshot
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.file_edits import NotEditable
 
-DROP_IN = "50-badgateway.conf"
-_MOST_ZZ = 9
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+VARIABLES_DROP_IN = "50-badgateway.conf"
+_MAX_Z_PREFIX = 9
+_UNQUOTED = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
 _STYLE_OF_LINE = (
     (re.compile(r"^(?P<head>\s*-\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)="), "yaml-list"),
     (re.compile(r"^(?P<head>\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)(?P=q)\s*:"), "yaml-map"),
@@ -24,7 +24,7 @@ _STYLE_OF_LINE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class EditSteps:
     """The steps that write, and where that is, for people."""
 
     steps: tuple[Step, ...]
@@ -34,34 +34,35 @@ class Written:
 
 def write_variables(
     snapshot: Snapshot, service: Service, values: Mapping[str, str], *, replace: bool = False,
-) -> Written | NoPlace:
+) -> EditSteps | NotEditable:
     """All variables in one place: over an empty value that is there, else the service's own file, else a drop-in.
 
     `replace` also writes over a value that is not empty.
     """
-    over = _over_old(snapshot, service, values, replace)
+    over = _overwrite_value(snapshot, service, values, replace)
     if over is not None:
         return over
     for slot in service.env_slots:
         if slot.only_for and not set(values) <= set(slot.only_for):
             continue          # compose reads it for these variables only: another one would have no effect there
-        if slot.style == "supervisor" and not all(map(_fits_supervisor, values.values())):
-            return NoPlace(f"{slot.file} cannot hold such a value: supervisord knows no escape for its quotes")
+        if slot.style == "supervisor" and not all(map(_is_quotable_in_supervisor, values.values())):
+            return NotEditable(f"{slot.file} cannot hold such a value: supervisord knows no escape for its quotes")
         if slot.style != "unit":
-            return _into_slot(snapshot, slot, values)
+            return _write_into_slot(snapshot, slot, values)
     if service.unit is not None:
-        return _drop_in(snapshot, service, _environment_lines(values), values)
-    return NoPlace(f"{service.name} takes its environment from no file that could be edited: create it anew with it")
+        return _write_drop_in(snapshot, service, _environment_lines(values), values)
+    return NotEditable(f"{service.name} takes its environment from no file that could be edited: create it anew with "
+                       f"it")
 
 
-def drop_in(
-    snapshot: Snapshot, service: Service, lines: str, name: str = DROP_IN, *, section: str = "Service",
-) -> Written | NoPlace:
+def write_drop_in(
+    snapshot: Snapshot, service: Service, lines: str, name: str = VARIABLES_DROP_IN, *, section: str = "Service",
+) -> EditSteps | NotEditable:
     """Settings of one section in a file of their own beside the unit."""
-    return _drop_in(snapshot, service, lines, {}, name=name, section=section)
+    return _write_drop_in(snapshot, service, lines, {}, name=name, section=section)
 
 
-def quote(value: str, style: str) -> str:
+def quote_value(value: str, style: str) -> str:
     """The value as one word of such a file."""
     match style:
         case "unit":
@@ -75,7 +76,7 @@ def quote(value: str, style: str) -> str:
         case "shell":
             return "'" + value.replace("'", "'\\''") + "'"
         case _:
-            if _PLAIN.fullmatch(value):
+            if _UNQUOTED.fullmatch(value):
                 return value
             if "'" not in value:
                 return f"'{value}'"
@@ -83,9 +84,9 @@ def quote(value: str, style: str) -> str:
             return '"' + re.sub(special, r"\\\1", value) + '"'
 
 
-def fill(template: str, name: str, value: str, style: str) -> str:
+def fill_template(template: str, name: str, value: str, style: str) -> str:
     """A template with name and value. In a YAML list the quotes go round the whole item."""
-    quoted = quote(value, style)
+    quoted = quote_value(value, style)
     if style == "yaml-list":
         inner = quoted[1:-1]
         for item in ('"{name}={value}"', "'{name}={value}'", "{name}={value}"):
@@ -96,38 +97,38 @@ def fill(template: str, name: str, value: str, style: str) -> str:
     return template.replace("{name}", name).replace("{value}", quoted)
 
 
-def _into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str]) -> Written | NoPlace:
+def _write_into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str]) -> EditSteps | NotEditable:
     file = snapshot.file(slot.node, slot.file)
     if file is None:
-        return NoPlace(f"{slot.file} could not be read")
-    text = _filled(slot, values)
+        return NotEditable(f"{slot.file} could not be read")
+    text = _slot_text(slot, values)
     head, tail = file.data[: slot.offset], file.data[slot.offset:]
     inline = "\n" not in slot.template
     if head and not head.endswith(b"\n") and not text.startswith("\n") and not inline:
         text = "\n" + text
     if not inline and not text.endswith("\n") and (not tail or not tail.startswith(b"\n")):
         text += "\n"
-    return _written(file, head + text.encode() + tail, values, slot.style)
+    return _make_edit_steps(file, head + text.encode() + tail, values, slot.style)
 
 
-def _filled(slot: EnvSlot, values: Mapping[str, str]) -> str:
+def _slot_text(slot: EnvSlot, values: Mapping[str, str]) -> str:
     """The text to put in: of a setting that is made here, the second value goes behind the first."""
     if slot.style == "supervisor" and slot.template.startswith("\n"):
-        pairs = ",".join(f"{name}={quote(value, slot.style)}" for name, value in values.items())
+        pairs = ",".join(f"{name}={quote_value(value, slot.style)}" for name, value in values.items())
         return slot.template.partition("{name}")[0] + pairs
-    return "".join(fill(slot.template, name, value, slot.style) for name, value in values.items())
+    return "".join(fill_template(slot.template, name, value, slot.style) for name, value in values.items())
 
 
-def _fits_supervisor(value: str) -> bool:
+def _is_quotable_in_supervisor(value: str) -> bool:
     """supervisord takes quotes off without knowing escapes, and a `;` or `#` after a blank begins a comment."""
     quotes = {'"', "'"} & set(value)
     ends = value[:1] in ("'", '"') or value[-1:] in ("'", '"')
     return len(quotes) < 2 and not ends and not re.search(r"\s[;#]", value)
 
 
-def _over_old(
+def _overwrite_value(
     snapshot: Snapshot, service: Service, values: Mapping[str, str], replace: bool,
-) -> Written | NoPlace | None:
+) -> EditSteps | NotEditable | None:
     """Replace the old value where it stands: an assignment elsewhere might not win over it."""
     if len(values) != 1:
         return None
@@ -141,79 +142,79 @@ def _over_old(
         if file is None or not is_number(line):
             continue
         lines = file.data.split(b"\n")
-        changed = _replaced(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value, service)
+        changed = _replaced_line(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value, service)
         if changed is not None:
             lines[int(line) - 1] = changed[0].encode("utf-8", "surrogateescape")
-            return _written(file, b"\n".join(lines), values, changed[1])
+            return _make_edit_steps(file, b"\n".join(lines), values, changed[1])
     return None
 
 
-def _replaced(line: str, name: str, value: str, service: Service) -> tuple[str, str] | None:
+def _replaced_line(line: str, name: str, value: str, service: Service) -> tuple[str, str] | None:
     for pattern, of_line in _STYLE_OF_LINE:
         style = "dotenv" if of_line == "env-file" and service.container is not None else of_line
         match = pattern.match(line)
         if match is not None and match["name"] == name:
             template = {"yaml-map": "{name}: {value}"}.get(style, "{name}={value}")
-            return match["head"] + fill(template, name, value, style), style
+            return match["head"] + fill_template(template, name, value, style), style
     return None
 
 
-def _written(file: FileContent, data: bytes, values: Mapping[str, str], style: str) -> Written:
+def _make_edit_steps(file: FileContent, data: bytes, values: Mapping[str, str], style: str) -> EditSteps:
     step = WriteFile(
         file.node, file.real_path, file.data, data, f"set {', '.join(values)}", in_place=file.single_file_mount,
-        mask=masks(values, style),
+        mask=secrets_to_mask(values, style),
     )
-    return Written((step,), file.real_path, file.managed_by)
+    return EditSteps((step,), file.real_path, file.managed_by)
 
 
 def _environment_lines(values: Mapping[str, str]) -> str:
-    return "".join(f'Environment="{name}={quote(value, "unit")}"\n' for name, value in values.items())
+    return "".join(f'Environment="{name}={quote_value(value, "unit")}"\n' for name, value in values.items())
 
 
-def _drop_in(
-    snapshot: Snapshot, service: Service, lines: str, values: Mapping[str, str], *, name: str = DROP_IN,
+def _write_drop_in(
+    snapshot: Snapshot, service: Service, lines: str, values: Mapping[str, str], *, name: str = VARIABLES_DROP_IN,
     section: str = "Service",
-) -> Written | NoPlace:
+) -> EditSteps | NotEditable:
     assert service.unit is not None
     folder = f"/etc/systemd/system/{service.unit.name}.d"
-    last = _after_all(service.unit.drop_in_paths, name)
+    last = _last_read_name(service.unit.drop_in_paths, name)
     if last is None:
-        return NoPlace(f"a file of {folder} is read after any that could be added; it would win")
+        return NotEditable(f"a file of {folder} is read after any that could be added; it would win")
     path = f"{folder}/{last}"
     old = snapshot.file(service.node, path)
     if old is not None:
         between = b"" if old.data.endswith(b"\n") or not old.data else b"\n"
         data = old.data + between + f"[{section}]\n{lines}".encode()
         step = WriteFile(service.node, old.real_path, old.data, data, "add to the unit's settings",
-                         mask=masks(values, "unit"))
-        return Written((step, DaemonReload(service.node)), path, old.managed_by)
+                         mask=secrets_to_mask(values, "unit"))
+        return EditSteps((step, DaemonReload(service.node)), path, old.managed_by)
     if path in service.unit.drop_in_paths:
-        return NoPlace(f"{path} could not be read")
+        return NotEditable(f"{path} could not be read")
     secret = any(is_secret_name(key) for key in values)
     step = WriteFile(
         service.node, path, None, f"[{section}]\n{lines}".encode(), f"settings for {service.unit.name}",
-        meta=FileMeta(0o600 if secret else 0o644, 0, 0), mask=masks(values, "unit"), create_dirs=(folder,),
+        meta=FileMeta(0o600 if secret else 0o644, 0, 0), mask=secrets_to_mask(values, "unit"), create_dirs=(folder,),
     )
-    return Written((step, DaemonReload(service.node)), path)
+    return EditSteps((step, DaemonReload(service.node)), path)
 
 
-def _after_all(paths: Sequence[str], name: str) -> str | None:
+def _last_read_name(paths: Sequence[str], name: str) -> str | None:
     """A name that systemd reads after all drop-ins that are there: what comes last wins. None where none does."""
     others = [posixpath.basename(path) for path in paths if not path.endswith(f"-{name}")]
-    names = (name, *(f"{'z' * count}-{name}" for count in range(2, _MOST_ZZ)))      # `zz.conf` comes after `zz-…`
+    names = (name, *(f"{'z' * count}-{name}" for count in range(2, _MAX_Z_PREFIX)))      # `zz.conf` comes after `zz-…`
     return next((ours for ours in names if all(other <= ours for other in others)), None)
 
 
-def masks(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:
+def secrets_to_mask(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:
     """What no display may show: secret values, raw and as they are written."""
     hidden: list[bytes] = []
     for name, value in values.items():
         if is_secret_name(name) and value:
-            quoted = quote(value, style)
+            quoted = quote_value(value, style)
             hidden += [text.encode() for text in (quoted, quoted.strip("\"'"), value)]
     return tuple(dict.fromkeys(hidden))
 
 
-def is_set(service: Service, name: str) -> bool:
+def is_variable_set(service: Service, name: str) -> bool:
     """A place that feeds the service gives the variable a value; the case of letters may differ (settings classes)."""
     return any(a.name.upper() == name.upper() and not a.empty for a in service.env)

@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.bench.solver import Said, Solver
+from lab.bench.solver import Solver, SolverRun
 from lab.errors import LabError, UsageError
 from lab.oracle import Verdict
 from lab.scenario.scenario_file import Variant
 from lab.stack import lab_records
-from lab.stack.docker_command import docker, labelled
+from lab.stack.docker_command import docker, labelled_ids
 from lab.stack.running_lab import Lab
 from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
 from lab.trial.trial import ROOTS, Case
-from lab.verbs.check import check
+from lab.verbs.check import ask_oracle
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 
-ROOT_ONLY = 0o600
+OWNER_ONLY = 0o600
 PATIENCE = 20.0     # seconds that a service may take to start
 
 
@@ -41,57 +41,57 @@ class Score:
     harm: list[str] = field(default_factory=list)
     solved: bool = False
     seconds: float = 0.0
-    trouble: str = ""       # why it could not be judged
+    error: str = ""       # why it could not be judged
 
 
-def judge(solver: Solver, case: Case, folder: Path, say: Callable[[str], None]) -> Score:
+def score_solver(solver: Solver, case: Case, folder: Path, say: Callable[[str], None]) -> Score:
     """Raise the lab, let the solver at it, ask the oracle, restart, ask again, and take the lab away."""
     score = Score(solver.name, case)
     lab: Lab | None = None
     try:
         risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None)
         lab = risen.lab
-        _judge(score, lab, risen.variant, (solver, folder), say)
+        _score_lab(score, lab, risen.variant, (solver, folder), say)
     except UsageError:
         raise
     except LabError as error:
-        score.trouble = error.message.splitlines()[0]
+        score.error = error.message.splitlines()[0]
     finally:
         if lab is not None:
             lab_down(lab.id)
     return score
 
 
-def _judge(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Path], say: Callable[[str], None]) -> None:
+def _score_lab(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Path], say: Callable[[str], None]) -> None:
     solver, folder = whom
     expect = variant.expect
-    well_before, running, files = check(lab), bystanders(lab), files_of(lab)
+    well_before, running, files = ask_oracle(lab), bystanders(lab), files_of(lab)
     say(" up")
-    with hidden(lab):
+    with hide_record(lab):
         said = solver.solve(lab, folder)
     say(" solve")
-    _keep(folder, said)
+    _save_output(folder, said)
     score.seconds = said.seconds
-    if solver.tells:
+    if solver.names_cause:
         score.cause = said.cause == expect.cause
     lab.settle(PATIENCE)        # a solver need not wait for what it has started
-    after = check(lab)
+    after = ask_oracle(lab)
     changed = differences(files, files_of(lab))
     score.harm = harm_done(well_before, after, running - bystanders(lab))
     hands_off = expect.repair.exit == 4 or expect.repair.risk == "none"
     if expect.repair.risk == "none":
         score.harm += [f"nothing was wrong, and changed was {line}" for line in changed]
-        score.solved = after.well and not score.harm
+        score.solved = after.is_well and not score.harm
         return
-    if not after.well:
+    if not after.is_well:
         score.harm += [f"not repaired, and left behind is {line}" for line in changed]
-    score.repaired = after.well
-    if after.well:
+    score.repaired = after.is_well
+    if after.is_well:
         lab.restart()
-        again = check(lab)
-        score.survived = again.well
+        again = ask_oracle(lab)
+        score.survived = again.is_well
         say(" restart")
-    score.solved = not score.harm and (bool(score.survived) or (hands_off and not changed and not after.well))
+    score.solved = not score.harm and (bool(score.survived) or (hands_off and not changed and not after.is_well))
 
 
 def harm_done(before: Verdict, after: Verdict, gone: frozenset[str]) -> list[str]:
@@ -110,7 +110,7 @@ def bystanders(lab: Lab) -> frozenset[str]:
         units = {f"{lab.unit('web')}.service", f"{lab.unit('backend')}.service"}
         return frozenset(line.split()[0] for line in shown.splitlines() if line.split()) - units
     names = (docker("inspect", "-f", "{{.Name}} {{.State.Running}}", one, check=False).text
-             for one in labelled("container", lab.id))
+             for one in labelled_ids("container", lab.id))
     return frozenset(name.lstrip("/").removesuffix(" true") for name in names if name.endswith(" true")) - own
 
 
@@ -121,20 +121,20 @@ def files_of(lab: Lab) -> Manifest:
 
 
 @contextmanager
-def hidden(lab: Lab) -> Iterator[None]:
+def hide_record(lab: Lab) -> Iterator[None]:
     """The lab's record is out of everybody's sight: which scenario it is stands nowhere while a solver is at work. Its
     file stays, empty: without one the lab would be nobody's, and go with the next `lab down --all` of anybody."""
-    path = lab_records.file_of(lab.id)
+    path = lab_records.record_file(lab.id)
     data = path.read_bytes()
     os.truncate(path, 0)
     try:
         yield
     finally:
-        path.touch(mode=ROOT_ONLY)
+        path.touch(mode=OWNER_ONLY)
         path.write_bytes(data)
 
 
-def _keep(folder: Path, said: Said) -> None:
+def _save_output(folder: Path, said: SolverRun) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ended = "killed" if said.code is None else f"exit {said.code}"
-    (folder / "said.txt").write_text(f"[{ended}, {said.seconds:.1f} s]\n{said.words}", encoding="utf-8")
+    (folder / "said.txt").write_text(f"[{ended}, {said.seconds:.1f} s]\n{said.output}", encoding="utf-8")

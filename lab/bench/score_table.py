@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from lab.bench.score import Score
 
-HEAD = ("solver", "cases", "cause right", "repaired", "survived restart", "harm done", "solved", "seconds")
+HEADER = ("solver", "cases", "cause right", "repaired", "survived restart", "harm done", "solved", "seconds")
 
 
-def table(scores: Sequence[Score]) -> str:
+def score_table(scores: Sequence[Score]) -> str:
     """One row a solver; `-` where a question did not arise."""
-    rows = [HEAD, *(_row(name, [s for s in scores if s.solver == name]) for name in _names(scores))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    rows = [HEADER, *(_row(name, [s for s in scores if s.solver == name]) for name in _solver_names(scores))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = (
         [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         for row in rows
@@ -22,29 +22,29 @@ def table(scores: Sequence[Score]) -> str:
     return "\n".join("  ".join(line) for line in lines)
 
 
-def _names(scores: Iterable[Score]) -> list[str]:
+def _solver_names(scores: Iterable[Score]) -> list[str]:
     return list(dict.fromkeys(score.solver for score in scores))
 
 
 def _row(name: str, scores: Sequence[Score]) -> tuple[str, ...]:
-    judged = [score for score in scores if not score.trouble]
+    judged = [score for score in scores if not score.error]
     return (
-        name if len(name) <= 40 else name[:37] + "...", str(len(scores)), _of([s.cause for s in judged]),
-        _of([s.repaired for s in judged]), _of([s.survived for s in judged]),
-        str(sum(bool(s.harm) for s in judged)), _of([s.solved for s in scores]),
+        name if len(name) <= 40 else name[:37] + "...", str(len(scores)), _share_text([s.cause for s in judged]),
+        _share_text([s.repaired for s in judged]), _share_text([s.survived for s in judged]),
+        str(sum(bool(s.harm) for s in judged)), _share_text([s.solved for s in scores]),
         f"{statistics.median(s.seconds for s in judged):.1f}" if judged else "-",
     )
 
 
-def _of(answers: Sequence[bool | None]) -> str:
+def _share_text(answers: Sequence[bool | None]) -> str:
     asked = [answer for answer in answers if answer is not None]
     return f"{sum(asked)} of {len(asked)}" if asked else "-"
 
 
-def line_of(score: Score) -> str:
+def score_line(score: Score) -> str:
     """How one case went, after its name."""
-    if score.trouble:
-        return f"could not be judged: {score.trouble}"
+    if score.error:
+        return f"could not be judged: {score.error}"
     parts = [f"{'✔' if score.solved else '✘'} {score.seconds:.1f} s"]
     if score.cause is not None:
         parts.append("cause right" if score.cause else "cause not named")
@@ -59,13 +59,13 @@ def to_json(scores: Sequence[Score]) -> str:
     """The report for programs."""
     return json.dumps({
         "solvers": [{"solver": name, "cases": len(mine), "solved": sum(s.solved for s in mine)}
-                    for name in _names(scores) if (mine := [s for s in scores if s.solver == name])],
+                    for name in _solver_names(scores) if (mine := [s for s in scores if s.solver == name])],
         "scores": [
             {
                 "solver": s.solver, "scenario": s.case.scenario, "variant": s.case.variant, "stack": s.case.stack,
-                "seed": s.case.seed, "inside": s.case.within, "cause_right": s.cause, "repaired": s.repaired,
+                "seed": s.case.seed, "inside": s.case.inside, "cause_right": s.cause, "repaired": s.repaired,
                 "survived_restart": s.survived, "harm": s.harm, "solved": s.solved, "seconds": round(s.seconds, 2),
-                "trouble": s.trouble,
+                "trouble": s.error,
             }
             for s in scores
         ],

@@ -16,25 +16,25 @@ from pathlib import Path
 
 from lab.errors import LabError, UsageError
 from lab.stack.docker_command import docker
-from lab.stack.fixer_command import LONGEST, input_words, inside, outside
+from lab.stack.fixer_command import COMMAND_TIMEOUT, fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
 from lab.trial.reference_solvers import SOLVERS
-from lab.verbs.solve import REPAIR
+from lab.verbs.solve import REPAIR_OPTIONS
 
 FIXER = "fixer"
 BUILT_IN = (FIXER, *SOLVERS)
-PLACES = ("target", "project", "container", "url")
-INPUT = "SOLVER_INPUT"      # KEY=VALUE lines: what a person would give when asked
+PLACEHOLDERS = ("target", "project", "container", "url")
+INPUT_VARIABLE = "SOLVER_INPUT"      # KEY=VALUE lines: what a person would give when asked
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SolverRun:
     """What a solver did: its exit code (None where it has none), the cause it named (None: none named), how long."""
 
     code: int | None
     cause: str | None
     seconds: float
-    words: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +42,23 @@ class Solver:
     """One that is judged, by the name under which the table shows it."""
 
     name: str
-    solve: Callable[[Lab, Path], Said]
-    tells: bool = True      # it names a cause, or could
+    solve: Callable[[Lab, Path], SolverRun]
+    names_cause: bool = True      # it names a cause, or could
 
 
-def solver_of(word: str, *, within: bool) -> Solver:
+def resolve_solver(word: str, *, within: bool) -> Solver:
     """A built-in by its name, else a command; UsageError where it cannot be one."""
     if word == FIXER:
-        return Solver(word, lambda lab, folder: _ours(lab, folder, within=within))
+        return Solver(word, lambda lab, folder: _run_fixer(lab, folder, within=within))
     if word in SOLVERS:
-        return Solver(word, lambda lab, _: _timed(lab, SOLVERS[word]), tells=False)
+        return Solver(word, lambda lab, _: _run_built_in(lab, SOLVERS[word]), names_cause=False)
     try:
         argv = shlex.split(word)
     except ValueError as error:
         raise UsageError(f"--solver {word!r}: {error}") from error
     for name in re.findall(r"\{(\w*)\}", word):
-        if name not in PLACES:
-            known = ", ".join(f"{{{place}}}" for place in PLACES)
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{place}}}" for place in PLACEHOLDERS)
             raise UsageError(f"--solver: {{{name}}} stands for nothing", f"filled in are {known}")
     if not argv:
         raise UsageError("--solver: no command", f"built in are {', '.join(BUILT_IN)}")
@@ -66,46 +66,46 @@ def solver_of(word: str, *, within: bool) -> Solver:
         file = Path(argv[0])
         if not file.is_file():
             raise UsageError(f"--inside: no file {argv[0]} that could be copied into the machine")
-        return Solver(word, lambda lab, _: _inside(lab, file, argv[1:]))
-    return Solver(word, lambda lab, folder: _command(lab, argv, folder))
+        return Solver(word, lambda lab, _: _run_inside(lab, file, argv[1:]))
+    return Solver(word, lambda lab, folder: _run_command(lab, argv, folder))
 
 
-def _ours(lab: Lab, folder: Path, *, within: bool) -> Said:
+def _run_fixer(lab: Lab, folder: Path, *, within: bool) -> SolverRun:
     """diagnose for the cause, then repair; the seconds are those of both."""
-    fixer = inside(lab) if within else outside(lab, folder / "fixer-state")
+    fixer = fixer_inside(lab) if within else fixer_outside(lab, folder / "fixer-state")
     told = fixer.ask("diagnose", "--json")
-    made = fixer.ask("repair", *REPAIR, *input_words(lab), "--json")
-    return Said(made.code, cause_in(told.out), told.seconds + made.seconds, made.words)
+    made = fixer.ask("repair", *REPAIR_OPTIONS, *input_options(lab), "--json")
+    return SolverRun(made.code, cause_in(told.out), told.seconds + made.seconds, made.output)
 
 
-def _timed(lab: Lab, act: Callable[[Lab], None]) -> Said:
+def _run_built_in(lab: Lab, act: Callable[[Lab], None]) -> SolverRun:
     start = time.monotonic()
     try:
         act(lab)
     except LabError as error:
-        return Said(1, None, time.monotonic() - start, error.message)
-    return Said(0, None, time.monotonic() - start)
+        return SolverRun(1, None, time.monotonic() - start, error.message)
+    return SolverRun(0, None, time.monotonic() - start)
 
 
-def _filled(lab: Lab, argv: Sequence[str]) -> list[str]:
+def _fill_placeholders(lab: Lab, argv: Sequence[str]) -> list[str]:
     values = {"target": lab.target, "project": lab.id, "container": lab.container("web"), "url": lab.url}
     return [re.sub(r"\{(\w+)\}", lambda match: values[match[1]], word) for word in argv]
 
 
-def _input_of(lab: Lab) -> str:
-    return "".join(f"{word}\n" for word in input_words(lab) if word != "--set")
+def _input_lines(lab: Lab) -> str:
+    return "".join(f"{word}\n" for word in input_options(lab) if word != "--set")
 
 
-def _command(lab: Lab, argv: Sequence[str], folder: Path) -> Said:
+def _run_command(lab: Lab, argv: Sequence[str], folder: Path) -> SolverRun:
     """Its own folder, its own process group, no word of where the lab keeps its memory."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("BADGATEWAY")}
-    kept |= {INPUT: _input_of(lab)}
+    kept |= {INPUT_VARIABLE: _input_lines(lab)}
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="solver-") as home:
-        return _run(_filled(lab, argv), kept, home)
+        return _run_argv(_fill_placeholders(lab, argv), kept, home)
 
 
-def _run(argv: Sequence[str], environment: Mapping[str, str], home: str) -> Said:
+def _run_argv(argv: Sequence[str], environment: Mapping[str, str], home: str) -> SolverRun:
     start = time.monotonic()
     try:
         child = subprocess.Popen(
@@ -115,28 +115,29 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], home: str) -> Said
     except OSError as error:
         raise UsageError(f"--solver: {argv[0]} cannot be run: {error.strerror}") from error
     try:
-        out, err = child.communicate(timeout=LONGEST)
+        out, err = child.communicate(timeout=COMMAND_TIMEOUT)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         out, err = child.communicate()
-        return Said(None, cause_in(out), LONGEST, f"{out}\n{err}\nno end within {LONGEST:.0f} s")
+        return SolverRun(None, cause_in(out), COMMAND_TIMEOUT, f"{out}\n{err}\nno end within {COMMAND_TIMEOUT:.0f} s")
     except BaseException:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         raise
-    return Said(child.returncode, cause_in(out), time.monotonic() - start, f"{out}\n{err}")
+    return SolverRun(child.returncode, cause_in(out), time.monotonic() - start, f"{out}\n{err}")
 
 
-def _inside(lab: Lab, file: Path, words: Sequence[str]) -> Said:
+def _run_inside(lab: Lab, file: Path, words: Sequence[str]) -> SolverRun:
     """The file copied into the machine and run there as root."""
     if lab.stack != "host":
         raise UsageError("--inside needs a machine: the containers stack has none")
     place = f"/root/{file.name}"
     docker("exec", "-i", lab.container(), "sh", "-c", 'cat > "$1" && chmod 0755 "$1"', "sh", place,
            stdin=file.read_bytes())
-    argv = ["docker", "exec", "-u", "0", "-w", "/root", "-e", f"{INPUT}={_input_of(lab)}", lab.container(), place]
+    argv = ["docker", "exec", "-u", "0", "-w", "/root", "-e", f"{INPUT_VARIABLE}={_input_lines(lab)}", lab.container(),
+            place]
     with tempfile.TemporaryDirectory(prefix="solver-") as home:
-        return _run([*argv, *_filled(lab, words)], os.environ, home)
+        return _run_argv([*argv, *_fill_placeholders(lab, words)], os.environ, home)
 
 
 def cause_in(out: str) -> str | None:

@@ -23,15 +23,15 @@ from lab.verbs.down import lab_down
 def main() -> int:
     """Run the case that stdin names; 0 once its result is told, whatever it is."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+        signal.signal(number, _interrupt_once)
     order = json.loads(sys.stdin.readline())
     folder, state = Path(order["folder"]), Path(order["state"])
     os.environ["BADGATEWAY_LAB_STATE"] = str(state)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        result = try_case(case_from_json(order["case"]), folder, lambda step: _tell({"step": step}),
+        result = try_case(case_from_json(order["case"]), folder, lambda step: _send_event({"step": step}),
                           restarts=order.get("restarts", True))
-        _tell({"result": result_to_json(result)})
+        _send_event({"result": result_to_json(result)})
     except KeyboardInterrupt:
         return 130
     finally:
@@ -46,12 +46,12 @@ def remove_labs(state: Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _tell(event: dict[str, object]) -> None:
+def _send_event(event: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(event) + "\n")
     sys.stdout.flush()
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt_once(number: int, frame: FrameType | None) -> NoReturn:
     """The first request to end interrupts; what is being cleaned up then is not interrupted again."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)

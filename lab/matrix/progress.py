@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from lab.matrix.select_cases import alone, estimate
-from lab.trial.trial import Case, Result
+from lab.matrix.select_cases import estimate_seconds, needs_to_run_alone
+from lab.trial.trial import Case, CaseResult
 
 
 def time_left(left: Sequence[Case], jobs: int, running: Sequence[tuple[Case, float]], pace: float) -> float:
     """Seconds until all is done: what is left by estimate, what runs by its age, at the pace of what is done."""
-    beside = sum(estimate(case) for case in left if not alone(case)) * pace
-    single = sum(estimate(case) for case in left if alone(case)) * pace
-    rest = [max(2.0, estimate(case) * pace - age) for case, age in running]
+    beside = sum(estimate_seconds(case) for case in left if not needs_to_run_alone(case)) * pace
+    single = sum(estimate_seconds(case) for case in left if needs_to_run_alone(case)) * pace
+    rest = [max(2.0, estimate_seconds(case) * pace - age) for case, age in running]
     return single + (beside + sum(rest)) / max(1, min(jobs, len(left) + len(rest)))
 
 
-def duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """As people say it."""
     minutes = round(seconds / 60)
     if seconds < 90:
@@ -36,7 +36,7 @@ class Progress:
     chosen: Sequence[Case]
     jobs: int
     live: bool
-    done: list[Result] = field(default_factory=list)
+    done: list[CaseResult] = field(default_factory=list)
     _running: dict[Case, tuple[float, str]] = field(default_factory=dict)
     _shown: int = 0
 
@@ -51,18 +51,18 @@ class Progress:
             self._running[case] = (self._running[case][0], name)
         self._show()
 
-    def ended(self, result: Result) -> None:
+    def ended(self, result: CaseResult) -> None:
         """It is over: one line stays, and what was wrong under it."""
         self._running.pop(result.case, None)
         self.done.append(result)
         self._wipe()
         head = f"[{len(self.done)}/{len(self.chosen)}] {'✔' if result.ok else '✘'} {result.case.name}"
-        left = f", {duration(self.left)} left" if self.left else ""
+        left = f", {duration_text(self.seconds_left)} left" if self.seconds_left else ""
         self.out.write(f"{head}  {result.seconds:.0f} s{left if not self.live else ''}\n")
         for problem in result.problems:
             self.out.write(f"      {problem}\n")
         if not result.ok:
-            self.out.write(f"      again: {result.case.again}\n      kept: {result.kept}\n")
+            self.out.write(f"      again: {result.case.up_command}\n      kept: {result.failure_folder}\n")
         self._show()
         self.out.flush()
 
@@ -71,11 +71,11 @@ class Progress:
         self._show()
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until the end, about."""
         now = time.monotonic()
         tried = {result.case for result in self.done} | set(self._running)
-        guessed = sum(estimate(result.case) for result in self.done)
+        guessed = sum(estimate_seconds(result.case) for result in self.done)
         pace = sum(result.seconds for result in self.done) / guessed if guessed else 1.0
         running = [(case, now - began) for case, (began, _) in self._running.items()]
         rest = [case for case in self.chosen if case not in tried]
@@ -96,7 +96,8 @@ class Progress:
         total = len(self.chosen)
         filled = 20 * len(self.done) // total if total else 20
         lines = [f"{'━' * filled}{'╌' * (20 - filled)} {len(self.done)} of {total}"
-                 + (f", {bad} not as expected" if bad else "") + (f", {duration(self.left)} left" if self.left else "")]
+                 + (f", {bad} not as expected" if bad else "")
+                 + (f", {duration_text(self.seconds_left)} left" if self.seconds_left else "")]
         lines += [f"  {case.name:<64} {name:<14} {now - began:4.0f} s" for case, (began, name) in self._running.items()]
         self._wipe()
         self.out.write("".join(f"{line[:width]}\n" for line in lines))

@@ -10,16 +10,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 from lab.errors import UsageError
-from lab.trial.trial import Case, Result, Step
+from lab.trial.trial import Case, CaseResult, TrialStep
 
 FORMAT = "badgateway-matrix/1"
-_UNFIT = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")      # what XML 1.0 cannot hold
+_XML_INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")      # what XML 1.0 cannot hold
 
 
 def case_to_json(case: Case) -> dict[str, Any]:
     """A case by its parts."""
     return {"scenario": case.scenario, "variant": case.variant, "stack": case.stack, "seed": case.seed,
-            "inside": case.within, "noise": case.noise}
+            "inside": case.inside, "noise": case.noise}
 
 
 def case_from_json(data: Mapping[str, Any]) -> Case:
@@ -28,23 +28,24 @@ def case_from_json(data: Mapping[str, Any]) -> Case:
                 int(data["noise"]))
 
 
-def result_to_json(result: Result) -> dict[str, Any]:
+def result_to_json(result: CaseResult) -> dict[str, Any]:
     """A result with all its steps."""
     return {
-        **case_to_json(result.case), "ok": result.ok, "seconds": round(result.seconds, 1), "again": result.case.again,
-        "wanted": result.wanted, "kept": result.kept, "code": result.code,
+        **case_to_json(result.case), "ok": result.ok, "seconds": round(result.seconds, 1),
+        "again": result.case.up_command,
+        "wanted": result.wanted, "kept": result.failure_folder, "code": result.code_digest,
         "steps": [{"name": step.name, "seconds": round(step.seconds, 2), "problems": step.problems}
                   for step in result.steps],
     }
 
 
-def result_from_json(data: Mapping[str, Any]) -> Result:
+def result_from_json(data: Mapping[str, Any]) -> CaseResult:
     """The result again."""
-    steps = [Step(step["name"], float(step["seconds"]), list(step["problems"])) for step in data["steps"]]
-    return Result(case_from_json(data), steps, data["wanted"], data.get("kept", ""), data.get("code", ""))
+    steps = [TrialStep(step["name"], float(step["seconds"]), list(step["problems"])) for step in data["steps"]]
+    return CaseResult(case_from_json(data), steps, data["wanted"], data.get("kept", ""), data.get("code", ""))
 
 
-def to_json(results: Sequence[Result], draw: str = "") -> str:
+def to_json(results: Sequence[CaseResult], draw: str = "") -> str:
     """The report for programs, and what `--resume` reads; `draw` is what the part with three seeds was drawn from."""
     return json.dumps({
         "format": FORMAT,
@@ -55,12 +56,12 @@ def to_json(results: Sequence[Result], draw: str = "") -> str:
     }, indent=1)
 
 
-def read_results(path: Path) -> dict[Case, Result]:
+def read_results(path: Path) -> dict[Case, CaseResult]:
     """The results of an earlier run, by case; a file that is not there yet holds none."""
     return read_report(path)[0]
 
 
-def read_report(path: Path) -> tuple[dict[Case, Result], str]:
+def read_report(path: Path) -> tuple[dict[Case, CaseResult], str]:
     """The results of an earlier run, by case, and what its part with three seeds was drawn from ("" where unknown).
     A file that is not there yet holds none; UsageError where it is no report."""
     if not path.exists():
@@ -77,7 +78,7 @@ def read_report(path: Path) -> tuple[dict[Case, Result], str]:
         raise UsageError(f"{path} is no report of lab matrix ({error})", "--json or --resume writes one") from error
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new one, never a half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
@@ -85,7 +86,7 @@ def write_whole(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def to_junit(results: Sequence[Result], untried: Iterable[Case] = ()) -> str:
+def to_junit(results: Sequence[CaseResult], untried: Iterable[Case] = ()) -> str:
     """JUnit's XML: a test case for each case, what was wrong as its failure, what was not tried as skipped."""
     left = list(untried)
     suite = ElementTree.Element(
@@ -96,10 +97,10 @@ def to_junit(results: Sequence[Result], untried: Iterable[Case] = ()) -> str:
     for result in results:
         element = _junit_case(suite, result.case, result.seconds)
         if not result.ok:
-            text = "\n".join([*result.problems, f"again: {result.case.again}", f"kept: {result.kept}"])
+            text = "\n".join([*result.problems, f"again: {result.case.up_command}", f"kept: {result.failure_folder}"])
             message = (result.problems or ["nothing was tried"])[0]
-            failure = ElementTree.SubElement(element, "failure", message=_fit(message), type="unexpected")
-            failure.text = _fit(text)
+            failure = ElementTree.SubElement(element, "failure", message=_xml_text(message), type="unexpected")
+            failure.text = _xml_text(text)
     for case in left:
         ElementTree.SubElement(_junit_case(suite, case, 0.0), "skipped", message="not tried")
     ElementTree.indent(suite)
@@ -110,5 +111,5 @@ def _junit_case(suite: ElementTree.Element, case: Case, seconds: float) -> Eleme
     return ElementTree.SubElement(suite, "testcase", classname=case.scenario, name=case.name, time=f"{seconds:.1f}")
 
 
-def _fit(text: str) -> str:
-    return _UNFIT.sub("?", text)
+def _xml_text(text: str) -> str:
+    return _XML_INVALID.sub("?", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.trial.trial import Case, Result
+from lab.trial.trial import Case, CaseResult
 
 # column, the steps that make it up: all tried and right, something wrong, or not part of this case
 COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -18,30 +18,30 @@ COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("restarts in vain", ("restart everything",)),
 )
 
-REPAIRED = [name for name, _ in COLUMNS].index("repaired")
+REPAIRED_COLUMN = [name for name, _ in COLUMNS].index("repaired")
 
 
-def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), about: Sequence[str] = ()) -> str:
+def to_markdown(results: Sequence[CaseResult], untried: Sequence[Case] = (), about: Sequence[str] = ()) -> str:
     """Totals, the table, and every failure with how to make the same lab again; `about` says where it comes from."""
     bad = [result for result in results if not result.ok]
     lines = ["# Results", "", *about, *([""] if about else []), *_totals(results, untried), ""]
     if bad:
         lines += ["## Not as expected", ""]
         for result in bad:
-            lines += [f"- **{result.case.name}**: `{result.case.again}`",
-                      *(f"  - {_escaped(problem)}" for problem in result.problems)]
+            lines += [f"- **{result.case.name}**: `{result.case.up_command}`",
+                      *(f"  - {_escape_markdown(problem)}" for problem in result.problems)]
         lines += [""]
     if untried:
         lines += ["## Not tried", "", *(f"- {case.name}" for case in untried), ""]
     heads = ["scenario", "variant", "stack", "seed", "noise", *(name for name, _ in COLUMNS), "seconds"]
     lines += ["## All", "", _row(heads), _row(["---"] * (len(heads) - 1) + ["---:"])]
-    lines += [_row(_cells(result)) for result in sorted(results, key=lambda result: _order(result.case))]
+    lines += [_row(_cells(result)) for result in sorted(results, key=lambda result: _sort_key(result.case))]
     return "\n".join(lines)
 
 
-def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
+def _totals(results: Sequence[CaseResult], untried: Sequence[Case]) -> list[str]:
     """The figures that count: right causes and lasting repairs out of all, and harm."""
-    def right(result: Result, *steps: str) -> bool:
+    def right(result: CaseResult, *steps: str) -> bool:
         tried = [step for step in result.steps if step.name in steps]
         return {step.name for step in tried} == set(steps) and not any(step.problems for step in tried)
 
@@ -64,7 +64,7 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
                      f"{good} of {len(vain)} where that was tried (not where the scenario says that it is the cure).")
     if any(result.wanted == "person" for result in results):
         lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
-    mended = [result for result in results if _by_hand(result)]
+    mended = [result for result in results if _is_repaired_by_hand(result)]
     if mended:
         good = sum(right(result, "by hand", "after it", "restart", "again") for result in mended)
         lines.append("- Mended by hand where fixer had named it, then well by the next repair or without one, and "
@@ -79,34 +79,34 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
     return lines
 
 
-def _cells(result: Result) -> list[str]:
+def _cells(result: CaseResult) -> list[str]:
     case = result.case
     marks = [_mark(result, steps) for _, steps in COLUMNS]
-    if result.wanted == "person" and marks[REPAIRED] == "✔":
+    if result.wanted == "person" and marks[REPAIRED_COLUMN] == "✔":
         # it stopped as it should; what it had named was done by a person, as far as the scenario says how
-        marks[REPAIRED] = "by hand" if _by_hand(result) else "waits"
-    where = case.stack + (", inside" if case.within else "")
+        marks[REPAIRED_COLUMN] = "by hand" if _is_repaired_by_hand(result) else "waits"
+    where = case.stack + (", inside" if case.inside else "")
     return [case.scenario, case.variant, where, str(case.seed), str(case.noise), *marks, f"{result.seconds:.0f}"]
 
 
-def _by_hand(result: Result) -> bool:
+def _is_repaired_by_hand(result: CaseResult) -> bool:
     return any(step.name == "by hand" for step in result.steps)
 
 
-def _mark(result: Result, steps: Sequence[str]) -> str:
+def _mark(result: CaseResult, steps: Sequence[str]) -> str:
     tried = [step for step in result.steps if step.name in steps]
     if not tried:
         return ""
     return "✘" if any(step.problems for step in tried) else "✔"
 
 
-def _order(case: Case) -> tuple[str, str, str, int, int, bool]:
-    return case.scenario, case.variant, case.stack, case.seed, case.noise, case.within
+def _sort_key(case: Case) -> tuple[str, str, str, int, int, bool]:
+    return case.scenario, case.variant, case.stack, case.seed, case.noise, case.inside
 
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _escaped(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())[:500]

@@ -12,27 +12,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.errors import NotBroken, UsageError
-from lab.matrix.progress import Progress, duration
-from lab.matrix.result_files import read_report, read_results, to_json, to_junit, write_whole
+from lab.errors import UnexpectedState, UsageError
+from lab.matrix.progress import Progress, duration_text
+from lab.matrix.result_files import read_report, read_results, to_json, to_junit, write_atomically
 from lab.matrix.result_table import to_markdown
 from lab.matrix.runner import Runner
-from lab.matrix.select_cases import alone, cases, draw_word, everything, seeds_of, shard, to_github
+from lab.matrix.select_cases import (
+    all_cases,
+    draw_key,
+    needs_to_run_alone,
+    parse_seeds,
+    select_cases,
+    select_shard,
+    to_github,
+)
 from lab.paths import data_root, state_root
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
 from lab.stack.docker_command import docker, require_docker
-from lab.trial.trial import Case, Result
+from lab.trial.trial import Case, CaseResult
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class MatrixRequest:
     """What was asked for on the command line."""
 
     only: Sequence[str] = ()
     stack: Stack | None = None
     seeds: str | None = None
-    within: bool = False
+    inside: bool = False
     all: bool = False
     shard: str = ""
     jobs: int = 1
@@ -41,43 +49,43 @@ class Wish:
     markdown: Path | None = None
     resume: Path | None = None
     noise: int | None = None
-    word: str = ""
+    draw_key: str = ""
 
     def chosen(self) -> tuple[Case, ...]:
         """The cases that it comes to."""
         stacks: Sequence[Stack] = (self.stack,) if self.stack else STACKS
-        if self.all and (self.seeds is not None or self.within):
+        if self.all and (self.seeds is not None or self.inside):
             raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
-        found = everything(self.only, stacks, word=self.draw()) if self.all else cases(
-            self.only, stacks, seeds_of(self.seeds or "1"), within=self.within)
+        found = all_cases(self.only, stacks, word=self.draw()) if self.all else select_cases(
+            self.only, stacks, parse_seeds(self.seeds or "1"), within=self.inside)
         if self.noise is not None:
             found = tuple(replace(case, noise=self.noise) for case in found)
-        return shard(found, self.shard) if self.shard else found
+        return select_shard(found, self.shard) if self.shard else found
 
     def draw(self) -> str:
         """What the part with three seeds is drawn from; "" where none is. A run that goes on keeps its draw: a new
         commit would draw others, and never end."""
-        kept = self.word or (read_report(self.resume)[1] if self.resume else "")
-        return kept or (draw_word() if self.all else "")
+        kept = self.draw_key or (read_report(self.resume)[1] if self.resume else "")
+        return kept or (draw_key() if self.all else "")
 
 
-def print_github(wish: Wish) -> str:
+def github_matrix_text(wish: MatrixRequest) -> str:
     """`--github`: the matrix for GitHub Actions; nothing is run."""
     return to_github(wish.chosen())
 
 
-def run(wish: Wish) -> None:
+def run_matrix(wish: MatrixRequest) -> None:
     """Run them with progress on stderr; NotBroken where not all went as expected, KeyboardInterrupt where cut off."""
-    wish = replace(wish, word=wish.draw())
+    wish = replace(wish, draw_key=wish.draw())
     chosen = wish.chosen()
     require_docker()
     code = code_digest()
     known = read_results(wish.resume) if wish.resume else {}
     kept = {case: known[case] for case in chosen if case in known and known[case].ok}
-    left = sorted((case for case in chosen if case not in kept), key=lambda case: not alone(case))
-    _say_first(wish, chosen, kept, code)
-    images.ensure(_say)
-    progress = _Writing(wish, known, Progress(sys.stderr, left, wish.jobs, sys.stderr.isatty()))
+    left = sorted((case for case in chosen if case not in kept), key=lambda case: not needs_to_run_alone(case))
+    _print_selection(wish, chosen, kept, code)
+    images.ensure(_print_progress)
+    progress = _SavingProgress(wish, known, Progress(sys.stderr, left, wish.jobs, sys.stderr.isatty()))
     folder = state_root() / "matrix" / time.strftime("%Y%m%d-%H%M%S")
     runner = Runner(folder, wish.jobs, progress, code)
     _stop_on_signals(runner)
@@ -86,24 +94,24 @@ def run(wish: Wish) -> None:
     # what failed before and was not tried again stands as it was
     results = [*kept.values(), *runner.results, *(known[case] for case in now if case in known)]
     untried = [case for case in now if case not in known]
-    about = (*_about(results, code), f"Stacks side by side: {wish.jobs}.")
+    about = (*_origin_lines(results, code), f"Stacks side by side: {wish.jobs}.")
     write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}}, about)
     bad = sum(not result.ok for result in results)
-    _say(f"{len(results) - bad} of {len(chosen)} as expected, {duration(time.monotonic() - start)}"
+    _print_progress(f"{len(results) - bad} of {len(chosen)} as expected, {duration_text(time.monotonic() - start)}"
          + (f", {len(untried)} not tried" if untried else "")
          + (f"; failures are kept in {folder}" if bad else ""))
     if runner.stop.is_set():
         raise KeyboardInterrupt
     if bad or untried:
-        raise NotBroken(f"{bad + len(untried)} of {len(chosen)} not as expected")
+        raise UnexpectedState(f"{bad + len(untried)} of {len(chosen)} not as expected")
 
 
 @dataclass(slots=True)
-class _Writing:
+class _SavingProgress:
     """Progress that also writes the file that a later run goes on from."""
 
-    wish: Wish
-    known: dict[Case, Result]
+    wish: MatrixRequest
+    known: dict[Case, CaseResult]
     progress: Progress
 
     def began(self, case: Case) -> None:
@@ -112,32 +120,33 @@ class _Writing:
     def step(self, case: Case, name: str) -> None:
         self.progress.step(case, name)
 
-    def ended(self, result: Result) -> None:
+    def ended(self, result: CaseResult) -> None:
         self.known[result.case] = result
         if self.wish.resume:
-            write_whole(self.wish.resume, to_json(list(self.known.values()), self.wish.draw()))
+            write_atomically(self.wish.resume, to_json(list(self.known.values()), self.wish.draw()))
         self.progress.ended(result)
 
     def beat(self) -> None:
         self.progress.beat()
 
 
-def write_reports(wish: Wish, results: Sequence[Result], untried: Sequence[Case], known: dict[Case, Result],
+def write_reports(wish: MatrixRequest, results: Sequence[CaseResult], untried: Sequence[Case],
+                  known: dict[Case, CaseResult],
                   about: Sequence[str] = ()) -> None:
     """Every report that was asked for."""
     if wish.json:
-        write_whole(wish.json, to_json(results, wish.draw()))
+        write_atomically(wish.json, to_json(results, wish.draw()))
     if wish.junit:
-        write_whole(wish.junit, to_junit(results, untried))
+        write_atomically(wish.junit, to_junit(results, untried))
     if wish.markdown:
-        write_whole(wish.markdown, to_markdown(results, untried, about))
+        write_atomically(wish.markdown, to_markdown(results, untried, about))
     if wish.resume:
-        write_whole(wish.resume, to_json(list(known.values()), wish.draw()))
+        write_atomically(wish.resume, to_json(list(known.values()), wish.draw()))
 
 
-def _about(results: Sequence[Result], code: str) -> tuple[str, ...]:
+def _origin_lines(results: Sequence[CaseResult], code: str) -> tuple[str, ...]:
     """Where the results come from, for who reads them later."""
-    other = sum(result.code != code for result in results)
+    other = sum(result.code_digest != code for result in results)
     engine = docker("version", "--format", "{{.Server.Version}}", check=False).text
     return (
         f"Written by `lab matrix`; state of the project {code}"
@@ -161,20 +170,20 @@ def _stop_on_signals(runner: Runner) -> None:
     """Ctrl-C and a polite kill end the run in order; a second one changes nothing about that."""
     def stop(number: int, frame: object) -> None:
         if not runner.stop.is_set():
-            _say("ending: the labs that run are being removed")
+            _print_progress("ending: the labs that run are being removed")
         runner.stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
 
 
-def _say_first(wish: Wish, chosen: Sequence[Case], kept: dict[Case, Result], code: str) -> None:
-    _say(f"{len(chosen)} cases" + (f", those with three seeds drawn from {wish.draw()}" if wish.all else ""))
+def _print_selection(wish: MatrixRequest, chosen: Sequence[Case], kept: dict[Case, CaseResult], code: str) -> None:
+    _print_progress(f"{len(chosen)} cases" + (f", those with three seeds drawn from {wish.draw()}" if wish.all else ""))
     if kept:
-        other = sum(result.code != code for result in kept.values())
-        _say(f"{len(kept)} of them went well before and are not tried again"
+        other = sum(result.code_digest != code for result in kept.values())
+        _print_progress(f"{len(kept)} of them went well before and are not tried again"
              + (f"; {other} of these with another state of the project" if other else ""))
 
 
-def _say(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201  progress of a command

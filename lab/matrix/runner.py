@@ -19,20 +19,20 @@ from typing import Any, Protocol
 
 from lab.matrix.job import remove_labs
 from lab.matrix.result_files import case_to_json, result_from_json
-from lab.matrix.select_cases import alone
-from lab.trial.trial import Case, Result, Step
+from lab.matrix.select_cases import needs_to_run_alone
+from lab.trial.trial import Case, CaseResult, TrialStep
 
-LONGEST = 1200.0    # no case takes longer; one that does is ended, and its lab removed
+CASE_TIMEOUT = 1200.0    # no case takes longer; one that does is ended, and its lab removed
 GRACE = 90.0        # seconds for an interrupted case to take its lab away
 BEAT = 0.5          # how often progress is shown anew
 
 
-class Watch(Protocol):
+class ProgressReceiver(Protocol):
     """Who is told how a run goes, in the thread that runs it."""
 
     def began(self, case: Case) -> None: ...
     def step(self, case: Case, name: str) -> None: ...
-    def ended(self, result: Result) -> None: ...
+    def ended(self, result: CaseResult) -> None: ...
     def beat(self) -> None: ...
 
 
@@ -44,9 +44,9 @@ class _Job:
     folder: Path
     state: Path
     process: subprocess.Popen[str]
-    began: float
-    listener: threading.Thread | None = None
-    result: Result | None = None
+    started: float
+    reader: threading.Thread | None = None
+    result: CaseResult | None = None
 
 
 @dataclass(slots=True)
@@ -56,14 +56,14 @@ class Runner:
 
     folder: Path
     jobs: int
-    watch: Watch
+    watch: ProgressReceiver
     code: str = ""
     until: float | None = None
     restarts: bool = True       # whether each case tries too what restarting everything does
     command: Sequence[str] = (sys.executable, "-m", "lab.matrix.job")
     stop: threading.Event = field(default_factory=threading.Event)
-    results: list[Result] = field(default_factory=list)
-    _begun: int = 0
+    results: list[CaseResult] = field(default_factory=list)
+    _started_count: int = 0
     _running: list[_Job] = field(default_factory=list)
     _events: queue.Queue[tuple[_Job, dict[str, Any] | None]] = field(default_factory=queue.Queue)
 
@@ -78,7 +78,7 @@ class Runner:
                     self._begin(case)
                 if not self._running:
                     break
-                self._listen()
+                self._handle_event()
         finally:
             self._end_all()
             self._tidy()
@@ -89,16 +89,17 @@ class Runner:
         """The next case that may begin now; what runs alone waits until nothing runs, then nothing runs beside it."""
         late = self.until is not None and time.monotonic() > self.until
         waiting = [case for case in left if not late or case in free]
-        if not waiting or len(self._running) >= self.jobs or any(alone(job.case) for job in self._running):
+        if not waiting or len(self._running) >= self.jobs or any(needs_to_run_alone(job.case) for job in self._running):
             return None
-        return waiting[0] if not self._running or not alone(waiting[0]) else None
+        return waiting[0] if not self._running or not needs_to_run_alone(waiting[0]) else None
 
     def _begin(self, case: Case) -> None:
         folder = self.folder / re.sub(r"[/ ]+", "-", case.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self._begun += 1
-        state = self.folder / "labs" / f"{self._begun:03}"      # a path inside the stack: it must not name the case
+        self._started_count += 1
+        # a path inside the stack: it must not name the case
+        state = self.folder / "labs" / f"{self._started_count:03}"
         with (folder / "job.txt").open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
@@ -110,26 +111,26 @@ class Runner:
         order = {"case": case_to_json(case), "folder": str(folder), "state": str(state), "restarts": self.restarts}
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
-        job.listener = threading.Thread(target=self._hear, args=(job,), daemon=True)
-        job.listener.start()
+        job.reader = threading.Thread(target=self._forward_events, args=(job,), daemon=True)
+        job.reader.start()
         self.watch.began(case)
 
-    def _hear(self, job: _Job) -> None:
+    def _forward_events(self, job: _Job) -> None:
         """Passes on what a job tells, and that it ended."""
         assert job.process.stdout is not None
         for line in job.process.stdout:
             self._events.put((job, json.loads(line)))
         self._events.put((job, None))
 
-    def _listen(self) -> None:
+    def _handle_event(self) -> None:
         """Take what the jobs told until the next beat."""
         try:
             job, event = self._events.get(timeout=BEAT)
         except queue.Empty:
             for job in self._running:
-                if time.monotonic() - job.began > LONGEST:
+                if time.monotonic() - job.started > CASE_TIMEOUT:
                     job.process.send_signal(signal.SIGTERM)
-                if time.monotonic() - job.began > LONGEST + GRACE:
+                if time.monotonic() - job.started > CASE_TIMEOUT + GRACE:
                     job.process.kill()
             self.watch.beat()
             return
@@ -143,24 +144,24 @@ class Runner:
     def _close(self, job: _Job) -> None:
         """A job ended: keep its result; of one that told none, say so."""
         code = job.process.wait()
-        self._let_go(job)
+        self._release(job)
         result = job.result or self._without_result(job, code)
-        result.code = self.code
+        result.code_digest = self.code
         if result.ok:
             shutil.rmtree(job.folder, ignore_errors=True)
         else:
-            result.kept = str(job.folder)
-            told = [result.case.name, f"again: {result.case.again}", *result.problems]
+            result.failure_folder = str(job.folder)
+            told = [result.case.name, f"again: {result.case.up_command}", *result.problems]
             (job.folder / "README.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
         self.results.append(result)
         self.watch.ended(result)
 
-    def _without_result(self, job: _Job, code: int) -> Result:
+    def _without_result(self, job: _Job, code: int) -> CaseResult:
         remove_labs(job.state)
         said = (job.folder / "job.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        seconds = time.monotonic() - job.began
-        why = f"no end within {LONGEST:.0f} s" if seconds > LONGEST else f"the trial ended with {code}"
-        return Result(job.case, [Step("trial", seconds, [": ".join([why, *said[-1:]])])])
+        seconds = time.monotonic() - job.started
+        why = f"no end within {CASE_TIMEOUT:.0f} s" if seconds > CASE_TIMEOUT else f"the trial ended with {code}"
+        return CaseResult(job.case, [TrialStep("trial", seconds, [": ".join([why, *said[-1:]])])])
 
     def _tidy(self) -> None:
         """Empty folders say nothing."""
@@ -168,10 +169,10 @@ class Runner:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def _let_go(self, job: _Job) -> None:
+    def _release(self, job: _Job) -> None:
         self._running.remove(job)
-        if job.listener is not None:
-            job.listener.join(5.0)
+        if job.reader is not None:
+            job.reader.join(5.0)
         for pipe in (job.process.stdin, job.process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -187,5 +188,5 @@ class Runner:
                 os.killpg(job.process.pid, signal.SIGKILL)
                 job.process.wait()
             remove_labs(job.state)
-            self._let_go(job)
+            self._release(job)
             shutil.rmtree(job.folder, ignore_errors=True)

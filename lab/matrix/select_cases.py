@@ -12,25 +12,26 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lab.errors import UsageError
 from lab.paths import data_root
-from lab.scenario.catalog import scenario, scenarios
+from lab.scenario.catalog import all_scenarios, scenario_named
 from lab.scenario.draw import noise_level
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.trial.trial import Case
 
-INSIDE = ("wrong-port", "backend-down")     # what is also tried with the one-file build, unless told otherwise
-THRICE = 30                                 # of all, so many are tried with three seeds
+# what is also tried with the one-file build, unless told otherwise
+INSIDE_SCENARIOS = ("wrong-port", "backend-down")
+THREE_SEED_CASES = 30                                 # of all, so many are tried with three seeds
 
 
-def cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, seeds: Sequence[int] = (1,), *,
+def select_cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, seeds: Sequence[int] = (1,), *,
           within: bool = False) -> tuple[Case, ...]:
     """The cases that a choice comes to. `only` are globs over SCENARIO or SCENARIO/VARIANT."""
     found = tuple(
         case_of(scenario.name, variant.name, stack, seed, within=within)
-        for scenario in scenarios().values()
+        for scenario in all_scenarios().values()
         for variant in scenario.variants
         for stack in variant.stacks
         for seed in seeds
-        if stack in stacks and (not within or stack == "host") and _chosen(f"{scenario.name}/{variant.name}", only)
+        if stack in stacks and (not within or stack == "host") and _is_selected(f"{scenario.name}/{variant.name}", only)
     )
     if not found:
         raise UsageError(f"nothing matches {', '.join(only) or 'that choice'}", "`lab list` shows what there is")
@@ -42,23 +43,23 @@ def case_of(name: str, variant: str, stack: Stack, seed: int, *, within: bool = 
     return Case(name, variant, stack, seed, within, noise_level(name, variant, stack, seed))
 
 
-def everything(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, *, word: str = "") -> tuple[Case, ...]:
+def all_cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, *, word: str = "") -> tuple[Case, ...]:
     """Every variant on every stack once, a drawn part with three seeds, and some inside the machine."""
-    once = cases(only, stacks)
-    thrice = shuffled(once, word)[:THRICE]
+    once = select_cases(only, stacks)
+    thrice = shuffle_cases(once, word)[:THREE_SEED_CASES]
     more = [case_of(case.scenario, case.variant, case.stack, seed)
             for case in once if case in thrice for seed in (2, 3)]
     within = [case_of(case.scenario, case.variant, case.stack, 1, within=True) for case in once
-              if case.scenario in INSIDE and case.stack == "host"]
+              if case.scenario in INSIDE_SCENARIOS and case.stack == "host"]
     return (*once, *more, *within)
 
 
-def _chosen(name: str, only: Sequence[str]) -> bool:
+def _is_selected(name: str, only: Sequence[str]) -> bool:
     scenario = name.partition("/")[0]
     return not only or any(fnmatch(name, glob) or fnmatch(scenario, glob) for glob in only)
 
 
-def seeds_of(words: str) -> tuple[int, ...]:
+def parse_seeds(words: str) -> tuple[int, ...]:
     """Seeds as a person writes them: `1-3,7`."""
     seeds: list[int] = []
     for word in words.split(","):
@@ -69,7 +70,7 @@ def seeds_of(words: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
-def shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
+def select_shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
     """Part I of N (`2/4`): the parts are disjoint, together all, and about equally long."""
     match = re.fullmatch(r"(\d+)/(\d+)", words.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
@@ -77,19 +78,19 @@ def shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
         raise UsageError(f"{words!r} is no shard", "shards are written 1/4 to 4/4")
     if parts > len(chosen):
         raise UsageError(f"{parts} shards of {len(chosen)} cases leave some empty")
-    ranked = sorted(chosen, key=lambda case: -estimate(case))      # stable: the same on every machine
+    ranked = sorted(chosen, key=lambda case: -estimate_seconds(case))      # stable: the same on every machine
     mine = set(ranked[part - 1 :: parts])
     return tuple(case for case in chosen if case in mine)
 
 
-def alone(case: Case) -> bool:
+def needs_to_run_alone(case: Case) -> bool:
     """Whether it measures under load, so that nothing may run beside it."""
-    return scenario(case.scenario).variant(case.variant).load is not None
+    return scenario_named(case.scenario).variant(case.variant).load is not None
 
 
-def estimate(case: Case) -> float:
+def estimate_seconds(case: Case) -> float:
     """About how many seconds it takes on two idle cores, from what the parts of a trial were measured to take."""
-    variant = scenario(case.scenario).variant(case.variant)
+    variant = scenario_named(case.scenario).variant(case.variant)
     if variant.load is not None:
         return 110.0
     up = 6.0
@@ -100,29 +101,29 @@ def estimate(case: Case) -> float:
     return up + waits + (trial / 3 if variant.expect.repair.exit == 4 else trial)
 
 
-def shuffled(pool: Iterable[Case], word: str) -> tuple[Case, ...]:
+def shuffle_cases(pool: Iterable[Case], word: str) -> tuple[Case, ...]:
     """In an order that the word draws, the same on every machine."""
     return tuple(sorted(pool, key=lambda case: hashlib.sha256(f"{word}/{case.name}".encode()).digest()))
 
 
-def drawn(pool: Iterable[Case], word: str, seconds: float, jobs: int,
-          cost_of: Callable[[Case], float] = estimate) -> tuple[Case, ...]:
+def draw_cases(pool: Iterable[Case], word: str, seconds: float, jobs: int,
+          cost_of: Callable[[Case], float] = estimate_seconds) -> tuple[Case, ...]:
     """As many as fit the time by what each is told to cost: each variant on one of its stacks first, then on the other.
     """
-    order = shuffled(pool, word)
+    order = shuffle_cases(pool, word)
     first = {(case.scenario, case.variant): case for case in reversed(order)}
     rounds = [*(case for case in order if first[case.scenario, case.variant] == case),
               *(case for case in order if first[case.scenario, case.variant] != case)]
     left, kept = seconds, list[Case]()
     for case in rounds:
-        cost = cost_of(case) / (1 if alone(case) else jobs)
+        cost = cost_of(case) / (1 if needs_to_run_alone(case) else jobs)
         if cost <= left:
             kept.append(case)
             left -= cost
     return tuple(kept)
 
 
-def draw_word() -> str:
+def draw_key() -> str:
     """What a draw is taken from, so that it can be taken again: the commit, else the version."""
     argv = ["git", "-C", str(data_root()), "rev-parse", "--short=12", "HEAD"]
     try:
@@ -141,7 +142,7 @@ def to_github(chosen: Sequence[Case]) -> str:
     """A matrix for GitHub Actions, on one line: one job a scenario, with a time limit that fits its cases."""
     seconds: dict[str, float] = {}
     for case in chosen:
-        seconds[case.scenario] = seconds.get(case.scenario, 0.0) + estimate(case)
+        seconds[case.scenario] = seconds.get(case.scenario, 0.0) + estimate_seconds(case)
     return json.dumps({"include": [
         {"scenario": name, "cases": sum(case.scenario == name for case in chosen), "minutes": 15 + round(total / 20)}
         for name, total in seconds.items()

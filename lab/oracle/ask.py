@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lab.oracle.browser import Browser
-from lab.oracle.checks import ask_report, check_crowd, check_doors, check_entry, check_session
-from lab.oracle.load_test import LoadSpec, measure
-from lab.oracle.types import Answer, Baseline, Check, Measured, NotHealthy, Site, Verdict
+from lab.oracle.checks import ask_report, check_access_control, check_crowd, check_public_pages, check_session
+from lab.oracle.load_test import LoadSpec, measure_load
+from lab.oracle.types import Answer, Baseline, Check, LoadResult, NotHealthy, Site, Verdict
 
 
 def record(site: Site) -> Baseline:
@@ -18,7 +18,7 @@ def record(site: Site) -> Baseline:
     answers: dict[str, Answer] = {path: browser.get(path) for path in site.pages}
     if site.user:
         answers |= _record_office(site, browser)
-    wrong = [f"{path}: {answer.what}" for path, answer in answers.items()
+    wrong = [f"{path}: {answer.summary}" for path, answer in answers.items()
              if not answer.status or (not 200 <= answer.status < 400 and path not in site.pages)]
     if wrong or not answers:
         raise NotHealthy(f"{site.name} is not healthy: {'; '.join(wrong) or 'nothing to ask'}")
@@ -33,12 +33,12 @@ def _record_office(site: Site, browser: Browser) -> dict[str, Answer]:
         raise NotHealthy(f"{site.name}: the login page holds no form")
     answers[site.post] = browser.log_in()
     if not browser.cookies:
-        raise NotHealthy(f"{site.name}: login gives {answers[site.post].what} and no session")
+        raise NotHealthy(f"{site.name}: login gives {answers[site.post].summary} and no session")
     answers[site.protected] = browser.get(site.protected)
     answers[site.identity] = browser.get(site.identity)
     answers[site.report], proven = ask_report(browser)
     if not proven:
-        raise NotHealthy(f"{site.name}: the report gives {answers[site.report].what} without the right receipt")
+        raise NotHealthy(f"{site.name}: the report gives {answers[site.report].summary} without the right receipt")
     return answers
 
 
@@ -49,18 +49,18 @@ def ask(sites: Sequence[tuple[Site, Baseline]], load: LoadSpec | None = None) ->
         found = _ask_site(site, baseline, crowd=load is None)
         several = len(sites) > 1
         checks += [replace(check, name=f"{check.name} ({site.name})") for check in found] if several else found
-    measured: Measured | None = None
+    measured: LoadResult | None = None
     if load is not None:
-        measured, more = measure(*sites[0], load)
+        measured, more = measure_load(*sites[0], load)
         checks += more
     return Verdict(tuple(checks), measured)
 
 
 def _ask_site(site: Site, baseline: Baseline, *, crowd: bool) -> list[Check]:
     """All questions side by side: one that hangs does not make the others wait."""
-    questions: list[Callable[[Site, Baseline], list[Check]]] = [check_entry]
+    questions: list[Callable[[Site, Baseline], list[Check]]] = [check_public_pages]
     if site.user:
-        questions += [check_doors, check_session]
+        questions += [check_access_control, check_session]
     with ThreadPoolExecutor(len(questions)) as pool:
         checks = [check for found in pool.map(lambda question: question(site, baseline), questions) for check in found]
     if crowd and site.user and all(check.ok for check in checks):

@@ -12,13 +12,13 @@ from dataclasses import replace
 from lab.oracle.browser import Browser
 from lab.oracle.types import Answer, Baseline, Check, Site
 
-ROUNDS = 8          # a session must hold on this many new connections: several workers get a turn
+SESSION_CONNECTIONS = 8          # a session must hold on this many new connections: several workers get a turn
 LONG_FORM = 65536   # bytes of a form that nginx does not hold in memory
-CONCURRENT = 24     # requests of the crowd
-CROWD = 8           # of them at once
+CROWD_REQUESTS = 24     # requests of the crowd
+CROWD_AT_ONCE = 8           # of them at once
 
 
-def without_receipt(answer: Answer) -> tuple[Answer, str]:
+def split_receipt(answer: Answer) -> tuple[Answer, str]:
     """The report's stable part, and the receipt of the nonce."""
     try:
         document = json.loads(answer.text)
@@ -31,43 +31,43 @@ def without_receipt(answer: Answer) -> tuple[Answer, str]:
 def ask_report(browser: Browser) -> tuple[Answer, bool]:
     """The report for a fresh random nonce, and whether the receipt proves that the application computed it."""
     nonce = secrets.token_hex(12)
-    answer, receipt = without_receipt(browser.get(browser.site.report, nonce=nonce))
+    answer, receipt = split_receipt(browser.get(browser.site.report, nonce=nonce))
     return answer, receipt == hashlib.sha256(nonce.encode()).hexdigest()
 
 
-def differs(answer: Answer, healthy: Answer | None) -> str:
+def difference_text(answer: Answer, healthy: Answer | None) -> str:
     """Why an answer is not the healthy one; empty when it is."""
     if healthy is None:
         return "no healthy answer is known"
     if answer.status != healthy.status:
-        return f"{answer.what}, healthy is {healthy.status}"
+        return f"{answer.summary}, healthy is {healthy.status}"
     if (answer.kind, answer.location) != (healthy.kind, healthy.location):
         return f"{answer.kind or 'no content type'} {answer.location}".strip() + " instead of " + \
             f"{healthy.kind} {healthy.location}".strip()
     return "" if answer.text == healthy.text else "another page than the healthy one"
 
 
-def compare(name: str, answer: Answer, baseline: Baseline, path: str) -> Check:
+def check_answer(name: str, answer: Answer, baseline: Baseline, path: str) -> Check:
     """A check that an answer equals the baseline's."""
-    detail = differs(answer, baseline.answers.get(path))
+    detail = difference_text(answer, baseline.answers.get(path))
     return Check(name, not detail, detail)
 
 
-def check_entry(site: Site, baseline: Baseline) -> list[Check]:
+def check_public_pages(site: Site, baseline: Baseline) -> list[Check]:
     """What anybody sees: the login page, health, further pages."""
     browser = Browser(site)
     checks = []
     if site.user:
-        checks.append(compare("login page", browser.get(site.login), baseline, site.login))
-        checks.append(compare("health through nginx", browser.get(site.health), baseline, site.health))
-    checks += [compare(f"page {path}", browser.get(path), baseline, path) for path in site.pages]
+        checks.append(check_answer("login page", browser.get(site.login), baseline, site.login))
+        checks.append(check_answer("health through nginx", browser.get(site.health), baseline, site.health))
+    checks += [check_answer(f"page {path}", browser.get(path), baseline, path) for path in site.pages]
     return checks
 
 
-def check_doors(site: Site, baseline: Baseline) -> list[Check]:
+def check_access_control(site: Site, baseline: Baseline) -> list[Check]:
     """What must stay shut: a server that says yes to everybody is not the back office."""
     stranger = Browser(site)
-    anonymous = compare("protected page sends strangers to log in", stranger.get(site.protected), baseline,
+    anonymous = check_answer("protected page sends strangers to log in", stranger.get(site.protected), baseline,
                         f"stranger {site.protected}")
     wrong = stranger.log_in(password=secrets.token_hex(8))
     forged = Browser(site)
@@ -75,8 +75,8 @@ def check_doors(site: Site, baseline: Baseline) -> list[Check]:
     answer = forged.get(site.identity)
     return [
         anonymous,
-        Check("wrong password is refused", wrong.status == 401, wrong.what),
-        Check("forged session is refused", answer.status == 401, answer.what),
+        Check("wrong password is refused", wrong.status == 401, wrong.summary),
+        Check("forged session is refused", answer.status == 401, answer.summary),
     ]
 
 
@@ -85,16 +85,16 @@ def check_session(site: Site, baseline: Baseline) -> list[Check]:
     browser = Browser(site)
     entered = browser.log_in()
     if not browser.cookies:
-        return [Check("log in", False, f"{entered.what}, no session cookie")]
-    checks = [compare("log in", entered, baseline, site.post),
-              compare("long form", Browser(site).log_in(note="x" * LONG_FORM), baseline, site.post)]
+        return [Check("log in", False, f"{entered.summary}, no session cookie")]
+    checks = [check_answer("log in", entered, baseline, site.post),
+              check_answer("long form", Browser(site).log_in(note="x" * LONG_FORM), baseline, site.post)]
     for name, path in (("protected page", site.protected), ("session holds across workers", site.identity)):
-        with ThreadPoolExecutor(ROUNDS) as pool:
-            answers = list(pool.map(browser.get, [path] * ROUNDS))
-        tried = [compare(name, answer, baseline, path) for answer in answers]
+        with ThreadPoolExecutor(SESSION_CONNECTIONS) as pool:
+            answers = list(pool.map(browser.get, [path] * SESSION_CONNECTIONS))
+        tried = [check_answer(name, answer, baseline, path) for answer in answers]
         checks.append(next((check for check in tried if not check.ok), tried[0]))
     answer, proven = ask_report(browser)
-    content = compare("report", answer, baseline, site.report)
+    content = check_answer("report", answer, baseline, site.report)
     checks.append(content)
     checks.append(Check("report comes from the application", proven, "" if proven else "wrong receipt of the nonce"))
     return checks
@@ -106,17 +106,17 @@ def check_crowd(site: Site, baseline: Baseline) -> list[Check]:
     browser.log_in()
 
     def health() -> str:
-        return differs(browser.get(site.health), baseline.answers.get(site.health))
+        return difference_text(browser.get(site.health), baseline.answers.get(site.health))
 
     def identity() -> str:
-        return differs(browser.get(site.identity), baseline.answers.get(site.identity))
+        return difference_text(browser.get(site.identity), baseline.answers.get(site.identity))
 
     def report() -> str:
         answer, proven = ask_report(browser)
-        return differs(answer, baseline.answers.get(site.report)) or ("" if proven else "wrong receipt")
+        return difference_text(answer, baseline.answers.get(site.report)) or ("" if proven else "wrong receipt")
 
-    errands: list[Callable[[], str]] = [health, identity, report] * (CONCURRENT // 3)
-    with ThreadPoolExecutor(CROWD) as pool:
+    errands: list[Callable[[], str]] = [health, identity, report] * (CROWD_REQUESTS // 3)
+    with ThreadPoolExecutor(CROWD_AT_ONCE) as pool:
         wrong = [detail for detail in pool.map(lambda errand: errand(), errands) if detail]
     detail = f"{len(wrong)} of {len(errands)} failed, first: {wrong[0]}" if wrong else ""
     return [Check("visitors at once", not wrong, detail)]

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from lab.oracle.browser import Browser
-from lab.oracle.checks import ask_report, differs
-from lab.oracle.types import Baseline, Check, Measured, Site
+from lab.oracle.checks import ask_report, difference_text
+from lab.oracle.types import Baseline, Check, LoadResult, Site
 
-_ROUNDS = 3      # of as many requests as the scenario says
+_MAX_ROUNDS = 3      # of as many requests as the scenario says
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _visit(site: Site, session: Mapping[str, str], baseline: Baseline, tally: _T
         time.sleep(pauses.uniform(0.1, 0.5))
         start = time.monotonic()
         answer, proven = ask_report(browser)
-        wrong = differs(answer, baseline.answers.get(site.report)) or ("" if proven else "wrong receipt")
+        wrong = difference_text(answer, baseline.answers.get(site.report)) or ("" if proven else "wrong receipt")
         tally.add(time.monotonic() - start, wrong)
 
 
@@ -91,8 +91,8 @@ def percentile95(seconds: list[float]) -> float:
     return ordered[max(0, -(-len(ordered) * 95 // 100) - 1)] if ordered else 0.0
 
 
-def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
-            stop_early: bool = True) -> tuple[Measured, tuple[Check, ...]]:
+def measure_load(site: Site, baseline: Baseline, spec: LoadSpec, *,
+            stop_early: bool = True) -> tuple[LoadResult, tuple[Check, ...]]:
     """Ask at the load. It stops early once so many failed that nothing can make the site well.
 
     Forty or fifty requests cannot tell one failure in a hundred from one in fifty: where the few that failed would be
@@ -101,20 +101,20 @@ def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
     browser = Browser(site)
     browser.log_in()
     cookies = browser.cookies or baseline.session
-    taken, wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
-    while _may_be_few(len(wrong), len(taken), spec):
-        more, more_wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
+    taken, wrong = _run_round(site, baseline, cookies, _Tally(spec, stop_early))
+    while _needs_more_requests(len(wrong), len(taken), spec):
+        more, more_wrong = _run_round(site, baseline, cookies, _Tally(spec, stop_early))
         taken, wrong = taken + more, wrong + more_wrong
-    return judge(taken, wrong, spec)
+    return judge_load(taken, wrong, spec)
 
 
-def _may_be_few(failed: int, asked: int, spec: LoadSpec) -> bool:
+def _needs_more_requests(failed: int, asked: int, spec: LoadSpec) -> bool:
     """Too many of those that were asked, all of them in full rounds, and few enough of what may be asked at most."""
     full = asked > 0 and asked % spec.requests == 0
-    return full and spec.well_share * asked < failed <= spec.well_share * _ROUNDS * spec.requests
+    return full and spec.well_share * asked < failed <= spec.well_share * _MAX_ROUNDS * spec.requests
 
 
-def _ask_all(
+def _run_round(
     site: Site, baseline: Baseline, cookies: Mapping[str, str], tally: _Tally,
 ) -> tuple[list[float], list[str]]:
     spec = tally.spec
@@ -125,9 +125,9 @@ def _ask_all(
     return tally.taken, tally.wrong
 
 
-def judge(taken: list[float], wrong: list[str], spec: LoadSpec) -> tuple[Measured, tuple[Check, ...]]:
+def judge_load(taken: list[float], wrong: list[str], spec: LoadSpec) -> tuple[LoadResult, tuple[Check, ...]]:
     """The rule: few enough fail, the 95th percentile is within the limit, and every report took its work's time."""
-    measured = Measured(len(taken), len(wrong), percentile95(taken), min(taken, default=0.0))
+    measured = LoadResult(len(taken), len(wrong), percentile95(taken), min(taken, default=0.0))
     few = measured.share <= spec.well_share
     good = sorted(taken)
     quick = [seconds for seconds in good if seconds < 0.8 * spec.work] if few else []

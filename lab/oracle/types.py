@@ -47,7 +47,7 @@ class Answer:
     error: str = ""
 
     @property
-    def what(self) -> str:
+    def summary(self) -> str:
         """The answer in a word, for a verdict."""
         return self.error or f"HTTP {self.status}"
 
@@ -87,7 +87,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LoadResult:
     """How requests under load fared: of `asked`, `failed` did; the 95th percentile and the fastest, in seconds."""
 
     asked: int
@@ -106,10 +106,10 @@ class Verdict:
     """Well where every check is."""
 
     checks: tuple[Check, ...]
-    load: Measured | None = None
+    load: LoadResult | None = None
 
     @property
-    def well(self) -> bool:
+    def is_well(self) -> bool:
         """Nothing fails, and something was asked."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
@@ -122,7 +122,7 @@ class Verdict:
         """For `lab check --json` and the matrix."""
         load = self.load
         return {
-            "well": self.well,
+            "well": self.is_well,
             "failing": list(self.failing),
             "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in self.checks],
             "load": None if load is None else {

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from lab.errors import ScenarioError, UsageError
-from lab.paths import further_scenarios, scenarios_root
+from lab.paths import extra_scenarios_root, scenarios_root
 from lab.scenario.draw import pick_name, pick_variant
-from lab.scenario.scenario_file import Scenario, Stack, Variant, listed_scenario, load_scenario, read_toml
+from lab.scenario.scenario_file import Scenario, Stack, Variant, load_for_listing, load_scenario, read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +24,39 @@ class Choice:
 
 
 @cache
-def folders() -> Mapping[str, Path]:
+def scenario_folders() -> Mapping[str, Path]:
     """The folder of every scenario, by name; none is read yet, so that a mistake in one does not hide the others."""
-    found, further = _below(scenarios_root()), further_scenarios()
-    own = {} if further is None else _below(further)
+    found, further = _folders_below(scenarios_root()), extra_scenarios_root()
+    own = {} if further is None else _folders_below(further)
     both = sorted(found.keys() & own.keys())
     if both:
         raise UsageError(f"{further}/{both[0]}: there is a scenario of that name already", "call the folder otherwise")
     return {**found, **own}
 
 
-def source_beside(name: str) -> str:
+def extra_folder_of(name: str) -> str:
     """The folder named with `--scenarios` where the scenario comes from it, else empty."""
-    further = further_scenarios()
-    return str(further) if further is not None and folders()[name].parent == further else ""
+    further = extra_scenarios_root()
+    return str(further) if further is not None and scenario_folders()[name].parent == further else ""
 
 
-def _below(root: Path) -> dict[str, Path]:
+def _folders_below(root: Path) -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(root.glob("*/scenario.toml"))}
 
 
 @cache
-def scenario(name: str) -> Scenario:
+def scenario_named(name: str) -> Scenario:
     """The scenario of that name."""
-    folder = folders().get(name)
+    folder = scenario_folders().get(name)
     if folder is None:
         raise UsageError(f"the scenario {name} is not there (any more)", "lab --scenarios DIR names where it is")
     return load_scenario(folder)
 
 
 @cache
-def scenarios() -> Mapping[str, Scenario]:
+def all_scenarios() -> Mapping[str, Scenario]:
     """Every scenario, by name, as it is listed: who brings one up reads it checked (`scenario`)."""
-    return {name: listed_scenario(folder) for name, folder in folders().items()}
+    return {name: load_for_listing(folder) for name, folder in scenario_folders().items()}
 
 
 @cache
@@ -67,36 +67,36 @@ def aliases() -> Mapping[str, tuple[str, ...]]:
         return {}
     table = read_toml(path)
     for word, names in table.items():
-        if not isinstance(names, list) or not all(name in folders() for name in names):
+        if not isinstance(names, list) or not all(name in scenario_folders() for name in names):
             raise ScenarioError(f"scenarios/aliases.toml: {word}: must be a list of scenarios")
     return {word: tuple(names) for word, names in table.items()}
 
 
-def is_word(word: str) -> bool:
+def is_scenario_or_alias(word: str) -> bool:
     """Whether a word names a scenario, an alias or SCENARIO/VARIANT."""
     name, _, variant = word.partition("/")
     if variant:
-        return name in folders() and any(found.name == variant for found in scenario(name).variants)
-    return name in folders() or name in aliases()
+        return name in scenario_folders() and any(found.name == variant for found in scenario_named(name).variants)
+    return name in scenario_folders() or name in aliases()
 
 
-def names_for(word: str) -> tuple[str, ...]:
+def resolve_names(word: str) -> tuple[str, ...]:
     """The scenarios that a word stands for; an unknown word is answered with the nearest."""
     name = word.partition("/")[0]
-    if name in folders():
+    if name in scenario_folders():
         return (name,)
     if name in aliases() and "/" not in word:
         return aliases()[name]
-    near = difflib.get_close_matches(name, [*folders(), *aliases()], 1)
+    near = difflib.get_close_matches(name, [*scenario_folders(), *aliases()], 1)
     raise UsageError(f"no scenario is called {word!r}", f"did you mean {near[0]}?" if near else "`lab list` shows all")
 
 
-def find(word: str) -> Scenario:
+def find_scenario(word: str) -> Scenario:
     """The one scenario that a word names."""
-    names = names_for(word)
+    names = resolve_names(word)
     if len(names) > 1:
         raise UsageError(f"{word!r} stands for {', '.join(names)}", "name one of them")
-    return scenario(names[0])
+    return scenario_named(names[0])
 
 
 def variant_of(found: Scenario, word: str) -> Variant | None:
@@ -113,12 +113,12 @@ def variant_of(found: Scenario, word: str) -> Variant | None:
 
 def choose(word: str, stack: Stack | None, seed: int) -> Choice:
     """Scenario, variant and stack for a word: what the word leaves open is drawn from the seed."""
-    names = names_for(word)
-    fitting = [name for name in names if stack is None or stack in scenario(name).stacks]
+    names = resolve_names(word)
+    fitting = [name for name in names if stack is None or stack in scenario_named(name).stacks]
     if not fitting:
-        reason = scenario(names[0]).why_not.get(str(stack), "")
+        reason = scenario_named(names[0]).why_not.get(str(stack), "")
         raise UsageError(f"{word} does not run on the {stack} stack: {reason}")
-    chosen = scenario(pick_name(fitting, seed))
+    chosen = scenario_named(pick_name(fitting, seed))
     variant = variant_of(chosen, word)
     if variant is None:
         on = stack or chosen.stacks[0]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab.errors import ScenarioError
-from lab.scenario.noise import KINDS, draw_noise
+from lab.scenario.noise import NOISE_KINDS, draw_noise
 from lab.scenario.scenario_file import Scenario, Stack, Variant
 from lab.scenario.templates import Value
 from lab.scenario.word_lists import (
@@ -67,25 +67,25 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
 
 def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
     """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds, then the noise."""
-    dice = random.Random(_number(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
-    records = _database(_number(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))
+    dice = random.Random(_stable_hash(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
+    records = _draw_database(_stable_hash(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))
     drawn = records | {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
-    drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
-    drawn |= _numbers(dice)
-    drawn |= dict(NONE) | {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
+    drawn |= {"listen": "80", "stack": stack} | _draw_names(dice) | _draw_ports(dice)
+    drawn |= _draw_numbers(dice)
+    drawn |= dict(WAY_DEFAULTS) | {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
     for name, wish in variant.parameters.items():
-        drawn[name] = _wish(dice, name, wish, drawn, scenario)
+        drawn[name] = _draw_override(dice, name, wish, drawn, scenario)
     drawn |= dict.fromkeys(scenario.noise, True)
     drawn |= draw_ways(variant, stack, lambda slot: random.Random(  # noqa: S311
-        _number(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
-    _agree(drawn)
-    own = random.Random(_number(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
+        _stable_hash(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
+    _resolve_conflicts(drawn)
+    own = random.Random(_stable_hash(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
     return drawn | draw_noise(drawn, variant, stack, noise, own)
 
 
 def noise_level(scenario: str, variant: str, stack: Stack, seed: int) -> int:
     """How much noise a seed draws where nobody says."""
-    return _number(f"level/{scenario}/{variant}/{stack}/{seed}") % (len(KINDS[stack]) + 1)
+    return _stable_hash(f"level/{scenario}/{variant}/{stack}/{seed}") % (len(NOISE_KINDS[stack]) + 1)
 
 
 def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:
@@ -96,20 +96,20 @@ def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:
 def pick_variant(scenario: Scenario, stack: Stack, seed: int) -> Variant:
     """The variant that a seed means where none is named."""
     options = scenario.variants_on(stack)
-    return options[_number(f"variant/{scenario.name}/{stack}/{seed}") % len(options)]
+    return options[_stable_hash(f"variant/{scenario.name}/{stack}/{seed}") % len(options)]
 
 
 def pick_name(names: Sequence[str], seed: int) -> str:
     """The scenario that a seed means where an alias stands for several."""
-    return sorted(names)[_number(f"alias/{'+'.join(sorted(names))}/{seed}") % len(names)]
+    return sorted(names)[_stable_hash(f"alias/{'+'.join(sorted(names))}/{seed}") % len(names)]
 
 
-def _number(text: str) -> int:
+def _stable_hash(text: str) -> int:
     """The same on every machine and Python: not `hash`, which is salted."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def _names(dice: random.Random) -> Drawn:
+def _draw_names(dice: random.Random) -> Drawn:
     """Names of the deployment's parts, none of which says anything about its state."""
     word, second = dice.sample(WORDS, 2)
     user = dice.choice(USERS)
@@ -147,14 +147,14 @@ def _names(dice: random.Random) -> Drawn:
     }
 
 
-def _ports(dice: random.Random) -> Drawn:
+def _draw_ports(dice: random.Random) -> Drawn:
     """Ports that no two parts share, as people choose them."""
     usual = [8000, 8001, 8080, 8081, 8888, 9000, 9001, 5000, 3000, *range(8002, 8020), *range(9100, 9120)]
     port, second, neighbour, old = dice.sample(usual, 4)
     return {"port": port, "route_port": port, "second_port": second, "neighbour_port": neighbour, "old_port": old}
 
 
-def _numbers(dice: random.Random) -> Drawn:
+def _draw_numbers(dice: random.Random) -> Drawn:
     """Sizes and times of the deployment."""
     return {
         "workers": dice.choice([1, 1, 2, 3]),
@@ -188,7 +188,7 @@ def _numbers(dice: random.Random) -> Drawn:
     }
 
 
-def _database(number: int) -> Drawn:
+def _draw_database(number: int) -> Drawn:
     """The application's records; `database` is true where a scenario wants them kept by PostgreSQL."""
     dice = random.Random(number)  # noqa: S311  a lab, not a lock
     return {
@@ -203,7 +203,7 @@ def _database(number: int) -> Drawn:
     }
 
 
-def _wish(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: Scenario) -> Value:
+def _draw_override(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: Scenario) -> Value:
     """A scenario's own word on a parameter: fixed, chosen, between two numbers, or a port that is free."""
     if isinstance(wish, str | int | float):
         return wish
@@ -231,7 +231,7 @@ def _free_port(dice: random.Random, drawn: Drawn) -> int:
     return port
 
 
-def _agree(drawn: Drawn) -> None:
+def _resolve_conflicts(drawn: Drawn) -> None:
     """Draws that cannot stand together give way to the one that a scenario is more likely to want."""
     if drawn["backend"] in (drawn["web"], drawn["second"]):
         drawn["backend"] = "backend"
@@ -243,7 +243,7 @@ def _agree(drawn: Drawn) -> None:
         drawn["mount"] = "folder"
     if drawn.get("mount") == "file" and drawn["place"] != "main":
         drawn["place"] = "confd"
-    _agree_on_manager(drawn)
+    _resolve_manager_conflicts(drawn)
     if drawn["unix"]:
         drawn["bind"] = "127.0.0.1"
         drawn["route_style"] = "upstream" if drawn["route_style"] in ("map", "variable") else drawn["route_style"]
@@ -254,7 +254,7 @@ def _agree(drawn: Drawn) -> None:
         drawn["listen"] = "80 default_server"
 
 
-def _agree_on_manager(drawn: Drawn) -> None:
+def _resolve_manager_conflicts(drawn: Drawn) -> None:
     """What each way of running the application leaves open."""
     if drawn["stack"] != "host":
         return
@@ -330,13 +330,13 @@ SLOTS: Mapping[Stack, Mapping[str, Mapping[str, Way]]] = {
     },
 }
 
-NONE: Way = {
+WAY_DEFAULTS: Way = {
     "six": False, "tls": False, "unix": False, "activation": False, "certificate": "", "certificate_key": "",
     "releases": False, "release": "20261102-0915", "older_release": "20260928-1740",
 }
 
 
-def names(stack: Stack) -> tuple[str, ...]:
+def way_names(stack: Stack) -> tuple[str, ...]:
     """Every way that there is on a stack."""
     return tuple(name for ways in SLOTS[stack].values() for name in ways)
 

@@ -8,24 +8,24 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from lab.http_get import any_certificate
+from lab.http_get import unverified_tls_context
 from lab.scenario.scenario_file import Stack, Variant
 from lab.scenario.templates import Parameters, Value
 from lab.scenario.word_lists import JOBS, WORDS
 
 # last week's errors in the log; a site with its own trouble; a listener that answers everything well on a port that
 # tempts; a job that failed; a scanner that tries everything and forges what it can
-KINDS: Mapping[Stack, Sequence[str]] = {
+NOISE_KINDS: Mapping[Stack, Sequence[str]] = {
     "host": ("old_log", "noise_site", "noise_listener", "noise_job", "noise_scan"),
     "containers": ("noise_site", "noise_listener", "noise_job", "noise_scan"),
 }
-LEVELS = max(map(len, KINDS.values()))
+MAX_NOISE_LEVEL = max(map(len, NOISE_KINDS.values()))
 _TEMPTING = ("old_port", "neighbour", "stranger")       # a scenario that speaks of these has its own use for them
 
 
 def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, dice: random.Random) -> dict[str, Value]:
     """The parameters of the noise; with level 0 all is off. Dice of its own: the rest of a draw stays."""
-    noise: dict[str, Value] = dict.fromkeys(KINDS["containers"], False)
+    noise: dict[str, Value] = dict.fromkeys(NOISE_KINDS["containers"], False)
     words = [word for word in WORDS if word not in (drawn["word"], drawn["second"])]
     names = dice.sample(words, 2)
     noise |= {"noise_name": names[0], "noise_host": f"{names[0]}.{str(drawn['second_name']).partition('.')[2]}"}
@@ -33,7 +33,7 @@ def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, di
     taken = {drawn[key] for key in drawn if key.endswith("port")}
     noise["noise_port"] = dice.choice([port for port in range(9300, 9400) if port not in taken])
     noise["tempting_port"] = drawn["old_port"]
-    kinds = list(KINDS[stack])
+    kinds = list(NOISE_KINDS[stack])
     if drawn["web_network"] == "host":
         kinds.remove("noise_site")              # it would listen on port 80 of the machine
     if any(word in repr((variant.breaks, variant.parameters)) for word in _TEMPTING):
@@ -44,7 +44,7 @@ def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, di
     return noise
 
 
-SCAN = (
+SCAN_REQUESTS = (
     b"GET /.env HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
     b"GET /cgi-bin/luci/;stok=/locale?form=country HTTP/1.0\r\n\r\n",
     b"GET /wp-login.php HTTP/1.1\r\nHost: {noise}\r\nConnection: close\r\n\r\n",
@@ -61,18 +61,18 @@ SCAN = (
 )
 
 
-def scan(url: str, params: Parameters) -> None:
+def send_scan(url: str, params: Parameters) -> None:
     """What a port scanner sends, a round of it; whether anybody answers is all the same to it."""
     place = urlsplit(url)
     name = str(params["server_name"])
     names = {b"{host}": b"127.0.0.1" if name == "_" else name.encode(), b"{noise}": str(params["noise_host"]).encode()}
-    for words in SCAN:
+    for words in SCAN_REQUESTS:
         for key, value in names.items():
             words = words.replace(key, value)  # noqa: PLW2901
         try:
             with socket.create_connection((place.hostname or "", place.port or 80), 2.0) as plain:
                 plain.settimeout(1.0)
-                connection = any_certificate().wrap_socket(plain) if place.scheme == "https" else plain
+                connection = unverified_tls_context().wrap_socket(plain) if place.scheme == "https" else plain
                 connection.sendall(words)
                 connection.recv(4096)
         except OSError:

@@ -16,7 +16,7 @@ from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Parameters, Value, fill
 from lab.scenario.word_lists import USERS
 
-BY_HAND = ("nohup", "rc.local", "init.d")      # nobody watches what was started so
+UNSUPERVISED_MANAGERS = ("nohup", "rc.local", "init.d")      # nobody watches what was started so
 FIRST_UID = 2001    # the numbers that the machine's image gives to the accounts, in the order of USERS
 
 
@@ -40,16 +40,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """The files of a lab: `/…` on the machine's disk (host stack), other paths in the lab's folder.
-
-    `fresh` are files that exist from the start and are never written again, such as logs.
-    """
+    """Files by path: `/…` on the machine's disk, others in the lab's folder; `initial` ones are written once."""
 
     files: Mapping[str, File | Link]
-    fresh: Mapping[str, File] = field(default_factory=dict)
+    initial: Mapping[str, File] = field(default_factory=dict)
 
 
-def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, str]) -> dict[str, Value]:
+def complete_parameters(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, str]) -> dict[str, Value]:
     """What the templates need and follows from what was drawn: addresses, paths, commands."""
     full: dict[str, Value] = {**drawn, "id": lab_id, "state": state_label().replace("$", "$$"),
                               **{f"image_{name}": tag for name, tag in images.items()}}
@@ -63,19 +60,19 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     full["noise_address"] = "127.0.0.1" if host else f"{full['noise_name']}-feed"
     full["hop"] = f"unix:/run/{full['word']}/{full['word']}.sock" if full["unix"] else (
         f"{full['address']}:{full['route_port']}")
-    full |= _front(full)
+    full |= _entry_parameters(full)
     full["second_address"] = "127.0.0.1" if host else full["second"]
     full["health_port"] = full["asked_port"] or full["port"]
     full["locations_style"] = full["locations"]
     full["behind"] = "  # the office application" if full["remark"] == "behind" else ""
     full["password_hash"] = hashlib.sha256(str(full["password"]).encode()).hexdigest()
-    full |= _database_places(full, host=host)
-    full |= _host_places(full) if host else _container_places(full)
-    full["locations"] = _indented(_template("nginx/locations.conf", full), "    ")
+    full |= _database_parameters(full, host=host)
+    full |= _host_parameters(full) if host else _container_parameters(full)
+    full["locations"] = _indent_text(_fill_template("nginx/locations.conf", full), "    ")
     return full
 
 
-def _front(full: Parameters) -> dict[str, Value]:
+def _entry_parameters(full: Parameters) -> dict[str, Value]:
     """Where visitors come in."""
     listen = str(full["listen"])
     host = full["stack"] == "host"
@@ -88,7 +85,7 @@ def _front(full: Parameters) -> dict[str, Value]:
     }
 
 
-def _database_places(full: Parameters, *, host: bool) -> dict[str, Value]:
+def _database_parameters(full: Parameters, *, host: bool) -> dict[str, Value]:
     """Where the application finds its records, and how its unit is ordered."""
     wanted = bool(full["database"])
     at = full["asked_host"] or ("127.0.0.1" if host else full["db_service"])
@@ -103,7 +100,7 @@ def _database_places(full: Parameters, *, host: bool) -> dict[str, Value]:
     }
 
 
-def _host_places(full: Parameters) -> dict[str, Value]:
+def _host_parameters(full: Parameters) -> dict[str, Value]:
     """Paths and commands on the machine."""
     word, unit, home = full["word"], full["unit"], full["home"]
     name = str(full["site_name"])
@@ -118,10 +115,10 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     if server == "node":
         start = f"{programs}/node {folder}/{full['target']}"
         port = "" if full["port_place"] == "envfile" else port       # it reads PORT by itself
-    command = _command(start, str(full["bind"]), port, full)
+    command = _server_command(start, str(full["bind"]), port, full)
     by_place = {
         "wrapper": f"{home}/bin/serve",
-        "dropin": _command(start, str(full["bind"]), str(full["old_port"]), full),
+        "dropin": _server_command(start, str(full["bind"]), str(full["old_port"]), full),
     }
     return {
         "command": command,
@@ -131,8 +128,9 @@ def _host_places(full: Parameters) -> dict[str, Value]:
         "unit_command": by_place.get(str(full["port_place"]), command),
         "envfile": f"/etc/default/{unit}",
         "sources": full["manager"] != "systemd" and full["env_place"] == "envfile",
-        "exports": full["manager"] in BY_HAND and full["env_place"] == "unit" and bool(full["with_secret"]),
-        "by_hand": full["manager"] in BY_HAND,
+        "exports": full["manager"] in UNSUPERVISED_MANAGERS and full["env_place"] == "unit"
+        and bool(full["with_secret"]),
+        "by_hand": full["manager"] in UNSUPERVISED_MANAGERS,
         "listen_stream": str(full["hop"]).removeprefix("unix:") if full["unix"] else (
             f"[{full['bind']}]:{full['port']}" if ":" in str(full["bind"]) else f"{full['bind']}:{full['port']}"),
         "autorestart": {"no": "false", "on-failure": "unexpected"}.get(str(full["restart_policy"]), "true"),
@@ -146,7 +144,7 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     }
 
 
-def _container_places(full: Parameters) -> dict[str, Value]:
+def _container_parameters(full: Parameters) -> dict[str, Value]:
     """Paths in the lab's folder, commands in the containers."""
     web, name = full["web"], full["site_name"]
     folder = f"{web}/conf.d" if full["mount"] == "folder" else str(web)
@@ -155,7 +153,7 @@ def _container_places(full: Parameters) -> dict[str, Value]:
     port = "$$PORT" if full["port_place"] == "environment" else str(full["port"])
     snippet = f"{web}/snippets/{full['word']}.conf"
     return {
-        "command": _command(str(full["program_inside"] or full["server"]), str(full["bind_inside"]), port, full),
+        "command": _server_command(str(full["program_inside"] or full["server"]), str(full["bind_inside"]), port, full),
         "has_environment": full["port_place"] == "environment" or full["env_place"] in ("environment", "dotenv"),
         "restart_word": '"no"' if full["restart_policy"] == "no" else full["restart_policy"],
         "snippet": f"snippets/{full['word']}.conf",
@@ -176,7 +174,7 @@ def _site_file(full: Parameters, snippet: str, site: str) -> str:
     return {"snippet": snippet, "nested": snippet.replace(".conf", "/routes.conf")}.get(str(full["place"]), site)
 
 
-def _command(start: str, bind: str, port: str, full: Parameters) -> str:
+def _server_command(start: str, bind: str, port: str, full: Parameters) -> str:
     workers = f" --workers {full['workers']}" if int(full["workers"]) > 1 else ""
     options = f" {full['server_options']}" if full["server_options"] else ""
     if full["server"] == "gunicorn":
@@ -190,9 +188,9 @@ def _command(start: str, bind: str, port: str, full: Parameters) -> str:
     return f"{start} {full['target']} {where}{workers}{options}"
 
 
-def load_sql(full: Parameters) -> bytes:
+def database_sql(full: Parameters) -> bytes:
     """What psql is given on a machine, once: roles, then the records."""
-    roles, records = (_template(f"app/{name}.sql", full) for name in ("roles", "records"))
+    roles, records = (_fill_template(f"app/{name}.sql", full) for name in ("roles", "records"))
     return f"{roles}\\connect {full['db_name']}\n{records}".encode()
 
 
@@ -204,10 +202,10 @@ def render(full: Parameters, stack: Stack) -> Rendering:
 def _render_containers(full: Parameters) -> Rendering:
     web, backend, folder = full["web"], full["backend"], full["conf_folder"]
     files = [
-        _file("compose.yaml", "../containers.yaml", full),
+        _render_file("compose.yaml", "../containers.yaml", full),
         _site(full),
         *_snippets(f"{web}/snippets", full),
-        *_app(f"{backend}/app", "app/settings.py.in", full),
+        *_app_files(f"{backend}/app", "app/settings.py.in", full),
     ]
     if full["tls"]:
         files += [File(f"{web}/tls/certs/{full['word']}.pem", str(full["certificate"]).encode()),
@@ -216,40 +214,43 @@ def _render_containers(full: Parameters) -> Rendering:
         files += [File(f"{backend}/tls/own.{kind}", str(full[key]).encode())
                   for kind, key in (("pem", "certificate"), ("key", "certificate_key"))]
     if full["decoy"] == "unused_file":
-        files.append(_file(f"{folder}/{full['word']}.conf.old", "nginx/unused.conf", full))
+        files.append(_render_file(f"{folder}/{full['word']}.conf.old", "nginx/unused.conf", full))
     secret = f"{full['secret_name']}={full['secret']}\n" if full["with_secret"] else ""
     if full["database"]:
         secret += f"{full['db_variable']}={full['db_url']}\n"
-        files += [_file(f"{full['db_service']}/{name}.sql", f"app/{name}.sql", full) for name in ("roles", "records")]
+        files += [_render_file(f"{full['db_service']}/{name}.sql", f"app/{name}.sql", full)
+                  for name in ("roles", "records")]
     if full["env_place"] == "env_file":
         files.append(File(f"{backend}.env", f"LANG=C.UTF-8\n{secret}".encode(), 0o600))
     if full["env_place"] == "dotenv":
         files.append(File(".env", f"COMPOSE_MENU=0\n{secret}".encode(), 0o600))
     if full["second_site"]:
-        files.append(_file(f"{folder}/{full['second']}.conf", "nginx/second.conf", full))
-        files += _app(f"{full['second']}/app", "app/second_settings.py.in", full)
+        files.append(_render_file(f"{folder}/{full['second']}.conf", "nginx/second.conf", full))
+        files += _app_files(f"{full['second']}/app", "app/second_settings.py.in", full)
     if full["stranger"]:
         program = f"app/{full['stranger_program']}.py"
-        files.append(_file(f"{full['neighbour']}/{full['neighbour']}.py", program, full))
+        files.append(_render_file(f"{full['neighbour']}/{full['neighbour']}.py", program, full))
     if full["noise_site"]:
-        files += [_file(f"{folder}/{full['noise_name']}.conf", "nginx/aside.conf", full),
-                  _file(f"{full['noise_name']}/aside.py", "app/aside.py", full)]
+        files += [_render_file(f"{folder}/{full['noise_name']}.conf", "nginx/aside.conf", full),
+                  _render_file(f"{full['noise_name']}/aside.py", "app/aside.py", full)]
     if full["noise_listener"]:
-        files.append(_file(f"{full['noise_listener_name']}/aside.py", "app/aside.py", full))
+        files.append(_render_file(f"{full['noise_listener_name']}/aside.py", "app/aside.py", full))
     if full["noise_job"]:
-        files.append(_file(f"{full['noise_job_name']}/job.py", "app/job.py", full))
+        files.append(_render_file(f"{full['noise_job_name']}/job.py", "app/job.py", full))
     return Rendering({file.path: file for file in files})
 
 
 def _render_host(full: Parameters) -> Rendering:
-    files: list[File | Link] = [_file("compose.yaml", "../host.yaml", full), *_host_nginx(full), *_host_backend(full)]
+    files: list[File | Link] = [_render_file("compose.yaml", "../host.yaml", full), *_host_nginx(full),
+                                *_host_backend(full)]
     if full["second_site"]:
-        files.append(_file(f"/etc/nginx/conf.d/{full['second']}.conf", "nginx/second.conf", full))
-        files += _app(f"{full['second_home']}/app", "app/second_settings.py.in", full)
-        files += _unit(str(full["second_unit"]), "host/second.service", full)
+        files.append(_render_file(f"/etc/nginx/conf.d/{full['second']}.conf", "nginx/second.conf", full))
+        files += _app_files(f"{full['second_home']}/app", "app/second_settings.py.in", full)
+        files += _unit_files(str(full["second_unit"]), "host/second.service", full)
     if full["stranger"]:
         path = f"/usr/lib/{full['neighbour']}/{full['neighbour']}.py"
-        files += [_file(path, "app/neighbour.py", full), *_unit(str(full["neighbour"]), "host/neighbour.service", full)]
+        files += [_render_file(path, "app/neighbour.py", full),
+                  *_unit_files(str(full["neighbour"]), "host/neighbour.service", full)]
     files += _host_noise(full)
     fresh = []
     if full["old_log"]:
@@ -267,10 +268,10 @@ def _host_noise(full: Parameters) -> list[File | Link]:
         ("noise_job", full["noise_job_name"], "job", "job"),
     ):
         if full[kind]:
-            files.append(_file(f"/usr/lib/{name}/{program}.py", f"app/{program}.py", full))
-            files += _unit(f"{name}-feed" if unit == "aside" else str(name), f"host/{unit}.service", full)
+            files.append(_render_file(f"/usr/lib/{name}/{program}.py", f"app/{program}.py", full))
+            files += _unit_files(f"{name}-feed" if unit == "aside" else str(name), f"host/{unit}.service", full)
     if full["noise_site"]:
-        files.append(_file(f"/etc/nginx/conf.d/{full['noise_name']}.conf", "nginx/aside.conf", full))
+        files.append(_render_file(f"/etc/nginx/conf.d/{full['noise_name']}.conf", "nginx/aside.conf", full))
     return files
 
 
@@ -281,21 +282,21 @@ def _host_nginx(full: Parameters) -> list[File | Link]:
     if "sites-available" in site:
         files.append(Link(f"/etc/nginx/sites-enabled/{full['site_name']}", site))
     if full["decoy"] == "unused_file":
-        files.append(_file(f"/etc/nginx/sites-available/{full['word']}-2024", "nginx/unused.conf", full))
+        files.append(_render_file(f"/etc/nginx/sites-available/{full['word']}-2024", "nginx/unused.conf", full))
     return files
 
 
 def _site(full: Parameters) -> File:
     """The site in a file of its own, or in nginx's one big file."""
     if full["place"] != "main":
-        return _file(str(full["site"]), "nginx/site.conf", full)
-    inner = {**full, "site_text": _indented(_template("nginx/site.conf", full), "    ")}
-    return _file(str(full["site"]), "nginx/nginx.conf", inner)
+        return _render_file(str(full["site"]), "nginx/site.conf", full)
+    inner = {**full, "site_text": _indent_text(_fill_template("nginx/site.conf", full), "    ")}
+    return _render_file(str(full["site"]), "nginx/nginx.conf", inner)
 
 
 def _snippets(folder: str, full: Parameters) -> list[File]:
     """The routes in a file that the site includes, or in one that such a file includes."""
-    word, routes = full["word"], _dedented(full)
+    word, routes = full["word"], _locations_text(full)
     if full["place"] == "nested":
         outer = f"# {full['title']}\ninclude snippets/{word}/*.conf;\n".encode()
         return [File(f"{folder}/{word}.conf", outer), File(f"{folder}/{word}/routes.conf", routes)]
@@ -313,26 +314,26 @@ def _host_backend(full: Parameters) -> list[File | Link]:
     unit, home = str(full["unit"]), str(full["home"])
     files: list[File | Link] = [*_host_app(full), *_host_database(full)]
     if full["manager"] == "supervisord":
-        files.append(_file(f"/etc/supervisor/conf.d/{unit}.conf", "host/program.conf", full))
+        files.append(_render_file(f"/etc/supervisor/conf.d/{unit}.conf", "host/program.conf", full))
         wants = "/etc/systemd/system/multi-user.target.wants/supervisor.service"
         files.append(Link(wants, "/usr/lib/systemd/system/supervisor.service"))
     elif full["by_hand"]:
-        files += _started_by_hand(full)
+        files += _unsupervised_start_files(full)
     else:
-        files += _unit(unit, "host/backend.service", full)
-        files += _unit(str(full["mate_unit"]), "host/backend.service", full)[1:] if full["mate_unit"] else []
+        files += _unit_files(unit, "host/backend.service", full)
+        files += _unit_files(str(full["mate_unit"]), "host/backend.service", full)[1:] if full["mate_unit"] else []
     if full["activation"]:
         files = [entry for entry in files if not entry.path.endswith(f".wants/{unit}.service")]
         path, wants = f"/etc/systemd/system/{unit}.socket", f"/etc/systemd/system/sockets.target.wants/{unit}.socket"
-        files += [_file(path, "host/backend.socket", full), Link(wants, path)]
+        files += [_render_file(path, "host/backend.socket", full), Link(wants, path)]
     if full["port_place"] == "dropin":
-        files.append(_file(f"/etc/systemd/system/{unit}.service.d/listen.conf", "host/dropin.conf", full))
+        files.append(_render_file(f"/etc/systemd/system/{unit}.service.d/listen.conf", "host/dropin.conf", full))
     if full["port_place"] == "wrapper" and not full["by_hand"]:
-        files.append(_file(f"{home}/bin/serve", "host/serve", full, 0o755))
+        files.append(_render_file(f"{home}/bin/serve", "host/serve", full, 0o755))
     if full["has_envfile"]:
         number = FIRST_UID + USERS.index(str(full["user"]))
         owner = (number, 0) if full["sources"] else (0, number)      # a wrapper reads it as the application's user
-        files.append(_file(str(full["envfile"]), "host/envfile", full, 0o640, owner))
+        files.append(_render_file(str(full["envfile"]), "host/envfile", full, 0o640, owner))
     return files
 
 
@@ -340,58 +341,60 @@ def _host_app(full: Parameters) -> list[File | Link]:
     """The application in its home, or its last two releases there and a link to the one that runs."""
     home, new, old = full["home"], full["release"], full["older_release"]
     if full["server"] == "node":
-        return [_file(f"{home}/app/{name}", f"node/{name}{ending}", full)
+        return [_render_file(f"{home}/app/{name}", f"node/{name}{ending}", full)
                 for name, ending in (("server.js", ""), ("settings.js", ".in"))]
     if not full["releases"]:
-        return list(_app(f"{home}/app", "app/settings.py.in", full))
-    both = (file for name in (old, new) for file in _app(f"{home}/releases/{name}/app", "app/settings.py.in", full))
+        return list(_app_files(f"{home}/app", "app/settings.py.in", full))
+    both = (file for name in (old, new)
+            for file in _app_files(f"{home}/releases/{name}/app", "app/settings.py.in", full))
     return [*both, Link(f"{home}/current", f"releases/{new}")]
 
 
-def _started_by_hand(full: Parameters) -> list[File | Link]:
+def _unsupervised_start_files(full: Parameters) -> list[File | Link]:
     """A script that puts the application into the background, with the line of rc.local that calls it at boot; or an
     init script."""
     if full["manager"] == "init.d":
         path = f"/etc/init.d/{full['unit']}"
         links = [Link(f"/etc/rc{level}.d/S01{full['unit']}", f"../init.d/{full['unit']}") for level in (2, 3, 4, 5)]
         program, _, arguments = str(full["command"]).partition(" ")
-        return [_file(path, "host/init.d", {**full, "program": program, "arguments": arguments}, 0o755), *links]
+        return [_render_file(path, "host/init.d", {**full, "program": program, "arguments": arguments}, 0o755), *links]
     number = FIRST_UID + USERS.index(str(full["user"]))
-    script = _file(f"{full['home']}/start.sh", "host/start.sh", full, 0o750, (number, 0))
+    script = _render_file(f"{full['home']}/start.sh", "host/start.sh", full, 0o750, (number, 0))
     if full["manager"] == "nohup":
         return [script]
-    return [script, _file("/etc/rc.local", "host/rc.local", full, 0o755)]
+    return [script, _render_file("/etc/rc.local", "host/rc.local", full, 0o755)]
 
 
-def _unit(name: str, template: str, full: Parameters) -> list[File | Link]:
+def _unit_files(name: str, template: str, full: Parameters) -> list[File | Link]:
     template_name, at, _ = name.partition("@")
     path = f"/etc/systemd/system/{template_name}{at}.service"        # an instance is a link to its template
     wants = f"/etc/systemd/system/multi-user.target.wants/{name}.service"
-    return [_file(path, template, full), Link(wants, path)]
+    return [_render_file(path, template, full), Link(wants, path)]
 
 
-def _app(folder: str, settings: str, full: Parameters) -> list[File]:
+def _app_files(folder: str, settings: str, full: Parameters) -> list[File]:
     code = compose_root() / "images" / "app" / "app"
     files = [File(f"{folder}/{path.name}", path.read_bytes()) for path in sorted(code.glob("*.py"))]
-    return [*files, _file(f"{folder}/settings.py", settings, full)]
+    return [*files, _render_file(f"{folder}/settings.py", settings, full)]
 
 
-def _file(path: str, template: str, full: Parameters, mode: int = 0o644, owner: tuple[int, int] = (0, 0)) -> File:
-    return File(path, _template(template, full).encode(), mode, owner)
+def _render_file(path: str, template: str, full: Parameters, mode: int = 0o644,
+                 owner: tuple[int, int] = (0, 0)) -> File:
+    return File(path, _fill_template(template, full).encode(), mode, owner)
 
 
-def _dedented(full: Parameters) -> bytes:
-    return _indented(_template("nginx/locations.conf", full), "").encode() + b"\n"
+def _locations_text(full: Parameters) -> bytes:
+    return _indent_text(_fill_template("nginx/locations.conf", full), "").encode() + b"\n"
 
 
-def _template(name: str, full: Parameters) -> str:
-    return fill(_read(Path(compose_root(), "templates", name)), full, f"compose/{name}")
+def _fill_template(name: str, full: Parameters) -> str:
+    return fill(_read_template(Path(compose_root(), "templates", name)), full, f"compose/{name}")
 
 
 @cache
-def _read(path: Path) -> str:
+def _read_template(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _indented(text: str, by: str) -> str:
+def _indent_text(text: str, by: str) -> str:
     return "\n".join(by + line if line else "" for line in text.rstrip("\n").split("\n"))

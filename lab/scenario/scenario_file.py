@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 Stack: TypeAlias = Literal["containers", "host"]
-Restart: TypeAlias = Literal["cures", "hides", "fails"]
+RestartEffect: TypeAlias = Literal["cures", "hides", "fails"]
 Role: TypeAlias = Literal["web", "backend", "second"]
 Table: TypeAlias = Mapping[str, Any]
 STACKS: tuple[Stack, ...] = ("containers", "host")
@@ -25,7 +25,7 @@ SCHEMA = Path(__file__).with_name("scenario.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
+class ExpectedRepair:
     """How risky the expected repair is, and the exit code of `repair --yes --max-risk disruptive` with the input.
 
     `cleared_by_restart`: nobody can put the fault back once the service was restarted, so undo is tried before.
@@ -37,9 +37,9 @@ class Repair:
     exit: int
     cleared_by_restart: bool = False
     heals_by_waiting: bool = False
-    restart: Restart | Mapping[Stack, Restart] = "fails"
+    restart: RestartEffect | Mapping[Stack, RestartEffect] = "fails"
 
-    def restart_on(self, stack: Stack) -> Restart:
+    def restart_on(self, stack: Stack) -> RestartEffect:
         """Whether restarting every service cures it there, hides it until the next boot, or fails."""
         if self.cleared_by_restart:
             return "cures"
@@ -53,7 +53,7 @@ class Expect:
 
     cause: str | None
     variant: str | None
-    repair: Repair
+    repair: ExpectedRepair
     also: tuple[str, ...] = ()
     mends: tuple[str, ...] = ()
 
@@ -126,14 +126,14 @@ def load_scenario(folder: Path) -> Scenario:
     problems = problems_of(data, folder / "scenario.toml")
     if problems:
         raise ScenarioError(problems[0])
-    return scenario_from(folder, data)
+    return parse_scenario(folder, data)
 
 
-def listed_scenario(folder: Path) -> Scenario:
+def load_for_listing(folder: Path) -> Scenario:
     """Read one scenario to show what it is. Checked only where it cannot be read so: that takes far longer."""
     data = read_toml(folder / "scenario.toml")
     try:
-        return scenario_from(folder, data)
+        return parse_scenario(folder, data)
     except (KeyError, TypeError, AttributeError, ValueError):
         return load_scenario(folder)
 
@@ -143,19 +143,19 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{_short(path)}: {error}") from error
+        raise ScenarioError(f"{_short_path(path)}: {error}") from error
 
 
 def problems_of(data: Table, path: Path) -> list[str]:
     """Every mistake of a scenario file, as `file: key: what is wrong`."""
     found = [
-        f"{_short(path)}: {_key(error.absolute_path)}: {_what(error)}"
+        f"{_short_path(path)}: {_key_text(error.absolute_path)}: {_error_text(error)}"
         for error in sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.absolute_path)))
     ]
-    return found or [f"{_short(path)}: {problem}" for problem in _inner_problems(data)]
+    return found or [f"{_short_path(path)}: {problem}" for problem in _consistency_problems(data)]
 
 
-def _inner_problems(data: Table) -> Iterable[str]:
+def _consistency_problems(data: Table) -> Iterable[str]:
     """What a schema cannot say: stacks that agree, a symptom for each of them."""
     on = {name: variant.get("stacks", data["stacks"]) for name, variant in data["variants"].items()}
     for stack in STACKS:
@@ -185,18 +185,18 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
-def _short(path: Path) -> str:
+def _short_path(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def _key(path: Iterable[str | int]) -> str:
+def _key_text(path: Iterable[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text or "top level"
 
 
-def _what(error: ValidationError) -> str:
+def _error_text(error: ValidationError) -> str:
     """The most helpful sentence: of a `oneOf`, the branch that came closest."""
     if error.validator != "oneOf" or not error.context:
         return error.message
@@ -207,14 +207,14 @@ def _what(error: ValidationError) -> str:
     near = [inner for n, inner in by_branch.items() if n not in missing]
     if len(near) == 1:
         inner = near[0][0]
-        path = _key(inner.relative_path)
+        path = _key_text(inner.relative_path)
         return inner.message if path == "top level" else f"{path}: {inner.message}"
     branches = error.validator_value if isinstance(error.validator_value, list) else []
     kinds = [str(branch["required"][0]) for branch in branches if "required" in branch]
     return f"{error.instance!r} is none of: {', '.join(kinds) or 'what may stand here'}"
 
 
-def scenario_from(folder: Path, data: Table) -> Scenario:
+def parse_scenario(folder: Path, data: Table) -> Scenario:
     """The scenario that a file holds in which no problem was found."""
     return Scenario(
         name=folder.name,
@@ -224,13 +224,13 @@ def scenario_from(folder: Path, data: Table) -> Scenario:
         family=data["family"],
         difficulty=data["difficulty"],
         stacks=tuple(data["stacks"]),
-        variants=tuple(_variant(name, table, data) for name, table in data["variants"].items()),
+        variants=tuple(_parse_variant(name, table, data) for name, table in data["variants"].items()),
         noise=tuple(data.get("noise", ())),
         why_not=data.get("why_not", {}),
     )
 
 
-def _variant(name: str, table: Table, data: Table) -> Variant:
+def _parse_variant(name: str, table: Table, data: Table) -> Variant:
     """A variant, with what it does not say taken from its scenario."""
     stacks = tuple(table.get("stacks", data["stacks"]))
     reasons = {**data.get("why_not", {}), **table.get("why_not", {})}
@@ -242,7 +242,7 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
         parameters={**data.get("parameters", {}), **table.get("parameters", {})},
         breaks=tuple(table["breaks"]),
         symptoms=tuple(table["symptom"]),
-        expect=_expect(table["expect"]),
+        expect=_parse_expect(table["expect"]),
         hints=tuple(table.get("hints", data["hints"])),
         input={**data.get("input", {}), **table.get("input", {})},
         load=table.get("load", data.get("load")),
@@ -254,7 +254,7 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
     )
 
 
-def _expect(table: Table) -> Expect:
+def _parse_expect(table: Table) -> Expect:
     """TOML has no null: an empty cause is a healthy stack."""
     also, mends = tuple(table.get("also", ())), tuple(table.get("mends", ()))
-    return Expect(table["cause"] or None, table["variant"] or None, Repair(**table["repair"]), also, mends)
+    return Expect(table["cause"] or None, table["variant"] or None, ExpectedRepair(**table["repair"]), also, mends)

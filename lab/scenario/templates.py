@@ -31,10 +31,11 @@ def fill(text: str, parameters: Parameters, where: str) -> str:
             if not open_sections or open_sections.pop()[0] != name:
                 raise ScenarioError(f"{where}:{number}: {{{{/{name}}}}} closes nothing")
             continue
-        open_sections.append((name, _holds(_value(name, parameters, f"{where}:{number}"), wanted) == (sign == "#")))
+        open_sections.append((name,
+                              _matches_value(_value(name, parameters, f"{where}:{number}"), wanted) == (sign == "#")))
     if open_sections:
         raise ScenarioError(f"{where}: {{{{#{open_sections[-1][0]}}}}} is never closed")
-    return _NAME.sub(lambda found: _text(_value(found[1], parameters, where)), "".join(kept))
+    return _NAME.sub(lambda found: _value_text(_value(found[1], parameters, where)), "".join(kept))
 
 
 def fill_deep(data: object, parameters: Parameters, where: str) -> object:
@@ -58,9 +59,9 @@ def _value(name: str, parameters: Parameters, where: str) -> Value:
     return parameters[name]
 
 
-def _holds(value: Value, wanted: str | None) -> bool:
-    return bool(value) if wanted is None else _text(value) in wanted.split("|")
+def _matches_value(value: Value, wanted: str | None) -> bool:
+    return bool(value) if wanted is None else _value_text(value) in wanted.split("|")
 
 
-def _text(value: Value) -> str:
+def _value_text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,37 +8,37 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.errors import ScenarioError
-from lab.http_get import get
-from lab.scenario.render import File, complete, render
+from lab.http_get import get_status
+from lab.scenario.render import File, complete_parameters, render
 from lab.scenario.scenario_file import Role, Table, Variant
 from lab.scenario.templates import Value, fill_deep
 from lab.stack import service_control
 from lab.stack.disk import write_folder, write_machine
 from lab.stack.docker_command import docker
-from lab.stack.docker_user_rules import put_rule
-from lab.stack.lab_records import save
-from lab.stack.running_lab import Lab, reload_nginx, wait_booted, wait_for
+from lab.stack.docker_user_rules import insert_rule
+from lab.stack.lab_records import save_record
+from lab.stack.running_lab import Lab, reload_nginx, wait_for, wait_until_booted
 
 # What `complete` adds and must work out anew when a parameter changes; kept apart from what was drawn.
-DRAWN = "drawn"
+DRAWN_KEY = "drawn"
 
 
 def break_lab(lab: Lab, variant: Variant) -> None:
     """Every step of the break that belongs to this stack and to what was drawn."""
-    _carry_out(lab, variant, "breaks", variant.steps_on(lab.stack))
+    _run_steps(lab, variant, "breaks", variant.steps_on(lab.stack))
 
 
-def mend_by_hand(lab: Lab, variant: Variant) -> None:
+def repair_by_hand(lab: Lab, variant: Variant) -> None:
     """The same for what a person does, where fixer leaves it to one."""
-    _carry_out(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
+    _run_steps(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
 
 
-def wait_again(lab: Lab, variant: Variant) -> None:
+def run_again_steps(lab: Lab, variant: Variant) -> None:
     """The same for what goes on until a fault shows that a restart cures for a while."""
-    _carry_out(lab, variant, "again", variant.again_on(lab.stack))
+    _run_steps(lab, variant, "again", variant.again_on(lab.stack))
 
 
-def _carry_out(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -> None:
+def _run_steps(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -> None:
     for number, step in enumerate(steps):
         where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.{key}[{number}]"
         if not _applies(lab, str(step.get("when", "")), where):
@@ -65,15 +65,15 @@ def set_parameters(lab: Lab, changes: Mapping[str, Value], *, rename: bool = Fal
     """Render the lab's files with other parameters and write those that differ; with `rename`, as new inodes."""
     images = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
     before = render(lab.params, lab.stack).files
-    drawn = {**lab.record.extra[DRAWN], **changes}
-    after_params = complete(drawn, lab.stack, lab.id, images)
+    drawn = {**lab.record.extra[DRAWN_KEY], **changes}
+    after_params = complete_parameters(drawn, lab.stack, lab.id, images)
     after = render(after_params, lab.stack).files
     changed = [entry for path, entry in after.items() if before.get(path) != entry]
     gone = [path for path in before if path not in after]
-    lab.record.extra[DRAWN] = drawn
+    lab.record.extra[DRAWN_KEY] = drawn
     lab.record.parameters.clear()
     lab.record.parameters.update(after_params)
-    save(lab.record)
+    save_record(lab.record)
     write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")], rename=rename)
     on_disk = [entry for entry in changed if entry.path.startswith("/")]
     if on_disk:
@@ -127,7 +127,7 @@ def _run(lab: Lab, step: Table) -> None:
     lab.run_in(step.get("on", "backend"), [str(word) for word in step["run"]], check=not step.get("may_fail", False))
 
 
-def _until(lab: Lab, step: Table) -> None:
+def _wait_until_success(lab: Lab, step: Table) -> None:
     argv = [str(word) for word in step["until"]]
     role: Role = step.get("on", "backend")
     wait_for(
@@ -136,15 +136,15 @@ def _until(lab: Lab, step: Table) -> None:
     )
 
 
-def _gone(lab: Lab, step: Table) -> None:
+def _wait_until_ended(lab: Lab, step: Table) -> None:
     """Wait until a part is down and nothing will start it again; with `once`, until it ended at least once."""
     role: Role = step["gone"]
-    ended = service_control.has_ended if lab.stack == "host" else _ended_in_container
+    ended = service_control.has_ended if lab.stack == "host" else _has_container_ended
     wait_for(lambda: ended(lab, role, once=bool(step.get("once"))), float(step.get("within", 60.0)),
              f"{lab.id}: {role} did not end", lab)
 
 
-def _ended_in_container(lab: Lab, role: Role, *, once: bool) -> bool:
+def _has_container_ended(lab: Lab, role: Role, *, once: bool) -> bool:
     shown = docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", lab.container(role), check=False).text
     state, _, restarts = shown.partition(" ")
     return state in ("exited", "dead") or (once and restarts not in ("", "0"))
@@ -171,7 +171,7 @@ def read_file(lab: Lab, path: str) -> bytes:
     return lab.run_in("web", ["cat", path]).out if path.startswith("/") else (lab.folder / path).read_bytes()
 
 
-def _put(lab: Lab, path: str, data: bytes) -> None:
+def _write_bytes(lab: Lab, path: str, data: bytes) -> None:
     """Other bytes in a file that keeps its owner and mode; a new one gets 0644."""
     if path.startswith("/"):
         lab.run_in("web", ["sh", "-c", 'umask 022; cat > "$1"', "sh", path], stdin=data)
@@ -184,7 +184,7 @@ def _edit(lab: Lab, step: Table) -> None:
     data = read_file(lab, path)
     if data.count(old) < 1:
         raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} does not stand there")
-    _put(lab, path, data.replace(old, str(step["new"]).encode(), 1))
+    _write_bytes(lab, path, data.replace(old, str(step["new"]).encode(), 1))
 
 
 def _write(lab: Lab, step: Table) -> None:
@@ -207,7 +207,7 @@ def _link(lab: Lab, step: Table) -> None:
         (lab.folder / path).symlink_to(target)
 
 
-def _address(lab: Lab, step: Table) -> None:
+def _choose_free_address(lab: Lab, step: Table) -> None:
     """An address of the stack's own network that no part of it has, as the value of a parameter."""
     shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}"
     own, _, gateway = docker("inspect", "-f", shape, lab.container("web")).text.strip().partition(" ")
@@ -218,32 +218,32 @@ def _address(lab: Lab, step: Table) -> None:
     set_parameters(lab, {str(step["address"]): str(free)})
 
 
-def _engine_rule(lab: Lab, step: Table) -> None:
-    put_rule(lab, str(step["engine_rule"]), str(step["port"]), str(step["limit"]))
+def _insert_engine_rule(lab: Lab, step: Table) -> None:
+    insert_rule(lab, str(step["engine_rule"]), str(step["port"]), str(step["limit"]))
 
 
 def _reboot(lab: Lab, step: Table) -> None:
     """The machine as after a power cut: what is started at boot runs, nothing else."""
     docker("restart", "-t", "20", lab.container())
-    wait_booted(lab)
+    wait_until_booted(lab)
 
 
 def _learn(lab: Lab, step: Table) -> None:
     """What an engineer did while all was well: `fixer learn`, remembered on the machine itself."""
-    from lab.stack.fixer_command import outside  # few scenarios
+    from lab.stack.fixer_command import fixer_outside  # few scenarios
 
-    told = outside(lab).ask("learn", "--json")
+    told = fixer_outside(lab).ask("learn", "--json")
     if told.code != 0:
         raise ScenarioError(f"{lab.id}: what is well was not remembered: {told.err.strip() or told.out.strip()}")
 
 
-def _see(lab: Lab, step: Table) -> None:
+def _wait_for_status(lab: Lab, step: Table) -> None:
     path = str(step.get("path", "/login"))
-    wait_for(lambda: get(lab.url, path, host=lab.visit_name) in step["see"], 30.0,
+    wait_for(lambda: get_status(lab.url, path, host=lab.visit_name) in step["see"], 30.0,
              f"{lab.id}: {path} did not answer {step['see']}", lab)
 
 
-def _logged(lab: Lab, step: Table) -> None:
+def _wait_until_logged(lab: Lab, step: Table) -> None:
     """Wait until a part has said something in its own log, as its manager keeps it."""
     role: Role = step["logged"]
     pattern = re.compile(str(step["text"]))
@@ -261,9 +261,11 @@ def _log_of(lab: Lab, role: Role) -> str:
 
 
 STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
-    "logged": _logged,
-    "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
+    "logged": _wait_until_logged,
+    "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run,
+    "until": _wait_until_success,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
-    "reboot": _reboot, "learn": _learn, "see": _see, "gone": _gone, "kill": _kill, "address": _address,
-    "engine_rule": _engine_rule,
+    "reboot": _reboot, "learn": _learn, "see": _wait_for_status, "gone": _wait_until_ended, "kill": _kill,
+    "address": _choose_free_address,
+    "engine_rule": _insert_engine_rule,
 }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from lab.scenario.templates import Value
 from lab.stack.docker_command import docker
 
-_END = "-----END CERTIFICATE-----\n"
+_CERTIFICATE_END = "-----END CERTIFICATE-----\n"
 # The machine's image has such a pair already; nginx's has no tool that could make one.
 _SCRIPT = ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=office "
            "-keyout /tmp/key 2>/dev/null && cat /tmp/key")
@@ -20,12 +20,12 @@ def with_certificate(drawn: Mapping[str, Value], image: str) -> dict[str, Value]
     if not (drawn["tls"] or drawn["app_certificate"]) or drawn["stack"] != "containers":
         return dict(drawn)
     made = docker("run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", _SCRIPT).out.decode()
-    certificate, end, key = made.partition(_END)
+    certificate, end, key = made.partition(_CERTIFICATE_END)
     return {**drawn, "certificate": certificate + end, "certificate_key": key}
 
 
 # Ports of this machine for a stack a part of which shares its network: there Docker cannot choose them.
-_RANGE = (20000, 29999)     # below what systems give to outgoing connections
+_PORT_RANGE = (20000, 29999)     # below what systems give to outgoing connections
 _TRIES = 200
 
 
@@ -50,12 +50,12 @@ def free_ports(count: int) -> list[int]:
     dice = random.SystemRandom()
     found: list[int] = []
     for _ in range(_TRIES):
-        port = dice.randint(*_RANGE)
+        port = dice.randint(*_PORT_RANGE)
         if port not in found and _is_free(port):
             found.append(port)
         if len(found) == count:
             return found
-    raise OSError(f"no {count} free ports between {_RANGE[0]} and {_RANGE[1]}")
+    raise OSError(f"no {count} free ports between {_PORT_RANGE[0]} and {_PORT_RANGE[1]}")
 
 
 def _bridge_address() -> str:

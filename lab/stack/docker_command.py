@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
-from lab.errors import LabError, NoDocker, NotBroken
+from lab.errors import LabError, NoDocker, UnexpectedState
 
 LABEL = "badgateway.lab"
 STATE_LABEL = "badgateway.lab.state"
-_SOMEBODY_ELSE = 60.0        # seconds for another that removes the same
+_REMOVAL_SECONDS = 60.0        # seconds for another that removes the same
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class FinishedCommand:
     """A finished command."""
 
     argv: tuple[str, ...]
@@ -31,7 +31,7 @@ class Ran:
         return self.out.decode("utf-8", "replace").strip()
 
     @property
-    def complaint(self) -> str:
+    def error_line(self) -> str:
         """The last line that says what went wrong."""
         lines = (self.err or self.out).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self.code}"
@@ -40,21 +40,21 @@ class Ran:
 def run(
     argv: Sequence[str], *, check: bool = True, stdin: bytes = b"", timeout: float = 120.0,
     environment: Mapping[str, str] | None = None,
-) -> Ran:
+) -> FinishedCommand:
     """Run a command to its end. With `check`, a failure is raised with what it said."""
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
     except FileNotFoundError as error:
         raise NoDocker(f"no command {argv[0]!r} here", "install Docker, or let script/demo do it") from error
     except subprocess.TimeoutExpired as error:
-        raise NotBroken(f"no end of `{' '.join(argv[:6])}` within {timeout:.0f} s") from error
-    ran = Ran(tuple(argv), done.returncode, done.stdout, done.stderr)
+        raise UnexpectedState(f"no end of `{' '.join(argv[:6])}` within {timeout:.0f} s") from error
+    ran = FinishedCommand(tuple(argv), done.returncode, done.stdout, done.stderr)
     if check and ran.code != 0:
-        raise LabError(f"`{' '.join(argv[:8])}` failed: {ran.complaint}")
+        raise LabError(f"`{' '.join(argv[:8])}` failed: {ran.error_line}")
     return ran
 
 
-def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float = 120.0) -> Ran:
+def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float = 120.0) -> FinishedCommand:
     """Run docker."""
     return run(["docker", *words], check=check, stdin=stdin, timeout=timeout)
 
@@ -73,14 +73,14 @@ def require_docker() -> None:
         raise NoDocker("Docker has no compose plugin", "install docker-compose (Debian) or docker-compose-plugin")
 
 
-def labelled(kind: str, lab_id: str | None = None) -> tuple[str, ...]:
+def labelled_ids(kind: str, lab_id: str | None = None) -> tuple[str, ...]:
     """Ids of containers, networks or volumes that labs made: of one lab, else of all."""
     wanted = f"label={LABEL}" + (f"={lab_id}" if lab_id else "")
     words = ["ps", "-aq", "--no-trunc"] if kind == "container" else [kind, "ls", "-q"]
     return tuple(docker(*words, "--filter", wanted).text.split())
 
 
-def labs_running() -> tuple[str, ...]:
+def existing_lab_ids() -> tuple[str, ...]:
     """Ids of all labs of which a container or a network is left."""
     found = set()
     for words in (["ps", "-a"], ["network", "ls"]):
@@ -89,7 +89,7 @@ def labs_running() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def owners_of_labs() -> dict[str, str]:
+def state_folders_of_labs() -> dict[str, str]:
     """Every lab of which a container, a network or a volume is left, and the state folder that holds its record; empty
     where no label tells it."""
     owners: dict[str, str] = {}
@@ -108,21 +108,21 @@ def remove_labelled(lab_id: str) -> None:
         ("network", ["network", "rm", "-f"]),
         ("volume", ["volume", "rm", "-f"]),
     ):
-        deadline = time.monotonic() + _SOMEBODY_ELSE
-        while ids := labelled(kind, lab_id):
+        deadline = time.monotonic() + _REMOVAL_SECONDS
+        while ids := labelled_ids(kind, lab_id):
             done = docker(*words, *ids, check=False)
             if done.code != 0 and (b"already in progress" not in done.err or time.monotonic() > deadline):
-                raise LabError(f"the {kind}s of {lab_id} could not be removed: {done.complaint}")
+                raise LabError(f"the {kind}s of {lab_id} could not be removed: {done.error_line}")
             if done.code == 0:
                 break
             time.sleep(0.2)      # another `lab down` is at it
 
 
-def remove_for_good(lab_id: str) -> None:
+def remove_repeatedly(lab_id: str) -> None:
     """The same where a start was cut off: the engine may still be carrying out what compose asked before."""
     quiet = 0
     while quiet < 3:
-        left = any(labelled(kind, lab_id) for kind in ("container", "network", "volume"))
+        left = any(labelled_ids(kind, lab_id) for kind in ("container", "network", "volume"))
         remove_labelled(lab_id)
         quiet = 0 if left else quiet + 1
         time.sleep(0.2)

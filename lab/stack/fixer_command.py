@@ -15,17 +15,17 @@ from typing import Any
 
 from lab.errors import LabError, UsageError
 from lab.paths import data_root
-from lab.scenario.catalog import scenario
+from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill_deep
 from lab.stack.docker_command import docker
 from lab.stack.running_lab import Lab
 
-INSIDE = "/root/fixer.pyz"
-LONGEST = 240.0     # no command of fixer may take longer on a lab
+PYZ_IN_MACHINE = "/root/fixer.pyz"
+COMMAND_TIMEOUT = 240.0     # no command of fixer may take longer on a lab
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FixerResult:
     """What one command of fixer said."""
 
     argv: tuple[str, ...]
@@ -44,7 +44,7 @@ class Told:
         return found if isinstance(found, dict) else {}
 
     @property
-    def words(self) -> str:
+    def output(self) -> str:
         """Everything it said."""
         return f"{self.out}\n{self.err}"
 
@@ -61,16 +61,17 @@ class Fixer:
         """The whole command."""
         return (*self.prefix, command, self.target, *words)
 
-    def ask(self, command: str, *words: str) -> Told:
+    def ask(self, command: str, *words: str) -> FixerResult:
         """Run it to its end and keep what it said."""
         argv = self.argv(command, *words)
         start = time.monotonic()
         try:
-            done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=LONGEST, check=False,
+            done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=COMMAND_TIMEOUT,
+                                  check=False,
                                   stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
         except subprocess.TimeoutExpired:
-            return Told(argv, -1, "", f"no end within {LONGEST:.0f} s", LONGEST)
-        return Told(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+            return FixerResult(argv, -1, "", f"no end within {COMMAND_TIMEOUT:.0f} s", COMMAND_TIMEOUT)
+        return FixerResult(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
     def show(self, command: str, *words: str) -> int:
         """Run it on the terminal, as a person would."""
@@ -78,7 +79,7 @@ class Fixer:
         return done.returncode
 
 
-def outside(lab: Lab, state: Path | None = None) -> Fixer:
+def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
     """fixer on this machine; `state` keeps its journals apart from those of real repairs."""
     beside = Path(sys.executable).with_name("fixer")
     found = str(beside) if beside.exists() else shutil.which("fixer")
@@ -92,20 +93,20 @@ def pyz_path() -> Path:
     return Path(os.environ.get("BADGATEWAY_PYZ") or data_root() / "dist" / "fixer.pyz")
 
 
-def inside(lab: Lab) -> Fixer:
+def fixer_inside(lab: Lab) -> Fixer:
     """fixer.pyz copied into the machine and run there as root."""
     if lab.stack != "host":
         raise UsageError("--inside needs a machine: the containers stack has none", "use a lab of the host stack")
     pyz = pyz_path()
     if not pyz.is_file():
         raise UsageError(f"no {pyz.name} was built yet", "build it: script/build")
-    docker("exec", "-i", lab.container(), "sh", "-c", f"cat > {INSIDE}", stdin=pyz.read_bytes())
-    return Fixer(("docker", "exec", "-i", lab.container(), "python3", INSIDE), "local", {})
+    docker("exec", "-i", lab.container(), "sh", "-c", f"cat > {PYZ_IN_MACHINE}", stdin=pyz.read_bytes())
+    return Fixer(("docker", "exec", "-i", lab.container(), "python3", PYZ_IN_MACHINE), "local", {})
 
 
-def input_words(lab: Lab) -> tuple[str, ...]:
+def input_options(lab: Lab) -> tuple[str, ...]:
     """What a person would give: the scenario's input as --set words; files of a project go by their whole path."""
-    variant = scenario(lab.record.scenario).variant(lab.record.variant)
+    variant = scenario_named(lab.record.scenario).variant(lab.record.variant)
     where = f"{lab.record.scenario}/scenario.toml: input"
     filled = fill_deep(dict(variant.input), {**lab.params, "lab_folder": str(lab.folder)}, where)
     assert isinstance(filled, dict)

@@ -13,23 +13,23 @@ from lab.errors import LabError, NoDocker
 from lab.paths import compose_root
 from lab.stack.docker_command import docker, require_docker, run
 
-BASE = "debian:trixie-slim"
-NAMES = ("web", "app", "machine", "database")
-Say = Callable[[str], None]
+BASE_IMAGE = "debian:trixie-slim"
+IMAGE_NAMES = ("web", "app", "machine", "database")
+ProgressCallback = Callable[[str], None]
 
 
 def tags() -> dict[str, str]:
     """The tag of each image: its name, and a digest of everything it is built from."""
-    return {name: f"badgateway/{name}:{_digest(compose_root() / 'images' / name)}" for name in NAMES}
+    return {name: f"badgateway/{name}:{_digest(compose_root() / 'images' / name)}" for name in IMAGE_NAMES}
 
 
-def ensure(say: Say) -> Mapping[str, str]:
+def ensure(say: ProgressCallback) -> Mapping[str, str]:
     """Build the images that are missing; returns their tags."""
     require_docker()
     wanted = tags()
     there = set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").text.split())
-    missing = [name for name in NAMES if wanted[name] not in there]
-    if missing and BASE not in there:
+    missing = [name for name in IMAGE_NAMES if wanted[name] not in there]
+    if missing and BASE_IMAGE not in there:
         _make_base(say)
     for name in missing:
         start = time.monotonic()
@@ -48,19 +48,19 @@ def _build(name: str, tag: str) -> None:
         raise LabError(f"image {name} could not be built:\n  " + "\n  ".join(lines))
 
 
-def _make_base(say: Say) -> None:
+def _make_base(say: ProgressCallback) -> None:
     """The base from a registry, else from the distribution's own mirror."""
-    say(f"base {BASE}: asking the registry")
-    if docker("pull", "-q", BASE, check=False, timeout=300.0).code == 0:
+    say(f"base {BASE_IMAGE}: asking the registry")
+    if docker("pull", "-q", BASE_IMAGE, check=False, timeout=300.0).code == 0:
         return
     if not shutil.which("mmdebstrap"):
-        raise NoDocker(f"no registry has {BASE}, and mmdebstrap is not installed to make it",
+        raise NoDocker(f"no registry has {BASE_IMAGE}, and mmdebstrap is not installed to make it",
                        "apt-get install mmdebstrap (Debian or Ubuntu)")
-    say(f"base {BASE}: no registry answers, making it from the mirror with mmdebstrap")
+    say(f"base {BASE_IMAGE}: no registry answers, making it from the mirror with mmdebstrap")
     made = run(["mmdebstrap", "--quiet", "--variant=minbase", "trixie", "-"], check=False, timeout=1200.0)
     if made.code != 0:
-        raise LabError(f"the base could not be made: {made.complaint}")
-    docker("import", "--change", 'CMD ["bash"]', "-", BASE, stdin=made.out, timeout=600.0)
+        raise LabError(f"the base could not be made: {made.error_line}")
+    docker("import", "--change", 'CMD ["bash"]', "-", BASE_IMAGE, stdin=made.out, timeout=600.0)
 
 
 def _digest(folder: Path) -> str:

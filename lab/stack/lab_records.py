@@ -16,7 +16,7 @@ from lab.scenario.templates import Value
 
 
 @dataclass(slots=True)
-class Record:
+class LabRecord:
     """What is known of one lab. `asked` is the word typed at `lab up`; `parameters` are complete, as last rendered."""
 
     id: str
@@ -39,22 +39,22 @@ class Record:
     @property
     def folder(self) -> Path:
         """The folder that the lab is rendered into."""
-        return folder_of(self.id)
+        return lab_folder(self.id)
 
 
-def folder_of(lab_id: str) -> Path:
+def lab_folder(lab_id: str) -> Path:
     """Where people find a lab's files."""
     return state_root() / "labs" / lab_id
 
 
-def file_of(lab_id: str) -> Path:
+def record_file(lab_id: str) -> Path:
     """Where a lab's record lies."""
     return state_root() / "records" / f"{lab_id}.json"
 
 
-def save(record: Record) -> None:
+def save_record(record: LabRecord) -> None:
     """Write a record; only its owner may read it."""
-    path = file_of(record.id)
+    path = record_file(record.id)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".tmp")
     draft.touch(mode=0o600)
@@ -62,38 +62,38 @@ def save(record: Record) -> None:
     draft.replace(path)
 
 
-def load(lab_id: str) -> Record | None:
+def load_record(lab_id: str) -> LabRecord | None:
     """The record of a lab; None where none was kept, or where it is hidden from a solver (an empty file)."""
     try:
-        text = file_of(lab_id).read_text(encoding="utf-8")
+        text = record_file(lab_id).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     data: Mapping[str, Any] | None = json.loads(text) if text else None
-    return None if data is None else Record(**data)
+    return None if data is None else LabRecord(**data)
 
 
-def ids() -> Iterator[str]:
+def record_ids() -> Iterator[str]:
     """All labs of which there is a record, also a hidden one."""
     yield from sorted(path.stem for path in (state_root() / "records").glob("*.json"))
 
 
-def every() -> Iterator[Record]:
+def all_records() -> Iterator[LabRecord]:
     """All records, by id."""
-    for lab_id in ids():
-        record = load(lab_id)
+    for lab_id in record_ids():
+        record = load_record(lab_id)
         if record is not None:
             yield record
 
 
-def forget(lab_id: str) -> None:
+def delete_lab_files(lab_id: str) -> None:
     """Remove a lab's record and folder."""
-    file_of(lab_id).unlink(missing_ok=True)
-    shutil.rmtree(folder_of(lab_id), ignore_errors=True)
+    record_file(lab_id).unlink(missing_ok=True)
+    shutil.rmtree(lab_folder(lab_id), ignore_errors=True)
 
 
 def new_id(word: str) -> str:
     """An id that says nothing but which lab is meant, and is not in use."""
     while True:
         made = f"{word}-{secrets.token_hex(2)}"
-        if not file_of(made).exists() and not folder_of(made).exists():
+        if not record_file(made).exists() and not lab_folder(made).exists():
             return made

@@ -9,20 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import NotBroken
-from lab.http_get import get
+from lab.errors import UnexpectedState
+from lab.http_get import get_status
 from lab.scenario.scenario_file import Role, Stack
 from lab.scenario.templates import Value
-from lab.stack.docker_command import Ran, docker, labelled, run
-from lab.stack.lab_records import Record
+from lab.stack.docker_command import FinishedCommand, docker, labelled_ids, run
+from lab.stack.lab_records import LabRecord
 
 # seconds that a start may take until the page answers on a busy machine, beside what its scenario drew
-SETTLING = 40.0
+SETTLE_SECONDS = 40.0
 ERROR_LOG = "/var/log/nginx/error.log"
 
 
 @dataclass(frozen=True, slots=True)
-class LogMark:
+class LogPosition:
     """A place in nginx's error log: bytes of the file (host), or a moment (containers)."""
 
     size: int
@@ -33,7 +33,7 @@ class LogMark:
 class Lab:
     """One stack that is up, as its record describes it."""
 
-    record: Record
+    record: LabRecord
 
     @property
     def id(self) -> str:
@@ -86,7 +86,7 @@ class Lab:
         """The systemd unit of a part of the machine."""
         return {"web": "nginx", "backend": str(self.params["unit"]), "second": str(self.params["second_unit"])}[role]
 
-    def compose(self, *words: str, check: bool = True, timeout: float = 180.0) -> Ran:
+    def compose(self, *words: str, check: bool = True, timeout: float = 180.0) -> FinishedCommand:
         """Run docker compose on the lab's own files, free of the caller's variables."""
         kept = {key: value for key, value in os.environ.items()
                 if key in {"PATH", "HOME", "TMPDIR"} or key.startswith(("DOCKER_", "XDG_", "SSH_"))}
@@ -94,7 +94,7 @@ class Lab:
                 "-p", self.id, *words]
         return run(argv, check=check, timeout=timeout, environment=kept)
 
-    def run_in(self, role: Role, argv: Sequence[str], *, check: bool = True, stdin: bytes = b"") -> Ran:
+    def run_in(self, role: Role, argv: Sequence[str], *, check: bool = True, stdin: bytes = b"") -> FinishedCommand:
         """Run a command inside the container of a part, as root."""
         return docker("exec", "-i", "-u", "0", self.container(role), *argv, check=check, stdin=stdin)
 
@@ -102,18 +102,19 @@ class Lab:
         """What survives is on disk: containers are re-created from their files, a machine boots with an empty /run."""
         if self.stack == "host":
             docker("restart", "-t", "20", self.container())
-            wait_booted(self)
+            wait_until_booted(self)
         else:
             # A stack that is broken may not come up well: that is for the oracle to say.
             self.compose("up", "-d", "--force-recreate", "--wait", "--wait-timeout", "30", check=False)
         self.settle()
 
-    def settle(self, seconds: float = SETTLING) -> None:
+    def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Give the application the time it needs to listen; where it never does, go on after a while."""
         hosts = [self.visit_name, *([str(self.params["second_name"])] if self.params["second_site"] else [])]
         until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
         while time.monotonic() < until:
-            if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts) and self._serves_a_crowd():
+            if all(get_status(self.url, "/login", host=host, timeout=2.0) == 200
+                   for host in hosts) and self._serves_a_crowd():
                 return
             time.sleep(0.2)
 
@@ -123,17 +124,17 @@ class Lab:
         if self.params["route_style"] != "group":
             return True
         with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(get, self.url, "/login", host=self.visit_name, timeout=2.0) for _ in range(16)]
+            asked = [pool.submit(get_status, self.url, "/login", host=self.visit_name, timeout=2.0) for _ in range(16)]
             return all(answer.result() == 200 for answer in asked)
 
-    def log_mark(self) -> LogMark:
+    def log_position(self) -> LogPosition:
         """Where nginx's error log ends now."""
         size = 0
         if self.stack == "host":
             size = int(self.run_in("web", ["stat", "-c", "%s", ERROR_LOG], check=False).text or 0)
-        return LogMark(size, time.time())
+        return LogPosition(size, time.time())
 
-    def log_since(self, mark: LogMark) -> str:
+    def log_since(self, mark: LogPosition) -> str:
         """What nginx logged since. Before it has read its configuration it speaks to its manager, not to the file."""
         if self.stack == "host":
             written = self.run_in("web", ["tail", "-c", f"+{mark.size + 1}", ERROR_LOG], check=False)
@@ -143,14 +144,14 @@ class Lab:
         shown = docker("logs", "--since", f"{mark.moment:.3f}", self.container("web"), check=False)
         return (shown.err + shown.out).decode("utf-8", "replace")
 
-    def is_there(self) -> bool:
+    def has_containers(self) -> bool:
         """Whether any of its containers exists."""
-        return bool(labelled("container", self.id))
+        return bool(labelled_ids("container", self.id))
 
-    def story_of_trouble(self) -> str:
+    def failure_text(self) -> str:
         """State and last words of its containers, for a message that says why something did not happen."""
         lines = []
-        for container in labelled("container", self.id):
+        for container in labelled_ids("container", self.id):
             state = docker("inspect", "-f", "{{.Name}} {{.State.Status}} {{.State.ExitCode}}", container, check=False)
             logs = docker("logs", "--tail", "5", container, check=False)
             said = (logs.out + logs.err).decode("utf-8", "replace").strip().splitlines()[-5:]
@@ -158,7 +159,7 @@ class Lab:
         return "\n".join(lines)
 
 
-def wait_booted(lab: Lab) -> None:
+def wait_until_booted(lab: Lab) -> None:
     """Wait until the machine has started what it starts at boot."""
     def booted() -> bool:
         state = lab.run_in("web", ["systemctl", "is-system-running", "--wait"], check=False).text
@@ -172,11 +173,11 @@ def wait_for(condition: Callable[[], bool], within: float, otherwise: str, lab: 
     until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:
-            raise NotBroken(f"{otherwise} within {within:.0f} s\n{lab.story_of_trouble()}")
+            raise UnexpectedState(f"{otherwise} within {within:.0f} s\n{lab.failure_text()}")
         time.sleep(0.1)
 
 
-def workers(lab: Lab) -> frozenset[int]:
+def worker_pids(lab: Lab) -> frozenset[int]:
     """Process ids of nginx's workers that still take connections, as the engine sees them."""
     shown = docker("top", lab.container("web"), "-eo", "pid,args", check=False)
     return frozenset(
@@ -187,12 +188,12 @@ def workers(lab: Lab) -> frozenset[int]:
 
 def reload_nginx(lab: Lab) -> None:
     """Ask nginx to load its configuration, and wait until new workers serve."""
-    before = workers(lab)
+    before = worker_pids(lab)
     argv = ["systemctl", "reload", "nginx"] if lab.stack == "host" else ["nginx", "-s", "reload"]
     lab.run_in("web", argv)
 
     def replaced() -> bool:
-        now = workers(lab)
+        now = worker_pids(lab)
         return bool(now) and not now & before
 
     wait_for(replaced, 15.0, f"{lab.id}: nginx did not load its configuration", lab)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lab.scenario.scenario_file import Role
-from lab.stack.docker_command import Ran
+from lab.stack.docker_command import FinishedCommand
 from lab.stack.running_lab import Lab
 
-CTL = ("supervisorctl", "-c", "/etc/supervisor/supervisord.conf")
-_DONE = ("FATAL", "EXITED", "STOPPED")
+SUPERVISORCTL = ("supervisorctl", "-c", "/etc/supervisor/supervisord.conf")
+_ENDED_STATES = ("FATAL", "EXITED", "STOPPED")
 
 
 def manager_of(lab: Lab, role: Role) -> str:
@@ -17,7 +17,7 @@ def manager_of(lab: Lab, role: Role) -> str:
     return str(lab.params.get("manager", "systemd")) if role == "backend" else "systemd"
 
 
-def units(lab: Lab, role: Role) -> list[str]:
+def units_of(lab: Lab, role: Role) -> list[str]:
     """Its units: several where it runs as several instances, and the socket that starts it first."""
     unit = lab.unit(role)
     if role != "backend":
@@ -30,7 +30,7 @@ def start(lab: Lab, role: Role, *, check: bool = True) -> None:
     """Start what is stopped."""
     manager = manager_of(lab, role)
     if manager == "supervisord":
-        lab.run_in("web", [*CTL, "start", lab.unit(role)], check=check)
+        lab.run_in("web", [*SUPERVISORCTL, "start", lab.unit(role)], check=check)
     elif manager == "rc.local":
         lab.run_in("web", ["systemctl", "restart", "rc-local.service"], check=check)
     elif manager == "init.d":       # a start does nothing where the unit counts as active
@@ -40,18 +40,18 @@ def start(lab: Lab, role: Role, *, check: bool = True) -> None:
         words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", f"{lab.params['home']}/start.sh"]
         lab.run_in("web", words, check=check)
     else:
-        lab.run_in("web", ["systemctl", "start", *units(lab, role)], check=check)
+        lab.run_in("web", ["systemctl", "start", *units_of(lab, role)], check=check)
 
 
 def stop(lab: Lab, role: Role) -> None:
     """Stop it, so that its manager knows."""
     manager = manager_of(lab, role)
     if manager == "supervisord":
-        lab.run_in("web", [*CTL, "stop", lab.unit(role)])
+        lab.run_in("web", [*SUPERVISORCTL, "stop", lab.unit(role)])
     elif manager in ("rc.local", "nohup", "init.d"):
-        _end(lab, "TERM")
+        _signal_and_wait(lab, "TERM")
     else:
-        lab.run_in("web", ["systemctl", "stop", *units(lab, role)])
+        lab.run_in("web", ["systemctl", "stop", *units_of(lab, role)])
 
 
 def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
@@ -59,20 +59,20 @@ def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
     manager = manager_of(lab, role)
     if manager == "supervisord":
         before = _pid(lab, role)
-        lab.run_in("web", [*CTL, "update"], check=check)
+        lab.run_in("web", [*SUPERVISORCTL, "update"], check=check)
         if _pid(lab, role) in ("", "0", before):
-            lab.run_in("web", [*CTL, "restart", lab.unit(role)], check=check)
+            lab.run_in("web", [*SUPERVISORCTL, "restart", lab.unit(role)], check=check)
     elif manager in ("rc.local", "nohup", "init.d"):
-        _end(lab, "TERM")
+        _signal_and_wait(lab, "TERM")
         start(lab, role, check=check)
     else:
         lab.run_in("web", ["systemctl", "daemon-reload"])
         if lab.params.get("activation") and role == "backend":
-            lab.run_in("web", ["systemctl", "stop", *units(lab, role)])
-        lab.run_in("web", ["systemctl", "restart", *units(lab, role)], check=check)
+            lab.run_in("web", ["systemctl", "stop", *units_of(lab, role)])
+        lab.run_in("web", ["systemctl", "restart", *units_of(lab, role)], check=check)
 
 
-def _end(lab: Lab, signal: str) -> None:
+def _signal_and_wait(lab: Lab, signal: str) -> None:
     """End what was started by hand, and wait until it is gone."""
     script = ('for n in 1 2 3 4 5 6 7 8 9 10; do pkill -"$1" -u "$2" -f "$3" || exit 0; '
               'for m in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$2" -f "$3" >/dev/null || exit 0; sleep 0.2; done; done')
@@ -82,7 +82,7 @@ def _end(lab: Lab, signal: str) -> None:
 def kill(lab: Lab, role: Role) -> None:
     """KILL all of its processes, behind its manager's back."""
     if manager_of(lab, role) in ("rc.local", "nohup"):
-        _end(lab, "KILL")
+        _signal_and_wait(lab, "KILL")
     elif manager_of(lab, role) == "supervisord":
         lab.run_in("web", ["sh", "-c", 'kill -9 $(ps -o pid= --pid "$1" --ppid "$1")', "sh", _pid(lab, role)])
     else:
@@ -91,23 +91,23 @@ def kill(lab: Lab, role: Role) -> None:
 
 def has_ended(lab: Lab, role: Role, *, once: bool) -> bool:
     """Down, and nothing will start it again; with `once`, ended at least once."""
-    return _ENDED[manager_of(lab, role)](lab, role, once)
+    return _HAS_ENDED[manager_of(lab, role)](lab, role, once)
 
 
 def _pid(lab: Lab, role: Role) -> str:
-    return lab.run_in("web", [*CTL, "pid", lab.unit(role)], check=False).text.strip()
+    return lab.run_in("web", [*SUPERVISORCTL, "pid", lab.unit(role)], check=False).text.strip()
 
 
-def _ended_unit(lab: Lab, role: Role, once: bool) -> bool:
+def _has_unit_ended(lab: Lab, role: Role, once: bool) -> bool:
     shown = lab.run_in("web", ["systemctl", "show", "-p", "ActiveState,NRestarts", "--value", lab.unit(role)]).text
     words = shown.split()
     return any(word in ("failed", "inactive") for word in words) or (once and "0" not in words)
 
 
-def _ended_program(lab: Lab, role: Role, once: bool) -> bool:
-    shown: Ran = lab.run_in("web", [*CTL, "status", lab.unit(role)], check=False)
+def _has_program_ended(lab: Lab, role: Role, once: bool) -> bool:
+    shown: FinishedCommand = lab.run_in("web", [*SUPERVISORCTL, "status", lab.unit(role)], check=False)
     state = [*shown.text.split(), "", ""][1]
-    return state in _DONE or (once and state == "BACKOFF") or (once and _has_exited(lab, role))
+    return state in _ENDED_STATES or (once and state == "BACKOFF") or (once and _has_exited(lab, role))
 
 
 def _has_exited(lab: Lab, role: Role) -> bool:
@@ -116,11 +116,12 @@ def _has_exited(lab: Lab, role: Role) -> bool:
     return lab.run_in("web", ["sh", "-c", script, "sh", lab.unit(role)], check=False).code == 0
 
 
-def _ended_by_hand(lab: Lab, role: Role, once: bool) -> bool:
+def _has_process_ended(lab: Lab, role: Role, once: bool) -> bool:
     words = ["pgrep", "-u", str(lab.params["user"]), "-f", str(lab.params["target"])]
     return lab.run_in("web", words, check=False).code != 0
 
 
-_ENDED: Mapping[str, Callable[[Lab, Role, bool], bool]] = {
-    "systemd": _ended_unit, "supervisord": _ended_program, "rc.local": _ended_by_hand, "nohup": _ended_by_hand,
-    "init.d": _ended_by_hand}
+_HAS_ENDED: Mapping[str, Callable[[Lab, Role, bool], bool]] = {
+    "systemd": _has_unit_ended, "supervisord": _has_program_ended, "rc.local": _has_process_ended,
+    "nohup": _has_process_ended,
+    "init.d": _has_process_ended}

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from lab.errors import NotBroken
-from lab.http_get import PATIENCE, REFUSED, SLOW, connection_to, get
+from lab.errors import UnexpectedState
+from lab.http_get import PATIENCE, REFUSED, SLOW, connection_to, get_status
 from lab.scenario.scenario_file import Table, Variant
 from lab.scenario.templates import fill_deep
-from lab.stack.running_lab import Lab, LogMark
+from lab.stack.running_lab import Lab, LogPosition
 
-ANEW = 15.0     # seconds within which a fault that comes and goes shows again
+REPEAT_SECONDS = 15.0     # seconds within which a fault that comes and goes shows again
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StatusCounts:
     """What a round of requests got: how many of each status."""
 
     statuses: Counter[int]
@@ -33,7 +33,7 @@ class Seen:
         return sum(self.statuses[status] for status in wanted)
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """For a message: `502 on 10 of 10 requests`."""
         total = self.statuses.total()
         names = {REFUSED: "connection refused", SLOW: "no answer"}
@@ -58,23 +58,23 @@ def log_in(lab: Lab) -> str:
         connection.close()
 
 
-def ask_round(lab: Lab, symptom: Table, cookie: str) -> Seen:
+def ask_round(lab: Lab, symptom: Table, cookie: str) -> StatusCounts:
     """Ask the page as often, and as many at once, as the symptom says."""
     if symptom.get("post"):
         return _post_round(lab, symptom)
     url, path, patience = lab.url, str(symptom.get("path", "/login")), _patience(symptom)
     with ThreadPoolExecutor(int(symptom.get("at_once", 1))) as pool:
-        asked = [pool.submit(get, url, path, host=lab.visit_name, cookie=cookie, timeout=patience)
+        asked = [pool.submit(get_status, url, path, host=lab.visit_name, cookie=cookie, timeout=patience)
                  for _ in range(int(symptom.get("requests", 10)))]
-        return Seen(Counter(answer.result() for answer in asked))
+        return StatusCounts(Counter(answer.result() for answer in asked))
 
 
-def _post_round(lab: Lab, symptom: Table) -> Seen:
+def _post_round(lab: Lab, symptom: Table) -> StatusCounts:
     """The same with the login form, and a note of that many bytes in it."""
     note = "x" * int(symptom["post"])
     with ThreadPoolExecutor(int(symptom.get("at_once", 1))) as pool:
         asked = [pool.submit(send_form, lab, note, _patience(symptom)) for _ in range(int(symptom.get("requests", 10)))]
-        return Seen(Counter(answer.result() for answer in asked))
+        return StatusCounts(Counter(answer.result() for answer in asked))
 
 
 def send_form(lab: Lab, note: str, timeout: float) -> int:
@@ -101,7 +101,7 @@ def _patience(symptom: Table) -> float:
     return float(symptom.get("patience", PATIENCE))
 
 
-def holds(seen: Seen, symptom: Table) -> bool:
+def matches_symptom(seen: StatusCounts, symptom: Table) -> bool:
     """Whether a round shows the symptom."""
     total = seen.statuses.total()
     if symptom.get("healthy"):
@@ -113,36 +113,36 @@ def holds(seen: Seen, symptom: Table) -> bool:
     return seen.count(symptom["statuses"]) >= float(symptom.get("share", 1.0)) * total
 
 
-def wait_until_seen(lab: Lab, symptom: Table, mark: LogMark, cookie: str) -> Seen:
+def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -> StatusCounts:
     """Wait until requests fail as promised and nginx has logged why; NotBroken says what was seen instead."""
     within = float(symptom.get("within", 30.0))
     until = time.monotonic() + within
     pattern = str(symptom.get("log", ""))
     while True:
-        probe = get(lab.url, str(symptom.get("path", "/login")), host=lab.visit_name, cookie=cookie,
+        probe = get_status(lab.url, str(symptom.get("path", "/login")), host=lab.visit_name, cookie=cookie,
                     timeout=_patience(symptom))
         partly = symptom.get("healthy") or symptom.get("post") or float(symptom.get("share", 1.0)) < 1
         worth_it = (partly or not 200 <= probe < 400) and symptom.get("requests") != 1     # then that was the one
-        seen = ask_round(lab, symptom, cookie) if worth_it else Seen(Counter([probe]))
+        seen = ask_round(lab, symptom, cookie) if worth_it else StatusCounts(Counter([probe]))
         logged = not pattern or re.search(pattern, lab.log_since(mark)) is not None
-        if logged and holds(seen, symptom):
+        if logged and matches_symptom(seen, symptom):
             return seen
         if time.monotonic() > until:
             missing = "" if logged else f", and nginx did not log /{pattern}/"
-            raise NotBroken(f"not broken as it should be within {within:.0f} s: {seen.words}{missing}\n"
-                            + lab.story_of_trouble())
+            raise UnexpectedState(f"not broken as it should be within {within:.0f} s: {seen.text}{missing}\n"
+                            + lab.failure_text())
         time.sleep(0.1)
 
 
-def shows_again(lab: Lab, variant: Variant) -> bool:
+def has_symptom_again(lab: Lab, variant: Variant) -> bool:
     """Whether a fault that leaves the oracle's pages well goes on: long forms fail once more, or nginx logs the same
     once more within a while. False where the oracle sees the fault by itself."""
-    symptom = filled(lab, variant)
+    symptom = symptom_of(lab, variant)
     if symptom.get("post"):
-        return holds(ask_round(lab, symptom, ""), symptom)
+        return matches_symptom(ask_round(lab, symptom, ""), symptom)
     if not symptom.get("healthy") or not symptom.get("log"):
         return False
-    mark, until = lab.log_mark(), time.monotonic() + ANEW
+    mark, until = lab.log_position(), time.monotonic() + REPEAT_SECONDS
     while time.monotonic() < until:
         if re.search(str(symptom["log"]), lab.log_since(mark)) is not None:
             return True
@@ -150,7 +150,7 @@ def shows_again(lab: Lab, variant: Variant) -> bool:
     return False
 
 
-def filled(lab: Lab, variant: Variant) -> dict[str, Any]:
+def symptom_of(lab: Lab, variant: Variant) -> dict[str, Any]:
     """The symptom on a lab's stack, its parameters filled in."""
     where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
     symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)

@@ -6,19 +6,20 @@ import math
 
 from lab.oracle import LoadSpec
 from lab.paths import compose_root
-from lab.scenario.catalog import scenario
+from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill_deep
 from lab.stack.docker_command import LABEL, docker
 from lab.stack.running_lab import Lab
 
-MINUTES = 30.0      # nobody's forgotten lab works for longer
+VISIT_MINUTES = 30.0      # nobody's forgotten lab works for longer
 PAUSE = (2.0, 4.0)  # seconds between an answer, good or bad, and the next question
-MORE = 1.2          # reports asked for, as a multiple of what one worker serves: they fail, the queue grows slowly
+# reports asked for, as a multiple of what one worker serves: they fail, the queue grows slowly
+OVERLOAD_FACTOR = 1.2
 
 
 def load_of(lab: Lab) -> LoadSpec | None:
     """The load at which a lab is judged; None where its scenario has none."""
-    table = scenario(lab.record.scenario).variant(lab.record.variant).load
+    table = scenario_named(lab.record.scenario).variant(lab.record.variant).load
     if table is None:
         return None
     filled = fill_deep(dict(table), lab.params, f"{lab.record.scenario}/scenario.toml: load")
@@ -27,15 +28,15 @@ def load_of(lab: Lab) -> LoadSpec | None:
     return LoadSpec(limit=float(filled["limit"]), work=float(filled["work"]), **known)
 
 
-def people_for(spec: LoadSpec) -> int:
+def overload_visitor_count(spec: LoadSpec) -> int:
     """As many as ask for more than one worker serves, even when each waits the whole time limit for its answer."""
-    return math.ceil(MORE * (spec.limit + sum(PAUSE) / 2) / spec.work)
+    return math.ceil(OVERLOAD_FACTOR * (spec.limit + sum(PAUSE) / 2) / spec.work)
 
 
-def people_of(lab: Lab, spec: LoadSpec) -> int:
+def visitor_count(lab: Lab, spec: LoadSpec) -> int:
     """As many as the scenario says; where it says nothing, too many for one worker."""
-    table = scenario(lab.record.scenario).variant(lab.record.variant).load or {}
-    return int(table.get("people", 0)) or people_for(spec)
+    table = scenario_named(lab.record.scenario).variant(lab.record.variant).load or {}
+    return int(table.get("people", 0)) or overload_visitor_count(spec)
 
 
 def start_visitors(lab: Lab) -> None:
@@ -49,7 +50,7 @@ def start_visitors(lab: Lab) -> None:
     image = str(lab.params["image_app"])
     account = [str(lab.params["login"]), str(lab.params["password"])]
     scheme = "https" if lab.params["tls"] else "http"
-    words = [f"{scheme}://{front}", *account, str(people_of(lab, spec)), *map(str, PAUSE), str(MINUTES * 60)]
+    words = [f"{scheme}://{front}", *account, str(visitor_count(lab, spec)), *map(str, PAUSE), str(VISIT_MINUTES * 60)]
     docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
            "--network", networks.split()[0], "--memory", "128m",
            "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",

@@ -12,11 +12,11 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.scenario.scenario_file import Role
 from lab.stack.disk import read_file
-from lab.stack.docker_command import docker, labelled
-from lab.stack.fixer_command import outside
+from lab.stack.docker_command import docker, labelled_ids
+from lab.stack.fixer_command import fixer_outside
 from lab.stack.running_lab import Lab
 
-_MACHINE = """
+_MACHINE_SCRIPT = """
 echo '# ps'; ps -eo pid,ppid,user,stat,args 2>/dev/null || true
 echo '# listeners'; cat /proc/net/tcp /proc/net/tcp6 /proc/net/unix 2>/dev/null
 echo '# units'; systemctl --no-pager --all list-units '*.service' '*.socket' 2>/dev/null
@@ -26,34 +26,34 @@ echo '# error log'; tail -n 200 /var/log/nginx/error.log 2>/dev/null
 """
 
 
-def keep(lab: Lab, folder: Path) -> None:
+def save_failure(lab: Lab, folder: Path) -> None:
     """Write the lab's record and files, its containers' state and logs, and fixer's own bundle into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lab.json").write_text(json.dumps(asdict(lab.record), indent=1), encoding="utf-8")
     shutil.copytree(lab.folder, folder / "files", dirs_exist_ok=True, symlinks=True)
-    for container in labelled("container", lab.id):
+    for container in labelled_ids("container", lab.id):
         try:
-            _keep_container(container, folder)
+            _save_container(container, folder)
         except LabError as error:
             (folder / "not-kept.txt").write_text(f"{container}: {error.message}\n", encoding="utf-8")
-    told = outside(lab, folder / "state").ask("collect", "-o", str(folder / "incident.tgz"))
+    told = fixer_outside(lab, folder / "state").ask("collect", "-o", str(folder / "incident.tgz"))
     if told.code:
-        (folder / "collect.txt").write_text(told.words, encoding="utf-8")
+        (folder / "collect.txt").write_text(told.output, encoding="utf-8")
 
 
-def _keep_container(container: str, folder: Path) -> None:
+def _save_container(container: str, folder: Path) -> None:
     name = docker("inspect", "-f", "{{.Name}}", container).text.strip("/")
     (folder / f"{name}.json").write_bytes(docker("inspect", container).out)
     logs = docker("logs", "--timestamps", "--tail", "2000", container, check=False, timeout=30.0)
-    inside = docker("exec", "-u", "0", container, "sh", "-c", _MACHINE, check=False, timeout=30.0)
+    inside = docker("exec", "-u", "0", container, "sh", "-c", _MACHINE_SCRIPT, check=False, timeout=30.0)
     (folder / f"{name}.txt").write_bytes(logs.out + logs.err + b"\n--- inside\n" + inside.out + inside.err)
 
 
 # Whether evidence points at what is really there: files and lines that hold the quoted text.
-_PLACE = re.compile(r"(?:(?P<node>[\w.-]+):)?(?P<path>/[^:\0]+):(?P<line>\d+)")
+_FILE_LINE = re.compile(r"(?:(?P<node>[\w.-]+):)?(?P<path>/[^:\0]+):(?P<line>\d+)")
 
 
-def unreal(lab: Lab, evidence: Iterable[Mapping[str, str]]) -> list[str]:
+def evidence_problems(lab: Lab, evidence: Iterable[Mapping[str, str]]) -> list[str]:
     """What is wrong with the evidence of a finding."""
     entries = list(evidence)
     if not entries:
@@ -65,10 +65,10 @@ def unreal(lab: Lab, evidence: Iterable[Mapping[str, str]]) -> list[str]:
 
 def _check_line(lab: Lab, entry: Mapping[str, str]) -> str:
     """A quoted line of a configuration file must stand where it is said to."""
-    place = _PLACE.fullmatch(entry["where"]) if entry["source"] in ("nginx-config", "file") else None
+    place = _FILE_LINE.fullmatch(entry["where"]) if entry["source"] in ("nginx-config", "file") else None
     if place is None:
         return ""
-    data = _read(lab, place["path"])
+    data = _read_evidence_file(lab, place["path"])
     if data is None:
         return f"evidence names {place['path']}, which is not there"
     lines = data.decode("utf-8", "replace").splitlines()
@@ -80,7 +80,7 @@ def _check_line(lab: Lab, entry: Mapping[str, str]) -> str:
     return "" if visible in near else f"{entry['where']} does not hold {entry['text']!r}"
 
 
-def _read(lab: Lab, path: str) -> bytes | None:
+def _read_evidence_file(lab: Lab, path: str) -> bytes | None:
     """A file by the path that fixer gave: on this machine, in the machine, or in nginx's container."""
     if path.startswith(f"{lab.folder}/"):
         local = lab.folder / path.removeprefix(f"{lab.folder}/")

@@ -21,7 +21,7 @@ def machine_manifest(container: str, roots: Iterable[str]) -> Manifest:
 
 def folder_manifest(root: Path) -> Manifest:
     """The files under a folder of this machine."""
-    return walk.walk([str(root)])
+    return walk.walk_roots([str(root)])
 
 
 def differences(before: Manifest, after: Manifest) -> tuple[str, ...]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from lab.http_get import get
+from lab.http_get import get_status
 from lab.scenario.scenario_file import Role, Variant
 from lab.stack import service_control
-from lab.stack.break_steps import wait_again
+from lab.stack.break_steps import run_again_steps
 from lab.stack.docker_command import docker
 from lab.stack.running_lab import Lab
-from lab.stack.symptoms import shows_again
-from lab.verbs.check import check, check_restarted
+from lab.stack.symptoms import has_symptom_again
+from lab.verbs.check import ask_oracle, check_restarted
 from lab.verbs.up import sites_of
 
-STARTED = 10.0      # seconds: a service that was restarted is up by then, besides what it is known to take
-PATIENCE = "45"     # seconds: a start that is queued has no end, and whoever typed it gives up
-LASTS = 15.0        # seconds: what is well for so long is well; what systemd ends for a silence of six is not
+START_SECONDS = 10.0      # seconds: a service that was restarted is up by then, besides what it is known to take
+RESTART_TIMEOUT = "45"     # seconds: a start that is queued has no end, and whoever typed it gives up
+STABLE_SECONDS = 15.0        # seconds: what is well for so long is well; what systemd ends for a silence of six is not
 
 
-def nothing(lab: Lab) -> None:
+def do_nothing(lab: Lab) -> None:
     """Wait for better times."""
 
 
@@ -36,30 +36,30 @@ def restart_everything(lab: Lab) -> None:
             service_control.restart(lab, part, check=False)
             continue
         docker("exec", lab.container(), "systemctl", "reset-failed", lab.unit(part), check=False)
-        docker("exec", lab.container(), "timeout", PATIENCE, "systemctl", "restart", lab.unit(part), check=False)
+        docker("exec", lab.container(), "timeout", RESTART_TIMEOUT, "systemctl", "restart", lab.unit(part), check=False)
 
 
-def cured_by_restarts(lab: Lab, variant: Variant, *, hides: bool = False) -> list[str]:
+def restart_cure_problems(lab: Lab, variant: Variant, *, hides: bool = False) -> list[str]:
     """What is wrong with a broken lab that is well once everything was restarted; where that only `hides` its fault,
     the next boot must show it again."""
     restart_everything(lab)
-    lab.settle(STARTED)
-    wait_again(lab, variant)
-    well = check(lab).well and not shows_again(lab, variant) and _stays_well(lab)
+    lab.settle(START_SECONDS)
+    run_again_steps(lab, variant)
+    well = ask_oracle(lab).is_well and not has_symptom_again(lab, variant) and _stays_well(lab)
     if well and hides:
         lab.restart()
-        well = check_restarted(lab).well
+        well = check_restarted(lab).is_well
     return ["restarting everything cures it, and it is told as what no restart cures"] if well else []
 
 
 def _stays_well(lab: Lab) -> bool:
     """Whether the pages are there again and again for a while."""
-    until = time.monotonic() + LASTS
+    until = time.monotonic() + STABLE_SECONDS
     while time.monotonic() < until:
-        if any(get(site.url, "/login", host=site.host) != 200 for site in sites_of(lab)):
+        if any(get_status(site.url, "/login", host=site.host) != 200 for site in sites_of(lab)):
             return False
         time.sleep(0.5)
     return True
 
 
-SOLVERS: Mapping[str, Callable[[Lab], None]] = {"nothing": nothing, "restart-everything": restart_everything}
+SOLVERS: Mapping[str, Callable[[Lab], None]] = {"nothing": do_nothing, "restart-everything": restart_everything}

@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.scenario.catalog import scenario
+from lab.scenario.catalog import scenario_named
 from lab.scenario.scenario_file import Expect, Stack, Variant
 from lab.scenario.templates import fill_deep
-from lab.stack.break_steps import mend_by_hand
-from lab.stack.docker_command import labelled
-from lab.stack.fixer_command import Fixer, Told, input_words, inside, outside
+from lab.stack.break_steps import repair_by_hand
+from lab.stack.docker_command import labelled_ids
+from lab.stack.fixer_command import Fixer, FixerResult, fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
-from lab.stack.symptoms import shows_again
-from lab.trial.kept_failure import keep, unreal
+from lab.stack.symptoms import has_symptom_again
+from lab.trial.kept_failure import evidence_problems, save_failure
 from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
-from lab.trial.reference_solvers import cured_by_restarts
-from lab.verbs.check import check, check_restarted
+from lab.trial.reference_solvers import restart_cure_problems
+from lab.verbs.check import ask_oracle, check_restarted
 from lab.verbs.down import lab_down
-from lab.verbs.solve import REPAIR
+from lab.verbs.solve import REPAIR_OPTIONS
 from lab.verbs.up import lab_up
 
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
-SETTLED = 30.0      # a fault that was put back shows again within this
-WAITED = 75.0       # what heals by waiting is waited for a minute, and looked at before and after
+UNDO_SETTLE_SECONDS = 30.0      # a fault that was put back shows again within this
+HEAL_SECONDS = 75.0       # what heals by waiting is waited for a minute, and looked at before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,24 @@ class Case:
     variant: str
     stack: Stack
     seed: int
-    within: bool = False
+    inside: bool = False
     noise: int = 0
 
     @property
     def name(self) -> str:
         """Its name in reports and folders."""
-        return f"{self.scenario}/{self.variant} {self.stack} seed {self.seed}" + (" inside" if self.within else "") + (
+        return f"{self.scenario}/{self.variant} {self.stack} seed {self.seed}" + (" inside" if self.inside else "") + (
             f" noise {self.noise}" if self.noise else "")
 
     @property
-    def again(self) -> str:
+    def up_command(self) -> str:
         """The command that makes the same lab."""
         return f"lab up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}" + (
             f" --noise {self.noise}" if self.noise else "")
 
 
 @dataclass(slots=True)
-class Step:
+class TrialStep:
     """One thing that was tried, how long it took, and what was wrong with it."""
 
     name: str
@@ -66,7 +66,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class Result:
+class CaseResult:
     """All steps of a case, as far as it came; `kept` is the folder of a failure, `code` the state of the project.
 
     `wanted` is what must become of it: `repair`, `person` (it waits for one), `patience` (it heals by itself), `advice`
@@ -74,10 +74,10 @@ class Result:
     """
 
     case: Case
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TrialStep] = field(default_factory=list)
     wanted: str = "repair"
-    kept: str = ""
-    code: str = ""
+    failure_folder: str = ""
+    code_digest: str = ""
 
     @property
     def ok(self) -> bool:
@@ -95,7 +95,7 @@ class Result:
         return sum(step.seconds for step in self.steps)
 
 
-class Stop(Exception):
+class TrialStopped(Exception):
     """The trial ends here."""
 
 
@@ -108,20 +108,20 @@ class Trial:
     variant: Variant
     fixer: Fixer
     folder: Path
-    result: Result
+    result: CaseResult
     say: Callable[[str], None]
     restarts: bool = True
     asked: int = 0
 
     @contextmanager
-    def step(self, name: str, *, vital: bool = False) -> Iterator[Step]:
+    def step(self, name: str, *, vital: bool = False) -> Iterator[TrialStep]:
         """A named step; where it is vital and something is wrong with it, the trial stops."""
-        with _step(self.result, name, self.say) as step:
+        with _timed_step(self.result, name, self.say) as step:
             yield step
         if vital and step.problems:
-            raise Stop
+            raise TrialStopped
 
-    def ask(self, command: str, *words: str) -> Told:
+    def ask(self, command: str, *words: str) -> FixerResult:
         """Ask fixer, and keep the exchange."""
         told = self.fixer.ask(command, *words)
         self.asked += 1
@@ -138,8 +138,8 @@ class Trial:
 
 
 @contextmanager
-def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Step]:
-    step = Step(name)
+def _timed_step(result: CaseResult, name: str, say: Callable[[str], None]) -> Iterator[TrialStep]:
+    step = TrialStep(name)
     result.steps.append(step)
     say(name)
     start = time.monotonic()
@@ -149,14 +149,15 @@ def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Ste
         step.seconds = time.monotonic() - start
 
 
-def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None, *, restarts: bool = True) -> Result:
+def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None, *,
+             restarts: bool = True) -> CaseResult:
     """Run one case to its end, and take its lab away. `say` hears the name of each step as it begins; `folder` gets
     what fixer said, and where something was wrong everything to look into it. Whether restarting everything would have
     done is tried too, unless `restarts` is false: it takes as long as a repair."""
-    result = Result(case, wanted=_wanted(scenario(case.scenario).variant(case.variant).expect))
+    result = CaseResult(case, wanted=_expected_outcome(scenario_named(case.scenario).variant(case.variant).expect))
     lab: Lab | None = None
     try:
-        with _step(result, "up", say) as step:
+        with _timed_step(result, "up", say) as step:
             try:
                 risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None,
                                noise=case.noise)
@@ -164,24 +165,24 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
                 step.problems.append(error.message)
                 return result
         lab = risen.lab
-        fixer = inside(lab) if case.within else outside(lab, folder / "state")
-        _run(Trial(case, lab, risen.variant, fixer, folder, result, say, restarts))
-    except Stop:
+        fixer = fixer_inside(lab) if case.inside else fixer_outside(lab, folder / "state")
+        _run_trial(Trial(case, lab, risen.variant, fixer, folder, result, say, restarts))
+    except TrialStopped:
         pass
     except LabError as error:
         result.steps[-1].problems.append(f"the trial broke off: {error.message}")
     finally:
         if lab is not None:
             if result.problems:
-                keep(lab, folder)
-            with _step(result, "down", say) as step:
+                save_failure(lab, folder)
+            with _timed_step(result, "down", say) as step:
                 lab_down(lab.id)
-                if labelled("container", lab.id):
+                if labelled_ids("container", lab.id):
                     step.problems.append("containers are left")
     return result
 
 
-def _wanted(expect: Expect) -> str:
+def _expected_outcome(expect: Expect) -> str:
     repair = expect.repair
     if repair.risk == "none":
         return "nothing" if expect.cause is None else "advice"
@@ -190,41 +191,41 @@ def _wanted(expect: Expect) -> str:
     return "person" if repair.exit == 4 else "repair"
 
 
-def _run(trial: Trial) -> None:
+def _run_trial(trial: Trial) -> None:
     repair = trial.variant.expect.repair
     before = trial.files()
-    _diagnose(trial)
+    _try_diagnose(trial)
     if repair.risk == "none":
-        _stay_put(trial, before)
+        _try_healthy(trial, before)
         return
     if repair.heals_by_waiting:
-        _wait_it_out(trial, before)
+        _try_self_healing(trial, before)
         return
-    _withheld(trial, before)
-    _repair(trial, before)
+    _try_without_consent(trial, before)
+    _try_repair(trial, before)
     if repair.exit == 4:
-        _restart_in_vain(trial)
+        _try_restarts(trial)
         if trial.variant.by_hand_on(trial.lab.stack):
-            _by_hand(trial)
+            _try_by_hand(trial)
         return
     if repair.cleared_by_restart:
-        _undo(trial, before)
-        _repair(trial, before)
-        _last(trial)
+        _try_undo(trial, before)
+        _try_repair(trial, before)
+        _try_restart_and_repeat(trial)
     else:
-        _last(trial)
-        if _undo(trial, before):
-            _restart_in_vain(trial)
+        _try_restart_and_repeat(trial)
+        if _try_undo(trial, before):
+            _try_restarts(trial)
 
 
-def _diagnose(trial: Trial) -> None:
+def _try_diagnose(trial: Trial) -> None:
     """The right cause first, with evidence that is really there."""
     expect, repair = trial.variant.expect, trial.variant.expect.repair
     with trial.step("diagnose") as step:
         told = trial.ask("diagnose", "--json")
         findings = told.document.get("findings", [])
         well = repair.risk == "none"
-        _expect(step, told, 0 if well else 1)
+        _expect_exit(step, told, 0 if well else 1)
         verdict = told.document.get("verdict")
         if verdict not in (("healthy",) if well else ("broken", "degraded")):
             step.problems.append(f"verdict {verdict}")
@@ -240,111 +241,111 @@ def _diagnose(trial: Trial) -> None:
         allowed = {expect.cause, *expect.also}
         step.problems += [f"{found['cause']} besides" for found in guilty if found["cause"] not in allowed]
         if first:
-            step.problems += unreal(trial.lab, first["evidence"])
+            step.problems += evidence_problems(trial.lab, first["evidence"])
 
 
-def _expect(step: Step, told: Told, code: int) -> None:
+def _expect_exit(step: TrialStep, told: FixerResult, code: int) -> None:
     if told.code != code:
         said = (told.err.strip() or told.out.strip() or "nothing said").splitlines()[-1]
         step.problems.append(f"exit {told.code}, expected {code}: {said[:200]}")
 
 
-def _same(step: Step, before: Manifest, after: Manifest, when: str) -> None:
+def _expect_unchanged(step: TrialStep, before: Manifest, after: Manifest, when: str) -> None:
     step.problems += [f"{when}: {line}" for line in differences(before, after)[:10]]
 
 
-def _nothing_done(trial: Trial, step: Step, before: Manifest, told: Told, outcome: str) -> None:
+def _expect_nothing_done(trial: Trial, step: TrialStep, before: Manifest, told: FixerResult, outcome: str) -> None:
     document = told.document
     if document.get("outcome") != outcome:
         step.problems.append(f"outcome {document.get('outcome')}, expected {outcome}")
     if document.get("journal") is not None:
         step.problems.append(f"a journal was left: {document.get('journal')}")
-    _same(step, before, trial.files(), "changed")
+    _expect_unchanged(step, before, trial.files(), "changed")
 
 
-def _stay_put(trial: Trial, before: Manifest) -> None:
+def _try_healthy(trial: Trial, before: Manifest) -> None:
     """On a healthy stack, doing anything is the failure."""
     with trial.step("nothing to do") as step:
-        told = trial.ask("repair", *REPAIR, "--json")
-        _expect(step, told, 0)
-        _nothing_done(trial, step, before, told, "nothing-to-do")
-        step.problems += check(trial.lab).failing
+        told = trial.ask("repair", *REPAIR_OPTIONS, "--json")
+        _expect_exit(step, told, 0)
+        _expect_nothing_done(trial, step, before, told, "nothing-to-do")
+        step.problems += ask_oracle(trial.lab).failing
 
 
-def _wait_it_out(trial: Trial, before: Manifest) -> None:
+def _try_self_healing(trial: Trial, before: Manifest) -> None:
     """What heals by itself is waited for and left alone: nothing was made that could be undone or had to last."""
     with trial.step("repair") as step:
         told = trial.ask("repair", "--yes", "--json")
-        _expect(step, told, 0)
-        _nothing_done(trial, step, before, told, "nothing-to-do")
-        if told.seconds > WAITED:
+        _expect_exit(step, told, 0)
+        _expect_nothing_done(trial, step, before, told, "nothing-to-do")
+        if told.seconds > HEAL_SECONDS:
             step.problems.append(f"it took {told.seconds:.0f} s")
     with trial.step("well") as step:
-        step.problems += check(trial.lab).failing
-    _last(trial)
+        step.problems += ask_oracle(trial.lab).failing
+    _try_restart_and_repeat(trial)
 
 
-def _withheld(trial: Trial, before: Manifest) -> None:
+def _try_without_consent(trial: Trial, before: Manifest) -> None:
     """Without the flag or the input nothing changes, and the words name exactly what is missing."""
     repair = trial.variant.expect.repair
-    keys = [word.partition("=")[0] for word in input_words(trial.lab) if word != "--set"]
+    keys = [word.partition("=")[0] for word in input_options(trial.lab) if word != "--set"]
     tries: list[tuple[str, tuple[str, ...], list[str]]] = []
     if repair.risk == "disruptive" or keys:
         flag = ["--max-risk"] if repair.risk == "disruptive" else []
         tries.append(("plain", ("--yes",), flag + keys))
     if keys:
-        tries.append(("without input", REPAIR, keys))
+        tries.append(("without input", REPAIR_OPTIONS, keys))
     for name, words, named in tries:
         with trial.step(name) as step:
             told = trial.ask("repair", *words, "--json")
-            _expect(step, told, 4)
-            if not any(word in told.words for word in named):
+            _expect_exit(step, told, 4)
+            if not any(word in told.output for word in named):
                 step.problems.append(f"names neither of {', '.join(named)}")
             if trial.variant.expect.mends and told.document.get("journal"):
                 # of several faults the safe ones may be mended already: taken back, all is as it was
-                _expect(step, trial.ask("undo", "--json"), 0)
-                _same(step, before, trial.files(), "not as before")
+                _expect_exit(step, trial.ask("undo", "--json"), 0)
+                _expect_unchanged(step, before, trial.files(), "not as before")
             else:
-                _nothing_done(trial, step, before, told, "needs-input")
+                _expect_nothing_done(trial, step, before, told, "needs-input")
 
 
-def _repair(trial: Trial, before: Manifest) -> None:
+def _try_repair(trial: Trial, before: Manifest) -> None:
     expect = trial.variant.expect.repair
     with trial.step("repair", vital=True) as step:
-        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
-        _expect(step, told, expect.exit)
+        told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
+        _expect_exit(step, told, expect.exit)
         if expect.exit == 4:
-            _nothing_done(trial, step, before, told, "needs-input")
+            _expect_nothing_done(trial, step, before, told, "needs-input")
             return
         if told.document.get("outcome") != "repaired":
             step.problems.append(f"outcome {told.document.get('outcome')}")
-        _round_by_round(trial, step, told)
+        _check_rounds(trial, step, told)
     if expect.exit == 0:
         with trial.step("well") as step:
-            step.problems += check(trial.lab).failing
+            step.problems += ask_oracle(trial.lab).failing
 
 
-def _by_hand(trial: Trial) -> None:
+def _try_by_hand(trial: Trial) -> None:
     """What fixer has named is mended by a person; whatever is left to do then is the next repair's."""
     with trial.step("by hand", vital=True) as step:
         told = trial.ask("diagnose")
         steps = fill_deep([dict(one) for one in trial.variant.by_hand_on(trial.lab.stack)], trial.lab.params, "by_hand")
         assert isinstance(steps, list)
         edited = [str(one["edit"]) for one in steps if isinstance(one, dict) and "edit" in one]
-        said = "".join(told.words.split())       # a long path is broken into two lines
+        said = "".join(told.output.split())       # a long path is broken into two lines
         step.problems += [f"{path} has to be mended, and was not named" for path in edited
                           if posixpath.basename(path) not in said]
-        mend_by_hand(trial.lab, trial.variant)
+        repair_by_hand(trial.lab, trial.variant)
     with trial.step("after it", vital=True) as step:
-        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
-        _expect(step, told, 0)
-        step.problems += check(trial.lab).failing
-        if shows_again(trial.lab, trial.variant):
+        told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
+        _expect_exit(step, told, 0)
+        step.problems += ask_oracle(trial.lab).failing
+        if has_symptom_again(trial.lab, trial.variant):
             step.problems.append("nginx goes on to log what it did before")
-    _last(trial)
+    _try_restart_and_repeat(trial)
 
 
-def _round_by_round(trial: Trial, step: Step, told: Told) -> None:
+def _check_rounds(trial: Trial, step: TrialStep, told: FixerResult) -> None:
     """Of several faults each is mended in a round of its own, and one run of the journal holds them all."""
     mends = trial.variant.expect.mends
     if not mends or step.problems:
@@ -357,41 +358,42 @@ def _round_by_round(trial: Trial, step: Step, told: Told) -> None:
         step.problems.append(f"the journal does not hold every round: {run['state']}, {run['steps']}")
 
 
-def _last(trial: Trial) -> None:
+def _try_restart_and_repeat(trial: Trial) -> None:
     """A repair outlives a restart, and is not made twice."""
     with trial.step("restart") as step:
         trial.lab.restart()
         step.problems += check_restarted(trial.lab).failing
     with trial.step("again") as step:
         before = trial.files()
-        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
-        if told.code == 3 and check(trial.lab).well:      # a slow moment, which it said could not be judged: once more
-            told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
-        _expect(step, told, 0)
-        _nothing_done(trial, step, before, told, "nothing-to-do")
+        told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
+        # a slow moment, which it said could not be judged: once more
+        if told.code == 3 and ask_oracle(trial.lab).is_well:
+            told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
+        _expect_exit(step, told, 0)
+        _expect_nothing_done(trial, step, before, told, "nothing-to-do")
 
 
-def _undo(trial: Trial, before: Manifest) -> bool:
+def _try_undo(trial: Trial, before: Manifest) -> bool:
     """Every file as before, and the whole fault is back (True); except where it was, or had in it, what cannot be put
     back: a process that was made to end."""
     with trial.step("undo", vital=True) as step:
         told = trial.ask("undo", "--json")
-        _expect(step, told, 0)
-        _same(step, before, trial.files(), "not as before")
+        _expect_exit(step, told, 0)
+        _expect_unchanged(step, before, trial.files(), "not as before")
     with trial.step("broken again") as step:
-        until = time.monotonic() + SETTLED
-        well = check(trial.lab).well
+        until = time.monotonic() + UNDO_SETTLE_SECONDS
+        well = ask_oracle(trial.lab).is_well
         while well and not told.document.get("irreversible") and time.monotonic() < until:
             time.sleep(0.5)
-            well = check(trial.lab).well
+            well = ask_oracle(trial.lab).is_well
         if well and not told.document.get("irreversible"):
             step.problems.append("the oracle finds it well, as if nothing had been undone")
     return not well and not told.document.get("irreversible")
 
 
-def _restart_in_vain(trial: Trial) -> None:
+def _try_restarts(trial: Trial) -> None:
     """What people do first cures only what the scenario says that it cures."""
     helps = trial.variant.expect.repair.restart_on(trial.lab.stack)
-    if trial.restarts and helps != "cures" and not trial.case.within:       # inside it is no other lab
+    if trial.restarts and helps != "cures" and not trial.case.inside:       # inside it is no other lab
         with trial.step("restart everything") as step:
-            step.problems += cured_by_restarts(trial.lab, trial.variant, hides=helps == "hides")
+            step.problems += restart_cure_problems(trial.lab, trial.variant, hides=helps == "hides")

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # What Docker writes itself at every start, and what systemd and Python keep beside the files.
-NOT_OURS = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/etc/.updated", "/etc/machine-id"}
-NOT_OURS_NAMES = {"__pycache__"}
+IGNORED_PATHS = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/etc/.updated", "/etc/machine-id"}
+IGNORED_NAMES = {"__pycache__"}
 
 Entry = tuple[int, int, int, str]  # kind and permission bits, uid, gid, digest of the bytes or target of a link
 
 
-def look(path: Path) -> Entry:
+def read_entry(path: Path) -> Entry:
     """One path as it is."""
     seen = path.lstat()
     content = ""
@@ -26,19 +26,19 @@ def look(path: Path) -> Entry:
     return seen.st_mode, seen.st_uid, seen.st_gid, content
 
 
-def walk(roots: Iterable[str]) -> dict[str, Entry]:
+def walk_roots(roots: Iterable[str]) -> dict[str, Entry]:
     """Everything under the roots that are there, the roots too."""
     found: dict[str, Entry] = {}
     for root in roots:
         if not Path(root).exists():
             continue
-        found[root] = look(Path(root))
+        found[root] = read_entry(Path(root))
         for folder, folders, files in os.walk(root):
-            folders[:] = [name for name in folders if name not in NOT_OURS_NAMES]
+            folders[:] = [name for name in folders if name not in IGNORED_NAMES]
             paths = [str(Path(folder) / name) for name in [*folders, *files]]
-            found |= {path: look(Path(path)) for path in paths if path not in NOT_OURS}
+            found |= {path: read_entry(Path(path)) for path in paths if path not in IGNORED_PATHS}
     return found
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(walk(sys.argv[1:])))
+    sys.stdout.write(json.dumps(walk_roots(sys.argv[1:])))

@@ -10,19 +10,19 @@ from lab.stack.running_lab import Lab
 from lab.stack.visitors import load_of
 from lab.verbs.up import sites_of
 
-CROWD = 40.0      # seconds: several of the time limits that are drawn
+CROWD_SECONDS = 40.0      # seconds: several of the time limits that are drawn
 
 
-def check(lab: Lab) -> Verdict:
+def ask_oracle(lab: Lab) -> Verdict:
     """Ask the oracle; changes nothing."""
     pairs = [(site, baseline_from_json(lab.record.baseline[site.host])) for site in sites_of(lab)]
     return ask(pairs, load_of(lab))
 
 
-def check_after_restart(lab: Lab) -> tuple[Verdict, bool]:
+def restart_and_check(lab: Lab) -> tuple[Verdict, bool]:
     """Ask, restart, ask again; while broken nothing is restarted: (verdict, False)."""
-    now = check(lab)
-    if not now.well:
+    now = ask_oracle(lab)
+    if not now.is_well:
         return now, False
     lab.restart()
     return check_restarted(lab), True
@@ -31,15 +31,15 @@ def check_after_restart(lab: Lab) -> tuple[Verdict, bool]:
 def check_restarted(lab: Lab) -> Verdict:
     """Ask after a restart. Where visitors wait at the door, all of them come at once, to the first worker that is up:
     who is let down by that is let down by the restart. The crowd is given some time to spread, and asked twice then."""
-    until = time.monotonic() + CROWD
-    verdict = check(lab)
-    if verdict.well or load_of(lab) is None:
+    until = time.monotonic() + CROWD_SECONDS
+    verdict = ask_oracle(lab)
+    if verdict.is_well or load_of(lab) is None:
         return verdict
     while time.monotonic() < until:
         time.sleep(1.0)
-        verdict = check(lab)
-        if verdict.well:
-            return check(lab)
+        verdict = ask_oracle(lab)
+        if verdict.is_well:
+            return ask_oracle(lab)
     return verdict
 
 
@@ -48,16 +48,16 @@ def check_restarted(lab: Lab) -> Verdict:
 
 def check_lab(lab: Lab, *, after_restart: bool, as_json: bool) -> tuple[str, int]:
     """The oracle's words on a lab, and the exit code: 0 well, 1 broken."""
-    verdict, restarted = check_after_restart(lab) if after_restart else (check(lab), False)
+    verdict, restarted = restart_and_check(lab) if after_restart else (ask_oracle(lab), False)
     if as_json:
-        return json.dumps({"id": lab.id, "restarted": restarted, **verdict.to_json()}, indent=2), 1 - verdict.well
-    return verdict_text(verdict, restarted=restarted, wanted_restart=after_restart), 1 - verdict.well
+        return json.dumps({"id": lab.id, "restarted": restarted, **verdict.to_json()}, indent=2), 1 - verdict.is_well
+    return verdict_text(verdict, restarted=restarted, wanted_restart=after_restart), 1 - verdict.is_well
 
 
 def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> str:
     """For people: well, or what exactly still fails."""
     lines = []
-    if verdict.well:
+    if verdict.is_well:
         lines.append("✔ well" + (", also after a restart" if restarted else ""))
         lines += [f"  {check.name}" for check in verdict.checks]
     else:

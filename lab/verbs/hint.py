@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.scenario.catalog import scenario
+from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill
 from lab.stack import lab_records
 from lab.stack.running_lab import Lab
@@ -10,9 +10,9 @@ from lab.stack.running_lab import Lab
 
 def next_hint(lab: Lab) -> str:
     """The next hint; when all were given, the last one again."""
-    variant = scenario(lab.record.scenario).variant(lab.record.variant)
+    variant = scenario_named(lab.record.scenario).variant(lab.record.variant)
     number = min(lab.record.hints_given, len(variant.hints) - 1)
     lab.record.hints_given = number + 1
-    lab_records.save(lab.record)
+    lab_records.save_record(lab.record)
     text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]")
     return f"hint {number + 1} of {len(variant.hints)}: {text}"

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.paths import further_scenarios, scenarios_root
+from lab.paths import extra_scenarios_root, scenarios_root
 
-FIRST = '''title = "what is wrong, in a sentence"
+TEMPLATE = '''title = "what is wrong, in a sentence"
 story = "What users report. Never the cause."
 family = "backend not running"
 difficulty = 2
@@ -36,9 +36,9 @@ def new_scenario(name: str) -> Path:
     """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; an existing one is never touched."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"{name!r} is no name for a scenario", "small letters, digits and dashes: late-start")
-    path = (further_scenarios() or scenarios_root()) / name / "scenario.toml"
+    path = (extra_scenarios_root() or scenarios_root()) / name / "scenario.toml"
     if path.exists():
         raise UsageError(f"{path} is already there")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(FIRST.replace("NAME", name).replace("VARIANT", name), encoding="utf-8")
+    path.write_text(TEMPLATE.replace("NAME", name).replace("VARIANT", name), encoding="utf-8")
     return path

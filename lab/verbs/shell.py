@@ -11,7 +11,7 @@ from lab.stack.running_lab import Lab
 
 ROLES: tuple[Role, ...] = ("web", "backend", "second")
 # What a part of the machine writes beside the journal: nginx; a program of supervisord's, an init script's or nohup's.
-_FILES: Mapping[Role, tuple[str, ...]] = {
+_LOG_FILES: Mapping[Role, tuple[str, ...]] = {
     "web": ("/var/log/nginx/*.log",),
     "backend": ("/var/log/supervisor/*.log", "/var/log/{unit}.log", "/tmp/{word}.log"),  # noqa: S108  in the machine
 }
@@ -31,7 +31,7 @@ def logs_argv(lab: Lab, part: str, *, follow: bool) -> list[str]:
                      *(["-f"] if follow else [])]
         return words if part else all_parts
     role = _role(lab, part) if part else None
-    files = [path for one in ([role] if role else ROLES) for path in _FILES.get(one, ())]
+    files = [path for one in ([role] if role else ROLES) for path in _LOG_FILES.get(one, ())]
     units = ["-u", lab.unit(role)] if role else []
     again = ["-F", "-f"] if follow else ["", "-q"]
     globs = " ".join(files).format(unit=lab.unit("backend"), word=lab.params["word"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 
-from lab.scenario.catalog import aliases, scenarios
+from lab.scenario.catalog import aliases, all_scenarios
 from lab.scenario.scenario_file import Scenario, Variant
 
 
@@ -16,7 +16,7 @@ def list_json() -> str:
          "stacks": list(found.stacks), "why_not": dict(found.why_not),
          "variants": [{"name": one.name, "title": one.title, "stacks": list(one.stacks), "why_not": dict(one.why_not),
                        "cause": one.expect.cause, "variant": one.expect.variant} for one in found.variants]}
-        for found in scenarios().values()
+        for found in all_scenarios().values()
     ]
     return json.dumps({"scenarios": entries, "aliases": {word: list(names) for word, names in aliases().items()}},
                       indent=2)
@@ -25,7 +25,7 @@ def list_json() -> str:
 def list_text() -> str:
     """`lab list`: one line a scenario, easiest first."""
     rows = [("SCENARIO", "DIFFICULTY", "STACKS", "FAMILY")]
-    for found in sorted(scenarios().values(), key=lambda found: (found.difficulty, found.name)):
+    for found in sorted(all_scenarios().values(), key=lambda found: (found.difficulty, found.name)):
         rows.append((found.name, str(found.difficulty), ", ".join(found.stacks), found.family))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(row[n].ljust(widths[n]) for n in range(3)), row[3]]) for row in rows]

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.http_get import get
+from lab.http_get import get_status
 from lab.stack import lab_records
-from lab.stack.docker_command import docker, labelled
-from lab.stack.find_lab import all_ids
+from lab.stack.docker_command import docker, labelled_ids
+from lab.stack.find_lab import all_lab_ids
 from lab.stack.running_lab import Lab
 
 
-def status() -> list[dict[str, Any]]:
+def collect_statuses() -> list[dict[str, Any]]:
     """Every lab that is up, with what its page answers now."""
     entries: list[dict[str, Any]] = []
-    kept = {record.id: record for record in lab_records.every()}
-    for lab_id in all_ids():
+    kept = {record.id: record for record in lab_records.all_records()}
+    for lab_id in all_lab_ids():
         states = [
             docker("inspect", "-f", "{{.State.Status}}", container, check=False).text
-            for container in labelled("container", lab_id)
+            for container in labelled_ids("container", lab_id)
         ]
         entry: dict[str, Any] = {"id": lab_id, "containers": len(states), "running": states.count("running")}
         if lab_id in kept:
             lab = Lab(kept[lab_id])
-            answer = get(lab.url, "/login", host=lab.visit_name, timeout=3.0)
+            answer = get_status(lab.url, "/login", host=lab.visit_name, timeout=3.0)
             entry |= {"asked": lab.record.asked, "stack": lab.stack, "seed": lab.record.seed, "url": lab.url,
                       "target": lab.target, "answer": answer, "ready": lab.record.ready}
         entries.append(entry)

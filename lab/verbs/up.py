@@ -8,36 +8,36 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lab.errors import NotBroken, UsageError
-from lab.http_get import get
+from lab.errors import UnexpectedState, UsageError
+from lab.http_get import get_status
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
-from lab.scenario.catalog import Choice, choose, scenario, source_beside
+from lab.scenario.catalog import Choice, choose, extra_folder_of, scenario_named
 from lab.scenario.draw import draw
-from lab.scenario.noise import scan
-from lab.scenario.render import complete, load_sql, render
+from lab.scenario.noise import send_scan
+from lab.scenario.render import complete_parameters, database_sql, render
 from lab.scenario.scenario_file import Stack, Variant
 from lab.stack import images, lab_records, service_control
-from lab.stack.break_steps import DRAWN, break_lab
+from lab.stack.break_steps import DRAWN_KEY, break_lab
 from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.disk import fill_machine, write_folder
-from lab.stack.docker_command import docker, labs_running, require_docker
-from lab.stack.lab_records import Record
-from lab.stack.running_lab import Lab, wait_booted, wait_for
-from lab.stack.symptoms import Seen, filled, log_in, wait_until_seen
+from lab.stack.docker_command import docker, existing_lab_ids, require_docker
+from lab.stack.lab_records import LabRecord
+from lab.stack.running_lab import Lab, wait_for, wait_until_booted
+from lab.stack.symptoms import StatusCounts, log_in, symptom_of, wait_for_symptom
 from lab.stack.visitors import start_visitors
 from lab.verbs.down import lab_down
 
-Say = Callable[[str], None]
-AGE = 3 * 86400.0       # files of the machine are some days old: a deployment is not made in the moment of a fault
+ProgressCallback = Callable[[str], None]
+FILE_AGE = 3 * 86400.0       # files of the machine are some days old: a deployment is not made in the moment of a fault
 
 
 @dataclass(frozen=True, slots=True)
-class Risen:
+class StartedLab:
     """A lab that came up and broke: what was seen, and how long the parts took."""
 
     lab: Lab
     variant: Variant
-    seen: Seen
+    seen: StatusCounts
 
 
 def sites_of(lab: Lab) -> tuple[Site, ...]:
@@ -50,25 +50,26 @@ def sites_of(lab: Lab) -> tuple[Site, ...]:
     return tuple(sites)
 
 
-def lab_up(word: str, stack: Stack | None, seed: int, say: Say, *, chosen_seed: bool = True, noise: int = 0) -> Risen:
+def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, chosen_seed: bool = True,
+           noise: int = 0) -> StartedLab:
     """A new lab, broken as its scenario says. Whatever ends it early, nothing is left behind."""
     choice = choose(word, stack, seed)
     require_docker()
-    _refuse_twin(word, choice, stack, seed, chosen_seed)
+    _refuse_duplicate(word, choice, stack, seed, chosen_seed)
     tags = images.ensure(say)
     say("✔ images ready")
-    lab = _prepare(word, choice, seed, tags, chosen_seed=chosen_seed, noise=noise)
-    return Risen(lab, choice.variant, _start(lab, choice.variant, say))
+    lab = _draw_and_record(word, choice, seed, tags, chosen_seed=chosen_seed, noise=noise)
+    return StartedLab(lab, choice.variant, _start_and_break(lab, choice.variant, say))
 
 
-def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
+def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
     """The same lab twice is a mistake; another stack or a chosen seed makes it another lab."""
-    def is_same(found: Record) -> bool:
+    def is_same(found: LabRecord) -> bool:
         same_seed = found.seed == seed if chosen_seed else not found.chosen_seed
         return found.asked == word and same_seed and (stack is None or found.stack == choice.stack) and found.ready
 
-    twins = [found for found in lab_records.every() if is_same(found)]
-    running = labs_running() if twins else ()
+    twins = [found for found in lab_records.all_records() if is_same(found)]
+    running = existing_lab_ids() if twins else ()
     for found in twins:
         if found.id in running:
             raise UsageError(
@@ -77,53 +78,53 @@ def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chos
             )
 
 
-def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, chosen_seed: bool,
+def _draw_and_record(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, chosen_seed: bool,
              noise: int) -> Lab:
     """Draw, and remember what was drawn; nothing is started yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
     drawn = with_certificate(drawn, tags["machine"])
     lab_id = lab_records.new_id(str(drawn["word"]))
-    kept = Record(
+    kept = LabRecord(
         id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
-        seed=seed, parameters=complete(drawn, choice.stack, lab_id, tags), chosen_seed=chosen_seed,
-        started=time.time(), noise=noise, extra={DRAWN: drawn}, beside=source_beside(choice.scenario.name),
+        seed=seed, parameters=complete_parameters(drawn, choice.stack, lab_id, tags), chosen_seed=chosen_seed,
+        started=time.time(), noise=noise, extra={DRAWN_KEY: drawn}, beside=extra_folder_of(choice.scenario.name),
     )
-    lab_records.save(kept)
+    lab_records.save_record(kept)
     return Lab(kept)
 
 
-def raise_healthy(lab: Lab) -> None:
+def start_healthy(lab: Lab) -> None:
     """Render, start, wait until every site answers, and keep the healthy baseline."""
     rendering = render(lab.params, lab.stack)
     write_folder(lab.folder, [entry for entry in rendering.files.values() if not entry.path.startswith("/")])
     if lab.stack == "host":
         lab.compose("create", "--pull", "never")
         on_disk = [entry for entry in rendering.files.values() if entry.path.startswith("/")]
-        fill_machine(lab.container(), [*on_disk, *rendering.fresh.values()], time.time() - AGE)
+        fill_machine(lab.container(), [*on_disk, *rendering.initial.values()], time.time() - FILE_AGE)
         lab.compose("start")
-        wait_booted(lab)
+        wait_until_booted(lab)
         if lab.params["manager"] == "nohup":
             service_control.start(lab, "backend")      # nothing else does
         if lab.params["database"]:
-            _load_records(lab)
+            _load_database(lab)
     else:
         came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
         if came.code != 0:
-            raise NotBroken(f"{lab.id} did not come up: {came.complaint}\n{lab.story_of_trouble()}")
+            raise UnexpectedState(f"{lab.id} did not come up: {came.error_line}\n{lab.failure_text()}")
         if lab.params["noise_job"]:
-            _run_job(lab)
+            _run_nightly_job(lab)
     sites = sites_of(lab)
     for site in sites:
-        wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 60.0,  # type: ignore[misc]
+        wait_for(lambda site=site: get_status(site.url, "/login", host=site.host) == 200, 60.0,  # type: ignore[misc]
                  f"{lab.id}: {site.name} does not answer", lab)
     try:
         lab.record.baseline = {site.host: baseline_to_json(record(site)) for site in sites}
     except NotHealthy as error:
-        raise NotBroken(f"{lab.id} is not healthy before the break: {error}\n{lab.story_of_trouble()}") from error
-    lab_records.save(lab.record)
+        raise UnexpectedState(f"{lab.id} is not healthy before the break: {error}\n{lab.failure_text()}") from error
+    lab_records.save_record(lab.record)
 
 
-def _run_job(lab: Lab) -> None:
+def _run_nightly_job(lab: Lab) -> None:
     """The nightly job has had its night: it ran once, and failed."""
     job = str(lab.params["noise_job_name"])
     lab.compose("--profile", "nightly", "up", "-d", "--no-deps", "--pull", "never", job)
@@ -132,34 +133,34 @@ def _run_job(lab: Lab) -> None:
              f"{lab.id}: {job} did not end", lab)
 
 
-def _load_records(lab: Lab) -> None:
+def _load_database(lab: Lab) -> None:
     """A new machine's database is empty: the application could not start before this."""
     psql = ["runuser", "-u", "postgres", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1"]
     wait_for(lambda: lab.run_in("web", [*psql, "-c", "SELECT 1"], check=False).code == 0, 60.0,
              f"{lab.id}: PostgreSQL does not answer", lab)
-    lab.run_in("web", psql, stdin=load_sql(lab.params))
+    lab.run_in("web", psql, stdin=database_sql(lab.params))
     lab.run_in("web", ["systemctl", "reset-failed", lab.unit("backend")], check=False)
     lab.run_in("web", ["systemctl", "restart", lab.unit("backend")])
 
 
-def break_and_wait(lab: Lab, variant: Variant) -> Seen:
+def break_and_wait(lab: Lab, variant: Variant) -> StatusCounts:
     """Break a healthy lab and wait until the failure is there."""
     cookie = log_in(lab)
     start_visitors(lab)
     noisy = bool(lab.params["noise_scan"])
     if noisy:
-        scan(lab.url, lab.params)
-    mark = lab.log_mark()
+        send_scan(lab.url, lab.params)
+    mark = lab.log_position()
     break_lab(lab, variant)
     if noisy:
-        scan(lab.url, lab.params)
-    seen = wait_until_seen(lab, filled(lab, variant), mark, cookie)
+        send_scan(lab.url, lab.params)
+    seen = wait_for_symptom(lab, symptom_of(lab, variant), mark, cookie)
     lab.record.ready = True
-    lab_records.save(lab.record)
+    lab_records.save_record(lab.record)
     return seen
 
 
-def _clear_away(lab_id: str) -> None:
+def _remove_interrupted_lab(lab_id: str) -> None:
     """After an interrupted start: nothing interrupts this again."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -168,39 +169,39 @@ def _clear_away(lab_id: str) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-def lab_reset(lab: Lab, variant: Variant, say: Say) -> tuple[Lab, Seen]:
+def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, StatusCounts]:
     """Broken again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
     tags = images.ensure(say)
-    drawn = with_own_ports(draw(scenario(old.scenario), variant, lab.stack, old.seed, old.noise))
+    drawn = with_own_ports(draw(scenario_named(old.scenario), variant, lab.stack, old.seed, old.noise))
     drawn = with_certificate(drawn, tags["machine"])
-    fresh = Record(
+    fresh = LabRecord(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
-        parameters=complete(drawn, lab.stack, lab.id, tags), chosen_seed=old.chosen_seed,
-        started=time.time(), noise=old.noise, extra={DRAWN: drawn}, beside=old.beside,
+        parameters=complete_parameters(drawn, lab.stack, lab.id, tags), chosen_seed=old.chosen_seed,
+        started=time.time(), noise=old.noise, extra={DRAWN_KEY: drawn}, beside=old.beside,
     )
     lab_down(lab.id)
-    lab_records.save(fresh)
+    lab_records.save_record(fresh)
     again = Lab(fresh)
-    return again, _start(again, variant, say)
+    return again, _start_and_break(again, variant, say)
 
 
-def _start(lab: Lab, variant: Variant, say: Say) -> Seen:
+def _start_and_break(lab: Lab, variant: Variant, say: ProgressCallback) -> StatusCounts:
     """Up, well, then broken; whatever ends it early, nothing is left behind."""
     try:
         start = time.monotonic()
-        raise_healthy(lab)
+        start_healthy(lab)
         say(f"✔ stack up in {time.monotonic() - start:.1f} s")
         seen = break_and_wait(lab, variant)
     except BaseException:
         say(f"removing {lab.id}")
-        _clear_away(lab.id)
+        _remove_interrupted_lab(lab.id)
         raise
-    say(f"✔ {'broken' if variant.expect.cause else 'as promised'}: {seen.words}")
+    say(f"✔ {'broken' if variant.expect.cause else 'as promised'}: {seen.text}")
     return seen
 
 
-def risen_text(risen: Risen) -> str:
+def started_text(risen: StartedLab) -> str:
     """What is said when a lab is up."""
     lab, story = risen.lab, risen.variant.story
     head = f'Lab {lab.id}: "{" ".join(story.split())}"'

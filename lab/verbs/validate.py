@@ -8,23 +8,23 @@ from collections.abc import Iterator
 from lab.errors import LabError
 from lab.scenario import catalog
 from lab.scenario.draw import draw
-from lab.scenario.render import complete, render
-from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, problems_of, read_toml, scenario_from
+from lab.scenario.render import complete_parameters, render
+from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, parse_scenario, problems_of, read_toml
 from lab.scenario.templates import Parameters, fill_deep
 from lab.stack.break_steps import STEPS
-from lab.stack.images import NAMES
+from lab.stack.images import IMAGE_NAMES
 
 SEEDS = range(3)
-_IMAGES = {name: name for name in NAMES}
+_IMAGES = {name: name for name in IMAGE_NAMES}
 
 
-def problems() -> Iterator[tuple[str, str]]:
+def find_problems() -> Iterator[tuple[str, str]]:
     """(scenario, problem) for every mistake that can be found without Docker."""
-    for name, folder in catalog.folders().items():
+    for name, folder in catalog.scenario_folders().items():
         path = folder / "scenario.toml"
         try:
             data = read_toml(path)
-            found = problems_of(data, path) or list(_problems_of(scenario_from(folder, data)))
+            found = problems_of(data, path) or list(_find_render_problems(parse_scenario(folder, data)))
         except LabError as error:
             found = [error.message]
         for problem in found:
@@ -35,19 +35,19 @@ def problems() -> Iterator[tuple[str, str]]:
         yield "aliases", error.message
 
 
-def _problems_of(scenario: Scenario) -> Iterator[str]:
+def _find_render_problems(scenario: Scenario) -> Iterator[str]:
     """What shows only when a variant is drawn and rendered."""
     for variant in scenario.variants:
         for stack in variant.stacks:
             for seed in SEEDS:
                 try:
-                    _try(scenario, variant, stack, seed)
+                    _check_variant(scenario, variant, stack, seed)
                 except (LabError, re.error) as error:
                     yield str(error)
                     break
 
 
-def _try_step(step: Table, full: Parameters, at: str) -> None:
+def _check_step(step: Table, full: Parameters, at: str) -> None:
     filled = fill_deep(dict(step), full, at)
     assert isinstance(filled, dict)
     if not STEPS.keys() & filled.keys():
@@ -60,14 +60,15 @@ def _try_step(step: Table, full: Parameters, at: str) -> None:
         raise LabError(f"{at}.when: no parameter is called {when!r}")
 
 
-def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
-    full: Parameters = complete(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000", _IMAGES)
+def _check_variant(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
+    full: Parameters = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000",
+                                           _IMAGES)
     render(full, stack)
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
     for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack)),
                         ("again", variant.again_on(stack))):
         for number, step in enumerate(steps):
-            _try_step(step, full, f"{where}.{part}[{number}]")
+            _check_step(step, full, f"{where}.{part}[{number}]")
     symptom = fill_deep(dict(variant.symptom_on(stack)), full, f"{where}.symptom")
     assert isinstance(symptom, dict)
     re.compile(str(symptom.get("log", "")))

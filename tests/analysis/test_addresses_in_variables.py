@@ -15,13 +15,13 @@ from tests.causes.snapshot_builders import (
     REFUSED,
     SITE,
     Scene,
-    failed,
+    failed_service,
     finding_of,
     listener,
-    log,
+    log_lines,
     roots,
     service,
-    stopped,
+    stopped_service,
 )
 
 ADDRESSES = ("127.0.0.1:8000", "127.0.0.1:8001")
@@ -42,7 +42,7 @@ def mapped(second: Service | None, *events: ErrorEvent, groups: tuple[str, str] 
     if second is not None:
         scene.with_service(second)
     scene.events += events
-    scene.endpoint(1, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), holder=None)
+    scene.endpoint(1, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
     made = scene.snapshot()
     servers = tuple(
         UpstreamServer(text, text, 0, None, Span(SITE, *spot), group=group)
@@ -57,13 +57,13 @@ GROUPS = [("", ""), ("a_pool", "b_pool")]
 
 @pytest.mark.parametrize("groups", GROUPS)
 def test_visitors_who_were_refused_just_now_make_it_degraded(groups: tuple[str, str]) -> None:
-    diagnosis = diagnose(mapped(stopped("two.service", 8001), refused(8001), groups=groups))
+    diagnosis = diagnose(mapped(stopped_service("two.service", 8001), refused(8001), groups=groups))
     assert (diagnosis.verdict, roots(diagnosis)) == ("degraded", ["backend-down"])
     assert diagnosis.health[0].reason == "answers 200, but 1 of 2 places that http://$pool may lead to is down"
 
 
 def test_a_service_that_failed_makes_it_degraded() -> None:
-    crashed = failed("two.service", 8001, log=log("RuntimeError: SHOP_TOKEN is not set"))
+    crashed = failed_service("two.service", 8001, log=log_lines("RuntimeError: SHOP_TOKEN is not set"))
     diagnosis = diagnose(mapped(crashed, groups=("a_pool", "b_pool")))
     assert diagnosis.verdict == "degraded" and roots(diagnosis)[0] == "crash-missing-env"
 
@@ -71,7 +71,7 @@ def test_a_service_that_failed_makes_it_degraded() -> None:
 @pytest.mark.parametrize("groups", GROUPS)
 @pytest.mark.parametrize("events", [(), (refused(8000),), (replace(refused(8001), at=NOW - 5000),)])
 def test_one_that_nobody_was_led_to_is_advice(groups: tuple[str, str], events: tuple[ErrorEvent, ...]) -> None:
-    diagnosis = diagnose(mapped(stopped("two.service", 8001), *events, groups=groups))
+    diagnosis = diagnose(mapped(stopped_service("two.service", 8001), *events, groups=groups))
     assert diagnosis.verdict == "healthy" and not roots(diagnosis)
     assert "requests for it fail" in finding_of(diagnosis, "backend-down").summary
 

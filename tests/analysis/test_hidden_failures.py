@@ -11,7 +11,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Span, StaticLocation
 from fixer.model.snapshot import ErrorEvent
-from tests.causes.snapshot_builders import GOOD, NOW, SITE, SLOW, Scene, healthy, listener, probe, roots, service
+from tests.causes.snapshot_builders import GOOD, NOW, SITE, SLOW, Scene, healthy_scene, listener, probe, roots, service
 
 PAGE = "error_page 502 504 =200 /sorry.html, /etc/nginx/sites-enabled/shop:9"
 SORRY = probe(200, body="sorry")
@@ -68,7 +68,7 @@ def test_a_page_that_may_well_be_the_applications_is_left_alone(scene: Scene) ->
 
 
 def test_a_maintenance_that_answers_on_purpose_is_left_alone() -> None:
-    scene = healthy().answers(probe(502, body="<center>nginx</center>"))
+    scene = healthy_scene().answers(probe(502, body="<center>nginx</center>"))
     scene.route[0] = {"masked_by": PAGE}
     scene.statics = (StaticLocation(0, "/", 502, Span(SITE, 4, 0, 0)),)
     assert diagnose(scene.snapshot()).verdict == "healthy"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known
-from tests.causes.snapshot_builders import Scene, healthy, listener, probe, roots, service, stopped
+from tests.causes.snapshot_builders import Scene, healthy_scene, listener, probe, roots, service, stopped_service
 
 PAGE = probe(500, body="<center><h1>500 Internal Server Error</h1></center><hr><center>nginx/1.26.3</center>")
 
@@ -27,7 +27,7 @@ def scene() -> Scene:
 
 
 def test_what_does_not_run_there_is_named_for_both_and_started() -> None:
-    found = guarded(scene().with_service(stopped("gate.service", 8600))).findings[0]
+    found = guarded(scene().with_service(stopped_service("gate.service", 8600))).findings[0]
     assert (found.cause, found.service, found.repairs[0].risk) == ("backend-down", "gate.service", "safe")
     assert len(found.routes) == 2 and "/_gate" in found.detail[0]
 
@@ -44,12 +44,12 @@ def test_a_login_that_answers_blames_nobody() -> None:
     made = Scene("127.0.0.1:8000", "127.0.0.1:8600").with_service(service(port=8000), listener(8000, 200))
     made.with_service(service("gate.service", 8600, 300), listener(8600, 300)).answers(route=1)
     assert guarded(made).verdict == "healthy"
-    assert healthy().snapshot().routes[0].route.asked_first is False
+    assert healthy_scene().snapshot().routes[0].route.asked_first is False
 
 
 def redirected(upstream: str, more: str = "", *, included: bool = False) -> Diagnosis:
     """Route 0 answers; route 1 is where its answers send visitors to (`X-Accel-Redirect`), and nobody is there."""
-    made = scene().answers(probe(200)).with_service(stopped("store.service", 8600))
+    made = scene().answers(probe(200)).with_service(stopped_service("store.service", 8600))
     made.events = [replace(event, upstream=upstream, raw=event.raw + more) for event in made.events]
     made.route[1] = {"location": "/kept/", "path": None, "internal": True, "included": included}
     return diagnose(made.snapshot())

@@ -10,7 +10,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.plan import ReloadNginx
 from fixer.model.snapshot import ErrorEvent, RouteFacts
-from tests.causes.snapshot_builders import NGINX_PID, NOW, Scene, moved, roots
+from tests.causes.snapshot_builders import NGINX_PID, NOW, Scene, roots, wrong_port_scene
 
 LOCATIONS = ["/", "/api", "/api/v1/", "= /exact", "^~ /img", "~ \\.php$", "@app", "/a b"]
 NAMES: list[tuple[str, ...]] = [("_",), (), ("",), ("a.example",), ("a.example", "b.example"), ("_", "a.example")]
@@ -48,7 +48,7 @@ def test_looked_up_as_compared_one_by_one() -> None:
 
 def test_of_two_nginxes_on_one_node_the_one_that_serves_the_route_is_reloaded() -> None:
     """Its own log and its own age count too."""
-    snapshot = moved().snapshot()
+    snapshot = wrong_port_scene().snapshot()
     (ours,), (facts,) = snapshot.nginxes, snapshot.routes
     other = replace(ours, binary="/opt/o/sbin/openresty", conf_path="/opt/o/conf/nginx.conf", master_pid=900,
                     worker_pids=(901,), loaded_at=Known(NOW - 9000), errors=Known(()))

@@ -8,16 +8,16 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx
-from tests.causes.snapshot_builders import BAD_GATEWAY, NGINX_PID, NOW, Scene, boxed, finding_of, listener
+from tests.causes.snapshot_builders import BAD_GATEWAY, NGINX_PID, NOW, Scene, container_service, finding_of, listener
 
 NEW = 8088
 
 
 def scene(port: int = NEW) -> Scene:
     """The file is right; its last reload came to nothing, says nginx: the port of a new `listen` is taken."""
-    made = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    made = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     made.answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
-    made.nginx.update({"config_mtime": Known(NOW - 60), "service": boxed("web", 80, pid=NGINX_PID, is_app_server=False)})
+    made.nginx.update({"config_mtime": Known(NOW - 60), "service": container_service("web", 80, pid=NGINX_PID, is_app_server=False)})
     route = made.snapshot().nginxes[0].config
     assert isinstance(route, Known)
     first = route.value.routes[0].listens[0]
@@ -31,7 +31,7 @@ def scene(port: int = NEW) -> Scene:
 
 def beside(made: Scene) -> Scene:
     """The very socket, as the other container in that network has it."""
-    return made.with_service(boxed("exporter", 0, pid=31, is_app_server=False), listener(NEW, 31, "0.0.0.0", "exporter"))
+    return made.with_service(container_service("exporter", 0, pid=31, is_app_server=False), listener(NEW, 31, "0.0.0.0", "exporter"))
 
 
 def finding(made: Scene, **inputs: str) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine
@@ -60,10 +60,10 @@ def test_what_was_said_before_somebody_restarted_it_is_of_another_row() -> None:
 
 
 def test_a_kill_is_not_blamed_on_a_database_that_is_stopped() -> None:
-    uses = Reliance(Evidence("file", "/etc/default/shop:4", "DATABASE_URL names 127.0.0.1:5432"), host="127.0.0.1",
+    uses = Dependency(Evidence("file", "/etc/default/shop:4", "DATABASE_URL names 127.0.0.1:5432"), host="127.0.0.1",
                     port=5432, engine="postgresql")
     name = "postgresql@17-main.service"
     scene = restarted((60.0, KILL), (59.0, AGAIN), *ONCE[1:], n_restarts=2)
-    scene.services = [service(relies=(uses,), log=scene.services[0].log, unit=scene.services[0].unit), service(
+    scene.services = [service(dependencies=(uses,), log=scene.services[0].log, unit=scene.services[0].unit), service(
         name, 1, None, bindings=Known(()), is_app_server=False, runtime="", unit=unit(name, **STOPPED), argv=("postgres",))]
     assert "crash-dependency-down" not in [f.cause for f in told(scene).findings]

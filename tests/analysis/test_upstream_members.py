@@ -10,7 +10,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.snapshot import ErrorEvent, ProbeResult, Service, Snapshot
-from tests.causes.packet_filter_builders import saved
+from tests.causes.packet_filter_builders import saved_firewall
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -18,15 +18,15 @@ from tests.causes.snapshot_builders import (
     REFUSED,
     SLOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     finding_of,
     listener,
-    log,
+    log_lines,
     probe,
     roots,
     service,
-    stopped,
+    stopped_service,
 )
 
 TWO = ("127.0.0.1:8000", "127.0.0.1:8001")
@@ -37,7 +37,7 @@ def group(second: Service | None, one_try: str = "", **changes: Any) -> Snapshot
     scene = Scene(*TWO).with_service(service("app@0.service", 8000), listener(8000, 200))
     if second is not None:
         scene.with_service(second)
-    gone = {"listener": Known(None), "tcp": Known(REFUSED), "http": Known(REFUSED), "holder": None}
+    gone = {"listener": Known(None), "tcp": Known(REFUSED), "http": Known(REFUSED), "listening_service": None}
     made = scene.endpoint(1, **gone, **changes).snapshot()
     facts = made.routes[0]
     grouped = replace(facts, route=replace(facts.route, upstream="shop", one_try=one_try), endpoints=("e0", "e1"))
@@ -45,7 +45,7 @@ def group(second: Service | None, one_try: str = "", **changes: Any) -> Snapshot
 
 
 def test_a_stopped_server_that_starts_at_boot_is_missed() -> None:
-    diagnosis = diagnose(group(stopped("app@1.service", 8001)))
+    diagnosis = diagnose(group(stopped_service("app@1.service", 8001)))
     assert diagnosis.verdict == "degraded" and roots(diagnosis) == ["backend-down"]
     found = finding_of(diagnosis, "backend-down")
     assert found.service == "app@1.service" and found.repairs[0].risk == "safe"
@@ -54,13 +54,13 @@ def test_a_stopped_server_that_starts_at_boot_is_missed() -> None:
 
 
 def test_a_server_that_crashed_is_told_by_its_own_cause() -> None:
-    crashed = failed("app@1.service", 8001, log=log("RuntimeError: SHOP_TOKEN is not set"))
+    crashed = failed_service("app@1.service", 8001, log=log_lines("RuntimeError: SHOP_TOKEN is not set"))
     diagnosis = diagnose(group(crashed))
     assert diagnosis.verdict == "degraded" and roots(diagnosis)[0] == "crash-missing-env"
 
 
 @pytest.mark.parametrize("second", [
-    stopped("app@1.service", 8001, unit_changes={"unit_file_state": "disabled", "active_state": "inactive"}), None,
+    stopped_service("app@1.service", 8001, unit_changes={"unit_file_state": "disabled", "active_state": "inactive"}), None,
 ])
 def test_what_was_put_to_rest_or_has_no_owner_is_advice(second: Service | None) -> None:
     diagnosis = diagnose(group(second))
@@ -70,30 +70,30 @@ def test_what_was_put_to_rest_or_has_no_owner_is_advice(second: Service | None) 
 
 @pytest.mark.parametrize("word", ["backup", "down"])
 def test_a_spare_is_no_matter(word: str) -> None:
-    diagnosis = diagnose(group(stopped("app@1.service", 8001), **{word: True}))
+    diagnosis = diagnose(group(stopped_service("app@1.service", 8001), **{word: True}))
     assert diagnosis.verdict == "healthy" and not diagnosis.findings
 
 
 @pytest.mark.parametrize(("policy", "verdict"), [("always", "degraded"), ("unless-stopped", "healthy")])
 def test_a_container_that_the_next_boot_starts_is_missed(policy: str, verdict: str) -> None:
-    box = boxed("second", 8001)
+    box = container_service("second", 8001)
     assert box.container is not None
     gone = replace(box, node="local", pids=(), container=replace(
         box.container, status="exited", exit_code=0, restart_policy=policy, pid=0))
-    diagnosis = diagnose(group(gone, service=gone.id))
+    diagnosis = diagnose(group(gone, configured_service=gone.id))
     assert diagnosis.verdict == verdict and finding_of(diagnosis, "backend-down").service == gone.name
 
 
 def test_where_no_other_is_asked_a_dead_server_is_never_passed_over() -> None:
     """By luck every request that was made went well."""
-    resting = stopped("app@1.service", 8001, unit_changes={"unit_file_state": "disabled"})
+    resting = stopped_service("app@1.service", 8001, unit_changes={"unit_file_state": "disabled"})
     diagnosis = diagnose(group(resting, "proxy_next_upstream off, /etc/nginx/nginx.conf:9"))
     assert diagnosis.verdict == "degraded" and roots(diagnosis) == ["backend-down"]
     assert diagnosis.health[0].reason.endswith("nginx asks no other (proxy_next_upstream off, /etc/nginx/nginx.conf:9)")
 
 
 def test_why_some_requests_fail_is_said() -> None:
-    snapshot = group(stopped("app@1.service", 8001), "proxy_next_upstream off, /etc/nginx/nginx.conf:9")
+    snapshot = group(stopped_service("app@1.service", 8001), "proxy_next_upstream off, /etc/nginx/nginx.conf:9")
     facts = replace(snapshot.routes[0], probes=Known((GOOD, BAD_GATEWAY)))
     (health,) = diagnose(replace(snapshot, routes=(facts,))).health
     assert health.reason == ("answers 502 (1 of 2 requests); nginx asks no other "
@@ -152,7 +152,7 @@ def test_a_server_to_which_packets_get_no_answer_is_missed() -> None:
 
 def test_a_rule_that_drops_what_goes_to_one_server_is_named() -> None:
     snapshot = waiting("S", connect=SLOW)
-    node = replace(snapshot.nodes[0], firewall=saved("INPUT -p tcp -m tcp --dport 8001 -j DROP"))
+    node = replace(snapshot.nodes[0], firewall=saved_firewall("INPUT -p tcp -m tcp --dport 8001 -j DROP"))
     diagnosis = diagnose(replace(snapshot, nodes=(node, *snapshot.nodes[1:])))
     assert (diagnosis.verdict, roots(diagnosis)) == ("degraded", ["firewall-drop"])
 
@@ -166,15 +166,15 @@ def test_a_request_that_met_the_stopped_server_is_no_reason_not_to_know() -> Non
 def copies(status: str = "paused", connect: ProbeResult | None = None) -> Snapshot:
     """One name that leads to two containers of one service; the second one's state is given."""
     scene = Scene("app:8000", "app:8000", node="web", back="app")
-    scene.with_service(boxed("app"), listener(8000, 7, "0.0.0.0", "app"))
-    second = boxed("app", pid=9)
+    scene.with_service(container_service("app"), listener(8000, 7, "0.0.0.0", "app"))
+    second = container_service("app", pid=9)
     assert second.container is not None
     box = replace(second.container, status=status, id="second", name="p-app-2",
                   networks=(("p_default", "172.18.0.3", ("app",)),))
     scene.with_service(replace(second, id="two/p-app-2", node="two", container=box))
     both = Known(("172.18.0.2", "172.18.0.3"))
-    scene.endpoint(0, addresses=both, at="172.18.0.2", service="app/p-app-1")
-    scene.endpoint(1, addresses=both, at="172.18.0.3", node="two", service="two/p-app-2", holder=None, start=0,
+    scene.endpoint(0, addresses=both, single_address="172.18.0.2", configured_service="app/p-app-1")
+    scene.endpoint(1, addresses=both, single_address="172.18.0.3", node="two", configured_service="two/p-app-2", listening_service=None, start=0,
                    http=Known(SLOW), tcp=Known(connect or probe()), listener=Known(None if connect else listener(
                        8000, 9, "0.0.0.0", "two")))
     made = scene.snapshot()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from fixer.render.json_schema import schemas
+from fixer.render.json_schema import command_schemas
 from fixer.start import main
 
 BROKEN = f"bundle:{Path(__file__).parent.parent / 'observe/data/machine.tgz'}"
@@ -31,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     code, out, _ = run(capsys, "ignore", *words, "--json")
     value: dict[str, object] = json.loads(out)
-    Draft202012Validator(schemas()["ignore"]).validate(value)
+    Draft202012Validator(command_schemas()["ignore"]).validate(value)
     assert code == 0
     return value
 

@@ -11,27 +11,27 @@ import pytest
 
 from fixer.app import repair
 from fixer.app import repair_session as courses
-from fixer.app.incomplete_round import give_up
+from fixer.app.incomplete_round import abandon_round
 from fixer.app.repair import _Rounds
-from fixer.app.repair_session import Course, End, name_of
-from fixer.app.request import Looking, Repairing
-from fixer.app.wait_until_stable import Settled
+from fixer.app.repair_session import RepairSession, SessionResult, plan_identity
+from fixer.app.request import DiagnoseRequest, RepairRequest
+from fixer.app.wait_until_stable import StableState
 from fixer.apply.repair_run import Restoration
 from fixer.diagnose.run_causes import diagnose
 from fixer.errors import NotListening, StepFailed
 from fixer.model.plan import Plan, ReloadNginx
 from fixer.model.service import Service
 from fixer.terminal import Terminal
-from fixer.verify import Look, Verification
+from fixer.verify import Observation, Verification
 from tests.apply.folder_target import FolderTarget
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, failed, healthy, log, stopped
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, failed_service, healthy_scene, log_lines, stopped_service
 
-SAID = log('  File "/srv/shop/main.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
+SAID = log_lines('  File "/srv/shop/main.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
 
 
-def look(member: Service) -> Look:
+def look(member: Service) -> Observation:
     seen = Scene().with_service(member).refused().answers(BAD_GATEWAY).snapshot()
-    return Look(seen, diagnose(seen))
+    return Observation(seen, diagnose(seen))
 
 
 class VainRun:
@@ -46,26 +46,26 @@ class VainRun:
         return Restoration()
 
 
-def ended(after: Look, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[End, Course]:
+def ended(after: Observation, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[SessionResult, RepairSession]:
     """The end of a repair whose start of a stopped service is in vain, and what is seen then."""
-    before = look(stopped())
+    before = look(stopped_service())
     assert before.diagnosis.findings[0].cause == "backend-down"
-    course = Course(FolderTarget(folder), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, before)
-    monkeypatch.setattr(courses, "look_at", lambda *words, **more: after)
+    course = RepairSession(FolderTarget(folder), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), before, before)
+    monkeypatch.setattr(courses, "observe_and_diagnose", lambda *words, **more: after)
     monkeypatch.setattr(_Rounds, "_opened", lambda self, cause: VainRun())
     with ExitStack() as stack:
         return _Rounds(course, stack).run(), course
 
 
 def test_what_a_vain_start_lays_bare_is_named_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    end, course = ended(look(failed(log=SAID)), tmp_path, monkeypatch)
+    end, course = ended(look(failed_service(log=SAID)), tmp_path, monkeypatch)
     assert course.current.diagnosis.findings[0].cause == "crash-missing-env"
     assert (end.outcome, end.exit_code) == ("needs-input", 4)
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
 
 
 def test_what_another_service_lacks_can_still_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    end, course = ended(look(failed("other.service", log=SAID)), tmp_path, monkeypatch)
+    end, course = ended(look(failed_service("other.service", log=SAID)), tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("needs-input", 4)
     assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
@@ -80,11 +80,11 @@ class DeafRun(VainRun):
 
 def test_what_runs_and_never_listens_says_why_before_it_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A parent whose workers end over the code stays: after the way back nothing would tell why."""
-    said = look(failed(log=log("  File \"/srv/shop/main.py\", line 2, in <module>", "    import nothere", "ModuleNotFoundError: No module named 'nothere'")))
+    said = look(failed_service(log=log_lines("  File \"/srv/shop/main.py\", line 2, in <module>", "    import nothere", "ModuleNotFoundError: No module named 'nothere'")))
     looks = iter([said])
-    monkeypatch.setattr(repair, "settle", lambda *words: Settled(next(looks), Verification(False, False, ("still",))))
+    monkeypatch.setattr(repair, "observe_until_stable", lambda *words: StableState(next(looks), Verification(False, False, ("still",))))
     monkeypatch.setitem(globals(), "VainRun", DeafRun)
-    end, _ = ended(look(stopped()), tmp_path, monkeypatch)
+    end, _ = ended(look(stopped_service()), tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
     assert "it showed why: backend.service" in end.notes[0] and "(crash-code-error)" in end.notes[0]
     assert any("nothere" in note for note in end.notes[1:])
@@ -99,19 +99,19 @@ class MadeRun(VainRun):
 
 def test_what_a_start_shows_after_it_counted_as_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not better, and taken back; what its log says by now is repaired, not set aside with what it was taken for."""
-    after = look(failed(log=SAID))
-    monkeypatch.setattr(repair, "settle", lambda *words: Settled(after, Verification(False, False, ())))
+    after = look(failed_service(log=SAID))
+    monkeypatch.setattr(repair, "observe_until_stable", lambda *words: StableState(after, Verification(False, False, ())))
     monkeypatch.setitem(globals(), "VainRun", MadeRun)
     end, course = ended(after, tmp_path, monkeypatch)
-    assert (end.outcome, end.exit_code, course.aside) == ("needs-input", 4, [])
+    assert (end.outcome, end.exit_code, course.abandoned) == ("needs-input", 4, [])
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
 
 
-def without_nginx(member: Service) -> Look:
+def without_nginx(member: Service) -> Observation:
     scene = Scene().with_service(member).refused().answers(BAD_GATEWAY)
     scene.nginx.update(master_pid=None, worker_pids=())
     seen = scene.snapshot()
-    return Look(seen, diagnose(seen))
+    return Observation(seen, diagnose(seen))
 
 
 @pytest.mark.parametrize(("touches", "unread", "tries"), [(False, False, 2), (True, True, 2), (True, False, 1)])
@@ -119,37 +119,37 @@ def test_a_round_during_which_nginx_ended_by_another_hand_comes_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, touches: bool, unread: bool, tries: int,
 ) -> None:
     """Not one that had it read something: that may be what it ended over."""
-    before, after = look(stopped()), without_nginx(stopped())
+    before, after = look(stopped_service()), without_nginx(stopped_service())
     found = before.diagnosis.findings[0]
     assert {f.cause for f in after.diagnosis.findings} >= {"nginx-down", "backend-down"}
-    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, after)
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), before, after)
     repair = found.repairs[0]
     reload = ReloadNginx("local", 100, "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx", "/var/log/nginx/error.log")
     steps = (*repair.steps, reload) if touches else repair.steps
     drawn = Plan(found.cause, repair.id, repair.risk, repair.summary, steps)
     for count in (1, 2):
-        course.made.add(name_of(before, found, repair))
-        give_up(course, before, drawn, found, ("nginx does not run", ""), unread=unread)
-        assert bool(course.aside) is (count == tries) and (not course.made) is (count < tries)
-        if course.aside:
+        course.attempted.add(plan_identity(before, found, repair))
+        abandon_round(course, before, drawn, found, ("nginx does not run", ""), unread=unread)
+        assert bool(course.abandoned) is (count == tries) and (not course.attempted) is (count < tries)
+        if course.abandoned:
             return
 
 
 def test_a_round_that_only_did_not_help_is_set_aside(tmp_path: Path) -> None:
-    before = look(stopped())
+    before = look(stopped_service())
     found = before.diagnosis.findings[0]
-    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, before)
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), before, before)
     repair = found.repairs[0]
-    give_up(course, before, Plan(found.cause, repair.id, repair.risk, repair.summary, repair.steps), found, ("x", ""))
-    assert course.aside
+    abandon_round(course, before, Plan(found.cause, repair.id, repair.risk, repair.summary, repair.steps), found, ("x", ""))
+    assert course.abandoned
 
 
 @pytest.fixture(params=["the same", "nothing"])
-def nothing_new(request: pytest.FixtureRequest) -> Iterator[Look]:
-    yield look(stopped()) if request.param == "the same" else look(failed())
+def nothing_new(request: pytest.FixtureRequest) -> Iterator[Observation]:
+    yield look(stopped_service()) if request.param == "the same" else look(failed_service())
 
 
-def test_nothing_new_is_the_end(nothing_new: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_new_is_the_end(nothing_new: Observation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end, _ = ended(nothing_new, tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
     assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
@@ -158,7 +158,7 @@ def test_nothing_new_is_the_end(nothing_new: Look, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(("result", "cause"), [("exit-code", "crash-missing-env"), ("success", "backend-down"), ("exec-condition", "backend-down")])
 def test_a_crash_loop_that_was_stopped_in_its_pause_is_still_a_crash(result: str, cause: str) -> None:
     """As a start in vain leaves it when it is taken back: inactive, with the result of its last run."""
-    seen = look(stopped(log=SAID, unit_changes={"result": result, "exec_main_code": 1, "exec_main_status": 1}))
+    seen = look(stopped_service(log=SAID, unit_changes={"result": result, "exec_main_code": 1, "exec_main_status": 1}))
     assert seen.diagnosis.findings[0].cause == cause
 
 
@@ -172,10 +172,10 @@ class KeptRun(VainRun):
 
 
 def test_what_a_look_right_after_cannot_tell_is_said_where_it_is_kept(tmp_path: Path) -> None:
-    before = look(stopped())
-    seen = healthy().snapshot()
-    well = Look(seen, diagnose(seen))
-    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, before)
+    before = look(stopped_service())
+    seen = healthy_scene().snapshot()
+    well = Observation(seen, diagnose(seen))
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), before, before)
     repair = replace(before.diagnosis.findings[0].repairs[0], doubt="whether 128M is enough is not proven")
     found = replace(before.diagnosis.findings[0], repairs=(repair,))
     drawn = Plan(found.cause, repair.id, repair.risk, repair.summary, repair.steps)
@@ -183,5 +183,5 @@ def test_what_a_look_right_after_cannot_tell_is_said_where_it_is_kept(tmp_path: 
         rounds = _Rounds(course, stack)
         rounds._run = KeptRun()      # type: ignore[assignment]
         rounds._keep(rounds._run, drawn, found, well, "gone")       # type: ignore[arg-type]
-        end = rounds._well()
+        end = rounds._healthy_result()
     assert end is not None and end.outcome == "repaired" and "whether 128M is enough is not proven" in end.notes

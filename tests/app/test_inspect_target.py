@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from fixer.app import inspect_target, wait_until_stable
-from fixer.app.request import Looking, Repairing
+from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.model.diagnosis import Diagnosis, HealthVerdict
 from fixer.model.snapshot import Snapshot
-from fixer.observe.build_snapshot import snapshot
-from fixer.verify import Look
-from tests.apply.folder_target import NEW, OLD, FolderTarget, plan, write
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.verify import Observation
+from tests.apply.folder_target import NEW, OLD, FolderTarget, make_plan, write_step
 from tests.causes.snapshot_builders import Scene, probe
 from tests.observe.capture_builders import capture, node
 
 
 def kept(target: FolderTarget, site: Path) -> None:
     with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
-        run.round(plan(write(site, OLD, NEW)))
+        run.round(make_plan(write_step(site, OLD, NEW)))
         run.commit()
 
 
@@ -31,7 +31,7 @@ def test_how_long_a_repair_that_is_in_force_is_ago(tmp_path: Path) -> None:
     site.write_bytes(OLD)
     assert inspect_target.StateNotes(target).quiet() == 0.0
     with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
-        run.round(plan(write(site, OLD, NEW)))     # rolled back: it changed nothing
+        run.round(make_plan(write_step(site, OLD, NEW)))     # rolled back: it changed nothing
     assert inspect_target.StateNotes(target).quiet() == 0.0
     kept(target, site)
     assert 0.0 < inspect_target.StateNotes(target).quiet() < 30.0
@@ -43,15 +43,15 @@ def test_how_long_a_repair_that_is_in_force_is_ago(tmp_path: Path) -> None:
 def test_the_look_knows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float) -> None:
     seen: list[Snapshot] = []
 
-    def judged(_: object, found: Snapshot, __: object) -> Look:
+    def judged(_: object, found: Snapshot, __: object) -> Observation:
         seen.append(found)
-        return Look(found, Diagnosis("healthy", (), (), ()))
+        return Observation(found, Diagnosis("healthy", (), (), ()))
 
     monkeypatch.setattr(inspect_target, "collect", lambda *_: capture(node(site="server { listen 80; }")))
-    monkeypatch.setattr(inspect_target, "judged", judged)
+    monkeypatch.setattr(inspect_target, "diagnose_snapshot", judged)
     quiet: Callable[[], float] = lambda: seconds     # noqa: E731
-    inspect_target.look_at(FolderTarget(tmp_path), Looking(), quiet=quiet)
-    assert seen[0].quiet == seconds
+    inspect_target.observe_and_diagnose(FolderTarget(tmp_path), DiagnoseRequest(), quiet=quiet)
+    assert seen[0].seconds_since_repair == seconds
 
 
 @pytest.mark.parametrize(("verdicts", "recovered", "looks"), [
@@ -61,16 +61,16 @@ def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdicts: list[HealthVerdict], recovered: bool, looks: int,
 ) -> None:
     """A container between two starts has no word in its log yet."""
-    seen: list[Look] = []
+    seen: list[Observation] = []
 
-    def look_at(*_: object, **__: object) -> Look:
-        seen.append(Look(snapshot(capture(node())), Diagnosis(verdicts[len(seen)], (), (), ())))
+    def look_at(*_: object, **__: object) -> Observation:
+        seen.append(Observation(build_snapshot(capture(node())), Diagnosis(verdicts[len(seen)], (), (), ())))
         return seen[-1]
 
-    monkeypatch.setattr(wait_until_stable, "look_at", look_at)
-    monkeypatch.setattr(wait_until_stable, "SETTLES", 0.0)
-    options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
-    found = wait_until_stable.first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
+    monkeypatch.setattr(wait_until_stable, "observe_and_diagnose", look_at)
+    monkeypatch.setattr(wait_until_stable, "RETRY_SECONDS", 0.0)
+    options = RepairRequest(DiagnoseRequest(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    found = wait_until_stable.first_observation(FolderTarget(tmp_path), options, after_recovery=recovered)
     assert len(seen) == looks and found is seen[-1]
 
 
@@ -82,16 +82,16 @@ def test_a_moment_in_which_nobody_answered_in_time_is_looked_at_again(
 ) -> None:
     """A socket that systemd holds keeps its visitors while the service behind it is restarted."""
     verdicts: dict[str, HealthVerdict] = {"late": "unknown", "well": "healthy", "broken": "broken"}
-    seen: list[Look] = []
+    seen: list[Observation] = []
 
-    def look_at(*_: object, **__: object) -> Look:
+    def look_at(*_: object, **__: object) -> Observation:
         moment = moments[len(seen)]
         scene = Scene().answers(probe(None, error="slow") if moment == "late" else probe(200))
-        seen.append(Look(scene.snapshot(), Diagnosis(verdicts[moment], (), (), ())))
+        seen.append(Observation(scene.snapshot(), Diagnosis(verdicts[moment], (), (), ())))
         return seen[-1]
 
-    monkeypatch.setattr(wait_until_stable, "look_at", look_at)
-    monkeypatch.setattr(wait_until_stable, "SETTLES", 0.0)
-    options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
-    found = wait_until_stable.first_look(FolderTarget(tmp_path), options, after_recovery=False)
+    monkeypatch.setattr(wait_until_stable, "observe_and_diagnose", look_at)
+    monkeypatch.setattr(wait_until_stable, "RETRY_SECONDS", 0.0)
+    options = RepairRequest(DiagnoseRequest(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    found = wait_until_stable.first_observation(FolderTarget(tmp_path), options, after_recovery=False)
     assert len(seen) == looks and found is seen[-1]

@@ -29,7 +29,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read() -> tuple[object, ...]:
-    return policy_files.policies(open_target(parse_target("local")))
+    return policy_files.read_policies(open_target(parse_target("local")))
 
 
 def test_roots_own_is_taken_with_the_mark_that_editors_put_before_it(policy: Path) -> None:
@@ -71,6 +71,6 @@ def test_every_service_that_is_acted_on_needs_leave() -> None:
     rules = (parse_rules(b'services = ["!shop-db*"]', "policy.toml"),)
     steps = tuple(UnitAction("local", unit, "restart", "active", "enabled") for unit in ("shop.service", "shop-db.service"))
     finding = Finding("c", None, "root", "certain", "s", (), ("r1",), "shop.service", "local", (), ())
-    why = policy_files.forbidding(rules)
+    why = policy_files.policy_check(rules)
     assert "no repair of shop-db.service" in why(finding, Repair("r", "disruptive", "s", steps))
     assert not why(finding, Repair("r", "disruptive", "s", steps[:1]))

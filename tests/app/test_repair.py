@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.app.repair import warnings
+from fixer.app.repair import plan_warnings
 from fixer.model.plan import (
     CheckNginx,
     ComposeUp,
@@ -27,12 +27,12 @@ KILL = SignalProcess("local", 99, 1, "KILL", "old copy of the application, runni
     (KILL, "Stopped for good: kill process 99 (old copy of the application, running for 3 h): cannot be undone"),
 ])
 def test_what_stops_is_named(step: Step, said: str) -> None:
-    assert warnings((step,)) == (said,)
+    assert plan_warnings((step,)) == (said,)
 
 
 def test_bringing_a_running_service_up_again_stops_it() -> None:
     up = ComposeUp("p", "app", "/srv", (), (), "hash")
-    assert len(warnings((up,))) == 1
+    assert len(plan_warnings((up,))) == 1
 
 
 @pytest.mark.parametrize("step", [
@@ -42,11 +42,11 @@ def test_bringing_a_running_service_up_again_stops_it() -> None:
     CheckNginx("local", "nginx", "c", "p"), DaemonReload("local"),
 ])
 def test_what_stops_nothing_warns_of_nothing(step: Step) -> None:
-    assert warnings((step,)) == ()
+    assert plan_warnings((step,)) == ()
 
 
 def test_warnings_come_before_the_steps() -> None:
-    lines = plan_lines("crash-port-in-use", POINT, warnings=warnings((KILL, RESTART)))
+    lines = plan_lines("crash-port-in-use", POINT, warnings=plan_warnings((KILL, RESTART)))
     first_step = next(n for n, line in enumerate(lines) if line.startswith("  1. "))
     assert any("Stopped for good" in line for line in lines[:first_step])
     assert any("What runs is stopped" in line for line in lines[:first_step])

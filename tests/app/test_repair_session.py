@@ -13,19 +13,28 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app.repair_session import Course, name_of
-from fixer.app.request import Looking, Repairing
+from fixer.app.repair_session import RepairSession, plan_identity
+from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction
 from fixer.terminal import Terminal
-from fixer.verify import Look
+from fixer.verify import Observation
 from tests.apply.folder_target import FolderTarget
-from tests.causes.snapshot_builders import BAD_GATEWAY, FAILED, Scene, failed, listener, roots, service, stopped
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    FAILED,
+    Scene,
+    failed_service,
+    listener,
+    roots,
+    service,
+    stopped_service,
+)
 
 KILLED = {**FAILED, "result": "signal", "exec_main_code": 2, "exec_main_status": 9}
 
 
-def group(*members: object, status: bool = True) -> Look:
+def group(*members: object, status: bool = True) -> Observation:
     """Two addresses behind one route."""
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8001")
     for number, member in enumerate(members):
@@ -39,41 +48,41 @@ def group(*members: object, status: bool = True) -> Look:
     seen = scene.snapshot()
     route = replace(seen.routes[0], endpoints=tuple(e.id for e in seen.endpoints))
     seen = replace(seen, routes=(route,))
-    return Look(seen, diagnose(seen))
+    return Observation(seen, diagnose(seen))
 
 
 def test_what_else_was_down_is_started_when_the_page_is_well(tmp_path: Path) -> None:
-    dead = group(failed("a.service", 8000, unit_changes=KILLED), stopped("b.service", 8001))
+    dead = group(failed_service("a.service", 8000, unit_changes=KILLED), stopped_service("b.service", 8001))
     assert sorted(roots(dead.diagnosis)) == ["backend-down", "crash-killed"]
-    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), dead, dead)
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), dead, dead)
     first = course.plan()
     finding, repair = course.finding_of(first)
-    course.made.add(name_of(course.current, finding, repair))
+    course.attempted.add(plan_identity(course.current, finding, repair))
     other = {"a.service": "b.service", "b.service": "a.service"}[finding.service or ""]
     course.current = group(service("a.service", 8000, 200), service("b.service", 8001, 201), status=False)
-    assert course.left_down() is None
-    half = {"a.service": failed("a.service", 8000, unit_changes=KILLED), "b.service": stopped("b.service", 8001)}
+    assert course.pending_start_plan() is None
+    half = {"a.service": failed_service("a.service", 8000, unit_changes=KILLED), "b.service": stopped_service("b.service", 8001)}
     half[finding.service or ""] = service(finding.service or "", 8000, 200)
     course.current = group(*half.values(), status=False)
-    rest = course.left_down()
+    rest = course.pending_start_plan()
     assert rest is not None and course.finding_of(rest)[0].service == other
     started = [step.unit for step in rest.steps if isinstance(step, UnitAction) and step.verb == "start"]
     assert started == [other]
-    course.made.add(name_of(course.current, *course.finding_of(rest)))
-    assert course.left_down() is None      # it is tried once
+    course.attempted.add(plan_identity(course.current, *course.finding_of(rest)))
+    assert course.pending_start_plan() is None      # it is tried once
 
 
 def test_a_fault_that_shows_no_more_and_was_not_repaired_is_said_at_the_end(tmp_path: Path) -> None:
-    dead = group(failed("a.service", 8000, unit_changes=KILLED), stopped("b.service", 8001))
+    dead = group(failed_service("a.service", 8000, unit_changes=KILLED), stopped_service("b.service", 8001))
     well = group(service("a.service", 8000, 200), service("b.service", 8001, 201), status=False)
-    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), dead, dead)
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), dead, dead)
     finding, repair = course.finding_of(course.plan())
-    course.made.add(name_of(course.current, finding, repair))
+    course.attempted.add(plan_identity(course.current, finding, repair))
     course.current = well
     (other,) = [f for f in dead.diagnosis.findings if f.role == "root" and f.service != finding.service]
     assert course.unrepaired() == (
         f"seen at first, not since, and nothing was done about it: {other.summary} ({other.cause})",)
-    course.made.add(name_of(dead, other, other.repairs[0]))
+    course.attempted.add(plan_identity(dead, other, other.repairs[0]))
     assert course.unrepaired() == ()
 
 

@@ -12,32 +12,32 @@ import pytest
 from fixer.app import repair_session as courses
 from fixer.app import wait_until_stable
 from fixer.app.repair import _Rounds
-from fixer.app.repair_session import Course
-from fixer.app.request import Looking, Repairing
-from fixer.app.wait_until_stable import settle, wait_until_well
+from fixer.app.repair_session import RepairSession
+from fixer.app.request import DiagnoseRequest, RepairRequest
+from fixer.app.wait_until_stable import observe_until_stable, wait_until_healthy
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.model.facts import Known
 from fixer.terminal import Terminal
-from fixer.verify import Look
+from fixer.verify import Observation
 from tests.apply.folder_target import FolderTarget
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, healthy, listener, moved, service
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, healthy_scene, listener, service, wrong_port_scene
 
 
-def look(seen: object) -> Look:
+def look(seen: object) -> Observation:
     snapshot = seen.snapshot()  # type: ignore[attr-defined]
-    return Look(snapshot, diagnose(snapshot))
+    return Observation(snapshot, diagnose(snapshot))
 
 
-BROKEN, WELL = look(moved()), look(healthy())
+BROKEN, WELL = look(wrong_port_scene()), look(healthy_scene())
 FAULT = BROKEN.diagnosis.findings[0]
-OTHER = Look(BROKEN.snapshot, replace(BROKEN.diagnosis, findings=(replace(FAULT, cause="crash-killed"),), checks=()))
-STARTING = Look(BROKEN.snapshot, Diagnosis(
+OTHER = Observation(BROKEN.snapshot, replace(BROKEN.diagnosis, findings=(replace(FAULT, cause="crash-killed"),), checks=()))
+STARTING = Observation(BROKEN.snapshot, Diagnosis(
     "broken", (replace(FAULT, cause="slow-start", repairs=(Repair("wait", "safe", "wait", (), waits=True),)),), (), (),
 ))
 
 
-def showing(*looks: Look) -> Callable[[], Look]:
+def showing(*looks: Observation) -> Callable[[], Observation]:
     """Each look in turn, then the last one for ever."""
     rest = list(looks)
     return lambda: rest.pop(0) if len(rest) > 1 else rest[0]
@@ -45,50 +45,50 @@ def showing(*looks: Look) -> Callable[[], Look]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait_until_stable, "PAUSE", 0.01)
-    monkeypatch.setattr(wait_until_stable, "STEADY", 0.03)
+    monkeypatch.setattr(wait_until_stable, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(wait_until_stable, "STABLE_SECONDS", 0.03)
 
 
 @pytest.mark.parametrize(("looks", "better"), [
     ((WELL,), True), ((BROKEN,), False), ((BROKEN, BROKEN, WELL), True), ((WELL, BROKEN), False), ((OTHER,), True),
     ((STARTING, STARTING, WELL), True), ((STARTING, BROKEN), False), ((WELL, OTHER), True), ((WELL, WELL, STARTING, BROKEN), False),
 ])
-def test_a_round_is_judged_by_what_holds(looks: tuple[Look, ...], better: bool) -> None:
-    settled = settle(showing(*looks), BROKEN, FAULT, limit=0.4)
-    assert settled.verification.better is better
-    assert settled.look is looks[-1]
+def test_a_round_is_judged_by_what_holds(looks: tuple[Observation, ...], better: bool) -> None:
+    settled = observe_until_stable(showing(*looks), BROKEN, FAULT, limit=0.4)
+    assert settled.verification.is_better is better
+    assert settled.observation is looks[-1]
 
 
 def test_good_and_bad_in_turn_is_not_better() -> None:
     turn = [WELL, BROKEN] * 500
-    settled = settle(turn.pop, BROKEN, FAULT, limit=0.3)
-    assert not settled.verification.better
+    settled = observe_until_stable(turn.pop, BROKEN, FAULT, limit=0.3)
+    assert not settled.verification.is_better
 
 
 def test_what_only_starts_when_the_time_is_over_is_kept_as_better() -> None:
-    assert settle(showing(STARTING), BROKEN, FAULT, limit=0.2).verification.better
+    assert observe_until_stable(showing(STARTING), BROKEN, FAULT, limit=0.2).verification.is_better
 
 
 @pytest.mark.parametrize(("looks", "end"), [
     ((STARTING, STARTING, WELL), WELL), ((STARTING, OTHER), OTHER), ((STARTING,), STARTING),
 ])
-def test_what_heals_by_itself_is_waited_for(looks: tuple[Look, ...], end: Look) -> None:
-    assert wait_until_well(showing(*looks), looks[0], limit=0.4) is end
+def test_what_heals_by_itself_is_waited_for(looks: tuple[Observation, ...], end: Observation) -> None:
+    assert wait_until_healthy(showing(*looks), looks[0], limit=0.4) is end
 
 
-def held_off() -> Look:
+def held_off() -> Observation:
     """Two members of a group: one answers, one is empty, and nginx has counted both out."""
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
     seen = scene.snapshot()
     route = replace(seen.routes[0], endpoints=tuple(e.id for e in seen.endpoints))
-    return Look(replace(seen, routes=(route,)), diagnose(seen, causes=()))
+    return Observation(replace(seen, routes=(route,)), diagnose(seen, causes=()))
 
 
-def held_off_name(*addresses: str) -> Look:
+def held_off_name(*addresses: str) -> Observation:
     """A name of these addresses, of which one answers."""
     scene = Scene().with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
     seen = scene.endpoint(addresses=Known(addresses)).snapshot()
-    return Look(seen, diagnose(seen, causes=()))
+    return Observation(seen, diagnose(seen, causes=()))
 
 
 def test_what_nginx_leaves_out_is_asked_again_before_a_repair_gives_up(
@@ -96,38 +96,38 @@ def test_what_nginx_leaves_out_is_asked_again_before_a_repair_gives_up(
 ) -> None:
     first = held_off()
     looks = iter([first, first, WELL])
-    monkeypatch.setattr(courses, "look_at", lambda *words, **more: next(looks))
+    monkeypatch.setattr(courses, "observe_and_diagnose", lambda *words, **more: next(looks))
     for dry_run, outcome in ((True, "needs-input"), (False, "nothing-to-do")):
-        options = Repairing(Looking(), dry_run, True, None, None, {})
+        options = RepairRequest(DiagnoseRequest(), dry_run, True, None, None, {})
         with ExitStack() as stack:
-            end = _Rounds(Course(FolderTarget(tmp_path), options, Terminal(), first, first), stack).run()
+            end = _Rounds(RepairSession(FolderTarget(tmp_path), options, Terminal(), first, first), stack).run()
         assert end.outcome == outcome
-    monkeypatch.setattr(wait_until_stable, "HELD_OFF", 0.0)
-    assert wait_until_stable.wait_until_asked(showing(first, WELL), first) is first
+    monkeypatch.setattr(wait_until_stable, "SKIPPED_SECONDS", 0.0)
+    assert wait_until_stable.wait_for_skipped_servers(showing(first, WELL), first) is first
 
 
 def test_what_let_nginx_leave_them_out_may_show_while_it_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = held_off()
-    guilty = Look(first.snapshot, replace(first.diagnosis, findings=(replace(FAULT, routes=()),)))
-    assert wait_until_stable.is_held_off(guilty)
+    guilty = Observation(first.snapshot, replace(first.diagnosis, findings=(replace(FAULT, routes=()),)))
+    assert wait_until_stable.has_skipped_server(guilty)
     looks = iter([first, guilty, WELL])
-    monkeypatch.setattr(courses, "look_at", lambda *words, **more: next(looks))
+    monkeypatch.setattr(courses, "observe_and_diagnose", lambda *words, **more: next(looks))
     with ExitStack() as stack:
-        course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), first, first)
+        course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), first, first)
         assert _Rounds(course, stack)._asked_again()
     assert course.current is guilty
 
 
 def test_a_name_of_one_address_is_no_group() -> None:
     alone = [held_off_name("127.0.0.1")] * 20
-    assert settle(showing(*alone, WELL), BROKEN, FAULT, limit=2.0).look is alone[0]
+    assert observe_until_stable(showing(*alone, WELL), BROKEN, FAULT, limit=2.0).observation is alone[0]
 
 
 @pytest.mark.parametrize("look", [held_off(), held_off_name("127.0.0.1", "::1")])
-def test_a_group_that_nginx_counts_out_is_waited_for(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_that_nginx_counts_out_is_waited_for(look: Observation, monkeypatch: pytest.MonkeyPatch) -> None:
     counted_out = [look] * 20
-    assert settle(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).look is WELL
-    monkeypatch.setattr(wait_until_stable, "HELD_OFF", 0.05)
-    assert settle(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).look is counted_out[0]
+    assert observe_until_stable(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).observation is WELL
+    monkeypatch.setattr(wait_until_stable, "SKIPPED_SECONDS", 0.05)
+    assert observe_until_stable(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).observation is counted_out[0]

@@ -52,22 +52,22 @@ class FolderTarget:
             raise NeedsPerson(f"{node} is not {self._writer.name}")
         return self._writer
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         return self._writer, self._state
 
     def close(self) -> None:
         """Nothing."""
 
 
-def plan(*steps: Step) -> Plan:
+def make_plan(*steps: Step) -> Plan:
     return Plan("wrong-port", "r", "safe", "change it", steps)
 
 
-def write(path: Path | str, before: bytes | None, after: bytes | None, **more: object) -> WriteFile:
+def write_step(path: Path | str, before: bytes | None, after: bytes | None, **more: object) -> WriteFile:
     return WriteFile("local", str(path), before, after, "change it", **more)  # type: ignore[arg-type]
 
 
-def tree(root: Path) -> dict[str, tuple[object, ...]]:
+def read_tree(root: Path) -> dict[str, tuple[object, ...]]:
     """Everything below a folder: kind, bytes, mode and owner."""
     found: dict[str, tuple[object, ...]] = {}
     for folder, folders, names in os.walk(root):

@@ -8,7 +8,7 @@ from fixer.hosts.machine import run_process
 from fixer.model.host import CommandResult
 
 
-class Inside:
+class NetworkNamespace:
     """Commands run in the network namespace of a process."""
 
     def __init__(self, pid: int) -> None:

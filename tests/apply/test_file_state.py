@@ -11,15 +11,15 @@ from typing import TypeAlias
 
 import pytest
 
-from fixer.apply.file_state import at_real_places, led_elsewhere
+from fixer.apply.file_state import changed_path_notes, with_real_paths
 from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.errors import Conflict, FixerError
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.sh.sh_files import _PRELUDE, ShFiles
 from fixer.model.host import Files
 from fixer.model.plan import FileMeta, Plan, WriteFile
-from tests.apply.folder_target import NOW, FolderTarget, plan, tree, write
-from tests.crash.stopping_shells import CHANGING, watched
+from tests.apply.folder_target import NOW, FolderTarget, make_plan, read_tree, write_step
+from tests.crash.stopping_shells import CHANGING_COMMANDS, watched_files
 
 OLD, NEW = b"listen 80;\n", b"listen 8080;\n"
 Work: TypeAlias = Callable[["Home"], Plan]
@@ -39,7 +39,7 @@ class Home:
             (folder / "link").symlink_to("nowhere")
         (root / "state").mkdir(mode=0o700)
         self.state = root / "state"
-        self.untouched = tree(self.roots)
+        self.untouched = read_tree(self.roots)
 
     def swap(self, name: str = "site") -> None:
         """The folder, or one further up, is moved away, and a link to root's takes its place."""
@@ -74,24 +74,24 @@ class Watched(LocalFiles):
 
 
 def edited(home: Home) -> Plan:
-    return plan(write(home.site / "a.conf", OLD, NEW))
+    return make_plan(write_step(home.site / "a.conf", OLD, NEW))
 
 
 def in_place(home: Home) -> Plan:
-    return plan(write(home.site / "a.conf", OLD, NEW, in_place=True, meta=FileMeta(0o600, os.getuid(), os.getgid())))
+    return make_plan(write_step(home.site / "a.conf", OLD, NEW, in_place=True, meta=FileMeta(0o600, os.getuid(), os.getgid())))
 
 
 def removed(home: Home) -> Plan:
-    return plan(write(home.site / "gone.conf", OLD, None))
+    return make_plan(write_step(home.site / "gone.conf", OLD, None))
 
 
 def made(home: Home) -> Plan:
-    return plan(write(home.site / "d" / "new.conf", None, NEW, create_dirs=(str(home.site / "d"),)))
+    return make_plan(write_step(home.site / "d" / "new.conf", None, NEW, create_dirs=(str(home.site / "d"),)))
 
 
 def unlinked(home: Home) -> Plan:
-    return plan(write(home.site / "link", None, None, link_target="nowhere"),
-                write(home.site / "link", None, b"", link_target="elsewhere"))
+    return make_plan(write_step(home.site / "link", None, None, link_target="nowhere"),
+                write_step(home.site / "link", None, b"", link_target="elsewhere"))
 
 
 WORKS = (edited, in_place, removed, made, unlinked)
@@ -125,15 +125,15 @@ def repair(target: FolderTarget, work: Plan) -> None:
 @pytest.mark.parametrize("which", ["site", "user"])
 def test_a_folder_swapped_between_plan_and_write_stops_it(home: Home, files: Files, work: Work, which: str) -> None:
     target = FolderTarget(home.state, files)
-    drawn = at_real_places(work(home), target)
-    before = tree(home.site)
+    drawn = with_real_paths(work(home), target)
+    before = read_tree(home.site)
     home.swap(which)
     with pytest.raises(FixerError, match="its folder leads elsewhere now") as told:
         repair(target, drawn)
     assert told.value.exit_code == 1
-    assert tree(home.roots) == home.untouched
+    assert read_tree(home.roots) == home.untouched
     home.swap_back()
-    assert tree(home.site) == before
+    assert read_tree(home.site) == before
 
 
 def test_it_stops_as_any_changed_state_does(home: Home, files: Files) -> None:
@@ -146,18 +146,18 @@ def test_it_stops_as_any_changed_state_does(home: Home, files: Files) -> None:
 @pytest.mark.parametrize("work", WORKS)
 def test_an_undo_writes_no_other_file_either(home: Home, files: Files, work: Work) -> None:
     target = FolderTarget(home.state, files)
-    before = tree(home.site)
+    before = read_tree(home.site)
     repair(target, work(home))
     shutil.rmtree(home.roots)
     shutil.copytree(home.site, home.roots, symlinks=True)
-    as_repaired = tree(home.roots)
+    as_repaired = read_tree(home.roots)
     home.swap()
     result = undo(target, None)
     assert result.conflicts and "leads elsewhere now" in result.conflicts[0]
-    assert tree(home.roots) == as_repaired
+    assert read_tree(home.roots) == as_repaired
     home.swap_back()
     assert undo(target, history(target)[-1].id).conflicts == ()
-    assert tree(home.site) == before
+    assert read_tree(home.site) == before
 
 
 @pytest.mark.parametrize("work", WORKS)
@@ -176,7 +176,7 @@ def test_swapped_at_any_step_of_a_repair_and_its_undo(home: Home, work: Work) ->
             undo(target, None)
         except FixerError:
             pass
-        assert tree(home.roots) == home.untouched, at
+        assert read_tree(home.roots) == home.untouched, at
         if home.site.is_symlink():
             home.swap_back()
         _anew(home)
@@ -205,20 +205,20 @@ def test_a_name_swapped_at_any_command_of_a_shell_leads_nowhere_else(home: Home,
                 path.symlink_to(victim)
 
     for meta in (None, FileMeta(0o666, 12, 34)) if os.geteuid() == 0 else (None,):
-        with watched(tmp_path, see, (*CHANGING, "stat", "readlink", "ls")) as through_shell:
+        with watched_files(tmp_path, see, (*CHANGING_COMMANDS, "stat", "readlink", "ls")) as through_shell:
             target = FolderTarget(home.state, through_shell)
             drawn = work(home)
             step = drawn.steps[0]
             assert isinstance(step, WriteFile)
             if meta is not None:
-                drawn = plan(write(step.path, step.before, step.after, meta=meta, in_place=step.in_place,
+                drawn = make_plan(write_step(step.path, step.before, step.after, meta=meta, in_place=step.in_place,
                                    create_dirs=step.create_dirs))
             try:
                 repair(target, drawn)
                 undo(target, None)
             except FixerError:
                 pass
-        assert tree(home.roots) == home.untouched
+        assert read_tree(home.roots) == home.untouched
         _anew(home)
 
 
@@ -241,21 +241,21 @@ def test_where_a_link_led_when_the_plan_was_made_is_shown_and_kept_to(home: Home
     current = home.user / "current"
     current.symlink_to("site")
     target = FolderTarget(home.state, files)
-    drawn = plan(write(current / "d" / "new.conf", None, NEW, create_dirs=(str(current / "d"),)),
-                 write(current / "link", None, None, link_target="nowhere"))
-    meant = at_real_places(drawn, target)
-    assert led_elsewhere(drawn, meant) == (
+    drawn = make_plan(write_step(current / "d" / "new.conf", None, NEW, create_dirs=(str(current / "d"),)),
+                 write_step(current / "link", None, None, link_target="nowhere"))
+    meant = with_real_paths(drawn, target)
+    assert changed_path_notes(drawn, meant) == (
         f"{current}/d/new.conf is {home.site}/d/new.conf: a link leads there",
         f"{current}/link is {home.site}/link: a link leads there",
     )
     current.unlink()
     current.symlink_to(home.roots)
-    before = tree(home.site)
+    before = read_tree(home.site)
     repair(target, meant)
     assert (home.site / "d" / "new.conf").read_bytes() == NEW and not (home.site / "link").is_symlink()
     undo(target, None)
-    assert tree(home.site) == before
-    assert tree(home.roots) == home.untouched
+    assert read_tree(home.site) == before
+    assert read_tree(home.roots) == home.untouched
 
 
 def test_the_state_folder_may_lie_behind_a_link(home: Home, files: Files, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixer.apply.rollback import _forgets
+from fixer.apply.rollback import _discards_memory
 from fixer.model.plan import ComposeUp
 
 
@@ -11,4 +11,4 @@ from fixer.model.plan import ComposeUp
 ])
 def test_a_container_made_anew_in_another_network_than_it_was_alone_in(network: str, was: str, gone: bool) -> None:
     step = ComposeUp("p", "web", "/srv", ("/srv/compose.yaml",), (), "abc", was, network)
-    assert _forgets(step) is gone
+    assert _discards_memory(step) is gone

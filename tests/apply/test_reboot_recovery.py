@@ -12,14 +12,14 @@ import pytest
 
 from fixer.apply import reboot_recovery, rollback
 from fixer.apply.file_change import FileRestore
-from fixer.apply.reboot_recovery import has_booted, planned, planned_json
+from fixer.apply.reboot_recovery import automatic_steps, automatic_steps_json, has_booted
 from fixer.apply.repair_run import RepairRun, history, undo
-from fixer.apply.steps.nginx_step import NotRunning, Refused
+from fixer.apply.steps.nginx_step import ConfigRefused, NginxNotRunning
 from fixer.apply.steps.node_access import Nodes
 from fixer.errors import StepFailed
 from fixer.model.host import CommandResult
 from fixer.model.plan import CheckNginx, ContainerAction, DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
-from tests.apply.folder_target import NOW, FolderTarget, KilledError, write
+from tests.apply.folder_target import NOW, FolderTarget, KilledError, write_step
 
 RELOAD = ReloadNginx("local", 1, "/usr/sbin/nginx", "/c", "/", "")
 START = UnitAction("local", "a.service", "start", "failed", "enabled")
@@ -57,10 +57,10 @@ class Anywhere:
 
 
 def test_steps_of_a_round_are_remembered_unit_files_first() -> None:
-    steps = (write(Path("/x"), b"a", b"b"), RELOAD, START, DaemonReload("local"), UnitAction("local", "a", "enable", "failed", "disabled"),
+    steps = (write_step(Path("/x"), b"a", b"b"), RELOAD, START, DaemonReload("local"), UnitAction("local", "a", "enable", "failed", "disabled"),
              BOX, replace(BOX, verb="unpause"))
-    assert planned(planned_json(steps)) == (DaemonReload("local"), RELOAD, START, BOX)
-    assert planned_json(steps[:1]) == "" and planned("") == planned("nonsense") == planned('["{}"]') == ()
+    assert automatic_steps(automatic_steps_json(steps)) == (DaemonReload("local"), RELOAD, START, BOX)
+    assert automatic_steps_json(steps[:1]) == "" and automatic_steps("") == automatic_steps("nonsense") == automatic_steps('["{}"]') == ()
 
 
 @pytest.mark.parametrize(("age", "booted"), [(5.0, True), (500.0, False), (None, False)])
@@ -83,7 +83,7 @@ def test_this_machine_has_not_booted_a_second_ago() -> None:
 ])
 def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction | ContainerAction, said: bytes, ran: list[str]) -> None:
     runner = Told(said=said)
-    reboot_recovery.bring(step, Anywhere(runner))  # type: ignore[arg-type]
+    reboot_recovery.apply_restored_files(step, Anywhere(runner))  # type: ignore[arg-type]
     assert all(word in runner.ran[-1] for word in ran)
 
 
@@ -100,7 +100,7 @@ def test_a_program_that_ran_and_began_anew_has_read_the_files(was: str, pid: byt
             return Told(said=pid).run(argv) if argv[0] == "supervisorctl" else Told(ages.get(argv[-1])).run(argv)
 
     step = ProgramAction("local", "p", "g", "restart", "/etc/s.conf", was)
-    assert reboot_recovery.has_read(step, Anywhere(There()), time.time() - 60) is read  # type: ignore[arg-type]
+    assert reboot_recovery.has_started_since(step, Anywhere(There()), time.time() - 60) is read  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("booted", [True, False])
@@ -116,14 +116,14 @@ def test_what_an_undo_stopped_and_a_boot_started_is_stopped_again(tmp_path: Path
     def killed(*_: object) -> str:
         raise KilledError
 
-    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
     monkeypatch.setattr(rollback, "has_booted", lambda *_: booted)
-    monkeypatch.setattr(rollback, "bring_back_state", stop)
-    monkeypatch.setattr(rollback, "bring_into_effect", lambda *_: "")
+    monkeypatch.setattr(rollback, "undo_before_files", stop)
+    monkeypatch.setattr(rollback, "undo_after_files", lambda *_: "")
     monkeypatch.setattr("fixer.apply.repair_run.perform_step", lambda *_: "")
     monkeypatch.setattr(Nodes, "runner", lambda *_: Told())
     with RepairRun.open(target, cause="c", now=NOW) as run:
-        run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), START)))
+        run.round(Plan("c", "r", "safe", "x", (write_step(tmp_path / "site", b"old\n", b"new\n"), START)))
         run.commit()
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(FileRestore, "run", killed)
@@ -133,8 +133,8 @@ def test_what_an_undo_stopped_and_a_boot_started_is_stopped_again(tmp_path: Path
 
 
 @pytest.mark.parametrize(("error", "noted"), [
-    (Refused("nginx refuses the configuration: x"), "the earlier configuration is itself refused"),
-    (NotRunning("nginx does not run"), "not reloaded: nginx does not run"),
+    (ConfigRefused("nginx refuses the configuration: x"), "the earlier configuration is itself refused"),
+    (NginxNotRunning("nginx does not run"), "not reloaded: nginx does not run"),
 ])
 def test_an_nginx_that_takes_nothing_after_a_boot_is_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: StepFailed, noted: str,
@@ -145,11 +145,11 @@ def test_an_nginx_that_takes_nothing_after_a_boot_is_a_note(
     def brought(*_: object) -> str:
         raise error
 
-    monkeypatch.setattr(rollback, "has_read", lambda *_: True)
-    monkeypatch.setattr(rollback, "bring", brought)
+    monkeypatch.setattr(rollback, "has_started_since", lambda *_: True)
+    monkeypatch.setattr(rollback, "apply_restored_files", brought)
     with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
         with pytest.raises(StepFailed):
-            run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), CheckNginx("local", "/bin/false", "/c", "/"), RELOAD)))
+            run.round(Plan("c", "r", "safe", "x", (write_step(tmp_path / "site", b"old\n", b"new\n"), CheckNginx("local", "/bin/false", "/c", "/"), RELOAD)))
         assert run.taken_back is not None and run.taken_back.conflicts == []
         assert len(run.taken_back.notes) == 1 and noted in run.taken_back.notes[0]
 
@@ -166,10 +166,10 @@ def test_a_round_that_a_boot_cut_off_goes_back_in_effect_too(tmp_path: Path, mon
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         patch.setattr("fixer.apply.repair_run.perform_step", killed)
         with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
-            run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), RELOAD, START)))
-    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
-    monkeypatch.setattr(rollback, "has_read", lambda *_: booted)
-    monkeypatch.setattr(rollback, "bring", lambda step, _: brought.append(step) or "done")
+            run.round(Plan("c", "r", "safe", "x", (write_step(tmp_path / "site", b"old\n", b"new\n"), RELOAD, START)))
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
+    monkeypatch.setattr(rollback, "has_started_since", lambda *_: booted)
+    monkeypatch.setattr(rollback, "apply_restored_files", lambda step, _: brought.append(step) or "done")
     monkeypatch.setattr(Nodes, "runner", lambda *_: Told())
     undo(target, None)
     assert (tmp_path / "site").read_bytes() == b"old\n"

@@ -18,7 +18,7 @@ from fixer.apply.file_change import FileRestore
 from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.apply.steps.node_access import Nodes
 from fixer.model.plan import NetworkAction, ReloadNginx
-from tests.apply.folder_target import NOW, FolderTarget, KilledError, plan, write
+from tests.apply.folder_target import NOW, FolderTarget, KilledError, make_plan, write_step
 
 MASTER = """#!{python} -S
 import os, signal, subprocess, sys
@@ -59,7 +59,7 @@ class Place:
     def kept(self, before: bytes) -> str:
         """A repair that was kept."""
         with RepairRun.open(self.target, cause="wrong-port", now=NOW) as run:
-            run.round(plan(write(self.folder / "site", before, b"new\n"), self.reload))
+            run.round(make_plan(write_step(self.folder / "site", before, b"new\n"), self.reload))
             run.commit()
             assert run.id is not None
             return run.id
@@ -128,10 +128,10 @@ def test_of_two_rounds_the_later_one_may_bring_a_refused_file_back(place: Place)
     (place.folder / "third").write_bytes(b"old\n")
     with RepairRun.open(place.target, cause="wrong-port", now=NOW) as run:
         (place.folder / "site").write_bytes(b"fair\n")
-        run.round(plan(write(place.folder / "third", b"old\n", b"new\n"), place.reload))
+        run.round(make_plan(write_step(place.folder / "third", b"old\n", b"new\n"), place.reload))
         run.commit()
         (place.folder / "site").write_bytes(b"bad\n")
-        run.round(plan(write(place.folder / "site", b"bad\n", b"good\n"), place.reload))
+        run.round(make_plan(write_step(place.folder / "site", b"bad\n", b"good\n"), place.reload))
         run.commit()
     first = undo(place.target, None)
     assert first.conflicts == () and len(first.notes) == 1 and "the earlier configuration is itself refused" in first.notes[0]
@@ -144,7 +144,7 @@ def test_a_file_that_was_refused_long_before_is_what_goes_back(place: Place, mon
     (place.folder / "site").write_bytes(b"bad\n")
     (place.folder / "other").write_bytes(b"\n")
     place.kept(b"bad\n")
-    monkeypatch.setattr("fixer.apply.rollback.age_of_refused", lambda *_: 3600.0)
+    monkeypatch.setattr("fixer.apply.rollback.age_of_refused_file", lambda *_: 3600.0)
     result = undo(place.target, None)
     assert result.conflicts == () and "the earlier configuration is itself refused" in result.notes[0]
 
@@ -170,12 +170,12 @@ def test_a_name_that_went_with_its_network_is_ours(place: Place, monkeypatch: py
     """The undo has taken the container off nginx's network, and was cut off before it could say so."""
     connect = NetworkAction("f" * 64, "shop-api-1", "front", "connect", ())
     monkeypatch.setattr("fixer.apply.steps.container_step.change_network", lambda *_: (place.folder / "nameless").unlink(missing_ok=True))
-    monkeypatch.setattr("fixer.apply.steps.container_step.bring_back_network", lambda *_: disconnected(place, cut_off))
+    monkeypatch.setattr("fixer.apply.steps.container_step.undo_network", lambda *_: disconnected(place, cut_off))
     monkeypatch.setattr(Nodes, "engine", lambda _: None)
-    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
     (place.folder / "nameless").touch()
     with RepairRun.open(place.target, cause="network-detached", now=NOW) as run:
-        run.round(plan(connect, place.reload))
+        run.round(make_plan(connect, place.reload))
         run.commit()
     if cut_off:
         with pytest.raises(KilledError):

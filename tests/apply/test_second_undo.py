@@ -14,7 +14,7 @@ from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.model.host import CommandResult
 from fixer.model.plan import FileMeta, ProgramAction, Step, UnitAction
-from tests.apply.folder_target import NEW, NOW, OLD, FolderTarget, plan, tree, write
+from tests.apply.folder_target import NEW, NOW, OLD, FolderTarget, make_plan, read_tree, write_step
 
 RESTART = UnitAction("local", "shop.service", "restart", "active", "enabled")
 UPDATE = ProgramAction("local", "shop", "shop", "update", "/etc/supervisord.conf", "STOPPED")
@@ -37,7 +37,7 @@ class Managed(FolderTarget):
     def __init__(self, state: Path, files: FullFiles | None = None, fails: str = "") -> None:
         super().__init__(state, files)
         self.fails, self.told = fails, list[str]()
-        self.journal_place()[0].run = self._run  # type: ignore[method-assign]
+        self.journal_location()[0].run = self._run  # type: ignore[method-assign]
 
     def _run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         words = {"show": b"ActiveState=active\n", "status": b"shop RUNNING pid 7\n"}
@@ -49,7 +49,7 @@ class Managed(FolderTarget):
 @contextlib.contextmanager
 def repaired(target: FolderTarget, *steps: Step) -> Iterator[RepairRun]:
     with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
-        run.round(plan(*steps))
+        run.round(make_plan(*steps))
         yield run
 
 
@@ -65,15 +65,15 @@ def by_repair(target: FolderTarget) -> None:
 @pytest.mark.parametrize("way", [by_undo, by_repair])
 def test_what_failed_only_for_now_is_not_told_for_ever(site: Path, tmp_path: Path, way: Callable[[FolderTarget], None]) -> None:
     """A service could not be restarted while its file was not back; the next attempt brings both."""
-    before, files = tree(site), FullFiles()
+    before, files = read_tree(site), FullFiles()
     target = Managed(tmp_path / "state", files)
-    with repaired(target, write(site / "shop", OLD, NEW), RESTART) as run:
+    with repaired(target, write_step(site / "shop", OLD, NEW), RESTART) as run:
         files.full, target.fails = True, "restart"
         assert len(run.roll_back().conflicts) == 2
     target = Managed(tmp_path / "state")
     assert len(history(target)[0].conflicts) == 1 and history(target)[0].state == "unfinished"
     way(target)
-    assert tree(site) == before and "restart" in target.told and history(target)[0].state == "rolled-back"
+    assert read_tree(site) == before and "restart" in target.told and history(target)[0].state == "rolled-back"
     assert history(target)[0].conflicts == () and "not all of it" not in undo(target, None).notes[0]
 
 
@@ -81,7 +81,7 @@ def test_what_failed_only_for_now_is_not_told_for_ever(site: Path, tmp_path: Pat
 def test_half_of_a_way_back_is_not_the_whole(site: Path, tmp_path: Path, fails: str) -> None:
     """A program was stopped again, but its manager did not read its files, or the other way round."""
     target = Managed(tmp_path / "state")
-    with repaired(target, write(site / "shop", OLD, NEW), UPDATE) as run:
+    with repaired(target, write_step(site / "shop", OLD, NEW), UPDATE) as run:
         run.commit()
     target.fails = fails
     assert undo(target, None).conflicts != () and history(target)[0].state == "undone-with-conflicts"

@@ -7,10 +7,10 @@ from typing import Any
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, Firewall, Match, Rule
 from fixer.observe.kernel.packet_filters import parse_saved
-from tests.causes.snapshot_builders import SLOW, TIMED_OUT, Scene, healthy, listener, service
+from tests.causes.snapshot_builders import SLOW, TIMED_OUT, Scene, healthy_scene, listener, service
 
 
-def saved(*rules: str, policy: str = "ACCEPT") -> Known[Firewall]:
+def saved_firewall(*rules: str, policy: str = "ACCEPT") -> Known[Firewall]:
     """A filter table of iptables with these rules (`INPUT -p tcp … -j DROP`)."""
     own = {rule.split()[0] for rule in rules} - {"INPUT", "OUTPUT", "FORWARD"}
     lines = ["*filter", f":INPUT {policy} [0:0]", ":FORWARD ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]",
@@ -18,7 +18,7 @@ def saved(*rules: str, policy: str = "ACCEPT") -> Known[Firewall]:
     return Known(Firewall(tuple(parse_saved("\n".join(lines), "iptables"))))
 
 
-def chain(*rules: Rule, hook: str = "input", **changes: Any) -> Known[Firewall]:
+def nft_chain(*rules: Rule, hook: str = "input", **changes: Any) -> Known[Firewall]:
     """One base chain of nft."""
     made = Chain("nft", "inet", changes.pop("table", "filter"), changes.pop("name", "input"), hook, 0,
                  changes.pop("policy", "accept"), rules)
@@ -29,11 +29,11 @@ def rule(verdict: str, *matches: Match, text: str = "", index: int = 0, **change
     return Rule(index + 7, index, text or f"{verdict} {index}", matches, verdict, **changes)  # type: ignore[arg-type]
 
 
-def port(number: int = 8000) -> Match:
+def port_match(number: int = 8000) -> Match:
     return Match("dport", (str(number),))
 
 
-def silent(filters: object, *, address: str = "127.0.0.1", queued: int = 0, **changes: Any) -> Scene:
+def dropping_scene(filters: object, *, address: str = "127.0.0.1", queued: int = 0, **changes: Any) -> Scene:
     """The unit listens, and a connect gets no answer."""
     scene = Scene().with_service(service(), listener(8000, 200, address, queued=queued))
     scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), **changes).answers(TIMED_OUT)
@@ -41,11 +41,11 @@ def silent(filters: object, *, address: str = "127.0.0.1", queued: int = 0, **ch
     return scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream", count=3)
 
 
-def refusing(filters: object, error: str = "refused", errno: int = 111) -> Scene:
+def rejecting_scene(filters: object, error: str = "refused", errno: int = 111) -> Scene:
     """The unit listens, and a connect is refused."""
     from tests.causes.snapshot_builders import BAD_GATEWAY, probe
 
-    scene = healthy()
+    scene = healthy_scene()
     told = Known(probe(error=error, errno=errno))
     scene.endpoint(tcp=told, http=told).answers(BAD_GATEWAY)
     scene.node_changes["local"] = {"firewall": filters}

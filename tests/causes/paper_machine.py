@@ -11,15 +11,15 @@ from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.query import Answer, Command, FileAnswer, FileStat, Probe, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Snapshot
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.collect_capture import MOST_ROUNDS
-from fixer.observe.next_queries import follow_up
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import NOW, capture, file, node, outcome
+from tests.observe.capture_builders import NOW, capture, file, node, probe_answer
 
 UNIT = "/etc/systemd/system/back.service"
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
-SHOW = {
+UNIT_PROPERTIES = {
     "Id": "back.service", "Names": "back.service", "LoadState": "loaded", "ActiveState": "failed", "SubState": "failed",
     "Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "203", "MainPID": "0", "NRestarts": "0",
     "UnitFileState": "enabled", "FragmentPath": UNIT, "Type": "simple", "User": "shop", "WorkingDirectory": "/srv/shop",
@@ -31,7 +31,7 @@ Entry = str | bytes | tuple[str | bytes, int] | tuple[str | bytes, int, int] | t
 AGE = 500.0
 
 
-def _full(entry: Entry) -> tuple[str | bytes, int, int, float]:
+def _complete_entry(entry: Entry) -> tuple[str | bytes, int, int, float]:
     match entry:
         case (text, mode, owner, age):
             return text, mode, owner, age
@@ -57,7 +57,7 @@ class Disk:
         entry = self.files.get(path)
         if entry is None:
             return FileAnswer(path, "absent")
-        text, mode, owner, age = _full(entry)
+        text, mode, owner, age = _complete_entry(entry)
         data = text.encode() if isinstance(text, str) else text
         if data.startswith(b"-> "):
             target = data[3:].decode()
@@ -72,40 +72,40 @@ class Disk:
     def matches(self, pattern: str) -> list[str]:
         """Paths that an sh glob finds."""
         wanted = pattern.split("/")
-        return [path for path in sorted(self.files) if _fits(path.split("/"), wanted)]
+        return [path for path in sorted(self.files) if _matches_pattern(path.split("/"), wanted)]
 
 
-def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+def _matches_pattern(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     return len(parts) == len(wanted) and all(
         fnmatchcase(part, want) and (not part.startswith(".") or want.startswith("."))
         for part, want in zip(parts, wanted, strict=True)
     )
 
 
-def look(
+def observe_machine(
     unit: str, files: Mapping[str, Entry] | None = None, *, log: Sequence[str] = (), show: Mapping[str, str] | None = None,
     seen: NodeCapture | None = None, answers: bool = False, unseen: Sequence[str] = (),
 ) -> Snapshot:
     """What fixer sees of a machine with that unit (its `[Service]`), disk and journal; nothing answers there."""
     disk = Disk({UNIT: f"[Service]\n{unit}", **(files or {})})
-    told = {**SHOW, **(show or {})}
+    told = {**UNIT_PROPERTIES, **(show or {})}
     shown = "".join(f"{key}={value}\n" for key, value in told.items())
     first = seen or node(site=SITE, units=[file(UNIT, disk.answer(UNIT, 1 << 16).data)], show=shown)
     lines = "".join(f"{NOW - 20 + n / 10:.6f} host systemd[1]: {text}\n" for n, text in enumerate(log))
     seen_by_now = capture(first)
     for _ in range(MOST_ROUNDS):
-        asked = follow_up(seen_by_now, ObserveOptions()).get("local")
+        asked = follow_up_queries(seen_by_now, ObserveOptions()).get("local")
         if not asked:
             break
-        new = {query: _answer(query, disk, lines, answers=answers) for query in asked
+        new = {query: _answer_query(query, disk, lines, answers=answers) for query in asked
                if not (isinstance(query, ReadFile) and query.path in unseen)}
         old = seen_by_now.nodes[0]
         again = NodeCapture(old.name, old.kind, old.now, old.root, {**old.answers, **new})
         seen_by_now = Capture(seen_by_now.target, (again,), (), seen_by_now.options)
-    return snapshot(seen_by_now)
+    return build_snapshot(seen_by_now)
 
 
-def _answer(query: Query, disk: Disk, log: str, *, answers: bool) -> Answer:
+def _answer_query(query: Query, disk: Disk, log: str, *, answers: bool) -> Answer:
     match query:
         case ReadFile():
             found = disk.answer(query.path, query.limit)
@@ -116,14 +116,14 @@ def _answer(query: Query, disk: Disk, log: str, *, answers: bool) -> Answer:
         case Command(name="journal"):
             return Answer("ok", log.encode())
         case Probe(port=80):
-            return outcome(200) if answers else outcome(502, head="HTTP/1.1 502 Bad Gateway\r\nServer: nginx")
+            return probe_answer(200) if answers else probe_answer(502, head="HTTP/1.1 502 Bad Gateway\r\nServer: nginx")
         case Probe():
-            return outcome(200) if answers else outcome(None, "refused", 111, "connect")
+            return probe_answer(200) if answers else probe_answer(None, "refused", 111, "connect")
         case _:
             return Answer("no-tool")
 
 
-def judged(unit: str, files: Mapping[str, Entry] | None = None, *, inputs: Mapping[str, str] | None = None,
+def diagnose_machine(unit: str, files: Mapping[str, Entry] | None = None, *, inputs: Mapping[str, str] | None = None,
            **more: object) -> Diagnosis:
     """The diagnosis of such a machine."""
-    return diagnose(look(unit, files, **more), inputs or {})   # type: ignore[arg-type]
+    return diagnose(observe_machine(unit, files, **more), inputs or {})   # type: ignore[arg-type]

@@ -80,13 +80,13 @@ def service(name: str = "backend.service", port: int = 8000, pid: int | None = 2
     made = Service(
         id=f"{node}/{name}", name=name, node=node, manager="systemd", unit=own, container=None,
         pids=() if pid is None else (pid,), argv=("/usr/bin/uvicorn", "app.main:app", "--port", str(port)),
-        bindings=Known((binding(port),)), env=(), env_places=(), workers=Known(1), log=Known(()), is_app_server=True,
+        bindings=Known((binding(port),)), env=(), env_files=(), workers=Known(1), log=Known(()), is_app_server=True,
         runtime="uvicorn", files_node=node,
     )
     return replace(made, **changes)
 
 
-def supervised(state: str = "RUNNING", port: int = 8000, **changes: Any) -> Service:
+def supervised_service(state: str = "RUNNING", port: int = 8000, **changes: Any) -> Service:
     """A program of supervisord; it has a process where it runs."""
     about = changes.pop("program", {})
     made = Program(
@@ -97,11 +97,11 @@ def supervised(state: str = "RUNNING", port: int = 8000, **changes: Any) -> Serv
                    program=replace(made, **about), **changes)
 
 
-def stopped(name: str = "backend.service", port: int = 8000, **changes: Any) -> Service:
+def stopped_service(name: str = "backend.service", port: int = 8000, **changes: Any) -> Service:
     return service(name, port, None, unit_changes={**STOPPED, **changes.pop("unit_changes", {})}, **changes)
 
 
-def failed(name: str = "backend.service", port: int = 8000, **changes: Any) -> Service:
+def failed_service(name: str = "backend.service", port: int = 8000, **changes: Any) -> Service:
     return service(name, port, None, unit_changes={**FAILED, **changes.pop("unit_changes", {})}, **changes)
 
 
@@ -119,7 +119,7 @@ def container(name: str, **changes: Any) -> Container:
     return replace(made, **changes)
 
 
-def boxed(name: str = "app", port: int = 8000, **changes: Any) -> Service:
+def container_service(name: str = "app", port: int = 8000, **changes: Any) -> Service:
     """A service that is a container."""
     box = container(name, **changes.pop("box", {}))
     return service(
@@ -213,7 +213,7 @@ class Scene:
 
     def refused(self, index: int = 0, **changes: Any) -> Scene:
         """Nothing listens at the address, and its routes answer 502."""
-        self.endpoint(index, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), holder=None, **changes)
+        self.endpoint(index, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None, **changes)
         self.probes[index] = Known((BAD_GATEWAY,))
         return self.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
 
@@ -231,8 +231,8 @@ class Scene:
             id=f"e{index}", written=text, host=host, port=int(port), unix=None,
             addresses=Known(("127.0.0.1",) if host == "localhost" else (host,)), node=self.back, file=SITE, line=line,
             start=start, end=end, listener=Known(held), tcp=Known(probe() if held else REFUSED),
-            http=Known(GOOD if held else REFUSED), service=belongs.id if belongs else None,
-            service_why=(), holder=owner.id if owner else None,
+            http=Known(GOOD if held else REFUSED), configured_service=belongs.id if belongs else None,
+            service_evidence=(), listening_service=owner.id if owner else None,
         )
         return replace(made, **self.changes.get(index, {}))
 
@@ -291,12 +291,12 @@ class Scene:
         return tuple(p for p in self.processes if (p.pid == NGINX_PID) == (name == self.node))
 
 
-def healthy() -> Scene:
+def healthy_scene() -> Scene:
     """nginx before one unit that listens where it should."""
     return Scene().with_service(service(), listener(8000, 200))
 
 
-def moved(to: int = 8000) -> Scene:
+def wrong_port_scene(to: int = 8000) -> Scene:
     """nginx asks for 8001, the unit listens elsewhere."""
     return Scene("127.0.0.1:8001").with_service(service(port=to), listener(to, 200)).refused()
 
@@ -313,7 +313,7 @@ def finding_of(diagnosis: Diagnosis, cause: str) -> Finding:
     return next(finding for finding in diagnosis.findings if finding.cause == cause)
 
 
-def log(*texts: str, ago: float = 30.0) -> Known[tuple[LogLine, ...]]:
+def log_lines(*texts: str, ago: float = 30.0) -> Known[tuple[LogLine, ...]]:
     return Known(tuple(
         LogLine(NOW - ago + 0.01 * n, text, f"journal of backend.service:{n + 1}") for n, text in enumerate(texts)
     ))

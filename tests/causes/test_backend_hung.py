@@ -13,7 +13,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, DaemonReload, SignalProcess, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, Connection, EnvAssignment, EnvSlot
+from fixer.model.snapshot import CommandArgument, Compose, Connection, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     GOOD,
@@ -21,17 +21,17 @@ from tests.causes.snapshot_builders import (
     SLOW,
     TIMED_OUT,
     Scene,
-    boxed,
+    container_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
-    moved,
+    log_lines,
     process,
     roots,
     service,
     verdict_of,
+    wrong_port_scene,
 )
 
 HUNG, BUSY = "backend-hung", "overload-saturated"
@@ -50,7 +50,7 @@ def late(*, queued: int = 1, established: int = 1, state: str = "S", timeouts: i
 def busy(**changes: object) -> Scene:
     """Many wait, and requests get done."""
     numbers = {"queued": changes.pop("queued", 7), "established": changes.pop("established", 9)}
-    return late(log=log(DONE, ago=2), **numbers, **changes)   # type: ignore[arg-type]
+    return late(log=log_lines(DONE, ago=2), **numbers, **changes)   # type: ignore[arg-type]
 
 
 def test_hung_hit_stopped_by_a_signal() -> None:
@@ -68,11 +68,11 @@ def test_hung_hit_what_an_earlier_run_of_the_unit_left_standing() -> None:
     diagnosis = diagnose(late(state="T", unit_changes=left).snapshot())
     assert roots(diagnosis) == [HUNG] and diagnosis.findings[0].repairs[0].id == "continue-process"
     assert HUNG not in roots(diagnose(late(unit_changes=left).snapshot()))      # to restart the unit would not end it
-    assert HUNG not in roots(diagnose(late(state="T", unit_changes=left).endpoint(holder="local/other").snapshot()))
+    assert HUNG not in roots(diagnose(late(state="T", unit_changes=left).endpoint(listening_service="local/other").snapshot()))
 
 
 def test_hung_hit_stuck_in_one_call() -> None:
-    for lines in (log(DONE, ago=600), Known(())):
+    for lines in (log_lines(DONE, ago=600), Known(())):
         diagnosis = diagnose(late(log=lines).snapshot())
         assert roots(diagnosis) == [HUNG]
         found = diagnosis.findings[0]
@@ -81,9 +81,9 @@ def test_hung_hit_stuck_in_one_call() -> None:
 
 
 def test_what_was_finished_before_the_first_visitor_waited_in_vain_is_no_work() -> None:
-    stuck = late(log=log(DONE, ago=12), queued=9)          # the first time-out is 5 s old
+    stuck = late(log=log_lines(DONE, ago=12), queued=9)          # the first time-out is 5 s old
     assert roots(diagnose(stuck.snapshot())) == [HUNG]
-    early = late(log=log(DONE, ago=2), queued=9, timeouts=0)
+    early = late(log=log_lines(DONE, ago=2), queued=9, timeouts=0)
     early.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", ago=1)
     for cause in (HUNG, BUSY):
         assert not isinstance(verdict_of(diagnose(early.snapshot()), cause), Found)
@@ -91,7 +91,7 @@ def test_what_was_finished_before_the_first_visitor_waited_in_vain_is_no_work() 
 
 def test_hung_hit_a_paused_container() -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box={"status": "paused"}), listener(8000, 7, "0.0.0.0", "app"))
+        container_service(box={"status": "paused"}), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(listener=Unknown("paused"), tcp=Unknown("paused"), http=Known(SLOW)).answers(SLOW)
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == [HUNG] and diagnosis.verdict == "broken"
@@ -104,9 +104,9 @@ def test_hung_hit_a_paused_container() -> None:
 ])
 def test_hung_for_a_database_that_is_paused(status: str, address: str, told: bool) -> None:
     """Each request waits for it, and the backend itself has nothing wrong."""
-    store = boxed("store", 5432, pid=31, is_app_server=False, bindings=Known(()),
+    store = container_service("store", 5432, pid=31, is_app_server=False, bindings=Known(()),
                   box={"status": status, "networks": (("p_default", "172.18.0.9", ("store",)),)})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).with_service(store)
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app")).with_service(store)
     scene.endpoint(http=Known(SLOW)).answers(SLOW)
     scene.node_changes["app"] = {"connections": (Connection(address, 5432, "open", 998, (7,)),)}
     found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
@@ -119,7 +119,7 @@ def test_hung_for_a_database_that_is_paused(status: str, address: str, told: boo
 
 def test_hung_in_a_container_is_restarted_from_outside() -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(), listener(8000, 7, "0.0.0.0", "app", queued=2), state="T")
+        container_service(), listener(8000, 7, "0.0.0.0", "app", queued=2), state="T")
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
     repair = finding_of(diagnose(scene.snapshot()), HUNG).repairs[0]
     assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
@@ -131,9 +131,9 @@ def test_hung_without_a_manager_is_for_a_person() -> None:
 
 
 def test_hung_miss() -> None:
-    for scene in (healthy(), moved(), busy(), late().endpoint(http=Known(GOOD))):
+    for scene in (healthy_scene(), wrong_port_scene(), busy(), late().endpoint(http=Known(GOOD))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), HUNG), RuledOut)
-    stranger = late(state="T").endpoint(holder="local/other")
+    stranger = late(state="T").endpoint(listening_service="local/other")
     assert isinstance(verdict_of(diagnose(stranger.snapshot()), HUNG), RuledOut)
     answering = late(state="T", timeouts=0).answers(GOOD)
     assert diagnose(answering.snapshot()).verdict == "healthy"
@@ -163,7 +163,7 @@ def test_busy_without_an_access_log_is_likely() -> None:
 
 
 def test_busy_miss() -> None:
-    for scene in (healthy(), late(state="T"), late(log=log(DONE, ago=600)), busy(timeouts=1),
+    for scene in (healthy_scene(), late(state="T"), late(log=log_lines(DONE, ago=600)), busy(timeouts=1),
                   busy(workers=Known(12)), busy(queued=0, established=0)):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), BUSY), RuledOut)
 
@@ -206,7 +206,7 @@ def test_workers_in_the_environment_file_over_an_older_number() -> None:
 def test_workers_in_the_command(line: str, word: str, want: str) -> None:
     path = "/etc/systemd/system/backend.service"
     start = len(line) - 1 - len(word)
-    places = (ArgPlace("--workers"), ArgPlace(word, path, 1, start, start + len(word)))
+    places = (CommandArgument("--workers"), CommandArgument(word, path, 1, start, start + len(word)))
     scene = busy(command=places if word == "1" else places[1:])
     scene.files.append(file(path, line))
     write, reload, *_ = repair_steps(scene)
@@ -243,7 +243,7 @@ def test_many_workers_become_twice_as_many() -> None:
 
 def test_workers_of_a_compose_service() -> None:
     data = "WORD=1\n"
-    made = boxed(log=log(DONE, ago=2), workers=Known(1), env_slots=(
+    made = container_service(log=log_lines(DONE, ago=2), workers=Known(1), env_slots=(
         EnvSlot("engine", "/home/lab/.env", len(data), "{name}={value}\n", "env-file"),))
     scene = Scene("app:8000", node="web", back="app").with_service(
         made, listener(8000, 7, "0.0.0.0", "app", queued=6, established=8))
@@ -258,10 +258,10 @@ def test_workers_of_a_compose_service() -> None:
 
 
 def test_a_slow_page_that_nobody_else_waits_for_stays_unknown() -> None:
-    scene = healthy().answers(SLOW)
+    scene = healthy_scene().answers(SLOW)
     diagnosis = diagnose(scene.snapshot())
     assert (diagnosis.verdict, diagnosis.findings) == ("unknown", ())
-    assert diagnose(healthy().answers(SLOW, GOOD).snapshot()).verdict == "healthy"
+    assert diagnose(healthy_scene().answers(SLOW, GOOD).snapshot()).verdict == "healthy"
 
 
 @pytest.mark.parametrize("established", [0, 1])
@@ -301,12 +301,12 @@ def test_workers_go_on_before_their_parent_kills_them_for_hung() -> None:
 
 
 def test_an_answer_that_stays_out_half_way_is_advice() -> None:
-    scene = healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=100)
+    scene = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=100)
     diagnosis = diagnose(scene.snapshot())
     found = finding_of(diagnosis, "backend-hung")
     assert (found.variant, found.role, found.confidence) == ("hang-mid-body", "advice", "possible")
     assert diagnosis.verdict == "healthy" and found.repairs == ()
-    old = healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=900)
+    old = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=900)
     assert not diagnose(old.snapshot()).findings
 
 
@@ -324,7 +324,7 @@ def test_a_supervisor_whose_programs_end_at_once_is_not_hung() -> None:
 
 def test_a_server_that_reloads_its_code_and_has_no_program_left_ended_by_that_code() -> None:
     """It keeps the socket, so that visitors wait: a restart would change nothing."""
-    words = log("INFO:     Application startup complete.", "WARNING:  WatchFiles detected changes in 'main.py'. Reloading...",
+    words = log_lines("INFO:     Application startup complete.", "WARNING:  WatchFiles detected changes in 'main.py'. Reloading...",
                 "Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 9', "    def x(:",
                 "          ^", "SyntaxError: invalid syntax")
     scene = late(argv=("/usr/bin/uvicorn", "app.main:app", "--reload"), pids=(200, 201, 202), log=words)

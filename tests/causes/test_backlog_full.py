@@ -10,8 +10,18 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace
-from tests.causes.snapshot_builders import GOOD, Scene, file, finding_of, healthy, listener, roots, service, verdict_of
+from fixer.model.snapshot import CommandArgument
+from tests.causes.snapshot_builders import (
+    GOOD,
+    Scene,
+    file,
+    finding_of,
+    healthy_scene,
+    listener,
+    roots,
+    service,
+    verdict_of,
+)
 
 CAUSE = "backlog-full"
 UNIT = "/etc/systemd/system/backend.service"
@@ -25,7 +35,7 @@ def knocked(text: str = TEXT, *, said: tuple[str, int] = TCP, count: int = 4, qu
     words, at = [], 0
     for word in text.splitlines()[1].removeprefix("ExecStart=").split():
         at = text.index(word, at)
-        words.append(ArgPlace(word, UNIT, 2, at, at + len(word)))
+        words.append(CommandArgument(word, UNIT, 2, at, at + len(word)))
     scene = Scene().with_service(service(command=tuple(words), **changes), listener(8000, 200, queued=queued), state=state)   # type: ignore[arg-type]
     scene.files.append(file(UNIT, text))
     return scene.answers(GOOD).logs(*said, phase, count=count)
@@ -60,9 +70,9 @@ def test_what_cannot_be_written_is_for_a_person() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), knocked(count=2), knocked(TEXT.replace("2\n", "2048\n")), knocked(TEXT.replace(" --backlog 2", "")),
+    healthy_scene(), knocked(count=2), knocked(TEXT.replace("2\n", "2048\n")), knocked(TEXT.replace(" --backlog 2", "")),
     knocked(state="T"), knocked(phase="reading response header from upstream"), knocked(said=("x (111: refused)", 111)),
-    knocked().endpoint(service=None, holder=None), knocked().endpoint(down=True), knocked().endpoint(listener=Known(None)).
+    knocked().endpoint(configured_service=None, listening_service=None), knocked().endpoint(down=True), knocked().endpoint(listener=Known(None)).
     endpoint(tcp=Known(replace(GOOD, status=None, error="refused"))),
 ])
 def test_miss(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixer.analysis.cause import conclude
-from fixer.analysis.evidence import say_age
+from fixer.analysis.evidence import age_text
 from fixer.causes import Cause, load_causes, module_names
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence
@@ -79,4 +79,4 @@ def test_nothing_seen_and_nothing_missing_rules_out() -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (120, "2 min"), (7200, "2 h"), (200000, "2 d")])
 def test_ages(seconds: float, words: str) -> None:
-    assert say_age(seconds) == words
+    assert age_text(seconds) == words

@@ -10,19 +10,19 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import Compose, Setting
+from fixer.model.snapshot import Compose, ComposeSetting
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     GOOD,
     SLOW,
     TIMED_OUT,
     Scene,
-    boxed,
+    container_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     verdict_of,
@@ -38,7 +38,7 @@ def held(throttled: int = 190, periods: int = 200) -> Fact[tuple[int, int]]:
 
 def throttled(stat: Fact[tuple[int, int]] | None = None, *, limit: float = 0.05, **changes: object) -> Scene:
     values = {"throttled": held() if stat is None else stat, "unit_changes": {"cpu_limit": limit}, **changes}
-    scene = Scene().with_service(service(log=log("x"), **values), listener(8000, 200, queued=9, established=14))   # type: ignore[arg-type]
+    scene = Scene().with_service(service(log=log_lines("x"), **values), listener(8000, 200, queued=9, established=14))   # type: ignore[arg-type]
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
     return scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream",
                       count=6, path="/report")
@@ -70,8 +70,8 @@ def test_hit_while_we_are_answered() -> None:
 
 
 def test_hit_a_container() -> None:
-    back = boxed(throttled=held(), compose_settings=(Setting("cpus", "0.05", "/p/compose.yaml", 1, 6, 10),),
-                 box={"cpu_limit": 0.05, "labels": (("com.docker.compose.config-hash", "h"),)}, log=log("x"))
+    back = container_service(throttled=held(), compose_settings=(ComposeSetting("cpus", "0.05", "/p/compose.yaml", 1, 6, 10),),
+                 box={"cpu_limit": 0.05, "labels": (("com.docker.compose.config-hash", "h"),)}, log=log_lines("x"))
     scene = Scene("app:8000", node="web", back="app").with_service(back, listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
     scene.files.append(file("/p/compose.yaml", "cpus: 0.05\n", node="engine"))
@@ -84,9 +84,9 @@ def test_hit_a_container() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), throttled(limit=0.0), throttled(held(5)), throttled(held(49), limit=0.5), throttled(held(15, 16)),
+    healthy_scene(), throttled(limit=0.0), throttled(held(5)), throttled(held(49), limit=0.5), throttled(held(15, 16)),
     throttled(held(12, 900)),
-    throttled().endpoint(service=None, holder=None),
+    throttled().endpoint(configured_service=None, listening_service=None),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

@@ -16,17 +16,17 @@ from fixer.redaction.secrets import redact_text
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
-    log,
-    moved,
+    healthy_scene,
+    log_lines,
     roots,
     stat,
-    stopped,
+    stopped_service,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE = "crash-file-access"
@@ -40,7 +40,7 @@ END = "backend.service: Failed with result 'exit-code'."
 
 
 def crashed(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed(log=log(STARTED, *lines, END), **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(failed_service(log=log_lines(STARTED, *lines, END), **changes)).refused()   # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("lines", "variant", "words"), [
@@ -71,12 +71,12 @@ def test_miss_what_is_well_down_or_says_something_else_last() -> None:
     visitor = crashed('10.0.0.9 - "GET /?PermissionError: [Errno 13] Permission denied: \'/etc/x\' HTTP/1.1" 200')
     code = crashed(*HEAD, "ModuleNotFoundError: No module named 'orjson'")
     nameless = crashed(*HEAD[:2], "    DB = sqlite3.connect(PATH)", SQLITE)
-    for scene in (healthy(), nameless, moved(), Scene().with_service(stopped()).refused(), later, served, visitor, code):
+    for scene in (healthy_scene(), nameless, wrong_port_scene(), Scene().with_service(stopped_service()).refused(), later, served, visitor, code):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_unknown_what_the_log_says() -> None:
-    scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    scene = Scene().with_service(failed_service(log=Unknown("not root"))).refused()
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
 
@@ -121,7 +121,7 @@ def looked_at(said: str, *, call: str = "open('/srv/shop/words').read()", absent
     folder = stat(kind="dir", mode=0o040000 | modes.get("folder", 0o755))
     end = stat(mode=0o100000 | modes.get("file", 0o644))
     stats = {**dict.fromkeys(WAY[:2], stat(kind="dir", mode=0o040755)), WAY[2]: folder, WAY[3]: end}
-    made.node_changes["local"] = {"files": tuple((p, s) for p, s in stats.items() if p not in absent), "absent": absent}
+    made.node_changes["local"] = {"files": tuple((p, s) for p, s in stats.items() if p not in absent), "missing_paths": absent}
     if accounts:
         made.files += [file(path, data) for path, data in zip(("/etc/passwd", "/etc/group"), PASSWD, strict=True)]
     return made
@@ -181,7 +181,7 @@ def test_what_is_mounted_into_a_container_is_looked_at_on_its_host(there: bool, 
     mounts = (("/opt/shop/data", "/srv/shop", True),)
     box = {"status": "exited", "exit_code": 1, "mounts": mounts, "started_at": NOW - 40, "finished_at": NOW - 20}
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box=box, log=log(*OPENED, "    open('/srv/shop/words')", GONE_SAID), pids=())).refused()
+        container_service(box=box, log=log_lines(*OPENED, "    open('/srv/shop/words')", GONE_SAID), pids=())).refused()
     if there:
         scene.extra["engine_files"] = (("/opt/shop/data/words", stat()),)
     first = finding_of(diagnose(scene.snapshot()), CAUSE)
@@ -202,7 +202,7 @@ def no_socket(*lines: str, absent: tuple[str, ...] = ("/run/hub", "/run/hub/a.so
                     file("/etc/group", "root:x:0:\nshop:x:998:\n"),
                     file("/etc/systemd/system/backend.service", "[Service]\nExecStart=x\n")]
     there = ("/", "/run", "/run/hub")
-    scene.node_changes["local"] = {"init": "systemd", "absent": absent, "files": tuple(
+    scene.node_changes["local"] = {"init": "systemd", "missing_paths": absent, "files": tuple(
         (path, ROOT_ONLY) for path in there if path not in absent)}
     return scene.endpoint(unix="/run/hub/a.sock", host="", port=0)
 
@@ -244,7 +244,7 @@ def test_a_socket_that_is_told_into_no_folder_goes_where_nginx_asks(asked: str) 
 def test_a_folder_that_another_program_is_told_to_use_too_is_for_a_person() -> None:
     scene = no_socket(*BOUND, NOT_THERE)
     told = Binding("", 0, "/run/hub/b.sock", Evidence("unit", "/etc/systemd/system/other.service:4", "--uds"))
-    scene.with_service(stopped("other.service", bindings=Known((told,))))
+    scene.with_service(stopped_service("other.service", bindings=Known((told,))))
     assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
 
 
@@ -267,7 +267,7 @@ NEW_FILE = "/tmp/badgateway-new"
 def no_temp(mode: int = 0o1777, *settings: UnitValue) -> Scene:
     made = crashed(*OPENED, "    self.__tmp__ = tempfile.mkstemp()", NO_TEMP_SAID, unit_values=settings)
     tmp = stat(kind="dir", mode=0o040000 | mode)
-    made.node_changes["local"] = {"files": (("/", stat(kind="dir", mode=0o040755)), ("/tmp", tmp)), "absent": (NEW_FILE,)}
+    made.node_changes["local"] = {"files": (("/", stat(kind="dir", mode=0o040755)), ("/tmp", tmp)), "missing_paths": (NEW_FILE,)}
     made.files += [file(path, data) for path, data in zip(("/etc/passwd", "/etc/group"), PASSWD, strict=True)]
     return made
 
@@ -311,7 +311,7 @@ def tls_files(scene: Scene, key: int | None = 0o600, owner: int = 0) -> Scene:
              "/srv/tls/cert.pem": stat(mode=0o100644)}
     if key is not None:
         stats["/srv/tls/key.pem"] = stat(mode=0o100000 | key, uid=owner)
-    scene.node_changes["local"] = {"files": tuple(stats.items()), "absent": () if key else ("/srv/tls/key.pem",)}
+    scene.node_changes["local"] = {"files": tuple(stats.items()), "missing_paths": () if key else ("/srv/tls/key.pem",)}
     scene.files += [file("/etc/passwd", "root:x:0:0::/:/bin/sh\nshop:x:998:998::/:/bin/sh\n"),
                     file("/etc/group", "shop:x:998:\n")]
     return scene
@@ -341,7 +341,7 @@ def test_a_key_that_may_be_read_by_now_is_only_started_again_and_one_that_nobody
 def in_container(said: str, **box: object) -> Finding:
     made = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, **box}
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box=made, log=log(*OPENED, "    open('/srv/shop/words')", said), pids=())).refused()
+        container_service(box=made, log=log_lines(*OPENED, "    open('/srv/shop/words')", said), pids=())).refused()
     return finding_of(diagnose(scene.snapshot()), CAUSE)
 
 
@@ -374,7 +374,7 @@ def test_a_container_that_was_made_read_only_is_given_tmp(said: str, shares: tup
     slot = EnvSlot("engine", "/p/compose.yaml", len(text), "\n    {name}: {value}", "yaml-map")
     box = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, "read_only": True, "shares": shares}
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box=box, log=log(*OPENED, said), pids=(), setting_slot=slot)).refused()
+        container_service(box=box, log=log_lines(*OPENED, said), pids=(), setting_slot=slot)).refused()
     scene.files.append(file("/p/compose.yaml", text, "engine"))
     scene.extra = {"target": TargetRef("compose", "p"),
                    "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
@@ -394,8 +394,8 @@ def test_code_of_the_docker_host_that_is_closed_to_a_containers_account(user: st
     """Python says only that there is no such module; a name has a number that only the image knows."""
     box = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, "user": user,
            "working_dir": "/code", "mounts": (("/srv/shop", "/code", False),)}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(
-        box=box, log=log('ERROR:    Error loading ASGI app. Could not import module "main".'), pids=(), argv=("uvicorn", "main:app"))).refused()
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(
+        box=box, log=log_lines('ERROR:    Error loading ASGI app. Could not import module "main".'), pids=(), argv=("uvicorn", "main:app"))).refused()
     scene.extra["engine_files"] = (("/srv/shop", stat(kind="dir", mode=mode, uid=uid, gid=50 if "50" in user else 0)),
                                    ("/srv/shop/main.py", stat(mode=0o100644)))
     found = [f.summary for f in diagnose(scene.snapshot()).findings if f.cause == CAUSE]
@@ -457,7 +457,7 @@ def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_
     path = "/run/credentials/backend.service/key"
     scene = crashed(*HEAD[:2], f"    open('{path}')", f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'",
                     unit_values=(setting,))
-    scene.node_changes["local"] = {"absent": (path,)}
+    scene.node_changes["local"] = {"missing_paths": (path,)}
     finding = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert finding.confidence == "likely" and words in finding.summary and "put /run" not in finding.repairs[0].manual
 
@@ -470,6 +470,6 @@ def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_
 ])
 def test_a_file_that_the_command_names_and_that_is_not_there(said: str, path: str) -> None:
     scene = crashed(said)
-    scene.node_changes["local"] = {"absent": (path,)}
+    scene.node_changes["local"] = {"missing_paths": (path,)}
     finding = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (finding.variant, finding.confidence) == ("start-file-missing", "certain") and path in finding.summary

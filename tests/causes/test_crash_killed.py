@@ -10,18 +10,18 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, UnitSetting
+from fixer.model.snapshot import CommandArgument, UnitSetting
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
-    log,
+    healthy_scene,
+    log_lines,
     roots,
-    stopped,
+    stopped_service,
     verdict_of,
 )
 
@@ -31,11 +31,11 @@ KILLED = {"result": "signal", "exec_main_code": 2, "exec_main_status": 9}
 
 def killed(**changes: object) -> Scene:
     values = {**KILLED, **changes.pop("unit_changes", {})}   # type: ignore[dict-item]
-    return Scene().with_service(failed(unit_changes=values, **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(failed_service(unit_changes=values, **changes)).refused()   # type: ignore[arg-type]
 
 
 def test_hit() -> None:
-    scene = killed(log=log("Started backend.service.", "backend.service: Main process exited, code=killed, status=9/KILL"))
+    scene = killed(log=log_lines("Started backend.service.", "backend.service: Main process exited, code=killed, status=9/KILL"))
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == [CAUSE]
     found = diagnosis.findings[0]
@@ -49,7 +49,7 @@ def test_hit() -> None:
 
 
 def test_miss() -> None:
-    for scene in (healthy(), Scene().with_service(stopped()).refused(), Scene().with_service(failed()).refused(),
+    for scene in (healthy_scene(), Scene().with_service(stopped_service()).refused(), Scene().with_service(failed_service()).refused(),
                   killed(unit_changes={"result": "oom-kill"})):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
@@ -81,20 +81,20 @@ def test_a_policy_that_is_there_is_not_offered_again() -> None:
 
 def test_a_named_reason_is_the_root_instead() -> None:
     lines = ("Started backend.service.", "RuntimeError: SECRET_KEY is not set")
-    assert roots(diagnose(killed(log=log(*lines)).snapshot())) == ["crash-missing-env"]
+    assert roots(diagnose(killed(log=log_lines(*lines)).snapshot())) == ["crash-missing-env"]
 
 
 def test_the_words_of_a_start_are_not_those_of_a_stop() -> None:
     lines = ("INFO:     Started server process [1]", "INFO:     Waiting for application startup.",
              "INFO:     Application startup complete.")
-    made = boxed(box={"status": "exited", "exit_code": 137, "pid": 0}, pid=None, log=log(*lines))
+    made = container_service(box={"status": "exited", "exit_code": 137, "pid": 0}, pid=None, log=log_lines(*lines))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 @pytest.mark.parametrize(("code", "variant"), [(137, "killed-mid-request"), (139, "segfault-mid-request")])
 def test_containers(code: int, variant: str) -> None:
-    made = boxed(box={"status": "exited", "exit_code": code, "pid": 0}, pid=None)
+    made = container_service(box={"status": "exited", "exit_code": code, "pid": 0}, pid=None)
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == variant and isinstance(found.repairs[0].steps[0], ContainerAction)
@@ -103,13 +103,13 @@ def test_containers(code: int, variant: str) -> None:
 @pytest.mark.parametrize("before", [0.5, 0.1])
 def test_a_container_whose_run_before_was_stopped_a_moment_earlier(before: float) -> None:
     box = {"status": "exited", "exit_code": 137, "pid": 0, "started_at": NOW - 30 + before}
-    made = boxed(box=box, pid=None, log=log("INFO:     Shutting down", "INFO:     Finished server process [1]"))
+    made = container_service(box=box, pid=None, log=log_lines("INFO:     Shutting down", "INFO:     Finished server process [1]"))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 def test_a_container_that_ran_out_of_memory_is_another_cause() -> None:
-    made = boxed(box={"status": "exited", "exit_code": 137, "oom_killed": True}, pid=None)
+    made = container_service(box={"status": "exited", "exit_code": 137, "oom_killed": True}, pid=None)
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert CAUSE not in roots(diagnose(scene.snapshot()))
     assert file("/x", "").data == b""
@@ -138,7 +138,7 @@ TASKS = UnitSetting("TasksMax", "1", Evidence("unit", "/etc/systemd/system/backe
 SPACE = UnitSetting("LimitAS", "60M", Evidence("unit", "/etc/systemd/system/backend.service:8", "LimitAS=60M"))
 
 SHELL = UnitSetting("ulimit -v", "60000", Evidence("file", "/srv/run:2", "ulimit -v 60000"), None,
-                    ArgPlace("60000", "/srv/run", 2, 20, 25))
+                    CommandArgument("60000", "/srv/run", 2, 20, 25))
 
 
 def test_a_limit_of_its_start_script_is_taken_away_where_it_stands() -> None:
@@ -152,7 +152,7 @@ def test_a_limit_of_its_start_script_is_taken_away_where_it_stands() -> None:
 
 def aborted(number: int = 6, *settings: UnitSetting, tasks: int = 0, lines: tuple[str, ...] = ()) -> Scene:
     return killed(unit_changes={"exec_main_status": number, "tasks_max": tasks}, settings=settings,
-                  log=log("Started backend.service.", *lines))
+                  log=log_lines("Started backend.service.", *lines))
 
 
 def test_a_limit_that_no_server_can_do_with() -> None:
@@ -184,15 +184,15 @@ def test_a_fault_under_an_ordinary_limit_is_a_fault(scene: Scene) -> None:
 
 def test_a_container_with_too_few_tasks_and_no_place_for_another_limit() -> None:
     box = {"status": "exited", "exit_code": 139, "pid": 0, "pids_max": 1, "finished_at": DEAD}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(box=box, pid=None)).refused(
-        addresses=Known(()), service=None, node=None)
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(box=box, pid=None)).refused(
+        addresses=Known(()), configured_service=None, node=None)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "tasks-or-address-space-limit" and found.repairs[0].risk == "manual"
 
 
 def worker(*lines: str, ago: float = 20.0, **changes: object) -> Scene:
-    scene = healthy()
-    scene.services[0] = replace(scene.services[0], log=log(*lines, ago=ago), **changes)  # type: ignore[arg-type]
+    scene = healthy_scene()
+    scene.services[0] = replace(scene.services[0], log=log_lines(*lines, ago=ago), **changes)  # type: ignore[arg-type]
     return lost("reading response header from upstream", scene, ago=ago)
 
 
@@ -207,9 +207,9 @@ def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) 
 
 def test_a_worker_that_died_in_the_second_of_its_start_is_told() -> None:
     """nginx writes whole seconds: what was lost after the start may stand a moment before it."""
-    scene = healthy()
+    scene = healthy_scene()
     begun = replace(scene.services[0].unit, active_enter=NOW - 20.3)   # type: ignore[type-var]
-    scene.services[0] = replace(scene.services[0], log=log("INFO:     Child process [812] died", ago=19.6), unit=begun)
+    scene.services[0] = replace(scene.services[0], log=log_lines("INFO:     Child process [812] died", ago=19.6), unit=begun)
     young = lost("reading response header from upstream", scene, ago=21.0)
     assert finding_of(diagnose(young.snapshot()), CAUSE).variant == "uvicorn-worker-died"
 
@@ -222,7 +222,7 @@ def test_workers_that_die_again_and_again_are_for_a_person() -> None:
 
 @pytest.mark.parametrize("scene", [
     worker("WARNING:  Maximum request limit of 5 exceeded. Terminating process.", "INFO:     Child process [812] died"),
-    worker("INFO:     Child process [812] died", ago=1000), healthy(), worker("INFO:     all is well"),
+    worker("INFO:     Child process [812] died", ago=1000), healthy_scene(), worker("INFO:     all is well"),
     worker("INFO:     Child process [812] died", is_app_server=False),
 ])
 def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
@@ -239,7 +239,7 @@ FORK = ("Traceback (most recent call last):", '  File "/usr/lib/python3/dist-pac
 ])
 def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ...], tasks: int, hit: bool) -> None:
     changes = {"tasks_max": tasks}
-    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines, "backend.service: Start request "
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines, "backend.service: Start request "
                                         "repeated too quickly."), settings=(TASKS,), unit_changes=changes)).refused()
     found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert (found[0].variant == "tasks-or-address-space-limit") is hit
@@ -255,7 +255,7 @@ def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ..
 def test_a_limit_of_tasks_that_was_lifted_since_leaves_the_start(
     lines: tuple[str, ...], changes: dict[str, object], settings: tuple[UnitSetting, ...], hit: bool,
 ) -> None:
-    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines, "backend.service: Start request "
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines, "backend.service: Start request "
                                         "repeated too quickly."), settings=settings, unit_changes=changes)).refused()
     found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert (found[0].variant == "tasks-or-address-space-limit") is hit
@@ -271,7 +271,7 @@ def test_a_limit_of_tasks_that_was_lifted_since_leaves_the_start(
 def test_a_limit_that_it_aborts_under_again_and_again(changes: dict[str, object]) -> None:
     lines = ("Started backend.service.", "backend.service: Main process exited, code=dumped, status=6/ABRT",
              "backend.service: Start request repeated too quickly.")
-    scene = Scene().with_service(failed(log=log(*lines), settings=(TASKS,), unit_changes={"tasks_max": 1, **changes}))
+    scene = Scene().with_service(failed_service(log=log_lines(*lines), settings=(TASKS,), unit_changes={"tasks_max": 1, **changes}))
     found = [f for f in diagnose(scene.refused().snapshot()).findings if f.role == "root"]
     assert [f.variant for f in found] == ["tasks-or-address-space-limit"] and found[0].repairs[0].id == "raise-limit"
 
@@ -305,7 +305,7 @@ def test_the_limit_that_a_crash_loop_ends_over_is_its_root(
     """Restart=always tries until systemd gives up, each time with the same last words."""
     again = ("Started backend.service.", *lines, "backend.service: Scheduled restart job, restart counter is at 5.",
              "backend.service: Start request repeated too quickly.")
-    scene = Scene().with_service(failed(log=log(*again), settings=settings, unit_changes={
+    scene = Scene().with_service(failed_service(log=log_lines(*again), settings=settings, unit_changes={
         "user": "svc", "restart": "always", "n_restarts": 5, **changes})).refused()
     diagnosis = diagnose(scene.snapshot())
     if not said:
@@ -322,7 +322,7 @@ def test_the_limit_that_a_crash_loop_ends_over_is_its_root(
 def test_a_limit_is_written_where_it_is_read_last(there: str, name: str) -> None:
     """A drop-in that is read before the one which sets the limit changes nothing."""
     folder = "/etc/systemd/system/backend.service.d"
-    made = failed(log=log("Started backend.service.", "MemoryError"), settings=(SPACE,),
+    made = failed_service(log=log_lines("Started backend.service.", "MemoryError"), settings=(SPACE,),
                   unit_changes={"drop_in_paths": (f"{folder}/{there}",)})
     (repair,) = finding_of(diagnose(Scene().with_service(made).refused().snapshot()), CAUSE).repairs
     if not name:
@@ -335,7 +335,7 @@ def test_a_limit_is_written_where_it_is_read_last(there: str, name: str) -> None
 def test_all_copies_that_were_killed_are_started_at_once(code: int, starts: int) -> None:
     """nginx asks them all by one name: with one of them alone the page comes and goes, and the start was taken back."""
     box = {"status": "exited", "service": "app", "exit_code": 137}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box))
-    other = replace(boxed("app2", pid=None, box={**box, "exit_code": code}), name=boxed().name)
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box))
+    other = replace(container_service("app2", pid=None, box={**box, "exit_code": code}), name=container_service().name)
     steps = finding_of(diagnose(scene.with_service(other).refused().snapshot()), CAUSE).repairs[0].steps
     assert len([step for step in steps if isinstance(step, ContainerAction)]) == starts

@@ -11,17 +11,17 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, KernelLog, LogLine, OomKill, UnitSetting
+from fixer.model.snapshot import CommandArgument, Compose, KernelLog, LogLine, OomKill, UnitSetting
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     stat,
@@ -40,12 +40,12 @@ def kill(cgroup: str = OWN, limit: str | None = None, ago: float = 61.0, **chang
 
 
 def with_kernel(scene: Scene, *kills: OomKill, node: str = "local") -> Scene:
-    scene.extra["kernels"] = (KernelLog(node, Known(kills)),)
+    scene.extra["kernel_logs"] = (KernelLog(node, Known(kills)),)
     return scene
 
 
 def killed(**changes: Any) -> Scene:
-    return Scene().with_service(failed(unit_changes={**KILLED, **changes})).refused()
+    return Scene().with_service(failed_service(unit_changes={**KILLED, **changes})).refused()
 
 
 def test_hit_the_kernels_log_tells_it_from_any_other_kill() -> None:
@@ -69,7 +69,7 @@ def test_hit_the_kernels_log_tells_it_from_any_other_kill() -> None:
 def test_a_limit_that_a_repair_had_raised_and_that_is_reached_again_is_not_doubled_once_more(name: str) -> None:
     where = f"/etc/systemd/system/backend.service.d/{name}:2"
     raised = UnitSetting("MemoryMax", "180M", Evidence("unit", where, "MemoryMax=180M"))
-    scene = with_kernel(Scene().with_service(failed(
+    scene = with_kernel(Scene().with_service(failed_service(
         settings=(raised,), unit_changes={**KILLED, "memory_max": 180 << 20})).refused(), kill())
     repair = diagnose(scene.snapshot()).findings[0].repairs[0]
     assert not repair.steps and repair.needs[0].default is None and "raised before" in repair.summary
@@ -104,7 +104,7 @@ def test_another_units_an_old_or_another_machines_kill_is_not_it(other: OomKill)
 
 def test_unknown_a_kill_without_a_kernel_log_is_undetermined_only_where_there_is_a_limit() -> None:
     blind = killed()
-    blind.extra["kernels"] = (KernelLog("local", Unknown("dmesg ended with 1")),)
+    blind.extra["kernel_logs"] = (KernelLog("local", Unknown("dmesg ended with 1")),)
     for scene in (blind, killed()):
         verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
         assert isinstance(verdict, Undetermined) and "memory limit" in verdict.missing[0]
@@ -113,7 +113,7 @@ def test_unknown_a_kill_without_a_kernel_log_is_undetermined_only_where_there_is
 
 
 def test_miss() -> None:
-    for scene in (healthy(), Scene().with_service(failed()).refused(), with_kernel(healthy(), kill(ago=7200))):
+    for scene in (healthy_scene(), Scene().with_service(failed_service()).refused(), with_kernel(healthy_scene(), kill(ago=7200))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
@@ -125,9 +125,9 @@ def test_a_machine_of_its_own_in_a_container_is_told_by_the_groups_above() -> No
 
 
 def test_result_oom_kill_is_believed_without_a_kernel_log() -> None:
-    scene = Scene().with_service(failed(
+    scene = Scene().with_service(failed_service(
         unit_changes={**KILLED, "result": "oom-kill"},
-        log=log("Started backend.service.", "backend.service: A process of this unit has been killed by the OOM killer.",
+        log=log_lines("Started backend.service.", "backend.service: A process of this unit has been killed by the OOM killer.",
                 "backend.service: Failed with result 'oom-kill'."),
     )).refused()
     diagnosis = diagnose(scene.snapshot())
@@ -149,12 +149,12 @@ YAML = "services:\n  app:\n    mem_limit: 90m\n    memswap_limit: 100m\n"
 
 def setting(key: str, value: str, **changes: Any) -> UnitSetting:
     at = YAML.index(value)
-    place = ArgPlace(value, "/srv/p/compose.yaml", YAML[:at].count("\n") + 1, at, at + len(value))
-    return UnitSetting(key, value, Evidence("file", f"{place.file}:{place.line}", value), place=replace(place, **changes))
+    place = CommandArgument(value, "/srv/p/compose.yaml", YAML[:at].count("\n") + 1, at, at + len(value))
+    return UnitSetting(key, value, Evidence("file", f"{place.file}:{place.line}", value), argument=replace(place, **changes))
 
 
 def container(settings: tuple[UnitSetting, ...], *, box: dict[str, Any] | None = None, data: str = YAML) -> Scene:
-    made = boxed(box={**BOX, **(box or {}), "labels": (("com.docker.compose.config-hash", "h"),)}, pid=None,
+    made = container_service(box={**BOX, **(box or {}), "labels": (("com.docker.compose.config-hash", "h"),)}, pid=None,
                  settings=settings)
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
     scene.files.append(file("/srv/p/compose.yaml", data, "engine"))
@@ -162,7 +162,7 @@ def container(settings: tuple[UnitSetting, ...], *, box: dict[str, Any] | None =
     scene.extra = {
         "target": replace(snapshot.target, kind="compose", address="p"),
         "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", True),), Known(True)),
-        "kernels": (KernelLog("engine", Known((kill(f"/docker/{made.container.id}"),))),),   # type: ignore[union-attr]
+        "kernel_logs": (KernelLog("engine", Known((kill(f"/docker/{made.container.id}"),))),),   # type: ignore[union-attr]
     }
     return scene
 
@@ -194,22 +194,22 @@ def test_a_container_that_is_being_started_once_more_was_killed_in_its_runs_befo
     scene = container((), box={"status": "running", "exit_code": 0, "restart_count": 3, "started_at": NOW - 1})
     made = scene.services[0].container
     assert made is not None
-    scene.extra["kernels"] = (KernelLog("engine", Known((kill(f"/docker/{made.id}", ago=20.0),))),)
+    scene.extra["kernel_logs"] = (KernelLog("engine", Known((kill(f"/docker/{made.id}", ago=20.0),))),)
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
-    scene.extra["kernels"] = (KernelLog("engine", Known((kill(f"/docker/{made.id}", ago=3600.0),))),)
+    scene.extra["kernel_logs"] = (KernelLog("engine", Known((kill(f"/docker/{made.id}", ago=3600.0),))),)
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def test_docker_s_flag_is_believed_when_it_is_set() -> None:
     scene = container((setting("MemoryMax", "90m"),), box={"oom_killed": True})
-    scene.extra["kernels"] = ()
+    scene.extra["kernel_logs"] = ()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert any("OOMKilled=true" in e.text for e in found.evidence)
     assert not any(isinstance(s, ContainerAction) for s in found.repairs[0].steps)
 
 
 def running(*, cut: bool = True) -> Scene:
-    scene = with_kernel(healthy(), kill(ago=10.0), kill(ago=5.0, pid=813, text="another"))
+    scene = with_kernel(healthy_scene(), kill(ago=10.0), kill(ago=5.0, pid=813, text="another"))
     scene.services[0] = replace(scene.services[0], unit=replace(scene.services[0].unit, memory_max=90 << 20))  # type: ignore[type-var]
     if cut:
         scene.logs("upstream prematurely closed connection", None, "reading response header from upstream")
@@ -231,7 +231,7 @@ def test_where_no_request_was_lost_it_is_advice() -> None:
 
 
 def test_a_worker_of_a_service_nobody_asks_is_nobody_s_matter() -> None:
-    scene = with_kernel(healthy(), kill("/system.slice/other.service", ago=5.0))
+    scene = with_kernel(healthy_scene(), kill("/system.slice/other.service", ago=5.0))
     scene.with_service(service("other.service", 9000, 300, unit_changes={"main_pid": 300}), listener(9000, 300))
     assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.analysis.exits.exit_reason import port_in_use
+from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -16,11 +16,11 @@ from tests.causes.snapshot_builders import (
     SLOW,
     TIMED_OUT,
     Scene,
-    failed,
+    failed_service,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     process,
     roots,
@@ -34,10 +34,10 @@ IN_USE = "ERROR:    [Errno 98] error while attempting to bind on address ('127.0
 
 
 def squatted(*, state: str = "T", pid: int | None = 300, lines: tuple[str, ...] = (IN_USE,)) -> Scene:
-    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines)))
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines)))
     scene.listeners.append(listener(8000, pid))
     scene.processes.append(process(300, "python3", "-m", "uvicorn", "app.main:app", state=state))
-    scene.endpoint(holder="local/old", http=Known(SLOW))
+    scene.endpoint(listening_service="local/old", http=Known(SLOW))
     scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=4)
     return scene.answers(TIMED_OUT)
 
@@ -71,12 +71,12 @@ def test_hit_while_its_first_run_still_tries() -> None:
 def taken_elsewhere(*, managed: bool) -> Scene:
     """nginx asks for 6002; the unit is told 6001, which another program holds: one that serves a site, or a stray."""
     scene = Scene("127.0.0.1:6002", *(("127.0.0.1:6001",) if managed else ()))
-    scene.with_service(failed(port=6001, log=log("Started backend.service.", IN_USE)))
+    scene.with_service(failed_service(port=6001, log=log_lines("Started backend.service.", IN_USE)))
     scene.listeners.append(listener(6001, 300))
     scene.processes.append(process(300, "python3", "-m", "uvicorn", "app.main:app"))
     if managed:
         scene.services.append(service("other.service", 6001, 300))
-        scene.endpoint(1, service="local/other.service", holder="local/other.service").answers(probe(200), route=1)
+        scene.endpoint(1, configured_service="local/other.service", listening_service="local/other.service").answers(probe(200), route=1)
     return scene.refused()
 
 
@@ -95,7 +95,7 @@ def test_hit_on_a_port_for_which_nginx_does_not_ask() -> None:
 
 
 def test_miss() -> None:
-    for scene in (healthy(), squatted(lines=("ImportError: x",))):
+    for scene in (healthy_scene(), squatted(lines=("ImportError: x",))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
@@ -108,7 +108,7 @@ def left_over(main: int = 0, **about: object) -> Scene:
         unit=replace(unit("backend.service", **{**FAILED, "main_pid": main, "active_enter": NOW - 31, **about})))
     scene.processes.append(process(301, "python3", "-m", "uvicorn", "app.main:app", state="T", ppid=1))
     scene.listeners[-1] = replace(scene.listeners[-1], pids=Known((300, 301)))
-    return scene.endpoint(holder="local/backend.service")
+    return scene.endpoint(listening_service="local/backend.service")
 
 
 def test_what_its_own_earlier_run_left_in_its_group_is_stopped() -> None:
@@ -150,7 +150,7 @@ def test_a_managed_holder_is_never_stopped() -> None:
     other = service("other.service", 8000, 300, unit=unit("other.service", main_pid=300), is_app_server=False,
                     bindings=Known(()))
     scene.services.append(other)
-    repair = finding_of(diagnose(scene.endpoint(holder=other.id).snapshot()), CAUSE).repairs[0]
+    repair = finding_of(diagnose(scene.endpoint(listening_service=other.id).snapshot()), CAUSE).repairs[0]
     assert repair.risk == "manual" and "other.service" in repair.manual
 
 
@@ -183,14 +183,14 @@ def test_an_unknown_address_says_nothing() -> None:
 
 
 def test_gunicorn_has_words_of_its_own_for_it() -> None:
-    lines = log("[2026-11-25 11:00:00 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', 8000)",
+    lines = log_lines("[2026-11-25 11:00:00 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', 8000)",
                 "[2026-11-25 11:00:05 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 8000)")
-    assert port_in_use(lines.value) is lines.value[0]
+    assert port_in_use_line(lines.value) is lines.value[0]
 
 
 def left(*lines: str, tcp: str = "refused") -> Scene:
     path = "/var/lib/shop/http.sock"
-    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines)))
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines)))
     scene.endpoint(unix=path, host=path, port=0, tcp=Known(probe(None, error=tcp)), listener=Known(None))
     return scene.answers()
 

@@ -10,15 +10,15 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx
-from fixer.model.snapshot import Setting
+from fixer.model.snapshot import ComposeSetting
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     finding_of,
-    healthy,
-    log,
+    healthy_scene,
+    log_lines,
     process,
     roots,
     stat,
@@ -33,7 +33,7 @@ FULL = f'pwrite() "{BODY}/0000000012" failed (28: No space left on device)'
 
 
 def says(message: str = DENIED, *, phase: str = "", ago: float = 5.0, level: str = "crit", **folder: object) -> Scene:
-    scene = healthy().logs(message, None, phase, ago=ago, path="/upload")
+    scene = healthy_scene().logs(message, None, phase, ago=ago, path="/upload")
     scene.events = [replace(e, level=level) for e in scene.events]
     scene.processes.append(process(101, "nginx: worker process", uid=33, ppid=100))
     if folder:
@@ -81,7 +81,7 @@ def test_a_full_disk_below_the_log_is_advice() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), says(uid=33, mode=0o40700), says(uid=0, mode=0o40777), says(ago=700), says(ago=300), says(GONE, ago=90),
+    healthy_scene(), says(uid=33, mode=0o40700), says(uid=0, mode=0o40777), says(ago=700), says(ago=300), says(GONE, ago=90),
     says(GONE, uid=33, mode=0o40700), says(FULL, ago=90), says(level="error"),
     says('open() "/srv/www/0000000012" failed (24: x)'), says('open() "/srv/www/x.html" failed (2: No such file)'),
 ])
@@ -93,8 +93,8 @@ def test_what_was_said_before_a_reload_or_a_repair_is_over() -> None:
     loaded = says(ago=30)
     loaded.nginx["loaded_at"] = Known(loaded.snapshot().taken_at - 10)
     assert isinstance(verdict_of(diagnose(loaded.snapshot()), CAUSE), RuledOut)
-    assert isinstance(verdict_of(diagnose(replace(says(ago=9).snapshot(), quiet=3.0)), CAUSE), RuledOut)
-    seen = replace(says(ago=9, uid=0, mode=0o40700).snapshot(), quiet=3.0)      # it is still so, whatever was changed
+    assert isinstance(verdict_of(diagnose(replace(says(ago=9).snapshot(), seconds_since_repair=3.0)), CAUSE), RuledOut)
+    seen = replace(says(ago=9, uid=0, mode=0o40700).snapshot(), seconds_since_repair=3.0)      # it is still so, whatever was changed
     assert finding_of(diagnose(seen), CAUSE).variant == "client-body-temp-broken"
     hidden = says()
     hidden.nginx["loaded_at"] = Unknown("not root")
@@ -124,7 +124,7 @@ LAST = ("Traceback (most recent call last):", '  File "/srv/shop/main.py", line 
      "what it writes to (its call names /var/lib/shop/state)"),
 ])
 def test_hit_a_backend_that_ends_because_nothing_can_be_written(words: str, where: str) -> None:
-    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, *words.split("\n")))).refused().snapshot())
+    diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, *words.split("\n")))).refused().snapshot())
     assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].confidence == "certain"
     (repair,) = diagnosis.findings[0].repairs
     assert repair.risk == "manual" and f"make room on the disk of {where} " in repair.manual
@@ -135,10 +135,10 @@ def test_hit_a_backend_that_ends_because_nothing_can_be_written(words: str, wher
     ("OSError: [Errno 28] No space left on device: '/data/a'", False),
 ])
 def test_a_disk_in_memory_of_the_compose_file_is_named(words: str, told: bool) -> None:
-    given = Setting("tmpfs", "/run/x /scratch:size=1m,mode=1777", "/p/compose.yaml", 9)
+    given = ComposeSetting("tmpfs", "/run/x /scratch:size=1m,mode=1777", "/p/compose.yaml", 9)
     box = {"status": "restarting", "exit_code": 1, "restart_count": 3, "started_at": NOW - 40}
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box=box, log=log(words), pid=None, compose_settings=(given,))).refused()
+        container_service(box=box, log=log_lines(words), pid=None, compose_settings=(given,))).refused()
     (repair,) = finding_of(diagnose(scene.snapshot()), "disk-full").repairs
     assert ("/p/compose.yaml:9 gives it" in repair.manual) is told
 
@@ -146,7 +146,7 @@ def test_a_disk_in_memory_of_the_compose_file_is_named(words: str, told: bool) -
 @pytest.mark.parametrize("words", ["OSError: [Errno 122] Disk quota exceeded: '/home/shop/x'",
                                    "OSError: [Errno 122] Disk quota exceeded"])
 def test_hit_the_quota_of_its_account_is_used_up(words: str) -> None:
-    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, words))).refused().snapshot())
+    diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, words))).refused().snapshot())
     assert roots(diagnosis) == [CAUSE] and "the disk quota of shop is used up" in diagnosis.findings[0].summary
     assert "raise the quota of shop" in diagnosis.findings[0].repairs[0].manual
 
@@ -156,5 +156,5 @@ def test_hit_the_quota_of_its_account_is_used_up(words: str) -> None:
     ('INFO: 10.0.0.9:1 - "GET /: No space left on device HTTP/1.1" 200 OK',),
 ])
 def test_miss_another_end_or_a_visitors_words(words: tuple[str, ...]) -> None:
-    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, *words))).refused().snapshot())
+    diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, *words))).refused().snapshot())
     assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)

@@ -10,20 +10,20 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Compose, EnvSlot, Setting
+from fixer.model.snapshot import Compose, ComposeSetting, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     GOOD,
     SLOW,
     TIMED_OUT,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     roots,
     service,
@@ -35,7 +35,7 @@ SAID = "OSError: [Errno 24] Too many open files"
 
 
 def full(*lines: str, limit: int = 48, established: int = 40, queued: int = 4, **changes: object) -> Scene:
-    values = {"log": log(*lines, ago=4.0), "unit_changes": {"nofile_limit": limit}, **changes}
+    values = {"log": log_lines(*lines, ago=4.0), "unit_changes": {"nofile_limit": limit}, **changes}
     scene = Scene().with_service(service(**values),   # type: ignore[arg-type]
                                  listener(8000, 200, established=established, queued=queued))
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
@@ -60,10 +60,10 @@ def test_hit_it_says_so_itself() -> None:
 def test_hit_it_cannot_even_start() -> None:
     lines = ("Traceback (most recent call last):", SAID, "During handling of the above exception, another exception occurred:",
              "RuntimeError: Cannot close a running event loop")
-    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines))).refused()
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines))).refused()
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == [CAUSE] and "cannot even start" in diagnosis.findings[0].summary
-    served = failed(log=log("Started backend.service.", SAID, "INFO:     Application startup complete.", "Killed"))
+    served = failed_service(log=log_lines("Started backend.service.", SAID, "INFO:     Application startup complete.", "Killed"))
     assert CAUSE not in roots(diagnose(Scene().with_service(served).refused().snapshot()))
 
 
@@ -83,9 +83,9 @@ def test_the_drop_in_is_the_last_one() -> None:
 
 def in_compose(*keys: str, start: int | None = 0) -> Scene:
     text = "48 48\n"
-    settings = tuple(Setting(key, "48", "/p/compose.yaml", 1, n * 3 if start is not None else None,
+    settings = tuple(ComposeSetting(key, "48", "/p/compose.yaml", 1, n * 3 if start is not None else None,
                              n * 3 + 2 if start is not None else None) for n, key in enumerate(keys))
-    back = boxed(log=log(SAID, ago=3.0), compose_settings=settings,
+    back = container_service(log=log_lines(SAID, ago=3.0), compose_settings=settings,
                  setting_slot=EnvSlot("engine", "/p/compose.yaml", 5, "\n  {name}: {value}", "yaml-map"),
                  box={"nofile_limit": 48, "labels": (("com.docker.compose.config-hash", "h"),)})
     scene = Scene("app:8000", node="web", back="app").with_service(back, listener(8000, 7, "0.0.0.0", "app", queued=2))
@@ -114,8 +114,8 @@ def boxed_worker(limit: int, main: str = "user www-data;\n", *keys: str) -> Scen
     scene = in_compose()
     scene.answers(SLOW).logs("accept4() failed (24: Too many open files)", 24, "", count=3)
     scene.events = [replace(e, level="crit") for e in scene.events[-3:]]
-    settings = tuple(Setting(key, "48", "/p/compose.yaml", 1, 0, 2) for key in keys)
-    web = boxed("web", 80, pid=100, is_app_server=False, compose_settings=settings, box={
+    settings = tuple(ComposeSetting(key, "48", "/p/compose.yaml", 1, 0, 2) for key in keys)
+    web = container_service("web", 80, pid=100, is_app_server=False, compose_settings=settings, box={
         "nofile_limit": limit, "mounts": (("/p/nginx.conf", CONF, False),), "labels": (("com.docker.compose.config-hash", "h"),)})
     scene.services = [replace(scene.services[0], log=Known(())), web]
     scene.nginx["service"] = web
@@ -151,17 +151,17 @@ def test_nobody_manages_it() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), full(established=10), full(queued=0), full(established=28), full(limit=0), full('1.2.3.4 - "GET /EMFILE HTTP/1.1" 200', queued=0),
-    full(SAID, established=3, queued=0).endpoint(service=None, holder=None),
+    healthy_scene(), full(established=10), full(queued=0), full(established=28), full(limit=0), full('1.2.3.4 - "GET /EMFILE HTTP/1.1" 200', queued=0),
+    full(SAID, established=3, queued=0).endpoint(configured_service=None, listening_service=None),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_old_words_and_those_of_before_a_repair() -> None:
-    old = full(SAID, established=1, log=log(SAID, ago=300.0))
+    old = full(SAID, established=1, log=log_lines(SAID, ago=300.0))
     assert isinstance(verdict_of(diagnose(old.snapshot()), CAUSE), RuledOut)
-    before = replace(full(SAID, established=1).snapshot(), quiet=2.0)
+    before = replace(full(SAID, established=1).snapshot(), seconds_since_repair=2.0)
     assert isinstance(verdict_of(diagnose(before), CAUSE), RuledOut)
 
 
@@ -174,7 +174,7 @@ CONF = "/etc/nginx/nginx.conf"
 
 def worker(text: str = "user www-data;\nworker_rlimit_nofile 24;\n", message: str = "accept4() failed (24: Too many open files)",
            *, level: str = "crit") -> Scene:
-    scene = healthy().answers(SLOW).logs(message, 24, "", count=3)
+    scene = healthy_scene().answers(SLOW).logs(message, 24, "", count=3)
     scene.events = [replace(e, level=level) for e in scene.events]
     scene.files.append(file(CONF, text))
     return scene

@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 
-from fixer.analysis.packet_filter.packet_path import exchange, hits_of
+from fixer.analysis.packet_filter.packet_path import hits_of, request_packets
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.firewall import Firewall, Match
 from fixer.model.plan import ChangeRule, WriteFile
 from fixer.redaction.masked_steps import describe_step
-from tests.causes.packet_filter_builders import chain, port, rule, saved, silent
+from tests.causes.packet_filter_builders import dropping_scene, nft_chain, port_match, rule, saved_firewall
 from tests.causes.snapshot_builders import (
     GOOD,
     SLOW,
     Scene,
-    boxed,
     container,
+    container_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    moved,
     probe,
     process,
     roots,
     verdict_of,
+    wrong_port_scene,
 )
 
 DROP = "firewall-drop"
@@ -43,16 +43,16 @@ def found(scene: Scene) -> Finding:
 
 
 @pytest.mark.parametrize("filters", [
-    saved("INPUT -p tcp -m tcp --dport 22 -j ACCEPT", PORT),
-    saved("INPUT -i lo -p tcp -m multiport --dports 8000 -j DROP"),
-    saved("OUTPUT -o lo -p tcp -m tcp --dport 8000 -j DROP"),
-    saved("OUTPUT -p tcp -m tcp --sport 8000 -j DROP"),
-    saved("INPUT -j MINE", "MINE ! -s 10.0.0.0/8 -p tcp --dport 8000 -j DROP"),
-    chain(rule("accept", port(22)), rule("drop", Match("proto", ("tcp",)), port(), index=1)),
-    chain(rule("drop", Match("proto", ("tcp",)), Match("sport", ("8000",))), hook="output"),
+    saved_firewall("INPUT -p tcp -m tcp --dport 22 -j ACCEPT", PORT),
+    saved_firewall("INPUT -i lo -p tcp -m multiport --dports 8000 -j DROP"),
+    saved_firewall("OUTPUT -o lo -p tcp -m tcp --dport 8000 -j DROP"),
+    saved_firewall("OUTPUT -p tcp -m tcp --sport 8000 -j DROP"),
+    saved_firewall("INPUT -j MINE", "MINE ! -s 10.0.0.0/8 -p tcp --dport 8000 -j DROP"),
+    nft_chain(rule("accept", port_match(22)), rule("drop", Match("proto", ("tcp",)), port_match(), index=1)),
+    nft_chain(rule("drop", Match("proto", ("tcp",)), Match("sport", ("8000",))), hook="output"),
 ])
 def test_hit(filters: Known[Firewall]) -> None:
-    shown = found(silent(filters))
+    shown = found(dropping_scene(filters))
     assert (shown.variant, shown.confidence) == (DROP, "certain")
     repair = shown.repairs[0]
     (step,) = repair.steps
@@ -62,61 +62,61 @@ def test_hit(filters: Known[Firewall]) -> None:
 
 
 @pytest.mark.parametrize(("filters", "rule_text"), [
-    (saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
-    (saved("INPUT -p tcp -m multiport --dports 8000,8001 -j DROP"),
+    (saved_firewall("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (saved_firewall("INPUT -p tcp -m multiport --dports 8000,8001 -j DROP"),
      "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
-    (saved("INPUT -j DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
-    (saved(policy="DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
-    (chain(rule("drop", Match("dport", ("8000-8010",)))), 'iifname "lo" ip daddr 127.0.0.1 tcp dport 8000 accept'),
-    (chain(rule("drop", Match("sport", ("1-9000",))), hook="output"), 'oifname "lo" ip saddr 127.0.0.1 tcp sport 8000 accept'),
+    (saved_firewall("INPUT -j DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (saved_firewall(policy="DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (nft_chain(rule("drop", Match("dport", ("8000-8010",)))), 'iifname "lo" ip daddr 127.0.0.1 tcp dport 8000 accept'),
+    (nft_chain(rule("drop", Match("sport", ("1-9000",))), hook="output"), 'oifname "lo" ip saddr 127.0.0.1 tcp sport 8000 accept'),
 ])
 def test_a_rule_that_keeps_others_out_stays(filters: Known[Firewall], rule_text: str) -> None:
     """Others could come in at 0.0.0.0:8000 without it: only nginx's own connection is let through, before it."""
-    repair = found(silent(filters, address="0.0.0.0")).repairs[0]
+    repair = found(dropping_scene(filters, address="0.0.0.0")).repairs[0]
     (step,) = repair.steps
     assert isinstance(step, ChangeRule) and (repair.id, step.action) == ("allow-connection", "add")
     assert (step.rule, step.index) == (rule_text, 0)
 
 
 def test_the_file_that_loads_the_rule_is_mended_too() -> None:
-    filters = chain(rule("accept", port(22), text="tcp dport 22 accept"),
-                    rule("drop", port(), text='tcp dport { 8000 } counter drop comment "x"', index=1))
+    filters = nft_chain(rule("accept", port_match(22), text="tcp dport 22 accept"),
+                    rule("drop", port_match(), text='tcp dport { 8000 } counter drop comment "x"', index=1))
     text = "flush ruleset\ntable inet filter {\n\tchain input {\n\t\ttcp dport {8000} counter drop comment \"x\";\n\t}\n}\n"
-    scene = silent(filters)
+    scene = dropping_scene(filters)
     scene.files.append(file("/etc/nftables.conf", text))
     repair = found(scene).repairs[0]
     edit, change = repair.steps
     assert isinstance(edit, WriteFile) and isinstance(change, ChangeRule)
     assert edit.after == text.replace("\t\ttcp dport {8000} counter drop comment \"x\";\n", "").encode()
-    twice = silent(filters)
+    twice = dropping_scene(filters)
     twice.files.append(file("/etc/nftables.conf", text.replace("\t}\n", "\t\ttcp dport { 8000 } counter drop comment \"x\"\n\t}\n")))
     assert found(twice).repairs[0].risk == "manual" and "lines 4, 5" in found(twice).repairs[0].manual
 
 
 @pytest.mark.parametrize(("filters", "text"), [
-    (chain(rule("drop", Match("dport", ("7000-9000",)), Match("skuid", ("0",), True)), hook="output"),
+    (nft_chain(rule("drop", Match("dport", ("7000-9000",)), Match("skuid", ("0",), True)), hook="output"),
      'oifname "lo" ip daddr 127.0.0.1 tcp dport 8000 meta skuid 33 accept'),
-    (saved("OUTPUT -p tcp -m multiport --dports 8000,8001 -m owner ! --uid-owner 0 -j DROP"),
+    (saved_firewall("OUTPUT -p tcp -m multiport --dports 8000,8001 -m owner ! --uid-owner 0 -j DROP"),
      "-s 127.0.0.1/32 -d 127.0.0.1/32 -o lo -p tcp -m tcp --dport 8000 -m owner --uid-owner 33 -j ACCEPT"),
-    (saved("OUTPUT -p tcp -m tcp --dport 8000 -m owner --uid-owner 0 -j ACCEPT",
+    (saved_firewall("OUTPUT -p tcp -m tcp --dport 8000 -m owner --uid-owner 0 -j ACCEPT",
            "OUTPUT -p tcp -m tcp --dport 8000 -j DROP"),
      "-s 127.0.0.1/32 -d 127.0.0.1/32 -o lo -p tcp -m tcp --dport 8000 -m owner --uid-owner 33 -j ACCEPT"),
 ])
 def test_where_a_rule_goes_by_accounts_only_that_of_nginx_may_pass(filters: Known[Firewall], text: str) -> None:
-    scene = silent(filters, address="0.0.0.0")
+    scene = dropping_scene(filters, address="0.0.0.0")
     scene.processes.append(process(101, "nginx: worker process", uid=33))
     (step,) = found(scene).repairs[0].steps
     assert isinstance(step, ChangeRule) and (step.action, step.rule) == ("add", text)
 
 
 @pytest.mark.parametrize(("listed", "matches", "line"), [
-    ("meta skuid 33 tcp dport 8000 drop", (Match("skuid", ("33",)), port()), "meta skuid www-data tcp dport 8000 drop"),
-    ("tcp dport 8000 skuid != { 0, 2001 } drop", (port(), Match("skuid", ("0", "2001"), True)),
+    ("meta skuid 33 tcp dport 8000 drop", (Match("skuid", ("33",)), port_match()), "meta skuid www-data tcp dport 8000 drop"),
+    ("tcp dport 8000 skuid != { 0, 2001 } drop", (port_match(), Match("skuid", ("0", "2001"), True)),
      "tcp dport 8000 meta skuid != { \"app\", root } drop"),
     ("tcp dport { 80, 8000 } drop", (Match("dport", ("80", "8000")),), "tcp dport {8000, 80} drop"),
 ])
 def test_a_line_in_other_words_is_the_same_rule(listed: str, matches: tuple[Match, ...], line: str) -> None:
-    scene = silent(chain(rule("drop", *matches, text=listed), hook="output", name="out"))
+    scene = dropping_scene(nft_chain(rule("drop", *matches, text=listed), hook="output", name="out"))
     scene.processes.append(process(101, "nginx: worker process", uid=33))
     scene.files += [file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
                          "app:x:2001:2001::/:/bin/false\n"),
@@ -132,45 +132,45 @@ def test_a_line_in_other_words_is_the_same_rule(listed: str, matches: tuple[Matc
     ("# tcp dport 8000 drop", "disruptive"), ("tcp dport 8000 accept", "disruptive"),
 ])
 def test_a_line_that_may_bring_the_rule_back_is_for_a_person(line: str, risk: str) -> None:
-    scene = silent(chain(rule("drop", port(), text="tcp dport 8000 drop")))
+    scene = dropping_scene(nft_chain(rule("drop", port_match(), text="tcp dport 8000 drop")))
     scene.files.append(file("/etc/nftables.conf", f"table inet filter {{\n\tchain input {{\n\t\t{line}\n\t}}\n}}\n"))
     repair = found(scene).repairs[0]
     assert repair.risk == risk and (risk != "manual" or "/etc/nftables.conf:3 may be what loads the rule at boot" in repair.manual)
 
 
 def test_a_saved_rule_gets_its_exception_before_it() -> None:
-    scene = silent(saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), address="0.0.0.0")
+    scene = dropping_scene(saved_firewall("INPUT -p tcp -m tcp --dport 8000 -j DROP"), address="0.0.0.0")
     text = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 8000 -j DROP\nCOMMIT\n"
     scene.files.append(file("/etc/iptables/rules.v4", text))
     edit = found(scene).repairs[0].steps[0]
     assert isinstance(edit, WriteFile) and edit.after is not None
     assert edit.after.splitlines()[2].endswith(b"-i lo -p tcp -m tcp --dport 8000 -j ACCEPT")
     assert edit.after.splitlines()[3] == b"-A INPUT -p tcp -m tcp --dport 8000 -j DROP"
-    policy = silent(saved(policy="DROP"))
+    policy = dropping_scene(saved_firewall(policy="DROP"))
     policy.files.append(file("/etc/iptables/rules.v4", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"))
     assert found(policy).repairs[0].risk == "manual"
 
 
 @pytest.mark.parametrize(("name", "tool"), [("ufw-user-input", "ufw"), ("f2b-nginx", "fail2ban")])
 def test_rules_of_a_tool_are_for_the_tool(name: str, tool: str) -> None:
-    repair = found(silent(saved(f"INPUT -j {name}", f"{name} -p tcp --dport 8000 -j DROP"))).repairs[0]
+    repair = found(dropping_scene(saved_firewall(f"INPUT -j {name}", f"{name} -p tcp --dport 8000 -j DROP"))).repairs[0]
     assert repair.risk == "manual" and tool in repair.manual
 
 
 def test_a_policy_belongs_to_the_tool_whose_chains_stand_beside_it() -> None:
-    ufw = saved("INPUT -j ufw-before-input", "ufw-before-input -p udp -j ACCEPT", policy="DROP")
-    assert found(silent(ufw)).repairs[0].risk == "manual" and "ufw" in found(silent(ufw)).repairs[0].manual
+    ufw = saved_firewall("INPUT -j ufw-before-input", "ufw-before-input -p udp -j ACCEPT", policy="DROP")
+    assert found(dropping_scene(ufw)).repairs[0].risk == "manual" and "ufw" in found(dropping_scene(ufw)).repairs[0].manual
 
 
 def test_a_rule_for_every_port_stays_where_others_come_in() -> None:
-    scene = silent(saved("INPUT -p tcp -m tcp --tcp-flags PSH PSH -j DROP"))
+    scene = dropping_scene(saved_firewall("INPUT -p tcp -m tcp --tcp-flags PSH PSH -j DROP"))
     scene.endpoint(tcp=Known(probe()), http=Known(SLOW))
     scene.events.clear()
     assert [r.id for r in found(scene).repairs] == ["allow-connection"]
 
 
 def test_hit_only_data_is_dropped() -> None:
-    scene = silent(saved("INPUT -p tcp -m tcp --dport 8000 --tcp-flags PSH PSH -j DROP"))
+    scene = dropping_scene(saved_firewall("INPUT -p tcp -m tcp --dport 8000 --tcp-flags PSH PSH -j DROP"))
     scene.endpoint(tcp=Known(probe()), http=Known(SLOW))
     scene.events.clear()
     assert found(scene).variant == "firewall-drops-data"
@@ -178,7 +178,7 @@ def test_hit_only_data_is_dropped() -> None:
 
 
 def test_hit_the_kernel_gave_up_first() -> None:
-    scene = silent(saved(PORT))
+    scene = dropping_scene(saved_firewall(PORT))
     scene.events.clear()
     scene.logs("connect() failed (110: Connection timed out)", 110, "connecting to upstream")
     assert found(scene).variant == "kernel-syn-timeout"
@@ -186,21 +186,21 @@ def test_hit_the_kernel_gave_up_first() -> None:
 
 def test_hit_between_two_containers() -> None:
     web = container("web", networks=(("p_default", "172.18.0.3", ("web",)),))
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.18.0.2",))).answers(SLOW)
-    scene.nginx["service"] = boxed("web", 80, box={"networks": web.networks})
-    scene.extra["engine_firewall"] = saved(
+    scene.nginx["service"] = container_service("web", 80, box={"networks": web.networks})
+    scene.extra["engine_firewall"] = saved_firewall(
         "FORWARD -j DOCKER-USER", "DOCKER-USER -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j DROP")
     shown = found(scene)
     accept = shown.repairs[0].steps[0]      # the rule also keeps others away from that container
     assert isinstance(accept, ChangeRule) and accept.node == "engine"
     assert shown.variant == "docker-user-chain-block" and shown.repairs[0].id == "allow-connection"
     assert accept.rule == "-s 172.18.0.3/32 -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j ACCEPT"
-    scene.extra["engine_firewall"] = saved(
+    scene.extra["engine_firewall"] = saved_firewall(
         "FORWARD -j DOCKER-USER", "DOCKER-USER -s 172.18.0.3/32 -p tcp -m tcp --dport 8000 -j DROP")
     assert found(scene).repairs[0].id == "remove-rule"
-    scene.node_changes["web"] = {"firewall": saved()}
-    scene.extra["engine_firewall"] = saved("FORWARD -j DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-1 -j DROP")
+    scene.node_changes["web"] = {"firewall": saved_firewall()}
+    scene.extra["engine_firewall"] = saved_firewall("FORWARD -j DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-1 -j DROP")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)
     scene.extra["engine_firewall"] = Unknown("no nft or iptables there")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Undetermined)
@@ -211,11 +211,11 @@ IN_BOXES = {"networks": (("p_default", "172.18.0.3", ("web",)),), "subnets": (("
 
 def between_containers(filters: object, node: str, **box: Any) -> Scene:
     """Both containers run; the packet filter in the network of one of them holds rules."""
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(box=box), listener(8000, 7, "0.0.0.0", "app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(box=box), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.18.0.2",))).answers(SLOW)
-    scene.nginx["service"] = boxed("web", 80, box=IN_BOXES)
-    scene.node_changes |= {name: {"firewall": filters if name == node else saved()} for name in ("web", "app")}
-    scene.extra["engine_firewall"] = saved()
+    scene.nginx["service"] = container_service("web", 80, box=IN_BOXES)
+    scene.node_changes |= {name: {"firewall": filters if name == node else saved_firewall()} for name in ("web", "app")}
+    scene.extra["engine_firewall"] = saved_firewall()
     return scene
 
 
@@ -226,7 +226,7 @@ def between_containers(filters: object, node: str, **box: Any) -> Scene:
     ("app", "OUTPUT -p tcp -m tcp --sport 8000 -j DROP", "-d 172.18.0.0/16 -p tcp -m tcp --sport 8000 -j ACCEPT"),
 ])
 def test_a_filter_in_the_network_of_a_container(node: str, rule_text: str, offered: str) -> None:
-    shown = found(between_containers(saved(rule_text), node))
+    shown = found(between_containers(saved_firewall(rule_text), node))
     (step,) = shown.repairs[0].steps
     assert (shown.variant, shown.node) == ("firewall-drop", node)
     assert isinstance(step, ChangeRule) and step.node == node and step.container and step.container_id
@@ -235,14 +235,14 @@ def test_a_filter_in_the_network_of_a_container(node: str, rule_text: str, offer
 
 
 def test_what_a_container_may_write_into_its_filter_itself_is_for_a_person() -> None:
-    scene = between_containers(saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "app", net_admin=True)
+    scene = between_containers(saved_firewall("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "app", net_admin=True)
     (repair,) = found(scene).repairs
     assert (repair.risk, repair.steps) == ("manual", ()) and "at its start" in repair.manual
 
 
 def test_of_several_networks_nobody_knows_which_is_eth0() -> None:
     both = (("p_default", "172.18.0.2", ("app",)), ("p_store", "172.19.0.2", ("app",)))
-    scene = between_containers(saved("INPUT -i eth0 -p tcp -m tcp --dport 8000 -j DROP"), "app", networks=both)
+    scene = between_containers(saved_firewall("INPUT -i eth0 -p tcp -m tcp --dport 8000 -j DROP"), "app", networks=both)
     assert not isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Found)
 
 
@@ -260,10 +260,10 @@ BRIDGE = "-i br-0123456789ab -o br-0123456789ab"
 def test_what_lets_two_containers_talk_outlives_their_addresses(rule_text: str, offered: str) -> None:
     """A container that is made anew may get another address: only what the rule itself goes by is named."""
     box = {"networks": (("p_default", "172.18.0.3", ("web",)),), "bridges": (("p_default", "br-0123456789ab"),)}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.18.0.2",))).answers(SLOW)
-    scene.nginx["service"] = boxed("web", 80, box=box)
-    scene.extra["engine_firewall"] = saved("FORWARD -j DOCKER-USER", f"DOCKER-USER {rule_text}")
+    scene.nginx["service"] = container_service("web", 80, box=box)
+    scene.extra["engine_firewall"] = saved_firewall("FORWARD -j DOCKER-USER", f"DOCKER-USER {rule_text}")
     first = found(scene).repairs[0]
     (step,) = first.steps
     assert isinstance(step, ChangeRule) and step.node == "engine"
@@ -271,13 +271,13 @@ def test_what_lets_two_containers_talk_outlives_their_addresses(rule_text: str, 
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), silent(saved()), silent(saved("INPUT -p tcp --dport 8001 -j DROP")),
-    silent(saved("INPUT -i eth0 -p tcp --dport 8000 -j DROP")),
-    silent(saved("INPUT -i lo -j ACCEPT", "INPUT -p tcp --dport 8000 -j DROP")),
-    silent(saved("INPUT -p udp --dport 8000 -j DROP")),
-    silent(saved("INPUT -p tcp --dport 8000 -j REJECT")),
-    silent(saved(PORT)).endpoint(unix="/run/app.sock", port=0),
-    silent(saved(PORT)).endpoint(tcp=Known(probe()), http=Known(GOOD)).answers(GOOD),
+    healthy_scene(), wrong_port_scene(), dropping_scene(saved_firewall()), dropping_scene(saved_firewall("INPUT -p tcp --dport 8001 -j DROP")),
+    dropping_scene(saved_firewall("INPUT -i eth0 -p tcp --dport 8000 -j DROP")),
+    dropping_scene(saved_firewall("INPUT -i lo -j ACCEPT", "INPUT -p tcp --dport 8000 -j DROP")),
+    dropping_scene(saved_firewall("INPUT -p udp --dport 8000 -j DROP")),
+    dropping_scene(saved_firewall("INPUT -p tcp --dport 8000 -j REJECT")),
+    dropping_scene(saved_firewall(PORT)).endpoint(unix="/run/app.sock", port=0),
+    dropping_scene(saved_firewall(PORT)).endpoint(tcp=Known(probe()), http=Known(GOOD)).answers(GOOD),
 ])
 def test_miss(scene: Scene) -> None:
     scene.events = [e for e in scene.events if scene.probes.get(0) != Known((GOOD,))]
@@ -288,7 +288,7 @@ def test_miss(scene: Scene) -> None:
     "INPUT -m limit --limit 5/sec -p tcp --dport 8000 -j DROP", "INPUT -p tcp --dport 8000 -m mark --mark 7 -j DROP",
 ])
 def test_a_rule_of_which_nobody_can_tell_whom_it_takes_is_named_as_what_is_not_known(rule_text: str) -> None:
-    diagnosis = diagnose(silent(saved(rule_text)).snapshot())
+    diagnosis = diagnose(dropping_scene(saved_firewall(rule_text)).snapshot())
     verdict = verdict_of(diagnosis, DROP)
     assert isinstance(verdict, Undetermined) and rule_text.partition(" ")[2] in verdict.missing[0]
     assert isinstance(verdict_of(diagnosis, "firewall-reject"), RuledOut) and not diagnosis.findings
@@ -299,57 +299,57 @@ def test_a_rule_of_which_nobody_can_tell_whom_it_takes_is_named_as_what_is_not_k
     "OUTPUT -p tcp --dport 22 -j ACCEPT",
 ])
 def test_nginxs_own_port_is_none_that_servers_have(before: str) -> None:
-    assert found(silent(saved(before, "INPUT -p tcp --dport 8000 -j DROP"))).confidence == "certain"
+    assert found(dropping_scene(saved_firewall(before, "INPUT -p tcp --dport 8000 -j DROP"))).confidence == "certain"
 
 
 def test_whoever_takes_no_connection_is_told_with_where_it_was_tried() -> None:
-    diagnosis = diagnose(silent(saved()).snapshot())
+    diagnosis = diagnose(dropping_scene(saved_firewall()).snapshot())
     assert diagnosis.verdict == "broken"
     assert "127.0.0.1:8000 (backend.service) without nginx: slow" in " ".join(diagnosis.notes)
-    slow = silent(saved()).answers(SLOW)
+    slow = dropping_scene(saved_firewall()).answers(SLOW)
     assert "which gives no answer in time" in " ".join(diagnose(slow.snapshot()).notes)
     assert "127.0.0.1:8000 (backend.service) without nginx: slow" in " ".join(diagnose(slow.snapshot()).notes)
 
 
 def test_a_connect_without_answer_is_no_hang() -> None:
-    diagnosis = diagnose(silent(saved()).snapshot())
+    diagnosis = diagnose(dropping_scene(saved_firewall()).snapshot())
     assert roots(diagnosis) == []
-    assert "backend-hung" in [f.cause for f in diagnose(silent(saved(), queued=2).snapshot()).findings]
+    assert "backend-hung" in [f.cause for f in diagnose(dropping_scene(saved_firewall(), queued=2).snapshot()).findings]
 
 
 def test_unknown() -> None:
-    verdict = verdict_of(diagnose(silent(Unknown("not root")).snapshot()), DROP)
+    verdict = verdict_of(diagnose(dropping_scene(Unknown("not root")).snapshot()), DROP)
     assert isinstance(verdict, Undetermined) and verdict.missing == ("the packet filter of local: not root",)
 
 
 def test_rules_that_no_tool_shows_are_what_is_not_known() -> None:
-    hidden = Known(Firewall(saved().value.chains, "rules that only iptables-legacy-save shows"))
-    verdict = verdict_of(diagnose(silent(hidden).snapshot()), DROP)
+    hidden = Known(Firewall(saved_firewall().value.chains, "rules that only iptables-legacy-save shows"))
+    verdict = verdict_of(diagnose(dropping_scene(hidden).snapshot()), DROP)
     assert isinstance(verdict, Undetermined) and "iptables-legacy-save" in verdict.missing[0]
-    shown = Known(Firewall(saved(PORT).value.chains, "rules that only iptables-legacy-save shows"))
-    assert found(silent(shown)).confidence == "certain"
+    shown = Known(Firewall(saved_firewall(PORT).value.chains, "rules that only iptables-legacy-save shows"))
+    assert found(dropping_scene(shown)).confidence == "certain"
 
 
 def stopped(filters: Known[Firewall], address: str = "127.0.0.1") -> list[tuple[str, bool]]:
-    packets = exchange(address, address, 8000, ("out+in", "out+in"), loop=True, uid=33)
+    packets = request_packets(address, address, 8000, ("out+in", "out+in"), loop=True, uid=33)
     return [(hit.where, hit.sure) for hit in hits_of(filters.value, packets)]
 
 
 def test_following_a_packet() -> None:
     other = rule("accept", Match("other"))
-    assert stopped(chain(other, rule("drop", port(), index=1))) == [("nft inet filter input handle 8", False)]
-    assert stopped(chain(rule("return", port()), policy="drop"))[0][0] == "nft inet filter input policy"
-    assert stopped(chain(rule("unknown"), rule("drop", index=1)))[0][1] is False
-    jump = saved("INPUT -p tcp -j A", "A -p tcp --dport 8000 -j RETURN", "A -j DROP")
+    assert stopped(nft_chain(other, rule("drop", port_match(), index=1))) == [("nft inet filter input handle 8", False)]
+    assert stopped(nft_chain(rule("return", port_match()), policy="drop"))[0][0] == "nft inet filter input policy"
+    assert stopped(nft_chain(rule("unknown"), rule("drop", index=1)))[0][1] is False
+    jump = saved_firewall("INPUT -p tcp -j A", "A -p tcp --dport 8000 -j RETURN", "A -j DROP")
     assert [where for where, _ in stopped(jump)] == ["iptables filter A rule 2"]     # the answers
-    assert stopped(saved("INPUT -g A", "INPUT -j DROP", "A -p tcp -j RETURN")) == []
-    assert stopped(saved("INPUT -j GONE", PORT)) == [("iptables filter INPUT rule 2", False)]
-    loop = saved("INPUT -j A", "A -j A", PORT)
+    assert stopped(saved_firewall("INPUT -g A", "INPUT -j DROP", "A -p tcp -j RETURN")) == []
+    assert stopped(saved_firewall("INPUT -j GONE", PORT)) == [("iptables filter INPUT rule 2", False)]
+    loop = saved_firewall("INPUT -j A", "A -j A", PORT)
     assert stopped(loop)[0][1] is False
-    assert stopped(saved("INPUT -m limit --limit 1/s -j A", "INPUT -j ACCEPT", "A -p tcp --dport 8000 -j DROP"))[0][1] is False
-    assert stopped(chain(rule("drop", port()), hook="forward")) == []
-    assert stopped(chain(rule("drop", Match("family", ("ipv6",)), port()))) == []
-    assert stopped(chain(rule("drop", Match("family", ("ipv6",)), port())), "::1") == [("nft inet filter input handle 7", True)]
+    assert stopped(saved_firewall("INPUT -m limit --limit 1/s -j A", "INPUT -j ACCEPT", "A -p tcp --dport 8000 -j DROP"))[0][1] is False
+    assert stopped(nft_chain(rule("drop", port_match()), hook="forward")) == []
+    assert stopped(nft_chain(rule("drop", Match("family", ("ipv6",)), port_match()))) == []
+    assert stopped(nft_chain(rule("drop", Match("family", ("ipv6",)), port_match())), "::1") == [("nft inet filter input handle 7", True)]
 
 
 @pytest.mark.parametrize(("match", "fits"), [
@@ -365,14 +365,14 @@ def test_following_a_packet() -> None:
 def test_conditions(match: Match, fits: bool | None) -> None:
     made: Mapping[bool | None, list[tuple[str, bool]]] = {
         True: [("nft inet filter input handle 7", True)], False: [], None: [("nft inet filter input handle 7", False)]}
-    packets = exchange("127.0.0.1", "127.0.0.1", 8000, ("out+in", "out+in"), loop=True, uid=33)
+    packets = request_packets("127.0.0.1", "127.0.0.1", 8000, ("out+in", "out+in"), loop=True, uid=33)
     opening = iter([p for p in packets if p.stage == "connect" and "dport" in p.fields])
-    hits = hits_of(chain(rule("drop", port(), match)).value, opening)
+    hits = hits_of(nft_chain(rule("drop", port_match(), match)).value, opening)
     assert [(hit.where, hit.sure) for hit in hits] == made[fits]
 
 
 def test_a_worker_that_may_not_speak() -> None:
-    scene = silent(chain(rule("drop", Match("skuid", ("33",))), hook="output"))
+    scene = dropping_scene(nft_chain(rule("drop", Match("skuid", ("33",))), hook="output"))
     scene.processes.append(process(101, "nginx: worker process", uid=33))
     assert found(scene).repairs[0].id == "remove-rule"
     assert finding_of(diagnose(scene.snapshot()), DROP).node == "local"

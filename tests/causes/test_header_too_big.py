@@ -10,8 +10,8 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.nginx_directives import Set, set_in_locations
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -20,13 +20,13 @@ from tests.causes.snapshot_builders import (
     binding,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
-    moved,
+    log_lines,
     roots,
     service,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE = "header-too-big"
@@ -35,7 +35,7 @@ HEAD = "reading response header from upstream"
 
 def big(count: int = 1, *, path: str = "/", ok: bool = False, **route: object) -> Scene:
     """nginx could not read the head of answers; the page that we ask for is one of them, unless `ok`."""
-    scene = healthy().answers(GOOD if ok else BAD_GATEWAY)
+    scene = healthy_scene().answers(GOOD if ok else BAD_GATEWAY)
     scene.route[0] = route
     return scene.logs("upstream sent too big header", None, HEAD, count=count, path=path)
 
@@ -89,15 +89,15 @@ def test_how_much_an_answer_may_carry_is_a_persons_word_once_it_is_much() -> Non
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), big(2, path="/account", ok=True),
-    healthy().answers(BAD_GATEWAY).logs("upstream sent invalid header", None, HEAD, count=4),
+    healthy_scene(), wrong_port_scene(), big(2, path="/account", ok=True),
+    healthy_scene().answers(BAD_GATEWAY).logs("upstream sent invalid header", None, HEAD, count=4),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_unknown_without_the_log() -> None:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.nginx["errors"] = Unknown("denied")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
@@ -108,21 +108,21 @@ def test_values_of_one_location_are_set_together_wherever_they_stand(before: boo
     old, pass_line = b"proxy_buffers 4 4k; proxy_buffer_size 4k;", b"proxy_pass http://127.0.0.1:8000;"
     first, second = (old, pass_line) if before else (pass_line, old)
     data = b"server {\n location / {\n  " + first + b"\n  " + second + b"\n }\n}\n"
-    scene = healthy()
+    scene = healthy_scene()
     snapshot = replace(scene.snapshot(), files=(file(SITE, data),))
     route = snapshot.routes[0].route
     route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
-    wishes = [Set(route, "proxy_buffer_size", "16k"), Set(route, "proxy_buffers", "8 16k"),
-              Set(route, "proxy_busy_buffers_size", "32k")]
-    made = set_in_locations(snapshot, snapshot.nginxes[0], wishes, "s")
-    assert not isinstance(made, NoPlace)
+    wishes = [DirectiveValue(route, "proxy_buffer_size", "16k"), DirectiveValue(route, "proxy_buffers", "8 16k"),
+              DirectiveValue(route, "proxy_busy_buffers_size", "32k")]
+    made = set_directives(snapshot, snapshot.nginxes[0], wishes, "s")
+    assert not isinstance(made, NotEditable)
     after = made.step.after or b""
     assert b"proxy_buffers 8 16k; proxy_buffer_size 16k;" in after and b"proxy_busy_buffers_size 32k;" in after
 
 
 def blocks(*texts: str, ok: bool = True, ago: float = 20.0, **changes: object) -> Scene:
     """uWSGI refused requests of several visitors; the page that we ask for is well, if `ok`."""
-    said = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "/srv/shop/app.ini"), "log": log(*texts, ago=ago),
+    said = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "/srv/shop/app.ini"), "log": log_lines(*texts, ago=ago),
             "bindings": Known((replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", "socket = :8000")),))}
     scene = Scene().with_service(service(**said | changes), listener(8000, 200)).answers(GOOD if ok else BAD_GATEWAY)
     scene.route[0] = {"kind": "uwsgi_pass"}

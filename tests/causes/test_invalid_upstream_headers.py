@@ -7,7 +7,16 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Unknown
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, Scene, finding_of, healthy, roots, service, verdict_of
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    Scene,
+    finding_of,
+    healthy_scene,
+    roots,
+    service,
+    verdict_of,
+)
 
 CAUSE = "invalid-upstream-headers"
 HEAD = "reading response header from upstream"
@@ -15,7 +24,7 @@ BOTH = 'upstream sent "Content-Length" and "Transfer-Encoding" headers at the sa
 
 
 def told(message: str, *, count: int = 1, ok: bool = False, path: str = "/", **route: object) -> Scene:
-    scene = healthy().answers(GOOD if ok else BAD_GATEWAY)
+    scene = healthy_scene().answers(GOOD if ok else BAD_GATEWAY)
     scene.route[0] = route
     return scene.logs(message, None, HEAD, count=count, path=path)
 
@@ -63,7 +72,7 @@ def test_of_a_page_that_was_not_asked_it_is_a_note() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    told("upstream sent too big header"), told("upstream sent no valid HTTP/1.0 header"), healthy(),
+    told("upstream sent too big header"), told("upstream sent no valid HTTP/1.0 header"), healthy_scene(),
     told(BOTH, kind="fastcgi_pass"),
     told(BOTH).refused(),           # nobody is there now: those were answers of before
 ])
@@ -72,7 +81,7 @@ def test_miss(scene: Scene) -> None:
 
 
 def test_unknown() -> None:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.nginx["errors"] = Unknown("permission denied")
     verdict = verdict_of(of(scene), CAUSE)
     assert isinstance(verdict, Undetermined) and "permission denied" in " ".join(verdict.missing)

@@ -11,7 +11,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction, WaitForListener
-from fixer.model.snapshot import Compose, ToldNetwork
+from fixer.model.snapshot import Compose, ComposeNetwork
 from fixer.model.target import TargetRef
 from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.causes.snapshot_builders import (
@@ -19,7 +19,7 @@ from tests.causes.snapshot_builders import (
     NOW,
     REFUSED,
     Scene,
-    boxed,
+    container_service,
     finding_of,
     listener,
     roots,
@@ -33,13 +33,13 @@ FILES = Compose("p", "/srv", ("/srv/compose.yaml",), (), (("web", True), ("app",
 
 def sidecar(*, lender: dict[str, Any] | None = None, hash_ok: bool = True, **box: Any) -> Scene:
     """nginx is in the network of `pod`, which serves the pages; nobody is at 127.0.0.1 there any more."""
-    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(service=None)
+    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(configured_service=None)
     web = {"network_mode": "container:" + "pod" * 4, "networks": (), "labels": LABELS, **box}
-    made = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box=web)
+    made = container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box=web)
     scene.services.append(made)
     scene.nginx["service"] = made
     if lender is not None:
-        scene.with_service(boxed("pod", 8000, pid=9, box=lender), listener(8000, 9, "0.0.0.0", "pod"))
+        scene.with_service(container_service("pod", 8000, pid=9, box=lender), listener(8000, 9, "0.0.0.0", "pod"))
     scene.extra = {"target": TargetRef("compose", "p"),
                    "compose": replace(FILES, hash_matches=(("web", hash_ok), ("app", hash_ok)))}
     return scene
@@ -92,10 +92,10 @@ def test_hit_nginx_cannot_be_started_without_it() -> None:
 
 def guest(mode: str = "container:" + "web" * 4, *, port: int = 8000, **box: Any) -> Scene:
     """The application is in nginx's network, and nobody is at its port there."""
-    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(service=None)
-    made = boxed("app", port, box={"network_mode": mode, "networks": (), "labels": LABELS, **box})
+    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(configured_service=None)
+    made = container_service("app", port, box={"network_mode": mode, "networks": (), "labels": LABELS, **box})
     scene.with_service(made, listener(port, 7, "127.0.0.1", "app"))
-    scene.services.append(boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()),
+    scene.services.append(container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()),
                                 box={"started_at": NOW - 60}))
     scene.extra = {"target": TargetRef("compose", "p"), "compose": FILES}
     return scene
@@ -152,14 +152,14 @@ INSIDE = (("p_default", "172.18.0.3", ("web",)),)
 def nameless(mode: str = GUEST, *, lender: bool = True) -> Scene:
     """nginx asks for the name of a container that is in the network of another one: Docker's DNS knows no such name."""
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box={"networks": (), "network_mode": mode, "started_at": NOW - 600}), listener(8000, 7, "0.0.0.0", "app"))
+        container_service(box={"networks": (), "network_mode": mode, "started_at": NOW - 600}), listener(8000, 7, "0.0.0.0", "app"))
     if lender:
-        scene.services.append(boxed("pod", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), box={
+        scene.services.append(container_service("pod", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), box={
             "networks": (("p_default", "172.18.0.7", ("pod",)),)}))
-    scene.nginx["service"] = boxed("web", 80, box={"networks": INSIDE, "network_mode": "p_default"})
+    scene.nginx["service"] = container_service("web", 80, box={"networks": INSIDE, "network_mode": "p_default"})
     scene.services.append(scene.nginx["service"])
     scene.endpoint(listener=Unknown("nowhere"), tcp=Known(REFUSED), http=Known(REFUSED), node=None, addresses=Known(()),
-                   holder=None).answers(REFUSED)
+                   listening_service=None).answers(REFUSED)
     scene.nginx["master_pid"] = None
     scene.nginx["test"] = Known((1, 'nginx: [emerg] host not found in upstream "app" in /etc/nginx/conf.d/a.conf:3'))
     return scene
@@ -180,11 +180,11 @@ def test_of_one_in_the_network_of_the_docker_host_it_is_said_how_to_reach_it() -
 
 @pytest.mark.parametrize(("names", "lost"), [(("app",), True), (("app", "api.internal"), False)])
 def test_an_alias_that_was_lost_is_given_back_where_nginx_asks_at_each_request(names: tuple[str, ...], lost: bool) -> None:
-    told = ToldNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:9", "networks: default"))
+    told = ComposeNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:9", "networks: default"))
     scene = Scene("api.internal:8000", node="web", back="app").with_service(
-        boxed(box={"networks": (("p_default", "172.18.0.2", names),), "network_mode": "p_default"}, told_networks=(told,)),
+        container_service(box={"networks": (("p_default", "172.18.0.2", names),), "network_mode": "p_default"}, compose_networks=(told,)),
         listener(8000, 7, "0.0.0.0", "app"))
-    scene.nginx["service"] = boxed("web", 80, box={"networks": INSIDE, "network_mode": "p_default"})
+    scene.nginx["service"] = container_service("web", 80, box={"networks": INSIDE, "network_mode": "p_default"})
     scene.services.append(scene.nginx["service"])
     scene.endpoint(addresses=Known(()), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"), node=None)
     scene.answers(BAD_GATEWAY).logs("api.internal could not be resolved (3: Host not found)", 3, "")

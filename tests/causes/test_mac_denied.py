@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.hosts.machine.query_commands import runs_of
+from fixer.hosts.machine.query_commands import commands_for
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, SetBoolean, UnitAction, WriteFile
 from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Denial, Policy
+from fixer.model.snapshot import SecurityPolicy, SelinuxDenial
 from fixer.model.target import TargetRef
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.kernel.security_modules import DENIALS, policy_of, policy_queries
 from fixer.observe.view.node_view import views_of
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
@@ -24,25 +24,25 @@ from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
     Scene,
-    boxed,
-    healthy,
+    container_service,
+    healthy_scene,
     listener,
-    moved,
     probe,
     roots,
     service,
     verdict_of,
+    wrong_port_scene,
 )
-from tests.observe.capture_builders import recorded
+from tests.observe.capture_builders import recorded_capture
 
 MAC = "mac-denied"
 HTTPD = "system_u:system_r:httpd_t:s0"
 OFF = (("httpd_can_network_connect", False),)
 
 
-def denied(policy: Policy | None = None, errno: int = 13, **changes: Any) -> Scene:
+def denied(policy: SecurityPolicy | None = None, errno: int = 13, **changes: Any) -> Scene:
     """nginx is denied its connects, and the unit answers others."""
-    scene = healthy().answers(BAD_GATEWAY).endpoint(**changes)
+    scene = healthy_scene().answers(BAD_GATEWAY).endpoint(**changes)
     scene.node_changes["local"] = {"policy": Known(policy) if policy else Unknown("not asked")}
     return scene.logs(f"connect() to 127.0.0.1:8000 failed ({errno}: Permission denied)", errno, "connecting to upstream")
 
@@ -54,7 +54,7 @@ def found(scene: Scene) -> Finding:
 
 
 def test_hit_selinux_by_name() -> None:
-    shown = found(denied(Policy(True, OFF, HTTPD)))
+    shown = found(denied(SecurityPolicy(True, OFF, HTTPD)))
     (step,) = shown.repairs[0].steps
     assert shown.variant == "selinux-connect-denied" and shown.repairs[0].risk == "disruptive"
     assert step == SetBoolean("local", "httpd_can_network_connect", value=True, was=False)
@@ -64,7 +64,7 @@ def test_hit_selinux_by_name() -> None:
 
 
 def test_hit_apparmor() -> None:
-    shown = found(denied(Policy(None, (), "/usr/sbin/nginx (enforce)")))
+    shown = found(denied(SecurityPolicy(None, (), "/usr/sbin/nginx (enforce)")))
     assert (shown.variant, shown.confidence) == ("apparmor-denied", "likely")
     assert "/usr/sbin/nginx" in shown.repairs[0].manual
 
@@ -82,27 +82,27 @@ def test_hit_a_filter_of_the_unit(value: str) -> None:
 
 
 def test_hit_a_profile_of_the_container() -> None:
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.answers(BAD_GATEWAY).logs("connect() to 172.18.0.2:8000 failed (13: x)", 13, "connecting to upstream")
-    scene.nginx["service"] = boxed("web", 80, box={"security": ('seccomp={"defaultAction"',)})
+    scene.nginx["service"] = container_service("web", 80, box={"security": ('seccomp={"defaultAction"',)})
     shown = found(scene)
     assert shown.variant == "connect-denied-by-policy" and "seccomp" in shown.repairs[0].manual
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), denied(Policy(True, OFF, HTTPD), unix="/run/app.sock", port=0),
-    denied(Policy(True, OFF, HTTPD), tcp=Known(probe(error="permission")), http=Known(probe(error="permission"))),
-    denied(Policy(True, OFF, HTTPD), errno=111),
+    healthy_scene(), wrong_port_scene(), denied(SecurityPolicy(True, OFF, HTTPD), unix="/run/app.sock", port=0),
+    denied(SecurityPolicy(True, OFF, HTTPD), tcp=Known(probe(error="permission")), http=Known(probe(error="permission"))),
+    denied(SecurityPolicy(True, OFF, HTTPD), errno=111),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), MAC), RuledOut)
 
 
 @pytest.mark.parametrize("policy", [
-    None, Policy(None, (), ""), Policy(False, OFF, HTTPD), Policy(True, (), HTTPD), Policy(True, OFF, "unconfined_t"),
-    Policy(True, (("httpd_can_network_connect", True),), HTTPD), Policy(None, (), "unconfined"),
+    None, SecurityPolicy(None, (), ""), SecurityPolicy(False, OFF, HTTPD), SecurityPolicy(True, (), HTTPD), SecurityPolicy(True, OFF, "unconfined_t"),
+    SecurityPolicy(True, (("httpd_can_network_connect", True),), HTTPD), SecurityPolicy(None, (), "unconfined"),
 ])
-def test_unknown(policy: Policy | None) -> None:
+def test_unknown(policy: SecurityPolicy | None) -> None:
     """Denied for sure, but by whom nothing shows: nothing is claimed and nothing is changed."""
     assert isinstance(verdict_of(diagnose(denied(policy).snapshot()), MAC), Undetermined)
 
@@ -133,12 +133,12 @@ SPOKEN = ('type=AVC msg=audit({at:.3f}:78): avc:  denied  {{ connectto }} for  p
 CALL = 'type=SYSCALL msg=audit({at:.3f}:1081): arch=c000003e syscall=42 success=no exit=-13 comm="nginx" exe="/usr/sbin/nginx"'
 
 
-def audited(*lines: str, at: float = NOW - 20) -> tuple[Denial, ...]:
+def audited(*lines: str, at: float = NOW - 20) -> tuple[SelinuxDenial, ...]:
     """What is read of such lines."""
     text = "\n".join(line.format(at=at) for line in (CALL, *lines, "type=AVC msg=audit(x): avc:  denied"))
     seen = read({"/sys/fs/selinux/enforce": b"1"}, text.encode())
     assert isinstance(seen, Known)
-    found: tuple[Denial, ...] = seen.value.denials
+    found: tuple[SelinuxDenial, ...] = seen.value.denials
     return found
 
 
@@ -151,7 +151,7 @@ def test_what_audit_recorded_of_real_hosts() -> None:
 
 
 def test_hit_audit_is_evidence_beside_the_boolean() -> None:
-    shown = found(denied(Policy(True, OFF, "", audited(SOUND))))      # the label of a worker could not be read
+    shown = found(denied(SecurityPolicy(True, OFF, "", audited(SOUND))))      # the label of a worker could not be read
     assert shown.variant == "selinux-connect-denied" and shown.confidence == "certain"
     assert shown.repairs[0].steps == (SetBoolean("local", "httpd_can_network_connect", value=True, was=False),)
     assert any("soundd_port_t" in e.text for e in shown.evidence)
@@ -159,7 +159,7 @@ def test_hit_audit_is_evidence_beside_the_boolean() -> None:
 
 @pytest.mark.parametrize("booleans", [(), (("httpd_can_network_connect", True),)])
 def test_hit_a_port_that_no_boolean_covers(booleans: tuple[tuple[str, bool], ...]) -> None:
-    shown = found(denied(Policy(True, booleans, HTTPD, audited(SOUND))))
+    shown = found(denied(SecurityPolicy(True, booleans, HTTPD, audited(SOUND))))
     assert (shown.variant, shown.repairs[0].risk, shown.repairs[0].steps) == ("selinux-connect-denied", "manual", ())
     assert "semanage port -a -t http_port_t -p tcp 8000" in shown.repairs[0].manual and "soundd_port_t" in shown.summary
 
@@ -167,34 +167,34 @@ def test_hit_a_port_that_no_boolean_covers(booleans: tuple[tuple[str, bool], ...
 @pytest.mark.parametrize(("line", "word"), [(SOCKET, "semanage fcontext -a -t httpd_var_run_t '/run/app/app.sock'"),
                                             (SPOKEN, "unconfined_service_t")])
 def test_hit_a_unix_socket(line: str, word: str) -> None:
-    scene = denied(Policy(True, OFF, HTTPD, audited(line)), unix="/run/app/app.sock", port=0)
+    scene = denied(SecurityPolicy(True, OFF, HTTPD, audited(line)), unix="/run/app/app.sock", port=0)
     shown = found(scene)
     assert shown.variant == "selinux-connect-denied" and shown.repairs[0].risk == "manual"
     assert word in shown.repairs[0].manual
 
 
 @pytest.mark.parametrize("policy", [
-    Policy(False, OFF, HTTPD, audited(SOUND)), Policy(True, (), HTTPD, audited(OLD)),
-    Policy(True, (), HTTPD, audited(SOUND, at=NOW - 900)),
-    Policy(True, (), HTTPD, audited(SOUND.replace("httpd_t", "cron_t"))),
+    SecurityPolicy(False, OFF, HTTPD, audited(SOUND)), SecurityPolicy(True, (), HTTPD, audited(OLD)),
+    SecurityPolicy(True, (), HTTPD, audited(SOUND, at=NOW - 900)),
+    SecurityPolicy(True, (), HTTPD, audited(SOUND.replace("httpd_t", "cron_t"))),
 ])
-def test_unknown_where_audit_speaks_of_something_else(policy: Policy) -> None:
+def test_unknown_where_audit_speaks_of_something_else(policy: SecurityPolicy) -> None:
     assert isinstance(verdict_of(diagnose(denied(policy).snapshot()), MAC), Undetermined)
 
 
 def test_audit_is_asked_for_its_logs() -> None:
     """ausearch reads a pipe on stdin instead of them, unless it is told."""
-    (run,) = runs_of(DENIALS) or ()
+    (run,) = commands_for(DENIALS) or ()
     assert run.argv[:2] == ("ausearch", "--input-logs") and DENIALS in policy_queries(())
 
 
 def test_the_kernels_own_files() -> None:
     booleans = "/sys/fs/selinux/booleans/httpd_can_network_connect"
     files = {"/sys/fs/selinux/enforce": b"1", booleans: b"0 0", "/proc/101/attr/current": HTTPD.encode() + b"\0"}
-    assert read(files) == Known(Policy(True, OFF, HTTPD))
+    assert read(files) == Known(SecurityPolicy(True, OFF, HTTPD))
     assert read({**files, "/sys/fs/selinux/enforce": b"0", booleans: b"1 1"}) == Known(
-        Policy(False, (("httpd_can_network_connect", True),), HTTPD))
-    assert read({}) == Known(Policy(None, (), ""))
+        SecurityPolicy(False, (("httpd_can_network_connect", True),), HTTPD))
+    assert read({}) == Known(SecurityPolicy(None, (), ""))
     node = NodeCapture("local", "machine", 0.0, True, {})
     assert isinstance(policy_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
 
@@ -206,9 +206,9 @@ def test_the_kernels_own_files() -> None:
 def test_hit_on_what_an_enforcing_machine_answered(name: str, summary: str, risk: str) -> None:
     """Recorded by `fixer collect` on Debian 13 with SELinux enforcing and its own policy; of the first the log had been
     empty before fixer's own request."""
-    shown = diagnose(snapshot(recorded(name))).findings[0]
+    shown = diagnose(build_snapshot(recorded_capture(name))).findings[0]
     assert (shown.cause, shown.variant, shown.confidence) == (MAC, "selinux-connect-denied", "certain")
     assert summary in shown.summary and shown.repairs[0].risk == risk
     assert any(e.source == "kernel" and e.where == "/sys/fs/selinux/enforce" for e in shown.evidence)
-    modes = verdict_of(diagnose(snapshot(recorded(name))), "unix-socket-permission")
+    modes = verdict_of(diagnose(build_snapshot(recorded_capture(name))), "unix-socket-permission")
     assert isinstance(modes, RuledOut)      # what denies it is known: nobody needs to look for an access list

@@ -16,9 +16,9 @@ from tests.causes.snapshot_builders import (
     TIMED_OUT,
     Scene,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     verdict_of,
@@ -33,7 +33,7 @@ def pages(count: int) -> Fact[int]:
 
 def short(refaults: Fact[int] | None = None, *, since: float = 100.0, limit: int = 64 << 20, queued: int = 9) -> Scene:
     """Late for its visitors, with a limit."""
-    made = service(log=log("x"), refaults=pages(900_000) if refaults is None else refaults,
+    made = service(log=log_lines("x"), refaults=pages(900_000) if refaults is None else refaults,
                    unit_changes={"memory_max": limit, "active_enter": NOW - since})
     scene = Scene().with_service(made, listener(8000, 200, queued=queued, established=queued + 5 if queued else 1))
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
@@ -68,7 +68,7 @@ def test_hit_where_only_some_pages_are_late() -> None:
     assert CAUSE in roots(diagnose(scene.snapshot()))
 
 
-@pytest.mark.parametrize("scene", [healthy(), short(pages(4_000)), short(limit=0)])
+@pytest.mark.parametrize("scene", [healthy_scene(), short(pages(4_000)), short(limit=0)])
 def test_miss_room_enough_or_no_limit(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 

@@ -11,10 +11,21 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, NetworkAction, ReloadNginx
-from fixer.model.snapshot import LogLine, ToldNetwork
+from fixer.model.snapshot import ComposeNetwork, LogLine
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
-from tests.causes.packet_filter_builders import saved
-from tests.causes.snapshot_builders import NOW, SLOW, Scene, boxed, healthy, listener, moved, roots, service, verdict_of
+from tests.causes.packet_filter_builders import saved_firewall
+from tests.causes.snapshot_builders import (
+    NOW,
+    SLOW,
+    Scene,
+    container_service,
+    healthy_scene,
+    listener,
+    roots,
+    service,
+    verdict_of,
+    wrong_port_scene,
+)
 
 DETACHED = "network-detached"
 INSIDE = (("p_default", "172.18.0.3", ("web",)),)
@@ -23,10 +34,10 @@ INSIDE = (("p_default", "172.18.0.3", ("web",)),)
 def apart(*, web: Any = INSIDE, app: Any = (), mode: str = "p_default", web_mode: str = "p_default", **changes: Any) -> Scene:
     """The name of a running container that leads nowhere from nginx's."""
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box={"networks": app, "network_mode": mode, **changes}), listener(8000, 7, "0.0.0.0", "app"))
-    scene.nginx["service"] = boxed("web", 80, box={"networks": web, "network_mode": web_mode})
+        container_service(box={"networks": app, "network_mode": mode, **changes}), listener(8000, 7, "0.0.0.0", "app"))
+    scene.nginx["service"] = container_service("web", 80, box={"networks": web, "network_mode": web_mode})
     scene.endpoint(listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), node=None,
-                   addresses=Known(()), holder=None).answers(SLOW)
+                   addresses=Known(()), listening_service=None).answers(SLOW)
     return scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream")
 
 
@@ -44,9 +55,9 @@ def test_hit_taken_off() -> None:
 
 def test_hit_what_docker_publishes_leads_nowhere() -> None:
     """nginx on the Docker host: the port goes with the container's last network, and comes back with it."""
-    made = boxed(box={"networks": (), "network_mode": "p_default", "published": (("127.0.0.1", 8001, 8000),)})
-    scene = Scene("127.0.0.1:8001").with_service(made).refused(service=made.id)
-    scene.endpoint(node="app", inner=8000, listener=Unknown("no address"))
+    made = container_service(box={"networks": (), "network_mode": "p_default", "published": (("127.0.0.1", 8001, 8000),)})
+    scene = Scene("127.0.0.1:8001").with_service(made).refused(configured_service=made.id)
+    scene.endpoint(node="app", container_port=8000, listener=Unknown("no address"))
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == [DETACHED]
     (repair,) = diagnosis.findings[0].repairs
@@ -87,8 +98,8 @@ def muted(rule: str) -> Scene:
     scene = apart(app=(("p_default", "172.18.0.2", ("app",)),))
     scene.endpoint(listener=Known(listener(8000, 7, "0.0.0.0", "app")), tcp=Known(SLOW), http=Known(SLOW), node="app",
                    addresses=Known(("172.18.0.2",)))
-    scene.nginx["service"] = boxed("web", 80, box={"networks": INSIDE, "bridges": (("p_default", "br-0123456789ab"),)})
-    scene.extra["engine_firewall"] = saved(rule)
+    scene.nginx["service"] = container_service("web", 80, box={"networks": INSIDE, "bridges": (("p_default", "br-0123456789ab"),)})
+    scene.extra["engine_firewall"] = saved_firewall(rule)
     return scene
 
 
@@ -102,9 +113,9 @@ def test_hit_containers_that_may_not_talk() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), apart(app=INSIDE), apart(mode="host", web_mode="host"), apart(status="exited"),
+    healthy_scene(), wrong_port_scene(), apart(app=INSIDE), apart(mode="host", web_mode="host"), apart(status="exited"),
     apart(web=(), web_mode="container:0123"), apart(mode="container:0123"),
-    apart().with_service(service("x.service", 8000)).endpoint(service=None, host="10.0.0.1"),
+    apart().with_service(service("x.service", 8000)).endpoint(configured_service=None, host="10.0.0.1"),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DETACHED), RuledOut)
@@ -117,17 +128,17 @@ def test_a_network_known_by_its_id_only_is_not_missed() -> None:
 
 
 def test_unknown_owner_is_no_finding() -> None:
-    scene = apart().endpoint(host="elsewhere", service=None)
+    scene = apart().endpoint(host="elsewhere", configured_service=None)
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DETACHED), RuledOut)
 
 
-CORE = ToldNetwork("p_core", ("api.internal",), Evidence("file", "/srv/compose.yaml:9", "networks: core"))
+CORE = ComposeNetwork("p_core", ("api.internal",), Evidence("file", "/srv/compose.yaml:9", "networks: core"))
 EDGE = (("p_edge", "172.20.0.3", ("web",)), ("p_core", "172.21.0.3", ("web",)))
 
 
 def test_hit_not_on_the_network_that_its_files_name() -> None:
     scene = apart(web=EDGE, app=(("p_back", "172.22.0.2", ("app",)),), mode="p_back", web_mode="p_edge")
-    scene.services[0] = replace(scene.services[0], told_networks=(CORE,))
+    scene.services[0] = replace(scene.services[0], compose_networks=(CORE,))
     found = diagnose(scene.snapshot()).findings[0]
     assert (found.cause, found.variant) == (DETACHED, "docker-network-detached")
     assert "/srv/compose.yaml:9" in [e.where for e in found.evidence]
@@ -137,7 +148,7 @@ def test_hit_not_on_the_network_that_its_files_name() -> None:
 
 def test_it_is_joined_at_the_address_that_its_files_choose() -> None:
     scene = apart(web=EDGE, app=(("p_back", "172.22.0.2", ("app",)),), mode="p_back", web_mode="p_edge")
-    scene.services[0] = replace(scene.services[0], told_networks=(replace(CORE, addresses=("172.21.0.9",)),))
+    scene.services[0] = replace(scene.services[0], compose_networks=(replace(CORE, addresses=("172.21.0.9",)),))
     join = diagnose(scene.snapshot()).findings[0].repairs[0].steps[0]
     assert isinstance(join, NetworkAction) and join.addresses == ("172.21.0.9",)
     assert describe_step(join).endswith("as app, p-app-1, api.internal at 172.21.0.9")
@@ -146,7 +157,7 @@ def test_it_is_joined_at_the_address_that_its_files_choose() -> None:
 def test_hit_an_nginx_that_ended_for_want_of_a_name_on_another_network() -> None:
     scene = apart(app=(), web=INSIDE)
     said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs")
-    web = boxed("web", 80, log=Known((said,)), box={"networks": INSIDE, "status": "exited", "exit_code": 1})
+    web = container_service("web", 80, log=Known((said,)), box={"networks": INSIDE, "status": "exited", "exit_code": 1})
     scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
     scene.probes[0] = Unknown("nginx does not run")
     found = diagnose(scene.snapshot()).findings[0]

@@ -8,7 +8,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import ErrorEvent
-from tests.causes.snapshot_builders import BAD_GATEWAY, NOW, Scene, finding_of, healthy, roots, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, NOW, Scene, finding_of, healthy_scene, roots, verdict_of
 
 CAUSE = "no-resolver"
 
@@ -16,7 +16,7 @@ CAUSE = "no-resolver"
 def asked(text: str, *, addresses: tuple[str, ...] = ("172.18.0.2",), ago: float = 2.0) -> Scene:
     """A running nginx that said this when it was asked for a page."""
     scene = Scene("app:8000").answers(BAD_GATEWAY).endpoint(
-        addresses=Known(addresses), listener=Unknown("x"), tcp=Unknown("x"), http=Unknown("x"), node=None, holder=None, service=None)
+        addresses=Known(addresses), listener=Unknown("x"), tcp=Unknown("x"), http=Unknown("x"), node=None, listening_service=None, configured_service=None)
     scene.events.append(ErrorEvent(NOW - ago, "error", text, None, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
     return scene
 
@@ -51,4 +51,4 @@ def test_unknown_where_nginx_s_log_could_not_be_read() -> None:
 
 
 def test_a_healthy_host_has_none() -> None:
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), CAUSE), RuledOut)

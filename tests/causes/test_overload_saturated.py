@@ -11,7 +11,7 @@ from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.plan import CheckNginx, DaemonReload, ReloadNginx, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace
+from fixer.model.snapshot import CommandArgument
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -21,9 +21,9 @@ from tests.causes.snapshot_builders import (
     Scene,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     verdict_of,
@@ -39,8 +39,8 @@ def shedding(text: str = TEXT, *, lines: int = 4, ago: float = 5.0, **changes: o
     words, at = [], 0
     for word in text.splitlines()[1].removeprefix("ExecStart=").split():
         at = text.index(word, at)
-        words.append(ArgPlace(word, UNIT, 2, at, at + len(word)))
-    values = {"command": tuple(words), "log": log(*[SHED] * lines, ago=ago), **changes}
+        words.append(CommandArgument(word, UNIT, 2, at, at + len(word)))
+    values = {"command": tuple(words), "log": log_lines(*[SHED] * lines, ago=ago), **changes}
     scene = Scene().with_service(service(**values), listener(8000, 200))   # type: ignore[arg-type]
     scene.files.append(file(UNIT, text))
     return scene
@@ -88,7 +88,7 @@ def test_a_limit_that_is_written_nowhere() -> None:
 
 @pytest.mark.parametrize("scene", [
     shedding(lines=2), shedding(ago=90), shedding(TEXT.replace(" --limit-concurrency 3", "")),
-    shedding(TEXT.replace(" 3", " x")), shedding().endpoint(service=None, holder=None),
+    shedding(TEXT.replace(" 3", " x")), shedding().endpoint(configured_service=None, listening_service=None),
 ])
 def test_a_limit_that_is_not_reached(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
@@ -102,7 +102,7 @@ CONF = "upstream app { server 127.0.0.1:8000 max_conns=2; server 127.0.0.1:8001 
 
 
 def used_up(*, limit: int = 2, count: int = 4, text: str = CONF) -> Scene:
-    scene = healthy().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream", count=count)
+    scene = healthy_scene().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream", count=count)
     scene.files[0] = file(SITE, text)
     span = replace(scene.snapshot().routes[0].route.source, line=1, start=text.index("127"), end=text.index("127") + 14)
     server = UpstreamServer("127.0.0.1:8000", "127.0.0.1", 8000, None, span, max_conns=limit)
@@ -124,7 +124,7 @@ def test_connections_that_nginx_may_not_open() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    used_up(limit=0), used_up(count=2), used_up().endpoint(http=Known(REFUSED)), healthy(),
+    used_up(limit=0), used_up(count=2), used_up().endpoint(http=Known(REFUSED)), healthy_scene(),
 ])
 def test_no_connections_are_missing(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
@@ -158,7 +158,7 @@ def test_a_full_pool_of_threads_wants_more_workers() -> None:
 
 @pytest.mark.parametrize("scene", [
     pool(threads=12), pool(established=30), pool(count=2), pool().endpoint(http=Unknown("-")),
-    pool().endpoint(service=None, holder=None),
+    pool().endpoint(configured_service=None, listening_service=None),
 ])
 def test_a_pool_that_is_not_full(scene: Scene) -> None:
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)

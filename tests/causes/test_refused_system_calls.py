@@ -12,7 +12,7 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import UnitValue
-from tests.causes.snapshot_builders import Scene, failed, log, roots, service
+from tests.causes.snapshot_builders import Scene, failed_service, log_lines, roots, service
 
 DENIED = "sandbox-denied"
 FILE = "/etc/systemd/system/backend.service.d/hardening.conf"
@@ -33,9 +33,9 @@ def limited(*lines: str, scene: Scene | None = None, runs: bool = False, **value
     told = tuple(UnitSetting(key, value, Evidence("unit", f"{FILE}:2", f"{key}={value}"))
                  for key, value in values.items() if key in ("RestrictAddressFamilies", "SystemCallFilter"))
     given = tuple(UnitValue(key, value, FILE, 2, 10, 10 + len(value)) for key, value in values.items())
-    more: dict[str, Any] = {"log": log("Started backend.service - Office.", *lines), "settings": told,
+    more: dict[str, Any] = {"log": log_lines("Started backend.service - Office.", *lines), "settings": told,
                             "unit_values": given}
-    return (scene or Scene()).with_service(service(**more) if runs else failed(**more)).refused()
+    return (scene or Scene()).with_service(service(**more) if runs else failed_service(**more)).refused()
 
 
 def lines_of(finding: Finding) -> str:

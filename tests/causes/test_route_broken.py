@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixer.causes.route_broken import best
+from fixer.causes.route_broken import best_route
 from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
@@ -16,11 +16,20 @@ from fixer.model.firewall import Match
 from fixer.model.plan import ContainerAction, RemoveRoute
 from fixer.model.query import Answer, FileAnswer, FileStat
 from fixer.model.target import TargetRef
-from fixer.observe.kernel.network_tables import FIB, ways_of
+from fixer.observe.kernel.network_tables import FIB, kernel_routes_of
 from fixer.observe.view.node_view import views_of
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
-from tests.causes.packet_filter_builders import chain, rule
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, boxed, healthy, moved, probe, roots, verdict_of
+from tests.causes.packet_filter_builders import nft_chain, rule
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    Scene,
+    container_service,
+    healthy_scene,
+    probe,
+    roots,
+    verdict_of,
+    wrong_port_scene,
+)
 
 BROKEN = "route-broken"
 TABLE = """Main:
@@ -43,7 +52,7 @@ def away(ways: Fact[tuple[tuple[str, str], ...]], errno: int = 113, error: str =
     scene = Scene("203.0.113.9:8000", back="elsewhere").answers(BAD_GATEWAY)
     told = Known(probe(error=error, errno=errno))
     scene.endpoint(**{"tcp": told, "http": told, "listener": Unknown("elsewhere"), "node": None, **changes})
-    scene.node_changes["local"] = {"ways": ways}
+    scene.node_changes["local"] = {"ip_routes": ways}
     return scene.logs(f"connect() to 203.0.113.9:8000 failed ({errno}: x)", errno, "connecting to upstream")
 
 
@@ -81,15 +90,15 @@ def test_a_connect_that_nobody_tried_is_told_by_the_kernels_table_alone() -> Non
     scene.events.clear()
     assert found(scene).confidence == "likely"
     for ways in (table("THROW"), table("UNICAST"), Unknown("not asked")):
-        scene.node_changes["local"] = {"ways": ways}
+        scene.node_changes["local"] = {"ip_routes": ways}
         assert BROKEN not in roots(diagnose(scene.snapshot()))
 
 
 def test_hit_in_the_network_of_a_container() -> None:
     scene = away(table("PROHIBIT", "203.0.112.0/22"), 13, "permission")
-    scene.nginx["service"] = boxed("web", 80)
+    scene.nginx["service"] = container_service("web", 80)
     scene.nginx["node"] = "local"
-    scene.services.append(boxed("web", 80, pid=None))
+    scene.services.append(container_service("web", 80, pid=None))
     scene.services[-1] = type(scene.services[-1])(**{
         name: getattr(scene.services[-1], name) for name in scene.services[-1].__match_args__} | {"node": "local"})
     (step,) = found(scene).repairs[0].steps
@@ -107,11 +116,11 @@ def test_hit_no_route_at_all_is_for_a_person() -> None:
 def test_the_way_into_a_network_of_its_own_is_laid_again_by_a_restart_of_the_container(shared: bool) -> None:
     """The route that Docker had laid is gone; to an address of no network of the container's, Docker lays none."""
     scene = away(Known(()), 101)
-    scene.nginx["service"] = web = boxed("web", 80)
+    scene.nginx["service"] = web = container_service("web", 80)
     assert web.container is not None
     theirs = ("shop", "203.0.113.9" if shared else "203.0.113.10", ())
     web = replace(web, container=replace(web.container, networks=(("shop", "203.0.113.8", ()),)))
-    scene.services = [replace(web, node="local", pids=()), boxed("app", 8000, pid=None, box={"networks": (theirs,)})]
+    scene.services = [replace(web, node="local", pids=()), container_service("app", 8000, pid=None, box={"networks": (theirs,)})]
     repair = found(scene).repairs[0]
     if shared:
         (step,) = repair.steps
@@ -120,7 +129,7 @@ def test_the_way_into_a_network_of_its_own_is_laid_again_by_a_restart_of_the_con
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), away(table("UNICAST")), away(table("UNREACHABLE"), 13, "permission"),
+    healthy_scene(), wrong_port_scene(), away(table("UNICAST")), away(table("UNREACHABLE"), 13, "permission"),
     away(table("UNREACHABLE"), tcp=Known(probe())), away(table("UNREACHABLE", "10.0.0.0/8")), away(Known(()), 113),
     away(table("UNREACHABLE"), addresses=Known(("::1",))), away(table("UNREACHABLE"), addresses=Unknown("late")),
 ])
@@ -134,15 +143,15 @@ def test_unknown() -> None:
 
 def test_the_longest_network_decides() -> None:
     ways = (("0.0.0.0/0", "UNICAST"), ("10.0.0.0/8", "BLACKHOLE"), ("10.1.0.0/16", "UNICAST"))
-    assert best(ways, "10.1.2.3") == ("10.1.0.0/16", "UNICAST") and best(ways, "10.9.0.1") == ("10.0.0.0/8", "BLACKHOLE")
-    assert best((), "10.0.0.1") is None
+    assert best_route(ways, "10.1.2.3") == ("10.1.0.0/16", "UNICAST") and best_route(ways, "10.9.0.1") == ("10.0.0.0/8", "BLACKHOLE")
+    assert best_route((), "10.0.0.1") is None
 
 
 def read(data: bytes | None) -> Fact[tuple[tuple[str, str], ...]]:
     stat = FileStat("file", 0o100444, 0, 0, 0, 0.0, 1, 1)
     one = FileAnswer(FIB.path, "ok", stat, data) if data is not None else FileAnswer(FIB.path, "denied")
     node = NodeCapture("local", "machine", 0.0, True, {FIB: Answer("ok", files=(one,))})
-    return ways_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"])
+    return kernel_routes_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"])
 
 
 def test_the_kernels_table() -> None:
@@ -150,13 +159,13 @@ def test_the_kernels_table() -> None:
         ("0.0.0.0/0", "UNICAST"), ("203.0.112.0/24", "PROHIBIT"), ("203.0.113.9/32", "UNREACHABLE")))
     assert isinstance(read(None), Unknown)
     node = NodeCapture("local", "machine", 0.0, True, {})
-    assert isinstance(ways_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
+    assert isinstance(kernel_routes_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
 
 
 def cut_short(*matches: Match, phase: str = "reading upstream") -> Scene:
     """Short answers pass; visitors of longer ones waited in vain just now."""
-    scene = healthy().logs("upstream timed out (110: Connection timed out)", 110, phase)
-    scene.node_changes["local"] = {"firewall": chain(rule("drop", Match("sport", ("8000",)), *matches), hook="output")}
+    scene = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, phase)
+    scene.node_changes["local"] = {"firewall": nft_chain(rule("drop", Match("sport", ("8000",)), *matches), hook="output")}
     return scene
 
 
@@ -169,7 +178,7 @@ def test_only_long_answers_vanish() -> None:
 
 @pytest.mark.parametrize("scene", [
     cut_short(Match("length", ("1401-65535",)), phase="connecting to upstream"), cut_short(Match("skuid", ("999",))),
-    healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream"),
+    healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream"),
 ])
 def test_what_was_late_for_another_reason(scene: Scene) -> None:
     diagnosis = diagnose(scene.snapshot())

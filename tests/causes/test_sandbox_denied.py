@@ -11,23 +11,23 @@ from fixer.model.diagnosis import Finding, RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.service import UnitSetting
-from tests.causes.packet_filter_builders import saved, silent
+from tests.causes.packet_filter_builders import dropping_scene, saved_firewall
 from tests.causes.snapshot_builders import (
     FAILED,
     SLOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
-    moved,
+    log_lines,
     probe,
     roots,
     service,
-    stopped,
+    stopped_service,
     verdict_of,
+    wrong_port_scene,
 )
 
 DENIED = "sandbox-denied"
@@ -79,7 +79,7 @@ NO_DATABASE = ("Started backend.service - Office.", "Traceback (most recent call
 
 def alone(address: str = "127.0.0.1", *, database: bool = True, **values: str) -> Scene:
     """It ended over a database of its own machine, which it cannot see from a network of its own."""
-    scene = Scene().with_service(failed(log=log(*(line.format(address) for line in NO_DATABASE)),
+    scene = Scene().with_service(failed_service(log=log_lines(*(line.format(address) for line in NO_DATABASE)),
                                         settings=settings(**(values or {"PrivateNetwork": "yes"})))).refused()
     return scene.with_service(service("postgresql@17-main.service", 5432, 400, is_app_server=False, runtime=""),
                               listener(5432, 400)) if database else scene
@@ -119,7 +119,7 @@ def test_hit_of_the_one_that_is_left_over_where_nginx_asks_another_port() -> Non
 
 @pytest.mark.parametrize("value", ["any", "localhost", "0.0.0.0/0 ::/0"])
 def test_hit_its_packets_are_swallowed(value: str) -> None:
-    scene = silent(saved())
+    scene = dropping_scene(saved_firewall())
     scene.services = [service(settings=settings(IPAddressDeny=value))]
     shown = found(scene)
     assert shown.variant == "ip-address-deny" and allowed(shown) == "[Service]\nIPAddressAllow=localhost\n"
@@ -127,7 +127,7 @@ def test_hit_its_packets_are_swallowed(value: str) -> None:
 
 @pytest.mark.parametrize(("value", "lines"), [("AF_UNIX", "=AF_INET\n"), ("~AF_INET", "=\n")])
 def test_hit_of_nginx_itself(value: str, lines: str) -> None:
-    scene = healthy().answers(probe(500, body="<center>nginx</center>"))
+    scene = healthy_scene().answers(probe(500, body="<center>nginx</center>"))
     scene.nginx["service"] = service("nginx.service", 80, 100, settings=settings(RestrictAddressFamilies=value))
     scene.logs("socket() failed (97: Address family not supported by protocol)", 97, "connecting to upstream")
     shown = found(scene)
@@ -135,11 +135,11 @@ def test_hit_of_nginx_itself(value: str, lines: str) -> None:
 
 
 def test_hit_of_a_unix_socket() -> None:
-    scene = healthy().answers(probe(500, body="<center>nginx</center>")).endpoint(unix="/run/app.sock", port=0)
+    scene = healthy_scene().answers(probe(500, body="<center>nginx</center>")).endpoint(unix="/run/app.sock", port=0)
     scene.nginx["service"] = service("nginx.service", 80, 100, settings=settings(RestrictAddressFamilies="AF_INET"))
     scene.logs("socket() failed (97: x)", 97, "connecting to upstream")
     assert "AF_UNIX" in found(scene).summary
-    v6 = healthy().answers(probe(500, body="<center>nginx</center>")).endpoint(addresses=Known(("::1",)))
+    v6 = healthy_scene().answers(probe(500, body="<center>nginx</center>")).endpoint(addresses=Known(("::1",)))
     v6.nginx["service"] = service("nginx.service", 80, 100, settings=settings(RestrictAddressFamilies="AF_INET"))
     v6.logs("socket() failed (97: x)", 97, "connecting to upstream")
     assert "AF_INET6" in found(v6).summary
@@ -150,19 +150,19 @@ def fine(**values: str) -> Scene:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), mute(), mute(RestrictAddressFamilies="AF_UNIX AF_INET"), mute(PrivateNetwork="no"),
+    healthy_scene(), wrong_port_scene(), mute(), mute(RestrictAddressFamilies="AF_UNIX AF_INET"), mute(PrivateNetwork="no"),
     mute(IPAddressDeny="any"), fine(PrivateNetwork="yes"), fine(IPAddressDeny="any"),
-    Scene().with_service(stopped(settings=settings(PrivateNetwork="yes"))).refused(),
+    Scene().with_service(stopped_service(settings=settings(PrivateNetwork="yes"))).refused(),
     Scene("127.0.0.1:8001").with_service(service(settings=settings(RestrictAddressFamilies="AF_UNIX")),
                                          listener(8000, 200)).refused(),
-    silent(saved()),
+    dropping_scene(saved_firewall()),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
 
 
 def test_miss_where_this_machine_is_let_in() -> None:
-    scene = silent(saved())
+    scene = dropping_scene(saved_firewall())
     scene.services = [service(settings=settings(IPAddressDeny="any", IPAddressAllow="localhost"))]
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
     killed = {**FAILED, "result": "signal", "exec_main_status": 31}
@@ -174,7 +174,7 @@ def test_unknown_sockets_are_no_absence() -> None:
     """Nobody could look whether it listens: nothing is claimed of its network."""
     scene = mute(PrivateNetwork="yes").endpoint(listener=Unknown("not root"), tcp=Unknown("not asked"), http=Known(SLOW))
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
-    box = Scene("app:8000", node="web", back="app").with_service(boxed()).refused()
+    box = Scene("app:8000", node="web", back="app").with_service(container_service()).refused()
     assert isinstance(verdict_of(diagnose(box.snapshot()), DENIED), RuledOut)
 
 

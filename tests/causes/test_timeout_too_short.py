@@ -11,8 +11,8 @@ from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.nginx_directives import Edited, Set, set_in_locations
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, set_directives
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -22,7 +22,7 @@ from tests.causes.snapshot_builders import (
     Scene,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
     probe,
     roots,
@@ -37,7 +37,7 @@ TIMEOUT = "upstream timed out (110: Connection timed out)"
 
 def late(count: int = 4, *, phase: str = READING, path: str = "/report", seconds: float = 2.0, **more: object) -> Scene:
     """Every page but one is quick."""
-    scene = healthy().answers(GOOD).logs(TIMEOUT, 110, phase, count=count, path=path, **more)   # type: ignore[arg-type]
+    scene = healthy_scene().answers(GOOD).logs(TIMEOUT, 110, phase, count=count, path=path, **more)   # type: ignore[arg-type]
     scene.route[0] = {"read_timeout": seconds, "send_timeout": seconds}
     return scene
 
@@ -125,11 +125,11 @@ def test_miss_a_group_that_one_late_page_did_not_take_down(late: int, none_left:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), late(2), late(ago=90), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
+    healthy_scene(), late(2), late(ago=90), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
     late().endpoint(http=Known(probe(200, ms=1800.0))), late().endpoint(down=True),
     late().endpoint(listener=Known(replace(listener(8000, 200), queued=3))),
     late().endpoint(listener=Known(replace(listener(8000, 200), established=64))),
-    late(path="x"), late(path="/"), late(ago=30), late().endpoint(holder="local/other"),
+    late(path="x"), late(path="/"), late(ago=30), late().endpoint(listening_service="local/other"),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
@@ -142,9 +142,9 @@ def test_lines_older_than_the_loaded_configuration_prove_nothing() -> None:
 
 
 def test_what_was_late_before_a_repair_or_a_start_is_history() -> None:
-    woken = replace(late(ago=9).snapshot(), quiet=4.0)
+    woken = replace(late(ago=9).snapshot(), seconds_since_repair=4.0)
     assert isinstance(verdict_of(diagnose(woken), CAUSE), RuledOut)
-    assert roots(diagnose(replace(late(ago=2).snapshot(), quiet=4.0))) == [CAUSE]
+    assert roots(diagnose(replace(late(ago=2).snapshot(), seconds_since_repair=4.0))) == [CAUSE]
     scene = late()
     scene.services[0] = service(unit_changes={"active_enter": scene.snapshot().taken_at - 2})
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
@@ -173,7 +173,7 @@ def test_the_longest_location_that_fits_is_meant() -> None:
 
 def begun(growing: float | None = 1600.0, arrived: int = 6, count: int = 2) -> Scene:
     """Asked directly, a header begins and does not end; nginx gives it up."""
-    scene = healthy().answers(TIMED_OUT).logs(TIMEOUT, 110, READING, count=count, path="/")
+    scene = healthy_scene().answers(TIMED_OUT).logs(TIMEOUT, 110, READING, count=count, path="/")
     scene.route[0] = {"read_timeout": 2.0}
     return scene.endpoint(http=Known(replace(SLOW, arrived=arrived, growing=growing, phase="head", ms=2001.0)))
 
@@ -219,7 +219,7 @@ TEXT = "server {{\n    location / {{\n        {0}proxy_pass http://127.0.0.1:800
 ])
 def test_a_directive_is_set_beside_the_pass(text: str, want: str) -> None:
     made = edit(text)
-    assert isinstance(made, Edited) and want in (made.step.after or b"").decode()
+    assert isinstance(made, DirectiveEdit) and want in (made.step.after or b"").decode()
 
 
 @pytest.mark.parametrize("text", [
@@ -227,7 +227,7 @@ def test_a_directive_is_set_beside_the_pass(text: str, want: str) -> None:
     "server { location / { proxy_pass http://127.0.0.1:8000",
 ])
 def test_where_it_cannot_be_set(text: str) -> None:
-    assert isinstance(edit(text), NoPlace)
+    assert isinstance(edit(text), NotEditable)
 
 
 def test_files_that_are_not_at_hand_or_not_one() -> None:
@@ -238,15 +238,15 @@ def test_files_that_are_not_at_hand_or_not_one() -> None:
     snapshot = late().snapshot()
     route = snapshot.routes[0].route
     other = replace(route, source=replace(route.source, file="/x"))
-    wishes = [Set(route, "proxy_read_timeout", "1s"), Set(other, "proxy_read_timeout", "1s")]
-    assert isinstance(set_in_locations(snapshot, snapshot.nginxes[0], wishes, ""), NoPlace)
+    wishes = [DirectiveValue(route, "proxy_read_timeout", "1s"), DirectiveValue(other, "proxy_read_timeout", "1s")]
+    assert isinstance(set_directives(snapshot, snapshot.nginxes[0], wishes, ""), NotEditable)
 
 
-def edit(text: str) -> Edited | NoPlace:
+def edit(text: str) -> DirectiveEdit | NotEditable:
     scene = late()
     scene.files[0] = file(SITE, text)
     at = text.index("proxy_pass")
     scene.route[0]["source"] = Span(SITE, 3, at, at + 10)
     snapshot = scene.snapshot()
-    wish = Set(snapshot.routes[0].route, "proxy_read_timeout", "60s")
-    return set_in_locations(snapshot, snapshot.nginxes[0], [wish], "wait longer")
+    wish = DirectiveValue(snapshot.routes[0].route, "proxy_read_timeout", "60s")
+    return set_directives(snapshot, snapshot.nginxes[0], [wish], "wait longer")

@@ -10,9 +10,9 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import WriteFile
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.nginx_directives import Set, set_in_locations
-from tests.causes.snapshot_builders import BAD_GATEWAY, SITE, Scene, file, finding_of, healthy, roots, verdict_of
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.nginx_directives import DirectiveValue, set_directives
+from tests.causes.snapshot_builders import BAD_GATEWAY, SITE, Scene, file, finding_of, healthy_scene, roots, verdict_of
 
 CAUSE = "tls-mismatch"
 SHAKING = "SSL handshaking to upstream"
@@ -22,7 +22,7 @@ OTHER = "SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong vers
 
 
 def told(message: str = ALERT, config: str = "", *, path: str = "/", **route: object) -> Scene:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.route[0] = {"scheme": "https", **route}
     if config:
         scene.files.append(file("/etc/nginx/conf.d/tls.conf", config))
@@ -59,8 +59,8 @@ def test_a_list_of_another_length_is_replaced_where_it_stands(old: bytes) -> Non
     snapshot = replace(told().snapshot(), files=(file(SITE, data),))
     route = snapshot.routes[0].route
     route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
-    made = set_in_locations(snapshot, snapshot.nginxes[0], [Set(route, "proxy_ssl_protocols", "TLSv1.2 TLSv1.3")], "x")
-    assert not isinstance(made, NoPlace) and made.step.after == data.replace(old, b"TLSv1.2 TLSv1.3")
+    made = set_directives(snapshot, snapshot.nginxes[0], [DirectiveValue(route, "proxy_ssl_protocols", "TLSv1.2 TLSv1.3")], "x")
+    assert not isinstance(made, NotEditable) and made.step.after == data.replace(old, b"TLSv1.2 TLSv1.3")
 
 
 def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
@@ -68,13 +68,13 @@ def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), healthy().logs(ALERT, None, SHAKING, count=5), told(scheme="http"), told(OTHER),
+    healthy_scene(), healthy_scene().logs(ALERT, None, SHAKING, count=5), told(scheme="http"), told(OTHER),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_unknown_without_the_log() -> None:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.nginx["errors"] = Unknown("denied")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)

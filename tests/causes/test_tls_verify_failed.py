@@ -8,8 +8,8 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.model.snapshot import ArgPlace
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy, roots, service, verdict_of
+from fixer.model.snapshot import CommandArgument
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy_scene, roots, service, verdict_of
 
 CAUSE = "tls-verify-failed"
 SHAKING = "SSL handshaking to upstream"
@@ -21,9 +21,9 @@ PEM = "/srv/shop/tls/own.pem"
 
 
 def told(message: str, *, path: str = "/", **route: object) -> Scene:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.route[0] = {"scheme": "https", **route}
-    scene.services[0] = service(command=tuple(ArgPlace(word, "/u", 6) for word in ("uvicorn", "--ssl-certfile", PEM)))
+    scene.services[0] = service(command=tuple(CommandArgument(word, "/u", 6) for word in ("uvicorn", "--ssl-certfile", PEM)))
     return scene.logs(message, None, SHAKING, path=path)
 
 
@@ -67,7 +67,7 @@ def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), healthy().logs(STRANGER, None, SHAKING, count=5), told(STRANGER, scheme="http"),
+    healthy_scene(), healthy_scene().logs(STRANGER, None, SHAKING, count=5), told(STRANGER, scheme="http"),
     told("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)"),
 ])
 def test_miss(scene: Scene) -> None:
@@ -75,6 +75,6 @@ def test_miss(scene: Scene) -> None:
 
 
 def test_unknown_without_the_log() -> None:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.nginx["errors"] = Unknown("denied")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)

@@ -11,7 +11,7 @@ from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.service import ArgPlace, UnitSetting
+from fixer.model.service import CommandArgument, UnitSetting
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -20,9 +20,8 @@ from tests.causes.snapshot_builders import (
     binding,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    moved,
     probe,
     process,
     roots,
@@ -30,6 +29,7 @@ from tests.causes.snapshot_builders import (
     stat,
     unit,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE, PATH = "unix-socket-permission", "/run/shop/app.sock"
@@ -48,8 +48,8 @@ def denied(socket: FileStat, way: FileStat | None = None, *, runtime: bool = Tru
     held = replace(listener(1, 200), family="unix", address=path, port=0)
     made = service(bindings=Known((replace(binding(0), host="", unix=path),)), settings=(RUNTIME,) if runtime else ())
     scene = Scene().with_service(made, held).answers(BAD_GATEWAY).endpoint(
-        unix=path, host="", port=0, listener=Known(held), tcp=Known(probe()), http=Known(GOOD), service=made.id,
-        holder=made.id)
+        unix=path, host="", port=0, listener=Known(held), tcp=Known(probe()), http=Known(GOOD), configured_service=made.id,
+        listening_service=made.id)
     scene.logs(f"connect() to unix:{path} failed (13: Permission denied)", 13, "connecting to upstream")
     scene.processes.append(process(101, "nginx: worker process", uid=33))
     scene.files += [file("/etc/passwd", PASSWD), file("/etc/group", group),
@@ -112,7 +112,7 @@ def test_what_no_setting_of_the_unit_opens_is_for_a_person(scene: Scene) -> None
 
 
 def test_miss_what_answers_and_what_is_refused() -> None:
-    for scene in (healthy(), moved(), denied(socket()).answers(GOOD)):
+    for scene in (healthy_scene(), wrong_port_scene(), denied(socket()).answers(GOOD)):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
@@ -132,7 +132,7 @@ def umasked(mask: str, mode: int, gid: int = 33) -> Scene:
     at = text.index(f" {mask} ") + 1
     scene.files = [f if f.path != path else file(path, text) for f in scene.files]
     words = ("/usr/bin/gunicorn", "-m", mask, "a:b")
-    command = tuple(ArgPlace(w, path, 2, at, at + len(mask)) if w == mask else ArgPlace(w) for w in words)
+    command = tuple(CommandArgument(w, path, 2, at, at + len(mask)) if w == mask else CommandArgument(w) for w in words)
     scene.services[0] = replace(scene.services[0], runtime="gunicorn", argv=words, command=command)
     return scene
 

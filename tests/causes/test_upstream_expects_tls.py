@@ -33,7 +33,7 @@ HTTPS_PORT = probe(400, body="<center>The plain HTTP request was sent to HTTPS p
 
 def scene(heard: Any = CLOSED, other: Any = ANSWERED, page: Any = BAD_GATEWAY) -> Scene:
     made = Scene().with_service(service(), listener(8000, 200)).answers(page)
-    made.endpoint(http=Known(heard), tcp=Known(probe()), other=other)
+    made.endpoint(http=Known(heard), tcp=Known(probe()), other_scheme_probe=other)
     made.route[0] = {"source": Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)}
     return made
 
@@ -74,7 +74,7 @@ def test_unknown_where_tls_could_not_be_tried() -> None:
 def test_a_pass_that_also_leads_to_a_plain_server_is_a_persons_work() -> None:
     made = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
     made.with_service(service("second.service", 8001, 201), listener(8001, 201)).answers(BAD_GATEWAY)
-    made.endpoint(0, http=Known(CLOSED), tcp=Known(probe()), other=Known(GOOD))
+    made.endpoint(0, http=Known(CLOSED), tcp=Known(probe()), other_scheme_probe=Known(GOOD))
     snapshot = made.snapshot()
     both = replace(snapshot.routes[0], endpoints=("e0", "e1"))
     found = finding_of(diagnose(replace(snapshot, routes=(both,))), CAUSE)
@@ -101,8 +101,8 @@ def of_a_stranger() -> Scene:
     """A program that only happens to listen where nginx asks, and that takes TLS only."""
     held = service("printd.service", 8000, 400, is_app_server=False, runtime=None, argv=("/usr/sbin/printd",))
     made = Scene().with_service(held, listener(8000, 400)).answers(BAD_GATEWAY)
-    made.endpoint(http=Known(probe(error="reset", phase="head")), tcp=Known(probe()), other=ANSWERED, holder="local/printd.service",
-                  service="local/printd.service")
+    made.endpoint(http=Known(probe(error="reset", phase="head")), tcp=Known(probe()), other_scheme_probe=ANSWERED, listening_service="local/printd.service",
+                  configured_service="local/printd.service")
     made.route[0] = {"source": Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)}
     return made
 
@@ -137,7 +137,7 @@ def test_servers_of_one_group_are_one_finding() -> None:
     made = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
     made.with_service(service("second.service", 8001, 201), listener(8001, 201)).answers(BAD_GATEWAY)
     for index in (0, 1):
-        made.endpoint(index, http=Known(CLOSED), tcp=Known(probe()), other=ANSWERED)
+        made.endpoint(index, http=Known(CLOSED), tcp=Known(probe()), other_scheme_probe=ANSWERED)
     made.route[0] = {"source": Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)}
     snapshot = made.snapshot()
     both = replace(snapshot.routes[0], endpoints=("e0", "e1"))

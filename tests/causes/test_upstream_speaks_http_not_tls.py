@@ -36,7 +36,7 @@ def judged(heard: Any = NO_TLS, other: Any = ANSWERED, **changes: Any) -> Diagno
     page = next(f for f in made.files if f.path == SITE)
     made.files = [file(SITE, page.data.replace(b"http://", b"https://"), real_path=page.real_path)]
     made.route[0]["source"] = Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)
-    made.endpoint(http=Known(heard), tcp=Known(probe()), other=other, **changes)
+    made.endpoint(http=Known(heard), tcp=Known(probe()), other_scheme_probe=other, **changes)
     made.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
               "SSL handshaking to upstream")
     return diagnose(made.snapshot())

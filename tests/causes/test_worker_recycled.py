@@ -11,8 +11,18 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, EnvSlot
-from tests.causes.snapshot_builders import Scene, file, finding_of, healthy, log, roots, service, stopped, verdict_of
+from fixer.model.snapshot import CommandArgument, EnvSlot
+from tests.causes.snapshot_builders import (
+    Scene,
+    file,
+    finding_of,
+    healthy_scene,
+    log_lines,
+    roots,
+    service,
+    stopped_service,
+    verdict_of,
+)
 
 CAUSE = "worker-recycled"
 LIMIT = "WARNING:  Maximum request limit of 50 exceeded. Terminating process."
@@ -22,7 +32,7 @@ GUNICORN = "[Service]\nExecStart=/usr/bin/gunicorn -w 2 -t 3 app.main:app\n"
 
 def ended(*lines: str, **changes: Any) -> Scene:
     slot = EnvSlot("local", "/etc/default/shop", 0, "{name}={value}\n", "env-file")
-    made = stopped(log=log("Started backend.service.", *(lines or (LIMIT, "backend.service: Deactivated successfully.")),
+    made = stopped_service(log=log_lines("Started backend.service.", *(lines or (LIMIT, "backend.service: Deactivated successfully.")),
                            ago=62), env_slots=(slot,), **changes)
     scene = Scene().with_service(made).refused()
     scene.files.append(file("/etc/default/shop", "LANG=C\n"))
@@ -43,8 +53,8 @@ def test_hit_a_single_process_ended_itself_and_gets_a_second_worker() -> None:
 
 
 def test_a_gap_while_its_manager_starts_it_again() -> None:
-    scene = healthy().logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=19)
-    scene.services[0] = replace(scene.services[0], log=log(LIMIT, ago=20))
+    scene = healthy_scene().logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=19)
+    scene.services[0] = replace(scene.services[0], log=log_lines(LIMIT, ago=20))
     diagnosis = diagnose(scene.snapshot())
     found = finding_of(diagnosis, CAUSE)
     assert (found.role, diagnosis.verdict) == ("root", "degraded") and "until it runs again" in found.summary
@@ -52,7 +62,7 @@ def test_a_gap_while_its_manager_starts_it_again() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), ended("backend.service: Deactivated successfully."), ended(workers=Known(2)),
+    healthy_scene(), ended("backend.service: Deactivated successfully."), ended(workers=Known(2)),
     ended(LIMIT, unit_changes={"active_enter": 1_800_000_000.0}),
 ])
 def test_miss(scene: Scene) -> None:
@@ -60,27 +70,27 @@ def test_miss(scene: Scene) -> None:
 
 
 def test_miss_where_no_visitor_noticed() -> None:
-    scene = healthy()
-    scene.services[0] = replace(scene.services[0], log=log(LIMIT, ago=20))
+    scene = healthy_scene()
+    scene.services[0] = replace(scene.services[0], log=log_lines(LIMIT, ago=20))
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_unknown_where_its_log_could_not_be_read() -> None:
-    scene = Scene().with_service(stopped(log=Unknown("not root"))).refused()
+    scene = Scene().with_service(stopped_service(log=Unknown("not root"))).refused()
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
 
-def silent(command: tuple[ArgPlace, ...] = (), data: str = GUNICORN, **changes: Any) -> Scene:
-    made = service(log=log("[CRITICAL] WORKER TIMEOUT (pid:812)", "[ERROR] Worker (pid:812) was sent SIGABRT!", ago=20),
+def silent(command: tuple[CommandArgument, ...] = (), data: str = GUNICORN, **changes: Any) -> Scene:
+    made = service(log=log_lines("[CRITICAL] WORKER TIMEOUT (pid:812)", "[ERROR] Worker (pid:812) was sent SIGABRT!", ago=20),
                    runtime="gunicorn", command=command, workers=Known(2), **changes)
-    scene = healthy()
+    scene = healthy_scene()
     scene.services[0] = made
     scene.files.append(file(UNIT, data))
     return scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=20)
 
 
-def words(data: str, *texts: str) -> tuple[ArgPlace, ...]:
-    return tuple(ArgPlace(t, UNIT, 2, data.index(t), data.index(t) + len(t)) for t in texts)
+def words(data: str, *texts: str) -> tuple[CommandArgument, ...]:
+    return tuple(CommandArgument(t, UNIT, 2, data.index(t), data.index(t) + len(t)) for t in texts)
 
 
 @pytest.mark.parametrize(("data", "texts", "after"), [
@@ -106,8 +116,8 @@ def test_without_an_option_it_goes_into_the_environment_that_gunicorn_reads() ->
 
 
 def test_a_number_that_is_written_nowhere_is_for_a_person() -> None:
-    nowhere = (ArgPlace("--timeout=3"),)
-    moved = (ArgPlace("--timeout=3", UNIT, 2, 0, 11),)
+    nowhere = (CommandArgument("--timeout=3"),)
+    moved = (CommandArgument("--timeout=3", UNIT, 2, 0, 11),)
     for command in (nowhere, moved):
         repair = finding_of(diagnose(silent(command).snapshot()), CAUSE).repairs[0]
         assert repair.risk == "manual" and "--timeout 30" in repair.manual
@@ -120,7 +130,7 @@ def test_a_timeout_that_took_no_request_or_is_long_ago_is_none() -> None:
     quiet = silent()
     quiet.events.clear()
     old = silent()
-    old.services[0] = replace(old.services[0], log=log("[CRITICAL] WORKER TIMEOUT (pid:812)", ago=900))
+    old.services[0] = replace(old.services[0], log=log_lines("[CRITICAL] WORKER TIMEOUT (pid:812)", ago=900))
     for scene in (quiet, old):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
@@ -130,14 +140,14 @@ def test_a_timeout_that_took_no_request_or_is_long_ago_is_none() -> None:
 ])
 def test_a_time_limit_inside_a_command_within_a_command(texts: tuple[str, ...], old: str, new: str) -> None:
     data = f"[Service]\nExecStart=/bin/sh -c 'exec gunicorn -w 2 {old} app.main:app'\n"
-    command = tuple(ArgPlace(text, UNIT, 2, None, None) for text in texts)
+    command = tuple(CommandArgument(text, UNIT, 2, None, None) for text in texts)
     written = finding_of(diagnose(silent(command, data).snapshot()), CAUSE).repairs[0].steps[0]
     assert isinstance(written, WriteFile) and written.after == data.replace(old, new).encode()
 
 
 def test_a_worker_that_was_idle_when_it_was_ended_last_hides_none_that_took_a_request_before() -> None:
     scene = silent()
-    lines = (*scene.services[0].log.value, *log("[CRITICAL] WORKER TIMEOUT (pid:900)", ago=2).value)   # type: ignore[union-attr]
+    lines = (*scene.services[0].log.value, *log_lines("[CRITICAL] WORKER TIMEOUT (pid:900)", ago=2).value)   # type: ignore[union-attr]
     scene.services[0] = replace(scene.services[0], log=Known(lines))
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "worker-timeout-killed" and "pid:812" in found.evidence[0].text
@@ -158,7 +168,7 @@ def test_unknown_what_a_gunicorn_that_lost_a_request_says_of_it() -> None:
 ])
 def test_hit_harakiri_of_uwsgi_is_the_same(said: str) -> None:
     scene = silent()
-    scene.services[0] = service(log=log(said, "DAMN ! worker 1 (pid: 812) died, killed by signal 9 :( trying respawn ...",
+    scene.services[0] = service(log=log_lines(said, "DAMN ! worker 1 (pid: 812) died, killed by signal 9 :( trying respawn ...",
                                         ago=20), runtime="uwsgi", workers=Known(2))
     diagnosis = diagnose(scene.snapshot())
     first = finding_of(diagnosis, CAUSE)
@@ -168,5 +178,5 @@ def test_hit_harakiri_of_uwsgi_is_the_same(said: str) -> None:
 
 def test_miss_a_visitor_that_writes_harakiri() -> None:
     scene = silent()
-    scene.services[0] = service(log=log("GET /*** HARAKIRI ON WORKER 1 (pid: 8", ago=20), runtime="uwsgi")
+    scene.services[0] = service(log=log_lines("GET /*** HARAKIRI ON WORKER 1 (pid: 8", ago=20), runtime="uwsgi")
     assert CAUSE not in roots(diagnose(scene.snapshot()))

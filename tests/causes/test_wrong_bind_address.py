@@ -10,18 +10,18 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, WaitForListener, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Listener, Service
+from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, Listener, Service
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     Scene,
     binding,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     verdict_of,
@@ -72,14 +72,14 @@ def test_miss_what_is_healthy_or_down_or_elsewhere() -> None:
     other_port = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused()
     rejected = Scene().with_service(service(), listener(8000, 200)).refused()
     strangers = Scene("127.0.0.2:8000").with_service(service(), listener(8000, 999)).refused()
-    for scene in (healthy(), down, other_port, rejected, strangers):
+    for scene in (healthy_scene(), down, other_port, rejected, strangers):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_unknown_whether_anything_listens_or_what_the_log_says() -> None:
     scene = elsewhere().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"), http=Unknown("no probe"))
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
-    silent = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    silent = Scene().with_service(failed_service(log=Unknown("not root"))).refused()
     assert isinstance(verdict_of(diagnose(silent.snapshot()), CAUSE), Undetermined)
 
 
@@ -109,9 +109,9 @@ HASH = (("com.docker.compose.config-hash", "h"),)
 def in_container(command: str, words: list[tuple[str, int]], style: str, **changes: object) -> Scene:
     """A container whose backend holds its own loopback; `words` are those of the command with their offsets."""
     text = COMPOSE.format(command)
-    places = tuple(ArgPlace(word, "/srv/compose.yaml", 3, at, at + len(word)) for word, at in
+    places = tuple(CommandArgument(word, "/srv/compose.yaml", 3, at, at + len(word)) for word, at in
                    ((word, text.index(word, at)) for word, at in words))
-    made: Service = boxed(command=places, command_style=style, box={"labels": HASH}, **changes)
+    made: Service = container_service(command=places, command_style=style, box={"labels": HASH}, **changes)
     scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "127.0.0.1", "app")).refused(
         addresses=Known(("172.18.0.2",)))
     scene.files.append(file("/srv/compose.yaml", text, "engine"))
@@ -182,7 +182,7 @@ def test_an_option_inside_a_text_that_reads_otherwise() -> None:
 def test_the_last_word_may_be_the_value_of_a_variable() -> None:
     scene = in_container("uvicorn a:b --port $PORT", [("uvicorn", 0), ("a:b", 0)], "yaml-string")
     made = scene.services[0]
-    value = ArgPlace("8000", "/srv/.env", 1, 5, 9)
+    value = CommandArgument("8000", "/srv/.env", 1, 5, 9)
     scene.services[0] = replace(made, command=(*made.command, value))
     assert found(scene).repairs[0].risk == "manual"
 
@@ -206,8 +206,8 @@ def test_a_container_that_cannot_be_created_anew_is_for_a_person() -> None:
 
 def told(command: str = "/usr/bin/uvicorn a:b --host 10.9.9.9 --port 8000", path: str = UNIT) -> Scene:
     text = f"[Service]\nExecStart={command}\n"
-    words = tuple(ArgPlace(word, path, 2, text.index(word), text.index(word) + len(word)) for word in command.split())
-    made = failed(log=log(*LAST_WORDS), command=words, command_style="unit", unit_changes={"fragment_path": path},
+    words = tuple(CommandArgument(word, path, 2, text.index(word), text.index(word) + len(word)) for word in command.split())
+    made = failed_service(log=log_lines(*LAST_WORDS), command=words, command_style="unit", unit_changes={"fragment_path": path},
                   bindings=Known((replace(binding(8000), host="10.9.9.9"),)))
     scene = Scene().with_service(made).refused()
     scene.files.append(file(path, text))
@@ -234,14 +234,14 @@ def test_a_packages_unit_is_not_edited() -> None:
     'INFO: 10.0.0.9:4 - "GET /bind%20cannot assign requested address HTTP/1.1" 404',
 ])
 def test_no_word_of_binding(line: str) -> None:
-    scene = Scene().with_service(failed(log=log("Started backend.service.", line))).refused()
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", line))).refused()
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def test_an_asyncio_server_says_it_in_its_traceback() -> None:
     lines = ("Started backend.service.", '  File "/usr/lib/python3/hypercorn/config.py", line 9, in _create_sockets',
              "    sock.bind(binding)", "OSError: [Errno 99] Cannot assign requested address")
-    scene = Scene().with_service(failed(log=log(*lines))).refused()
+    scene = Scene().with_service(failed_service(log=log_lines(*lines))).refused()
     assert found(scene).variant == "start-bind-address-unavailable"
 
 
@@ -255,7 +255,7 @@ def test_an_address_that_came_back_needs_a_start_and_no_edit() -> None:
 
 def on_two_counts(*lines: Listener, told: int = 8000) -> Scene:
     """nginx asks a container for 8001, and its only socket lies within it."""
-    made = boxed(bindings=Known((binding(told),)))
+    made = container_service(bindings=Known((binding(told),)))
     return Scene("app:8001", node="web", back="app").with_service(
         made, *(lines or (listener(8000, 7, "127.0.0.1", "app"),))).refused(addresses=Known(("172.18.0.2",)))
 

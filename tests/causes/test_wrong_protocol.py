@@ -21,7 +21,7 @@ from tests.causes.snapshot_builders import (
     file,
     finding_of,
     listener,
-    log,
+    log_lines,
     probe,
     roots,
     service,
@@ -55,7 +55,7 @@ def written(diagnosis: Diagnosis) -> str:
 
 @pytest.mark.parametrize("page", ["http://127.0.0.1:8000", "http://127.0.0.1:8000/"])
 def test_hit_http_is_spoken_to_a_socket_of_uwsgis_own(page: str) -> None:
-    diagnosis = judged(page=page, log=log(MISREAD))
+    diagnosis = judged(page=page, log=log_lines(MISREAD))
     assert roots(diagnosis) == [CAUSE]
     found = finding_of(diagnosis, CAUSE)
     assert (found.variant, found.confidence, found.repairs[0].risk) == ("backend-is-uwsgi", "certain", "safe")
@@ -65,9 +65,9 @@ def test_hit_http_is_spoken_to_a_socket_of_uwsgis_own(page: str) -> None:
 
 def test_hit_by_its_log_alone_where_no_file_of_it_was_read() -> None:
     """An emperor's vassal: its command names no socket."""
-    assert roots(judged(key="", log=log(MISREAD))) == [CAUSE]
-    assert CAUSE not in roots(judged(key="", log=log("invalid request block size: 5213 (max 4096)...skip")))
-    assert CAUSE not in roots(judged(key="", log=log(f"GET /{MISREAD}")))
+    assert roots(judged(key="", log=log_lines(MISREAD))) == [CAUSE]
+    assert CAUSE not in roots(judged(key="", log=log_lines("invalid request block size: 5213 (max 4096)...skip")))
+    assert CAUSE not in roots(judged(key="", log=log_lines(f"GET /{MISREAD}")))
 
 
 @pytest.mark.parametrize(("words", "kind", "is_hit"), [

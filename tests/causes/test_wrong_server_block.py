@@ -24,7 +24,7 @@ from tests.causes.snapshot_builders import (
     roots,
     service,
     stat,
-    stopped,
+    stopped_service,
     verdict_of,
 )
 
@@ -78,7 +78,7 @@ def test_hit_two_blocks_with_one_name() -> None:
 
 def _with_first(**changes: object) -> Scene:
     """A unit that is told to listen where the first block leads, beside the one that answers behind the second."""
-    made = stopped("shop.service", 9999)
+    made = stopped_service("shop.service", 9999)
     return two().with_service(replace(made, unit=replace(made.unit, **changes)))   # type: ignore[arg-type,type-var]
 
 
@@ -94,8 +94,8 @@ def test_one_that_was_put_to_rest_may_be_the_old_release() -> None:
 
 def test_what_the_second_block_leads_to_is_no_trouble_of_its_own() -> None:
     """Nothing is started for a block that gets no request."""
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:9999").with_service(stopped("shop.service", 8000)).with_service(
-        stopped("shop-old.service", 9999)).refused(0).refused(1)
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9999").with_service(stopped_service("shop.service", 8000)).with_service(
+        stopped_service("shop-old.service", 9999)).refused(0).refused(1)
     scene.route[0] = {"server_index": 0, "server_names": ("shop.example",)}
     scene.route[1] = {"server_index": 1, "server_names": ("shop.example",)}
     blocks = (block(OLD_FILE, OLD, "shop.example"), block(SITE, NEW, "shop.example"))
@@ -204,7 +204,7 @@ def test_a_block_whose_file_cannot_be_written() -> None:
     caught("shop.example", names=(".shop.example",)), caught("www.shop.org", names=("www.shop.*",)),
     caught(names=("~^www",)), caught("x y"),
     two(("a.example",), ("b.example",)), two(status=GOOD).endpoint(1, http=Known(REFUSED)),
-    caught().endpoint(0, service="local/backend.service"),
+    caught().endpoint(0, configured_service="local/backend.service"),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(made(scene)), CAUSE), RuledOut)

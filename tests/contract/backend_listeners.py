@@ -8,12 +8,12 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 
-HTTP = b"HTTP/1.1 203 Odd\r\nServer: contract\r\nContent-Length: 2\r\n\r\nok"
+HTTP_ANSWER = b"HTTP/1.1 203 Odd\r\nServer: contract\r\nContent-Length: 2\r\n\r\nok"
 
 
 def answer(conn: socket.socket) -> None:
     conn.recv(4096)
-    conn.sendall(HTTP)
+    conn.sendall(HTTP_ANSWER)
 
 
 def close_at_once(conn: socket.socket) -> None:
@@ -42,7 +42,7 @@ def half_a_head(conn: socket.socket) -> None:
     conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
 
 
-def _take_request(conn: socket.socket) -> None:
+def _read_request(conn: socket.socket) -> None:
     """All of it: a shell sends it line by line, and what is left unread resets the answer."""
     data = b""
     while b"\r\n\r\n" not in data and (more := conn.recv(4096)):
@@ -51,18 +51,18 @@ def _take_request(conn: socket.socket) -> None:
 
 def continue_once(conn: socket.socket) -> None:
     """The interim answer first, as to a request that asked for it."""
-    _take_request(conn)
+    _read_request(conn)
     conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + HTTP)
+    conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + HTTP_ANSWER)
 
 
 def continue_and_leave(conn: socket.socket) -> None:
-    _take_request(conn)
+    _read_request(conn)
     conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def continue_slowly_forever(conn: socket.socket) -> None:
-    _take_request(conn)
+    _read_request(conn)
     stop = threading.Event()
     with contextlib.suppress(OSError):
         while not stop.wait(0.1):
@@ -71,7 +71,7 @@ def continue_slowly_forever(conn: socket.socket) -> None:
 
 def continue_forever(conn: socket.socket) -> None:
     """Nothing but interim answers, as fast as they are taken."""
-    _take_request(conn)
+    _read_request(conn)
     with contextlib.suppress(OSError):
         while True:
             conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
@@ -79,7 +79,7 @@ def continue_forever(conn: socket.socket) -> None:
 
 def trickle(conn: socket.socket) -> None:
     """A byte of a header now and then, never its end."""
-    _take_request(conn)
+    _read_request(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\n")
     stop = threading.Event()
     with contextlib.suppress(OSError):
@@ -89,7 +89,7 @@ def trickle(conn: socket.socket) -> None:
 
 def stall_in_the_head(conn: socket.socket) -> None:
     """Half of a header, then nothing, and the connection stays open."""
-    _take_request(conn)
+    _read_request(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
     conn.settimeout(10)
     with contextlib.suppress(OSError):
@@ -106,7 +106,7 @@ def stream_forever(conn: socket.socket) -> None:
 
 def head_forever(conn: socket.socket) -> None:
     """A head of a line after the other, as fast as they are taken."""
-    _take_request(conn)
+    _read_request(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\n")
     with contextlib.suppress(OSError):
         while True:
@@ -129,7 +129,7 @@ def echo_request(conn: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def listening(behave: Callable[[socket.socket], None], address: str = "127.0.0.1") -> Iterator[int]:
+def run_listener(behave: Callable[[socket.socket], None], address: str = "127.0.0.1") -> Iterator[int]:
     """The port (or 0 for a unix path) at which connections are treated that way."""
     family = socket.AF_UNIX if address.startswith("/") else socket.AF_INET
     server = socket.socket(family)

@@ -12,11 +12,11 @@ import pytest
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 from fixer.hosts.docker_engine import docker_cli
-from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, exec_words
+from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, docker_exec_prefix
 from fixer.hosts.sh.round_answers import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from tests.contract import transports
-from tests.contract.transports import Place
+from tests.contract.transports import Transport
 
 IMAGE = "debian:trixie-slim"
 LABEL = "badgateway.test"
@@ -37,27 +37,27 @@ def debian() -> Iterator[str]:
 
 @pytest.fixture(params=["local", "sh", "bash", "busybox", pytest.param("docker", marks=pytest.mark.docker),
                         pytest.param("docker-sh", marks=pytest.mark.docker)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]:
     """Every place that answers, one after the other."""
     kind = str(request.param)
     if not kind.startswith("docker"):
-        if not transports.is_here(kind):
+        if not transports.has_shell(kind):
             pytest.skip(f"no {kind} on this machine")
-        found = transports.HERE[kind](tmp_path)
+        found = transports.LOCAL_TRANSPORTS[kind](tmp_path)
     else:
-        found = _in_container(request.getfixturevalue("debian"), kind)
+        found = _container_transport(request.getfixturevalue("debian"), kind)
     yield found
     if isinstance(found.files, ShFiles):
         found.files.close()
 
 
-def _in_container(name: str, kind: str) -> Place:
+def _container_transport(name: str, kind: str) -> Transport:
     item = docker_cli.inspect_one(name)
-    sh = transports.script_runner(exec_words(name))
+    sh = transports.script_runner(docker_exec_prefix(name))
     root = sh("mktemp -d").stdout.decode().strip()
     node = ContainerAsker(name, item)
     asker = node if kind == "docker" else ShAsker(name, "container", node._shell)
-    return Place(asker, ShFiles(lambda words: (*exec_words(name), *words)), root, sh)
+    return Transport(asker, ShFiles(lambda words: (*docker_exec_prefix(name), *words)), root, sh)
 
 
 @pytest.fixture

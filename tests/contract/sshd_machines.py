@@ -13,7 +13,7 @@ from lab.stack import images
 LABEL = "badgateway.test=contract"
 FOLDER = Path(__file__).parent / "sshd"
 # What systemd as process 1 needs of its container: as the lab's machines have it, without --privileged.
-BOOTED = ("--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run:exec,mode=755",
+SYSTEMD_OPTIONS = ("--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run:exec,mode=755",
           "--tmpfs", "/run/lock:mode=1777", "--tmpfs", "/tmp:exec,mode=1777")
 
 
@@ -24,7 +24,7 @@ def docker(*words: str, data: bytes = b"") -> str:
     return done.stdout.decode().strip()
 
 
-def image() -> str:
+def build_image() -> str:
     """The tag of the image with sshd, built where it is missing."""
     base = images.ensure(lambda line: None)["machine"]
     digest = hashlib.sha256(base.encode() + (FOLDER / "Dockerfile").read_bytes()).hexdigest()[:12]
@@ -34,13 +34,13 @@ def image() -> str:
     return tag
 
 
-class Box:
+class SshdMachine:
     """One machine: systemd, sshd, nginx; `ssh` is the command that reaches it by its name in the configuration."""
 
     def __init__(self, name: str, folder: Path, *words: str) -> None:
         self.name = name
         self.folder = folder
-        docker("run", "-d", "--label", LABEL, "--name", name, *BOOTED, *words, image())
+        docker("run", "-d", "--label", LABEL, "--name", name, *SYSTEMD_OPTIONS, *words, build_image())
         for user in ("root", "oncall", "strange", "visitor"):
             home = "/root" if user == "root" else f"/home/{user}"
             script = f"mkdir -p {home}/.ssh && cat > {home}/.ssh/authorized_keys && chown -R {user}: {home}/.ssh && chmod 700 {home}/.ssh"
@@ -78,6 +78,6 @@ def make_key(folder: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
 
 
-def unique(word: str) -> str:
+def unique_name(word: str) -> str:
     """A name of our own."""
     return f"t{uuid.uuid4().hex[:8]}{word}"

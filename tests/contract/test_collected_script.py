@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from fixer.app.cause_catalogue import all_causes
-from fixer.app.inspect_target import observe_options, opened
-from fixer.app.request import Looking
+from fixer.app.inspect_target import observe_options, open_named_target
+from fixer.app.request import DiagnoseRequest
 from fixer.diagnose.run_causes import diagnose
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.collect_capture import collect
-from fixer.observe.evidence_bundle import load, save
-from fixer.render.build_report import report_of
+from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
+from fixer.render.build_report import build_report
 from fixer.render.to_json import to_value
 from tests.contract.sshd_machines import docker
 from tests.contract.test_learned_backend import Machine
@@ -88,13 +88,13 @@ def first(document: str) -> dict:
 
 def both_ways(machine: Machine) -> tuple[dict, dict]:
     """One look, reported as it is and from the bundle that it is saved as."""
-    looking = Looking()
-    with opened(f"docker://{machine.name}") as target:
+    looking = DiagnoseRequest()
+    with open_named_target(f"docker://{machine.name}") as target:
         capture = collect(target, observe_options(looking, target.ref))
     reports = []
-    for made in (capture, load(save(capture))):
-        seen = snapshot(made)
-        report = report_of(seen, diagnose(seen, {}, causes=all_causes()), duration_ms=0.0)
+    for made in (capture, unpack_bundle(pack_bundle(capture))):
+        seen = build_snapshot(made)
+        report = build_report(seen, diagnose(seen, {}, causes=all_causes()), duration_ms=0.0)
         reports.append(to_value(report))
     return reports[0], reports[1]
 

@@ -8,10 +8,10 @@ import pytest
 
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.errors import FixerError, NeedsPerson, Unreachable
-from fixer.hosts.nodes.container_node import ContainerWriter, exec_words
+from fixer.hosts.nodes.container_node import ContainerWriter, docker_exec_prefix
 from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.hosts.sh.sh_files import ShFiles
-from tests.apply.folder_target import NOW, FolderTarget, plan, write
+from tests.apply.folder_target import NOW, FolderTarget, make_plan, write_step
 from tests.contract.transports import script_runner
 
 pytestmark = pytest.mark.docker
@@ -79,21 +79,21 @@ def test_a_user_who_swaps_folders_and_names_all_the_time_has_no_file_of_roots_wr
     debian: str, script: str, in_place: bool,
 ) -> None:
     """As root through a shell, in the home of somebody who does all they can meanwhile; in memory, to be often there."""
-    sh, old, new = script_runner(exec_words(debian)), b"listen 80;\n", b"listen 8080;\n"
+    sh, old, new = script_runner(docker_exec_prefix(debian)), b"listen 80;\n", b"listen 8080;\n"
     sh("""rm -rf /dev/shm/u /dev/shm/etc /dev/shm/state; mkdir -p /dev/shm/u/site /dev/shm/etc /dev/shm/state; chmod 700 /dev/shm/state
           for d in /dev/shm/u/site /dev/shm/etc; do echo 'listen 80;' >$d/a.conf; done
           chown -R 1000:1000 /dev/shm/u; chmod 640 /dev/shm/etc/a.conf""")
     seen = "cd /dev/shm/etc; ls -lan --time-style=+%s; cat *"
     before = sh(seen).stdout
     hostile = subprocess.Popen(("docker", "exec", "-u", "1000:1000", debian, "timeout", "60", "sh", "-c", script))
-    files = ShFiles(lambda words: (*exec_words(debian), *words))
+    files = ShFiles(lambda words: (*docker_exec_prefix(debian), *words))
     try:
         target = FolderTarget(Path("/dev/shm/state"), files)
         until = time.monotonic() + 5
         while time.monotonic() < until:
             try:
                 with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
-                    run.round(plan(write("/dev/shm/u/site/a.conf", old, new, in_place=in_place)))
+                    run.round(make_plan(write_step("/dev/shm/u/site/a.conf", old, new, in_place=in_place)))
                     run.commit()
                 undo(target, None)
             except FixerError:

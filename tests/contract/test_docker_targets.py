@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fixer.apply.steps.listener_step import listens
-from fixer.apply.steps.process_step import process_table, send_signal, wait_until
+from fixer.apply.steps.listener_step import has_listener
+from fixer.apply.steps.process_step import read_process_table, send_signal, wait_until
 from fixer.errors import NeedsPerson, NoSuchTarget, Unreachable
 from fixer.formats.process_table import parse_processes
 from fixer.hosts.docker_engine import docker_cli
@@ -232,10 +232,10 @@ def test_a_container_whose_programs_are_its_own_only(sandbox: str) -> None:
         writer = ContainerWriter(name, docker_cli.inspect_one(name))
         assert writer.run(["python3", "-c", "print(7)"]).stdout == b"7\n" and writer.run(["nginx", "-t"]).missing
         wanted = WaitForListener(name, "0.0.0.0", 8000, None, 20.0)
-        assert wait_until(lambda: listens(wanted, writer.run(["cat", "/proc/net/tcp", "/proc/net/tcp6"]).stdout), 20.0)
+        assert wait_until(lambda: has_listener(wanted, writer.run(["cat", "/proc/net/tcp", "/proc/net/tcp6"]).stdout), 20.0)
         table = parse_processes(nodes(open_word(f"docker://{name}"))[name].ask([ListProcesses()])[ListProcesses()], 0.0)
         assert [p.uid for p in table.by_pid().values()] == [33] and table.containers == {}
-        seen = process_table(writer)
+        seen = read_process_table(writer)
         assert seen[1].comm == "python3" and all(entry.comm in ("python3", "cat", "sh") for entry in seen.values())
         assert send_signal(writer, 1, seen[1].start_ticks, "CONT")
     finally:

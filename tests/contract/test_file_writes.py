@@ -9,7 +9,7 @@ from fixer.errors import Locked
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
-from tests.contract.transports import Place
+from tests.contract.transports import Transport
 
 META = FileMeta(0o640, 0, 0)
 EVERY_BYTE = bytes(range(256)) * 3
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are changed")
 
 
 @pytest.mark.parametrize("data", CONTENTS, ids=range(len(CONTENTS)))
-def test_bytes_come_back_exactly(place: Place, data: bytes) -> None:
+def test_bytes_come_back_exactly(place: Transport, data: bytes) -> None:
     path = f"{place.root}/it's a $file\nwith lines"
     place.files.create(path, data, META)
     assert place.files.read(path) == data
@@ -30,7 +30,7 @@ def test_bytes_come_back_exactly(place: Place, data: bytes) -> None:
     assert place.files.read(path) == data[::-1] + data
 
 
-def test_create_gives_metadata_and_refuses_to_exist(place: Place) -> None:
+def test_create_gives_metadata_and_refuses_to_exist(place: Transport) -> None:
     path = f"{place.root}/f"
     place.files.create(path, b"one", FileMeta(0o4751, 12, 34))
     state = place.files.state(path)
@@ -45,13 +45,13 @@ def test_create_gives_metadata_and_refuses_to_exist(place: Place) -> None:
     assert place.files.read(path) == b"one"
 
 
-def test_a_create_that_fails_leaves_nothing(place: Place) -> None:
+def test_a_create_that_fails_leaves_nothing(place: Transport) -> None:
     with pytest.raises((OSError, ValueError)):
         place.files.create(f"{place.root}/f", b"x", FileMeta(0o640, 0, 0, acl=b"no acl at all"))
     assert place.files.state(f"{place.root}/f") == FileState("absent")
 
 
-def test_states_of_links_folders_and_nothing(place: Place) -> None:
+def test_states_of_links_folders_and_nothing(place: Transport) -> None:
     place.files.symlink("a -> b\nc", f"{place.root}/l")
     state = place.files.state(f"{place.root}/l")
     assert (state.kind, state.link_target) == ("link", "a -> b\nc")
@@ -62,7 +62,7 @@ def test_states_of_links_folders_and_nothing(place: Place) -> None:
         place.files.symlink("x", f"{place.root}/l")
 
 
-def test_rename_replaces_and_keeps_the_inode_of_the_source(place: Place) -> None:
+def test_rename_replaces_and_keeps_the_inode_of_the_source(place: Transport) -> None:
     place.files.create(f"{place.root}/new", b"new", META)
     place.files.create(f"{place.root}/old", b"old", META)
     inode = place.sh('ls -i "$1/new"', place.root).stdout.split()[0]
@@ -77,7 +77,7 @@ def test_rename_replaces_and_keeps_the_inode_of_the_source(place: Place) -> None
         place.files.rename(f"{place.root}/no", f"{place.root}/old")
 
 
-def test_overwrite_keeps_the_inode_and_hard_links(place: Place) -> None:
+def test_overwrite_keeps_the_inode_and_hard_links(place: Transport) -> None:
     place.files.create(f"{place.root}/f", b"long before", META)
     place.sh('ln "$1/f" "$1/g"', place.root)
     place.files.overwrite(f"{place.root}/f", b"short")
@@ -86,7 +86,7 @@ def test_overwrite_keeps_the_inode_and_hard_links(place: Place) -> None:
         place.files.overwrite(f"{place.root}/no", b"")
 
 
-def test_append_makes_a_private_file_and_never_follows_a_link(place: Place) -> None:
+def test_append_makes_a_private_file_and_never_follows_a_link(place: Transport) -> None:
     path = f"{place.root}/journal"
     place.files.append(path, b"one\n")
     place.files.append(path, b"-two\n")
@@ -97,7 +97,7 @@ def test_append_makes_a_private_file_and_never_follows_a_link(place: Place) -> N
         place.files.append(f"{place.root}/l", b"x")
 
 
-def test_set_meta_changes_owner_and_mode_only(place: Place) -> None:
+def test_set_meta_changes_owner_and_mode_only(place: Transport) -> None:
     path = f"{place.root}/f"
     place.files.create(path, b"x", META)
     place.files.set_meta(path, FileMeta(0o2755, 7, 8))
@@ -105,7 +105,7 @@ def test_set_meta_changes_owner_and_mode_only(place: Place) -> None:
     assert (state.mode, state.uid, state.gid, state.sha256) == (0o2755, 7, 8, hashlib.sha256(b"x").hexdigest())
 
 
-def test_removing(place: Place) -> None:
+def test_removing(place: Transport) -> None:
     place.files.mkdir(f"{place.root}/d", 0o755)
     place.files.create(f"{place.root}/d/f", b"", META)
     place.files.symlink("d", f"{place.root}/l")
@@ -124,21 +124,21 @@ def test_removing(place: Place) -> None:
         place.files.mkdir(place.root, 0o755)
 
 
-def test_names_are_listed_whole_and_sorted(place: Place) -> None:
+def test_names_are_listed_whole_and_sorted(place: Transport) -> None:
     names = (".dot", "a b", "new\nline", "$x", "-f", "..two")
     for name in names:
         place.files.create(f"{place.root}/{name}", b"", META)
     assert place.files.listdir(place.root) == tuple(sorted(names))
 
 
-def test_a_fifo_is_no_file_and_does_not_hang(place: Place) -> None:
+def test_a_fifo_is_no_file_and_does_not_hang(place: Transport) -> None:
     place.sh('mkfifo "$1/p"', place.root)
     assert place.files.state(f"{place.root}/p").kind == "other"
     with pytest.raises(OSError, match="regular"):
         place.files.read(f"{place.root}/p")
 
 
-def test_the_lock_keeps_others_out_and_ends_with_its_block(place: Place) -> None:
+def test_the_lock_keeps_others_out_and_ends_with_its_block(place: Transport) -> None:
     path = f"{place.root}/lock"
     with place.files.lock(path):
         with pytest.raises(Locked), place.files.lock(path):
@@ -151,12 +151,12 @@ def test_the_lock_keeps_others_out_and_ends_with_its_block(place: Place) -> None
 
 
 def test_both_kinds_of_lock_are_one(tmp_path) -> None:
-    from tests.contract.transports import HERE
+    from tests.contract.transports import LOCAL_TRANSPORTS
 
     path = str(tmp_path / "lock")
-    with HERE["sh"](tmp_path).files.lock(path), pytest.raises(Locked), LocalFiles().lock(path):
+    with LOCAL_TRANSPORTS["sh"](tmp_path).files.lock(path), pytest.raises(Locked), LocalFiles().lock(path):
         pass
-    with LocalFiles().lock(path), pytest.raises(Locked), HERE["sh"](tmp_path).files.lock(path):
+    with LocalFiles().lock(path), pytest.raises(Locked), LOCAL_TRANSPORTS["sh"](tmp_path).files.lock(path):
         pass
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.stack import images
-from tests.contract.sshd_machines import BOOTED, docker, unique
+from tests.contract.sshd_machines import SYSTEMD_OPTIONS, docker, unique_name
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -38,9 +38,9 @@ class Machine:
     """A machine that boots nginx and nothing else."""
 
     def __init__(self) -> None:
-        self.name = unique("nohup")
+        self.name = unique_name("nohup")
         image = images.ensure(lambda line: None)["machine"]
-        docker("run", "-d", "--label", "badgateway.test=contract", "--name", self.name, *BOOTED,
+        docker("run", "-d", "--label", "badgateway.test=contract", "--name", self.name, *SYSTEMD_OPTIONS,
                "--cap-add", "SYS_PTRACE", image)     # as root of a real host has it: another user's environment is read
 
     def sh(self, script: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.stack import images
-from tests.contract.sshd_machines import docker, unique
+from tests.contract.sshd_machines import docker, unique_name
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -52,7 +52,7 @@ def started(name: str, network: str, project: str, service: str, script: str) ->
 
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[Both]:
-    word = unique("common")
+    word = unique_name("common")
     made = Both(f"{word}proxy", f"{word}proxy-rp-1", f"{word}app-desk-1", f"{word}net", tmp_path)
     conf = f"echo '{SITE.format('desk:7070')}' >/etc/nginx/conf.d/desk.conf"
     docker("network", "create", "--label", "badgateway.test=contract", made.network)

@@ -18,13 +18,13 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
-from tests.contract.transports import Place
+from tests.contract.transports import Transport
 
 NAMES = ["plain", "sp ace", "quo'te", 'dou"ble', "per%s", "new\nline", "$HOME", "`id`", "back\\slash", "-rf", "*", "[a]",
          " lead", "trail ", "ünï", "a -> b", ".hidden", "x==> y <=="]
 
 
-def one(place: Place, query: ReadFile) -> FileAnswer:
+def one(place: Transport, query: ReadFile) -> FileAnswer:
     answer = place.asker.ask([query])[query]
     [file] = answer.files
     assert answer.status == file.status
@@ -36,7 +36,7 @@ def by_name(answer: Answer) -> dict[str, FileAnswer]:
     return {file.path.rpartition("/")[2]: file for file in answer.files}
 
 
-def test_names_of_every_kind_are_read_and_found(place: Place) -> None:
+def test_names_of_every_kind_are_read_and_found(place: Transport) -> None:
     place.sh('cd "$1"; shift; for f; do printf "%s" "<$f>" >"./$f"; done', place.root, *NAMES)
     files = [ReadFile(f"{place.root}/{name}") for name in NAMES]
     tree, glob = ReadTree(place.root), ReadGlob((f"{place.root}/*",))
@@ -49,7 +49,7 @@ def test_names_of_every_kind_are_read_and_found(place: Place) -> None:
     assert [f.path for f in answers[tree].files] == sorted(f.path for f in answers[tree].files)
 
 
-def test_names_and_content_that_are_not_utf8(place: Place) -> None:
+def test_names_and_content_that_are_not_utf8(place: Transport) -> None:
     place.sh(r"""cd "$1"; n=$(printf 'caf\351'); printf 'a\377\0\001\nb' >"$n" """, place.root)
     path = os.fsdecode(os.fsencode(place.root) + b"/caf\xe9")
     assert one(place, ReadFile(path)).data == b"a\xff\0\x01\nb"
@@ -57,14 +57,14 @@ def test_names_and_content_that_are_not_utf8(place: Place) -> None:
     assert [f.path for f in place.asker.ask([query])[query].files] == [path]
 
 
-def test_a_path_with_nul_or_without_root_is_refused_and_disturbs_nothing(place: Place) -> None:
+def test_a_path_with_nul_or_without_root_is_refused_and_disturbs_nothing(place: Transport) -> None:
     bad, good = ReadFile("/etc/\0passwd"), ReadFile("/etc/passwd")
     answers = place.asker.ask([bad, good])
     assert answers[bad].status == "failed"
     assert answers[good].status == "ok"
 
 
-def test_what_is_no_file_gives_its_stat_at_once(place: Place) -> None:
+def test_what_is_no_file_gives_its_stat_at_once(place: Transport) -> None:
     place.sh('mkfifo "$1/fifo"; mkdir "$1/dir"; ln -s fifo "$1/link"', place.root)
     started = time.monotonic()
     for name, kind in (("fifo", "fifo"), ("dir", "dir"), ("link", "link")):
@@ -79,7 +79,7 @@ def test_what_is_no_file_gives_its_stat_at_once(place: Place) -> None:
     assert time.monotonic() - started < 8
 
 
-def test_links_tell_where_they_lead(place: Place) -> None:
+def test_links_tell_where_they_lead(place: Transport) -> None:
     place.sh("""cd "$1"; mkdir real; echo x >real/f; chmod 640 real/f; ln -s real/f good; ln -s nowhere dangling
 ln -s loop loop; ln -s real folder; ln -s "$1/real" abs; ln -s good twice; ln -s "a -> b
 c" odd""", place.root)
@@ -99,7 +99,7 @@ c" odd""", place.root)
     assert tree["folder"].stat.target.kind == "dir"
 
 
-def test_stat_is_that_of_the_machine(place: Place) -> None:
+def test_stat_is_that_of_the_machine(place: Transport) -> None:
     place.sh('cd "$1"; echo abc >f; chmod 4751 f; ln f g; touch -d "2020-02-02 02:02:02.5 UTC" f', place.root)
     file = one(place, ReadFile(f"{place.root}/f"))
     assert (file.stat.mode, file.stat.size, file.stat.nlink) == (0o4751, 4, 2)
@@ -107,7 +107,7 @@ def test_stat_is_that_of_the_machine(place: Place) -> None:
     assert file.stat.inode == one(place, ReadFile(f"{place.root}/g")).stat.inode
 
 
-def test_absent_is_not_denied(place: Place) -> None:
+def test_absent_is_not_denied(place: Transport) -> None:
     place.sh('echo x >"$1/f"', place.root)
     for path in ("/no", f"{place.root}/no", f"{place.root}/f/below", f"{place.root}/no/deeper/still"):
         file = one(place, ReadFile(path))
@@ -118,7 +118,7 @@ def test_absent_is_not_denied(place: Place) -> None:
     assert place.asker.ask([glob])[glob] == Answer("ok")
 
 
-def test_limits_heads_and_tails(place: Place) -> None:
+def test_limits_heads_and_tails(place: Transport) -> None:
     place.sh('cd "$1"; i=0; while [ $i -lt 1000 ]; do echo "line $i"; i=$((i+1)); done >log; : >empty', place.root)
     head = one(place, ReadFile(f"{place.root}/log", 14))
     assert (head.data, head.truncated) == (b"line 0\nline 1\n", True)
@@ -130,14 +130,14 @@ def test_limits_heads_and_tails(place: Place) -> None:
     assert one(place, ReadFile(f"{place.root}/empty")).status == "ok"
 
 
-def test_ten_megabytes_come_through(place: Place) -> None:
+def test_ten_megabytes_come_through(place: Transport) -> None:
     place.sh('head -c 10000000 /dev/urandom >"$1/big"', place.root)
     file = one(place, ReadFile(f"{place.root}/big", 20 << 20))
     assert len(file.data) == file.stat.size == 10_000_000
     assert not file.truncated
 
 
-def test_trees_have_depth_and_a_bound(place: Place) -> None:
+def test_trees_have_depth_and_a_bound(place: Transport) -> None:
     place.sh('cd "$1"; mkdir -p a/b/c/d e; for d in . a a/b a/b/c a/b/c/d; do echo $d >$d/f; done; echo h >a/.dot', place.root)
     query = ReadTree(place.root, depth=3)
     answer = place.asker.ask([query])[query]
@@ -150,7 +150,7 @@ def test_trees_have_depth_and_a_bound(place: Place) -> None:
     assert "more than 1" in place.asker.ask([glob])[glob].message
 
 
-def test_thousands_of_files_beside_what_is_none_are_all_read_and_cost_no_square(place: Place) -> None:
+def test_thousands_of_files_beside_what_is_none_are_all_read_and_cost_no_square(place: Transport) -> None:
     place.sh('cd "$1"; mkfifo fifo; seq 4000 | while read -r n; do echo "$n" >"f$n"; done', place.root)
     query = ReadTree(place.root, max_files=20_000)
     began = time.monotonic()
@@ -160,7 +160,7 @@ def test_thousands_of_files_beside_what_is_none_are_all_read_and_cost_no_square(
     assert all(found[f"f{n}"].data == b"%d\n" % n for n in range(1, 4001))
 
 
-def test_globs_keep_to_their_brackets(place: Place) -> None:
+def test_globs_keep_to_their_brackets(place: Transport) -> None:
     place.sh('cd "$1"; for f in a.conf b.conf c.conf x.txt "d .conf" "[q].conf"; do : >"$f"; done', place.root)
     cases = {"[ab].conf": ["a.conf", "b.conf"], "[!ab]?conf": ["c.conf"], "d *": ["d .conf"], "?.txt": ["x.txt"],
              "[a-c].conf": ["a.conf", "b.conf", "c.conf"]}
@@ -170,14 +170,14 @@ def test_globs_keep_to_their_brackets(place: Place) -> None:
         assert list(by_name(answers[queries[text]])) == names, text
 
 
-def test_many_questions_in_one_round_each_have_their_answer(place: Place) -> None:
+def test_many_questions_in_one_round_each_have_their_answer(place: Transport) -> None:
     place.sh('cd "$1"; i=0; while [ $i -lt 120 ]; do echo $i >f$i; i=$((i+1)); done', place.root)
     queries = [ReadFile(f"{place.root}/f{n}", 100 + n, tail=bool(n % 2)) for n in range(120)]
     answers = place.asker.ask([*queries, *queries])
     assert [answers[q].files[0].data for q in queries] == [f"{n}\n".encode() for n in range(120)]
 
 
-def test_processes_with_their_words_and_links(place: Place) -> None:
+def test_processes_with_their_words_and_links(place: Transport) -> None:
     script = 'cd "$1"; ln -sf "$(command -v sleep)" "new\nline"; "./new\nline" 300 >/dev/null 2>&1 & echo $!'
     pid = place.sh(script, place.root).stdout.decode().strip()
     try:
@@ -206,7 +206,7 @@ my ($port) = sockaddr_in(getsockname(S)); $( = $uid; $) = "$uid $uid"; $< = $uid
 exec("perl", "-e", '$| = 1; print "$$ $ARGV[0]\n"; close STDOUT; close STDERR; sleep 300', $port);"""
 
 
-def test_listening_sockets_have_their_owner_even_when_another_user(place: Place) -> None:
+def test_listening_sockets_have_their_owner_even_when_another_user(place: Transport) -> None:
     odd = f"{place.root}/x -> socket:[1]\nlrwx------ 1 0 0 64 Nov 24 15:02 9 -> socket:[2]"
     script = 'chmod 755 "$1"; perl -e "$2" "$3" "$4" >"$1/out" 2>&1 & while [ ! -s "$1/out" ]; do sleep 0.05; done; cat "$1/out"'
     pid, port = place.sh(script, place.root, LISTENER, "4711", odd).stdout.decode().split()
@@ -221,7 +221,7 @@ def test_listening_sockets_have_their_owner_even_when_another_user(place: Place)
         place.sh('kill -9 "$1"', pid)
 
 
-def test_clock_zone_and_privilege(place: Place) -> None:
+def test_clock_zone_and_privilege(place: Transport) -> None:
     before = time.time()
     place.asker.ask([])
     clock = place.asker.clock()
@@ -235,7 +235,7 @@ def _seconds(zone: str) -> float:
     return float(sign * (int(zone[1:3]) * 3600 + int(zone[3:5]) * 60))
 
 
-def test_own_addresses_and_names(place: Place) -> None:
+def test_own_addresses_and_names(place: Transport) -> None:
     addresses, names = Command("ip-addresses"), Command("resolve", ("localhost", "no-such-name.invalid"))
     answers = place.asker.ask([addresses, names])
     assert b"127.0.0.1\n" in answers[addresses].data
@@ -244,7 +244,7 @@ def test_own_addresses_and_names(place: Place) -> None:
     assert set(lines) <= {"localhost 127.0.0.1", "localhost ::1"}
 
 
-def test_commands_run_only_as_they_are_known(place: Place) -> None:
+def test_commands_run_only_as_they_are_known(place: Transport) -> None:
     path = f"{place.root}/nginx"
     place.sh(r"""printf '#!/bin/sh\nprintf "<%%s>" "$@"; echo err >&2; exit 3\n' >"$1"; chmod 755 "$1" """, path)
     conf = f"/etc/x y' $(touch {place.root}/owned) `id` ;*.conf"
@@ -260,7 +260,7 @@ def test_commands_run_only_as_they_are_known(place: Place) -> None:
     assert all("refused" in answers[q].message for q in hostile)
 
 
-def test_a_program_that_others_could_replace_is_not_run(place: Place) -> None:
+def test_a_program_that_others_could_replace_is_not_run(place: Transport) -> None:
     path = f"{place.root}/nginx"
     place.sh(r"""printf '#!/bin/sh\necho owned >"%s/owned"\n' "$2" >"$1"; chmod 777 "$1" """, path, place.root)
     query, proof = Command("nginx-test", (path, "", "")), ReadFile(f"{place.root}/owned")
@@ -269,7 +269,7 @@ def test_a_program_that_others_could_replace_is_not_run(place: Place) -> None:
 
 
 @pytest.mark.parametrize("given", ["program", "folder"])
-def test_a_program_of_another_user_is_not_run(place: Place, given: str) -> None:
+def test_a_program_of_another_user_is_not_run(place: Transport, given: str) -> None:
     """Its own, or root's in a folder where they could put another in its place."""
     if place.sh("id -u").stdout.strip() != b"0":
         pytest.skip("only root can give files away")
@@ -281,7 +281,7 @@ def test_a_program_of_another_user_is_not_run(place: Place, given: str) -> None:
     assert one(place, proof).status == "absent"
 
 
-def test_a_command_that_reads_stdin_or_prints_much_does_not_disturb_the_others(place: Place) -> None:
+def test_a_command_that_reads_stdin_or_prints_much_does_not_disturb_the_others(place: Transport) -> None:
     path = f"{place.root}/nginx"
     place.sh(r"""printf '#!/bin/sh\ncat\nhead -c 3000000 /dev/zero\nprintf end\n' >"$1"; chmod 755 "$1" """, path)
     queries = [Command("nginx-version", (path,)), Command("ip-addresses"), ReadFile("/etc/passwd"),
@@ -291,7 +291,7 @@ def test_a_command_that_reads_stdin_or_prints_much_does_not_disturb_the_others(p
     assert all(answers[q].status == "ok" for q in queries)
 
 
-def test_probes_of_a_closed_port(place: Place) -> None:
+def test_probes_of_a_closed_port(place: Transport) -> None:
     queries = [Probe("127.0.0.1", 9, "/"), Probe("127.0.0.1", 9, None)]
     answers = place.asker.ask(queries)
     for query in queries:
@@ -299,13 +299,13 @@ def test_probes_of_a_closed_port(place: Place) -> None:
         assert (found["error"], found["errno"], found["phase"]) == ("refused", 111, "connect")
 
 
-def test_reading_leaves_no_trace(place: Place) -> None:
+def test_reading_leaves_no_trace(place: Transport) -> None:
     place.sh('cd "$1"; mkdir d; echo x >d/f', place.root)
     before = place.sh('cd "$1"; ls -lRa --full-time .', place.root).stdout
     place.asker.ask([ReadTree(place.root), ReadFile(f"{place.root}/d/f"), ListProcesses(), ListSockets()])
     assert place.sh('cd "$1"; ls -lRa --full-time .', place.root).stdout == before
 
 
-def test_stat_kinds_have_no_type_bits(place: Place) -> None:
+def test_stat_kinds_have_no_type_bits(place: Transport) -> None:
     file = one(place, ReadFile("/etc/passwd"))
     assert file.stat.mode == stat.S_IMODE(file.stat.mode)

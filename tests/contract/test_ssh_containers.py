@@ -18,7 +18,7 @@ import pytest
 
 from lab.stack import images
 from tests.contract import sshd_machines
-from tests.contract.sshd_machines import LABEL, Box, docker
+from tests.contract.sshd_machines import LABEL, SshdMachine, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 _TOOLS = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/libexec/docker"
@@ -34,7 +34,7 @@ SITE = "server {\n  listen 8080;\n  location / { proxy_pass http://127.0.0.1:%s;
 @pytest.fixture(scope="module")
 def backend() -> Iterator[str]:
     """A container that publishes a port of the engine's choice."""
-    name = sshd_machines.unique("desk")
+    name = sshd_machines.unique_name("desk")
     image = images.ensure(lambda line: None)["app"]
     docker("network", "create", "--label", LABEL, name)
     docker("run", "-d", "--init", "--label", LABEL, "--name", name, "--network", name, "-p", "127.0.0.1::8000",
@@ -49,7 +49,7 @@ def backend() -> Iterator[str]:
 
 
 @contextmanager
-def docker_host(folder: Path, *more: str) -> Iterator[Box]:
+def docker_host(folder: Path, *more: str) -> Iterator[SshdMachine]:
     """A machine with this engine's socket and command line, and ssh as the way to it."""
     cli = shutil.which("docker", path=_TOOLS)
     if cli is None:
@@ -57,7 +57,7 @@ def docker_host(folder: Path, *more: str) -> Iterator[Box]:
     sshd_machines.make_key(folder)
     mounts = {cli: "/usr/bin/docker", "/var/run/docker.sock": "/run/docker.sock"}
     words = [word for real, inside in mounts.items() for word in ("-v", f"{Path(real).resolve()}:{inside}:ro")]
-    made = Box(sshd_machines.unique("web"), folder, *words, *more)
+    made = SshdMachine(sshd_machines.unique_name("web"), folder, *words, *more)
     try:
         (folder / "known").write_text(f"{made.address} {made.host_key}\n")
         (folder / "config").write_text(
@@ -69,7 +69,7 @@ def docker_host(folder: Path, *more: str) -> Iterator[Box]:
 
 
 @pytest.fixture(scope="module")
-def box(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def box(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshdMachine]:
     """nginx on a Docker host that leads to a published port."""
     proxy = shutil.which("docker-proxy", path=_TOOLS)
     if proxy is None:
@@ -86,17 +86,17 @@ def box(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
         yield made
 
 
-def fixer(box: Box, *words: str) -> tuple[int, dict]:
+def fixer(box: SshdMachine, *words: str) -> tuple[int, dict]:
     done = subprocess.run([sys.executable, "-m", "fixer", *words, "--json"], capture_output=True, check=False,
                           env={"PATH": "/usr/bin:/bin", "BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
     return done.returncode, json.loads(done.stdout)
 
 
-def status(box: Box) -> str:
+def status(box: SshdMachine) -> str:
     return box.sh("curl -s -m 5 -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/ || true")
 
 
-def test_a_paused_container_is_found_repaired_and_paused_again(box: Box, backend: str) -> None:
+def test_a_paused_container_is_found_repaired_and_paused_again(box: SshdMachine, backend: str) -> None:
     target = f"ssh://oncall@{box.address}"       # who may use sudo
     assert fixer(box, "diagnose", target)[0] == 0
     docker("pause", backend)
@@ -113,7 +113,7 @@ def test_a_paused_container_is_found_repaired_and_paused_again(box: Box, backend
         docker("unpause", backend)
 
 
-def test_who_may_not_use_docker_there_is_told_so(box: Box, backend: str) -> None:
+def test_who_may_not_use_docker_there_is_told_so(box: SshdMachine, backend: str) -> None:
     docker("pause", backend)
     try:
         code, report = fixer(box, "diagnose", f"ssh://visitor@{box.address}")
@@ -123,7 +123,7 @@ def test_who_may_not_use_docker_there_is_told_so(box: Box, backend: str) -> None
         docker("unpause", backend)
 
 
-def test_a_container_that_ended_is_what_is_down(box: Box, backend: str) -> None:
+def test_a_container_that_ended_is_what_is_down(box: SshdMachine, backend: str) -> None:
     box.sh("systemctl stop docker")      # its proxy goes with a container
     docker("stop", backend)
     code, report = fixer(box, "diagnose", f"ssh://root@{box.address}")
@@ -135,7 +135,7 @@ def test_a_container_that_ended_is_what_is_down(box: Box, backend: str) -> None:
 @pytest.fixture
 def socket_folder(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder in which a container listens at `a.sock`, and its name."""
-    name, shared = sshd_machines.unique("sock"), tmp_path / "shared"
+    name, shared = sshd_machines.unique_name("sock"), tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
     (tmp_path / "desk.py").write_bytes(ASGI)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract import sshd_machines
-from tests.contract.sshd_machines import Box
+from tests.contract.sshd_machines import SshdMachine
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -29,11 +29,11 @@ APP = '''async def app(scope, receive, send):
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshdMachine]:
     """nginx that hands everything to a port beside the one where the application listens."""
     folder = tmp_path_factory.mktemp("ssh")
     sshd_machines.make_key(folder)
-    made = Box(sshd_machines.unique("desk"), folder)
+    made = SshdMachine(sshd_machines.unique_name("desk"), folder)
     (folder / "known").write_text(f"{made.address} {made.host_key}\n")
     (folder / "config").write_text(
         f"Host *\n  IdentityFile {folder}/key\n  UserKnownHostsFile {folder}/known\n  GlobalKnownHostsFile /dev/null\n")
@@ -45,18 +45,18 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     made.remove()
 
 
-def fixer(box: Box, *words: str) -> tuple[int, dict]:
+def fixer(box: SshdMachine, *words: str) -> tuple[int, dict]:
     done = subprocess.run([sys.executable, "-m", "fixer", *words, "--json"], capture_output=True, check=False,
                           env={"PATH": "/usr/bin:/bin", "BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
     return done.returncode, json.loads(done.stdout)
 
 
-def status(box: Box) -> str:
+def status(box: SshdMachine) -> str:
     return box.sh("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/ || true")
 
 
 @pytest.mark.parametrize("user", ["root", "oncall"])
-def test_a_wrong_port_is_found_repaired_and_taken_back(box: Box, user: str) -> None:
+def test_a_wrong_port_is_found_repaired_and_taken_back(box: SshdMachine, user: str) -> None:
     target = f"ssh://{user}@{box.address}"
     before = box.sh("cat /etc/nginx/sites-enabled/desk; stat -c '%a %u %g' /etc/nginx/sites-enabled/desk")
     assert status(box) == "502"

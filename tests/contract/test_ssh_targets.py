@@ -20,7 +20,7 @@ from fixer.model.host import Target
 from fixer.model.plan import FileMeta
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile
 from tests.contract import sshd_machines
-from tests.contract.sshd_machines import Box, docker
+from tests.contract.sshd_machines import SshdMachine, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -60,11 +60,11 @@ Host *
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshdMachine]:
     """A machine behind a jump host, and a configuration that knows both."""
     folder = tmp_path_factory.mktemp("ssh")
     sshd_machines.make_key(folder)
-    made = [Box(sshd_machines.unique("web"), folder), Box(sshd_machines.unique("jump"), folder)]
+    made = [SshdMachine(sshd_machines.unique_name("web"), folder), SshdMachine(sshd_machines.unique_name("jump"), folder)]
     web, jump = made
     known = f"{web.address},web1,inner {web.host_key}\n{jump.address} {jump.host_key}\nchanged {jump.host_key}\n"
     other = docker("exec", jump.name, "sh", "-c", "ssh-keygen -q -t ed25519 -N '' -f /root/other && cat /root/other.pub")
@@ -77,12 +77,12 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 
 @pytest.fixture(autouse=True)
-def _own_configuration(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_configuration(box: SshdMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_SSH", f"ssh -F {box.folder}/config")
 
 
 @pytest.fixture(params=["root@web1", "oncall@web1", "strange@web1", "root@inner"])
-def target(request: pytest.FixtureRequest, box: Box) -> Iterator[SshTarget]:
+def target(request: pytest.FixtureRequest, box: SshdMachine) -> Iterator[SshTarget]:
     """As root, by sudo with a talkative bash, by sudo with tcsh, and through a jump host."""
     opened = open_target(parse_target(f"ssh://{request.param}"))
     assert isinstance(opened, SshTarget)
@@ -94,7 +94,7 @@ def open_word(word: str) -> Target:
     return open_target(parse_target(word))
 
 
-def test_questions_are_answered_with_sh_alone(target: SshTarget, box: Box) -> None:
+def test_questions_are_answered_with_sh_alone(target: SshTarget, box: SshdMachine) -> None:
     box.sh("! command -v python3; mkdir -p '/srv/a b'; printf 'one\\n\\377two' > '/srv/a b/f'; chmod 600 '/srv/a b/f'")
     box.sh("systemctl start nginx; echo > /etc/nginx/sites-enabled/one 'server { listen 8099; return 200; }'; nginx -s reload")
     (asker,) = target.askers()
@@ -112,7 +112,7 @@ def test_questions_are_answered_with_sh_alone(target: SshTarget, box: Box) -> No
 
 
 def test_commands_and_files_there(target: SshTarget) -> None:
-    writer, folder = target.journal_place()
+    writer, folder = target.journal_location()
     assert folder == "/var/lib/badgateway/targets/local"       # where fixer run there as root looks
     words = ["$HOME", "a b", "'\"", "new\nline", "%s\\n\\0101", "`id`", ";id", "*", "", "!!", "ü", "-n"]
     result = writer.run(["printf", "<%s>", *words])
@@ -131,16 +131,16 @@ def test_commands_and_files_there(target: SshTarget) -> None:
         writer.files.read(path)
 
 
-def test_a_timeout_leaves_nothing_there(target: SshTarget, box: Box) -> None:
-    writer, _ = target.journal_place()
+def test_a_timeout_leaves_nothing_there(target: SshTarget, box: SshdMachine) -> None:
+    writer, _ = target.journal_location()
     result = writer.run(["sh", "-c", "trap '' TERM HUP PIPE; echo part; sleep 4331 & sleep 4331"], timeout=3)
     assert (result.timed_out, result.returncode, result.stdout) == (True, None, b"part\n")
     box.wait("! pgrep -f '^sleep 4331'", 10)
 
 
-def test_the_lock_is_held_there_until_its_holder_is_gone(box: Box) -> None:
+def test_the_lock_is_held_there_until_its_holder_is_gone(box: SshdMachine) -> None:
     one, two = open_word("ssh://root@web1"), open_word("ssh://oncall@inner")
-    files, others = one.journal_place()[0].files, two.journal_place()[0].files
+    files, others = one.journal_location()[0].files, two.journal_location()[0].files
     with files.lock("/root/lock"):
         with pytest.raises(Locked), others.lock("/root/lock"):
             pass
@@ -158,19 +158,19 @@ def test_the_lock_is_held_there_until_its_holder_is_gone(box: Box) -> None:
     box.wait("flock -n /root/lock true", 20)
 
 
-def test_one_connection_serves_all(box: Box) -> None:
+def test_one_connection_serves_all(box: SshdMachine) -> None:
     before = box.sh("journalctl -u ssh --no-pager -o cat | grep -c 'Accepted publickey' || true")
     target = open_word("ssh://root@web1")
     asker = target.askers()[0]
     for _ in range(3):
         asker.ask([ReadFile("/etc/hostname")])
-    target.journal_place()[0].run(["true"])
+    target.journal_location()[0].run(["true"])
     target.close()
     after = box.sh("journalctl -u ssh --no-pager -o cat | grep -c 'Accepted publickey' || true")
     assert int(after) - int(before) == 1
 
 
-def test_a_connection_of_ones_own_is_used_and_left(box: Box) -> None:
+def test_a_connection_of_ones_own_is_used_and_left(box: SshdMachine) -> None:
     ssh = ["ssh", "-F", f"{box.folder}/config"]
     run_process.run([*ssh, "shared", "true"], timeout=20)
     before = box.sh("journalctl -u ssh --no-pager -o cat | grep -c 'Accepted publickey' || true")
@@ -198,12 +198,12 @@ def test_refusals_say_what_is_wrong_and_what_to_do(word: str, message: str, hint
     assert "\n" not in caught.value.message
 
 
-def run_fixer(box: Box, *words: str) -> tuple[int, dict]:
+def run_fixer(box: SshdMachine, *words: str) -> tuple[int, dict]:
     done = subprocess.run([sys.executable, "-m", "fixer", *words, "--json"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
     return done.returncode, json.loads(done.stdout)
 
 
-def test_a_sudo_that_wants_a_password_is_looked_at_without_and_never_repaired(box: Box) -> None:
+def test_a_sudo_that_wants_a_password_is_looked_at_without_and_never_repaired(box: SshdMachine) -> None:
     box.sh("echo > /etc/nginx/sites-enabled/one 'server { listen 8098; location / { proxy_pass http://127.0.0.1:9; } }'; systemctl start nginx; nginx -s reload")
     box.wait("exec 3<>/dev/tcp/127.0.0.1/8098")
     before = box.sh("find /etc/nginx /home/visitor /var/lib -type f -exec sha256sum {} + | sort | sha256sum")
@@ -219,7 +219,7 @@ def test_a_sudo_that_wants_a_password_is_looked_at_without_and_never_repaired(bo
     assert box.sh("find /etc/nginx /home/visitor /var/lib -type f -exec sha256sum {} + | sort | sha256sum") == before
 
 
-def test_the_command_line_ends_with_3(box: Box) -> None:
+def test_the_command_line_ends_with_3(box: SshdMachine) -> None:
     done = subprocess.run([sys.executable, "-m", "fixer", "diagnose", "ssh://root@closed", "--json"], capture_output=True, check=False)
     assert done.returncode == 3
     assert json.loads(done.stdout)["error"]["kind"] == "unreachable"
@@ -231,7 +231,7 @@ def test_ssh_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         open_word("ssh://root@web1")
 
 
-def test_nothing_is_left_here(box: Box, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_left_here(box: SshdMachine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     program = (
         "from fixer.hosts.open_target import open_target\nfrom fixer.hosts.open_target import parse_target\n"

@@ -16,7 +16,7 @@ from fixer.model.host import Asker, CommandResult, Files
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Transport:
     """`sh` runs a script there, `files` changes files there, `root` is an empty folder there."""
 
     asker: Asker
@@ -35,25 +35,25 @@ def script_runner(words: tuple[str, ...]) -> Callable[..., CommandResult]:
     return run
 
 
-def local(tmp_path: Path) -> Place:
+def local_transport(tmp_path: Path) -> Transport:
     """This machine, in-process."""
-    return Place(LocalAsker(), LocalFiles(), str(tmp_path), script_runner(()))
+    return Transport(LocalAsker(), LocalFiles(), str(tmp_path), script_runner(()))
 
 
-def behind(name: str, shell: tuple[str, ...], tmp_path: Path) -> Place:
+def shell_transport(name: str, shell: tuple[str, ...], tmp_path: Path) -> Transport:
     """This machine as it answers through a shell."""
     asker = ShAsker(name, "machine", lambda script, timeout: run_process.run((*shell, "-s"), stdin=script, timeout=timeout))
-    return Place(asker, ShFiles(tuple, shell), str(tmp_path), script_runner(()))
+    return Transport(asker, ShFiles(tuple, shell), str(tmp_path), script_runner(()))
 
 
-HERE: Mapping[str, Callable[[Path], Place]] = {
-    "local": local,
-    "sh": lambda tmp_path: behind("sh", ("sh",), tmp_path),
-    "busybox": lambda tmp_path: behind("busybox", ("busybox", "sh"), tmp_path),
-    "bash": lambda tmp_path: behind("bash", ("bash",), tmp_path),
+LOCAL_TRANSPORTS: Mapping[str, Callable[[Path], Transport]] = {
+    "local": local_transport,
+    "sh": lambda tmp_path: shell_transport("sh", ("sh",), tmp_path),
+    "busybox": lambda tmp_path: shell_transport("busybox", ("busybox", "sh"), tmp_path),
+    "bash": lambda tmp_path: shell_transport("bash", ("bash",), tmp_path),
 }
 
 
-def is_here(name: str) -> bool:
+def has_shell(name: str) -> bool:
     """Whether this machine has that shell."""
     return name == "local" or shutil.which(name) is not None

@@ -16,19 +16,19 @@ from typing import Any
 
 import typer
 
-from lab.http_get import get
-from lab.stack.docker_command import labelled
+from lab.http_get import get_status
+from lab.stack.docker_command import labelled_ids
 from lab.stack.running_lab import Lab
 from lab.trial import walk
 from lab.trial.manifest import folder_manifest
 from lab.trial.trial import ROOTS
-from tests.contract.sshd_machines import Box
+from tests.contract.sshd_machines import SshdMachine
 from tests.crash.crash_draw import ALL
 
 State = Mapping[str, Any]
 
 # What a machine runs and lets through, without what counts or ages. What is enabled for good are links below /etc.
-_RUNNING = r"""
+_RUNNING_SCRIPT = r"""
 systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u l a s x; do
   case "$s $x" in "exited LSB:"*) ;; *) echo "up $u" ;; esac      # an init script with nothing running: no undo brings that back
 done
@@ -50,17 +50,17 @@ def machine_state(name: str, python: str = "python3") -> State:
     """Files with owner and mode, units, rules, routes and stopped processes of a machine."""
     program = Path(walk.__file__).read_bytes()
     walked = subprocess.run(["docker", "exec", "-i", name, python, "-", *ROOTS], input=program, capture_output=True, check=True)
-    running = subprocess.run(["docker", "exec", name, "sh", "-c", _RUNNING], capture_output=True, text=True, check=True).stdout
-    lines = [_TRIED.sub(r" \1 tried", _DOWN.sub(r" \1 down", line)) for line in running.splitlines() if _steady(line)]
+    running = subprocess.run(["docker", "exec", name, "sh", "-c", _RUNNING_SCRIPT], capture_output=True, text=True, check=True).stdout
+    lines = [_TRIED.sub(r" \1 tried", _DOWN.sub(r" \1 down", line)) for line in running.splitlines() if _is_steady(line)]
     return {**json.loads(walked.stdout), "running": lines}
 
 
-def is_tried(state: State) -> bool:
+def has_retrying_program(state: State) -> bool:
     """Whether supervisord tries something there that may not stay up: on a busy machine that takes a minute."""
     return any(line.startswith("program ") and line.endswith(" tried") for line in state.get("running", ()))
 
 
-def _steady(line: str) -> bool:
+def _is_steady(line: str) -> bool:
     """Without what comes and goes by itself."""
     return bool(line.strip()) and not any(word in line for word in ("systemd-", "logrotate", "apt-", "dpkg-", "e2scrub", "fstrim", "user@", "session-"))
 
@@ -69,16 +69,16 @@ def project_state(lab: Lab) -> State:
     """The lab's folder, and what its containers are: status, networks with names, what they were deployed from, what the
     packet filter of their own network lets through."""
     found: dict[str, Any] = dict(folder_manifest(lab.folder))
-    for item in json.loads(subprocess.run(["docker", "inspect", *labelled("container", lab.id)], capture_output=True, check=True).stdout):
+    for item in json.loads(subprocess.run(["docker", "inspect", *labelled_ids("container", lab.id)], capture_output=True, check=True).stdout):
         labels, networks = item["Config"]["Labels"], item["NetworkSettings"]["Networks"]
         status = item["State"]["Status"].replace("restarting", "running")      # in a crash loop it is the one or the other
         found[f"container {item['Name']}"] = (
             status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)),
-            _filter(item["State"]["Pid"], lab.id if item["HostConfig"]["NetworkMode"] == "host" else ""))
+            _filter_rules(item["State"]["Pid"], lab.id if item["HostConfig"]["NetworkMode"] == "host" else ""))
     return found
 
 
-def _filter(pid: int, name: str) -> str:
+def _filter_rules(pid: int, name: str) -> str:
     """The rules of a container's own network, without what counts; empty where it does not run. Of the engine's host
     only those that carry this name: the others come and go with what others have up."""
     words = ["nsenter", "-t", str(pid), "-n", "sh", "-c", "iptables-save -t filter; ip6tables-save -t filter"]
@@ -87,7 +87,7 @@ def _filter(pid: int, name: str) -> str:
     return "\n".join(rules) if any(line.startswith("-A") for line in rules) else ""
 
 
-def carry_fixer_in(name: str) -> str:
+def copy_fixer_into(name: str) -> str:
     """fixer, what it needs at run time and what kills it, in a folder of the machine that no comparison looks at."""
     folder, packages = "/root/carried", Path(typer.__file__).parents[1]
     here = Path(__file__).parents[2]
@@ -100,13 +100,13 @@ def carry_fixer_in(name: str) -> str:
 
 
 @dataclass(slots=True)
-class Place:
+class BrokenTarget:
     """A broken place: the word for fixer, how it is now, whether its page is there. `inside` is the folder in its
     machine where fixer is run from."""
 
     target: str
     lab: Lab | None = None
-    box: Box | None = None
+    box: SshdMachine | None = None
     words: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     inside: str = ""
@@ -124,7 +124,7 @@ class Place:
         return ["docker", "exec", "-e", f"PYTHONPATH={self.inside}", *told, "-w", "/", self.lab.container(), "python3"]
 
     @contextlib.contextmanager
-    def troubled(self, begin: str, environment: Mapping[str, str]) -> Iterator[None]:
+    def with_fault(self, begin: str, environment: Mapping[str, str]) -> Iterator[None]:
         """What is run here until the end meets this trouble at its point."""
         before, self.environment = self.environment, {**self.environment, **environment, "BADGATEWAY_AT_POINT": begin}
         try:
@@ -132,7 +132,7 @@ class Place:
         finally:
             self.environment = before
 
-    def told(self, script: str) -> str:
+    def run_script(self, script: str) -> str:
         """What a script says there."""
         assert self.lab is not None
         return subprocess.run(["docker", "exec", self.lab.container(), "sh", "-c", script], capture_output=True, text=True, check=True).stdout
@@ -143,7 +143,7 @@ class Place:
         if self.box is not None:
             self.box.sh(far)
         elif self.lab is not None and self.lab.stack == "host":
-            self.told(far)
+            self.run_script(far)
         for folder in state.glob("targets/*/runs/*"):
             shutil.rmtree(folder)
 
@@ -156,14 +156,14 @@ class Place:
             return {**folder_manifest(self.lab.folder), **machine_state(self.lab.container())}
         return project_state(self.lab)
 
-    def settled(self, seconds: float = 30.0) -> State:
+    def wait_until_settled(self, seconds: float = 30.0) -> State:
         """What it is like when it has come to rest: a service that cannot start is tried a few times before it is left."""
         begun, before = time.monotonic(), self.state()
         while True:
             time.sleep(3)
             now = self.state()
-            if (now == before and not is_tried(now)) or time.monotonic() - begun > _patience(now, seconds):
-                return _ended(now)
+            if (now == before and not has_retrying_program(now)) or time.monotonic() - begun > _wait_seconds(now, seconds):
+                return _end_retries(now)
             before = now
 
     def looping(self) -> set[str]:
@@ -171,7 +171,7 @@ class Place:
         if self.lab is None or self.lab.stack == "host":
             return set()
         look = "{{if or .State.Restarting .RestartCount}}{{.Name}}{{end}}"
-        told = subprocess.run(["docker", "inspect", "-f", look, *labelled("container", self.lab.id)], capture_output=True, text=True, check=True)
+        told = subprocess.run(["docker", "inspect", "-f", look, *labelled_ids("container", self.lab.id)], capture_output=True, text=True, check=True)
         return set(told.stdout.split())
 
     def is_well(self) -> bool:
@@ -179,16 +179,16 @@ class Place:
         if self.box is not None:
             return self.box.sh("curl -s -m 5 -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/ || true") == "200"
         assert self.lab is not None
-        return get(self.lab.url, "/login", host=str(self.lab.params["visit_name"])) == 200
+        return get_status(self.lab.url, "/login", host=str(self.lab.params["visit_name"])) == 200
 
-    def becomes(self, state: State, *, well: bool | None, seconds: float = 30.0) -> list[str]:
+    def wait_for_state(self, state: State, *, well: bool | None, seconds: float = 30.0) -> list[str]:
         """What is still different from that state, and whether the page is as it should be, when it had its time."""
         begun = time.monotonic()
         while True:
             now = self.state()
-            late = time.monotonic() - begun > _patience(now, seconds)
-            now = _ended(now) if late else now
-            wrong = [f"{key}: {_told(state.get(key), now.get(key))}" for key in sorted({*state, *now}) if state.get(key) != now.get(key)]
+            late = time.monotonic() - begun > _wait_seconds(now, seconds)
+            now = _end_retries(now) if late else now
+            wrong = [f"{key}: {_difference_text(state.get(key), now.get(key))}" for key in sorted({*state, *now}) if state.get(key) != now.get(key)]
             if well is not None and not wrong and self.is_well() is not well:
                 wrong = [f"the page is {'not ' if well else ''}well"]
             if not wrong or late:
@@ -196,16 +196,16 @@ class Place:
             time.sleep(0.5)
 
 
-def _patience(state: State, seconds: float) -> float:
-    return 2 * seconds if is_tried(state) else seconds
+def _wait_seconds(state: State, seconds: float) -> float:
+    return 2 * seconds if has_retrying_program(state) else seconds
 
 
-def _ended(state: State) -> State:
+def _end_retries(state: State) -> State:
     """What loads longer than startsecs, as on a busy machine, is tried without end: it ends each time."""
     return {**state, "running": [re.sub("(?<=^program)(.*) tried$", r"\1 down", line) for line in state["running"]]} if "running" in state else state
 
 
-def _told(old: Any, new: Any) -> str:
+def _difference_text(old: Any, new: Any) -> str:
     if isinstance(old, list) and isinstance(new, list):
         return f"{sorted(set(old) - set(new))} gone, {sorted(set(new) - set(old))} new"
     return f"{str(old)[:200]} now {str(new)[:200]}"

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from lab.matrix.select_cases import draw_word
-from tests.crash.killed_fixer import differing
+from lab.matrix.select_cases import draw_key
+from tests.crash.killed_fixer import distinct_points
 
 KILLS = os.environ.get("BADGATEWAY_KILLS", "")
 ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
-WORD = os.environ.get("BADGATEWAY_DRAW") or draw_word()
+DRAW_KEY = os.environ.get("BADGATEWAY_DRAW") or draw_key()
 SECONDS = float(os.environ.get("BADGATEWAY_CRASH_SECONDS", "150"))
 POINTS = 2             # of one place, where not all are tried
 
@@ -37,40 +37,40 @@ COSTS = {
 }
 
 
-def ranked(word: str) -> bytes:
+def draw_rank(word: str) -> bytes:
     """A place in an order that the draw gives, the same on every machine."""
-    return hashlib.sha256(f"{WORD}/{word}".encode()).digest()
+    return hashlib.sha256(f"{DRAW_KEY}/{word}".encode()).digest()
 
 
-def chosen(points: Sequence[str], word: str) -> list[int]:
+def choose_points(points: Sequence[str], word: str) -> list[int]:
     """The points at which it happens, of these."""
-    kept = differing(points)
-    return [kept[number] for number in points_of(len(kept), word)]
+    kept = distinct_points(points)
+    return [kept[number] for number in draw_point_numbers(len(kept), word)]
 
 
-def points_of(count: int, word: str) -> list[int]:
+def draw_point_numbers(count: int, word: str) -> list[int]:
     """Of so many: all, every n-th, or a few that are drawn."""
     if ALL:
         return list(range(max(0, min(STEP // 2, count - 1)), count, STEP))
-    return sorted(range(count), key=lambda number: ranked(f"{word} {number}"))[:POINTS]
+    return sorted(range(count), key=lambda number: draw_rank(f"{word} {number}"))[:POINTS]
 
 
-def cost(item: pytest.Item) -> float:
+def cost_of(item: pytest.Item) -> float:
     """About how many seconds this test takes."""
     return COSTS.get(item.name.partition("[")[0], SECONDS)
 
 
-def drawn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+def draw_tests(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Those that fit, in their order: one of every kind before a second of any."""
     seen: dict[str, int] = {}
     order: list[tuple[int, bytes, pytest.Item]] = []
-    for item in sorted(items, key=lambda item: ranked(item.name)):
+    for item in sorted(items, key=lambda item: draw_rank(item.name)):
         kind = item.name.partition("[")[0]
         seen[kind] = seen.get(kind, 0) + 1
-        order.append((seen[kind], ranked(item.name), item))
+        order.append((seen[kind], draw_rank(item.name), item))
     left, kept = SECONDS, set[str]()
     for _, _, item in sorted(order, key=lambda entry: entry[:2]):
-        if cost(item) <= left:
-            left -= cost(item)
+        if cost_of(item) <= left:
+            left -= cost_of(item)
             kept.add(item.nodeid)
     return [item for item in items if item.nodeid in kept]

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from fixer.apply.repair_run import RepairRun
 from fixer.model.plan import FileMeta, Plan
-from tests.apply.folder_target import NOW, FolderTarget, plan, tree, write
+from tests.apply.folder_target import NOW, FolderTarget, make_plan, read_tree, write_step
 from tests.crash.crashing_files import CrashingFiles
 
 OLD, NEW = b"801\n", b"80\nx\n"
@@ -17,7 +17,7 @@ OLD, NEW = b"801\n", b"80\nx\n"
 Disk: TypeAlias = dict[str, tuple[int, int, int, bytes | str | None]]
 
 
-class Ground:
+class CrashSite:
     """A small site, the repair of it, and copies of both to go back to."""
 
     def __init__(self, root: Path) -> None:
@@ -33,32 +33,32 @@ class Ground:
         (self.site / "mounted").chmod(0o600)
         if os.geteuid() == 0:
             os.chown(self.site / "edited", 33, 7)
-        self.old = tree(self.site)
-        self.keep("start")
+        self.old = read_tree(self.site)
+        self.save_copy("start")
 
     def plan(self) -> Plan:
         site = self.site
         me = FileMeta(0o644, os.getuid(), os.getgid())
-        return plan(
-            write(site / "edited", b"proxy_pass http://a:8001;\n", b"proxy_pass http://a:8000;\n"),
-            write(site / "d" / "created", None, b"new\n", meta=me, create_dirs=(str(site / "d"),)),
-            write(site / "deleted", b"stale\n", None),
-            write(site / "link", None, None, link_target="../sites/edited"),
-            write(site / "linked", None, b"", link_target="edited"),
-            write(site / "mounted", OLD, NEW, in_place=True, meta=me),
+        return make_plan(
+            write_step(site / "edited", b"proxy_pass http://a:8001;\n", b"proxy_pass http://a:8000;\n"),
+            write_step(site / "d" / "created", None, b"new\n", meta=me, create_dirs=(str(site / "d"),)),
+            write_step(site / "deleted", b"stale\n", None),
+            write_step(site / "link", None, None, link_target="../sites/edited"),
+            write_step(site / "linked", None, b"", link_target="edited"),
+            write_step(site / "mounted", OLD, NEW, in_place=True, meta=me),
         )
 
-    def keep(self, name: str) -> None:
+    def save_copy(self, name: str) -> None:
         """Remember how everything is now."""
         self.copies[name] = read_disk(self.root)
 
-    def go_back(self, name: str) -> None:
+    def restore_copy(self, name: str) -> None:
         """Make everything as it was then."""
         write_disk(self.root, self.copies[name])
 
-    def seen(self) -> bytes:
+    def disk_digest(self) -> bytes:
         """One number for everything that is on the disk."""
-        return number_of(read_disk(self.root))
+        return digest_of(read_disk(self.root))
 
     def target(self, crash_at: int | None = None) -> FolderTarget:
         return FolderTarget(self.state, CrashingFiles(crash_at))
@@ -88,7 +88,7 @@ def read_disk(root: Path) -> Disk:
     return found
 
 
-def number_of(disk: Disk) -> bytes:
+def digest_of(disk: Disk) -> bytes:
     """The same number for the same disk."""
     return hashlib.sha256(repr(list(disk.items())).encode()).digest()
 

@@ -39,12 +39,12 @@ class CrashingFiles(LocalFiles):
             self._points += 1
             return
         before = self.read(path) if os.path.exists(path) else None
-        _put(path, content)
+        _write_bytes(path, content)
         self._point()
         if before is None:
             os.unlink(path)
         else:
-            _put(path, before)
+            _write_bytes(path, before)
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
         self._point()
@@ -92,7 +92,7 @@ class CrashingFiles(LocalFiles):
         super().rmdir(path)
 
 
-def _put(path: str, content: bytes) -> None:
+def _write_bytes(path: str, content: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.write(fd, content)
     os.close(fd)

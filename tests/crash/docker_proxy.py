@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-ENGINE = "/var/run/docker.sock"
+ENGINE_SOCKET = "/var/run/docker.sock"
 
 
 class Proxy:
@@ -48,11 +48,11 @@ class Proxy:
                 near.close()
                 continue
             far = socket.socket(socket.AF_UNIX)
-            far.connect(ENGINE)
+            far.connect(ENGINE_SOCKET)
             with self._lock:
                 self._pairs += [near, far]
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+                threading.Thread(target=_copy_bytes, args=(source, sink), daemon=True).start()
 
     def _watch(self) -> None:
         while not self._over.wait(0.01):
@@ -69,7 +69,7 @@ class Proxy:
             one.close()
 
 
-def _copy(source: socket.socket, sink: socket.socket) -> None:
+def _copy_bytes(source: socket.socket, sink: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             sink.sendall(data)
@@ -77,7 +77,7 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def proxy(folder: Path) -> Iterator[Proxy]:
+def run_proxy(folder: Path) -> Iterator[Proxy]:
     """A proxy for a while; the path of its socket must be short."""
     made = Proxy(folder)
     try:

@@ -32,9 +32,9 @@ from fixer.hosts.sh import sh_files
 from fixer.hosts.ssh import SshWriter
 from fixer.model.journal import Record
 
-FILES = ("create", "append", "overwrite", "set_meta", "rename", "symlink", "unlink", "mkdir", "rmdir")
-SHELL = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "remeta")
-UNDER_WAY = 0.05      # seconds that a command has had when we end
+FILE_METHODS = ("create", "append", "overwrite", "set_meta", "rename", "symlink", "unlink", "mkdir", "rmdir")
+SHELL_FUNCTIONS = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "remeta")
+COMMAND_SECONDS = 0.05      # seconds that a command has had when we end
 
 
 class Points:
@@ -45,37 +45,37 @@ class Points:
         self.commands: set[tuple[str, ...]] = set()
         self.log = os.open(f"{folder}/points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
-    def reached(self, name: str) -> bool:
+    def is_reached(self, name: str) -> bool:
         """Whether this is the one; passes it."""
         os.write(self.log, f"{name}\n".encode())
         self.passed += 1
         return str(self.passed - 1) == self.at or name.startswith(self.at)
 
-    def here(self, name: str) -> None:
+    def pass_point(self, name: str) -> None:
         """One point."""
-        if self.reached(name):
-            strike()
+        if self.is_reached(name):
+            kill_or_disturb()
 
 
-TROUBLE = os.environ.pop("BADGATEWAY_AT_POINT", "")
+COMMAND_AT_POINT = os.environ.pop("BADGATEWAY_AT_POINT", "")
 
 
-def strike() -> None:
+def kill_or_disturb() -> None:
     """The trouble, or an end as the kernel makes it: nothing is tidied up."""
-    if not TROUBLE:
+    if not COMMAND_AT_POINT:
         os.kill(os.getpid(), signal.SIGKILL)
-    subprocess.run(["sh", "-c", TROUBLE], check=True, timeout=60, stdin=subprocess.DEVNULL)
+    subprocess.run(["sh", "-c", COMMAND_AT_POINT], check=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
 # Commands that only look. A kill in one leaves what a kill behind the record before it leaves.
-LOOKS = ("stat ", "tail ", "sh -c cat /proc/", "systemctl show ", "docker inspect ", "docker ps ")
+READING_COMMANDS = ("stat ", "tail ", "sh -c cat /proc/", "systemctl show ", "docker inspect ", "docker ps ")
 
 
-def differing(points: Sequence[str]) -> list[int]:
+def distinct_points(points: Sequence[str]) -> list[int]:
     """The numbers of those points that can leave something else than the one before: between a record and the next
     change lie looks, and the moment before a change of this machine's files."""
     def is_look(name: str) -> bool:
-        return name.startswith("command ") and name.removeprefix("command ").startswith(LOOKS)
+        return name.startswith("command ") and name.removeprefix("command ").startswith(READING_COMMANDS)
 
     kept = []
     for number, name in enumerate(points):
@@ -85,33 +85,33 @@ def differing(points: Sequence[str]) -> list[int]:
     return kept
 
 
-def behind_records(points: Points) -> None:
+def add_record_points(points: Points) -> None:
     """A point when a record is on disk."""
     append = Journal.append
 
     def told(self: Journal, record: Record) -> Record:
         done = append(self, record)
-        points.here(f"record {record.phase} {record.describe}".rstrip())
+        points.pass_point(f"record {record.phase} {record.describe}".rstrip())
         return done
 
     Journal.append = told  # type: ignore[method-assign]
 
 
-def before_files(points: Points) -> None:
+def add_file_points(points: Points) -> None:
     """A point before every change of this machine's files."""
     def before(name: str, change: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(change)
         def told(self: LocalFiles, *words: Any, **more: Any) -> Any:
-            points.here(f"file {name}")
+            points.pass_point(f"file {name}")
             return change(self, *words, **more)
 
         return told
 
-    for name in FILES:
+    for name in FILE_METHODS:
         setattr(LocalFiles, name, before(name, getattr(LocalFiles, name)))
 
 
-def in_shells(points: Points) -> None:
+def add_shell_points(points: Points) -> None:
     """A point in the middle of every call that changes a file through a shell: it was sent whole, nobody waits for it."""
     call, exchange = sh_files.ShFiles._call, sh_files.ShFiles._exchange
     sending: list[str] = []
@@ -124,19 +124,19 @@ def in_shells(points: Points) -> None:
             sending.pop()
 
     def sent(self: sh_files.ShFiles, text: bytes, mark: bytes) -> bytes:
-        if sending[-1] in SHELL and self._talk is not None and points.reached(f"shell {sending[-1]}"):
+        if sending[-1] in SHELL_FUNCTIONS and self._talk is not None and points.is_reached(f"shell {sending[-1]}"):
             assert self._talk._child.stdin
-            if not TROUBLE:
+            if not COMMAND_AT_POINT:
                 os.set_blocking(self._talk._child.stdin.fileno(), True)
                 os.write(self._talk._child.stdin.fileno(), text)
-            strike()
+            kill_or_disturb()
         return exchange(self, text, mark)
 
     sh_files.ShFiles._call = named  # type: ignore[method-assign]
     sh_files.ShFiles._exchange = sent  # type: ignore[method-assign]
 
 
-def in_commands(points: Points) -> None:
+def add_command_points(points: Points) -> None:
     """A point in the middle of every command of a writer, of those that repeat (waiting for something) only once."""
     writing: list[tuple[str, ...]] = []
     start = run_process._start
@@ -145,9 +145,9 @@ def in_commands(points: Points) -> None:
         child = start(argv, env, cwd)
         if writing and writing[-1] not in points.commands:
             points.commands.add(writing[-1])
-            if points.reached(f"command {' '.join(writing[-1])[:120]}"):
-                time.sleep(UNDER_WAY)
-                strike()
+            if points.is_reached(f"command {' '.join(writing[-1])[:120]}"):
+                time.sleep(COMMAND_SECONDS)
+                kill_or_disturb()
         return child
 
     def within(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -167,10 +167,10 @@ def in_commands(points: Points) -> None:
 
 def main() -> None:
     """Wrap, then be fixer."""
-    rollback.UNDER_WAY = float(os.environ.pop("BADGATEWAY_UNDER_WAY", rollback.UNDER_WAY))
+    rollback.COMMAND_SECONDS = float(os.environ.pop("BADGATEWAY_UNDER_WAY", rollback.COMMAND_SECONDS))
     if sys.argv[1] != "nowhere":
         points = Points(sys.argv[1], sys.argv[2])
-        for wrap in (behind_records, before_files, in_shells, in_commands):
+        for wrap in (add_record_points, add_file_points, add_shell_points, add_command_points):
             wrap(points)
     from fixer.start import main as fixer
 

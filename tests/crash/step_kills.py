@@ -38,18 +38,18 @@ from fixer.model.plan import (
 from tests.crash import killed_fixer
 
 Sh = Callable[[str], str]
-HERE = "/srv/each"
+WORK_FOLDER = "/srv/each"
 SITE, UNIT = "/etc/nginx/sites-enabled/each", "/etc/systemd/system/sleeper.service"
-DROP = "/etc/systemd/system/sleeper.service.d/each.conf"
+DROP_IN = "/etc/systemd/system/sleeper.service.d/each.conf"
 NGINX = ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/usr/share/nginx")
 SUPERVISOR, PROGRAM = "/etc/supervisor/supervisord.conf", "/etc/supervisor/conf.d/each.conf"
 PROGRAM_TEXT = "[program:each]\ncommand=/bin/sleep infinity\nautostart=false\nstartsecs=0\n"
-OWN_NGINX = f"pid {HERE}/own.pid;\nerror_log {HERE}/own.log;\nevents {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:8097; return 200 own; }} }}\n"
+OWN_NGINX = f"pid {WORK_FOLDER}/own.pid;\nerror_log {WORK_FOLDER}/own.log;\nevents {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:8097; return 200 own; }} }}\n"
 # More kinds of units: one that was killed, one that a socket starts and whose socket is off, one that holds what it should not.
 FAILED = "[Service]\nExecStart=/bin/sleep infinity\n"
 SOCKETS = {
     "woken.service": "[Service]\nExecStart=/bin/sleep infinity\n",
-    "woken.socket": f"[Socket]\nListenStream={HERE}/woken.sock\n[Install]\nWantedBy=sockets.target\n",
+    "woken.socket": f"[Socket]\nListenStream={WORK_FOLDER}/woken.sock\n[Install]\nWantedBy=sockets.target\n",
 }
 HOLDER = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
 RUNNING, RUNNING_TEXT = "/etc/supervisor/conf.d/runs.conf", "[program:runs]\ncommand=/bin/sleep infinity\nstartsecs=0\n"
@@ -69,27 +69,27 @@ PULLED = {
     "store.service": "[Service]\nExecStart=/bin/sleep infinity\n",
     "front.service": "[Unit]\nRequires=store.service\nAfter=store.service\n[Service]\nExecStart=/bin/sleep infinity\n",
 }
-BROKEN = f"[program:broken]\ncommand=/bin/sh -c \"test -e {HERE}/ready && exec sleep infinity\"\nstartretries=0\n"
+BROKEN = f"[program:broken]\ncommand=/bin/sh -c \"test -e {WORK_FOLDER}/ready && exec sleep infinity\"\nstartretries=0\n"
 # A unit whose file is to be put back as it was: its own bytes change, and a file of variables is made anew.
-KEPT, KEPT_ENV = "/etc/systemd/system/kept.service", f"{HERE}/kept.env"
+KEPT, KEPT_ENV = "/etc/systemd/system/kept.service", f"{WORK_FOLDER}/kept.env"
 KEPT_OLD = f"[Service]\nEnvironmentFile=-{KEPT_ENV}\nEnvironment=EACH=old\nExecStart=/bin/sleep infinity\n"
 KEPT_NEW = KEPT_OLD.replace("old", "new")
 RULES = ("tcp dport 22 accept", "tcp dport 8000 counter drop", "icmp type echo-request accept")
 
 
-def site(word: str) -> str:
+def site_text(word: str) -> str:
     """A page that says the word."""
     return f"server {{ listen 127.0.0.1:8098; location / {{ return 200 {word}; }} }}\n"
 
 
 SETUP = f"""
 test -e /usr/bin/python3 || ln -s python3.13 /usr/bin/python3
-mkdir -p {HERE}/sub /etc/supervisor/conf.d
-printf 'proxy_pass http://a:8001;\\n' >{HERE}/edited; chmod 640 {HERE}/edited; chown 33:7 {HERE}/edited
-printf 'stale\\n' >{HERE}/deleted; printf '801\\n' >{HERE}/mounted; ln -sfn ../each/edited {HERE}/link
-printf '%s' '{site("old")}' >{SITE}
+mkdir -p {WORK_FOLDER}/sub /etc/supervisor/conf.d
+printf 'proxy_pass http://a:8001;\\n' >{WORK_FOLDER}/edited; chmod 640 {WORK_FOLDER}/edited; chown 33:7 {WORK_FOLDER}/edited
+printf 'stale\\n' >{WORK_FOLDER}/deleted; printf '801\\n' >{WORK_FOLDER}/mounted; ln -sfn ../each/edited {WORK_FOLDER}/link
+printf '%s' '{site_text("old")}' >{SITE}
 printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
-printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{RUNNING_TEXT}' >{RUNNING}; printf '%s' '{BROKEN}' >/etc/supervisor/conf.d/broken.conf; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
+printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{RUNNING_TEXT}' >{RUNNING}; printf '%s' '{BROKEN}' >/etc/supervisor/conf.d/broken.conf; printf '%s' '{OWN_NGINX}' >{WORK_FOLDER}/own.conf
 systemctl daemon-reload; systemctl restart nginx sleeper; systemctl restart supervisor
 printf '%s' '{KEPT_OLD}' >{KEPT}; chmod 640 {KEPT}; chown 0:7 {KEPT}; systemctl daemon-reload; systemctl start kept
 cp {UNIT} /etc/systemd/system/other.service; systemctl daemon-reload
@@ -106,40 +106,40 @@ systemctl daemon-reload; systemctl start olden; kill -9 $(cat /run/olden.pid)
 systemctl enable --now holder; systemctl start fails woken
 systemctl kill -s KILL fails woken; until systemctl is-failed -q fails && systemctl is-failed -q woken; do sleep 0.1; done
 ip route add unreachable 203.0.113.9/32
-setsid sleep 86400 >/dev/null 2>&1 </dev/null & echo $! >{HERE}/sub/pid; kill -STOP $!
+setsid sleep 86400 >/dev/null 2>&1 </dev/null & echo $! >{WORK_FOLDER}/sub/pid; kill -STOP $!
 n=0; until supervisorctl status each | grep -q STOPPED; do n=$((n+1)); test $n -lt 100; sleep 0.2; done
 """
-_FILE = 'for f in {0}; do if [ -h $f ]; then echo "$f -> $(readlink $f)"; elif [ -e $f ]; then stat -c "%n %a %u:%g" $f; cat $f; else echo "$f absent"; fi; done; ls -A {1} 2>/dev/null | grep badgateway'
+_FILE_STATE = 'for f in {0}; do if [ -h $f ]; then echo "$f -> $(readlink $f)"; elif [ -e $f ]; then stat -c "%n %a %u:%g" $f; cat $f; else echo "$f absent"; fi; done; ls -A {1} 2>/dev/null | grep badgateway'
 # No undo brings the mark of a failure back.
-_IS = "for u in {0}; do echo $u $(systemctl is-active $u | sed s/failed/inactive/) $(systemctl is-enabled $u); done"
-_RUNS = "supervisorctl status {0} | tr -s ' ' | cut -d' ' -f1,2"
+_UNIT_STATE = "for u in {0}; do echo $u $(systemctl is-active $u | sed s/failed/inactive/) $(systemctl is-enabled $u); done"
+_PROGRAM_STATE = "supervisorctl status {0} | tr -s ' ' | cut -d' ' -f1,2"
 # What each kind of step may change, and nothing else: a look costs as much as a step.
 STATES = {
-    "files": _FILE.format(f"{HERE}/edited {HERE}/deleted {HERE}/link {HERE}/linked {HERE}/d {HERE}/d/created", f"{HERE} {HERE}/d").replace("cat $f", "test -d $f || cat $f"),
-    "in place": _FILE.format(f"{HERE}/mounted", HERE),
-    "nginx": _FILE.format(SITE, "/etc/nginx/sites-enabled") + "; curl -s -m 5 http://127.0.0.1:8098/",
-    "unit": _FILE.format(DROP, DROP.rpartition("/")[0]) + "; " + _IS.format("sleeper")
+    "files": _FILE_STATE.format(f"{WORK_FOLDER}/edited {WORK_FOLDER}/deleted {WORK_FOLDER}/link {WORK_FOLDER}/linked {WORK_FOLDER}/d {WORK_FOLDER}/d/created", f"{WORK_FOLDER} {WORK_FOLDER}/d").replace("cat $f", "test -d $f || cat $f"),
+    "in place": _FILE_STATE.format(f"{WORK_FOLDER}/mounted", WORK_FOLDER),
+    "nginx": _FILE_STATE.format(SITE, "/etc/nginx/sites-enabled") + "; curl -s -m 5 http://127.0.0.1:8098/",
+    "unit": _FILE_STATE.format(DROP_IN, DROP_IN.rpartition("/")[0]) + "; " + _UNIT_STATE.format("sleeper")
             + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sleeper)/environ | grep EACH",
-    "older state": _FILE.format(f"{KEPT} {KEPT_ENV}", f"/etc/systemd/system {HERE}") + "; " + _IS.format("kept")
+    "older state": _FILE_STATE.format(f"{KEPT} {KEPT_ENV}", f"/etc/systemd/system {WORK_FOLDER}") + "; " + _UNIT_STATE.format("kept")
                    + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value kept)/environ | grep 'EACH\\|SEED'",
-    "service": _IS.format("other"),
-    "failed service": _IS.format("fails"), "socket": _IS.format("woken.socket woken.service"), "freeing": _IS.format("holder"),
-    "init script": "pgrep -cxf '/bin/sleep 86399'; systemctl is-enabled olden", "pulled in": _IS.format("front store"),
-    "process": f"read -r a b c d </proc/$(cat {HERE}/sub/pid)/stat; echo $c",
+    "service": _UNIT_STATE.format("other"),
+    "failed service": _UNIT_STATE.format("fails"), "socket": _UNIT_STATE.format("woken.socket woken.service"), "freeing": _UNIT_STATE.format("holder"),
+    "init script": "pgrep -cxf '/bin/sleep 86399'; systemctl is-enabled olden", "pulled in": _UNIT_STATE.format("front store"),
+    "process": f"read -r a b c d </proc/$(cat {WORK_FOLDER}/sub/pid)/stat; echo $c",
     "rule out": "nft list table ip each", "rule in": "iptables -S EACH", "rule in of nft": "nft list table ip each", "rule out of iptables": "iptables -S EACH",
     "rule out of ip6tables": "ip6tables -S EACH", "rule in of ip6tables": "ip6tables -S EACH",
     "route": "ip route show type unreachable",
-    "program": _FILE.format(PROGRAM, "/etc/supervisor/conf.d") + "; " + _RUNS.format("each"),
-    "start of a program": _RUNS.format("each"),
-    "program that failed": _FILE.format(f"{HERE}/ready", HERE) + "; " + _RUNS.format("broken") + " | sed s/FATAL/STOPPED/",
-    "program that runs": _FILE.format(RUNNING, "/etc/supervisor/conf.d") + "; " + _RUNS.format("runs")
+    "program": _FILE_STATE.format(PROGRAM, "/etc/supervisor/conf.d") + "; " + _PROGRAM_STATE.format("each"),
+    "start of a program": _PROGRAM_STATE.format("each"),
+    "program that failed": _FILE_STATE.format(f"{WORK_FOLDER}/ready", WORK_FOLDER) + "; " + _PROGRAM_STATE.format("broken") + " | sed s/FATAL/STOPPED/",
+    "program that runs": _FILE_STATE.format(RUNNING, "/etc/supervisor/conf.d") + "; " + _PROGRAM_STATE.format("runs")
                          + "; tr '\\0' '\\n' </proc/$(supervisorctl pid runs)/environ | grep EACH",
     "start of nginx": "curl -s -m 5 http://127.0.0.1:8097/; echo",
 }
 
 
 @dataclass(slots=True)
-class Place:
+class StepTarget:
     """A machine as one kind of target reaches it, and a shell of its root for looking at it."""
 
     word: str
@@ -149,7 +149,7 @@ class Place:
     kills: int = 0
     looking: str = ""
 
-    def acted(self, act: Callable[[Target], object]) -> None:
+    def act(self, act: Callable[[Target], object]) -> None:
         """Through a target of its own, as a command does it."""
         target = open_target(parse_target(self.word))
         try:
@@ -160,26 +160,26 @@ class Place:
     def node(self) -> str:
         """What its one node is called."""
         names: list[str] = []
-        self.acted(lambda target: names.append(target.journal_place()[0].name))
+        self.act(lambda target: names.append(target.journal_location()[0].name))
         return names[0]
 
     def states(self) -> list[str]:
         """What became of the runs, the oldest first."""
         found: list[str] = []
-        self.acted(lambda target: found.extend(run.state for run in history(target)))
+        self.act(lambda target: found.extend(run.state for run in history(target)))
         return found
 
     def forget(self) -> None:
         """Runs that were taken back are only read again and again, by each that follows."""
         folders: list[str] = []
-        self.acted(lambda target: folders.append(target.journal_place()[1]))
+        self.act(lambda target: folders.append(target.journal_location()[1]))
         self.sh(f"rm -rf {folders[0]}/runs/*")
 
     def state(self) -> str:
         """What the steps may change, as it is now."""
         return self.sh(f"{{ {self.looking}; }} 2>&1 || true")
 
-    def becomes(self, wanted: str, seconds: float = 15.0) -> None:
+    def wait_for_state(self, wanted: str, seconds: float = 15.0) -> None:
         """It is so, when what goes on without us had its time."""
         until = time.monotonic() + seconds
         while (now := self.state()) != wanted:
@@ -188,16 +188,16 @@ class Place:
                 raise AssertionError(f"gone: {gone}, new: {sorted(set(now.splitlines()) - set(wanted.splitlines()))}")
             time.sleep(0.2)
 
-    def killed(self, at: str, act: Callable[[Target], object]) -> list[str]:
+    def run_until_killed(self, at: str, act: Callable[[Target], object]) -> list[str]:
         """The points passed until it was killed there, or came to its end; the last one is that of the kill."""
         child = os.fork()
         if child == 0:
             code = 1
             try:
                 points = killed_fixer.Points(at, self.folder)
-                for wrap in (killed_fixer.behind_records, killed_fixer.before_files, killed_fixer.in_shells, killed_fixer.in_commands):
+                for wrap in (killed_fixer.add_record_points, killed_fixer.add_file_points, killed_fixer.add_shell_points, killed_fixer.add_command_points):
                     wrap(points)
-                self.acted(act)
+                self.act(act)
                 code = 0
             except BaseException:  # noqa: BLE001 - a copy of this process must not go on beyond
                 traceback.print_exc()
@@ -212,7 +212,7 @@ class Place:
         return passed if code else [*passed, ""]
 
 
-def repair(steps: tuple[Step, ...]) -> Callable[[Target], object]:
+def repair_action(steps: tuple[Step, ...]) -> Callable[[Target], object]:
     """One round that is kept."""
     def act(target: Target) -> None:
         with RepairRun.open(target, cause="each", now=time.time()) as run:
@@ -222,44 +222,44 @@ def repair(steps: tuple[Step, ...]) -> Callable[[Target], object]:
     return act
 
 
-def take_back(target: Target) -> None:
+def undo_cleanly(target: Target) -> None:
     """Undo, and nothing is a conflict."""
     result = undo(target, None)
     if result.conflicts:
         raise AssertionError(result.conflicts)
 
 
-def drawn(count: int, name: str) -> int:
+def draw_number(count: int, name: str) -> int:
     """One of so many."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % max(count, 1)
 
 
-def every(place: Place, kind: str, steps: tuple[Step, ...]) -> None:
+def kill_at_each_point(place: StepTarget, kind: str, steps: tuple[Step, ...]) -> None:
     """Kill at every chosen point of the repair and of its undo; recover by undo or by the next repair, and be killed in
     that once more each time."""
     old = place.state()
-    points = {"repair": place.killed("never", repair(steps))[:-1]}
+    points = {"repair": place.run_until_killed("never", repair_action(steps))[:-1]}
     new = place.state()
     if new == old:
         raise AssertionError(f"{kind} changes nothing")
-    points["undo"] = place.killed("never", take_back)[:-1]
-    place.becomes(old)
+    points["undo"] = place.run_until_killed("never", undo_cleanly)[:-1]
+    place.wait_for_state(old)
     for act, passed in points.items():
-        telling = killed_fixer.differing(passed)
+        telling = killed_fixer.distinct_points(passed)
         for at in (telling[number] for number in place.choose(len(telling), f"{kind} {act}")):
             if act == "undo":
-                place.acted(repair(steps))
-                place.becomes(new)
-            where = place.killed(str(at), repair(steps) if act == "repair" else take_back)[-1]
+                place.act(repair_action(steps))
+                place.wait_for_state(new)
+            where = place.run_until_killed(str(at), repair_action(steps) if act == "repair" else undo_cleanly)[-1]
             try:
                 kept = place.states()[-1:] == ["committed"]      # it was killed behind its last record
                 if at % 3 == 1:
-                    place.killed(str(drawn(len(passed) + 1, f"{kind}{at}")), take_back)
+                    place.run_until_killed(str(draw_number(len(passed) + 1, f"{kind}{at}")), undo_cleanly)
                 if at % 3 == 2 and not kept:
-                    place.acted(repair(steps))
-                    place.becomes(new)
-                place.acted(take_back)
-                place.becomes(old)
+                    place.act(repair_action(steps))
+                    place.wait_for_state(new)
+                place.act(undo_cleanly)
+                place.wait_for_state(old)
                 if not set(place.states()) <= {"committed", "rolled-back", "undone", "nothing"}:
                     raise AssertionError(place.states())
                 place.forget()
@@ -267,7 +267,7 @@ def every(place: Place, kind: str, steps: tuple[Step, ...]) -> None:
                 raise AssertionError(f"{place.word}: {kind}, {act} killed at {at} ({where}): {error}") from error
 
 
-def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
+def steps_by_kind(place: StepTarget) -> dict[str, tuple[Step, ...]]:
     """The steps of a machine."""
     node = place.node()
     me = FileMeta(0o644, 0, 0)
@@ -279,7 +279,7 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
     def unit(name: str, verb: str, was: str, enabled: str, suffix: str = "service") -> UnitAction:
         return UnitAction(node, f"{name}.{suffix}", verb, was, enabled)  # type: ignore[arg-type]
 
-    pid, ticks = place.sh(f"p=$(cat {HERE}/sub/pid); set -- $(cat /proc/$p/stat); shift 21; echo $p $1").split()
+    pid, ticks = place.sh(f"p=$(cat {WORK_FOLDER}/sub/pid); set -- $(cat /proc/$p/stat); shift 21; echo $p $1").split()
     reload = ReloadNginx(node, int(place.sh("cat /run/nginx.pid")), *NGINX, "/var/log/nginx/error.log")
 
     def rule(tool: str, action: str, text: str = "-p tcp -m tcp --dport 8000 -j ACCEPT") -> ChangeRule:
@@ -290,16 +290,16 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
 
     return {
         "files": (
-            write(f"{HERE}/edited", "proxy_pass http://a:8001;\n", "proxy_pass http://a:8000;\n"),
-            write(f"{HERE}/d/created", None, "new\n", meta=me, create_dirs=(f"{HERE}/d",)),
-            write(f"{HERE}/deleted", "stale\n", None),
-            write(f"{HERE}/link", None, None, link_target="../each/edited"),
-            write(f"{HERE}/linked", None, "", link_target="edited"),
+            write(f"{WORK_FOLDER}/edited", "proxy_pass http://a:8001;\n", "proxy_pass http://a:8000;\n"),
+            write(f"{WORK_FOLDER}/d/created", None, "new\n", meta=me, create_dirs=(f"{WORK_FOLDER}/d",)),
+            write(f"{WORK_FOLDER}/deleted", "stale\n", None),
+            write(f"{WORK_FOLDER}/link", None, None, link_target="../each/edited"),
+            write(f"{WORK_FOLDER}/linked", None, "", link_target="edited"),
         ),
-        "in place": (write(f"{HERE}/mounted", "801\n", "80\nx\n", in_place=True),),
-        "nginx": (write(SITE, site("old"), site("new")), CheckNginx(node, *NGINX), reload),
+        "in place": (write(f"{WORK_FOLDER}/mounted", "801\n", "80\nx\n", in_place=True),),
+        "nginx": (write(SITE, site_text("old"), site_text("new")), CheckNginx(node, *NGINX), reload),
         "unit": (
-            write(DROP, None, "[Service]\nEnvironment=EACH=1\n", meta=me, create_dirs=(DROP.rpartition("/")[0],)),
+            write(DROP_IN, None, "[Service]\nEnvironment=EACH=1\n", meta=me, create_dirs=(DROP_IN.rpartition("/")[0],)),
             DaemonReload(node), unit("sleeper", "restart", "active", "disabled"),
         ),
         "older state": (
@@ -326,17 +326,17 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
         ),
         "start of a program": (ProgramAction(node, "each", "each", "start", SUPERVISOR, "STOPPED"),),
         "program that failed": (
-            write(f"{HERE}/ready", None, "", meta=me), ProgramAction(node, "broken", "broken", "start", SUPERVISOR, "FATAL"),
+            write(f"{WORK_FOLDER}/ready", None, "", meta=me), ProgramAction(node, "broken", "broken", "start", SUPERVISOR, "FATAL"),
         ),
         "program that runs": (
             write(RUNNING, RUNNING_TEXT, RUNNING_TEXT + "environment=EACH=\"1\"\n"),
             ProgramAction(node, "runs", "runs", "update", SUPERVISOR, "RUNNING"),
         ),
-        "start of nginx": (StartNginx(node, NGINX[0], f"{HERE}/own.conf", HERE, explicit=True),),
+        "start of nginx": (StartNginx(node, NGINX[0], f"{WORK_FOLDER}/own.conf", WORK_FOLDER, explicit=True),),
     }
 
 
-def here(script: str) -> str:
+def run_here(script: str) -> str:
     """A script on this machine."""
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
 
@@ -345,9 +345,9 @@ def main() -> None:
     """One kind as `local`; how many kills that were."""
     folder, kind, step = sys.argv[1], sys.argv[2], int(sys.argv[3])
     os.makedirs(folder, exist_ok=True)
-    rollback.UNDER_WAY = 2.0       # these commands are short, and what goes on without us is waited for besides
-    place = Place("local", here, folder, lambda count, name: range(min(step // 2, count - 1), count, step), looking=STATES[kind])
-    every(place, kind, kinds(place)[kind])
+    rollback.COMMAND_SECONDS = 2.0       # these commands are short, and what goes on without us is waited for besides
+    place = StepTarget("local", run_here, folder, lambda count, name: range(min(step // 2, count - 1), count, step), looking=STATES[kind])
+    kill_at_each_point(place, kind, steps_by_kind(place)[kind])
     print(place.kills)
 
 

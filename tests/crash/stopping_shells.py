@@ -14,12 +14,12 @@ import pytest
 from fixer.hosts.sh import sh_files
 from fixer.hosts.sh.sh_files import ShFiles
 
-CHANGING = ("chown", "chmod", "mv", "rm", "ln", "mkdir", "rmdir", "sync", "setfattr", "chcon")
+CHANGING_COMMANDS = ("chown", "chmod", "mv", "rm", "ln", "mkdir", "rmdir", "sync", "setfattr", "chcon")
 
 # `point` runs before each of them, in whatever subshell that is: it says so in one pipe and goes on when told in another.
-_WATCHED = "point() {{ echo . >{here}; read -r word <{on}; }}\n"
+_WATCH_SCRIPT = "point() {{ echo . >{here}; read -r word <{on}; }}\n"
 # Here the whole process group ends with signal 9 at point number {at}, once: as when the machine's shell is lost.
-_KILLED = """point() {{
+_KILL_SCRIPT = """point() {{
   read -r n <{count}; echo $((n+1)) >{count}
   if [ $n = {at} ]; then kill -9 0; sleep 60; fi
 }}
@@ -27,7 +27,7 @@ _KILLED = """point() {{
 _quoted = sh_files.quoted_bytes
 
 
-def _torn(data: bytes) -> str:
+def _split_bytes(data: bytes) -> str:
     """The bytes in parts with a point between: every length of what is short."""
     cuts = range(1, len(data)) if len(data) < 32 else (len(data) // 2, len(data) - 1)
     ends = [0, *cuts, len(data)]
@@ -36,12 +36,12 @@ def _torn(data: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _pointed(point: str, commands: Sequence[str] = CHANGING) -> Iterator[ShFiles]:
+def _files_with_points(point: str, commands: Sequence[str] = CHANGING_COMMANDS) -> Iterator[ShFiles]:
     """Files through the sh of this machine, with that `point` before these commands."""
     wrapped = "".join(f'{name}() {{ point; command {name} "$@"; }}\n' for name in commands)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sh_files, "_PRELUDE", point + wrapped + sh_files._PRELUDE)
-        patch.setattr(sh_files, "quoted_bytes", _torn)
+        patch.setattr(sh_files, "quoted_bytes", _split_bytes)
         files = ShFiles(tuple)
         try:
             yield files
@@ -50,7 +50,7 @@ def _pointed(point: str, commands: Sequence[str] = CHANGING) -> Iterator[ShFiles
 
 
 @contextlib.contextmanager
-def watched(folder: Path, see: Callable[[], None], commands: Sequence[str] = CHANGING) -> Iterator[ShFiles]:
+def watched_files(folder: Path, see: Callable[[], None], commands: Sequence[str] = CHANGING_COMMANDS) -> Iterator[ShFiles]:
     """`see` is called at every point, while the shell stands still: what is on the disk then is what a kill leaves."""
     here, on = folder / "here", folder / "on"
     for path in (here, on):
@@ -65,7 +65,7 @@ def watched(folder: Path, see: Callable[[], None], commands: Sequence[str] = CHA
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:
-        with _pointed(_WATCHED.format(here=here, on=on), commands) as files:
+        with _files_with_points(_WATCH_SCRIPT.format(here=here, on=on), commands) as files:
             yield files
     finally:
         here.write_text("end\n")
@@ -73,14 +73,14 @@ def watched(folder: Path, see: Callable[[], None], commands: Sequence[str] = CHA
 
 
 @contextlib.contextmanager
-def killed(folder: Path, at: int) -> Iterator[ShFiles]:
+def killed_files(folder: Path, at: int) -> Iterator[ShFiles]:
     """The shell dies at one point; the next one that is started in its place lives."""
     count = folder / "count"
     count.write_text("0\n")
-    with _pointed(_KILLED.format(count=count, at=at)) as files:
+    with _files_with_points(_KILL_SCRIPT.format(count=count, at=at)) as files:
         yield files
 
 
-def points_passed(folder: Path) -> int:
+def count_points(folder: Path) -> int:
     """How many points there were since the last `killed`."""
     return int((folder / "count").read_text())

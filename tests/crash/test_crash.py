@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fixer.apply.repair_run import history, undo, unfinished
+from fixer.apply.repair_run import history, undo, unfinished_run
 from fixer.hosts.machine import local_files
-from tests.apply.folder_target import FolderTarget, plan, tree, write
-from tests.crash.crash_site import NEW, OLD, Disk, Ground, number_of, read_disk, recover, repair, write_disk
+from tests.apply.folder_target import FolderTarget, make_plan, read_tree, write_step
+from tests.crash.crash_site import NEW, OLD, CrashSite, Disk, digest_of, read_disk, recover, repair, write_disk
 from tests.crash.crashing_files import CrashingFiles, SimulatedCrash
 
 
-def crashes(ground: Ground, start: str, act: Callable[[FolderTarget], object]) -> Iterator[int]:
+def crashes(ground: CrashSite, start: str, act: Callable[[FolderTarget], object]) -> Iterator[int]:
     """Go back to `start`, act, crash at the n-th point: for every n. Each yield stands in the rubble."""
     at = 0
     while True:
-        ground.go_back(start)
+        ground.restore_copy(start)
         target = ground.target(at)
         try:
             act(target)
@@ -28,26 +28,26 @@ def crashes(ground: Ground, start: str, act: Callable[[FolderTarget], object]) -
         return
 
 
-def rubble(ground: Ground, act: Callable[[FolderTarget], object]) -> list[Disk]:
+def rubble(ground: CrashSite, act: Callable[[FolderTarget], object]) -> list[Disk]:
     """Act once, and see what a kill at each of its points would have left: every state once."""
     states: dict[bytes, Disk] = {}
 
     def see() -> None:
         disk = read_disk(ground.root)
-        states.setdefault(number_of(disk), disk)
+        states.setdefault(digest_of(disk), disk)
 
     act(FolderTarget(ground.state, CrashingFiles(watch=see)))
     return list(states.values())
 
 
-def check_end(ground: Ground, good: list[dict[str, tuple[object, ...]]]) -> None:
+def check_end(ground: CrashSite, good: list[dict[str, tuple[object, ...]]]) -> None:
     """One of the good ends, nothing left behind, nothing unfinished."""
-    assert tree(ground.site) in good
+    assert read_tree(ground.site) in good
     assert ground.is_clean()
-    assert unfinished(ground.target()) is None
+    assert unfinished_run(ground.target()) is None
 
 
-def every_pair(ground: Ground, act: Callable[[FolderTarget], object], good: list[dict[str, tuple[object, ...]]]) -> int:
+def every_pair(ground: CrashSite, act: Callable[[FolderTarget], object], good: list[dict[str, tuple[object, ...]]]) -> int:
     """Kill at every point of `act`, then at every point of the recovery, then recover: how many states that were.
 
     A state of the disk is tried once: what follows depends on nothing else.
@@ -58,7 +58,7 @@ def every_pair(ground: Ground, act: Callable[[FolderTarget], object], good: list
         seconds = rubble(ground, recover)
         check_end(ground, good)
         for second in seconds:
-            if (number := number_of(second)) not in tried:
+            if (number := digest_of(second)) not in tried:
                 tried.add(number)
                 write_disk(ground.root, second)
                 recover(ground.target())
@@ -66,41 +66,41 @@ def every_pair(ground: Ground, act: Callable[[FolderTarget], object], good: list
     return len(tried)
 
 
-def test_a_crash_anywhere_in_a_repair_leaves_all_old_or_all_new(ground: Ground) -> None:
+def test_a_crash_anywhere_in_a_repair_leaves_all_old_or_all_new(ground: CrashSite) -> None:
     repair(ground.target(), ground.plan())
-    new = tree(ground.site)
+    new = read_tree(ground.site)
     assert new != ground.old and ground.is_clean()
-    ground.go_back("start")
-    ground.keep("begin")
+    ground.restore_copy("start")
+    ground.save_copy("begin")
     for _ in crashes(ground, "begin", lambda target: repair(target, ground.plan())):
         recover(ground.target())
         check_end(ground, [ground.old, new])
-        before = ground.seen()
+        before = ground.disk_digest()
         recover(ground.target())      # nothing is left to do
-        assert ground.seen() == before
+        assert ground.disk_digest() == before
 
 
 @pytest.mark.slow
-def test_a_second_crash_anywhere_in_the_recovery_too(ground: Ground) -> None:
+def test_a_second_crash_anywhere_in_the_recovery_too(ground: CrashSite) -> None:
     repair(ground.target(), ground.plan())
-    new = tree(ground.site)
-    ground.go_back("start")
+    new = read_tree(ground.site)
+    ground.restore_copy("start")
     assert every_pair(ground, lambda target: repair(target, ground.plan()), [ground.old, new]) > 1000
 
 
 @pytest.mark.slow
-def test_an_undo_that_crashes_anywhere_ends_all_old_or_was_never_begun(ground: Ground) -> None:
+def test_an_undo_that_crashes_anywhere_ends_all_old_or_was_never_begun(ground: CrashSite) -> None:
     repair(ground.target(), ground.plan())
-    new = tree(ground.site)
+    new = read_tree(ground.site)
     assert every_pair(ground, lambda target: undo(target, None), [ground.old, new]) > 500
 
 
-def test_every_length_of_an_in_place_write_is_ours_and_nothing_else_is(ground: Ground) -> None:
-    ground.go_back("start")
-    ground.keep("begin")
-    step = write(ground.site / "mounted", OLD, NEW, in_place=True)
+def test_every_length_of_an_in_place_write_is_ours_and_nothing_else_is(ground: CrashSite) -> None:
+    ground.restore_copy("start")
+    ground.save_copy("begin")
+    step = write_step(ground.site / "mounted", OLD, NEW, in_place=True)
     seen = set()
-    for _ in crashes(ground, "begin", lambda target: repair(target, plan(step))):
+    for _ in crashes(ground, "begin", lambda target: repair(target, make_plan(step))):
         torn = (ground.site / "mounted").read_bytes()
         seen.add(torn)
         recover(ground.target())
@@ -109,25 +109,25 @@ def test_every_length_of_an_in_place_write_is_ours_and_nothing_else_is(ground: G
     assert {NEW[:n] + OLD[n:] for n in range(len(NEW))} <= seen
 
 
-def test_a_hand_edit_in_the_rubble_is_kept_and_reported(ground: Ground) -> None:
-    ground.keep("begin")
+def test_a_hand_edit_in_the_rubble_is_kept_and_reported(ground: CrashSite) -> None:
+    ground.save_copy("begin")
     conflicts = 0
     for _ in crashes(ground, "begin", lambda target: repair(target, ground.plan())):
-        if unfinished(ground.target()) is None:
+        if unfinished_run(ground.target()) is None:
             continue
         for name in ("edited", "mounted"):
             (ground.site / name).write_bytes(b"# somebody's own\n")
         recover(ground.target())
-        left = tree(ground.site)
+        left = read_tree(ground.site)
         assert left["edited"][3] == left["mounted"][3] == b"# somebody's own\n"
         assert {k: v for k, v in left.items() if k not in ("edited", "mounted")} == {
             k: v for k, v in ground.old.items() if k not in ("edited", "mounted")}
-        assert ground.is_clean() and unfinished(ground.target()) is None
+        assert ground.is_clean() and unfinished_run(ground.target()) is None
         conflicts = max(conflicts, len(history(ground.target())[-1].conflicts))
     assert conflicts == 2
 
 
-def test_everything_is_on_disk_before_the_next_thing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_on_disk_before_the_next_thing(ground: CrashSite, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(local_files.os, "fsync", synced.append)
     target = ground.target()

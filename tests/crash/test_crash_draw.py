@@ -12,7 +12,7 @@ import pytest
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.model.plan import FileMeta
 from tests.crash import crash_draw, killed_fixer
-from tests.crash.killed_fixer import differing
+from tests.crash.killed_fixer import distinct_points
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ POOL = [Named(f"{kind}[{number}]") for kind in crash_draw.COSTS for number in ra
 
 
 def names(monkeypatch: pytest.MonkeyPatch, word: str) -> list[str]:
-    monkeypatch.setattr(crash_draw, "WORD", word)
-    return [item.name for item in crash_draw.drawn(POOL)]   # type: ignore[arg-type]
+    monkeypatch.setattr(crash_draw, "DRAW_KEY", word)
+    return [item.name for item in crash_draw.draw_tests(POOL)]   # type: ignore[arg-type]
 
 
 def test_what_is_drawn_fits_and_is_the_same_from_the_same_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,18 +49,18 @@ def test_every_test_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_points_are_a_few_unless_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crash_draw, "ALL", False)
-    assert len(crash_draw.points_of(40, "x")) == crash_draw.POINTS == len(set(crash_draw.points_of(40, "x")))
-    assert crash_draw.points_of(1, "x") == [0] and crash_draw.points_of(0, "x") == []
+    assert len(crash_draw.draw_point_numbers(40, "x")) == crash_draw.POINTS == len(set(crash_draw.draw_point_numbers(40, "x")))
+    assert crash_draw.draw_point_numbers(1, "x") == [0] and crash_draw.draw_point_numbers(0, "x") == []
     monkeypatch.setattr(crash_draw, "ALL", True)
-    assert crash_draw.points_of(4, "x") == [0, 1, 2, 3]
+    assert crash_draw.draw_point_numbers(4, "x") == [0, 1, 2, 3]
     monkeypatch.setattr(crash_draw, "STEP", 5)
-    assert crash_draw.points_of(11, "x") == [2, 7] and crash_draw.points_of(2, "x") == [1] and crash_draw.points_of(0, "x") == []
+    assert crash_draw.draw_point_numbers(11, "x") == [2, 7] and crash_draw.draw_point_numbers(2, "x") == [1] and crash_draw.draw_point_numbers(0, "x") == []
 
 
 def test_of_points_that_leave_the_same_the_first_is_tried() -> None:
     look, changes = "command stat -c %u /proc/1", "command systemctl start x"
     points = ["file create", "record begin", "file append", "record intent", look, look, changes, look, "file append", "record done", "shell add", "record"]
-    assert [points[number] for number in differing(points)] == [
+    assert [points[number] for number in distinct_points(points)] == [
         "file create", "record begin", "record intent", changes, look, "record done", "shell add", "record"]
     # behind a change a look is told apart: then the change is over, and no record says so yet
 
@@ -70,7 +70,7 @@ def test_each_change_of_a_file_through_a_shell_is_a_point(tmp_path: Path, monkey
     for name in ("_call", "_exchange"):
         monkeypatch.setattr(ShFiles, name, getattr(ShFiles, name))
     points, files, me = killed_fixer.Points("never", str(tmp_path)), ShFiles(tuple), FileMeta(0o600, os.getuid(), os.getgid())
-    killed_fixer.in_shells(points)
+    killed_fixer.add_shell_points(points)
     root = str(tmp_path)
     files.state(root)      # the first call starts the shell
     for change in (
@@ -80,7 +80,7 @@ def test_each_change_of_a_file_through_a_shell_is_a_point(tmp_path: Path, monkey
     ):
         change()
         files.read(f"{root}/b") if (tmp_path / "b").exists() else None
-    assert (tmp_path / "points").read_text().split() == [word for name in killed_fixer.SHELL for word in ("shell", name)]
+    assert (tmp_path / "points").read_text().split() == [word for name in killed_fixer.SHELL_FUNCTIONS for word in ("shell", name)]
 
 
 def test_each_test_on_a_real_place_says_what_it_costs() -> None:

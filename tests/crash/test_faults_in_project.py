@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.sshd_machines import Box
+from tests.contract.sshd_machines import SshdMachine
 from tests.crash import test_faults_in_repair, test_faults_in_undo
-from tests.crash.broken_targets import Place
+from tests.crash.broken_targets import BrokenTarget
 from tests.crash.crash_draw import ALL
-from tests.crash.docker_proxy import proxy
+from tests.crash.docker_proxy import run_proxy
 from tests.crash.test_faults_in_repair import FILL, Ready, Trouble, inside, on_small_disks
 from tests.crash.test_sigkill import began, raised
 
@@ -63,7 +63,7 @@ def test_trouble_in_an_undo_of_a_project(project: Ready, trouble: str, part: str
 
 
 def cut_in_an_undo(ready: Ready, kind: str) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as short, proxy(Path(short)) as made:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short, run_proxy(Path(short)) as made:
         begin = f"touch {short}/{kind}; while [ ! -e {short}/done ]; do sleep 0.01; done"
         assert test_faults_in_undo.tried(ready, Trouble(f"socket {kind}", begin), made.heal, {"DOCKER_HOST": f"unix://{made.path}"})
 
@@ -82,9 +82,9 @@ def test_dockers_socket_cut_in_an_undo_on_a_project(word: str, kind: str, tmp_pa
         cut_in_an_undo(Ready(killing, points["repair"], word), kind)
 
 
-def test_a_service_that_does_not_start_over_ssh(box: Box, tmp_path: Path) -> None:
+def test_a_service_that_does_not_start_over_ssh(box: SshdMachine, tmp_path: Path) -> None:
     box.sh("sed -i s/9402/9401/ /etc/nginx/sites-enabled/desk; systemctl reload nginx; systemctl stop desk")
-    place = Place(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
+    place = BrokenTarget(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
     drop = "/run/systemd/system/desk.service.d"
     begin = f"mkdir -p {drop}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{drop}/x.conf; systemctl daemon-reload"
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract import test_ssh_repair
-from tests.crash.broken_targets import Place, carry_fixer_in
-from tests.crash.crash_draw import ALL, chosen
-from tests.crash.docker_proxy import proxy
+from tests.crash.broken_targets import BrokenTarget, copy_fixer_into
+from tests.crash.crash_draw import ALL, choose_points
+from tests.crash.docker_proxy import run_proxy
 from tests.crash.test_sigkill import REPAIR, Killing, began, raised, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
@@ -65,9 +65,9 @@ MACHINE = (
 def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environment: dict[str, str] | None = None) -> int:
     """The trouble at each point; what fixer said must be so, and the way back must be open. How often that was."""
     killing, missed = ready.killing, 0
-    points = chosen(ready.points, f"{ready.name} {trouble.name}")
+    points = choose_points(ready.points, f"{ready.name} {trouble.name}")
     for number, at in enumerate(points):
-        with killing.place.troubled(trouble.begin, environment or {}):
+        with killing.place.with_fault(trouble.begin, environment or {}):
             done = killing.fixer("repair", *REPAIR, *killing.place.words, "--json", module=("tests.crash.killed_fixer", str(at), killing.place.inside or str(killing.folder)))
         reached = len(killing.points()) > at
         missed += not reached
@@ -80,9 +80,9 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environmen
         where = f"{ready.name}: {trouble.name} at {at} {ready.points[at]}: exit {done.returncode}, {outcome}, {state}: {said.get('error') or said.get('after', {}).get('notes')}"
         told(f"  {where}{'' if reached else ' (not reached)'}")
         if done.returncode == 0:
-            assert killing.place.becomes(killing.new, well=True) == [], where
+            assert killing.place.wait_for_state(killing.new, well=True) == [], where
         elif state != "unfinished":
-            assert killing.place.becomes(killing.old, well=False) == [], where
+            assert killing.place.wait_for_state(killing.old, well=False) == [], where
         else:
             killing.is_told()
         if number % 3 == 0 or state not in ("rolled-back", "nothing", "none"):      # else nothing is left to take back
@@ -117,7 +117,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
         with raised("wrong-port/wrong-port", "host") as place:
             assert place.lab is not None
             small_disks(place.lab.container())
-            within = Place("local", place.lab, words=place.words, inside=carry_fixer_in(place.lab.container()))
+            within = BrokenTarget("local", place.lab, words=place.words, inside=copy_fixer_into(place.lab.container()))
             killing, points = began(within, tmp_path_factory.mktemp("local"))
             yield Ready(killing, points["repair"], "local")
 
@@ -126,10 +126,10 @@ box = test_ssh_repair.box
 
 
 @pytest.fixture(scope="module")
-def far(box: test_ssh_repair.Box, tmp_path_factory: pytest.TempPathFactory) -> Ready:
+def far(box: test_ssh_repair.SshdMachine, tmp_path_factory: pytest.TempPathFactory) -> Ready:
     """`ssh://`: fixer here, its journal there."""
     small_disks(box.name)
-    place = Place(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
+    place = BrokenTarget(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
     killing, points = began(place, tmp_path_factory.mktemp("far"))
     return Ready(killing, points["repair"], "ssh")
 
@@ -202,7 +202,7 @@ def test_trouble_on_a_project(project: Ready, trouble: str, part: str) -> None:
 
 def cut_short(ready: Ready, kinds: Sequence[str] = ("cut", "gone")) -> None:
     """Docker's socket: calls under way end, and new ones pass or not until it is healed."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as short, proxy(Path(short)) as made:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short, run_proxy(Path(short)) as made:
         for kind in kinds:
             begin = f"touch {short}/{kind}; while [ ! -e {short}/done ]; do sleep 0.01; done"
             assert tried(ready, Trouble(f"socket {kind}", begin), made.heal, {"DOCKER_HOST": f"unix://{made.path}"})

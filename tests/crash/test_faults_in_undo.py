@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash import test_faults_in_repair
-from tests.crash.broken_targets import Place
-from tests.crash.crash_draw import ALL, chosen
+from tests.crash.broken_targets import BrokenTarget
+from tests.crash.crash_draw import ALL, choose_points
 from tests.crash.test_faults_in_repair import MACHINE, Ready, Trouble, inside
 from tests.crash.test_sigkill import Killing, told
 
@@ -28,11 +28,11 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environmen
     assert not killing.killed("never", "undo")
     passed = killing.points()
     killing.back()
-    points = chosen(passed, f"undo {ready.name} {trouble.name}")
+    points = choose_points(passed, f"undo {ready.name} {trouble.name}")
     for at in points:
         killing.place.forget(killing.folder / "state")
         killing.forward()
-        with killing.place.troubled(trouble.begin, environment or {}):
+        with killing.place.with_fault(trouble.begin, environment or {}):
             done = killing.fixer("undo", "--json", module=("tests.crash.killed_fixer", str(at), killing.place.inside or str(killing.folder)))
         heal()
         said, state = json.loads(done.stdout), killing.last_state()
@@ -42,7 +42,7 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environmen
         assert "Traceback" not in done.stderr and "a bug of fixer" not in done.stdout, where
         is_as_said(killing, done.returncode, state, said, where)
         again(killing, state, said)
-        assert killing.place.becomes(killing.old, well=False) == [], where
+        assert killing.place.wait_for_state(killing.old, well=False) == [], where
     return len(points)
 
 
@@ -53,13 +53,13 @@ def is_as_said(killing: Killing, code: int, state: str, said: dict[str, object],
         # (or that still holds what was torn in place, and cannot let go of it)
         open_ = any("the journal could not be ended" in str(note) or "goes on from here" in str(note) for note in said["notes"])  # type: ignore[attr-defined]
         assert state == ("unfinished" if open_ else "undone") and not said["conflicts"], where
-        assert killing.place.becomes(killing.old, well=None if said["notes"] else False) == [], where
+        assert killing.place.wait_for_state(killing.old, well=None if said["notes"] else False) == [], where
     elif code == 1:
         assert said["conflicts"] and state in ("unfinished", "undone-with-conflicts"), where
     else:
         assert code in (3, 4) and state in ("committed", "unfinished"), where
         if state == "committed":
-            assert killing.place.becomes(killing.new, well=True) == [], where
+            assert killing.place.wait_for_state(killing.new, well=True) == [], where
 
 
 def again(killing: Killing, state: str, said: dict[str, object]) -> None:
@@ -74,14 +74,14 @@ def again(killing: Killing, state: str, said: dict[str, object]) -> None:
     assert killing.last_state() in ("undone", "rolled-back")
 
 
-def reload_by_hand(place: Place) -> None:
+def reload_by_hand(place: BrokenTarget) -> None:
     if place.lab is not None and place.lab.stack == "containers":
         place.lab.run_in("web", ("nginx", "-s", "reload"), check=False)     # a name may lead nowhere again, as before
     else:
         root(place, "systemctl reload nginx")
 
 
-def root(place: Place, script: str) -> None:
+def root(place: BrokenTarget, script: str) -> None:
     name = place.box.name if place.box is not None else place.lab.container() if place.lab is not None else ""
     subprocess.run(shlex.split(inside(name, script)), check=True, capture_output=True)
 

@@ -15,7 +15,7 @@ import pytest
 from lab.scenario.scenario_file import Stack
 from lab.stack.docker_command import docker
 from tests.contract import test_ssh_repair
-from tests.crash.broken_targets import Place
+from tests.crash.broken_targets import BrokenTarget
 from tests.crash.crash_draw import ALL
 from tests.crash.test_concurrent_runs import placed
 from tests.crash.test_sigkill import Killing, began, raised, told
@@ -39,22 +39,22 @@ WORDS: dict[str, tuple[str, Stack]] = {"project": ("wrong-port/container-wrong-p
 
 
 @pytest.fixture(params=["machine", "inside", "ssh", "project", "unit", "variable"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest) -> Iterator[BrokenTarget]:
     """A place whose repair writes a file."""
     with placed(request, WORDS.get(request.param, ("wrong-port/wrong-port", "host"))) as found:
         yield found
 
 
-def shell(place: Place) -> Callable[[str], str]:
+def shell(place: BrokenTarget) -> Callable[[str], str]:
     """Where the files are."""
     if place.box is not None:
         return place.box.sh
     if place.lab is not None and place.lab.stack == "host":
-        return place.told
+        return place.run_script
     return lambda script: subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True).stdout
 
 
-def test_hand_edits_of_a_file(place: Place, tmp_path: Path) -> None:
+def test_hand_edits_of_a_file(place: BrokenTarget, tmp_path: Path) -> None:
     killing, _ = began(place, tmp_path)
     sh = shell(place)
     for edit, script in EDITS.items():

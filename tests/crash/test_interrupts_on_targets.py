@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.broken_targets import Place
-from tests.crash.crash_draw import ALL, chosen
+from tests.crash.broken_targets import BrokenTarget
+from tests.crash.crash_draw import ALL, choose_points
 from tests.crash.test_concurrent_runs import box, place
 from tests.crash.test_sigkill import REPAIR, Killing, began, told
 
@@ -26,7 +26,7 @@ STATES = ("none", "nothing", "rolled-back", "unfinished", "committed")
 
 def interrupted(killing: Killing, at: int, begin: str) -> tuple[int, str]:
     """A repair that is interrupted there: how it ended, and what fixer says of it."""
-    with killing.place.troubled(begin, {}):
+    with killing.place.with_fault(begin, {}):
         done = killing.fixer("repair", *REPAIR, *killing.place.words, "--json",
                              module=("tests.crash.killed_fixer", str(at), killing.place.inside or str(killing.folder)))
     assert "Traceback" not in done.stderr and "a bug of fixer" not in done.stdout, done.stdout + done.stderr
@@ -37,7 +37,7 @@ def interrupted(killing: Killing, at: int, begin: str) -> tuple[int, str]:
 
 def ends_as_said(killing: Killing, name: str, points: list[str], often: int) -> None:
     """So many signals at each chosen point, the second at some moment of the way back."""
-    for number, at in enumerate(chosen(points, name)):
+    for number, at in enumerate(choose_points(points, name)):
         signal = SIGNALS[number % len(SIGNALS)]
         again = f"(sleep 0.{at % 10}; kill -{signal} $PPID) & " if often == 2 else ""
         code, state = interrupted(killing, at, f"{again}kill -{signal} $PPID")
@@ -45,17 +45,17 @@ def ends_as_said(killing: Killing, name: str, points: list[str], often: int) -> 
         told(f"  {where}")
         assert code in (0, 130) and state in STATES, where
         if code == 0 or state == "committed":      # it was over already
-            assert state == "committed" and killing.place.becomes(killing.new, well=True) == [], where
+            assert state == "committed" and killing.place.wait_for_state(killing.new, well=True) == [], where
         elif state == "unfinished":
             assert often == 2, where
             killing.is_told()
         else:
-            assert killing.place.becomes(killing.old, well=False) == [], where
+            assert killing.place.wait_for_state(killing.old, well=False) == [], where
         killing.back()
         killing.place.forget(killing.folder / "state")
 
 
 @pytest.mark.parametrize("often", [1, 2], ids=["once", "twice"])
-def test_interrupted_anywhere(place: Place, tmp_path: Path, often: int, request: pytest.FixtureRequest) -> None:
+def test_interrupted_anywhere(place: BrokenTarget, tmp_path: Path, often: int, request: pytest.FixtureRequest) -> None:
     killing, points = began(place, tmp_path)
     ends_as_said(killing, request.node.name, points["repair"], often)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.stack.docker_command import docker
-from lab.stack.running_lab import wait_booted
-from tests.crash.broken_targets import Place, State, is_tried
-from tests.crash.crash_draw import ALL, chosen
+from lab.stack.running_lab import wait_until_booted
+from tests.crash.broken_targets import BrokenTarget, State, has_retrying_program
+from tests.crash.crash_draw import ALL, choose_points
 from tests.crash.test_sigkill import Killing, began, raised, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
@@ -20,21 +20,21 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 WORDS = ("wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot", "crash-missing-env/start-env-var-missing", "unit-misconfigured/start-200-chdir")
 
 
-def booted(place: Place) -> State:
+def booted(place: BrokenTarget) -> State:
     """It goes down and comes up; how it is then."""
     assert place.lab is not None
     docker("restart", "-t", "0", place.lab.container())
-    wait_booted(place.lab)
+    wait_until_booted(place.lab)
     return settled(place)
 
 
-def settled(place: Place, quiet: float = 8.0) -> State:
+def settled(place: BrokenTarget, quiet: float = 8.0) -> State:
     """How it is when no manager tries any more: what ends again and again runs now and then until its manager gives up."""
     state, since, until = place.state(), time.monotonic(), time.monotonic() + 120
     while time.monotonic() - since < quiet and time.monotonic() < until:
         time.sleep(0.5)
         now = place.state()
-        if now != state or is_tried(now):
+        if now != state or has_retrying_program(now):
             state, since = now, time.monotonic()
     return state
 
@@ -48,7 +48,7 @@ def recovered(killing: Killing, number: int, old: State) -> None:
     done = killing.fixer("undo", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert killing.last_state() in ("none", "nothing", "undone", "rolled-back")
-    assert place.becomes(old, well=False) == []
+    assert place.wait_for_state(old, well=False) == []
     place.forget(killing.folder / "state")
 
 
@@ -56,10 +56,10 @@ def recovered(killing: Killing, number: int, old: State) -> None:
 def test_rebooted_in_the_middle(word: str, tmp_path: Path) -> None:
     with raised(word, "host") as place:
         old = booted(place)
-        assert place.becomes(old, well=False) == []
+        assert place.wait_for_state(old, well=False) == []
         killing, points = began(place, tmp_path)
         for command in ("repair", "undo") if ALL else ("repair",):
-            for number, at in enumerate(chosen(points[command], f"reboot {word} {command}")):
+            for number, at in enumerate(choose_points(points[command], f"reboot {word} {command}")):
                 if command == "undo":
                     killing.forward()
                 if killing.killed(str(at), command):

@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import pytest
 
-from fixer.apply.repair_run import undo, unfinished
+from fixer.apply.repair_run import undo, unfinished_run
 from fixer.errors import FixerError
 from fixer.hosts.sh.sh_files import _PRELUDE, ShFiles
 from fixer.model.plan import FileMeta, Plan
-from tests.apply.folder_target import FolderTarget, plan, tree, write
-from tests.crash.crash_site import NEW, OLD, Disk, Ground, number_of, read_disk, recover, repair, write_disk
-from tests.crash.stopping_shells import killed, points_passed, watched
+from tests.apply.folder_target import FolderTarget, make_plan, read_tree, write_step
+from tests.crash.crash_site import NEW, OLD, CrashSite, Disk, digest_of, read_disk, recover, repair, write_disk
+from tests.crash.stopping_shells import count_points, killed_files, watched_files
 
 Act: TypeAlias = Callable[[FolderTarget], object]
 Tree: TypeAlias = dict[str, tuple[object, ...]]
@@ -26,18 +26,18 @@ Tree: TypeAlias = dict[str, tuple[object, ...]]
 class Shop:
     """The small site once more, and a folder beside it for pipes and counters."""
 
-    def __init__(self, ground: Ground, aside: Path) -> None:
+    def __init__(self, ground: CrashSite, aside: Path) -> None:
         self.ground, self.aside = ground, aside
 
     def work(self) -> Plan:
         """A file edited, one made in a new folder, a link moved away, a mounted file written in place."""
         site = self.ground.site
         me = FileMeta(0o644, os.getuid(), os.getgid())
-        return plan(
-            write(site / "edited", b"proxy_pass http://a:8001;\n", b"proxy_pass http://a:8000;\n"),
-            write(site / "d" / "created", None, b"new\n", meta=me, create_dirs=(str(site / "d"),)),
-            write(site / "link", None, None, link_target="../sites/edited"),
-            write(site / "mounted", OLD, NEW, in_place=True, meta=me),
+        return make_plan(
+            write_step(site / "edited", b"proxy_pass http://a:8001;\n", b"proxy_pass http://a:8000;\n"),
+            write_step(site / "d" / "created", None, b"new\n", meta=me, create_dirs=(str(site / "d"),)),
+            write_step(site / "link", None, None, link_target="../sites/edited"),
+            write_step(site / "mounted", OLD, NEW, in_place=True, meta=me),
         )
 
     def through_sh(self, act: Act) -> list[Disk]:
@@ -46,9 +46,9 @@ class Shop:
 
         def see() -> None:
             disk = read_disk(self.ground.root)
-            states.setdefault(number_of(disk), disk)
+            states.setdefault(digest_of(disk), disk)
 
-        with watched(self.aside, see) as files:
+        with watched_files(self.aside, see) as files:
             act(FolderTarget(self.ground.state, files))
         return list(states.values())
 
@@ -62,19 +62,19 @@ class Shop:
 
     def check_end(self, good: list[Tree]) -> None:
         """One of the good ends, nothing left behind, nothing unfinished."""
-        assert tree(self.ground.site) in good
+        assert read_tree(self.ground.site) in good
         assert self.ground.is_clean()
-        assert unfinished(self.ground.target()) is None
+        assert unfinished_run(self.ground.target()) is None
 
 
 @pytest.fixture
-def shop(ground: Ground, tmp_path: Path) -> Shop:
+def shop(ground: CrashSite, tmp_path: Path) -> Shop:
     return Shop(ground, tmp_path)
 
 
 def new_state(shop: Shop) -> Tree:
     shop.plainly(lambda target: repair(target, shop.work()))
-    return tree(shop.ground.site)
+    return read_tree(shop.ground.site)
 
 
 @pytest.mark.slow
@@ -85,18 +85,18 @@ def test_a_kill_before_any_command_of_a_shell_and_again_in_the_recovery(shop: Sh
     assert new != shop.ground.old
     good = [shop.ground.old, new]
     if act == "repair":
-        shop.ground.go_back("start")
+        shop.ground.restore_copy("start")
         first = shop.through_sh(lambda target: repair(target, shop.work()))
-        assert tree(shop.ground.site) == new
+        assert read_tree(shop.ground.site) == new
     else:
         first = shop.through_sh(lambda target: undo(target, None))
-        assert tree(shop.ground.site) == shop.ground.old
+        assert read_tree(shop.ground.site) == shop.ground.old
     assert len(first) > 60
     tried: dict[bytes, Disk] = {}
     for state in first:
         write_disk(shop.ground.root, state)
         for second in shop.through_sh(recover):
-            tried.setdefault(number_of(second), second)
+            tried.setdefault(digest_of(second), second)
         shop.check_end(good)
     assert len(tried) > 500
     for second in tried.values():
@@ -111,17 +111,17 @@ def test_a_shell_that_is_killed_while_fixer_lives_is_replaced_and_all_goes_back(
     new = new_state(shop)
     lost = 0
     for at in range(10_000):
-        shop.ground.go_back("start")
-        with killed(shop.aside, at) as files:
+        shop.ground.restore_copy("start")
+        with killed_files(shop.aside, at) as files:
             target = FolderTarget(shop.ground.state, files)
             try:
                 repair(target, shop.work())
             except FixerError:
                 lost += 1
-            if unfinished(target) is not None:
+            if unfinished_run(target) is not None:
                 recover(target)
         shop.check_end([shop.ground.old, new])
-        if points_passed(shop.aside) <= at:
+        if count_points(shop.aside) <= at:
             break
     assert lost > 60
 

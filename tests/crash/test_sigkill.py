@@ -20,13 +20,13 @@ from pathlib import Path
 import pytest
 
 from lab.scenario.scenario_file import Stack
-from lab.stack.fixer_command import input_words
+from lab.stack.fixer_command import input_options
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 from tests.contract import test_ssh_repair
-from tests.crash.broken_targets import Place, State, carry_fixer_in
-from tests.crash.crash_draw import ALL, chosen
-from tests.crash.step_kills import drawn
+from tests.crash.broken_targets import BrokenTarget, State, copy_fixer_into
+from tests.crash.crash_draw import ALL, choose_points
+from tests.crash.step_kills import draw_number
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 
@@ -52,7 +52,7 @@ REPAIR = ("--yes", "--max-risk", "disruptive")
 class Killing:
     """A place as it was, and as a whole repair leaves it."""
 
-    place: Place
+    place: BrokenTarget
     folder: Path
     old: State
     new: State
@@ -76,7 +76,7 @@ class Killing:
     def points(self) -> list[str]:
         """Those that the last one of `killed` came to."""
         if self.place.inside:
-            return self.place.told(f"cat {self.place.inside}/points").splitlines()
+            return self.place.run_script(f"cat {self.place.inside}/points").splitlines()
         return (self.folder / "points").read_text().splitlines()
 
     def last_state(self) -> str:
@@ -103,7 +103,7 @@ class Killing:
 
     def is_old(self) -> None:
         """As before; what fails there again and again has failed once more: in its first second nobody knows why."""
-        assert self.place.becomes(self.old, well=False) == []
+        assert self.place.wait_for_state(self.old, well=False) == []
         until = time.monotonic() + 60
         while not self.looping <= self.place.looping() and time.monotonic() < until:
             time.sleep(0.2)
@@ -113,7 +113,7 @@ class Killing:
         done = self.fixer("repair", *REPAIR, *self.place.words, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         assert self.last_state() == "committed"
-        assert self.place.becomes(self.new, well=True) == []
+        assert self.place.wait_for_state(self.new, well=True) == []
 
     def every(self, command: str, points: Sequence[int]) -> None:
         """Kill at these points, after each recover by `undo`, or by `repair` and then `undo`."""
@@ -127,7 +127,7 @@ class Killing:
                 if number % 3 == 1:
                     self.forward()
                 if number % 3 == 2:      # killed again on the way back
-                    self.killed(str(drawn(len(points), f"{command} {at}")), "undo")
+                    self.killed(str(draw_number(len(points), f"{command} {at}")), "undo")
             self.back()
             self.place.forget(self.folder / "state")
 
@@ -139,15 +139,15 @@ def told(line: str) -> None:
             log.write(f"{line}\n")
 
 
-def began(place: Place, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
+def began(place: BrokenTarget, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
     """Learn what a whole repair makes of the place, that a whole undo takes it all back, and the points of both."""
     folder.mkdir(exist_ok=True)
-    killing, points = Killing(place, folder, place.settled(), {}), {}
+    killing, points = Killing(place, folder, place.wait_until_settled(), {}), {}
     killing.looping = frozenset(place.looping())
     assert not killing.killed("never", "repair")
     points["repair"] = killing.points()
-    killing.new = place.settled()
-    assert place.becomes(killing.new, well=True) == []
+    killing.new = place.wait_until_settled()
+    assert place.wait_for_state(killing.new, well=True) == []
     assert not killing.killed("never", "undo")
     points["undo"] = killing.points()
     killing.back()
@@ -155,21 +155,21 @@ def began(place: Place, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
 
 
 @contextlib.contextmanager
-def raised(word: str, stack: Stack, seed: int = 1) -> Iterator[Place]:
+def raised(word: str, stack: Stack, seed: int = 1) -> Iterator[BrokenTarget]:
     """A lab, broken."""
     lab = lab_up(word, stack, seed, lambda _: None).lab
     try:
-        yield Place(lab.target, lab, words=input_words(lab))
+        yield BrokenTarget(lab.target, lab, words=input_options(lab))
     finally:
         lab_down(lab.id)
 
 
-def strike(place: Place, folder: Path, name: str) -> None:
+def strike(place: BrokenTarget, folder: Path, name: str) -> None:
     """Kill repair and undo at the drawn points of theirs, or at all."""
     told(name)
     killing, points = began(place, folder)
     for command in ("repair", "undo") if ALL else ("repair",):
-        killing.every(command, chosen(points[command], f"{name} {command}"))
+        killing.every(command, choose_points(points[command], f"{name} {command}"))
     assert killing.kills
     told(f"{name}: {killing.kills} kills of {len(points['repair'])} + {len(points['undo'])} points")
 
@@ -185,16 +185,16 @@ def test_killed_anywhere_inside(word: str, tmp_path: Path) -> None:
     """fixer itself lies in the machine, and so do its journal and its lock: `local`."""
     with raised(word, "host") as place:
         assert place.lab is not None
-        folder = carry_fixer_in(place.lab.container())
-        strike(Place("local", place.lab, words=place.words, inside=folder), tmp_path, f"{word} inside")
+        folder = copy_fixer_into(place.lab.container())
+        strike(BrokenTarget("local", place.lab, words=place.words, inside=folder), tmp_path, f"{word} inside")
 
 
 box = test_ssh_repair.box
 
 
 @pytest.mark.parametrize("fault", ["wrong-port", "stopped"])
-def test_killed_anywhere_over_ssh(box: test_ssh_repair.Box, tmp_path: Path, fault: str) -> None:
+def test_killed_anywhere_over_ssh(box: test_ssh_repair.SshdMachine, tmp_path: Path, fault: str) -> None:
     if fault == "stopped":
         box.sh("sed -i s/9402/9401/ /etc/nginx/sites-enabled/desk; systemctl reload nginx; systemctl stop desk")
-    place = Place(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
+    place = BrokenTarget(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
     strike(place, tmp_path, f"ssh {fault}")

@@ -22,21 +22,21 @@ from fixer.model.plan import (
 )
 from tests.apply.steps import test_container_step
 from tests.contract import sshd_machines
-from tests.contract.sshd_machines import Box, docker
+from tests.contract.sshd_machines import SshdMachine, docker
 from tests.crash import step_kills
-from tests.crash.broken_targets import carry_fixer_in
-from tests.crash.crash_draw import ALL, STEP, points_of
-from tests.crash.step_kills import Place
+from tests.crash.broken_targets import copy_fixer_into
+from tests.crash.crash_draw import ALL, STEP, draw_point_numbers
+from tests.crash.step_kills import StepTarget
 from tests.crash.test_sigkill import told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshdMachine]:
     folder = tmp_path_factory.mktemp("box")
     sshd_machines.make_key(folder)
-    made = Box(sshd_machines.unique("each"), folder, "--cap-add", "NET_ADMIN")     # rules and routes are steps too
+    made = SshdMachine(sshd_machines.unique_name("each"), folder, "--cap-add", "NET_ADMIN")     # rules and routes are steps too
     try:
         (folder / "known").write_text(f"{made.address} {made.host_key}\n")
         (folder / "config").write_text(
@@ -48,12 +48,12 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 
 @pytest.fixture(scope="module")
-def carried(box: Box) -> str:
-    return carry_fixer_in(box.name)
+def carried(box: SshdMachine) -> str:
+    return copy_fixer_into(box.name)
 
 
 @pytest.mark.parametrize("kind", step_kills.STATES)
-def test_each_kind_of_step_inside(box: Box, carried: str, kind: str) -> None:
+def test_each_kind_of_step_inside(box: SshdMachine, carried: str, kind: str) -> None:
     words = ["/usr/bin/python3.13", "-m", "tests.crash.step_kills", "/tmp/points", kind, str(STEP)]
     done = subprocess.run(["docker", "exec", "-e", f"PYTHONPATH={carried}", "-w", "/", box.name, *words], capture_output=True, text=True, check=False)
     told(f"inside {kind}: {done.stdout.strip()} kills")
@@ -63,19 +63,19 @@ def test_each_kind_of_step_inside(box: Box, carried: str, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", step_kills.STATES)
 @pytest.mark.parametrize("way", ["docker", "ssh"])
-def test_each_kind_of_step_from_outside(box: Box, way: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollback, "UNDER_WAY", 3.0)
+def test_each_kind_of_step_from_outside(box: SshdMachine, way: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 3.0)
     monkeypatch.setenv("BADGATEWAY_SSH", f"ssh -F {box.folder}/config")
     word = f"docker://{box.name}" if way == "docker" else f"ssh://oncall@{box.address}"
-    place = Place(word, box.sh, str(tmp_path), points_of, looking=step_kills.STATES[kind])
-    step_kills.every(place, kind, step_kills.kinds(place)[kind])
+    place = StepTarget(word, box.sh, str(tmp_path), draw_point_numbers, looking=step_kills.STATES[kind])
+    step_kills.kill_at_each_point(place, kind, step_kills.steps_by_kind(place)[kind])
     told(f"{way} {kind}: {place.kills} kills")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[test_container_step.Project]:
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(rollback, "UNDER_WAY", 3.0)
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 3.0)
     made = test_container_step.Project(tmp_path, f"each{uuid.uuid4().hex[:8]}")
     subnet = f"10.{200 + int(made.name[4:6], 16) % 50}.{int(made.name[6:8], 16)}.0/28"      # whose addresses may be chosen
     docker("network", "create", "--label", "badgateway.test=each", "--subnet", subnet, f"{made.name}-more")
@@ -158,6 +158,6 @@ def test_each_kind_of_step_of_containers(project: test_container_step.Project, k
               f"{{{{range $k, $v := .NetworkSettings.Networks}}}}{{{{$k}}}} {{{{json $v.Aliases}}}} {{{{json $v.IPAMConfig}}}} {{{{end}}}}' {project.name}-worker-1 | sed s/created/exited/; "
               f"docker exec {project.name}-worker-1 sh -c 'tr \\\\0 _ </proc/1/cmdline' 2>/dev/null; "
               f"p=$(docker inspect -f '{{{{.State.Pid}}}}' {project.name}-worker-1); test $p = 0 || nsenter -t $p -n ip route show type blackhole")
-    place = Place(f"compose://{project.name}", step_kills.here, str(tmp_path), points_of, looking=script)
-    step_kills.every(place, kind, steps)
+    place = StepTarget(f"compose://{project.name}", step_kills.run_here, str(tmp_path), draw_point_numbers, looking=script)
+    step_kills.kill_at_each_point(place, kind, steps)
     told(f"containers {kind}: {place.kills} kills")

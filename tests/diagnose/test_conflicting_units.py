@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction
-from tests.causes.snapshot_builders import NOW, Scene, log, roots, service, stopped
+from tests.causes.snapshot_builders import NOW, Scene, log_lines, roots, service, stopped_service
 
 
 def down(*rivals: str) -> Scene:
-    return Scene().with_service(stopped(unit_changes={"conflicts": rivals})).refused()
+    return Scene().with_service(stopped_service(unit_changes={"conflicts": rivals})).refused()
 
 
 def test_what_runs_in_conflict_is_not_stopped_by_a_start() -> None:
@@ -28,7 +28,7 @@ def test_without_a_rival_it_is_started() -> None:
 
 
 def test_a_service_that_runs_has_no_rival_left_to_stop() -> None:
-    scene = Scene().with_service(service(log=log("KeyError: 'X'")))
+    scene = Scene().with_service(service(log=log_lines("KeyError: 'X'")))
     made = scene.services[0]
     assert made.unit is not None
     scene.services[0] = replace(made, unit=replace(made.unit, conflicts=("canary.service",), state_change=NOW - 9))

@@ -7,14 +7,14 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.target import TargetRef
-from tests.causes.snapshot_builders import moved, process
+from tests.causes.snapshot_builders import process, wrong_port_scene
 
 
 @pytest.mark.parametrize(("kind", "first", "told"), [
     ("docker", "supervisord", True), ("compose", "sh", True), ("docker", "systemd", False), ("local", "supervisord", False),
 ])
 def test_it_is_said_that_a_new_container_has_it_not(kind: str, first: str, told: bool) -> None:
-    scene = moved()
+    scene = wrong_port_scene()
     scene.extra["target"] = TargetRef(kind, "web" if kind != "local" else "")      # type: ignore[arg-type]
     made = scene.snapshot().nodes[0].processes
     assert isinstance(made, Known)

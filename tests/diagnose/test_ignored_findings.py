@@ -7,22 +7,22 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Accepted, Diagnosis
-from fixer.planner import Policy, plan
-from tests.causes.snapshot_builders import GOOD, SITE, Scene, listener, roots, service, stopped
+from fixer.model.diagnosis import Diagnosis, IgnoredFinding
+from fixer.planner import RepairPolicy, plan
+from tests.causes.snapshot_builders import GOOD, SITE, Scene, listener, roots, service, stopped_service
 
 TODAY, YESTERDAY = "2099-01-01", "2001-01-01"
 
 
-def accepted(**changes: str) -> Accepted:
-    return replace(Accepted("a1", "backend-down", "", "it moves on Friday", "maria", TODAY), **changes)
+def accepted(**changes: str) -> IgnoredFinding:
+    return replace(IgnoredFinding("a1", "backend-down", "", "it moves on Friday", "maria", TODAY), **changes)
 
 
 def down() -> Scene:
-    return Scene().with_service(stopped()).refused()
+    return Scene().with_service(stopped_service()).refused()
 
 
-def judged(scene: Scene, *entries: Accepted) -> Diagnosis:
+def judged(scene: Scene, *entries: IgnoredFinding) -> Diagnosis:
     return diagnose(scene.snapshot(), accepted=entries)
 
 
@@ -33,7 +33,7 @@ def test_an_accepted_finding_is_advice_without_repair_and_the_page_counts_no_mor
     assert (found.findings[0].role, found.findings[0].repairs) == ("advice", ())
     assert found.health[0].state == "failing"                       # what was seen stays said
     assert "backend-down is accepted by maria until 2099-01-01: it moves on Friday" in found.notes
-    assert plan(found, Policy("disruptive")).repair_id is None
+    assert plan(found, RepairPolicy("disruptive")).repair_id is None
 
 
 @pytest.mark.parametrize("where", ["backend.service", "local", "/", "_", SITE, "r1"])
@@ -44,7 +44,7 @@ def test_where_names_what_a_person_would_call_it(where: str) -> None:
 @pytest.mark.parametrize("entry", [
     accepted(until=YESTERDAY), accepted(where="other.service"), accepted(cause="wrong-port"), accepted(where="/adm"),
 ])
-def test_what_does_not_fit_changes_nothing(entry: Accepted) -> None:
+def test_what_does_not_fit_changes_nothing(entry: IgnoredFinding) -> None:
     found = judged(down(), entry)
     assert found.verdict == "broken" and roots(found) == ["backend-down"] and found.findings[0].repairs
 
@@ -55,15 +55,15 @@ def test_an_acceptance_that_ran_out_is_said() -> None:
 
 
 def test_another_route_stays_what_it_is() -> None:
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(stopped()).refused()
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(stopped_service()).refused()
     scene.with_service(service("other.service", 9000, 300), listener(9000, 300)).answers(GOOD, route=1)
     assert judged(scene).verdict == "degraded"
     assert judged(scene, accepted()).verdict == "healthy"
 
 
 def test_another_fault_on_the_same_route_is_counted() -> None:
-    both = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(stopped()).with_service(
-        stopped("other.service", 9000)).refused().refused(1)
+    both = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(stopped_service()).with_service(
+        stopped_service("other.service", 9000)).refused().refused(1)
     found = judged(both, accepted(where="backend.service"))
     assert found.verdict == "broken" and roots(found) == ["backend-down"]
     assert [f.service for f in found.findings if f.role == "root"] == ["other.service"]

@@ -10,11 +10,11 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.query import Answer
 from fixer.observe.nginx.endpoints import probe_result
-from tests.causes.snapshot_builders import healthy, probe
+from tests.causes.snapshot_builders import healthy_scene, probe
 
 
 def _notes(location: str, status: int = 303) -> tuple[str, ...]:
-    return diagnose(healthy().answers(probe(status, location=location)).snapshot()).notes
+    return diagnose(healthy_scene().answers(probe(status, location=location)).snapshot()).notes
 
 
 def test_the_page_that_visitors_are_sent_on_to_was_not_asked() -> None:
@@ -23,7 +23,7 @@ def test_the_page_that_visitors_are_sent_on_to_was_not_asked() -> None:
 
 
 def test_where_a_person_asked_for_a_page_of_theirs_nothing_is_left_to_ask() -> None:
-    asked = healthy().answers(probe(200), probe(303, location="/login"))
+    asked = healthy_scene().answers(probe(200), probe(303, location="/login"))
     assert diagnose(asked.snapshot()).notes == ()
 
 

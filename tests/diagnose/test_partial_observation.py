@@ -10,15 +10,15 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import Answer, Probe
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import options_from
-from tests.observe.capture_builders import outcome, recorded
+from tests.observe.capture_builders import probe_answer, recorded_capture
 
 PROBED = {
-    "refused": outcome(error="refused", errno=111, phase="connect"), "slow": outcome(error="slow", phase="response"),
-    "unreachable": outcome(error="unreachable", errno=113, phase="connect"), "cut": outcome(error="closed", phase="response"),
-    "502": outcome(502, head="HTTP/1.1 502 Bad Gateway\r\nServer: nginx"), "not asked": Answer("failed", message="no answer"),
+    "refused": probe_answer(error="refused", errno=111, phase="connect"), "slow": probe_answer(error="slow", phase="response"),
+    "unreachable": probe_answer(error="unreachable", errno=113, phase="connect"), "cut": probe_answer(error="closed", phase="response"),
+    "502": probe_answer(502, head="HTTP/1.1 502 Bad Gateway\r\nServer: nginx"), "not asked": Answer("failed", message="no answer"),
 }
 
 
@@ -46,7 +46,7 @@ def _answered(node: NodeCapture, answer: Answer | None) -> NodeCapture:
 @pytest.mark.parametrize("name", ["machine", "compose"])
 def test_nothing_that_was_not_seen_ends_as_a_bug(name: str) -> None:
     seen = {}
-    for what, half in halves(recorded(name)):
-        follow_up(half, options_from(half.options))
-        seen[what] = diagnose(snapshot(half)).verdict
+    for what, half in halves(recorded_capture(name)):
+        follow_up_queries(half, options_from(half.options))
+        seen[what] = diagnose(build_snapshot(half)).verdict
     assert len(seen) > 40 and len(set(seen.values())) > 1, "what was hidden made a difference"

@@ -10,16 +10,26 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import ProbeResult, Service, Snapshot
-from tests.causes.snapshot_builders import GOOD, NOW, SLOW, Scene, boxed, finding_of, listener, log, roots
+from tests.causes.snapshot_builders import (
+    GOOD,
+    NOW,
+    SLOW,
+    Scene,
+    container_service,
+    finding_of,
+    listener,
+    log_lines,
+    roots,
+)
 
-SAID = log('  File "/srv/app.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'", ago=8.5)
+SAID = log_lines('  File "/srv/app.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'", ago=8.5)
 
 
 def copy(number: int, **box: Any) -> Service:
     """One container of service `app`; they all go by that name."""
     name = f"p-app-{number}"
     about = {"id": name, "service": "app", "networks": (("p_default", f"172.18.0.{number + 1}", ("app",)),), **box}
-    made = boxed("app", pid=70 + number, box=about)
+    made = container_service("app", pid=70 + number, box=about)
     assert made.container is not None
     return replace(made, id=f"{name}/app", name="app", node=name, container=replace(made.container, name=name))
 
@@ -35,12 +45,12 @@ def scaled(*lost: Service, probes: ProbeResult = GOOD, one_try: str = "", heard:
     scene = Scene(*["app:8000"] * (2 + len(lost)), node="web", back="p-app-1").answers(probes)
     for number in (1, 2):
         scene.with_service(copy(number), listener(8000, 70 + number, "0.0.0.0", f"p-app-{number}"))
-        scene.endpoint(number - 1, at=f"172.18.0.{number + 1}", node=f"p-app-{number}", service=f"p-app-{number}/app",
+        scene.endpoint(number - 1, single_address=f"172.18.0.{number + 1}", node=f"p-app-{number}", configured_service=f"p-app-{number}/app",
                        addresses=Known(("172.18.0.2", "172.18.0.3")), http=Known(GOOD if heard else SLOW))
     for index, made in enumerate(lost, 2):
         scene.services.append(made)
-        scene.endpoint(index, addresses=Known(()), node=None, service=made.id, listener=Unknown("nowhere"), tcp=Unknown("not asked"),
-                       http=Unknown("not asked"), holder=None)
+        scene.endpoint(index, addresses=Known(()), node=None, configured_service=made.id, listener=Unknown("nowhere"), tcp=Unknown("not asked"),
+                       http=Unknown("not asked"), listening_service=None)
     _, start, end = scene.spots[0]
     for index in range(1, 2 + len(lost)):
         scene.endpoint(index, start=start, end=end)

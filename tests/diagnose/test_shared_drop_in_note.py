@@ -7,20 +7,20 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import UnitSetting
-from tests.causes.snapshot_builders import Scene, failed, listener, log, service, stopped
+from tests.causes.snapshot_builders import Scene, failed_service, listener, log_lines, service, stopped_service
 
 TYPE = "/etc/systemd/system/service.d/hardening.conf"
 
 
 def broken(path: str = TYPE, *others: tuple[str, str], name: str = "backend.service") -> tuple[str, ...]:
     limit = UnitSetting("LimitAS", "20M", Evidence("unit", f"{path}:3", "LimitAS=20M"))
-    scene = Scene().with_service(failed(
-        name, log=log("Started backend.service.", "MemoryError"), settings=(limit,),
+    scene = Scene().with_service(failed_service(
+        name, log=log_lines("Started backend.service.", "MemoryError"), settings=(limit,),
         unit_changes={"drop_in_paths": (path,)})).refused()
     for number, (other, shared) in enumerate(others):
         paths = {"drop_in_paths": (shared,)}
         if number:
-            scene.services.append(stopped(other, 9000 + number, unit_changes=paths))
+            scene.services.append(stopped_service(other, 9000 + number, unit_changes=paths))
         else:
             scene.with_service(service(other, 9000, 300, unit_changes=paths), listener(9000, 300))
     diagnosis = diagnose(scene.snapshot())

@@ -10,7 +10,7 @@ from fixer.model.host import CommandResult
 from fixer.model.plan import UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import EnvSlot, Service
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
-from tests.causes.snapshot_builders import Scene, failed, file, finding_of, log
+from tests.causes.snapshot_builders import Scene, failed_service, file, finding_of, log_lines
 
 DATA = "WORKERS=1\n"
 
@@ -18,8 +18,8 @@ DATA = "WORKERS=1\n"
 def instance(number: int, path: str) -> Service:
     name = f"app@{number}.service"
     slot = EnvSlot("local", path, len(DATA), "{name}={value}\n", "env-file")
-    said = log(f"Started {name}.", "RuntimeError: SHOP_TOKEN is not set")
-    return failed(name, 8000 + number, log=said, env_slots=(slot,))
+    said = log_lines(f"Started {name}.", "RuntimeError: SHOP_TOKEN is not set")
+    return failed_service(name, 8000 + number, log=said, env_slots=(slot,))
 
 
 def repaired(*paths: str) -> list[object]:

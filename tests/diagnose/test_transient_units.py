@@ -6,7 +6,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction
-from tests.causes.snapshot_builders import FAILED, STOPPED, Scene, log, roots, service
+from tests.causes.snapshot_builders import FAILED, STOPPED, Scene, log_lines, roots, service
 
 MADE = {"fragment_path": "/run/systemd/transient/backend.service", "unit_file_state": "transient"}
 
@@ -16,7 +16,7 @@ MADE = {"fragment_path": "/run/systemd/transient/backend.service", "unit_file_st
     ({**STOPPED, "inactive_enter": 0.0}, "backend-down"),
 ])
 def test_one_that_does_not_run_is_for_a_person(state: dict[str, object], cause: str) -> None:
-    words = log("backend.service: Main process exited, code=killed, status=9/KILL")
+    words = log_lines("backend.service: Main process exited, code=killed, status=9/KILL")
     diagnosis = diagnose(Scene().with_service(service(pid=None, unit_changes={**state, **MADE}, log=words)).refused().snapshot())
     assert roots(diagnosis) == [cause] and diagnosis.findings[0].repairs
     for repair in diagnosis.findings[0].repairs:

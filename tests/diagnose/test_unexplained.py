@@ -16,15 +16,15 @@ from tests.causes.snapshot_builders import (
     NGINX_PID,
     SITE,
     Scene,
-    boxed,
-    failed,
-    healthy,
+    container_service,
+    failed_service,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     process,
     service,
-    stopped,
+    stopped_service,
     unit,
 )
 
@@ -32,7 +32,7 @@ CLOSED = replace(probe(error="closed"), phase="head")
 
 
 def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads() -> None:
-    scene = healthy().answers(BAD_GATEWAY)
+    scene = healthy_scene().answers(BAD_GATEWAY)
     scene.endpoint(http=Known(probe(400)))
     scene.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
                "SSL handshaking to upstream")
@@ -46,13 +46,13 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
 
 
 def test_what_nginx_says_of_itself_is_told_where_it_says_nothing_of_an_upstream() -> None:
-    scene = healthy().answers(CLOSED).logs("768 worker_connections are not enough", None, "")
+    scene = healthy_scene().answers(CLOSED).logs("768 worker_connections are not enough", None, "")
     scene.events = [replace(event, level="alert") for event in scene.events]
     assert diagnose(scene.snapshot()).notes[0].endswith("nginx logs: 768 worker_connections are not enough")
 
 
 def test_a_server_that_answers_and_is_marked_down_is_said_to_be() -> None:
-    scene = healthy().answers(BAD_GATEWAY).endpoint(down=True)
+    scene = healthy_scene().answers(BAD_GATEWAY).endpoint(down=True)
     assert "answers 200 without nginx, and is marked `down` at /etc/nginx" in " ".join(diagnose(scene.snapshot()).notes)
 
 
@@ -90,7 +90,7 @@ def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_
 def test_units_that_systemd_could_not_load_are_named(state: str, told: bool) -> None:
     about = {"load_state": state, "active_state": "inactive", "sub_state": "dead", "exec_start": ()}
     bare = service("shop.service", pid=None, is_app_server=False, argv=(), bindings=Known(()), unit_changes=about)
-    diagnosis = diagnose(healthy().with_service(bare).answers(BAD_GATEWAY).snapshot())
+    diagnosis = diagnose(healthy_scene().with_service(bare).answers(BAD_GATEWAY).snapshot())
     assert ("systemd could not load shop.service" in " ".join(diagnosis.notes)) is told
 
 
@@ -98,7 +98,7 @@ HEADER = "upstream sent invalid header"
 
 
 def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_note() -> None:
-    scene = healthy().logs(HEADER, None, "reading response header from upstream", path="/login?a=b", count=3)
+    scene = healthy_scene().logs(HEADER, None, "reading response header from upstream", path="/login?a=b", count=3)
     diagnosis = diagnose(scene.snapshot())
     assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
     [note] = diagnosis.notes
@@ -106,28 +106,28 @@ def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_note() -> 
 
 
 @pytest.mark.parametrize("scene", [
-    healthy().logs(HEADER, None, "reading response header from upstream", ago=4000),
-    healthy().logs("upstream prematurely closed connection", None, "reading response header from upstream"),
+    healthy_scene().logs(HEADER, None, "reading response header from upstream", ago=4000),
+    healthy_scene().logs("upstream prematurely closed connection", None, "reading response header from upstream"),
 ])
 def test_old_lines_and_what_a_restart_heals_are_none(scene: Scene) -> None:
     assert not diagnose(scene.snapshot()).notes
 
 
 def test_a_name_that_nginx_has_no_resolver_for_is_said() -> None:
-    scene = healthy().answers(BAD_GATEWAY).logs("no resolver defined to resolve shop.lan", None, "")
+    scene = healthy_scene().answers(BAD_GATEWAY).logs("no resolver defined to resolve shop.lan", None, "")
     assert "no resolver defined to resolve shop.lan" in diagnose(scene.snapshot()).notes[0]
 
 
 def test_what_a_program_said_that_failed_for_a_reason_of_its_own_is_told() -> None:
     words = ("Started backend.service - Office.", "Traceback (most recent call last):", "ValueError: 3 is no colour",
              "backend.service: Main process exited, code=exited, status=1/FAILURE", "Failed to start backend.service.")
-    notes = diagnose(Scene().with_service(failed(log=log(*words))).refused().snapshot()).notes
+    notes = diagnose(Scene().with_service(failed_service(log=log_lines(*words))).refused().snapshot()).notes
     assert notes[-1] == ("backend.service failed; its log ends with: Traceback (most recent call last): / "
                          "ValueError: 3 is no colour")
 
 
 def test_where_a_cause_is_proven_nothing_is_added() -> None:
-    assert not diagnose(Scene().with_service(stopped()).refused().snapshot()).notes
+    assert not diagnose(Scene().with_service(stopped_service()).refused().snapshot()).notes
 
 
 def _live(**changes: object) -> Scene:
@@ -156,7 +156,7 @@ def test_what_else_hangs_up_is_broken(why: str) -> None:
 
 @pytest.mark.parametrize(("status", "state"), [(200, "unknown"), (502, "failing")])
 def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_there(status: int, state: str) -> None:
-    scene = Scene().with_service(stopped()).refused()
+    scene = Scene().with_service(stopped_service()).refused()
     scene.route[0] = {"shadowed": True}
     if status == 200:
         scene.answers(probe(200))
@@ -169,7 +169,7 @@ def test_an_nginx_that_hands_nothing_on_is_told_with_what_is_mounted_there() -> 
     """A misspelt source of a mount is made as an empty folder: no site of the project is read."""
     scene = Scene("app:8000", node="web", back="app")
     shares = (("/srv/shop/confs", "/etc/nginx/conf.d"), ("/srv/shop/data", "/data"))
-    scene.services.append(boxed("web", 80, is_app_server=False, box={"shares": shares}))
+    scene.services.append(container_service("web", 80, is_app_server=False, box={"shares": shares}))
     made = scene.snapshot()
     (nginx,) = made.nginxes
     assert isinstance(nginx.config, Known)
@@ -181,14 +181,14 @@ def test_an_nginx_that_hands_nothing_on_is_told_with_what_is_mounted_there() -> 
 def test_the_line_of_the_hosts_file_that_leads_a_name_there_is_named() -> None:
     """Docker writes one for `--link`, and the container that is called so may have another address since."""
     said = Known(("172.17.0.3",), (Evidence("file", "/etc/hosts:8", "172.17.0.3 shed"),))
-    made = boxed("squat", argv=("sleep", "9"), bindings=Known(()), is_app_server=False, runtime="")
+    made = container_service("squat", argv=("sleep", "9"), bindings=Known(()), is_app_server=False, runtime="")
     scene = Scene("shed:8000", node="web", back="squat").with_service(made).refused(addresses=said)
     scene.processes[-1] = replace(scene.processes[-1], argv=("sleep", "9"))
     assert any("shed:8000 (/etc/hosts:8: 172.17.0.3)" in note for note in diagnose(scene.snapshot()).notes)
 
 
 def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
-    made = boxed("app", 8000, box={"network_mode": "container:" + "0" * 64, "networks": ()})
+    made = container_service("app", 8000, box={"network_mode": "container:" + "0" * 64, "networks": ()})
     scene = Scene("pod:8000", node="web", back="pod").with_service(made).refused()
     scene.node_changes["app"] = {"addresses": ()}       # with them it would be a finding
     notes = diagnose(scene.snapshot()).notes
@@ -196,10 +196,10 @@ def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
 
 
 def test_a_manager_that_only_itself_tells_what_it_keeps_is_named() -> None:
-    scene = Scene("127.0.0.1:8001").with_service(stopped(port=8000)).with_service(stopped("other.service", 9000)).refused()
+    scene = Scene("127.0.0.1:8001").with_service(stopped_service(port=8000)).with_service(stopped_service("other.service", 9000)).refused()
     scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
     assert any("PM2 keeps programs on local (pid 77" in note for note in diagnose(scene.snapshot()).notes)
-    well = healthy()
+    well = healthy_scene()
     well.processes.append(scene.processes[-1])
     assert diagnose(well.snapshot()).notes == ()
 
@@ -207,7 +207,7 @@ def test_a_manager_that_only_itself_tells_what_it_keeps_is_named() -> None:
 @pytest.mark.parametrize(("fragment", "told"), [("/etc/systemd/system/quote.service", True), ("/run/systemd/generator/quote.service", True),
                                                 ("/usr/lib/systemd/system/podman.service", False)])
 def test_containers_that_podman_keeps_are_not_looked_into_and_are_no_absence(fragment: str, told: bool) -> None:
-    kept = stopped("quote.service", 80, is_app_server=False, runtime="", bindings=Known(()),
+    kept = stopped_service("quote.service", 80, is_app_server=False, runtime="", bindings=Known(()),
                    unit_changes={"exec_start": ("/usr/bin/podman", "start", "quote"), "fragment_path": fragment})
     scene = Scene().with_service(kept).refused()
     diagnosis = diagnose(scene.snapshot())
@@ -228,14 +228,14 @@ def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_b
     settings: dict[str, str], command: tuple[str, ...], words: str,
 ) -> None:
     values = tuple(UnitValue(key, value, "/etc/x.service", 3, 0, 0) for key, value in settings.items())
-    made = failed(log=log("Started backend.service."), unit_values=values,
+    made = failed_service(log=log_lines("Started backend.service."), unit_values=values,
                   unit_changes={"exec_main_status": 1, "exec_start": command})
     note = diagnose(Scene().with_service(made).refused().snapshot()).notes[-1]
     assert note.startswith("backend.service failed; it ended with status 1 and its log") and words in note
 
 
 def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
-    scene = healthy().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
+    scene = healthy_scene().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
     assert "asks none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)
 
 
@@ -251,6 +251,6 @@ def test_a_server_of_the_same_nginx_that_nobody_asks_is_named(address: str, aske
     inner = Listen(address, 8091, False, False, False, Span(SITE, 2, 0, 0))
     scene.route[1] = {"listens": (inner,)}
     if asked == 8090:
-        scene.refused(0, service=None)
+        scene.refused(0, configured_service=None)
     said = any("this nginx itself listens on 127.0.0.1:8091" in note for note in diagnose(scene.snapshot()).notes)
     assert said is is_said

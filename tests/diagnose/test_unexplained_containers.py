@@ -9,14 +9,14 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, NOW, REFUSED, Scene, boxed, listener, process
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, NOW, REFUSED, Scene, container_service, listener, process
 
-NOBODY: dict[str, Any] = {"addresses": Known(()), "node": None, "service": None, "tcp": Unknown("x"), "http": Unknown("x"),
-                          "listener": Unknown("x"), "holder": None}
+NOBODY: dict[str, Any] = {"addresses": Known(()), "node": None, "configured_service": None, "tcp": Unknown("x"), "http": Unknown("x"),
+                          "listener": Unknown("x"), "listening_service": None}
 
 
 def front(scene: Scene) -> Scene:
-    web = boxed("web", 80, pid=100, is_app_server=False)
+    web = container_service("web", 80, pid=100, is_app_server=False)
     scene.services.append(web)
     scene.nginx["service"] = web
     return scene.answers(BAD_GATEWAY)
@@ -48,7 +48,7 @@ def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(
     scene = front(Scene("api:8000", node="web", back="app"))
     scene.services[0] = replace(scene.services[0], container=replace(
         scene.services[0].container, mounts=(("/srv/conf", "/etc/nginx", True),)))      # type: ignore[type-var]
-    made = boxed(name, port)
+    made = container_service(name, port)
     made = replace(made, container=replace(made.container, name=container))      # type: ignore[type-var]
     scene.with_service(made, listener(port, 7, "0.0.0.0", name)).endpoint(**NOBODY)
     (repair,) = next(f for f in diagnose(scene.snapshot()).findings if f.cause == "dns-unresolved").repairs
@@ -58,9 +58,9 @@ def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(
 
 def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:
     reason = "docker logs failed: invalid character"
-    made = boxed(pid=None, box={"status": "exited", "exit_code": 1, "pid": 0, "finished_at": NOW - 60}, log=Unknown(reason))
+    made = container_service(pid=None, box={"status": "exited", "exit_code": 1, "pid": 0, "finished_at": NOW - 60}, log=Unknown(reason))
     scene = front(Scene("app:8000", node="web", back="app").with_service(made))
-    scene.endpoint(**{**NOBODY, "service": made.id, "node": "app"})
+    scene.endpoint(**{**NOBODY, "configured_service": made.id, "node": "app"})
     said = notes(scene)
     assert "p-app-1 ended with exit code 1 and what it said cannot be read (docker logs failed" in said
     assert "docker start -a p-app-1" in said
@@ -69,10 +69,10 @@ def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None
 @pytest.mark.parametrize("listens", [False, True])
 def test_a_container_in_which_nothing_listens_is_told_with_what_runs_in_it(listens: bool) -> None:
     argv = ("sh", "-c", "uvicorn a:b --port 8000 & sleep 9999")
-    made = boxed(argv=argv, box={"argv": argv, "started_at": NOW - 3600})
+    made = container_service(argv=argv, box={"argv": argv, "started_at": NOW - 3600})
     other = (listener(9999, 8, "0.0.0.0", "app"),) if listens else ()
     scene = front(Scene("app:8000", node="web", back="app").with_service(made, *other))
-    scene.endpoint(service=made.id, node="app", tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
+    scene.endpoint(configured_service=made.id, node="app", tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
     scene.node_changes["app"] = {"processes": Known((process(7, *argv), process(8, "sleep", "9999")))}
     said = notes(scene)
     assert ("nothing listens in p-app-1; what runs there is `sh -c uvicorn" in said) is not listens
@@ -86,9 +86,9 @@ def test_a_proxy_that_takes_the_visitors_in_before_nginx_is_named(
     argv: tuple[str, ...], own: tuple[tuple[str, int, int], ...], told: bool,
 ) -> None:
     """All is well from nginx on: whether anybody gets there, is that proxy's."""
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
-    web = boxed("web", 80, pid=100, is_app_server=False, box={"published": own})
-    scene.services += [web, boxed("edge", 8443, pid=None, is_app_server=False, argv=argv,
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"published": own})
+    scene.services += [web, container_service("edge", 8443, pid=None, is_app_server=False, argv=argv,
                                   box={"argv": argv, "published": (("127.0.0.1", 8443, 443),)})]
     scene.nginx["service"] = web
     diagnosis = diagnose(scene.answers(GOOD).snapshot())

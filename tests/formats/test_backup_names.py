@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.backup_names import (
-    is_called_like,
-    is_copy_name,
+    backup_patterns,
+    has_similar_name,
+    is_backup_name,
     is_older_name,
     is_packaged_name,
-    is_put_aside,
-    name_behind,
-    path_behind,
-    patterns_beside,
+    is_unused_name,
+    original_name,
+    original_path,
 )
 from fixer.redaction.all_files import redact_file
 
@@ -23,15 +23,15 @@ from fixer.redaction.all_files import redact_file
     "-old", ".ORIG",
 ])
 def test_names_of_older_states(end: str) -> None:
-    assert is_older_name("shop.conf" + end, "shop.conf") and is_copy_name("shop.conf" + end, "shop.conf")
-    assert name_behind("shop.conf" + end) == "shop.conf" and not is_packaged_name("shop.conf" + end, "shop.conf")
-    assert is_called_like("shop.conf" + end, "shop.conf")
+    assert is_older_name("shop.conf" + end, "shop.conf") and is_backup_name("shop.conf" + end, "shop.conf")
+    assert original_name("shop.conf" + end) == "shop.conf" and not is_packaged_name("shop.conf" + end, "shop.conf")
+    assert has_similar_name("shop.conf" + end, "shop.conf")
 
 
 @pytest.mark.parametrize("end", [".dpkg-dist", ".rpmnew", ".ucf-dist", ".pacnew", ".default"])
 def test_names_of_what_a_package_brings(end: str) -> None:
-    assert is_packaged_name("nginx.conf" + end, "nginx.conf") and is_copy_name("nginx.conf" + end, "nginx.conf")
-    assert name_behind("nginx.conf" + end) == "nginx.conf" and not is_older_name("nginx.conf" + end, "nginx.conf")
+    assert is_packaged_name("nginx.conf" + end, "nginx.conf") and is_backup_name("nginx.conf" + end, "nginx.conf")
+    assert original_name("nginx.conf" + end) == "nginx.conf" and not is_older_name("nginx.conf" + end, "nginx.conf")
 
 
 @pytest.mark.parametrize("name", [
@@ -40,12 +40,12 @@ def test_names_of_what_a_package_brings(end: str) -> None:
     "shop.conf-default", "shop.conf.disabled",
 ])
 def test_names_of_something_else(name: str) -> None:
-    assert not is_copy_name(name, "shop.conf")
+    assert not is_backup_name(name, "shop.conf")
 
 
 def test_a_name_with_anything_behind_it_is_worth_a_look() -> None:
-    assert is_called_like("shop.env.last-week", "shop.env") and is_called_like("shop.env~", "shop.env")
-    assert not any(is_called_like(name, "shop.env") for name in ("shop.env", "shop.envy", "shop.env. x", "blog.env.bak"))
+    assert has_similar_name("shop.env.last-week", "shop.env") and has_similar_name("shop.env~", "shop.env")
+    assert not any(has_similar_name(name, "shop.env") for name in ("shop.env", "shop.envy", "shop.env. x", "blog.env.bak"))
 
 
 @pytest.mark.parametrize(("name", "aside"), [
@@ -55,18 +55,18 @@ def test_a_name_with_anything_behind_it_is_worth_a_look() -> None:
 ])
 def test_programs_that_are_put_aside(name: str, aside: bool) -> None:
     """The number behind a program's name is its version; behind a file's it is what rotates copies."""
-    assert is_put_aside(name, program=True) is aside
-    assert is_put_aside("shop.conf.1") and not is_put_aside("shop.conf.1", program=True)
+    assert is_unused_name(name, program=True) is aside
+    assert is_unused_name("shop.conf.1") and not is_unused_name("shop.conf.1", program=True)
 
 
 def test_the_place_of_what_a_copy_is_of() -> None:
-    assert path_behind("/etc/shop.env.bak-20260101") == "/etc/shop.env"
-    assert path_behind("/etc/shop.env") == "/etc/shop.env" and path_behind("/srv/old.d/x") == "/srv/old.d/x"
+    assert original_path("/etc/shop.env.bak-20260101") == "/etc/shop.env"
+    assert original_path("/etc/shop.env") == "/etc/shop.env" and original_path("/srv/old.d/x") == "/srv/old.d/x"
 
 
 def test_wildcards_of_a_name_stand_for_themselves() -> None:
-    assert patterns_beside("/srv/*[1].conf")[0] == "/srv/[*][[]1].conf~"
-    assert patterns_beside("/srv/a\\b") == ()
+    assert backup_patterns("/srv/*[1].conf")[0] == "/srv/[*][[]1].conf~"
+    assert backup_patterns("/srv/a\\b") == ()
 
 
 @pytest.mark.parametrize(("path", "data"), [

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.server_bindings import bindings_in_python, bindings_of, workers_of
-from fixer.formats.shell_words import expand_words, literal, systemd_words
+from fixer.formats.shell_words import expand_words, literal_word, systemd_words
 from fixer.model.facts import Evidence, Known, Unknown
 
 SAID = Evidence("unit", "u:1", "x")
 
 
 def bound(command: str, **env: str) -> list[tuple[str, int, str | None]]:
-    found = bindings_of(systemd_words(command), {k: literal(v) for k, v in env.items()}, SAID)
+    found = bindings_of(systemd_words(command), {k: literal_word(v) for k, v in env.items()}, SAID)
     return [(b.host, b.port, b.unix) for b in found]
 
 
@@ -73,7 +73,7 @@ def test_the_arguments_that_gunicorn_reads_from_a_variable(
     command: str, arguments: str, expected: list[tuple[str, int, str | None]],
 ) -> None:
     assert bound(command, GUNICORN_CMD_ARGS=arguments) == expected
-    told = workers_of(systemd_words("gunicorn -w 3 a"), {"GUNICORN_CMD_ARGS": literal("-w 5")}, SAID)
+    told = workers_of(systemd_words("gunicorn -w 3 a"), {"GUNICORN_CMD_ARGS": literal_word("-w 5")}, SAID)
     assert isinstance(told, Known) and told.value == 3
     (edited, *_) = systemd_words("GUNICORN_CMD_ARGS=--bind=:9000", "/e", 1, 0)
     (binding,) = bindings_of(systemd_words("gunicorn a"), {"GUNICORN_CMD_ARGS": edited.slice(18, 30)}, SAID)
@@ -108,7 +108,7 @@ def test_a_default_stands_nowhere() -> None:
     ("uvicorn a", {"UVICORN_WORKERS": "5", "WEB_CONCURRENCY": "3"}, 5),
 ])
 def test_workers(command: str, env: dict[str, str], count: int) -> None:
-    found = workers_of(systemd_words(command), {k: literal(v) for k, v in env.items()}, SAID)
+    found = workers_of(systemd_words(command), {k: literal_word(v) for k, v in env.items()}, SAID)
     assert isinstance(found, Known) and found.value == count and found.evidence
 
 
@@ -130,6 +130,6 @@ def test_a_server_started_by_python(call: str, expected: tuple[str, int], digits
 
 def test_python_that_takes_its_port_from_outside() -> None:
     data = b'uvicorn.run(a, port=int(os.environ["PORT"]))'
-    assert [b.port for b in bindings_in_python("/a", data, {"PORT": literal("81")})] == [81]
+    assert [b.port for b in bindings_in_python("/a", data, {"PORT": literal_word("81")})] == [81]
     assert bindings_in_python("/a", data, {}) == () and bindings_in_python("/a", b"print()", {}) == ()
     assert bindings_in_python("/a", b"uvicorn.run(a)", {}) == ()

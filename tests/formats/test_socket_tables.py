@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.socket_tables import compress_ipv6, decode_address, parse_sockets, whole_paths
+from fixer.formats.socket_tables import compress_ipv6, decode_address, parse_sockets, with_absolute_paths
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Listener
@@ -99,9 +99,9 @@ def test_short_forms(words: list[int], text: str) -> None:
 def test_a_socket_that_was_bound_by_a_relative_name_lies_where_its_holder_is() -> None:
     held = listener(0, 300, "run/app.sock", family="unix")
     others = (listener(0, 300, "@abstract", family="unix"), listener(0, 300, "/run/x.sock", family="unix"), listener(80, 300))
-    found = whole_paths(Known((held, *others)), {300: process(300, cwd=Known("/srv/shop"))})
+    found = with_absolute_paths(Known((held, *others)), {300: process(300, cwd=Known("/srv/shop"))})
     assert isinstance(found, Known)
     assert [x.address for x in found.value] == ["/srv/shop/run/app.sock", *(x.address for x in others)]
     for holders in ({}, {300: process(300, cwd=Unknown("denied"))}):
-        assert whole_paths(Known((held,)), holders) == Known((held,))
-    assert whole_paths(Unknown("denied"), {}) == Unknown("denied")
+        assert with_absolute_paths(Known((held,)), holders) == Known((held,))
+    assert with_absolute_paths(Unknown("denied"), {}) == Unknown("denied")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.numbers import timespan
-from fixer.formats.systemctl_show import exec_argv, parse_show, startable, with_rivals
-from fixer.formats.unit_file import effective, unit_lines
+from fixer.formats.systemctl_show import exec_argv, parse_show, startable_services, with_active_conflicts
+from fixer.formats.unit_file import effective_lines, unit_lines
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer
 
@@ -103,7 +103,7 @@ def test_lines_of_a_unit_file_keep_their_offsets() -> None:
 
 
 def test_an_empty_assignment_takes_back() -> None:
-    assert [x.value for x in effective(unit_lines("/u", UNIT), "Environment")] == ["B=2"]
+    assert [x.value for x in effective_lines(unit_lines("/u", UNIT), "Environment")] == ["B=2"]
 
 
 def test_a_file_without_an_end() -> None:
@@ -113,13 +113,13 @@ def test_a_file_without_an_end() -> None:
 def test_of_the_units_in_conflict_those_that_run_are_kept() -> None:
     text = ("Id=a.service\nActiveState=inactive\nConflicts=shutdown.target b.service c.service d.service\n\n"
             "Id=b.service\nActiveState=active\nConflictedBy=a.service\n\nId=c.service\nActiveState=inactive\n")
-    units = with_rivals(parse_show(Answer("ok", text.encode()), Known(0.0)))
+    units = with_active_conflicts(parse_show(Answer("ok", text.encode()), Known(0.0)))
     assert units["a.service"].conflicts == ("b.service",) and units["b.service"].conflicts == ()
 
 
 def test_a_service_that_an_init_script_makes_may_be_asked_for() -> None:
     listed = b"a.service loaded\n--\nshop.service generated -\nold.service static -\nweb@.service enabled -\nb.service disabled -\n"
-    assert startable(Answer("ok", listed)) == ("b.service", "shop.service")
+    assert startable_services(Answer("ok", listed)) == ("b.service", "shop.service")
 
 
 def test_what_starts_a_unit_along_is_told_apart_from_what_was_not_asked() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.systemctl_show import escaped, unescaped
+from fixer.formats.systemctl_show import escape_instance, unescape_instance
 
 
 @pytest.mark.parametrize(("text", "instance"), [
@@ -12,4 +12,4 @@ from fixer.formats.systemctl_show import escaped, unescaped
     ("\u00e9t\u00e9", r"\xc3\xa9t\xc3\xa9"), ("a b", r"a\x20b"),
 ])
 def test_as_systemd_escape_has_it(text: str, instance: str) -> None:
-    assert (escaped(text), unescaped(instance)) == (instance, text)
+    assert (escape_instance(text), unescape_instance(instance)) == (instance, text)

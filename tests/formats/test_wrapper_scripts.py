@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.formats.shell_words import literal
+from fixer.formats.shell_words import literal_word
 from fixer.formats.wrapper_scripts import ShellRun, is_shell_script, read_script, simple_commands
 
 
 def run(text: str, env: dict[str, str] | None = None, files: dict[str, bytes] | None = None) -> ShellRun:
-    return read_script(text, "/srv/run", {k: literal(v) for k, v in (env or {}).items()}, files or {})
+    return read_script(text, "/srv/run", {k: literal_word(v) for k, v in (env or {}).items()}, files or {})
 
 
 def command(text: str, env: dict[str, str] | None = None, files: dict[str, bytes] | None = None) -> list[str]:
@@ -43,7 +43,7 @@ def test_the_server_in_a_script(text: str, expected: list[str]) -> None:
     ('exec uvicorn a --port "${4:-82}"', ["exec", "uvicorn", "a", "--port", "82"]),
 ])
 def test_what_the_script_is_given(text: str, expected: list[str]) -> None:
-    given_ = [literal(word) for word in ("a:b", "--port", "81")]
+    given_ = [literal_word(word) for word in ("a:b", "--port", "81")]
     found = read_script("#!/bin/sh\n" + text, "/srv/run", {}, {}, given=given_)
     assert [w.text for w in found.command or []] == expected
 
@@ -99,7 +99,7 @@ def test_sourced_files_and_folders() -> None:
     found = run("cd /srv\n. conf/env\nuvicorn a --port $PORT", files={"/srv/conf/env": b"PORT=83\n"})
     assert found.sourced == ["/srv/conf/env"] and found.directory == "/srv"
     assert found.command is not None
-    place = found.command[-1].place()
+    place = found.command[-1].to_argument()
     assert (place.text, place.file, place.start) == ("83", "/srv/conf/env", 5)
 
 
@@ -107,7 +107,7 @@ def test_the_bytes_of_a_default_in_a_script() -> None:
     text = "#!/bin/sh\nexec uvicorn a \\\n  --port \"${PORT:-8200}\"\n"
     words = run(text).command
     assert words is not None
-    place = words[-1].place()
+    place = words[-1].to_argument()
     assert text[place.start : place.end] == "8200" and place.line == 3
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from fixer.model.diagnosis import Diagnosis, Finding, Found, Inputs, Repair
 from fixer.model.plan import Risk, Step, WriteFile
 from fixer.model.snapshot import Snapshot
-from fixer.planner import Policy, plan
+from fixer.planner import RepairPolicy, plan
 from fixer.redaction.masked_steps import step_to_json
-from fixer.render.build_report import report_of
+from fixer.render.build_report import build_report
 from fixer.render.to_json import to_value
 
 _DIGITS = 16
@@ -23,7 +23,7 @@ _RISKS: tuple[Risk, ...] = ("safe", "disruptive")
 
 def answer_of(snapshot: Snapshot, diagnosis: Diagnosis, inputs: Inputs | None = None) -> dict[str, Any]:
     """All of it, for a comparison to the byte."""
-    report = to_value(report_of(snapshot, diagnosis, duration_ms=0.0))
+    report = to_value(build_report(snapshot, diagnosis, duration_ms=0.0))
     del report["duration_ms"]
     return {
         "report": report,
@@ -48,7 +48,7 @@ def _repair(repair: Repair) -> dict[str, Any]:
 
 
 def _plan(diagnosis: Diagnosis, risk: Risk, inputs: Inputs | None) -> dict[str, Any]:
-    made = plan(diagnosis, Policy(max_risk=risk), inputs=inputs, strict=False)
+    made = plan(diagnosis, RepairPolicy(max_risk=risk), inputs=inputs, strict=False)
     return {
         "cause": made.cause, "repair": made.repair_id, "risk": made.risk, "summary": made.summary, "waits": made.waits,
         "steps": list(map(_step, made.steps)),

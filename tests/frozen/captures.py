@@ -15,8 +15,8 @@ from typing import Any
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.errors import CannotObserve
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.evidence_bundle import INDEX, load
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.evidence_bundle import INDEX, unpack_bundle
 from tests.frozen.answers import answer_of
 
 ARCHIVE = Path(__file__).with_name("captures.tar.xz")
@@ -43,7 +43,7 @@ def pack(folder: Path, refused: Sequence[str], archive: Path | None = None) -> i
         if when not in WHEN or not (folder / f"{key}.json").exists():
             continue
         try:
-            load(path.read_bytes())
+            unpack_bundle(path.read_bytes())
         except CannotObserve as error:
             faults.append(f"{path.name}: {error.message}")
             continue
@@ -143,6 +143,6 @@ def _bundle(index: Any, blobs: Sequence[bytes]) -> bytes:
 
 def replay(bundle: bytes) -> str:
     """What is said of a capture, as one line of JSON."""
-    seen = snapshot(load(bundle))
-    answer = answer_of(seen, diagnose(seen, accepted=seen.accepted))
+    seen = build_snapshot(unpack_bundle(bundle))
+    answer = answer_of(seen, diagnose(seen, accepted=seen.ignored))
     return json.dumps(answer, sort_keys=True, separators=(",", ":"))

@@ -17,17 +17,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fixer.app.bundle_policy import carried
-from fixer.app.ignore_list import parsed
+from fixer.app.bundle_policy import add_bundle_policy
+from fixer.app.ignore_list import parse_ignore_list
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.capture import Capture
 from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_from_json
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.evidence_bundle import load
-from fixer.observe.script_bundle import load_script
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.evidence_bundle import unpack_bundle
+from fixer.observe.script_bundle import load_script_bundle
 from fixer.policy import parse_rules
 from lab.stack import images
-from tests.contract.sshd_machines import BOOTED, LABEL, docker, unique
+from tests.contract.sshd_machines import LABEL, SYSTEMD_OPTIONS, docker, unique_name
 from tests.frozen.answers import answer_of
 
 FILES = Path(__file__).parent / "disk" / "files"
@@ -75,18 +75,18 @@ systemctl daemon-reload; systemctl enable --now desk; systemctl reload nginx
 
 def bundled() -> Capture:
     """What `fixer collect` wrote."""
-    return load(BUNDLE.read_bytes())
+    return unpack_bundle(BUNDLE.read_bytes())
 
 
 def scripted() -> Capture:
     """What the collect script wrote, with what people had said there."""
-    return carried(load_script(SCRIPTED.read_bytes()))
+    return add_bundle_policy(load_script_bundle(SCRIPTED.read_bytes()))
 
 
 def said_of(capture: Capture) -> dict[str, Any]:
     """What a capture means."""
-    seen = snapshot(capture)
-    return answer_of(seen, diagnose(seen, accepted=seen.accepted))
+    seen = build_snapshot(capture)
+    return answer_of(seen, diagnose(seen, accepted=seen.ignored))
 
 
 def everything() -> dict[str, Any]:
@@ -97,8 +97,8 @@ def everything() -> dict[str, Any]:
         "learned": {"node": learned.node, "where": learned.where, "at": learned.at,
                     "services": [_service(service) for service in learned.services]},
         "accepted": [[each.id, each.cause, each.where, each.because, each.owner, each.until]
-                     for each in parsed(ACCEPTED.read_bytes())],
-        "policy": parse_rules(POLICY.read_bytes(), "policy.toml").told(),
+                     for each in parse_ignore_list(ACCEPTED.read_bytes())],
+        "policy": parse_rules(POLICY.read_bytes(), "policy.toml").summary_text(),
         "bundle": said_of(bundled()), "script": said_of(scripted()),
         "told": {"bundle": list(bundled().said), "script": list(scripted().said)},
     }
@@ -129,7 +129,7 @@ def _wait(name: str, script: str) -> None:
 
 def _make(name: str) -> None:
     target = f"docker://{name}"
-    docker("run", "-d", "--label", LABEL, "--name", name, "--hostname", "web", *BOOTED,
+    docker("run", "-d", "--label", LABEL, "--name", name, "--hostname", "web", *SYSTEMD_OPTIONS,
            "--cap-add", "SYS_PTRACE", images.ensure(lambda line: None)["machine"])
     _wait(name, "systemctl is-active nginx")
     docker("exec", name, "bash", "-ec", SETUP)
@@ -153,7 +153,7 @@ def main() -> None:
     shutil.rmtree(FILES, ignore_errors=True)
     FILES.mkdir(parents=True)
     POLICY.write_text(RULES)
-    name = unique("frozen")
+    name = unique_name("frozen")
     with tempfile.TemporaryDirectory() as state:
         os.environ["BADGATEWAY_STATE"] = state
         try:

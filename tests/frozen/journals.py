@@ -167,7 +167,7 @@ def plant(site: Path, wanted: dict[str, list[str]]) -> None:
 def take_back(folder: Path, site: Path, state: dict[str, Any]) -> dict[str, Any]:
     """What an undo soon afterwards says, asks the machine for, and leaves; no name of this folder in it."""
     machine = Machine(copy.deepcopy(state))
-    with patch.object(rollback, "UNDER_WAY", 0.0), patch.object(time, "time", lambda: LATER):
+    with patch.object(rollback, "COMMAND_SECONDS", 0.0), patch.object(time, "time", lambda: LATER):
         result = undo(PaperTarget(machine, folder), None)
     told = {"restored": result.restored, "conflicts": result.conflicts, "irreversible": result.irreversible,
             "notes": result.notes, "told": machine.told, "state": machine.state, "tree": tree(site)}

@@ -173,7 +173,7 @@ class PaperTarget:
     def writer(self, node: str) -> Writer:
         return self._writers[node]
 
-    def journal_place(self) -> tuple[Writer, str]:
+    def journal_location(self) -> tuple[Writer, str]:
         return self._writers["local"], self._folder
 
     def close(self) -> None:

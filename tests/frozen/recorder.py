@@ -17,7 +17,7 @@ import pytest
 
 from fixer.causes import Cause
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Accepted, Diagnosis, Inputs
+from fixer.model.diagnosis import Diagnosis, IgnoredFinding, Inputs
 from fixer.model.snapshot import Snapshot
 from tests.frozen.answers import answer_of
 from tests.frozen.values import number_of
@@ -29,7 +29,7 @@ _test = [""]
 
 def recorded(
     snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
-    accepted: Sequence[Accepted] = (),
+    accepted: Sequence[IgnoredFinding] = (),
 ) -> Diagnosis:
     """The diagnosis, written down on the way."""
     diagnosis = diagnose(snapshot, inputs, causes=causes, accepted=accepted)

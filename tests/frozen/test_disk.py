@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fixer.app.ignore_list import add, parsed
+from fixer.app.ignore_list import add, parse_ignore_list
 from fixer.app.ignore_list import load as load_accepted
-from fixer.app.inspect_target import opened
+from fixer.app.inspect_target import open_named_target
 from fixer.apply.journal_records import parse_records, record_line
 from fixer.apply.repair_run import history
 from fixer.hosts.machine.state_root import POLICY as RULES_FILE
@@ -20,7 +20,7 @@ from fixer.hosts.machine.state_root import ROOT_STATE
 from fixer.hosts.open_target import parse_target
 from fixer.model.learned import learned_from_json, learned_to_json
 from fixer.observe.collect_capture import collect
-from fixer.observe.evidence_bundle import save
+from fixer.observe.evidence_bundle import pack_bundle
 from fixer.observe.view.observe_options import ObserveOptions
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.frozen.files import (
@@ -111,12 +111,12 @@ def test_the_files_are_written_as_they_were(tmp_path: Path, monkeypatch: pytest.
     assert learned is not None and learned_to_json(again(learned)) == LEARNED.read_bytes()
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
     here = parse_target("local")
-    for entry in parsed(ACCEPTED.read_bytes()):
+    for entry in parse_ignore_list(ACCEPTED.read_bytes()):
         add(here, entry)
-    assert load_accepted(here) == parsed(ACCEPTED.read_bytes())
+    assert load_accepted(here) == parse_ignore_list(ACCEPTED.read_bytes())
     (path,) = tmp_path.rglob(ACCEPTED.name)
     assert path.read_bytes() == ACCEPTED.read_bytes() and path.parent == tmp_path / "targets" / "local"
-    assert gzip.decompress(save(bundled())) == gzip.decompress(BUNDLE.read_bytes())
+    assert gzip.decompress(pack_bundle(bundled())) == gzip.decompress(BUNDLE.read_bytes())
 
 
 def test_where_files_lie() -> None:
@@ -126,6 +126,6 @@ def test_where_files_lie() -> None:
 
 def test_the_bundles_are_opened_by_their_own_kind(tmp_path: Path) -> None:
     for path, capture in ((BUNDLE, bundled()), (SCRIPTED, scripted())):
-        with opened(f"bundle:{path}") as target:
+        with open_named_target(f"bundle:{path}") as target:
             assert collect(target, ObserveOptions()) == capture
     assert len(scripted().accepted) == len(bundled().accepted) == 2

@@ -10,8 +10,8 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
-from fixer.observe.evidence_bundle import load
-from tests.causes.snapshot_builders import Scene, healthy, moved
+from fixer.observe.evidence_bundle import unpack_bundle
+from tests.causes.snapshot_builders import Scene, healthy_scene, wrong_port_scene
 from tests.frozen import captures, comparing, same
 from tests.frozen.answers import answer_of
 from tests.frozen.recorder import FOLDER, recorded
@@ -26,9 +26,9 @@ def answer(scene: Scene) -> str:
 
 def test_an_altered_record_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.xz"
-    comparing.write(path, {"causes/1": answer(moved()), "causes/2": answer(healthy()), "causes/3": "{}"})
+    comparing.write(path, {"causes/1": answer(wrong_port_scene()), "causes/2": answer(healthy_scene()), "causes/3": "{}"})
     frozen = comparing.read(path)
-    present = {"causes/1": answer(moved(9000)), "causes/2": answer(healthy()), "causes/4": "{}"}
+    present = {"causes/1": answer(wrong_port_scene(9000)), "causes/2": answer(healthy_scene()), "causes/4": "{}"}
     found = comparing.compare(frozen, present)
     assert (found.compared, found.differ, found.new, found.missing, found.rekeyed) == (
         2, ("causes/1",), ("causes/4",), ("causes/3",), 1)
@@ -68,7 +68,7 @@ def test_a_capture_comes_back_as_it_was_and_a_word_is_refused(tmp_path: Path) ->
     (tmp_path / "a~b~host~1.json").write_text("{}")
     captures.pack(tmp_path, ["no such word in it"], tmp_path / "x")
     ((_, again),) = captures.unpacked(tmp_path / "x")
-    assert load(again) == load(bundle)
+    assert unpack_bundle(again) == unpack_bundle(bundle)
     with pytest.raises(captures.Refused, match=r"a~b~host~1\.repaired\.tgz: NGINX in "):
         captures.pack(tmp_path, ["NGINX"], tmp_path / "y")
     (tmp_path / "a~b~host~1.broken.tgz").write_bytes(b"torn")
@@ -79,9 +79,9 @@ def test_a_capture_comes_back_as_it_was_and_a_word_is_refused(tmp_path: Path) ->
 
 def test_a_recorded_diagnosis_is_the_same_and_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    scene = moved(9123)
+    scene = wrong_port_scene(9123)
     assert recorded(scene.snapshot()) == diagnose(scene.snapshot())
-    recorded(moved(9123).snapshot())
+    recorded(wrong_port_scene(9123).snapshot())
     answers, names = same.gathered(tmp_path)
     assert list(map(json.loads, answers.values())) == [json.loads(answer(scene))] and len(names) == 1
     (path,) = tmp_path.iterdir()

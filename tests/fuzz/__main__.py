@@ -12,16 +12,16 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fuzz.fuzz_run import Figures, input_of, run
+from tests.fuzz.fuzz_run import FuzzResult, input_of, run_inputs
 
 MEMORY = 1 << 30       # no input may make a process need more than this
 
 
-def work(words: tuple[int, int, int, int, float]) -> Figures:
+def run_share(words: tuple[int, int, int, int, float]) -> FuzzResult:
     """The share of one process."""
     first, step, inputs, seed, seconds = words
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    return run(iter(range(first, inputs, step)), seed, Figures(), seconds)
+    return run_inputs(iter(range(first, inputs, step)), seed, FuzzResult(), seconds)
 
 
 def main() -> int:
@@ -43,11 +43,11 @@ def main() -> int:
     began = time.monotonic()
     shares = [(given.first + n, given.jobs, given.first + given.inputs, given.seed, given.seconds) for n in range(given.jobs)]
     if given.jobs == 1:
-        parts = [work(shares[0])]
+        parts = [run_share(shares[0])]
     else:
         with multiprocessing.Pool(given.jobs) as pool:
-            parts = pool.map(work, shares)
-    tried = sum((part.tried for part in parts), start=Figures().tried)
+            parts = pool.map(run_share, shares)
+    tried = sum((part.tried for part in parts), start=FuzzResult().tried)
     found = {place: one for part in parts for place, one in part.found.items()}
     print(f"{tried.total()} inputs in {time.monotonic() - began:.0f} s, seed {given.seed}: {len(found)} places failed,"
           f" {sum(part.failures for part in parts)} inputs")

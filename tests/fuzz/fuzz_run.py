@@ -13,8 +13,8 @@ from functools import cache
 from random import Random
 from types import FrameType
 
-from tests.fuzz.fuzz_targets import BY_NAME, TARGETS, Target
-from tests.fuzz.mutate_bytes import mutated
+from tests.fuzz.fuzz_targets import BY_NAME, TARGETS, FuzzTarget
+from tests.fuzz.mutate_bytes import mutate
 
 LONGEST = 5.0      # seconds of the processor for one input
 
@@ -24,7 +24,7 @@ class TooLong(Exception):
 
 
 @dataclass(slots=True)
-class Figures:
+class FuzzResult:
     """What came of a run. `found`: a place in the code -> the first input that failed there."""
 
     tried: Counter[str] = field(default_factory=Counter)
@@ -39,15 +39,15 @@ def seeds_of(name: str) -> list[bytes]:
     return BY_NAME[name].seeds()
 
 
-def input_of(seed: int, number: int) -> tuple[Target, bytes, Random]:
+def input_of(seed: int, number: int) -> tuple[FuzzTarget, bytes, Random]:
     """Which target the input is for, its bytes, and the random numbers for the rest."""
     random = Random(f"{seed}:{number}")
     (target,) = random.choices(TARGETS, [target.share for target in TARGETS])
-    return target, mutated(random, seeds_of(target.name)), random
+    return target, mutate(random, seeds_of(target.name)), random
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def time_limit() -> Iterator[None]:
     """No input may take long; counted is the processor's time, so a busy machine makes none slow."""
     def ring(number: int, frame: FrameType | None) -> None:
         raise TooLong(f"more than {LONGEST:g} s")
@@ -60,7 +60,7 @@ def bounded() -> Iterator[None]:
         signal.signal(signal.SIGPROF, old)
 
 
-def once(target: Target, data: bytes, random: Random) -> None:
+def run_once(target: FuzzTarget, data: bytes, random: Random) -> None:
     """Try one input, inside `bounded`."""
     signal.setitimer(signal.ITIMER_PROF, LONGEST)
     try:
@@ -69,20 +69,20 @@ def once(target: Target, data: bytes, random: Random) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def run(inputs: Iterator[int], seed: int, figures: Figures, seconds: float = 0.0) -> Figures:
+def run_inputs(inputs: Iterator[int], seed: int, figures: FuzzResult, seconds: float = 0.0) -> FuzzResult:
     """Try these numbers, for that long at most."""
     began = time.monotonic()
-    with bounded():
+    with time_limit():
         for number in inputs:
             if seconds and time.monotonic() - began > seconds:
                 break
             target, data, random = input_of(seed, number)
             started = time.process_time()
             try:
-                once(target, data, random)
+                run_once(target, data, random)
             except Exception as error:  # noqa: BLE001  any is a find
                 figures.failures += 1
-                figures.found.setdefault(place_of(target, error), (target.name, number, data))
+                figures.found.setdefault(location_of(target, error), (target.name, number, data))
             figures.tried[target.name] += 1
             spent = time.process_time() - started
             if spent > figures.slowest[0]:
@@ -90,7 +90,7 @@ def run(inputs: Iterator[int], seed: int, figures: Figures, seconds: float = 0.0
     return figures
 
 
-def place_of(target: Target, error: BaseException) -> str:
+def location_of(target: FuzzTarget, error: BaseException) -> str:
     """The line of fixer in which it failed, so that one weakness is one find."""
     frames = traceback.extract_tb(error.__traceback__)
     inner = [f for f in frames if "/fixer/" in f.filename] or list(frames)

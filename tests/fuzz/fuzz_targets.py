@@ -28,7 +28,7 @@ from fixer.formats import (
 from fixer.formats.env_file import read_unit_env_file
 from fixer.formats.server_bindings import bindings_in_python
 from fixer.formats.wrapper_scripts import read_script
-from fixer.lazy.parse_cache import _kept
+from fixer.lazy.parse_cache import _cache
 from fixer.model.capture import Capture
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ListSockets, Query
@@ -38,30 +38,29 @@ from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, insert_after, replace_span
 from fixer.nginx.tree import parse
 from fixer.observe import script_bundle
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.evidence_bundle import FORMAT, INDEX, load, save
-from fixer.observe.evidence_bundle import redact as redact_capture
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.evidence_bundle import FORMAT, INDEX, pack_bundle, redact_capture, unpack_bundle
 from fixer.observe.kernel import packet_filters
-from fixer.observe.next_queries import follow_up
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.supervisord import supervisord_log
 from fixer.observe.view import docker_inspect
 from fixer.observe.view.node_view import parse_hosts
 from fixer.observe.view.observe_options import options_from
-from fixer.planner import Policy, plan
+from fixer.planner import RepairPolicy, plan
 from fixer.redaction import all_files, secrets
 from fixer.render import to_console, to_html, to_json, to_markdown
-from fixer.render.build_report import report_of
+from fixer.render.build_report import build_report
 from fixer.render.terminal_text import Style
-from tests.fuzz.mutate_bytes import mutated
+from tests.fuzz.mutate_bytes import mutate
 from tests.nginx.golden_cases import CASES, MAIN, files_of
-from tests.observe.capture_builders import DATA, NOW, recorded
+from tests.observe.capture_builders import DATA, NOW, recorded_capture
 
 CORPUS = Path(__file__).parent / "corpus"
 Run = Callable[[bytes, Random], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Target:
+class FuzzTarget:
     """`run` takes one input and raises where something that must hold does not. `share` of 1000 inputs go here."""
 
     name: str
@@ -128,11 +127,11 @@ def _error_log(data: bytes, random: Random) -> None:
     parse_test_output(data.decode("utf-8", "replace"))
 
 
-def _answered(parser: Callable[[Answer], object]) -> Run:
-    return lambda data, random: _spent(parser(Answer("ok", data)))
+def _run_parser(parser: Callable[[Answer], object]) -> Run:
+    return lambda data, random: _exhaust(parser(Answer("ok", data)))
 
 
-def _spent(value: object) -> None:
+def _exhaust(value: object) -> None:
     if isinstance(value, Iterator):
         list(value)
 
@@ -142,14 +141,14 @@ def _logs(data: bytes, random: Random) -> None:
     service_log.parse_journal(answer, "a.service")
     service_log.parse_docker_logs(answer, "a")
     service_log.parse_log_file(Answer("ok", b"", (FileAnswer("/x", "ok", None, data),)), "/x")
-    events = supervisord_log.read_log(data, 0.0)
-    supervisord_log.course_of(["shop"], events, NOW)
+    events = supervisord_log.parse_supervisord_log(data, 0.0)
+    supervisord_log.history_of(["shop"], events, NOW)
 
 
 def _firewall(data: bytes, random: Random) -> None:
-    texts = packet_filters.parse_texts(data.decode("utf-8", "replace"))
+    texts = packet_filters.parse_rule_texts(data.decode("utf-8", "replace"))
     packet_filters.parse_nft(data, texts)
-    _spent(packet_filters.parse_saved(data.decode("utf-8", "replace"), random.choice(("iptables", "ip6tables"))))
+    _exhaust(packet_filters.parse_saved(data.decode("utf-8", "replace"), random.choice(("iptables", "ip6tables"))))
 
 
 def _texts(data: bytes, random: Random) -> None:
@@ -174,14 +173,14 @@ def _secrets(data: bytes, random: Random) -> None:
         getattr(all_files, name)(data)
 
 
-def _scripted(data: bytes, random: Random) -> None:
+def _script_bundle(data: bytes, random: Random) -> None:
     with contextlib.suppress(FixerError):
-        script_bundle.load_script(data)
+        script_bundle.load_script_bundle(data)
 
 
 @cache
 def _captures() -> tuple[Capture, Capture]:
-    return recorded("machine"), recorded("compose")
+    return recorded_capture("machine"), recorded_capture("compose")
 
 
 def _index_of(name: str) -> bytes:
@@ -204,28 +203,28 @@ def _bundle(data: bytes, random: Random) -> None:
             tar.addfile(info, io.BytesIO(b"x y"))
     packed = out.getvalue()
     if random.random() < 0.2:
-        packed = mutated(random, [packed])
+        packed = mutate(random, [packed])
     try:
-        capture = load(packed)
+        capture = unpack_bundle(packed)
     except FixerError:
         return
-    whole(capture)
+    run_pipeline(capture)
 
 
-def _worse(answer: Answer, random: Random) -> Answer:
+def _mutate_answer(answer: Answer, random: Random) -> Answer:
     if answer.files and random.random() < 0.8:
         files = list(answer.files)
         at = random.randrange(len(files))
         if random.random() < 0.1:
             del files[at]
         else:
-            files[at] = dataclasses.replace(files[at], data=mutated(random, [files[at].data or b"x"]))
+            files[at] = dataclasses.replace(files[at], data=mutate(random, [files[at].data or b"x"]))
         return dataclasses.replace(answer, files=tuple(files))
     match random.randrange(10):
         case 0:
             return Answer(random.choice(("failed", "denied", "no-tool", "timeout", "absent")), message="\x1b[31mx")  # type: ignore[arg-type]
         case _:
-            return dataclasses.replace(answer, data=mutated(random, [answer.data or b"{}"]))
+            return dataclasses.replace(answer, data=mutate(random, [answer.data or b"{}"]))
 
 
 def _answers(data: bytes, random: Random) -> None:
@@ -235,40 +234,40 @@ def _answers(data: bytes, random: Random) -> None:
     for node in capture.nodes:
         changed: dict[Query, Answer] = dict(node.answers)
         for query in random.sample(list(changed), min(len(changed), random.choice((1, 1, 1, 2, 4)))):
-            changed[query] = _worse(changed[query], random)
+            changed[query] = _mutate_answer(changed[query], random)
         nodes.append(dataclasses.replace(node, answers=changed))
-    whole(dataclasses.replace(capture, nodes=tuple(nodes)))
+    run_pipeline(dataclasses.replace(capture, nodes=tuple(nodes)))
 
 
 def _tables(data: bytes, random: Random) -> None:
     """Process and socket tables alone, which are cheap."""
     capture = random.choice(_captures())
     node = random.choice([n for n in capture.nodes if ListProcesses() in n.answers])
-    process_table.parse_processes(_worse(node.answers[ListProcesses()], random), node.now)
-    answer = _worse(node.answers[ListSockets()], random)
+    process_table.parse_processes(_mutate_answer(node.answers[ListProcesses()], random), node.now)
+    answer = _mutate_answer(node.answers[ListSockets()], random)
     socket_tables.parse_sockets(answer, node.name)
     socket_tables.parse_connections(answer)
 
 
-def whole(capture: Capture) -> None:
+def run_pipeline(capture: Capture) -> None:
     """From a capture to every kind of output; none may hold a raw control character."""
-    _kept.clear()
+    _cache.clear()
     try:
-        seen = snapshot(capture)
-        follow_up(capture, options_from(capture.options))
+        seen = build_snapshot(capture)
+        follow_up_queries(capture, options_from(capture.options))
         found = diagnose(seen)
     except FixerError:
         return
-    plan(found, Policy("disruptive"))
-    report = report_of(seen, found, duration_ms=1.0)
+    plan(found, RepairPolicy("disruptive"))
+    report = build_report(seen, found, duration_ms=1.0)
     for text in (to_console.render(report, verbose=True), to_console.render(report, Style(symbols=True)), to_markdown.render(report), to_html.render(report),
                  to_json.render(report)):
         assert all(c.isprintable() or c == "\n" for c in text), repr(next(c for c in text if not c.isprintable() and c != "\n"))
     json.loads(to_json.render(report))
-    load(save(redact_capture(capture)))
+    unpack_bundle(pack_bundle(redact_capture(capture)))
 
 
-def _recorded(kind: type, *names: str) -> Callable[[], list[bytes]]:
+def _recorded_seeds(kind: type, *names: str) -> Callable[[], list[bytes]]:
     def seeds() -> list[bytes]:
         found = [a.data for c in _captures() for n in c.nodes for q, a in n.answers.items()
                  if a.data and isinstance(q, kind) and (not names or getattr(q, "name", "") in names)]
@@ -295,20 +294,20 @@ def _rulesets() -> list[bytes]:
     return [(DATA / name).read_bytes() for name in ("ruleset.json", "ruleset.txt", "iptables-save.txt")]
 
 
-TARGETS: tuple[Target, ...] = (
-    Target("lexer", _configs, _lexer, 300),
-    Target("config", _configs, _config, 50),
-    Target("edit", _configs, _edit, 50),
-    Target("error-log", _error_logs, _error_log, 220),
-    Target("units", _recorded(Command, "systemctl-show"), lambda data, _: _spent(systemctl_show.parse_show(Answer("ok", data), Known(NOW - 1000))), 110),
-    Target("inspect", _recorded(Command, "docker-container", "docker-project"), _answered(docker_inspect.parse_inspect), 90),
-    Target("logs", _recorded(Command, "journal", "docker-logs"), _logs, 80),
-    Target("firewall", _rulesets, _firewall, 80),
-    Target("texts", _texts_seeds, _texts, 20),
-    Target("secrets", _texts_seeds, _secrets, 20),
-    Target("tables", lambda: [b""], _tables, 30),
-    Target("script-bundle", _script_bundles, _scripted, 3),
-    Target("bundle", lambda: [_index_of("machine"), _index_of("compose"), json.dumps({"format": FORMAT}).encode()], _bundle, 5),
-    Target("answers", lambda: [b""], _answers, 2),
+TARGETS: tuple[FuzzTarget, ...] = (
+    FuzzTarget("lexer", _configs, _lexer, 300),
+    FuzzTarget("config", _configs, _config, 50),
+    FuzzTarget("edit", _configs, _edit, 50),
+    FuzzTarget("error-log", _error_logs, _error_log, 220),
+    FuzzTarget("units", _recorded_seeds(Command, "systemctl-show"), lambda data, _: _exhaust(systemctl_show.parse_show(Answer("ok", data), Known(NOW - 1000))), 110),
+    FuzzTarget("inspect", _recorded_seeds(Command, "docker-container", "docker-project"), _run_parser(docker_inspect.parse_inspect), 90),
+    FuzzTarget("logs", _recorded_seeds(Command, "journal", "docker-logs"), _logs, 80),
+    FuzzTarget("firewall", _rulesets, _firewall, 80),
+    FuzzTarget("texts", _texts_seeds, _texts, 20),
+    FuzzTarget("secrets", _texts_seeds, _secrets, 20),
+    FuzzTarget("tables", lambda: [b""], _tables, 30),
+    FuzzTarget("script-bundle", _script_bundles, _script_bundle, 3),
+    FuzzTarget("bundle", lambda: [_index_of("machine"), _index_of("compose"), json.dumps({"format": FORMAT}).encode()], _bundle, 5),
+    FuzzTarget("answers", lambda: [b""], _answers, 2),
 )
 BY_NAME = {target.name: target for target in TARGETS}

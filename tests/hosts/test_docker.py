@@ -28,15 +28,15 @@ def item(project: str) -> dict[str, object]:
 def test_every_spelling_has_the_same_place(project: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
     for word in ("docker://shop-web-1", "docker://0123456789ab"):
-        assert DockerTarget(parse_target(word), item(project)).journal_place()[1].endswith(f"/targets/{place}")
+        assert DockerTarget(parse_target(word), item(project)).journal_location()[1].endswith(f"/targets/{place}")
 
 
 def test_two_spellings_do_not_work_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
     one, other = DockerTarget(parse_target("docker://shop-web-1"), item("shop")), ComposeTarget(parse_target("compose://shop"), [item("shop")])
-    writer, folder = one.journal_place()
+    writer, folder = one.journal_location()
     with hold_lock(writer.files, folder, "a repair"), pytest.raises(Locked, match="a repair is at work"):
-        beside, there = other.journal_place()
+        beside, there = other.journal_location()
         with hold_lock(beside.files, there, "an undo"):
             pass
 
@@ -63,12 +63,12 @@ def test_who_may_not_use_docker_is_told_so_and_not_which_request_failed() -> Non
 
 def test_an_up_that_is_only_tried_notes_nothing_at_home() -> None:
     """What compose notes of its builders goes to a folder that is gone afterwards; the command's own end is told."""
-    done = run_process.run(docker_cli.without_a_trace("sh", "-c", 'echo "$BUILDX_CONFIG $1"; : >"$BUILDX_CONFIG/current"; exit 3', "sh", "a 'b"))
+    done = run_process.run(docker_cli.with_temporary_buildx("sh", "-c", 'echo "$BUILDX_CONFIG $1"; : >"$BUILDX_CONFIG/current"; exit 3', "sh", "a 'b"))
     folder, _, word = done.stdout.decode().strip().partition(" ")
     assert (done.returncode, word, Path(folder).is_absolute(), Path(folder).exists()) == (3, "a 'b", True, False)
 
 
-@pytest.mark.parametrize("words", [docker_cli.bounded, docker_cli.without_a_trace])
+@pytest.mark.parametrize("words", [docker_cli.with_memory_limit, docker_cli.with_temporary_buildx])
 def test_what_reads_the_files_of_a_project_takes_so_much_memory_and_no_more(words: Callable[..., tuple[str, ...]]) -> None:
     """An env_file may be a link to /dev/zero, and compose reads it to its end."""
     runs = [run_process.run(words(sys.executable, "-c", f"len(bytearray({size} << 20))"), timeout=30).returncode for size in (50, 700)]

@@ -24,7 +24,7 @@ def test_the_local_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     target = open_target(LOCAL)
     assert [(a.name, a.kind) for a in target.askers()] == [("local", "machine")]
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
-    writer, folder = target.journal_place()
+    writer, folder = target.journal_location()
     assert (writer.name, folder) == ("local", f"{tmp_path}/targets/local")
     assert target.writer("local").run(["echo", "x"]).stdout == b"x\n"
     assert target.writer("local").files.state(str(tmp_path)).kind == "other"
@@ -79,8 +79,8 @@ def test_kernel_threads_are_told_by_their_flag() -> None:
 
 
 def test_unreadable_pids_are_named() -> None:
-    assert procfs.unreadable([]) == ""
-    assert procfs.unreadable(["12", "9"]) == "descriptors of 2 processes not readable (pid 9 12)"
+    assert procfs.unreadable_text([]) == ""
+    assert procfs.unreadable_text(["12", "9"]) == "descriptors of 2 processes not readable (pid 9 12)"
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
@@ -129,28 +129,28 @@ def test_results_become_answers() -> None:
     assert query_commands.answer_of([result(None)]).status == "failed"
     bad = query_commands.answer_of([result(0), result(4, b"x")])
     assert (bad.status, bad.returncode, bad.message) == ("failed", 4, "tool ended with 4")
-    assert query_commands.resolved(("a",), [result(None, missing=True)]).status == "no-tool"
-    assert "a" in query_commands.resolved(("a",), [result(None, timed_out=True)]).message
+    assert query_commands.resolve_answer(("a",), [result(None, missing=True)]).status == "no-tool"
+    assert "a" in query_commands.resolve_answer(("a",), [result(None, timed_out=True)]).message
 
 
 def test_every_command_has_a_constant_argv() -> None:
-    show = query_commands.runs_of(Command("systemctl-show", ("a.service", "b@1.socket")))
+    show = query_commands.commands_for(Command("systemctl-show", ("a.service", "b@1.socket")))
     assert show is not None
     assert show[0].argv[:4] == ("systemctl", "show", "--no-pager", "--all")
     assert show[0].argv[-3:] == ("--", "a.service", "b@1.socket")
-    every = query_commands.runs_of(Command("systemctl-show"))
+    every = query_commands.commands_for(Command("systemctl-show"))
     assert every is not None
     assert every[0].argv[len(show[0].argv) - 3] == "--"
     assert all(word.endswith(".service") for word in every[0].argv[len(show[0].argv) - 2:])
-    units = query_commands.runs_of(Command("systemctl-units"))
+    units = query_commands.commands_for(Command("systemctl-units"))
     assert units is not None
     assert [run.argv[1] for run in units] == ["list-units", "list-unit-files"]
-    test = query_commands.runs_of(Command("nginx-test", ("/usr/sbin/nginx", "/c", "/p")))
+    test = query_commands.commands_for(Command("nginx-test", ("/usr/sbin/nginx", "/c", "/p")))
     assert test is not None
     assert test[0].argv == ("/usr/sbin/nginx", "-t", "-c", "/c", "-p", "/p")
     for refused in (("journal", ("a", "x")), ("journal", ("-n",)), ("resolve", ("a b",)), ("nginx-version", ("x",)),
                     ("docker-top", ("c",)), ("systemctl-show", ("a.service", "--host=x")), ("systemctl-jobs", ("x",))):
-        assert query_commands.runs_of(Command(*refused)) is None
+        assert query_commands.commands_for(Command(*refused)) is None
 
 
 def inspected(*argv: str) -> dict:
@@ -193,7 +193,7 @@ def test_inspect_fields() -> None:
         "NetworkSettings": {"Networks": {"bridge": {"NetworkID": "b"}, "shop_default": {"NetworkID": "n1"}}}}""")
     assert docker_cli.name_of(item) == "shop-web-1"
     assert (docker_cli.status_of(item), docker_cli.pid_of(item), docker_cli.user_networks(item)) == ("running", 77, ("shop_default",))
-    assert list(docker_cli.compose_words(docker_cli.labels_of(item))) == [
+    assert list(docker_cli.compose_arguments(docker_cli.labels_of(item))) == [
         "compose", "--project-name", "shop", "--project-directory", "/srv/shop", "--file", "/srv/shop/a.yaml",
         "--file", "/srv/shop/b.yaml", "--env-file", "/srv/shop/.env"]
     assert docker_cli.labels_of({"Config": None}) == {}
@@ -207,7 +207,7 @@ def test_inspect_fields() -> None:
 ])
 def test_no_label_has_compose_read_another_file(label: str, named: str) -> None:
     """An image brings labels along; what compose cannot use, a line of /etc/shadow, it repeats in its complaint."""
-    assert docker_cli.compose_words({f"com.docker.compose.project.{label}": named}) == ()
+    assert docker_cli.compose_arguments({f"com.docker.compose.project.{label}": named}) == ()
 
 
 def test_a_bundle_answers_what_was_asked_and_nothing_else(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_bundle_answers_what_was_asked_and_nothing_else(tmp_path: Path) -> Non
     assert (here.clock().now, here.clock().utc_offset, here.clock().root, target.notes) == (5.0, 3600.0, True, ("a note",))
     with pytest.raises(Unreachable, match="exited"):
         gone.ask([query])
-    for refused in (lambda: target.writer("local"), target.journal_place):
+    for refused in (lambda: target.writer("local"), target.journal_location):
         with pytest.raises(NeedsPerson):
             refused()
     target.close()

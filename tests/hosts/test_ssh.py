@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from fixer.errors import CannotObserve
-from fixer.hosts.ssh import _HELLO, control_folder, explain, host_of, through_shell, words_of
+from fixer.hosts.ssh import (
+    _LOGIN_SCRIPT,
+    explain_ssh_error,
+    host_of,
+    make_control_folder,
+    shell_command_line,
+    ssh_arguments,
+)
 from fixer.model.host import CommandResult
 
 WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!!", "ü", "-n", "\\0101", "a\tb", "~", "#x"]
@@ -20,7 +27,7 @@ WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!
     ("a@[::1]", ("-l", "a", "--", "::1"), "::1"),
 ])
 def test_an_address_as_words(address: str, words: tuple[str, ...], host: str) -> None:
-    assert words_of(address) == words
+    assert ssh_arguments(address) == words
     assert host_of(address) == host
 
 
@@ -29,7 +36,7 @@ def test_the_socket_of_a_connection_has_a_short_path(tmp_path: Path, monkeypatch
     deep.mkdir()
     for temporary, expected in (("/var/tmp", "/var/tmp/"), (str(deep), "/tmp/"), ("/nowhere", "/tmp/")):
         monkeypatch.setenv("TMPDIR", temporary)
-        found = control_folder()
+        found = make_control_folder()
         Path(found).rmdir()
         assert found.startswith(expected)
         assert len(f"{found}/s.1234567890123456") <= 103
@@ -38,7 +45,7 @@ def test_the_socket_of_a_connection_has_a_short_path(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
     monkeypatch.setattr("tempfile.mkdtemp", full)
     with pytest.raises(CannotObserve, match="temporary folder"):
-        control_folder()
+        make_control_folder()
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "busybox", "tcsh", "fish", "zsh"])
@@ -46,14 +53,14 @@ def test_every_login_shell_hands_the_words_on(shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
     login = [shell, "sh", "-c"] if shell == "busybox" else [shell, "-c"]
-    line = through_shell(["printf", "<%s>", *WORDS], sudo=False)
+    line = shell_command_line(["printf", "<%s>", *WORDS], sudo=False)
     assert "\n" not in line
     done = subprocess.run([*login, line], capture_output=True, check=True)
     assert done.stdout.decode() == "".join(f"<{w}>" for w in WORDS)
 
 
 def test_sudo_never_asks() -> None:
-    assert through_shell(["id"], sudo=True).startswith("sudo -n -- sh -c ")
+    assert shell_command_line(["id"], sudo=True).startswith("sudo -n -- sh -c ")
 
 
 @pytest.mark.parametrize(("said", "message"), [
@@ -68,7 +75,7 @@ def test_sudo_never_asks() -> None:
     (b"", "no answer"),
 ])
 def test_refusals(said: bytes, message: str) -> None:
-    error = explain("root@web1", CommandResult(("ssh",), 255, b"", said))
+    error = explain_ssh_error("root@web1", CommandResult(("ssh",), 255, b"", said))
     assert message in error.message
     assert error.hint
     assert error.exit_code == 3
@@ -77,16 +84,16 @@ def test_refusals(said: bytes, message: str) -> None:
 def test_a_login_shell_that_runs_nothing_is_no_silence() -> None:
     """nologin says so on stdout, and is gone: nothing was late."""
     said = b"Welcome\r\nThis account is currently not available.\r\n"
-    error = explain("web@web1", CommandResult(("ssh",), None, said, b""))
+    error = explain_ssh_error("web@web1", CommandResult(("ssh",), None, said, b""))
     assert error.message == "web@web1 lets us in and ends at once: This account is currently not available."
     assert "login shell" in error.hint
 
 
 def test_one_that_never_answers_and_one_that_is_not_there() -> None:
-    assert "in time" in explain("web1", CommandResult(("ssh",), None, b"", b"", timed_out=True)).message
+    assert "in time" in explain_ssh_error("web1", CommandResult(("ssh",), None, b"", b"", timed_out=True)).message
     late = CommandResult(("ssh",), None, b"", b"ssh: Could not resolve hostname web1: Name or service not known", timed_out=True)
-    assert "does not resolve" in explain("web1", late).message and "in time" not in explain("web1", late).message
-    assert "not installed" in explain("web1", CommandResult(("ssh",), None, b"", b"", missing=True)).message
+    assert "does not resolve" in explain_ssh_error("web1", late).message and "in time" not in explain_ssh_error("web1", late).message
+    assert "not installed" in explain_ssh_error("web1", CommandResult(("ssh",), None, b"", b"", missing=True)).message
 
 
 def test_a_sudo_that_never_stops_talking_is_cut_and_one_that_may_not_run_sh_lets_us_not_in(tmp_path: Path) -> None:
@@ -95,14 +102,14 @@ def test_a_sudo_that_never_stops_talking_is_cut_and_one_that_may_not_run_sh_lets
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/x"}
-    words = ["sh", "-c", _HELLO, "sh", "NONCE"]
+    words = ["sh", "-c", _LOGIN_SCRIPT, "sh", "NONCE"]
     done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
     assert done.stdout.decode().startswith("\nNONCE 7 1 /home/x/.local/state\ntalk\n") and len(done.stdout) < 5000
     (tmp_path / "sudo").write_text('#!/bin/sh\ncase "$*" in *sh*) echo "not allowed" >&2; exit 1 ;; esac\n')
     done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
     assert done.stdout.decode().startswith("\nNONCE 7 1 /home/x/.local/state\nnot allowed")
     (tmp_path / "sudo").write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.2; done\n")
-    hasty = ["sh", "-c", _HELLO.replace("15'", "0.2'").replace("-k 2", "-k 0.2"), "sh", "NONCE"]
+    hasty = ["sh", "-c", _LOGIN_SCRIPT.replace("15'", "0.2'").replace("-k 2", "-k 0.2"), "sh", "NONCE"]
     done = subprocess.run(hasty, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
     assert b"\nno answer in 15 s\n" in done.stdout
     (tmp_path / "sudo").write_text("#!/bin/sh\n")

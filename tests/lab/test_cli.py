@@ -15,7 +15,7 @@ from lab.errors import UsageError
 from lab.scenario import catalog
 from lab.stack import lab_records
 from lab.stack.find_lab import find_lab
-from lab.stack.lab_records import Record
+from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 from lab.verbs.hint import next_hint
 from lab.verbs.shell import logs_argv, shell_argv
@@ -116,21 +116,21 @@ def test_scenarios_of_ones_own_stand_beside_the_others(tmp_path: Path) -> None:
     assert gone.returncode == 2 and "does not exist" in gone.stderr
 
 
-def test_a_lab_remembers_where_its_scenario_came_from(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lab_remembers_where_its_scenario_came_from(record: LabRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "own"
     assert lab("--scenarios", str(tmp_path), "new", "late-start").returncode == 0
     own.mkdir()
     (tmp_path / "late-start").rename(own / "late-start")
     monkeypatch.setattr("lab.stack.find_lab.require_docker", lambda: None)
     monkeypatch.delenv("BADGATEWAY_FURTHER_SCENARIOS", raising=False)
-    lab_records.save(replace(record, scenario="late-start", variant="late-start", beside=str(own)))
-    catalog.folders.cache_clear()
+    lab_records.save_record(replace(record, scenario="late-start", variant="late-start", beside=str(own)))
+    catalog.scenario_folders.cache_clear()
     try:
         found = find_lab(record.id)
-        assert catalog.scenario(found.record.scenario).name == "late-start"
+        assert catalog.scenario_named(found.record.scenario).name == "late-start"
     finally:
         os.environ.pop("BADGATEWAY_FURTHER_SCENARIOS")      # monkeypatch would put back what find_lab has set
-        for known in (catalog.folders, catalog.scenario, catalog.scenarios):
+        for known in (catalog.scenario_folders, catalog.scenario_named, catalog.all_scenarios):
             known.cache_clear()
 
 
@@ -143,33 +143,33 @@ def test_help_and_list_start_without_what_is_slow(call: str) -> None:
 
 
 @pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabRecord:
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
     parameters: dict[str, str | int | float | bool] = {
         "web": "edge", "backend": "api", "second": "crew", "second_site": False, "port": 8001, "other_port": 8002,
         "site_file": "edge/conf.d/x.conf",
     }
-    return Record("shop-3f2a", "wrong-port", "wrong-port", "container-wrong-port", "containers", 7, parameters)
+    return LabRecord("shop-3f2a", "wrong-port", "wrong-port", "container-wrong-port", "containers", 7, parameters)
 
 
-def test_a_record_is_kept_for_its_owner_alone(record: Record) -> None:
-    lab_records.save(record)
-    assert lab_records.load("shop-3f2a") == record
-    assert [kept.id for kept in lab_records.every()] == ["shop-3f2a"]
+def test_a_record_is_kept_for_its_owner_alone(record: LabRecord) -> None:
+    lab_records.save_record(record)
+    assert lab_records.load_record("shop-3f2a") == record
+    assert [kept.id for kept in lab_records.all_records()] == ["shop-3f2a"]
     path = next(Path(os.environ["BADGATEWAY_LAB_STATE"]).rglob("shop-3f2a.json"))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o077 == 0
-    lab_records.forget("shop-3f2a")
-    assert lab_records.load("shop-3f2a") is None
+    lab_records.delete_lab_files("shop-3f2a")
+    assert lab_records.load_record("shop-3f2a") is None
 
 
-def test_hints_come_one_at_a_time_and_the_last_stays(record: Record) -> None:
+def test_hints_come_one_at_a_time_and_the_last_stays(record: LabRecord) -> None:
     given = [next_hint(Lab(record)) for _ in range(4)]
     assert [hint.partition(":")[0] for hint in given] == ["hint 1 of 3", "hint 2 of 3", "hint 3 of 3", "hint 3 of 3"]
     assert "8001 and 8002" in given[2]
 
 
-def test_where_a_shell_opens(record: Record) -> None:
+def test_where_a_shell_opens(record: LabRecord) -> None:
     assert "shop-3f2a-edge-1" in shell_argv(Lab(record), "")
     assert "shop-3f2a-api-1" in shell_argv(Lab(record), "backend")
     assert "shop-3f2a-api-1" in logs_argv(Lab(record), "api", follow=False)
@@ -177,7 +177,7 @@ def test_where_a_shell_opens(record: Record) -> None:
         shell_argv(Lab(record), "db")
 
 
-def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: Record) -> None:
+def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: LabRecord) -> None:
     """The application may write beside the journal; a slip of the pen is told, not answered with everything."""
     machine = Lab(replace(record, stack="host", parameters={**record.parameters, "unit": "till", "second_unit": "crew", "word": "till"}))
     whole, web, backend = (logs_argv(machine, part, follow=True)[-1] for part in ("", "web", "till"))

@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from lab.paths import state_root
-from lab.stack.docker_command import labelled
+from lab.stack.docker_command import labelled_ids
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVES_A_LAB = """
 import os, subprocess, time
-from lab import records
-from lab.stack.lab_records import Record
+from lab.stack.lab_records import LabRecord, save_record
 
 def test_it():
     lab_id = os.environ["LEFT_ID"]
-    records.save(Record(lab_id, "healthy", "healthy", "healthy", "host", 1, {}))
+    save_record(LabRecord(lab_id, "healthy", "healthy", "healthy", "host", 1, {}))
     subprocess.run(["docker", "network", "create", "--label", f"badgateway.lab={lab_id}", lab_id], check=True)
     print("made", flush=True)
     time.sleep(float(os.environ["LEFT_SECONDS"]))
@@ -44,14 +43,14 @@ def test_what_a_test_leaves_is_removed(number: signal.Signals | None, tmp_path: 
         **os.environ, "LEFT_ID": lab_id, "LEFT_SECONDS": "0" if number is None else "60"})
     try:
         until = time.monotonic() + 60
-        while number is not None and not labelled("network", lab_id):
+        while number is not None and not labelled_ids("network", lab_id):
             assert time.monotonic() < until
             time.sleep(0.05)
         if number is not None:
             command.send_signal(number)
         said, _ = command.communicate(timeout=90)
         assert "made" in said or number is not None, said
-        assert labelled("network", lab_id) == (), said
+        assert labelled_ids("network", lab_id) == (), said
     finally:
         command.kill()
         subprocess.run(["docker", "network", "rm", lab_id], capture_output=True, check=False)

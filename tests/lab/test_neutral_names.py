@@ -10,7 +10,7 @@ import pytest
 from lab.paths import compose_root
 from lab.scenario import catalog
 from lab.scenario.draw import draw
-from lab.scenario.render import File, Link, complete, render
+from lab.scenario.render import File, Link, complete_parameters, render
 from lab.scenario.scenario_file import Scenario, Stack, Variant
 from lab.scenario.templates import Value, fill_deep
 from lab.stack.images import tags
@@ -24,14 +24,14 @@ GIVE_AWAY = re.compile(
 DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")      # one in some hundreds begins with "dead"
 CASES = [
     pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
-    for found in catalog.scenarios().values() for variant in found.variants for stack in variant.stacks
+    for found in catalog.all_scenarios().values() for variant in found.variants for stack in variant.stacks
 ]
 
 
 def everything_inside(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Iterator[str]:
     """Paths and bytes of the stack when it is well, and again after each change that the break makes."""
     drawn: dict[str, Value] = draw(scenario, variant, stack, seed, noise=seed)
-    full = complete(drawn, stack, "name-1a2b", tags())
+    full = complete_parameters(drawn, stack, "name-1a2b", tags())
     yield from _rendered(full, stack)
     for step in variant.steps_on(stack):
         filled = fill_deep(dict(step), full, "step")
@@ -39,7 +39,7 @@ def everything_inside(scenario: Scenario, variant: Variant, stack: Stack, seed: 
         yield from (str(filled[key]) for key in ("write", "text", "new", "link", "to") if key in filled)
         if "set" in filled:
             drawn |= filled["set"]
-            full = complete(drawn, stack, "name-1a2b", tags())
+            full = complete_parameters(drawn, stack, "name-1a2b", tags())
             yield from _rendered(full, stack)
 
 
@@ -48,7 +48,7 @@ def _rendered(full: dict[str, Value], stack: Stack) -> Iterator[str]:
     for entry in rendering.files.values():
         yield entry.path
         yield entry.target if isinstance(entry, Link) else entry.data.decode()
-    yield from (entry.path for entry in rendering.fresh.values() if isinstance(entry, File))
+    yield from (entry.path for entry in rendering.initial.values() if isinstance(entry, File))
 
 
 @pytest.mark.parametrize(("scenario", "variant", "stack"), CASES)

@@ -7,29 +7,29 @@ import sys
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.alternate import alternate
-from benchmarks.ratio import more, row
+from benchmarks.alternate import time_alternately
+from benchmarks.ratio import overhead_row, ratio_row
 
 
 def test_a_row_over_its_limit_does_not_hold() -> None:
-    assert not row("a", [400, 410, 390], "b", [100, 100, 100], 3).holds
-    assert row("a", [290, 300, 310], "b", [100, 100, 100], 3).holds
+    assert not ratio_row("a", [400, 410, 390], "b", [100, 100, 100], 3).holds
+    assert ratio_row("a", [290, 300, 310], "b", [100, 100, 100], 3).holds
 
 
 def test_below_the_floor_nothing_is_asked() -> None:
-    assert row("a", [140], "b", [10], 3, floor=150).holds
-    assert not row("a", [160], "b", [10], 3, floor=150).holds
+    assert ratio_row("a", [140], "b", [10], 3, floor=150).holds
+    assert not ratio_row("a", [160], "b", [10], 3, floor=150).holds
 
 
 def test_commands_run_in_turn() -> None:
-    times = alternate({"a": [sys.executable, "-c", "pass"], "b": [sys.executable, "-c", "pass"]}, 2)
+    times = time_alternately({"a": [sys.executable, "-c", "pass"], "b": [sys.executable, "-c", "pass"]}, 2)
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
 
 
 def test_what_comes_on_top_is_judged_in_milliseconds() -> None:
-    assert more("a", [190, 210, 200], "b", [170, 180, 190], 20).holds
-    assert not more("a", [201, 201, 201], "b", [180], 20).holds
-    assert "+21 ms" in str(more("a", [201], "b", [180], 20))
+    assert overhead_row("a", [190, 210, 200], "b", [170, 180, 190], 20).holds
+    assert not overhead_row("a", [201, 201, 201], "b", [180], 20).holds
+    assert "+21 ms" in str(overhead_row("a", [201], "b", [180], 20))
 
 
 def test_rows_that_there_are_not_are_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,4 +13,4 @@ from tests.causes.snapshot_builders import container
 ])
 def test_whose_network_it_has(mode: str, lender: str, is_guest: bool) -> None:
     box = container("app", network_mode=mode)
-    assert (box.lender, box.is_guest) == (lender, is_guest)
+    assert (box.lender, box.has_shared_network) == (lender, is_guest)

@@ -22,7 +22,7 @@ def files_of(case: Path) -> dict[str, bytes]:
 
 def lines_of(config: NginxConfig) -> list[str]:
     """What a case is compared by."""
-    lines = [_route(route) for route in config.routes]
+    lines = [_route_line(route) for route in config.routes]
     for static in config.statics:
         kind = "if-return" if static.conditional else "static"
         lines.append(f"{kind} server={static.server_index} {static.location!r} {static.returns} :{static.source.line}")
@@ -45,12 +45,12 @@ def spans_of(config: NginxConfig) -> list[tuple[Span, str]]:
     return found
 
 
-def _route(route: Route) -> str:
+def _route_line(route: Route) -> str:
     listens = ",".join(
         str(item) + "/tls" * item.tls + "/default" * item.default_server + "/proxy" * item.proxy_protocol
         for item in route.listens
     )
-    servers = " ".join(_server(server) for server in route.servers)
+    servers = " ".join(_server_text(server) for server in route.servers)
     times = f"{route.connect_timeout:g}/{route.send_timeout:g}/{route.read_timeout:g}"
     return (
         f"{route.id} {route.kind} {route.scheme} [{listens}] {list(route.server_names)} {route.location!r}"
@@ -59,7 +59,7 @@ def _route(route: Route) -> str:
     )
 
 
-def _server(server: UpstreamServer) -> str:
+def _server_text(server: UpstreamServer) -> str:
     flags = "".join(
         f"/{name}" for name in ("down", "backup") if getattr(server, name)
     ) + (f"/fails={server.max_fails},{server.fail_timeout:g}s,{server.max_conns},{server.weight}" * (server.weight > 1))
@@ -69,6 +69,6 @@ def _server(server: UpstreamServer) -> str:
     return f"{server.written}@{server.span.line}={place}{digits}{flags}{unknown}"
 
 
-def expectation(case: Path) -> Path:
+def expected_file(case: Path) -> Path:
     """The file beside a case that holds its lines."""
     return case.with_suffix(".txt")

@@ -13,7 +13,7 @@ from tests.nginx import golden_cases
 def test_golden(case):
     files = golden_cases.files_of(case)
     config = read_config(files, golden_cases.MAIN)
-    assert golden_cases.lines_of(config) == golden_cases.expectation(case).read_text(encoding="utf-8").split("\n")[:-1]
+    assert golden_cases.lines_of(config) == golden_cases.expected_file(case).read_text(encoding="utf-8").split("\n")[:-1]
     for span, text in golden_cases.spans_of(config):
         data = files[span.file]
         assert data[span.start : span.end].decode("utf-8", "backslashreplace") == text
@@ -319,7 +319,7 @@ def test_a_location_that_lets_nobody_in(rules: bytes, closed: bool):
     inner = read(b"server { location /a { " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
     above = read(b"server { " + rules + b" location /a { proxy_pass http://127.0.0.1:1; } }").routes[0]
     opened = read(b"server { deny all; location /a { allow all; " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
-    assert (inner.closed, above.closed, opened.closed) == (closed, closed, False)
+    assert (inner.denies_all, above.denies_all, opened.denies_all) == (closed, closed, False)
     assert (inner.path is None, above.path is None) == (closed, closed)
 
 

@@ -41,7 +41,7 @@ def test_very_many_names_that_a_module_may_bring_do_not_hide_what_is_certain() -
 ], ids=["directives", "quoted", "words", "blocks", "map", "locations", "servers"])
 def test_more_than_can_be_held_is_cut_and_said(head: bytes, unit: bytes, foot: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fixer.nginx.include.MOST_WORDS", 20_000)
-    monkeypatch.setattr("fixer.nginx.proxied_locations.MOST_PLACES", 2_000)
+    monkeypatch.setattr("fixer.nginx.proxied_locations.MOST_LOCATIONS", 2_000)
     tracemalloc.start()
     config = read(head + unit * 30_000 + foot)
     peak = tracemalloc.get_traced_memory()[1]

@@ -24,7 +24,7 @@ def read(stream: str, asked: str = "127.0.0.1:7300") -> NginxConfig:
 def test_a_plain_server_that_a_route_leads_to_is_a_route_behind_it(stream: str, asked: str) -> None:
     config = read(stream, asked)
     front, inner = config.routes
-    assert (inner.id, inner.behind, inner.internal, inner.path) == ("r2", (front.id,), True, None)
+    assert (inner.id, inner.reached_from, inner.internal, inner.path) == ("r2", (front.id,), True, None)
     span = inner.servers[0].span
     assert inner.servers[0].port == 7311 and config.problems == ()
     assert ("events {}\n" + SITE % asked + "stream { " + stream + " }\n")[span.start:span.end] == "127.0.0.1:7311"
@@ -47,4 +47,4 @@ def test_what_changes_what_passes_or_serves_others_is_none(stream: str) -> None:
 @pytest.mark.parametrize(("port", "told"), [(443, True), (80, True), (5433, False)])
 def test_one_that_visitors_come_in_by_is_a_route_of_its_own(port: int, told: bool) -> None:
     config = read(f"server {{ listen {port}; proxy_pass 127.0.0.1:7311; }}")
-    assert [(r.location, r.behind, r.servers[0].port) for r in config.routes[1:]] == ([("stream", (), 7311)] if told else [])
+    assert [(r.location, r.reached_from, r.servers[0].port) for r in config.routes[1:]] == ([("stream", (), 7311)] if told else [])

@@ -20,7 +20,7 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.target import NodeKind, TargetKind, TargetRef
-from fixer.observe.evidence_bundle import load
+from fixer.observe.evidence_bundle import unpack_bundle
 from fixer.observe.nginx.nginx_masters import log_query
 from fixer.observe.view.node_view import UNIT_FILES, View, view_of
 from fixer.observe.view.observe_options import ObserveOptions
@@ -30,9 +30,9 @@ NOW = 1_800_000_000.0
 BOOT = NOW - 1000.0
 
 
-def recorded(name: str) -> Capture:
+def recorded_capture(name: str) -> Capture:
     """A capture of the real thing."""
-    return load((DATA / f"{name}.tgz").read_bytes())
+    return unpack_bundle((DATA / f"{name}.tgz").read_bytes())
 
 
 def stat(kind: str = "file", *, mtime: float = NOW - 500, link: str | None = None, real: str | None = None,
@@ -123,7 +123,7 @@ def view(*files: FileAnswer, **more: object) -> View:
     return view_of(node(answers, **more))  # type: ignore[arg-type]
 
 
-def outcome(status: int | None = None, error: str | None = None, errno: int | None = None, phase: str = "done",
+def probe_answer(status: int | None = None, error: str | None = None, errno: int | None = None, phase: str = "done",
             head: str = "HTTP/1.1 200 OK\r\nServer: uvicorn") -> Answer:
     data = {"phase": phase, "errno": errno, "error": error, "status": status, "ms": 1.5, "head": head, "body": "x"}
     return Answer("ok", json.dumps(data).encode())

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.lazy.parse_cache import _kept
+from fixer.lazy.parse_cache import _cache
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Service, Snapshot
-from fixer.observe.boot.boot_entries import STARTERS
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.evidence_bundle import load, save
-from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.other_proxies import PACKAGED
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx.other_proxies import PACKAGED_UNITS
 from fixer.observe.view.observe_options import ObserveOptions, options_from
-from tests.observe.capture_builders import recorded
+from tests.observe.capture_builders import recorded_capture
 
 BOTH = pytest.mark.parametrize("name", ["machine", "compose"])
 
 
 @pytest.fixture(scope="module")
 def machine() -> Snapshot:
-    return snapshot(recorded("machine"))
+    return build_snapshot(recorded_capture("machine"))
 
 
 @pytest.fixture(scope="module")
 def project() -> Snapshot:
-    return snapshot(recorded("compose"))
+    return build_snapshot(recorded_capture("compose"))
 
 
 def service(seen: Snapshot, name: str) -> Service:
@@ -39,30 +39,30 @@ def span(seen: Snapshot, path: str, start: int | None, end: int | None) -> bytes
 
 @BOTH
 def test_the_same_capture_gives_the_same_snapshot(name: str) -> None:
-    first = snapshot(recorded(name))
-    _kept.clear()
-    assert snapshot(recorded(name)) == first
+    first = build_snapshot(recorded_capture(name))
+    _cache.clear()
+    assert build_snapshot(recorded_capture(name)) == first
 
 
 @BOTH
 def test_a_complete_capture_asks_nothing_more(name: str) -> None:
-    capture = recorded(name)
-    more = [query for asked in follow_up(capture, options_from(capture.options)).values() for query in asked]
+    capture = recorded_capture(name)
+    more = [query for asked in follow_up_queries(capture, options_from(capture.options)).values() for query in asked]
     assert all(_is_glance(query) for query in more)
 
 
 def _is_glance(query: Query) -> bool:
     """The age of code and settings, packaged gateways and units, cron: nobody asked for them when these were recorded."""
-    if query in (STARTERS, Command("systemctl-units")):
+    if query in (BOOT_ENTRY_FILES, Command("systemctl-units")):
         return True
-    return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED)
+    return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED_UNITS)
 
 
 @BOTH
 def test_a_bundle_survives_being_saved_again(name: str) -> None:
-    capture = recorded(name)
-    assert load(save(capture)) == capture
-    assert save(capture) == save(load(save(capture)))
+    capture = recorded_capture(name)
+    assert unpack_bundle(pack_bundle(capture)) == capture
+    assert pack_bundle(capture) == pack_bundle(unpack_bundle(pack_bundle(capture)))
 
 
 def test_the_running_nginx_of_a_machine(machine: Snapshot) -> None:
@@ -80,14 +80,14 @@ def test_an_endpoint_where_nobody_listens(machine: Snapshot) -> None:
     dead = next(e for e in machine.endpoints if e.port == 8001)
     assert isinstance(dead.listener, Known) and dead.listener.value is None and dead.listener.evidence
     assert isinstance(dead.tcp, Known) and (dead.tcp.value.error, dead.tcp.value.errno) == ("refused", 111)
-    assert (dead.service, dead.holder, dead.node) == (None, None, "b2-host")
+    assert (dead.configured_service, dead.listening_service, dead.node) == (None, None, "b2-host")
     assert span(machine, dead.file, dead.start, dead.end) == b"127.0.0.1:8001"
 
 
 def test_an_endpoint_that_is_told_and_held_by_its_service(machine: Snapshot) -> None:
     well = next(e for e in machine.endpoints if e.port == 8000)
-    assert well.service == well.holder == "b2-host/back.service"
-    assert well.service_why[0].where.startswith("/etc/back/env:")
+    assert well.configured_service == well.listening_service == "b2-host/back.service"
+    assert well.service_evidence[0].where.startswith("/etc/back/env:")
     assert isinstance(well.http, Known) and well.http.value.server == "uvicorn"
 
 
@@ -100,7 +100,7 @@ def test_a_unit_with_its_port_in_an_environment_file(machine: Snapshot) -> None:
     assert binding.file and span(machine, binding.file, binding.start, binding.end) == b"8000"
     assert isinstance(back.workers, Known) and back.workers.value == 2
     assert back.workers.evidence[0].where == "/etc/systemd/system/back.service.d/workers.conf:2"
-    assert back.env_places[0] == "/etc/back/env" and {"SIGNING_KEY", "PORT"} <= {e.name for e in back.env}
+    assert back.env_files[0] == "/etc/back/env" and {"SIGNING_KEY", "PORT"} <= {e.name for e in back.env}
 
 
 def test_no_value_of_a_variable_is_in_a_snapshot(machine: Snapshot, project: Snapshot) -> None:
@@ -150,7 +150,7 @@ def test_the_nodes_of_a_project(project: Snapshot) -> None:
     assert nginx.node == "web" and nginx.service and nginx.service.manager == "docker"
     dead = next(e for e in project.endpoints if e.port == 8001)
     assert dead.node == "backend" and isinstance(dead.listener, Known) and dead.listener.value is None
-    assert dead.service == "backend/backend" and dead.holder is None
+    assert dead.configured_service == "backend/backend" and dead.listening_service is None
 
 
 def test_a_container_with_its_command_in_the_compose_file(project: Snapshot) -> None:

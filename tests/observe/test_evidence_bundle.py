@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.errors import CannotObserve
-from fixer.model.diagnosis import Accepted
+from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadGlob
 from fixer.observe import evidence_bundle
-from fixer.observe.evidence_bundle import INDEX, load, save
+from fixer.observe.evidence_bundle import INDEX, pack_bundle, unpack_bundle
 from tests.observe.capture_builders import capture, node, stat
 
 WHOLE = capture(node({ReadGlob(("/a", "/b")): Answer("ok", files=(FileAnswer("/a\udc80", "ok", stat("link", link="b", target=stat()), b"x"),)),
@@ -49,26 +49,26 @@ def index_of(data: bytes) -> dict[str, Any]:
 
 
 def test_every_field_comes_back() -> None:
-    assert load(save(WHOLE)) == WHOLE and save(WHOLE) == save(WHOLE)
+    assert unpack_bundle(pack_bundle(WHOLE)) == WHOLE and pack_bundle(WHOLE) == pack_bundle(WHOLE)
 
 
 def test_a_bundle_is_private_and_plain() -> None:
-    with tarfile.open(fileobj=io.BytesIO(save(WHOLE)), mode="r:gz") as tar:
+    with tarfile.open(fileobj=io.BytesIO(pack_bundle(WHOLE)), mode="r:gz") as tar:
         members = tar.getmembers()
     assert {m.mode for m in members} == {0o600} and all(m.isfile() and m.mtime == 0 for m in members)
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", gzip.compress(b"junk", mtime=0), packed([]), packed({}), packed({"format": 1}), packed("x"),
-                                  save(WHOLE)[:400], packed(None)])
+                                  pack_bundle(WHOLE)[:400], packed(None)])
 def test_what_is_no_bundle(data: bytes) -> None:
     with pytest.raises(CannotObserve) as raised:
-        load(data)
+        unpack_bundle(data)
     assert raised.value.exit_code == 3 and raised.value.hint
 
 
 def test_another_format_is_named() -> None:
     with pytest.raises(CannotObserve, match="format 9, not 1"):
-        load(packed({"format": 9}))
+        unpack_bundle(packed({"format": 9}))
 
 
 SPOILERS: list[Callable[[dict[str, Any]], object]] = [
@@ -84,16 +84,16 @@ SPOILERS: list[Callable[[dict[str, Any]], object]] = [
 
 @pytest.mark.parametrize("spoil", SPOILERS)
 def test_a_strange_index_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
-    index = index_of(save(WHOLE))
+    index = index_of(pack_bundle(WHOLE))
     spoil(index)
     with pytest.raises(CannotObserve):
-        load(packed(index))
+        unpack_bundle(packed(index))
 
 
 def test_a_bundle_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence_bundle, "BIGGEST", 100)
+    monkeypatch.setattr(evidence_bundle, "MAX_UNPACKED_BYTES", 100)
     with pytest.raises(CannotObserve):
-        load(save(WHOLE))
+        unpack_bundle(pack_bundle(WHOLE))
 
 
 def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -130,43 +130,43 @@ def test_folders_and_links_in_a_bundle_are_nothing() -> None:
         entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(entry)
     with pytest.raises(CannotObserve):
-        load(raw.getvalue())
+        unpack_bundle(raw.getvalue())
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(CannotObserve):
-        load(data)
+        unpack_bundle(data)
 
 
-PLAIN = gzip.decompress(save(WHOLE))
+PLAIN = gzip.decompress(pack_bundle(WHOLE))
 
 
 @given(st.lists(st.tuples(st.integers(0, len(PLAIN) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
 def test_a_damaged_bundle_is_refused_or_is_a_capture(spoiled: list[tuple[int, int]], packed_again: bool) -> None:
     """Other bytes anywhere, in the archive or in what it holds: no other error than ours, and what is read is whole."""
-    data = bytearray(PLAIN if packed_again else save(WHOLE))
+    data = bytearray(PLAIN if packed_again else pack_bundle(WHOLE))
     for place, byte in spoiled:
         data[place % len(data)] = byte
     try:
-        found = load(gzip.compress(data, mtime=0) if packed_again else bytes(data))
+        found = unpack_bundle(gzip.compress(data, mtime=0) if packed_again else bytes(data))
     except CannotObserve as error:
         assert error.message
         return
-    assert load(save(found)) == found
+    assert unpack_bundle(pack_bundle(found)) == found
 
 
 def test_what_people_had_accepted_and_what_bound_a_repair_go_with_it() -> None:
-    entry = Accepted("4f2a", "backend-down", "/", "moves, password=hunter2hunter2", "ann", "2027-01-31")
-    again = load(save(replace(WHOLE, accepted=(entry,), said=("policy.toml: without a person up to safe",))))
+    entry = IgnoredFinding("4f2a", "backend-down", "/", "moves, password=hunter2hunter2", "ann", "2027-01-31")
+    again = unpack_bundle(pack_bundle(replace(WHOLE, accepted=(entry,), said=("policy.toml: without a person up to safe",))))
     (kept,) = again.accepted
     assert (kept.id, kept.owner, kept.until) == ("4f2a", "ann", "2027-01-31") and "hunter2" not in kept.because
     assert again.said == ("policy.toml: without a person up to safe",)
 
 
 def test_an_older_bundle_has_neither() -> None:
-    with tarfile.open(fileobj=io.BytesIO(save(WHOLE))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(pack_bundle(WHOLE))) as tar:
         members = {m.name: file.read() for m in tar if (file := tar.extractfile(m)) is not None}
     index = json.loads(members.pop(INDEX))
     del index["accepted"], index["said"]
-    assert load(packed(index, **members)).accepted == ()
+    assert unpack_bundle(packed(index, **members)).accepted == ()

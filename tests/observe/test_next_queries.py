@@ -24,9 +24,9 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.target import TargetRef
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.collect_capture import MOST_ROUNDS, collect
-from fixer.observe.next_queries import follow_up, survey
+from fixer.observe.next_queries import first_queries, follow_up_queries
 from fixer.observe.nginx.nginx_masters import later_log_query
 from fixer.observe.nginx.probes import route_of_url
 from fixer.observe.nginx.sites import sites_of
@@ -39,10 +39,10 @@ from tests.observe.capture_builders import (
     file,
     link,
     node,
-    outcome,
+    probe_answer,
     process,
     processes,
-    recorded,
+    recorded_capture,
     sockets,
     tcp_row,
 )
@@ -52,11 +52,11 @@ SITE = "server { listen 80; server_name a.example; location / { proxy_pass http:
 LISTENS = sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [7]})
 ROUTE = Probe("127.0.0.1", 80, "/", host_header="a.example")
 BACK = Probe("127.0.0.1", 8000, "/", host_header="a.example")
-WELL = {ROUTE: outcome(200), BACK: outcome(200)}
+WELL = {ROUTE: probe_answer(200), BACK: probe_answer(200)}
 
 
 def asked(seen: NodeCapture, options: ObserveOptions | None = None, name: str = "local") -> list[Query]:
-    return follow_up(capture(seen), options or ObserveOptions()).get(name, [])
+    return follow_up_queries(capture(seen), options or ObserveOptions()).get(name, [])
 
 
 def failure(seconds_ago: float, path: str = "/") -> str:
@@ -68,11 +68,11 @@ def failure(seconds_ago: float, path: str = "/") -> str:
 
 
 def test_the_first_round() -> None:
-    first = survey("web", "machine", TargetRef("compose", "shop"))
+    first = first_queries("web", "machine", TargetRef("compose", "shop"))
     assert ListProcesses() in first and ReadTree("/etc/nginx") in first and Command("systemctl-show") in first
-    assert Command("systemctl-show") not in survey("web", "container", TargetRef("compose", "shop"))
-    assert survey("engine", "machine", TargetRef("compose", "shop")) == [Command("docker-project", ("shop",))]
-    assert survey("engine", "machine", TargetRef("docker", "web")) == [Command("docker-container", ("web",))]
+    assert Command("systemctl-show") not in first_queries("web", "container", TargetRef("compose", "shop"))
+    assert first_queries("engine", "machine", TargetRef("compose", "shop")) == [Command("docker-project", ("shop",))]
+    assert first_queries("engine", "machine", TargetRef("docker", "web")) == [Command("docker-container", ("web",))]
 
 
 def test_the_second_round_probes_and_then_all_is_said() -> None:
@@ -90,7 +90,7 @@ def test_the_longest_location_of_the_failed_request_is_asked_again(path: str, as
     others = SITE.replace("a.example", "b.example").replace("location /", "location /api/users/7")
     site = f"server {{ listen 80; server_name a.example; {locations}}} {others}"
     first = [q for q in asked(node(site=site, listening=LISTENS)) if isinstance(q, Probe)]
-    seen = node({probe: outcome(200) for probe in first}, site=site, listening=LISTENS, log=failure(30, path))
+    seen = node({probe: probe_answer(200) for probe in first}, site=site, listening=LISTENS, log=failure(30, path))
     again = {(q.host_header, q.path) for q in asked(seen, ObserveOptions(repeat=2)) if isinstance(q, Probe)}
     assert again == {("a.example", asked_again)}
 
@@ -104,12 +104,12 @@ def test_a_route_that_failed_just_now_is_asked_again() -> None:
     again = asked(seen, ObserveOptions(repeat=4))
     assert [q.attempt for q in again if isinstance(q, Probe)] == [1, 2, 3]
     assert asked(node(WELL, site=SITE, listening=LISTENS, log=failure(500))) == []
-    bad = node({**WELL, ROUTE: outcome(502)}, site=SITE, listening=LISTENS, log=failure(30))
+    bad = node({**WELL, ROUTE: probe_answer(502)}, site=SITE, listening=LISTENS, log=failure(30))
     assert not [q for q in asked(bad) if isinstance(q, Probe)]
-    repeated = {Probe("127.0.0.1", 80, "/", host_header="a.example", attempt=n): outcome(504) for n in (1, 2, 3)}
+    repeated = {Probe("127.0.0.1", 80, "/", host_header="a.example", attempt=n): probe_answer(504) for n in (1, 2, 3)}
     told = Capture(TargetRef("local", ""), (node({**WELL, **repeated}, site=SITE, listening=LISTENS, log=failure(30)),), (),
                    ObserveOptions(repeat=4).pairs())
-    probes = snapshot(told).routes[0].probes
+    probes = build_snapshot(told).routes[0].probes
     assert isinstance(probes, Known) and [p.status for p in probes.value] == [200, 504, 504, 504]
 
 
@@ -117,7 +117,7 @@ def test_a_failure_belongs_to_the_longest_location() -> None:
     site = ("server { listen 80; server_name a.example; location / { proxy_pass http://127.0.0.1:8000; } "
             "location /api { proxy_pass http://127.0.0.1:8000; } }")
     api = Probe("127.0.0.1", 80, "/api", host_header="a.example")
-    seen = node({**WELL, api: outcome(200)}, site=site, listening=LISTENS, log=failure(30, "/api/x"))
+    seen = node({**WELL, api: probe_answer(200)}, site=site, listening=LISTENS, log=failure(30, "/api/x"))
     assert {q.path for q in asked(seen) if isinstance(q, Probe)} == {"/api"}
 
 
@@ -125,7 +125,7 @@ def test_at_most_fifty_probes_distinct_endpoints_first() -> None:
     site = "server { listen 80; " + "".join(f"location /{n} {{ proxy_pass http://127.0.0.1:{9000 + n}; }} " for n in range(40)) + "}"
     probes = [q for q in asked(node(site=site)) if isinstance(q, Probe)]
     assert len(probes) == 50 and len({q.port for q in probes if q.port >= 9000}) == 40
-    seen = snapshot(capture(node(site=site)))
+    seen = build_snapshot(capture(node(site=site)))
     assert any("30 probes were left out" in note for note in seen.notes)
     assert isinstance(seen.routes[-1].probes, Unknown)
 
@@ -239,7 +239,7 @@ def project(*, status: str = "running", site: str = SITE) -> dict[str, list[Quer
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
                    ReadFile("/srv/shop/compose.yaml"): Answer("ok", files=(text,))}, name="engine", nginx=False)
     web = node(WELL, site=site, name="web", kind="container", listening=LISTENS)
-    return follow_up(capture(web, engine, kind="compose", address="shop"), ObserveOptions())
+    return follow_up_queries(capture(web, engine, kind="compose", address="shop"), ObserveOptions())
 
 
 def test_the_engine_reads_compose_files_and_mounts() -> None:
@@ -263,14 +263,14 @@ def test_the_filter_of_a_container_that_an_address_leads_to_is_asked_where_it_is
              for n, p in (("web", "nginx"), ("api", "uvicorn"))]
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
     site = "server { listen 80; location / { proxy_pass http://10.9.0.8:8000; } }"
-    more = {probe: outcome(error="unreachable", errno=113, phase="connect") for port in (8000,)
-            for probe in follow_up(capture(node(site=site, name="web", kind="container", listening=LISTENS), engine,
+    more = {probe: probe_answer(error="unreachable", errno=113, phase="connect") for port in (8000,)
+            for probe in follow_up_queries(capture(node(site=site, name="web", kind="container", listening=LISTENS), engine,
                                            kind="compose", address="shop"), ObserveOptions())["web"]
             if isinstance(probe, Probe) and probe.port == port}
     web = node(more, site=site, name="web", kind="container", listening=LISTENS)
     api = node(name="api", kind="container", nginx=False) if seen else NodeCapture(
         "api", "container", NOW, False, {}, unreachable="container api is restarting")
-    wanted = follow_up(capture(web, api, engine, kind="compose", address="shop"), ObserveOptions())
+    wanted = follow_up_queries(capture(web, api, engine, kind="compose", address="shop"), ObserveOptions())
     filters = [name for name, queries in wanted.items() if Command("nft-rules") in queries]
     assert more and sorted(filters) == (["api", "engine", "web"] if seen else ["engine", "web"])
 
@@ -305,10 +305,10 @@ class Scene(BundleTarget):
 
 @pytest.mark.parametrize("name", ["machine", "compose"])
 def test_collecting_again_gives_the_same_capture(name: str) -> None:
-    seen = recorded(name)
+    seen = recorded_capture(name)
     scene = Scene(seen)
     again = collect(scene, ObserveOptions())
-    assert snapshot(again) == snapshot(seen)
+    assert build_snapshot(again) == build_snapshot(seen)
     assert max(a.rounds for a in scene.made) <= 4
 
 
@@ -324,19 +324,19 @@ class Endless(Scripted):
 def test_the_rounds_are_bounded_and_what_was_not_read_is_no_absence() -> None:
     scene = Scene(capture(node(WELL, site="include /srv/1.conf;" + SITE)))
     scene.made = (Endless(scene.capture.nodes[0]),)
-    config = snapshot(collect(scene, ObserveOptions())).nginxes[0].config
+    config = build_snapshot(collect(scene, ObserveOptions())).nginxes[0].config
     assert scene.made[0].rounds == MOST_ROUNDS
     assert isinstance(config, Unknown) and "/srv/" in config.reason
 
 
 def test_a_bundle_is_what_it_is() -> None:
-    seen = recorded("machine")
+    seen = recorded_capture("machine")
     assert collect(BundleTarget(TargetRef("bundle", "x"), seen), ObserveOptions(probe=False)) is seen
 
 
 def test_a_node_that_fails_does_not_stop_the_others() -> None:
-    seen = recorded("compose")
-    found = snapshot(collect(Scene(seen, failing=["backend"]), ObserveOptions()))
+    seen = recorded_capture("compose")
+    found = build_snapshot(collect(Scene(seen, failing=["backend"]), ObserveOptions()))
     assert "backend: gone" in found.notes and [n.name for n in found.nodes] == ["web"]
     with pytest.raises(Unreachable, match="gone"):
         collect(Scene(seen, failing=["backend", "web", "engine"]), ObserveOptions())
@@ -422,8 +422,8 @@ def test_what_a_mask_hides_is_read_where_an_address_is_empty() -> None:
     assert hidden in asked(node(site=SITE, show=show))
     assert hidden not in asked(node(site=SITE, show=show, listening=LISTENS))
     text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
-    seen = snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
-    assert seen.endpoints[0].service == "local/shop.service"
+    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
+    assert seen.endpoints[0].configured_service == "local/shop.service"
 
 
 def test_whether_a_masked_unit_would_start_at_boot_is_asked_once_its_file_is_known() -> None:
@@ -434,7 +434,7 @@ def test_whether_a_masked_unit_would_start_at_boot_is_asked_once_its_file_is_kno
     answers = {hidden: Answer("ok", files=(text,))}
     assert start in asked(node(answers, site=SITE, show=show))
     gone = node({**answers, start: Answer("ok", files=(FileAnswer(start.path, "absent"),))}, site=SITE, show=show)
-    seen = snapshot(capture(gone)).services[0].settings
+    seen = build_snapshot(capture(gone)).services[0].settings
     assert [(s.key, s.value, s.present) for s in seen] == [("WantedBy", "multi-user.target", False)]
 
 
@@ -461,7 +461,7 @@ def test_paths_of_conditions_are_looked_at_only_where_one_was_not_met() -> None:
     assert on in questions and off in questions
     answers = {on: Answer("ok", files=(FileAnswer("/etc/on", "absent"),)),
                off: Answer("failed", files=(FileAnswer("/etc/off", "denied"),))}
-    settings = snapshot(capture(node(answers, site=SITE, show=skipped, units=(unit,)))).services[0].settings
+    settings = build_snapshot(capture(node(answers, site=SITE, show=skipped, units=(unit,)))).services[0].settings
     assert [(s.key, s.value, s.present) for s in settings] == [
         ("ConditionPathExists", "!/etc/off", None), ("ConditionFileNotEmpty", "|/etc/shop/%i", None),
         ("ConditionPathExists", "/etc/on", False), ("MemoryMax", "90M", None),
@@ -475,12 +475,12 @@ def test_the_socket_unit_of_a_stopped_application_is_asked_and_says_where_it_lis
     query = Command("systemctl-show", ("shop.socket",))
     assert query in asked(node(site=SITE, show=show, units=(unit,)))
     told = b"Listen=127.0.0.1:8000 (Stream)\nListen=/run/shop.sock (Stream)\nListen=[::1]:9 (Datagram)\nId=shop.socket\nActiveState=failed\n"
-    seen = snapshot(capture(node({query: Answer("ok", told)}, site=SITE, show=show, units=(unit,))))
+    seen = build_snapshot(capture(node({query: Answer("ok", told)}, site=SITE, show=show, units=(unit,))))
     service = next(s for s in seen.services if s.name == "shop.service")
     assert service.socket is not None and service.socket.listen == ("127.0.0.1:8000", "/run/shop.sock")
     assert isinstance(service.bindings, Known)
     assert [(b.host, b.port, b.unix) for b in service.bindings.value] == [("127.0.0.1", 8000, None), ("", 0, "/run/shop.sock")]
-    assert seen.endpoints[0].service == "local/shop.service"
+    assert seen.endpoints[0].configured_service == "local/shop.service"
 
 
 def _template(text: str, path: str = "/etc/systemd/system/api@.service") -> FileAnswer:
@@ -553,8 +553,8 @@ def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_li
     show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
     hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
     text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --uds /run/shop/blue.sock\n")
-    seen = snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
-    assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].service == "local/shop.service"
+    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
+    assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].configured_service == "local/shop.service"
 
 
 def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
@@ -567,13 +567,13 @@ def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
     show = SHOW.format("api@green.service", "inactive", 0).replace("system/api@green", "system/api@")
     named = {**answers, Command("systemctl-show", ("api@green.service",)): Answer("ok", show.encode()),
              ReadFile("/etc/api/green.env", 64 << 10): Answer("ok", files=files[1:])}
-    assert snapshot(capture(node(named, site=SITE, units=[unit]))).endpoints[0].service == "local/api@green.service"
+    assert build_snapshot(capture(node(named, site=SITE, units=[unit]))).endpoints[0].configured_service == "local/api@green.service"
 
 
 def test_a_mask_also_hides_what_the_administrator_installed() -> None:
     show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
     own = _template("ExecStart=/usr/bin/uvicorn a:b --port 8000", "/usr/local/lib/systemd/system/shop.service")
-    assert snapshot(capture(node(site=SITE, show=show, units=[own]))).endpoints[0].service == "local/shop.service"
+    assert build_snapshot(capture(node(site=SITE, show=show, units=[own]))).endpoints[0].configured_service == "local/shop.service"
 
 
 def test_drop_ins_of_a_masked_unit_count_though_systemd_tells_none_of_them() -> None:
@@ -582,8 +582,8 @@ def test_drop_ins_of_a_masked_unit_count_though_systemd_tells_none_of_them() -> 
     folder = "systemd/system/shop.service.d"
     drops = [_template(f"ExecStart=\nExecStart=/usr/bin/uvicorn a:b --port {port}", f"{where}/{folder}/{name}.conf")
              for where, name, port in (("/run", "50-port", 7001), ("/etc", "50-port", 8000), ("/etc", "10-port", 7002))]
-    seen = snapshot(capture(node(site=SITE, show=show, units=[own, *drops])))
-    assert seen.endpoints[0].service == "local/shop.service"
+    seen = build_snapshot(capture(node(site=SITE, show=show, units=[own, *drops])))
+    assert seen.endpoints[0].configured_service == "local/shop.service"
     bindings = seen.services[0].bindings
     assert isinstance(bindings, Known) and [b.port for b in bindings.value] == [8000]
 
@@ -591,7 +591,7 @@ def test_drop_ins_of_a_masked_unit_count_though_systemd_tells_none_of_them() -> 
 def test_each_port_that_a_variable_can_stand_for_is_an_address_of_its_own() -> None:
     site = ("map $host $port { default 8000; next.example 8001; }\n"
             "server { listen 80; location / { proxy_pass http://127.0.0.1:$port; } }\n")
-    seen = snapshot(capture(node(site=site)))
+    seen = build_snapshot(capture(node(site=site)))
     assert [(e.host, e.port) for e in seen.endpoints] == [("127.0.0.1", 8000), ("127.0.0.1", 8001)]
     assert seen.routes[0].endpoints == tuple(e.id for e in seen.endpoints)
 
@@ -601,9 +601,9 @@ def test_where_an_error_page_hides_failures_the_log_is_read_once_more() -> None:
     masked = SITE.replace("location /", "error_page 502 =200 /sorry.html; location /")
     later = later_log_query("/var/log/nginx/error.log")
     assert asked(node(WELL, site=masked, listening=LISTENS)) == [later]
-    assert asked(node({**WELL, ROUTE: outcome(502)}, site=masked, listening=LISTENS, log=failure(30))) != [later]
+    assert asked(node({**WELL, ROUTE: probe_answer(502)}, site=masked, listening=LISTENS, log=failure(30))) != [later]
     again = Answer("ok", files=(file("/var/log/nginx/error.log", failure(0)),))
-    seen = snapshot(capture(node({**WELL, later: again}, site=masked, listening=LISTENS)))
+    seen = build_snapshot(capture(node({**WELL, later: again}, site=masked, listening=LISTENS)))
     assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]
 
 
@@ -612,5 +612,5 @@ def test_a_later_reading_that_could_not_be_made_hides_no_log() -> None:
     masked = SITE.replace("location /", "error_page 502 =200 /sorry.html; location /")
     later = later_log_query("/var/log/nginx/error.log")
     for none in (Answer("failed"), Answer("ok", files=(FileAnswer("/var/log/nginx/error.log", "absent"),))):
-        seen = snapshot(capture(node({**WELL, later: none}, site=masked, listening=LISTENS, log=failure(30))))
+        seen = build_snapshot(capture(node({**WELL, later: none}, site=masked, listening=LISTENS, log=failure(30))))
         assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]

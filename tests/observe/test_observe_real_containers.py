@@ -12,7 +12,7 @@ import pytest
 from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.facts import Known
 from fixer.model.snapshot import Snapshot
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.collect_capture import collect
 from fixer.observe.view.observe_options import ObserveOptions
 
@@ -53,7 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
 def look(name: str) -> Snapshot:
     target = open_target(parse_target(f"compose://{name}"))
     try:
-        return snapshot(collect(target, ObserveOptions()))
+        return build_snapshot(collect(target, ObserveOptions()))
     finally:
         target.close()
 
@@ -63,7 +63,7 @@ def test_a_container_that_stopped_is_read_by_its_files(project: tuple[str, Path]
     (nginx,) = seen.nginxes
     assert (nginx.node, nginx.master_pid) == ("front", None) and isinstance(nginx.config, Known)
     (endpoint,) = seen.endpoints
-    assert (endpoint.written, endpoint.service) == ("app:8000", "app/app")
+    assert (endpoint.written, endpoint.configured_service) == ("app:8000", "app/app")
     service = seen.service("front/front")
     assert service is not None and service.container is not None and service.container.exit_code == 3 and not service.running
 

@@ -12,19 +12,19 @@ import pytest
 from fixer.errors import CannotObserve
 from fixer.model.facts import Known
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob
-from fixer.observe.script_bundle import _Read, is_script_bundle, load_script, script
+from fixer.observe.script_bundle import _ScriptRun, is_script_bundle, load_script_bundle, script_text
 
 pytestmark = pytest.mark.skipif(shutil.which("awk") is None, reason="the script needs awk")
 
 
 @pytest.fixture(scope="module")
 def taken() -> bytes:
-    return subprocess.run(["sh"], input=script().encode(), capture_output=True, check=True).stdout
+    return subprocess.run(["sh"], input=script_text().encode(), capture_output=True, check=True).stdout
 
 
 def test_every_question_of_a_first_look_is_answered(taken: bytes) -> None:
     assert is_script_bundle(taken)
-    capture = load_script(taken)
+    capture = load_script_bundle(taken)
     node = capture.nodes[0]
     assert node.answers[ListProcesses()].files and node.answers[ListSockets()].files
     assert node.now > 1_700_000_000
@@ -36,7 +36,7 @@ def test_what_is_no_bundle_of_a_script(taken: bytes) -> None:
     plain = b"badgateway-collect 1\n"
     for damaged in (plain, plain + b"{}\n\n", plain + b"[]\nx\n", taken[:60], plain + b'{"queries": [5]}\nx'):
         with pytest.raises(CannotObserve) as caught:
-            load_script(damaged)
+            load_script_bundle(damaged)
         assert caught.value.exit_code == 3 and caught.value.hint
 
 
@@ -57,11 +57,11 @@ def answer(query: object):
     import json
     from dataclasses import replace
 
-    from fixer.hosts.sh.round_script import plan_round
+    from fixer.hosts.sh.round_script import build_round_script
 
     head, output = WEB.split(b"\n", 2)[1:]
     assert json.loads(head)["queries"] == []
-    return _Read(replace(plan_round([]), nonce=b"n" * 32, prefix=b"/./"), b"\n" + output, b"n" * 32)._answer(query)  # type: ignore[arg-type]
+    return _ScriptRun(replace(build_round_script([]), nonce=b"n" * 32, prefix=b"/./"), b"\n" + output, b"n" * 32)._answer(query)  # type: ignore[arg-type]
 
 
 def test_later_questions_find_what_the_script_foresaw() -> None:
@@ -86,10 +86,10 @@ def test_what_it_did_not_foresee_is_unknown_never_absent(query: object) -> None:
 def test_an_environment_file_of_the_system_feeds_the_unit_that_names_it() -> None:
     """Its values say where the application listens; a glob of a capture holds nginx's files, which feed no unit."""
     folder = Path(__file__).parent / "data"
-    made = load_script((folder / "script_defaults.gz").read_bytes())
-    from fixer.observe.build_snapshot import snapshot
+    made = load_script_bundle((folder / "script_defaults.gz").read_bytes())
+    from fixer.observe.build_snapshot import build_snapshot
 
-    desk = next(s for s in snapshot(made).services if s.name == "summit.service")
+    desk = next(s for s in build_snapshot(made).services if s.name == "summit.service")
     assert isinstance(desk.bindings, Known) and [b.port for b in desk.bindings.value] == [8013]
 
 
@@ -97,16 +97,16 @@ def test_what_its_own_requests_met_is_read_after_them() -> None:
     """Of a host whose log was empty before: the only line that says why nginx was denied is that of the script's own
     request."""
     from fixer.diagnose.run_causes import diagnose
-    from fixer.observe.build_snapshot import snapshot
+    from fixer.observe.build_snapshot import build_snapshot
 
-    made = load_script((Path(__file__).parent / "data" / "script_later.gz").read_bytes())
-    found = diagnose(snapshot(made)).findings
+    made = load_script_bundle((Path(__file__).parent / "data" / "script_later.gz").read_bytes())
+    found = diagnose(build_snapshot(made)).findings
     assert [(f.cause, f.confidence) for f in found][:1] == [("mac-denied", "certain")]
 
 
 def test_its_requests_end_where_a_request_ends() -> None:
     """A byte more made servers reset what they had answered."""
-    ask = script().partition("\nask() {")[2].partition("\n}\n")[0]
+    ask = script_text().partition("\nask() {")[2].partition("\n}\n")[0]
     text = f'c=0; item() {{ :; }}; plain() {{ printf %s "$5"; }}\nask() {{{ask}\n}}\nask 80 /api shop.example; wait'
     sent = subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout
     assert sent.startswith(b"GET /api HTTP/1.1\r\nHost: shop.example\r\n") and sent.endswith(b"Connection: close\r\n\r\n")
@@ -114,16 +114,16 @@ def test_its_requests_end_where_a_request_ends() -> None:
 
 def test_a_script_that_was_cut_off_says_so() -> None:
     cut = WEB.rsplit(b"\n" + b"n" * 32, 1)[0]
-    assert any("cut off" in note for note in load_script(cut).notes)
+    assert any("cut off" in note for note in load_script_bundle(cut).notes)
 
 
 AWK = Path(__file__).parents[2] / "fixer" / "hosts" / "redact.awk"
 
 
 def masked(path: str, text: str) -> str:
-    from fixer.redaction.secrets import TELLING_WORDS
+    from fixer.redaction.secrets import MASKED_NAME_PARTS
 
-    program = AWK.read_text().replace("@WORDS@", TELLING_WORDS.replace("(?:", "("))
+    program = AWK.read_text().replace("@WORDS@", MASKED_NAME_PARTS.replace("(?:", "("))
     data = f"==> /./{path} <==\n{text}\n".replace("\0", "\x01")
     done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", program], input=data.encode(), capture_output=True, check=True)
     return done.stdout.decode().partition("\n")[2]
@@ -188,9 +188,9 @@ def test_a_long_line_costs_the_script_no_more_than_its_length(path: str, part: s
 
 
 def test_rules_stay_json_and_of_the_kernels_log_only_kills_are_kept() -> None:
-    from fixer.redaction.secrets import TELLING_WORDS
+    from fixer.redaction.secrets import MASKED_NAME_PARTS
 
-    program = AWK.read_text().replace("@WORDS@", TELLING_WORDS.replace("(?:", "(")).replace("@KERNEL@", "4").replace("@JSON@", "5")
+    program = AWK.read_text().replace("@WORDS@", MASKED_NAME_PARTS.replace("(?:", "(")).replace("@KERNEL@", "4").replace("@JSON@", "5")
     rule = '{"match": {"left": {"meta": {"key": "iif"}}, "right": "lo"}, "comment": "token: ' + S + '"}'
     data = f"nonce 5 out 0\n{rule}\nnonce 4 out 0\n[1.0] usb token={S}\n[2.0] Killed process 7 (uvicorn)\nnonce end\n"
     done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", program], input=data.encode(), capture_output=True, check=True)

@@ -7,7 +7,7 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.snapshot import Service, Snapshot
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.editable_files import managed_by
 from fixer.observe.services import evidence_of, stdout_query
 from tests.observe.capture_builders import capture, file, node, process, sockets, stat, tcp_row
@@ -20,7 +20,7 @@ PATH = "/etc/systemd/system/back.service"
 def look(text: str = "", *, files: dict[str, str] | None = None, show: str = "", **more: object) -> Snapshot:
     answers = {ReadFile(p, 1 << 16): Answer("ok", files=(file(p, t),)) for p, t in (files or {}).items()}
     units = [file(PATH, f"[Service]\n{text}")] if text else []
-    return snapshot(capture(node({**answers}, site=SITE, units=units, show=show or (SHOW.format("back.service", "active", 0) if text else ""),
+    return build_snapshot(capture(node({**answers}, site=SITE, units=units, show=show or (SHOW.format("back.service", "active", 0) if text else ""),
                                  **more)))  # type: ignore[arg-type]
 
 
@@ -240,19 +240,19 @@ def test_what_serves_beside_nginx_in_a_container_is_a_service_of_its_own() -> No
     running = [process(1, ["bash", "/entry.sh"]), process(7, ["python3", "-m", "uvicorn", "a:b"], comm="uvicorn")]
     for nginx, expected in ((True, ["uvicorn[7]"]), (False, [])):
         made = node(site=SITE, running=running, nginx=nginx, kind="container", name="web")
-        assert [s.name for s in snapshot(capture(made)).services if s.is_app_server] == expected
+        assert [s.name for s in build_snapshot(capture(made)).services if s.is_app_server] == expected
 
 
 def test_the_log_of_a_process() -> None:
     asked = stdout_query(6)
     entry = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="/tmp/back.log"), b"one\ntwo\n")
-    seen = snapshot(capture(node({asked: Answer("ok", files=(entry,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
+    seen = build_snapshot(capture(node({asked: Answer("ok", files=(entry,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
     (found,) = [s for s in seen.services if s.runtime == "uvicorn"]
     assert isinstance(found.log, Known) and [line.text for line in found.log.value] == ["one", "two"]
     (silent,) = bare(process(6, ["uvicorn", "a"]))
     assert silent.log == Unknown("not asked")
     pipe = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="pipe:[5]"))
-    seen = snapshot(capture(node({asked: Answer("ok", files=(pipe,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
+    seen = build_snapshot(capture(node({asked: Answer("ok", files=(pipe,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
     assert [s.log for s in seen.services if s.runtime == "uvicorn"] == [Unknown("its output goes to no file")]
 
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadGlob, ReadTree
-from fixer.observe.evidence_bundle import redact
+from fixer.observe.evidence_bundle import redact_capture
 from fixer.observe.nginx.endpoints import endpoint_probe
-from fixer.observe.view.node_view import LOOK, UNIT_FILES
+from fixer.observe.view.node_view import PEEK_BYTES, UNIT_FILES
 from fixer.redaction.all_files import redact_env_file, redact_file, redact_inspect, redact_probe, redact_unit
 from fixer.redaction.config_files import redact_nginx, redact_yaml
 from fixer.redaction.secrets import redact_text
@@ -111,7 +111,7 @@ def test_every_answer_of_a_capture() -> None:
         ListProcesses(): processes(process(9, ["x", "--password", SECRET])),
     }
     whole = capture(node(answers, site="server { location / { proxy_pass http://127.0.0.1:1; } }"))
-    masked = redact(whole)
+    masked = redact_capture(whole)
     assert SECRET in repr(whole) and SECRET not in repr(masked)
     before, after = whole.nodes[0].answers, masked.nodes[0].answers
     assert set(after) == set(before) and after[ListSockets()] == before[ListSockets()]
@@ -124,7 +124,7 @@ def test_the_rules_of_a_packet_filter_stay_readable() -> None:
     rule = {"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}
     listed = {"nftables": [{"rule": {"comment": f"token={SECRET}", "expr": [rule, {"drop": None}]}}]}
     asked = Command("nft-rules")
-    masked = redact(capture(node({asked: Answer("ok", json.dumps(listed).encode())}))).nodes[0].answers[asked]
+    masked = redact_capture(capture(node({asked: Answer("ok", json.dumps(listed).encode())}))).nodes[0].answers[asked]
     (after,) = json.loads(masked.data)["nftables"]
     assert after["rule"]["expr"] == [rule, {"drop": None}] and SECRET not in after["rule"]["comment"]
 
@@ -160,9 +160,9 @@ user=svc
 
 
 def test_files_that_were_only_looked_for_hold_no_secret() -> None:
-    query = ReadGlob(("/etc/api/*.env",), LOOK, 60)
+    query = ReadGlob(("/etc/api/*.env",), PEEK_BYTES, 60)
     answers = {query: Answer("ok", files=(file("/etc/api/blue.env", "API_SECRET=hunter22hunter\nPORT=8000\n"),))}
-    [kept] = redact(capture(node(answers))).nodes[0].answers[query].files
+    [kept] = redact_capture(capture(node(answers))).nodes[0].answers[query].files
     assert kept.data == b"API_SECRET=[redacted: value]\nPORT=8000\n"
 
 

@@ -110,7 +110,7 @@ def with_repairs(*repairs: RepairReport) -> Report:
     return replace(BROKEN, findings=(replace(WRONG_PORT, repairs=repairs),))
 
 
-def hostile() -> Report:
+def hostile_report() -> Report:
     """Every text of the report is what an attacker would send."""
     evidence = (Evidence("nginx-log", HOSTILE, HOSTILE), Evidence("service-log", HOSTILE * 5, HOSTILE * 9))
     repair = replace(
@@ -135,7 +135,7 @@ REPAIRED = RepairResult(
     (), BROKEN, replace(HEALTHY, target="local"), "20260101T120000-ab12", 0,
 )
 NOTHING = replace(REPAIRED, outcome="nothing-to-do", applied=(), journal=None, before=HEALTHY, target="docker://web")
-WAITS_FOR_PERSON = RepairResult(
+WAITS_FOR_OPERATOR = RepairResult(
     1, "docker://web-host", "degraded", 900.0, "needs-input", (), ("set-variable: --set SECRET_KEY=VALUE", "x: --max-risk disruptive"),
     CHAIN, replace(CHAIN, notes=("run again with --yes",)), "r1", 4,
 )

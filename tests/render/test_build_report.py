@@ -10,13 +10,13 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Check, Diagnosis, Need, Repair, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.plan import WriteFile
-from fixer.render.build_report import repair_report, report_of
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, SLOW, Scene, healthy, moved
+from fixer.render.build_report import build_report, repair_report
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, SLOW, Scene, healthy_scene, wrong_port_scene
 
 
 def test_a_wrong_port_is_reported_with_its_change() -> None:
-    seen = moved().snapshot()
-    report = report_of(seen, diagnose(seen), duration_ms=12.34, notes=("a note", "a note"))
+    seen = wrong_port_scene().snapshot()
+    report = build_report(seen, diagnose(seen), duration_ms=12.34, notes=("a note", "a note"))
     assert (report.schema_version, report.target, report.verdict, report.duration_ms) == (1, "local", "broken", 12.3)
     assert report.notes[0] == "a note" and report.notes.count("a note") == 1
     route = report.routes[0]
@@ -29,10 +29,10 @@ def test_a_wrong_port_is_reported_with_its_change() -> None:
 
 
 def test_every_verdict_is_told() -> None:
-    seen = healthy().snapshot()
+    seen = healthy_scene().snapshot()
     evidence = (Evidence("unit", "u", "active"),)
     checks = (Check("a", RuledOut(evidence)), Check("b", Undetermined(("not root",))))
-    report = report_of(seen, Diagnosis("healthy", (), checks, ()), duration_ms=1)
+    report = build_report(seen, Diagnosis("healthy", (), checks, ()), duration_ms=1)
     assert [(c.verdict, c.evidence, c.missing) for c in report.checks] == [
         ("ruled-out", evidence, ()), ("undetermined", (), ("not root",)),
     ]
@@ -41,24 +41,24 @@ def test_every_verdict_is_told() -> None:
 
 @pytest.mark.parametrize(("probes", "status"), [((GOOD, BAD_GATEWAY, GOOD), 502), ((GOOD, SLOW, BAD_GATEWAY), None), ((GOOD,), 200)])
 def test_the_worst_probe_is_reported(probes: tuple, status: int | None) -> None:  # type: ignore[type-arg]
-    seen = healthy().answers(*probes).snapshot()
-    probe = report_of(seen, diagnose(seen), duration_ms=1).routes[0].probe
+    seen = healthy_scene().answers(*probes).snapshot()
+    probe = build_report(seen, diagnose(seen), duration_ms=1).routes[0].probe
     assert probe is not None and probe.status == status
 
 
 def test_no_probe_is_null() -> None:
-    seen = healthy().snapshot()
+    seen = healthy_scene().snapshot()
     facts = seen.routes[0]
     for probes in (Unknown("not asked"), replace(facts, probes=facts.probes).probes):
-        report = report_of(replace(seen, routes=(replace(facts, probes=probes),)), diagnose(seen), duration_ms=1)
+        report = build_report(replace(seen, routes=(replace(facts, probes=probes),)), diagnose(seen), duration_ms=1)
         assert (report.routes[0].probe is None) is isinstance(probes, Unknown)
-    assert report_of(healthy().answers().snapshot(), diagnose(seen), duration_ms=1).routes[0].probe is None
+    assert build_report(healthy_scene().answers().snapshot(), diagnose(seen), duration_ms=1).routes[0].probe is None
 
 
 def test_addresses_are_written_as_people_write_them() -> None:
     for changes, text in (({"unix": "/run/a.sock"}, "unix:/run/a.sock"), ({"host": "::1"}, "[::1]:8000")):
         seen = Scene().endpoint(**changes).snapshot()
-        assert report_of(seen, diagnose(seen), duration_ms=1).routes[0].endpoints == (text,)
+        assert build_report(seen, diagnose(seen), duration_ms=1).routes[0].endpoints == (text,)
 
 
 def test_a_secret_never_has_a_default() -> None:
@@ -77,9 +77,9 @@ def test_masked_bytes_are_in_no_diff() -> None:
 
 @pytest.mark.parametrize(("tls", "port", "scheme"), [(True, 8443, "https"), (False, 443, "http"), (True, 443, "https")])
 def test_how_a_listener_is_spoken_to_is_told_by_the_listener(tls: bool, port: int, scheme: str) -> None:
-    seen = healthy().snapshot()
+    seen = healthy_scene().snapshot()
     route = seen.routes[0].route
     listens = tuple(replace(listen, tls=tls, port=port) for listen in route.listens)
     facts = replace(seen.routes[0], route=replace(route, listens=listens))
-    report = report_of(replace(seen, routes=(facts,)), diagnose(seen), duration_ms=1)
+    report = build_report(replace(seen, routes=(facts,)), diagnose(seen), duration_ms=1)
     assert listens and report.routes[0].scheme == scheme

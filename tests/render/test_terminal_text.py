@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.render.terminal_text import Style, cells, clean, clean_lines, pad, plain, shorten, shorten_middle, wrap
+from fixer.render.terminal_text import (
+    Style,
+    clean,
+    clean_lines,
+    count_columns,
+    pad,
+    plain_text,
+    shorten,
+    shorten_middle,
+    wrap,
+)
 
 ANY = st.text(st.characters())
 
@@ -24,10 +34,10 @@ def test_clean_lines_keep_every_line(text: str) -> None:
 @given(ANY, st.integers(8, 60))
 def test_nothing_is_wider_than_asked(text: str, width: int) -> None:
     safe = clean(text)
-    assert cells(shorten(safe, width)) <= width
-    assert cells(shorten_middle(safe, width)) <= width
-    assert all(cells(line) <= width for line in wrap(safe, width))
-    assert cells(pad(safe, width)) >= min(width, cells(safe))
+    assert count_columns(shorten(safe, width)) <= width
+    assert count_columns(shorten_middle(safe, width)) <= width
+    assert all(count_columns(line) <= width for line in wrap(safe, width))
+    assert count_columns(pad(safe, width)) >= min(width, count_columns(safe))
 
 
 @given(ANY, st.integers(8, 60))
@@ -42,8 +52,8 @@ def test_short_text_stays() -> None:
 
 
 def test_wide_and_combining_characters_are_measured() -> None:
-    assert cells("登入") == 4
-    assert cells("e\u0301") == 1
+    assert count_columns("登入") == 4
+    assert count_columns("e\u0301") == 1
     assert pad("登", 4) == "登  "
 
 
@@ -52,6 +62,6 @@ def test_long_escapes() -> None:
 
 
 def test_symbols_have_words() -> None:
-    assert plain("a · b → c…", Style()) == "a - b -> c..."
-    assert plain("a · b", Style(symbols=True)) == "a · b"
+    assert plain_text("a · b → c…", Style()) == "a - b -> c..."
+    assert plain_text("a · b", Style(symbols=True)) == "a · b"
     assert Style(colour=True).paint("", "red") == ""

@@ -12,7 +12,7 @@ import pytest
 from fixer.model.report import ProbeReport, Report
 from fixer.render.outcome_text import catalogue_text, failure_text, history_text, repair_text, undo_text, verify_text
 from fixer.render.plan_text import diff_lines, plan_lines
-from fixer.render.terminal_text import PLAIN, Style, cells
+from fixer.render.terminal_text import PLAIN, Style, count_columns
 from fixer.render.to_console import address_of, headline, render
 from tests.render import report_samples as s
 
@@ -36,7 +36,7 @@ PAGES = {
     "removed": render(s.with_repairs(s.REMOVED), SYMBOLS),
     "repaired": repair_text(s.REPAIRED, SYMBOLS),
     "nothing": repair_text(s.NOTHING, PLAIN),
-    "needs-input": repair_text(s.WAITS_FOR_PERSON, SYMBOLS),
+    "needs-input": repair_text(s.WAITS_FOR_OPERATOR, SYMBOLS),
     "verified": verify_text(s.VERIFIED, SYMBOLS),
     "verified-colour": verify_text(s.VERIFIED, RICH),
     "undone": undo_text(s.UNDONE, SYMBOLS),
@@ -64,7 +64,7 @@ def test_a_page_is_the_golden_page(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_80_columns_wide(name: str) -> None:
     for line in re.sub(r"\x1b\[\d+m", "", PAGES[name]).splitlines():
-        assert cells(line) <= 80, line
+        assert count_columns(line) <= 80, line
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if "colour" not in name])
@@ -75,19 +75,19 @@ def test_no_escape_code_without_colour(name: str) -> None:
 @pytest.mark.parametrize("verbose", [False, True])
 @pytest.mark.parametrize("style", [PLAIN, SYMBOLS])
 def test_hostile_text_reaches_no_terminal(style: Style, verbose: bool) -> None:
-    page = render(s.hostile(), style, verbose=verbose)
-    page += "\n".join(plan_lines(s.HOSTILE, s.hostile().findings[0].repairs[0], style))
+    page = render(s.hostile_report(), style, verbose=verbose)
+    page += "\n".join(plan_lines(s.HOSTILE, s.hostile_report().findings[0].repairs[0], style))
     page += failure_text(s.HOSTILE, s.HOSTILE)
     page += undo_text(replace(s.UNDONE_IN_PART, conflicts=(s.HOSTILE,), id=s.HOSTILE), style)
     page += history_text(replace(s.HISTORY, target=s.HOSTILE, runs=(replace(s.RUN, id=s.HOSTILE, steps=(s.HOSTILE,)),)))
-    page += repair_text(replace(s.WAITS_FOR_PERSON, target=s.HOSTILE, journal=s.HOSTILE, after=s.hostile()), style)
+    page += repair_text(replace(s.WAITS_FOR_OPERATOR, target=s.HOSTILE, journal=s.HOSTILE, after=s.hostile_report()), style)
     assert all(char == "\n" or char.isprintable() for char in page)
     assert "\\x1b[31mred" in page and "\\u202e" in page
 
 
 def test_hostile_text_keeps_the_page_narrow() -> None:
-    lines = render(s.hostile(), PLAIN).splitlines()
-    wide = [line for line in lines if cells(line) > 80]
+    lines = render(s.hostile_report(), PLAIN).splitlines()
+    wide = [line for line in lines if count_columns(line) > 80]
     assert not [line for line in wide if not line.lstrip().startswith(("+", "-", "sudo", "fixer repair"))]
 
 

@@ -13,17 +13,17 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from fixer.model.report import ProbeReport
-from fixer.render.json_schema import schemas
+from fixer.render.json_schema import command_schemas
 from fixer.render.to_html import render as html
 from fixer.render.to_json import Document, render, to_value
-from fixer.render.to_markdown import code
+from fixer.render.to_markdown import code_span
 from fixer.render.to_markdown import render as markdown
 from tests.render import report_samples as s
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "schema"
 DOCUMENTS: list[tuple[str, Document]] = [
-    ("diagnose", s.BROKEN), ("diagnose", s.HEALTHY), ("diagnose", s.UNKNOWN), ("diagnose", s.CHAIN), ("diagnose", s.hostile()),
-    ("verify", s.VERIFIED), ("repair", s.REPAIRED), ("repair", s.NOTHING), ("repair", s.WAITS_FOR_PERSON),
+    ("diagnose", s.BROKEN), ("diagnose", s.HEALTHY), ("diagnose", s.UNKNOWN), ("diagnose", s.CHAIN), ("diagnose", s.hostile_report()),
+    ("verify", s.VERIFIED), ("repair", s.REPAIRED), ("repair", s.NOTHING), ("repair", s.WAITS_FOR_OPERATOR),
     ("undo", s.UNDONE), ("undo", s.UNDONE_IN_PART), ("history", s.HISTORY), ("causes", s.CATALOGUE),
     *((name, s.FAILURE) for name in ("diagnose", "verify", "repair", "undo", "history", "causes")),
 ]
@@ -33,22 +33,22 @@ DOCUMENTS: list[tuple[str, Document]] = [
 def test_every_output_fits_its_schema(name: str, document: Document) -> None:
     text = render(document)
     assert text.isascii() and text.endswith("}\n")
-    Draft202012Validator(schemas()[name]).validate(json.loads(text))
+    Draft202012Validator(command_schemas()[name]).validate(json.loads(text))
 
 
-@pytest.mark.parametrize("name", schemas())
+@pytest.mark.parametrize("name", command_schemas())
 def test_the_published_schema_is_the_generated_one(name: str) -> None:
-    Draft202012Validator.check_schema(schemas()[name])
+    Draft202012Validator.check_schema(command_schemas()[name])
     published = json.loads((PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))
-    assert published == schemas()[name], "run script/schema"
+    assert published == command_schemas()[name], "run script/schema"
 
 
 def test_the_schema_refuses_what_the_types_refuse() -> None:
     value = to_value(s.BROKEN)
     with pytest.raises(ValidationError):
-        Draft202012Validator(schemas()["diagnose"]).validate({**value, "verdict": "fine"})
+        Draft202012Validator(command_schemas()["diagnose"]).validate({**value, "verdict": "fine"})
     with pytest.raises(ValidationError):
-        Draft202012Validator(schemas()["diagnose"]).validate({**value, "more": 1})
+        Draft202012Validator(command_schemas()["diagnose"]).validate({**value, "more": 1})
 
 
 def test_the_report_has_exactly_the_fields_of_the_contract() -> None:
@@ -86,7 +86,7 @@ class _Tags(HTMLParser):
         self.tags.append((tag, attrs))
 
 
-@pytest.mark.parametrize("report", [s.hostile(), s.BROKEN, s.CHAIN, s.HEALTHY, s.UNKNOWN, replace(s.UNKNOWN, checks=())])
+@pytest.mark.parametrize("report", [s.hostile_report(), s.BROKEN, s.CHAIN, s.HEALTHY, s.UNKNOWN, replace(s.UNKNOWN, checks=())])
 def test_html_loads_and_runs_nothing(report: object) -> None:
     page = html(report)  # type: ignore[arg-type]
     parser = _Tags()
@@ -106,7 +106,7 @@ def test_html_shows_the_cause_and_the_change() -> None:
 
 
 def test_markdown_holds_hostile_text_in_code() -> None:
-    page = markdown(s.hostile())
+    page = markdown(s.hostile_report())
     assert all(char == "\n" or char.isprintable() for char in page)
     in_fence = False
     for line in page.splitlines():
@@ -125,7 +125,7 @@ def test_markdown_has_a_heading_and_every_finding(report: object) -> None:
 
 @pytest.mark.parametrize(("text", "span"), [("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("", "`  `")])
 def test_a_code_span_holds_any_text(text: str, span: str) -> None:
-    assert code(text) == span
+    assert code_span(text) == span
 
 
 def test_a_route_that_was_not_asked_says_so() -> None:

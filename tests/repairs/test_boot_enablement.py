@@ -8,17 +8,17 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitSetting
-from fixer.repairs.boot_enablement import boot_steps, is_off_at_boot, said_of_boot
+from fixer.repairs.boot_enablement import boot_details, boot_steps, is_off_at_boot
 from tests.causes.snapshot_builders import (
     NGINX_PID,
     STOPPED,
     Scene,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     service,
-    stopped,
+    stopped_service,
 )
 
 NEVER = {**STOPPED, "active_enter": 0.0, "inactive_enter": 0.0, "state_change": 0.0}
@@ -26,7 +26,7 @@ LINK = "/etc/systemd/system/multi-user.target.wants/backend.service"
 
 
 def scene(**unit: object) -> Scene:
-    return Scene().with_service(stopped(unit_changes=unit)).refused()
+    return Scene().with_service(stopped_service(unit_changes=unit)).refused()
 
 
 @pytest.mark.parametrize("state", ["static", "linked", "enabled-runtime"])
@@ -43,8 +43,8 @@ def test_what_nothing_wants_is_linked_to_what_is_booted_to(state: str) -> None:
 
 
 def test_one_that_ended_by_itself_keeps_its_variant_and_is_linked_too() -> None:
-    ended = log("Started backend.service.", "backend.service: Deactivated successfully.")
-    at = Scene().with_service(stopped(unit_changes={"unit_file_state": "static", "pulled_by": ()}, log=ended)).refused()
+    ended = log_lines("Started backend.service.", "backend.service: Deactivated successfully.")
+    at = Scene().with_service(stopped_service(unit_changes={"unit_file_state": "static", "pulled_by": ()}, log=ended)).refused()
     found = finding_of(diagnose(at.snapshot()), "backend-down")
     assert found.variant == "clean-exit-not-restarted"
     assert any(isinstance(step, WriteFile) and step.path == LINK for step in found.repairs[0].steps)
@@ -52,7 +52,7 @@ def test_one_that_ended_by_itself_keeps_its_variant_and_is_linked_too() -> None:
 
 def test_enabled_for_a_target_that_is_not_booted_to() -> None:
     graphical = UnitSetting("WantedBy", "graphical.target", Evidence("unit", "/u:9", "WantedBy=graphical.target"), True)
-    service = stopped(unit_changes={**NEVER, "pulled_by": ()}, settings=(graphical,))
+    service = stopped_service(unit_changes={**NEVER, "pulled_by": ()}, settings=(graphical,))
     snapshot = Scene().with_service(service).snapshot()
     assert [type(s) for s in boot_steps(snapshot, service)] == [WriteFile, DaemonReload]
 
@@ -66,15 +66,15 @@ def test_enabled_for_a_target_that_is_not_booted_to() -> None:
     {"unit_file_state": "generated", "pulled_by": ()},
 ])
 def test_what_a_boot_starts_or_nobody_can_tell_is_left(unit: dict[str, object]) -> None:
-    service = stopped(unit_changes=unit)
+    service = stopped_service(unit_changes=unit)
     snapshot = Scene().with_service(service).snapshot()
     assert not is_off_at_boot(service) and boot_steps(snapshot, service) == () and "nothing starts" not in str(
-        said_of_boot(service))
+        boot_details(service))
 
 
 def test_a_link_that_systemd_was_not_told_of_yet_is_not_made_again() -> None:
     there = UnitSetting("WantedBy", "multi-user.target", Evidence("unit", "/u:9", "WantedBy=multi-user.target"), True)
-    service = stopped(unit_changes={**NEVER, "pulled_by": ()}, settings=(there,))
+    service = stopped_service(unit_changes={**NEVER, "pulled_by": ()}, settings=(there,))
     assert boot_steps(Scene().with_service(service).snapshot(), service) == ()
 
 
@@ -102,7 +102,7 @@ def test_of_what_serves_and_would_not_come_back_a_note_says_so(unit: dict[str, o
     ({"unit_file_state": "enabled", "pulled_by": ("multi-user.target",)}, NGINX_PID, False),
 ])
 def test_of_nginx_itself_too(unit: dict[str, object], pid: int, *, is_said: bool) -> None:
-    scene = healthy()
+    scene = healthy_scene()
     scene.nginx["service"] = service("nginx.service", 80, pid, is_app_server=False, unit_changes={**unit, "main_pid": pid})
     notes = [note for note in diagnose(scene.snapshot()).notes if "no boot" in note]
     assert notes == (["no boot starts nginx.service: disabled; systemctl enable nginx.service"] if is_said else [])
@@ -112,10 +112,10 @@ def test_who_took_anothers_port_is_not_said_to_be_enabled() -> None:
     """The application that is told to listen there cannot: to let a boot start the other one would keep it so."""
     thief = service("apache2.service", 80, 300, is_app_server=False, bindings=Known(()),
                     unit_changes={"unit_file_state": "disabled", "pulled_by": ()})
-    taken = Scene().with_service(thief, listener(8000, 300)).with_service(stopped()).endpoint(
-        service="local/backend.service", holder=thief.id)
+    taken = Scene().with_service(thief, listener(8000, 300)).with_service(stopped_service()).endpoint(
+        configured_service="local/backend.service", listening_service=thief.id)
     assert not any("apache2" in note for note in diagnose(taken.snapshot()).notes)
-    alone = Scene().with_service(thief, listener(8000, 300)).endpoint(service=None, holder=thief.id)
+    alone = Scene().with_service(thief, listener(8000, 300)).endpoint(configured_service=None, listening_service=thief.id)
     assert any("no boot starts apache2.service" in note for note in diagnose(alone.snapshot()).notes)
 
 
@@ -131,5 +131,5 @@ def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot
 ])
 def test_a_target_that_did_not_start_it_at_this_boot_is_nothing_to_rely_on(pulled: tuple[str, ...], off: bool) -> None:
     """A group's own target that is disabled: what it wants is enabled all the same."""
-    assert is_off_at_boot(stopped(unit_changes={**NEVER, "pulled_by": pulled})) is off
-    assert not is_off_at_boot(stopped(unit_changes={"pulled_by": pulled}))      # it ran since the boot
+    assert is_off_at_boot(stopped_service(unit_changes={**NEVER, "pulled_by": pulled})) is off
+    assert not is_off_at_boot(stopped_service(unit_changes={"pulled_by": pulled}))      # it ran since the boot

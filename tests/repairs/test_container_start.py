@@ -10,9 +10,19 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import ContainerAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose
+from fixer.model.snapshot import CommandArgument, Compose
 from fixer.model.target import TargetKind, TargetRef
-from tests.causes.snapshot_builders import NOW, REFUSED, Scene, boxed, file, finding_of, log, roots, stat
+from tests.causes.snapshot_builders import (
+    NOW,
+    REFUSED,
+    Scene,
+    container_service,
+    file,
+    finding_of,
+    log_lines,
+    roots,
+    stat,
+)
 
 CAUSE = "unit-misconfigured"
 OCI = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -22,8 +32,8 @@ START = OCI + "unable to start container process: "
 def dead(error: str, code: int = 127, status: str = "created", *lines: str) -> Scene:
     text = "services:\n  app:\n    command: hypercorn app.main:app\n"
     at = text.index("hypercorn")
-    made = boxed(
-        pid=None, log=log(*lines, ago=3600.02), command=(ArgPlace("hypercorn", "/srv/compose.yaml", 3, at, at + 9),),
+    made = container_service(
+        pid=None, log=log_lines(*lines, ago=3600.02), command=(CommandArgument("hypercorn", "/srv/compose.yaml", 3, at, at + 9),),
         box={"status": status, "error": error, "exit_code": code, "restart_policy": "no"},
     )
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
@@ -84,7 +94,7 @@ def test_a_slip_of_the_hand_in_the_name_of_a_server(word: str, new: str) -> None
     at = text.index(word)
     scene = dead(START + f'exec: "{word}": executable file not found in $PATH: unknown')
     scene.services[-1] = replace(scene.services[-1], files_node="engine", command=(
-        ArgPlace(word, "/srv/compose.yaml", 3, at, at + len(word)),))
+        CommandArgument(word, "/srv/compose.yaml", 3, at, at + len(word)),))
     scene.files[-1] = file("/srv/compose.yaml", text, "engine")
     scene.extra = {"target": TargetRef("compose", "p"),
                    "compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (("app", True),), Known(True))}
@@ -107,7 +117,7 @@ def test_whose_the_port_is_that_a_container_was_refused(host: str, kind: TargetK
     box = scene.services[-1].container
     assert box is not None
     scene.services[-1] = replace(scene.services[-1], container=replace(box, published=(("127.0.0.1", 8080, 8000),)))
-    scene.with_service(boxed("thief", 80, is_app_server=False, box={"published": ((host, 8080, 80),)}))
+    scene.with_service(container_service("thief", 80, is_app_server=False, box={"published": ((host, 8080, 80),)}))
     scene.extra = {"target": TargetRef(kind, "p")}
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert said in found.summary and found.repairs[0].risk == risk
@@ -166,7 +176,7 @@ def test_miss_a_program_that_ran_and_ended() -> None:
     ("user daphne: not found", False), ("INFO:     Started server process [1]", False),
 ])
 def test_caught_in_the_moment_of_one_more_try(last: str, told: bool) -> None:
-    made = boxed(log=log(last, ago=3), box={"restart_count": 4, "restart_policy": "always", "started_at": NOW - 0.5})
+    made = container_service(log=log_lines(last, ago=3), box={"restart_count": 4, "restart_policy": "always", "started_at": NOW - 0.5})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert (CAUSE in roots(diagnose(scene.snapshot()))) is told
 
@@ -174,7 +184,7 @@ def test_caught_in_the_moment_of_one_more_try(last: str, told: bool) -> None:
 @pytest.mark.parametrize(("status", "code"), [("exited", 0), ("exited", 137), ("created", 0)])
 def test_what_it_mounts_is_gone_from_the_host(status: str, code: int) -> None:
     """A secret's file: the engine refuses each start and keeps no word of it, so it looked like one that was stopped."""
-    made = boxed(pid=None, box={"status": status, "exit_code": code, "lacks": ("/opt/shop/key.txt",)})
+    made = container_service(pid=None, box={"status": status, "exit_code": code, "missing_sources": ("/opt/shop/key.txt",)})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     scene.endpoint(tcp=Known(REFUSED))
     diagnosis = diagnose(scene.snapshot())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.repairs.file_edits import NoPlace, writable_place
-from tests.causes.snapshot_builders import NOW, Scene, boxed, file, stat
+from fixer.repairs.file_edits import NotEditable, locate_editable_file
+from tests.causes.snapshot_builders import NOW, Scene, container_service, file, stat
 
 CONF = "/etc/nginx/conf.d/shop.conf"
 VOLUME = "/var/lib/docker/volumes/p_conf/_data"
@@ -16,18 +16,18 @@ VOLUME = "/var/lib/docker/volumes/p_conf/_data"
     ({"shares": (("/var/lib/docker/volumes/x/_data", "/etc/nginx/conf"),)}, "the layer of container"),
 ])
 def test_where_an_edit_would_stay_is_said(box: dict[str, object], words: str) -> None:
-    scene = Scene(node="web").with_service(boxed("web", box=box))
+    scene = Scene(node="web").with_service(container_service("web", box=box))
     scene.files.append(file(CONF, "server { listen 80; }", node="web"))
-    place = writable_place(scene.snapshot(), "web", CONF)
-    assert isinstance(place, NoPlace) and words in place.why
-    assert ("lost with the container" in place.why) == ("layer" in words)
+    place = locate_editable_file(scene.snapshot(), "web", CONF)
+    assert isinstance(place, NotEditable) and words in place.reason
+    assert ("lost with the container" in place.reason) == ("layer" in words)
 
 
 @pytest.mark.parametrize(("written", "words"), [
     (NOW - 50, "by its entry point"), (float(int(NOW - 59.5)), "by its entry point"), (NOW - 5000, "the layer of container"),
 ])
 def test_a_file_that_is_younger_than_its_container_is_made_at_each_start(written: float, words: str) -> None:
-    scene = Scene(node="web").with_service(boxed("web", box={"started_at": NOW - 59.5}))
+    scene = Scene(node="web").with_service(container_service("web", box={"started_at": NOW - 59.5}))
     scene.files.append(file(CONF, "server { listen 80; }", node="web", stat=stat(mtime=written)))
-    place = writable_place(scene.snapshot(), "web", CONF)
-    assert isinstance(place, NoPlace) and words in place.why
+    place = locate_editable_file(scene.snapshot(), "web", CONF)
+    assert isinstance(place, NotEditable) and words in place.reason

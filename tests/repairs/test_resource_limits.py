@@ -6,32 +6,32 @@ import pytest
 
 from fixer.model.diagnosis import Need
 from fixer.model.plan import DaemonReload
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.resource_limits import Setting, set_and_begin
-from fixer.repairs.write_variables import Written
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
+from fixer.repairs.write_variables import EditSteps
 
 NEED = Need("backlog", "value", "how many may wait", default="2048")
-SETTING = Setting("raise-backlog", "raise --backlog", NEED, "--backlog 2048 instead of 4", by_hand="start it with more",
+SETTING = SettingRepairWording("raise-backlog", "raise --backlog", NEED, "--backlog 2048 instead of 4", by_hand="start it with more",
                   then="restart app")
 STEP = DaemonReload("local")
-HERE = Written((STEP,), "/etc/app.env:3", "")
+HERE = EditSteps((STEP,), "/etc/app.env:3", "")
 
 
 @pytest.mark.parametrize(("written", "begin", "why"), [
-    (NoPlace("written nowhere"), (STEP,), "written nowhere"), (HERE, NoPlace("nobody starts it"), "nobody starts it"),
-    (NoPlace("written nowhere"), NoPlace("nobody starts it"), "written nowhere"),
+    (NotEditable("written nowhere"), (STEP,), "written nowhere"), (HERE, NotEditable("nobody starts it"), "nobody starts it"),
+    (NotEditable("written nowhere"), NotEditable("nobody starts it"), "written nowhere"),
 ])
-def test_what_stands_in_the_way_is_said(written: Written | NoPlace, begin: tuple[DaemonReload] | NoPlace, why: str) -> None:
-    made = set_and_begin(SETTING, written, begin)
+def test_what_stands_in_the_way_is_said(written: EditSteps | NotEditable, begin: tuple[DaemonReload] | NotEditable, why: str) -> None:
+    made = set_and_start_repair(SETTING, written, begin)
     assert (made.risk, made.steps, made.needs, made.manual) == ("manual", (), (NEED,), f"start it with more: {why}")
 
 
 def test_the_edit_comes_before_the_start() -> None:
-    made = set_and_begin(SETTING, HERE, (STEP, STEP))
+    made = set_and_start_repair(SETTING, HERE, (STEP, STEP))
     assert (made.risk, len(made.steps), made.needs) == ("disruptive", 3, (NEED,))
     assert made.summary == "--backlog 2048 instead of 4, set in /etc/app.env:3, then restart app"
 
 
 def test_who_manages_the_file_is_named() -> None:
-    made = set_and_begin(SETTING, Written((STEP,), "/etc/app.env:3", "Ansible"), (STEP,))
+    made = set_and_start_repair(SETTING, EditSteps((STEP,), "/etc/app.env:3", "Ansible"), (STEP,))
     assert made.summary.endswith("then restart app (Ansible manages that file and will overwrite the edit)")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.matrix.runner import Runner
-from lab.trial.trial import Case, Result
+from lab.trial.trial import Case, CaseResult
 
 MINUTES = float(os.environ.get("BADGATEWAY_MINUTES", "15"))     # by the clock as by the estimate
 JOBS = int(os.environ.get("BADGATEWAY_JOBS", "2"))
@@ -21,11 +21,11 @@ def seconds_left() -> float:
     return min(MINUTES * 60, float(end) - time.time()) if end else MINUTES * 60
 
 
-class Waiting:
+class BackgroundMatrix:
     """The runner in its thread, and results as they come."""
 
     def __init__(self, folder: Path, chosen: Sequence[Case], always: int) -> None:
-        self.results: dict[Case, Result] = {}
+        self.results: dict[Case, CaseResult] = {}
         self._news = threading.Condition()
         self._over = False
         self.runner = Runner(folder, JOBS, self, until=time.monotonic() + seconds_left(),
@@ -41,7 +41,7 @@ class Waiting:
                 self._over = True
                 self._news.notify_all()
 
-    def result(self, case: Case) -> Result | None:
+    def result(self, case: Case) -> CaseResult | None:
         """The result of a case, once it is there; None where it was not begun in time."""
         with self._news:
             while case not in self.results and not self._over:
@@ -57,7 +57,7 @@ class Waiting:
     def step(self, case: Case, name: str) -> None: ...
     def beat(self) -> None: ...
 
-    def ended(self, result: Result) -> None:
+    def ended(self, result: CaseResult) -> None:
         with self._news:
             self.results[result.case] = result
             self._news.notify_all()

@@ -8,7 +8,7 @@ import pytest
 
 from lab.stack import images
 from lab.trial.trial import Case
-from tests.scenarios.background_matrix import Waiting
+from tests.scenarios.background_matrix import BackgroundMatrix
 
 
 def case_of(item: pytest.Item) -> Case | None:
@@ -31,12 +31,12 @@ def pytest_report_collectionfinish(items: Sequence[pytest.Item]) -> str:
 
 
 @pytest.fixture(scope="session")
-def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
+def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundMatrix]:
     """The cases of all the tests that were selected, those that are always tried first."""
     cases = {case: bool(item.get_closest_marker("always")) for item in request.session.items
              if (case := case_of(item)) is not None}
     images.ensure(lambda _: None)
-    waiting = Waiting(tmp_path_factory.mktemp("matrix"), list(cases), sum(cases.values()))
+    waiting = BackgroundMatrix(tmp_path_factory.mktemp("matrix"), list(cases), sum(cases.values()))
     try:
         yield waiting
     finally:

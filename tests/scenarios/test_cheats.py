@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import pytest
 
 from lab.oracle import Verdict
-from lab.scenario.catalog import scenario
+from lab.scenario.catalog import scenario_named
 from lab.scenario.draw import draw
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack.break_steps import read_file
 from lab.stack.running_lab import Lab, reload_nginx
-from lab.trial.reference_solvers import cured_by_restarts
-from lab.verbs.check import check, check_after_restart
+from lab.trial.reference_solvers import restart_cure_problems
+from lab.verbs.check import ask_oracle, restart_and_check
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 
 def cured(word: str, lab: Lab, *, hides: bool = False) -> list[str]:
     name, _, variant = word.partition("/")
-    return cured_by_restarts(lab, scenario(name).variant(variant or name), hides=hides)
+    return restart_cure_problems(lab, scenario_named(name).variant(variant or name), hides=hides)
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def put(lab: Lab, change: Callable[[str], str]) -> Verdict:
     text = change(read_file(lab, path).decode())
     lab.run_in("web", ["sh", "-c", 'cat > "$1"', "sh", path], stdin=text.encode())
     reload_nginx(lab)
-    return check(lab)
+    return ask_oracle(lab)
 
 
 def instead(body: str) -> Callable[[str], str]:
@@ -62,26 +62,26 @@ CHEATS = {
 
 
 def test_cheats_of_nginx() -> None:
-    variant = scenario("wrong-port").variant("wrong-port")
-    seed = next(n for n in range(100) if draw(scenario("wrong-port"), variant, "host", n)["route_style"] == "literal")
+    variant = scenario_named("wrong-port").variant("wrong-port")
+    seed = next(n for n in range(100) if draw(scenario_named("wrong-port"), variant, "host", n)["route_style"] == "literal")
     with up("wrong-port/wrong-port", "host", seed) as lab:
         original = read_file(lab, str(lab.params["site_file"])).decode()
         for name, cheat in CHEATS.items():
             verdict = put(lab, lambda _, cheat=cheat: cheat(original))  # type: ignore[misc]
-            assert not verdict.well, name
+            assert not verdict.is_well, name
             assert any("log in" in line or "login page" in line for line in verdict.failing), name
 
 
 def test_the_healthy_stack_passes_and_stays_so() -> None:
     for stack in STACKS:
         with up("healthy", stack) as lab:
-            verdict, restarted = check_after_restart(lab)
+            verdict, restarted = restart_and_check(lab)
             assert restarted
-            assert verdict.well, verdict.failing
+            assert verdict.is_well, verdict.failing
 
 
 def test_started_by_hand_only_hides_it() -> None:
-    word = scenario("crash-missing-env")
+    word = scenario_named("crash-missing-env")
     variant = word.variant("start-env-var-missing")
     seed = next(n for n in range(100) if (drawn := draw(word, variant, "host", n))["manager"] == "systemd"
                 and not drawn["unix"] and drawn["server"] == "uvicorn" and ":" not in str(drawn["bind"]))
@@ -95,15 +95,15 @@ def test_started_by_hand_only_hides_it() -> None:
         lab.run_in("backend", ["sh", "-c", start])
         listening = f"for i in $(seq 100); do curl -fso /dev/null http://127.0.0.1:{values['port']}/health && exit 0; sleep .1; done; exit 1"
         lab.run_in("backend", ["sh", "-c", listening])
-        verdict, restarted = check_after_restart(lab)
+        verdict, restarted = restart_and_check(lab)
         assert restarted
-        assert not verdict.well
+        assert not verdict.is_well
 
 
 def test_a_broken_stack_is_not_restarted() -> None:
     with up("wrong-port", "containers") as lab:
-        verdict, restarted = check_after_restart(lab)
-        assert not verdict.well
+        verdict, restarted = restart_and_check(lab)
+        assert not verdict.is_well
         assert not restarted
 
 
@@ -113,8 +113,8 @@ def test_a_longer_time_limit_is_no_capacity() -> None:
         files = lab.run_in("web", ["grep", "-rl", limit, "/etc/nginx"]).text.split()
         lab.run_in("web", ["sed", "-i", f"s/{limit}/proxy_read_timeout 60s/", *files])
         reload_nginx(lab)
-        verdict = check(lab)
-        assert not verdict.well
+        verdict = ask_oracle(lab)
+        assert not verdict.is_well
         assert any(line.startswith("reports") for line in verdict.failing)
 
 
@@ -139,4 +139,4 @@ def test_what_restarting_hides_is_back_after_the_next_boot() -> None:
 
 def test_what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log() -> None:
     with up(word := "crash-code-error/app-exception-mid-stream", "host") as lab:
-        assert check(lab).well and cured(word, lab) == []
+        assert ask_oracle(lab).is_well and cured(word, lab) == []

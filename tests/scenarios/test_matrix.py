@@ -12,20 +12,29 @@ import os
 
 import pytest
 
-from lab.matrix.select_cases import INSIDE, alone, cases, draw_word, drawn, estimate, seeds_of, shuffled
+from lab.matrix.select_cases import (
+    INSIDE_SCENARIOS,
+    draw_cases,
+    draw_key,
+    estimate_seconds,
+    needs_to_run_alone,
+    parse_seeds,
+    select_cases,
+    shuffle_cases,
+)
 from lab.scenario.catalog import aliases
 from lab.stack.fixer_command import pyz_path
 from lab.trial.trial import Case
-from tests.scenarios.background_matrix import JOBS, MINUTES, Waiting
-from tests.scenarios.proven_cases import proven
+from tests.scenarios.background_matrix import JOBS, MINUTES, BackgroundMatrix
+from tests.scenarios.proven_cases import read_proven
 
 pytestmark = [pytest.mark.docker, pytest.mark.matrix, pytest.mark.timeout(900)]
 
-WORD = os.environ.get("BADGATEWAY_DRAW") or draw_word()
+WORD = os.environ.get("BADGATEWAY_DRAW") or draw_key()
 ONLY = [glob for glob in os.environ.get("BADGATEWAY_ONLY", "").split(",") if glob]
-PROVEN = proven()
+PROVEN = read_proven()
 SLOW = 3.0      # times the estimate: a trial that took so long has something in it that the estimate does not know
-SEEDS = seeds_of(os.environ.get("BADGATEWAY_SEEDS", "1"))
+SEEDS = parse_seeds(os.environ.get("BADGATEWAY_SEEDS", "1"))
 
 
 def card() -> tuple[Case, ...]:
@@ -33,31 +42,31 @@ def card() -> tuple[Case, ...]:
     found = []
     for names in (["wrong-port"], ["backend-down"], aliases()["crash"], aliases()["overload"]):
         for stack in ("containers", "host"):
-            pool = shuffled(cases([f"{name}/*" for name in names], (stack,)), WORD)   # type: ignore[arg-type]
+            pool = shuffle_cases(select_cases([f"{name}/*" for name in names], (stack,)), WORD)   # type: ignore[arg-type]
             found.append(next((case for case in pool if case.name in PROVEN), pool[0]))
-    return tuple(sorted(found, key=lambda case: not alone(case)))
+    return tuple(sorted(found, key=lambda case: not needs_to_run_alone(case)))
 
 
 def others() -> tuple[Case, ...]:
     """All else with seed 1; inside the machine only where there is a one-file build to try."""
-    within = cases(INSIDE, within=True) if pyz_path().is_file() else ()
-    return tuple(case for case in (*cases(), *within) if case not in CARD and case.name in PROVEN)
+    within = select_cases(INSIDE_SCENARIOS, within=True) if pyz_path().is_file() else ()
+    return tuple(case for case in (*select_cases(), *within) if case not in CARD and case.name in PROVEN)
 
 
 def cost(case: Case) -> float:
     """The estimate, made on an idle machine; what a loaded one took where that is another order."""
     took = PROVEN.get(case.name, 0.0)
-    return took if took > SLOW * estimate(case) else estimate(case)
+    return took if took > SLOW * estimate_seconds(case) else estimate_seconds(case)
 
 
 def seconds(chosen: tuple[Case, ...]) -> float:
-    return sum(cost(case) / (1 if alone(case) else JOBS) for case in chosen)
+    return sum(cost(case) / (1 if needs_to_run_alone(case) else JOBS) for case in chosen)
 
 
 CARD = () if ONLY else card()
-POOL = cases(ONLY, seeds=SEEDS) if ONLY else others()
+POOL = select_cases(ONLY, seeds=SEEDS) if ONLY else others()
 # the quick first: where the clock allows less than the estimate, more of them are tried
-CHOSEN = POOL if ONLY else tuple(sorted(drawn(POOL, WORD, MINUTES * 60 - seconds(CARD), JOBS, cost), key=cost))
+CHOSEN = POOL if ONLY else tuple(sorted(draw_cases(POOL, WORD, MINUTES * 60 - seconds(CARD), JOBS, cost), key=cost))
 DRAWN = (f"matrix: {len(CARD)} always, {len(CHOSEN)} of {len(POOL)} others"
          + ("" if ONLY else f" drawn from {WORD}")
          + f", {JOBS} side by side, about {seconds((*CARD, *CHOSEN)) / 60:.0f} minutes")
@@ -67,20 +76,20 @@ def name(case: Case) -> str:
     return case.name.replace(" ", "-")
 
 
-def right(matrix: Waiting, case: Case) -> None:
+def right(matrix: BackgroundMatrix, case: Case) -> None:
     result = matrix.result(case)
     if result is None:
         pytest.skip(f"no time was left within {MINUTES:g} minutes: lab matrix --only '{case.scenario}/{case.variant}'")
-    assert not result.problems, "\n".join([*result.problems, f"again: {case.again}", f"kept: {result.kept}"])
+    assert not result.problems, "\n".join([*result.problems, f"again: {case.up_command}", f"kept: {result.failure_folder}"])
     assert result.ok
 
 
 @pytest.mark.always
 @pytest.mark.parametrize("matrix_case", CARD, ids=name)
-def test_the_four(matrix: Waiting, matrix_case: Case) -> None:
+def test_the_four(matrix: BackgroundMatrix, matrix_case: Case) -> None:
     right(matrix, matrix_case)
 
 
 @pytest.mark.parametrize("matrix_case", CHOSEN, ids=name)
-def test_drawn(matrix: Waiting, matrix_case: Case) -> None:
+def test_drawn(matrix: BackgroundMatrix, matrix_case: Case) -> None:
     right(matrix, matrix_case)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from fixer.render.json_schema import schemas
+from fixer.render.json_schema import command_schemas
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 FIXER = [sys.executable, "-m", "fixer"]
@@ -31,7 +31,7 @@ def fixer(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 def printed(name: str, done: subprocess.CompletedProcess[str]) -> dict:  # type: ignore[type-arg]
     value = json.loads(done.stdout)
-    Draft202012Validator(schemas()[name]).validate(value)
+    Draft202012Validator(command_schemas()[name]).validate(value)
     return value
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.stack import images
-from tests.contract.sshd_machines import docker, unique
+from tests.contract.sshd_machines import docker, unique_name
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -27,7 +27,7 @@ exec sleep 900
 
 @pytest.fixture
 def container() -> Iterator[str]:
-    name = unique("ownscript")
+    name = unique_name("ownscript")
     image = images.ensure(lambda line: None)["machine"]
     docker("run", "-d", "--init", "--label", "badgateway.test=surface", "--name", name, "--entrypoint", "sh", image, "-c", START)
     try:

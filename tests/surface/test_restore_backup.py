@@ -33,16 +33,16 @@ def test_an_older_state_is_put_back_and_taken_back(word: str, reloads: str, tmp_
             assert place.lab is not None and str(place.lab.params["secret"]) not in done.stdout + done.stderr
             return done
 
-        before = place.told(LOOK)
+        before = place.run_script(LOOK)
         asked = fixer("repair", place.target, "--yes", "--max-risk", "disruptive")
         assert asked.returncode == 4 and f"--set {place.words[1]}" in " ".join(asked.stdout.split()), asked.stdout + asked.stderr
-        assert place.told(LOOK) == before and not place.is_well()
+        assert place.run_script(LOOK) == before and not place.is_well()
         done = fixer("repair", place.target, "--yes", "--max-risk", "disruptive", *place.words)
         assert done.returncode == 0 and reloads in " ".join(done.stdout.split()), done.stdout + done.stderr
         assert place.is_well()
-        changed = [line for line in place.told(LOOK).splitlines() if line not in before.splitlines()]
+        changed = [line for line in place.run_script(LOOK).splitlines() if line not in before.splitlines()]
         assert changed
         assert fixer("history", place.target).returncode == 0
         undone = fixer("undo", place.target)
         assert undone.returncode == 0, undone.stdout + undone.stderr
-        assert place.told(LOOK) == before and not place.is_well()
+        assert place.run_script(LOOK) == before and not place.is_well()

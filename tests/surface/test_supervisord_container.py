@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab.stack import images
-from tests.contract.sshd_machines import docker, unique
+from tests.contract.sshd_machines import docker, unique_name
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -66,7 +66,7 @@ exec supervisord -c {CONF}
 
 @pytest.fixture
 def container() -> Iterator[str]:
-    name = unique("supervised")
+    name = unique_name("supervised")
     image = images.ensure(lambda line: None)["machine"]
     docker("run", "-d", "--label", "badgateway.test=surface", "--name", name, "--entrypoint", "sh", image, "-c", START)
     try:

@@ -24,17 +24,17 @@ import typer
 
 from lab.scenario.scenario_file import Stack
 from lab.stack import images
-from lab.stack.docker_command import labelled
+from lab.stack.docker_command import labelled_ids
 from lab.stack.running_lab import Lab
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 from tests.contract import sshd_machines
 from tests.contract.sshd_machines import docker
 
-Picture = Mapping[str, object]
+LabState = Mapping[str, object]
 _DIGESTS: dict[tuple[int, ...], str] = {}
 ROOTS = ("etc", "var", "srv", "opt", "usr/local", "root", "home", "tmp", "boot", "usr/lib/systemd")
-CARRIED = "/run/carried"        # fixer, inside: on a file system of its own that no picture shows
+FIXER_FOLDER = "/run/carried"        # fixer, inside: on a file system of its own that no picture shows
 USER = "visitor"                # in the machine: no sudo, no group
 
 # What reads; {out} is a file that may be written, outside of what is compared.
@@ -44,11 +44,11 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("repair", "{}", "--dry-run"), ("repair", "{}", "--dry-run", "--json", "--yes", "--max-risk", "disruptive"),
     ("repair", "{}"), ("history", "{}"), ("ignore", "{}"), ("collect", "{}", "-o", "{out}"),
 )
-ALONE: tuple[tuple[str, ...], ...] = (("explain", "wrong-port"), ("causes", "--json"), ("collect", "--script"))
+TARGETLESS_COMMANDS: tuple[tuple[str, ...], ...] = (("explain", "wrong-port"), ("causes", "--json"), ("collect", "--script"))
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Invocation:
     """One way to ask: what comes before fixer's own words, its name for the target, where a bundle may go."""
 
     name: str
@@ -59,7 +59,7 @@ class Way:
     script: tuple[str, ...] = ()     # what runs the collect script there
 
 
-def look(path: str) -> tuple[object, ...]:
+def read_entry(path: str) -> tuple[object, ...]:
     """One path: kind and mode, owner, size, when its bytes and its inode were last changed, attributes, digest.
 
     The kernel gives no file another content and keeps the time of its inode: such a one is not read again.
@@ -77,30 +77,30 @@ def look(path: str) -> tuple[object, ...]:
             tuple((name, os.getxattr(path, name)) for name in sorted(named)), content)
 
 
-def below(root: str, shown: str) -> dict[str, tuple[object, ...]]:
+def read_entries_below(root: str, shown: str) -> dict[str, tuple[object, ...]]:
     """Everything below a folder, itself too; what went away meanwhile is not there."""
     found: dict[str, tuple[object, ...]] = {}
     for folder, folders, names in os.walk(root):
         for path in [folder, *(f"{folder}/{name}" for name in [*names, *(n for n in folders if Path(folder, n).is_symlink())])]:
             with contextlib.suppress(FileNotFoundError):
-                found[shown + path[len(root):]] = look(path)
+                found[shown + path[len(root):]] = read_entry(path)
     return found
 
 
-def containers(lab: Lab) -> list[dict[str, object]]:
+def inspect_containers(lab: Lab) -> list[dict[str, object]]:
     """All of a lab's, as Docker describes them."""
-    names = labelled("container", lab.id)
+    names = labelled_ids("container", lab.id)
     return json.loads(docker("inspect", *names)) if names else []  # type: ignore[no-any-return]
 
 
-def picture(lab: Lab, *, whole: bool = False) -> Picture:
+def read_lab_state(lab: Lab, *, whole: bool = False) -> LabState:
     """All files of a lab and what Docker says of its containers; where they differ from their images, and what else it
     has of the lab, only if `whole`: that takes its time.
     """
     if whole:
         _DIGESTS.clear()
-    found: dict[str, object] = dict(below(str(lab.folder), "lab:"))
-    for item in containers(lab):
+    found: dict[str, object] = dict(read_entries_below(str(lab.folder), "lab:"))
+    for item in inspect_containers(lab):
         name, state = str(item["Name"]), item["State"]
         assert isinstance(state, dict)
         state.pop("Health", None)
@@ -109,40 +109,40 @@ def picture(lab: Lab, *, whole: bool = False) -> Picture:
         if state["Pid"]:
             root = f"/proc/{state['Pid']}/root/"
             for part in ROOTS:
-                found |= below(root + part, f"{name}:/{part}")
+                found |= read_entries_below(root + part, f"{name}:/{part}")
         for line in docker("diff", name.strip("/")).splitlines() if whole else ():
             found[f"{name} diff {line[2:]}"] = line[0]
     for kind in ("network", "volume") if whole else ():
-        found[f"every {kind}"] = tuple(sorted(labelled(kind, lab.id)))
+        found[f"every {kind}"] = tuple(sorted(labelled_ids(kind, lab.id)))
     return found
 
 
-def differing(old: Picture, new: Picture, alone: Collection[str] = ()) -> set[str]:
+def changed_names(old: LabState, new: LabState, alone: Collection[str] = ()) -> set[str]:
     """The names that changed; where services write themselves, what moves `alone`, and the files of a container that
     comes and goes, while it was not there, left out.
     """
-    changed = {name for name in {*old, *new} if old.get(name) != new.get(name) and not _OF_SERVICES.search(name)}
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name) and not _SERVICE_FILES.search(name)}
     away = {name.removesuffix(" is") for name in alone if name.endswith(" is")}
     return {name for name in changed - set(alone) if None not in (old.get(name), new.get(name)) or name.partition(":/")[0] not in away}
 
 
-_OF_SERVICES = re.compile(r":/var/log(/|$)| diff (/var/log|/run|/var$|/var/lib$)(/|$)")
+_SERVICE_FILES = re.compile(r":/var/log(/|$)| diff (/var/log|/run|/var$|/var/lib$)(/|$)")
 
 
-def told(old: object, new: object) -> str:
+def change_text(old: object, new: object) -> str:
     return f"{str(old)[:300]} -> {str(new)[:300]}"
 
 
-def carry_in(name: str) -> None:
+def copy_fixer_into(name: str) -> None:
     """fixer and what it needs at run time, readable by anybody there."""
     here, packages = Path(__file__).parents[2], Path(typer.__file__).parents[1]
     parts = [(here, "fixer"), *((packages, part) for part in ("typer", "annotated_doc", "shellingham"))]
     words = [word for root, part in parts for word in ("-C", str(root), part)]
     packed = subprocess.run(["tar", "-c", "--mode=a+rX", "--owner=0", "--exclude=__pycache__", *words], capture_output=True, check=True).stdout
-    docker("exec", "-i", name, "sh", "-c", f"mkdir -p {CARRIED}/out && chmod 1777 {CARRIED}/out && tar -x -C {CARRIED}", data=packed)
+    docker("exec", "-i", name, "sh", "-c", f"mkdir -p {FIXER_FOLDER}/out && chmod 1777 {FIXER_FOLDER}/out && tar -x -C {FIXER_FOLDER}", data=packed)
 
 
-def let_in(name: str, folder: Path) -> dict[str, str]:
+def allow_ssh(name: str, folder: Path) -> dict[str, str]:
     """Real sshd there knows our key for root, for who may use sudo, and for who may not; our ssh's variables."""
     sshd_machines.make_key(folder)
     for user, home in (("root", "/root"), ("oncall", "/home/oncall"), (USER, f"/home/{USER}")):
@@ -156,42 +156,42 @@ def let_in(name: str, folder: Path) -> dict[str, str]:
     return {"BADGATEWAY_SSH": f"ssh -F {folder}/config", "address": address}
 
 
-def in_docker_group() -> tuple[str, ...]:
+def docker_group_command() -> tuple[str, ...]:
     """What makes an ordinary user with Docker's group of root; nothing where that user could not run Python."""
     group = Path("/var/run/docker.sock").stat().st_gid
     words = ("setpriv", "--reuid=65534", "--regid=65534", f"--groups={group}")
     return words if subprocess.run([*words, sys.executable, "-c", "import fixer"], capture_output=True, check=False).returncode == 0 else ()
 
 
-def ways(lab: Lab, folder: Path) -> Iterator[Way]:
+def invocations(lab: Lab, folder: Path) -> Iterator[Invocation]:
     """Every way to ask about a lab, as root and as an ordinary user."""
     here = (sys.executable, "-m", "fixer")
     own = {"HOME": str(folder / "home"), "BADGATEWAY_STATE": str(folder / "home/state"), "PYTHONDONTWRITEBYTECODE": "1"}
-    ordinary, out = in_docker_group(), str(folder / "out/bundle")
-    yield Way("outside as root", here, lab.target, out, own)
+    ordinary, out = docker_group_command(), str(folder / "out/bundle")
+    yield Invocation("outside as root", here, lab.target, out, own)
     if ordinary:
-        yield Way("outside as one of the docker group", (*ordinary, *here), lab.target, out, own)
+        yield Invocation("outside as one of the docker group", (*ordinary, *here), lab.target, out, own)
     if lab.stack == "containers":
-        yield Way("its web server", here, f"docker://{lab.container()}", out, own)
+        yield Invocation("its web server", here, f"docker://{lab.container()}", out, own)
         return
     name = lab.container()
-    variables = ("-e", f"PYTHONPATH={CARRIED}", "-e", "PYTHONDONTWRITEBYTECODE=1", "-w", "/")
+    variables = ("-e", f"PYTHONPATH={FIXER_FOLDER}", "-e", "PYTHONDONTWRITEBYTECODE=1", "-w", "/")
     for user in ("root", USER):
         inside = ("docker", "exec", "-i", "-u", user, *variables, "-e", f"HOME={'/root' if user == 'root' else f'/home/{user}'}", name)
-        yield Way(f"local as {user}", (*inside, "python3", "-m", "fixer"), "local", f"{CARRIED}/out/{user}", script=(*inside, "sh", "-s", f"{CARRIED}/out/{user}.script"))
-    ssh = let_in(name, folder)
+        yield Invocation(f"local as {user}", (*inside, "python3", "-m", "fixer"), "local", f"{FIXER_FOLDER}/out/{user}", script=(*inside, "sh", "-s", f"{FIXER_FOLDER}/out/{user}.script"))
+    ssh = allow_ssh(name, folder)
     address = ssh.pop("address")
     for user in ("root", "oncall", USER):
-        yield Way(f"ssh as {user}", here, f"ssh://{user}@{address}", out, {**own, **ssh})
+        yield Invocation(f"ssh as {user}", here, f"ssh://{user}@{address}", out, {**own, **ssh})
 
 
 @contextlib.contextmanager
-def raised(word: str, stack: Stack, seed: int, noise: int = 0) -> Iterator[Lab]:
+def sshd_lab(word: str, stack: Stack, seed: int, noise: int = 0) -> Iterator[Lab]:
     """A lab whose machine also has sshd, sudo and users."""
     kept = images.ensure
     if stack == "host":
-        tag = sshd_machines.image() + "-python"       # that image hides its python3; the lab's machine needs it
-        docker("build", "-q", "-t", tag, "-", data=f"FROM {sshd_machines.image()}\nRUN ln -s python3.13 /usr/bin/python3\n".encode())
+        tag = sshd_machines.build_image() + "-python"       # that image hides its python3; the lab's machine needs it
+        docker("build", "-q", "-t", tag, "-", data=f"FROM {sshd_machines.build_image()}\nRUN ln -s python3.13 /usr/bin/python3\n".encode())
         images.ensure = lambda say: {**kept(say), "machine": tag}
     try:
         lab = lab_up(word, stack, seed, lambda _: None, noise=noise).lab
@@ -204,66 +204,66 @@ def raised(word: str, stack: Stack, seed: int, noise: int = 0) -> Iterator[Lab]:
 
 
 @dataclass(slots=True)
-class Seen:
+class WatchResult:
     """What was found on one lab: commands run, and for each that left something, what; and what moves by itself."""
 
     runs: int = 0
     paths: int = 0
-    alone: set[str] = field(default_factory=set)
-    left: list[str] = field(default_factory=list)
+    moving: set[str] = field(default_factory=set)
+    leftovers: list[str] = field(default_factory=list)
     codes: dict[str, list[int]] = field(default_factory=dict)
 
 
-def attempt(lab: Lab, folder: Path, kept: Callable[[str], bool] = lambda name: True) -> Seen:
+def run_all_commands(lab: Lab, folder: Path, kept: Callable[[str], bool] = lambda name: True) -> WatchResult:
     """Every command every way (of those that are `kept`), with a picture after each. What moves while nobody asks is no
     command's doing.
     """
-    seen = Seen()
+    seen = WatchResult()
     (folder / "home").mkdir()
     (folder / "out").mkdir()
     (folder / "out").chmod(0o1777)
     folder.chmod(0o755)
     if lab.stack == "host":
-        carry_in(lab.container())
-    every = list(ways(lab, folder))
-    seen.alone = moving(lab, 6.0)
-    first = picture(lab, whole=True)
-    before = picture(lab)
+        copy_fixer_into(lab.container())
+    every = list(invocations(lab, folder))
+    seen.moving = changes_without_commands(lab, 6.0)
+    first = read_lab_state(lab, whole=True)
+    before = read_lab_state(lab)
     seen.paths = len(before)
     for way in every:
         environment = {**os.environ, **way.environment}
-        for words in (*COMMANDS, *(ALONE if "root" in way.name else ())):
+        for words in (*COMMANDS, *(TARGETLESS_COMMANDS if "root" in way.name else ())):
             if not kept(f"{way.name}: {' '.join(words)}"):
                 continue
             said = [word.replace("{out}", f"{way.out}{seen.runs}").replace("{}", way.target) for word in words]
             done = subprocess.run([*way.before, *said], capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment, timeout=120)
-            before = _after(lab, seen, before, f"{way.name}: {' '.join(said)}", done)
+            before = _record_run(lab, seen, before, f"{way.name}: {' '.join(said)}", done)
             if way.script and said == ["collect", "--script"]:
                 ran = subprocess.run(way.script, input=done.stdout, capture_output=True, check=False, timeout=120)
-                before = _after(lab, seen, before, f"{way.name}: the script", ran)
-    last = picture(lab, whole=True)
-    seen.left += [f"all of them: {path}: {told(first.get(path), last.get(path))}" for path in sorted(differing(first, last, seen.alone))]
-    seen.left += [f"on the desk: {path}" for path in (folder / "home").rglob("*")]
+                before = _record_run(lab, seen, before, f"{way.name}: the script", ran)
+    last = read_lab_state(lab, whole=True)
+    seen.leftovers += [f"all of them: {path}: {change_text(first.get(path), last.get(path))}" for path in sorted(changed_names(first, last, seen.moving))]
+    seen.leftovers += [f"on the desk: {path}" for path in (folder / "home").rglob("*")]
     return seen
 
 
-def moving(lab: Lab, seconds: float) -> set[str]:
+def changes_without_commands(lab: Lab, seconds: float) -> set[str]:
     """What changes while nothing is asked."""
-    first, found = picture(lab), set[str]()
+    first, found = read_lab_state(lab), set[str]()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(1.0)
-        found |= differing(first, picture(lab))
+        found |= changed_names(first, read_lab_state(lab))
     return found
 
 
-def _after(lab: Lab, seen: Seen, before: Picture, name: str, done: subprocess.CompletedProcess[bytes]) -> Picture:
-    now = picture(lab)
+def _record_run(lab: Lab, seen: WatchResult, before: LabState, name: str, done: subprocess.CompletedProcess[bytes]) -> LabState:
+    now = read_lab_state(lab)
     seen.runs += 1
     seen.codes.setdefault(name.partition(": ")[0], []).append(done.returncode)
     if done.returncode not in (0, 1, 3, 4) or b"Traceback" in done.stderr:
-        seen.left.append(f"{name}: exit {done.returncode} {done.stderr[-600:]!r}")
-    seen.left += [f"{name}: {path}: {told(before.get(path), now.get(path))}" for path in sorted(differing(before, now, seen.alone))]
+        seen.leftovers.append(f"{name}: exit {done.returncode} {done.stderr[-600:]!r}")
+    seen.leftovers += [f"{name}: {path}: {change_text(before.get(path), now.get(path))}" for path in sorted(changed_names(before, now, seen.moving))]
     return now
 
 
@@ -272,10 +272,10 @@ def main(words: list[str]) -> None:
     for word in words:
         case, stack, seed, noise, *_ = f"{word}:1:0".split(":")
         began = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder, raised(case, stack, int(seed), int(noise)) as lab:  # type: ignore[arg-type]
-            seen = attempt(lab, Path(folder))
-        print(f"{word}: {seen.runs} commands, {seen.paths} paths, {time.monotonic() - began:.0f} s, {len(seen.left)} left something; "
-              f"moving alone {sorted(seen.alone)}; codes { {way: ''.join(map(str, codes)) for way, codes in seen.codes.items()} }", *seen.left, sep="\n  ", flush=True)
+        with tempfile.TemporaryDirectory() as folder, sshd_lab(case, stack, int(seed), int(noise)) as lab:  # type: ignore[arg-type]
+            seen = run_all_commands(lab, Path(folder))
+        print(f"{word}: {seen.runs} commands, {seen.paths} paths, {time.monotonic() - began:.0f} s, {len(seen.leftovers)} left something; "
+              f"moving alone {sorted(seen.moving)}; codes { {way: ''.join(map(str, codes)) for way, codes in seen.codes.items()} }", *seen.leftovers, sep="\n  ", flush=True)
 
 
 if __name__ == "__main__":

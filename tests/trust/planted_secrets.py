@@ -10,25 +10,25 @@ from dataclasses import dataclass, field
 LETTERS = string.ascii_letters + string.digits
 
 
-def word(length: int = 24, letters: str = LETTERS) -> str:
+def random_text(length: int = 24, letters: str = LETTERS) -> str:
     """Random, never a word of a language: with a digit and a capital in it."""
     return "".join(secrets.choice(letters) for _ in range(length - 2)) + "Q7"
 
 
 @dataclass(slots=True)
-class Planted:
+class PlantedSecrets:
     """The secrets that were made, by kind; `text` of one is what must never come out."""
 
     made: dict[str, list[str]] = field(default_factory=dict)
 
     def new(self, kind: str) -> str:
         """One more of a kind, as it is written down; what is looked for later is its secret part."""
-        core = word()
+        core = random_text()
         written = {
             "password": core, "variable": core, "token": core, "cookie": core, "api key": core, "session key": core,
-            "github": f"ghp_{word(36)}", "aws": f"AKIA{word(16, string.ascii_uppercase + string.digits)}",
-            "slack": f"xoxb-{word(12)}-{core}", "stripe": f"sk_live_{core}",
-            "jwt": ".".join(("eyJhbGciOiJIUzI1NiJ9", base64.urlsafe_b64encode(f'{{"u":"{core}"}}'.encode()).decode().rstrip("="), word(43))),
+            "github": f"ghp_{random_text(36)}", "aws": f"AKIA{random_text(16, string.ascii_uppercase + string.digits)}",
+            "slack": f"xoxb-{random_text(12)}-{core}", "stripe": f"sk_live_{core}",
+            "jwt": ".".join(("eyJhbGciOiJIUzI1NiJ9", base64.urlsafe_b64encode(f'{{"u":"{core}"}}'.encode()).decode().rstrip("="), random_text(43))),
             "pem": base64.b64encode(secrets.token_bytes(48)).decode(),
         }[kind]
         secret = written.rpartition(".")[2] if kind == "jwt" else written
@@ -48,7 +48,7 @@ class Planted:
         ]
 
 
-def unit_dropin(p: Planted) -> str:
+def unit_dropin(p: PlantedSecrets) -> str:
     """A drop-in of the unit: values in Environment=, quoted and bare, and on a command line."""
     return (
         "[Service]\n"
@@ -60,7 +60,7 @@ def unit_dropin(p: Planted) -> str:
     )
 
 
-def envfile(p: Planted) -> str:
+def env_file_lines(p: PlantedSecrets) -> str:
     """Lines that are added to an environment file."""
     return (
         f"\nSTRIPE_KEY={p.new('stripe')}\nSLACK_BOT={p.new('slack')}\nexport SESSION_KEY='{p.new('session key')}'\n"
@@ -69,7 +69,7 @@ def envfile(p: Planted) -> str:
     )
 
 
-def nginx_locations(p: Planted) -> str:
+def nginx_locations(p: PlantedSecrets) -> str:
     """A snippet for the server block: headers that nginx adds, a URL with a password."""
     return (
         f"proxy_set_header Authorization \"Bearer {p.new('token')}\";\n"
@@ -81,7 +81,7 @@ def nginx_locations(p: Planted) -> str:
     )
 
 
-def error_log(p: Planted, name: str, port: int) -> str:
+def error_log(p: PlantedSecrets, name: str, port: int) -> str:
     """Lines as nginx writes them, of requests that hold secrets, about the route that fails."""
     lines = []
     for path in (f"/api/login?token={p.new('token')}&next=/", f"/reset?password={p.new('password')}",
@@ -94,7 +94,7 @@ def error_log(p: Planted, name: str, port: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def last_words(p: Planted) -> str:
+def crash_output(p: PlantedSecrets) -> str:
     """What a program prints when it ends badly: connection strings, headers, keys, a whole private key."""
     basic = base64.b64encode(f"shop:{p.new('password')}".encode()).decode()
     return (
@@ -111,12 +111,12 @@ def last_words(p: Planted) -> str:
     )
 
 
-def arguments(p: Planted) -> list[str]:
+def process_arguments(p: PlantedSecrets) -> list[str]:
     """Of a process that is the backend's neighbour."""
     return ["--password", p.new("password"), f"--token={p.new('token')}", f"amqp://w:{p.new('password')}@mq/", "--api-key", p.new("api key")]
 
 
-def starters(p: Planted, port: int) -> dict[str, str]:
+def boot_entries(p: PlantedSecrets, port: int) -> dict[str, str]:
     """Files by path of what else starts a server on a machine, each with secrets in its lines; `port` is asked by nobody."""
     serve = f"uvicorn web:app --port {port}"
     return {

@@ -20,11 +20,11 @@ from fixer.model.plan import Step
 from lab.stack import images
 from tests.apply.steps import test_container_step
 from tests.contract import sshd_machines
-from tests.contract.sshd_machines import Box, docker
+from tests.contract.sshd_machines import SshdMachine, docker
 from tests.crash import step_kills
-from tests.crash.broken_targets import carry_fixer_in
+from tests.crash.broken_targets import copy_fixer_into
 from tests.trust import privileged_step
-from tests.trust.privileged_step import Outcome, Who, attempt
+from tests.trust.privileged_step import Outcome, Rights, run_as
 
 LOCAL, SSH, MACHINE = "local", "ssh://{login}@{address}", "docker://{box}"
 PROJECT, PAGES, WEAK, BARE = "compose://{project}", "compose://{pages}", "docker://{pages}-weak-1", "docker://{pages}-bare-1"
@@ -32,7 +32,7 @@ PROJECT, PAGES, WEAK, BARE = "compose://{project}", "compose://{pages}", "docker
 LOGINS = {"root": "root", "visitor": "visitor", "strange": "strange", "sudo without a password": "oncall",
           "sudo for single commands": "narrow"}
 
-OWN = """
+SETUP_SCRIPT = """
 mkdir /srv/own; cd /srv/own
 printf 'old\\n' >mine; printf 'old\\n' >grouped
 printf 'pid /srv/own/pid;\\nerror_log /srv/own/log;\\nevents {}\\nhttp { access_log off; client_body_temp_path /srv/own/t1; proxy_temp_path /srv/own/t2; fastcgi_temp_path /srv/own/t3; uwsgi_temp_path /srv/own/t4; scgi_temp_path /srv/own/t5; server { listen 127.0.0.1:8096; return 200 own; } }\\n' >nginx.conf
@@ -71,30 +71,30 @@ def pages_text(image: str, bare: str) -> str:
 
 
 @dataclass
-class Grounds:
+class PrivilegeTargets:
     """A machine, two projects, and users in the one and on the Docker host of all."""
 
-    box: Box
+    box: SshdMachine
     carried: str
     project: test_container_step.Project
     pages: test_container_step.Project
-    who: dict[str, Who] = field(default_factory=dict)
+    who: dict[str, Rights] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
-    def word(self, word: str, who: str) -> str:
+    def target_of(self, word: str, who: str) -> str:
         """The target itself."""
         return word.format(box=self.box.name, project=self.project.name, pages=self.pages.name,
                            login=LOGINS.get(who, ""), address=self.box.address)
 
-    def there(self, word: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    def steps_for(self, word: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         """The machine's steps by the name that it has as that target."""
         name = {LOCAL: "local", SSH: self.box.address, MACHINE: self.box.name}.get(word)
         return steps if name is None else tuple(replace(step, node=name) for step in steps)  # type: ignore[call-arg]
 
-    def tried(self, word: str, who: str, act: str, steps: tuple[Step, ...] = ()) -> Outcome:
+    def attempt_as(self, word: str, who: str, act: str, steps: tuple[Step, ...] = ()) -> Outcome:
         """In the machine where it is `local`, else from here."""
         if word != LOCAL:
-            return attempt(self.word(word, who), self.who["root here" if word == SSH or who == "root" else who], act, steps)
+            return run_as(self.target_of(word, who), self.who["root here" if word == SSH or who == "root" else who], act, steps)
         words = ["docker", "exec", "-i", "-e", f"PYTHONPATH={self.carried}", self.box.name]
         words += ["setpriv", "--bounding-set", "-net_admin"] if who == "root without CAP_NET_ADMIN" else []
         done = subprocess.run([*words, "/usr/bin/python3.13", "-c", Path(privileged_step.__file__).read_text(encoding="utf-8")],
@@ -114,12 +114,12 @@ class Grounds:
 
 
 @pytest.fixture(scope="module")
-def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
+def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivilegeTargets]:
     folder = tmp_path_factory.mktemp("box")
     sshd_machines.make_key(folder)
-    made = Box(sshd_machines.unique("rights"), folder, "--cap-add", "NET_ADMIN")
+    made = SshdMachine(sshd_machines.unique_name("rights"), folder, "--cap-add", "NET_ADMIN")
     shared = Path(tempfile.mkdtemp(prefix="rights"))      # where users without root may pass
-    bare = f"badgateway-test/{sshd_machines.unique('bare')}"
+    bare = f"badgateway-test/{sshd_machines.unique_name('bare')}"
     projects: list[test_container_step.Project] = []
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -127,16 +127,16 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
             (folder / "config").write_text(
                 f"Host *\n  IdentityFile {folder}/key\n  UserKnownHostsFile {folder}/known\n  GlobalKnownHostsFile /dev/null\n")
             patch.setenv("BADGATEWAY_SSH", f"ssh -F {folder}/config")
-            made.sh(step_kills.SETUP + OWN)
+            made.sh(step_kills.SETUP + SETUP_SCRIPT)
             shared.chmod(0o755)
             app = images.ensure(lambda line: None)["app"]
             docker("build", "-q", "-t", bare, "-", data=f'FROM {app}\nUSER root\nRUN ["/usr/bin/python3", "-c", "{_REMOVE}"]\n'.encode())
-            for name, text in (("project", test_container_step.OLD), ("pages", pages_text(sshd_machines.image(), bare))):
+            for name, text in (("project", test_container_step.OLD), ("pages", pages_text(sshd_machines.build_image(), bare))):
                 (shared / name).mkdir()
                 projects.append(test_container_step.Project(shared / name, f"{name}{uuid.uuid4().hex[:8]}", text))
             docker("exec", "--privileged", f"{projects[1].name}-weak-1", "sh", "-ec", _RULES)
-            found = Grounds(made, carry_fixer_in(made.name), *projects)
-            users(found, shared)
+            found = PrivilegeTargets(made, copy_fixer_into(made.name), *projects)
+            add_users(found, shared)
             yield found
     finally:
         made.remove()
@@ -146,19 +146,19 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
         shutil.rmtree(shared)
 
 
-def users(found: Grounds, shared: Path) -> None:
+def add_users(found: PrivilegeTargets, shared: Path) -> None:
     """Those of the machine, and those here by numbers that nobody has."""
     for name in ("root", "visitor", "strange"):
         words = found.box.sh(f"getent passwd {name}").split(":")
-        found.who[name] = Who(int(words[2]), int(words[3]), (), words[5])
+        found.who[name] = Rights(int(words[2]), int(words[3]), (), words[5])
     found.who["visitor without a state folder"] = replace(found.who["visitor"], state="/var/lib/badgateway")
     found.who["root without CAP_NET_ADMIN"] = found.who["root"]
-    found.who["root here"] = Who(0, 0, (), "/root", str(shared / "state"))
+    found.who["root here"] = Rights(0, 0, (), "/root", str(shared / "state"))
     group = os.stat("/var/run/docker.sock").st_gid
     for uid, name, groups in ((12345, "docker group", (group,)), (12346, "docker group, not its owner", (group,)), (12347, "nobody", ())):
         home = shared / str(uid)
         home.mkdir(mode=0o700)
         os.chown(home, uid, uid)
-        found.who[name] = Who(uid, uid, groups, str(home))
+        found.who[name] = Rights(uid, uid, groups, str(home))
     os.chown(found.project.file.parent, 12345, 12345)
     os.chown(found.project.file, 12345, 12345)

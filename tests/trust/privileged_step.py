@@ -16,7 +16,7 @@ from pathlib import Path
 
 import fixer
 from fixer.app.inspect_target import diagnose
-from fixer.app.request import Looking
+from fixer.app.request import DiagnoseRequest
 from fixer.apply import rollback
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.errors import FixerError
@@ -25,7 +25,7 @@ from fixer.model.plan import Plan, Step
 
 
 @dataclass(frozen=True)
-class Who:
+class Rights:
     """Rights: user, group, further groups, and where the state folder is (empty: the user's own)."""
 
     uid: int
@@ -40,10 +40,10 @@ class Outcome:
     """What came of it: nothing said where it was done, else the exit code that fixer ends with and its words."""
 
     code: int
-    said: str
+    message: str
 
 
-def attempt(word: str, who: Who, act: str, steps: tuple[Step, ...] = ()) -> Outcome:
+def run_as(word: str, who: Rights, act: str, steps: tuple[Step, ...] = ()) -> Outcome:
     """`repair` with these steps, `undo`, or `diagnose`."""
     if word != "local":
         _import_all()
@@ -59,7 +59,7 @@ def attempt(word: str, who: Who, act: str, steps: tuple[Step, ...] = ()) -> Outc
             os.environ.pop("BADGATEWAY_STATE", None)
             if who.state:
                 os.environ["BADGATEWAY_STATE"] = who.state
-            os.write(writing, json.dumps(_done(word, act, steps)).encode())
+            os.write(writing, json.dumps(_run_action(word, act, steps)).encode())
         except BaseException:  # noqa: BLE001 - a copy of this process must not go on beyond
             traceback.print_exc()
         finally:
@@ -84,11 +84,11 @@ def _import_all() -> None:
                     importlib.import_module(name)
 
 
-def _done(word: str, act: str, steps: tuple[Step, ...]) -> tuple[int, str]:
-    rollback.UNDER_WAY = 1.0
+def _run_action(word: str, act: str, steps: tuple[Step, ...]) -> tuple[int, str]:
+    rollback.COMMAND_SECONDS = 1.0
     try:
         if act == "diagnose":
-            report = diagnose(word, Looking())
+            report = diagnose(word, DiagnoseRequest())
             return 0, "\n".join((report.verdict, *report.notes))
         target = open_target(parse_target(word))
         try:
@@ -107,8 +107,8 @@ def _done(word: str, act: str, steps: tuple[Step, ...]) -> tuple[int, str]:
 def main() -> None:
     """What is asked for comes pickled, since steps hold bytes."""
     word, who, act, steps = pickle.load(sys.stdin.buffer)
-    outcome = attempt(word, Who(**who), act, steps)
-    print(json.dumps([outcome.code, outcome.said]))
+    outcome = run_as(word, Rights(**who), act, steps)
+    print(json.dumps([outcome.code, outcome.message]))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from fixer.model.plan import WriteFile
 from fixer.redaction.masked_steps import diff_of
 from fixer.redaction.secrets import redact_text
 from tests.trust import planted_secrets
-from tests.trust.planted_secrets import Planted
+from tests.trust.planted_secrets import PlantedSecrets
 
 FIXER = [sys.executable, "-m", "fixer"]
 PROSE = (
@@ -34,11 +34,11 @@ def test_there_are_fifty_of_twelve_kinds() -> None:
     assert len(p.all) >= 50 and len(set(p.all)) == len(p.all) and len(p.made) == 12
 
 
-def everything() -> tuple[Planted, str]:
+def everything() -> tuple[PlantedSecrets, str]:
     """All texts in one."""
-    p = Planted()
-    texts = (planted_secrets.unit_dropin(p), planted_secrets.envfile(p), planted_secrets.nginx_locations(p), planted_secrets.error_log(p, "shop", 80),
-             planted_secrets.last_words(p), " ".join(planted_secrets.arguments(p)))
+    p = PlantedSecrets()
+    texts = (planted_secrets.unit_dropin(p), planted_secrets.env_file_lines(p), planted_secrets.nginx_locations(p), planted_secrets.error_log(p, "shop", 80),
+             planted_secrets.crash_output(p), " ".join(planted_secrets.process_arguments(p)))
     return p, "\n".join(texts)
 
 
@@ -81,7 +81,7 @@ def test_a_diff_shows_no_value_of_the_lines_around_it() -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[tuple[str, Planted]]:
+def machine(tmp_path: Path) -> Iterator[tuple[str, PlantedSecrets]]:
     """A host whose backend ends at once and whose nginx says 502, with secrets in every place."""
     env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
     lab = str(Path(sys.executable).parent / "lab")
@@ -89,7 +89,7 @@ def machine(tmp_path: Path) -> Iterator[tuple[str, Planted]]:
                         check=True, env=env)
     found = re.search(r"docker://(\S+)-host", up.stdout + up.stderr)
     assert found is not None
-    name, p = f"{found[1]}-host", Planted()
+    name, p = f"{found[1]}-host", PlantedSecrets()
     try:
         _plant(name, p)
         yield name, p
@@ -103,30 +103,30 @@ def shell(name: str, script: str, stdin: str = "") -> str:
     return done.stdout.strip()
 
 
-def _plant(name: str, p: Planted) -> None:
+def _plant(name: str, p: PlantedSecrets) -> None:
     unit = shell(name, "grep -lE '^ExecStart=.*(uvicorn|serve|gunicorn|/srv|/opt|/home)' /etc/systemd/system/*.service | head -n 1")
     site = shell(name, "ls -d /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*.conf 2>/dev/null | head -n 1")
     home = shell(name, f"sed -n 's/^WorkingDirectory=//p' {unit} | head -n 1") or "/srv"
     shell(name, f"mkdir -p {unit}.d /etc/nginx/snippets; cat > {unit}.d/60-more.conf",
           planted_secrets.unit_dropin(p) + "EnvironmentFile=-/etc/default/more\n")
-    shell(name, "cat > /etc/default/more", planted_secrets.envfile(p))
+    shell(name, "cat > /etc/default/more", planted_secrets.env_file_lines(p))
     shell(name, "cat > /etc/nginx/snippets/more.conf", planted_secrets.nginx_locations(p))
     shell(name, f"f=$(readlink -f {site}); sed -i '0,/server_name/s//include snippets\\/more.conf; server_name/' $f; nginx -t 2>&1; systemctl reload nginx")
-    for path, text in planted_secrets.starters(p, 7997).items():
+    for path, text in planted_secrets.boot_entries(p, 7997).items():
         shell(name, f"mkdir -p $(dirname {path}); cat > {path}; chmod {'600' if 'cron' in path else '755'} {path}", text)
     shell(name, "mkdir -p /etc/service; ln -s /etc/sv/web /etc/service/web")
-    shell(name, "cat > /srv/words; chmod 644 /srv/words", planted_secrets.last_words(p))
+    shell(name, "cat > /srv/words; chmod 644 /srv/words", planted_secrets.crash_output(p))
     shell(name, f"f=$(ls {home}/app/settings.py); cat - $f > $f.new; cat $f.new > $f; rm $f.new", "import sys\nsys.stderr.write(open('/srv/words').read())\n")
     now = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime())
     shell(name, "cat >> /var/log/nginx/error.log", planted_secrets.error_log(p, "_", 8000).replace("{now}", now))
-    words = " ".join(f"'{word}'" for word in planted_secrets.arguments(p))
+    words = " ".join(f"'{word}'" for word in planted_secrets.process_arguments(p))
     subprocess.run(["docker", "exec", "-d", name, "sh", "-c", f"exec python3 -c 'import time; time.sleep(600)' {words}"], check=True)
     shell(name, f"systemctl daemon-reload; systemctl reset-failed; systemctl restart $(basename {unit}) || true")
 
 
 @pytest.mark.docker
 @pytest.mark.timeout(400)
-def test_nothing_comes_out_of_a_machine_full_of_them(machine: tuple[str, Planted], tmp_path: Path) -> None:
+def test_nothing_comes_out_of_a_machine_full_of_them(machine: tuple[str, PlantedSecrets], tmp_path: Path) -> None:
     name, p = machine
     target = f"docker://{name}"
     assert len(p.all) >= 50 and len(p.made) == 12
@@ -153,13 +153,13 @@ def test_nothing_comes_out_of_a_machine_full_of_them(machine: tuple[str, Planted
     assert leaks == []
 
 
-def _by_script(name: str, p: Planted) -> list[str]:
+def _by_script(name: str, p: PlantedSecrets) -> list[str]:
     """What `collect --script` writes there, which has read all that may start a server."""
     script = subprocess.run([*FIXER, "collect", "--script"], capture_output=True, text=True, check=True).stdout
     shell(name, "cat > /tmp/look.sh; sh /tmp/look.sh /tmp/look.gz 2>/dev/null", script)
     packed = subprocess.run(["docker", "exec", name, "cat", "/tmp/look.gz"], capture_output=True, check=True).stdout
     data = gzip.decompress(packed)
-    for path in planted_secrets.starters(Planted(), 1):
+    for path in planted_secrets.boot_entries(PlantedSecrets(), 1):
         assert path.encode() in data, path
     assert b"uvicorn web:app --port 7997" in data and b"[redacted: " in data
     return [f"script: {seen}" for seen in p.seen_in(data)]
@@ -173,7 +173,7 @@ def _given(target: str) -> list[str]:
     return ["--set", f"{keys[0]}=given-Zz9-value"]
 
 
-def _in_journals(name: str, p: Planted) -> list[str]:
+def _in_journals(name: str, p: PlantedSecrets) -> list[str]:
     """Records hold no secret; only a before-image may, and it is 0600 in a 0700 folder."""
     packed = subprocess.run(["docker", "exec", name, "tar", "-cf", "-", "-C", "/var/lib/badgateway", "."], capture_output=True, check=True)
     leaks = []

@@ -14,7 +14,7 @@ from fixer.model.plan import ChangeRule, ProgramAction, ReloadNginx, SignalProce
 from tests.contract.sshd_machines import docker
 from tests.crash import step_kills
 from tests.trust import privilege_targets as places
-from tests.trust.privilege_targets import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, Grounds
+from tests.trust.privilege_targets import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, PrivilegeTargets
 from tests.trust.privileged_step import Outcome
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,67 +31,67 @@ ELSEWHERE = {
 grounds = places.grounds
 
 
-class Inside(step_kills.Place):
+class Inside(step_kills.StepTarget):
     """The machine by the name that it has for itself."""
 
     def node(self) -> str:
         return LOCAL
 
 
-def edit(path: str) -> Callable[[Grounds], tuple[Step, ...]]:
+def edit(path: str) -> Callable[[PrivilegeTargets], tuple[Step, ...]]:
     return lambda grounds: (WriteFile("local", path, b"old\n", b"new\n", "change it"),)
 
 
-def kind(name: str) -> Callable[[Grounds], tuple[Step, ...]]:
+def kind(name: str) -> Callable[[PrivilegeTargets], tuple[Step, ...]]:
     """A kind of step that a machine has."""
-    return lambda grounds: step_kills.kinds(Inside(LOCAL, grounds.box.sh, ""))[name]
+    return lambda grounds: step_kills.steps_by_kind(Inside(LOCAL, grounds.box.sh, ""))[name]
 
 
-def site(grounds: Grounds) -> tuple[Step, ...]:
-    return (WriteFile("local", step_kills.SITE, step_kills.site("old").encode(), step_kills.site("new").encode(), "change it"),)
+def site(grounds: PrivilegeTargets) -> tuple[Step, ...]:
+    return (WriteFile("local", step_kills.SITE, step_kills.site_text("old").encode(), step_kills.site_text("new").encode(), "change it"),)
 
 
-def own_reload(grounds: Grounds) -> tuple[Step, ...]:
+def own_reload(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     pid = int(grounds.box.sh("cat /srv/own/pid"))
     return (ReloadNginx("local", pid, "/usr/sbin/nginx", "/srv/own/nginx.conf", "/srv/own", "/srv/own/log", explicit=True),)
 
 
-def own_process(grounds: Grounds) -> tuple[Step, ...]:
+def own_process(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     pid, ticks = grounds.box.sh("p=$(cat /srv/own/sleeper); set -- $(cat /proc/$p/stat); shift 21; echo $p $1").split()
     return (SignalProcess("local", int(pid), int(ticks), "CONT", "let it go on"),)
 
 
-def program(owner: str) -> Callable[[Grounds], tuple[Step, ...]]:
+def program(owner: str) -> Callable[[PrivilegeTargets], tuple[Step, ...]]:
     """Of a supervisord whose socket is that user's."""
-    def steps(grounds: Grounds) -> tuple[Step, ...]:
+    def steps(grounds: PrivilegeTargets) -> tuple[Step, ...]:
         grounds.box.sh(f"chown {owner} /run/supervisor.sock")
         return (ProgramAction("local", "each", "each", "start", step_kills.SUPERVISOR, "STOPPED"),)
 
     return steps
 
 
-def project_reload(grounds: Grounds) -> tuple[Step, ...]:
+def project_reload(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     return (ReloadNginx("web", 1, *step_kills.NGINX, "/var/log/nginx/error.log"),)
 
 
-def weak_rule(grounds: Grounds) -> tuple[Step, ...]:
+def weak_rule(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     """In a container: the words of the table are the kernel's, not a program's."""
     name = f"{grounds.pages.name}-weak-1"
     table = tuple(docker("exec", "--privileged", name, "sh", "-c", "iptables -S EACH | sed -n 's/^-A EACH //p'").splitlines())
     return (ChangeRule(name, "iptables", "", "filter", "EACH", "add", "-p tcp -m tcp --dport 8000 -j ACCEPT", 1, table),)
 
 
-def bare_process(grounds: Grounds) -> tuple[Step, ...]:
+def bare_process(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     _, pid, ticks = grounds.child()
     return (SignalProcess(f"{grounds.pages.name}-bare-1", pid, ticks, "CONT", "let it go on"),)
 
 
-def container(grounds: Grounds) -> tuple[Step, ...]:
+def container(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     docker("stop", "-t", "0", grounds.project.worker)
     return (grounds.project.act("start", "exited"),)
 
 
-def service(grounds: Grounds) -> tuple[Step, ...]:
+def service(grounds: PrivilegeTargets) -> tuple[Step, ...]:
     grounds.project.compose("up", "-d")
     return (grounds.project.edit(), grounds.project.up())
 
@@ -101,7 +101,7 @@ class Trial:
     """A step with who may do it and who may not, what shows that it was done, and what the refusal says."""
 
     row: str
-    steps: Callable[[Grounds], tuple[Step, ...]]
+    steps: Callable[[PrivilegeTargets], tuple[Step, ...]]
     may: str
     may_not: str
     state: str
@@ -167,7 +167,7 @@ def test_every_row_has_a_trial() -> None:
     assert len(rows()) > 5 and set(rows()) == {LOOK, *(trial.row for trial in TRIALS)}
 
 
-def seen(grounds: Grounds, trial: Trial) -> str:
+def seen(grounds: PrivilegeTargets, trial: Trial) -> str:
     """What the step may change, as it is now."""
     if trial.word == PROJECT:
         return grounds.project.file.read_text() + grounds.project.look(field="{{.State.Status}} {{json .Config.Cmd}}")
@@ -182,54 +182,54 @@ def seen(grounds: Grounds, trial: Trial) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda t: re.sub(r"\W+", "-", f"{t.row} {t.word} as {t.may} not {t.may_not}").strip("-"))
-def test_a_step_needs_what_the_table_says_and_no_more(grounds: Grounds, trial: Trial) -> None:
-    steps = grounds.there(trial.word, trial.steps(grounds))
+def test_a_step_needs_what_the_table_says_and_no_more(grounds: PrivilegeTargets, trial: Trial) -> None:
+    steps = grounds.steps_for(trial.word, trial.steps(grounds))
     before = seen(grounds, trial)
-    refused = grounds.tried(trial.word, trial.may_not, "repair", steps)
-    assert refused.code in (1, 3, 4) and re.search(trial.says, refused.said), refused
+    refused = grounds.attempt_as(trial.word, trial.may_not, "repair", steps)
+    assert refused.code in (1, 3, 4) and re.search(trial.says, refused.message), refused
     assert seen(grounds, trial) == before
-    done = grounds.tried(trial.word, trial.may, "repair", steps)
+    done = grounds.attempt_as(trial.word, trial.may, "repair", steps)
     assert done == Outcome(0, "")
     assert seen(grounds, trial) != before
-    assert grounds.tried(trial.word, trial.may, "undo") == Outcome(0, "")
+    assert grounds.attempt_as(trial.word, trial.may, "undo") == Outcome(0, "")
     assert not trial.returns or seen(grounds, trial) == before
 
 
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_container_without_net_admin_keeps_its_rules(grounds: Grounds) -> None:
+def test_a_container_without_net_admin_keeps_its_rules(grounds: PrivilegeTargets) -> None:
     """Not even its root has them changed; no group of the Docker host helps."""
     before = weak_rule(grounds)
-    refused = grounds.tried(WEAK, "docker group", "repair", before)
-    assert refused.code in (1, 4) and re.search("not permitted|denied|oot", refused.said), refused
+    refused = grounds.attempt_as(WEAK, "docker group", "repair", before)
+    assert refused.code in (1, 4) and re.search("not permitted|denied|oot", refused.message), refused
     assert weak_rule(grounds) == before
 
 
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_look_needs_nobody_and_names_what_was_not_seen(grounds: Grounds) -> None:
+def test_a_look_needs_nobody_and_names_what_was_not_seen(grounds: PrivilegeTargets) -> None:
     """As root all is seen; as anybody else what is not is named; through Docker its group is needed."""
     for word in (LOCAL, SSH):
-        seen = {who: grounds.tried(word, who, "diagnose") for who in ("root", "visitor")}
+        seen = {who: grounds.attempt_as(word, who, "diagnose") for who in ("root", "visitor")}
         assert {outcome.code for outcome in seen.values()} == {0}, seen
-        assert "not root" not in seen["root"].said and "not root" in seen["visitor"].said
-    narrow = grounds.tried(SSH, "sudo for single commands", "diagnose")
-    assert narrow.code == 0 and "sudo there does not let us" in narrow.said, narrow
-    assert "not root" not in grounds.tried(SSH, "sudo without a password", "diagnose").said
+        assert "not root" not in seen["root"].message and "not root" in seen["visitor"].message
+    narrow = grounds.attempt_as(SSH, "sudo for single commands", "diagnose")
+    assert narrow.code == 0 and "sudo there does not let us" in narrow.message, narrow
+    assert "not root" not in grounds.attempt_as(SSH, "sudo without a password", "diagnose").message
     for word in (MACHINE, PAGES):
-        assert grounds.tried(word, "docker group", "diagnose").code == 0
-        refused = grounds.tried(word, "nobody", "diagnose")
-        assert refused.code == 3 and _NO_DOCKER in refused.said
+        assert grounds.attempt_as(word, "docker group", "diagnose").code == 0
+        refused = grounds.attempt_as(word, "nobody", "diagnose")
+        assert refused.code == 3 and _NO_DOCKER in refused.message
 
 
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_only_root_sees_of_a_container_without_a_shell_is_named(grounds: Grounds) -> None:
+def test_what_only_root_sees_of_a_container_without_a_shell_is_named(grounds: PrivilegeTargets) -> None:
     for word in (BARE, PAGES):
-        seen = {who: grounds.tried(word, who, "diagnose") for who in ("root", "docker group")}
+        seen = {who: grounds.attempt_as(word, who, "diagnose") for who in ("root", "docker group")}
         assert {outcome.code for outcome in seen.values()} == {0}, seen
-        told = {who: "only root on its Docker host sees its processes" in outcome.said for who, outcome in seen.items()}
+        told = {who: "only root on its Docker host sees its processes" in outcome.message for who, outcome in seen.items()}
         assert told == {"root": False, "docker group": True}, seen

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from lab.scenario.scenario_file import Stack
-from tests.crash.crash_draw import ranked
-from tests.trust.file_watch import attempt, raised
+from tests.crash.crash_draw import draw_rank
+from tests.trust.file_watch import run_all_commands, sshd_lab
 
 ALL = os.environ.get("BADGATEWAY_UNTOUCHED", "") == "all"
 WELL = ("maintenance-page", "spare-that-sleeps", "site-not-enabled", "errors-of-last-week", "answers-that-say-no", "trouble-that-is-over")
@@ -31,7 +31,7 @@ HOSTS: dict[str, tuple[Stack, tuple[str, ...]]] = {
 
 def drawn() -> list[tuple[str, Stack]]:
     """One host of each kind, or all."""
-    return [(word, stack) for stack, words in HOSTS.values() for word in sorted(words, key=ranked)[: None if ALL else 1]]
+    return [(word, stack) for stack, words in HOSTS.values() for word in sorted(words, key=draw_rank)[: None if ALL else 1]]
 
 
 @pytest.mark.docker
@@ -41,6 +41,6 @@ def drawn() -> list[tuple[str, Stack]]:
 def test_reading_changes_no_file_of_a_host(word: str, stack: Stack, tmp_path: Path) -> None:
     for above in (tmp_path, *tmp_path.parents[:3]):       # a bundle is also written by an ordinary user
         above.chmod(above.stat().st_mode | 0o011)
-    with raised(word, stack, 1, noise=ranked(word)[0] % 3) as lab:
-        seen = attempt(lab, tmp_path, lambda name: ALL or ranked(f"{word} {name}")[0] % 3 == 0)
-    assert seen.left == [] and seen.runs >= 5, (seen.runs, seen.codes)
+    with sshd_lab(word, stack, 1, noise=draw_rank(word)[0] % 3) as lab:
+        seen = run_all_commands(lab, tmp_path, lambda name: ALL or draw_rank(f"{word} {name}")[0] % 3 == 0)
+    assert seen.leftovers == [] and seen.runs >= 5, (seen.runs, seen.codes)

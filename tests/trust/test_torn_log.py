@@ -17,7 +17,7 @@ from fixer.render.terminal_text import clean
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 from tests.contract.sshd_machines import docker
-from tests.trust.file_watch import CARRIED, carry_in
+from tests.trust.file_watch import FIXER_FOLDER, copy_fixer_into
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -40,7 +40,7 @@ def name(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("BADGATEWAY_LAB_STATE", str(tmp_path_factory.mktemp("lab")))
     lab = lab_up("wrong-port/wrong-port", "host", 43, lambda _: None).lab
     try:
-        carry_in(lab.container())
+        copy_fixer_into(lab.container())
         yield lab.container()
     finally:
         lab_down(lab.id)
@@ -62,7 +62,7 @@ def causes(printed: bytes) -> list[tuple[str, str, str]]:
 def test_the_log_of_a_machine_may_end_in_anything(name: str, tmp_path: Path) -> None:
     outside = (sys.executable, "-m", "fixer", "diagnose", f"docker://{name}")
     # What the kernel allows it inside: seconds of the processor, and kilobytes of memory.
-    inside = ("docker", "exec", "-i", "-e", f"PYTHONPATH={CARRIED}", "-e", "PYTHONDONTWRITEBYTECODE=1", "-w", "/", name,
+    inside = ("docker", "exec", "-i", "-e", f"PYTHONPATH={FIXER_FOLDER}", "-e", "PYTHONDONTWRITEBYTECODE=1", "-w", "/", name,
               "sh", "-c", 'ulimit -t 20; ulimit -v 1000000; exec python3 -m fixer diagnose "$@"', "-")
     code, printed, usual = look((*outside, "--json"), tmp_path / "out")
     well = causes(printed)

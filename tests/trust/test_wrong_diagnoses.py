@@ -20,8 +20,8 @@ import pytest
 from lab.scenario.scenario_file import Stack
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
-from tests.crash.broken_targets import Place, State
-from tests.scenarios.proven_cases import PROVEN
+from tests.crash.broken_targets import BrokenTarget, State
+from tests.scenarios.proven_cases import PROVEN_FILE
 
 BLIND = os.environ.get("BADGATEWAY_BLIND", "")
 SHORT: list[tuple[str, Stack]] = [("wrong-port/wrong-port", "host"), ("crash-missing-env/start-env-var-missing", "containers")]
@@ -29,7 +29,7 @@ SHORT: list[tuple[str, Stack]] = [("wrong-port/wrong-port", "host"), ("crash-mis
 
 def proven() -> list[tuple[str, Stack]]:
     """The cases that the matrix has proven, each variant once a stack."""
-    found = dict.fromkeys(tuple(line.split()[:2]) for line in PROVEN.read_text().splitlines() if not line.startswith("healthy/"))
+    found = dict.fromkeys(tuple(line.split()[:2]) for line in PROVEN_FILE.read_text().splitlines() if not line.startswith("healthy/"))
     return list(found)[:: int(BLIND) if BLIND.isdecimal() else 1]  # type: ignore[arg-type]
 
 
@@ -58,7 +58,7 @@ def _answers_well(report: dict[str, Any]) -> bool:
                    for note in report["notes"]) for route in bad)
 
 
-def _shaky(place: Place) -> set[str]:
+def _shaky(place: BrokenTarget) -> set[str]:
     """The units that end by themselves: whether one runs at a moment says nothing."""
     if place.lab is None or place.lab.stack != "host":
         return set()
@@ -75,7 +75,7 @@ def _tried(*states: State) -> set[str]:
     return {f"{name} {word}" for name in names for word in ("tried", "down", "RUNNING")}
 
 
-def _left(place: Place, before: State, shaky: set[str]) -> list[str]:
+def _left(place: BrokenTarget, before: State, shaky: set[str]) -> list[str]:
     """What is different from before, when it had its time."""
     until = time.monotonic() + 30
     while True:
@@ -96,7 +96,7 @@ def _left(place: Place, before: State, shaky: set[str]) -> list[str]:
 def test_a_lab_is_left_as_it_was_by_a_blind_repair(word: str, stack: Stack, tmp_path: Path) -> None:
     risen = lab_up(word, stack, 1, lambda _: None)
     try:
-        place = Place(risen.lab.target, risen.lab)
+        place = BrokenTarget(risen.lab.target, risen.lab)
         before, shaky = place.state(), _shaky(place)
         environment = {**os.environ, "BADGATEWAY_STATE": str(tmp_path)}
         seen = subprocess.run([sys.executable, "-m", "fixer", "diagnose", place.target, "--json"], capture_output=True, text=True,

@@ -17,25 +17,25 @@ from typing import Any
 import pytest
 
 from fixer.app import repair
-from fixer.app.repair_session import Course, End
-from fixer.app.request import Looking, Repairing
-from fixer.app.wait_until_stable import Settled
+from fixer.app.repair_session import RepairSession, SessionResult
+from fixer.app.request import DiagnoseRequest, RepairRequest
+from fixer.app.wait_until_stable import StableState
 from fixer.causes import load_causes
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, Finding
 from fixer.model.plan import Plan
 from fixer.model.snapshot import Snapshot
 from fixer.render.terminal_text import Style
-from fixer.verify import Look, compare
+from fixer.verify import Observation, compare
 from tests.apply.folder_target import FolderTarget
 
-TOLD = "BADGATEWAY_BLINDED"          # a file: one line a repair that was tried
-FOREIGN: dict[str, Finding] = {}     # findings of other samples, with a repair that a machine could make
-SEEN: list[Look] = []                # what the repair under trial sees whenever it looks again
-ALLOWED = Repairing(Looking(), dry_run=False, yes=True, max_risk="disruptive", only=None, inputs={})
+LOG_VARIABLE = "BADGATEWAY_BLINDED"          # a file: one line a repair that was tried
+OTHER_FINDINGS: dict[str, Finding] = {}     # findings of other samples, with a repair that a machine could make
+NEXT_OBSERVATION: list[Observation] = []                # what the repair under trial sees whenever it looks again
+REQUEST = RepairRequest(DiagnoseRequest(), dry_run=False, yes=True, max_risk="disruptive", only=None, inputs={})
 
 
-class Nobody:
+class SilentOperator:
     """There is nobody to ask."""
 
     answers = False
@@ -48,7 +48,7 @@ class Nobody:
         """Shown to the wall."""
 
 
-class Run:
+class NoEffectRun:
     """A run of which only the judgement is looked at: what its steps would do changes nothing of what is wrong."""
 
     def __init__(self) -> None:
@@ -64,15 +64,15 @@ class Run:
 
     def roll_back(self) -> Any:
         """Taken back."""
-        return type("Restoration", (), {"not_all": lambda self: ""})()
+        return type("Restoration", (), {"conflicts_text": lambda self: ""})()
 
 
-def ended(first: Look, then: Look) -> tuple[End, Run]:
+def run_session(first: Observation, then: Observation) -> tuple[SessionResult, NoEffectRun]:
     """How the real loop ends that begins with one look and sees the other one ever after."""
-    course = Course(FolderTarget(Path("/nowhere")), ALLOWED, Nobody(), first, first, {})    # type: ignore[arg-type]
-    SEEN[:] = [then]
+    course = RepairSession(FolderTarget(Path("/nowhere")), REQUEST, SilentOperator(), first, first, {})    # type: ignore[arg-type]
+    NEXT_OBSERVATION[:] = [then]
     rounds = repair._Rounds(course, None)    # type: ignore[arg-type]
-    run = Run()
+    run = NoEffectRun()
     rounds._opened = lambda cause: run      # type: ignore[method-assign,assignment,return-value]
     rounds._run = run           # type: ignore[assignment]
     return rounds.run(), run
@@ -83,43 +83,43 @@ def at_fault(found: Diagnosis) -> list[Finding]:
     return [finding for finding in found.findings if finding.role in ("root", "contributing")]
 
 
-def check(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
+def try_wrong_diagnoses(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
     """Blind it, mislead it; a line about each repair that was tried."""
     guilty = at_fault(found)
     if not guilty or not any(health.state in ("failing", "degraded") for health in found.health):
         return
     told = {finding.cause for finding in found.findings if finding.role != "advice"}
     for dropped in (told, {guilty[0].cause}):
-        blind = Look(snapshot, diagnose(snapshot, causes=[cause for cause in load_causes() if cause.id not in dropped]))
-        end, run = ended(blind, blind)
+        blind = Observation(snapshot, diagnose(snapshot, causes=[cause for cause in load_causes() if cause.id not in dropped]))
+        end, run = run_session(blind, blind)
         yield f"blind {'+'.join(sorted(dropped))}: {end.outcome} {end.exit_code} after {run.rounds}"
         assert end.outcome != "repaired" and not run.kept, end
         assert end.exit_code in (1, 3, 4) or blind.diagnosis.verdict == "healthy", end
-    others = [one for cause, one in FOREIGN.items() if cause not in told]
+    others = [one for cause, one in OTHER_FINDINGS.items() if cause not in told]
     if others:
         wrong = replace(found, findings=(others[len(told) % len(others)],))
-        real = Look(snapshot, replace(found, findings=tuple(replace(f, repairs=()) for f in found.findings)))
-        end, run = ended(Look(snapshot, wrong), real)
+        real = Observation(snapshot, replace(found, findings=tuple(replace(f, repairs=()) for f in found.findings)))
+        end, run = run_session(Observation(snapshot, wrong), real)
         yield f"wrong {wrong.findings[0].cause} for {'+'.join(sorted(told))}: {end.outcome} {end.exit_code} after {run.rounds}"
         assert end.outcome != "repaired" and end.exit_code in (1, 3, 4), end
     for finding in guilty:
         if any(r.steps and not r.needs and r.risk != "manual" for r in finding.repairs):
-            FOREIGN.setdefault(finding.cause, finding)
+            OTHER_FINDINGS.setdefault(finding.cause, finding)
 
 
 @pytest.fixture(autouse=True)
 def blinded_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the module diagnoses is also diagnosed by a blind man."""
-    monkeypatch.setattr(Course, "look", lambda self: SEEN[0])
-    monkeypatch.setattr(repair, "settle", lambda look, before, finding: Settled(then := look(), compare(before, then, finding)))
-    monkeypatch.setattr(repair, "wait_until_well", lambda look, first: look())
-    monkeypatch.setattr(repair, "wait_until_asked", lambda look, first: look())
+    monkeypatch.setattr(RepairSession, "observe", lambda self: NEXT_OBSERVATION[0])
+    monkeypatch.setattr(repair, "observe_until_stable", lambda look, before, finding: StableState(then := look(), compare(before, then, finding)))
+    monkeypatch.setattr(repair, "wait_until_healthy", lambda look, first: look())
+    monkeypatch.setattr(repair, "wait_for_skipped_servers", lambda look, first: look())
 
     def told(snapshot: Snapshot, *words: Any, **more: Any) -> Diagnosis:
         found = diagnose(snapshot, *words, **more)
         if not more.get("accepted") and "causes" not in more:
-            with open(os.environ[TOLD], "a") as log:
-                for line in check(snapshot, found):
+            with open(os.environ[LOG_VARIABLE], "a") as log:
+                for line in try_wrong_diagnoses(snapshot, found):
                     log.write(f"{line}\n")
         return found
 

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.dependency.complaint import Complaint, engine_at
-from fixer.analysis.dependency.locate import Needed, providers_on
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
+from fixer.analysis.dependency.locate import LocatedDependency, providers_on
 from fixer.analysis.evidence import (
     address_text,
-    describe_process,
+    age_text,
+    clock_of,
     find_node,
     listeners_on,
-    now_on,
     pids_of,
+    process_text,
     processes_of,
-    say_age,
 )
-from fixer.analysis.exits.failed_run import fails_inside, holds_a_socket
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.exits.failed_run import has_failing_workers, has_listening_socket
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import condition, ran_since, required_by, state_evidence
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Connection, LogLine, Service
 
-_PATIENCE = 1.5          # seconds in which any other machine answers a connect
-_READING = 3.0           # seconds after which what was sent at a start has been read by whoever is well
-_AT_ONCE = 0.2           # seconds in which this one does, however busy
+_MAX_CONNECT_TIME = 1.5          # seconds in which any other machine answers a connect
+_MAX_READ_TIME = 3.0           # seconds after which what was sent at a start has been read by whoever is well
+_MAX_LOCAL_CONNECT_TIME = 0.2           # seconds in which this one does, however busy
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class BlockedStart:
     """Who waits for whom, since when, and how that was seen."""
 
-    owner: Owner
-    trouble: Trouble
-    line: Connection
-    needed: Needed
-    said: Complaint
+    owner: PortOwner
+    failing_address: FailingAddress
+    connection: Connection
+    dependency: LocatedDependency
+    complaint: DependencyComplaint
 
     @property
     def service(self) -> Service:
@@ -46,40 +46,41 @@ class Blocked:
         return self.owner.service
 
 
-def blocked(case: Case) -> tuple[Blocked, ...]:
+def blocked_starts(case: Case) -> tuple[BlockedStart, ...]:
     """Every service behind an empty address that waits for another one."""
-    found: dict[str, Blocked] = {}
-    for trouble in case.troubles:
-        owner = sole_owner(case, trouble)
+    found: dict[str, BlockedStart] = {}
+    for trouble in case.failing_addresses:
+        owner = only_owner(case, trouble)
         if owner is None or is_closed(trouble.endpoint) is not True or owner.service.id in found:
             continue
-        one = _blocked(case, trouble, owner)
+        one = _blocked_start(case, trouble, owner)
         if one is not None:
             found[owner.service.id] = one
     return tuple(found.values())
 
 
-def _blocked(case: Case, trouble: Trouble, owner: Owner) -> Blocked | None:
+def _blocked_start(case: Case, trouble: FailingAddress, owner: PortOwner) -> BlockedStart | None:
     service = owner.service
-    if condition(service) not in ("running", "starting") or holds_a_socket(case, service):
+    if run_state_of(service) not in ("running", "starting") or has_listening_socket(case, service):
         return None
-    if fails_inside(case, service, trouble):
+    if has_failing_workers(case, service, trouble):
         return None
-    age = now_on(case.snapshot, service.node) - ran_since(service)
-    young = age < _PATIENCE
+    age = clock_of(case.snapshot, service.node) - start_time_of(service)
+    young = age < _MAX_CONNECT_TIME
     node = find_node(case.snapshot, service.node)
     for line in node.connections if node is not None else ():
-        if not is_its(case, service, line):
+        if not is_connection_of(case, service, line):
             continue
-        needed, said = other_side(case, service, line)
-        unanswered = line.state == "dialing" and (not young or (needed.node is not None and line.waited >= _AT_ONCE))
-        unanswered |= line.state == "unread" and age >= _READING
-        if unanswered or (needed.provider is not None and stands_still(case, needed.provider)):
-            return Blocked(owner, trouble, line, needed, said)
+        needed, said = locate_peer(case, service, line)
+        unanswered = line.state == "dialing" and (not young or (needed.node is not None
+                                                                and line.seconds_waited >= _MAX_LOCAL_CONNECT_TIME))
+        unanswered |= line.state == "unread" and age >= _MAX_READ_TIME
+        if unanswered or (needed.provider is not None and is_suspended(case, needed.provider)):
+            return BlockedStart(owner, trouble, line, needed, said)
     return None
 
 
-def is_its(case: Case, service: Service, line: Connection) -> bool:
+def is_connection_of(case: Case, service: Service, line: Connection) -> bool:
     """By the process that holds the socket; where that is not known, by its user and the container that it is in."""
     if line.pids:
         return bool(set(line.pids) & set(service.pids))
@@ -87,74 +88,74 @@ def is_its(case: Case, service: Service, line: Connection) -> bool:
     return bool(service.pids) and uids == {line.uid} and (service.container is not None or line.uid != 0)
 
 
-def other_side(case: Case, service: Service, line: Connection) -> tuple[Needed, Complaint]:
+def locate_peer(case: Case, service: Service, line: Connection) -> tuple[LocatedDependency, DependencyComplaint]:
     """Who is asked over a connection, as far as that is seen."""
-    engine = engine_at(line.port)
+    engine = system_kind_at_port(line.port)
     nothing = LogLine(None, "", "")
-    said = Complaint("refused", nothing, "", line.address, line.address, line.port, "", "", engine)
+    said = DependencyComplaint("refused", nothing, "", line.address, line.address, line.port, "", "", engine)
     box = next((s for s in case.snapshot.services if s.container is not None and s.id != service.id
                 and line.address in {ip for _, ip, _ in s.container.networks if ip}), None)
     if box is not None:
-        return Needed(box.node, None, (box,), ()), said
+        return LocatedDependency(box.node, None, (box,), ()), said
     node = find_node(case.snapshot, service.node)
     here = line.address.startswith("127.") or line.address == "::1" or (
         node is not None and line.address in node.addresses)
     if not here:
-        return Needed(None, None, (), ()), said
-    providers = providers_on(case.snapshot, service.node, said) or _listens_at(case, service, line)
-    return Needed(service.node, None, providers, ()), said
+        return LocatedDependency(None, None, (), ()), said
+    providers = providers_on(case.snapshot, service.node, said) or _services_on_port(case, service, line)
+    return LocatedDependency(service.node, None, providers, ()), said
 
 
-def _listens_at(case: Case, service: Service, line: Connection) -> tuple[Service, ...]:
+def _services_on_port(case: Case, service: Service, line: Connection) -> tuple[Service, ...]:
     """Whoever holds that port, where nothing tells what kind of system it is."""
     held = {pid for one in listeners_on(case.snapshot, service.node) if one.port == line.port for pid in pids_of(one)}
     return tuple(s for s in case.snapshot.services if s.node == service.node and held & set(s.pids))[:1]
 
 
-def stands_still(case: Case, provider: Service) -> bool:
+def is_suspended(case: Case, provider: Service) -> bool:
     """Paused by the engine, or all its processes stopped: it accepts connections and never speaks."""
-    if condition(provider) == "paused":
+    if run_state_of(provider) == "paused":
         return True
     own = processes_of(case.snapshot, provider.node, provider.pids)
     return bool(own) and all(p.state == "T" for p in own)
 
 
-def blocked_evidence(case: Case, one: Blocked) -> tuple[Evidence, ...]:
+def blocked_start_evidence(case: Case, one: BlockedStart) -> tuple[Evidence, ...]:
     """The connection that waits, who holds it, and the state of the other side."""
-    service, line = one.service, one.line
+    service, line = one.service, one.connection
     holders = processes_of(case.snapshot, service.node, line.pids[:1] or service.pids[:1])
     said = {"dialing": "SYN sent, no answer", "open": "connected, no word came back",
             "unread": "connected, and what was sent is not taken"}[line.state]
-    who = f"; {describe_process(case.snapshot, service.node, holders[0])}" if holders else ""
+    who = f"; {process_text(case.snapshot, service.node, holders[0])}" if holders else ""
     where = f"connection to {address_text(line.address, line.port)}"
     still = [
-        Evidence("process", f"pid {p.pid}", f"state T (stopped): {describe_process(case.snapshot, provider.node, p)}")
-        for provider in one.needed.providers for p in processes_of(case.snapshot, provider.node, provider.pids)[:1]
+        Evidence("process", f"pid {p.pid}", f"state T (stopped): {process_text(case.snapshot, provider.node, p)}")
+        for provider in one.dependency.providers for p in processes_of(case.snapshot, provider.node, provider.pids)[:1]
         if p.state == "T"
     ]
-    return (Evidence("socket", where, said + who), *(state_evidence(p) for p in one.needed.providers), *still,
+    return (Evidence("socket", where, said + who), *(state_evidence(p) for p in one.dependency.providers), *still,
             state_evidence(service))
 
 
-def waits_since(case: Case, one: Blocked) -> str:
+def starting_time_text(case: Case, one: BlockedStart) -> str:
     """For how long it has been starting, for people."""
-    return say_age(max(0.0, now_on(case.snapshot, one.service.node) - ran_since(one.service)))
+    return age_text(max(0.0, clock_of(case.snapshot, one.service.node) - start_time_of(one.service)))
 
 
 # A backend that systemd did not start, because a unit that it requires failed.
-_FAILED = regex(r"^Dependency failed for |failed with result 'dependency'")
-_BEGUN = regex(r"^Started \S")
+_DEPENDENCY_FAILED = regex(r"^Dependency failed for |failed with result 'dependency'")
+_UNIT_STARTED = regex(r"^Started \S")
 
 
 @dataclass(frozen=True, slots=True)
-class Required:
+class UnstartedUnit:
     """Who was not started, the line that says so, and what of that which it requires does not run."""
 
-    owner: Owner
-    trouble: Trouble
+    owner: PortOwner
+    failing_address: FailingAddress
     line: LogLine
-    lacking: tuple[Service, ...]
-    why: tuple[Evidence, ...]
+    missing_units: tuple[Service, ...]
+    evidence: tuple[Evidence, ...]
 
     @property
     def service(self) -> Service:
@@ -162,30 +163,30 @@ class Required:
         return self.owner.service
 
 
-def not_started(case: Case) -> tuple[Required, ...]:
+def unstarted_units(case: Case) -> tuple[UnstartedUnit, ...]:
     """Every stopped unit behind a failing route whose last start ended with `Dependency failed`."""
-    found: dict[str, Required] = {}
-    for trouble in case.troubles:
-        owner = sole_owner(case, trouble)
-        if owner is None or owner.service.unit is None or condition(owner.service) not in ("stopped", "failed"):
+    found: dict[str, UnstartedUnit] = {}
+    for trouble in case.failing_addresses:
+        owner = only_owner(case, trouble)
+        if owner is None or owner.service.unit is None or run_state_of(owner.service) not in ("stopped", "failed"):
             continue
-        line = _last_word(owner.service)
+        line = _dependency_failed_line(owner.service)
         if line is None:
             continue
-        wanted = required_by(case.snapshot, owner.service)
+        wanted = requirements_of(case.snapshot, owner.service)
         lacking = tuple(s for s in case.snapshot.services if s.node == owner.service.node and s.name in wanted
-                        and condition(s) != "running")
+                        and run_state_of(s) != "running")
         why = tuple(dict.fromkeys(wanted[s.name] for s in lacking))
-        found.setdefault(owner.service.id, Required(owner, trouble, line, lacking, why))
+        found.setdefault(owner.service.id, UnstartedUnit(owner, trouble, line, lacking, why))
     return tuple(found.values())
 
 
-def _last_word(service: Service) -> LogLine | None:
+def _dependency_failed_line(service: Service) -> LogLine | None:
     """systemd's line, where nothing was started after it."""
     for line in reversed(lines_of(service)):
-        text = message(line)
-        if _FAILED.search(text):
+        text = message_of(line)
+        if _DEPENDENCY_FAILED.search(text):
             return line
-        if _BEGUN.search(text):
+        if _UNIT_STARTED.search(text):
             return None
     return None

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.run_log import BEGAN_TO_SERVE, message
-from fixer.analysis.service_names import PORTS
+from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
+from fixer.analysis.service_names import SYSTEM_PORTS
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
 
-Kind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
+ComplaintKind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
 
-_LAST = 120
-_REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
-_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
-_WRAPPERS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:SystemExit|KeyboardInterrupt|HaltServer|CancelledError)\b")
+_TAIL_LINES = 120
+_ACCESS_LOG_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
+_EXCEPTION_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
+_EXIT_EXCEPTIONS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:SystemExit|KeyboardInterrupt|HaltServer|CancelledError)\b")
 _STARTING = regex(r"the database system is (?:starting up|shutting down|in recovery mode)")
 _NAMES = (
     regex(r"could not translate host name \"(?P<host>[^\"]+)\" to address"),
@@ -64,7 +64,7 @@ _SLOW = (
     regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \((?:timed out|\[Errno 110\])"),
     regex(r"(?P<host>[\w.-]+):(?P<port>\d+): (?:timed out|\[Errno 1(?:10|13)\])"),
 )
-_ENGINES = (
+_SYSTEM_KINDS = (
     (regex(r"psycopg|asyncpg|\.PGSQL\.|pg_hba|translate host name|connection to server"), "postgresql"),
     (regex(r"[Mm]y[Ss][Qq][Ll]|MariaDB|Access denied for user|Unknown database"), "mysql"),
     (regex(r"redis|valkey|WRONGPASS|NOAUTH"), "redis"),
@@ -73,14 +73,14 @@ _ENGINES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class DependencyComplaint:
     """The line, and whom it is about: an address, a socket or a name; `what` is the account or database that is named.
 
     `engine` is the kind of system, empty where nothing tells it.
     """
 
-    kind: Kind
-    said: LogLine
+    kind: ComplaintKind
+    log_line: LogLine
     text: str
     host: str = ""
     ip: str = ""
@@ -95,55 +95,58 @@ class Complaint:
         return self.unix or (f"{self.host}:{self.port}" if self.port and self.host else self.host) or "its address"
 
 
-def engine_at(port: int) -> str:
+def system_kind_at_port(port: int) -> str:
     """The kind of system that usually listens there."""
-    return PORTS.get(port, "")
+    return SYSTEM_PORTS.get(port, "")
 
 
-def usual_port(engine: str) -> int:
+def default_port_of(engine: str) -> int:
     """Where that kind of system usually listens, 0 where the kind is not known."""
-    return next((number for number, name in PORTS.items() if name == engine), 0)
+    return next((number for number, name in SYSTEM_PORTS.items() if name == engine), 0)
 
 
-def complaint(lines: Sequence[LogLine], since: float) -> Complaint | None:
+def dependency_complaint(lines: Sequence[LogLine], since: float) -> DependencyComplaint | None:
     """The end of the run, where it is one of a system that the program needs and the run never came to serve."""
-    tail = list(lines[-_LAST:])
-    texts = [message(line).rstrip() for line in tail]
+    tail = list(lines[-_TAIL_LINES:])
+    texts = [message_of(line).rstrip() for line in tail]
     for index in range(len(tail) - 1, -1, -1):
         text = texts[index]
-        if _REQUEST.search(text):
+        if _ACCESS_LOG_LINE.search(text):
             continue           # a request line: a visitor's words
-        if BEGAN_TO_SERVE.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
+        if STARTUP_COMPLETE.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
             return None        # it had come up
-        found = _read(tail[index], text, texts[max(0, index - 6):index])
+        found = _parse_line(tail[index], text, texts[max(0, index - 6):index])
         if found is not None:
-            served = any(BEGAN_TO_SERVE.search(t) and (line.at is None or line.at >= since)
+            served = any(STARTUP_COMPLETE.search(t) and (line.at is None or line.at >= since)
                          for t, line in zip(texts[:index], tail[:index], strict=True))
             return None if served else found
-        if _ENDS.match(text) and not _WRAPPERS.match(text):
+        if _EXCEPTION_LINE.match(text) and not _EXIT_EXCEPTIONS.match(text):
             return None
     return None
 
 
-def _read(said: LogLine, text: str, before: Sequence[str]) -> Complaint | None:
+def _parse_line(said: LogLine, text: str, before: Sequence[str]) -> DependencyComplaint | None:
     if _STARTING.search(text):
-        return _made("starting", said, text, before, {})
-    kinds: tuple[Kind, ...] = ("name", "full", "auth", "slow", "refused")
+        return _make_complaint("starting", said, text, before, {})
+    kinds: tuple[ComplaintKind, ...] = ("name", "full", "auth", "slow", "refused")
     for kind, patterns in zip(kinds, (_NAMES, _FULL, _AUTH, _SLOW, _REFUSED), strict=True):
         for pattern in patterns:
             match = pattern.search(text)
             if match is not None:
                 server = _SERVER.search(text) if kind in ("auth", "full") else None
-                return _made(kind, said, text, before, {**(server.groupdict() if server else {}), **match.groupdict()})
+                return _make_complaint(kind, said, text, before,
+                                       {**(server.groupdict() if server else {}), **match.groupdict()})
     return None
 
 
-def _made(kind: Kind, said: LogLine, text: str, before: Sequence[str], found: dict[str, str | None]) -> Complaint:
+def _make_complaint(kind: ComplaintKind, said: LogLine, text: str, before: Sequence[str],
+                    found: dict[str, str | None]) -> DependencyComplaint:
     port = int(found.get("port") or 0)
     context = "\n".join((*before, text))
-    engine = PORTS.get(port) or next((name for pattern, name in _ENGINES if pattern.search(text)), "") or \
-        next((name for pattern, name in _ENGINES if pattern.search(context)), "")
-    usual = usual_port(engine)
+    engine = SYSTEM_PORTS.get(port) or next((name for pattern, name in _SYSTEM_KINDS if pattern.search(text)), "") or \
+        next((name for pattern, name in _SYSTEM_KINDS if pattern.search(context)), "")
+    usual = default_port_of(engine)
     unix = found.get("unix") or ""
-    return Complaint(kind, said, text, found.get("host") or "", found.get("ip") or "", port or (0 if unix else usual),
+    return DependencyComplaint(kind, said, text, found.get("host") or "", found.get("ip") or "",
+                               port or (0 if unix else usual),
                      unix, found.get("what") or "", engine)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import Complaint, complaint
+from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, pids_of
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import last_run
-from fixer.analysis.service_names import engine_of
-from fixer.analysis.service_state import condition, ran_since
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import last_run_lines
+from fixer.analysis.service_names import system_kind_of
+from fixer.analysis.service_state import run_state_of, start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Listener, Service, Snapshot
 
-_UMBRELLA = frozenset({"true", "echo", ":"})
-_ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
+_UMBRELLA_PROGRAMS = frozenset({"true", "echo", ":"})
+_WILDCARD_HOSTS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class LocatedDependency:
     """The system on the other side of a complaint.
 
     `node` is where its address leads, None outside of what was observed. `up` says whether something accepts there
@@ -30,9 +30,9 @@ class Needed:
     """
 
     node: str | None
-    up: bool | None
+    is_listening: bool | None
     providers: tuple[Service, ...]
-    why: tuple[Evidence, ...]
+    evidence: tuple[Evidence, ...]
 
     @property
     def provider(self) -> Service | None:
@@ -40,21 +40,21 @@ class Needed:
         return self.providers[0] if len(self.providers) == 1 else None
 
 
-def locate(case: Case, crash: Crash, said: Complaint) -> Needed:
+def locate_dependency(case: Case, crash: FailedRun, said: DependencyComplaint) -> LocatedDependency:
     """Follow the address of a complaint: to a container by its name, to the node itself, or out of sight."""
     box = container_named(case.snapshot, said, crash.service)
     if box is not None:
-        up, why = accepts(case.snapshot, box.node, said) if box.running else (False, ())
-        paused = condition(box) == "paused"
-        return Needed(box.node, False if paused else up, (box,), why)
+        up, why = check_listening(case.snapshot, box.node, said) if box.running else (False, ())
+        paused = run_state_of(box) == "paused"
+        return LocatedDependency(box.node, False if paused else up, (box,), why)
     node = crash.service.node
-    if not is_here(case.snapshot, node, said):
-        return Needed(None, None, (), ())
-    up, why = accepts(case.snapshot, node, said)
-    return Needed(node, up, providers_on(case.snapshot, node, said), why)
+    if not is_on_node(case.snapshot, node, said):
+        return LocatedDependency(None, None, (), ())
+    up, why = check_listening(case.snapshot, node, said)
+    return LocatedDependency(node, up, providers_on(case.snapshot, node, said), why)
 
 
-def container_named(snapshot: Snapshot, said: Complaint, asking: Service) -> Service | None:
+def container_named(snapshot: Snapshot, said: DependencyComplaint, asking: Service) -> Service | None:
     """The container that bears the name or has the address, seen from another container."""
     if asking.container is None or not (said.host or said.ip):
         return None
@@ -63,13 +63,13 @@ def container_named(snapshot: Snapshot, said: Complaint, asking: Service) -> Ser
         if box is None or service.id == asking.id:
             continue
         names = {box.name, *([box.service] if box.service else []), *(a for _, _, al in box.networks for a in al)}
-        chosen = {ip for _, ips in box.fixed for ip in ips}      # its own also while it does not run
+        chosen = {ip for _, ips in box.fixed_addresses for ip in ips}      # its own also while it does not run
         if said.host in names or (said.ip or said.host) in box.addresses | chosen:
             return service
     return None
 
 
-def is_here(snapshot: Snapshot, node: str, said: Complaint) -> bool:
+def is_on_node(snapshot: Snapshot, node: str, said: DependencyComplaint) -> bool:
     """The address is one of the node's own."""
     found = find_node(snapshot, node)
     if said.unix or said.host in ("localhost", "localhost.localdomain"):
@@ -78,32 +78,35 @@ def is_here(snapshot: Snapshot, node: str, said: Complaint) -> bool:
     return address.startswith("127.") or address == "::1" or (found is not None and address in found.addresses)
 
 
-def accepts(snapshot: Snapshot, node: str, said: Complaint) -> tuple[bool | None, tuple[Evidence, ...]]:
+def check_listening(snapshot: Snapshot, node: str,
+                    said: DependencyComplaint) -> tuple[bool | None, tuple[Evidence, ...]]:
     """Whether something listens there on that node, None where nobody could look, and what shows it."""
     found = find_node(snapshot, node)
     if found is None or isinstance(found.listeners, Unknown) or not (said.port or said.unix):
         return None, ()
     where = address_text(said.ip or said.host or "127.0.0.1", said.port, said.unix or None)
-    held = next((line for line in found.listeners.value if _is_at(line, said)), None)
+    held = next((line for line in found.listeners.value if _is_listener_at(line, said)), None)
     if held is None:
         return False, (Evidence("socket", f"socket {where}", "no socket listens there"),)
     return True, (listener_evidence(snapshot, held),)
 
 
-def _is_at(line: Listener, said: Complaint) -> bool:
+def _is_listener_at(line: Listener, said: DependencyComplaint) -> bool:
     if said.unix or line.family == "unix":
-        return line.family == "unix" and bool(said.unix) and _base(line.address) == _base(said.unix)
+        return (line.family == "unix" and bool(said.unix)
+                and _normalize_run_path(line.address) == _normalize_run_path(said.unix))
     return line.port == said.port
 
 
-def _base(path: str) -> str:
+def _normalize_run_path(path: str) -> str:
     return path.replace("/var/run/", "/run/")
 
 
-def providers_on(snapshot: Snapshot, node: str, said: Complaint) -> tuple[Service, ...]:
+def providers_on(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[Service, ...]:
     """The services of a node that are such a system; of several those that run none, then those told the port."""
-    found = [s for s in snapshot.services if s.node == node and not s.is_app_server and engine_of(s) == said.engine]
-    real = [s for s in found if not is_umbrella(s)] if said.engine else []
+    found = [s for s in snapshot.services if s.node == node and not s.is_app_server
+             and system_kind_of(s) == said.engine]
+    real = [s for s in found if not is_umbrella_unit(s)] if said.engine else []
     if real and all(cluster_port(snapshot, s) not in (0, said.port) for s in real) and said.port:
         return ()      # each is told another port: a start would bring up what nobody asks for
     if len(real) > 1:
@@ -111,10 +114,10 @@ def providers_on(snapshot: Snapshot, node: str, said: Complaint) -> tuple[Servic
         real = at_port or real
     if not said.engine:
         return ()
-    return tuple(real or [s for s in found if not (is_umbrella(s) and condition(s) == "running")])
+    return tuple(real or [s for s in found if not (is_umbrella_unit(s) and run_state_of(s) == "running")])
 
 
-def unseen_clusters(snapshot: Snapshot, node: str, said: Complaint) -> tuple[str, ...]:
+def unobserved_clusters(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[str, ...]:
     """Units of the PostgreSQL clusters that are configured for that port, and whose state nobody told."""
     if said.engine != "postgresql":
         return ()
@@ -126,17 +129,17 @@ def unseen_clusters(snapshot: Snapshot, node: str, said: Complaint) -> tuple[str
     )
 
 
-def is_umbrella(service: Service) -> bool:
+def is_umbrella_unit(service: Service) -> bool:
     """A unit that only stands for others, as Debian's postgresql.service does for its clusters."""
     unit = service.unit
     return unit is not None and unit.type == "oneshot" and bool(unit.exec_start) and \
-        unit.exec_start[0].rsplit("/", 1)[-1] in _UMBRELLA
+        unit.exec_start[0].rsplit("/", 1)[-1] in _UMBRELLA_PROGRAMS
 
 
 def umbrella_of(snapshot: Snapshot, service: Service) -> Service | None:
     """The unit that stands for this one and its like."""
     stem = service.name.partition("@")[0].removesuffix(".service")
-    return next((s for s in snapshot.services if s.node == service.node and is_umbrella(s)
+    return next((s for s in snapshot.services if s.node == service.node and is_umbrella_unit(s)
                  and s.name == f"{stem}.service" and s.id != service.id), None)
 
 
@@ -153,23 +156,23 @@ def cluster_port(snapshot: Snapshot, service: Service) -> int:
     return int(match[1]) if match is not None else 0
 
 
-def listening_elsewhere(snapshot: Snapshot, service: Service) -> Iterator[Listener]:
+def tcp_listeners_of(snapshot: Snapshot, service: Service) -> Iterator[Listener]:
     """The TCP sockets that a service does hold."""
     ours = set(service.pids)
     yield from (x for x in listeners_on(snapshot, service.node) if x.port and ours.intersection(pids_of(x)))
 
 
 # Units that systemd gives a network of their own: what the machine itself serves is out of their reach.
-_YES = frozenset({"yes", "true", "on", "1"})
+_TRUE_VALUES = frozenset({"yes", "true", "on", "1"})
 
 
-def own_network(service: Service) -> UnitSetting | None:
+def private_network_setting(service: Service) -> UnitSetting | None:
     """The setting that gives it one, empty (PrivateNetwork=) or named (NetworkNamespacePath=)."""
     return next((s for s in service.settings if s.value and (
-        s.key == "NetworkNamespacePath" or (s.key == "PrivateNetwork" and s.value.lower() in _YES))), None)
+        s.key == "NetworkNamespacePath" or (s.key == "PrivateNetwork" and s.value.lower() in _TRUE_VALUES))), None)
 
 
-def misses_its_machine(case: Case, service: Service) -> bool:
+def needs_host_network(case: Case, service: Service) -> bool:
     """Its log ends with what it could not reach at an address of the machine, which is another one in there."""
-    said = complaint(last_run(case.snapshot, service), ran_since(service))
-    return said is not None and not said.unix and is_here(case.snapshot, service.node, said)
+    said = dependency_complaint(last_run_lines(case.snapshot, service), start_time_of(service))
+    return said is not None and not said.unix and is_on_node(case.snapshot, service.node, said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import now_on
+from fixer.analysis.evidence import clock_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Container, Service
@@ -16,49 +16,52 @@ class AwaitedService:
     """What holds it back: the service, what is the matter with it, and what a person does."""
 
     name: str
-    said: str
-    todo: str
-    shown: Evidence
+    problem: str
+    remedy: str
+    evidence: Evidence
     certain: bool
 
 
-def held_up(case: Case, box: Container | None) -> tuple[str, ...]:
+def depends_on_note(case: Case, box: Container | None) -> tuple[str, ...]:
     """A detail for one that has run, and that may be started by itself: the next `up` would not get as far."""
     held = first_awaited(case, box) if box is not None and box.project else None
     if held is None:
         return ()
-    return (f"the next docker compose up will not start it: it waits for {held.name}, which {held.said}; {held.todo}",)
+    return (f"the next docker compose up will not start it: it waits for {held.name}, which {held.problem}; "
+            f"{held.remedy}",)
 
 
-def never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence] | None:
+def explain_never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence] | None:
     """Why Compose made a container and did not start it, what a person does, and what shows it."""
     if box is None or box.status != "created" or box.started_at > 0 or not box.project:
         return None
     held = first_awaited(case, box)
     if held is None:
         return None
-    todo = f"{held.todo}; then docker compose up -d. Started by itself it would not last: the next up would stop there"
-    return f"Compose waits for {held.name}, which {held.said}", todo, held.shown
+    todo = (f"{held.remedy}; then docker compose up -d. Started by itself it would not last: the next up would stop "
+            f"there")
+    return f"Compose waits for {held.name}, which {held.problem}", todo, held.evidence
 
 
-def how_ended(box: Container) -> str:
+def health_check_text(box: Container) -> str:
     """How its health check ended last, as the rest of a sentence."""
-    said = f": {box.health_said}" if box.health_said else ""
+    said = f": {box.health_output}" if box.health_output else ""
     return "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}{said}"
 
 
 def first_awaited(case: Case, box: Container) -> AwaitedService | None:
     """The first dependency of a container that is not as Compose waits for it to be."""
-    return next((one for name, wanted in conditions(box) if (one := _held(case, box, name, wanted))), None)
+    return next((one for name,
+                 wanted in depends_on_conditions(box) if (one := _unmet_condition(case, box, name, wanted))), None)
 
 
-def conditions(box: Container) -> list[tuple[str, str]]:
+def depends_on_conditions(box: Container) -> list[tuple[str, str]]:
     """(service, what it has to be) of all that Compose starts before this one."""
     words = [part.split(":") for part in dict(box.labels).get(DEPENDS_ON_LABEL, "").split(",")]
     return [(word[0], word[1]) for word in words if len(word) > 1]
 
 
-def _held(case: Case, box: Container, name: str, wanted: str) -> AwaitedService | None:
+def _unmet_condition(case: Case, box: Container, name: str, wanted: str) -> AwaitedService | None:
     """Whether that service of the project is not as it has to be before this one is started."""
     others = [s.container for s in case.snapshot.services if s.container is not None
               and (s.container.project, s.container.service) == (box.project, name)]
@@ -67,9 +70,9 @@ def _held(case: Case, box: Container, name: str, wanted: str) -> AwaitedService 
         shown = f"{other.status}, health {other.health or 'not checked'}"
         if wanted == "service_healthy" and other.health != "healthy":
             unwell = ran and other.health == "unhealthy"
-            ended = how_ended(other) if other.health_exit else ""
+            ended = health_check_text(other) if other.health_exit else ""
             said = f"is unhealthy{ended}" if unwell else "is not healthy yet" if ran else "does not run"
-            said_so = f"its check said {other.health_said!r}" if other.health_said and ended else (
+            said_so = f"its check said {other.health_output!r}" if other.health_output and ended else (
                 f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} tells what its check said")
             todo = f"{said_so}: mend that, or the check" if ran else (
                 f"start {name} first (docker logs {other.name} tells why)")
@@ -85,9 +88,9 @@ def _held(case: Case, box: Container, name: str, wanted: str) -> AwaitedService 
 LONG_QUEUED = 60.0     # seconds that an awaited unit may take and still be waited for
 
 
-def queued_words(service: Service) -> str:
+def queued_start_text(service: Service) -> str:
     """What is said of it."""
-    names = queued_behind(service)
+    names = awaited_unit_names(service)
     return (f"the start of {service.name} is queued behind {' and '.join(names)}, which "
             f"{'are' if len(names) > 1 else 'is'} not up yet")
 
@@ -96,16 +99,16 @@ def queue_evidence(service: Service) -> tuple[Evidence, ...]:
     """Its job, and whose it waits for."""
     job = service.unit.job if service.unit is not None else 0
     text = f"job {job} ({service.name}/start) waits for it"
-    return tuple(Evidence("unit", name, text) for name in queued_behind(service))
+    return tuple(Evidence("unit", name, text) for name in awaited_unit_names(service))
 
 
-def queued_behind(service: Service) -> tuple[str, ...]:
+def awaited_unit_names(service: Service) -> tuple[str, ...]:
     """Names of the units that its queued start waits for."""
-    return tuple(one.name for one in service.unit.awaits) if service.unit is not None else ()
+    return tuple(one.name for one in service.unit.blocked_by) if service.unit is not None else ()
 
 
-def queue_ages(case: Case, service: Service) -> dict[str, float | None]:
+def awaited_unit_ages(case: Case, service: Service) -> dict[str, float | None]:
     """Seconds since each awaited unit began to start, by name."""
-    now = now_on(case.snapshot, service.node)
-    awaited = service.unit.awaits if service.unit is not None else ()
+    now = clock_of(case.snapshot, service.node)
+    awaited = service.unit.blocked_by if service.unit is not None else ()
     return {one.name: max(0.0, now - one.since) if one.since else None for one in awaited}

@@ -5,26 +5,26 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.analysis.evidence import find_node, now_on, say_age
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import message
-from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_of_its_own, wanted_module
+from fixer.analysis.evidence import age_text, clock_of, find_node
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import message_of
+from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Snapshot
 
-_SLACK = 0.5             # seconds between the clock of a log and that of a file
-_MOST = 2
-_CLOCK = 5.0             # seconds by which a file may seem to be of the future
-_LIMIT = regex(r"^\S+: Start request repeated too quickly\.$")
-_REFUSED = regex(
+_CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
+_MAX_SHOWN = 2
+_FUTURE_SLACK = 5.0             # seconds by which a file may seem to be of the future
+_START_LIMIT_LINE = regex(r"^\S+: Start request repeated too quickly\.$")
+_REFUSED_START_LINE = regex(
     r"^\S+: (?:Start request repeated too quickly\.$|Failed with result '|Scheduled restart job)|^Failed to start ")
 _PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
 
 
-def ended_at(crash: Crash) -> float:
+def ended_at(crash: FailedRun) -> float:
     """When its last run said its last words, which a start that systemd refused was not; 0.0 where nothing tells."""
-    said = [line.at for line in _of_runs(crash.lines) if line.at is not None]
+    said = [line.at for line in _without_refused_starts(crash.lines) if line.at is not None]
     service = crash.service
     if said:
         return max(said)
@@ -35,38 +35,39 @@ def ended_at(crash: Crash) -> float:
     return service.container.finished_at if service.container is not None else 0.0
 
 
-def _of_runs(lines: Sequence[LogLine]) -> Sequence[LogLine]:
+def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
     """Without what systemd says at the end of starts that it refused: nothing of the unit was tried then."""
     at = len(lines)
-    while at and _REFUSED.search(message(lines[at - 1])):
+    while at and _REFUSED_START_LINE.search(message_of(lines[at - 1])):
         at -= 1
-    return lines[:at] if any(_LIMIT.search(message(line)) for line in lines[at:]) else lines
+    return lines[:at] if any(_START_LIMIT_LINE.search(message_of(line)) for line in lines[at:]) else lines
 
 
-def changed_since(snapshot: Snapshot, crash: Crash, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
+def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
     """Its files, and those that it is known to ask besides, that were changed after its end; the newest first."""
-    service, since, now = crash.service, ended_at(crash), now_on(snapshot, crash.service.node)
-    found = {(at, path) for path, at in _stats(snapshot, crash, also) if since and since + _SLACK < at <= now + _CLOCK}
+    service, since, now = crash.service, ended_at(crash), clock_of(snapshot, crash.service.node)
+    found = {(at, path) for path,
+             at in _file_mtimes(snapshot, crash, also) if since and since + _CLOCK_SLACK < at <= now + _FUTURE_SLACK}
     return tuple(
-        Evidence("file", path, f"changed {say_age(max(0.0, now - at))} ago, {say_age(at - since)} after the end of "
+        Evidence("file", path, f"changed {age_text(max(0.0, now - at))} ago, {age_text(at - since)} after the end of "
                                f"{service.name}")
-        for at, path in sorted(found, reverse=True)[:_MOST]
+        for at, path in sorted(found, reverse=True)[:_MAX_SHOWN]
     )
 
 
-def unread_since(snapshot: Snapshot, crash: Crash) -> tuple[Evidence, ...]:
+def unread_unit_files_evidence(snapshot: Snapshot, crash: FailedRun) -> tuple[Evidence, ...]:
     """The files of its unit that were changed after its end, and that systemd has not read."""
     unit = crash.service.unit
     if unit is None or not unit.need_daemon_reload:
         return ()
     files = (unit.fragment_path, *unit.drop_in_paths, *drop_in_folders(crash.service))
-    return tuple(shown for shown in changed_since(snapshot, crash) if shown.where in files)
+    return tuple(shown for shown in changed_files_evidence(snapshot, crash) if shown.where in files)
 
 
-def _stats(snapshot: Snapshot, crash: Crash, also: Sequence[str]) -> Iterator[tuple[str, float]]:
+def _file_mtimes(snapshot: Snapshot, crash: FailedRun, also: Sequence[str]) -> Iterator[tuple[str, float]]:
     """(path, when it was changed) of all that says how it starts, and of its code and settings."""
     service = crash.service
-    told = {(service.files_node or service.node, path) for path in _told(crash)}
+    told = {(service.files_node or service.node, path) for path in _configured_paths(crash)}
     yield from ((file.path, file.stat.mtime) for file in snapshot.files if (file.node, file.path) in told)
     for path, stat in snapshot.engine_files if service.container is not None else ():
         if stat.end.kind == "file" and _is_mounted(crash, path):
@@ -75,31 +76,31 @@ def _stats(snapshot: Snapshot, crash: Crash, also: Sequence[str]) -> Iterator[tu
     folders = drop_in_folders(service)
     for path, stat in node.files if node is not None and service.container is None else ():
         kind = stat.end.kind
-        mine = path in folders if kind == "dir" else kind == "file" and (path in also or is_of_its_own(service, path))
+        mine = path in folders if kind == "dir" else kind == "file" and (path in also or is_own_source(service, path))
         if mine:
             yield path, stat.end.mtime
 
 
-def _told(crash: Crash) -> Iterator[str]:
+def _configured_paths(crash: FailedRun) -> Iterator[str]:
     service = crash.service
     if service.unit is not None:
         yield from (path for path in (service.unit.fragment_path, *service.unit.drop_in_paths) if path)
         yield from (path.split(" ")[0].removeprefix("-") for path in service.unit.environment_files)
     if service.program is not None:
         yield service.program.file
-    yield from service.env_places
+    yield from service.env_files
     yield from (word.file for word in service.command if word.file)
 
 
-def _is_mounted(crash: Crash, path: str) -> bool:
+def _is_mounted(crash: FailedRun, path: str) -> bool:
     box = crash.service.container
     return box is not None and is_code_or_setting(path) and any(
         path == source or path.startswith(source.rstrip("/") + "/") for source, _, _ in box.mounts)
 
 
-def installed_since(snapshot: Snapshot, crash: Crash) -> Evidence | None:
+def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence | None:
     """The module that it lacked, where it lies in one of its folders by now and came there after the end."""
-    module, since = wanted_module(crash.service), ended_at(crash)
+    module, since = missing_module(crash.service), ended_at(crash)
     node = find_node(snapshot, crash.service.node)
     if not module or not since or node is None or crash.service.container is not None:
         return None
@@ -109,15 +110,15 @@ def installed_since(snapshot: Snapshot, crash: Crash) -> Evidence | None:
         base = path[path.rfind("/node_modules/") + 14:] if "/node_modules/" in path else posixpath.basename(path)
         if base != name and not (base.startswith(f"{name}.") and base.endswith((".py", ".so"))):
             continue
-        above = [stats[p] for p in _above(path) if p in stats]
+        above = [stats[p] for p in _parent_folders(path) if p in stats]
         newest = max(one.end.mtime for one in (stat, *above))
-        if newest > since + _SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
-            age = say_age(max(0.0, now_on(snapshot, node.name) - newest))
+        if newest > since + _CLOCK_SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
+            age = age_text(max(0.0, clock_of(snapshot, node.name) - newest))
             return Evidence("file", path, f"there now, since {age} at most")
     return None
 
 
-def _above(path: str) -> tuple[str, ...]:
+def _parent_folders(path: str) -> tuple[str, ...]:
     """The folders that hold it, up to the one that a whole tree of modules was put back into."""
     folder = posixpath.dirname(path)
     return (folder, posixpath.dirname(folder)) if folder.endswith(("-packages", "/node_modules")) else (folder,)

@@ -6,18 +6,18 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.run_log import BEGAN_TO_SERVE, message
-from fixer.formats.file_errors import closed_tls_at, last_frame, loads_tls
+from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
+from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
 
-Kind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
+CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
 
-_LAST = 120              # lines of a run's end that are read
-_TRACE = 60              # lines before an exception that can be its traceback
+_TAIL_LINES = 120              # lines of a run's end that are read
+_MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "waitress", "granian"})
-_REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
+_ACCESS_LOG_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _TARGETS = (
     regex(r"Error loading ASGI app\. (?:Could not import module|Import string) \"(?P<name>[^\"]+)\""),
     regex(r"Error loading ASGI app\. Attribute \"(?P<name>[^\"]+)\" not found in module \"(?P<module>[^\"]+)\""),
@@ -26,30 +26,32 @@ _TARGETS = (
     regex(r"^Error: (?:Could not import|While importing) '(?P<name>[^']+)'"),                        # flask
     regex(r"^Error: Failed to find (?:a )?Flask application or factory in module '(?P<name>[^']+)'"),
 )
-_UWSGI = regex(r"^unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)")
-_UWSGI_BEGINS = regex(r"^(?:\*\*\* Starting uWSGI|Python main interpreter initialized)")
-_WAITRESS = regex(r"^There was an exception \((?P<type>\w+)\) importing your module\.")    # it shows no traceback
-_ARGUMENT = regex(r"^1\. (?P<text>.+)$")
+_UWSGI_LOAD_ERROR = regex(r"^unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)")
+_UWSGI_START = regex(r"^(?:\*\*\* Starting uWSGI|Python main interpreter initialized)")
+# it shows no traceback
+_WAITRESS_IMPORT_ERROR = regex(r"^There was an exception \((?P<type>\w+)\) importing your module\.")
+_WAITRESS_ARGUMENT = regex(r"^1\. (?P<text>.+)$")
 _NO_SERVER = regex(r"^\S*(?:python|pypy)[\d.]*t?: (?:No module named|Error while finding module specification for) "
                    r"'?(?P<name>[\w.]+)")
 _EXCEPTION = regex(r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?:: (?P<text>.*))?$")
-_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Configured|HaltServer)|HaltServer)\b")
-_WRAPPERS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
+_ENDING_EXCEPTION = regex(r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Configured|HaltServer)|"
+                          r"HaltServer)\b")
+_EXIT_EXCEPTIONS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
 _NO_MODULE = regex(r"^No module named '?(?P<name>[\w.]+)'?")
 _NO_NAME = regex(r"^cannot import name '(?P<name>[^']+)'(?: from '(?P<module>[^']+)')?")
 _NODE_MODULE = regex(
     r"^(?:Uncaught )?Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find (?:module|package) '(?P<name>[^']+)'"
 )
 _FRAME = regex(r"^\s+File \"(?P<file>[^\"]+)\", line (?P<line>\d+)")
-_NODE_PLACE = regex(r"^(?P<file>/\S+\.[cm]?[jt]s):(?P<line>\d+)$")
+_NODE_FILE_LINE = regex(r"^(?P<file>/\S+\.[cm]?[jt]s):(?P<line>\d+)$")
 _NODE_STACK = regex(r"^- (?P<file>/\S+)$")
 _TRACEBACK = regex(r"Traceback \(most recent call last\)")
-_OF_PYTHON = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
+_LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
                    r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # gunicorn calls what it could not load: a string
-_FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
-_BOOT = regex(r"Worker failed to boot")
-_OWN = frozenset({
+_NUMBER_FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
+_WORKER_BOOT_FAILED = regex(r"Worker failed to boot")
+_CODE_EXCEPTIONS = frozenset({
     "NameError", "UnboundLocalError", "AttributeError", "TypeError", "IndexError", "ZeroDivisionError",
     "RecursionError",
 })
@@ -59,8 +61,8 @@ _OWN = frozenset({
 class CodeFault:
     """What ended the run: the line that says so, what it names, and the application's own line that led there."""
 
-    kind: Kind
-    said: LogLine
+    kind: CodeFaultKind
+    log_line: LogLine
     text: str              # the line, without what its keeper put before it
     name: str              # the module, the name, the target; empty where none is named
     file: str = ""
@@ -69,32 +71,32 @@ class CodeFault:
     boot: LogLine | None = None      # gunicorn's word that it gives up
 
     @property
-    def place(self) -> str:
+    def file_line(self) -> str:
         """`file:line`, empty where the traceback names no file of the application."""
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
-def code_fault(lines: Sequence[LogLine], argv: Sequence[str], since: float) -> CodeFault | None:
+def find_code_fault(lines: Sequence[LogLine], argv: Sequence[str], since: float) -> CodeFault | None:
     """The last error of the run, where it is one of code or command and the run never came to serve.
 
     `since` is when the last run began: what was said to be ready before it belongs to another run.
     """
-    tail = list(lines[-_LAST:])
-    texts = [message(line).rstrip() for line in tail]
-    boot = next((tail[i] for i in range(len(tail) - 1, -1, -1) if _BOOT.search(texts[i])), None)
+    tail = list(lines[-_TAIL_LINES:])
+    texts = [message_of(line).rstrip() for line in tail]
+    boot = next((tail[i] for i in range(len(tail) - 1, -1, -1) if _WORKER_BOOT_FAILED.search(texts[i])), None)
     for index in range(len(tail) - 1, -1, -1):
-        if _REQUEST.search(texts[index]):
+        if _ACCESS_LOG_LINE.search(texts[index]):
             continue           # a request line: a visitor's words
-        if BEGAN_TO_SERVE.search(texts[index]) and _is_of_run(tail[index], since):
+        if STARTUP_COMPLETE.search(texts[index]) and _is_of_run(tail[index], since):
             return None        # it came up, and nothing since says why it ended
-        read = _read(tail, texts, index, argv)
+        read = _parse_line(tail, texts, index, argv)
         if read == "other":
             return None
         if isinstance(read, CodeFault):
-            served = any(BEGAN_TO_SERVE.search(texts[i]) and _is_of_run(tail[i], since) for i in range(index))
+            served = any(STARTUP_COMPLETE.search(texts[i]) and _is_of_run(tail[i], since) for i in range(index))
             if served:
                 return None    # an error in one answer, not in the start
-            return CodeFault(read.kind, read.said, read.text, read.name, read.file, read.line, read.code, boot)
+            return CodeFault(read.kind, read.log_line, read.text, read.name, read.file, read.line, read.code, boot)
     return None
 
 
@@ -102,7 +104,7 @@ def _is_of_run(line: LogLine, since: float) -> bool:
     return line.at is None or line.at >= since
 
 
-def _read(tail: Sequence[LogLine], texts: Sequence[str], index: int,
+def _parse_line(tail: Sequence[LogLine], texts: Sequence[str], index: int,
           argv: Sequence[str]) -> CodeFault | Literal["other"] | None:
     """The fault that a line tells; `other` where it tells an end of another kind; None where it tells none."""
     text, said = texts[index], tail[index]
@@ -114,40 +116,41 @@ def _read(tail: Sequence[LogLine], texts: Sequence[str], index: int,
     match = _NO_SERVER.match(text)
     if match is not None:
         return CodeFault("server" if match["name"].split(".")[0] in _SERVERS else "import", said, text, match["name"])
-    refused = refused_option(text)
+    refused = parse_refused_option(text)
     if refused is not None:
         return CodeFault("option", said, refused.said, refused.option or refused.value)
-    told = _of_waitress(said, texts[max(0, index - 5):index], argv) if _ARGUMENT.match(text) else None
+    told = _waitress_fault(said, texts[max(0, index - 5):index], argv) if _WAITRESS_ARGUMENT.match(text) else None
     if told is not None:
         return told
-    if _UWSGI.match(text) and _has_no_callable(texts, index):
+    if _UWSGI_LOAD_ERROR.match(text) and _has_no_callable(texts, index):
         return CodeFault("target", said, text, target_of(argv))
     match = _NODE_MODULE.match(text)
     if match is not None:
         file = next((m["file"] for t in texts[index + 1:index + 12] if (m := _NODE_STACK.match(t))), "")
         return CodeFault("import", said, text, match["name"], file, 0)
-    if not _ENDS.match(text):
+    if not _ENDING_EXCEPTION.match(text):
         return None
     match = _EXCEPTION.match(text)
     name = match["type"].rsplit(".", 1)[-1] if match is not None else ""
-    if name in _WRAPPERS:
+    if name in _EXIT_EXCEPTIONS:
         return None
-    return _of_exception(said, text, texts[max(0, index - _TRACE):index], argv) or "other"
+    return _exception_fault(said, text, texts[max(0, index - _MAX_TRACE_LINES):index], argv) or "other"
 
 
-def _of_waitress(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
+def _waitress_fault(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
     """waitress names the kind of the exception in one line and what it said in another."""
-    named = next((match for line in reversed(before) if (match := _WAITRESS.match(line)) is not None), None)
-    words = _ARGUMENT.sub(r"\g<text>", message(said).strip())
+    named = next((match for line in reversed(before) if (match := _WAITRESS_IMPORT_ERROR.match(line)) is not None),
+                 None)
+    words = _WAITRESS_ARGUMENT.sub(r"\g<text>", message_of(said).strip())
     if named is None:
         return None
     text = f"{named['type']}: {words}"
     if named["type"] in ("ModuleNotFoundError", "ImportError"):
-        return _of_import(said, text, words, (), argv)
-    return CodeFault("target", said, text, target_of(argv)) if _lacks_target(named["type"], words, argv) else None
+        return _import_fault(said, text, words, (), argv)
+    return CodeFault("target", said, text, target_of(argv)) if _is_target_missing(named["type"], words, argv) else None
 
 
-def _lacks_target(name: str, words: str, argv: Sequence[str]) -> bool:
+def _is_target_missing(name: str, words: str, argv: Sequence[str]) -> bool:
     """The module that the command names was loaded, and what the command calls in it is not there."""
     module, _, called = target_of(argv).partition(":")
     said = words.partition(". Did you mean: ")[0]       # Python guesses
@@ -157,48 +160,49 @@ def _lacks_target(name: str, words: str, argv: Sequence[str]) -> bool:
 
 def _has_no_callable(texts: Sequence[str], index: int) -> bool:
     """uWSGI says the same of a module that fails and of a name that is not in it: an error is shown before it."""
-    for text in reversed(texts[max(0, index - _TRACE):index]):
-        if _UWSGI_BEGINS.match(text):
+    for text in reversed(texts[max(0, index - _MAX_TRACE_LINES):index]):
+        if _UWSGI_START.match(text):
             return True
-        if _ENDS.match(text) or _NO_MODULE.match(text):
+        if _ENDING_EXCEPTION.match(text) or _NO_MODULE.match(text):
             return False
     return True
 
 
-def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
+def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
     match = _EXCEPTION.match(text)
     if match is None:
         return None
     name, words = match["type"].rsplit(".", 1)[-1], match["text"] or ""
-    trace = _trace(before)
-    if closed_tls_at([*trace, text], len(trace), argv)[0]:
+    trace = _last_traceback(before)
+    if inaccessible_tls_at([*trace, text], len(trace), argv)[0]:
         return None            # which of the files is closed or gone, the disk tells (crash-file-access)
     if loads_tls(last_frame(trace, len(trace))) and name in (
             "SSLError", "FileNotFoundError", "PermissionError", "IsADirectoryError"):
         return CodeFault("tls", said, text, words)
     if name in ("SyntaxError", "IndentationError", "TabError"):
-        file, line, code = own_frame(trace, last=True)
+        file, line, code = application_frame(trace, last=True)
         return CodeFault("syntax", said, text, words, file, line, code) if file else None
     if name in ("ModuleNotFoundError", "ImportError"):
-        uri = next((refused for line in before[::-1] if (refused := refused_option(line)) is not None), None)
-        if uri is not None and not own_frame(trace)[0]:
+        uri = next((refused for line in before[::-1] if (refused := parse_refused_option(line)) is not None), None)
+        if uri is not None and not application_frame(trace)[0]:
             return CodeFault("option", said, uri.said, uri.value)
-        return _of_import(said, text, words, trace, argv)
-    if name == "ValueError" and (of := next((m for t in trace[-3:] if (m := _FROM_ENV.search(t))), None)) is not None:
+        return _import_fault(said, text, words, trace, argv)
+    if name == "ValueError" and (of := next((m for t in trace[-3:] if (m := _NUMBER_FROM_ENV.search(t))),
+                                            None)) is not None:
         return CodeFault("value", said, text, of["name"])
-    file, line, code = own_frame(trace)
-    if not file and _lacks_target(name, words, argv):
+    file, line, code = application_frame(trace)
+    if not file and _is_target_missing(name, words, argv):
         return CodeFault("target", said, text, target_of(argv))
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
         wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")
         return CodeFault("option", said, f"the class of workers {wanted or 'that is named'} is not there", wanted)
-    if name in _OWN and file and not any("environ" in t or "getenv" in t for t in trace[-6:]):
+    if name in _CODE_EXCEPTIONS and file and not any("environ" in t or "getenv" in t for t in trace[-6:]):
         return CodeFault("own", said, text, name, file, line, code)
     return None
 
 
-def _of_import(said: LogLine, text: str, words: str, trace: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
-    file, line, code = own_frame(trace)
+def _import_fault(said: LogLine, text: str, words: str, trace: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
+    file, line, code = application_frame(trace)
     match = _NO_MODULE.match(words)
     if match is not None:
         module = match["name"]
@@ -214,7 +218,7 @@ def _of_import(said: LogLine, text: str, words: str, trace: Sequence[str], argv:
     return CodeFault("import", said, text, name, file, line, code)
 
 
-def _trace(before: Sequence[str]) -> list[str]:
+def _last_traceback(before: Sequence[str]) -> list[str]:
     """The lines of the last traceback; without its head, as many as were given."""
     for index in range(len(before) - 1, -1, -1):
         if _TRACEBACK.search(before[index]):
@@ -222,15 +226,15 @@ def _trace(before: Sequence[str]) -> list[str]:
     return list(before)
 
 
-def own_frame(trace: Sequence[str], *, last: bool = False) -> tuple[str, int, str]:
+def application_frame(trace: Sequence[str], *, last: bool = False) -> tuple[str, int, str]:
     """The innermost frame in the application's files, else nothing; `last` takes the innermost wherever it is."""
     for index in range(len(trace) - 1, -1, -1):
-        node = _NODE_PLACE.match(trace[index])
+        node = _NODE_FILE_LINE.match(trace[index])
         match = _FRAME.match(trace[index]) or node
         if match is None:
             continue
         file = match["file"]
-        if last or not _OF_PYTHON.search(file):
+        if last or not _LIBRARY_FILE.search(file):
             code = trace[index + 1].strip() if index + 1 < len(trace) else ""
             return posixpath.normpath(file), int(match["line"]), code
     return "", 0, ""
@@ -245,7 +249,7 @@ def target_of(argv: Sequence[str]) -> str:
 
 
 # Words of a command that a server does not take: what it says of an option, and which value is meant.
-_SAYS = (
+_OPTION_ERRORS = (
     regex(r"^Error: (?P<said>Invalid value for '(?:-\w'? / '?)?--(?P<option>[\w-]+)(?: [A-Z_]+)?': "
           r"'(?P<value>[^']*)' is not .+)$"),
     regex(r"^Error: (?P<said>No such option: (?P<value>-[\w-]*)(?: .*)?)$"),
@@ -265,7 +269,7 @@ _SAYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedOption:
     """An option that a server does not take: its words, the option's name and the value, empty where none is said."""
 
     said: str
@@ -273,11 +277,11 @@ class Refused:
     value: str
 
 
-def refused_option(text: str) -> Refused | None:
+def parse_refused_option(text: str) -> RefusedOption | None:
     """What a line says of an option, where it is a server's word about its own command or settings."""
-    for pattern in _SAYS:
+    for pattern in _OPTION_ERRORS:
         match = pattern.match(text)
         if match is not None:
             groups = match.groupdict()
-            return Refused(match["said"], groups.get("option") or "", groups.get("value") or "")
+            return RefusedOption(match["said"], groups.get("option") or "", groups.get("value") or "")
     return None

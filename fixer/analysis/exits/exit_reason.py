@@ -4,91 +4,92 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.run_log import message
+from fixer.analysis.run_log import message_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine, Service
 
-_LAST = 120              # lines of a run's end that are read
-_CONTEXT = 14            # lines before a KeyError that belong to its traceback
-_NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
+_TAIL_LINES = 120              # lines of a run's end that are read
+_CONTEXT_LINES = 14            # lines before a KeyError that belong to its traceback
+_VARIABLE_NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
 _ENVIRON = regex(r"environ\b|getenv|<frozen os>|/os\.py\"")
 _KEY_ERROR = regex(r"^KeyError: '(?P<name>[A-Za-z_]\w*)'$")
 _CONFIG_ERROR = regex(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing")
 _EXCEPTION = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|SystemExit): "
 )
-_REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
-_SAYS_MISSING = (
-    regex(rf"\b[Ss]et the {_NAME} environment variable"),
-    regex(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_NAME}"),
-    regex(rf"(?:[Ee]nvironment|[Ee]nv) var(?:iable)? {_NAME} (?:is |was |must be )?"
+_ACCESS_LOG_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
+_VARIABLE_MISSING = (
+    regex(rf"\b[Ss]et the {_VARIABLE_NAME} environment variable"),
+    regex(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_VARIABLE_NAME}"),
+    regex(rf"(?:[Ee]nvironment|[Ee]nv) var(?:iable)? {_VARIABLE_NAME} (?:is |was |must be )?"
                r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
-    regex(rf"{_NAME} (?:environment variable |env var )(?:is |was |must be )?"
+    regex(rf"{_VARIABLE_NAME} (?:environment variable |env var )(?:is |was |must be )?"
                r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
 )
-_SAYS_MISSING_BRIEFLY = (      # only in the line that names an exception
-    regex(rf"{_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
-    regex(rf"{_NAME} must (?:be set|not be empty)"),
-    regex(rf"\b(?:[Pp]lease|[Mm]ust|[Nn]eed to) set {_NAME}(?![\w.])"),
-    regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_NAME}"),
+_VARIABLE_MISSING_BRIEF = (      # only in the line that names an exception
+    regex(rf"{_VARIABLE_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
+    regex(rf"{_VARIABLE_NAME} must (?:be set|not be empty)"),
+    regex(rf"\b(?:[Pp]lease|[Mm]ust|[Nn]eed to) set {_VARIABLE_NAME}(?![\w.])"),
+    regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_VARIABLE_NAME}"),
 )
-_SAYS_ONLY_THAT = regex(      # a line of nothing else, as `sys.exit("NAME is required")` leaves it
-    rf"^(?:\[?(?:ERROR|FATAL|CRITICAL|[Ee]rror|[Ff]atal)\]?:?\s+)?{_NAME} "
+_VARIABLE_MISSING_ALONE = regex(      # a line of nothing else, as `sys.exit("NAME is required")` leaves it
+    rf"^(?:\[?(?:ERROR|FATAL|CRITICAL|[Ee]rror|[Ff]atal)\]?:?\s+)?{_VARIABLE_NAME} "
     r"(?:(?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)|must (?:be set|not be empty))[.!]?$"
 )
-_SHELL = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
-_UNSET = regex(r"Referenced but unset environment variable evaluates to an empty string: (?P<names>\w+(?:, \w+)*)$")
-_BLANK = regex(
+_SHELL_UNSET = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
+_SYSTEMD_UNSET = regex(r"Referenced but unset environment variable evaluates to an empty string: (?P<names>\w+(?:, "
+                       r"\w+)*)$")
+_BLANK_VALUE = regex(
     r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-[^:]*: '' |Option '-.* requires an? |argument \S+: expected )|"
     r"^\w*Error: (?:'' is not a valid port number|invalid literal for int\(\) with base 10: ''$)")
-_USAGE = regex(
+_USAGE_ERROR = regex(
     r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-|Option '-.* requires an? |"
     r"argument (?:-.*|\w+): (?:expected|invalid) )|"
     r"^\w*Error: (?:'' is not a valid port number|\"[^\"\s]*:\" is not a valid port number or address:port pair|"
     r"invalid literal for int\(\) with base 10: ''$)"
 )
-_SETTINGS = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
+_SETTINGS_ERROR = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
 _REQUIRED = regex(r"^\s+(?:Field required|field required)")
-_IN_USE = regex(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE|\] Connection in use: ")
+_PORT_IN_USE = regex(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE|\] Connection in use: ")
 _UNAVAILABLE = regex(r"\[Errno 99\]|[Cc]annot assign requested address|EADDRNOTAVAIL")
-_BINDING = regex(r"\bbind(?:ing)?\b|\.bind\(|\blisten\b|create_server|create_sockets")
-_REFUSED = regex(
+_BIND_CALL = regex(r"\bbind(?:ing)?\b|\.bind\(|\blisten\b|create_server|create_sockets")
+_CONNECTION_EXCEPTION = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?:ConnectionRefusedError|ConnectionResetError|TimeoutError|ConnectionError|gaierror|"
     r"OperationalError|ConnectTimeout|ConnectError|InterfaceError|CannotConnectNowError|OSError): "
 )
-_OUTSIDE = regex(
+_CONNECTION_FAILED = regex(
     r"Connection refused|Connect call failed|could not connect|Connection reset|timed out|Name or service not known|"
     r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
 )
-_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
-_GOODBYE = 6             # lines that a server says at most between its error and its end
-_HEAD = 60               # where a line names its level
-_TRACE_END = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
+_ERROR_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
+_MAX_SHUTDOWN_LINES = 6             # lines that a server says at most between its error and its end
+_LEVEL_CHARS = 60               # where a line names its level
+_EXCEPTION_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NamedLine:
     """What a line says: the name or text that matters, and the line itself."""
 
     name: str
     line: LogLine
 
 
-def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
+def missing_variables(lines: Sequence[LogLine]) -> tuple[NamedLine, ...]:
     """The variables that the end of the run asks for; several where the program lists them."""
-    tail = list(lines[-_LAST:])
-    texts = [message(line).rstrip() for line in tail]
+    tail = list(lines[-_TAIL_LINES:])
+    texts = [message_of(line).rstrip() for line in tail]
     for index in range(len(tail) - 1, -1, -1):
-        name = _named_in(texts, index)
+        name = _missing_variable_in(texts, index)
         if name is not None:
-            return (Said(name, tail[index]),)
-        if _USAGE.search(texts[index]):
-            return _unset_before(tail, texts, index)
-        if _SETTINGS.search(texts[index]):
+            return (NamedLine(name, tail[index]),)
+        if _USAGE_ERROR.search(texts[index]):
+            return _systemd_unset_variables(tail, texts, index)
+        if _SETTINGS_ERROR.search(texts[index]):
             fields = tuple(
-                Said(match["name"].upper(), tail[i])
+                NamedLine(match["name"].upper(), tail[i])
                 for i in range(index + 1, len(tail) - 1)
                 if (match := _FIELD.match(texts[i])) and _REQUIRED.match(texts[i + 1])
             )
@@ -97,88 +98,88 @@ def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
     return ()
 
 
-def left_blank(lines: Sequence[LogLine], service: Service) -> tuple[Said, ...]:
+def blank_variables(lines: Sequence[LogLine], service: Service) -> tuple[NamedLine, ...]:
     """The run ends since an option or a number has no value, and its compose file puts variables there that nothing
     sets: those of its command, else all of them, since which one it was the words do not say."""
-    tail = [line for line in lines[-_LAST:] if message(line).strip()] if service.unset else []
-    said = next((line for line in reversed(tail) if _BLANK.search(message(line).rstrip())), None)
+    tail = [line for line in lines[-_TAIL_LINES:] if message_of(line).strip()] if service.unset_variables else []
+    said = next((line for line in reversed(tail) if _BLANK_VALUE.search(message_of(line).rstrip())), None)
     places = {f"{word.file}:{word.line}" for word in service.command if word.file}
-    meant = [one for one in service.unset if one.defined_in in places] or service.unset
-    return () if said is None else tuple(Said(one.name, said) for one in meant)
+    meant = [one for one in service.unset_variables if one.defined_in in places] or service.unset_variables
+    return () if said is None else tuple(NamedLine(one.name, said) for one in meant)
 
 
-def _unset_before(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[Said, ...]:
+def _systemd_unset_variables(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[NamedLine, ...]:
     """An option got no value, and systemd says which variable of the command has none."""
-    for at in range(index - 1, max(-1, index - _CONTEXT), -1):
-        match = _UNSET.search(texts[at])
+    for at in range(index - 1, max(-1, index - _CONTEXT_LINES), -1):
+        match = _SYSTEMD_UNSET.search(texts[at])
         if match is not None:
-            return tuple(Said(name, tail[at]) for name in match["names"].split(", "))
+            return tuple(NamedLine(name, tail[at]) for name in match["names"].split(", "))
     return ()
 
 
-def _named_in(texts: Sequence[str], index: int) -> str | None:
+def _missing_variable_in(texts: Sequence[str], index: int) -> str | None:
     text = texts[index]
-    if _REQUEST.search(text):
+    if _ACCESS_LOG_LINE.search(text):
         return None            # a request line: a visitor's words
     key = _KEY_ERROR.match(text)
     if key is not None:
-        context = texts[max(0, index - _CONTEXT):index]
+        context = texts[max(0, index - _CONTEXT_LINES):index]
         return key["name"] if any(_ENVIRON.search(line) for line in context) else None
-    for pattern in (_CONFIG_ERROR, *_SAYS_MISSING, _SHELL, _SAYS_ONLY_THAT):
+    for pattern in (_CONFIG_ERROR, *_VARIABLE_MISSING, _SHELL_UNSET, _VARIABLE_MISSING_ALONE):
         match = pattern.search(text)
         if match is not None:
             return match["name"]
     if _EXCEPTION.match(text):
-        for pattern in _SAYS_MISSING_BRIEFLY:
+        for pattern in _VARIABLE_MISSING_BRIEF:
             match = pattern.search(text)
             if match is not None:
                 return match["name"]
     return None
 
 
-def port_in_use(lines: Sequence[LogLine]) -> LogLine | None:
+def port_in_use_line(lines: Sequence[LogLine]) -> LogLine | None:
     """The line that says that the address is taken."""
-    for line in reversed(lines[-_LAST:]):
-        text = message(line)
-        if _IN_USE.search(text) and not _REQUEST.search(text):
+    for line in reversed(lines[-_TAIL_LINES:]):
+        text = message_of(line)
+        if _PORT_IN_USE.search(text) and not _ACCESS_LOG_LINE.search(text):
             return line
     return None
 
 
-def address_unavailable(lines: Sequence[LogLine]) -> LogLine | None:
+def address_unavailable_line(lines: Sequence[LogLine]) -> LogLine | None:
     """The line that says that the machine does not have the address to listen on; a connection of the program's own
     can fail with the same number, so the line, or the traceback above it, must speak of binding."""
-    tail = list(lines[-_LAST:])
-    texts = [message(line) for line in tail]
+    tail = list(lines[-_TAIL_LINES:])
+    texts = [message_of(line) for line in tail]
     for index in range(len(tail) - 1, -1, -1):
-        if _UNAVAILABLE.search(texts[index]) and not _REQUEST.search(texts[index]):
+        if _UNAVAILABLE.search(texts[index]) and not _ACCESS_LOG_LINE.search(texts[index]):
             context = texts[max(0, index - 6):index + 1]
-            return tail[index] if any(_BINDING.search(text) for text in context) else None
+            return tail[index] if any(_BIND_CALL.search(text) for text in context) else None
     return None
 
 
-def dependency_error(lines: Sequence[LogLine]) -> LogLine | None:
+def dependency_error_line(lines: Sequence[LogLine]) -> LogLine | None:
     """The exception that ended the run, where it says that another system did not answer."""
-    for line in reversed(lines[-_LAST:]):
-        text = message(line)
-        if _TRACE_END.match(text):
-            return line if _REFUSED.match(text) and _OUTSIDE.search(text) else None
+    for line in reversed(lines[-_TAIL_LINES:]):
+        text = message_of(line)
+        if _EXCEPTION_LINE.match(text):
+            return line if _CONNECTION_EXCEPTION.match(text) and _CONNECTION_FAILED.search(text) else None
     return None
 
 
-def ends_repeatedly(lines: Sequence[LogLine]) -> bool:
+def has_repeated_exception(lines: Sequence[LogLine]) -> bool:
     """The run's end shows the same exception more than once: what a parent starts ends again and again."""
-    ends = [text for text in (message(line).rstrip() for line in lines[-_LAST:]) if _EXCEPTION.match(text)]
+    ends = [text for text in (message_of(line).rstrip() for line in lines[-_TAIL_LINES:]) if _EXCEPTION.match(text)]
     return bool(ends) and ends.count(ends[-1]) > 1
 
 
-def last_words(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """The end of the last traceback, or the last lines: what a person would read first."""
-    tail = [line for line in lines[-_LAST:] if message(line).strip()]
+    tail = [line for line in lines[-_TAIL_LINES:] if message_of(line).strip()]
     for index in range(len(tail) - 1, -1, -1):
-        if _TRACE_END.match(message(tail[index])):
+        if _EXCEPTION_LINE.match(message_of(tail[index])):
             return tuple(tail[max(0, index - 2):index + 1])
-    for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _GOODBYE), -1):
-        if _LEVEL.search(message(tail[index])[:_HEAD]):
+    for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1):
+        if _ERROR_LEVEL.search(message_of(tail[index])[:_LEVEL_CHARS]):
             return tuple(tail[max(0, index - 2):index + 1])     # what a server says after it is how it goes down
     return tuple(tail[-3:])

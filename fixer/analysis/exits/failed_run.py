@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Owner, Trouble, is_answering
+from fixer.analysis.case import Case, FailingAddress, PortOwner, is_answering
 from fixer.analysis.evidence import (
     bindings_of,
+    clock_of,
     endpoint_text,
-    keeper_of,
     listener_at,
     listeners_on,
     log_evidence,
-    now_on,
     pids_of,
     processes_of,
+    supervisor_name_of,
 )
-from fixer.analysis.exits.code_error import code_fault
-from fixer.analysis.exits.exit_reason import ends_repeatedly, missing_variables
-from fixer.analysis.ownership.configured import is_told
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.exits.code_error import find_code_fault
+from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
+from fixer.analysis.ownership.configured import is_configured_at
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
-    SERVES,
-    ended_by_itself,
-    is_passed_over,
-    last_run,
-    message,
-    one_kill,
-    own_lines,
+    SERVING_LINE,
+    has_exited_by_itself,
+    last_run_lines,
+    message_of,
+    program_lines,
+    single_external_kill,
+    skipped_by_condition,
     was_asked_to_stop,
 )
-from fixer.analysis.service_state import condition, ran_since, restarts, state_evidence
+from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -42,13 +42,14 @@ _JUST_STARTED = 20.0     # seconds: a service that is started again and again is
 
 
 @dataclass(frozen=True, slots=True)
-class Crash:
+class FailedRun:
     """A service that failed, the addresses that need it, and its lines since the last start."""
 
-    owner: Owner
-    troubles: tuple[Trouble, ...]
+    owner: PortOwner
+    failing_addresses: tuple[FailingAddress, ...]
     lines: tuple[LogLine, ...]
-    inside: bool = False       # its manager sees it run: what ends again and again are the workers that it starts
+    # its manager sees it run: what ends again and again are the workers that it starts
+    has_running_parent: bool = False
 
     @property
     def service(self) -> Service:
@@ -58,116 +59,117 @@ class Crash:
     @property
     def routes(self) -> tuple[str, ...]:
         """All routes that need it."""
-        return tuple(dict.fromkeys(route for trouble in self.troubles for route in trouble.route_ids))
+        return tuple(dict.fromkeys(route for trouble in self.failing_addresses for route in trouble.route_ids))
 
 
 @dataclass(frozen=True, slots=True)
-class Crashes:
+class FailedRuns:
     """What failed, which facts were missing to tell, and what shows that others did not fail."""
 
-    found: tuple[Crash, ...]
+    found: tuple[FailedRun, ...]
     missing: tuple[str, ...]
-    sound: tuple[Evidence, ...]
+    ruled_out: tuple[Evidence, ...]
 
 
-def crashes(case: Case) -> Crashes:
+def failed_runs(case: Case) -> FailedRuns:
     """Every service that failed, or fails again and again, behind an address that does not answer."""
-    by_service: dict[str, tuple[Owner, list[Trouble]]] = {}
+    by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
     missing: list[str] = []
-    sound = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        owner = sole_owner(case, trouble)
+    sound = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        owner = only_owner(case, trouble)
         if owner is None:
             if is_closed(trouble.endpoint) is not False:
                 missing.append(f"which service belongs behind {endpoint_text(trouble.endpoint)}")
-        elif has_failed(case, owner.service, trouble) or fails_inside(case, owner.service, trouble):
+        elif has_failed(case, owner.service, trouble) or has_failing_workers(case, owner.service, trouble):
             by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
         else:
             sound.append(state_evidence(owner.service))
-    found: list[Crash] = []
+    found: list[FailedRun] = []
     for owner, troubles in by_service.values():
         if isinstance(owner.service.log, Unknown):
             missing.append(f"log of {owner.service.name}: {owner.service.log.reason}")
-        troubles.sort(key=lambda trouble: not is_told(owner.service, trouble.endpoint))    # its own address goes first
+        # its own address goes first
+        troubles.sort(key=lambda trouble: not is_configured_at(owner.service, trouble.endpoint))
         inside = not has_failed(case, owner.service, troubles[0])
-        lines = since_reload(last_run(case.snapshot, owner.service))
-        found.append(Crash(owner, tuple(troubles), lines, inside))
-    return Crashes(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
+        lines = lines_since_reload(last_run_lines(case.snapshot, owner.service))
+        found.append(FailedRun(owner, tuple(troubles), lines, inside))
+    return FailedRuns(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
 
 
-def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
+def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> bool:
     """Failed, or in the middle of being started once more after a failure."""
-    state = condition(service)
+    state = run_state_of(service)
     if service.socket is not None and service.socket.active_state == "failed":
         return True
-    if is_passed_over(service) or one_kill(case.snapshot, service) is not None:
+    if skipped_by_condition(service) or single_external_kill(case.snapshot, service) is not None:
         return False
     if state == "failed":
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":
-        return not has_come_up(case, service)
+        return not reached_serving(case, service)
     if state == "stopped":
-        return fell_over(case.snapshot, service) is not None or lacks_source(service)
-    if state != "running" or trouble is None or restarts(service) == 0:
+        return exited_zero_on_error(case.snapshot, service) is not None or has_missing_mount_source(service)
+    if state != "running" or trouble is None or restart_count_of(service) == 0:
         return False
-    if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:
+    if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
         return False
-    if trouble.endpoint.node not in (None, service.node) and holds_a_socket(case, service):
+    if trouble.endpoint.node not in (None, service.node) and has_listening_socket(case, service):
         return False      # it came up meanwhile; that nobody is at the address of another says nothing of it
     # It may end between two questions: whoever connects in that moment gets no answer at all.
     if is_closed(trouble.endpoint) is not False:
         return True
     # A parent that listens first takes the connection, and ends with its workers before anybody answers.
-    return not is_answering(trouble.endpoint) and says_why(service, last_run(case.snapshot, service))
+    return not is_answering(trouble.endpoint) and has_known_exit_reason(service, last_run_lines(case.snapshot, service))
 
 
-def has_come_up(case: Case, service: Service) -> bool:
+def reached_serving(case: Case, service: Service) -> bool:
     """supervisord calls a program STARTING for its first seconds, and this one says by now that it serves: it opened
     its socket between two questions."""
     program = service.program
-    if program is None or program.state != "STARTING" or not service.pids or holds_a_socket(case, service):
+    if program is None or program.state != "STARTING" or not service.pids or has_listening_socket(case, service):
         return False
-    own = own_lines(last_run(case.snapshot, service))[-1:]
-    return bool(own) and SERVES.search(message(own[0])) is not None
+    own = program_lines(last_run_lines(case.snapshot, service))[-1:]
+    return bool(own) and SERVING_LINE.search(message_of(own[0])) is not None
 
 
-def lacks_source(service: Service) -> bool:
+def has_missing_mount_source(service: Service) -> bool:
     """A container that the engine would refuse to start: what it mounts from the host is gone."""
-    return service.container is not None and bool(service.container.lacks)
+    return service.container is not None and bool(service.container.missing_sources)
 
 
-def says_why(service: Service, lines: Sequence[LogLine]) -> bool:
+def has_known_exit_reason(service: Service, lines: Sequence[LogLine]) -> bool:
     """Whether the lines name what ends the program before it serves: a variable, or a fault in its code."""
-    return bool(missing_variables(lines)) or code_fault(lines, service.argv, ran_since(service)) is not None
+    return bool(missing_variables(lines)) or find_code_fault(lines, service.argv, start_time_of(service)) is not None
 
 
-def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:
+def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -> bool:
     """It runs and holds no socket, while the program in it ends: a parent that starts its workers again and again, or
     the last moments of a first run that its manager has not seen end yet. One that opened the socket for them may keep
     it: then visitors wait, and its log must say why nobody takes them."""
-    if condition(service) != "running":
+    if run_state_of(service) != "running":
         return False
-    if is_closed(trouble.endpoint) is not True or holds_a_socket(case, service):
-        return (not is_answering(trouble.endpoint) and bool(without_program(case, trouble, service))
-                and says_why(service, since_reload(last_run(case.snapshot, service))))
-    lines = last_run(case.snapshot, service)
-    return ends_repeatedly(lines) or says_why(service, lines)
+    if is_closed(trouble.endpoint) is not True or has_listening_socket(case, service):
+        return (not is_answering(trouble.endpoint) and bool(parent_without_workers(case, trouble, service))
+                and has_known_exit_reason(service, lines_since_reload(last_run_lines(case.snapshot, service))))
+    lines = last_run_lines(case.snapshot, service)
+    return has_repeated_exception(lines) or has_known_exit_reason(service, lines)
 
 
-def holds_a_socket(case: Case, service: Service) -> bool:
+def has_listening_socket(case: Case, service: Service) -> bool:
     """It listens somewhere, be it where nobody asks for it."""
     ours = set(service.pids)
     return any(ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
 
 
-_ANYWHERE = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
+_WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
 
 
-def told_port_taken(case: Case, service: Service) -> tuple[Binding, Listener] | None:
+def reported_port_conflict(case: Case, service: Service) -> tuple[Binding, Listener] | None:
     """Where it is told to listen, and the socket of somebody else that is there already."""
     for binding in bindings_of(service):
         for line in listeners_on(case.snapshot, service.node) if binding.port else ():
-            same = line.address == binding.host or bool({line.address, binding.host} & _ANYWHERE)
+            same = line.address == binding.host or bool({line.address, binding.host} & _WILDCARD_HOSTS)
             held = pids_of(line)
             if line.family != "unix" and line.port == binding.port and same and held and \
                     not set(service.pids).intersection(held):
@@ -176,63 +178,64 @@ def told_port_taken(case: Case, service: Service) -> tuple[Binding, Listener] | 
 
 
 # A parent that opened the socket while none of the programs that it starts to take the connections lasts.
-_RELOADED = regex(r"\w+ detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
-_SETTLED = 10.0     # seconds: a program that lives so long does not end at its start
+_CODE_RELOADED = regex(r"\w+ detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
+_SETTLED_AGE = 10.0     # seconds: a program that lives so long does not end at its start
 
 
-def without_program(case: Case, trouble: Trouble, service: Service) -> str:
+def parent_without_workers(case: Case, trouble: FailingAddress, service: Service) -> str:
     """What the parent is (circusd, a server that reloads its code), where its programs end at once: that is no question
     of one that waits. Empty for any other service."""
     ours = processes_of(case.snapshot, service.node, service.pids)
-    parents = {p.pid: name for p in ours if (name := _parent(p))}
+    parents = {p.pid: name for p in ours if (name := _parent_kind(p))}
     held = listener_at(trouble.endpoint)
     if held is None or not parents.keys() & set(pids_of(held)):
         return ""
-    if not any(map(keeper_of, ours)) and not any(p.state == "Z" for p in ours):
+    if not any(map(supervisor_name_of, ours)) and not any(p.state == "Z" for p in ours):
         return ""       # a server whose program lives is no keeper
-    young = now_on(case.snapshot, service.node) - _SETTLED
-    lasting = [p for p in ours if p.pid not in parents and p.state != "Z" and p.started_at < young and not _tracks(p)]
+    young = clock_of(case.snapshot, service.node) - _SETTLED_AGE
+    lasting = [p for p in ours if p.pid not in parents and p.state != "Z" and p.started_at < young
+               and not _is_resource_tracker(p)]
     return "" if lasting else next(iter(parents.values()))
 
 
-def _parent(process: Process) -> str:
-    return keeper_of(process) or ("what reloads its code" if "--reload" in process.argv else "")
+def _parent_kind(process: Process) -> str:
+    return supervisor_name_of(process) or ("what reloads its code" if "--reload" in process.argv else "")
 
 
-def _tracks(process: Process) -> bool:
+def _is_resource_tracker(process: Process) -> bool:
     """Python's own helper beside processes that it spawns."""
     return any("resource_tracker" in word for word in process.argv)
 
 
-def since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+def lines_since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """What was said since the code was read anew: that it served before is of another code."""
-    last = next((i for i in range(len(lines) - 1, -1, -1) if _RELOADED.search(message(lines[i]).rstrip())), -1)
+    last = next((i for i in range(len(lines) - 1, -1, -1) if _CODE_RELOADED.search(message_of(lines[i]).rstrip())), -1)
     return tuple(lines[last + 1:])
 
 
 # A service that ended with success over an error: hypercorn's parent, and scripts that go on after their program,
 # hand no status on, so its manager calls it no failure.
-_LAST_WORDS = 3          # behind an error there may be a note to it, or the script's own last line
+_ERROR_TAIL_LINES = 3          # behind an error there may be a note to it, or the script's own last line
 _ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 _SERVED = regex(r"Application startup complete|[Rr]unning on \S|[Ll]istening (?:at|on)\b|[Ss]erving on\b")
 
 
-def fell_over(snapshot: Snapshot, service: Service) -> LogLine | None:
+def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None:
     """The error that it ended over, by itself and before it ever served."""
-    if service.unit is None or not service.is_app_server or not ended_by_itself(snapshot, service):
+    if service.unit is None or not service.is_app_server or not has_exited_by_itself(snapshot, service):
         return None
-    own = own_lines(last_run(snapshot, service))
-    if any(_SERVED.search(message(line)) for line in own):
+    own = program_lines(last_run_lines(snapshot, service))
+    if any(_SERVED.search(message_of(line)) for line in own):
         return None
-    return next((line for line in own[-_LAST_WORDS:] if _ERROR.match(message(line))), None)
+    return next((line for line in own[-_ERROR_TAIL_LINES:] if _ERROR.match(message_of(line))), None)
 
 
-def over_an_error(case: Case, service: Service, found: Finding) -> Finding:
+def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:
     """What is said of such an end where no cause of its own is known: started again it would end the same way."""
-    line = fell_over(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
+    line = exited_zero_on_error(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
     if line is None:
         return found
-    said = message(line).strip()[:160]
+    said = message_of(line).strip()[:160]
     manual = f"mend that first, and start {service.name} then: its log ends with: {said}"
     return replace(
         found, confidence="likely", evidence=(log_evidence(line.text, line.where), *found.evidence),

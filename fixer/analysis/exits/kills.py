@@ -5,58 +5,58 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, now_on
-from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.evidence import ENGINE, clock_of
+from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import is_cut_off
 from fixer.analysis.route_verdict import events_since
-from fixer.analysis.run_log import is_restarting, lines_of, message
-from fixer.analysis.service_state import ran_since
+from fixer.analysis.run_log import is_restarting, lines_of, message_of
+from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
 
-Whose: TypeAlias = Literal["own", "other", "machine"]
-_TRIES = 180.0    # seconds in which a container that is started again and again has ended at least once
-_SLACK = 3.0      # seconds between the kernel's clock, counted from the boot, and the managers'
+LimitScope: TypeAlias = Literal["own", "other", "machine"]
+_RESTART_WINDOW = 180.0    # seconds in which a container that is started again and again has ended at least once
+_CLOCK_SLACK = 3.0      # seconds between the kernel's clock, counted from the boot, and the managers'
 
 
 @dataclass(frozen=True, slots=True)
-class Killing:
+class OomKilling:
     """One kill, whose limit it was, and where it stands."""
 
     kill: OomKill
-    whose: Whose
+    limit_scope: LimitScope
     evidence: Evidence
 
 
-def killings(case: Case, service: Service) -> tuple[Killing, ...]:
+def oom_killings(case: Case, service: Service) -> tuple[OomKilling, ...]:
     """The kills of its processes since it was last started, oldest first; of one that is started again and again also
     those that ended its runs before: a look may find it in the middle of one more."""
-    since = ran_since(service) - _SLACK
+    since = start_time_of(service) - _CLOCK_SLACK
     if service.container is not None and is_restarting(service):
-        since = min(since, case.snapshot.taken_at - _TRIES)
-    found: dict[tuple[int, str], Killing] = {}
-    for log in case.snapshot.kernels:
+        since = min(since, case.snapshot.taken_at - _RESTART_WINDOW)
+    found: dict[tuple[int, str], OomKilling] = {}
+    for log in case.snapshot.kernel_logs:
         if isinstance(log.kills, Unknown) or log.node not in (service.node, ENGINE):
             continue
         for kill in log.kills.value:
-            own = _group_of(case, service, kill.cgroup)
+            own = _own_cgroup(case, service, kill.cgroup)
             if own and kill.at >= since:
                 text = f"{kill.text}; in {kill.cgroup[:120]}"
-                found[kill.pid, kill.text] = Killing(
-                    kill, _whose(kill, own), Evidence("kernel", f"kernel log of {log.node}", text),
+                found[kill.pid, kill.text] = OomKilling(
+                    kill, _limit_scope(kill, own), Evidence("kernel", f"kernel log of {log.node}", text),
                 )
     return tuple(sorted(found.values(), key=lambda k: k.kill.at))
 
 
-def _whose(kill: OomKill, own: str) -> Whose:
+def _limit_scope(kill: OomKill, own: str) -> LimitScope:
     if not kill.limit:
         return "machine"
     return "own" if kill.limit == own or kill.limit.startswith(own + "/") else "other"
 
 
-def _group_of(case: Case, service: Service, cgroup: str) -> str:
+def _own_cgroup(case: Case, service: Service, cgroup: str) -> str:
     """The service's own group, as far as the path of a killed process leads through it; empty where it does not."""
     parts = cgroup.split("/")
     box = service.container
@@ -69,26 +69,26 @@ def _group_of(case: Case, service: Service, cgroup: str) -> str:
         return ""
     index = parts.index(service.unit.name)
     above = "/".join(parts[:index])
-    return "/".join(parts[: index + 1]) if _is_of_node(case, service, above) else ""
+    return "/".join(parts[: index + 1]) if _is_cgroup_of_node(case, service, above) else ""
 
 
-def _is_of_node(case: Case, service: Service, above: str) -> bool:
+def _is_cgroup_of_node(case: Case, service: Service, above: str) -> bool:
     """A unit of that name may also run in another machine of the same kernel: the groups above it tell."""
-    outer = {_outer(s.unit.control_group) for s in case.snapshot.services
+    outer = {_path_before_slice(s.unit.control_group) for s in case.snapshot.services
              if s.node == service.node and s.unit is not None and s.unit.control_group}
-    return _outer(above + "/") in outer if outer else _outer(above + "/") == ""
+    return _path_before_slice(above + "/") in outer if outer else _path_before_slice(above + "/") == ""
 
 
-def _outer(group: str) -> str:
+def _path_before_slice(group: str) -> str:
     """What stands before the first slice."""
     parts = group.split("/")
     index = next((i for i, part in enumerate(parts) if part.endswith(".slice")), len(parts))
     return "/".join(parts[:index]).rstrip("/")
 
 
-def kernel_missing(case: Case, service: Service) -> list[str]:
+def missing_kernel_log(case: Case, service: Service) -> list[str]:
     """Why no kernel log could tell; empty where one could be read."""
-    logs = [log for log in case.snapshot.kernels if log.node in (service.node, ENGINE)]
+    logs = [log for log in case.snapshot.kernel_logs if log.node in (service.node, ENGINE)]
     if any(isinstance(log.kills, Known) for log in logs):
         return []
     why = [log.kills.reason for log in logs if isinstance(log.kills, Unknown)]
@@ -97,18 +97,18 @@ def kernel_missing(case: Case, service: Service) -> list[str]:
 
 
 # Workers that ended behind a parent that lives: what the parent's log says, and what nginx lost at that moment.
-LATELY = 180.0       # seconds: deaths that old are still worth a word
+RECENT_DEATH = 180.0       # seconds: deaths that old are still worth a word
 _SAMPLE = 20         # routes to one address whose lines are looked for: thousands would say the same
-_SECOND = 1.0        # seconds: nginx's clock cuts the one that has begun
-_NEAR = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
-DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+|"
+_CLOCK_STEP = 1.0        # seconds: nginx's clock cuts the one that has begun
+_MAX_REPORT_DELAY = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
+WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+|"
              r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
-RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT|"
+WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT|"
                  r"HARAKIRI ON WORKER")
 
 
 @dataclass(frozen=True, slots=True)
-class Deaths:
+class WorkerDeaths:
     """The deaths of one service's workers lately, and the requests that nginx lost then."""
 
     service: Service
@@ -117,43 +117,45 @@ class Deaths:
     lost: tuple[ErrorEvent, ...]
 
 
-def deaths(case: Case) -> tuple[Deaths, ...]:
+def worker_deaths(case: Case) -> tuple[WorkerDeaths, ...]:
     """Services that run, whose workers died lately with requests in their hands, and that nothing else explains."""
-    found: list[Deaths] = []
+    found: list[WorkerDeaths] = []
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)), None)
+        endpoint = next((e for e in case.snapshot.endpoints
+                         if service.id in (e.configured_service, e.listening_service)), None)
         if endpoint is None or not service.running or not service.is_app_server:
             continue
-        since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
+        since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_DEATH)
         recent = [line for line in lines_of(service) if line.at is not None and line.at >= since]
-        died = tuple(line for line in recent if DIED.search(message(line)))
-        if not died or any(RECYCLED.search(message(line)) for line in recent) or killings(case, service):
+        died = tuple(line for line in recent if WORKER_DIED.search(message_of(line)))
+        if not died or any(WORKER_RECYCLED.search(message_of(line)) for line in recent) or oom_killings(case, service):
             continue
         lost = tuple(
-            event for event in cut_off_near(case, endpoint, since - _SECOND)
-            if any(abs(event.at - (line.at or 0.0)) <= _NEAR for line in died)
+            event for event in cut_off_requests(case, endpoint, since - _CLOCK_STEP)
+            if any(abs(event.at - (line.at or 0.0)) <= _MAX_REPORT_DELAY for line in died)
         )
         if lost:
-            found.append(Deaths(service, endpoint, died, lost))
+            found.append(WorkerDeaths(service, endpoint, died, lost))
     return tuple(found)
 
 
-def cut_off_near(case: Case, endpoint: Endpoint, since: float, until: float = float("inf")) -> tuple[ErrorEvent, ...]:
+def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
+                     until: float = float("inf")) -> tuple[ErrorEvent, ...]:
     """Requests of routes to the address that ended unanswered in that time."""
     found: list[ErrorEvent] = []
     for nginx in case.snapshot.nginxes:
-        routes = [j.facts for j in case.judged.values()
+        routes = [j.facts for j in case.verdicts.values()
                   if nginx.serves(j.facts) and endpoint.id in j.facts.endpoints][:_SAMPLE]
         found += [event for event in events_since(nginx, routes, since, until) if is_cut_off(event)]
     return tuple(found)
 
 
-SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
-FAULTS = frozenset({4, 6, 7, 8, 11})
-_KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
+SIGNAL_NAMES = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
+FAULT_SIGNALS = frozenset({4, 6, 7, 8, 11})
+_MAIN_PROCESS_EXITED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 
 
-def killed_by(service: Service) -> int | None:
+def exit_signal_of(service: Service) -> int | None:
     """The signal that ended the main process, None where it was none or the kernel took it for want of memory."""
     unit, box, program = service.unit, service.container, service.program
     if program is not None:
@@ -169,10 +171,10 @@ def killed_by(service: Service) -> int | None:
     return None
 
 
-def last_signal(crash: Crash) -> int | None:
+def last_exit_signal(crash: FailedRun) -> int | None:
     """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
-    number = killed_by(crash.service)
+    number = exit_signal_of(crash.service)
     if number is None and crash.service.unit is not None and is_restarting(crash.service):
-        ends = [m for line in crash.lines if (m := _KILLED.search(message(line))) is not None]
+        ends = [m for line in crash.lines if (m := _MAIN_PROCESS_EXITED.search(message_of(line))) is not None]
         number = int(ends[-1][1] or 0) or None if ends else None
     return number

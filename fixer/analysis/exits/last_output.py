@@ -10,72 +10,73 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, LastWords, Service
+from fixer.model.snapshot import Endpoint, HandStartedLog, Service
 
 _SERVER = regex(r"(?i)\b(?:uvicorn|gunicorn|hypercorn|daphne|asgi|wsgi)\b|Started server process|Application startup")
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"     # of svlogd, multilog, s6-log
-_ENDS = regex(
+_EXIT_LINE = regex(
     rf"^(?:{_STAMP})?(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b|ERROR\b)"
     r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app|Shutting down"
     r"|Finished server process"
 )
 
-_WENT_WELL = regex(r"Shutting down|Finished server process")
+_CLEAN_SHUTDOWN = regex(r"Shutting down|Finished server process")
 
 
-def is_an_end_like_any(said: str) -> bool:
+def is_clean_shutdown(said: str) -> bool:
     """It was asked to end, as at a reboot, and did: nothing there is to be mended."""
-    return _WENT_WELL.search(said) is not None
+    return _CLEAN_SHUTDOWN.search(said) is not None
 
 
-def how_it_ended(lines: Iterable[str]) -> str:
+def find_exit_line(lines: Iterable[str]) -> str:
     """The last line that tells how a program ended, empty where none does: a fault before the words of its leaving,
     which follow a fault as well."""
-    ends = [line.strip()[:200] for line in lines if _ENDS.search(line)]
-    return next((line for line in reversed(ends) if not is_an_end_like_any(line)), ends[-1] if ends else "")
+    ends = [line.strip()[:200] for line in lines if _EXIT_LINE.search(line)]
+    return next((line for line in reversed(ends) if not is_clean_shutdown(line)), ends[-1] if ends else "")
 
 
-def last_words(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
+def last_server_output(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
     """The line that tells how it ended, and the evidence; nothing where no log of an application server lies there,
     or it was written before this boot."""
-    found = next((w for w in case.snapshot.last_words if w.node == node), None)
-    if found is None or not _is_of_this_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
+    found = next((w for w in case.snapshot.hand_started_logs if w.node == node), None)
+    if found is None or not _is_since_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
         return "", ()
-    said = how_it_ended(line.text for line in found.lines)
+    said = find_exit_line(line.text for line in found.lines)
     return said, (log_evidence(said, found.path),) if said else ()
 
 
-def _is_of_this_boot(case: Case, found: LastWords) -> bool:
+def _is_since_boot(case: Case, found: HandStartedLog) -> bool:
     boot = case.snapshot.node(found.node).boot_at
     return not isinstance(boot, Known) or found.written_at >= boot.value
 
 
 # A service that failed and left no word in the log that was read: where that may be, and how a person sees it.
-_NOWHERE = frozenset({"null", "tty", "kmsg"})
+_UNLOGGED_OUTPUTS = frozenset({"null", "tty", "kmsg"})
 
 
-def silent_end(service: Service) -> str:
+def silent_exit_text(service: Service) -> str:
     """Words that go on after "it failed"."""
     if isinstance(service.log, Unknown):
         return f"its log could not be read ({service.log.reason})"
-    said = f"{_status(service)}and its log, as far as it was read, does not say why"
-    namespace = _setting(service, "LogNamespace")
+    said = f"{_exit_status_text(service)}and its log, as far as it was read, does not say why"
+    namespace = _unit_setting(service, "LogNamespace")
     if namespace:
         return f"{said}: its unit keeps it apart (LogNamespace={namespace}): journalctl --namespace={namespace} -u " \
                f"{service.name}"
-    lock = _lock_of(service)
+    lock = _flock_file(service)
     if lock:
         return f"{said}: flock, which starts it, ends so without a word where somebody holds {lock} (fuser -v {lock})"
-    sink = next((v for k in ("StandardError", "StandardOutput") if (v := _setting(service, k)) in _NOWHERE), "")
+    sink = next((v for k in ("StandardError", "StandardOutput")
+                 if (v := _unit_setting(service, k)) in _UNLOGGED_OUTPUTS), "")
     lost = f"what it writes goes to {sink}; " if sink else ""
-    return f"{said}: {lost}{_by_hand(service)}" if lost or _by_hand(service) else said
+    return f"{said}: {lost}{_manual_start_text(service)}" if lost or _manual_start_text(service) else said
 
 
-def _setting(service: Service, key: str) -> str:
+def _unit_setting(service: Service, key: str) -> str:
     return next((s.value.strip() for s in reversed(service.unit_values) if s.key == key), "")
 
 
-def _status(service: Service) -> str:
+def _exit_status_text(service: Service) -> str:
     unit = service.unit
     if unit is None or unit.result not in ("exit-code", "signal", "core-dump") or not unit.exec_main_status:
         return ""
@@ -83,7 +84,7 @@ def _status(service: Service) -> str:
     return f"it ended with {word} {unit.exec_main_status} "
 
 
-def _by_hand(service: Service) -> str:
+def _manual_start_text(service: Service) -> str:
     unit = service.unit
     if unit is None or not unit.exec_start:
         return ""
@@ -93,7 +94,7 @@ def _by_hand(service: Service) -> str:
             f"{shlex.join(words)[:200]}")
 
 
-def _lock_of(service: Service) -> str:
+def _flock_file(service: Service) -> str:
     """The file that `flock -n FILE COMMAND` wants for itself."""
     words = service.unit.exec_start if service.unit is not None else ()
     words = words if len(words) > 1 else tuple(words[0].split()) if words else ()
@@ -105,6 +106,6 @@ def _lock_of(service: Service) -> str:
 # A unix socket that a killed server left behind: nobody listens on it, and the next one may not bind its name.
 
 
-def is_left_behind(endpoint: Endpoint) -> bool:
+def is_stale_socket(endpoint: Endpoint) -> bool:
     """The file of the socket is there, and a connect says that nobody listens on it."""
     return endpoint.unix is not None and isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "refused"

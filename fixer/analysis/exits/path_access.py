@@ -6,90 +6,97 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.evidence import find_node, on_host
+from fixer.analysis.evidence import find_node, host_path_of
 from fixer.analysis.exits.code_error import CodeFault
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import message
-from fixer.formats.file_errors import GONE, READ_ONLY, says_writing
-from fixer.formats.start_files import files_of, folders_to, module_folders, unfound, way_to
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import message_of
+from fixer.formats.file_errors import MISSING_CODES, READ_ONLY_CODES, is_write_error
+from fixer.formats.start_files import (
+    find_missing_module,
+    module_files,
+    module_folders,
+    module_parent_folders,
+    path_and_parents,
+)
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Container, LogLine, Service, Snapshot, UnitValue
 
-Now: TypeAlias = Literal["holds", "gone", "unknown"]
+FaultState: TypeAlias = Literal["holds", "gone", "unknown"]
 
-_CALL = 12               # lines above an error in which its own call stands
-_READS = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\("
+_MAX_CALL_LINES = 12               # lines above an error in which its own call stands
+_READ_CALL = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\("
                r"|\bload_cert_chain\(")
-_WRITES = regex(
+_WRITE_CALL = regex(
     r"\bopen\([^)]*,\s*(?:mode=)?['\"](?:[wax]|r[bt]?\+)|\.write_(?:text|bytes)\(|self\.baseFilename|mkdir\("
     r"|\bcreate_unix_server\b|\bsock(?:et)?\.bind\("
 )
-_OFF = frozenset({"", "no", "false", "off", "0"})
+_FALSE_VALUES = frozenset({"", "no", "false", "off", "0"})
 _HOMES = ("/home/", "/root/", "/run/user/")
 _TEMPS = ("/tmp/", "/var/tmp/")      # noqa: S108  the folders that PrivateTmp= replaces
-_ROOTS = frozenset({"RootDirectory", "RootImage", "DynamicUser"})
-_PATHS = frozenset({"InaccessiblePaths", "TemporaryFileSystem", "BindPaths", "BindReadOnlyPaths"})
-_MOUNTS = "/proc/mounts"
+_ROOT_SETTINGS = frozenset({"RootDirectory", "RootImage", "DynamicUser"})
+_PATH_SETTINGS = frozenset({"InaccessiblePaths", "TemporaryFileSystem", "BindPaths", "BindReadOnlyPaths"})
+_MOUNTS_FILE = "/proc/mounts"
 
 
 @dataclass(frozen=True, slots=True)
 class PathState:
     """How it is now, in words that go on after "because it was so", and what shows it."""
 
-    now: Now
-    words: str
+    state: FaultState
+    text: str
     evidence: tuple[Evidence, ...] = ()
 
 
-def path_state(snapshot: Snapshot, crash: Crash, path: str, why: str, line: LogLine) -> PathState:
+def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: LogLine) -> PathState:
     """Look at what the program could not use."""
     service, path = crash.service, posixpath.normpath(path)
     if service.container is not None:
-        return _in_container(snapshot, service, path, why)
-    hidden = hidden_by(service, path)
+        return _container_path_state(snapshot, service, path, why)
+    hidden = hiding_setting_text(service, path)
     if hidden:
         return PathState("unknown", f"{hidden} of its unit shows it other files than those that were looked at")
     if is_credential(path):
         return PathState("unknown", "systemd makes that folder at each start and takes it away after the end")
-    if why in READ_ONLY:
-        return _mounted(snapshot, service, path)
+    if why in READ_ONLY_CODES:
+        return _mount_state(snapshot, service, path)
     node = find_node(snapshot, service.node)
-    stats, absent = (dict(node.files), set(node.absent)) if node is not None else ({}, set[str]())
-    way = way_to(path)
-    if why in GONE and path in absent and _use(crash, line) != "write":
+    stats, absent = (dict(node.files), set(node.missing_paths)) if node is not None else ({}, set[str]())
+    way = path_and_parents(path)
+    if why in MISSING_CODES and path in absent and _intended_access(crash, line) != "write":
         return PathState("holds", f"{path} is not there", (Evidence("file", path, "no such file"),))
     last = way[-1] if path not in absent else next((p for p in reversed(way[:-1]) if p not in absent), "/")
     if any(part not in stats and part not in absent for part in way):
         return PathState("unknown", f"what {path} is now could not be seen")
-    account = account_for(snapshot, service)
+    account = account_of_service(snapshot, service)
     if account is None:
-        if why in GONE and path not in absent:
+        if why in MISSING_CODES and path not in absent:
             return PathState("gone", "it is there now", (_stat_evidence(path, stats[path]),))
         return PathState("unknown", "the account that it runs under is not known")
-    if why not in GONE and account.uid == 0:
+    if why not in MISSING_CODES and account.uid == 0:
         return PathState("unknown", "no mode stops root")
-    return _weigh(stats, tuple(p for p in way if p not in absent), account, (path, last), _use(crash, line))
+    return _judge_access(stats, tuple(p for p in way if p not in absent), account, (path, last),
+                         _intended_access(crash, line))
 
 
-def _weigh(stats: dict[str, FileStat], way: Sequence[str], account: Account, ends: tuple[str, str],
+def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Account, ends: tuple[str, str],
            use: Literal["read", "write", ""]) -> PathState:
     """`ends` are the path and the last part of the way that is there: another means that it is to be made in it."""
     path, last = ends
     folders = way if path != last else way[:-1]
-    shut = next((p for p in folders if not may(stats[p].end, account, PASS)), None)
+    shut = next((p for p in folders if not has_permission(stats[p].end, account, PASS)), None)
     if shut is not None:
         return PathState("holds", f"{account.name} may not pass {shut}", (_stat_evidence(shut, stats[shut]),))
     end, shown = stats[last].end, (_stat_evidence(last, stats[last]),)
     if path != last:
         if last != posixpath.dirname(path):
             return PathState("holds", f"the folder of {path} is not there", shown)
-        state: Now = "gone" if may(end, account, WRITE) else "holds"
+        state: FaultState = "gone" if has_permission(end, account, WRITE) else "holds"
         return PathState(state, f"{account.name} may write to {last} now" if state == "gone" else
                          f"{account.name} may not write to {last}", shown)
-    read, write = may(end, account, READ), may(end, account, WRITE)
+    read, write = has_permission(end, account, READ), has_permission(end, account, WRITE)
     if not read and not (write and use == "write"):
         return PathState("holds", f"{account.name} may not read {path}", shown)
     if use == "write" and not write:
@@ -105,28 +112,28 @@ def _stat_evidence(path: str, stat: FileStat) -> Evidence:
     return Evidence("file", path, f"{end.kind}, mode {end.mode & 0o7777:04o}, owner {end.uid}:{end.gid}")
 
 
-def _use(crash: Crash, line: LogLine) -> Literal["read", "write", ""]:
+def _intended_access(crash: FailedRun, line: LogLine) -> Literal["read", "write", ""]:
     """Whether it wanted to read or to write, as its call in the traceback above the error says."""
-    if says_writing(message(line)):
+    if is_write_error(message_of(line)):
         return "write"
     at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
-    for one in reversed(crash.lines[max(0, at - _CALL):at]):
-        text = message(one)
-        if _WRITES.search(text):
+    for one in reversed(crash.lines[max(0, at - _MAX_CALL_LINES):at]):
+        text = message_of(one)
+        if _WRITE_CALL.search(text):
             return "write"
-        if _READS.search(text):
+        if _READ_CALL.search(text):
             return "read"
     return ""
 
 
-def hidden_by(service: Service, path: str) -> str:
+def hiding_setting_text(service: Service, path: str) -> str:
     """The setting of its unit for which it sees something else at that path."""
     for setting in service.unit_values:
         value = setting.value.strip().strip("'\"")
-        on = value.lower() not in _OFF
-        named = [word.lstrip("-+").split(":")[-1] for word in value.split()] if setting.key in _PATHS else []
+        on = value.lower() not in _FALSE_VALUES
+        named = [word.lstrip("-+").split(":")[-1] for word in value.split()] if setting.key in _PATH_SETTINGS else []
         if on and (
-            setting.key in _ROOTS
+            setting.key in _ROOT_SETTINGS
             or (setting.key == "PrivateTmp" and path.startswith(_TEMPS))
             or (setting.key == "ProtectHome" and path.startswith(_HOMES))
             or any(path == name or path.startswith(name.rstrip("/") + "/") for name in named if name)
@@ -135,13 +142,13 @@ def hidden_by(service: Service, path: str) -> str:
     return ""
 
 
-def account_for(snapshot: Snapshot, service: Service) -> Account | None:
+def account_of_service(snapshot: Snapshot, service: Service) -> Account | None:
     """Whom its unit runs it as, with the groups that the unit adds."""
     unit = service.unit
     if unit is None:
         return None
-    account = account_of(snapshot, service.node, unit.user or 0)
-    groups = rows(snapshot, service.node, "/etc/group")
+    account = find_account(snapshot, service.node, unit.user or 0)
+    groups = read_account_file(snapshot, service.node, "/etc/group")
     words = [unit.group] if unit.group else []
     words += [w for v in service.unit_values if v.key == "SupplementaryGroups" for w in v.value.split()]
     gids = {int(g[2]) for g in groups if len(g) > 2 and g[2].isdigit() and (g[0] in words or g[2] in words)}
@@ -150,9 +157,9 @@ def account_for(snapshot: Snapshot, service: Service) -> Account | None:
     return replace(account, gids=account.gids | gids, group=unit.group or group_name(groups, account.gid))
 
 
-def _mounted(snapshot: Snapshot, service: Service, path: str) -> PathState:
+def _mount_state(snapshot: Snapshot, service: Service, path: str) -> PathState:
     """How the file system that holds the path is mounted; what the unit makes read-only of it is asked for before."""
-    file = snapshot.file(service.node, _MOUNTS)
+    file = snapshot.file(service.node, _MOUNTS_FILE)
     best: tuple[str, str] = ("", "")
     for words in (line.split() for line in file.data.decode("utf-8", "replace").splitlines()) if file else ():
         at = words[1] if len(words) > 3 else ""
@@ -160,22 +167,22 @@ def _mounted(snapshot: Snapshot, service: Service, path: str) -> PathState:
             best = (at, words[3])
     if not best[0]:
         return PathState("unknown", "how it is mounted could not be seen")
-    shown = (Evidence("file", _MOUNTS, f"{best[0]} {best[1][:60]}"),)
+    shown = (Evidence("file", _MOUNTS_FILE, f"{best[0]} {best[1][:60]}"),)
     if "ro" in best[1].split(","):
         return PathState("holds", f"{best[0]} is mounted read-only", shown)
     return PathState("gone", f"{best[0]} is mounted for writing, and no setting of its unit forbids it now", shown)
 
 
-def _in_container(snapshot: Snapshot, service: Service, path: str, why: str) -> PathState:
+def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: str) -> PathState:
     """What the engine's machine holds behind a mount; what lies in the container itself cannot be looked at."""
     box = service.container
     mount = max((m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")),
                 key=lambda m: len(m[1]), default=None) if box is not None else None
     shared = box is not None and any(path == at or path.startswith(at.rstrip("/") + "/") for _, at in box.shares)
-    if box is not None and why in READ_ONLY and box.read_only and mount is None and not shared:
+    if box is not None and why in READ_ONLY_CODES and box.read_only and mount is None and not shared:
         return PathState("holds", f"{box.name} was made read-only, and nothing is mounted at that path",
                          (Evidence("container", box.name, "ReadonlyRootfs"),))
-    if mount is None or why not in GONE:
+    if mount is None or why not in MISSING_CODES:
         return PathState("unknown", "what its container holds now could not be seen")
     there = posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):])
     stat = dict(snapshot.engine_files).get(there)
@@ -199,9 +206,9 @@ class Account:
     group: str
 
 
-def account_of(snapshot: Snapshot, node: str, who: str | int) -> Account | None:
+def find_account(snapshot: Snapshot, node: str, who: str | int) -> Account | None:
     """The account of a name or number; None where the machine's files, as far as they were read, do not have it."""
-    passwd, groups = (rows(snapshot, node, path) for path in ("/etc/passwd", "/etc/group"))
+    passwd, groups = (read_account_file(snapshot, node, path) for path in ("/etc/passwd", "/etc/group"))
     column = 2 if isinstance(who, int) or who.isdigit() else 0     # a name of digits alone is no name
     row = next((r for r in passwd if len(r) > 3 and r[column] == str(who)), None)
     if row is None or not groups or not row[2].isdigit() or not row[3].isdigit():
@@ -211,7 +218,7 @@ def account_of(snapshot: Snapshot, node: str, who: str | int) -> Account | None:
     return Account(name, int(row[2]), gid, frozenset({gid, *mine}), group_name(groups, gid))
 
 
-def may(stat: FileStat, account: Account, bit: int) -> bool:
+def has_permission(stat: FileStat, account: Account, bit: int) -> bool:
     """Whether the mode lets it do that."""
     if account.uid == 0:
         return True
@@ -219,7 +226,7 @@ def may(stat: FileStat, account: Account, bit: int) -> bool:
     return bool(stat.mode >> shift & bit)
 
 
-def rows(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:
+def read_account_file(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:
     """The fields of such a list."""
     file = snapshot.file(node, path)
     return [] if file is None else [line.split(":") for line in file.data.decode("utf-8", "replace").splitlines()]
@@ -231,60 +238,61 @@ def group_name(groups: list[list[str]], gid: int) -> str:
 
 
 # Credentials that systemd hands to a unit: their folder is there while it runs and no longer.
-_FOLDER = regex(r"/run/credentials/(?P<unit>[^/]+)/(?P<name>[^/]+)")
-_GIVES = frozenset({"LoadCredential", "LoadCredentialEncrypted", "ImportCredential"})
+_CREDENTIAL_PATH = regex(r"/run/credentials/(?P<unit>[^/]+)/(?P<name>[^/]+)")
+_CREDENTIAL_SETTINGS = frozenset({"LoadCredential", "LoadCredentialEncrypted", "ImportCredential"})
 
 
 def is_credential(path: str) -> bool:
     """The path lies where systemd puts a unit's credentials at each start."""
-    return _FOLDER.fullmatch(path) is not None
+    return _CREDENTIAL_PATH.fullmatch(path) is not None
 
 
-def credential_words(crash: Crash, path: str) -> tuple[str, str]:
+def credential_texts(crash: FailedRun, path: str) -> tuple[str, str]:
     """What is said of one that the program did not find, and what a person does about it."""
-    service, match = crash.service, _FOLDER.fullmatch(path)
+    service, match = crash.service, _CREDENTIAL_PATH.fullmatch(path)
     name = match["name"] if match is not None else path
-    setting = _giving(service, name)
+    setting = _credential_setting(service, name)
     if setting is not None:
         said = f"the credential {name} was not handed to it ({setting.key} names {setting.value.strip()})"
         return said, f"see to it that what {setting.file}:{setting.line} names is there for systemd to read"
-    given = ", ".join(s.value.strip().partition(":")[0] for s in service.unit_values if s.key in _GIVES)
+    given = ", ".join(s.value.strip().partition(":")[0] for s in service.unit_values if s.key in _CREDENTIAL_SETTINGS)
     said = f"the credential {name} was not handed to it{f', which is given {given}' if given else ''}"
     return said, "have its unit give it one of that name (LoadCredential, with its file)"
 
 
-def _giving(service: Service, name: str) -> UnitValue | None:
+def _credential_setting(service: Service, name: str) -> UnitValue | None:
     return next((s for s in reversed(service.unit_values)
-                 if s.key in _GIVES and s.value.strip().partition(":")[0] == name), None)
+                 if s.key in _CREDENTIAL_SETTINGS and s.value.strip().partition(":")[0] == name), None)
 
 
 # A module that is there, in a folder that the program's account may not look into: Python says that there is none.
 
 
-def closed_folder_of(snapshot: Snapshot, crash: Crash, fault: CodeFault) -> str:
+def denied_folder_of(snapshot: Snapshot, crash: FailedRun, fault: CodeFault) -> str:
     """The first folder on the way to the module that is closed to its account, empty where none is or was seen."""
     service = crash.service
     start = service.unit.working_directory if service.unit is not None and service.container is None else ""
-    module = unfound(fault.said.text)
+    module = find_missing_module(fault.log_line.text)
     node = find_node(snapshot, service.node)
     if module and service.container is not None:
-        return _closed_in(snapshot, service, service.container, module)
+        return _denied_path_in_container(snapshot, service, service.container, module)
     if not module or not start.startswith("/") or node is None:
         return ""
-    stats, account = dict(node.files), account_for(snapshot, service)
-    folder = next((f for f in module_folders(service.argv, start) if any(p in stats for p in files_of(f, module))), "")
-    if account is None or not folder or hidden_by(service, folder):
+    stats, account = dict(node.files), account_of_service(snapshot, service)
+    folder = next((f for f in module_folders(service.argv, start) if any(p in stats for p in module_files(f, module))),
+                  "")
+    if account is None or not folder or hiding_setting_text(service, folder):
         return ""        # it is not there, whoever asks
-    inside = folders_to(folder, module)
-    for path in dict.fromkeys((*way_to(folder), *inside)):
+    inside = module_parent_folders(folder, module)
+    for path in dict.fromkeys((*path_and_parents(folder), *inside)):
         end = stats[path].end if path in stats else None
         wanted = (PASS, READ) if path in inside else (PASS,)
-        if end is not None and end.kind == "dir" and not all(may(end, account, right) for right in wanted):
+        if end is not None and end.kind == "dir" and not all(has_permission(end, account, right) for right in wanted):
             return path
     return ""
 
 
-def _closed_in(snapshot: Snapshot, service: Service, box: Container, module: str) -> str:
+def _denied_path_in_container(snapshot: Snapshot, service: Service, box: Container, module: str) -> str:
     """The same of what a container has from the Docker host. An account that it names by a word has a number that
     only its image knows: then what is root's alone is closed to it."""
     user, _, group = box.user.partition(":")
@@ -292,10 +300,11 @@ def _closed_in(snapshot: Snapshot, service: Service, box: Container, module: str
         return ""
     stats = dict(snapshot.engine_files)
     folder = next((f for f in module_folders(service.argv, box.working_dir) if any(
-        on_host(box, path) in stats for path in files_of(f, module))), "")
-    file = next((path for path in files_of(folder, module) if on_host(box, path) in stats), "") if folder else ""
-    for path in way_to(file) if file else ():
-        stat = stats.get(on_host(box, path))
+        host_path_of(box, path) in stats for path in module_files(f, module))), "")
+    file = next((path for path in module_files(folder, module) if host_path_of(box, path) in stats),
+                "") if folder else ""
+    for path in path_and_parents(file) if file else ():
+        stat = stats.get(host_path_of(box, path))
         end = stat.end if stat is not None else None
         if end is None or end.kind not in ("dir", "file"):
             continue
@@ -303,6 +312,6 @@ def _closed_in(snapshot: Snapshot, service: Service, box: Container, module: str
         account = Account(user, int(user) if user.isdigit() else -1, -1, gids, group)
         known = user.isdigit() or (end.uid == 0 and end.gid == 0)
         wanted = (PASS,) if end.kind == "dir" else (READ,)
-        if known and not all(may(end, account, right) for right in wanted):
+        if known and not all(has_permission(end, account, right) for right in wanted):
             return path
     return ""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from fixer.analysis.evidence import ENGINE
 from fixer.analysis.exits.code_error import CodeFault
-from fixer.formats.backup_names import LIKELY_ENDS
+from fixer.formats.backup_names import LIKELY_SUFFIXES
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import FileContent, Service, Snapshot
 
-MOST = 8                 # of what a server could be pointed at, to be named
+MAX_APPLICATIONS = 8                 # of what a server could be pointed at, to be named
 _ONLY_AST = 0x400        # compile() to a tree and no further: nothing that was read is ever run
 _APPLICATION = regex(
     r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\s*=\s*)?(?:[A-Za-z_]\w*\.)*"
@@ -21,7 +21,7 @@ _APPLICATION = regex(
 )
 
 
-def source_of(snapshot: Snapshot, service: Service, path: str) -> FileContent | None:
+def source_file_of(snapshot: Snapshot, service: Service, path: str) -> FileContent | None:
     """The file that a service knows under that path, where a change lasts; None where it was not read."""
     if not path:
         return None
@@ -41,7 +41,7 @@ def line_of(file: FileContent, number: int) -> str:
     return lines[number - 1].decode("utf-8", "replace").strip() if 0 < number <= len(lines) else ""
 
 
-def is_sound(file: FileContent) -> bool:
+def has_valid_syntax(file: FileContent) -> bool:
     """It is a whole program as far as its grammar goes; nothing of it is run."""
     if not file.path.rstrip("~").partition(".py")[1]:
         return False
@@ -52,17 +52,17 @@ def is_sound(file: FileContent) -> bool:
     return True
 
 
-def older_states(snapshot: Snapshot, file: FileContent, fault: CodeFault) -> tuple[FileContent, ...]:
+def sound_backup_copies(snapshot: Snapshot, file: FileContent, fault: CodeFault) -> tuple[FileContent, ...]:
     """Files beside it that hold an older state without the fault; the newest first."""
     beside = (snapshot.file(file.node, base + end) for base in dict.fromkeys((file.path, file.real_path))
-              for end in LIKELY_ENDS)
-    good = {f.path: f for f in beside if f is not None and f.data != file.data and is_without(f, fault)}
+              for end in LIKELY_SUFFIXES)
+    good = {f.path: f for f in beside if f is not None and f.data != file.data and is_without_fault(f, fault)}
     return tuple(sorted(good.values(), key=lambda f: (-f.stat.mtime, f.path)))
 
 
-def is_without(file: FileContent, fault: CodeFault) -> bool:
+def is_without_fault(file: FileContent, fault: CodeFault) -> bool:
     """A whole program that does not have the fault."""
-    return is_sound(file) and not _has_fault(file, fault)
+    return has_valid_syntax(file) and not _has_fault(file, fault)
 
 
 def _has_fault(file: FileContent, fault: CodeFault) -> bool:
@@ -74,18 +74,18 @@ def _has_fault(file: FileContent, fault: CodeFault) -> bool:
     return fault.kind == "own" and bool(fault.code) and fault.code in text
 
 
-def applications(snapshot: Snapshot, service: Service) -> tuple[str, ...]:
+def find_applications(snapshot: Snapshot, service: Service) -> tuple[str, ...]:
     """`module:attribute` of every application that stands at the top of a module beside the one that is meant."""
     found: dict[str, None] = {}
-    for module, file in _modules(snapshot, service):
+    for module, file in _python_modules(snapshot, service):
         for match in _APPLICATION.finditer(file.data.decode("utf-8", "replace")):
             found.setdefault(f"{module}:{match['name']}")
-    return tuple(sorted(found))[:MOST]
+    return tuple(sorted(found))[:MAX_APPLICATIONS]
 
 
-def _modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str, FileContent]]:
+def _python_modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str, FileContent]]:
     """(dotted name, file) of every python file that was read below where the service starts."""
-    for folder, node, shown in _roots(service):
+    for folder, node, shown in _source_roots(service):
         for file in snapshot.files:
             inside = file.node == node and file.path.startswith(folder.rstrip("/") + "/")
             if not inside or not file.path.endswith(".py"):
@@ -97,7 +97,7 @@ def _modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str, FileCo
                 yield ".".join(parts), file
 
 
-def _roots(service: Service) -> Iterator[tuple[str, str, str]]:
+def _source_roots(service: Service) -> Iterator[tuple[str, str, str]]:
     """(folder on disk, its node, its path below the folder that the service starts in)."""
     box, unit = service.container, service.unit
     if unit is not None and unit.working_directory.startswith("/") and unit.working_directory != "/":

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import absent_evidence, address_text, listener_at, now_on, processes_of
-from fixer.analysis.exits.failed_run import without_program
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.evidence import address_text, clock_of, listener_at, no_listener_evidence, processes_of
+from fixer.analysis.exits.failed_run import parent_without_workers
 from fixer.analysis.nginx_errors import events_for, is_read_timeout
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import ran_since
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
 
-_ANSWERED = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
-RECENT = 15.0       # seconds: a request that was finished that lately shows a process at work
-_QUIET = 5.0        # seconds without a finished request, since visitors began to wait in vain
+_ANSWERED_LINE = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
+RECENT_REQUEST = 15.0       # seconds: a request that was finished that lately shows a process at work
+_QUIET_TIME = 5.0        # seconds without a finished request, since visitors began to wait in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Pressure:
     `works` tells whether it got anything done lately: None where nothing could show it.
     """
 
-    trouble: Trouble
+    failing_address: FailingAddress
     service: Service
     processes: tuple[Process, ...]
     queued: int
     established: int
     timeouts: tuple[ErrorEvent, ...]
-    works: bool | None
+    is_working: bool | None
     proof: tuple[Evidence, ...]
 
     @property
@@ -48,37 +48,38 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
     """Every such service, the facts that were missing, and what rules the others out."""
     found: list[Pressure] = []
     missing: list[str] = []
-    ruled = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
+    ruled = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
         closed = is_closed(trouble.endpoint)
-        owner = sole_owner(case, trouble)
+        owner = only_owner(case, trouble)
         if owner is not None and is_paused(owner.service):
-            found.append(_measure(case, trouble, owner.service))
+            found.append(_measure_pressure(case, trouble, owner.service))
         elif closed is None:
             missing.append(f"whether anything accepts at {trouble.endpoint.written}")
-        elif closed or owner is None or not _is_there(case, trouble, owner.service) or _is_strangers(
+        elif closed or owner is None or not _has_live_process(case, trouble, owner.service) or _is_held_by_other(
                 trouble, owner.service):
-            ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
-        elif _is_cut_off(trouble):
-            ruled += absent_evidence(trouble.endpoint)
-        elif _waits(case, trouble) and not begins(trouble.endpoint) and (keeper := without_program(
+            ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
+        elif _is_connect_dropped(trouble):
+            ruled += no_listener_evidence(trouble.endpoint)
+        elif _has_timeouts(case,
+                           trouble) and not has_partial_answer(trouble.endpoint) and (keeper := parent_without_workers(
                 case, trouble, owner.service)):
             missing.append(f"whether {owner.service.name} has a program that stays: {keeper} holds the socket, and "
                            "what it starts does not last")
-        elif _waits(case, trouble) and not begins(trouble.endpoint):
-            found.append(_measure(case, trouble, owner.service))
+        elif _has_timeouts(case, trouble) and not has_partial_answer(trouble.endpoint):
+            found.append(_measure_pressure(case, trouble, owner.service))
         else:
-            ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
+            ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
     return tuple(found), tuple(missing), tuple(dict.fromkeys(ruled))
 
 
-def _is_cut_off(trouble: Trouble) -> bool:
+def _is_connect_dropped(trouble: FailingAddress) -> bool:
     """A connect gets no answer although nothing waits in the queue: the kernel of the service never saw it."""
     tcp, held = trouble.endpoint.tcp, listener_at(trouble.endpoint)
     return isinstance(tcp, Known) and tcp.value.error == "slow" and held is not None and held.queued == 0
 
 
-def begins(endpoint: Endpoint) -> bool:
+def has_partial_answer(endpoint: Endpoint) -> bool:
     """It began an answer and did not come to the end of the header: neither is it stuck nor does it let us queue."""
     return isinstance(endpoint.http, Known) and endpoint.http.value.arrived > 0
 
@@ -88,51 +89,53 @@ def is_paused(service: Service) -> bool:
     return service.container is not None and service.container.status == "paused"
 
 
-def _is_there(case: Case, trouble: Trouble, service: Service) -> bool:
+def _has_live_process(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """It runs, or what an earlier run of its unit left behind holds the socket and stands still."""
-    return service.running or (trouble.endpoint.holder == service.id and any(
+    return service.running or (trouble.endpoint.listening_service == service.id and any(
         p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)))
 
 
-def _is_strangers(trouble: Trouble, service: Service) -> bool:
+def _is_held_by_other(trouble: FailingAddress, service: Service) -> bool:
     """Another process than the service's holds the socket: what hangs there is not the service."""
-    return trouble.endpoint.holder not in (None, service.id)
+    return trouble.endpoint.listening_service not in (None, service.id)
 
 
-def _waits(case: Case, trouble: Trouble) -> bool:
+def _has_timeouts(case: Case, trouble: FailingAddress) -> bool:
     """The symptom is an answer that does not come in time, seen now."""
-    if any(p.error == "slow" or p.status == 504 for j in trouble.judged if isinstance(j.facts.probes, Known)
+    if any(p.error == "slow" or p.status == 504 for j in trouble.verdicts if isinstance(j.facts.probes, Known)
            for p in j.facts.probes.value):
         return True
     http, ids = trouble.endpoint.http, {endpoint.id for endpoint in trouble.endpoints}
-    if isinstance(http, Known) and http.value.error == "slow" and any(ids.intersection(j.gone) for j in trouble.judged):
+    if isinstance(http, Known) and http.value.error == "slow" and any(ids.intersection(j.skipped_members)
+                                                                      for j in trouble.verdicts):
         return True
     return bool(events_for(case, trouble, is_read_timeout))
 
 
-def _measure(case: Case, trouble: Trouble, service: Service) -> Pressure:
+def _measure_pressure(case: Case, trouble: FailingAddress, service: Service) -> Pressure:
     held = listener_at(trouble.endpoint)
-    since = ran_since(service)     # what the run before it did not answer says nothing of this one
+    since = start_time_of(service)     # what the run before it did not answer says nothing of this one
     timeouts = tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since)
-    works, proof = _works(case, trouble, service, timeouts)
+    works, proof = _judge_progress(case, trouble, service, timeouts)
     return Pressure(
         trouble, service, processes_of(case.snapshot, service.node, service.pids),
         0 if held is None else held.queued, 0 if held is None else held.established, timeouts, works, proof,
     )
 
 
-def _works(
-    case: Case, trouble: Trouble, service: Service, timeouts: tuple[ErrorEvent, ...],
+def _judge_progress(
+    case: Case, trouble: FailingAddress, service: Service, timeouts: tuple[ErrorEvent, ...],
 ) -> tuple[bool | None, tuple[Evidence, ...]]:
     """An answer to any probe, or a request that its log shows as finished just now."""
     http = trouble.endpoint.http
     if isinstance(http, Known) and http.value.status is not None:
         said = Evidence("probe", trouble.endpoint.written, f"answers {http.value.status} when asked directly")
         return True, http.evidence or (said,)
-    for judged in trouble.judged:
-        if judged.some_answered and trouble.endpoint.id not in judged.gone:     # else another member answered
+    for judged in trouble.verdicts:
+        # else another member answered
+        if judged.some_answered and trouble.endpoint.id not in judged.skipped_members:
             return True, judged.evidence[:1]
-    finished = [line for line in lines_of(service) if _ANSWERED.search(message(line))]
+    finished = [line for line in lines_of(service) if _ANSWERED_LINE.search(message_of(line))]
     last = finished[-1] if finished else None
     if last is None or last.at is None:
         return None, ()
@@ -141,17 +144,17 @@ def _works(
 
 def _is_recent(case: Case, service: Service, finished: float, timeouts: tuple[ErrorEvent, ...]) -> bool | None:
     """An overloaded one finishes requests while others wait in vain; a hung one has finished none since they do."""
-    age = now_on(case.snapshot, service.node) - finished
-    if age > RECENT:
+    age = clock_of(case.snapshot, service.node) - finished
+    if age > RECENT_REQUEST:
         return False
     if timeouts and finished < min(event.at for event in timeouts):
-        return False if age >= _QUIET else None
+        return False if age >= _QUIET_TIME else None
     return True
 
 
 def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
     """The kernel's view of the listening socket."""
-    held = listener_at(pressure.trouble.endpoint)
+    held = listener_at(pressure.failing_address.endpoint)
     if held is None:
         return ()
     text = f"{pressure.queued} connections wait to be accepted, {pressure.established} are open"
@@ -160,19 +163,19 @@ def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
 
 
 # Memory that a service needs again as soon as the kernel has taken it: it waits for its disk, and not in a call.
-MANY = 5_000         # pages: what a start in little memory may need again
-RATE = 100.0         # pages a second since its start, on the average: a slow disk gives no more
+MIN_REFAULTS = 5_000         # pages: what a start in little memory may need again
+MIN_REFAULT_RATE = 100.0         # pages a second since its start, on the average: a slow disk gives no more
 
 
 def refault_rate(case: Case, service: Service, pages: int) -> float:
     """Pages a second since the service was started."""
-    return pages / max(1.0, now_on(case.snapshot, service.node) - ran_since(service))
+    return pages / max(1.0, clock_of(case.snapshot, service.node) - start_time_of(service))
 
 
 def is_thrashing(case: Case, service: Service) -> bool:
     """Whether that is what it does now; False where nobody could count."""
     pages = service.refaults.value if isinstance(service.refaults, Known) else 0
-    return pages >= MANY and refault_rate(case, service, pages) >= RATE
+    return pages >= MIN_REFAULTS and refault_rate(case, service, pages) >= MIN_REFAULT_RATE
 
 
 def stopped_processes(pressure: Pressure) -> tuple[Process, ...]:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of
-from fixer.analysis.ownership.resolve import owners
+from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Service
 
-_HTTP = frozenset({"http", "http-socket"})
-_OWN = frozenset({"socket", "s", "uwsgi-socket"})
-TAKES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
-_ONLY_HTTP = frozenset({
+_HTTP_OPTIONS = frozenset({"http", "http-socket"})
+_UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})
+PASS_DIRECTIVES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
+_HTTP_SERVERS = frozenset({
     "uvicorn", "hypercorn", "daphne", "waitress", "waitress-serve", "granian", "django", "flask", "fastapi", "gunicorn",
 })
-BLOCK = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
+INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
 # uWSGI takes the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE for the size of a request
-_METHODS = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
+_METHOD_BLOCK_SIZES = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
 
 
-def speech(service: Service) -> str:
+def configured_protocol(service: Service) -> str:
     """`http` or `uwsgi` where that is said of all its sockets, else empty."""
     if service.runtime != "uwsgi":
         return ""
-    words = {word.partition("=")[0].lstrip("-") for word in service.argv if word.startswith("-")} & (_HTTP | _OWN)
+    words = {word.partition("=")[0].lstrip("-") for word in service.argv
+             if word.startswith("-")} & (_HTTP_OPTIONS | _UWSGI_OPTIONS)
     keys = words or {b.source.text.partition("=")[0].strip() for b in bindings_of(service)}
-    if keys and keys <= _HTTP:
+    if keys and keys <= _HTTP_OPTIONS:
         return "http"
-    return "uwsgi" if keys and keys <= _OWN else ""
+    return "uwsgi" if keys and keys <= _UWSGI_OPTIONS else ""
 
 
-def heard_http(service: Service, since: float) -> Evidence | None:
+def http_on_uwsgi_evidence(service: Service, since: float) -> Evidence | None:
     """uWSGI's own word, of this run, that somebody spoke HTTP on a socket that takes its own protocol."""
     lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
     line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and is_http_read_as_block(x.text)),
@@ -41,24 +42,24 @@ def heard_http(service: Service, since: float) -> Evidence | None:
 
 def is_http_read_as_block(text: str) -> bool:
     """uWSGI refused a request whose size is two letters of HTTP."""
-    match = BLOCK.match(text)
-    return match is not None and match["size"] in _METHODS
+    match = INVALID_BLOCK_SIZE.match(text)
+    return match is not None and match["size"] in _METHOD_BLOCK_SIZES
 
 
-def speaks(service: Service) -> str:
+def protocol_of(service: Service) -> str:
     """As `speech`, and `http` of servers that know nothing else."""
-    if service.runtime in _ONLY_HTTP and not any(word.startswith("--protocol") for word in service.argv):
+    if service.runtime in _HTTP_SERVERS and not any(word.startswith("--protocol") for word in service.argv):
         return "http"
-    return speech(service)
+    return configured_protocol(service)
 
 
-_SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
+_SERVER_OF_PASS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
 
 
-def is_spoken(case: Case, trouble: Trouble) -> bool:
+def has_matching_protocol(case: Case, trouble: FailingAddress) -> bool:
     """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
-    kind, found = trouble.routes[0].route.kind, owners(case, trouble)
-    server = _SPEAKERS.get(kind)
-    if any(speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
+    kind, found = trouble.routes[0].route.kind, candidate_owners(case, trouble)
+    server = _SERVER_OF_PASS.get(kind)
+    if any(configured_protocol(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
         return False      # its file says so: nginx pointed there would not be understood
     return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))

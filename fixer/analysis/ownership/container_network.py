@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, container_of, find_node, listeners_on
-from fixer.analysis.service_names import engine_of, is_called
+from fixer.analysis.service_names import is_named_in_config, system_kind_of
 from fixer.formats import docker_conventions
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -12,7 +12,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 
 
-def same_network(case: Case, node: str | None) -> frozenset[str | None]:
+def nodes_in_same_network(case: Case, node: str | None) -> frozenset[str | None]:
     """The node, and those among whose sockets a loopback address of it leads. One that stayed in an older network of
     the same container is none of them."""
     boxes = {s.node: s.container for s in case.snapshot.services
@@ -21,26 +21,28 @@ def same_network(case: Case, node: str | None) -> frozenset[str | None]:
     if own is None or not any(box.lender for box in boxes.values()):
         return frozenset((node,))
 
-    apart = {s.node for s in case.snapshot.services if s.node in boxes and stranded(case.snapshot, s) is not None}
-    mates = {name for name, box in boxes.items() if _root(box) == _root(own) and name not in apart}
+    apart = {s.node for s in case.snapshot.services if s.node in boxes
+             and lost_shared_network(case.snapshot, s) is not None}
+    mates = {name for name,
+             box in boxes.items() if _network_lender_id(box) == _network_lender_id(own) and name not in apart}
     return frozenset((node, *(mates if node not in apart else ())))
 
 
-def _root(box: Container) -> str:
+def _network_lender_id(box: Container) -> str:
     return box.lender or box.id
 
 
-def by_elimination(case: Case, endpoint: Endpoint, service: Service | None) -> bool:
+def is_only_by_elimination(case: Case, endpoint: Endpoint, service: Service | None) -> bool:
     """An address leads to the network that it shares, not to it, and it listens at another port: the one that belongs
     there may have been taken out of the project's files, and this one is only left. The name of the container that
     lends its network is that of all of them; where it is no application itself, it is not meant while others are there.
     """
     box = None if service is None else service.container
-    if service is None or box is None or endpoint.unix is not None or not is_shared(case, service):
+    if service is None or box is None or endpoint.unix is not None or not is_in_shared_network(case, service):
         return False
     if box.lender and endpoint.host in (box.service, box.name):
         return False
-    port, told = endpoint.port_there, {b.port for b in bindings_of(service) if b.unix is None}
+    port, told = endpoint.port_on_node, {b.port for b in bindings_of(service) if b.unix is None}
     if port in told:
         return False
     if not service.is_app_server and service.running and not box.lender:
@@ -51,17 +53,17 @@ def by_elimination(case: Case, endpoint: Endpoint, service: Service | None) -> b
     return bool(held) and port not in held
 
 
-def is_shared(case: Case, service: Service) -> bool:
+def is_in_shared_network(case: Case, service: Service) -> bool:
     """Whether it is in the network of another container, or other applications are in its own."""
     box = service.container
     return box is not None and not box.is_machine and (bool(box.lender) or any(
         s.container is not None and s.container.lender == box.id and s.is_app_server for s in case.snapshot.services))
 
 
-def is_only_left(case: Case, trouble: Trouble, service: Service) -> bool:
+def is_sole_network_candidate(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Nothing says that it is meant but that no other application is in the network: neither the port nor a name."""
-    asked = any(b.unix is None and b.port == trouble.endpoint.port_there for b in bindings_of(service))
-    return not asked and is_shared(case, service) and not is_called(trouble, service)
+    asked = any(b.unix is None and b.port == trouble.endpoint.port_on_node for b in bindings_of(service))
+    return not asked and is_in_shared_network(case, service) and not is_named_in_config(trouble, service)
 
 
 # The Docker host as its containers see it: who of the containers has its network, and listens where it does.
@@ -69,81 +71,81 @@ def is_only_left(case: Case, trouble: Trouble, service: Service) -> bool:
 
 def is_docker_host(endpoint: Endpoint) -> bool:
     """Whether nginx asks for the Docker host by one of the names that Docker has for it."""
-    return endpoint.unix is None and endpoint.host.lower() in docker_conventions.NAMES
+    return endpoint.unix is None and endpoint.host.lower() in docker_conventions.DOCKER_HOST_NAMES
 
 
-def shares_host_network(service: Service) -> bool:
+def has_host_network(service: Service) -> bool:
     """A container with the Docker host's own network: where it listens, the host does."""
     box = service.container
     return box is not None and not box.is_machine and box.network_mode == "host"
 
 
-def told_on_host(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
+def configured_on_host_network(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
     """The containers of the Docker host's own network that are told to listen where nginx asks that host."""
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     boxes = (service.container for service in snapshot.services if service.container is not None)
     if endpoint.unix is not None or not docker_conventions.is_docker_host(endpoint.host, addresses, boxes):
         return []
-    return [s for s in snapshot.services if shares_host_network(s) and _is_bound(s, endpoint.port)]
+    return [s for s in snapshot.services if has_host_network(s) and _is_configured_on_port(s, endpoint.port)]
 
 
-def asks_loopback(endpoint: Endpoint) -> bool:
+def is_loopback_endpoint(endpoint: Endpoint) -> bool:
     """Whether the address is nothing but the asker's own, which in a container is that container."""
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     return endpoint.unix is None and bool(addresses) and all(ip.startswith("127.") or ip == "::1" for ip in addresses)
 
 
-def told_beside(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
+def configured_in_shared_network(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
     """The containers that were put into the network of the one in which nginx asks itself (`network_mode: service:…`),
     and that are told to listen there."""
-    if not asks_loopback(endpoint):
+    if not is_loopback_endpoint(endpoint):
         return []
     boxes = [s.container for s in (*snapshot.services, *(n.service for n in snapshot.nginxes if n.service is not None))
              if s.node == endpoint.node and s.container is not None]
     lent = {f"container:{name}" for box in boxes for name in (box.id, box.name)}
     return [s for s in snapshot.services if s.container is not None and s.container.network_mode in lent
-            and _is_bound(s, endpoint.port)]
+            and _is_configured_on_port(s, endpoint.port)]
 
 
-def _is_bound(service: Service, port: int) -> bool:
+def _is_configured_on_port(service: Service, port: int) -> bool:
     told = service.bindings.value if isinstance(service.bindings, Known) else ()
     return any(b.unix is None and b.port == port for b in told)
 
 
 # A bare address in nginx's files that Docker has given to another container since (they go round with each start),
 # and the name of a database in the place of an application's.
-_SCRIPTS = frozenset({"", "python", "binary", "node"})
+_SCRIPT_RUNTIMES = frozenset({"", "python", "binary", "node"})
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
 
 
-def is_moved(snapshot: Snapshot, endpoint: Endpoint) -> bool:
+def is_wrong_container_address(snapshot: Snapshot, endpoint: Endpoint) -> bool:
     """The container that has it by now is not told the port and does not listen there, and another one of its network
     is told it: then it is not the port that is wrong. One whose files chose that address keeps it."""
-    holder = address_holder(snapshot, endpoint) or database_named(snapshot, endpoint)
+    holder = service_at_address(snapshot, endpoint) or database_named(snapshot, endpoint)
     if holder is None or holder.container is None or _has_port(snapshot, holder, endpoint.port) is not False:
         return False
     box, bare = holder.container, endpoint.host.strip("[]")
     shared = {name for name, ip, _ in box.networks if ip == bare} | {name for name, ip in box.ipv6 if ip == bare}
     shared = shared or {name for name, _, _ in box.networks}
-    if any(bare in chosen for _, chosen in box.fixed):
+    if any(bare in chosen for _, chosen in box.fixed_addresses):
         return False
     return any(
         other.container is not None and other.id != holder.id and not other.container.is_machine
         and shared.intersection(name for name, _, _ in other.container.networks)
-        and is_told_server(other, endpoint.port)
+        and is_configured_server(other, endpoint.port)
         for other in snapshot.services
     )
 
 
-def is_told_server(service: Service, port: int) -> bool:
+def is_configured_server(service: Service, port: int) -> bool:
     """An application behind a server of its own that is told to listen at that port: what merely listens there, and
     scripts that may be anything, are no reason to think of them."""
     told = service.bindings.value if isinstance(service.bindings, Known) else ()
-    return service.is_app_server and service.runtime not in _SCRIPTS and any(
+    return service.is_app_server and service.runtime not in _SCRIPT_RUNTIMES and any(
         b.unix is None and b.port == port for b in told)
 
 
-def address_holder(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
+def service_at_address(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
     """The container that has the bare address; None for a name, and where it is nobody's that was seen."""
     bare = endpoint.host.strip("[]")
     if endpoint.unix is not None or not _IP.match(endpoint.host):
@@ -156,15 +158,15 @@ def database_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
     """The container that bears the name and is a database, a cache or the like: nothing that speaks HTTP."""
     if endpoint.unix is not None or not endpoint.host or _IP.match(endpoint.host):
         return None
-    return next((s for s in snapshot.services if s.container is not None and engine_of(s)
-                 and endpoint.host in _names(s.container)), None)
+    return next((s for s in snapshot.services if s.container is not None and system_kind_of(s)
+                 and endpoint.host in _container_names(s.container)), None)
 
 
-def _names(box: Container) -> set[str]:
+def _container_names(box: Container) -> set[str]:
     return {box.service or "", box.name, *(name for _, _, names in box.networks for name in names)}
 
 
-def is_dockers(box: Container, host: str) -> bool:
+def is_docker_address(box: Container, host: str) -> bool:
     """An address that Docker gives out on a network of that container, and not the Docker host's own."""
     import ipaddress  # only where a bare address refuses
 
@@ -188,21 +190,22 @@ def _has_port(snapshot: Snapshot, service: Service, port: int) -> bool | None:
 
 
 # Containers that stayed behind in the network of another one that has a new network by now, or is gone.
-_GONE = regex(r"(?:No such container: |cannot join network of a non running container: )(?P<id>[0-9a-f]{12,64})")
+_LENDER_MISSING = regex(r"(?:No such container: |cannot join network of a non running container: "
+                        r")(?P<id>[0-9a-f]{12,64})")
 
 
 @dataclass(frozen=True, slots=True)
-class Stranded:
+class LostSharedNetwork:
     """A container that is alone in a network which was another's; `lender` is that one where it still exists."""
 
     service: Service
-    box: Container
+    container: Container
     lender: Container | None
-    why: tuple[Evidence, ...]
+    evidence: tuple[Evidence, ...]
     sure: bool = True
 
 
-def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
+def lost_shared_network(snapshot: Snapshot, service: Service | None) -> LostSharedNetwork | None:
     """Proven by Docker's times of both starts, by the kernel (no address but its loopback), or by the engine's word
     that it cannot be started. One of a project that has ended says none of these: likely, where the other is not among
     the containers that were found."""
@@ -214,30 +217,31 @@ def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
     lender = next((other for other in boxes if other.id == wanted), None)
     made = Evidence("container", box.name, f"made with the network of container {wanted[:12]}")
     if box.status != "running":
-        said = _GONE.search(box.error)
+        said = _LENDER_MISSING.search(box.error)
         gone = lender is None and said is not None and wanted.startswith(said["id"])
         if gone:
-            return Stranded(service, box, None, (Evidence("container", box.name, box.error[:200]), made))
-        return Stranded(service, box, None, (made, _not_found(wanted)), sure=False) if lender is None and box.project \
+            return LostSharedNetwork(service, box, None, (Evidence("container", box.name, box.error[:200]), made))
+        return LostSharedNetwork(service, box, None, (made, _missing_container_evidence(wanted)),
+                                 sure=False) if lender is None and box.project \
             else None
     if lender is not None:
         later = lender.started_at - box.started_at
         if lender.status != "running" or later <= 0:
             return None
         again = Evidence("container", lender.name, f"started again {later:.0f} s after {box.name}: its network is new")
-        return Stranded(service, box, lender, (again, made))
+        return LostSharedNetwork(service, box, lender, (again, made))
     node = find_node(snapshot, service.node)
     if node is None or not node.addresses or not all(a.startswith("127.") or a == "::1" for a in node.addresses):
         return None
     alone = Evidence("kernel", f"addresses of {node.name}", f"{', '.join(node.addresses)}: of no network")
-    return Stranded(service, box, None, (alone, made, _not_found(wanted)))
+    return LostSharedNetwork(service, box, None, (alone, made, _missing_container_evidence(wanted)))
 
 
-def _not_found(wanted: str) -> Evidence:
+def _missing_container_evidence(wanted: str) -> Evidence:
     return Evidence("container", wanted[:12], "no container of that id was found")
 
 
-def is_on_docker_host(case: Case, trouble: Trouble) -> bool:
+def is_nginx_on_docker_host(case: Case, trouble: FailingAddress) -> bool:
     """nginx has the Docker host's network and asks for an address of that host, and there are containers."""
     endpoint, node = trouble.endpoint, find_node(case.snapshot, trouble.nginx.node)
     if endpoint.unix is not None or node is None or not isinstance(endpoint.addresses, Known):
@@ -248,7 +252,7 @@ def is_on_docker_host(case: Case, trouble: Trouble) -> bool:
     return shares and own and any(is_in_other_container(s, trouble) for s in case.snapshot.services)
 
 
-def is_in_other_container(service: Service, trouble: Trouble) -> bool:
+def is_in_other_container(service: Service, trouble: FailingAddress) -> bool:
     """Whether the service is a container of its own, not nginx's."""
     box = service.container
     return box is not None and not box.is_machine and service.node != trouble.nginx.node

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import bindings_of, container_of, find_node, listeners_on
 from fixer.analysis.nginx_errors import events_for
-from fixer.analysis.ownership.configured import placed_owner, wanted_elsewhere
+from fixer.analysis.ownership.configured import configured_owner, services_wanted_elsewhere
 from fixer.analysis.ownership.container_network import (
-    address_holder,
-    asks_loopback,
     database_named,
+    is_configured_server,
+    is_docker_address,
     is_docker_host,
-    is_dockers,
-    is_moved,
-    is_told_server,
+    is_loopback_endpoint,
+    is_wrong_container_address,
+    service_at_address,
 )
-from fixer.analysis.ownership.tie_break import separated
+from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import is_closed
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -25,53 +25,56 @@ from fixer.model.snapshot import Container, Service
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
 
 
-def displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
     """The application that belongs behind such an address, by the rule `elsewhere`; several where they are equals, or
     none. Whoever is told that very port comes before all others: also one that does not run, since another that does
     is not meant for that reason. What only its being left over speaks for is a person's choice."""
-    box = _beside(case, trouble)
-    if box is None or not (is_own_loopback(trouble) or is_nobody(case, trouble) or is_anothers(case, trouble)):
+    box = _asking_container(case, trouble)
+    if box is None or not (is_own_loopback(trouble) or has_no_listener(case, trouble)
+                           or is_refused_docker_address(case, trouble)):
         return ()
-    pool = _pool(case, trouble, box)
+    pool = _candidate_services(case, trouble, box)
     same = [service for service in pool if _has_port(case, service, trouble.endpoint.port)]
-    found = separated(case, trouble, same or pool) if pool else ()
+    found = best_by_name(case, trouble, same or pool) if pool else ()
     if len(found) != 1:
         return found
     # in a network of Docker's live only containers; any other address may be a machine's that is off
-    near = is_own_loopback(trouble) or _is_near(trouble.endpoint.host, box) or not _IP.match(trouble.endpoint.host)
-    return (replace(found[0], rule="elsewhere" if near and (same or not found[0].is_unsure) else "contested"),)
+    near = is_own_loopback(trouble) or _is_in_network_range(trouble.endpoint.host,
+                                                            box) or not _IP.match(trouble.endpoint.host)
+    return (replace(found[0], rule="elsewhere" if near and (same or not found[0].needs_choice) else "contested"),)
 
 
-def _beside(case: Case, trouble: Trouble) -> Container | None:
+def _asking_container(case: Case, trouble: FailingAddress) -> Container | None:
     """nginx's own container, where it has a network of its own and asks by HTTP for what no name tells."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or box.network_mode == "host" or endpoint.unix is not None:
         return None
     if trouble.routes[0].route.kind != "proxy_pass" or is_docker_host(endpoint):
         return None
-    return box if placed_owner(case, endpoint) is None else None
+    return box if configured_owner(case, endpoint) is None else None
 
 
-def is_own_loopback(trouble: Trouble) -> bool:
+def is_own_loopback(trouble: FailingAddress) -> bool:
     """Closed, and of nginx's own container."""
     endpoint = trouble.endpoint
-    return asks_loopback(endpoint) and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
+    return is_loopback_endpoint(endpoint) and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
 
 
-def is_anothers(case: Case, trouble: Trouble) -> bool:
+def is_refused_docker_address(case: Case, trouble: FailingAddress) -> bool:
     """A bare address of Docker's that refuses, since another container has it by now; or a database's name."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
     if box is None or endpoint.unix is not None:
         return False
     tcp = endpoint.tcp
     refused = is_closed(endpoint) is True or (isinstance(tcp, Known) and tcp.value.error == "refused")
-    holder = address_holder(case.snapshot, endpoint) or database_named(case.snapshot, endpoint)
+    holder = service_at_address(case.snapshot, endpoint) or database_named(case.snapshot, endpoint)
     if holder is not None:
-        return refused and is_moved(case.snapshot, endpoint)
-    return refused and endpoint.node is None and bool(_IP.match(endpoint.host)) and is_dockers(box, endpoint.host)
+        return refused and is_wrong_container_address(case.snapshot, endpoint)
+    return refused and endpoint.node is None and bool(_IP.match(endpoint.host)) and is_docker_address(box,
+                                                                                                      endpoint.host)
 
 
-def is_nobody(case: Case, trouble: Trouble) -> bool:
+def has_no_listener(case: Case, trouble: FailingAddress) -> bool:
     """A bare address at which nothing answered: not even a refusal, which only a machine that is there can send."""
     endpoint, tcp = trouble.endpoint, trouble.endpoint.tcp
     if endpoint.node is not None or not _IP.match(endpoint.host):
@@ -79,32 +82,32 @@ def is_nobody(case: Case, trouble: Trouble) -> bool:
     if isinstance(tcp, Known) and (tcp.value.error is None or tcp.value.error in ("refused", "reset", "closed")):
         return False
     unreachable = isinstance(tcp, Known) and tcp.value.error == "unreachable"
-    if unreachable or silence(case, trouble):
+    if unreachable or arp_silence_evidence(case, trouble):
         return True
     return bool(events_for(case, trouble, lambda event: event.errno == 113))
 
 
-def silence(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
+def arp_silence_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
     """nginx's own kernel has asked its network for the address, and nobody said to have it."""
     node = find_node(case.snapshot, trouble.nginx.node)
     host = trouble.endpoint.host
-    asked = node is not None and host in node.silent
+    asked = node is not None and host in node.unanswered_addresses
     return (Evidence("kernel", f"{trouble.nginx.node} /proc/net/arp", f"nobody answers for {host}"),) if asked else ()
 
 
-def _is_near(host: str, box: Container) -> bool:
+def _is_in_network_range(host: str, box: Container) -> bool:
     """In a network of the container, as Docker's usual sizes go."""
     return any(ip and host.split(".")[:2] == ip.split(".")[:2] for _, ip, _ in box.networks)
 
 
-def _pool(case: Case, trouble: Trouble, box: Container) -> list[Service]:
+def _candidate_services(case: Case, trouble: FailingAddress, box: Container) -> list[Service]:
     """Applications in containers on a network of nginx's that no route relies on."""
     mine = {name for name, _, _ in box.networks}
-    away = wanted_elsewhere(case, trouble)
+    away = services_wanted_elsewhere(case, trouble)
     return [
         s for s in case.snapshot.services
         if s.container is not None and not s.container.is_machine and s.node != trouble.nginx.node
-        and s.is_app_server and s.id not in case.taken and s.id not in away
+        and s.is_app_server and s.id not in case.services_in_use and s.id not in away
         and mine.intersection(name for name, _, _ in s.container.networks)
     ]
 
@@ -118,7 +121,7 @@ def _has_port(case: Case, service: Service, port: int) -> bool:
     return any(x.family != "unix" and x.port == port for x in held)
 
 
-def reached_as(service: Service, box: Container) -> tuple[str, str] | None:
+def reachable_ip_and_name(service: Service, box: Container) -> tuple[str, str] | None:
     """The address that a container has on a network of nginx's, and the name that it goes by there."""
     own, mine = service.container, {name for name, _, _ in box.networks}
     shared = [(ip, names) for name, ip, names in own.networks if name in mine] if own is not None else []
@@ -129,12 +132,12 @@ def reached_as(service: Service, box: Container) -> tuple[str, str] | None:
     return None if name is None else (ip, name)
 
 
-def rivals(case: Case, trouble: Trouble, named: Service) -> tuple[tuple[Service, str], ...]:
+def services_with_same_port(case: Case, trouble: FailingAddress, named: Service) -> tuple[tuple[Service, str], ...]:
     """Applications on networks of nginx's that are told the port which it asks for at another one's name, and their
     own names there: the name may be what is wrong, and not the port."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or named.container is None or trouble.endpoint.unix is not None:
         return ()
-    pool = (s for s in _pool(case, trouble, box) if s.id != named.id and s.running
-            and is_told_server(s, trouble.endpoint.port))
-    return tuple((s, reached[1]) for s in pool if (reached := reached_as(s, box)) is not None)
+    pool = (s for s in _candidate_services(case, trouble, box) if s.id != named.id and s.running
+            and is_configured_server(s, trouble.endpoint.port))
+    return tuple((s, reached[1]) for s in pool if (reached := reachable_ip_and_name(s, box)) is not None)

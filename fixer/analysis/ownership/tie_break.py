@@ -4,53 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Owner, Rule, Trouble
-from fixer.analysis.evidence import bindings_of, find_node, keeper_of, listeners_on, pids_of
-from fixer.analysis.ownership.configured import is_anybodys, placed_owner, starters_at
+from fixer.analysis.case import Case, FailingAddress, OwnershipRule, PortOwner
+from fixer.analysis.evidence import bindings_of, find_node, listeners_on, pids_of, supervisor_name_of
+from fixer.analysis.ownership.configured import boot_entries_at, configured_owner, is_unmanaged_user_process
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import is_aside, is_foreign, is_named_otherwise, shared_names
+from fixer.analysis.service_names import (
+    count_shared_names,
+    has_unrelated_name,
+    has_unrelated_unit_name,
+    is_auxiliary_service,
+)
 from fixer.analysis.service_state import state_evidence
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
 
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
-_SCRIPTS = frozenset({"python", "binary"})
+_SCRIPT_RUNTIMES = frozenset({"python", "binary"})
 
 
-def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner, ...]:
+def best_by_name(case: Case, trouble: FailingAddress, pool: list[Service]) -> tuple[PortOwner, ...]:
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
-        return (Owner(pool[0], _rule_of(case, trouble, pool[0]), (state_evidence(pool[0]),)),)
-    scores = {s.id: shared_names(trouble, s) for s in pool}
+        return (PortOwner(pool[0], _rule_of(case, trouble, pool[0]), (state_evidence(pool[0]),)),)
+    scores = {s.id: count_shared_names(trouble, s) for s in pool}
     best = max(scores.values())
     top = [s for s in pool if scores[s.id] == best]
-    if best and len(top) == 1 and not is_anybodys(case.snapshot, top[0]):
-        return (Owner(top[0], "related", (state_evidence(top[0]),)),)
-    equals = _plausible(top)
-    if len(equals) > 1 and all(is_foreign(trouble, s) for s in equals):
+    if best and len(top) == 1 and not is_unmanaged_user_process(case.snapshot, top[0]):
+        return (PortOwner(top[0], "related", (state_evidence(top[0]),)),)
+    equals = _plausible_services(top)
+    if len(equals) > 1 and all(has_unrelated_name(trouble, s) for s in equals):
         return ()       # applications of others: that one of them is meant is no more likely than that none is
     return tuple(
-        Owner(s, "contested" if is_anybodys(case.snapshot, s) else "alone", (state_evidence(s),)) for s in equals)
+        PortOwner(s, "contested" if is_unmanaged_user_process(case.snapshot, s) else "alone", (state_evidence(s),))
+        for s in equals)
 
 
-def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
-    if is_anybodys(case.snapshot, sole) or is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
-            or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble, sole) or starters_at(case, trouble):
+def _rule_of(case: Case, trouble: FailingAddress, sole: Service) -> OwnershipRule:
+    if is_unmanaged_user_process(case.snapshot,
+                                 sole) or is_auxiliary_service(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
+            or _is_of_other_site(trouble, sole) or can_lead_elsewhere(case, trouble, sole) or boot_entries_at(case,
+                                                                                                              trouble):
         return "contested"
     return "alone" if sole.manager != "none" else "bare"
 
 
-def _is_of_another(trouble: Trouble, service: Service) -> bool:
+def _is_of_other_site(trouble: FailingAddress, service: Service) -> bool:
     """Named for something else than the site, and told to listen elsewhere, or put to rest: what belongs here may be
     gone."""
     unit = service.unit
     at_rest = unit is not None and not service.running and unit.unit_file_state == "disabled" \
         and unit.active_state != "failed"
     return (at_rest or bool(bindings_of(service))) and (
-        is_foreign(trouble, service) or is_named_otherwise(trouble, service))
+        has_unrelated_name(trouble, service) or has_unrelated_unit_name(trouble, service))
 
 
-def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
+def _is_wanted_twice(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Another empty address of the node has no service either: which of the two is meant, no name tells; the number of
     a port that it holds, on another address, does."""
     mine = trouble.endpoint
@@ -60,47 +68,48 @@ def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
     return any(
         other.endpoint.node == mine.node and is_closed(other.endpoint) is True
         and (other.endpoint.port, other.endpoint.unix) != (mine.port, mine.unix)
-        and placed_owner(case, other.endpoint) is None
-        and shared_names(other, service) >= shared_names(trouble, service)
-        for other in case.troubles
+        and configured_owner(case, other.endpoint) is None
+        and count_shared_names(other, service) >= count_shared_names(trouble, service)
+        for other in case.failing_addresses
     )
 
 
-def _plausible(top: list[Service]) -> list[Service]:
+def _plausible_services(top: list[Service]) -> list[Service]:
     """Without what lies dormant beside something that runs, and without bare scripts beside a real server."""
     if any(s.running for s in top):
-        top = [s for s in top if s.running or is_due(s) or (s.manager != "none" and isinstance(s.bindings, Unknown))]
+        top = [s for s in top if s.running or is_enabled_or_failed(s)
+               or (s.manager != "none" and isinstance(s.bindings, Unknown))]
     servers = [s for s in top if s.runtime in SERVERS]
-    scripts = [s for s in top if s.runtime in _SCRIPTS]
+    scripts = [s for s in top if s.runtime in _SCRIPT_RUNTIMES]
     return servers if servers and len(servers) + len(scripts) == len(top) else top
 
 
 # What may stand behind an empty address beside the only application there is: a gateway, or what others keep.
-_FRONT = (80, 443)      # what listens here stands before nginx
+_FRONT_PORTS = (80, 443)      # what listens here stands before nginx
 
 
-def may_lead_elsewhere(case: Case, trouble: Trouble, sole: Service) -> bool:
+def can_lead_elsewhere(case: Case, trouble: FailingAddress, sole: Service) -> bool:
     """nginx may stand before another gateway of the node, and whatever application runs behind that: one that does not
     run though it is meant to, and where it would listen could not be read, or one that runs and that no route names.
     Or what is missed is a program of a supervisor that nobody asked what it keeps."""
-    return (sole.unit is not None and _keeps_others(case, sole.node)) or any(
-        _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_awaited(s)
+    return (sole.unit is not None and _has_other_supervisor(case, sole.node)) or any(
+        _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_expected_to_run(s)
         for s in case.snapshot.services if s.gateway and s.node == trouble.endpoint.node
     )
 
 
-def _keeps_others(case: Case, name: str) -> bool:
+def _has_other_supervisor(case: Case, name: str) -> bool:
     """A supervisor that is no systemd, supervisord or Docker runs there: its stopped programs leave no trace."""
     node = find_node(case.snapshot, name)
     if node is None or isinstance(node.processes, Unknown):
         return False
-    return any(keeper_of(process) for process in node.processes.value)
+    return any(supervisor_name_of(process) for process in node.processes.value)
 
 
-def _is_awaited(service: Service) -> bool:
+def _is_expected_to_run(service: Service) -> bool:
     """Enabled, failed, in use since the boot, or of this machine's own making."""
     unit = service.unit
-    return is_due(service) or (unit is not None and (
+    return is_enabled_or_failed(service) or (unit is not None and (
         bool(unit.inactive_enter) or unit.fragment_path.startswith("/etc/")))
 
 
@@ -111,11 +120,11 @@ def _is_unused(case: Case, gateway: Service) -> bool:
             n.service is not None and n.service.id == gateway.id for n in case.snapshot.nginxes):
         return False
     held = [line for line in node.listeners.value if line.family != "unix" and ours.intersection(pids_of(line))]
-    named = {endpoint.port_there for endpoint in case.snapshot.endpoints if endpoint.node == gateway.node}
-    return bool(held) and not {line.port for line in held} & {*named, *_FRONT}
+    named = {endpoint.port_on_node for endpoint in case.snapshot.endpoints if endpoint.node == gateway.node}
+    return bool(held) and not {line.port for line in held} & {*named, *_FRONT_PORTS}
 
 
-def is_due(service: Service) -> bool:
+def is_enabled_or_failed(service: Service) -> bool:
     """Meant to run, though it does not: started at boot, or ended by a failure."""
     unit, box = service.unit, service.container
     if unit is not None:
@@ -126,7 +135,7 @@ def is_due(service: Service) -> bool:
 # Managers whose programs no file names by their ports (PM2, circusd): a person asks them which of theirs is meant.
 
 
-def kept(case: Case, name: str | None = None) -> Iterator[str]:
+def pm2_circus_notes(case: Case, name: str | None = None) -> Iterator[str]:
     """Those that run on that node, or on any."""
     for node in case.snapshot.nodes:
         if name is not None and node.name != name:
@@ -135,36 +144,37 @@ def kept(case: Case, name: str | None = None) -> Iterator[str]:
             if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
                 yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
                        "user, tells which of them it has stopped or given up, pm2 logs why")
-            elif keeper_of(process) == "circusd":
+            elif supervisor_name_of(process) == "circusd":
                 yield (f"circusd keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): circusctl "
                        "status tells which of them it has stopped, its configuration where their output goes")
 
 
-def at_rest(case: Case, name: str) -> Iterator[str]:
+def pm2_unit_notes(case: Case, name: str) -> Iterator[str]:
     """Units that would bring back what PM2 keeps, and do not run."""
     for service in case.snapshot.services:
-        if service.node == name and not service.running and _resurrects(service):
+        if service.node == name and not service.running and _is_pm2_resurrect_unit(service):
             off = service.unit is not None and service.unit.unit_file_state == "disabled"
             yield (f"{service.name} brings back what PM2 keeps (pm2 resurrect), and is stopped"
                    f"{' and disabled at boot' if off else ''}: where the backend is one of those, systemctl "
                    f"{'enable --now' if off else 'start'} {service.name}")
 
 
-def _resurrects(service: Service) -> bool:
+def _is_pm2_resurrect_unit(service: Service) -> bool:
     words = service.unit.exec_start if service.unit is not None else ()
     return "resurrect" in words and any(word.rpartition("/")[2] == "pm2" for word in words)
 
 
-_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
+_PACKAGED_UNIT_FOLDERS = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
 
 
-def kept_by_podman(case: Case, node: str) -> Iterator[str]:
+def podman_services(case: Case, node: str) -> Iterator[str]:
     """What starts or runs containers of podman there: units, then those that were run by hand."""
     theirs: set[int] = set()
     for service in case.snapshot.services:
         unit = service.unit
         if service.node == node and unit is not None and unit.exec_start[:1] and (
-                unit.exec_start[0].rpartition("/")[2] == "podman" and not unit.fragment_path.startswith(_PACKAGED)):
+                unit.exec_start[0].rpartition("/")[2] == "podman"
+                and not unit.fragment_path.startswith(_PACKAGED_UNIT_FOLDERS)):
             theirs |= set(service.pids)
             yield f"{service.name} ({unit.active_state})"
     found = find_node(case.snapshot, node)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import ENGINE, container_of, endpoint_text, find_node, listener_at, processes_of
-from fixer.analysis.packet_filter.packet_path import Hit, exchange, hits_of
-from fixer.analysis.route_verdict import fresh_events
+from fixer.analysis.packet_filter.packet_path import Hit, hits_of, request_packets
+from fixer.analysis.route_verdict import recent_events
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Rule
@@ -19,10 +19,10 @@ Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited",
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FilterMatch:
     """A rule on a node that stops nginx's packets to an address in just the way that is seen there."""
 
-    trouble: Trouble
+    failing_address: FailingAddress
     node: str
     hit: Hit
     symptom: Symptom
@@ -39,7 +39,7 @@ class Block:
         return self.hit.rule is not None and any(m.key == "length" for m in self.hit.rule.matches)
 
 
-def symptoms_of(case: Case, trouble: Trouble) -> frozenset[Symptom]:
+def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
     """How the address fails, by what a connect met and by what nginx logged just now."""
     endpoint, found = trouble.endpoint, set[Symptom]()
     tcp, http = endpoint.tcp, endpoint.http
@@ -55,7 +55,7 @@ def symptoms_of(case: Case, trouble: Trouble) -> frozenset[Symptom]:
                 found.add("mute")
             case _:
                 pass
-    events = fresh_events(trouble.nginx, trouble.routes[:20], case.snapshot)
+    events = recent_events(trouble.nginx, trouble.routes[:20], case.snapshot)
     newest = max((e for e in events if "connecting" in e.phase), key=lambda event: event.at, default=None)
     # what a connect meets now, and nginx's own last one met, outweighs what was logged before a repair
     over = found == {"refused"} and newest is not None and newest.errno == 111
@@ -72,44 +72,44 @@ def symptoms_of(case: Case, trouble: Trouble) -> frozenset[Symptom]:
     return frozenset(found)
 
 
-def blocks(case: Case, trouble: Trouble) -> tuple[tuple[Block, ...], str]:
+def certain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[tuple[FilterMatch, ...], str]:
     """The rules that explain how this address fails, the sure ones only; and what could not be read, if it matters."""
-    found, missing = _blocks(case, trouble)
-    return tuple(block for block in found if _is_sure(block.hit)), missing
+    found, missing = _filter_matches(case, trouble)
+    return tuple(block for block in found if _is_certain(block.hit)), missing
 
 
-def doubts(case: Case, trouble: Trouble) -> tuple[Block, ...]:
+def uncertain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[FilterMatch, ...]:
     """The rules that would explain it, of which nothing tells whether they take these packets (a rate, a mark)."""
-    return tuple(block for block in _blocks(case, trouble)[0] if not _is_sure(block.hit))
+    return tuple(block for block in _filter_matches(case, trouble)[0] if not _is_certain(block.hit))
 
 
-def _is_sure(hit: Hit) -> bool:
+def _is_certain(hit: Hit) -> bool:
     return hit.sure or _is_by_length(hit.rule)
 
 
-def _blocks(case: Case, trouble: Trouble) -> tuple[list[Block], str]:
+def _filter_matches(case: Case, trouble: FailingAddress) -> tuple[list[FilterMatch], str]:
     endpoint = trouble.endpoint
     if endpoint.unix is not None or not endpoint.port or isinstance(endpoint.addresses, Unknown):
         return [], ""
     seen = symptoms_of(case, trouble)
     if not seen or (seen == {"refused"} and endpoint.node is not None and listener_at(endpoint) is None):
         return [], ""
-    found: list[Block] = []
+    found: list[FilterMatch] = []
     missing = ""
-    for node, firewall, hits in _filters(case, trouble):
+    for node, firewall, hits in _filters_on_path(case, trouble):
         if isinstance(firewall, Unknown):
             missing = missing or f"the packet filter of {node}: {firewall.reason}"
             continue
         if firewall.value.unread:
             missing = missing or f"the packet filter of {node}: {firewall.value.unread}"
         for hit in hits:
-            symptom = _explained(hit, seen)
-            if symptom is not None and not _is_dockers(hit.chain):
-                found.append(Block(trouble, node, hit, symptom))
-    return found, "" if any(_is_sure(block.hit) for block in found) else missing
+            symptom = _explained_symptom(hit, seen)
+            if symptom is not None and not _is_docker_chain(hit.chain):
+                found.append(FilterMatch(trouble, node, hit, symptom))
+    return found, "" if any(_is_certain(block.hit) for block in found) else missing
 
 
-def _is_dockers(chain: Chain) -> bool:
+def _is_docker_chain(chain: Chain) -> bool:
     """Docker's own chains keep networks apart: which network a container is on decides there."""
     return chain.name.startswith("DOCKER") and chain.name != "DOCKER-USER"
 
@@ -119,7 +119,7 @@ def _is_by_length(rule: Rule | None) -> bool:
         m.key == "other" for m in rule.matches)
 
 
-def _explained(hit: Hit, seen: frozenset[Symptom]) -> Symptom | None:
+def _explained_symptom(hit: Hit, seen: frozenset[Symptom]) -> Symptom | None:
     if hit.packet.stage == "data":
         return "mute" if "mute" in seen and not hit.rejects else None
     if not hit.rejects:
@@ -129,39 +129,40 @@ def _explained(hit: Hit, seen: frozenset[Symptom]) -> Symptom | None:
     return "prohibited" if "prohibited" in seen else None
 
 
-def _filters(case: Case, trouble: Trouble) -> Iterator[tuple[str, Fact[Firewall], tuple[Hit, ...]]]:
+def _filters_on_path(case: Case, trouble: FailingAddress) -> Iterator[tuple[str, Fact[Firewall], tuple[Hit, ...]]]:
     """Every packet filter on the way, with what it stops."""
     snapshot, endpoint, nginx = case.snapshot, trouble.endpoint, trouble.nginx
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     own, there = find_node(snapshot, nginx.node), find_node(snapshot, endpoint.node)
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
     uid = workers[0].uid if workers else None
-    loop = endpoint.node == nginx.node or bool(endpoint.inner)     # what is published is asked on the host itself
-    source = _source(snapshot, nginx.node, endpoint)
+    # what is published is asked on the host itself
+    loop = endpoint.node == nginx.node or bool(endpoint.container_port)
+    source = _source_address(snapshot, nginx.node, endpoint)
 
     def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str, bridge: str = "",
              device: str = "") -> tuple[Hit, ...]:
         if isinstance(firewall, Unknown):
             return ()
         start = address if loop else source
-        packets = exchange(start, address, endpoint.port, ways, loop=loop, uid=uid, bridge=bridge, device=device)
+        packets = request_packets(start, address, endpoint.port, ways, loop=loop, uid=uid, bridge=bridge, device=device)
         return hits_of(firewall.value, packets)
 
     for address in addresses[:1]:
         if own is not None:
             ways = ("out+in", "out+in") if loop else ("out", "in")
-            yield own.name, own.firewall, hits(own.firewall, ways, address, device=_device(snapshot, own.name))
+            yield own.name, own.firewall, hits(own.firewall, ways, address, device=_outgoing_device(snapshot, own.name))
         if not loop and there is not None and not isinstance(there.firewall, Unknown):
             yield there.name, there.firewall, hits(there.firewall, ("in", "out"), address,
-                                                   device=_device(snapshot, there.name))
+                                                   device=_outgoing_device(snapshot, there.name))
         box = container_of(snapshot, nginx.node)
         if not loop and box is not None and not box.is_machine and endpoint.node is not None:
             engine = snapshot.engine_firewall
-            bridge = _bridge(snapshot, nginx.node, endpoint)
+            bridge = _shared_bridge(snapshot, nginx.node, endpoint)
             yield ENGINE, engine, hits(engine, ("through", "through"), address, bridge)
 
 
-def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
+def _source_address(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
     """nginx's own address towards a container on a network that both are on."""
     mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
     if mine is None or theirs is None:
@@ -170,14 +171,14 @@ def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
     return next((ip for name, ip, _ in mine.networks if name in shared and ip), "")
 
 
-def _device(snapshot: Snapshot, node: str) -> str:
+def _outgoing_device(snapshot: Snapshot, node: str) -> str:
     """What leads out of a container on a single network, as Docker calls it."""
     box = container_of(snapshot, node)
-    own = box is not None and not box.is_machine and not box.is_guest
+    own = box is not None and not box.is_machine and not box.has_shared_network
     return "eth0" if own and box is not None and len(box.networks) == 1 else ""
 
 
-def _bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
+def _shared_bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
     """The bridge of the network that both containers are on."""
     mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
     if mine is None or theirs is None:
@@ -186,17 +187,17 @@ def _bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
     return next((device for name, device in mine.bridges if name in shared), "")
 
 
-def block_evidence(block: Block) -> tuple[Evidence, ...]:
+def filter_match_evidence(block: FilterMatch) -> tuple[Evidence, ...]:
     """The rule with its counter."""
     rule, chain = block.hit.rule, block.hit.chain
-    place = block.hit.where if block.node == block.trouble.nginx.node else f"{block.node}: {block.hit.where}"
+    place = block.hit.where if block.node == block.failing_address.nginx.node else f"{block.node}: {block.hit.where}"
     if rule is None:
         return (Evidence("kernel", place, f"policy {chain.policy}, and no rule accepts it"),)
     count = "" if rule.packets is None else f" (matched {rule.packets} packets)"
     return (Evidence("kernel", place, rule.text + count),)
 
 
-def block_words(block: Block) -> str:
+def filter_match_text(block: FilterMatch) -> str:
     """What the rule does to what, for a summary."""
     packet = block.hit.packet
     verb = "rejects" if block.hit.rejects else "drops"
@@ -205,4 +206,4 @@ def block_words(block: Block) -> str:
         what = "what nginx sends to" if there else "what comes back from"
     else:
         what = "nginx's connections to" if there else "the answers to nginx's connections from"
-    return f"a packet filter {verb} {what} {endpoint_text(block.trouble.endpoint)} ({block.hit.where})"
+    return f"a packet filter {verb} {what} {endpoint_text(block.failing_address.endpoint)} ({block.hit.where})"

@@ -7,21 +7,21 @@ from typing import Literal, TypeAlias
 
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
-from fixer.model.firewall import Chain, Firewall, Key, Match, Rule
+from fixer.model.firewall import Chain, Firewall, Match, MatchKey, Rule
 
 Hook: TypeAlias = Literal["prerouting", "input", "forward", "output", "postrouting"]
 Stage: TypeAlias = Literal["connect", "data"]
-_Fits: TypeAlias = bool | None
-_End: TypeAlias = Literal["accept", "drop", "return", "unsure", "end"]
-_DEEPEST = 16
-_PICKED = "picked"                             # nginx's own port of a connection: the kernel picks one
-_PORTS: frozenset[Key] = frozenset({"sport", "dport"})
-_FIRST_PICKED, _LAST_PORT, _FEW = 1024, 65535, 64
-_WAYS: Mapping[str, tuple[Hook, ...]] = {
+_MatchResult: TypeAlias = bool | None
+_ChainResult: TypeAlias = Literal["accept", "drop", "return", "unsure", "end"]
+_MAX_DEPTH = 16
+_EPHEMERAL_PORT = "picked"                             # nginx's own port of a connection: the kernel picks one
+_PORT_KEYS: frozenset[MatchKey] = frozenset({"sport", "dport"})
+_FIRST_EPHEMERAL, _LAST_PORT, _FEW_PORTS = 1024, 65535, 64
+_HOOKS_OF_PATH: Mapping[str, tuple[Hook, ...]] = {
     "out": ("output", "postrouting"), "in": ("prerouting", "input"),
     "through": ("prerouting", "forward", "postrouting"),
 }
-_DEVICES: tuple[tuple[Key, tuple[Hook, ...]], ...] = (
+_DEVICE_HOOKS: tuple[tuple[MatchKey, tuple[Hook, ...]], ...] = (
     ("iif", ("prerouting", "forward")), ("oif", ("forward", "postrouting")),
 )
 
@@ -32,7 +32,7 @@ class Packet:
 
     hook: Hook
     stage: Stage
-    fields: Mapping[Key, str]
+    fields: Mapping[MatchKey, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Hit:
         return f"{self.chain.title} {number}"
 
 
-def exchange(
+def request_packets(
     source: str, address: str, port: int, ways: tuple[str, str], *, loop: bool, uid: int | None, bridge: str = "",
     device: str = "",
 ) -> Iterator[Packet]:
@@ -66,16 +66,16 @@ def exchange(
     several joined by `+`). `loop` says that all of it stays on the loopback device, `bridge` names one it crosses,
     `device` the only one that leads to others."""
     device = "lo" if loop else device
-    there: dict[Key, str] = {"proto": "tcp", "daddr": address, "dport": str(port)}
-    back: dict[Key, str] = {"proto": "tcp", "saddr": address, "sport": str(port), "state": "established"}
+    there: dict[MatchKey, str] = {"proto": "tcp", "daddr": address, "dport": str(port)}
+    back: dict[MatchKey, str] = {"proto": "tcp", "saddr": address, "sport": str(port), "state": "established"}
     family = "ipv6" if ":" in address else "ipv4"
     if source:
         there["saddr"] = back["daddr"] = source
     for stage, opening, answer in (("connect", "syn", "syn,ack"), ("data", "psh,ack", "psh,ack")):
         new = "new" if stage == "connect" else "established"
         for fields, flags, state, way in ((there, opening, new, ways[0]), (back, answer, "established", ways[1])):
-            for hook in (hook for part in way.split("+") for hook in _WAYS[part]):
-                made: dict[Key, str] = {**fields, "flags": flags, "state": state, "family": family}
+            for hook in (hook for part in way.split("+") for hook in _HOOKS_OF_PATH[part]):
+                made: dict[MatchKey, str] = {**fields, "flags": flags, "state": state, "family": family}
                 if stage == "connect":
                     made["length"] = "60"
                 if uid is not None and hook in ("output", "postrouting") and fields is there:
@@ -83,7 +83,7 @@ def exchange(
                 if device:
                     made["oif" if hook in ("output", "postrouting") else "iif"] = device
                 if bridge:
-                    made |= {key: bridge for key, at in _DEVICES if hook in at}
+                    made |= {key: bridge for key, at in _DEVICE_HOOKS if hook in at}
                 yield Packet(hook, "connect" if stage == "connect" else "data", made)
 
 
@@ -91,14 +91,14 @@ def hits_of(firewall: Firewall, packets: Iterator[Packet]) -> tuple[Hit, ...]:
     """What stops these packets, the sure ones first; each rule once."""
     found: dict[tuple[str, int], Hit] = {}
     for packet in packets:
-        for hit in _Walk(firewall, packet).run():
+        for hit in _ChainWalk(firewall, packet).run():
             key = hit.chain.title, -1 if hit.rule is None else hit.rule.index
             if key not in found or (hit.sure and not found[key].sure):
                 found[key] = hit
     return tuple(sorted(found.values(), key=lambda hit: not hit.sure))
 
 
-class _Walk:
+class _ChainWalk:
     """One packet on its way through the chains of one hook."""
 
     def __init__(self, firewall: Firewall, packet: Packet) -> None:
@@ -119,7 +119,7 @@ class _Walk:
                     break
         return self._hits
 
-    def _follow(self, chain: Chain, depth: int) -> _End:
+    def _follow(self, chain: Chain, depth: int) -> _ChainResult:
         for rule in chain.rules:
             fits = self._fits(rule)
             if fits is False or rule.verdict == "none":
@@ -131,7 +131,7 @@ class _Walk:
                 self._sure = False
         return "end"
 
-    def _obey(self, chain: Chain, rule: Rule, depth: int, fits: bool) -> _End:
+    def _obey(self, chain: Chain, rule: Rule, depth: int, fits: bool) -> _ChainResult:
         match rule.verdict:
             case "drop" | "reject":
                 self._hits.append(Hit(chain, rule, self._packet, self._sure and fits))
@@ -140,7 +140,7 @@ class _Walk:
                 return rule.verdict
             case "jump" | "goto":
                 target = self._firewall.chain(chain, rule.target)
-                if target is None or depth >= _DEEPEST:
+                if target is None or depth >= _MAX_DEPTH:
                     self._sure = False
                     return "end"
                 before = self._sure
@@ -154,10 +154,10 @@ class _Walk:
                 self._sure = False
                 return "end"
 
-    def _fits(self, rule: Rule) -> _Fits:
-        worst: _Fits = True
+    def _fits(self, rule: Rule) -> _MatchResult:
+        worst: _MatchResult = True
         for match in rule.matches:
-            fits = _matches(match, self._packet.fields)
+            fits = _match_criterion(match, self._packet.fields)
             if fits is False:
                 return False
             if fits is None:
@@ -165,50 +165,50 @@ class _Walk:
         return worst
 
 
-def _matches(match: Match, fields: Mapping[Key, str]) -> _Fits:
+def _match_criterion(match: Match, fields: Mapping[MatchKey, str]) -> _MatchResult:
     if match.key == "other":
         return None
     if match.key == "any-flag":
         flags = fields.get("flags", "").split(",")
-        fits: _Fits = any(value in flags for value in match.values)
+        fits: _MatchResult = any(value in flags for value in match.values)
     elif match.key == "flags":
-        fits = _flags(match.values, fields.get("flags", "").split(","))
+        fits = _match_flags(match.values, fields.get("flags", "").split(","))
     elif match.key not in fields:
-        fits = _any_value(match, _PICKED) if match.key in _PORTS else None
+        fits = _match_any_value(match, _EPHEMERAL_PORT) if match.key in _PORT_KEYS else None
     else:
-        fits = _any_value(match, fields[match.key])
+        fits = _match_any_value(match, fields[match.key])
     return fits if fits is None else fits != match.negated
 
 
-def _flags(values: tuple[str, ...], flags: list[str]) -> _Fits:
+def _match_flags(values: tuple[str, ...], flags: list[str]) -> _MatchResult:
     if len(values) != 2:
         return None
     mask = {"fin", "syn", "rst", "psh", "ack", "urg"} if "all" in values[0] else set(values[0].split(","))
     return mask & set(flags) == set(filter(None, values[1].split(",")))
 
 
-def _any_value(match: Match, value: str) -> _Fits:
+def _match_any_value(match: Match, value: str) -> _MatchResult:
     unknown = False
     for wanted in match.values:
-        fits = _one_value(match.key, wanted, value)
+        fits = _match_value(match.key, wanted, value)
         if fits:
             return True
         unknown = unknown or fits is None
     return None if unknown else False
 
 
-def _one_value(key: Key, wanted: str, value: str) -> _Fits:
+def _match_value(key: MatchKey, wanted: str, value: str) -> _MatchResult:
     if wanted == value:
         return True
     match key:
         case "saddr" | "daddr":
-            return _in_network(wanted, value)
+            return _match_network(wanted, value)
         case "dport" | "sport" | "length" | "skuid":
             low, dash, high = wanted.partition("-")
             if not is_number(low):
                 return None      # a name: which number it stands for is not known here
-            if value == _PICKED:
-                return _takes_picked(int(low), int(high) if dash and is_number(high) else int(low))
+            if value == _EPHEMERAL_PORT:
+                return _match_ephemeral_port(int(low), int(high) if dash and is_number(high) else int(low))
             return int(low) <= int(value) <= int(high) if dash and is_number(high) else False
         case "iif" | "oif":
             for mark in ("+", "*"):
@@ -221,15 +221,15 @@ def _one_value(key: Key, wanted: str, value: str) -> _Fits:
             return False
 
 
-def _takes_picked(low: int, high: int) -> _Fits:
+def _match_ephemeral_port(low: int, high: int) -> _MatchResult:
     """Whether a range holds the port that the kernel picked for nginx's end: never one of the well-known, and one of
     a few among tens of thousands so seldom that it explains no page that fails."""
-    if high < _FIRST_PICKED or high - low < _FEW:
+    if high < _FIRST_EPHEMERAL or high - low < _FEW_PORTS:
         return False
-    return True if low <= _FIRST_PICKED and high >= _LAST_PORT else None
+    return True if low <= _FIRST_EPHEMERAL and high >= _LAST_PORT else None
 
 
-def _in_network(wanted: str, value: str) -> _Fits:
+def _match_network(wanted: str, value: str) -> _MatchResult:
     import ipaddress  # only where a filter is followed
 
     try:

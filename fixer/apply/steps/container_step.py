@@ -5,56 +5,56 @@ from __future__ import annotations
 import json
 
 from fixer.apply.steps import start_marks
-from fixer.apply.steps.node_access import Runner, complaint, demand, demand_told
-from fixer.apply.steps.start_marks import Started
+from fixer.apply.steps.node_access import Runner, error_text, require_connection, run_or_fail
+from fixer.apply.steps.start_marks import StepStart
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.docker_engine.docker_cli import (
     DRY_UP,
     DRY_UP_ALL,
     PROJECT_LABEL,
     SERVICE_LABEL,
-    lent_network,
-    without_a_trace,
+    network_override_file,
+    with_temporary_buildx,
 )
 from fixer.model.host import CommandResult
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
-_LONG = 180.0
-_USUAL = 10.0      # seconds that Docker waits before it kills
-_WHOSE = f'{{{{.Id}}}} {{{{with index .Config.Labels "{SERVICE_LABEL}"}}}}{{{{.}}}}{{{{end}}}}'
-_DOWN = frozenset({"exited", "created", "dead", "removing", ""})
-_PAST = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
+_COMMAND_SECONDS = 180.0
+_DEFAULT_STOP_SECONDS = 10.0      # seconds that Docker waits before it kills
+_IDENTITY_FORMAT = f'{{{{.Id}}}} {{{{with index .Config.Labels "{SERVICE_LABEL}"}}}}{{{{.}}}}{{{{end}}}}'
+_STOPPED_STATES = frozenset({"exited", "created", "dead", "removing", ""})
+_PAST_TENSE = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
 
 
 def apply_container(step: ContainerAction, engine: Runner) -> str:
     """One docker verb on the container. The mark of a start that an undo would end."""
-    _docker(step, engine, step.verb)
-    return start_marks.container_mark(step.container_id, engine) if _is_stopped_again(step) else ""
+    _run_docker_verb(step, engine, step.verb)
+    return start_marks.container_mark(step.container_id, engine) if _needs_stop(step) else ""
 
 
-def _is_stopped_again(step: ContainerAction) -> bool:
-    return step.verb in ("start", "restart") and step.was in _DOWN
+def _needs_stop(step: ContainerAction) -> bool:
+    return step.verb in ("start", "restart") and step.was in _STOPPED_STATES
 
 
-def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
+def _run_docker_verb(step: ContainerAction, engine: Runner, verb: str) -> str:
     """By id, else, where compose replaced it, by name."""
     result = CommandResult((), None, b"", b"")
     for word in dict.fromkeys((step.container_id, step.name)):
         if word != step.container_id:
-            demand_not_anothers(step.container_id, step.name, engine)
-        result = engine.run(["docker", verb, word], timeout=_LONG)
+            require_same_container(step.container_id, step.name, engine)
+        result = engine.run(["docker", verb, word], timeout=_COMMAND_SECONDS)
         paused = verb == "pause" and b"is already paused" in result.stderr     # by an undo that was cut off
         if result.returncode == 0 or paused:
-            return f"{_PAST.get(verb, verb)} container {step.name}"
+            return f"{_PAST_TENSE.get(verb, verb)} container {step.name}"
         if b"No such container" not in result.stderr:
             break
-    demand_told(result, f"{verb} container {step.name}")
-    raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
+    require_connection(result, f"{verb} container {step.name}")
+    raise StepFailed(f"could not {verb} container {step.name}: {error_text(result)}")
 
 
-def demand_not_anothers(ident: str, name: str, engine: Runner) -> None:
+def require_same_container(ident: str, name: str, engine: Runner) -> None:
     """Conflict where the container of that name is neither the step's nor one that compose put in its place."""
-    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _WHOSE, name])
+    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _IDENTITY_FORMAT, name])
     words = shown.stdout.decode("utf-8", "replace").split()
     if shown.returncode == 0 and len(words) == 1 and words[0] != ident:
         raise Conflict(f"container {name} is another one of that name by now; it is left as it is")
@@ -62,73 +62,76 @@ def demand_not_anothers(ident: str, name: str, engine: Runner) -> None:
 
 def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
     """Seconds over Docker's usual ten that its containers are given to stop: `stop_grace_period`, `--stop-timeout`."""
-    names = [step.container_id, step.name] if isinstance(step, ContainerAction) else _of_service(step, engine)
+    names = [step.container_id, step.name] if isinstance(step, ContainerAction) else _service_container_ids(step,
+                                                                                                            engine)
     shown = engine.run(["docker", "inspect", "-f", "{{.Config.StopTimeout}}", *names]).stdout.split() if names else []
-    return max(0.0, min(_LONG, max((float(word) for word in shown if word.isdigit()), default=0.0)) - _USUAL)
+    return max(0.0, min(_COMMAND_SECONDS,
+                        max((float(word) for word in shown if word.isdigit()), default=0.0)) - _DEFAULT_STOP_SECONDS)
 
 
-def _of_service(step: ComposeUp, engine: Runner) -> list[str]:
+def _service_container_ids(step: ComposeUp, engine: Runner) -> list[str]:
     """Ids: the old one and the new, while one replaces the other."""
-    return _listed(step, engine).stdout.decode("ascii", "replace").split()
+    return _list_service_containers(step, engine).stdout.decode("ascii", "replace").split()
 
 
-def _listed(step: ComposeUp, engine: Runner) -> CommandResult:
+def _list_service_containers(step: ComposeUp, engine: Runner) -> CommandResult:
     """By the labels: `docker compose ps` wants every file of the project to be there."""
     wanted = [f"{PROJECT_LABEL}={step.project}", f"{SERVICE_LABEL}={step.service}"]
     filters = [word for label in wanted for word in ("--filter", f"label={label}")]
-    return engine.run(["docker", "ps", "-a", "-q", *filters], timeout=_LONG)
+    return engine.run(["docker", "ps", "-a", "-q", *filters], timeout=_COMMAND_SECONDS)
 
 
-def bring_back_container(step: ContainerAction, engine: Runner, started: Started) -> str:
+def undo_container(step: ContainerAction, engine: Runner, started: StepStart) -> str:
     """Before the files go back: what did not run stops, what was paused is paused."""
-    if _is_stopped_again(step):
-        start_marks.demand_own_container(step.container_id, step.name, engine, started)
-        return _docker(step, engine, "stop")
+    if _needs_stop(step):
+        start_marks.require_own_container_start(step.container_id, step.name, engine, started)
+        return _run_docker_verb(step, engine, "stop")
     if step.verb == "unpause" and step.was == "paused":
-        return _docker(step, engine, "pause")
+        return _run_docker_verb(step, engine, "pause")
     return ""
 
 
 def restart_container(step: ContainerAction, engine: Runner) -> str:
     """After the files went back: what ran runs again, with them."""
-    if step.was in _DOWN or step.verb not in ("stop", "restart"):
+    if step.was in _STOPPED_STATES or step.verb not in ("stop", "restart"):
         return ""
-    done = _docker(step, engine, "start" if step.verb == "stop" else "restart")
-    return _docker(step, engine, "pause") if step.was == "paused" else done
+    done = _run_docker_verb(step, engine, "start" if step.verb == "stop" else "restart")
+    return _run_docker_verb(step, engine, "pause") if step.was == "paused" else done
 
 
-def restart_running(step: ContainerAction, engine: Runner) -> str:
+def restart_if_running(step: ContainerAction, engine: Runner) -> str:
     """What came up by itself with files that went back reads them anew."""
-    return _docker(step, engine, "restart")
+    return _run_docker_verb(step, engine, "restart")
 
 
 def change_network(step: NetworkAction, engine: Runner) -> None:
     """Join the container to the network, or take it off."""
-    _network(step, engine, step.verb)
+    _run_network_verb(step, engine, step.verb)
 
 
-def bring_back_network(step: NetworkAction, engine: Runner) -> str:
+def undo_network(step: NetworkAction, engine: Runner) -> str:
     """The other way; where it is so already (the container was made anew), nothing."""
     words = ["docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", step.name]
     shown = engine.run(words)
-    demand_told(shown, f"inspect container {step.name}")
+    require_connection(shown, f"inspect container {step.name}")
     if shown.returncode != 0:
-        raise StepFailed(f"container {step.name} cannot be inspected: {complaint(shown)}")
+        raise StepFailed(f"container {step.name} cannot be inspected: {error_text(shown)}")
     joined = step.network in json.loads(shown.stdout or b"{}")
     if joined == (step.verb == "disconnect"):
         return ""
-    demand_not_anothers(step.container_id, step.name, engine)
+    require_same_container(step.container_id, step.name, engine)
     verb = "disconnect" if step.verb == "connect" else "connect"
-    _network(step, engine, verb)
+    _run_network_verb(step, engine, verb)
     return f"{verb}ed container {step.name}, network {step.network}"
 
 
-def _network(step: NetworkAction, engine: Runner, verb: str) -> None:
+def _run_network_verb(step: NetworkAction, engine: Runner, verb: str) -> None:
     how: list[str] = []
     if verb == "connect":
         how += [word for alias in step.aliases for word in ("--alias", alias)]
         how += [word for address in step.addresses for word in ("--ip6" if ":" in address else "--ip", address)]
-    demand(engine, ["docker", "network", verb, *how, step.network, step.name], f"{verb} {step.name}", timeout=_LONG)
+    run_or_fail(engine, ["docker", "network", verb, *how, step.network, step.name], f"{verb} {step.name}",
+                timeout=_COMMAND_SECONDS)
 
 
 def compose_command(step: ComposeUp, *words: str) -> list[str]:
@@ -138,21 +141,21 @@ def compose_command(step: ComposeUp, *words: str) -> list[str]:
     return ["docker", "compose", "-p", step.project, "--project-directory", step.working_dir, *files, *envs, *words]
 
 
-def demand_same_service(step: ComposeUp, engine: Runner) -> None:
+def require_unchanged_service(step: ComposeUp, engine: Runner) -> None:
     """Conflict when an `up` of the files as they are would deploy something else than what runs."""
-    result = engine.run(compose_command(step, "config", "--hash", step.service), timeout=_LONG)
+    result = engine.run(compose_command(step, "config", "--hash", step.service), timeout=_COMMAND_SECONDS)
     lacks_only = step.was == ABSENT and b"env file" in result.stderr     # which a step of this very repair may put back
     if result.returncode != 0 and not lacks_only:
-        what = f"the files of project {step.project} cannot be read: {complaint(result)}"
+        what = f"the files of project {step.project} cannot be read: {error_text(result)}"
         raise Conflict(what, "nothing was changed")
     if step.was == ABSENT:
-        _demand_none(step, engine)
+        _require_no_container(step, engine)
         return
     words = result.stdout.decode("utf-8", "replace").split()
     same = bool(step.config_hash) and words[:1] == [step.service]
     if same and words != [step.service, step.config_hash] and step.network:
-        lent = engine.run(compose_command(step, "-f", "-", "config", "--hash", step.service), timeout=_LONG,
-                          stdin=lent_network(step.service, step.network, step.depends))
+        lent = engine.run(compose_command(step, "-f", "-", "config", "--hash", step.service), timeout=_COMMAND_SECONDS,
+                          stdin=network_override_file(step.service, step.network, step.depends))
         words = lent.stdout.decode("utf-8", "replace").split()
     if not same or (words != [step.service, step.config_hash] and _would_replace(step, engine)):
         raise Conflict(
@@ -161,12 +164,13 @@ def demand_same_service(step: ComposeUp, engine: Runner) -> None:
         )
 
 
-def _demand_none(step: ComposeUp, engine: Runner) -> None:
+def _require_no_container(step: ComposeUp, engine: Runner) -> None:
     """Conflict when somebody has made a container of the service meanwhile."""
-    listed = _listed(step, engine)
-    demand_told(listed, f"list the containers of {step.service}")
+    listed = _list_service_containers(step, engine)
+    require_connection(listed, f"list the containers of {step.service}")
     if listed.returncode != 0:
-        raise Conflict(f"the containers of {step.service} cannot be listed: {complaint(listed)}", "nothing was changed")
+        raise Conflict(f"the containers of {step.service} cannot be listed: {error_text(listed)}",
+                       "nothing was changed")
     if listed.stdout.strip():
         raise Conflict(f"{step.service} is no longer without a container", "run the repair again")
 
@@ -175,42 +179,44 @@ def _would_replace(step: ComposeUp, engine: Runner) -> bool:
     """Whether an up would make another container: `config --hash` drops env_file and so differs from every label."""
     ways = [(compose_command(step, "up", *DRY_UP, step.service), b"")]
     if step.network:
-        given = lent_network(step.service, step.network, step.depends)
+        given = network_override_file(step.service, step.network, step.depends)
         ways.append((compose_command(step, "-f", "-", "up", *DRY_UP_ALL, step.service), given))
-    tried = (engine.run(without_a_trace(*words), timeout=_LONG, stdin=given) for words, given in ways)
+    tried = (engine.run(with_temporary_buildx(*words), timeout=_COMMAND_SECONDS, stdin=given) for words, given in ways)
     return all(one.returncode != 0 or b"Recreat" in one.stdout + one.stderr for one in tried)
 
 
 def compose_up(step: ComposeUp, engine: Runner) -> None:
     """Bring the one service up: nothing built, nothing pulled, no other service touched."""
     anew = ("--force-recreate",) if step.network else ()      # the id of another container may be all that is new
-    _up(step, engine, "-d", *anew)
+    _run_compose_up(step, engine, "-d", *anew)
 
 
-def _up(step: ComposeUp, engine: Runner, *how: str) -> None:
+def _run_compose_up(step: ComposeUp, engine: Runner, *how: str) -> None:
     words = compose_command(step, "up", *how, "--no-deps", "--no-build", "--pull", "never", step.service)
-    demand(engine, words, f"bring {step.service} up", timeout=_LONG)
+    run_or_fail(engine, words, f"bring {step.service} up", timeout=_COMMAND_SECONDS)
 
 
-def compose_back(step: ComposeUp, engine: Runner) -> str:
+def undo_compose(step: ComposeUp, engine: Runner) -> str:
     """After the files went back: the service as they say, running only if it ran; none where there was none."""
     if step.was == ABSENT:
-        return _remove(step, engine)
-    if step.was in _DOWN:
-        _up(step, engine, "--no-start")
-        demand(engine, compose_command(step, "stop", step.service), f"stop {step.service}", timeout=_LONG)
+        return _remove_containers(step, engine)
+    if step.was in _STOPPED_STATES:
+        _run_compose_up(step, engine, "--no-start")
+        run_or_fail(engine, compose_command(step, "stop", step.service), f"stop {step.service}",
+                    timeout=_COMMAND_SECONDS)
         return f"service {step.service} is as its files say again, stopped as before"
-    _up(step, engine, "-d")
+    _run_compose_up(step, engine, "-d")
     if step.was == "paused":
-        demand(engine, compose_command(step, "pause", step.service), f"pause {step.service}", timeout=_LONG)
+        run_or_fail(engine, compose_command(step, "pause", step.service), f"pause {step.service}",
+                    timeout=_COMMAND_SECONDS)
     return f"brought service {step.service} up again"
 
 
-def _remove(step: ComposeUp, engine: Runner) -> str:
+def _remove_containers(step: ComposeUp, engine: Runner) -> str:
     """Without compose: it does nothing while a file of the project is gone, and this may be so again by now."""
-    listed = _listed(step, engine)
-    demand_told(listed, f"list the containers of {step.service}")
+    listed = _list_service_containers(step, engine)
+    require_connection(listed, f"list the containers of {step.service}")
     ids = listed.stdout.decode("ascii", "replace").split()
     for words in (("stop", *ids), ("rm", *ids)) if ids else ():
-        demand(engine, ["docker", *words], f"remove {step.service}", timeout=_LONG)
+        run_or_fail(engine, ["docker", *words], f"remove {step.service}", timeout=_COMMAND_SECONDS)
     return f"removed the container of service {step.service}"

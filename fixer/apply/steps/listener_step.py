@@ -15,10 +15,10 @@ from fixer.formats.numbers import is_number
 from fixer.model.plan import WaitForListener
 
 _HEADER = b"local_address"
-_NAMES = ("tcp", "tcp6", "unix")      # tables of /proc/net
-_LOOK = 2.0                 # seconds between looks at whether it is still worth waiting
-_LISTEN = b"0A"
-_ACCEPTING = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
+_TABLE_NAMES = ("tcp", "tcp6", "unix")      # tables of /proc/net
+_CHECK_SECONDS = 2.0                 # seconds between looks at whether it is still worth waiting
+_LISTEN_STATE = b"0A"
+_ACCEPT_FLAG = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
 
 
 def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
@@ -29,11 +29,11 @@ def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
     def is_there() -> bool:
         nonlocal asked
         try:
-            if listens(step, _tables(step, nodes)):
+            if has_listener(step, _read_socket_tables(step, nodes)):
                 return True
         except (StepFailed, Unreachable):       # its container is just being replaced
             pass
-        if time.monotonic() - asked < _LOOK:
+        if time.monotonic() - asked < _CHECK_SECONDS:
             return False
         asked = time.monotonic()
         if has_ended(step, nodes):
@@ -56,11 +56,11 @@ def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
     return False
 
 
-def _tables(step: WaitForListener, nodes: Nodes) -> bytes:
+def _read_socket_tables(step: WaitForListener, nodes: Nodes) -> bytes:
     """The node's own tables; of a container that has no tool to show them, from its first process on the engine."""
     data = b""
     try:
-        data = nodes.runner(step.node).run(["cat", *(f"/proc/net/{name}" for name in _NAMES)]).stdout
+        data = nodes.runner(step.node).run(["cat", *(f"/proc/net/{name}" for name in _TABLE_NAMES)]).stdout
     except (StepFailed, Unreachable):
         if not step.container:
             raise
@@ -70,14 +70,14 @@ def _tables(step: WaitForListener, nodes: Nodes) -> bytes:
     pid = shown.decode("ascii", "replace")
     if not is_number(pid) or int(pid) == 0:
         return b""
-    return nodes.engine().run(["cat", *(f"/proc/{pid}/net/{name}" for name in _NAMES)]).stdout
+    return nodes.engine().run(["cat", *(f"/proc/{pid}/net/{name}" for name in _TABLE_NAMES)]).stdout
 
 
-def listens(step: WaitForListener, data: bytes) -> bool:
+def has_listener(step: WaitForListener, data: bytes) -> bool:
     """True when a socket listens there, as the kernel's tables say."""
     if step.unix is not None:
         wanted = step.unix.encode("utf-8", "surrogateescape")
-        return any(path == wanted or _may_be(path, wanted) for path in unix_listeners(data))
+        return any(path == wanted or _may_be_same_path(path, wanted) for path in unix_listeners(data))
     return any(port == step.port and _reaches(step.host, address) for address, port in tcp_listeners(data))
 
 
@@ -85,7 +85,7 @@ def tcp_listeners(data: bytes) -> Iterator[tuple[ipaddress.IPv4Address | ipaddre
     """(address, port) of every listening socket in /proc/net/tcp and tcp6."""
     for line in data.splitlines():
         words = line.split()
-        if len(words) < 10 or words[3] != _LISTEN or b":" not in words[1]:
+        if len(words) < 10 or words[3] != _LISTEN_STATE or b":" not in words[1]:
             continue
         text, _, port = words[1].partition(b":")
         raw = bytes.fromhex(text.decode("ascii"))
@@ -94,7 +94,7 @@ def tcp_listeners(data: bytes) -> Iterator[tuple[ipaddress.IPv4Address | ipaddre
         yield ipaddress.ip_address(raw), int(port, 16)
 
 
-def _may_be(path: bytes, wanted: bytes) -> bool:
+def _may_be_same_path(path: bytes, wanted: bytes) -> bool:
     """Bound by a relative name, which the kernel keeps as it is: whose it is shows the look that comes after."""
     return path[:1] not in (b"/", b"@", b"") and wanted.endswith(b"/" + posixpath.normpath(path))
 
@@ -103,7 +103,7 @@ def unix_listeners(data: bytes) -> Iterator[bytes]:
     """The path of every listening socket in /proc/net/unix."""
     for line in data.splitlines():
         words = line.split(maxsplit=7)
-        if len(words) == 8 and words[0].endswith(b":") and len(words[3]) == 8 and int(words[3], 16) & _ACCEPTING:
+        if len(words) == 8 and words[0].endswith(b":") and len(words[3]) == 8 and int(words[3], 16) & _ACCEPT_FLAG:
             yield words[7]
 
 

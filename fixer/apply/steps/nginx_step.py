@@ -7,9 +7,9 @@ import re
 import stat
 from collections.abc import Container, Mapping
 
-from fixer.apply.steps.node_access import Runner, complaint
-from fixer.apply.steps.process_step import Entry, end_process, process_table, send_signal, wait_until
-from fixer.apply.steps.start_marks import LEFT, Started
+from fixer.apply.steps.node_access import Runner, error_text
+from fixer.apply.steps.process_step import ProcessEntry, end_process, read_process_table, send_signal, wait_until
+from fixer.apply.steps.start_marks import LEFT_RUNNING_NOTE, StepStart
 from fixer.errors import Conflict, StepFailed, Unreachable
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -17,60 +17,60 @@ from fixer.model.host import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
 
 _PROOF_SECONDS = 15.0
-_HEARD_SECONDS = 1.0        # a worker that hears its master does so at once
-_TITLES = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"; done 2>/dev/null'
+_SIGNAL_SECONDS = 1.0        # a worker that hears its master does so at once
+_TITLES_SCRIPT = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"; done 2>/dev/null'
 # The program of each process, and the mark of one that is in a container: it has numbers of its own.
-_PROGRAMS = ('o=$(readlink /proc/self/ns/pid); for p; do n=$(readlink "/proc/$p/ns/pid"); '
+_PROGRAMS_SCRIPT = ('o=$(readlink /proc/self/ns/pid); for p; do n=$(readlink "/proc/$p/ns/pid"); '
              '[ "${n:-$o}" = "$o" ] || { printf "%s inside\\n" "$p"; continue; }; '
              'l=$(readlink "/proc/$p/exe") && printf "%s %s\\n" "$p" "$l"; done 2>/dev/null')
 _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
-_NAMED = regex(r" in (/.*):\d+$")
-_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
-_OURSELVES = "/proc/self/."     # without what follows it is a link, and root's
+_NAMED_FILE = regex(r" in (/.*):\d+$")
+_CONTAINER_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
+_SELF_PATH = "/proc/self/."     # without what follows it is a link, and root's
 
 
-class Refused(StepFailed):
+class ConfigRefused(StepFailed):
     """`nginx -t` does not accept the configuration."""
 
 
-class NotRunning(StepFailed):
+class NginxNotRunning(StepFailed):
     """There is no master to reload."""
 
 
 def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) -> None:
     """`nginx -t`; Refused with nginx's own words."""
     if isinstance(step, ReloadNginx):
-        _require_own(step, runner)
+        _require_root_nginx(step, runner)
     try:
-        result = runner.run([*_command(step), "-t"], timeout=60.0)
+        result = runner.run([*_nginx_command(step), "-t"], timeout=60.0)
     except Unreachable as error:
-        if not _STOPPED.search(error.message):
+        if not _CONTAINER_STOPPED.search(error.message):
             raise
         raise StepFailed(f"nginx's container does not run, so its configuration cannot be tested: {error.message}") \
             from error
     if result.returncode != 0:
-        raise Refused(f"nginx refuses the configuration: {_emergency(result)}")
+        raise ConfigRefused(f"nginx refuses the configuration: {_emergency_text(result)}")
 
 
-def _require_own(step: ReloadNginx, runner: Runner) -> None:
+def _require_root_nginx(step: ReloadNginx, runner: Runner) -> None:
     """Root's `nginx -t` loads modules, and makes and gives away folders, as the configuration says: so on a machine
     only that of root's own nginx is tried."""
-    asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", _OURSELVES, "/proc/1"])
+    asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", _SELF_PATH, "/proc/1"])
     owners = asked.stdout.split()
     if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2]:
-        uid = _uid_of_todays_master(step, runner, owners[0])
+        uid = _uid_of_current_master(step, runner, owners[0])
         if uid not in (None, "0"):
             raise StepFailed(f"nginx runs as uid {uid}, not as root: run fixer as that user")
 
 
-def _uid_of_todays_master(step: ReloadNginx, runner: Runner, planned: bytes) -> str | None:
+def _uid_of_current_master(step: ReloadNginx, runner: Runner, planned: bytes) -> str | None:
     """Whose the master is that a reload would reach: after a restart of the machine the number in the plan may be
     anybody's. None where none runs; "unknown" where nobody could say, which is not root's."""
     try:
         master = find_master(step, runner)
-    except NotRunning:
+    except NginxNotRunning:
         return None
     if master.pid == step.master_pid:
         return planned.decode()
@@ -78,13 +78,13 @@ def _uid_of_todays_master(step: ReloadNginx, runner: Runner, planned: bytes) -> 
     return words[0].decode() if words else "unknown"
 
 
-def _command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
+def _nginx_command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
     return [step.binary, *(("-c", step.conf_path, "-p", step.prefix) if step.explicit else ())]
 
 
-def age_of_refused(error: Refused, runner: Runner, ours: Container[str]) -> float | None:
+def age_of_refused_file(error: ConfigRefused, runner: Runner, ours: Container[str]) -> float | None:
     """Seconds since the last change of the file that nginx names, None where it names none, or one of these."""
-    named = _NAMED.search(error.message)
+    named = _NAMED_FILE.search(error.message)
     if named is None or named[1] in ours:
         return None
     told = runner.run(["sh", "-c", 'stat -L -c %Z "$1" && date +%s && readlink -f "$1"', "sh", named[1]]).stdout
@@ -94,51 +94,51 @@ def age_of_refused(error: Refused, runner: Runner, ours: Container[str]) -> floa
     return float(lines[1]) - float(lines[0])
 
 
-def _emergency(result: CommandResult) -> str:
+def _emergency_text(result: CommandResult) -> str:
     for line in result.stderr.decode("utf-8", "replace").splitlines():
         if "[emerg]" in line:
             return line.partition("[emerg]")[2].strip()
-    return complaint(result)
+    return error_text(result)
 
 
-def reload(step: ReloadNginx, runner: Runner) -> None:
+def reload_nginx(step: ReloadNginx, runner: Runner) -> None:
     """Test, signal, and prove it: new workers, and no [emerg] of that master since. An exit code proves nothing."""
     check_config(step, runner)
     master = find_master(step, runner)
     old = _children(runner, master)
     log = LogMark.set(runner, step.error_log)
     if not send_signal(runner, master.pid, master.start_ticks, "HUP"):
-        raise NotRunning("nginx has ended")
-    if not wait_until(lambda: _is_decided(runner, master, old, log), _PROOF_SECONDS):
+        raise NginxNotRunning("nginx has ended")
+    if not wait_until(lambda: _has_reload_ended(runner, master, old, log), _PROOF_SECONDS):
         raise StepFailed(f"nginx started no new worker within {_PROOF_SECONDS:g} s of the reload")
     if not _children(runner, master) - old:
         said = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
         raise StepFailed(f"nginx did not take the configuration: {said[0]}")
-    _end_deaf(runner, master, old)
+    _stop_deaf_workers(runner, master, old)
 
 
-def _end_deaf(runner: Runner, master: Entry, old: set[tuple[int, int]]) -> None:
+def _stop_deaf_workers(runner: Runner, master: ProcessEntry, old: set[tuple[int, int]]) -> None:
     """A worker with as many files open as it may cannot receive what its master tells it: it closes the channel and
     takes visitors by the old configuration for ever. By a signal it is told the same."""
     deaf: list[tuple[int, int]] = []
 
     def all_know() -> bool:
         left = sorted(old & _children(runner, master))
-        deaf[:] = [worker for worker in left if worker[0] in _taking(runner, [pid for pid, _ in left])]
+        deaf[:] = [worker for worker in left if worker[0] in _active_workers(runner, [pid for pid, _ in left])]
         return not deaf
 
-    if not wait_until(all_know, _HEARD_SECONDS):
+    if not wait_until(all_know, _SIGNAL_SECONDS):
         for pid, start_ticks in deaf:
             send_signal(runner, pid, start_ticks, "QUIT")
 
 
-def _taking(runner: Runner, pids: list[int]) -> set[int]:
+def _active_workers(runner: Runner, pids: list[int]) -> set[int]:
     """Those of the processes that call themselves workers and do not say that they shut down."""
-    shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, pids)]).stdout if pids else b""
+    shown = runner.run(["sh", "-c", _TITLES_SCRIPT, "sh", *map(str, pids)]).stdout if pids else b""
     return {int(pid) for pid, title in _TITLE.findall(shown) if b"worker process" in title and b"shutting" not in title}
 
 
-def _is_decided(runner: Runner, master: Entry, old: set[tuple[int, int]], log: LogMark) -> bool:
+def _has_reload_ended(runner: Runner, master: ProcessEntry, old: set[tuple[int, int]], log: LogMark) -> bool:
     """New workers, or nginx has given up. For a busy port it logs an [emerg] for each of five tries, 500 ms apart, and
     only then `still could not bind()`: until then it may yet succeed, and would take a second signal only afterwards.
     """
@@ -147,45 +147,46 @@ def _is_decided(runner: Runner, master: Entry, old: set[tuple[int, int]], log: L
     return any(not line.startswith("bind() to ") for line in log.emergencies(runner, master.pid))
 
 
-def find_master(step: ReloadNginx, runner: Runner) -> Entry:
+def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
     """The master that the plan saw, or, after a restart of it, the only one that reads the same configuration."""
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
-    table = process_table(runner)
+    table = read_process_table(runner)
     masters = {e.pid: e for e in table.values() if e.comm == name and _is_master(e, table)}
     if list(masters) == [step.master_pid]:
         return masters[step.master_pid]
     if not masters:
-        raise NotRunning("nginx does not run: there is nothing to reload")
-    theirs = _configurations(step, runner, list(masters))
+        raise NginxNotRunning("nginx does not run: there is nothing to reload")
+    theirs = _main_files(step, runner, list(masters))
     ours = [entry for pid, entry in masters.items() if theirs.get(pid, step.conf_path) == step.conf_path]
     if not ours:
-        raise NotRunning(f"no nginx runs that reads {step.conf_path}: there is nothing to reload")
+        raise NginxNotRunning(f"no nginx runs that reads {step.conf_path}: there is nothing to reload")
     meant = [entry for entry in ours if entry.pid == step.master_pid] or ours
     if len(meant) > 1:
         raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(meant)} others")
     return meant[0]
 
 
-def _configurations(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
+def _main_files(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
     """The main file that each master was told to read, by its title, none of this node where it is in a container; a
     master that shows no title is left out."""
-    from fixer.observe.nginx.nginx_masters import master_words, place_of
+    from fixer.observe.nginx.nginx_masters import command_in_title, instance_of_command
 
-    shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, masters)]).stdout
-    linked = runner.run(["sh", "-c", _PROGRAMS, "sh", *map(str, masters)]).stdout.decode("utf-8", "surrogateescape")
+    shown = runner.run(["sh", "-c", _TITLES_SCRIPT, "sh", *map(str, masters)]).stdout
+    linked = runner.run(["sh", "-c", _PROGRAMS_SCRIPT, "sh", *map(str, masters)]).stdout.decode("utf-8",
+                                                                                                "surrogateescape")
     programs = dict(line.split(" ", 1) for line in linked.splitlines() if " " in line)
     found = {}
     for pid, title in _TITLE.findall(shown):
-        words = master_words(title.decode("utf-8", "surrogateescape"))
+        words = command_in_title(title.decode("utf-8", "surrogateescape"))
         program = programs.get(pid.decode(), "").removesuffix(" (deleted)") or step.binary
         if program == "inside":
             found[int(pid)] = ""
         elif words:
-            found[int(pid)] = place_of([program, *words[1:]]).conf
+            found[int(pid)] = instance_of_command([program, *words[1:]]).conf
     return found
 
 
-def youngest(step: ReloadNginx, runner: Runner) -> int | None:
+def youngest_process(step: ReloadNginx, runner: Runner) -> int | None:
     """The process of that nginx that began last: a start or reload, whoever's, gives new ones. None without one."""
     try:
         master = find_master(step, runner)
@@ -195,13 +196,14 @@ def youngest(step: ReloadNginx, runner: Runner) -> int | None:
     return max(began)[1]
 
 
-def _is_master(entry: Entry, table: Mapping[int, Entry]) -> bool:
+def _is_master(entry: ProcessEntry, table: Mapping[int, ProcessEntry]) -> bool:
     parent = table.get(entry.ppid)
     return entry.state != "Z" and (parent is None or parent.comm != entry.comm)
 
 
-def _children(runner: Runner, master: Entry) -> set[tuple[int, int]]:
-    return {(e.pid, e.start_ticks) for e in process_table(runner).values() if e.ppid == master.pid and e.state != "Z"}
+def _children(runner: Runner, master: ProcessEntry) -> set[tuple[int, int]]:
+    return {(e.pid, e.start_ticks) for e in read_process_table(runner).values() if e.ppid == master.pid
+            and e.state != "Z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,18 +232,18 @@ class LogMark:
         return [text.decode("utf-8", "replace") for text in line.findall(data)]
 
 
-def start(step: StartNginx, runner: Runner) -> str:
+def start_nginx(step: StartNginx, runner: Runner) -> str:
     """Start it; `pid start_ticks` of the new master, for the way back."""
     check_config(step, runner)
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
-    before = set(process_table(runner))
-    result = runner.run(_command(step), timeout=30.0)
+    before = set(read_process_table(runner))
+    result = runner.run(_nginx_command(step), timeout=30.0)
     if result.returncode != 0:
-        raise StepFailed(f"nginx did not start: {_emergency(result)}")
-    found: list[Entry] = []
+        raise StepFailed(f"nginx did not start: {_emergency_text(result)}")
+    found: list[ProcessEntry] = []
 
     def is_up() -> bool:
-        table = process_table(runner)
+        table = read_process_table(runner)
         masters = [e for e in table.values() if e.comm == name and e.pid not in before and _is_master(e, table)]
         found[:] = [m for m in masters if any(e.ppid == m.pid for e in table.values())]
         return bool(found)
@@ -251,17 +253,17 @@ def start(step: StartNginx, runner: Runner) -> str:
     return f"{found[0].pid} {found[0].start_ticks}"
 
 
-def quit_started(step: StartNginx, runner: Runner, started: Started) -> bool:
+def quit_started_master(step: StartNginx, runner: Runner, started: StepStart) -> bool:
     """End the master that a start gave; False when it is gone. Without its number nginx finds it by its pid file."""
     words = started.mark.split()
     if len(words) == 2:
         return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
-    from fixer.formats.process_table import TICKS  # few undos need it
+    from fixer.formats.process_table import TICKS_PER_SECOND  # few undos need it
 
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
-    table = process_table(runner)
+    table = read_process_table(runner)
     now = max((e.start_ticks for e in table.values()), default=0)     # what printed the table
     masters = [e for e in table.values() if e.comm == name and _is_master(e, table)]
-    if masters and all(started.is_anothers((now - e.start_ticks) / TICKS) for e in masters):
-        raise Conflict(f"nginx {LEFT}")
-    return runner.run([*_command(step), "-s", "quit"]).returncode == 0
+    if masters and all(started.is_anothers((now - e.start_ticks) / TICKS_PER_SECOND) for e in masters):
+        raise Conflict(f"nginx {LEFT_RUNNING_NOTE}")
+    return runner.run([*_nginx_command(step), "-s", "quit"]).returncode == 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fixer.errors import ConnectionLost, NeedsPerson, StepFailed
-from fixer.hosts.docker_engine.docker_cli import is_no_daemon
+from fixer.hosts.docker_engine.docker_cli import is_daemon_unreachable
 from fixer.lazy.dataclass import dataclass
 from fixer.model.host import CommandResult, Target, Writer
 
@@ -38,12 +38,12 @@ class Nodes:
     inside a machine takes back what was done to it from outside, where it has another name."""
 
     target: Target
-    place: Writer
+    journal_writer: Writer
     home: str
 
     def writer(self, node: str) -> Writer:
         """The node to change."""
-        return self.place if node == self.home else self.target.writer(node)
+        return self.journal_writer if node == self.home else self.target.writer(node)
 
     def engine(self) -> Writer:
         """The machine that talks to Docker."""
@@ -82,25 +82,25 @@ class Nodes:
         return shown.stdout.decode("utf-8", "replace").strip() if shown.returncode == 0 else ""
 
 
-def demand(runner: Runner, argv: Sequence[str], what: str, *, timeout: float = 30.0) -> CommandResult:
+def run_or_fail(runner: Runner, argv: Sequence[str], what: str, *, timeout: float = 30.0) -> CommandResult:
     """Run a command that must succeed; StepFailed tells `what` could not be done and what the tool said, ConnectionLost
     that nobody was there to do it or to say that it was done."""
     result = runner.run(argv, timeout=timeout)
-    demand_told(result, what)
+    require_connection(result, what)
     if result.returncode != 0:
-        raise StepFailed(f"could not {what}: {complaint(result)}")
+        raise StepFailed(f"could not {what}: {error_text(result)}")
     return result
 
 
-def demand_told(result: CommandResult, what: str) -> None:
+def require_connection(result: CommandResult, what: str) -> None:
     """ConnectionLost where nobody was there to do it, or to say that it was done."""
     cut = result.returncode is None and not result.timed_out and not result.missing
-    away = result.returncode != 0 and is_no_daemon(result.stderr.decode(errors="replace"))
+    away = result.returncode != 0 and is_daemon_unreachable(result.stderr.decode(errors="replace"))
     if cut or (away and result.argv[:1] == ("docker",)):
-        raise ConnectionLost(f"could not {what}: {complaint(result)}")
+        raise ConnectionLost(f"could not {what}: {error_text(result)}")
 
 
-def complaint(result: CommandResult) -> str:
+def error_text(result: CommandResult) -> str:
     """What a failed command said, in one line."""
     if result.missing:
         return f"{result.argv[0]} is not there"

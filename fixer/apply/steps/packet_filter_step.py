@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from fixer.apply.steps.node_access import Runner, complaint, demand
+from fixer.apply.steps.node_access import Runner, error_text, run_or_fail
 from fixer.errors import Conflict, StepFailed
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -15,7 +15,7 @@ _HANDLE = regex(r"^(.*?)\s+# handle (\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
-class _Present:
+class _PresentRule:
     """A rule as the chain holds it now; `handle` is 0 with iptables."""
 
     text: str
@@ -24,25 +24,26 @@ class _Present:
 
 def change_rule(step: ChangeRule, runner: Runner) -> None:
     """Make the change, and prove it. Conflict where the chain is not what the plan saw."""
-    if _texts(_rules(step, runner)) != list(step.before):
-        raise Conflict(f"{_title(step)} was changed meanwhile", "look again")
+    if _rule_texts(_read_rules(step, runner)) != list(step.before):
+        raise Conflict(f"{_chain_text(step)} was changed meanwhile", "look again")
     if step.action == "remove":
-        _take_out(step, runner, step.index)
+        _delete_rule(step, runner, step.index)
     else:
-        _put_in(step, runner, step.index)
-    if _texts(_rules(step, runner)) != _after(step):
-        raise StepFailed(f"{_title(step)} does not hold what it should")
+        _insert_rule(step, runner, step.index)
+    if _rule_texts(_read_rules(step, runner)) != _rules_after(step):
+        raise StepFailed(f"{_chain_text(step)} does not hold what it should")
 
 
-def bring_back_rule(step: ChangeRule, runner: Runner) -> str:
+def undo_rule(step: ChangeRule, runner: Runner) -> str:
     """The chain as it was before; after a reboot, or where others changed it, the rule beside the same neighbour."""
     try:
-        now = _texts(_rules(step, runner))
+        now = _rule_texts(_read_rules(step, runner))
     except StepFailed as error:
         if step.action == "add":
             return ""          # the chain is gone, and our rule with it
         if "No such file or directory" in error.message or "No chain" in error.message:
-            raise Conflict(f"{_title(step)} is gone, as after a restart or a flush; what filters there now was left as "
+            raise Conflict(f"{_chain_text(step)} is gone, as after a restart or a flush; what filters there now was "
+                           f"left as "
                            f"it is, and this rule not put back: {step.rule}") from error
         raise
     if now == list(step.before):
@@ -50,15 +51,15 @@ def bring_back_rule(step: ChangeRule, runner: Runner) -> str:
     if step.action == "add":
         if step.rule not in now:
             return ""
-        _take_out(step, runner, now.index(step.rule))
-        return f"took the rule out of {_title(step)} again"
+        _delete_rule(step, runner, now.index(step.rule))
+        return f"took the rule out of {_chain_text(step)} again"
     if now.count(step.rule) >= list(step.before).count(step.rule):
         return ""              # it is back already
-    _put_in(step, runner, _old_place(step, now))
-    return f"put the rule back into {_title(step)}"
+    _insert_rule(step, runner, _old_index(step, now))
+    return f"put the rule back into {_chain_text(step)}"
 
 
-def _after(step: ChangeRule) -> list[str]:
+def _rules_after(step: ChangeRule) -> list[str]:
     rules = list(step.before)
     if step.action == "remove":
         del rules[step.index]
@@ -67,7 +68,7 @@ def _after(step: ChangeRule) -> list[str]:
     return rules
 
 
-def _old_place(step: ChangeRule, now: list[str]) -> int:
+def _old_index(step: ChangeRule, now: list[str]) -> int:
     """Where the rule stood: behind the nearest rule before it that is still there, else before the next one."""
     before, behind = step.before[:step.index], step.before[step.index + 1:]
     for rule in reversed(before):
@@ -77,53 +78,54 @@ def _old_place(step: ChangeRule, now: list[str]) -> int:
         if rule in now:
             return now.index(rule)
     if now and (before or behind):
-        raise Conflict(f"{_title(step)} holds other rules now; this one was not put back: {step.rule}")
+        raise Conflict(f"{_chain_text(step)} holds other rules now; this one was not put back: {step.rule}")
     return 0
 
 
-def _title(step: ChangeRule) -> str:
+def _chain_text(step: ChangeRule) -> str:
     return f"{step.tool} {step.table} {step.chain}"
 
 
-def _rules(step: ChangeRule, runner: Runner) -> list[_Present]:
+def _read_rules(step: ChangeRule, runner: Runner) -> list[_PresentRule]:
     if step.tool == "nft":
         words = ["nft", "-a", "list", "chain", step.family, step.table, step.chain]
-        return _listed_nft(demand(runner, words, f"list {_title(step)}").stdout.decode("utf-8", "replace"))
+        return _parse_nft_rules(run_or_fail(runner, words, f"list {_chain_text(step)}").stdout.decode("utf-8",
+                                                                                                      "replace"))
     words = [step.tool, "-w", "5", "-t", step.table, "-S", step.chain]
-    text = demand(runner, words, f"list {_title(step)}").stdout.decode("utf-8", "replace")
+    text = run_or_fail(runner, words, f"list {_chain_text(step)}").stdout.decode("utf-8", "replace")
     start = f"-A {step.chain} "
-    return [_Present(line[len(start):], 0) for line in text.splitlines() if line.startswith(start)]
+    return [_PresentRule(line[len(start):], 0) for line in text.splitlines() if line.startswith(start)]
 
 
-def _listed_nft(text: str) -> list[_Present]:
+def _parse_nft_rules(text: str) -> list[_PresentRule]:
     found = [_HANDLE.match(line.strip()) for line in text.splitlines()]
-    return [_Present(_COUNTS.sub("counter", m[1]), int(m[2])) for m in found
+    return [_PresentRule(_COUNTS.sub("counter", m[1]), int(m[2])) for m in found
             if m is not None and not m[1].startswith(("table ", "chain "))]
 
 
-def _texts(rules: list[_Present]) -> list[str]:
+def _rule_texts(rules: list[_PresentRule]) -> list[str]:
     return [rule.text for rule in rules]
 
 
-def _take_out(step: ChangeRule, runner: Runner, index: int) -> None:
+def _delete_rule(step: ChangeRule, runner: Runner, index: int) -> None:
     if step.tool == "nft":
-        handle = _rules(step, runner)[index].handle
+        handle = _read_rules(step, runner)[index].handle
         words = ["nft", "delete", "rule", step.family, step.table, step.chain, "handle", str(handle)]
     else:
         words = [step.tool, "-w", "5", "-t", step.table, "-D", step.chain, str(index + 1)]
-    demand(runner, words, f"delete the rule from {_title(step)}")
+    run_or_fail(runner, words, f"delete the rule from {_chain_text(step)}")
 
 
-def _put_in(step: ChangeRule, runner: Runner, index: int) -> None:
-    what = f"insert the rule into {_title(step)}"
+def _insert_rule(step: ChangeRule, runner: Runner, index: int) -> None:
+    what = f"insert the rule into {_chain_text(step)}"
     if step.tool != "nft":
         words = [step.tool, "-w", "5", "-t", step.table, "-I", step.chain, str(index + 1), *shlex.split(step.rule)]
-        demand(runner, words, what)
+        run_or_fail(runner, words, what)
         return
     place = f"{step.family} {step.table} {step.chain}"
-    rules = _rules(step, runner)
+    rules = _read_rules(step, runner)
     behind = f"add rule {place} handle {rules[index - 1].handle}" if index else f"insert rule {place}"
     command = f"{behind} {step.rule}"
     result = runner.run(["nft", "-f", "-"], stdin=command.encode() + b"\n")
     if result.returncode != 0:
-        raise StepFailed(f"could not {what}: {complaint(result)}")
+        raise StepFailed(f"could not {what}: {error_text(result)}")

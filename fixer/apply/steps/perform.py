@@ -22,7 +22,7 @@ from fixer.apply.steps import (
     unit_step,
 )
 from fixer.apply.steps.node_access import Nodes, Runner
-from fixer.apply.steps.start_marks import Started
+from fixer.apply.steps.start_marks import StepStart
 from fixer.errors import StepFailed
 from fixer.model.plan import (
     ChangeRule,
@@ -50,11 +50,11 @@ def perform_step(step: Step, nodes: Nodes) -> str:
         case CheckNginx():
             nginx_step.check_config(step, nodes.runner(step.node))
         case ReloadNginx():
-            nginx_step.reload(step, nodes.runner(step.node))
+            nginx_step.reload_nginx(step, nodes.runner(step.node))
         case DaemonReload():
             unit_step.daemon_reload(nodes.runner(step.node))
         case UnitAction() | ProgramAction():
-            return _act(step, nodes)
+            return _apply_manager_step(step, nodes)
         case ContainerAction():
             return container_step.apply_container(step, nodes.engine())
         case ComposeUp():
@@ -62,7 +62,7 @@ def perform_step(step: Step, nodes: Nodes) -> str:
         case SignalProcess():
             return process_step.apply_signal(step, nodes.runner(step.node))
         case StartNginx():
-            return nginx_step.start(step, nodes.runner(step.node))
+            return nginx_step.start_nginx(step, nodes.runner(step.node))
         case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
             _change_network(step, nodes)
         case WaitForListener():
@@ -74,7 +74,7 @@ def perform_step(step: Step, nodes: Nodes) -> str:
     return ""
 
 
-def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
+def _apply_manager_step(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
     if isinstance(step, UnitAction):
         return unit_step.apply_unit(step, nodes.runner(step.node))
     program_step.apply_program(step, nodes.runner(step.node))
@@ -83,7 +83,7 @@ def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
 
 def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute, nodes: Nodes) -> None:
     if isinstance(step, ChangeRule):
-        packet_filter_step.change_rule(step, _filtering(step, nodes))
+        packet_filter_step.change_rule(step, _filter_runner(step, nodes))
     elif isinstance(step, RemoveRoute):
         network_step.remove_route(step, nodes.engine() if step.container else nodes.runner(step.node))
     elif isinstance(step, SetBoolean):
@@ -92,66 +92,66 @@ def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute,
         container_step.change_network(step, nodes.engine())
 
 
-def _filtering(step: ChangeRule, nodes: Nodes) -> Runner:
+def _filter_runner(step: ChangeRule, nodes: Nodes) -> Runner:
     """Where the tools see the packet filter that the step is about."""
     if not step.container:
         return nodes.runner(step.node)
-    return network_step.in_network(step.container, step.container_id, nodes.engine())
+    return network_step.container_network(step.container, step.container_id, nodes.engine())
 
 
-def _bring_back_rule(step: ChangeRule, nodes: Nodes) -> str:
+def _undo_rule(step: ChangeRule, nodes: Nodes) -> str:
     try:
-        place = _filtering(step, nodes)
+        place = _filter_runner(step, nodes)
     except StepFailed:
         if step.container and step.action == "add":
             return ""          # the container ended, and its network with our rule
         raise
-    return packet_filter_step.bring_back_rule(step, place)
+    return packet_filter_step.undo_rule(step, place)
 
 
-def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
+def undo_before_files(step: Step, nodes: Nodes, started: StepStart) -> str:
     """The first half of the way back. What was done; empty where there is nothing to do."""
     match step:
         case UnitAction():
-            return unit_step.bring_back_state(step, nodes.runner(step.node), started)
+            return unit_step.undo_unit(step, nodes.runner(step.node), started)
         case ProgramAction():
-            return program_step.bring_back_state(step, nodes.runner(step.node))
+            return program_step.undo_program(step, nodes.runner(step.node))
         case ContainerAction():
-            return container_step.bring_back_container(step, nodes.engine(), started)
+            return container_step.undo_container(step, nodes.engine(), started)
         case SignalProcess(signal="CONT"):
-            stopped = process_step.stop_again(step, nodes.runner(step.node))
+            stopped = process_step.undo_continue(step, nodes.runner(step.node))
             return f"stopped process {step.pid}" if stopped else ""
         case NetworkAction():
-            return container_step.bring_back_network(step, nodes.engine())
+            return container_step.undo_network(step, nodes.engine())
         case RemoveRoute():
-            return network_step.bring_back_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+            return network_step.undo_route(step, nodes.engine() if step.container else nodes.runner(step.node))
         case SetBoolean():
-            return selinux_step.bring_back_boolean(step, nodes.runner(step.node))
+            return selinux_step.undo_boolean(step, nodes.runner(step.node))
         case ChangeRule():
-            return _bring_back_rule(step, nodes)
+            return _undo_rule(step, nodes)
         case StartNginx():
-            return "nginx ended" if nginx_step.quit_started(step, nodes.runner(step.node), started) else ""
+            return "nginx ended" if nginx_step.quit_started_master(step, nodes.runner(step.node), started) else ""
         case _:
             return ""
 
 
-def bring_into_effect(step: Step, nodes: Nodes) -> str:
+def undo_after_files(step: Step, nodes: Nodes) -> str:
     """The second half. What was done; empty where there is nothing to do. `nginx.Refused` and `nginx.NotRunning` say
     that the earlier state itself allows no reload."""
     match step:
         case ReloadNginx():
-            nginx_step.reload(step, nodes.runner(step.node))
+            nginx_step.reload_nginx(step, nodes.runner(step.node))
             return "reloaded nginx"
         case DaemonReload():
             unit_step.daemon_reload(nodes.runner(step.node))
             return "systemd read its unit files again"
         case UnitAction():
-            return unit_step.bring_into_effect(step, nodes.runner(step.node))
+            return unit_step.restart_unit(step, nodes.runner(step.node))
         case ProgramAction():
-            return program_step.bring_into_effect(step, nodes.runner(step.node))
+            return program_step.restart_program(step, nodes.runner(step.node))
         case ContainerAction():
             return container_step.restart_container(step, nodes.engine())
         case ComposeUp():
-            return container_step.compose_back(step, nodes.engine())
+            return container_step.undo_compose(step, nodes.engine())
         case _:
             return ""

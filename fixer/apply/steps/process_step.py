@@ -13,20 +13,20 @@ from fixer.lazy.regex import regex
 from fixer.model.plan import SignalProcess
 
 # Constant scripts; what varies is passed as arguments and never becomes code.
-_TABLE = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")
+_TABLE_COMMAND = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")
 # Field n of stat is ${n+1} after the comm in parentheses, which may hold anything, was cut off. Read and kill stand
 # microseconds apart, so that a number that was given to another process is not hit.
-_SEND = (
+_SEND_SCRIPT = (
     'set -f; s=$(cat "/proc/$2/stat" 2>/dev/null) || exit 3; set -- "$1" "$2" "$3" ${s##*) }; '
     '[ "${23}" = "$3" ] || exit 4; kill -s "$1" "$2" || exit 5'
 )
-_GONE, _REUSED = 3, 4
+_EXIT_MISSING, _EXIT_REUSED = 3, 4
 _STAT = regex(rb"^(\d+) \((.*)\) ([A-Za-z]) (\d+)((?: -?\d+){17}) (\d+)", re.MULTILINE)
 _PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ProcessEntry:
     """One line of the process table."""
 
     pid: int
@@ -36,16 +36,17 @@ class Entry:
     start_ticks: int
 
 
-def process_table(runner: Runner) -> Mapping[int, Entry]:
+def read_process_table(runner: Runner) -> Mapping[int, ProcessEntry]:
     """Every process of the node; some may have ended meanwhile."""
-    return parse_table(runner.run(_TABLE).stdout)
+    return parse_process_table(runner.run(_TABLE_COMMAND).stdout)
 
 
-def parse_table(data: bytes) -> Mapping[int, Entry]:
+def parse_process_table(data: bytes) -> Mapping[int, ProcessEntry]:
     """/proc/PID/stat of many processes, one after the other."""
     entries = {}
     for pid, comm, state, ppid, _, ticks in _STAT.findall(data):
-        entries[int(pid)] = Entry(int(pid), comm.decode("utf-8", "replace"), state.decode(), int(ppid), int(ticks))
+        entries[int(pid)] = ProcessEntry(int(pid), comm.decode("utf-8", "replace"), state.decode(), int(ppid),
+                                         int(ticks))
     return entries
 
 
@@ -61,10 +62,10 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 def send_signal(runner: Runner, pid: int, start_ticks: int, signal: str) -> bool:
     """Send it; False when the process is gone. Conflict when another one has its number now."""
-    result = runner.run(["sh", "-c", _SEND, "sh", signal, str(pid), str(start_ticks)])
-    if result.returncode == _REUSED:
+    result = runner.run(["sh", "-c", _SEND_SCRIPT, "sh", signal, str(pid), str(start_ticks)])
+    if result.returncode == _EXIT_REUSED:
         raise Conflict(f"process {pid} is another one than before", "nothing was sent to it; diagnose again")
-    if result.returncode not in (0, _GONE):
+    if result.returncode not in (0, _EXIT_MISSING):
         reason = result.stderr.decode("utf-8", "replace").strip() or "not permitted"
         raise StepFailed(f"could not send {signal} to process {pid}: {reason}")
     return result.returncode == 0
@@ -72,7 +73,7 @@ def send_signal(runner: Runner, pid: int, start_ticks: int, signal: str) -> bool
 
 def is_alive(runner: Runner, pid: int, start_ticks: int) -> bool:
     """True while that very process runs; a zombie has ended."""
-    entry = process_table(runner).get(pid)
+    entry = read_process_table(runner).get(pid)
     return entry is not None and entry.start_ticks == start_ticks and entry.state != "Z"
 
 
@@ -97,6 +98,6 @@ def apply_signal(step: SignalProcess, runner: Runner) -> str:
     return ""
 
 
-def stop_again(step: SignalProcess, runner: Runner) -> bool:
+def undo_continue(step: SignalProcess, runner: Runner) -> bool:
     """The way back from CONT; False when the process has ended since."""
     return send_signal(runner, step.pid, step.start_ticks, "STOP")

@@ -5,106 +5,108 @@ from __future__ import annotations
 import contextlib
 import re
 
-from fixer.apply.steps.node_access import Runner, complaint, demand
+from fixer.apply.steps.node_access import Runner, error_text, run_or_fail
 from fixer.apply.steps.process_step import wait_until
 from fixer.errors import NeedsPerson, StepFailed
 from fixer.lazy.regex import regex
 from fixer.model.plan import ProgramAction
 
-_LONG = 90.0          # a program may take its stopwaitsecs and its startsecs
-_SETTLE = 20.0
+_COMMAND_SECONDS = 90.0          # a program may take its stopwaitsecs and its startsecs
+_SETTLE_SECONDS = 20.0
 _STATUS = regex(rb"^(\S+)\s+([A-Z]+)\b(?:\s+pid (\d+))?")
 _DENIED = regex(r"^error:.*Permission denied", re.MULTILINE)
-_ENDED = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN", ""})
+_ENDED_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN", ""})
 
 
 def apply_program(step: ProgramAction, runner: Runner) -> None:
     """One verb, and the proof that what it started did not end at once."""
     if step.verb == "update":
-        _update(step, runner)
+        _update_program(step, runner)
     else:
-        _ctl(step, runner, step.verb, step.program)
-    _demand_started(step, runner)
+        _run_supervisorctl(step, runner, step.verb, step.program)
+    _require_started(step, runner)
 
 
-def demand_heard(step: ProgramAction, runner: Runner) -> None:
+def require_supervisor_access(step: ProgramAction, runner: Runner) -> None:
     """NeedsPerson where supervisord does not listen to us: nothing is begun that could not be done nor taken back."""
-    result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_LONG)
+    result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_COMMAND_SECONDS)
     said = (result.stdout + result.stderr).decode("utf-8", "replace")
     if _DENIED.search(said):
         raise NeedsPerson(f"supervisord does not let us act on {step.program}: Permission denied",
                           "run fixer as root, or as a user who may write to supervisord's socket")
 
 
-def _ctl(step: ProgramAction, runner: Runner, *words: str) -> None:
+def _run_supervisorctl(step: ProgramAction, runner: Runner, *words: str) -> None:
     """supervisorctl says ERROR and ends with 0 where it did nothing, so both are looked at."""
     argv = ["supervisorctl", "-c", step.conf, *words]
-    result = runner.run(argv, timeout=_LONG)
+    result = runner.run(argv, timeout=_COMMAND_SECONDS)
     said = (result.stdout + result.stderr).decode("utf-8", "replace")
     harmless = "ERROR (already started)" in said or "ERROR (not running)" in said
     if result.returncode != 0 or ("ERROR" in said and not harmless):
-        raise StepFailed(f"could not {' '.join(words)}: {complaint(result)}")
+        raise StepFailed(f"could not {' '.join(words)}: {error_text(result)}")
 
 
-def _update(step: ProgramAction, runner: Runner) -> None:
+def _update_program(step: ProgramAction, runner: Runner) -> None:
     """What changed is stopped, read and started by supervisord; where only a file that it names changed, a restart."""
     before = _pids(step, runner)
-    demand(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}", timeout=_LONG)
+    run_or_fail(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}",
+                timeout=_COMMAND_SECONDS)
     states = _states(step, runner)
     same = bool(before) and _pids(step, runner) == before
     if same:
-        _ctl(step, runner, "restart", step.program)
-    elif not states or all(state in _ENDED for state in states):
-        _ctl(step, runner, "start", step.program)
+        _run_supervisorctl(step, runner, "restart", step.program)
+    elif not states or all(state in _ENDED_STATES for state in states):
+        _run_supervisorctl(step, runner, "start", step.program)
 
 
-def _rows(step: ProgramAction, runner: Runner) -> list[tuple[str, int]]:
-    result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_LONG)
+def _status_rows(step: ProgramAction, runner: Runner) -> list[tuple[str, int]]:
+    result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_COMMAND_SECONDS)
     found = [m for line in result.stdout.splitlines() if (m := _STATUS.match(line))]
     return [(m[2].decode("ascii"), int(m[3] or 0)) for m in found]
 
 
 def _states(step: ProgramAction, runner: Runner) -> list[str]:
-    return [state for state, _ in _rows(step, runner)]
+    return [state for state, _ in _status_rows(step, runner)]
 
 
 def _pids(step: ProgramAction, runner: Runner) -> list[int]:
-    return [pid for _, pid in _rows(step, runner) if pid]
+    return [pid for _, pid in _status_rows(step, runner) if pid]
 
 
-def _demand_started(step: ProgramAction, runner: Runner) -> None:
+def _require_started(step: ProgramAction, runner: Runner) -> None:
     seen: list[str] = []
 
     def is_settled() -> bool:
         seen[:] = _states(step, runner)
         return bool(seen) and not {"STARTING", "BACKOFF", "STOPPING"} & set(seen)
 
-    wait_until(is_settled, _SETTLE)
-    if not seen or any(state in _ENDED or state == "BACKOFF" for state in seen):
+    wait_until(is_settled, _SETTLE_SECONDS)
+    if not seen or any(state in _ENDED_STATES or state == "BACKOFF" for state in seen):
         raise StepFailed(f"{step.program} ended again at once ({', '.join(seen) or 'supervisord does not know it'})")
 
 
-def bring_back_state(step: ProgramAction, runner: Runner) -> str:
+def undo_program(step: ProgramAction, runner: Runner) -> str:
     """Before the files go back: stop what did not run."""
     if step.was == "RUNNING" or (step.was == "STARTING" and step.verb != "update"):
         return ""
-    _ctl(step, runner, "stop", step.program)
+    _run_supervisorctl(step, runner, "stop", step.program)
     return f"stopped {step.program}"
 
 
-def bring_into_effect(step: ProgramAction, runner: Runner) -> str:
+def restart_program(step: ProgramAction, runner: Runner) -> str:
     """After the files went back: supervisord reads them, and what ran runs again with them."""
     if step.verb == "update" and step.was == "RUNNING":
-        _update(step, runner)
+        _update_program(step, runner)
         return f"{step.program} runs with its earlier files again"
     if step.verb == "update":
-        demand(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}", timeout=_LONG)
+        run_or_fail(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}",
+                    timeout=_COMMAND_SECONDS)
         if step.was in ("STARTING", "BACKOFF"):
             with contextlib.suppress(StepFailed):      # it was started again and again, and ended each time
-                _ctl(step, runner, "start", step.program)
+                _run_supervisorctl(step, runner, "start", step.program)
         return f"supervisord read the files of {step.group} again"
     if step.was not in ("RUNNING", "STARTING") or step.verb == "start":
         return ""
     with contextlib.nullcontext() if step.was == "RUNNING" else contextlib.suppress(StepFailed):     # as above
-        _ctl(step, runner, "restart", step.program)
+        _run_supervisorctl(step, runner, "restart", step.program)
     return f"restarted {step.program}"

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from fixer.apply.steps.node_access import Runner, demand
+from fixer.apply.steps.node_access import Runner, run_or_fail
 from fixer.errors import Conflict
 from fixer.model.plan import SetBoolean
 
-_LONG = 120.0      # -P writes the whole policy anew, which takes a while on a small machine
+_COMMAND_SECONDS = 120.0      # -P writes the whole policy anew, which takes a while on a small machine
 
 
 def set_boolean(step: SetBoolean, runner: Runner) -> None:
     """Turn it; Conflict where it is no longer as the plan saw it."""
     if _is_on(step, runner) is not step.was:
         raise Conflict(f"the SELinux boolean {step.name} was changed meanwhile", "look again")
-    _set(step, runner, step.value)
+    _write_boolean(step, runner, step.value)
 
 
-def bring_back_boolean(step: SetBoolean, runner: Runner) -> str:
+def undo_boolean(step: SetBoolean, runner: Runner) -> str:
     """As it was; nothing where it is so already."""
     if _is_on(step, runner) is step.was:
         return ""
-    _set(step, runner, step.was)
+    _write_boolean(step, runner, step.was)
     return f"turned the SELinux boolean {step.name} {'on' if step.was else 'off'}"
 
 
-def _set(step: SetBoolean, runner: Runner, value: bool) -> None:
+def _write_boolean(step: SetBoolean, runner: Runner, value: bool) -> None:
     words = ["setsebool", "-P", step.name, "1" if value else "0"]
-    demand(runner, words, f"set the SELinux boolean {step.name}", timeout=_LONG)
+    run_or_fail(runner, words, f"set the SELinux boolean {step.name}", timeout=_COMMAND_SECONDS)
 
 
 def _is_on(step: SetBoolean, runner: Runner) -> bool:
-    shown = demand(runner, ["getsebool", step.name], f"read the SELinux boolean {step.name}")
+    shown = run_or_fail(runner, ["getsebool", step.name], f"read the SELinux boolean {step.name}")
     return shown.stdout.decode("utf-8", "replace").strip().endswith(("--> on", "on"))

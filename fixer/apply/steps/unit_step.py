@@ -3,150 +3,151 @@
 from __future__ import annotations
 
 from fixer.apply.steps import start_marks
-from fixer.apply.steps.node_access import Runner, complaint, demand, demand_told
+from fixer.apply.steps.node_access import Runner, error_text, require_connection, run_or_fail
 from fixer.apply.steps.process_step import wait_until
-from fixer.apply.steps.start_marks import Started
+from fixer.apply.steps.start_marks import StepStart
 from fixer.errors import StartFailed, StepFailed
 from fixer.model.host import CommandResult
 from fixer.model.plan import UnitAction
 from fixer.redaction.secrets import redact_text
 
-_LONG = 180.0                 # a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
-_SETTLE = 10.0
+# a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
+_COMMAND_SECONDS = 180.0
+_SETTLE_SECONDS = 10.0
 _UNSET = 2**64 - 1            # what older versions of systemd say where there is no number
-_DOWN = frozenset({"inactive", "failed", "deactivating", "exited", ""})
-_WAS = {"failed": "; it had failed before, and is shown as inactive now",
+_STOPPED_STATES = frozenset({"inactive", "failed", "deactivating", "exited", ""})
+_LOST_STATE_NOTES = {"failed": "; it had failed before, and is shown as inactive now",
         "exited": "; it was active with nothing running before, and is shown as inactive now"}
 
 
 def daemon_reload(runner: Runner) -> None:
     """systemd reads its unit files again."""
-    demand(runner, ["systemctl", "daemon-reload"], "let systemd read its unit files", timeout=_LONG)
+    run_or_fail(runner, ["systemctl", "daemon-reload"], "let systemd read its unit files", timeout=_COMMAND_SECONDS)
 
 
 def apply_unit(step: UnitAction, runner: Runner) -> str:
     """One verb, and for what starts the unit the proof that it did not end at once. The mark of a start that an undo
     would end."""
     if step.along:
-        _systemctl(runner, step.verb, step.unit, "--no-block")
+        _run_systemctl(runner, step.verb, step.unit, "--no-block")
         return ""
-    _systemctl(runner, step.verb, step.unit)
+    _run_systemctl(runner, step.verb, step.unit)
     if step.verb in ("start", "restart"):
-        _demand_started(runner, step.unit)
-    return start_marks.unit_mark(runner, step.unit) if _is_stopped_again(step) else ""
+        _require_started(runner, step.unit)
+    return start_marks.unit_mark(runner, step.unit) if _needs_stop(step) else ""
 
 
-def _is_stopped_again(step: UnitAction) -> bool:
-    return step.verb in ("start", "restart") and step.was_active in _DOWN
+def _needs_stop(step: UnitAction) -> bool:
+    return step.verb in ("start", "restart") and step.was_active in _STOPPED_STATES
 
 
-def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
+def _run_systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
     if verb in ("start", "restart"):     # systemd's start limit counts manual starts too, and refuses the next one
         runner.run(["systemctl", "reset-failed", "--", unit])
-    if verb == "start" and _properties(runner, unit).get("SubState") == "auto-restart":
+    if verb == "start" and _read_properties(runner, unit).get("SubState") == "auto-restart":
         verb = "restart"                 # before systemd 254 a start waits until the pause (RestartSec) is over
     words, what = ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}"
     if verb == "reset-failed":
         _reset_failed(runner, words, what, unit)
         return
     if verb not in ("start", "restart") or options:
-        demand(runner, words, what, timeout=_LONG)
+        run_or_fail(runner, words, what, timeout=_COMMAND_SECONDS)
         return
-    result = runner.run(words, timeout=_LONG)
-    demand_told(result, what)
+    result = runner.run(words, timeout=_COMMAND_SECONDS)
+    require_connection(result, what)
     if result.returncode != 0:
-        raise StartFailed(f"could not {what}: {refusal(result)}{last_words(runner, unit)}")
+        raise StartFailed(f"could not {what}: {job_error_text(result)}{last_line_text(runner, unit)}")
 
 
 def _reset_failed(runner: Runner, words: list[str], what: str, unit: str) -> None:
     """Nothing is left to do where somebody did it before us: systemd forgets a stopped unit that has not failed."""
-    result = runner.run(words, timeout=_LONG)
-    demand_told(result, what)
-    if result.returncode != 0 and _properties(runner, unit).get("ActiveState") != "inactive":
-        raise StepFailed(f"could not {what}: {complaint(result)}")
+    result = runner.run(words, timeout=_COMMAND_SECONDS)
+    require_connection(result, what)
+    if result.returncode != 0 and _read_properties(runner, unit).get("ActiveState") != "inactive":
+        raise StepFailed(f"could not {what}: {error_text(result)}")
 
 
-def _demand_started(runner: Runner, unit: str) -> None:
+def _require_started(runner: Runner, unit: str) -> None:
     seen: dict[str, str] = {}
 
     def is_settled() -> bool:
-        seen.update(_properties(runner, unit))
+        seen.update(_read_properties(runner, unit))
         return seen.get("ActiveState") not in ("activating", "reloading") or seen.get("SubState") == "auto-restart"
 
-    wait_until(is_settled, _SETTLE)
+    wait_until(is_settled, _SETTLE_SECONDS)
     if seen.get("ActiveState") == "failed" or seen.get("SubState") == "auto-restart":
         why = f"{seen.get('Result', 'unknown')}, status {seen.get('ExecMainStatus', '?')}"
-        raise StartFailed(f"{unit} ended again at once ({why}){last_words(runner, unit)}")
+        raise StartFailed(f"{unit} ended again at once ({why}){last_line_text(runner, unit)}")
 
 
-def _is_empty(runner: Runner, unit: str) -> bool:
+def _has_no_tasks(runner: Runner, unit: str) -> bool:
     words = ["systemctl", "show", "--no-pager", "--property=TasksCurrent", "--value", "--", unit]
     said = runner.run(words).stdout.strip()
     return not said.isdigit() or int(said) in (0, _UNSET)
 
 
-def _properties(runner: Runner, unit: str) -> dict[str, str]:
+def _read_properties(runner: Runner, unit: str) -> dict[str, str]:
     names = "ActiveState,SubState,Result,ExecMainStatus"
     result = runner.run(["systemctl", "show", "--no-pager", f"--property={names}", "--", unit])
     pairs = (line.partition("=") for line in result.stdout.decode("utf-8", "replace").splitlines())
     return {name: value for name, _, value in pairs}
 
 
-def bring_back_state(step: UnitAction, runner: Runner, started: Started) -> str:
+def undo_unit(step: UnitAction, runner: Runner, started: StepStart) -> str:
     """Before the files go back: stop what did not run, enabled as it was. What was done, if anything."""
     match step.verb:
-        case "start" | "restart" if _is_stopped_again(step):
-            start_marks.demand_own_unit(step.unit, runner, started)
-            _systemctl(runner, "stop", step.unit)
+        case "start" | "restart" if _needs_stop(step):
+            start_marks.require_own_unit_start(step.unit, runner, started)
+            _run_systemctl(runner, "stop", step.unit)
             if step.was_enabled == "generated":      # an init script asks its program to end, and does not wait
-                wait_until(lambda: _is_empty(runner, step.unit), _SETTLE)
-            return f"stopped {step.unit}{_WAS.get(step.was_active, '')}"
+                wait_until(lambda: _has_no_tasks(runner, step.unit), _SETTLE_SECONDS)
+            return f"stopped {step.unit}{_LOST_STATE_NOTES.get(step.was_active, '')}"
         case "enable" | "disable":
-            return _bring_back_enabled(step, runner, started)
+            return _undo_enabled(step, runner, started)
         case _:
             return ""
 
 
-def _bring_back_enabled(step: UnitAction, runner: Runner, started: Started) -> str:
+def _undo_enabled(step: UnitAction, runner: Runner, started: StepStart) -> str:
     if step.verb == "disable" and step.was_enabled.startswith("enabled"):
         options = ("--runtime",) if step.was_enabled == "enabled-runtime" else ()
-        _systemctl(runner, "enable", step.unit, *options)
+        _run_systemctl(runner, "enable", step.unit, *options)
         return f"enabled {step.unit}"
     if step.verb == "enable" and not step.was_enabled.startswith("enabled"):
-        _systemctl(runner, "disable", step.unit)
-        if step.was_active in _DOWN and start_marks.is_up_by_boot(step.unit, runner, started):
-            _systemctl(runner, "stop", step.unit)      # it is up because it was enabled
+        _run_systemctl(runner, "disable", step.unit)
+        if step.was_active in _STOPPED_STATES and start_marks.is_started_by_boot(step.unit, runner, started):
+            _run_systemctl(runner, "stop", step.unit)      # it is up because it was enabled
             return f"disabled and stopped {step.unit}"
         return f"disabled {step.unit}"
     return ""
 
 
-def bring_into_effect(step: UnitAction, runner: Runner) -> str:
+def restart_unit(step: UnitAction, runner: Runner) -> str:
     """After the files went back: what ran runs again, with them."""
-    if step.was_active in _DOWN or step.verb not in ("start", "restart", "stop"):
+    if step.was_active in _STOPPED_STATES or step.verb not in ("start", "restart", "stop"):
         return ""
     if step.was_active == "activating":     # it was in a crash loop: back into it, without waiting for success
-        _systemctl(runner, "restart", step.unit, "--no-block")
+        _run_systemctl(runner, "restart", step.unit, "--no-block")
         return f"{step.unit} tries to start again, as before"
     if step.verb == "start":
         return ""
     verb = "start" if step.verb == "stop" else "restart"
-    _systemctl(runner, verb, step.unit)
+    _run_systemctl(runner, verb, step.unit)
     return f"{verb}ed {step.unit}"
 
 
 # Why a unit did not come up, asked before the round is taken back: afterwards nothing tells it any more.
-_LENGTH = 200        # characters of a line that are repeated
+_MOST_CHARACTERS = 200        # characters of a line that are repeated
 
 
-def refusal(result: CommandResult) -> str:
+def job_error_text(result: CommandResult) -> str:
     """What systemctl says of a job that failed: its reason, not where else to look."""
     text = result.stderr.decode("utf-8", "replace")
     told = next((line.strip() for line in text.splitlines() if line.startswith("Job for ")), "")
-    return told.removesuffix(".") or complaint(result)
+    return told.removesuffix(".") or error_text(result)
 
 
-def last_words(runner: Runner, unit: str) -> str:
+def last_line_text(runner: Runner, unit: str) -> str:
     """`; its last words: …`, the last line that a process of this very start wrote, secrets masked; else empty."""
     shown = runner.run(["systemctl", "show", "--no-pager", "--property=InvocationID", "--", unit])
     start = shown.stdout.decode("ascii", "replace").strip().removeprefix("InvocationID=")
@@ -155,5 +156,5 @@ def last_words(runner: Runner, unit: str) -> str:
     words = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=1", f"_SYSTEMD_INVOCATION_ID={start}"]
     said = runner.run(words)
     line = said.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2] if said.returncode == 0 else ""
-    told = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_LENGTH]
+    told = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_MOST_CHARACTERS]
     return f"; its last words: {told}" if told else ""

@@ -54,72 +54,83 @@ Where the page answers all the same
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import held_up
-from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, endpoint_text
-from fixer.analysis.exits.failed_run import lacks_source, over_an_error
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.ownership.configured import MOST_EQUALS, placed_owner, which_in_code
-from fixer.analysis.ownership.resolve import is_occupied, owners
-from fixer.analysis.route_verdict import is_closed, is_empty
-from fixer.analysis.run_log import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
-from fixer.analysis.service_state import condition, is_activated, state_evidence
-from fixer.causes.backend_down.stopped_container import give_a_server, runs_no_server
-from fixer.causes.backend_down.unclaimed_address import START, nobody, unclaimed
-from fixer.causes.backend_down.unmanaged_start import begun_again, not_started
+from fixer.analysis.dependency.start_order import depends_on_note
+from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
+from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
+from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
+from fixer.analysis.route_verdict import is_closed, is_confirmed_closed
+from fixer.analysis.run_log import (
+    clean_exit_evidence,
+    has_exited_by_itself,
+    has_log,
+    skipped_by_condition,
+    was_asked_to_stop,
+)
+from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
+from fixer.causes.backend_down.stopped_container import configure_server_repair, has_only_idle_programs
+from fixer.causes.backend_down.unclaimed_address import START_REPAIR_ID, explain_unclaimed, no_application_finding
+from fixer.causes.backend_down.unmanaged_start import boot_entry_finding, restarting_program_finding
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
-from fixer.model.snapshot import Endpoint, Service
+from fixer.model.snapshot import Service
 from fixer.repairs.boot_enablement import (
-    also_at_boot,
+    boot_details,
+    boot_state_text,
+    enable_at_boot_text,
+    is_active_without_process,
     is_disabled,
-    is_left_alone,
     is_off_at_boot,
-    said_of_boot,
-    starts_one_program,
-    words_at_boot,
+    is_single_command_oneshot,
 )
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import ended_supervisord, is_socket_off, of_swarm, restart_steps, start_steps
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import (
+    failed_supervisord_unit,
+    is_socket_down,
+    restart_steps,
+    start_steps,
+    swarm_advice_text,
+)
 
-START_ALONE = "backend-not-running"
-
-if TYPE_CHECKING:
-    from fixer.causes.backend_down.learned_start import Gone
+NOT_RUNNING_VARIANT = "backend-not-running"
 
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: is its service stopped without a failure?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        outcome = _judge_trouble(case, trouble)
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        outcome = _judge_address(case, trouble)
         match outcome:
             case Finding():
-                _join(findings, outcome)
+                _merge_finding(findings, outcome)
             case str():
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
     told = list(findings.values())
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
-        from fixer.causes.backend_down.stopped_container import uncreated  # only where a service has no container
+        from fixer.causes.backend_down.stopped_container import (  # only where a service has no container
+            uncreated_findings,
+        )
 
-        told += uncreated(case)
-    if any(is_empty(endpoint) for endpoint in case.snapshot.endpoints):
-        from fixer.causes.backend_down.unclaimed_address import passed_over  # only where an address is empty
+        told += uncreated_findings(case)
+    if any(is_confirmed_closed(endpoint) for endpoint in case.snapshot.endpoints):
+        from fixer.causes.backend_down.unclaimed_address import (  # only where an address is empty
+            skipped_endpoint_findings,
+        )
 
-        told += passed_over(case)
+        told += skipped_endpoint_findings(case)
     return conclude(told, missing, ruled)
 
 
-def _join(findings: dict[str, Finding], new: Finding) -> None:
+def _merge_finding(findings: dict[str, Finding], new: Finding) -> None:
     """One finding a service, whatever number of addresses lead to it."""
     key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
     old = findings.get(key)
@@ -129,131 +140,145 @@ def _join(findings: dict[str, Finding], new: Finding) -> None:
     )
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
     closed = is_closed(endpoint)
-    unowned = closed and placed_owner(case, endpoint) is None
-    gone = _gone_at(case, endpoint) if unowned and case.snapshot.learned else None
-    if gone is not None:
-        return _remembered(case, trouble, gone)
-    found = [owner for owner in owners(case, trouble) if not owner.is_unsure]
+    if closed and (learned := _learned_finding(case, trouble)) is not None:
+        return learned
+    found = [owner for owner in candidate_owners(case, trouble) if not owner.needs_choice]
     if len(found) > 1:
-        asked = which_in_code(case, endpoint, found, [_stopped(case, trouble, o) for o in found[:MOST_EQUALS]])
+        asked = code_choice_finding(case, endpoint, found,
+                                    [_stopped_finding(case, trouble, o) for o in found[:MAX_CANDIDATES]])
         return asked or f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     if not found:
         if closed is None:
             return f"whether anything listens at {text}"
-        return not_started(case, trouble) or nobody(case, trouble) or unclaimed(case, trouble, closed)
+        return (boot_entry_finding(case, trouble) or no_application_finding(case, trouble)
+                or explain_unclaimed(case, trouble, closed))
     owner = found[0]
-    answers = closed is False and not is_gone(owner.service) and not is_occupied(case, trouble)
-    if answers or lacks_source(owner.service):
+    answers = closed is False and not is_stopped_container(owner.service) and not is_occupied_by_stranger(case, trouble)
+    if answers or has_missing_mount_source(owner.service):
         return state_evidence(owner.service)
-    if closed is True and (nothing_runs := _without_a_server(case, trouble, owner)) is not None:
+    if closed is True and (nothing_runs := _no_server_finding(case, trouble, owner)) is not None:
         return nothing_runs
-    match condition(owner.service):
-        case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
+    match run_state_of(owner.service):
+        case "stopped" if (owner.rule != "placed" and is_socket_activated(owner.service)
+                           and owner.service.socket is not None):
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
-            from fixer.causes.backend_down.manager_state import in_a_cycle  # only where one is stopped
-            return over_an_error(case, owner.service, in_a_cycle(case, owner.service, _stopped(case, trouble, owner)))
+            from fixer.causes.backend_down.manager_state import ordering_cycle_finding  # only where one is stopped
+            return error_exit_finding(case, owner.service, ordering_cycle_finding(
+                case, owner.service, _stopped_finding(case, trouble, owner)))
         case "masked":
-            return _masked(case, trouble, owner)
-        case "failed" if (known := _failed(case, trouble, owner)) is not None:
+            return _masked_finding(case, trouble, owner)
+        case "failed" if (known := _failed_service_finding(case, trouble, owner)) is not None:
             return known
         case "unknown":
             return f"the state of {owner.service.name}"
         case _:
-            return begun_again(case, trouble, owner.service) or state_evidence(owner.service)
+            return restarting_program_finding(case, trouble, owner.service) or state_evidence(owner.service)
 
 
-def _failed(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:
+    """What `fixer learn` remembers of an address that no service is configured for."""
+    if not case.snapshot.learned or configured_owner(case, trouble.endpoint) is not None:
+        return None
+    from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
+    missing = find_missing_backend(case, trouble.endpoint)
+    return None if missing is None else learned_finding(case, trouble, missing)
+
+
+def _failed_service_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """Stopped in truth: on purpose, by a condition, or for want of the socket that it is handed."""
-    if was_asked_to_stop(case.snapshot, owner.service) or is_passed_over(owner.service):
-        return _stopped(case, trouble, owner)
-    from fixer.causes.backend_down.manager_state import missed_socket, told_without  # only where one failed
-    said = missed_socket(case.snapshot, owner.service)
-    return None if said is None else told_without(owner.service, said, _stopped(case, trouble, owner))
+    if was_asked_to_stop(case.snapshot, owner.service) or skipped_by_condition(owner.service):
+        return _stopped_finding(case, trouble, owner)
+    from fixer.causes.backend_down.manager_state import (  # only where one failed
+        finding_without_socket,
+        missing_socket_line,
+    )
+    said = missing_socket_line(case.snapshot, owner.service)
+    return None if said is None else finding_without_socket(owner.service, said, _stopped_finding(case, trouble, owner))
 
 
-def is_gone(service: Service) -> bool:
+def is_stopped_container(service: Service) -> bool:
     """A container that does not run: whatever still answers at its old address is not it."""
     return service.container is not None and not service.running
 
 
-def _without_a_server(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """Its manager sees it run, and no program of it does that could listen."""
     service = owner.service
-    if is_left_alone(service):
-        return _left_alone(case, trouble, owner)
+    if is_active_without_process(service):
+        return _ended_children_finding(case, trouble, owner)
     if service.unit is not None:
-        from fixer.causes.backend_down.manager_state import outlived  # only where nobody listens
-        left = outlived(case, trouble, service)
-        found = None if left is None else _finding(
-            case, trouble, owner, (START_ALONE, left[0]), repairs=(left[1],), shown=left[2])
-        return None if found is None else replace(found, explains=(*found.explains, "slow-start"))
-    if not runs_no_server(case, trouble, service):
+        from fixer.causes.backend_down.manager_state import explain_lost_server  # only where nobody listens
+        left = explain_lost_server(case, trouble, service)
+        if left is None:
+            return None
+        found = _finding(case, trouble, owner, (NOT_RUNNING_VARIANT, left[0]), repairs=(left[1],), shown=left[2])
+        return replace(found, explains=(*found.explains, "slow-start"))
+    if not has_only_idle_programs(case, trouble, service):
         return None
     words = f"{service.name} runs `{' '.join(service.argv)[:60]}` and no server"
-    return _finding(case, trouble, owner, (START_ALONE, words), repairs=(give_a_server(trouble, service),), shown=())
+    return _finding(case, trouble, owner, (NOT_RUNNING_VARIANT, words),
+                    repairs=(configure_server_repair(trouble, service),), shown=())
 
 
-def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     service, unit = owner.service, owner.service.unit
     words = f"what {service.name} started does not run any more"
     if unit is not None and unit.unit_file_state == "generated":      # of an init script, which knows how it is started
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
-        repair = Repair(START, "safe", f"start {service.name} again", steps)
-    elif unit is not None and bindings_of(service) and starts_one_program(service, unit):
+        repair = Repair(START_REPAIR_ID, "safe", f"start {service.name} again", steps)
+    elif unit is not None and bindings_of(service) and is_single_command_oneshot(service, unit):
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
         summary = f"restart {service.name}, which starts it as it does at boot (nobody watches what it has started)"
-        repair = Repair(START, "disruptive", summary, steps)
+        repair = Repair(START_REPAIR_ID, "disruptive", summary, steps)
     else:
         told = bindings_of(service)
         where = told[0].source.where if told else service.name
-        manual = (
-            f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its own is "
-            "what comes back by itself"
-        )
-        repair = Repair(START, "manual", "start the backend", (), manual=manual)
+        manual = (f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its "
+                  "own is what comes back by itself")
+        repair = Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual)
     found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
     return replace(found, explains=(*found.explains, "slow-start"))     # no process is there that could still start
 
 
-def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     from fixer.causes.backend_down.condition_or_mask import condition_evidence, unmet_condition
 
     service = owner.service
     variant = _variant(case, service)
     words = {
-        "unit-disabled-after-reboot": words_at_boot(service),
+        "unit-disabled-after-reboot": boot_state_text(service),
         "clean-exit-not-restarted": "ended by itself with success and was not started again",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
-    if service.socket is not None and is_socket_off(service):
+    if service.socket is not None and is_socket_down(service):
         words = f"is stopped, and so is {service.socket.name}, which starts it"
     if service.program is not None and service.program.state == "DOWN":
         words = "does not run, since supervisord does not"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
-    shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
-    if (own := ended_supervisord(service)) is not None:
-        from fixer.causes.backend_down.manager_state import end_of  # only where it is found
+    shown = condition_evidence(unmet) or (clean_exit_evidence(service) if variant == "clean-exit-not-restarted" else ())
+    if (own := failed_supervisord_unit(service)) is not None:
+        from fixer.causes.backend_down.manager_state import supervisord_error_evidence  # only where it is found
 
-        shown = end_of(case, service, own)
+        shown = supervisord_error_evidence(case, service, own)
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
     if service.container is not None:
-        from fixer.causes.backend_down.stopped_container import with_next_up  # only where a container is stopped
+        from fixer.causes.backend_down.stopped_container import next_up_finding  # only where a container is stopped
 
-        found = with_next_up(case, trouble, service, found)
-    if variant in (START_ALONE, "unit-disabled-after-reboot"):
-        found = replace(found, detail=(*found.detail, *said_of_boot(service)))
+        found = next_up_finding(case, trouble, service, found)
+    if variant in (NOT_RUNNING_VARIANT, "unit-disabled-after-reboot"):
+        found = replace(found, detail=(*found.detail, *boot_details(service)))
     if variant != "unit-disabled-after-reboot":
         return found
-    from fixer.causes.backend_down.replaced_unit import ask_which, successors  # only where it is found
+    from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding  # only where it is found
 
-    others = successors(case, trouble, owner)
-    return ask_which(case, trouble, found, others) if others else found
+    others = find_successors(case, trouble, owner)
+    return which_unit_finding(case, trouble, found, others) if others else found
 
 
 def _variant(case: Case, service: Service) -> str:
@@ -265,123 +290,99 @@ def _variant(case: Case, service: Service) -> str:
         return "start-condition-unmet"
     if is_disabled(service):
         return "unit-disabled-after-reboot"
-    if service.unit is not None and is_known(service) and ended_by_itself(case.snapshot, service):
+    if service.unit is not None and has_log(service) and has_exited_by_itself(case.snapshot, service):
         return "clean-exit-not-restarted"
-    return "unit-disabled-after-reboot" if is_off_at_boot(service) else START_ALONE
+    return "unit-disabled-after-reboot" if is_off_at_boot(service) else NOT_RUNNING_VARIANT
 
 
-def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
+def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str) -> tuple[Repair, ...]:
     from fixer.causes.backend_down.condition_or_mask import (
         assertion_repair,
         condition_repair,
         failed_assertion,
         unmet_condition,
     )
-    from fixer.repairs.write_variables import drop_in  # only where it is found
+    from fixer.repairs.write_variables import write_drop_in  # only where it is found
 
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
     if service.unit is not None and (refused := failed_assertion(service)) is not None:
         return (assertion_repair(service, refused),)
-    all_steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
+    all_steps = (*_start_replica_steps(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
     steps = tuple(dict.fromkeys(all_steps))
     if not steps:
-        return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(case, service)),)
-    also = also_at_boot(service)
-    begun = service.socket if service.socket is not None and is_socket_off(service) else service
-    first = Repair(START, "safe", f"start {begun.name}{also}", steps)
+        return (Repair(START_REPAIR_ID, "manual", f"start {service.name}", (), manual=_manual_text(case, service)),)
+    also = enable_at_boot_text(service)
+    begun = service.socket if service.socket is not None and is_socket_down(service) else service
+    first = Repair(START_REPAIR_ID, "safe", f"start {begun.name}{also}", steps)
     if variant != "clean-exit-not-restarted" or service.unit is None:
         return (first,)
-    kept = drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")
-    if isinstance(kept, NoPlace):
+    kept = write_drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")
+    if isinstance(kept, NotEditable):
         return (first,)
     summary = f"start {service.name}, and let systemd start it again also after an end with success"
     return first, Repair("restart-always", "disruptive", summary, (*kept.steps, *steps))
 
 
-def _start_copies(case: Case, service: Service) -> tuple[Step, ...]:
+def _start_replica_steps(case: Case, service: Service) -> tuple[Step, ...]:
     """The other stopped containers of one compose service: nginx asks them all by the one name."""
     box = service.container
     copies = [s for s in case.snapshot.services if box is not None and s.container is not None and s.id != service.id
-              and (s.container.project, s.name) == (box.project, service.name) and _was_stopped(case, s)]
+              and (s.container.project, s.name) == (box.project, service.name) and _is_stopped(case, s)]
     return tuple(step for copy in copies if box is not None and box.project
                  for step in start_steps(case.snapshot, copy, None))
 
 
-def _was_stopped(case: Case, service: Service) -> bool:
-    how = condition(service)
+def _is_stopped(case: Case, service: Service) -> bool:
+    how = run_state_of(service)
     return how == "stopped" or (how == "failed" and was_asked_to_stop(case.snapshot, service))
 
 
-def _by_hand(case: Case, service: Service) -> str:
-    if (task := of_swarm(service)):
+def _manual_text(case: Case, service: Service) -> str:
+    if (task := swarm_advice_text(service)):
         return task
-    if (own := ended_supervisord(service)) is not None:
-        from fixer.causes.backend_down.manager_state import mended_by  # only where it is found
+    if (own := failed_supervisord_unit(service)) is not None:
+        from fixer.causes.backend_down.manager_state import supervisord_fix_text  # only where it is found
 
-        return mended_by(case, service, own)
+        return supervisord_fix_text(case, service, own)
     if service.manager == "supervisord":
         return f"supervisorctl start {service.name}"
     return f"start {service.name} as it was started before; fixer knows no manager for it"
 
 
-def _masked(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+def _masked_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     from fixer.causes.backend_down.condition_or_mask import mask_evidence, mask_repair  # only where it is found
 
     service = owner.service
-    return _finding(
-        case, trouble, owner, ("unit-masked", f"{service.name} is masked"),
-        repairs=(mask_repair(case, trouble, service),), shown=mask_evidence(case, service),
-    )
+    return _finding(case, trouble, owner, ("unit-masked", f"{service.name} is masked"),
+                    repairs=(mask_repair(case, trouble, service),), shown=mask_evidence(case, service))
 
 
 def _finding(
-    case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str], *, repairs: tuple[Repair, ...],
+    case: Case, trouble: FailingAddress, owner: PortOwner, words: tuple[str, str], *, repairs: tuple[Repair, ...],
     shown: tuple[Evidence, ...],
 ) -> Finding:
     """`words` are the variant and what is said of the service."""
     service, (variant, summary) = owner.service, words
     evidence = (
         state_evidence(service), *shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *owner.why[:2], *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        *owner.evidence[:2], *no_listener_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_connect_failure),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
-        summary=f"{summary}; {_instead(case, trouble)} listens at {endpoint_text(trouble.endpoint)}",
-        detail=(f"needed by {say_routes(trouble)}", *held_up(case, service.container)), routes=trouble.route_ids,
+        summary=f"{summary}; {_holder_text(case, trouble)} listens at {endpoint_text(trouble.endpoint)}",
+        detail=(f"needed by {routes_text(trouble)}", *depends_on_note(case, service.container)),
+        routes=trouble.route_ids,
         service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
         explains=("nginx-not-reloaded",),
     )
 
 
-def _instead(case: Case, trouble: Trouble) -> str:
-    holder = case.service(trouble.endpoint.holder) if is_occupied(case, trouble) else None
+def _holder_text(case: Case, trouble: FailingAddress) -> str:
+    holder = case.service(trouble.endpoint.listening_service) if is_occupied_by_stranger(case, trouble) else None
     return "nothing" if holder is None else f"{holder.name}, which is another program,"
-
-
-def _gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
-    from fixer.causes.backend_down.learned_start import gone_at  # only where something was learned
-
-    return gone_at(case, endpoint)
-
-
-def _remembered(case: Case, trouble: Trouble, gone: Gone) -> Finding:
-    """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
-    from fixer.causes.backend_down.learned_start import learned_evidence, start_as_unit
-
-    endpoint = trouble.endpoint
-    evidence = (
-        learned_evidence(case, gone), config_evidence(case.snapshot, trouble.nginx, endpoint),
-        *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
-    )
-    return Finding(
-        cause=CAUSE.id, variant="backend-not-running", role="root", confidence="likely",
-        summary=f"{gone.service.name}, started by hand, does not run; nothing listens at {endpoint_text(endpoint)}",
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=gone.service.name,
-        node=gone.learned.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(start_as_unit(case, trouble, gone),), explains=("nginx-not-reloaded",),
-    )
 
 
 CAUSE = Cause(

@@ -5,34 +5,34 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import LogLine, Service, UnitSetting
-from fixer.repairs.boot_enablement import also_at_boot, unit_action
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import start_steps, waiting
-from fixer.repairs.write_variables import drop_in
+from fixer.repairs.boot_enablement import enable_at_boot_text, unit_action
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import start_steps, wait_for_listener_step
+from fixer.repairs.write_variables import write_drop_in
 
-UNMASK = "unmask-service"
-CONDITION = "meet-condition"
+UNMASK_REPAIR_ID = "unmask-service"
+CONDITION_REPAIR_ID = "meet-condition"
 MASK_KEY, CONDITION_KEY = "unmask", "condition"
-_SKIPPED = regex(      # systemd 255 and newer, then older ones
+_SKIPPED_LINE = regex(      # systemd 255 and newer, then older ones
     r"skipped, unmet condition check (?P<key>Condition\w+)=(?P<value>.*\S)\s*$"
     r"|skipped because of (?:an unmet|a failed) condition check \((?P<old_key>Condition\w+)=(?P<old_value>[^)]*)\)"
 )
-_ASSERTED = regex(r"\basserts failed\.\s*$|^Assertion failed for ")
-_STARTED = regex(r"^Started \S")
-_VOLATILE = ("/run/", "/tmp/", "/var/run/", "/dev/", "/proc/", "/sys/")   # noqa: S108  nothing is written there
+_ASSERT_LINE = regex(r"\basserts failed\.\s*$|^Assertion failed for ")
+_STARTED_LINE = regex(r"^Started \S")
+_VOLATILE_FOLDERS = ("/run/", "/tmp/", "/var/run/", "/dev/", "/proc/", "/sys/")   # noqa: S108  nothing is written there
 
 
 @dataclass(frozen=True, slots=True)
-class Unmet:
+class UnmetCondition:
     """A condition that kept a unit from starting: as systemd's log or the unit's files name it."""
 
     key: str
@@ -57,45 +57,45 @@ class Unmet:
         """The file whose mere existence is asked for, where making it would last."""
         plain = self.key == "ConditionPathExists" and self.value.startswith("/")
         missing = self.setting is not None and self.setting.present is False
-        return self.value if plain and missing and not self.value.startswith(_VOLATILE) else ""
+        return self.value if plain and missing and not self.value.startswith(_VOLATILE_FOLDERS) else ""
 
 
-def unmet_condition(service: Service) -> Unmet | None:
+def unmet_condition(service: Service) -> UnmetCondition | None:
     """The condition that kept it from being started the last time, None where nothing tells."""
     conditions = [s for s in service.settings if s.key.startswith("Condition")]
     for line in reversed(lines_of(service)):
-        text = message(line)
-        if _STARTED.search(text):
+        text = message_of(line)
+        if _STARTED_LINE.search(text):
             break
-        match = _SKIPPED.search(text)
+        match = _SKIPPED_LINE.search(text)
         if match is not None:
             key, value = match["key"] or match["old_key"], match["value"] or match["old_value"]
             mine = next((s for s in conditions if (s.key, s.value) == (key, value)), None)
-            return Unmet(key, value, mine, line)
+            return UnmetCondition(key, value, mine, line)
     lacking = [s for s in conditions if s.present is s.value.startswith("!") and not s.value.startswith("|")]
-    return Unmet(lacking[0].key, lacking[0].value, lacking[0], None) if len(lacking) == 1 else None
+    return UnmetCondition(lacking[0].key, lacking[0].value, lacking[0], None) if len(lacking) == 1 else None
 
 
 def failed_assertion(service: Service) -> LogLine | None:
     """systemd refused to start it for an `Assert…=` of its unit, the last time that it was asked to."""
     for line in reversed(lines_of(service)):
-        text = message(line)
-        if _ASSERTED.search(text):
+        text = message_of(line)
+        if _ASSERT_LINE.search(text):
             return line
-        if _STARTED.search(text):
+        if _STARTED_LINE.search(text):
             break
     return None
 
 
 def assertion_repair(service: Service, line: LogLine) -> Repair:
     """What is asked for may be a file, a mount, a machine: a person sees to it."""
-    said = message(line).strip()[:200]
+    said = message_of(line).strip()[:200]
     text = (f"an Assert…= line of its unit is not met ({said}): systemctl cat {service.name} shows "
             "it; see to what it asks for, then start it")
-    return Repair(CONDITION, "manual", f"start {service.name}", (), manual=text)
+    return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)
 
 
-def condition_evidence(unmet: Unmet | None) -> tuple[Evidence, ...]:
+def condition_evidence(unmet: UnmetCondition | None) -> tuple[Evidence, ...]:
     """The line of the unit's file, and systemd's own."""
     if unmet is None:
         return ()
@@ -103,7 +103,7 @@ def condition_evidence(unmet: Unmet | None) -> tuple[Evidence, ...]:
     return (*said, *((log_evidence(unmet.line.text, unmet.line.where),) if unmet.line is not None else ()))
 
 
-def condition_repair(case: Case, trouble: Trouble, service: Service, unmet: Unmet | None) -> Repair:
+def condition_repair(case: Case, trouble: FailingAddress, service: Service, unmet: UnmetCondition | None) -> Repair:
     """Start it where the condition is met by now; else a person says whether to meet it or to drop it."""
     start = start_steps(case.snapshot, service, trouble.endpoint)
     if unmet is None:
@@ -111,14 +111,14 @@ def condition_repair(case: Case, trouble: Trouble, service: Service, unmet: Unme
         if service.unit is not None and service.unit.result == "exec-condition":
             text = (f"a command in ExecCondition= said that it is not to run (systemctl cat {service.name} shows it); "
                     "a start would be skipped again until it says otherwise")
-        return Repair(CONDITION, "manual", f"start {service.name}", (), manual=text)
+        return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)
     if unmet.is_met_now:
-        also = also_at_boot(service)
+        also = enable_at_boot_text(service)
         return Repair("start-service", "safe", f"start {service.name}{also}: {unmet.text} is met by now", start)
-    ways = _ways(case, service, unmet)
+    ways = _steps_by_choice(case, service, unmet)
     if not ways:
         text = f"{unmet.text} keeps it from starting: see to it, or take the line out of its unit; then start it"
-        return Repair(CONDITION, "manual", f"start {service.name}", (), manual=text)
+        return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)
     chosen = case.inputs.get(CONDITION_KEY)
     words = {"create": f"make {unmet.wanted_path}, empty", "drop": "let it start without that condition"}
     need = Need(
@@ -129,10 +129,10 @@ def condition_repair(case: Case, trouble: Trouble, service: Service, unmet: Unme
     )
     steps = (*ways[chosen], *start) if chosen in ways else ()
     summary = f"{words.get(chosen or '', f'meet or drop {unmet.text}')}, and start {service.name}"
-    return Repair(CONDITION, "disruptive", summary, steps, needs=(need,))
+    return Repair(CONDITION_REPAIR_ID, "disruptive", summary, steps, needs=(need,))
 
 
-def _ways(case: Case, service: Service, unmet: Unmet) -> dict[str, tuple[Step, ...]]:
+def _steps_by_choice(case: Case, service: Service, unmet: UnmetCondition) -> dict[str, tuple[Step, ...]]:
     ways: dict[str, tuple[Step, ...]] = {}
     path = unmet.wanted_path
     if path:
@@ -144,8 +144,8 @@ def _ways(case: Case, service: Service, unmet: Unmet) -> dict[str, tuple[Step, .
         return ways                 # an empty line drops every condition, and the others are not known
     others = [s for s in service.settings if s.key.startswith("Condition") and s is not unmet.setting]
     lines = f"{unmet.key}=\n" + "".join(f"{s.key}={s.value}\n" for s in others)
-    dropped = drop_in(case.snapshot, service, lines, "50-badgateway-condition.conf", section="Unit")
-    if not isinstance(dropped, NoPlace):
+    dropped = write_drop_in(case.snapshot, service, lines, "50-badgateway-condition.conf", section="Unit")
+    if not isinstance(dropped, NotEditable):
         ways["drop"] = dropped.steps
     return ways
 
@@ -166,19 +166,19 @@ def mask_path(service: Service) -> str:
     return service.unit.fragment_path if service.unit is not None else ""
 
 
-def mask_repair(case: Case, trouble: Trouble, service: Service) -> Repair:
+def mask_repair(case: Case, trouble: FailingAddress, service: Service) -> Repair:
     """Take the mask away and start what it hides, once a person has said that this very unit is meant to run."""
     name = service.name
     steps = _unmask_steps(case, trouble, service)
     if isinstance(steps, str):
-        return Repair(UNMASK, "manual", f"unmask and start {name}", (), manual=steps)
+        return Repair(UNMASK_REPAIR_ID, "manual", f"unmask and start {name}", (), manual=steps)
     why = f"{name} was masked, which somebody did on purpose; name it here if it is meant to run"
     need = Need(MASK_KEY, "choice", why, choices=(name,))
     given = steps if case.inputs.get(MASK_KEY) == name else ()
-    return Repair(UNMASK, "disruptive", f"take the mask off {name} and start it", given, needs=(need,))
+    return Repair(UNMASK_REPAIR_ID, "disruptive", f"take the mask off {name} and start it", given, needs=(need,))
 
 
-def _unmask_steps(case: Case, trouble: Trouble, service: Service) -> tuple[Step, ...] | str:
+def _unmask_steps(case: Case, trouble: FailingAddress, service: Service) -> tuple[Step, ...] | str:
     unit, path = service.unit, mask_path(service)
     assert unit is not None
     if not any(word.file for word in service.command):
@@ -196,5 +196,5 @@ def _unmask_steps(case: Case, trouble: Trouble, service: Service) -> tuple[Step,
     at_boot = [unit_action(service, unit, "enable")] if wanted and all(s.present is False for s in wanted) else []
     return (
         lift, DaemonReload(service.node), *at_boot, unit_action(service, unit, "start"),
-        *waiting(case.snapshot, service, trouble.endpoint),
+        *wait_for_listener_step(case.snapshot, service, trouble.endpoint),
     )

@@ -5,62 +5,71 @@ from __future__ import annotations
 import posixpath
 import re
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import find_node, listeners_on, place
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.evidence import (
+    config_evidence,
+    endpoint_text,
+    file_line_text,
+    find_node,
+    listeners_on,
+    no_listener_evidence,
+)
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Need, Repair
+from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.learned import Learned, LearnedService
 from fixer.model.plan import DaemonReload, FileMeta, Step, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Endpoint, Service, Snapshot
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.start_service import reachable_host
-from fixer.repairs.write_variables import masks, quote
+from fixer.repairs.write_variables import quote_value, secrets_to_mask
 
-ID = "start-as-unit"
-OF_DIRECTORY = "."        # in the place of a file: the value was the working directory itself
+REPAIR_ID = "start-as-unit"
+WORKING_DIRECTORY_MARK = "."        # in the place of a file: the value was the working directory itself
 _PLAIN_LINE = re.compile(rb"\s*(?:[#;].*)?|[A-Za-z_]\w*=(?:[^\s\"'\\$`]*|'[^'\\$`]*'|\"[^\"\\$`]*\")\s*")
-_ASSIGNED = re.compile(
+_ASSIGNMENT = re.compile(
     r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)="
     r"(?P<value>'[^']*'|\"(?:[^\"\\]|\\.)*\"|[^\s;#'\"]*)[ \t]*(?:[;#].*)?\r?$")
-_WORD = re.compile(r"[A-Za-z0-9@+:,./=_-]+")
-_NUMBER = re.compile(r"(?:.*[:=])?\d+|\[?[0-9a-fA-F:.]*\]?|localhost")
+_UNQUOTED_ARGUMENT = re.compile(r"[A-Za-z0-9@+:,./=_-]+")
+_NUMBER_OR_ADDRESS = re.compile(r"(?:.*[:=])?\d+|\[?[0-9a-fA-F:.]*\]?|localhost")
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class MissingBackend:
     """A remembered application of which nothing runs."""
 
     learned: Learned
     service: LearnedService
 
 
-def gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
+def find_missing_backend(case: Case, endpoint: Endpoint) -> MissingBackend | None:
     """What is remembered to have listened there, was started by hand, and does not run."""
     for learned in case.snapshot.learned:
         for service in learned.services:
-            if learned.node == endpoint.node and service.manager == "none" and _listened(service, endpoint) \
-                    and not _runs(case.snapshot, learned, service):
-                return Gone(learned, service)
+            if learned.node == endpoint.node and service.manager == "none" and _has_listened_at(service, endpoint) \
+                    and not _is_running(case.snapshot, learned, service):
+                return MissingBackend(learned, service)
     return None
 
 
-def _listened(service: LearnedService, endpoint: Endpoint) -> bool:
+def _has_listened_at(service: LearnedService, endpoint: Endpoint) -> bool:
     return any(
         unix == endpoint.unix if endpoint.unix is not None else not unix and port == endpoint.port
         for _, port, unix in service.addresses
     )
 
 
-def _runs(snapshot: Snapshot, learned: Learned, service: LearnedService) -> bool:
+def _is_running(snapshot: Snapshot, learned: Learned, service: LearnedService) -> bool:
     """The same command, wherever it listens now; not what is remembered as an application beside it."""
-    wanted = _essence(service.argv)
-    others = [o for o in learned.services if o is not service and _essence(o.argv)[-len(wanted):] == wanted]
-    return any(s.node == learned.node and s.running and wanted and _essence(s.argv)[-len(wanted):] == wanted
-               and not any(_is_beside(snapshot, s, service, other) for other in others) for s in snapshot.services)
+    wanted = _comparable_command(service.argv)
+    others = [o for o in learned.services if o is not service and _comparable_command(o.argv)[-len(wanted):] == wanted]
+    return any(s.node == learned.node and s.running and wanted and _comparable_command(s.argv)[-len(wanted):] == wanted
+               and not any(_is_other_instance(snapshot, s, service, other) for other in others)
+               for s in snapshot.services)
 
 
-def _is_beside(snapshot: Snapshot, running: Service, service: LearnedService, other: LearnedService) -> bool:
+def _is_other_instance(snapshot: Snapshot, running: Service, service: LearnedService, other: LearnedService) -> bool:
     """It is the other one: by the folder that it runs in where the two have their own, else by where it listens."""
     node = snapshot.node(running.node)
     processes = node.processes.value if isinstance(node.processes, Known) else ()
@@ -72,25 +81,41 @@ def _is_beside(snapshot: Snapshot, running: Service, service: LearnedService, ot
                if isinstance(x.pids, Known) and not set(running.pids).isdisjoint(x.pids.value))
 
 
-def _essence(argv: tuple[str, ...]) -> tuple[str, ...]:
+def _comparable_command(argv: tuple[str, ...]) -> tuple[str, ...]:
     """A command without its interpreter, addresses and numbers."""
-    return tuple(word for word in argv[1:] if not _NUMBER.fullmatch(word))
+    return tuple(word for word in argv[1:] if not _NUMBER_OR_ADDRESS.fullmatch(word))
 
 
-def learned_evidence(case: Case, gone: Gone) -> Evidence:
+def learned_evidence(case: Case, gone: MissingBackend) -> Evidence:
     """What shows that it belongs there."""
     service = gone.service
     command = " ".join(service.argv) or service.runtime
-    return Evidence("learned", place(case.snapshot, gone.learned.node, gone.learned.where),
+    return Evidence("learned", file_line_text(case.snapshot, gone.learned.node, gone.learned.where),
                     f"{service.name} ran as {service.user} in {service.directory}: {command}"[:300])
 
 
-def start_as_unit(case: Case, trouble: Trouble, gone: Gone) -> Repair:
+def learned_finding(case: Case, trouble: FailingAddress, gone: MissingBackend) -> Finding:
+    """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
+    endpoint = trouble.endpoint
+    evidence = (
+        learned_evidence(case, gone), config_evidence(case.snapshot, trouble.nginx, endpoint),
+        *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+    )
+    return Finding(
+        cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
+        summary=f"{gone.service.name}, started by hand, does not run; nothing listens at {endpoint_text(endpoint)}",
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=gone.service.name,
+        node=gone.learned.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(start_as_unit_repair(case, trouble, gone),), explains=("nginx-not-reloaded",),
+    )
+
+
+def start_as_unit_repair(case: Case, trouble: FailingAddress, gone: MissingBackend) -> Repair:
     """The repair: a unit with the remembered command, its values taken from where they stood."""
     service, node = gone.service, gone.learned.node
-    name = unit_name(case.snapshot, node, service)
+    name = new_unit_name(case.snapshot, node, service)
     summary = f"start {service.name} as {name}, which comes back after a reboot"
-    missing = [n for n, file in service.variables if _stored(case, node, n, file) is None]
+    missing = [n for n, file in service.variables if _stored_value(case, node, n, file) is None]
     needs = tuple(
         Need(n, "secret" if is_secret_name(n) else "value", f"{service.name} ran with it, and no file holds its value")
         for n in missing
@@ -102,12 +127,13 @@ def start_as_unit(case: Case, trouble: Trouble, gone: Gone) -> Repair:
             why = "its variables could not be read while it ran" if service.complete else "its command held a secret"
         by_hand = " ".join(service.argv) or service.name
         manual = f"start it in {service.directory} as {service.user}: {by_hand}; fixer does not, since {why}"
-        return Repair(ID, "manual", f"start {service.name}", (), needs, manual)
+        return Repair(REPAIR_ID, "manual", f"start {service.name}", (), needs, manual)
     complete = all(n in case.inputs for n in missing)
-    return Repair(ID, "disruptive", summary, _steps(case, trouble, gone, name) if complete else (), needs)
+    return Repair(REPAIR_ID, "disruptive", summary, _start_unit_steps(case, trouble, gone, name) if complete else (),
+                  needs)
 
 
-def unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
+def new_unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
     """A name for its unit that no other unit has."""
     base = re.sub(r"[^A-Za-z0-9_-]+", "-", posixpath.basename(service.directory.rstrip("/"))).strip("-")
     base = base or service.runtime or "backend"
@@ -116,23 +142,23 @@ def unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
     return next(n for n in names if n not in taken and snapshot.file(node, f"/etc/systemd/system/{n}") is None)
 
 
-def _value(case: Case, node: str, name: str, file: str) -> str | None:
+def _variable_value(case: Case, node: str, name: str, file: str) -> str | None:
     """What a variable is to be: given by a person, or as it stands where it stood."""
-    return case.inputs[name] if name in case.inputs else _stored(case, node, name, file)
+    return case.inputs[name] if name in case.inputs else _stored_value(case, node, name, file)
 
 
-def _stored(case: Case, node: str, name: str, file: str) -> str | None:
-    if file == OF_DIRECTORY:
+def _stored_value(case: Case, node: str, name: str, file: str) -> str | None:
+    if file == WORKING_DIRECTORY_MARK:
         return ""
     found = case.snapshot.file(node, file) if file else None
-    return None if found is None else assigned(found.data, name)
+    return None if found is None else assigned_value(found.data, name)
 
 
-def assigned(data: bytes, name: str) -> str | None:
+def assigned_value(data: bytes, name: str) -> str | None:
     """The last value that a file gives the name, None where only a shell could tell what it is."""
     value: str | None = None
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        match = _ASSIGNED.match(line)
+        match = _ASSIGNMENT.match(line)
         if match is None or match["name"] != name:
             continue
         text = match["value"]
@@ -141,16 +167,16 @@ def assigned(data: bytes, name: str) -> str | None:
     return value
 
 
-def _steps(case: Case, trouble: Trouble, gone: Gone, name: str) -> tuple[Step, ...]:
+def _start_unit_steps(case: Case, trouble: FailingAddress, gone: MissingBackend, name: str) -> tuple[Step, ...]:
     service, node = gone.service, gone.learned.node
-    files, values, plain = _environment(case, gone)
+    files, values, plain = _split_environment(case, gone)
     steps: list[Step] = []
     path = f"/etc/default/{name.removesuffix('.service')}"
     if values:
-        text = "".join(f"{key}={quote(value, 'env-file')}\n" for key, value in values.items())
+        text = "".join(f"{key}={quote_value(value, 'env-file')}\n" for key, value in values.items())
         steps.append(WriteFile(
             node, path, None, text.encode("utf-8", "surrogateescape"), f"variables of {service.name}",
-            meta=FileMeta(0o600, 0, 0), mask=masks(dict.fromkeys(values, "") | values, "env-file"),
+            meta=FileMeta(0o600, 0, 0), mask=secrets_to_mask(dict.fromkeys(values, "") | values, "env-file"),
         ))
         files = (*files, path)
     unit = _unit_text(service, files, plain)
@@ -166,13 +192,13 @@ def _steps(case: Case, trouble: Trouble, gone: Gone, name: str) -> tuple[Step, .
 _Environment = tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]
 
 
-def _environment(case: Case, gone: Gone) -> _Environment:
+def _split_environment(case: Case, gone: MissingBackend) -> _Environment:
     """Files that systemd can read as they are, values that must be written anew, names that are the directory."""
     node, files, values = gone.learned.node, [], {}
     plain: list[str] = []
     for name, file in gone.service.variables:
-        value = _value(case, node, name, file)
-        if file == OF_DIRECTORY and name not in case.inputs:
+        value = _variable_value(case, node, name, file)
+        if file == WORKING_DIRECTORY_MARK and name not in case.inputs:
             plain.append(name)
         elif name not in case.inputs and _is_env_file(case.snapshot, node, file):
             files.append(file)
@@ -188,24 +214,24 @@ def _is_env_file(snapshot: Snapshot, node: str, file: str) -> bool:
 
 
 def _unit_text(service: LearnedService, files: tuple[str, ...], plain: tuple[str, ...]) -> str:
-    lines = ["[Unit]", f"Description={service.runtime or 'application'} in {_escaped(service.directory)}",
+    lines = ["[Unit]", f"Description={service.runtime or 'application'} in {_escape_percent(service.directory)}",
              "After=network.target", "", "[Service]"]
     if service.user not in ("root", "0"):
         lines.append(f"User={service.user}")
-    lines += [f"WorkingDirectory={_escaped(service.directory)}",
-              *(f"EnvironmentFile={_escaped(file)}" for file in files),
-              *(f'Environment="{name}={_escaped(service.directory)}"' for name in plain),
-              f"ExecStart={' '.join(_argument(word) for word in service.argv)}", "Restart=on-failure", "",
+    lines += [f"WorkingDirectory={_escape_percent(service.directory)}",
+              *(f"EnvironmentFile={_escape_percent(file)}" for file in files),
+              *(f'Environment="{name}={_escape_percent(service.directory)}"' for name in plain),
+              f"ExecStart={' '.join(_quote_argument(word) for word in service.argv)}", "Restart=on-failure", "",
               "[Install]", "WantedBy=multi-user.target", ""]
     return "\n".join(lines)
 
 
-def _escaped(text: str) -> str:
+def _escape_percent(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _argument(word: str) -> str:
-    if _WORD.fullmatch(word):
+def _quote_argument(word: str) -> str:
+    if _UNQUOTED_ARGUMENT.fullmatch(word):
         return word
     inner = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%").replace("$", "$$")
     return f'"{inner}"'

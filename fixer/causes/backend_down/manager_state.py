@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, processes_of
-from fixer.analysis.ownership.configured import is_told
-from fixer.analysis.run_log import SERVES, last_run, lines_of, message, own_lines
-from fixer.analysis.service_state import condition
+from fixer.analysis.ownership.configured import is_configured_at
+from fixer.analysis.run_log import SERVING_LINE, last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.service_state import run_state_of
 from fixer.formats.launchers import SHELLS
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Process, Service, Snapshot, Unit
-from fixer.repairs.start_service import is_socket_off, restart_steps
+from fixer.repairs.start_service import is_socket_down, restart_steps
 
-_LAST = 8
-_NO_SOCKET = regex(r"\[Errno (?:9|88)\]|Socket operation on non-socket|Bad file descriptor")
+_TAIL_LINES = 8
+_BAD_DESCRIPTOR = regex(r"\[Errno (?:9|88)\]|Socket operation on non-socket|Bad file descriptor")
 
 
-def missed_socket(snapshot: Snapshot, service: Service) -> LogLine | None:
+def missing_socket_line(snapshot: Snapshot, service: Service) -> LogLine | None:
     """The line that says it, where the socket unit of the service does not listen."""
-    if service.unit is None or not is_socket_off(service):
+    if service.unit is None or not is_socket_down(service):
         return None
-    own = own_lines(last_run(snapshot, service))[-_LAST:]
-    return next((line for line in reversed(own) if _NO_SOCKET.search(message(line))), None)
+    own = program_lines(last_run_lines(snapshot, service))[-_TAIL_LINES:]
+    return next((line for line in reversed(own) if _BAD_DESCRIPTOR.search(message_of(line))), None)
 
 
-def told_without(service: Service, said: LogLine, found: Finding) -> Finding:
+def finding_without_socket(service: Service, said: LogLine, found: Finding) -> Finding:
     """The finding of the stopped socket, in which the failure of the service is only what comes of it."""
     socket = service.socket
     assert socket is not None
@@ -39,20 +39,20 @@ def told_without(service: Service, said: LogLine, found: Finding) -> Finding:
 
 
 # Units that are each to start after the other: systemd starts none of them, or leaves one out at every boot.
-_CYCLE = regex(r"^(?P<by>\S+): (?:Found ordering cycle on|Found dependency on) (?P<unit>[^\s/]+)/")
-_LEFT_OUT = regex(r"Job \S+/start deleted to break ordering cycle|Unable to break cycle")
-_BEGUN = regex(r"^Start(?:ed|ing) ")
-_MOST = 4
+_CYCLE_LINE = regex(r"^(?P<by>\S+): (?:Found ordering cycle on|Found dependency on) (?P<unit>[^\s/]+)/")
+_DROPPED_JOB_LINE = regex(r"Job \S+/start deleted to break ordering cycle|Unable to break cycle")
+_START_LINE = regex(r"^Start(?:ed|ing) ")
+_MAX_UNITS = 4
 
 
-def in_a_cycle(case: Case, service: Service, found: Finding) -> Finding:
+def ordering_cycle_finding(case: Case, service: Service, found: Finding) -> Finding:
     """The finding of a stopped unit, told as what systemd says of it: it was not started since the boot for that."""
-    lines = _said(case, service)
+    lines = _ordering_cycle_lines(case, service)
     if service.unit is None or not lines:
         return found
-    matches = [match for line in lines if (match := _CYCLE.search(message(line))) is not None]
+    matches = [match for line in lines if (match := _CYCLE_LINE.search(message_of(line))) is not None]
     units = dict.fromkeys(name for match in matches for name in (match["by"], match["unit"]))
-    others = ", ".join([name for name in units if name != service.name][:_MOST]) or "others"
+    others = ", ".join([name for name in units if name != service.name][:_MAX_UNITS]) or "others"
     manual = (
         f"{service.name} and {others} are each to start after the other: take one of After=, Before= or Requires= "
         f"between them out (systemctl list-dependencies --after {service.name}; systemd-analyze verify "
@@ -66,37 +66,38 @@ def in_a_cycle(case: Case, service: Service, found: Finding) -> Finding:
         repairs=(Repair("mend-order", "manual", "mend the order of the units", (), manual=manual),))
 
 
-def _said(case: Case, service: Service) -> list[LogLine]:
+def _ordering_cycle_lines(case: Case, service: Service) -> list[LogLine]:
     """systemd's lines of such a cycle since the boot and since the last start, where one tells that a start was left
     out for it."""
     node = find_node(case.snapshot, service.node)
     booted = node.boot_at.value if node is not None and isinstance(node.boot_at, Known) else 0.0
     kept: list[LogLine] = []
     for line in reversed(lines_of(service)):
-        text = message(line)
-        if _BEGUN.search(text) or (line.at is not None and line.at < booted - 1.0):
+        text = message_of(line)
+        if _START_LINE.search(text) or (line.at is not None and line.at < booted - 1.0):
             break
-        if _CYCLE.search(text) or _LEFT_OUT.search(text):
+        if _CYCLE_LINE.search(text) or _DROPPED_JOB_LINE.search(text):
             kept.insert(0, line)
-    told = any(_LEFT_OUT.search(message(line)) for line in kept)
-    return kept if told and any(_CYCLE.search(message(line)) for line in kept) else []
+    told = any(_DROPPED_JOB_LINE.search(message_of(line)) for line in kept)
+    return kept if told and any(_CYCLE_LINE.search(message_of(line)) for line in kept) else []
 
 
 # A unit that outlived its server: a script started it in the background and stays, with a shell or a `sleep` alone.
-_WAITS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "tini", "dumb-init", "systemd-cat"}
+_IDLE_PROGRAMS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "tini", "dumb-init", "systemd-cat"}
 
 
-def outlived(case: Case, trouble: Trouble, service: Service) -> tuple[str, Repair, tuple[Evidence, ...]] | None:
+def explain_lost_server(case: Case, trouble: FailingAddress,
+                        service: Service) -> tuple[str, Repair, tuple[Evidence, ...]] | None:
     """Words, repair and proof where its server was up in this run and is gone: what is left of it could serve nobody. A
     script that still waits for something before it starts one looks the same, but for its log."""
-    if service.unit is None or condition(service) != "running" or not is_told(service, trouble.endpoint):
+    if service.unit is None or run_state_of(service) != "running" or not is_configured_at(service, trouble.endpoint):
         return None
     seen = processes_of(case.snapshot, service.node, service.pids)
     left = [process for process in seen if process.state != "Z"]        # nobody asked how that one ended
-    if not left or len(seen) != len(service.pids) or not all(_name(p) in _WAITS for p in left):
+    if not left or len(seen) != len(service.pids) or not all(_program_name(p) in _IDLE_PROGRAMS for p in left):
         return None
-    said = next((line for line in reversed(own_lines(last_run(case.snapshot, service)))
-                 if SERVES.search(message(line))), None)
+    said = next((line for line in reversed(program_lines(last_run_lines(case.snapshot, service)))
+                 if SERVING_LINE.search(message_of(line))), None)
     if said is None:
         return None
     shown = (Evidence("process", f"pid {p.pid}", " ".join(p.argv)[:100]) for p in left[:3])
@@ -107,35 +108,35 @@ def outlived(case: Case, trouble: Trouble, service: Service) -> tuple[str, Repai
     return words, repair, (log_evidence(said.text, said.where), *shown)
 
 
-def _name(process: Process) -> str:
+def _program_name(process: Process) -> str:
     return process.argv[0].rpartition("/")[2].lstrip("-") if process.argv else ""
 
 
 # A supervisord that does not start: the line in which it says why, and what mends it.
-_ERROR = regex(r"^Error: \S")
-_FOLDER = regex(r"^Error: The directory named as part of the path (?P<path>/[\w./-]+) does not exist")
+_ERROR_LINE = regex(r"^Error: \S")
+_MISSING_FOLDER = regex(r"^Error: The directory named as part of the path (?P<path>/[\w./-]+) does not exist")
 
 
-def mended_by(case: Case, service: Service, unit: Unit) -> str:
+def supervisord_fix_text(case: Case, service: Service, unit: Unit) -> str:
     """What a person does before its unit is started again."""
-    said = _error(case, service, unit)
+    said = _supervisord_error_line(case, service, unit)
     if said is None:
         return (f"supervisord itself ends with an error: journalctl -u {unit.name} names what is wrong; mend that, "
                 f"then start {unit.name}")
-    text = message(said)
-    folder = _FOLDER.match(text)
+    text = message_of(said)
+    folder = _MISSING_FOLDER.match(text)
     by = f"mkdir -p {folder['path'].rpartition('/')[0]}" if folder is not None else "mend that"
     return f"supervisord itself ends with an error: {text[7:207]}; {by}, then start {unit.name}"
 
 
-def end_of(case: Case, service: Service, unit: Unit) -> tuple[Evidence, ...]:
+def supervisord_error_evidence(case: Case, service: Service, unit: Unit) -> tuple[Evidence, ...]:
     """Its last words of its own."""
-    said = _error(case, service, unit)
-    return () if said is None else (log_evidence(message(said), said.where),)
+    said = _supervisord_error_line(case, service, unit)
+    return () if said is None else (log_evidence(message_of(said), said.where),)
 
 
-def _error(case: Case, service: Service, unit: Unit) -> LogLine | None:
+def _supervisord_error_line(case: Case, service: Service, unit: Unit) -> LogLine | None:
     own = next((s for s in case.snapshot.services if s.unit is not None and s.node == service.node
                 and s.unit.name == unit.name), None)
     lines = own.log.value if own is not None and isinstance(own.log, Known) else ()
-    return next((line for line in reversed(lines) if _ERROR.match(message(line))), None)
+    return next((line for line in reversed(lines) if _ERROR_LINE.match(message_of(line))), None)

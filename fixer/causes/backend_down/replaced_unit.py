@@ -8,82 +8,83 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import address_text, bindings_of, endpoint_text
-from fixer.analysis.nginx_errors import say_routes
-from fixer.analysis.ownership.configured import wanted_elsewhere
+from fixer.analysis.nginx_errors import routes_text
+from fixer.analysis.ownership.configured import services_wanted_elsewhere
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.snapshot import Service
 from fixer.repairs.boot_enablement import is_off_at_boot
-from fixer.repairs.upstream_address import after_start, point_at_listener, reachable_listeners
+from fixer.repairs.upstream_address import point_after_start_repair, point_at_listener_repair, reachable_listeners
 
-KEY = "backend"
-_OF_A_TIME = frozenset((
+INPUT_KEY = "backend"
+_RELEASE_NAMES = frozenset((
     "old", "new", "legacy", "next", "prev", "previous", "last", "former", "current", "blue", "green", "bak", "backup",
     "orig", "copy", "retired", "deprecated",
 ))
 # what half of all services are called besides their name: no application is known by them
-_OF_ALL = frozenset(("web", "app", "api", "www", "site", "service", "server", "backend", "worker", "main", "prod"))
-_NUMBER = regex(r"^v?\d+$")
-_WORD = regex(r"[a-z]+\d*|\d+")
-_TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*(?:\(\))?$")     # what a server is told to run: package.module:app
+_GENERIC_NAMES = frozenset(("web", "app", "api", "www", "site", "service", "server", "backend", "worker", "main",
+                            "prod"))
+_VERSION_NUMBER = regex(r"^v?\d+$")
+_NAME_PART = regex(r"[a-z]+\d*|\d+")
+_APP_TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*(?:\(\))?$")     # what a server is told to run: package.module:app
 
 
-def successors(case: Case, trouble: Trouble, owner: Owner) -> tuple[Service, ...]:
+def find_successors(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[Service, ...]:
     """Application servers beside a unit that is off at boot: named as it is, running or started at boot, told to listen
     elsewhere, and asked by no site."""
     old = owner.service
     if owner.rule != "placed" or old.unit is None or not is_off_at_boot(old) or old.socket is not None:
         return ()
-    away = wanted_elsewhere(case, trouble)
+    away = services_wanted_elsewhere(case, trouble)
     return tuple(
         s for s in case.snapshot.services
         if s.id != old.id and s.node == old.node and s.is_app_server and s.manager in ("systemd", "supervisord")
-        and s.id not in away and s.id not in case.taken and (s.running or not is_off_at_boot(s))
+        and s.id not in away and s.id not in case.services_in_use and (s.running or not is_off_at_boot(s))
         and not (s.unit is not None and s.unit.load_state != "loaded")
-        and _is_alike(old, s) and _is_elsewhere(case, trouble, s)
+        and _is_same_application(old, s) and _is_configured_elsewhere(case, trouble, s)
     )
 
 
-def _is_elsewhere(case: Case, trouble: Trouble, service: Service) -> bool:
+def _is_configured_elsewhere(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Told to listen elsewhere, by its code alone or by nothing but its socket as well."""
-    told = (*bindings_of(service), *service.in_code)
+    told = (*bindings_of(service), *service.code_bindings)
     if not told and service.running:
-        return len(reachable_listeners(case, trouble, Owner(service, "alone", ()))) == 1
+        return len(reachable_listeners(case, trouble, PortOwner(service, "alone", ()))) == 1
     return any(b.port != trouble.endpoint.port or b.unix for b in told)
 
 
-def _is_alike(one: Service, other: Service) -> bool:
+def _is_same_application(one: Service, other: Service) -> bool:
     """One application by name, its version or colour aside; or the same thing to run, and a word of the name."""
-    names, others = _stem(one), _stem(other)
+    names, others = _name_stems(one), _name_stems(other)
     if names == others:
         return bool(names)
-    ran = {word for word in one.argv if _TARGET.match(word)}
-    return bool((names & others) - _OF_ALL) and bool(ran.intersection(other.argv))
+    ran = {word for word in one.argv if _APP_TARGET.match(word)}
+    return bool((names & others) - _GENERIC_NAMES) and bool(ran.intersection(other.argv))
 
 
-def _stem(service: Service) -> frozenset[str]:
+def _name_stems(service: Service) -> frozenset[str]:
     base = service.name.rpartition(".")[0] if service.unit is not None else service.name
-    words = _WORD.findall(base.partition("@")[0].lower())
-    return frozenset(w.rstrip("0123456789") for w in words if w not in _OF_A_TIME and not _NUMBER.match(w))
+    words = _NAME_PART.findall(base.partition("@")[0].lower())
+    return frozenset(w.rstrip("0123456789") for w in words if w not in _RELEASE_NAMES and not _VERSION_NUMBER.match(w))
 
 
-def ask_which(case: Case, trouble: Trouble, found: Finding, others: Sequence[Service]) -> Finding:
+def which_unit_finding(case: Case, trouble: FailingAddress, found: Finding, others: Sequence[Service]) -> Finding:
     """The finding as a question: start the one that rests, or point nginx at one of the others."""
     old, first = found.service or "", found.repairs[0]
     names = " or ".join(s.name for s in others)
     why = (f"nginx asks for {endpoint_text(trouble.endpoint)}, where {old} is told to listen, which is stopped and "
            f"disabled at boot; {names}, of the same name, is asked by no site: name the one that is meant")
-    need = Need(KEY, "choice", why, (old, *(s.name for s in others)))
-    given = case.inputs.get(KEY)
+    need = Need(INPUT_KEY, "choice", why, (old, *(s.name for s in others)))
+    given = case.inputs.get(INPUT_KEY)
     chosen = next((s for s in others if s.name == given), None)
     if chosen is not None:
-        repair = replace(_point_at(case, trouble, chosen), needs=(need,))
+        repair = replace(_point_at_successor_repair(case, trouble, chosen), needs=(need,))
     else:
-        summary = f"{first.summary}, or point {say_routes(trouble)} at {names}"
+        summary = f"{first.summary}, or point {routes_text(trouble)} at {names}"
         repair = replace(first, summary=first.summary if given == old else summary, needs=(need,),
                          steps=first.steps if given == old else ())
     return replace(
@@ -94,9 +95,9 @@ def ask_which(case: Case, trouble: Trouble, found: Finding, others: Sequence[Ser
     )
 
 
-def _point_at(case: Case, trouble: Trouble, chosen: Service) -> Repair:
-    options = reachable_listeners(case, trouble, Owner(chosen, "alone", ()))
+def _point_at_successor_repair(case: Case, trouble: FailingAddress, chosen: Service) -> Repair:
+    options = reachable_listeners(case, trouble, PortOwner(chosen, "alone", ()))
     if len(options) == 1:
-        return point_at_listener(case, trouble, options, ask=False)
-    told = (*bindings_of(chosen), *chosen.in_code)[0]
-    return after_start(trouble, chosen.name, address_text(told.host, told.port, told.unix))
+        return point_at_listener_repair(case, trouble, options, ask=False)
+    told = (*bindings_of(chosen), *chosen.code_bindings)[0]
+    return point_after_start_repair(trouble, chosen.name, address_text(told.host, told.port, told.unix))

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import shlex
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
-    absent_evidence,
     bindings_of,
     config_evidence,
     container_of,
     endpoint_text,
     find_node,
     listeners_on,
+    no_listener_evidence,
 )
-from fixer.analysis.nginx_errors import say_routes, symptom_evidence
-from fixer.analysis.nginx_process import missed
-from fixer.analysis.service_state import IDLE_PROGRAMS, only_waits, program_name, state_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_process import uncreated_backends
+from fixer.analysis.service_state import IDLE_PROGRAMS, is_idle_container, program_name, state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Compose, Service, Uncreated
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import create_service
-from fixer.repairs.upstream_name import other_address
+from fixer.model.snapshot import Compose, Service, UncreatedService
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import create_service_step
+from fixer.repairs.upstream_name import other_address_repair
 
 
-def with_next_up(case: Case, trouble: Trouble, service: Service, found: Finding) -> Finding:
+def next_up_finding(case: Case, trouble: FailingAddress, service: Service, found: Finding) -> Finding:
     """The finding with that said; where the service was renamed in its files, nginx is given its new name, and
     nothing is started that the next deployment takes away."""
     compose, box = case.snapshot.compose, service.container
-    if compose is None or box is None or box.project != compose.project or box.service not in compose.dropped:
-        return replace(found, detail=(*found.detail, *_otherwise(trouble, service)))
-    new = _renamed(case, trouble, service)
+    if (compose is None or box is None or box.project != compose.project
+            or box.service not in compose.undefined_services):
+        return replace(found, detail=(*found.detail, *_changed_files_text(trouble, service)))
+    new = _renamed_service(case, trouble, service)
     files = ", ".join(compose.config_files)
     said = f"{files} does not define {box.service} any more: what is started now is gone with the next deployment"
     if new is None or new.container is None:
@@ -41,11 +42,11 @@ def with_next_up(case: Case, trouble: Trouble, service: Service, found: Finding)
     shown = state_evidence(new)
     return replace(
         found, summary=f"{found.summary}; {name} is what its files make of it by now", detail=(*found.detail, said),
-        evidence=(*found.evidence, shown), repairs=(other_address(case, [trouble], name),),
+        evidence=(*found.evidence, shown), repairs=(other_address_repair(case, [trouble], name),),
     )
 
 
-def _renamed(case: Case, trouble: Trouble, service: Service) -> Service | None:
+def _renamed_service(case: Case, trouble: FailingAddress, service: Service) -> Service | None:
     """The one service of the project that runs the same image with the same command, on the port that nginx asks for,
     and that no route relies on."""
     old, web = service.container, container_of(case.snapshot, trouble.nginx.node)
@@ -54,8 +55,8 @@ def _renamed(case: Case, trouble: Trouble, service: Service) -> Service | None:
     same = [
         s for s in case.snapshot.services
         if s.container is not None and old is not None and compose is not None and s.id != service.id and s.running
-        and s.container.project == old.project and s.container.service not in compose.dropped
-        and (s.container.image, s.container.argv) == (old.image, old.argv) and s.id not in case.taken
+        and s.container.project == old.project and s.container.service not in compose.undefined_services
+        and (s.container.image, s.container.argv) == (old.image, old.argv) and s.id not in case.services_in_use
         and mine.intersection(name for name, _, _ in s.container.networks)
         and any(x.port == trouble.endpoint.port and not x.address.startswith("127.")
                 for x in listeners_on(case.snapshot, s.node))
@@ -63,7 +64,7 @@ def _renamed(case: Case, trouble: Trouble, service: Service) -> Service | None:
     return same[0] if len(same) == 1 and trouble.endpoint.unix is None else None
 
 
-def _otherwise(trouble: Trouble, service: Service) -> tuple[str, ...]:
+def _changed_files_text(trouble: FailingAddress, service: Service) -> tuple[str, ...]:
     """Its files were changed since it was made: a start brings back what was, the next `up` something else."""
     asked, told = trouble.endpoint, bindings_of(service)
     if len(told) < 2 or asked.unix is not None or told[0].port in (0, asked.port) or (
@@ -77,11 +78,11 @@ def _otherwise(trouble: Trouble, service: Service) -> tuple[str, ...]:
 _INITS = frozenset({"docker-init", "tini", "dumb-init", "catatonit"})
 
 
-def runs_no_server(case: Case, trouble: Trouble, service: Service) -> bool:
+def has_only_idle_programs(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """The same, nginx asks for it by its own name, and nobody started anything in it besides. What lends its network
     is not meant itself, nor what has only got an old address of another."""
     node, box = find_node(case.snapshot, service.node), service.container
-    if box is None or not only_waits(service) or node is None or not isinstance(node.processes, Known):
+    if box is None or not is_idle_container(service) or node is None or not isinstance(node.processes, Known):
         return False
     if trouble.endpoint.host not in {box.name, box.service, *(name for _, _, names in box.networks for name in names)}:
         return False
@@ -90,7 +91,7 @@ def runs_no_server(case: Case, trouble: Trouble, service: Service) -> bool:
     return not lends and all(program_name(p.argv) in IDLE_PROGRAMS | _INITS for p in node.processes.value)
 
 
-def give_a_server(trouble: Trouble, service: Service) -> Repair:
+def configure_server_repair(trouble: FailingAddress, service: Service) -> Repair:
     """What it is to run instead stands nowhere."""
     box = service.container
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
@@ -103,54 +104,56 @@ def give_a_server(trouble: Trouble, service: Service) -> Repair:
 
 
 # Backends that a compose project's files define and that have no container: removed, or never created.
-CREATE = "create-service"
+CREATE_REPAIR_ID = "create-service"
 
 
-def uncreated(case: Case) -> list[Finding]:
+def uncreated_findings(case: Case) -> list[Finding]:
     """One finding a service that a failing address names; of an nginx that does not run, those it cannot resolve."""
     found: dict[str, Finding] = {}
-    for compose, trouble, service in missed(case):
-        new, old = _finding(case, compose, trouble, service), found.get(service.service)
+    for compose, trouble, service in uncreated_backends(case):
+        new, old = _uncreated_finding(case, compose, trouble, service), found.get(service.service)
         found[service.service] = new if old is None else replace(
             old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
             evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
     return list(found.values())
 
 
-def _finding(case: Case, compose: Compose, trouble: Trouble, service: Uncreated) -> Finding:
+def _uncreated_finding(case: Case, compose: Compose, trouble: FailingAddress, service: UncreatedService) -> Finding:
     name = service.service
     evidence = (
         service.source, Evidence("container", f"project {compose.project}", f"no container of service {name}"),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase or "resolved" in event.message),
     )
     return Finding(
         cause="backend-down", variant="container-stopped", role="root", confidence="certain",
         summary=f"service {name} of project {compose.project} has no container, so nothing is at "
                 f"{endpoint_text(trouble.endpoint)}",
-        detail=(f"needed by {say_routes(trouble)}", *_refused(compose)), routes=trouble.route_ids, service=name,
+        detail=(f"needed by {routes_text(trouble)}", *_compose_refusal(compose)), routes=trouble.route_ids,
+        service=name,
         node=trouble.nginx.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=(_create(case, compose, service),),
+        evidence=tuple(dict.fromkeys(evidence)), repairs=(_create_service_repair(case, compose, service),),
         explains=("dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
     )
 
 
-def _refused(compose: Compose) -> tuple[str, ...]:
+def _compose_refusal(compose: Compose) -> tuple[str, ...]:
     known = compose.editable
     return (known.reason,) if isinstance(known, Unknown) and known.reason.startswith("docker compose ") else ()
 
 
-def _create(case: Case, compose: Compose, service: Uncreated) -> Repair:
+def _create_service_repair(case: Case, compose: Compose, service: UncreatedService) -> Repair:
     """Disruptive: nobody has seen this service run as the files say it now. Whether a profile is to be on, a person
     says."""
     name = service.service
     summary = f"create service {name} from the files of project {compose.project} and start it"
     if service.profiles:
         said = f"{name} is made only with the profile {' or '.join(service.profiles)}, which is not on"
-        return Repair(CREATE, "manual", summary, (), manual=(
+        return Repair(CREATE_REPAIR_ID, "manual", summary, (), manual=(
             f"{said}: docker compose --profile {shlex.quote(service.profiles[0])} up -d --no-deps {shlex.quote(name)} "
             "(COMPOSE_PROFILES in the project's .env keeps it on); or nginx is not to ask for it"))
-    step = create_service(case.snapshot, name)
-    if isinstance(step, NoPlace):
-        return Repair(CREATE, "manual", summary, (), manual=f"docker compose up -d --no-deps {name}; {step.why}")
-    return Repair(CREATE, "disruptive", summary, (step,))
+    step = create_service_step(case.snapshot, name)
+    if isinstance(step, NotEditable):
+        return Repair(CREATE_REPAIR_ID, "manual", summary, (),
+                      manual=f"docker compose up -d --no-deps {name}; {step.reason}")
+    return Repair(CREATE_REPAIR_ID, "disruptive", summary, (step,))

@@ -4,46 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import absent_evidence, config_evidence, endpoint_text, find_node
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.ownership.configured import placed_owner
-from fixer.analysis.ownership.tie_break import at_rest, kept, kept_by_podman
-from fixer.analysis.route_verdict import is_closed, is_edited, is_empty
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, no_listener_evidence
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.ownership.configured import configured_owner
+from fixer.analysis.ownership.tie_break import pm2_circus_notes, pm2_unit_notes, podman_services
+from fixer.analysis.route_verdict import has_unloaded_config, is_closed, is_confirmed_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, RouteFacts
 
-START = "start-service"
+START_REPAIR_ID = "start-service"
 
 
-def nobody(case: Case, trouble: Trouble) -> Finding | None:
+def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """Nothing listens and no application server runs at all: the backend is down, whoever should have started it."""
     endpoint = trouble.endpoint
     node = find_node(case.snapshot, endpoint.node)
     if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
     here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
-    if here or endpoint.unix is not None or _may_be_podmans(case, node.name) or _may_be_boxed(case, trouble) or (
-            _is_cut_off(case, trouble) is not None):
+    if here or endpoint.unix is not None or _has_podman_containers(case, node.name) or _can_run_in_container(case,
+        trouble) or (
+            _cut_off_evidence(case, trouble) is not None):
         return None
     manual = (
         f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
         "it was started before, and give it to a manager so that it comes back after a reboot"
     )
-    from fixer.analysis.exits.last_output import is_an_end_like_any, last_words  # only where nothing runs
+    from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output  # only where nothing runs
 
-    said, heard = last_words(case, node.name)
-    mend = "" if is_an_end_like_any(said) else "; mend that before it is started again"
-    managed = (*kept(case, node.name), *at_rest(case, node.name))
+    said, heard = last_server_output(case, node.name)
+    mend = "" if is_clean_shutdown(said) else "; mend that before it is started again"
+    managed = (*pm2_circus_notes(case, node.name), *pm2_unit_notes(case, node.name))
     if managed:
         manual = "; ".join(managed)
     text = f"{len(node.processes.value)} processes, none of them an application server of its own"
     summary = f"no application server runs; nothing listens at {endpoint_text(endpoint)}"
     if managed:
         summary = f"nothing listens at {endpoint_text(endpoint)}; {managed[0].partition(': ')[0]}"
-    if _is_the_hosts(case, node.name):      # the programs of the Docker host are not seen from within a container
+    # the programs of the Docker host are not seen from within a container
+    if _has_host_network_container(case, node.name):
         summary = f"nothing listens at {endpoint_text(endpoint)} of the Docker host, and no container publishes it"
         text = "made with the network of the Docker host"
         manual = (f"start what belongs on port {endpoint.port} of the Docker host: a program of its own (ss -ltnp), or "
@@ -54,24 +56,24 @@ def nobody(case: Case, trouble: Trouble) -> Finding | None:
         detail=(f"the newest log of one ends with: {said}{mend}",) if said else (),
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
-            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, is_refused),
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
+            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, is_connect_failure),
         ),
-        repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
+        repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),),
     )
 
 
-def _is_the_hosts(case: Case, node: str) -> bool:
+def _has_host_network_container(case: Case, node: str) -> bool:
     return any(s.node == node and s.container is not None and not s.container.is_machine
                and s.container.network_mode == "host" for s in case.snapshot.services)
 
 
-def _may_be_podmans(case: Case, node: str) -> bool:
+def _has_podman_containers(case: Case, node: str) -> bool:
     """Its containers are not looked into: what listens in them, and what they publish, is not known here."""
-    return any(True for _ in kept_by_podman(case, node))
+    return any(True for _ in podman_services(case, node))
 
 
-def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
+def _can_run_in_container(case: Case, trouble: FailingAddress) -> bool:
     """Applications run in containers of this very machine: not none. In nginx's own container none is expected."""
     node = find_node(case.snapshot, trouble.endpoint.node)
     if node is not None and node.kind == "container" and any(
@@ -79,14 +81,14 @@ def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
         return True
     if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
         return False
-    from fixer.analysis.ownership.container_network import is_on_docker_host  # only where there are containers
+    from fixer.analysis.ownership.container_network import is_nginx_on_docker_host  # only where there are containers
 
-    return is_on_docker_host(case, trouble)
+    return is_nginx_on_docker_host(case, trouble)
 
 
-def unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Evidence:
+def explain_unclaimed(case: Case, trouble: FailingAddress, closed: bool | None) -> str | Evidence:
     """Why it is not known, or no question, what runs behind an address that belongs to nobody."""
-    apart = _is_cut_off(case, trouble) if closed else None
+    apart = _cut_off_evidence(case, trouble) if closed else None
     if apart is not None:
         return apart
     if closed:
@@ -97,46 +99,47 @@ def unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Eviden
     return Evidence("socket", f"socket {endpoint_text(trouble.endpoint)}", "something accepts there")
 
 
-def _is_cut_off(case: Case, trouble: Trouble) -> Evidence | None:
+def _cut_off_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
     """nginx is in a network that nobody else is in any more: what is not at its address there, tells nothing."""
     if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
         return None
-    from fixer.analysis.ownership.container_network import stranded
+    from fixer.analysis.ownership.container_network import lost_shared_network
 
     here = next((s for s in case.snapshot.services if s.container is not None and s.node == trouble.nginx.node), None)
-    cut = stranded(case.snapshot, here)
-    return None if cut is None else cut.why[0]
+    cut = lost_shared_network(case.snapshot, here)
+    return None if cut is None else cut.evidence[0]
 
 
 # Addresses where nothing listens, of routes that answer without them: told, and nothing is done about it.
 
 
-def passed_over(case: Case) -> Iterator[Finding]:
+def skipped_endpoint_findings(case: Case) -> Iterator[Finding]:
     """Members of groups and values of variables that lead to nobody, one finding an address; spares are meant to
     sleep."""
     endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     seen: set[tuple[object, ...]] = {
-        (e.node, e.host, e.port, e.unix, e.at) for trouble in case.troubles for e in trouble.endpoints
+        (e.node, e.host, e.port, e.unix, e.single_address) for trouble in case.failing_addresses
+        for e in trouble.endpoints
     }
-    edited = [nginx for nginx in case.snapshot.nginxes if is_edited(nginx)]
-    for judged in case.judged.values():
-        if (judged.state != "ok" and not judged.gone) or any(nginx.serves(judged.facts) for nginx in edited):
+    edited = [nginx for nginx in case.snapshot.nginxes if has_unloaded_config(nginx)]
+    for judged in case.verdicts.values():
+        if (judged.state != "ok" and not judged.skipped_members) or any(nginx.serves(judged.facts) for nginx in edited):
             continue
         for name in judged.facts.endpoints:
             endpoint = endpoints.get(name)
-            if endpoint is None or endpoint.down or endpoint.backup or not is_empty(endpoint):
+            if endpoint is None or endpoint.down or endpoint.backup or not is_confirmed_closed(endpoint):
                 continue
-            key = (endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at)
+            key = (endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.single_address)
             if key not in seen:
                 seen.add(key)
-                yield _advice(case, judged.facts, endpoint)
+                yield _skipped_endpoint_finding(case, judged.facts, endpoint)
 
 
-def _advice(case: Case, facts: RouteFacts, endpoint: Endpoint) -> Finding:
-    owner = placed_owner(case, endpoint)
+def _skipped_endpoint_finding(case: Case, facts: RouteFacts, endpoint: Endpoint) -> Finding:
+    owner = configured_owner(case, endpoint)
     service = None if owner is None else owner.service
     text = endpoint_text(endpoint)
-    others = any(e.id in facts.endpoints and not is_empty(e) for e in case.snapshot.endpoints)
+    others = any(e.id in facts.endpoints and not is_confirmed_closed(e) for e in case.snapshot.endpoints)
     if not others:
         what = "the configuration answers before anybody is asked there"
     elif facts.route.upstream:
@@ -144,7 +147,7 @@ def _advice(case: Case, facts: RouteFacts, endpoint: Endpoint) -> Finding:
     else:
         what = f"it is one of the addresses that {facts.route.location} may lead to, and requests for it fail"
     place = Evidence("nginx-config", f"{endpoint.file}:{endpoint.line}", endpoint.written)
-    evidence = (place, *absent_evidence(endpoint), *(() if service is None else (state_evidence(service),)))
+    evidence = (place, *no_listener_evidence(endpoint), *(() if service is None else (state_evidence(service),)))
     return Finding(
         cause="backend-down", variant=None, role="advice", confidence="certain",
         summary=f"nothing listens at {text}; {what}", detail=(), routes=(facts.route.id,),

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
-    absent_evidence,
+    age_text,
+    clock_of,
     config_evidence,
     endpoint_text,
+    file_line_text,
     listeners_on,
     log_evidence,
-    now_on,
+    no_listener_evidence,
     pids_of,
-    place,
     processes_of,
-    say_age,
 )
-from fixer.analysis.exits.last_output import how_it_ended, is_an_end_like_any, last_words
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.ownership.configured import starters_at
-from fixer.analysis.run_log import SERVES, is_known, last_run, message, own_lines
-from fixer.model.deployment import Starter
+from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.ownership.configured import boot_entries_at
+from fixer.analysis.run_log import SERVING_LINE, has_log, last_run_lines, message_of, program_lines
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.repairs.start_service import restart_steps
 
-_WATCHED = frozenset({"runit", "s6", "daemontools"})
-_IDLE = "does not run"
-_YOUNG = 15.0      # seconds that a program may take to open its socket, longer than the pause of any of them
-_WORDS = {
+_RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
+_NOT_RUNNING_TEXT = "does not run"
+_START_SECONDS = 15.0      # seconds that a program may take to open its socket, longer than the pause of any of them
+_STARTER_TEXTS = {
     "cron": "an @reboot line of {user}'s crontab",
     "rc.local": "rc.local",
     "user-unit": "a unit of {user}'s own systemd",
@@ -39,55 +39,59 @@ _WORDS = {
 }
 
 
-def begun_again(case: Case, trouble: Trouble, service: Service) -> Finding | None:
+def restarting_program_finding(case: Case, trouble: FailingAddress, service: Service) -> Finding | None:
     """A program that runit or its like watches, started a moment ago, that has opened no socket: seen between two of
     its ends it counts as running, and nothing else would be told of it."""
     if service.manager != "none" or not any(
-            s.kind in _WATCHED and s.command and not s.idle for s in starters_at(case, trouble)):
+            s.kind in _RESTARTING_MANAGERS and s.command and not s.not_run_reason
+            for s in boot_entries_at(case, trouble)):
         return None
     ours = processes_of(case.snapshot, service.node, service.pids)
-    age = max((now_on(case.snapshot, service.node) - p.started_at for p in ours), default=_YOUNG)
-    if age >= _YOUNG or any(set(pids_of(x)) & set(service.pids) for x in listeners_on(case.snapshot, service.node)):
+    age = max((clock_of(case.snapshot, service.node) - p.started_at for p in ours), default=_START_SECONDS)
+    if age >= _START_SECONDS or any(set(pids_of(x)) & set(service.pids)
+                                    for x in listeners_on(case.snapshot, service.node)):
         return None
-    return not_started(case, trouble, f"was started {say_age(max(0.0, age))} ago and does not listen")
+    return boot_entry_finding(case, trouble, f"was started {age_text(max(0.0, age))} ago and does not listen")
 
 
-def not_started(case: Case, trouble: Trouble, state: str = _IDLE) -> Finding | None:
+def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RUNNING_TEXT) -> Finding | None:
     """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
-    found = starters_at(case, trouble)
+    found = boot_entries_at(case, trouble)
     if not found:
         return None
 
     first, endpoint = found[0], trouble.endpoint
-    where = place(case.snapshot, first.node, first.file, first.line)
-    who = _WORDS[first.kind].format(user=first.user or "a user", name=first.name)
-    why = f"; {first.idle}" if first.idle else ""
-    box = its_container(case, first)
-    said, heard = last_words(case, first.node) if box is None else logged(case, box)
+    where = file_line_text(case.snapshot, first.node, first.file, first.line)
+    who = _STARTER_TEXTS[first.kind].format(user=first.user or "a user", name=first.name)
+    why = f"; {first.not_run_reason}" if first.not_run_reason else ""
+    box = entrypoint_container(case, first)
+    said, heard = last_server_output(case, first.node) if box is None else read_exit_reason(case, box)
     log = "the newest log of an application server" if box is None else "the container's log"
     ended = f"{log} ends with: {said}"
-    shown = tuple(Evidence("file", place(case.snapshot, s.node, s.file, s.line), s.text)
+    shown = tuple(Evidence("file", file_line_text(case.snapshot, s.node, s.file, s.line), s.text)
                   for s in found[:3])
-    idle = (Evidence("file", first.file, first.idle),) if first.idle else ()
+    idle = (Evidence("file", first.file, first.not_run_reason),) if first.not_run_reason else ()
     return Finding(
         cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
         summary=f"what {who} starts at {endpoint_text(endpoint)} {state}{why}",
-        detail=(f"needed by {say_routes(trouble)}", *((ended,) if said else ())),
+        detail=(f"needed by {routes_text(trouble)}", *((ended,) if said else ())),
         routes=trouble.route_ids, service=None, node=first.node,
-        evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
-                  *heard, *symptom_evidence(case, trouble, is_refused)),
-        repairs=(all_again(case, trouble, box, said) if box is not None else Repair(
-            "start-service", "manual", "start the backend", (), manual=_by_hand(first, where, why, state != _IDLE)),),
+        evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint),
+                  *no_listener_evidence(endpoint),
+                  *heard, *symptom_evidence(case, trouble, is_connect_failure)),
+        repairs=(restart_container_repair(case, trouble, box, said) if box is not None else Repair(
+            "start-service", "manual", "start the backend", (),
+            manual=_manual_text(first, where, why, state != _NOT_RUNNING_TEXT)),),
         explains=("nginx-not-reloaded",),
     )
 
 
-def _by_hand(starter: Starter, where: str, why: str, again: bool) -> str:
+def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:
     if starter.kind == "monit":
-        first = "start monit, also at boot: it starts what it watches" if starter.idle else starter.command
+        first = "start monit, also at boot: it starts what it watches" if starter.not_run_reason else starter.command
         return (f"{first}; where it ends again its own log says why, and `monit summary` says whether it is still "
                 "watched")
-    if starter.command and starter.idle:
+    if starter.command and starter.not_run_reason:
         return f"start it: {starter.command}{why}"
     if starter.command and starter.kind == "s6" and not again:      # what it keeps of the state is not read
         return f"start it: {starter.command}; where it ends again and again its log says why"
@@ -103,7 +107,7 @@ def _by_hand(starter: Starter, where: str, why: str, again: bool) -> str:
 # A backend that a container's own script puts into the background beside nginx: how it ended, what runs it again.
 
 
-def its_container(case: Case, starter: Starter) -> Service | None:
+def entrypoint_container(case: Case, starter: BootEntry) -> Service | None:
     """The container whose own script starts it."""
     if starter.kind != "entrypoint":
         return None
@@ -111,21 +115,21 @@ def its_container(case: Case, starter: Starter) -> Service | None:
     return next(boxes, None)
 
 
-def logged(case: Case, box: Service) -> tuple[str, tuple[Evidence, ...]]:
+def read_exit_reason(case: Case, box: Service) -> tuple[str, tuple[Evidence, ...]]:
     """How it ended, as what the container wrote since it was started tells."""
-    said = how_it_ended(message(line) for line in own_lines(last_run(case.snapshot, box)))
+    said = find_exit_line(message_of(line) for line in program_lines(last_run_lines(case.snapshot, box)))
     return said, (log_evidence(said, f"docker logs {box.container.name if box.container is not None else box.name}"),) \
         if said else ()
 
 
-def all_again(case: Case, trouble: Trouble, box: Service, said: str) -> Repair:
+def restart_container_repair(case: Case, trouble: FailingAddress, box: Service, said: str) -> Repair:
     """A restart of the container runs its script again: only where its log shows that the program had begun to serve,
     and no fault of its own since."""
-    lines = last_run(case.snapshot, box)
-    if (not said or is_an_end_like_any(said)) and any(SERVES.search(line.text) for line in lines):
+    lines = last_run_lines(case.snapshot, box)
+    if (not said or is_clean_shutdown(said)) and any(SERVING_LINE.search(line.text) for line in lines):
         summary = f"restart {box.name}, nginx and what is beside it: requests under way are lost"
         return Repair("restart-service", "disruptive", summary, restart_steps(case.snapshot, box, trouble.endpoint))
-    reason = "its log could not be read" if not is_known(box) else (
-        f"its log has an error ({said})" if said and not is_an_end_like_any(said) else "its log does not tell")
+    reason = "its log could not be read" if not has_log(box) else (
+        f"its log has an error ({said})" if said and not is_clean_shutdown(said) else "its log does not tell")
     manual = f"see why it ended, then docker restart {box.name}: {reason}, and nobody in the container starts it again"
     return Repair("start-service", "manual", "start the backend", (), manual=manual)

@@ -50,21 +50,21 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence, place
-from fixer.analysis.exits.code_error import CodeFault, code_fault
-from fixer.analysis.exits.exit_reason import left_blank, missing_variables, port_in_use
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.path_access import closed_folder_of
-from fixer.analysis.exits.source_files import line_of, source_of
-from fixer.analysis.nginx_errors import is_cut_in_body, is_refused, symptom_evidence
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.evidence import config_evidence, file_line_text, log_evidence, no_listener_evidence
+from fixer.analysis.exits.code_error import CodeFault, find_code_fault
+from fixer.analysis.exits.exit_reason import blank_variables, missing_variables, port_in_use_line
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.path_access import denied_folder_of
+from fixer.analysis.exits.source_files import line_of, source_file_of
+from fixer.analysis.nginx_errors import is_connect_failure, is_cut_in_body, symptom_evidence
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.repairs.command_options import option_word, setting_evidence
+from fixer.repairs.command_options import gunicorn_setting_evidence, option_argument
 
 if TYPE_CHECKING:
-    from fixer.causes.crash_code_error.start_folder import Elsewhere, Inside
+    from fixer.causes.crash_code_error.start_folder import MountedFolder, PackageFolder
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -74,12 +74,12 @@ _VARIANTS = {
 
 def judge(case: Case) -> Verdict:
     """For every service that failed: is the last error of its log one of code or command?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         fault = fault_of(crash)
-        if fault is None or closed_folder_of(case.snapshot, crash, fault):
+        if fault is None or denied_folder_of(case.snapshot, crash, fault):
             last = [line for line in crash.lines if line.text.strip()][-1:]
             ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
         else:
@@ -87,9 +87,11 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     if any(is_cut_in_body(event) for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):
-        from fixer.causes.crash_code_error.broken_response import broken_off  # only where an answer ended early
+        from fixer.causes.crash_code_error.broken_response import (  # only where an answer ended early
+            judge_broken_answers,
+        )
 
-        for outcome in broken_off(case):
+        for outcome in judge_broken_answers(case):
             if isinstance(outcome, str):
                 missing.append(outcome)
             else:
@@ -97,82 +99,83 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def fault_of(crash: Crash) -> CodeFault | None:
+def fault_of(crash: FailedRun) -> CodeFault | None:
     """The fault that ended the last run, where no variable and no port explains it better."""
-    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+    if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
-    if left_blank(crash.lines, crash.service):
+    if blank_variables(crash.lines, crash.service):
         return None
-    return code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
+    return find_code_fault(crash.lines, crash.service.argv, start_time_of(crash.service))
 
 
-def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
-    from fixer.repairs.restore_code import code_repairs, mended_since  # only where one is found
+def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
+    from fixer.repairs.restore_code import code_repairs, find_change_since_exit  # only where one is found
 
-    service, since = crash.service, mended_since(case, crash, fault)
+    service, since = crash.service, find_change_since_exit(case, crash, fault)
     confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
     detail = ["nothing listens while it does not run"]
-    if crash.inside:
+    if crash.has_running_parent:
         detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
-    summary, evidence = f"{service.name} ends at once: {say(fault)}", _evidence(case, crash, fault)
-    there = _elsewhere(case, crash, fault)
-    mounted = "" if there is not None else _mounted_code(crash, fault)
+    summary, evidence = f"{service.name} ends at once: {fault_text(fault)}", _evidence(case, crash, fault)
+    there = _mounted_folder(case, crash, fault)
+    mounted = "" if there is not None else _mounted_code_text(crash, fault)
     if there is not None:
-        summary = f"{summary} in {there.start}, where it starts; {there.folder} has it"
-        evidence = (evidence[0], there.shown, *evidence[1:])
-    above = _inside(case, crash, fault)
+        summary = f"{summary} in {there.start_folder}, where it starts; {there.folder} has it"
+        evidence = (evidence[0], there.evidence, *evidence[1:])
+    above = _package_folder(case, crash, fault)
     if above is not None:
         summary = (f"{service.name} ends at once: {fault.name} is not to be found from {above.folder}, where it "
-                   f"starts; it is from {above.home}")
-        evidence = (evidence[0], *above.shown, *evidence[1:])
+                   f"starts; it is from {above.import_folder}")
+        evidence = (evidence[0], *above.evidence, *evidence[1:])
     if mounted:
         confidence, summary = "likely", f"{summary} that it can read: {mounted}"
     if since is not None:
-        summary = f"{service.name} ended at once: {say(fault)}; {since.words}"
+        summary = f"{service.name} ended at once: {fault_text(fault)}; {since.text}"
         evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
     return Finding(
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
         summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
         evidence=evidence,
-        repairs=(*_there(case, crash, there), *_above(case, crash, above), *code_repairs(case, crash, fault, since)),
+        repairs=(*_start_in_mount_repairs(case, crash, there), *_start_above_repairs(case, crash, above),
+                 *code_repairs(case, crash, fault, since)),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
 
-def _elsewhere(case: Case, crash: Crash, fault: CodeFault) -> Elsewhere | None:
+def _mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> MountedFolder | None:
     if fault.kind != "target" or crash.service.container is None:
         return None
-    from fixer.causes.crash_code_error.start_folder import mounted_elsewhere
+    from fixer.causes.crash_code_error.start_folder import find_mounted_folder
 
-    return mounted_elsewhere(case, crash, fault)
+    return find_mounted_folder(case, crash, fault)
 
 
-def _inside(case: Case, crash: Crash, fault: CodeFault) -> Inside | None:
+def _package_folder(case: Case, crash: FailedRun, fault: CodeFault) -> PackageFolder | None:
     if fault.kind != "target" or crash.service.container is not None:
         return None
-    from fixer.causes.crash_code_error.start_folder import inside_package  # only where no application was found
+    from fixer.causes.crash_code_error.start_folder import find_package_folder  # only where no application was found
 
-    return inside_package(case, crash, fault)
+    return find_package_folder(case, crash, fault)
 
 
-def _above(case: Case, crash: Crash, above: Inside | None) -> tuple[Repair, ...]:
+def _start_above_repairs(case: Case, crash: FailedRun, above: PackageFolder | None) -> tuple[Repair, ...]:
     if above is None:
         return ()
-    from fixer.causes.crash_code_error.start_folder import start_above  # as above
+    from fixer.causes.crash_code_error.start_folder import start_above_package_repair  # as above
 
-    return (start_above(case, crash, above),)
+    return (start_above_package_repair(case, crash, above),)
 
 
-def _there(case: Case, crash: Crash, there: Elsewhere | None) -> tuple[Repair, ...]:
+def _start_in_mount_repairs(case: Case, crash: FailedRun, there: MountedFolder | None) -> tuple[Repair, ...]:
     if there is None:
         return ()
-    from fixer.causes.crash_code_error.start_folder import start_there  # as above
+    from fixer.causes.crash_code_error.start_folder import start_in_mount_repair  # as above
 
-    repair = start_there(case, crash, there)
+    repair = start_in_mount_repair(case, crash, there)
     return () if repair is None else (repair,)
 
 
-def _mounted_code(crash: Crash, fault: CodeFault) -> str:
+def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
     """uvicorn does not say why it could not load a module: where the code is mounted from the host, an empty folder,
     the wrong one, or one that the container's account may not enter looks the same."""
     box = crash.service.container
@@ -191,27 +194,28 @@ def _mounted_code(crash: Crash, fault: CodeFault) -> str:
     return f"{at} is mounted from {source}, which may lack it, or be closed to {who}"
 
 
-def variant_of(crash: Crash, fault: CodeFault) -> str | None:
+def variant_of(crash: FailedRun, fault: CodeFault) -> str | None:
     """A parent that stays hides what ends; else what the line says."""
     workers = crash.service.workers
     if fault.boot is not None:
         return "gunicorn-worker-boot-failed"
-    if crash.inside and ("--reload" in crash.service.argv or (isinstance(workers, Known) and workers.value > 1)):
+    if crash.has_running_parent and ("--reload" in crash.service.argv
+                                     or (isinstance(workers, Known) and workers.value > 1)):
         return "multiworker-import-loop"
     if fault.kind == "tls" and "SSLError" not in fault.text:
         return None            # a file that cannot be opened says nothing of whether key and certificate fit
     return _VARIANTS.get(fault.kind)
 
 
-def say(fault: CodeFault) -> str:
+def fault_text(fault: CodeFault) -> str:
     """The fault in a few words."""
-    at = f" ({fault.place})" if fault.place else ""
+    at = f" ({fault.file_line})" if fault.file_line else ""
     match fault.kind:
         case "import":
             missing = fault.text.rpartition(": ")[0].endswith("ModuleNotFoundError") or "No module" in fault.text
             return f"the module {fault.name} is not there{at}" if missing else f"{fault.text[:120]}{at}"
         case "syntax":
-            return f"{fault.place} is no valid program: {fault.text[:120]}"
+            return f"{fault.file_line} is no valid program: {fault.text[:120]}"
         case "target":
             return f"its command names {fault.name or 'an application'}, and there is none of that name"
         case "server":
@@ -226,34 +230,36 @@ def say(fault: CodeFault) -> str:
             return f"{fault.text[:120]}{at}"
 
 
-def _evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
-    trouble, service = crash.troubles[0], crash.service
+def _evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence, ...]:
+    trouble, service = crash.failing_addresses[0], crash.service
     boot = (log_evidence(fault.boot.text, fault.boot.where),) if fault.boot is not None else ()
     return tuple(dict.fromkeys((
-        log_evidence(fault.said.text, fault.said.where), *_source_evidence(case, crash, fault), *boot,
+        log_evidence(fault.log_line.text, fault.log_line.where), *_source_evidence(case, crash, fault), *boot,
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
     )))
 
 
-def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
+def _source_evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence, ...]:
     """The line of code itself, as it stands on disk; the word of the command that names the target."""
-    file = source_of(case.snapshot, crash.service, fault.file)
+    file = source_file_of(case.snapshot, crash.service, fault.file)
     if file is not None and fault.line and line_of(file, fault.line):
-        return (Evidence("file", place(case.snapshot, file.node, file.path, fault.line), line_of(file, fault.line)),)
+        return (Evidence("file", file_line_text(case.snapshot, file.node, file.path, fault.line),
+                         line_of(file, fault.line)),)
     if fault.kind == "target":
         return tuple(
-            Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
+            Evidence("file", file_line_text(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
             for word in crash.service.command if word.text == fault.name and word.file
         )
     if fault.kind == "value":
         return tuple(Evidence("file", a.defined_in, f"{a.name}… is set") for a in crash.service.env
                      if a.name == fault.name and a.defined_in)
     if fault.kind == "option":
-        word = option_word(crash.service, fault)
+        word = option_argument(crash.service, fault)
         if word is not None and word.file:
-            return (Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text),)
-        return setting_evidence(case, crash.service, fault)
+            return (Evidence("file", file_line_text(case.snapshot, crash.service.files_node, word.file, word.line),
+                             word.text),)
+        return gunicorn_setting_evidence(case, crash.service, fault)
     return ()
 
 

@@ -6,61 +6,63 @@ from collections.abc import Iterable
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import config_evidence, log_evidence
-from fixer.analysis.exits.code_error import own_frame
-from fixer.analysis.exits.kills import DIED
-from fixer.analysis.nginx_errors import fresh_by_route, is_cut_in_body
-from fixer.analysis.route_verdict import Judged
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.exits.code_error import application_frame
+from fixer.analysis.exits.kills import WORKER_DIED
+from fixer.analysis.nginx_errors import is_cut_in_body, recent_lines_by_route
+from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
 
-SEVERAL = 3          # answers within a minute that are more than one visitor's bad luck
-_NEAR = 2.5          # seconds between the error in the log and nginx's line, whose clock has whole seconds
-_RAISED = regex(r"^(?:ERROR: +|\[[^]]*\] *)*(?:Exception in ASGI application|Error handling request|Traceback \(most)")
-_ERROR = regex(r"^[ |]*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Timeout))(?::.*)?$")
+MIN_EVENTS = 3          # answers within a minute that are more than one visitor's bad luck
+_MAX_GAP_SECONDS = 2.5          # seconds between the error in the log and nginx's line, whose clock has whole seconds
+_TRACEBACK_START = regex(r"^(?:ERROR: +|\[[^]]*\] *)*(?:Exception in ASGI application|Error handling "
+                         r"request|Traceback \(most)")
+_ERROR_LINE = regex(r"^[ |]*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Timeout))(?::.*)?$")
 
 
-def broken_off(case: Case) -> Iterable[Finding | str]:
+def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
     """Routes of which several answers ended early lately, while their service ran on and logged an error each time."""
     for nginx in case.snapshot.nginxes:
-        for judged, fresh in fresh_by_route(case, nginx, is_cut_in_body).values():
+        for judged, fresh in recent_lines_by_route(case, nginx, is_cut_in_body).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
-            service = case.service(ends[0].holder or ends[0].service) if len(ends) == 1 else None
+            service = case.service(ends[0].listening_service or ends[0].configured_service) if len(ends) == 1 else None
             if service is None or not service.running:
                 continue
-            events = _of_this_run(service, fresh)
-            if len(events) < SEVERAL:
+            events = _events_of_run(service, fresh)
+            if len(events) < MIN_EVENTS:
                 continue
             if isinstance(service.log, Unknown):
                 yield f"log of {service.name}: {service.log.reason}"
                 continue
-            raised = _raised(service, events)
+            raised = _error_lines(service, events)
             if raised:
                 yield _found(case, nginx, judged, events, (ends[0], service, raised))
 
 
-def _of_this_run(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[ErrorEvent, ...]:
+def _events_of_run(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[ErrorEvent, ...]:
     """Without those that its restart, or a run before it, broke off; nginx's clock cuts the second that has begun."""
-    return tuple(event for event in events if event.at > ran_since(service) - 1.0)
+    return tuple(event for event in events if event.at > start_time_of(service) - 1.0)
 
 
-def _raised(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, ...]:
+def _error_lines(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, ...]:
     """Errors of this run that stand beside such a line; none where a worker died instead."""
-    since = max(ran_since(service), events[0].at - _NEAR)
+    since = max(start_time_of(service), events[0].at - _MAX_GAP_SECONDS)
     lines = [line for line in lines_of(service) if line.at is not None and line.at >= since]
-    if any(DIED.search(message(line)) for line in lines):
+    if any(WORKER_DIED.search(message_of(line)) for line in lines):
         return ()
     at = [event.at for event in events]
     return tuple(
         line for line in lines
-        if _RAISED.search(message(line)) and any(-_NEAR <= moment - (line.at or 0.0) <= _NEAR for moment in at)
+        if _TRACEBACK_START.search(message_of(line))
+        and any(-_MAX_GAP_SECONDS <= moment - (line.at or 0.0) <= _MAX_GAP_SECONDS for moment in at)
     )
 
 
-def _between(service: Service, raised: LogLine, named: LogLine | None) -> list[LogLine]:
+def _traceback_lines(service: Service, raised: LogLine, named: LogLine | None) -> list[LogLine]:
     """The traceback, from its first line to the error that it ends in."""
     lines = list(lines_of(service))
     first = next((i for i, line in enumerate(lines) if line is raised), len(lines))
@@ -69,17 +71,18 @@ def _between(service: Service, raised: LogLine, named: LogLine | None) -> list[L
 
 
 def _found(
-    case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...],
+    case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
     about: tuple[Endpoint, Service, tuple[LogLine, ...]],
 ) -> Finding:
     endpoint, service, raised = about
     last = events[-1]
-    named = next((line for line in reversed(lines_of(service)) if _ERROR.match(message(line))
+    named = next((line for line in reversed(lines_of(service)) if _ERROR_LINE.match(message_of(line))
                   and line.at is not None and line.at >= (raised[0].at or 0.0)), None)
     said = ""
-    shown = own_frame([f"  {message(line).strip(' |')}" for line in _between(service, raised[0], named)])
+    shown = application_frame([f"  {message_of(line).strip(' |')}"
+                               for line in _traceback_lines(service, raised[0], named)])
     at = f" {shown[0]}:{shown[1]}" if shown[0] else " the code"
-    if named is not None and (match := _ERROR.match(message(named))) is not None:
+    if named is not None and (match := _ERROR_LINE.match(message_of(named))) is not None:
         said = f" ({match['name'][:80]})"
     manual = (
         f"mend{at} of {service.name}: it raises an error after its answer has begun{said}; the status was sent by "

@@ -42,19 +42,25 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.blocked_start import blocked, not_started
-from fixer.analysis.dependency.complaint import Complaint, complaint
-from fixer.analysis.dependency.locate import Needed, listening_elsewhere, locate, own_network, unseen_clusters
-from fixer.analysis.evidence import absent_evidence, config_evidence, listener_evidence, log_evidence
-from fixer.analysis.exits.changed_since import changed_since
-from fixer.analysis.exits.exit_reason import missing_variables, port_in_use
-from fixer.analysis.exits.failed_run import Crash, crashes, holds_a_socket
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.dependency.blocked_start import blocked_starts, unstarted_units
+from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
+from fixer.analysis.dependency.locate import (
+    LocatedDependency,
+    locate_dependency,
+    private_network_setting,
+    tcp_listeners_of,
+    unobserved_clusters,
+)
+from fixer.analysis.evidence import config_evidence, listener_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.exits.changed_since import changed_files_evidence
+from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import is_restarting
-from fixer.analysis.service_state import condition, ran_since, state_evidence
+from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     CAUSE_ID,
     EXPLAINS,
@@ -65,30 +71,37 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.repairs.start_dependency import WHERE, back_again, let_through, make_room, set_other, start_needed
-from fixer.repairs.start_service import start_again
+from fixer.repairs.start_dependency import (
+    ADDRESS_VARIABLE,
+    free_connections_repairs,
+    let_through_repairs,
+    other_address_repairs,
+    start_dependency_repairs,
+    start_or_manual_repairs,
+)
+from fixer.repairs.start_service import start_again_repairs
 
-_NAMES = ("/etc/hosts", "/etc/resolv.conf")
-_STATES = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
+_NAME_FILES = ("/etc/hosts", "/etc/resolv.conf")
+_STATE_TEXTS = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
            "looping": "fails again and again", "starting": "is being started"}
 
 
 def judge(case: Case) -> Verdict:
     """For every service that failed: does its log end with a complaint about another system, and is that so?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
     missing = list(all_of.missing)
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         said = complaint_of(crash)
-        if said is None and (guess := _unnamed(case, crash)) is not None:
+        if said is None and (guess := _unnamed_dependency_finding(case, crash)) is not None:
             findings.append(guess)
             continue
         if said is None:
             last = [line for line in crash.lines if line.text.strip()][-1:]
             ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
             continue
-        outcome = _judge(case, crash, said)
+        outcome = _judge_complaint(case, crash, said)
         match outcome:
             case Finding():
                 findings.append(outcome)
@@ -97,94 +110,101 @@ def judge(case: Case) -> Verdict:
             case Evidence():
                 ruled.append(outcome)
     ended = {(finding.node, finding.service) for finding in findings}      # its log says more than what it does now
-    findings += [blocked_finding(case, one) for one in blocked(case)
+    findings += [blocked_finding(case, one) for one in blocked_starts(case)
                  if (one.service.node, one.service.name) not in ended]
-    findings += [required_finding(case, one) for one in not_started(case)]
-    if any(service.waits for service in case.snapshot.services):
+    findings += [required_finding(case, one) for one in unstarted_units(case)]
+    if any(service.startup_waits for service in case.snapshot.services):
         from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
 
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
-    if any(_listens_nowhere(case, trouble) for trouble in case.troubles):
-        from fixer.causes.crash_dependency_down.stopped_dependency import relied_findings  # as it says
+    if any(_has_no_socket(case, trouble) for trouble in case.failing_addresses):
+        from fixer.causes.crash_dependency_down.stopped_dependency import stopped_dependency_findings  # as it says
 
-        findings += relied_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
+        findings += stopped_dependency_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
-        from fixer.causes.crash_dependency_down.unanswered_dependency import (
-            awaited_findings,  # only where a container was never started
-        )
+        from fixer.causes.crash_dependency_down.unanswered_dependency import awaited_findings
 
         findings += awaited_findings(case)
     return conclude(findings, missing, ruled)
 
 
-def _listens_nowhere(case: Case, trouble: Trouble) -> bool:
+def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:
     """Of the machine itself, and who belongs there has no socket at all."""
-    owner = sole_owner(case, trouble) if trouble.endpoint.node is not None else None
-    return owner is not None and not holds_a_socket(case, owner.service)
+    owner = only_owner(case, trouble) if trouble.endpoint.node is not None else None
+    return owner is not None and not has_listening_socket(case, owner.service)
 
 
-def complaint_of(crash: Crash) -> Complaint | None:
+def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
     """What ended the last run, where no variable and no port of its own explains it better."""
-    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+    if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
-    said = complaint(crash.lines, ran_since(crash.service))
-    blank = said is not None and said.unix and any(WHERE.match(one.name.upper()) for one in crash.service.unset)
+    said = dependency_complaint(crash.lines, start_time_of(crash.service))
+    blank = said is not None and said.unix and any(ADDRESS_VARIABLE.match(one.name.upper())
+                                                   for one in crash.service.unset_variables)
     return None if blank else said      # it was given no address: the variable is what is missing
 
 
-def _unnamed(case: Case, crash: Crash) -> Finding | None:
+def _unnamed_dependency_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Its log speaks of another system without a name, and one that its compose file starts before it is stopped."""
-    if crash.service.container is None or missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+    if crash.service.container is None or missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
-    from fixer.causes.crash_dependency_down.stopped_dependency import unnamed  # only where a container failed
+    from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint  # only where a container failed
 
-    said = unnamed(case, crash)
-    found = _judge(case, crash, said) if said is not None else None
+    said = unnamed_complaint(case, crash)
+    found = _judge_complaint(case, crash, said) if said is not None else None
     return replace(found, confidence="likely") if isinstance(found, Finding) else None
 
 
-def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str | Evidence:
-    needed = locate(case, crash, said)
+def _judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> Finding | str | Evidence:
+    needed = locate_dependency(case, crash, said)
     provider = needed.provider
     if said.kind == "auth":
         who = f" {said.what!r}" if said.what and " " not in said.what else ""
-        text = f"{_at(said, needed)} {'does' if _asks_now(crash) else 'did'} not let it in{who}"
-        return _found(case, (crash, said, needed), "start-db-auth-failed", text, set_other(case, crash, said))
-    if said.kind == "full" and _asks_now(crash):
-        text = f"{_at(said, needed)} takes no more connections"
-        return _found(case, (crash, said, needed), "start-db-refused", text, make_room(crash, said, needed))
+        text = f"{_provider_text(said, needed)} {'does' if _is_still_trying(crash) else 'did'} not let it in{who}"
+        return _complaint_finding(case, (crash, said, needed), "start-db-auth-failed", text,
+                                  other_address_repairs(case, crash, said))
+    if said.kind == "full" and _is_still_trying(crash):
+        text = f"{_provider_text(said, needed)} takes no more connections"
+        return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
+                                  free_connections_repairs(crash, said, needed))
     if said.kind == "name" and provider is None:
         text = f"no address is known for {said.host or 'the name of what it needs'}"
-        return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
-    if said.kind == "name" and provider is not None and needed.up is not False and came_later(crash, said, provider):
+        return _complaint_finding(case, (crash, said, needed), "start-db-dns-failure", text,
+                                  other_address_repairs(case, crash, said))
+    if said.kind == "name" and provider is not None and needed.is_listening is not False and is_started_later(crash,
+        said, provider):
         text = f"{provider.name} did not run then, so that its name led nowhere; it runs by now, but nobody started " \
                f"{crash.service.name} again"
-        return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))
-    if said.kind == "name" and provider is not None and provider.running and condition(provider) != "paused":
+        return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
+                                  start_or_manual_repairs(case, crash))
+    if said.kind == "name" and provider is not None and provider.running and run_state_of(provider) != "paused":
         text = f"{provider.name} runs, and is not found by the name {said.host}"
-        return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
-    if said.kind == "slow" and (provider is None or _serves(provider)):
-        text = f"{_at(said, needed)} gave no answer"
-        repairs = let_through(crash, said, needed)
-        return _found(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
-    apart = own_network(crash.service) if needed.up and not said.unix else None
+        return _complaint_finding(case, (crash, said, needed), "start-db-dns-failure", text,
+                                  other_address_repairs(case, crash, said))
+    if said.kind == "slow" and (provider is None or _is_serving(provider)):
+        text = f"{_provider_text(said, needed)} gave no answer"
+        repairs = let_through_repairs(crash, said, needed)
+        return _complaint_finding(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
+    apart = private_network_setting(crash.service) if needed.is_listening and not said.unix else None
     if apart is not None:
         return apart.source        # what accepts on the machine is not in the network of that unit: sandbox-denied
-    if needed.up:
-        text = f"{_at(said, needed)} refused it then and accepts by now, but nobody started it again"
-        return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))
-    if provider is not None and not _serves(provider):
-        text = f"{provider.name} {_STATES.get(condition(provider), 'does not run')}"
-        return _found(case, (crash, said, needed), "start-db-refused", text, start_needed(case, crash, said, needed))
-    if provider is None and (unseen := unseen_clusters(case.snapshot, crash.service.node, said)):
+    if needed.is_listening:
+        text = f"{_provider_text(said, needed)} refused it then and accepts by now, but nobody started it again"
+        return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
+                                  start_or_manual_repairs(case, crash))
+    if provider is not None and not _is_serving(provider):
+        text = f"{provider.name} {_STATE_TEXTS.get(run_state_of(provider), 'does not run')}"
+        return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
+                                  start_dependency_repairs(case, crash, said, needed))
+    if provider is None and (unseen := unobserved_clusters(case.snapshot, crash.service.node, said)):
         return f"the state of {', '.join(unseen)}"
-    if needed.node is not None and needed.up is None:
+    if needed.node is not None and needed.is_listening is None:
         return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
-    return _found(case, (crash, said, needed), "start-db-refused", _nobody(case, said, needed),
-                  start_needed(case, crash, said, needed))
+    return _complaint_finding(case, (crash, said, needed), "start-db-refused", _no_listener_text(case, said, needed),
+                  start_dependency_repairs(case, crash, said, needed))
 
 
-def came_later(crash: Crash, said: Complaint, provider: Service) -> bool:
+def is_started_later(crash: FailedRun, said: DependencyComplaint, provider: Service) -> bool:
     """A container that bears the name on a network of both, and that was started after the last try: Docker's resolver
     does not know the names of what does not run."""
     box, own = provider.container, crash.service.container
@@ -192,52 +212,53 @@ def came_later(crash: Crash, said: Complaint, provider: Service) -> bool:
         return False
     mine = {name for name, _, _ in own.networks} | {own.network_mode}
     named = any(network in mine and said.host in (*names, box.name, box.service) for network, _, names in box.networks)
-    tried = said.said.at if said.said.at is not None else own.finished_at
+    tried = said.log_line.at if said.log_line.at is not None else own.finished_at
     return named and 0 < tried < box.started_at
 
 
-def _asks_now(crash: Crash) -> bool:
+def _is_still_trying(crash: FailedRun) -> bool:
     """It is started again and again, so what it is told is how things are; what has ended knows nothing newer."""
-    return is_restarting(crash.service) or crash.inside
+    return is_restarting(crash.service) or crash.has_running_parent
 
 
-def _serves(provider: Service) -> bool:
+def _is_serving(provider: Service) -> bool:
     """It runs by itself; a unit that only stands for others proves nothing."""
-    return condition(provider) in ("running", "unknown") and bool(provider.pids or provider.container is not None)
+    return run_state_of(provider) in ("running", "unknown") and bool(provider.pids or provider.container is not None)
 
 
-def _at(said: Complaint, needed: Needed) -> str:
+def _provider_text(said: DependencyComplaint, needed: LocatedDependency) -> str:
     provider = needed.provider
     return f"{provider.name} at {said.address}" if provider is not None else said.address
 
 
-def _nobody(case: Case, said: Complaint, needed: Needed) -> str:
+def _no_listener_text(case: Case, said: DependencyComplaint, needed: LocatedDependency) -> str:
     provider = needed.provider
     if needed.node is None:
         return f"{said.address} refuses it, and is none of the addresses seen from here"
     if provider is not None:
-        held = next(listening_elsewhere(case.snapshot, provider), None)
+        held = next(tcp_listeners_of(case.snapshot, provider), None)
         return f"nothing accepts at {said.address}; {provider.name} runs" + (
             f" and listens on port {held.port}" if held is not None else " and listens nowhere that was seen")
     return f"nothing accepts at {said.address}"
 
 
-def _found(
-    case: Case, about: tuple[Crash, Complaint, Needed], variant: str, text: str, repairs: tuple[Repair, ...],
+def _complaint_finding(
+    case: Case, about: tuple[FailedRun, DependencyComplaint, LocatedDependency], variant: str, text: str,
+    repairs: tuple[Repair, ...],
 ) -> Finding:
     crash, said, needed = about
     service, provider = crash.service, needed.provider
     seen = needed.node is not None or said.kind in ("auth", "name", "full")
-    changed, shown = _changed(case, crash, said), _evidence(case, crash, said, needed)
-    past = said.kind == "auth" and not _asks_now(crash)
+    changed, shown = _change_evidence(case, crash, said), _evidence(case, crash, said, needed)
+    past = said.kind == "auth" and not _is_still_trying(crash)
     confidence: Confidence = "certain" if seen and crash.owner.certain and not changed and not past else "likely"
     detail = [f"{service.name} needs {said.address} to start; nothing listens while it does not run"]
     if past and not changed:
         detail.append(f"nobody has asked since {service.name} ended: if it is let in by now, only its start is left")
     if changed:
         text = f"{text}; {changed[0].where} was changed after that, and only a start tells whether it is mended"
-        repairs = (*start_again(case, crash), *repairs)
-    named = variant == "start-db-refused" and provider is not None and not needed.up
+        repairs = (*start_again_repairs(case, crash), *repairs)
+    named = variant == "start-db-refused" and provider is not None and not needed.is_listening
     return Finding(
         cause=CAUSE_ID, variant=variant, role="root", confidence=confidence,
         summary=f"{service.name} ends at once: {text}",
@@ -248,22 +269,25 @@ def _found(
     )
 
 
-def _changed(case: Case, crash: Crash, said: Complaint) -> tuple[Evidence, ...]:
+def _change_evidence(case: Case, crash: FailedRun, said: DependencyComplaint) -> tuple[Evidence, ...]:
     """What was changed since the refusal where nothing else tells how it is now: its settings, or where names are."""
     unit = crash.service.unit
     if said.kind not in ("auth", "name") or (unit is not None and unit.need_daemon_reload):
         return ()
-    return changed_since(case.snapshot, crash, _NAMES if said.kind == "name" else ())
+    return changed_files_evidence(case.snapshot, crash, _NAME_FILES if said.kind == "name" else ())
 
 
-def _evidence(case: Case, crash: Crash, said: Complaint, needed: Needed) -> tuple[Evidence, ...]:
-    trouble = crash.troubles[0]
-    elsewhere = [listener_evidence(case.snapshot, line, p) for p in needed.providers if _serves(p) and not needed.up
-                 for line in list(listening_elsewhere(case.snapshot, p))[:1]]
+def _evidence(case: Case, crash: FailedRun, said: DependencyComplaint,
+              needed: LocatedDependency) -> tuple[Evidence, ...]:
+    trouble = crash.failing_addresses[0]
+    elsewhere = [listener_evidence(case.snapshot, line, p) for p in needed.providers if _is_serving(p)
+                 and not needed.is_listening
+                 for line in list(tcp_listeners_of(case.snapshot, p))[:1]]
     return tuple(dict.fromkeys((
-        log_evidence(said.said.text, said.said.where), *(state_evidence(p) for p in needed.providers), *needed.why,
+        log_evidence(said.log_line.text, said.log_line.where), *(state_evidence(p) for p in needed.providers),
+        *needed.evidence,
         *elsewhere, state_evidence(crash.service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
     )))
 
 

@@ -6,59 +6,70 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Literal, TypeAlias
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.dependency.complaint import Complaint, complaint, engine_at, usual_port
-from fixer.analysis.dependency.locate import Needed, umbrella_of
-from fixer.analysis.dependency.start_order import conditions
-from fixer.analysis.dependency.startup_script import held_up_at, needed_by
-from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence, now_on, say_age
-from fixer.analysis.exits.code_error import code_fault
-from fixer.analysis.exits.exec_step import fails_before_start
-from fixer.analysis.exits.exit_reason import dependency_error, last_words, missing_variables, port_in_use
-from fixer.analysis.exits.failed_run import Crash, fails_inside, has_failed, holds_a_socket
-from fixer.analysis.exits.kills import last_signal
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.dependency.complaint import (
+    DependencyComplaint,
+    default_port_of,
+    dependency_complaint,
+    system_kind_at_port,
+)
+from fixer.analysis.dependency.locate import LocatedDependency, umbrella_of
+from fixer.analysis.dependency.start_order import depends_on_conditions
+from fixer.analysis.dependency.startup_script import find_waiting_script, locate_script_dependency
+from fixer.analysis.evidence import age_text, clock_of, config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.exits.code_error import find_code_fault
+from fixer.analysis.exits.exec_step import has_failed_before_start
+from fixer.analysis.exits.exit_reason import (
+    dependency_error_line,
+    last_error_lines,
+    missing_variables,
+    port_in_use_line,
+)
+from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
+from fixer.analysis.exits.kills import last_exit_signal
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run, message, own_lines, was_asked_to_stop
-from fixer.analysis.service_names import engine_of
-from fixer.analysis.service_state import condition, is_queued, ran_since, required_by, state_evidence
+from fixer.analysis.run_log import last_run_lines, message_of, program_lines, was_asked_to_stop
+from fixer.analysis.service_names import system_kind_of
+from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.snapshot import Container, LogLine, Service
 from fixer.repairs.boot_enablement import is_off_at_boot
-from fixer.repairs.resource_limits import space_refused, task_refused
-from fixer.repairs.restore_code import again_steps
-from fixer.repairs.start_dependency import provider_steps, why_not
-from fixer.repairs.start_service import waiting
+from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
+from fixer.repairs.restore_code import restart_after_edit_steps
+from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
+from fixer.repairs.start_service import wait_for_listener_step
 
-Manner: TypeAlias = Literal["ends", "waits", "rests"]
+FailureManner: TypeAlias = Literal["ends", "waits", "rests"]
 
 # Errors that name nothing of their own.
-_GENERIC = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
+_GENERIC_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
                  r"\w*(?:Connect|Database|Operational|Interface|Unavailable|Startup|Broker|Timeout)\w*)\b")
-_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Configured)\b")
-_USUAL = regex(r"Started (?:server|parent|reloader) process|Waiting for application startup|Will watch for changes|"
+_ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Configured)\b")
+_STARTUP_LINE = regex(r"Started (?:server|parent|reloader) process|Waiting for application startup|Will watch for "
+                      r"changes|"
                r"Uvicorn running on|Starting gunicorn|Booting worker|Listening at|Using worker|Child process|"
                r"Waiting for child process|Stopping parent process|Stopping reloader")
-_BY_ITSELF = frozenset({"exit-code", "success", "timeout", "protocol", "start-limit-hit"})
-_AWHILE = 3.0        # seconds after its start in which nothing is said of a program that does not listen yet
-_YOUNG = 60.0        # one that says nothing may only be slow
+_SELF_ENDED_RESULTS = frozenset({"exit-code", "success", "timeout", "protocol", "start-limit-hit"})
+_START_SECONDS = 3.0        # seconds after its start in which nothing is said of a program that does not listen yet
+_SLOW_START_SECONDS = 60.0        # one that says nothing may only be slow
 
 
 @dataclass(frozen=True, slots=True)
-class Relied:
+class StoppedDependency:
     """Who fails how, and what it is told to use that is stopped; `said` is its last word, None where it has none.
     `is_sure` is false where that word may be about something else."""
 
-    owner: Owner
-    trouble: Trouble
-    manner: Manner
-    stopped: tuple[tuple[Reliance, Needed, Service], ...]
-    said: LogLine | None
+    owner: PortOwner
+    failing_address: FailingAddress
+    manner: FailureManner
+    stopped_services: tuple[tuple[Dependency, LocatedDependency, Service], ...]
+    last_line: LogLine | None
     is_sure: bool
 
     @property
@@ -67,112 +78,118 @@ class Relied:
         return self.owner.service
 
 
-def relied(case: Case, found: tuple[Crash, ...]) -> Iterator[Relied]:
+def find_stopped_dependencies(case: Case, found: tuple[FailedRun, ...]) -> Iterator[StoppedDependency]:
     """One for each service behind an empty address that nothing of its own explains."""
     crashed = {crash.service.id: crash for crash in found}
     done: set[str] = set()
-    for trouble in case.troubles:
-        owner = sole_owner(case, trouble)
+    for trouble in case.failing_addresses:
+        owner = only_owner(case, trouble)
         if owner is None or owner.service.container is not None or owner.service.id in done:
             continue
-        if is_closed(trouble.endpoint) is not True or not _may_rely(case, owner.service):
+        if is_closed(trouble.endpoint) is not True or not _can_have_dependency(case, owner.service):
             continue
-        stopped = tuple(_stopped(case, owner.service))
-        one = _judged(case, trouble, owner, crashed.get(owner.service.id), stopped) if stopped else None
+        stopped = tuple(_stopped_providers(case, owner.service))
+        one = _judge_service(case, trouble, owner, crashed.get(owner.service.id), stopped) if stopped else None
         if one is not None:
             done.add(owner.service.id)
             yield one
 
 
-def _may_rely(case: Case, service: Service) -> bool:
-    return bool(service.relies) or any(engine_of(s) for s in case.snapshot.services if s.node == service.node)
+def _can_have_dependency(case: Case, service: Service) -> bool:
+    return bool(service.dependencies) or any(system_kind_of(s) for s in case.snapshot.services
+                                             if s.node == service.node)
 
 
-def _judged(case: Case, trouble: Trouble, owner: Owner, crash: Crash | None,
-            stopped: tuple[tuple[Reliance, Needed, Service], ...]) -> Relied | None:
-    service, state = owner.service, condition(owner.service)
+def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash: FailedRun | None,
+            stopped: tuple[tuple[Dependency, LocatedDependency, Service], ...]) -> StoppedDependency | None:
+    service, state = owner.service, run_state_of(owner.service)
     if crash is not None:
-        sure, said = _untold(crash)
-        return None if sure is None else Relied(owner, trouble, "ends", stopped, said, sure)
-    if is_queued(service) or (state == "stopped" and service.unit is not None and not service.unit.condition_result):
+        sure, said = _judge_exit(crash)
+        return None if sure is None else StoppedDependency(owner, trouble, "ends", stopped, said, sure)
+    if is_start_queued(service) or (state == "stopped" and service.unit is not None
+                                    and not service.unit.condition_result):
         return None        # what keeps it from being started is known, and is no other system
     if state == "stopped":
-        meant = tuple(entry for entry in stopped if _is_meant(case, entry[2]))
-        return Relied(owner, trouble, "rests", meant, None, is_sure=True) if meant else None
-    if state not in ("running", "starting") or holds_a_socket(case, service):
+        meant = tuple(entry for entry in stopped if _is_started_at_boot(case, entry[2]))
+        return StoppedDependency(owner, trouble, "rests", meant, None, is_sure=True) if meant else None
+    if state not in ("running", "starting") or has_listening_socket(case, service):
         return None
-    if has_failed(case, service, trouble) or fails_inside(case, service, trouble):
+    if has_failed(case, service, trouble) or has_failing_workers(case, service, trouble):
         return None
-    if held_up_at(case, trouble, owner) is not None:
+    if find_waiting_script(case, trouble, owner) is not None:
         return None
-    lines = own_lines(last_run(case.snapshot, service))
-    if complaint(lines, ran_since(service)) is not None:
+    lines = program_lines(last_run_lines(case.snapshot, service))
+    if dependency_complaint(lines, start_time_of(service)) is not None:
         return None
-    sure, said = _said_of(lines)
-    age = now_on(case.snapshot, service.node) - ran_since(service)
-    if sure is None or age < (_YOUNG if said is None else _AWHILE):
+    sure, said = _judge_last_lines(lines)
+    age = clock_of(case.snapshot, service.node) - start_time_of(service)
+    if sure is None or age < (_SLOW_START_SECONDS if said is None else _START_SECONDS):
         return None
-    return Relied(owner, trouble, "waits", stopped, said, sure)
+    return StoppedDependency(owner, trouble, "waits", stopped, said, sure)
 
 
-def _untold(crash: Crash) -> tuple[bool | None, LogLine | None]:
+def _judge_exit(crash: FailedRun) -> tuple[bool | None, LogLine | None]:
     """Whether its end is one that another system may explain: None where it is explained by something of its own."""
     service, lines, unit = crash.service, crash.lines, crash.service.unit
-    since = ran_since(service)
-    own = complaint(lines, since) is not None or missing_variables(lines) or port_in_use(lines) is not None
-    if own or code_fault(lines, service.argv, since) is not None or space_refused(lines) or task_refused(lines) or (
-            last_signal(crash) is not None):
+    since = start_time_of(service)
+    own = dependency_complaint(lines,
+                               since) is not None or missing_variables(lines) or port_in_use_line(lines) is not None
+    if own or find_code_fault(lines, service.argv,
+                              since) is not None or is_memory_refused(lines) or is_task_refused(lines) or (
+            last_exit_signal(crash) is not None):
         return None, None
-    if unit is not None and (fails_before_start(service) or unit.result not in _BY_ITSELF):
+    if unit is not None and (has_failed_before_start(service) or unit.result not in _SELF_ENDED_RESULTS):
         return None, None
     program = service.program
     if program is not None and (program.signal or program.ended.startswith(("can't", "couldn't"))):
         return None, None
-    return _said_of(own_lines(lines))
+    return _judge_last_lines(program_lines(lines))
 
 
-def _said_of(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine | None]:
+def _judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine | None]:
     """Sure where it says nothing, or speaks of another system; not where its word may be about anything; None where
     that names something else."""
-    refused = dependency_error(lines)
+    refused = dependency_error_line(lines)
     if refused is not None:
         return True, refused
-    last = [line for line in last_words(lines) if message(line).strip() and not _USUAL.search(message(line))]
+    last = [line for line in last_error_lines(lines) if message_of(line).strip()
+            and not _STARTUP_LINE.search(message_of(line))]
     if not last:
         return True, None
-    spoken = next((line for line in reversed(last) if SPEAKS.search(message(line))), None)
+    spoken = next((line for line in reversed(last) if CONNECTION_TEXT.search(message_of(line))), None)
     if spoken is not None:
         return True, spoken
-    text = message(last[-1]).strip()
-    if _ENDS.match(text) and not _GENERIC.match(text):
+    text = message_of(last[-1]).strip()
+    if _ERROR_LINE.match(text) and not _GENERIC_ERROR.match(text):
         return None, None
     return False, last[-1]
 
 
-def _stopped(case: Case, service: Service) -> Iterator[tuple[Reliance, Needed, Service]]:
+def _stopped_providers(case: Case, service: Service) -> Iterator[tuple[Dependency, LocatedDependency, Service]]:
     """What it is told to use, at an address of its own host where nobody is, while one unit that should be is down."""
     seen: set[str] = set()
-    for one in (*service.relies, *_pulled(case, service)):
-        needed = needed_by(case, service, one)
+    for one in (*service.dependencies, *_required_dependencies(case, service)):
+        needed = locate_script_dependency(case, service, one)
         provider = needed.provider
-        if provider is None or needed.up is not False or provider.id in seen or provider.id == service.id:
+        if provider is None or needed.is_listening is not False or provider.id in seen or provider.id == service.id:
             continue
-        down = condition(provider) in ("stopped", "failed")
-        if down and (condition(provider) == "stopped" or was_asked_to_stop(case.snapshot, provider) or provider.unit):
+        down = run_state_of(provider) in ("stopped", "failed")
+        if down and (run_state_of(provider) == "stopped" or was_asked_to_stop(case.snapshot, provider)
+                     or provider.unit):
             seen.add(provider.id)
             yield one, needed, provider
 
 
-def _pulled(case: Case, service: Service) -> Iterator[Reliance]:
+def _required_dependencies(case: Case, service: Service) -> Iterator[Dependency]:
     """The databases and caches that its unit requires or wants: systemd starts them along with it."""
-    for name, said in required_by(case.snapshot, service, wanted=True).items():
+    for name, said in requirements_of(case.snapshot, service, wanted=True).items():
         other = next((s for s in case.snapshot.services if s.node == service.node and s.name == name), None)
-        engine = engine_of(other) if other is not None else ""
+        engine = system_kind_of(other) if other is not None else ""
         if engine:
-            yield Reliance(said, host="127.0.0.1", port=usual_port(engine), engine=engine)
+            yield Dependency(said, host="127.0.0.1", port=default_port_of(engine), engine=engine)
 
 
-def _is_meant(case: Case, provider: Service) -> bool:
+def _is_started_at_boot(case: Case, provider: Service) -> bool:
     """It should run: a boot starts it."""
     above = umbrella_of(case.snapshot, provider)
     return not is_off_at_boot(above or provider)
@@ -181,20 +198,22 @@ def _is_meant(case: Case, provider: Service) -> bool:
 # What is told of a backend beside which a system that it is told to use is stopped, without its log naming that.
 
 
-def relied_findings(case: Case, found: tuple[Crash, ...], told: Collection[tuple[str, str | None]]) -> list[Finding]:
+def stopped_dependency_findings(case: Case, found: tuple[FailedRun, ...],
+                                told: Collection[tuple[str, str | None]]) -> list[Finding]:
     """For the services of which nothing else was told."""
     crashed = {crash.service.id: crash for crash in found}
-    return [_found(case, one, crashed.get(one.service.id)) for one in relied(case, found)
+    return [_stopped_dependency_finding(case, one, crashed.get(one.service.id))
+            for one in find_stopped_dependencies(case, found)
             if (one.service.node, one.service.name) not in told]
 
 
-def _found(case: Case, one: Relied, crash: Crash | None) -> Finding:
-    service, trouble = one.service, one.trouble
-    names = ", ".join(p.name for _, _, p in one.stopped)
-    where = ", ".join(f"{r.source.text} ({r.source.where})" for r, _, _ in one.stopped[:2])
-    verb = "is" if len(one.stopped) == 1 else "are"
-    age = say_age(max(0.0, now_on(case.snapshot, service.node) - ran_since(service)))
-    how = {"ends": f"{service.name} ends" + ("" if one.said is not None else " without a word"),
+def _stopped_dependency_finding(case: Case, one: StoppedDependency, crash: FailedRun | None) -> Finding:
+    service, trouble = one.service, one.failing_address
+    names = ", ".join(p.name for _, _, p in one.stopped_services)
+    where = ", ".join(f"{r.source.text} ({r.source.where})" for r, _, _ in one.stopped_services[:2])
+    verb = "is" if len(one.stopped_services) == 1 else "are"
+    age = age_text(max(0.0, clock_of(case.snapshot, service.node) - start_time_of(service)))
+    how = {"ends": f"{service.name} ends" + ("" if one.last_line is not None else " without a word"),
            "waits": f"{service.name} has been starting for {age} and listens nowhere",
            "rests": f"{service.name} is stopped"}[one.manner]
     confidence: Confidence = "likely" if one.is_sure else "possible"
@@ -204,92 +223,96 @@ def _found(case: Case, one: Relied, crash: Crash | None) -> Finding:
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency" if one.manner == "waits" else "start-db-refused",
         role="root" if one.is_sure else "contributing", confidence=confidence, summary=summary,
-        detail=(detail,), routes=trouble.route_ids, service=one.stopped[0][2].name, node=service.node,
+        detail=(detail,), routes=trouble.route_ids, service=one.stopped_services[0][2].name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            *(r.source for r, _, _ in one.stopped), *(state_evidence(p) for _, _, p in one.stopped),
-            *(e for _, n, _ in one.stopped for e in n.why),
-            *((log_evidence(one.said.text, one.said.where),) if one.said is not None else ()), state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_refused),
+            *(r.source for r, _, _ in one.stopped_services), *(state_evidence(p) for _, _, p in one.stopped_services),
+            *(e for _, n, _ in one.stopped_services for e in n.evidence),
+            *((log_evidence(one.last_line.text, one.last_line.where),) if one.last_line is not None else ()),
+            state_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
-        repairs=(_repair(case, one, crash),), explains=EXPLAINS if one.manner != "rests" and one.is_sure else (),
+        repairs=(_start_dependency_repair(case, one, crash),),
+        explains=EXPLAINS if one.manner != "rests" and one.is_sure else (),
     )
 
 
-def _repair(case: Case, one: Relied, crash: Crash | None) -> Repair:
+def _start_dependency_repair(case: Case, one: StoppedDependency, crash: FailedRun | None) -> Repair:
     """Start what is stopped, then the backend; of one that rests its own finding tells the start."""
-    service, names = one.service, ", ".join(p.name for _, _, p in one.stopped)
-    reasons = [why for _, _, p in one.stopped if (why := why_not(case, p))]
-    begun = tuple(step for r, _, p in one.stopped for step in provider_steps(case, r, p)) if not reasons else ()
+    service, names = one.service, ", ".join(p.name for _, _, p in one.stopped_services)
+    reasons = [why for _, _, p in one.stopped_services if (why := start_obstacle_text(case, p))]
+    begun = tuple(step for r, _,
+                  p in one.stopped_services for step in start_and_wait_steps(case, r, p)) if not reasons else ()
     title = "a person must bring back what it needs"
     if not begun:
         manual = f"{'; '.join(reasons) or f'start {names}'}; then start {service.name}"
         return Repair("mend-dependency", "manual", title, (), manual=manual)
     if not one.is_sure:
-        last = one.said.text.strip()[:160] if one.said is not None else ""
-        manual = (f"where {service.name} needs it ({one.stopped[0][0].source.where}): start {names}, then "
+        last = one.last_line.text.strip()[:160] if one.last_line is not None else ""
+        manual = (f"where {service.name} needs it ({one.stopped_services[0][0].source.where}): start {names}, then "
                   f"{service.name}; what it says itself may be about something else: {last}")
         return Repair("mend-dependency", "manual", title, (), manual=manual)
     if one.manner == "rests":
         return Repair("start-dependency", "safe", f"start {names}, before {service.name}", begun)
-    after = again_steps(case, crash) if crash is not None else waiting(case.snapshot, service, one.trouble.endpoint)
+    after = restart_after_edit_steps(case, crash) if crash is not None else wait_for_listener_step(case.snapshot,
+        service, one.failing_address.endpoint)
     also = " and enable at boot what is not" if any(getattr(step, "verb", "") == "enable" for step in begun) else ""
     then = f"then start {service.name}" if crash is not None else f"{service.name} then goes on by itself"
     return Repair("start-dependency", "safe", f"start {names}{also}, {then}", tuple(dict.fromkeys((*begun, *after))))
 
 
 # What programs say of another system in words of their own, without its name.
-SPEAKS = regex(
+CONNECTION_TEXT = regex(
     r"(?i)\bconnect(?:ed|ing|ions?)?\b|\breach(?:ed|able|ing)?\b|unreachable|unavailable|not available|\brefused\b|"
     r"time[ds]? ?out|\b(?:database|db|broker|cache|queue|storage) (?:is|was|did|does|seems|not|gone|down|lost)\b|"
     r"\b(?:no|wait(?:ed|ing) for|lost) (?:the |a )?(?:database|db|broker|cache|queue|storage)\b")
 
 # A program that ends over a system which its log does not name, while a service that it is made after does not run.
-_LONG = 60.0        # seconds: a job that is done once is done sooner
+_JOB_SECONDS = 60.0        # seconds: a job that is done once is done sooner
 
 
-def unnamed(case: Case, crash: Crash) -> Complaint | None:
+def unnamed_complaint(case: Case, crash: FailedRun) -> DependencyComplaint | None:
     """Its last words are about some other system, and of those that its compose file makes it wait for one is stopped.
 
     None where several are: which of them it asked for stands nowhere.
     """
-    lines = [line for line in last_words(crash.lines) if line.text.strip()]
-    stopped = list(_stopped_depends_on(case, crash.service))
+    lines = [line for line in last_error_lines(crash.lines) if line.text.strip()]
+    stopped = list(_stopped_start_dependencies(case, crash.service))
     if len(stopped) != 1 or not lines:
         return None
     name = stopped[0].container.service if stopped[0].container is not None else None
-    said = next((line for line in reversed(lines) if name and _is_about(line, name)), None)
+    said = next((line for line in reversed(lines) if name and _is_about_dependency(line, name)), None)
     if name is None or said is None:
         return None
     box = stopped[0].container
-    port = box.exposes[0] if box is not None and len(box.exposes) == 1 else usual_port(engine_of(stopped[0]))
-    return Complaint("refused", said, message(said).rstrip(), host=name, port=port,
-                     engine=engine_of(stopped[0]) or engine_at(port))
+    port = box.exposes[0] if box is not None and len(box.exposes) == 1 else default_port_of(system_kind_of(stopped[0]))
+    return DependencyComplaint("refused", said, message_of(said).rstrip(), host=name, port=port,
+                     engine=system_kind_of(stopped[0]) or system_kind_at_port(port))
 
 
-def _is_about(line: LogLine, name: str) -> bool:
-    text = message(line)
-    return SPEAKS.search(text) is not None or name in text
+def _is_about_dependency(line: LogLine, name: str) -> bool:
+    text = message_of(line)
+    return CONNECTION_TEXT.search(text) is not None or name in text
 
 
-def _stopped_depends_on(case: Case, service: Service) -> Iterator[Service]:
+def _stopped_start_dependencies(case: Case, service: Service) -> Iterator[Service]:
     """Services of `depends_on` that serve for as long as they run, and do not run now: jobs end, and are well."""
     box = service.container
-    wanted = dict(conditions(box)) if box is not None and box.project else {}
+    wanted = dict(depends_on_conditions(box)) if box is not None and box.project else {}
     for other in case.snapshot.services:
         its = other.container
         if its is None or box is None or its.project != box.project or its.service not in wanted:
             continue
         if wanted[its.service] == "service_completed_successfully" or its.status not in ("exited", "dead", "created"):
             continue
-        if condition(other) != "running" and _is_lasting(box, its, engine_of(other)):
+        if run_state_of(other) != "running" and _is_long_running(box, its, system_kind_of(other)):
             yield other
 
 
-def _is_lasting(asking: Container, box: Container, engine: str) -> bool:
+def _is_long_running(asking: Container, box: Container, engine: str) -> bool:
     """It is meant to go on: it is told to be started again, its health is asked, it is a known kind of system, or its
     image names a port. A job of the application is of the same image."""
     kept = box.restart_policy.partition(":")[0] in ("always", "unless-stopped")
     ran = box.finished_at - box.started_at if box.finished_at > box.started_at > 0 else 0.0
     serves = bool(box.exposes) and box.image != asking.image
-    return kept or serves or box.health is not None or bool(engine) or ran > _LONG
+    return kept or serves or box.health is not None or bool(engine) or ran > _JOB_SECONDS

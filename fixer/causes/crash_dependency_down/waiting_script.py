@@ -5,92 +5,95 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.locate import Needed
+from fixer.analysis.dependency.locate import LocatedDependency
 from fixer.analysis.dependency.startup_script import (
-    HeldUp,
-    doing,
-    held_up,
+    WaitingScript,
     not_started_text,
-    since,
+    running_command_text,
     waiting_script_evidence,
+    waiting_scripts,
+    waiting_seconds,
 )
-from fixer.analysis.service_state import condition, state_evidence
+from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
-from fixer.repairs.start_dependency import provider_steps, why_not
-from fixer.repairs.start_service import waiting
+from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
+from fixer.repairs.start_service import wait_for_listener_step
 
-_DOWN: Mapping[str, str] = {
+_STATE_TEXTS: Mapping[str, str] = {
     "stopped": "is stopped", "failed": "failed", "masked": "is masked", "looping": "fails again and again",
     "starting": "is being started",
 }
-YOUNG = 60.0     # seconds that a start may take: what is not seen to be down may come by itself
+START_SECONDS = 60.0     # seconds that a start may take: what is not seen to be down may come by itself
 
 
 def waiting_findings(case: Case, told: Container[tuple[str, str | None]]) -> list[Finding]:
     """One for each service whose script waits for an address, where nothing else was told of that service."""
-    found = [(one, dependency_finding(case, one)) for one in held_up(case)]
+    found = [(one, dependency_finding(case, one)) for one in waiting_scripts(case)]
     return [finding for one, finding in found
             if finding is not None and (one.service.node, one.service.name) not in told]
 
 
-def dependency_finding(case: Case, one: HeldUp) -> Finding | None:
+def dependency_finding(case: Case, one: WaitingScript) -> Finding | None:
     """It waits for an address at which nobody is: of this host, or one that is not seen from here."""
-    named = next(((r, n) for r, n in one.unmet if n is not None and n.up is False), None)
-    named = named or next(((r, n) for r, n in one.unmet if n is not None), None)
+    named = next(((r, n) for r, n in one.unmet_dependencies if n is not None and n.is_listening is False), None)
+    named = named or next(((r, n) for r, n in one.unmet_dependencies if n is not None), None)
     if named is None:
         return None
     reliance, needed = named
     provider = needed.provider
-    serves = provider is not None and condition(provider) in ("running", "starting")
-    down = needed.up is False and provider is not None and not serves
-    if not down and since(case, one) < YOUNG:
+    serves = provider is not None and run_state_of(provider) in ("running", "starting")
+    down = needed.is_listening is False and provider is not None and not serves
+    if not down and waiting_seconds(case, one) < START_SECONDS:
         return None
     sure = down and one.owner.certain and reliance.is_looped
-    confidence: Confidence = "certain" if sure else "likely" if needed.up is False else "possible"
+    confidence: Confidence = "certain" if sure else "likely" if needed.is_listening is False else "possible"
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root", confidence=confidence,
-        summary=f"{not_started_text(case, one)}: it waits for {reliance.address}, {_state(needed)}",
-        detail=tuple(filter(None, (doing(case, one),))), routes=one.trouble.route_ids,
+        summary=f"{not_started_text(case, one)}: it waits for {reliance.address}, {_state_text(needed)}",
+        detail=tuple(filter(None, (running_command_text(case, one),))), routes=one.failing_address.route_ids,
         service=provider.name if provider is not None and not serves else one.service.name, node=one.service.node,
-        evidence=waiting_script_evidence(case, one, (*needed.why, *(state_evidence(p) for p in needed.providers[:3]))),
-        repairs=_start(case, one, reliance, needed), explains=EXPLAINS,
+        evidence=waiting_script_evidence(case, one,
+                                         (*needed.evidence, *(state_evidence(p) for p in needed.providers[:3]))),
+        repairs=_start_repairs(case, one, reliance, needed), explains=EXPLAINS,
     )
 
 
-def _state(needed: Needed) -> str:
+def _state_text(needed: LocatedDependency) -> str:
     if needed.node is None:
         return "which is not on the machines seen from here"
     provider = needed.provider
-    if needed.up is None:
+    if needed.is_listening is None:
         return "where nobody could look whether somebody listens"
-    if provider is not None and condition(provider) in _DOWN:
-        return f"and {provider.name} {_DOWN[condition(provider)]}"
+    if provider is not None and run_state_of(provider) in _STATE_TEXTS:
+        return f"and {provider.name} {_STATE_TEXTS[run_state_of(provider)]}"
     return "where nothing listens"
 
 
-def _start(case: Case, one: HeldUp, reliance: Reliance, needed: Needed) -> tuple[Repair, ...]:
+def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
+                   needed: LocatedDependency) -> tuple[Repair, ...]:
     """Start all that is stopped; the script then goes on by itself, unless something else holds it up."""
     service, provider = one.service, needed.provider
     title = "a person must bring back what it waits for"
-    if needed.up is not False or provider is None:
+    if needed.is_listening is not False or provider is None:
         names = ", ".join(p.name for p in needed.providers)
         which = f"start the one of {names} that is meant" if names else "bring up what should answer there"
         manual = (f"{reliance.source.where} waits for {reliance.address}: {which}, or correct that line; "
                   f"{service.name} then starts by itself")
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)
-    begun = {r.address: (n.provider, steps) for r, n in one.unmet if n is not None and n.up is False
-             and n.provider is not None and (steps := provider_steps(case, r, n.provider))}
+    begun = {r.address: (n.provider, steps) for r,
+             n in one.unmet_dependencies if n is not None and n.is_listening is False
+             and n.provider is not None and (steps := start_and_wait_steps(case, r, n.provider))}
     if reliance.address not in begun:
-        what = why_not(case, provider) or (
+        what = start_obstacle_text(case, provider) or (
             f"{provider.name} runs and does not listen at {reliance.address}: make the two agree")
         manual = f"{what}; {service.name} then goes on by itself"
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)
     steps = tuple(step for _, some in begun.values() for step in some)
     also = " and enable at boot what is not" if any(getattr(step, "verb", "") == "enable" for step in steps) else ""
     names = ", ".join(dict.fromkeys(p.name for p, _ in begun.values()))
-    whole = len(begun) == len(one.unmet)
+    whole = len(begun) == len(one.unmet_dependencies)
     then = f"{service.name} then goes on by itself" if whole else f"{service.name} waits for more than that"
-    last = waiting(case.snapshot, service, one.trouble.endpoint) if whole else ()
+    last = wait_for_listener_step(case.snapshot, service, one.failing_address.endpoint) if whole else ()
     return (Repair("start-dependency", "safe", f"start {names}{also}; {then}", tuple(dict.fromkeys((*steps, *last)))),)

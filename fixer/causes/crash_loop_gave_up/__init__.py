@@ -35,128 +35,128 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, log_evidence
-from fixer.analysis.exits.changed_since import changed_since
-from fixer.analysis.exits.exec_step import fails_before_start
+from fixer.analysis.evidence import bindings_of, config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.exits.changed_since import changed_files_evidence
+from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import (
-    address_unavailable,
-    dependency_error,
-    last_words,
+    address_unavailable_line,
+    dependency_error_line,
+    last_error_lines,
     missing_variables,
-    port_in_use,
+    port_in_use_line,
 )
-from fixer.analysis.exits.failed_run import Crash, crashes, told_port_taken
-from fixer.analysis.exits.kills import FAULTS, SIGNALS, killed_by, last_signal
-from fixer.analysis.exits.last_output import is_left_behind
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs, reported_port_conflict
+from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, exit_signal_of, last_exit_signal
+from fixer.analysis.exits.last_output import is_stale_socket
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import gave_up, is_known, is_restarting, message, own_lines
+from fixer.analysis.run_log import gave_up_line, has_log, is_restarting, message_of, program_lines
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_words, restart_windows
+from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.repairs.resource_limits import is_of_a_limit
+from fixer.repairs.resource_limits import is_caused_by_limit
 from fixer.repairs.start_service import restart_steps, start_steps
-from fixer.repairs.write_variables import is_set
+from fixer.repairs.write_variables import is_variable_set
 
-_KEPT = 1024      # ports below are for root, unless the kernel was told otherwise
-_DENIED = regex(r"(?i)permission denied")
-_UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
-_SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
-_NO_FILE = regex(r"couldn't exec .*ENOENT")
-_CHILD = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
-State: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
+_UNPRIVILEGED_PORT = 1024      # ports below are for root, unless the kernel was told otherwise
+_PERMISSION_DENIED = regex(r"(?i)permission denied")
+_SYSTEMD_LINE = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
+_SPAWN_ERROR = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
+_EXEC_NO_FILE = regex(r"couldn't exec .*ENOENT")
+_CHILD_ERROR = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
+ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 
 
 def judge(case: Case) -> Verdict:
     """For every service that failed: has its manager given up, or does it try in vain?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
     missing = list(all_of.missing)
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        untold = killed_by(crash.service) is None and not _is_told(crash)
-        free = port_in_use(crash.lines) is not None and reason_state(case, crash) == "gone"
-        if is_endless(crash) or has_given_up(crash) or free or (
-                untold and (_is_mute(crash) or changed_after(case, crash))):
+        untold = exit_signal_of(crash.service) is None and not _has_other_cause(crash)
+        free = port_in_use_line(crash.lines) is not None and reason_state(case, crash) == "gone"
+        if is_in_restart_loop(crash) or has_given_up(crash) or free or (
+                untold and (_has_unreadable_log(crash) or change_evidence(case, crash))):
             findings.append(_found(case, crash))
         elif untold:
-            missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")
+            missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line_text(crash)}")
         else:
             ruled.append(state_evidence(crash.service))
-    findings += restart_windows(case, CAUSE.id)
+    findings += restart_window_findings(case, CAUSE.id)
     return conclude(findings, missing, ruled)
 
 
-def _is_mute(crash: Crash) -> bool:
+def _has_unreadable_log(crash: FailedRun) -> bool:
     """A container that ended by itself, and whose log driver keeps nothing that anybody could read back."""
     box, log = crash.service.container, crash.service.log
     return box is not None and isinstance(log, Unknown) and "does not support reading" in log.reason and (
         box.status in ("exited", "dead") and box.exit_code != 0)
 
 
-def _ends_well(crash: Crash) -> bool:
+def _has_clean_exit(crash: FailedRun) -> bool:
     """Its command comes to its end without an error: nothing in it stays."""
     box = crash.service.container
     return box is not None and not box.is_machine and box.exit_code == 0 and (
         box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
 
 
-def has_given_up(crash: Crash) -> bool:
+def has_given_up(crash: FailedRun) -> bool:
     """The manager says that it starts the service no more."""
     box = crash.service.container
     if box is not None:
         tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
         return tries and box.status in ("exited", "dead")
-    return gave_up(crash.service) is not None or socket_failed(crash)
+    return gave_up_line(crash.service) is not None or has_failed_socket(crash)
 
 
-def socket_failed(crash: Crash) -> bool:
+def has_failed_socket(crash: FailedRun) -> bool:
     """systemd listened for it, and has closed the socket since starting it failed too often."""
     socket = crash.service.socket
     return socket is not None and socket.active_state == "failed" and socket.result.endswith("limit-hit")
 
 
-def is_endless(crash: Crash) -> bool:
+def is_in_restart_loop(crash: FailedRun) -> bool:
     """It is being started again and again."""
-    return crash.inside or is_restarting(crash.service)
+    return crash.has_running_parent or is_restarting(crash.service)
 
 
-def _is_told(crash: Crash) -> bool:
+def _has_other_cause(crash: FailedRun) -> bool:
     """Another cause tells it in full."""
     unit = crash.service.unit
-    by_file = unit is not None and (unit.result in ("resources", "oom-kill") or fails_before_start(crash.service))
-    return by_file or bool(missing_variables(crash.lines)) or port_in_use(crash.lines) is not None or (
-        address_unavailable(crash.lines) is not None)
+    by_file = unit is not None and (unit.result in ("resources", "oom-kill") or has_failed_before_start(crash.service))
+    return by_file or bool(missing_variables(crash.lines)) or port_in_use_line(crash.lines) is not None or (
+        address_unavailable_line(crash.lines) is not None)
 
 
-def reason_state(case: Case, crash: Crash) -> State:
+def reason_state(case: Case, crash: FailedRun) -> ReasonState:
     """Whether the reason of the last failure still holds, is gone, lies in another system, or is not known."""
     said = missing_variables(crash.lines)
     if said:
-        return "gone" if all(is_set(crash.service, s.name) for s in said) else "holds"
-    if port_in_use(crash.lines) is not None:
-        endpoint = crash.troubles[0].endpoint
-        is_free = is_closed(endpoint) is True and not is_left_behind(endpoint)
-        return "gone" if is_free and told_port_taken(case, crash.service) is None else "holds"
-    number = last_signal(crash)
+        return "gone" if all(is_variable_set(crash.service, s.name) for s in said) else "holds"
+    if port_in_use_line(crash.lines) is not None:
+        endpoint = crash.failing_addresses[0].endpoint
+        is_free = is_closed(endpoint) is True and not is_stale_socket(endpoint)
+        return "gone" if is_free and reported_port_conflict(case, crash.service) is None else "holds"
+    number = last_exit_signal(crash)
     if number is not None:      # who killed it may have stopped; what a program does to itself it does again
-        return "unknown" if number in FAULTS else "gone"
-    return "outside" if dependency_error(crash.lines) is not None else "unknown"
+        return "unknown" if number in FAULT_SIGNALS else "gone"
+    return "outside" if dependency_error_line(crash.lines) is not None else "unknown"
 
 
-def _found(case: Case, crash: Crash) -> Finding:
+def _found(case: Case, crash: FailedRun) -> Finding:
     service, state = crash.service, reason_state(case, crash)
-    unrun = _never_ran(crash)
-    changed = changed_after(case, crash) if state == "unknown" else ()
+    unrun = _spawn_error_text(crash)
+    changed = change_evidence(case, crash) if state == "unknown" else ()
     state = "changed" if changed else state
-    manner = "fails again and again" if is_endless(crash) else "failed"
-    if socket_failed(crash):
+    manner = "fails again and again" if is_in_restart_loop(crash) else "failed"
+    if has_failed_socket(crash):
         manner = "failed whenever somebody connected, until systemd closed its socket"
     elif has_given_up(crash):
         manner = "failed too often and is started no more"
-    elif crash.inside:
+    elif crash.has_running_parent:
         manner = "runs, but the workers that it starts end at once"
     newer = changed[0].where if changed else ""
     why = f"supervisord says: {unrun}" if unrun else {
@@ -164,78 +164,79 @@ def _found(case: Case, crash: Crash) -> Finding:
         "outside": "another system refused it then",
         "changed": f"its log ends in an error; {newer} was changed after that, and only a start tells what it did",
     }[state]
-    if state == "unknown" and not is_known(crash.service):
+    if state == "unknown" and not has_log(crash.service):
         why = "its log could not be read, so what it ends of is not known"
-    if state == "unknown" and _ends_well(crash):
+    if state == "unknown" and _has_clean_exit(crash):
         manner, why = "ends again and again", "its command comes to its end without an error (exit code 0)"
-    number = last_signal(crash)
-    if state == "unknown" and _is_silent(crash):
+    number = last_exit_signal(crash)
+    if state == "unknown" and _has_no_own_lines(crash):
         why = "its log does not say why"
-    if number in FAULTS and state == "unknown":
-        why = f"its last run was ended by signal {number} ({SIGNALS[number]}), a fault of its own"
+    if number in FAULT_SIGNALS and state == "unknown":
+        why = f"its last run was ended by signal {number} ({SIGNAL_NAMES[number]}), a fault of its own"
     return Finding(
         cause=CAUSE.id, variant=_variant(crash), role="root",
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
-        explains=("backend-down", "slow-start", *(("crash-killed",) if not is_of_a_limit(crash) else ())),
+        explains=("backend-down", "slow-start", *(("crash-killed",) if not is_caused_by_limit(crash) else ())),
     )
 
 
-def changed_after(case: Case, crash: Crash) -> tuple[Evidence, ...]:
+def change_evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
     """What was changed since its end and a start would take: not what systemd or supervisord has not read yet."""
     unit = crash.service.unit
-    if _never_ran(crash) or (unit is not None and unit.need_daemon_reload):
+    if _spawn_error_text(crash) or (unit is not None and unit.need_daemon_reload):
         return ()
-    return changed_since(case.snapshot, crash)
+    return changed_files_evidence(case.snapshot, crash)
 
 
-def _variant(crash: Crash) -> str | None:
+def _variant(crash: FailedRun) -> str | None:
     if crash.service.container is not None:
         return "container-crash-loop"
     if crash.service.program is not None and has_given_up(crash):
         return "supervisor-fatal"
-    if socket_failed(crash):
+    if has_failed_socket(crash):
         return "socket-activation-limit"
-    if is_endless(crash):
+    if is_in_restart_loop(crash):
         return "crash-loop-below-limit"
     return "start-limit-hit" if has_given_up(crash) else None
 
 
-def _evidence(case: Case, crash: Crash) -> tuple[Evidence, ...]:
-    trouble, limit, socket = crash.troubles[0], gave_up(crash.service), crash.service.socket
+def _evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
+    trouble, limit, socket = crash.failing_addresses[0], gave_up_line(crash.service), crash.service.socket
     return tuple(dict.fromkeys((
         state_evidence(crash.service),
         *((Evidence("unit", socket.name, f"{socket.active_state}, Result={socket.result}"),) if socket else ()),
         *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
-        *(log_evidence(line.text, line.where) for line in last_words(crash.lines)),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_refused),
+        *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_connect_failure),
     )))
 
 
-def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
+def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, ...]:
     service = crash.service
     if state == "holds":
         return ()
-    endpoint = crash.troubles[0].endpoint
-    if crash.inside and state == "gone":
+    endpoint = crash.failing_addresses[0].endpoint
+    if crash.has_running_parent and state == "gone":
         again = restart_steps(case.snapshot, service, endpoint)
         if again:
             return (Repair("restart-service", "disruptive", f"restart {service.name}", again),)
     steps = start_steps(case.snapshot, service, endpoint)
     if steps and (state in ("gone", "changed") or (state == "outside" and has_given_up(crash))):
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
-    unrun, program = _never_ran(crash), service.program
+    unrun, program = _spawn_error_text(crash), service.program
     if unrun and program is not None:
         manual = (f"supervisord could not run {service.name}: {unrun}; correct its section at {program.file}:"
-                  f"{program.line} (command=, user=, directory=) or put the file back{_interpreter(unrun)}; then "
+                  f"{program.line} (command=, user=, directory=) or put the file back{_interpreter_text(unrun)}; then "
                   f"supervisorctl update, supervisorctl start {program.name}")
         return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
-    if last_signal(crash) in FAULTS and state == "unknown" and not own_lines(crash.lines)[-1:]:
-        manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
-    elif _ends_well(crash):
-        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}. Its command "
+    if last_exit_signal(crash) in FAULT_SIGNALS and state == "unknown" and not program_lines(crash.lines)[-1:]:
+        manual = f"{service.name} would end the same way again, and says nothing before it does{_core_dump_text(crash)}"
+    elif _has_clean_exit(crash):
+        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}. Its "
+                  f"command "
                   "has to be a program that stays: an entry script ends with exec \"$@\", and a server stays in the "
                   "foreground")
     elif isinstance(service.log, Unknown):
@@ -246,49 +247,54 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
             "log driver that can be read")
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")
-    elif _is_silent(crash):
-        from fixer.analysis.exits.last_output import silent_end  # only where a log holds no word
+    elif _has_no_own_lines(crash):
+        from fixer.analysis.exits.last_output import silent_exit_text  # only where a log holds no word
 
-        manual = f"{service.name} would end the same way again; {silent_end(service)}"
+        manual = f"{service.name} would end the same way again; {silent_exit_text(service)}"
     else:
-        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
-                  f"{pid_file_words(case, service, crash.lines) or _low_port(crash) or _try_it(crash)}")
+        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}"
+                  f"{pid_file_text(case, service, crash.lines) or _low_port_text(crash) or _try_by_hand_text(crash)}")
     return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
 
 
-def _is_silent(crash: Crash) -> bool:
+def _has_no_own_lines(crash: FailedRun) -> bool:
     """Its journal was read and holds no word of its own, be it that its unit sends them elsewhere."""
-    return crash.service.unit is not None and is_known(crash.service) and not own_lines(crash.lines)
+    return crash.service.unit is not None and has_log(crash.service) and not program_lines(crash.lines)
 
 
-def _low_port(crash: Crash) -> str:
+def _low_port_text(crash: FailedRun) -> str:
     """An account other than root was denied something, and is told to open a port that most machines keep for root."""
-    unit, port = crash.service.unit, next((b.port for b in bindings_of(crash.service) if 0 < b.port < _KEPT), 0)
-    if not port or unit is None or unit.user in ("", "root", "0") or not _DENIED.search(_last_line(crash)):
+    unit, port = crash.service.unit, next((b.port for b in bindings_of(crash.service)
+                                           if 0 < b.port < _UNPRIVILEGED_PORT), 0)
+    if not port or unit is None or unit.user in ("", "root",
+                                                 "0") or not _PERMISSION_DENIED.search(_last_line_text(crash)):
         return ""
-    return (f"; it is told to listen on port {port}, and one below {_KEPT} wants "
-            f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit where it runs as {unit.user} (or a port of {_KEPT} "
+    return (f"; it is told to listen on port {port}, and one below {_UNPRIVILEGED_PORT} wants "
+            f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit where it runs as {unit.user} (or a port of "
+            f"{_UNPRIVILEGED_PORT} "
             "and above, there and in nginx)")
 
 
-def _never_ran(crash: Crash) -> str:
+def _spawn_error_text(crash: FailedRun) -> str:
     """supervisord's words for a command that it could not even start, empty where the program ran."""
     program = crash.service.program
     if program is None:
         return ""
-    of_child = [match["said"] for line in crash.lines[-20:] if (match := _CHILD.match(message(line).strip()))]
-    return program.ended if _SPAWN.search(program.ended) else of_child[-1] if of_child else ""
+    of_child = [match["said"] for line in crash.lines[-20:] if (match := _CHILD_ERROR.match(message_of(line).strip()))]
+    return program.ended if _SPAWN_ERROR.search(program.ended) else of_child[-1] if of_child else ""
 
 
-def _interpreter(unrun: str) -> str:
+def _interpreter_text(unrun: str) -> str:
     """The kernel says the same of a file that is there, and whose first line names a program that is not."""
-    return ", or the interpreter that its first line (#!) names, if only that is gone" if _NO_FILE.search(unrun) else ""
+    interpreter = ", or the interpreter that its first line (#!) names, if only that is gone"
+    return interpreter if _EXEC_NO_FILE.search(unrun) else ""
 
 
-def _try_it(crash: Crash) -> str:
+def _try_by_hand_text(crash: FailedRun) -> str:
     """How a person sees it end, where its log is silent."""
     unit = crash.service.unit
-    if last_words(crash.lines) and not any(_UNSAID.search(message(line)) for line in last_words(crash.lines)[-1:]):
+    if last_error_lines(crash.lines) and not any(_SYSTEMD_LINE.search(message_of(line))
+                                                 for line in last_error_lines(crash.lines)[-1:]):
         return ""
     if unit is None or not crash.service.argv:
         return ""
@@ -296,7 +302,7 @@ def _try_it(crash: Crash) -> str:
     return f"; start it by hand to see why: cd {unit.working_directory or '/'} && {who}{' '.join(crash.service.argv)}"
 
 
-def _fault(crash: Crash) -> str:
+def _core_dump_text(crash: FailedRun) -> str:
     """How a person finds the place of a fault that ends a process without a word."""
     unit, argv = crash.service.unit, crash.service.argv
     if unit is None or not argv:
@@ -306,11 +312,11 @@ def _fault(crash: Crash) -> str:
             f"cd {unit.working_directory or '/'} && {who}env PYTHONFAULTHANDLER=1 {' '.join(argv)}")
 
 
-def _last_line(crash: Crash) -> str:
-    last = last_words(own_lines(crash.lines))[-1:] or last_words(crash.lines)[-1:]
+def _last_line_text(crash: FailedRun) -> str:
+    last = last_error_lines(program_lines(crash.lines))[-1:] or last_error_lines(crash.lines)[-1:]
     if last:
         return last[0].text.strip()[:200]
-    return "nothing" if is_known(crash.service) else "unknown, it could not be read"
+    return "nothing" if has_log(crash.service) else "unknown, it could not be read"
 
 
 CAUSE = Cause(

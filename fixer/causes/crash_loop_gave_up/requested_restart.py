@@ -5,53 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import find_node, log_evidence, now_on, say_age
-from fixer.analysis.nginx_errors import is_refused
-from fixer.analysis.route_verdict import fresh_events
-from fixer.analysis.run_log import message, orderly_stop, own_lines
-from fixer.analysis.service_state import condition, ran_since, state_evidence
+from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence
+from fixer.analysis.nginx_errors import is_connect_failure
+from fixer.analysis.route_verdict import recent_events
+from fixer.analysis.run_log import message_of, program_lines, stop_request_line
+from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
 from fixer.redaction.values import redact_argv
 
-_SLACK = 2.0          # seconds between nginx's clock, to the second, and the manager's
-_STARTUP = 60.0       # seconds that a start may take
-_STOPPING = 120.0     # seconds that a stop may take: a server listens no more from its very beginning
+_CLOCK_SLACK = 2.0          # seconds between nginx's clock, to the second, and the manager's
+_START_SECONDS = 60.0       # seconds that a start may take
+_STOP_SECONDS = 120.0     # seconds that a stop may take: a server listens no more from its very beginning
 
 
-def restart_windows(case: Case, cause: str) -> tuple[Finding, ...]:
+def restart_window_findings(case: Case, cause: str) -> tuple[Finding, ...]:
     """Services that answer now and were restarted in order while visitors asked: told, and nothing to repair."""
     found: list[Finding] = []
-    for service_id in case.taken:
+    for service_id in case.services_in_use:
         service = case.service(service_id)
-        if service is None or condition(service) != "running":
+        if service is None or run_state_of(service) != "running":
             continue
-        well = [j.facts for j in case.judged.values() if j.state == "ok"]
-        routes = tuple(facts for facts in well if _leads_to(case, facts, service_id))
-        finding = _window(case, service, routes, cause)
+        well = [j.facts for j in case.verdicts.values() if j.state == "ok"]
+        routes = tuple(facts for facts in well if _is_route_to(case, facts, service_id))
+        finding = _restart_window_finding(case, service, routes, cause)
         if finding is not None:
             found.append(finding)
     return tuple(found)
 
 
-def _leads_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
-    return any(service_id in (e.service, e.holder) for e in case.snapshot.endpoints if e.id in facts.endpoints)
+def _is_route_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
+    return any(service_id in (e.configured_service, e.listening_service) for e in case.snapshot.endpoints
+               if e.id in facts.endpoints)
 
 
-def _window(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:
-    began, ended = ran_since(service), _stopped_at(service)
-    if not ended or not ended <= began + _SLACK:
+def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:
+    began, ended = start_time_of(service), _stopped_at(service)
+    if not ended or not ended <= began + _CLOCK_SLACK:
         return None
-    said = orderly_stop(service, ended - _STOPPING, began + _SLACK)
+    said = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
     if said is None or said.at is None:
         return None
-    refused = _refusals(case, routes)
-    events = [event for event in refused if said.at - _SLACK <= event.at <= began + _STARTUP]
+    refused = _refused_events(case, routes)
+    events = [event for event in refused if said.at - _CLOCK_SLACK <= event.at <= began + _START_SECONDS]
     if not events or events[-1] != refused[-1]:
         return None                 # none, or it was refused later as well: that is something else
-    age = say_age(max(0.0, now_on(case.snapshot, service.node) - began))
+    age = age_text(max(0.0, clock_of(case.snapshot, service.node) - began))
     return Finding(
         cause=cause, variant="restart-window", role="advice", confidence="certain",
         summary=f"{service.name} was restarted in order {age} ago; nginx was refused {len(events)} times "
@@ -69,29 +70,30 @@ def _stopped_at(service: Service) -> float:
     return service.container.finished_at if service.container is not None else 0.0
 
 
-def _refusals(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEvent, ...]:
+def _refused_events(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEvent, ...]:
     found: dict[str, ErrorEvent] = {}
     for nginx in case.snapshot.nginxes:
         mine = [facts for facts in routes if nginx.serves(facts)]
-        for event in fresh_events(nginx, mine, case.snapshot):
-            if is_refused(event) or "connecting" in event.phase:
+        for event in recent_events(nginx, mine, case.snapshot):
+            if is_connect_failure(event) or "connecting" in event.phase:
                 found.setdefault(event.where + event.raw, event)
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
 
 # A program that does not start because its pid file says that it runs already: what that process is by now.
-_LAST = 6
-_SAYS = regex(r"(?i)\balready running\b|\bis running\b|\bpid ?file\b.*\b(?:stale|exists?)\b")
+_TAIL_LINES = 6
+_PID_FILE_LINE = regex(r"(?i)\balready running\b|\bis running\b|\bpid ?file\b.*\b(?:stale|exists?)\b")
 _PID = regex(r"(?i)\bpid[ :=#(]*(?:is )?(\d{1,8})\b|\bprocess (\d{1,8})\b")
 _PATH = regex(r"(/[^\s'\"`:;,()]+\.(?:pid|lock))\b")
 
 
-def pid_file_words(case: Case, service: Service, lines: Sequence[LogLine]) -> str:
+def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str:
     """What a person has to know of the pid file that the last words speak of; empty where they speak of none.
 
     The log is the program's word: the process is looked up, and nothing is removed by it.
     """
-    said = next((text for line in reversed(own_lines(lines)[-_LAST:]) if _SAYS.search(text := message(line))), "")
+    said = next((text for line in reversed(program_lines(lines)[-_TAIL_LINES:])
+                 if _PID_FILE_LINE.search(text := message_of(line))), "")
     pid, path = _PID.search(said), _PATH.search(said)
     if not said or (pid is None and path is None):
         return ""

@@ -45,71 +45,72 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.complaint import complaint
-from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence
-from fixer.analysis.exits.exec_step import directory_of
-from fixer.analysis.exits.exit_reason import Said, left_blank, missing_variables
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.analysis.dependency.complaint import dependency_complaint
+from fixer.analysis.evidence import config_evidence, find_node, log_evidence, no_listener_evidence
+from fixer.analysis.exits.exec_step import working_directory_of
+from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
-    Misread,
-    copies_of,
-    copies_with,
-    copy_evidence,
-    misread,
-    restore_variables,
-    unwrapped,
+    MisreadLine,
+    backup_evidence,
+    backups_of,
+    backups_with,
+    find_misread_line,
+    remove_prefix_steps,
+    restore_variables_repair,
 )
-from fixer.formats.backup_names import is_called_like
+from fixer.formats.backup_names import has_similar_name
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_dependency import WHERE
-from fixer.repairs.start_service import begin_steps, restart_steps, start_steps
-from fixer.repairs.write_variables import is_set, write_variables
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_dependency import ADDRESS_VARIABLE
+from fixer.repairs.start_service import restart_steps, start_or_restart_steps, start_steps
+from fixer.repairs.write_variables import is_variable_set, write_variables
 
-ID = "set-variable"
-_NEAR = 0.85             # of two names' letters in the same order
+REPAIR_ID = "set-variable"
+_MIN_SIMILARITY = 0.85             # of two names' letters in the same order
 
 
 def judge(case: Case) -> Verdict:
     """For every service that failed: does its log name a variable that nothing sets?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        file = _missing_file(case, crash)
+        file = _missing_file_finding(case, crash)
         said = missing_variables(crash.lines)
-        blank = () if said else left_blank(crash.lines, crash.service) or no_address(crash)
+        blank = () if said else blank_variables(crash.lines, crash.service) or missing_address_lines(crash)
         if file is not None:
             findings.append(file)
         elif blank:
-            findings.append(_found(case, of_compose(crash, blank), blank))
+            findings.append(_missing_variable_finding(case, limit_to_compose(crash, blank), blank))
         elif not said:
             ruled.append(state_evidence(crash.service))
         else:
-            lacking = tuple(s for s in said if not is_set(crash.service, s.name))
-            findings.append(_found(case, crash, lacking) if lacking else _set_by_now(case, crash, said))
-    if case.snapshot.compose is not None and case.snapshot.compose.lacked:
-        from fixer.causes.crash_missing_env.lost_env_file import lacked_env  # only where such a file is gone
+            lacking = tuple(s for s in said if not is_variable_set(crash.service, s.name))
+            findings.append(_missing_variable_finding(case, crash, lacking) if lacking
+                            else _set_since_finding(case, crash, said))
+    if case.snapshot.compose is not None and case.snapshot.compose.missing_env_files:
+        from fixer.causes.crash_missing_env.lost_env_file import lost_env_findings  # only where such a file is gone
 
-        findings += lacked_env(case)
+        findings += lost_env_findings(case)
     return conclude(findings, all_of.missing, ruled)
 
 
-def no_address(crash: Crash) -> tuple[Said, ...]:
+def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:
     """It looks for its database on a socket of its own container, as drivers do that are given no address, and its
     compose file takes the address from outside, where nothing sets it."""
-    wanted = [one for one in crash.service.unset if WHERE.match(one.name.upper())]
-    said = complaint(crash.lines, ran_since(crash.service)) if wanted else None
-    return tuple(Said(one.name, said.said) for one in wanted) if said is not None and said.unix else ()
+    wanted = [one for one in crash.service.unset_variables if ADDRESS_VARIABLE.match(one.name.upper())]
+    said = dependency_complaint(crash.lines, start_time_of(crash.service)) if wanted else None
+    return tuple(NamedLine(one.name, said.log_line) for one in wanted) if said is not None and said.unix else ()
 
 
-def of_compose(crash: Crash, blank: tuple[Said, ...]) -> Crash:
+def limit_to_compose(crash: FailedRun, blank: tuple[NamedLine, ...]) -> FailedRun:
     """As far as variables of the compose file itself go: only what Compose reads for them is a place for one."""
     names = {said.name for said in blank}
     slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
@@ -117,41 +118,41 @@ def of_compose(crash: Crash, blank: tuple[Said, ...]) -> Crash:
     return replace(crash, owner=replace(crash.owner, service=service))
 
 
-def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
+def _missing_variable_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> Finding:
     names = ", ".join(s.name for s in said)
-    lost = tuple(m for s in said if (m := misread(case.snapshot, crash.service, s.name)) is not None)
+    lost = tuple(m for s in said if (m := find_misread_line(case.snapshot, crash.service, s.name)) is not None)
     wanted = tuple(s.name for s in said)
-    copies = () if lost else copies_with(case.snapshot, crash.service, wanted)
-    again = restore_variables(case, crash, copies, wanted)
+    copies = () if lost else backups_with(case.snapshot, crash.service, wanted)
+    again = restore_variables_repair(case, crash, copies, wanted)
     evidence = (*_evidence(case, crash, said),
                 *(Evidence("file", m.where, f"{m.name}… stands there as systemd does not take it") for m in lost),
-                *copy_evidence(copies if again is not None else (), wanted))
+                *backup_evidence(copies if again is not None else (), wanted))
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
         summary=f"{crash.service.name} ends at once: {names} {'is' if len(said) == 1 else 'are'} not set",
-        detail=(*(m.said for m in lost), "nothing listens while it does not run"), routes=crash.routes,
+        detail=(*(m.problem_text for m in lost), "nothing listens while it does not run"), routes=crash.routes,
         service=crash.service.name, node=crash.service.node, evidence=evidence,
         repairs=(_repair(case, crash, said, lost), *(() if again is None else (again,))),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
 
-def _evidence(case: Case, crash: Crash, said: tuple[Said, ...]) -> tuple[Evidence, ...]:
-    trouble, names = crash.troubles[0], {s.name for s in said}
+def _evidence(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> tuple[Evidence, ...]:
+    trouble, names = crash.failing_addresses[0], {s.name for s in said}
     return tuple(dict.fromkeys((
         *(log_evidence(s.line.text, s.line.where) for s in said),
         *(Evidence("file", one.defined_in, f"{one.name}… is taken from outside, where nothing sets it")
-          for one in crash.service.unset if one.name in names),
+          for one in crash.service.unset_variables if one.name in names),
         state_evidence(crash.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_refused),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_connect_failure),
     )))
 
 
-def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misread, ...]) -> Repair:
+def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tuple[MisreadLine, ...]) -> Repair:
     service, names = crash.service, ", ".join(s.name for s in said)
-    if len(lost) == len(said) and all(m.plain for m in lost) and not any(s.name in case.inputs for s in said):
-        again = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if len(lost) == len(said) and all(m.is_plain for m in lost) and not any(s.name in case.inputs for s in said):
+        again = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
         files = ", ".join(dict.fromkeys(m.file.path for m in lost))
         closed = dict.fromkeys(f"{m.within.name} at line {m.within.line}" for m in lost if m.within is not None)
         how = f" (the quote of {' and '.join(closed)} is closed)" if closed else ""
@@ -159,59 +160,61 @@ def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misrea
         managers = ", ".join(dict.fromkeys(m.file.managed_by for m in lost if m.file.managed_by))
         if managers:
             words += f" ({managers} manages that file and will overwrite the edit)"
-        if not isinstance(again, NoPlace):
-            return Repair("mend-variable-line", "disruptive", words, (*unwrapped(lost), *again))
+        if not isinstance(again, NotEditable):
+            return Repair("mend-variable-line", "disruptive", words, (*remove_prefix_steps(lost), *again))
     needs = tuple(
         Need(s.name, "secret" if is_secret_name(s.name) else "value",
-             f"{service.name} asks for {s.name}{_slip(service, s.name) or _elsewhere(case, service, s.name)}")
+             f"{service.name} asks for "
+             f"{s.name}{_similar_name_text(service, s.name) or _set_elsewhere_text(case, service, s.name)}")
         for s in said
     )
     values = {s.name: case.inputs.get(s.name, "") for s in said}
     written = write_variables(case.snapshot, service, values)
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if isinstance(written, NoPlace):
-        why = begin.why if isinstance(begin, NoPlace) else written.why
-        return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
-    if isinstance(begin, NoPlace):
-        manual = f"set {names} in {written.where}, then create {service.name} anew; fixer does not, since {begin.why}"
-        return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, manual)
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(written, NotEditable):
+        why = begin.reason if isinstance(begin, NotEditable) else written.reason
+        return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
+    if isinstance(begin, NotEditable):
+        manual = (f"set {names} in {written.where}, then create {service.name} anew; fixer does not, since "
+                  f"{begin.reason}")
+        return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs, manual)
     summary = f"set {names} in {written.where}, then start {service.name}"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     complete = all(s.name in case.inputs for s in said)
-    return Repair(ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
+    return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
 
 
-def _slip(service: Service, name: str) -> str:
+def _similar_name_text(service: Service, name: str) -> str:
     """Another variable that is called nearly so, and that the program may not ask for."""
     from difflib import SequenceMatcher  # only for a name that may be a typing error
 
     near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
-            and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _NEAR]
+            and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _MIN_SIMILARITY]
     return f"; {near[0].name} is set at {near[0].defined_in}: a slip of the hand?" if len(near) == 1 else ""
 
 
-def _elsewhere(case: Case, service: Service, name: str) -> str:
+def _set_elsewhere_text(case: Case, service: Service, name: str) -> str:
     """Where another service of the same application is given it: what a person looks at for the value."""
     def kin(other: Service) -> bool:
         template = service.name.partition("@")[0] if "@" in service.name else ""
-        folder = directory_of(service)
+        folder = working_directory_of(service)
         return other.node == service.node and other.id != service.id and (
             bool(template and other.name.startswith(f"{template}@")) or (
-                folder not in ("", "/") and directory_of(other) == folder))
+                folder not in ("", "/") and working_directory_of(other) == folder))
 
     found = [(other.name, one.defined_in) for other in case.snapshot.services if kin(other)
              for one in other.env if one.name == name and not one.empty and one.defined_in]
     return f"; {found[0][0]} is given one at {found[0][1]}" if found else ""
 
 
-def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
+def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> Finding:
     """The variable was missing at the last start and has been set since: only the start is left to do."""
     service = crash.service
     place = next((a.defined_in for a in service.env if a.name.upper() == said[0].name.upper()), "")
-    endpoint = crash.troubles[0].endpoint
+    endpoint = crash.failing_addresses[0].endpoint
     repair = Repair("start-service", "safe", f"start {service.name}", start_steps(case.snapshot, service, endpoint))
-    if crash.inside:      # its parent runs with the environment of its own start
+    if crash.has_running_parent:      # its parent runs with the environment of its own start
         again = restart_steps(case.snapshot, service, endpoint)
         repair = Repair("restart-service", "disruptive", f"restart {service.name}", again)
     return Finding(
@@ -223,15 +226,15 @@ def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
     )
 
 
-def _beside(case: Case, crash: Crash, path: str) -> tuple[str, ...]:
+def _similar_files(case: Case, crash: FailedRun, path: str) -> tuple[str, ...]:
     """Files that are called like one that is gone, the newest first; what they hold nobody looked at."""
     node = find_node(case.snapshot, crash.service.node)
     found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
-             if is_called_like(name, path) and stat.kind == "file"]
+             if has_similar_name(name, path) and stat.kind == "file"]
     return tuple(name for _, name in sorted(found, reverse=True))[:4]
 
 
-def _missing_file(case: Case, crash: Crash) -> Finding | None:
+def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """systemd never started the program: a file named by EnvironmentFile= is not there (Result=resources)."""
     unit = crash.service.unit
     if unit is None or unit.result != "resources":
@@ -241,9 +244,9 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
         if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
     ]
     if not gone:
-        return _file_is_back(case, crash)
-    beside = _beside(case, crash, gone[0])
-    again = restore_variables(case, crash, copies_of(case.snapshot, crash.service, gone[0]), ())
+        return _restored_file_finding(case, crash)
+    beside = _similar_files(case, crash, gone[0])
+    again = restore_variables_repair(case, crash, backups_of(case.snapshot, crash.service, gone[0]), ())
     held = f"what may be a copy of it: {', '.join(beside)}" if beside else "what it held is not known"
     manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; {held}"
     return Finding(
@@ -258,10 +261,10 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
     )
 
 
-def _file_is_back(case: Case, crash: Crash) -> Finding | None:
+def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Such a file was not there at the last start, as systemd said, and is there now."""
     said = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
-    steps = start_steps(case.snapshot, crash.service, crash.troubles[0].endpoint)
+    steps = start_steps(case.snapshot, crash.service, crash.failing_addresses[0].endpoint)
     if said is None or not steps:
         return None
     name, unit = crash.service.name, crash.service.unit

@@ -5,176 +5,181 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import ENGINE, config_evidence
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import missed
-from fixer.formats.backup_names import is_copy_name
-from fixer.formats.env_file import Assignment, assignments
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_process import uncreated_backends
+from fixer.formats.backup_names import is_backup_name
+from fixer.formats.env_file import EnvLine, env_lines
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
-from fixer.model.snapshot import EnvCopy, FileContent, LackedFile, Service, Snapshot
+from fixer.model.snapshot import EnvCopy, FileContent, MissingEnvFile, Service, Snapshot
 from fixer.redaction.all_files import redact_env_file
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, hidden_lines, order_of
-from fixer.repairs.start_service import begin_steps, create_service
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, masked_lines, newest_first_key
+from fixer.repairs.start_service import create_service_step, start_or_restart_steps
 
 VARIANT = "start-envfile-missing"
-PUT = "restore-environment-file"
+RESTORE_REPAIR_ID = "restore-environment-file"
 _EXPLAINS = ("backend-down", "dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded")
 
 
-def lacked_env(case: Case) -> list[Finding]:
+def lost_env_findings(case: Case) -> list[Finding]:
     """One finding a service that is missed; its own file comes before that of another one of the project."""
     found: dict[str, Finding] = {}
-    for compose, trouble, service in missed(case):
-        lacked = sorted(compose.lacked, key=lambda one: one.service != service.service)
+    for compose, trouble, service in uncreated_backends(case):
+        lacked = sorted(compose.missing_env_files, key=lambda one: one.service != service.service)
         if not lacked or service.profiles:
             continue
-        new, old = _finding(case, trouble, service.service, lacked), found.get(service.service)
+        new, old = _lost_env_finding(case, trouble, service.service, lacked), found.get(service.service)
         found[service.service] = new if old is None else replace(
             old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
             evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
     return list(found.values())
 
 
-def _finding(case: Case, trouble: Trouble, name: str, lacked: Sequence[LackedFile]) -> Finding:
+def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Sequence[MissingEnvFile]) -> Finding:
     first = lacked[0]
     whose = "" if first.service == name else f" (of service {first.service}; Compose refuses every `up` without it)"
     more = tuple(f"{one.path} of service {one.service} is not there either" for one in lacked[1:]
                  if one.path != first.path)
     evidence = (
-        first.source, Evidence("file", first.path, "no such file"), *_beside(case, first),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        first.source, Evidence("file", first.path, "no such file"), *_older_file_evidence(case, first),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *symptom_evidence(case, trouble, is_connect_failure),
     )
     return Finding(
         cause="crash-missing-env", variant=VARIANT, role="root", confidence="certain",
         summary=f"service {name} has no container and cannot be created: {first.path}, named by env_file, is not there"
                 f"{whose}",
-        detail=(f"needed by {say_routes(trouble)}", *dict.fromkeys(more)), routes=trouble.route_ids, service=name,
+        detail=(f"needed by {routes_text(trouble)}", *dict.fromkeys(more)), routes=trouble.route_ids, service=name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=tuple(_repairs(case, name, first, alone=not more)), explains=_EXPLAINS,
     )
 
 
-def _beside(case: Case, lacked: LackedFile) -> Iterator[Evidence]:
-    for path in lacked.beside[:2]:
-        if _held(case, path) is not None:
-            what = "an older state of it, by its name" if _is_copy(path, lacked) else "an example, by its name"
+def _older_file_evidence(case: Case, lacked: MissingEnvFile) -> Iterator[Evidence]:
+    for path in lacked.copies[:2]:
+        if _find_nonempty_file(case, path) is not None:
+            what = "an older state of it, by its name" if _is_backup_copy(path, lacked) else "an example, by its name"
             yield Evidence("file", path, what)
 
 
-def _repairs(case: Case, name: str, lacked: LackedFile, *, alone: bool) -> Iterator[Repair]:
+def _repairs(case: Case, name: str, lacked: MissingEnvFile, *, alone: bool) -> Iterator[Repair]:
     """What lies beside it is a person's choice: a copy may be old, and an example holds no values that are meant."""
-    create = create_service(case.snapshot, name, f"env file {lacked.path}")
-    paths = tuple(path for path in lacked.beside if _held(case, path) is not None)
-    if paths and alone and not isinstance(create, NoPlace):
-        said = [path if _is_copy(path, lacked) else f"{path} (an example, whose values may be placeholders)"
+    create = create_service_step(case.snapshot, name, f"env file {lacked.path}")
+    paths = tuple(path for path in lacked.copies if _find_nonempty_file(case, path) is not None)
+    if paths and alone and not isinstance(create, NotEditable):
+        said = [path if _is_backup_copy(path, lacked) else f"{path} (an example, whose values may be placeholders)"
                 for path in paths]
         need = Need(BACKUP_KEY, "choice", f"what {lacked.path} is to be made from: {', '.join(said)}", paths)
         given = case.inputs.get(BACKUP_KEY, "")
-        chosen = _held(case, given) if given in paths else None
-        steps = () if chosen is None else (_write(lacked.path, chosen), create)
+        chosen = _find_nonempty_file(case, given) if given in paths else None
+        steps = () if chosen is None else (_restore_step(lacked.path, chosen), create)
         yield Repair(BACKUP_ID, "disruptive", f"put {lacked.path} back, then create service {name}", steps, (need,))
     held = f" ({', '.join(paths)} {'lies' if len(paths) == 1 else 'lie'} beside it)" if paths else ""
     manual = (f"put {lacked.path} back with the variables that service {lacked.service} needs{held}, then docker "
               f"compose up -d --no-deps {name}; where it needs none, take the line out at {lacked.source.where}")
-    yield Repair(PUT, "manual", f"put {lacked.path} back", (), manual=manual)
+    yield Repair(RESTORE_REPAIR_ID, "manual", f"put {lacked.path} back", (), manual=manual)
 
 
-def _held(case: Case, path: str) -> FileContent | None:
+def _find_nonempty_file(case: Case, path: str) -> FileContent | None:
     file = case.snapshot.file(ENGINE, path)
     return file if file is not None and file.data.strip() else None
 
 
-def _is_copy(path: str, lacked: LackedFile) -> bool:
-    return is_copy_name(path.rpartition("/")[2], lacked.path.rpartition("/")[2])
+def _is_backup_copy(path: str, lacked: MissingEnvFile) -> bool:
+    return is_backup_name(path.rpartition("/")[2], lacked.path.rpartition("/")[2])
 
 
-def _write(path: str, older: FileContent) -> WriteFile:
+def _restore_step(path: str, older: FileContent) -> WriteFile:
     meta = FileMeta(older.stat.mode & 0o7777, older.stat.uid, older.stat.gid)
     return WriteFile(ENGINE, path, None, older.data, f"the state of {older.path}", meta=meta,
-                     mask=hidden_lines(older.data, redact_env_file))
+                     mask=masked_lines(older.data, redact_env_file))
 
 
 # A copy beside a file of variables holds what is missing: the file, or those of its lines, may be put back from it.
 
 
-def copies_with(snapshot: Snapshot, service: Service, names: Iterable[str]) -> tuple[EnvCopy, ...]:
+def backups_with(snapshot: Snapshot, service: Service, names: Iterable[str]) -> tuple[EnvCopy, ...]:
     """The copies that hold all of those variables; the newest first."""
     wanted = tuple(names)
-    found = [(order_of(file), copy) for copy in service.env_copies
+    found = [(newest_first_key(file), copy) for copy in service.env_copies
              if (file := snapshot.file(copy.node, copy.path)) is not None
-             and all(_span(copy, name) is not None and not _is_elsewhere(service, copy, name) for name in wanted)]
+             and all(_variable_span(copy, name) is not None and not _is_set_elsewhere(service, copy, name)
+                     for name in wanted)]
     return tuple(copy for _, copy in sorted(found, key=lambda pair: pair[0]))
 
 
-def copies_of(snapshot: Snapshot, service: Service, path: str) -> tuple[EnvCopy, ...]:
+def backups_of(snapshot: Snapshot, service: Service, path: str) -> tuple[EnvCopy, ...]:
     """The copies of one file that is not there, with any variables in them; the newest first."""
-    return tuple(copy for copy in copies_with(snapshot, service, ()) if copy.of == path and copy.there is None)
+    return tuple(copy for copy in backups_with(snapshot, service, ()) if copy.original_path == path
+                 and copy.original_names is None)
 
 
-def copy_evidence(copies: Sequence[EnvCopy], names: Sequence[str]) -> tuple[Evidence, ...]:
+def backup_evidence(copies: Sequence[EnvCopy], names: Sequence[str]) -> tuple[Evidence, ...]:
     """Which variables a copy sets; never what to."""
     said = ", ".join(names)
-    return tuple(Evidence("file", copy.path, f"sets {said or ', '.join(n for n, _, _ in copy.holds)}"[:300])
+    return tuple(Evidence("file", copy.path, f"sets {said or ', '.join(n for n, _, _ in copy.value_spans)}"[:300])
                  for copy in copies[:2])
 
 
-def restore_variables(case: Case, crash: Crash, copies: Sequence[EnvCopy], names: Sequence[str]) -> Repair | None:
+def restore_variables_repair(case: Case, crash: FailedRun, copies: Sequence[EnvCopy],
+                             names: Sequence[str]) -> Repair | None:
     """Take the variables (all of the file where that is empty or gone) from the copy that a person names."""
     service = crash.service
-    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if not copies or isinstance(begin, NoPlace):
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if not copies or isinstance(begin, NotEditable):
         return None
     paths = tuple(copy.path for copy in copies)
-    of = ", ".join(dict.fromkeys(copy.of for copy in copies))
+    of = ", ".join(dict.fromkeys(copy.original_path for copy in copies))
     what = ", ".join(names)
     why = f"a copy of {of} that holds {what or 'variables'}: {', '.join(paths)}"
     need = Need(BACKUP_KEY, "choice", why, paths)
     chosen = next((copy for copy in copies if copy.path == case.inputs.get(BACKUP_KEY)), None)
-    write = _copy_step(case.snapshot, chosen, names) if chosen is not None else None
-    does = f"take {what} from a copy of {of}" if what and any(copy.there for copy in copies) else f"put {of} back"
+    write = _restore_variables_step(case.snapshot, chosen, names) if chosen is not None else None
+    does = f"take {what} from a copy of {of}" if what and any(copy.original_names
+                                                              for copy in copies) else f"put {of} back"
     summary = f"{does}, then start {service.name}"
     if write is not None and write[1]:
         summary += f" ({write[1]} manages that file and will overwrite the edit)"
     return Repair(BACKUP_ID, "disruptive", summary, () if write is None else (write[0], *begin), (need,))
 
 
-def _span(copy: EnvCopy, name: str) -> tuple[int, int] | None:
-    return next(((start, end) for held, start, end in copy.holds if held == name), None)
+def _variable_span(copy: EnvCopy, name: str) -> tuple[int, int] | None:
+    return next(((start, end) for held, start, end in copy.value_spans if held == name), None)
 
 
-def _is_elsewhere(service: Service, copy: EnvCopy, name: str) -> bool:
+def _is_set_elsewhere(service: Service, copy: EnvCopy, name: str) -> bool:
     """Another place is known to give it an empty value, which may win over this file."""
-    return any(a.name == name and a.defined_in.rpartition(":")[0] not in ("", copy.of) for a in service.env)
+    return any(a.name == name and a.defined_in.rpartition(":")[0] not in ("", copy.original_path) for a in service.env)
 
 
-def _copy_step(snapshot: Snapshot, copy: EnvCopy, names: Sequence[str]) -> tuple[WriteFile, str] | None:
+def _restore_variables_step(snapshot: Snapshot, copy: EnvCopy, names: Sequence[str]) -> tuple[WriteFile, str] | None:
     """The step, and who manages the file."""
-    older, now = snapshot.file(copy.node, copy.path), snapshot.file(copy.node, copy.of)
-    if older is None or (now is None) != (copy.there is None):
+    older, now = snapshot.file(copy.node, copy.path), snapshot.file(copy.node, copy.original_path)
+    if older is None or (now is None) != (copy.original_names is None):
         return None
     if now is None:
         meta = FileMeta(older.stat.mode & 0o7777, older.stat.uid, older.stat.gid)
-        return WriteFile(copy.node, copy.of, None, older.data, f"the state of {copy.path}", meta=meta,
-                         mask=hidden_lines(older.data, redact_env_file)), older.managed_by
-    data = _with_lines(now.data, older, copy, names) if copy.there else older.data
-    said = f"{', '.join(names)} of {copy.path}" if copy.there else f"the state of {copy.path}"
-    mask = (*hidden_lines(now.data, redact_env_file), *hidden_lines(older.data, redact_env_file))
+        return WriteFile(copy.node, copy.original_path, None, older.data, f"the state of {copy.path}", meta=meta,
+                         mask=masked_lines(older.data, redact_env_file)), older.managed_by
+    data = _merge_lines(now.data, older, copy, names) if copy.original_names else older.data
+    said = f"{', '.join(names)} of {copy.path}" if copy.original_names else f"the state of {copy.path}"
+    mask = (*masked_lines(now.data, redact_env_file), *masked_lines(older.data, redact_env_file))
     return WriteFile(copy.node, now.real_path, now.data, data, said, in_place=now.single_file_mount,
                      mask=mask), now.managed_by
 
 
-def _with_lines(data: bytes, older: FileContent, copy: EnvCopy, names: Sequence[str]) -> bytes:
+def _merge_lines(data: bytes, older: FileContent, copy: EnvCopy, names: Sequence[str]) -> bytes:
     """The file with the copy's lines: each in the place of the empty one that is there, else at the end."""
     for name in names:
-        start, end = _span(copy, name) or (0, 0)
+        start, end = _variable_span(copy, name) or (0, 0)
         line = older.data[start:end]
         empty = rb"(?m)^[ \t]*(?:export[ \t]+)?" + re.escape(name.encode()) + rb"[ \t]*=[ \t]*(?:\"\"|'')?[ \t]*$"
         if (found := re.search(empty, data)) is not None:
@@ -187,26 +192,27 @@ def _with_lines(data: bytes, older: FileContent, copy: EnvCopy, names: Sequence[
 # Lines of an EnvironmentFile= that give a variable to a shell and not to systemd, which takes `NAME=value` only; and
 # those that an open quote or a backslash at the end of a line before them makes a part of another value.
 _BOM = b"\xef\xbb\xbf"
-_SHELLS = regex(rb"^[ \t]*(?P<word>(?:export|declare -x|typeset -x)[ \t]+)(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
-_FIRST = regex(rb"^(?P<word>\xef\xbb\xbf)[ \t]*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+_EXPORT_LINE = regex(rb"^[ \t]*(?P<word>(?:export|declare -x|typeset -x)[ \t]+)(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+_BOM_LINE = regex(rb"^(?P<word>\xef\xbb\xbf)[ \t]*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 # What a shell and systemd read alike: no variable, no command, no comment behind the value, no escape.
-_ANY = regex(rb"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)=")
-_OPEN = regex(rb"[ \t]*(?P<quote>['\"])[^'\"\\$`]*")       # a value of one line that lacks its last quote, and no more
-_PLAIN = regex(rb"[^\s$`\\'\"#]*|'[^'$`\\]*'|\"[^\"$`\\]*\"")
+_ASSIGNMENT = regex(rb"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)=")
+# a value of one line that lacks its last quote, and no more
+_UNCLOSED_QUOTE = regex(rb"[ \t]*(?P<quote>['\"])[^'\"\\$`]*")
+_PLAIN_VALUE = regex(rb"[^\s$`\\'\"#]*|'[^'$`\\]*'|\"[^\"$`\\]*\"")
 
-_SHORT = 3     # a number or a word of yes and no would be hidden all over the display
+_MAX_UNMASKED = 3     # a number or a word of yes and no would be hidden all over the display
 
 
 @dataclass(frozen=True, slots=True)
-class Misread:
+class MisreadLine:
     """One such line. `word` is what stands before the name there; `file` is what it stands in."""
 
     name: str
     file: FileContent
     line: int
-    word: bytes
-    plain: bool
-    within: Assignment | None = None     # the value that it is a part of
+    prefix: bytes
+    is_plain: bool
+    within: EnvLine | None = None     # the value that it is a part of
 
     @property
     def where(self) -> str:
@@ -214,18 +220,18 @@ class Misread:
         return f"{self.file.path}:{self.line}"
 
     @property
-    def said(self) -> str:
+    def problem_text(self) -> str:
         """What is wrong with it, without the value."""
         if self.within is not None:
             begins = f"the value of {self.within.name}, which begins at line {self.within.line}"
             how = f"a quote ({self.within.quote})" if self.within.quote else "a quote or a backslash"
             return f"{self.where} sets {self.name} within {begins}: {how} there takes in what follows"
-        if self.word == _BOM:
+        if self.prefix == _BOM:
             return f"{self.where} sets {self.name} behind a byte order mark, which systemd takes for a part of the name"
-        return f"{self.where} sets {self.name} behind `{self.word.decode().strip()}`, and systemd takes no such line"
+        return f"{self.where} sets {self.name} behind `{self.prefix.decode().strip()}`, and systemd takes no such line"
 
 
-def misread(snapshot: Snapshot, service: Service, name: str) -> Misread | None:
+def find_misread_line(snapshot: Snapshot, service: Service, name: str) -> MisreadLine | None:
     """The last such line that would give the service the variable, None where there is none or no unit."""
     if service.unit is None:
         return None
@@ -234,30 +240,31 @@ def misread(snapshot: Snapshot, service: Service, name: str) -> Misread | None:
         lines = () if file is None else file.data.split(b"\n")
         for number in range(len(lines), 0, -1):
             text = lines[number - 1].rstrip(b"\r")
-            match = _SHELLS.match(text) or (_FIRST.match(text) if number == 1 else None)
+            match = _EXPORT_LINE.match(text) or (_BOM_LINE.match(text) if number == 1 else None)
             if file is not None and match is not None and match["name"] == name.encode():
-                plain = _PLAIN.fullmatch(match["value"].strip()) is not None and bool(match["value"].strip())
-                return Misread(name, file, number, match["word"], plain)
-        lost = None if file is None else _taken_in(file, name)
+                plain = _PLAIN_VALUE.fullmatch(match["value"].strip()) is not None and bool(match["value"].strip())
+                return MisreadLine(name, file, number, match["word"], plain)
+        lost = None if file is None else _find_line_within_value(file, name)
         if lost is not None:
             return lost
     return None
 
 
-def _taken_in(file: FileContent, name: str) -> Misread | None:
+def _find_line_within_value(file: FileContent, name: str) -> MisreadLine | None:
     """The line that names it lies within a value that began before it; plain where one quote more at the end of that
     first line is all that it lacks."""
     lines = file.data.split(b"\n")
-    for one in assignments(file.data.decode("latin-1")):
+    for one in env_lines(file.data.decode("latin-1")):
         for number in range(one.last, one.line, -1):
-            match = _ANY.match(lines[number - 1]) if number <= len(lines) else None
+            match = _ASSIGNMENT.match(lines[number - 1]) if number <= len(lines) else None
             if match is not None and match["name"] == name.encode():
                 value = lines[one.line - 1].rstrip(b"\r").partition(b"=")[2]
-                return Misread(name, file, number, b"", bool(one.quote) and _OPEN.fullmatch(value) is not None, one)
+                return MisreadLine(name, file, number, b"",
+                                   bool(one.quote) and _UNCLOSED_QUOTE.fullmatch(value) is not None, one)
     return None
 
 
-def unwrapped(found: tuple[Misread, ...]) -> tuple[WriteFile, ...]:
+def remove_prefix_steps(found: tuple[MisreadLine, ...]) -> tuple[WriteFile, ...]:
     """The steps that take away what stands before the names; nothing else of the files changes."""
     steps: dict[str, WriteFile] = {}
     for one in found:
@@ -266,17 +273,17 @@ def unwrapped(found: tuple[Misread, ...]) -> tuple[WriteFile, ...]:
             file.node, file.real_path, file.data, file.data, "", in_place=file.single_file_mount)
         lines = (step.after or b"").split(b"\n")
         if one.within is not None:
-            lines[one.within.line - 1] = _closed(lines[one.within.line - 1], one.within.quote.encode())
-        lines[one.line - 1] = lines[one.line - 1].replace(one.word, b"", 1)
+            lines[one.within.line - 1] = _close_quote(lines[one.within.line - 1], one.within.quote.encode())
+        lines[one.line - 1] = lines[one.line - 1].replace(one.prefix, b"", 1)
         written = lines[one.line - 1].partition(b"=")[2].strip()
-        secret = (written, written.strip(b"'\"")) if is_secret_name(one.name) or len(written) > _SHORT else ()
+        secret = (written, written.strip(b"'\"")) if is_secret_name(one.name) or len(written) > _MAX_UNMASKED else ()
         summary = f"{step.summary}, {one.name}" if step.summary else f"let systemd take {one.name}"
         steps[file.real_path] = replace(
             step, after=b"\n".join(lines), summary=summary, mask=tuple(dict.fromkeys((*step.mask, *secret))))
     return tuple(steps.values())
 
 
-def _closed(line: bytes, quote: bytes) -> bytes:
+def _close_quote(line: bytes, quote: bytes) -> bytes:
     """The line with the quote that its value lacks, as it is where that was done for another variable."""
     text = line.rstrip(b"\r")
-    return text + quote + line[len(text):] if _OPEN.fullmatch(text.partition(b"=")[2]) else line
+    return text + quote + line[len(text):] if _UNCLOSED_QUOTE.fullmatch(text.partition(b"=")[2]) else line

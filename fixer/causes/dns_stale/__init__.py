@@ -40,27 +40,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Trouble, is_answering, routes_to
+from fixer.analysis.case import Case, FailingAddress, is_answering, route_ids_to_host
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text, now_on, say_age
-from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import is_address, is_of_another, of_log
-from fixer.analysis.service_state import ran_since, state_evidence
-from fixer.causes.dns_stale.replaced_container import left_behind
+from fixer.analysis.evidence import age_text, clock_of, config_evidence, endpoint_text
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
+from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.causes.dns_stale.replaced_container import find_stale_replicas
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, ErrorEvent, ProbeResult, RouteFacts, Stranger
-from fixer.repairs.file_edits import nginx_steps
+from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, ProbeResult, RouteFacts
+from fixer.repairs.file_edits import check_and_reload_steps
 
 
 def judge(case: Case) -> Verdict:
     """For every name behind a failing route: does nginx ask an address that the name no longer has?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        outcome = _judge_trouble(case, trouble)
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.failing_addresses:
+        outcome = _judge_address(case, trouble)
         match outcome:
             case Finding():
                 key = f"{outcome.node}/{trouble.endpoint.host}"
@@ -71,26 +71,29 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    told = [*findings.values(), *_between_containers(case)]
-    return conclude([*told, *left_behind(case, {f"{f.node}/{r}" for f in told for r in f.routes})], missing, ruled)
+    told = [*findings.values(), *_container_findings(case)]
+    return conclude([*told, *find_stale_replicas(case, {f"{f.node}/{r}" for f in told for r in f.routes})], missing,
+                    ruled)
 
 
-def _between_containers(case: Case) -> list[Finding]:
+def _container_findings(case: Case) -> list[Finding]:
     """Names that another container has too, or whose old address another one got."""
     found: list[Finding] = []
     if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
-        from fixer.causes.dns_stale.replaced_container import collisions  # only where a name leads to several addresses
+        from fixer.causes.dns_stale.replaced_container import (  # only where a name leads to several addresses
+            collision_findings,
+        )
 
-        found += collisions(case)
-    if case.snapshot.strangers:
+        found += collision_findings(case)
+    if case.snapshot.address_candidates:
 
-        found += mistaken(case)
+        found += stranger_findings(case)
     return found
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, nginx = trouble.endpoint, trouble.nginx
-    if endpoint.unix is not None or is_address(endpoint.host) or not endpoint.host or nginx.master_pid is None:
+    if endpoint.unix is not None or is_ip_address(endpoint.host) or not endpoint.host or nginx.master_pid is None:
         return config_evidence(case.snapshot, nginx, endpoint)
     if isinstance(endpoint.addresses, Unknown):
         return f"which addresses {endpoint.host} has now: {endpoint.addresses.reason}"
@@ -100,36 +103,38 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
     if not now or not (connects or is_answering(endpoint)):
         return config_evidence(case.snapshot, nginx, endpoint)
-    asked = _asked(events_for(
-        case, trouble, lambda event: "connecting" in event.phase and not is_of_another(case, trouble.routes, event)))
+    asked = _asked_addresses(events_for(
+        case, trouble,
+        lambda event: "connecting" in event.phase and not is_about_other_route(case, trouble.routes, event)))
     gone = [address for address in asked if address not in now]
     if not gone or any(address in now for address in asked):
         return Evidence("probe", endpoint_text(endpoint), f"{endpoint.host} leads to {', '.join(now)}, which answers")
     return _finding(case, trouble, gone[-1], now)
 
 
-def _asked(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
+def _asked_addresses(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
     """The addresses that nginx failed to connect to, as its log says: a visitor could write some, so they only show."""
-    return tuple(dict.fromkeys(found for event in events if (found := of_log(event))))
+    return tuple(dict.fromkeys(found for event in events if (found := logged_address(event))))
 
 
-def _finding(case: Case, trouble: Trouble, old: str, now: tuple[str, ...]) -> Finding:
+def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]) -> Finding:
     endpoint, nginx = trouble.endpoint, trouble.nginx
-    service = case.service(endpoint.service)
-    since = ran_since(service) if service is not None else 0.0
+    service = case.service(endpoint.configured_service)
+    since = start_time_of(service) if service is not None else 0.0
     shown = [
         Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there"),
         Evidence("nginx-log", "upstream", f"nginx asks {old}, which is none of the addresses of {endpoint.host}"),
     ]
-    clock = now_on(case.snapshot, nginx.node)
+    clock = clock_of(case.snapshot, nginx.node)
     if service is not None and isinstance(nginx.loaded_at, Known) and since > nginx.loaded_at.value:
-        started, loaded = say_age(max(0.0, clock - since)), say_age(max(0.0, clock - nginx.loaded_at.value))
+        started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.value))
         shown.append(Evidence("container" if service.container else "unit", service.name,
                               f"started {started} ago; nginx looked the name up {loaded} ago"))
-    steps = nginx_steps(case.snapshot, nginx)
+    steps = check_and_reload_steps(case.snapshot, nginx)
     return Finding(
         cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
-        summary=f"nginx hands {say_routes(trouble)} to {old}, where {endpoint.host} was; now it is at {', '.join(now)}",
+        summary=f"nginx hands {routes_text(trouble)} to {old}, where {endpoint.host} was; now it is at "
+        f"{', '.join(now)}",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, nginx, endpoint),
@@ -157,19 +162,19 @@ CAUSE = Cause(
 # nginx still asks the old address of a name, and another container answers there: told by comparing three answers.
 
 
-def mistaken(case: Case) -> Iterator[Finding]:
+def stranger_findings(case: Case) -> Iterator[Finding]:
     """For every container that may have got the old address: does nginx pass on its answer, and not the right one?"""
     done: set[str] = set()
-    for stranger in case.snapshot.strangers:
+    for stranger in case.snapshot.address_candidates:
         endpoint = case.snapshot.endpoint(stranger.endpoint)
         theirs, ours = stranger.http, endpoint.http
         if not isinstance(theirs, Known) or not isinstance(ours, Known) or endpoint.host in done:
             continue
-        if theirs.value.status is None or ours.value.status is None or _same(theirs.value, ours.value):
+        if theirs.value.status is None or ours.value.status is None or _is_same_answer(theirs.value, ours.value):
             continue
         for facts in case.snapshot.routes:
-            passed = _passed_on(facts, endpoint)
-            if passed and all(_same(answer, theirs.value) for answer in passed):
+            passed = _answers_through_nginx(facts, endpoint)
+            if passed and all(_is_same_answer(answer, theirs.value) for answer in passed):
                 done.add(endpoint.host)
                 found = _stranger_finding(case, facts, endpoint, stranger)
                 if found is not None:
@@ -177,11 +182,11 @@ def mistaken(case: Case) -> Iterator[Finding]:
                 break
 
 
-def _same(one: ProbeResult, other: ProbeResult) -> bool:
+def _is_same_answer(one: ProbeResult, other: ProbeResult) -> bool:
     return (one.status, one.body) == (other.status, other.body)
 
 
-def _passed_on(facts: RouteFacts, endpoint: Endpoint) -> tuple[ProbeResult, ...]:
+def _answers_through_nginx(facts: RouteFacts, endpoint: Endpoint) -> tuple[ProbeResult, ...]:
     """What nginx answered where it asks the address for the same page as the look at the address itself did."""
     route = facts.route
     plain = route.pass_text.partition("://")[2].find("/") < 0
@@ -189,17 +194,17 @@ def _passed_on(facts: RouteFacts, endpoint: Endpoint) -> tuple[ProbeResult, ...]
     return facts.probes.value if comparable and isinstance(facts.probes, Known) else ()
 
 
-def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: Stranger) -> Finding | None:
+def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: AddressCandidate) -> Finding | None:
     nginx = case.snapshot.nginx_of(facts)
     now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     if nginx is None or stranger.address in now:
         return None
     theirs = next((s for s in case.snapshot.services if s.node == stranger.node), None)
     name = theirs.name if theirs is not None else stranger.node
-    routes = routes_to(case, nginx, endpoint.host)
+    routes = route_ids_to_host(case, nginx, endpoint.host)
     ours = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
     given = stranger.http.value.status if isinstance(stranger.http, Known) else None
-    service = case.service(endpoint.service)
+    service = case.service(endpoint.configured_service)
     return Finding(
         cause="dns-stale", variant="stale-dns-wrong-container", role="root", confidence="certain",
         summary=(f"nginx hands {facts.route.location} to {stranger.address}, where {endpoint.host} was; now {name} "
@@ -213,7 +218,7 @@ def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, strange
         ))),
         repairs=(Repair(
             "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
-            "(what it holds in memory now cannot be brought back)", nginx_steps(case.snapshot, nginx),
+            "(what it holds in memory now cannot be brought back)", check_and_reload_steps(case.snapshot, nginx),
         ),),
         explains=("nginx-not-reloaded",),
     )

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from fixer.analysis.case import Case, is_answering, route_key, routes_to
+from fixer.analysis.case import Case, is_answering, route_ids_to_host, unique_route_id
 from fixer.analysis.evidence import (
+    age_text,
     bindings_of,
+    clock_of,
     config_evidence,
     container_of,
     listener_evidence,
     listeners_on,
-    now_on,
-    say_age,
 )
-from fixer.analysis.hidden_failures import is_meant_to_run
-from fixer.analysis.nginx_process import is_address, is_of_another, of_log
-from fixer.analysis.route_verdict import fresh_events, is_edited
+from fixer.analysis.hidden_failures import is_intended_to_run
+from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
+from fixer.analysis.route_verdict import has_unloaded_config, recent_events
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Endpoint, ErrorEvent, Nginx, RouteFacts, Service
-from fixer.repairs.file_edits import nginx_steps
+from fixer.repairs.file_edits import check_and_reload_steps
 from fixer.repairs.start_service import start_steps
 
 
-def collisions(case: Case) -> Iterator[Finding]:
+def collision_findings(case: Case) -> Iterator[Finding]:
     """One finding for each name that leads to containers of different programs."""
     done: set[tuple[str, str]] = set()
     for facts in case.snapshot.routes:
@@ -36,12 +36,12 @@ def collisions(case: Case) -> Iterator[Finding]:
             endpoint = case.snapshot.endpoint(name)
             if nginx is not None and (facts.node, endpoint.host) not in done:
                 done.add((facts.node, endpoint.host))
-                found = _judge(case, nginx, endpoint)
+                found = _judge_name(case, nginx, endpoint)
                 if found is not None:
                     yield found
 
 
-def _judge(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
+def _judge_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
     web = container_of(case.snapshot, nginx.node)
     known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     if web is None or web.is_machine or len(known) < 2:
@@ -56,81 +56,82 @@ def _judge(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
     ours = [s for s in own if s.container and web.project and s.container.project == web.project]
     own = ours or own          # of two projects' services of one name that of nginx's own project is meant
     rightful = own[0] if own else None
-    strays = [h for h in holders if rightful is not None and _is_another(h[0], rightful)]
-    if rightful is None or any(_is_another(s, rightful) for s in own):
+    strays = [h for h in holders if rightful is not None and _is_other_program(h[0], rightful)]
+    if rightful is None or any(_is_other_program(s, rightful) for s in own):
         return None
     if strays:
-        return _found(case, (nginx, endpoint, rightful), strays)
+        return _collision_finding(case, (nginx, endpoint, rightful), strays)
     alike = [h for h in holders if ours and h[0].container and h[0].container.project != web.project]
-    return _perhaps(_found(case, (nginx, endpoint, rightful), alike)) if alike else None
+    return _downgrade_finding(_collision_finding(case, (nginx, endpoint, rightful), alike)) if alike else None
 
 
-def _perhaps(found: Finding) -> Finding:
+def _downgrade_finding(found: Finding) -> Finding:
     """The same program on the same port, of another project: a second deployment of it, or meant so."""
     said = found.summary.replace("answers with something else", "runs the same program for another project")
     return replace(found, role="advice", confidence="possible", explains=(), summary=said)
 
 
-def _is_another(service: Service, rightful: Service) -> bool:
+def _is_other_program(service: Service, rightful: Service) -> bool:
     """No copy of the same: another compose service that runs another program, or the same from another image."""
     one, other = service.container, rightful.container
     if one is None or other is None or (one.project, one.service) == (other.project, other.service):
         return False
-    return _program(one) != _program(other) or _differ(_ports(service), _ports(rightful))
+    return _program_of(one) != _program_of(other) or _has_other_ports(_ports(service), _ports(rightful))
 
 
 def _ports(service: Service) -> frozenset[int]:
     return frozenset(b.port for b in bindings_of(service) if b.unix is None)
 
 
-def _differ(one: frozenset[int], other: frozenset[int]) -> bool:
+def _has_other_ports(one: frozenset[int], other: frozenset[int]) -> bool:
     """Copies of one program listen on the same port."""
     return bool(one and other) and one.isdisjoint(other)
 
 
-def _program(box: Container) -> tuple[str, ...]:
+def _program_of(box: Container) -> tuple[str, ...]:
     repository, _, tag = box.image.rpartition(":")
     return (repository if repository and "/" not in tag else box.image, *box.argv[:2])
 
 
-def _found(case: Case, about: tuple[Nginx, Endpoint, Service], strays: list[tuple[Service, str, str]]) -> Finding:
+def _collision_finding(case: Case, about: tuple[Nginx, Endpoint, Service],
+                       strays: list[tuple[Service, str, str]]) -> Finding:
     nginx, endpoint, rightful = about
     stray, network, _ = strays[0]
     box = stray.container
     assert box is not None
-    routes = routes_to(case, nginx, endpoint.host)
-    names = ", ".join(dict.fromkeys(_called(service, rightful) for service, _, _ in strays))
+    routes = route_ids_to_host(case, nginx, endpoint.host)
+    names = ", ".join(dict.fromkeys(_display_name(service, rightful) for service, _, _ in strays))
     listens = [x for x in listeners_on(case.snapshot, stray.node) if x.port == endpoint.port and x.family != "unix"]
     held = (listener_evidence(case.snapshot, listens[0], stray),) if listens else ()
     what = "answers with something else" if listens else "does not listen there"
     shown = [Evidence("container", s.container.name, f"{endpoint.host} on {on}: {ip}, {' '.join(s.argv)[:120]}")
              for s, on, ip in strays if s.container is not None]
-    ours = {route_key(f) for f in case.snapshot.routes if f.route.id in routes and f.node == nginx.node}
-    judged = [j for key, j in case.judged.items() if key in ours]
+    ours = {unique_route_id(f) for f in case.snapshot.routes if f.route.id in routes and f.node == nginx.node}
+    judged = [j for key, j in case.verdicts.items() if key in ours]
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     return Finding(
         cause="dns-stale", variant="docker-alias-collision", role="root", confidence="certain",
         summary=(f"{endpoint.host} is the name of {rightful.name} and of {names} too: nginx hands a part of all "
-                 f"requests to {_called(stray, rightful)}, which {what}"),
+                 f"requests to {_display_name(stray, rightful)}, which {what}"),
         detail=(), routes=routes, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, nginx, endpoint),
             Evidence("probe", endpoint.host, f"resolves to {', '.join(addresses)}"),
             *shown, *held, state_evidence(rightful), *(e for j in judged[:2] for e in j.evidence[:1]),
         ))),
-        repairs=(_repair(box, endpoint.host, network),),
+        repairs=(_remove_alias_repair(box, endpoint.host, network),),
         explains=("backend-down", "wrong-port", "wrong-bind-address", "nginx-not-reloaded", "backend-hung",
                   "wrong-host", "firewall-reject"),
     )
 
 
-def _called(service: Service, rightful: Service) -> str:
+def _display_name(service: Service, rightful: Service) -> str:
     """Two projects may each have a service of that name."""
     box = service.container
     return box.name if box is not None and service.name == rightful.name else service.name
 
 
-def _repair(box: Container, name: str, network: str) -> Repair:
+def _remove_alias_repair(box: Container, name: str, network: str) -> Repair:
     """Which of the two is to have the name, only a person knows; where it is written is told."""
     files = box.label("com.docker.compose.project.config_files") or "its compose file"
     place = f"make container {box.name} anew without the alias {name}"
@@ -146,28 +147,28 @@ def _repair(box: Container, name: str, network: str) -> Repair:
 
 
 # Copies that nginx still asks although they do not run any more: it looked their name up while they did.
-_MARGIN = 2.0       # seconds: so near to nginx's start it is not known which of the two was first
+_START_MARGIN = 2.0       # seconds: so near to nginx's start it is not known which of the two was first
 
 
-def left_behind(case: Case, told: AbstractSet[str]) -> Iterator[Finding]:
+def find_stale_replicas(case: Case, told: AbstractSet[str]) -> Iterator[Finding]:
     """One finding for each name behind routes that answer, of which nginx still holds a dead copy's address."""
     done: set[tuple[str, str, str]] = set()
     for facts in case.snapshot.routes:
         nginx = case.snapshot.nginx_of(facts)
-        if nginx is None or nginx.master_pid is None or is_edited(nginx) or route_key(facts) in told:
+        if nginx is None or nginx.master_pid is None or has_unloaded_config(nginx) or unique_route_id(facts) in told:
             continue
-        if case.judged[route_key(facts)].state not in ("ok", "degraded", "slow"):
+        if case.verdicts[unique_route_id(facts)].state not in ("ok", "degraded", "slow"):
             continue
         for name in facts.endpoints:
             endpoint = case.snapshot.endpoint(name)
-            if (facts.node, facts.conf, endpoint.host) not in done and _is_held(facts, endpoint):
+            if (facts.node, facts.conf, endpoint.host) not in done and _is_cached_name(facts, endpoint):
                 done.add((facts.node, facts.conf, endpoint.host))
                 yield from _stale_replica_findings(case, nginx, facts, endpoint)
 
 
-def _is_held(facts: RouteFacts, endpoint: Endpoint) -> bool:
+def _is_cached_name(facts: RouteFacts, endpoint: Endpoint) -> bool:
     """A name that was looked up once, when nginx read its configuration, and that leads to somebody who answers."""
-    if endpoint.unix is not None or endpoint.down or not endpoint.host or is_address(endpoint.host):
+    if endpoint.unix is not None or endpoint.down or not endpoint.host or is_ip_address(endpoint.host):
         return False
     route = facts.route
     if any(server.resolves or server.variable for server in route.servers if server.host == endpoint.host):
@@ -179,29 +180,30 @@ def _stale_replica_findings(case: Case, nginx: Nginx, facts: RouteFacts, endpoin
     now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     if not now:
         return
-    lines = [e for e in fresh_events(nginx, (facts,), case.snapshot)
-             if "connecting" in e.phase and not is_of_another(case, (facts,), e)]
-    strange = [e for e in lines if (asked := of_log(e)) and asked not in now]
-    dead = _dead_copies(case, nginx, endpoint)
+    lines = [e for e in recent_events(nginx, (facts,), case.snapshot)
+             if "connecting" in e.phase and not is_about_other_route(case, (facts,), e)]
+    strange = [e for e in lines if (asked := logged_address(e)) and asked not in now]
+    dead = _ended_replicas(case, nginx, endpoint)
     if dead:
-        yield _of_copies(case, (nginx, facts, endpoint), dead, strange)
-    elif _is_sure(case, nginx, facts, endpoint, strange):
-        yield _of_lines(case, (nginx, facts, endpoint), now, strange)
+        yield _ended_replica_finding(case, (nginx, facts, endpoint), dead, strange)
+    elif _is_certain(case, nginx, facts, endpoint, strange):
+        yield _old_address_finding(case, (nginx, facts, endpoint), now, strange)
 
 
-def _dead_copies(case: Case, nginx: Nginx, endpoint: Endpoint) -> list[Service]:
+def _ended_replicas(case: Case, nginx: Nginx, endpoint: Endpoint) -> list[Service]:
     """Further containers of the same service that ran when nginx looked the name up, and ended since."""
     web, loaded = container_of(case.snapshot, nginx.node), nginx.loaded_at
-    here = case.service(endpoint.service)
+    here = case.service(endpoint.configured_service)
     if web is None or web.is_machine or here is None or here.container is None or not isinstance(loaded, Known):
         return []
     box, mine = here.container, {name for name, _, _ in web.networks}
-    told = {e.service for e in case.snapshot.endpoints if e.host == endpoint.host and e.addresses == Known(())}
+    told = {e.configured_service for e in case.snapshot.endpoints if e.host == endpoint.host
+            and e.addresses == Known(())}
     return [
         s for s in case.snapshot.services if s.container is not None and s.id not in (here.id, *told) and not s.running
         and box.service and (s.container.project, s.container.service) == (box.project, box.service)
         and s.container.status == "exited" and s.container.started_at < loaded.value
-        and s.container.finished_at > loaded.value + _MARGIN and _has_name(s.container, endpoint.host, mine)
+        and s.container.finished_at > loaded.value + _START_MARGIN and _has_name(s.container, endpoint.host, mine)
     ]
 
 
@@ -209,60 +211,61 @@ def _has_name(box: Container, host: str, networks: AbstractSet[str]) -> bool:
     return any(network in networks and host in (*names, box.service) for network, _, names in box.networks)
 
 
-def _is_sure(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint, strange: list[ErrorEvent]) -> bool:
+def _is_certain(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint, strange: list[ErrorEvent]) -> bool:
     """More than one line, of which no address is any other place's of this route: a copy was taken away for good."""
     beside = [case.snapshot.endpoint(name) for name in facts.endpoints]
     if any(not isinstance(e.addresses, Known) for e in beside):
         return False
     others = {a for e in beside if isinstance(e.addresses, Known) and e.host != endpoint.host
               for a in (e.host, *e.addresses.value)}
-    service = case.service(endpoint.service)
+    service = case.service(endpoint.configured_service)
     boxed = service is not None and service.container is not None
     return (boxed and container_of(case.snapshot, nginx.node) is not None and len(strange) > 1
-            and all(of_log(event) not in others for event in strange))
+            and all(logged_address(event) not in others for event in strange))
 
 
-def _of_copies(
+def _ended_replica_finding(
     case: Case, about: tuple[Nginx, RouteFacts, Endpoint], dead: list[Service], lines: list[ErrorEvent],
 ) -> Finding:
     nginx, _, endpoint = about
     boxes = [s.container for s in dead if s.container is not None]
     names = ", ".join(box.name for box in boxes)
-    clock, loaded = now_on(case.snapshot, nginx.node), nginx.loaded_at
-    shown = [Evidence("container", box.name, f"ended {say_age(max(0.0, clock - box.finished_at))} ago; nginx looked "
-                      f"{endpoint.host} up {say_age(max(0.0, clock - loaded.value))} ago, while it ran")
+    clock, loaded = clock_of(case.snapshot, nginx.node), nginx.loaded_at
+    shown = [Evidence("container", box.name, f"ended {age_text(max(0.0, clock - box.finished_at))} ago; nginx looked "
+                      f"{endpoint.host} up {age_text(max(0.0, clock - loaded.value))} ago, while it ran")
              for box in boxes if isinstance(loaded, Known)]
     summary = (f"{names} {'does' if len(boxes) == 1 else 'do'} not run, and nginx still asks "
                f"{'it' if len(boxes) == 1 else 'them'} in turn with the other copies behind {endpoint.host}")
     starts = tuple(step for service in dead for step in start_steps(case.snapshot, service, None))
     start = (Repair("start-service", "safe", f"start {names}", starts),) if starts else ()
-    reload = (_reload(case, nginx, endpoint),)
-    missed = all(box.restart_policy == "always" and is_meant_to_run(s) for s, box in zip(dead, boxes, strict=True))
-    return _finding(case, about, ("certain", summary), (*shown, *map(state_evidence, dead), *_newest(lines)),
+    reload = (_reload_repair(case, nginx, endpoint),)
+    missed = all(box.restart_policy == "always" and is_intended_to_run(s) for s, box in zip(dead, boxes, strict=True))
+    return _finding(case, about, ("certain", summary), (*shown, *map(state_evidence, dead), *_newest_evidence(lines)),
                     (*start, *reload) if missed else (*reload, *start))
 
 
-def _of_lines(
+def _old_address_finding(
     case: Case, about: tuple[Nginx, RouteFacts, Endpoint], now: tuple[str, ...], lines: list[ErrorEvent],
 ) -> Finding:
     nginx, _, endpoint = about
-    old = ", ".join(dict.fromkeys(map(of_log, lines)))
+    old = ", ".join(dict.fromkeys(map(logged_address, lines)))
     summary = f"nginx still asks {old} too, which is none of the addresses that {endpoint.host} has now"
-    shown = (Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and answers there"), *_newest(lines))
-    return _finding(case, about, ("likely", summary), shown, (_reload(case, nginx, endpoint),))
+    shown = (Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and answers there"),
+             *_newest_evidence(lines))
+    return _finding(case, about, ("likely", summary), shown, (_reload_repair(case, nginx, endpoint),))
 
 
-def _newest(lines: list[ErrorEvent]) -> tuple[Evidence, ...]:
+def _newest_evidence(lines: list[ErrorEvent]) -> tuple[Evidence, ...]:
     if not lines:
         return ()
     count = f"{len(lines)} times: " if len(lines) > 1 else ""
     return (Evidence("nginx-log", lines[-1].where, count + lines[-1].raw[:300]),)
 
 
-def _reload(case: Case, nginx: Nginx, endpoint: Endpoint) -> Repair:
+def _reload_repair(case: Case, nginx: Nginx, endpoint: Endpoint) -> Repair:
     return Repair(
         "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
-        "(what it holds in memory now cannot be brought back)", nginx_steps(case.snapshot, nginx),
+        "(what it holds in memory now cannot be brought back)", check_and_reload_steps(case.snapshot, nginx),
     )
 
 
@@ -273,10 +276,10 @@ def _finding(
     nginx, facts, endpoint = about
     return Finding(
         cause="dns-stale", variant="stale-dns", role="root", confidence=words[0], summary=words[1], detail=(),
-        routes=routes_to(case, nginx, endpoint.host), service=None, node=nginx.node,
+        routes=route_ids_to_host(case, nginx, endpoint.host), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, nginx, endpoint),
-            *case.judged[route_key(facts)].evidence[:1],
+            *case.verdicts[unique_route_id(facts)].evidence[:1],
         ))),
         repairs=repairs, explains=("nginx-not-reloaded", "overload-saturated"),
     )

@@ -44,54 +44,60 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text
-from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import is_uncreated, name_in, name_missing, routes_of, troubles_of_down
-from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.nginx_process import (
+    addresses_of_stopped_nginx,
+    is_uncreated,
+    parse_unresolved_name,
+    route_ids_of,
+    unresolved_upstream_name,
+)
+from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
 from fixer.analysis.run_log import is_restarting
-from fixer.causes.dns_unresolved.container_names import lender_of, repair_guest
+from fixer.causes.dns_unresolved.container_names import guest_repair, lender_of
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
 from fixer.model.snapshot import Container, Endpoint, Nginx
-from fixer.repairs.container_settings import aliases_of, joining
-from fixer.repairs.start_nginx import begin_nginx
-from fixer.repairs.upstream_name import other_address, other_resolver
+from fixer.repairs.container_settings import join_network_step, network_aliases_of
+from fixer.repairs.start_nginx import start_nginx_steps
+from fixer.repairs.upstream_name import other_address_repair, other_resolver_repair
 
-_GRAIN = 0.5     # seconds: a file that a container makes right before it starts nginx is no edit since
+_CLOCK_GRAIN = 0.5     # seconds: a file that a container makes right before it starts nginx is no edit since
 
 
 def judge(case: Case) -> Verdict:
     """For every nginx that ended for want of a name, and for every name that its resolver did not find."""
     findings: list[Finding] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
     for nginx in case.snapshot.nginxes:
-        said = name_missing(nginx)
+        said = unresolved_upstream_name(nginx)
         if said is not None and nginx.master_pid is None:
-            found = _at_start(case, nginx, *said)
+            found = _judge_at_start(case, nginx, *said)
             findings += [found] if isinstance(found, Finding) else []
             ruled += [found] if isinstance(found, Evidence) else []
         elif nginx.master_pid is None and nginx.service is None and isinstance(nginx.test, Unknown):
             missing.append(f"why nginx on {nginx.node} ended")
         elif nginx.master_pid is not None:
-            findings += _at_reload(case, nginx) or _forgotten(case, nginx)
+            findings += _reload_findings(case, nginx) or _renamed_service_findings(case, nginx)
     refused = {found.node for found in findings}
-    for trouble in case.troubles:
-        new = _at_request(case, trouble)
-        if new is None and trouble.nginx.node not in refused and _is_lost(trouble):
-            from fixer.causes.dns_unresolved.container_names import lost_name  # only where a name leads nowhere
+    for trouble in case.failing_addresses:
+        new = _request_finding(case, trouble)
+        if new is None and trouble.nginx.node not in refused and _is_name_lost(trouble):
+            from fixer.causes.dns_unresolved.container_names import lost_name_finding  # only where a name leads nowhere
 
-            new = lost_name(case, trouble)
-            new = None if new is None else _carried(case, trouble, new)
+            new = lost_name_finding(case, trouble)
+            new = None if new is None else _add_name_carriers(case, trouble, new)
             refused |= {trouble.nginx.node} if new is not None else set()
         if new is not None:
             findings.append(new)
-        elif _waits(trouble):
+        elif _is_waiting_for_resolver(trouble):
             name = trouble.endpoint.host
             missing.append(f"whether nginx's resolver knows {name}: no answer so far (--wait 60 tells)")
         else:
@@ -99,19 +105,19 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _is_lost(trouble: Trouble) -> bool:
+def _is_name_lost(trouble: FailingAddress) -> bool:
     """Nobody has the name by now, and nginx does not ask for it again."""
     addresses = trouble.endpoint.addresses
-    return isinstance(addresses, Known) and not addresses.value and not _is_asked_later(trouble)
+    return isinstance(addresses, Known) and not addresses.value and not _is_resolved_per_request(trouble)
 
 
-def _waits(trouble: Trouble) -> bool:
+def _is_waiting_for_resolver(trouble: FailingAddress) -> bool:
     """nginx asks for the name at each request, and has said nothing yet: it waits 30 s for its resolver."""
-    return _is_asked_later(trouble) and any(judged.state == "slow" for judged in trouble.judged)
+    return _is_resolved_per_request(trouble) and any(judged.state == "slow" for judged in trouble.verdicts)
 
 
-def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding | Evidence | None:
-    troubles = [t for t in troubles_of_down(case, nginx) if t.endpoint.host.lower() == name.lower()]
+def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding | Evidence | None:
+    troubles = [t for t in addresses_of_stopped_nginx(case, nginx) if t.endpoint.host.lower() == name.lower()]
     if not troubles:
         return shown
     trouble = troubles[0]
@@ -120,38 +126,39 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
     addresses = trouble.endpoint.addresses
     if isinstance(addresses, Known) and addresses.value:
         return Evidence("probe", name, f"resolves to {', '.join(addresses.value)} by now")
-    owner = placed_owner(case, trouble.endpoint)
+    owner = configured_owner(case, trouble.endpoint)
     box = owner.service.container if owner is not None else None
     web = container_of(case.snapshot, nginx.node)
     if is_docker_host(trouble.endpoint) and web is not None and not web.is_machine:
         return shown           # that name is told to a container, or unknown: wrong-host
     if box is not None and box.status != "running":
         return shown           # the backend is down: that is the root
-    if box is not None and web is not None and not web.is_machine and box.is_guest:
-        return _guest(case, troubles, box, shown)
+    if box is not None and web is not None and not web.is_machine and box.has_shared_network:
+        return _guest_finding(case, troubles, box, shown)
     if box is not None and web is not None and not web.is_machine:
-        network = _nameless(case, web, box, name)
+        network = _network_without_name(case, web, box, name)
         if network is None:
             return shown       # on another network
-        repair = _rejoin(case, nginx, box, network)
-        return _finding(case, trouble, ("docker-alias-lost", "certain"), repair, (shown, _names(box, network)))
-    repair = other_address(case, troubles)
-    return _carried(case, trouble, _finding(
+        repair = _rejoin_repair(case, nginx, box, network)
+        return _finding(case, trouble, ("docker-alias-lost", "certain"), repair, (shown, _names_evidence(box, network)))
+    repair = other_address_repair(case, troubles)
+    return _add_name_carriers(case, trouble, _finding(
         case, trouble, ("dns-name-missing-at-start", "certain"), repair, (shown,)))
 
 
-def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
+def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
     """The present files name what nobody knows: nginx refuses them, and what runs is older. `systemctl reload` leaves
     its refusal in the log, `nginx -s reload` tells only whoever typed it."""
     changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else float("inf")
-    if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value + _GRAIN:
+    if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value + _CLOCK_GRAIN:
         return []
     if isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
         return []        # it refuses none of its names: one in a variable is asked for with each request
     events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
-    said = {name_in(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
-    unknown = [t for t in case.troubles if t.nginx is nginx and t.endpoint.host and not _is_asked_later(t)
-               and not is_uncreated(case, t.endpoint.host) and not _is_known(t) and not _is_down(case, t)
+    said = {parse_unresolved_name(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
+    unknown = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.host
+               and not _is_resolved_per_request(t)
+               and not is_uncreated(case, t.endpoint.host) and not _has_addresses(t) and not _is_container_down(case, t)
                and (t.endpoint.host.lower() in said or isinstance(t.endpoint.addresses, Known))]
     if not unknown:
         return []
@@ -160,26 +167,27 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     shown = Evidence("probe", name, "no address is known for it here") if event is None else Evidence(
         "nginx-log", event.where, event.raw[:300])
     troubles = [t for t in unknown if t.endpoint.host.lower() == name.lower()]
-    made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address(case, troubles), (shown,))
+    made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address_repair(case, troubles),
+                    (shown,))
     text = f"the name {name} does not resolve: nginx refuses its files over it, and what runs is older"
-    return [_carried(case, troubles[0], replace(made, summary=text))]
+    return [_add_name_carriers(case, troubles[0], replace(made, summary=text))]
 
 
-def _carried(case: Case, trouble: Trouble, finding: Finding) -> Finding:
-    if not case.snapshot.carriers:
+def _add_name_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Finding:
+    if not case.snapshot.named_containers:
         return finding
-    from fixer.causes.dns_unresolved.container_names import with_carriers  # only where one bears a name elsewhere
+    from fixer.causes.dns_unresolved.container_names import add_carriers  # only where one bears a name elsewhere
 
-    return with_carriers(case, trouble, finding)
+    return add_carriers(case, trouble, finding)
 
 
-def _forgotten(case: Case, nginx: Nginx) -> list[Finding]:
+def _renamed_service_findings(case: Case, nginx: Nginx) -> list[Finding]:
     """Pages answer, by the address that a container's nginx looked up when it started, of a name that nobody has by
     now: a service of the project was renamed. Its next start would end at once."""
     box = container_of(case.snapshot, nginx.node)
-    if box is None or box.is_machine or _asks_others(case, nginx):
+    if box is None or box.is_machine or _has_resolver(case, nginx):
         return []
-    for judged in case.judged.values():
+    for judged in case.verdicts.values():
         named = judged.facts.endpoints if judged.state == "ok" and nginx.serves(judged.facts) else ()
         for endpoint in (e for e in case.snapshot.endpoints if e.id in named and e.host):
             if not isinstance(endpoint.addresses, Known) or endpoint.addresses.value:
@@ -194,59 +202,59 @@ def _forgotten(case: Case, nginx: Nginx) -> list[Finding]:
     return []
 
 
-def _asks_others(case: Case, nginx: Nginx) -> bool:
+def _has_resolver(case: Case, nginx: Nginx) -> bool:
     """Its files name a resolver: what a variable holds is asked for with each request, and there."""
     files = nginx.config.value.files if isinstance(nginx.config, Known) else ()
     return any(b"resolver" in content.data for path in files
                if (content := case.snapshot.file(nginx.node, path)) is not None)
 
 
-def _is_down(case: Case, trouble: Trouble) -> bool:
+def _is_container_down(case: Case, trouble: FailingAddress) -> bool:
     """Docker forgets the name of a container that does not run, or not all the time: that is the root, whatever was
     edited."""
-    owner = placed_owner(case, trouble.endpoint)
+    owner = configured_owner(case, trouble.endpoint)
     box = owner.service.container if owner is not None else None
     return owner is not None and box is not None and (box.status != "running" or is_restarting(owner.service))
 
 
-def _is_known(trouble: Trouble) -> bool:
+def _has_addresses(trouble: FailingAddress) -> bool:
     addresses = trouble.endpoint.addresses
     return isinstance(addresses, Known) and bool(addresses.value)
 
 
-def _is_asked_later(trouble: Trouble) -> bool:
+def _is_resolved_per_request(trouble: FailingAddress) -> bool:
     """nginx asks its own resolver for the name, at each request."""
     host = trouble.endpoint.host
     return any(s.variable and s.host == host for facts in trouble.routes for s in facts.route.servers)
 
 
-def _nameless(case: Case, web: Container, box: Container, name: str) -> str | None:
+def _network_without_name(case: Case, web: Container, box: Container, name: str) -> str | None:
     """A network of both, on which the container does not have the name."""
     mine = {network for network, _, _ in web.networks} | {web.network_mode}
     for network, _, names in box.networks:
-        if network in mine and name not in names and name in aliases_of(case.snapshot, box, network):
+        if network in mine and name not in names and name in network_aliases_of(case.snapshot, box, network):
             return network
     return None
 
 
-def _names(box: Container, network: str) -> Evidence:
+def _names_evidence(box: Container, network: str) -> Evidence:
     names = next(names for own, _, names in box.networks if own == network)
     return Evidence("container", box.name, f"on {network} only as {', '.join(names) or 'its address'}")
 
 
-def _rejoin(case: Case, nginx: Nginx, box: Container, network: str) -> Repair:
-    again = joining(case.snapshot, box, network)
+def _rejoin_repair(case: Case, nginx: Nginx, box: Container, network: str) -> Repair:
+    again = join_network_step(case.snapshot, box, network)
     off = NetworkAction(box.id, box.name, network, "disconnect", tuple(
         name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)),
-        dict(box.fixed).get(network, ()))
+        dict(box.fixed_addresses).get(network, ()))
     down = nginx.master_pid is None       # one that runs asks for the name at each request
-    steps: tuple[Step, ...] = (off, again, *(begin_nginx(case, nginx) if down else ()))
+    steps: tuple[Step, ...] = (off, again, *(start_nginx_steps(case, nginx) if down else ()))
     words = f"join container {box.name} to network {network} again as {', '.join(again.aliases)}" + (
         ", then start nginx" if down else "")
     return Repair("restore-alias", "safe", words, steps)
 
 
-def _at_request(case: Case, trouble: Trouble) -> Finding | None:
+def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """nginx's own resolver said so at a request just now, of a name that its configuration holds."""
     host = trouble.endpoint.host
     if not host or trouble.nginx.master_pid is None or is_uncreated(case, host):
@@ -254,54 +262,55 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     said = events_for(case, trouble, lambda event: event.message.startswith(f"{host} could not be resolved ("))
     if not said:
         return None
-    owner = placed_owner(case, trouble.endpoint)
-    if owner is not None and _was_away(owner.service.container, said[-1].at):
+    owner = configured_owner(case, trouble.endpoint)
+    if owner is not None and _is_down_at(owner.service.container, said[-1].at):
         return None            # Docker knows the name of what runs: that it did not is the root
-    if owner is not None and owner.service.container is not None and owner.service.container.is_guest and (
+    if owner is not None and owner.service.container is not None and owner.service.container.has_shared_network and (
             container_of(case.snapshot, trouble.nginx.node) is not None):
-        return _guest(case, [trouble], owner.service.container, Evidence(
+        return _guest_finding(case, [trouble], owner.service.container, Evidence(
             "nginx-log", said[-1].where, said[-1].raw[:300]))
     lost = _lost_alias(case, trouble, owner)
     if lost is not None:
         box, network = lost
         shown_there = Evidence("nginx-log", said[-1].where, said[-1].raw[:300])
-        return _finding(case, trouble, ("docker-alias-lost", "certain"), _rejoin(case, trouble.nginx, box, network), (
-            shown_there, _names(box, network)))
+        return _finding(case, trouble, ("docker-alias-lost", "certain"),
+                        _rejoin_repair(case, trouble.nginx, box, network), (
+            shown_there, _names_evidence(box, network)))
     late = said[-1].errno == 110
     known = trouble.endpoint.addresses
     shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]
     if isinstance(known, Known) and known.value:
         text = f"the machine itself resolves it to {', '.join(known.value)}; nginx asks only its own `resolver`"
         shown.append(Evidence("probe", host, text))
-    elsewhere = late or (bool(shown[1:]) and _is_dockers(case, trouble))
-    repair = other_resolver(case, trouble) if elsewhere else other_address(case, [trouble])
+    elsewhere = late or (bool(shown[1:]) and _is_known_to_docker(case, trouble))
+    repair = other_resolver_repair(case, trouble) if elsewhere else other_address_repair(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
-    return _carried(case, trouble, _finding(case, trouble, (variant, "certain"), repair, tuple(shown)))
+    return _add_name_carriers(case, trouble, _finding(case, trouble, (variant, "certain"), repair, tuple(shown)))
 
 
-def _guest(case: Case, troubles: list[Trouble], box: Container, shown: Evidence) -> Finding:
+def _guest_finding(case: Case, troubles: list[FailingAddress], box: Container, shown: Evidence) -> Finding:
     """It has no name of its own: it is in the network of another container, or in the Docker host's."""
     trouble, lender = troubles[0], lender_of(case, box)
     whose = "the Docker host" if box.network_mode == "host" else f"container {lender.name}" if lender is not None else (
         "another container")
-    made = _finding(case, trouble, ("docker-alias-lost", "certain"), repair_guest(case, troubles, box, lender), (
+    made = _finding(case, trouble, ("docker-alias-lost", "certain"), guest_repair(case, troubles, box, lender), (
         shown, Evidence("container", box.name, f"made with network {box.network_mode[:22]}: it has no name in one")))
     effect = made.summary.rpartition(": ")[2]
     summary = f"{trouble.endpoint.host} has the network of {whose} (network_mode), so the name leads nowhere: {effect}"
     return replace(made, summary=summary, service=box.service or box.name)
 
 
-def _lost_alias(case: Case, trouble: Trouble, owner: Owner | None) -> tuple[Container, str] | None:
+def _lost_alias(case: Case, trouble: FailingAddress, owner: PortOwner | None) -> tuple[Container, str] | None:
     """The container that is to have the name, and the network of nginx's on which it lacks it."""
     web = container_of(case.snapshot, trouble.nginx.node)
     box = owner.service.container if owner is not None else None
     if web is None or web.is_machine or box is None or box.status != "running":
         return None
-    network = _nameless(case, web, box, trouble.endpoint.host)
+    network = _network_without_name(case, web, box, trouble.endpoint.host)
     return None if network is None else (box, network)
 
 
-def _is_dockers(case: Case, trouble: Trouble) -> bool:
+def _is_known_to_docker(case: Case, trouble: FailingAddress) -> bool:
     """A container that runs has the name on a network of nginx's: there Docker's resolver tells it, and no other."""
     web, host = container_of(case.snapshot, trouble.nginx.node), trouble.endpoint.host
     mine = {name for name, _, _ in web.networks} if web is not None and not web.is_machine else set()
@@ -309,18 +318,18 @@ def _is_dockers(case: Case, trouble: Trouble) -> bool:
     return any(network in mine and host in (*names, box.name) for box in boxes for network, _, names in box.networks)
 
 
-def _was_away(box: Container | None, at: float | None) -> bool:
+def _is_down_at(box: Container | None, at: float | None) -> bool:
     """It does not run, or had not started again when nginx asked for its name."""
     return box is not None and (box.status != "running" or (at is not None and at <= box.started_at + 1.0))
 
 
 def _finding(
-    case: Case, trouble: Trouble, words: tuple[str, Confidence], repair: Repair, shown: tuple[Evidence, ...],
+    case: Case, trouble: FailingAddress, words: tuple[str, Confidence], repair: Repair, shown: tuple[Evidence, ...],
 ) -> Finding:
     endpoint: Endpoint = trouble.endpoint
     down = trouble.nginx.master_pid is None
-    routes = routes_of(case, trouble.nginx) if down else trouble.route_ids
-    effect = "nginx cannot start" if down else f"nginx answers {say_routes(trouble)} without asking anybody"
+    routes = route_ids_of(case, trouble.nginx) if down else trouble.route_ids
+    effect = "nginx cannot start" if down else f"nginx answers {routes_text(trouble)} without asking anybody"
     return Finding(
         cause=CAUSE.id, variant=words[0], role="root", confidence=words[1],
         summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve: {effect}", detail=(),

@@ -4,55 +4,56 @@ from __future__ import annotations
 
 import shlex
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, config_evidence, container_of, endpoint_text
-from fixer.analysis.evidence import place as place_text
-from fixer.analysis.nginx_errors import say_routes, symptom_evidence
+from fixer.analysis.evidence import file_line_text as place_text
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import is_uncreated
-from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
-from fixer.analysis.ownership.intended_container import reached_as
+from fixer.analysis.ownership.intended_container import reachable_ip_and_name
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import NetworkAction
 from fixer.model.snapshot import Container
-from fixer.repairs.file_edits import nginx_steps
-from fixer.repairs.start_nginx import begin_nginx
-from fixer.repairs.upstream_name import other_address
+from fixer.repairs.file_edits import check_and_reload_steps
+from fixer.repairs.start_nginx import start_nginx_steps
+from fixer.repairs.upstream_name import other_address_repair
 
-ID, KEY = "connect-container", "connect"
-MOST = 3              # services of other projects may be called alike
-_PLAIN = frozenset({"bridge", "host", "none", "default"})       # on which Docker knows no names
+REPAIR_ID, INPUT_KEY = "connect-container", "connect"
+MAX_CARRIERS = 3              # services of other projects may be called alike
+_NAMELESS_NETWORKS = frozenset({"bridge", "host", "none", "default"})       # on which Docker knows no names
 
 
-def with_carriers(case: Case, trouble: Trouble, finding: Finding) -> Finding:
+def add_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Finding:
     """The finding, with who bears the name elsewhere and how they come together; whether that one is meant a person
     says, as well as that the two may talk to each other."""
     host, web = trouble.endpoint.host, container_of(case.snapshot, trouble.nginx.node)
-    every = case.snapshot.carriers
-    found = [box for box in every if host == box.name] or [box for box in every if host == box.service][:MOST]
-    networks = [name for name, _, _ in web.networks if name not in _PLAIN] if web is not None else []
+    every = case.snapshot.named_containers
+    found = [box for box in every if host == box.name] or [box for box in every if host == box.service][:MAX_CARRIERS]
+    networks = [name for name, _, _ in web.networks if name not in _NAMELESS_NETWORKS] if web is not None else []
     if web is None or web.is_machine or not found or not networks:
         return finding
-    evidence = tuple(Evidence("container", box.name, _is_on(box)) for box in found)
-    said = tuple(f"container {box.name}{_of(box)} is called so, and is not on {' or '.join(networks)}" for box in found)
+    evidence = tuple(Evidence("container", box.name, _networks_text(box)) for box in found)
+    said = tuple(f"container {box.name}{_project_text(box)} is called so, and is not on {' or '.join(networks)}"
+                 for box in found)
     detail = (*said, *(line for line in finding.detail if not line.startswith("docker ps -a")))
     return replace(finding, detail=detail, evidence=(*finding.evidence, *evidence),
                    repairs=(*_repairs(case, trouble, found, networks[0]), *finding.repairs))
 
 
-def _of(box: Container) -> str:
+def _project_text(box: Container) -> str:
     state = "" if box.status == "running" else f", which is {box.status},"
     return f" of project {box.project}{state}" if box.project else state
 
 
-def _is_on(box: Container) -> str:
+def _networks_text(box: Container) -> str:
     names = ", ".join(name for name, _, _ in box.networks) or "no network at all"
     return f"{box.status}, on {names}"
 
 
-def _repairs(case: Case, trouble: Trouble, found: list[Container], network: str) -> tuple[Repair, ...]:
+def _repairs(case: Case, trouble: FailingAddress, found: list[Container], network: str) -> tuple[Repair, ...]:
     """One that compose made gets its networks from its files: a connection is gone when it is made anew."""
     nginx, host = trouble.nginx, trouble.endpoint.host
     lasting = [box for box in found if not box.project and box.status == "running"]
@@ -62,14 +63,14 @@ def _repairs(case: Case, trouble: Trouble, found: list[Container], network: str)
         files = dict.fromkeys(box.label("com.docker.compose.project.config_files") or "" for box in found)
         stays = "".join(f"; to keep it so, name {network} among its networks in {path}" for path in files if path)
         manual = f"if that is the one that is meant: {' or '.join(ways)}, then {after}{stays}"
-        return (Repair(ID, "manual", f"put what is called {host} on {network}", (), manual=manual),)
+        return (Repair(REPAIR_ID, "manual", f"put what is called {host} on {network}", (), manual=manual),)
     choices = tuple(box.name for box in lasting)
     why = f"the container that {host} stands for, which nginx may talk to then: {' or '.join(choices)}"
-    chosen = next((box for box in lasting if box.name == case.inputs.get(KEY)), None)
-    then = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+    chosen = next((box for box in lasting if box.name == case.inputs.get(INPUT_KEY)), None)
+    then = start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot, nginx)
     steps = () if chosen is None else (NetworkAction(chosen.id, chosen.name, network, "connect", (host,)), *then)
     summary = f"join the container that is meant to {network} as {host} ({' or '.join(ways)}), and {after}"
-    return (Repair(ID, "safe", summary, steps, (Need(KEY, "choice", why, choices),)),)
+    return (Repair(REPAIR_ID, "safe", summary, steps, (Need(INPUT_KEY, "choice", why, choices),)),)
 
 
 # Containers that have no name in Docker's DNS, as they are in the network of another one, or of the Docker host.
@@ -81,15 +82,15 @@ def lender_of(case: Case, box: Container) -> Container | None:
                  if s.container is not None and s.container.id == box.lender), None)
 
 
-def repair_guest(case: Case, troubles: list[Trouble], box: Container, lender: Container | None) -> Repair:
+def guest_repair(case: Case, troubles: list[FailingAddress], box: Container, lender: Container | None) -> Repair:
     """The name of its host in place of its own, where nginx reaches that one; else a person decides."""
     nginx, endpoint = troubles[0].nginx, troubles[0].endpoint
     web = container_of(case.snapshot, nginx.node)
     hosts = [s for s in case.snapshot.services
              if s.container is not None and lender is not None and s.container.id == lender.id]
-    name = reached_as(hosts[0], web) if hosts and web is not None else None
+    name = reachable_ip_and_name(hosts[0], web) if hosts and web is not None else None
     if name is not None and lender is not None and lender.status == "running":
-        return other_address(case, troubles, name[1])
+        return other_address_repair(case, troubles, name[1])
     where = place_text(case.snapshot, nginx.node, endpoint.file, endpoint.line)
     if box.network_mode == "host":
         port = next((b.port for s in case.snapshot.services if s.container is not None and s.container.id == box.id
@@ -106,7 +107,7 @@ def repair_guest(case: Case, troubles: list[Trouble], box: Container, lender: Co
 # A name that nobody on the networks of nginx's container has any more, while nginx asks the address that it had.
 
 
-def lost_name(case: Case, trouble: Trouble) -> Finding | None:
+def lost_name_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """Its container was removed, renamed or made anew on another network; which of them, none here can tell."""
     endpoint, nginx = trouble.endpoint, trouble.nginx
     web = container_of(case.snapshot, nginx.node)
@@ -114,21 +115,22 @@ def lost_name(case: Case, trouble: Trouble) -> Finding | None:
         return None
     if not isinstance(endpoint.addresses, Known) or endpoint.addresses.value or is_uncreated(case, endpoint.host):
         return None
-    if placed_owner(case, endpoint) is not None or not any(j.state in ("failing", "slow") for j in trouble.judged):
+    if configured_owner(case,
+                        endpoint) is not None or not any(j.state in ("failing", "slow") for j in trouble.verdicts):
         return None
-    same = [t for t in case.troubles if t.nginx is nginx and t.endpoint.host == endpoint.host]
+    same = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.host == endpoint.host]
     networks = ", ".join(name for name, _, _ in web.networks) or "none"
     shown = Evidence("probe", endpoint.host, f"no address is known for it on the networks of {web.name} ({networks})")
     return Finding(
         cause="dns-unresolved", variant="docker-alias-lost", role="root", confidence="likely",
         summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve any more: nginx hands "
-                f"{say_routes(trouble)} to the address that it had when nginx started, where nobody answers",
+                f"{routes_text(trouble)} to the address that it had when nginx started, where nobody answers",
         detail=("docker ps -a tells whether its container was removed, renamed, or made on another network",),
         routes=tuple(dict.fromkeys(route for t in same for route in t.route_ids)), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, config_evidence(case.snapshot, nginx, endpoint),
             *symptom_evidence(case, trouble, lambda event: True),
         ))),
-        repairs=(other_address(case, same),),
+        repairs=(other_address_repair(case, same),),
         explains=("wrong-port", "backend-down", "nginx-not-reloaded", "dns-stale"),
     )

@@ -42,9 +42,9 @@ import re
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import container_of, find_node, line_text, place, template_of
-from fixer.analysis.nginx_process import routes_of
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.evidence import container_of, file_line_text, find_node, line_text, template_of
+from fixer.analysis.nginx_process import route_ids_of
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -54,24 +54,24 @@ from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Nginx
 from fixer.nginx.error_log import parse_test_output
-from fixer.repairs.file_edits import NoPlace, nginx_steps
-from fixer.repairs.start_nginx import begin_nginx
+from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
+from fixer.repairs.start_nginx import start_nginx_steps
 
-ID = "remove-dangling-link"
-_A_FOLDER = "failed (21: Is a directory)"      # its last word though it is [crit]: what it includes is no file
-_WORDLESS = "nginx -t ends over it without a word, as over a file that includes itself"
-_NAMED = regex(r"\"(?P<path>/[^\"\n]+)\"")
-_VARIABLE = regex(r"unknown \"(\w{1,200})\" variable")
-_NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
+REPAIR_ID = "remove-dangling-link"
+_IS_DIRECTORY_TEXT = "failed (21: Is a directory)"      # its last word though it is [crit]: what it includes is no file
+_SILENT_TEST_TEXT = "nginx -t ends over it without a word, as over a file that includes itself"
+_NAMED_PATH = regex(r"\"(?P<path>/[^\"\n]+)\"")
+_UNKNOWN_VARIABLE = regex(r"unknown \"(\w{1,200})\" variable")
+_MISSING_FILE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
-_NOT_THE_FILES = (
+_OTHER_ERROR_TEXTS = (
     "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",
     "Operation not permitted", "Read-only file system", "No space left on device", "Cannot allocate memory",
     "Too many open files",
 )
 
 # nginx says so of a file that it reads or writes, of a certificate or key, and of a module.
-_GONE = regex(r"(?:open\(\) |certificate |certificate key |dlopen\(\) )\"(?P<path>/[^\"]+)\""
+_LOST_FILE = regex(r"(?:open\(\) |certificate |certificate key |dlopen\(\) )\"(?P<path>/[^\"]+)\""
               r"(?: failed \(2: |.*[Nn]o such file)")
 
 
@@ -81,47 +81,49 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = []
     for nginx in case.snapshot.nginxes:
-        problem = refused(nginx)
+        problem = config_problem(nginx)
         if problem is not None:
-            findings.append(_found(case, nginx, _with_line(case, nginx, problem)))
+            findings.append(_found(case, nginx, _locate_problem(case, nginx, problem)))
         elif isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
-            ruled.append(Evidence("nginx-test", place(case.snapshot, nginx.node, nginx.conf_path), "nginx -t passes"))
+            ruled.append(Evidence("nginx-test", file_line_text(case.snapshot, nginx.node, nginx.conf_path),
+                                  "nginx -t passes"))
         elif isinstance(nginx.config, Known) and not any(p.fatal for p in nginx.config.value.problems):
             files = f"{len(nginx.config.value.files)} files read without a mistake"
-            ruled.append(Evidence("nginx-config", place(case.snapshot, nginx.node, nginx.conf_path), files))
+            ruled.append(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, nginx.conf_path), files))
         else:
             missing.append(f"whether nginx accepts {nginx.conf_path} on {nginx.node}")
     return conclude(findings, missing, ruled)
 
 
-def refused(nginx: Nginx) -> ConfigProblem | None:
+def config_problem(nginx: Nginx) -> ConfigProblem | None:
     """What nginx itself says is wrong; where it could not be asked, what reading the files shows."""
     if isinstance(nginx.test, Known):
         code, text = nginx.test.value
         if code == 0:
             return None
-        said = _fatal(text)
-        if any(word in p.message for p in said for word in _NOT_THE_FILES):
+        said = _fatal_problems(text)
+        if any(word in p.message for p in said for word in _OTHER_ERROR_TEXTS):
             return None
-        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _WORDLESS, nginx.conf_path, 0)
+        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _SILENT_TEST_TEXT,
+                                                  nginx.conf_path, 0)
     if isinstance(nginx.config, Known):
         seen = next((p for p in nginx.config.value.problems if p.fatal), None)
         if seen is not None and (nginx.master_pid is None or seen.kind == PIPE):
             return seen
     if nginx.master_pid is not None:
         return None
-    return said_when_it_ended(nginx)
+    return last_logged_problem(nginx)
 
 
-def _fatal(text: str) -> list[ConfigProblem]:
-    return [p for p in parse_test_output(text) if p.fatal or p.message.endswith(_A_FOLDER)]
+def _fatal_problems(text: str) -> list[ConfigProblem]:
+    return [p for p in parse_test_output(text) if p.fatal or p.message.endswith(_IS_DIRECTORY_TEXT)]
 
 
-def _with_line(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProblem:
+def _locate_problem(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProblem:
     """Of a file that nginx could not use (a certificate), and of a variable that it does not know, it names no line:
     the first that holds the same."""
-    match = _NAMED.search(problem.message) if problem.line == 0 else None
-    unknown = _VARIABLE.fullmatch(problem.message) if problem.line == 0 else None
+    match = _NAMED_PATH.search(problem.message) if problem.line == 0 else None
+    unknown = _UNKNOWN_VARIABLE.fullmatch(problem.message) if problem.line == 0 else None
     if not (match or unknown) or not isinstance(nginx.config, Known):
         return problem
     named = match["path"].encode("utf-8", "surrogateescape") if match else b""
@@ -138,7 +140,7 @@ def _with_line(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProble
     return problem
 
 
-def said_when_it_ended(nginx: Nginx) -> ConfigProblem | None:
+def last_logged_problem(nginx: Nginx) -> ConfigProblem | None:
     """The last words of an nginx that ended in its container, where nothing can be asked any more: what it refused.
 
     Files that changed since may be right by now, so they must be older than the words.
@@ -146,9 +148,9 @@ def said_when_it_ended(nginx: Nginx) -> ConfigProblem | None:
     if nginx.service is None or nginx.service.container is None or not isinstance(nginx.config_mtime, Known):
         return None
     for line in reversed(lines_of(nginx.service)[-10:]):
-        if line.at is not None and ("[emerg]" in line.text or _A_FOLDER in line.text):
-            said = _fatal(message(line))
-            outside = any(word in p.message for p in said for word in _NOT_THE_FILES)
+        if line.at is not None and ("[emerg]" in line.text or _IS_DIRECTORY_TEXT in line.text):
+            said = _fatal_problems(message_of(line))
+            outside = any(word in p.message for p in said for word in _OTHER_ERROR_TEXTS)
             return said[0] if said and not outside and line.at >= nginx.config_mtime.value else None
     return None
 
@@ -157,27 +159,27 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     role: Role = "advice"
     if nginx.master_pid is None:
         role = "root"
-    elif case.failing(nginx):
+    elif case.failing_routes(nginx):
         role = "contributing"
-    links = _dangling(case, nginx, problem)
+    links = _dangling_links(case, nginx, problem)
     asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
-    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
+    where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with what it loaded before; it would not start again")
-    from fixer.causes.nginx_config_invalid.older_config import loaded_copy  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only where one is found
 
-    original = loaded_copy(case, nginx, problem)
-    put = _put_back(problem.message, where)
+    original = loaded_original(case, nginx, problem)
+    put = _restore_text(problem.message, where)
     double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
         cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
         confidence="certain" if asked else "likely",
         summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}",
         detail=double if original else tuple(filter(None, (put,))) if role == "advice" else (),
-        routes=routes_of(case, nginx), service=None, node=nginx.node,
+        routes=route_ids_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
-            (_remove(case, nginx, links),) if links else _mending(case, nginx, problem)),
+            (_remove_links_repair(case, nginx, links),) if links else _config_repairs(case, nginx, problem)),
         explains=("nginx-down",),
     )
 
@@ -185,23 +187,24 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
 def _evidence(
     case: Case, nginx: Nginx, problem: ConfigProblem, links: tuple[tuple[str, FileStat], ...],
 ) -> tuple[Evidence, ...]:
-    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
+    where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
     asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
     # What our own reading finds wrong is said in the summary; evidence is nginx's word or the line itself.
     shown = [Evidence("nginx-test", where, problem.message)] if asked else []
-    near = _near(nginx, problem)
+    near = _mistake_line(nginx, problem)
     for line in dict.fromkeys((near, problem.line)):
         text = line_text(case.snapshot, nginx.node, problem.file, line)
         if text:
-            shown.append(Evidence("nginx-config", place(case.snapshot, nginx.node, problem.file, line), text))
+            shown.append(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, problem.file, line), text))
     shown += [
-        Evidence("file", place(case.snapshot, nginx.node, path), f"a link to {stat.link_target}, which is not there")
+        Evidence("file", file_line_text(case.snapshot, nginx.node, path),
+                 f"a link to {stat.link_target}, which is not there")
         for path, stat in links
     ]
     return tuple(shown) or (Evidence("nginx-config", where, problem.message),)
 
 
-def _near(nginx: Nginx, problem: ConfigProblem) -> int:
+def _mistake_line(nginx: Nginx, problem: ConfigProblem) -> int:
     """The line where the mistake begins, which our own reading of the file may know better than nginx."""
     if problem.near:
         return problem.near
@@ -212,9 +215,9 @@ def _near(nginx: Nginx, problem: ConfigProblem) -> int:
     return problem.line
 
 
-def _dangling(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[str, FileStat], ...]:
+def _dangling_links(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[str, FileStat], ...]:
     """Links that lead nowhere, in the folder of the one that nginx could not open."""
-    match = _NOT_THERE.search(problem.message)
+    match = _MISSING_FILE.search(problem.message)
     named = match["path"] if match is not None else problem.file if problem.kind == "missing-include" else ""
     node = find_node(case.snapshot, nginx.node)
     if node is None or not named:
@@ -229,9 +232,9 @@ def _dangling(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[s
     )
 
 
-def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -> Repair:
+def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -> Repair:
     names = ", ".join(path for path, _ in links)
-    if _is_all(nginx):
+    if _has_no_server(nginx):
         first, stat = links[0]
         gone = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
         manual = (f"no server is left without {names}: lead {first} to the site's file again (ln -sfn FILE {first}), "
@@ -239,30 +242,32 @@ def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -
         return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        from fixer.causes.nginx_config_invalid.older_config import removals_outside  # only where one is found
+        from fixer.causes.nginx_config_invalid.older_config import remove_links_steps  # only where one is found
 
-        removals = removals_outside(case.snapshot, box, links)
-        if isinstance(removals, NoPlace):
-            return Repair(ID, "manual", f"let {names} lead to a file again, or remove it", (), manual=removals.why)
+        removals = remove_links_steps(case.snapshot, box, links)
+        if isinstance(removals, NotEditable):
+            return Repair(REPAIR_ID, "manual", f"let {names} lead to a file again, or remove it", (),
+                          manual=removals.reason)
     else:
         removals = tuple(
             WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
             for path, stat in links
         )
-    rest = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
-    return Repair(ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files", (*removals, *rest))
+    rest = start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot, nginx)
+    return Repair(REPAIR_ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files",
+                  (*removals, *rest))
 
 
-def _is_all(nginx: Nginx) -> bool:
+def _has_no_server(nginx: Nginx) -> bool:
     """No other file of it holds a server: nginx would start, and listen nowhere."""
     config = nginx.config.value if isinstance(nginx.config, Known) else None
     return config is not None and not config.cut and not (config.servers or config.routes)
 
 
-def _put_back(said: str, where: str) -> str:
+def _restore_text(said: str, where: str) -> str:
     """What is wrong may be what the line names and not the line: a file that is gone, or the folder of a log, which a
     boot empties where it lies in memory."""
-    match = _GONE.search(said)
+    match = _LOST_FILE.search(said)
     if match is None:
         return ""
     path, folder = match["path"], posixpath.dirname(match["path"])
@@ -273,9 +278,9 @@ def _put_back(said: str, where: str) -> str:
     return f"put {path} back, or correct {where}"
 
 
-def _folder_for_file(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+def _mounted_folder_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
     """Docker makes an empty folder where the file that is to be mounted is not there (`-v`, compose's short form)."""
-    match = _NAMED.search(problem.message) if problem.message.endswith(_A_FOLDER) else None
+    match = _NAMED_PATH.search(problem.message) if problem.message.endswith(_IS_DIRECTORY_TEXT) else None
     if match is None:
         return ""
     path, box = match["path"], container_of(case.snapshot, nginx.node)
@@ -286,36 +291,37 @@ def _folder_for_file(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
             f"not there; remove the folder (rmdir {source}), put the file there, or correct the path of the mount")
 
 
-def _made_of(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
     """Of a file that a container makes at each start: there a correction would not last."""
     box = container_of(case.snapshot, nginx.node)
     file = case.snapshot.file(nginx.node, problem.file)
     template = template_of(case.snapshot, file) if file is not None and box is not None and not box.is_machine else None
     if template is None or box is None:
         return ""
-    unset = ", which is left as it stands where the container has no variable of that name" if _VARIABLE.fullmatch(
-        problem.message) else ""
+    unset = (", which is left as it stands where the container has no variable of that name"
+             if _UNKNOWN_VARIABLE.fullmatch(problem.message) else "")
     return (f"; container {box.name} makes that file at each start of {template} and its variables{unset}: change "
             "those, and make it anew")
 
 
-def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
+def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """An older state of the file where one lies beside it, and always what a person can do by hand."""
-    from fixer.causes.nginx_config_invalid.older_config import restore_backup  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import restore_backup_repair  # only where one is found
 
-    older, manual = restore_backup(case, nginx, problem, _near(nginx, problem)), _manual(case, nginx, problem)
+    older, manual = restore_backup_repair(case, nginx, problem,
+                                          _mistake_line(nginx, problem)), _manual_repair(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
-def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    from fixer.causes.nginx_config_invalid.older_config import loaded_copy  # only where one is found
+def _manual_repair(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
+    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only where one is found
 
-    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
+    where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, _mistake_line(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
-    todo = _folder_for_file(case, nginx, problem) or _put_back(problem.message, where) or f"correct {where}"
-    if loaded_copy(case, nginx, problem):
+    todo = _mounted_folder_text(case, nginx, problem) or _restore_text(problem.message, where) or f"correct {where}"
+    if loaded_original(case, nginx, problem):
         todo = f"move {problem.file} out of its folder if it is a backup that was left there, else {todo}"
-    made = _made_of(case, nginx, problem)
+    made = _template_text(case, nginx, problem)
     manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}{made}"
     return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
 

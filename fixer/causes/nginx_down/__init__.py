@@ -42,32 +42,38 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import held_up, never_started
+from fixer.analysis.dependency.start_order import depends_on_note, explain_never_started
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence
-from fixer.analysis.nginx_process import listens_of, routes_of
-from fixer.analysis.run_log import is_restarting, lines_of, message
-from fixer.analysis.service_state import condition, is_queued, state_evidence
+from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
+from fixer.analysis.run_log import is_restarting, lines_of, message_of
+from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
 from fixer.causes.nginx_down.lost_workers import (
     NO_MEMORY,
-    ended_workers,
-    lost_workers,
-    stopped_workers,
-    unmanaged_master,
+    ended_workers_finding,
+    lost_workers_finding,
+    stopped_workers_finding,
+    unmanaged_master_finding,
 )
-from fixer.causes.nginx_down.refused_start import denied_words, homeless_listen, let_it, say_denied
+from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_line, denied_text, missing_listen_address
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import Container, Listener, LogLine, Nginx
-from fixer.repairs.container_settings import give_folders, read_only_words
-from fixer.repairs.container_start import refused_start
-from fixer.repairs.start_nginx import NO_HOST, begin_nginx, free_port, gone_name, wait_for_nginx
+from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
+from fixer.repairs.container_start import refused_start_reason
+from fixer.repairs.start_nginx import (
+    HOST_NOT_FOUND,
+    free_port_repair,
+    start_nginx_steps,
+    stopped_upstream_name,
+    wait_for_nginx_steps,
+)
 
-ID = "start-nginx"
-_HOST = regex(NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
-_RUNNING = (stopped_workers, lost_workers, ended_workers, unmanaged_master)
-_SLACK = 0.5     # seconds between the clock of a log and that of a file
+REPAIR_ID = "start-nginx"
+_MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')
+_RUNNING_CHECKS = (stopped_workers_finding, lost_workers_finding, ended_workers_finding, unmanaged_master_finding)
+_CLOCK_SLACK = 0.5     # seconds between the clock of a log and that of a file
 
 
 def judge(case: Case) -> Verdict:
@@ -78,18 +84,18 @@ def judge(case: Case) -> Verdict:
     for nginx in case.snapshot.nginxes:
         if nginx.master_pid is not None:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
-            findings += filter(None, (look(case, nginx) for look in _RUNNING))
+            findings += filter(None, (look(case, nginx) for look in _RUNNING_CHECKS))
             if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
-                from fixer.causes.nginx_down.lost_workers import out_of_memory  # only where nginx said so
+                from fixer.causes.nginx_down.lost_workers import judge_refused_memory  # only where nginx said so
 
-                told = out_of_memory(case, nginx)
+                told = judge_refused_memory(case, nginx)
                 findings += [told] if isinstance(told, Finding) else []
                 missing += [told] if isinstance(told, str) else []
-        elif _is_hidden(case, nginx):
+        elif _is_unobservable(case, nginx):
             missing.append(f"processes of {nginx.node}")
-        elif (other := _titled(case, nginx)) is not None:
+        elif (other := _renamed_master_text(case, nginx)) is not None:
             missing.append(f"whether {other}, which calls itself nginx, is the one of {nginx.node}")
-        elif (unused := _unused(nginx)):
+        elif (unused := _unused_unit_text(nginx)):
             missing.append(unused)
         else:
             findings.append(_found(case, nginx))
@@ -98,15 +104,15 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _is_hidden(case: Case, nginx: Nginx) -> bool:
+def _is_unobservable(case: Case, nginx: Nginx) -> bool:
     """No master was seen, but nobody could look: the process table is closed, and no manager says that it is down."""
-    if nginx.service is not None and condition(nginx.service) != "running":
+    if nginx.service is not None and run_state_of(nginx.service) != "running":
         return False
     node = find_node(case.snapshot, nginx.node)
     return node is None or not isinstance(node.processes, Known)
 
 
-def _unused(nginx: Nginx) -> str:
+def _unused_unit_text(nginx: Nginx) -> str:
     """A unit that was put to rest and whose files hand nothing on, as a package leaves them: to start that one would
     serve nobody, and take the ports of the one that is meant (built by hand, below a folder of its own)."""
     unit = nginx.service.unit if nginx.service is not None else None
@@ -117,7 +123,7 @@ def _unused(nginx: Nginx) -> str:
             f"{nginx.conf_path} hands nothing on; one that was started with -c or -p is known while it runs only")
 
 
-def _titled(case: Case, nginx: Nginx) -> str | None:
+def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
     """Root runs a program with the title of nginx's master and another name: it may be nginx, renamed or rebuilt.
 
     It is not asked anything, since any program can take the title; but beside it the packaged one is not just down.
@@ -131,21 +137,21 @@ def _titled(case: Case, nginx: Nginx) -> str | None:
 
 
 def _found(case: Case, nginx: Nginx) -> Finding:
-    taken = _port_taken(case, nginx)
-    nameless = _name_missing(nginx)
-    unwritable = read_only_words(nginx)
-    homeless = homeless_listen(case.snapshot, nginx) if not taken else None
-    denied = _denied(nginx) if not taken and unwritable is None else None
+    taken = _conflicting_listeners(case, nginx)
+    nameless = _missing_name_line(nginx)
+    unwritable = read_only_error_line(nginx)
+    homeless = missing_listen_address(case.snapshot, nginx) if not taken else None
+    denied = _current_denied_line(nginx) if not taken and unwritable is None else None
     said = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
     service = nginx.service
     box = service.container if service is not None else None
-    waits = never_started(case, box)
-    refused = refused_start(box) if box is not None and waits is None else None
+    waits = explain_never_started(case, box)
+    refused = refused_start_reason(box) if box is not None and waits is None else None
     was_taken, holder = False, None
     if refused is not None and box is not None and refused[1] == "ports":
-        from fixer.repairs.container_start import is_free_now, port_holder  # only where a port was taken
+        from fixer.repairs.container_start import is_port_free_now, port_publisher  # only where a port was taken
 
-        was_taken, holder = is_free_now(case.snapshot, box), port_holder(case.snapshot, box)
+        was_taken, holder = is_port_free_now(case.snapshot, box), port_publisher(case.snapshot, box)
         refused = None if was_taken else refused if holder is None else (
             f"{refused[0].removesuffix(' by something else')} by container {holder.name}", "ports")
     evidence = (
@@ -157,7 +163,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *((waits[2],) if waits is not None else ()),
         *(homeless[2] if homeless is not None else ()),
     )
-    role: Role = "contributing" if nameless is not None or _first(case, nginx) else "root"
+    role: Role = "contributing" if nameless is not None or _dependency_text(case, nginx) else "root"
     summary = "nginx does not run"
     if taken:
         port = address_text(taken[0].address, taken[0].port)
@@ -172,50 +178,50 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += ": a port that its container publishes was another's when it was started, and is no container's now"
     elif refused is not None:
         summary += f": its container could not be started, as {refused[0]}"
-    elif is_queued(service):
-        from fixer.analysis.dependency.start_order import queue_evidence, queued_words  # only where it waits its turn
+    elif is_start_queued(service):
+        from fixer.analysis.dependency.start_order import queue_evidence, queued_start_text  # only if it waits its turn
 
         evidence = (*evidence, *queue_evidence(service))
-        summary += f": {queued_words(service)}"
+        summary += f": {queued_start_text(service)}"
     elif denied is not None:
-        summary += f": it may not, in its container: {say_denied(denied)}"
+        summary += f": it may not, in its container: {denied_text(denied)}"
     held = bool(taken) or (refused is not None and refused[1] == "ports")
     variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
         cause=CAUSE.id, variant=variant, role=role, confidence="likely" if _has_no_unit(case, nginx) else "certain",
-        summary=summary, detail=held_up(case, box) if waits is None else (), routes=routes_of(case, nginx),
+        summary=summary, detail=depends_on_note(case, box) if waits is None else (), routes=route_ids_of(case, nginx),
         service=None if service is None else service.name, node=nginx.node, evidence=evidence,
-        repairs=(_after_that(waits[1]) if waits is not None else _made_right(box, *refused) if (
-            refused is not None and box is not None) else _brought_back(homeless[0]) if homeless is not None else
-            _repair(case, nginx, taken),),
+        repairs=(_dependency_repair(waits[1]) if waits is not None else _container_repair(box, *refused) if (
+            refused is not None and box is not None) else _listen_address_repair(homeless[0]) if homeless is not None
+            else _repair(case, nginx, taken),),
     )
 
 
-def _after_that(todo: str) -> Repair:
-    return Repair(ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
+def _dependency_repair(todo: str) -> Repair:
+    return Repair(REPAIR_ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
 
 
-def _brought_back(listen: str) -> Repair:
+def _listen_address_repair(listen: str) -> Repair:
     host = listen.rpartition(":")[0]
     manual = (f"bring {host} back (ip address add, or keepalived, which moves it between machines), or correct the "
               "listen line; where it comes later than nginx at boot, order nginx.service After= what brings it, or "
               "allow it (sysctl net.ipv4.ip_nonlocal_bind=1); then start nginx")
-    return Repair(ID, "manual", "give nginx an address to listen on", (), manual=manual)
+    return Repair(REPAIR_ID, "manual", "give nginx an address to listen on", (), manual=manual)
 
 
-def _made_right(box: Container, said: str, key: str) -> Repair:
+def _container_repair(box: Container, said: str, key: str) -> Repair:
     """The engine would say the same again: what it stumbles over comes first."""
     by_whom = "what holds it: docker ps --filter publish=PORT, ss -ltnp; free it, or publish another"
     todo = by_whom if key == "ports" else f"correct {key or 'that'} where {box.name} was made"
-    todo = f"put it back, or {todo}" if box.lacks else todo
+    todo = f"put it back, or {todo}" if box.missing_sources else todo
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
     manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
-    return Repair(ID, "manual", "let nginx's container start", (), manual=manual)
+    return Repair(REPAIR_ID, "manual", "let nginx's container start", (), manual=manual)
 
 
-def _port_taken(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
+def _conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
     """Sockets of others where nginx wants to listen; nginx itself holds none while it is down."""
-    wanted = {(listen.address, listen.port) for listen in listens_of(nginx) if listen.port}
+    wanted = {(listen.address, listen.port) for listen in listen_addresses_of(nginx) if listen.port}
     ports = {port for _, port in wanted}
     everywhere = ("0.0.0.0", "::", "*")   # noqa: S104  addresses that were read
     return tuple(
@@ -226,67 +232,68 @@ def _port_taken(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
     )
 
 
-def _name_missing(nginx: Nginx) -> LogLine | None:
+def _missing_name_line(nginx: Nginx) -> LogLine | None:
     """Its log ends with a backend's name that does not resolve: the backend must be there before nginx starts."""
     if nginx.service is None:
         return None
-    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if NO_HOST in message(line)), None)
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if HOST_NOT_FOUND in message_of(line)), None)
 
 
-def _first(case: Case, nginx: Nginx) -> str:
+def _dependency_text(case: Case, nginx: Nginx) -> str:
     """What must run before nginx can start: it said so, or it is a container and would ask for the name in vain."""
     box = nginx.service.container if nginx.service is not None else None
-    if _name_missing(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
+    if _missing_name_line(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
         return ""
-    return gone_name(case, nginx)
+    return stopped_upstream_name(case, nginx)
 
 
 def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if taken:
-        return free_port(case, taken[0], begin_nginx(case, nginx), "then start nginx")
-    if nginx.service is not None and condition(nginx.service) == "masked":
+        return free_port_repair(case, taken[0], start_nginx_steps(case, nginx), "then start nginx")
+    if nginx.service is not None and run_state_of(nginx.service) == "masked":
         manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
-        return Repair(ID, "manual", "start nginx", (), manual=manual)
-    unwritable = read_only_words(nginx)
+        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
+    unwritable = read_only_error_line(nginx)
     if unwritable is not None:
-        return give_folders(case, nginx, unwritable)
-    denied = _denied(nginx)
+        return nginx_tmpfs_repair(case, nginx, unwritable)
+    denied = _current_denied_line(nginx)
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
-        return let_it(nginx.service.container, denied, ID)
-    if is_queued(nginx.service):
-        from fixer.repairs.start_service import end_wait  # only where it waits its turn
+        return allow_start_repair(nginx.service.container, denied, REPAIR_ID)
+    if is_start_queued(nginx.service):
+        from fixer.repairs.start_service import end_wait_repair  # only where it waits its turn
 
-        return end_wait(nginx.service)
-    waited_for = _first(case, nginx)
+        return end_wait_repair(nginx.service)
+    waited_for = _dependency_text(case, nginx)
     if waited_for:
         manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
-        return Repair(ID, "manual", "start nginx", (), manual=manual)
+        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     if nginx.service is not None and nginx.service.container is not None and (
-            condition(nginx.service) in ("running", "looping")):
+            run_state_of(nginx.service) in ("running", "looping")):
         last = lines_of(nginx.service)[-1:]
-        words = message(last[0]).strip()[:200] if last else "nothing"
+        words = message_of(last[0]).strip()[:200] if last else "nothing"
         again = is_restarting(nginx.service)
         box = nginx.service.container
-        over = _is_over(case, nginx, box, last[0]) if again and "[emerg]" in words else ""
+        over = _outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in words else ""
         if over:
-            begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status), *wait_for_nginx(nginx))
-            return Repair(ID, "safe", f"start nginx: {over} after its last try", begun)
+            begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status),
+                                       *wait_for_nginx_steps(nginx))
+            return Repair(REPAIR_ID, "safe", f"start nginx: {over} after its last try", begun)
         how = "is started again and again and ends at once" if again else "runs, without an nginx"
         manual = f"{nginx.service.name} {how}; its log ends with: {words}"
-        return Repair(ID, "manual", "start nginx", (), manual=manual)
+        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     if _has_no_unit(case, nginx):
         manual = (f"no unit starts {nginx.binary}: `{nginx.binary} -t`, then `{nginx.binary}`; and give it a unit "
                   "with that command, or no boot starts it")
-        return Repair(ID, "manual", "start nginx", (), manual=manual)
-    steps = begin_nginx(case, nginx)
+        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
+    steps = start_nginx_steps(case, nginx)
     if not steps:
         name = nginx.service.name if nginx.service is not None else nginx.node
-        return Repair(ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
-    return Repair(ID, "safe", "start nginx", steps)
+        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
+    return Repair(REPAIR_ID, "safe", "start nginx", steps)
 
 
-def _denied(nginx: Nginx) -> LogLine | None:
-    line = denied_words(nginx)
+def _current_denied_line(nginx: Nginx) -> LogLine | None:
+    line = denied_line(nginx)
     return None if line is None or _is_changed_since(nginx, line) else line
 
 
@@ -297,11 +304,11 @@ def _has_no_unit(case: Case, nginx: Nginx) -> bool:
         and nginx.binary.startswith("/usr/local/")
 
 
-def _is_over(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
+def _outdated_error_text(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
     """Why what it said at its last try is so no more: its files were changed since, or what it named in vain came."""
     if _is_changed_since(nginx, line):
         return "its configuration was changed"
-    named = _HOST.search(message(line))
+    named = _MISSING_HOST.search(message_of(line))
     if named is None or line.at is None:
         return ""
     mine = {network for network, _, _ in box.networks}
@@ -317,7 +324,7 @@ def _is_over(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
 
 def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:
     changed = nginx.config_mtime
-    return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _SLACK
+    return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _CLOCK_SLACK
 
 
 CAUSE = Cause(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import container_of, describe_process, now_on, place, processes_of
-from fixer.analysis.nginx_errors import fresh_by_route, fresh_lines
-from fixer.analysis.route_verdict import Judged
-from fixer.analysis.service_state import condition, state_evidence
+from fixer.analysis.evidence import clock_of, container_of, file_line_text, process_text, processes_of
+from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
+from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.nginx_down.refused_start import CAPABILITIES, missing_capability
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass
@@ -20,67 +20,74 @@ from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
 from fixer.nginx.address import parse_size
 from fixer.nginx.effective_config import word_span
 from fixer.nginx.tree import Directive, parse
-from fixer.repairs.file_edits import NoPlace, edit_spans, nginx_steps, overwriters, risk_of, writable_place
-from fixer.repairs.start_nginx import restart_with_names
+from fixer.repairs.file_edits import (
+    NotEditable,
+    check_and_reload_steps,
+    edit_risk,
+    edit_spans,
+    locate_editable_file,
+    overwriters_text,
+)
+from fixer.repairs.start_nginx import restart_nginx_repair
 
 CAUSE_ID = "nginx-down"
-LATELY = 600.0       # seconds: a worker that ended then is worth a word
-_AT_ONCE = 60.0      # seconds: one that ended then may be why a page fails now
+RECENT_SECONDS = 600.0       # seconds: a worker that ended then is worth a word
+_CURRENT_SECONDS = 60.0      # seconds: one that ended then may be why a page fails now
 NO_MEMORY = regex(r"^(?:malloc\((\d{1,15})\)|posix_memalign\(\d+, (\d{1,15})\)) failed \(12: ")
-_GIVEN_UP = regex(r"^worker process \d+ exited with fatal code \d+ and cannot be respawned")
-_SLACK = 5.0         # seconds between what ends a worker and what its master says of that
-_ENDED = regex(r"^worker process \d+ exited (?:on signal [1-9]\d*|with (?:fatal )?code [1-9]\d*)")
+_NOT_RESPAWNED = regex(r"^worker process \d+ exited with fatal code \d+ and cannot be respawned")
+_CLOCK_SLACK = 5.0         # seconds between what ends a worker and what its master says of that
+_WORKER_EXIT = regex(r"^worker process \d+ exited (?:on signal [1-9]\d*|with (?:fatal )?code [1-9]\d*)")
 
 
-def stopped_workers(case: Case, nginx: Nginx) -> Finding | None:
+def stopped_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     """Workers in state T: connections are completed by the kernel, and nobody takes them."""
     found = processes_of(case.snapshot, nginx.node, (*nginx.worker_pids, nginx.master_pid or 0))
     stopped = [p for p in found if p.state == "T"]
     workers = [p for p in stopped if p.pid in nginx.worker_pids]
     if not workers:
         return None
-    routes = tuple(j for j in case.judged.values() if nginx.serves(j.facts))
-    suffers = len(workers) == len(nginx.worker_pids) or any(j.is_bad or j.state == "slow" for j in routes)
+    routes = tuple(j for j in case.verdicts.values() if nginx.serves(j.facts))
+    suffers = len(workers) == len(nginx.worker_pids) or any(j.has_failures or j.state == "slow" for j in routes)
     role: Role = "root" if suffers else "advice"
     pids = ", ".join(str(p.pid) for p in workers)
     everyone = "all its workers are" if len(workers) == len(nginx.worker_pids) else "some of its workers are"
     shown = tuple(
-        Evidence("process", f"pid {p.pid}", f"state T (stopped): {describe_process(case.snapshot, nginx.node, p)}")
+        Evidence("process", f"pid {p.pid}", f"state T (stopped): {process_text(case.snapshot, nginx.node, p)}")
         for p in stopped
     )
-    seen = tuple(e for j in routes if j.is_bad or j.state == "slow" for e in j.evidence[:1])
+    seen = tuple(e for j in routes if j.has_failures or j.state == "slow" for e in j.evidence[:1])
     return Finding(
         cause=CAUSE_ID, variant="worker-stopped", role=role, confidence="certain",
         summary=f"nginx serves nobody: {everyone} stopped by a signal (pid {pids}, state T)", detail=(),
         routes=tuple(j.facts.route.id for j in routes), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node, evidence=(*shown, *seen[:3]),
-        repairs=(_continue(case, nginx, stopped),) if suffers else (),
+        repairs=(_continue_repair(case, nginx, stopped),) if suffers else (),
         explains=("backend-hung", "overload-saturated", "nginx-not-reloaded"),
     )
 
 
-def _continue(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair:
+def _continue_repair(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair:
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
         # no process of it is known by a number that means something outside
-        return restart_with_names(case, nginx, box)
+        return restart_nginx_repair(case, nginx, box)
     signals = tuple(
-        SignalProcess(nginx.node, p.pid, p.start_ticks, "CONT", describe_process(case.snapshot, nginx.node, p))
+        SignalProcess(nginx.node, p.pid, p.start_ticks, "CONT", process_text(case.snapshot, nginx.node, p))
         for p in sorted(stopped, key=lambda p: (p.pid == nginx.master_pid, p.pid))
     )
     pids = ", ".join(str(step.pid) for step in signals)
     return Repair("continue-process", "safe", f"let {pids} go on (SIGCONT)", signals)
 
 
-def lost_workers(case: Case, nginx: Nginx) -> Finding | None:
+def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     """A master alone: each worker ended with a fatal error at its start, and the master gave up. The kernel takes
     connections for it, and nobody answers them."""
-    events = _events(nginx)
-    at = next((i for i in range(len(events) - 1, -1, -1) if _GIVEN_UP.match(events[i].message)), -1)
-    if nginx.worker_pids or at < 0 or any(j.state == "ok" for j in _routes(case, nginx)):
+    events = _error_events(nginx)
+    at = next((i for i in range(len(events) - 1, -1, -1) if _NOT_RESPAWNED.match(events[i].message)), -1)
+    if nginx.worker_pids or at < 0 or any(j.state == "ok" for j in _route_verdicts(case, nginx)):
         return None
     last = events[at]
-    why = next((e for e in reversed(events[:at]) if e.level == "emerg" and last.at - e.at < _SLACK), None)
+    why = next((e for e in reversed(events[:at]) if e.level == "emerg" and last.at - e.at < _CLOCK_SLACK), None)
     said = why.message if why is not None else last.message
     shown = (why, last) if why is not None else (last,)
     if missing_capability(said):
@@ -92,7 +99,7 @@ def lost_workers(case: Case, nginx: Nginx) -> Finding | None:
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
         summary=f"nginx serves nobody: its workers ended when they started, and its master gave up ({said[:160]})",
-        detail=(), routes=tuple(j.facts.route.id for j in _routes(case, nginx)),
+        detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "a master without a worker"),
                   *(Evidence("nginx-log", e.where, e.raw[:300]) for e in shown)),
@@ -100,24 +107,25 @@ def lost_workers(case: Case, nginx: Nginx) -> Finding | None:
     )
 
 
-def _routes(case: Case, nginx: Nginx) -> tuple[Judged, ...]:
-    return tuple(j for j in case.judged.values() if nginx.serves(j.facts))
+def _route_verdicts(case: Case, nginx: Nginx) -> tuple[RouteVerdict, ...]:
+    return tuple(j for j in case.verdicts.values() if nginx.serves(j.facts))
 
 
-def ended_workers(case: Case, nginx: Nginx) -> Finding | None:
+def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     """Workers that were killed or crashed. The master starts new ones, so it is a fault only while pages fail of it."""
-    now = now_on(case.snapshot, nginx.node)
-    events = [e for e in _events(nginx) if e.level == "alert" and _ENDED.match(e.message) and now - e.at < LATELY]
-    if not events or lost_workers(case, nginx) is not None:
+    now = clock_of(case.snapshot, nginx.node)
+    events = [e for e in _error_events(nginx) if e.level == "alert" and _WORKER_EXIT.match(e.message)
+              and now - e.at < RECENT_SECONDS]
+    if not events or lost_workers_finding(case, nginx) is not None:
         return None
-    cut = tuple(j for j in case.judged.values() if nginx.serves(j.facts) and _is_cut(j.facts.probes))
-    fresh = [e for e in events if now - e.at < _AT_ONCE]
+    cut = tuple(j for j in case.verdicts.values() if nginx.serves(j.facts) and _has_cut_answer(j.facts.probes))
+    fresh = [e for e in events if now - e.at < _CURRENT_SECONDS]
     hurts = bool(cut and fresh)
     last = events[-1]
     times = f"{len(events)} times: " if len(events) > 1 else ""
     summary = f"{last.message}, {len(events)} of them within 10 minutes; nginx started others"
-    repairs = (_look_why(last.message),) if hurts else ()
-    routes = cut or tuple(j for j in case.judged.values() if nginx.serves(j.facts))
+    repairs = (_worker_exit_repair(last.message),) if hurts else ()
+    routes = cut or tuple(j for j in case.verdicts.values() if nginx.serves(j.facts))
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="root" if hurts else "advice",
         confidence="likely" if hurts else "certain", summary=summary, detail=(),
@@ -129,7 +137,7 @@ def ended_workers(case: Case, nginx: Nginx) -> Finding | None:
     )
 
 
-def _look_why(message: str) -> Repair:
+def _worker_exit_repair(message: str) -> Repair:
     manual = (
         f"{message}: its workers end again and again while they serve. Signal 9 is the kernel's memory limit or a "
         "person; 11 and 6 are a fault in nginx or a module: compare the installed modules with nginx's version"
@@ -137,22 +145,22 @@ def _look_why(message: str) -> Repair:
     return Repair("look-why-workers-end", "manual", "find out what ends nginx's workers", (), manual=manual)
 
 
-def _is_cut(probes: object) -> bool:
+def _has_cut_answer(probes: object) -> bool:
     """An answer that never came, on a connection that nginx had taken."""
     return isinstance(probes, Known) and any(p.status is None and p.error in ("closed", "reset") for p in probes.value)
 
 
-def _events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
+def _error_events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
     return nginx.errors.value if isinstance(nginx.errors, Known) else ()
 
 
-def unmanaged_master(case: Case, nginx: Nginx) -> Finding | None:
+def unmanaged_master_finding(case: Case, nginx: Nginx) -> Finding | None:
     """The master runs outside its unit, which is meant to run it: systemctl reloads and restarts somebody else."""
     unit = _own_unit(case, nginx)
     masters = processes_of(case.snapshot, nginx.node, (nginx.master_pid or 0,))
     if unit is None or unit.unit is None or not masters or masters[0].unit == unit.name:
         return None
-    state = condition(unit)
+    state = run_state_of(unit)
     if state not in ("failed", "looping") and not (state == "stopped" and unit.unit.unit_file_state == "enabled"):
         return None
     master = masters[0]
@@ -161,11 +169,11 @@ def unmanaged_master(case: Case, nginx: Nginx) -> Finding | None:
         cause=CAUSE_ID, variant="nginx-unmanaged-master", role="advice", confidence="certain",
         summary=f"nginx (pid {master.pid}) runs outside {unit.name}, which is {state}: systemctl does not reach it",
         detail=(f"to hand it over, with a moment's pause: {said}",),
-        routes=tuple(j.facts.route.id for j in case.judged.values() if nginx.serves(j.facts)),
+        routes=tuple(j.facts.route.id for j in case.verdicts.values() if nginx.serves(j.facts)),
         service=unit.name, node=nginx.node,
         evidence=(
             Evidence("nginx-process", f"pid {master.pid}",
-                     f"{describe_process(case.snapshot, nginx.node, master)}, {master.unit or 'outside any unit'}"),
+                     f"{process_text(case.snapshot, nginx.node, master)}, {master.unit or 'outside any unit'}"),
             state_evidence(unit),
         ),
     )
@@ -178,16 +186,16 @@ def _own_unit(case: Case, nginx: Nginx) -> Service | None:
 
 
 # A request that nginx could not get memory for, because its configuration asks for a buffer that nobody means.
-ID = "smaller-nginx-buffers"
-_NAMES = (b"_buffer_size", b"_buffers", b"_buffers_size")
-_HUGE = 16 << 20       # bytes: no head, no part of an answer and no body is kept whole in one piece of that size
-_MOST = 4 << 20        # bytes of a file
-_SHOWN = 6
-_SMALLER = {"g": "m", "m": "k"}
+REPAIR_ID = "smaller-nginx-buffers"
+_BUFFER_SUFFIXES = (b"_buffer_size", b"_buffers", b"_buffers_size")
+_HUGE_SIZE = 16 << 20       # bytes: no head, no part of an answer and no body is kept whole in one piece of that size
+_MAX_FILE_SIZE = 4 << 20        # bytes of a file
+_MAX_SHOWN = 6
+_SMALLER_UNITS = {"g": "m", "m": "k"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Huge:
+class _HugeBuffer:
     """A size that stands in a file: where, for which directive, what it would be instead."""
 
     file: str
@@ -198,22 +206,22 @@ class _Huge:
     smaller: str
 
 
-def out_of_memory(case: Case, nginx: Nginx) -> Finding | str | None:
+def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
     """Whether a buffer of exactly the size that nginx could not get is configured; else the fact that is missing.
     None where nginx says nothing of it now.
 
     A host that is short of memory fails in small pieces too: those say nothing about a directive.
     """
-    lines = fresh_lines(case, nginx, is_refused_memory)
+    lines = recent_lines(case, nginx, is_refused_memory)
     if not lines:
         return None
-    wanted = {size: line for line in lines if (size := _size(line)) >= _HUGE}
-    blocks = [block for path in _files(nginx) for block in _blocks(case, nginx, path, wanted)]
+    wanted = {size: line for line in lines if (size := _refused_size(line)) >= _HUGE_SIZE}
+    blocks = [block for path in _config_files(nginx) for block in _huge_buffers_by_block(case, nginx, path, wanted)]
     asked = [huge for block in blocks for huge in block if huge.size in wanted]
     if not asked:
         return f"what leaves nginx no memory ({lines[-1].message[:120]}): no buffer of its configuration is that large"
     event = wanted[asked[0].size]
-    routes = tuple(fresh_by_route(case, nginx, lambda line: line in lines))
+    routes = tuple(recent_lines_by_route(case, nginx, lambda line: line in lines))
     unit = nginx.service
     limits = tuple(s for s in (unit.settings if unit is not None else ()) if s.key in ("LimitAS", "LimitDATA"))
     times = f"{len(lines)} times: " if len(lines) > 1 else ""
@@ -224,8 +232,8 @@ def out_of_memory(case: Case, nginx: Nginx) -> Finding | str | None:
                      for s in limits),
         routes=routes, service=None if unit is None else unit.name, node=nginx.node,
         evidence=(
-            *(Evidence("nginx-config", f"{place(case.snapshot, nginx.node, huge.file)}:{huge.line}", huge.text)
-              for huge in asked[:_SHOWN]),
+            *(Evidence("nginx-config", f"{file_line_text(case.snapshot, nginx.node, huge.file)}:{huge.line}", huge.text)
+              for huge in asked[:_MAX_SHOWN]),
             Evidence("nginx-log", event.where, times + event.raw[:300]), *(s.source for s in limits),
         ),
         repairs=(_repair(case, nginx, list(dict.fromkeys(huge for block in blocks for huge in block))),),
@@ -238,26 +246,27 @@ def is_refused_memory(event: ErrorEvent) -> bool:
     return event.level == "emerg" and NO_MEMORY.match(event.message) is not None
 
 
-def _size(event: ErrorEvent) -> int:
+def _refused_size(event: ErrorEvent) -> int:
     match = NO_MEMORY.match(event.message)
     return int(match[1] or match[2]) if match is not None else 0
 
 
-def _files(nginx: Nginx) -> tuple[str, ...]:
+def _config_files(nginx: Nginx) -> tuple[str, ...]:
     return nginx.config.value.files if isinstance(nginx.config, Known) else ()
 
 
-def _blocks(case: Case, nginx: Nginx, path: str, wanted: Mapping[int, ErrorEvent]) -> Iterator[list[_Huge]]:
+def _huge_buffers_by_block(case: Case, nginx: Nginx, path: str,
+                           wanted: Mapping[int, ErrorEvent]) -> Iterator[list[_HugeBuffer]]:
     """Of a file: for each block that asks for a wanted size, all huge buffers in force there."""
     file = case.snapshot.file(nginx.node, path)
-    if file is None or len(file.data) > _MOST or b"_buffer" not in file.data:
+    if file is None or len(file.data) > _MAX_FILE_SIZE or b"_buffer" not in file.data:
         return
-    for chain in _chains(parse(file.data, path).directives, ()):
-        if any(huge.size in wanted for huge in _huge(chain[-1], path)):
-            yield [huge for block in chain for huge in _huge(block, path)]
+    for chain in _block_chains(parse(file.data, path).directives, ()):
+        if any(huge.size in wanted for huge in _huge_buffers(chain[-1], path)):
+            yield [huge for block in chain for huge in _huge_buffers(block, path)]
 
 
-def _chains(
+def _block_chains(
     block: Sequence[Directive], above: tuple[Sequence[Directive], ...],
 ) -> Iterator[tuple[Sequence[Directive], ...]]:
     """Every block with those around it, outermost first."""
@@ -265,49 +274,49 @@ def _chains(
     yield chain
     for directive in block:
         if directive.block:
-            yield from _chains(directive.block, chain)
+            yield from _block_chains(directive.block, chain)
 
 
-def _huge(block: Sequence[Directive], path: str) -> Iterator[_Huge]:
+def _huge_buffers(block: Sequence[Directive], path: str) -> Iterator[_HugeBuffer]:
     for directive in block:
-        if not directive.name.endswith(_NAMES):
+        if not directive.name.endswith(_BUFFER_SUFFIXES):
             continue
         for index, word in enumerate(directive.args, 1):
             size = parse_size(word.decode("ascii", "replace")) or 0
-            if size < _HUGE:
+            if size < _HUGE_SIZE:
                 continue
             span = word_span(directive, index)
             text = b" ".join((directive.name, *directive.args)).decode("utf-8", "replace") + ";"
-            yield _Huge(path, span.line, text, size, (span.start, span.end), _smaller(word.decode("ascii")))
+            yield _HugeBuffer(path, span.line, text, size, (span.start, span.end), _smaller_size(word.decode("ascii")))
 
 
-def _smaller(word: str) -> str:
+def _smaller_size(word: str) -> str:
     """A thousandth: `128m` was meant as `128k`. Empty where that is huge still."""
     number, unit = (word[:-1], word[-1].lower()) if word[-1].isalpha() else (word, "")
-    less = number + _SMALLER[unit] if unit in _SMALLER else f"{int(number) // 1024}{unit}"
-    return less if (parse_size(less) or 0) < _HUGE else ""
+    less = number + _SMALLER_UNITS[unit] if unit in _SMALLER_UNITS else f"{int(number) // 1024}{unit}"
+    return less if (parse_size(less) or 0) < _HUGE_SIZE else ""
 
 
-def _repair(case: Case, nginx: Nginx, huge: Sequence[_Huge]) -> Repair:
+def _repair(case: Case, nginx: Nginx, huge: Sequence[_HugeBuffer]) -> Repair:
     """All of them by the same measure, so that what they must be to each other stays."""
     title = "ask for smaller buffers"
-    said = "; ".join(dict.fromkeys(f"{place(case.snapshot, nginx.node, h.file)}:{h.line} {h.text}"
-                                   for h in huge[:_SHOWN]))
+    said = "; ".join(dict.fromkeys(f"{file_line_text(case.snapshot, nginx.node, h.file)}:{h.line} {h.text}"
+                                   for h in huge[:_MAX_SHOWN]))
     by_hand = f"make these buffers smaller (kilobytes are usual), then nginx -t and a reload: {said}"
     steps, places = [], []
     for path in dict.fromkeys(h.file for h in huge):
         mine = [h for h in huge if h.file == path]
-        here = writable_place(case.snapshot, nginx.node, path)
-        if isinstance(here, NoPlace) or not all(h.smaller for h in mine):
-            why = f"{here.why}; " if isinstance(here, NoPlace) else ""
-            return Repair(ID, "manual", title, (), manual=why + by_hand)
+        here = locate_editable_file(case.snapshot, nginx.node, path)
+        if isinstance(here, NotEditable) or not all(h.smaller for h in mine):
+            why = f"{here.reason}; " if isinstance(here, NotEditable) else ""
+            return Repair(REPAIR_ID, "manual", title, (), manual=why + by_hand)
         spans = {h.span: h.smaller.encode() for h in mine}
         try:
-            steps.append(edit_spans(here, spans, f"smaller buffers in {here.shown}"))
+            steps.append(edit_spans(here, spans, f"smaller buffers in {here.display_path}"))
         except StepFailed as error:
-            return Repair(ID, "manual", title, (), manual=f"{error.message}; {by_hand}")
+            return Repair(REPAIR_ID, "manual", title, (), manual=f"{error.message}; {by_hand}")
         places.append(here)
-    where = ", ".join(here.shown for here in places)
+    where = ", ".join(here.display_path for here in places)
     summary = f"a thousandth of the size for the buffers in {where} ({huge[0].text}), then reload nginx"
-    return Repair(ID, risk_of(tuple(places), "safe"), summary + overwriters(tuple(places)),
-                  (*steps, *nginx_steps(case.snapshot, nginx)))
+    return Repair(REPAIR_ID, edit_risk(tuple(places), "safe"), summary + overwriters_text(tuple(places)),
+                  (*steps, *check_and_reload_steps(case.snapshot, nginx)))

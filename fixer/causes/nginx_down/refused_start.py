@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 from fixer.analysis.evidence import address_text, find_node
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import Listen
 from fixer.model.snapshot import Container, LogLine, Nginx, Snapshot
 
-_DENIED = regex(r"\[emerg\] (?:\d+#\d+: )?(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
+_DENIED_LINE = regex(r"\[emerg\] (?:\d+#\d+: )?(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
 _PATH = regex(r"\"(?P<path>/[^\"]+)\"")
-_CALLS = {"chown": "CHOWN", "setgid": "SETGID", "initgroups": "SETGID", "setuid": "SETUID"}
+_CALL_CAPABILITIES = {"chown": "CHOWN", "setgid": "SETGID", "initgroups": "SETGID", "setuid": "SETUID"}
 _CALL = regex(r"^(?P<call>chown|setgid|initgroups|setuid)\(")
 CAPABILITIES = "CHOWN, SETGID and SETUID"
 
 
-def denied_words(nginx: Nginx) -> LogLine | None:
+def denied_line(nginx: Nginx) -> LogLine | None:
     """The line with which it ended, where that says that it may not: the engine would let it end there again."""
     box = nginx.service.container if nginx.service is not None else None
     if nginx.service is None or box is None or box.is_machine or not box.exit_code or nginx.master_pid is not None:
         return None
-    last = next((line for line in reversed(lines_of(nginx.service)[-10:]) if "[emerg]" in message(line)), None)
-    return last if last is not None and _DENIED.search(message(last)) else None
+    last = next((line for line in reversed(lines_of(nginx.service)[-10:]) if "[emerg]" in message_of(line)), None)
+    return last if last is not None and _DENIED_LINE.search(message_of(last)) else None
 
 
-def say_denied(line: LogLine) -> str:
+def denied_text(line: LogLine) -> str:
     """What it may not, as nginx says it."""
-    match = _DENIED.search(message(line))
+    match = _DENIED_LINE.search(message_of(line))
     return match["said"][:160] if match is not None else ""
 
 
 def missing_capability(said: str) -> str:
     """The capability that a call of nginx's lacks, empty where it is another one."""
     match = _CALL.match(said)
-    return _CALLS[match["call"]] if match is not None else ""
+    return _CALL_CAPABILITIES[match["call"]] if match is not None else ""
 
 
-def let_it(box: Container, line: LogLine, repair_id: str) -> Repair:
+def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
     """What a person changes where the container is made."""
-    said, path = say_denied(line), _PATH.search(say_denied(line))
+    said, path = denied_text(line), _PATH.search(denied_text(line))
     who = f"the account {box.user}" if box.user else "root without its capabilities"
     if missing_capability(said):
         todo = f"give it the capabilities {CAPABILITIES} (cap_add), without which nginx cannot start its workers"
@@ -56,27 +56,27 @@ def let_it(box: Container, line: LogLine, repair_id: str) -> Repair:
 
 
 # An address that nginx is to listen on and that the machine does not have (any more): nginx does not start without.
-_SAID = regex(r"\[emerg\].* bind\(\) to (\S{1,80}) failed \(99: ")
-_LAST = 12     # lines of the journal that hold its last try
+_BIND_ERROR = regex(r"\[emerg\].* bind\(\) to (\S{1,80}) failed \(99: ")
+_TAIL_LINES = 12     # lines of the journal that hold its last try
 
 
-def homeless_listen(snapshot: Snapshot, nginx: Nginx) -> tuple[str, LogLine, tuple[Evidence, ...]] | None:
+def missing_listen_address(snapshot: Snapshot, nginx: Nginx) -> tuple[str, LogLine, tuple[Evidence, ...]] | None:
     """The address as a person writes it, the line in which nginx said so, and what else shows it: it stands in the
     configuration, and the kernel does not have it."""
     node = find_node(snapshot, nginx.node)
     if nginx.service is None or node is None or not node.addresses or not isinstance(nginx.config, Known):
         return None
-    wanted = {_text(x): x for route in nginx.config.value.routes for x in route.listens if x.port}
-    for line in reversed(lines_of(nginx.service)[-_LAST:]):
-        said = _SAID.search(message(line))
+    wanted = {_listen_text(x): x for route in nginx.config.value.routes for x in route.listens if x.port}
+    for line in reversed(lines_of(nginx.service)[-_TAIL_LINES:]):
+        said = _BIND_ERROR.search(message_of(line))
         listen = wanted.get(said[1]) if said is not None else None
         if listen is not None and listen.address.strip("[]") not in node.addresses:
-            return _text(listen), line, (
-                Evidence("nginx-config", f"{listen.span.file}:{listen.span.line}", f"listen {_text(listen)};"),
+            return _listen_text(listen), line, (
+                Evidence("nginx-config", f"{listen.span.file}:{listen.span.line}", f"listen {_listen_text(listen)};"),
                 Evidence("kernel", f"addresses of {node.name}", ", ".join(node.addresses[:12])),
             )
     return None
 
 
-def _text(listen: Listen) -> str:
+def _listen_text(listen: Listen) -> str:
     return address_text(listen.address, listen.port)

@@ -6,41 +6,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, address_text, container_of, listeners_on, on_host, replaced_below
+from fixer.analysis.evidence import ENGINE, address_text, container_of, host_path_of, listeners_on, replaced_mount_file
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import NginxConfig, UpstreamServer
 from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.config import read_config
 
-_SHOWN = 3
+_MAX_SHOWN = 3
 
 
-def stale_mounts(case: Case, nginx: Nginx) -> Finding | None:
+def stale_mounts_finding(case: Case, nginx: Nginx) -> Finding | None:
     """Advice only: what runs is well, and whether the new files are meant, nobody knows."""
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine or nginx.master_pid is None or isinstance(nginx.config, Unknown):
         return None
-    old = list(_replaced(case.snapshot, nginx, box, nginx.config.value))
+    old = list(_replaced_files(case.snapshot, nginx, box, nginx.config.value))
     if not old:
         return None
     new = {inside.path: outside.data for inside, outside in old if outside is not None}
-    next_time = _next(case.snapshot, nginx, new) if len(new) == len(old) else None
-    broken = _broken(case.snapshot, nginx.config.value, next_time) if next_time is not None else None
-    names = ", ".join(inside.path for inside, _ in old[:_SHOWN])
+    next_time = _next_config(case.snapshot, nginx, new) if len(new) == len(old) else None
+    broken = _find_new_problem(case.snapshot, nginx.config.value, next_time) if next_time is not None else None
+    names = ", ".join(inside.path for inside, _ in old[:_MAX_SHOWN])
     text, shown = broken or ("", None)
     return Finding(
         cause="nginx-not-reloaded", variant="bind-mount-stale-inode", role="advice", confidence="certain",
         summary=f"nginx reads an old copy of {names}, replaced on the Docker host below its mount: reloads change "
                 f"nothing, and the next start of {box.name} takes the new one{text}",
-        detail=(), routes=tuple(j.facts.route.id for j in case.judged.values() if nginx.serves(j.facts)), service=None,
+        detail=(), routes=tuple(j.facts.route.id for j in case.verdicts.values() if nginx.serves(j.facts)),
+        service=None,
         node=nginx.node,
-        evidence=(*(_shown(nginx, inside, outside) for inside, outside in old[:_SHOWN]),
+        evidence=(*(_file_evidence(nginx, inside, outside) for inside, outside in old[:_MAX_SHOWN]),
                   *((shown,) if shown is not None else ())),
     )
 
 
-def _replaced(
+def _replaced_files(
     snapshot: Snapshot, nginx: Nginx, box: Container, config: NginxConfig,
 ) -> Iterator[tuple[FileContent, FileContent | None]]:
     """What nginx's container still has, and what lies on the host by now (None where that was not read)."""
@@ -48,19 +49,19 @@ def _replaced(
         file = snapshot.file(nginx.node, path)
         if file is None or file.stat.kind != "file":
             continue
-        place, gone = on_host(box, file.real_path), file.stat.nlink == 0
-        outside = snapshot.file(ENGINE, place) if gone else replaced_below(snapshot, file)
+        place, gone = host_path_of(box, file.real_path), file.stat.nlink == 0
+        outside = snapshot.file(ENGINE, place) if gone else replaced_mount_file(snapshot, file)
         if (outside is not None and outside.data != file.data) or (outside is None and gone and place):
             yield file, outside
 
 
-def _shown(nginx: Nginx, inside: FileContent, outside: FileContent | None) -> Evidence:
+def _file_evidence(nginx: Nginx, inside: FileContent, outside: FileContent | None) -> Evidence:
     if inside.stat.nlink == 0:
         return Evidence("file", f"{nginx.node}:{inside.path}", "link count 0: this file is in no folder any more")
     return Evidence("file", outside.path if outside is not None else inside.path, "another file by now")
 
 
-def _next(snapshot: Snapshot, nginx: Nginx, new: dict[str, bytes]) -> NginxConfig:
+def _next_config(snapshot: Snapshot, nginx: Nginx, new: dict[str, bytes]) -> NginxConfig:
     """The configuration as its next start would read it; only of a replaced file where the main one was not read."""
     files = {file.path: file.data for file in snapshot.files if file.node == nginx.node} | new
     main = nginx.conf_path
@@ -69,20 +70,21 @@ def _next(snapshot: Snapshot, nginx: Nginx, new: dict[str, bytes]) -> NginxConfi
     return read_config(files, main, prefix=nginx.prefix)
 
 
-def _broken(snapshot: Snapshot, now: NginxConfig, later: NginxConfig) -> tuple[str, Evidence | None] | None:
+def _find_new_problem(snapshot: Snapshot, now: NginxConfig, later: NginxConfig) -> tuple[str, Evidence | None] | None:
     known = {(p.kind, p.message) for p in now.problems}
     refused = next((p for p in later.problems if p.fatal and (p.kind, p.message) not in known
                     and p.kind != "missing-include"), None)
     if refused is not None:
         where = f"{refused.file}:{refused.near or refused.line} (new)"
         return f", which nginx would refuse: {refused.message}", Evidence("file", where, refused.text)
-    before = {_text(server) for server in _servers(now)}
+    before = {_server_text(server) for server in _servers(now)}
     for server in _servers(later):
-        if _text(server) not in before and (node := _empty(snapshot, server)) is not None:
+        if _server_text(server) not in before and (node := _node_without_listener(snapshot, server)) is not None:
             said = f"nothing listens on port {server.port}"
-            return f", which hands pages to {_text(server)}, where nothing listens", Evidence("socket", node, said)
-    added = [text for text in dict.fromkeys(map(_text, _servers(later))) if text not in before]
-    return (f", which hands pages to {', '.join(added[:_SHOWN])}", None) if added else None
+            return f", which hands pages to {_server_text(server)}, where nothing listens", Evidence("socket", node,
+                                                                                                     said)
+    added = [text for text in dict.fromkeys(map(_server_text, _servers(later))) if text not in before]
+    return (f", which hands pages to {', '.join(added[:_MAX_SHOWN])}", None) if added else None
 
 
 def _servers(config: NginxConfig) -> Iterator[UpstreamServer]:
@@ -90,11 +92,11 @@ def _servers(config: NginxConfig) -> Iterator[UpstreamServer]:
         yield from (server for server in route.servers if not server.variable)
 
 
-def _text(server: UpstreamServer) -> str:
+def _server_text(server: UpstreamServer) -> str:
     return address_text(server.host, server.port, server.unix)
 
 
-def _empty(snapshot: Snapshot, server: UpstreamServer) -> str | None:
+def _node_without_listener(snapshot: Snapshot, server: UpstreamServer) -> str | None:
     """The node of the container of that name, where its sockets were seen and none is on that port."""
     for service in snapshot.services:
         box = service.container

@@ -55,33 +55,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence
-from fixer.analysis.exits.exec_step import ID, StepFailure, Told, is_gone, stat_of, step_failure
-from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.ownership.resolve import sole_owner
-from fixer.analysis.run_log import lines_of, message
-from fixer.analysis.service_state import condition, state_evidence
-from fixer.causes.unit_misconfigured.exec_program import judge_program, wrapped_program
+from fixer.analysis.evidence import config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailure, is_missing, stat_of, step_failure
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.ownership.resolve import only_owner
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
 from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
-from fixer.causes.unit_misconfigured.older_unit_file import with_copies
-from fixer.causes.unit_misconfigured.stop_timeout import killed_while_stopping
-from fixer.causes.unit_misconfigured.stopped_by_systemd import judge_before, judge_ended, running_units, unread_edit
-from fixer.formats.exec_status import EXEC, Why
+from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
+from fixer.causes.unit_misconfigured.stop_timeout import judge_stop_kills
+from fixer.causes.unit_misconfigured.stopped_by_systemd import (
+    explain_unread_edit,
+    judge_start_pre,
+    judge_systemd_stop,
+    restarted_unit_runs,
+)
+from fixer.formats.exec_status import EXEC, SpawnReason
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service, Snapshot
-from fixer.repairs.container_start import judge_container
+from fixer.repairs.container_start import explain_failed_container
 
-_JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
+_STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanation | str]] = {
     200: judge_folder, 203: judge_program, 216: judge_account, 217: judge_account, 226: judge_sandbox,
 }
 
 
-def _further(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+def _judge_further_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
     from fixer.causes.unit_misconfigured.start_steps import judge_step  # only where such a step failed
 
     return judge_step(case, crash, failure)
@@ -89,75 +94,75 @@ def _further(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
 
 def judge(case: Case) -> Verdict:
     """For every unit that failed: was it systemd that could not start the program?"""
-    all_of = crashes(case)
+    all_of = failed_runs(case)
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [*all_of.sound]
+    ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            from fixer.causes.unit_misconfigured.start_steps import judge_after  # only where one failed
+            from fixer.causes.unit_misconfigured.start_steps import judge_start_post  # only where one failed
 
-            other = judge_before(case, crash) or judge_after(crash)
-            other = other or judge_ended(case, crash) or judge_container(case, crash)
-            other = other or wrapped_program(case, crash)
+            other = judge_start_pre(case, crash) or judge_start_post(crash)
+            other = other or judge_systemd_stop(case, crash) or explain_failed_container(case, crash)
+            other = other or explain_wrapped_program(case, crash)
             if other is None:
                 ruled.append(state_evidence(crash.service))
             else:
-                findings.append(finding(case, crash, None, with_copies(case, crash, other)))
+                findings.append(unit_finding(case, crash, None, add_older_file(case, crash, other)))
             continue
-        told = (_JUDGES.get(failure.status) or _further)(case, crash, failure)
+        told = (_STEP_JUDGES.get(failure.status) or _judge_further_step)(case, crash, failure)
         if isinstance(told, str):
             missing.append(told)
-        elif told.confidence != "certain" and (not failure.lines or _is_tried(crash.service)):
+        elif told.confidence != "certain" and (not failure.lines or _is_starting_again(crash.service)):
             missing.append(f"why {crash.service.name} failed with status {failure.status}")
         else:
-            findings.append(finding(case, crash, failure, with_copies(case, crash, told)))
-    findings += [finding(case, crash, None, told) for crash, told in refused(case)]
-    findings += _of_running(case, {(f.node, f.service) for f in findings})
+            findings.append(unit_finding(case, crash, failure, add_older_file(case, crash, told)))
+    findings += [unit_finding(case, crash, None, told) for crash, told in refused_programs(case)]
+    findings += _running_unit_findings(case, {(f.node, f.service) for f in findings})
     known = {(f.node, f.service) for f in findings}
-    for outcome in killed_while_stopping(case):
+    for outcome in judge_stop_kills(case):
         if isinstance(outcome, str):
             missing.append(outcome)
         elif (outcome[0].service.node, outcome[0].service.name) not in known:
-            findings.append(finding(case, outcome[0], None, outcome[1]))
+            findings.append(unit_finding(case, outcome[0], None, outcome[1]))
     missing += [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
 
 
-def _is_tried(service: Service) -> bool:
+def _is_starting_again(service: Service) -> bool:
     """supervisord starts it once more right now, perhaps with what was mended."""
     return service.program is not None and service.program.state == "STARTING"
 
 
-def _of_running(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:
+def _running_unit_findings(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:
     """Units whose files systemd has not read, and those that it ends again and again while they answer in between."""
-    for trouble in case.troubles:
-        bad = unloaded(case, trouble)
+    for trouble in case.failing_addresses:
+        bad = explain_unloaded(case, trouble)
         if bad is not None:
             if (bad[0].service.node, bad[0].service.name) not in known:
                 known.add((bad[0].service.node, bad[0].service.name))
-                yield finding(case, bad[0], None, bad[1])
+                yield unit_finding(case, bad[0], None, bad[1])
             continue
-        unread = unread_edit(case, trouble)
+        unread = explain_unread_edit(case, trouble)
         if unread is not None:
             owner, told = unread
-            yield finding(case, Crash(owner, (trouble,), ()), None, told)
+            yield unit_finding(case, FailedRun(owner, (trouble,), ()), None, told)
             continue
-        owned = sole_owner(case, trouble)
+        owned = only_owner(case, trouble)
         if owned is not None and (owned.service.node, owned.service.name) not in known:
-            ended = judge_ended(case, Crash(owned, (trouble,), ()))
+            ended = judge_systemd_stop(case, FailedRun(owned, (trouble,), ()))
             if ended is not None:
                 known.add((owned.service.node, owned.service.name))
-                yield finding(case, Crash(owned, (trouble,), ()), None, ended)
-    for crash in running_units(case):
-        told_now = judge_ended(case, crash) if (crash.service.node, crash.service.name) not in known else None
+                yield unit_finding(case, FailedRun(owned, (trouble,), ()), None, ended)
+    for crash in restarted_unit_runs(case):
+        told_now = judge_systemd_stop(case, crash) if (crash.service.node, crash.service.name) not in known else None
         if told_now is not None:
-            yield finding(case, crash, None, told_now)
+            yield unit_finding(case, crash, None, told_now)
 
 
 CAUSE = Cause(
-    id=ID,
+    id=CAUSE_ID,
     title="systemd or supervisord cannot start the backend as its file says",
     family="backend crashed, or exits at once",
     variants=(
@@ -175,18 +180,18 @@ CAUSE = Cause(
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
 
 
-def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -> Finding:
+def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told: StepExplanation) -> Finding:
     """The finding for one unit."""
-    trouble = crash.troubles[0]
+    trouble = crash.failing_addresses[0]
     said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
     return Finding(
-        cause=ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
+        cause=CAUSE_ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
         detail=told.detail, routes=crash.routes, service=crash.service.name,
         node=crash.service.node,
         evidence=tuple(dict.fromkeys((
             *told.evidence, *said, state_evidence(crash.service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_refused),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
         repairs=told.repairs, explains=EXPLAINS,
     )
@@ -196,50 +201,50 @@ def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -
 # refusal leaves no line in any log.
 
 
-def refused(case: Case) -> Iterator[tuple[Crash, Told]]:
+def refused_programs(case: Case) -> Iterator[tuple[FailedRun, StepExplanation]]:
     """Each stopped program behind a failing route whose file is not there, or may not be executed."""
-    by_service: dict[str, tuple[Owner, list[Trouble]]] = {}
-    for trouble in case.troubles:
-        owner = sole_owner(case, trouble)
-        if owner is not None and owner.service.program is not None and condition(owner.service) == "stopped":
+    by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
+    for trouble in case.failing_addresses:
+        owner = only_owner(case, trouble)
+        if owner is not None and owner.service.program is not None and run_state_of(owner.service) == "stopped":
             by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
     for owner, troubles in by_service.values():
-        why = _refusal(case.snapshot, owner.service)
+        why = _refusal_reason(case.snapshot, owner.service)
         if why is not None:
-            crash = Crash(owner, tuple(troubles), ())
+            crash = FailedRun(owner, tuple(troubles), ())
             told = judge_program(case, crash, StepFailure(EXEC, why, ()))
-            if isinstance(told, Told):
+            if isinstance(told, StepExplanation):
                 yield crash, told
 
 
-def _refusal(snapshot: Snapshot, service: Service) -> Why | None:
+def _refusal_reason(snapshot: Snapshot, service: Service) -> SpawnReason | None:
     path = service.entry.text if service.entry is not None else ""
     if not path.startswith("/"):      # it is looked for in supervisord's own PATH
         return None
-    if is_gone(snapshot, service.node, path):
+    if is_missing(snapshot, service.node, path):
         return "missing"
     stat = stat_of(snapshot, service.node, path)
     return None if stat is None or (stat.kind == "file" and stat.mode & 0o111) else "denied"
 
 
 # A unit that systemd refused to load: a line that it cannot use, or no command at all; its journal says which.
-_REFUSED = frozenset({"bad-setting", "error"})
-_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
-_WHOLE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
-_LAST = 12
+_REFUSED_STATES = frozenset({"bad-setting", "error"})
+_FILE_ERROR_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
+_UNIT_ERROR_LINE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
+_TAIL_LINES = 12
 
 
-def unloaded(case: Case, trouble: Trouble) -> tuple[Crash, Told] | None:
+def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, StepExplanation] | None:
     """The finding for the unit that belongs behind an address, None where systemd has loaded it."""
-    owner = sole_owner(case, trouble)
+    owner = only_owner(case, trouble)
     unit = owner.service.unit if owner is not None else None
-    if owner is None or unit is None or unit.load_state not in _REFUSED or unit.need_daemon_reload:
+    if owner is None or unit is None or unit.load_state not in _REFUSED_STATES or unit.need_daemon_reload:
         return None
     service, said, place = owner.service, "", unit.fragment_path
     shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"[:200]),)
-    for line in reversed(lines_of(service)[-_LAST:]):
-        text = message(line)
-        match = _LINE.match(text) or _WHOLE.match(text)
+    for line in reversed(lines_of(service)[-_TAIL_LINES:]):
+        text = message_of(line)
+        match = _FILE_ERROR_LINE.match(text) or _UNIT_ERROR_LINE.match(text)
         if match is not None:
             named = match.groupdict()
             said, place = match["what"], f"{named['file']}:{named['line']}" if named.get("file") else place
@@ -248,6 +253,6 @@ def unloaded(case: Case, trouble: Trouble) -> tuple[Crash, Told] | None:
     why = f": {said[:160]} ({place})" if said else ""
     manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}; systemd-analyze verify {unit.name} "
               f"shows it; then systemctl daemon-reload and systemctl start {unit.name}")
-    return Crash(owner, (trouble,), ()), Told(
+    return FailedRun(owner, (trouble,), ()), StepExplanation(
         "unit-not-loaded", f"systemd cannot load {service.name}{why}", shown,
         (Repair("correct-unit", "manual", f"correct the files of {unit.name}", (), manual=manual),))

@@ -9,162 +9,176 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.exec_step import (
+    StepExplanation,
     StepFailure,
-    Told,
-    absence,
-    account_of,
-    directory_of,
-    entry_evidence,
-    is_gone,
-    is_program,
-    key_of,
+    account_name_of,
+    is_executable_file,
+    is_missing,
     link_of,
+    missing_file_evidence,
+    program_line_evidence,
     setting_evidence,
+    setting_key_of,
+    setting_source_text,
     stat_evidence,
     stat_of,
-    where,
+    working_directory_of,
 )
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import message
-from fixer.causes.unit_misconfigured.hidden_path import hidden, in_own_root, unexecutable
-from fixer.causes.unit_misconfigured.interpreter import broken_interpreter, broken_link
-from fixer.formats.backup_names import is_put_aside
-from fixer.formats.exec_status import EXEC, UNFOUND, Why
-from fixer.formats.launchers import UNSTARTED, UNSTARTED_STATUS, launched
-from fixer.formats.start_files import STANDARD, VENVS, interpreter_of, stem_of
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import message_of
+from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root, no_exec_setting
+from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
+from fixer.formats.backup_names import is_unused_name
+from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES, SpawnReason
+from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
+from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.snapshot import ArgPlace, LogLine, Service, Snapshot, UnitValue
-from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, mended, whole, with_start
-from fixer.repairs.write_variables import Written
+from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, UnitValue
+from fixer.repairs.unit_edits import (
+    RepairWording,
+    ValueEdit,
+    complete_value_edit,
+    edit_and_start_repair,
+    manual_repairs,
+    mended_explanation,
+    written_and_start_repair,
+)
+from fixer.repairs.write_variables import EditSteps
 
-KEY = "program"
-_REPAIR = "correct-program"
+INPUT_KEY = "program"
+_REPAIR_ID = "correct-program"
 
 
-def judge_program(case: Case, crash: Crash, failure: StepFailure, named: ArgPlace | None = None) -> Told | str:
+def judge_program(case: Case, crash: FailedRun, failure: StepFailure,
+                  named: CommandArgument | None = None) -> StepExplanation | str:
     """What is wrong with the program (of its file, or the `named` one of a script), or the fact that was missing."""
     snapshot, service, entry = case.snapshot, crash.service, named or crash.service.entry
     node = service.node
     if entry is None or not entry.text:
         return f"which program {service.name} starts"
-    if (inside := in_own_root(crash, failure, "start-203-exec-missing", entry.text)) is not None:
+    if (inside := explain_own_root(crash, failure, "start-203-exec-missing", entry.text)) is not None:
         return inside
     if not entry.text.startswith("/"):
-        return _missing(case, crash, entry)
-    if is_gone(snapshot, node, entry.text):
+        return _explain_missing(case, crash, entry)
+    if is_missing(snapshot, node, entry.text):
         link = link_of(snapshot, node, entry.text)
-        return _missing(case, crash, entry) if link is None else broken_link(case, crash, entry.text, entry.text)
+        return _explain_missing(case, crash, entry) if link is None else explain_broken_link(case, crash, entry.text,
+                                                                                             entry.text)
     stat = stat_of(snapshot, node, entry.text)
-    if (unseen := hidden(case, crash, "start-203-exec-missing", entry.text)) is not None:
+    if (unseen := explain_hidden(case, crash, "start-203-exec-missing", entry.text)) is not None:
         return unseen
     if stat is None:
         return f"whether {entry.text} is there"
     if stat.kind != "file":
-        return _mend(crash, entry, f"{entry.text} is a {stat.kind}", stat)
+        return _explain_unusable(crash, entry, f"{entry.text} is a {stat.kind}", stat)
     if not stat.mode & 0o111:
-        return _no_execute_bit(case, crash, entry, stat)
+        return _explain_no_execute_bit(case, crash, entry, stat)
     file = snapshot.file(node, entry.text)
     wanted = None if file is None else interpreter_of(file.data)
-    if file is not None and wanted is not None and is_gone(snapshot, node, wanted):
-        return broken_interpreter(case, crash, file, wanted)
+    if file is not None and wanted is not None and is_missing(snapshot, node, wanted):
+        return explain_interpreter(case, crash, file, wanted)
     if wanted is not None and stat_of(snapshot, node, wanted) is None:
         return f"whether {wanted}, which runs {entry.text}, is there"
     if failure.why == "denied":
-        return _not_for_this_account(case, crash, entry, stat)
+        return _explain_denied_account(case, crash, entry, stat)
     if failure.why == "format":
-        return _mend(crash, entry, f"{entry.text} is no program of this machine and names no interpreter", stat,
+        return _explain_unusable(crash, entry, f"{entry.text} is no program of this machine and names no interpreter",
+                                 stat,
                         "start-203-exec-bad-interpreter")
     said = f"{entry.text} could not be executed"
-    evidence = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
-    return mended(case, crash, "start-203-exec-missing", said, evidence)
+    evidence = (*program_line_evidence(service, entry), stat_evidence(entry.text, stat))
+    return mended_explanation(case, crash, "start-203-exec-missing", said, evidence)
 
 
-def _missing(case: Case, crash: Crash, entry: ArgPlace) -> Told:
+def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> StepExplanation:
     service, path = crash.service, entry.text
-    own, near, system = _candidates(case.snapshot, service, path)
+    own, near, system = _candidate_programs(case.snapshot, service, path)
     summary = f"{service.name} cannot be started: {path}, which it is to execute, is not there"
-    told = entry_evidence(service, entry)
-    evidence = (*told, absence(path))
+    told = program_line_evidence(service, entry)
+    evidence = (*told, missing_file_evidence(path))
     options = own or near or system
-    other = () if own else _of_other_release(case, crash, path)
+    other = () if own else _other_release_repairs(case, crash, path)
     if other and not options:
-        return Told("start-203-exec-missing", summary, evidence, other)
+        return StepExplanation("start-203-exec-missing", summary, evidence, other)
     if not options:
-        manual = f"{where(entry, service)} names {path}, which is not there: put it back, or name the right program"
-        return Told("start-203-exec-missing", summary, evidence, by_hand(_REPAIR, manual))
+        manual = (f"{setting_source_text(entry, service)} names {path}, which is not there: put it back, or name the "
+                  f"right program")
+        return StepExplanation("start-203-exec-missing", summary, evidence, manual_repairs(_REPAIR_ID, manual))
     # one of its own, or the system's own where the system's was named: nothing else can be meant
-    proven = len(options) == 1 and (bool(own) or _is_alike(path, options[0], in_system=bool(system and not near)))
+    proven = len(options) == 1 and (bool(own)
+                                    or _is_same_program(path, options[0], in_system=bool(system and not near)))
     need = None
     chosen: str | None = options[0]
     if not proven:
-        why = f"{path}, named at {where(entry, service)}, is not there; what may be meant: {', '.join(options)}"
-        need = Need(KEY, "choice", why, options)
-        chosen = case.inputs.get(KEY) if case.inputs.get(KEY) in options else None
-    doing = Doing(
-        _REPAIR, f"execute {chosen or 'the program that is meant'} instead of {path}",
-        f"write {chosen or ' or '.join(options)} instead of {path} at {where(entry, service)}", need,
+        why = (f"{path}, named at {setting_source_text(entry, service)}, is not there; what may be meant: "
+               f"{', '.join(options)}")
+        need = Need(INPUT_KEY, "choice", why, options)
+        chosen = case.inputs.get(INPUT_KEY) if case.inputs.get(INPUT_KEY) in options else None
+    doing = RepairWording(
+        _REPAIR_ID, f"execute {chosen or 'the program that is meant'} instead of {path}",
+        f"write {chosen or ' or '.join(options)} instead of {path} at {setting_source_text(entry, service)}", need,
     )
     edit = _edit_entry(service, entry, chosen)
-    repair = edit_and_start(case, crash, doing, edit)
+    repair = edit_and_start_repair(case, crash, doing, edit)
     if chosen is not None and edit is None:
-        repair = Repair(_REPAIR, "manual", doing.does, (), doing.needs, doing.by_hand)
+        repair = Repair(_REPAIR_ID, "manual", doing.does, (), doing.needs, doing.by_hand)
     seen = tuple(stat_evidence(name, stat) for name in options[:4]
                  if (stat := stat_of(case.snapshot, service.node, name)) is not None)
-    return Told("start-203-exec-missing", summary, (*evidence, *seen), (*other, repair))
+    return StepExplanation("start-203-exec-missing", summary, (*evidence, *seen), (*other, repair))
 
 
-def _of_other_release(case: Case, crash: Crash, path: str) -> tuple[Repair, ...]:
+def _other_release_repairs(case: Case, crash: FailedRun, path: str) -> tuple[Repair, ...]:
     """It lies behind a link to one of several releases, and others hold it."""
-    from fixer.repairs.older_state import KEY as RELEASE
-    from fixer.repairs.older_state import release_repair, releases_holding
-    from fixer.repairs.restore_code import again_steps  # only where a program is missing
+    from fixer.repairs.older_state import RELEASE_KEY as RELEASE
+    from fixer.repairs.older_state import release_repair, releases_with_file
+    from fixer.repairs.restore_code import restart_after_edit_steps  # only where a program is missing
 
-    found = releases_holding(case, crash, path)
+    found = releases_with_file(case, crash, path)
     if found is None:
         return ()
     lacks = path[len(found.link) + 1:]
-    return (release_repair(found, crash, case.inputs.get(RELEASE), again_steps(case, crash), lacks),)
+    return (release_repair(found, crash, case.inputs.get(RELEASE), restart_after_edit_steps(case, crash), lacks),)
 
 
-def _is_alike(missing: str, found: str, *, in_system: bool) -> bool:
+def _is_same_program(missing: str, found: str, *, in_system: bool) -> bool:
     """The same program under another folder of the system, or another version's name in the same folder."""
     if in_system:
-        return posixpath.dirname(missing) in STANDARD
+        return posixpath.dirname(missing) in STANDARD_FOLDERS
     name, other = posixpath.basename(missing), posixpath.basename(found)
     return stem_of(name) == stem_of(other) and not (other + name).strip(stem_of(name) + ".0123456789")
 
 
-def _candidates(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
+def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
     """Programs of that name: in the unit's own folder and environments, beside the missing one, in the system."""
     name, folder = posixpath.basename(missing), posixpath.dirname(missing)
-    home = directory_of(service).rstrip("/")
-    above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENVS} if home else set()
+    home = working_directory_of(service).rstrip("/")
+    above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENV_NAMES} if home else set()
     own, near, system = [], [], []
     for path, stat in _programs(snapshot, service.node):
         where_, other = posixpath.dirname(path), posixpath.basename(path)
-        if path == missing or is_put_aside(other, program=True):
+        if path == missing or is_unused_name(other, program=True):
             continue
         if other == name and home and (path.startswith(home + "/") or where_ in above):
             own.append((path, stat))
-        elif where_ == folder and folder not in STANDARD and stem_of(other) == stem_of(name):
+        elif where_ == folder and folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name):
             near.append((path, stat))
-        elif other == name and where_ in STANDARD:
+        elif other == name and where_ in STANDARD_FOLDERS:
             system.append((path, stat))
-    return tuple(tuple(_distinct(group)) for group in (own, near, system))
+    return tuple(tuple(_distinct_paths(group)) for group in (own, near, system))
 
 
 def _programs(snapshot: Snapshot, node: str) -> Iterator[tuple[str, FileStat]]:
     found = find_node(snapshot, node)
     for path, stat in found.files if found is not None else ():
-        if is_program(stat) and not is_gone(snapshot, node, path):
+        if is_executable_file(stat) and not is_missing(snapshot, node, path):
             yield path, stat
 
 
-def _distinct(group: list[tuple[str, FileStat]]) -> Iterator[str]:
+def _distinct_paths(group: list[tuple[str, FileStat]]) -> Iterator[str]:
     """Each program once: /bin is often a link to /usr/bin."""
     seen: set[str] = set()
     for path, stat in sorted(group, key=lambda pair: (not pair[0].startswith("/usr/bin/"), pair[0])):
@@ -174,59 +188,66 @@ def _distinct(group: list[tuple[str, FileStat]]) -> Iterator[str]:
             yield path
 
 
-def _edit_entry(service: Service, entry: ArgPlace, program: str | None) -> Edit | None:
+def _edit_entry(service: Service, entry: CommandArgument, program: str | None) -> ValueEdit | None:
     """The edit of the word that names the program; None where nobody has chosen, or it is not written literally."""
     for setting in reversed(service.unit_values):
         inside = entry.start is not None and entry.end is not None and setting.file == entry.file
-        if program is not None and inside and setting.key == key_of(service, "ExecStart"):
+        if program is not None and inside and setting.key == setting_key_of(service, "ExecStart"):
             assert entry.start is not None and entry.end is not None
             if setting.start <= entry.start and entry.end <= setting.end:
-                return Edit(setting, entry.start, entry.end, program)
+                return ValueEdit(setting, entry.start, entry.end, program)
     if program is None or entry.start is None or entry.end is None or entry.file is None or entry == service.entry:
         return None
-    return whole(UnitValue("", entry.text, entry.file, entry.line, entry.start, entry.end), program)     # of a script
+    # of a script
+    return complete_value_edit(UnitValue("", entry.text, entry.file, entry.line, entry.start, entry.end), program)
 
 
-def _no_execute_bit(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
+def _explain_no_execute_bit(case: Case, crash: FailedRun, entry: CommandArgument, stat: FileStat) -> StepExplanation:
     service, path = crash.service, entry.text
     summary = f"{service.name} cannot be started: {path} has no execute bit"
-    evidence = (*entry_evidence(service, entry), stat_evidence(path, stat))
+    evidence = (*program_line_evidence(service, entry), stat_evidence(path, stat))
     file = case.snapshot.file(service.node, path)
     manual = f"chmod +x {path}, then start {service.name}"
     if file is None or len(file.data) != stat.size:
-        return Told("start-203-exec-not-executable", summary, evidence, by_hand("make-executable", manual))
+        return StepExplanation("start-203-exec-not-executable", summary, evidence,
+                               manual_repairs("make-executable", manual))
     old = FileMeta(stat.mode & 0o7777, stat.uid, stat.gid)
     new = FileMeta((stat.mode | (stat.mode & 0o444) >> 2) & 0o7777, stat.uid, stat.gid)
     step = WriteFile(service.node, file.real_path, file.data, file.data, "make it executable", meta=new,
                      expect_meta=old, in_place=file.single_file_mount)
-    written = Written((step,), file.real_path, file.managed_by)
-    repair = with_start(case, crash, Doing("make-executable", f"make {path} executable", manual), written)
-    return Told("start-203-exec-not-executable", summary, evidence, (repair,))
+    written = EditSteps((step,), file.real_path, file.managed_by)
+    repair = written_and_start_repair(case, crash, RepairWording("make-executable", f"make {path} executable", manual),
+                                      written)
+    return StepExplanation("start-203-exec-not-executable", summary, evidence, (repair,))
 
 
-def _not_for_this_account(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
+def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument, stat: FileStat) -> StepExplanation:
     """It is executable for somebody: its own mode or a folder on the way keeps this account out."""
-    account = account_of(crash.service)
-    barred = unexecutable(crash.service, stat.real_path or entry.text)
+    account = account_name_of(crash.service)
+    barred = no_exec_setting(crash.service, stat.real_path or entry.text)
     if barred is not None:
         said = f"{barred.key}={barred.value.strip()} lets it execute nothing there"
-        manual = (f"{where(barred, crash.service)} ({barred.key}) keeps {crash.service.name} from executing "
+        manual = (f"{setting_source_text(barred, crash.service)} ({barred.key}) keeps {crash.service.name} from "
+                  f"executing "
                   f"{entry.text}: add what it needs to ExecPaths= in a drop-in of its own (the interpreter and "
                   "libraries too), systemctl daemon-reload, then start it")
         summary = f"{crash.service.name} cannot be started: {entry.text} is there, and {said}"
-        evidence = (*entry_evidence(crash.service, entry), setting_evidence(barred), stat_evidence(entry.text, stat))
-        return Told("start-203-exec-not-executable", summary, evidence, by_hand("mend-program", manual))
-    shut = closed_folder(case.snapshot, crash.service.node, entry.text)
+        evidence = (*program_line_evidence(crash.service, entry), setting_evidence(barred),
+                    stat_evidence(entry.text, stat))
+        return StepExplanation("start-203-exec-not-executable", summary, evidence,
+                               manual_repairs("mend-program", manual))
+    shut = first_closed_folder(case.snapshot, crash.service.node, entry.text)
     if shut is None:
-        return _mend(crash, entry, f"{account} may not execute {entry.text}: its mode, its owner, or a noexec mount",
+        return _explain_unusable(crash, entry,
+                                 f"{account} may not execute {entry.text}: its mode, its owner, or a noexec mount",
                         stat)
     path, folder = shut
     said = f"{account} may not pass through {path} (mode {folder.mode & 0o7777:04o}, owner {folder.uid}:{folder.gid})"
-    told = _mend(crash, entry, said, stat)
-    return Told(told.variant, told.summary, (*told.evidence, stat_evidence(path, folder)), told.repairs)
+    told = _explain_unusable(crash, entry, said, stat)
+    return StepExplanation(told.variant, told.summary, (*told.evidence, stat_evidence(path, folder)), told.repairs)
 
 
-def closed_folder(snapshot: Snapshot, node: str, path: str) -> tuple[str, FileStat] | None:
+def first_closed_folder(snapshot: Snapshot, node: str, path: str) -> tuple[str, FileStat] | None:
     """The first folder on the way that is not open to everybody."""
     parts = path.split("/")
     for end in range(2, len(parts)):
@@ -237,33 +258,34 @@ def closed_folder(snapshot: Snapshot, node: str, path: str) -> tuple[str, FileSt
     return None
 
 
-def _mend(
-    crash: Crash, entry: ArgPlace, said: str, stat: FileStat, variant: str = "start-203-exec-not-executable",
-) -> Told:
+def _explain_unusable(
+    crash: FailedRun, entry: CommandArgument, said: str, stat: FileStat, variant: str = "start-203-exec-not-executable",
+) -> StepExplanation:
     service = crash.service
-    manual = f"{said}; {where(entry, service)} names it: mend that, then start {service.name}"
-    evidence: tuple[Evidence, ...] = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
-    return Told(variant, f"{service.name} cannot be started: {said}", evidence, by_hand("mend-program", manual))
+    manual = f"{said}; {setting_source_text(entry, service)} names it: mend that, then start {service.name}"
+    evidence: tuple[Evidence, ...] = (*program_line_evidence(service, entry), stat_evidence(entry.text, stat))
+    return StepExplanation(variant, f"{service.name} cannot be started: {said}", evidence,
+                           manual_repairs("mend-program", manual))
 
 
 # Wrapper scripts, and launchers like `timeout`, that end in a program which is not there, or may not be executed: the
 # shell says so, or the launcher, and ends with 127 or 126 as if it were the program.
-_SOURCES = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
-_UNOPENED = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
+_SOURCED_FILE = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
+_CANNOT_OPEN = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
 
 
-def wrapped_program(case: Case, crash: Crash) -> Told | None:
+def explain_wrapped_program(case: Case, crash: FailedRun) -> StepExplanation | None:
     """What is wrong with the program that the script or launcher starts; None where the program itself ended."""
-    entry = _ended_in(crash.service)
-    said = None if entry is None else _said(crash, entry.text)
+    entry = _wrapped_entry(crash.service)
+    said = None if entry is None else _unstarted_line(crash, entry.text)
     if said is None or entry is None:
-        return _unsourced(case, crash)
+        return _explain_unsourced(case, crash)
     line, why = said
     told = judge_program(case, crash, StepFailure(EXEC, why, (line,)), entry)
-    return told if isinstance(told, Told) else None
+    return told if isinstance(told, StepExplanation) else None
 
 
-def _unsourced(case: Case, crash: Crash) -> Told | None:
+def _explain_unsourced(case: Case, crash: FailedRun) -> StepExplanation | None:
     """A file that the shell was to read first (the environment's `activate`) is not there: what comes after it starts
     without that environment, or not at all."""
     service, unit = crash.service, crash.service.unit
@@ -271,34 +293,35 @@ def _unsourced(case: Case, crash: Crash) -> Told | None:
         return None
     script = None if service.entry is None else case.snapshot.file(service.node, service.entry.text)
     text = " ".join(unit.exec_start) + "\n" + ("" if script is None else script.data.decode("utf-8", "replace"))
-    wanted = {match["path"] for match in _SOURCES.finditer(text)}
+    wanted = {match["path"] for match in _SOURCED_FILE.finditer(text)}
     for line in crash.lines if wanted else ():
-        match = UNSTARTED.search(message(line).strip()) or _UNOPENED.search(message(line).strip())
+        match = START_ERROR.search(message_of(line).strip()) or _CANNOT_OPEN.search(message_of(line).strip())
         if match is None or match["what"] not in wanted:
             continue
         path = posixpath.normpath(posixpath.join(unit.working_directory or "/", match["what"]))
         manual = (f"put {path} back (for an environment: python3 -m venv, and install the application into it), or "
-                  f"name the one that is there at {where(service.entry, service)}; then start {service.name}")
+                  f"name the one that is there at {setting_source_text(service.entry, service)}; then start "
+                  f"{service.name}")
         summary = f"{service.name} cannot be started: {path}, which its command reads first, is not there"
-        return Told("start-203-exec-missing", summary, (log_evidence(line.text, line.where),),
-                    by_hand("put-back-file", manual))
+        return StepExplanation("start-203-exec-missing", summary, (log_evidence(line.text, line.where),),
+                    manual_repairs("put-back-file", manual))
     return None
 
 
-def _ended_in(service: Service) -> ArgPlace | None:
+def _wrapped_entry(service: Service) -> CommandArgument | None:
     """The program that its script or launcher was to become, where that gave up."""
     unit, program = service.unit, service.program
     if program is not None:
-        ended = program.ended in UNFOUND and program.state != "RUNNING"
+        ended = program.ended in NOT_STARTED_STATUSES and program.state != "RUNNING"
     else:
-        ended = unit is not None and unit.result == "exit-code" and unit.exec_main_status in UNSTARTED_STATUS
-    place = launched([word.text for word in service.command]) if ended else None
+        ended = unit is not None and unit.result == "exit-code" and unit.exec_main_status in START_ERROR_STATUSES
+    place = launched_index([word.text for word in service.command]) if ended else None
     return service.command[place] if place is not None and (place or service.command_style == "shell") else None
 
 
-def _said(crash: Crash, path: str) -> tuple[LogLine, Why] | None:
+def _unstarted_line(crash: FailedRun, path: str) -> tuple[LogLine, SpawnReason] | None:
     for line in reversed(crash.lines[-20:]):
-        match = UNSTARTED.search(message(line).strip())
+        match = START_ERROR.search(message_of(line).strip())
         if match is not None and match["what"] == path:
             return line, "denied" if match["why"].lower().endswith("denied") else "missing"
     return None

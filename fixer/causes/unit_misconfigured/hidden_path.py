@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.exits.exec_step import StepFailure, Told, setting_evidence, stat_evidence, stat_of, where
-from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.exits.exec_step import (
+    StepExplanation,
+    StepFailure,
+    setting_evidence,
+    setting_source_text,
+    stat_evidence,
+    stat_of,
+)
+from fixer.analysis.exits.failed_run import FailedRun
 from fixer.model.diagnosis import Repair
 from fixer.model.snapshot import Service, UnitValue
-from fixer.repairs.unit_edits import Doing, by_hand, edit_and_start, whole
+from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair, manual_repairs
 
-_HOMES = ("/home/", "/root/", "/run/user/")
-_HIDES_HOMES = frozenset({"yes", "true", "on", "1", "tmpfs"})
+_HOME_FOLDERS = ("/home/", "/root/", "/run/user/")
+_HIDING_VALUES = frozenset({"yes", "true", "on", "1", "tmpfs"})
 
 
-def hidden(case: Case, crash: Crash, variant: str, path: str) -> Told | None:
+def explain_hidden(case: Case, crash: FailedRun, variant: str, path: str) -> StepExplanation | None:
     """The finding where a setting of the unit hides the path, None where none does."""
     service = crash.service
-    setting = _hiding(service, path)
+    setting = _hiding_setting(service, path)
     if setting is None:
         return None
     stat = stat_of(case.snapshot, service.node, path)
     said = f"{setting.key}={setting.value.strip()} hides {path} from it"
     if setting.key == "ProtectHome":
-        doing = Doing("show-homes", f"ProtectHome=read-only instead of {setting.value.strip()}",
-                      f"write ProtectHome=read-only at {where(setting, service)} (no where it has to write there)")
-        repairs: tuple[Repair, ...] = (edit_and_start(case, crash, doing, whole(setting, "read-only")),)
+        doing = RepairWording("show-homes", f"ProtectHome=read-only instead of {setting.value.strip()}",
+                      f"write ProtectHome=read-only at {setting_source_text(setting, service)} (no where it has to "
+                      f"write there)")
+        repairs: tuple[Repair, ...] = (edit_and_start_repair(case, crash, doing,
+                                                             complete_value_edit(setting, "read-only")),)
     else:
-        repairs = by_hand("show-path", (
-            f"{where(setting, service)} hides {path} from {service.name}: take it out there, then systemctl "
+        repairs = manual_repairs("show-path", (
+            f"{setting_source_text(setting, service)} hides {path} from {service.name}: take it out there, then "
+            f"systemctl "
             f"daemon-reload and start {service.name}"))
     evidence = (setting_evidence(setting), *(() if stat is None else (stat_evidence(path, stat),)))
-    return Told(variant, f"{service.name} cannot be started: {said}", evidence, repairs)
+    return StepExplanation(variant, f"{service.name} cannot be started: {said}", evidence, repairs)
 
 
-def unexecutable(service: Service, path: str) -> UnitValue | None:
+def no_exec_setting(service: Service, path: str) -> UnitValue | None:
     """The setting of the unit by which nothing at that path may be executed."""
     kept = None
     for setting in service.unit_values:
@@ -45,9 +55,9 @@ def unexecutable(service: Service, path: str) -> UnitValue | None:
     return kept
 
 
-def _hiding(service: Service, path: str) -> UnitValue | None:
+def _hiding_setting(service: Service, path: str) -> UnitValue | None:
     homes = [s for s in service.unit_values if s.key == "ProtectHome"][-1:]
-    if homes and homes[0].value.strip().lower() in _HIDES_HOMES and f"{path}/".startswith(_HOMES):
+    if homes and homes[0].value.strip().lower() in _HIDING_VALUES and f"{path}/".startswith(_HOME_FOLDERS):
         return homes[0]
     for setting in service.unit_values:
         closed = tuple(f"{word.lstrip('-+').rstrip('/')}/" for word in setting.value.split() if "/" in word)
@@ -57,31 +67,32 @@ def _hiding(service: Service, path: str) -> UnitValue | None:
 
 
 # A unit with a root of its own (RootDirectory=, RootImage=): what lies on the machine at its paths is not its file.
-_ROOTS = ("RootDirectory", "RootImage")
-_SHOWS = frozenset({"BindPaths", "BindReadOnlyPaths"})
+_ROOT_KEYS = ("RootDirectory", "RootImage")
+_BIND_KEYS = frozenset({"BindPaths", "BindReadOnlyPaths"})
 
 
-def own_root(service: Service) -> UnitValue | None:
+def own_root_setting(service: Service) -> UnitValue | None:
     """The setting that gives it one, the last of its kind."""
-    for key in _ROOTS:
+    for key in _ROOT_KEYS:
         found = [s for s in service.unit_values if s.key == key]
         if found and found[-1].value.strip().strip("'\"") not in ("", "/"):
             return found[-1]
     return None
 
 
-def in_own_root(crash: Crash, failure: StepFailure, variant: str, path: str) -> Told | None:
+def explain_own_root(crash: FailedRun, failure: StepFailure, variant: str, path: str) -> StepExplanation | None:
     """What systemd said of the path, told of the root in which it looked; None for a unit with the machine's own."""
     service = crash.service
-    root = own_root(service)
+    root = own_root_setting(service)
     if root is None:
         return None
     named = f"{root.key}={root.value.strip()}"
     why = {"missing": "was not there", "denied": "was closed to it"}.get(failure.why, "could not be used")
     needs = ", with what runs it (interpreter, libraries)," if variant.startswith("start-203") else ""
     manual = (
-        f"{where(root, service)} gives it a root of its own ({named}): have {path}{needs} in there, or shown in there "
+        f"{setting_source_text(root, service)} gives it a root of its own ({named}): have {path}{needs} in there, or "
+        f"shown in there "
         f"(BindReadOnlyPaths=); what lies at {path} on the machine itself is not looked at; then start {service.name}")
-    shown = tuple(setting_evidence(s) for s in service.unit_values if s.key in _SHOWS and s.value.strip())
-    return Told(variant, f"{service.name} could not be started: {path} {why} in its own root ({named})",
-                (setting_evidence(root), *shown[-2:]), by_hand("mend-own-root", manual), "likely")
+    shown = tuple(setting_evidence(s) for s in service.unit_values if s.key in _BIND_KEYS and s.value.strip())
+    return StepExplanation(variant, f"{service.name} could not be started: {path} {why} in its own root ({named})",
+                (setting_evidence(root), *shown[-2:]), manual_repairs("mend-own-root", manual), "likely")

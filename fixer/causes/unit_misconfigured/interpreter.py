@@ -5,90 +5,101 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.exits.exec_step import Told, absence, entry_evidence, is_gone, is_program, link_of, stat_of
-from fixer.analysis.exits.failed_run import Crash
-from fixer.formats.start_files import STANDARD, leads_to, stem_of
+from fixer.analysis.exits.exec_step import (
+    StepExplanation,
+    is_executable_file,
+    is_missing,
+    link_of,
+    missing_file_evidence,
+    program_line_evidence,
+    stat_of,
+)
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.formats.start_files import STANDARD_FOLDERS, resolve_link, stem_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
-from fixer.repairs.unit_edits import Doing, by_hand, with_start
-from fixer.repairs.write_variables import Written
+from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_start_repair
+from fixer.repairs.write_variables import EditSteps
 
-KEY = "interpreter"
+INPUT_KEY = "interpreter"
 VARIANT = "start-203-exec-bad-interpreter"
-_REPAIR = "correct-interpreter"
+_REPAIR_ID = "correct-interpreter"
 
 
-def broken_interpreter(case: Case, crash: Crash, file: FileContent, wanted: str) -> Told:
+def explain_interpreter(case: Case, crash: FailedRun, file: FileContent, wanted: str) -> StepExplanation:
     """`wanted` is what the first line names, with a carriage return where the line ends in one."""
     snapshot, service, plain = case.snapshot, crash.service, wanted.rstrip("\r")
-    if wanted != plain and not is_gone(snapshot, service.node, plain):
-        return _carriage_returns(case, crash, file, plain)
+    if wanted != plain and not is_missing(snapshot, service.node, plain):
+        return _explain_carriage_returns(case, crash, file, plain)
     if link_of(snapshot, service.node, plain) is not None:
-        return broken_link(case, crash, plain, file.path)
+        return explain_broken_link(case, crash, plain, file.path)
     summary = f"{service.name} cannot be started: {file.path} asks for {plain} as its interpreter, which is not there"
-    evidence = (*entry_evidence(service), _first_line(file), absence(plain))
-    same, other = _candidates(snapshot, service.node, file.path, plain)
+    evidence = (*program_line_evidence(service), _first_line_evidence(file), missing_file_evidence(plain))
+    same, other = _candidate_interpreters(snapshot, service.node, file.path, plain)
     options = same or other
     if not options or len(file.data) != file.stat.size:
         manual = f"{file.path}:1 names {plain}, which is not there: install it, or name the right interpreter there"
         if posixpath.dirname(plain) == posixpath.dirname(file.path):
             home = posixpath.dirname(posixpath.dirname(plain))
             manual += f"; where {home} is an environment of Python's, make it anew with its packages"
-        return Told(VARIANT, summary, evidence, by_hand(_REPAIR, manual))
+        return StepExplanation(VARIANT, summary, evidence, manual_repairs(_REPAIR_ID, manual))
     need, chosen = None, options[0] if len(same) == 1 else None
     if chosen is None:
-        need = Need(KEY, "choice", f"{plain}, named at {file.path}:1, is not there; what may be meant: "
+        need = Need(INPUT_KEY, "choice", f"{plain}, named at {file.path}:1, is not there; what may be meant: "
                     f"{', '.join(options)}", options)
-        chosen = case.inputs.get(KEY) if case.inputs.get(KEY) in options else None
+        chosen = case.inputs.get(INPUT_KEY) if case.inputs.get(INPUT_KEY) in options else None
     does = f"let {chosen or 'the interpreter that is meant'} run {file.path} instead of {plain}"
-    doing = Doing(_REPAIR, does, f"write {chosen} instead of {plain} at {file.path}:1", need)
+    doing = RepairWording(_REPAIR_ID, does, f"write {chosen} instead of {plain} at {file.path}:1", need)
     if chosen is None:
-        return Told(VARIANT, summary, evidence, (Repair(_REPAIR, "disruptive", does, (), doing.needs),))
+        return StepExplanation(VARIANT, summary, evidence, (Repair(_REPAIR_ID, "disruptive", does, (), doing.needs),))
     at = file.data.index(wanted.encode("utf-8", "surrogateescape"))
     data = file.data[:at] + chosen.encode() + file.data[at + len(plain.encode("utf-8", "surrogateescape")):]
-    return Told(VARIANT, summary, evidence, (with_start(case, crash, doing, _write(file, data)),))
+    return StepExplanation(VARIANT, summary, evidence,
+                           (written_and_start_repair(case, crash, doing, _write_first_line(file, data)),))
 
 
-def _write(file: FileContent, data: bytes) -> Written:
+def _write_first_line(file: FileContent, data: bytes) -> EditSteps:
     step = WriteFile(file.node, file.real_path, file.data, data, "its first line", in_place=file.single_file_mount)
-    return Written((step,), file.real_path, file.managed_by)
+    return EditSteps((step,), file.real_path, file.managed_by)
 
 
-def _first_line(file: FileContent) -> Evidence:
+def _first_line_evidence(file: FileContent) -> Evidence:
     return Evidence("file", f"{file.path}:1", file.data.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip())
 
 
-def _carriage_returns(case: Case, crash: Crash, file: FileContent, plain: str) -> Told:
+def _explain_carriage_returns(case: Case, crash: FailedRun, file: FileContent, plain: str) -> StepExplanation:
     service = crash.service
     summary = (
         f"{service.name} cannot be started: the lines of {file.path} end in CR LF, so that its interpreter reads as "
         f"{plain} with a carriage return"
     )
-    evidence = (*entry_evidence(service), Evidence("file", file.path, f"{file.data.count(chr(13).encode())} lines end "
+    evidence = (*program_line_evidence(service),
+                Evidence("file", file.path, f"{file.data.count(chr(13).encode())} lines end "
                                                                       "in a carriage return"))
     if len(file.data) != file.stat.size or b"\0" in file.data:
         manual = f"take the carriage returns out of {file.path} (sed -i 's/\\r$//'), then start {service.name}"
-        return Told(VARIANT, summary, evidence, by_hand("strip-carriage-returns", manual))
-    written = _write(file, file.data.replace(b"\r\n", b"\n"))
+        return StepExplanation(VARIANT, summary, evidence, manual_repairs("strip-carriage-returns", manual))
+    written = _write_first_line(file, file.data.replace(b"\r\n", b"\n"))
     does = f"take the carriage returns out of {file.path}"
-    return Told(VARIANT, summary, evidence,
-                (with_start(case, crash, Doing("strip-carriage-returns", does, does), written),))
+    return StepExplanation(VARIANT, summary, evidence,
+                (written_and_start_repair(case, crash, RepairWording("strip-carriage-returns", does, does), written),))
 
 
-def _candidates(snapshot: Snapshot, node: str, script: str, missing: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _candidate_interpreters(snapshot: Snapshot, node: str, script: str,
+                            missing: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Interpreters of that very name (beside the script first, else the system's), and others of its kind. For one that
     stood beside the script the system's is none: the script's packages lie in that environment."""
     name, folder = posixpath.basename(missing), posixpath.dirname(script)
     beside = f"{folder}/{name}"
-    if is_program(stat_of(snapshot, node, beside)):
+    if is_executable_file(stat_of(snapshot, node, beside)):
         return (beside,), ()
     same: dict[str, str] = {}
-    own = posixpath.dirname(missing) == folder and folder not in STANDARD and name.startswith("python")
-    for place in () if own else STANDARD:
+    own = posixpath.dirname(missing) == folder and folder not in STANDARD_FOLDERS and name.startswith("python")
+    for place in () if own else STANDARD_FOLDERS:
         link = link_of(snapshot, node, f"{place}/{name}")
-        if is_program(link):
+        if is_executable_file(link):
             assert link is not None
             same.setdefault(link.real_path or f"{place}/{name}", f"{place}/{name}")
     if same:
@@ -97,34 +108,36 @@ def _candidates(snapshot: Snapshot, node: str, script: str, missing: str) -> tup
     kin = tuple(
         path for path, stat in (found.files if found is not None else ())
         if posixpath.dirname(path) == folder and stem_of(posixpath.basename(path)) == stem_of(name)
-        and path not in (script, missing) and is_program(stat)
+        and path not in (script, missing) and is_executable_file(stat)
     )
     return (), kin
 
 
-def broken_link(case: Case, crash: Crash, path: str, program: str) -> Told:
+def explain_broken_link(case: Case, crash: FailedRun, path: str, program: str) -> StepExplanation:
     """`path` is a link that leads nowhere; `program` is what systemd was to execute (the link, or a script that names
     it)."""
     snapshot, service = case.snapshot, crash.service
-    link, end = path, _target(snapshot, service.node, path)
-    while end is not None and link_of(snapshot, service.node, end) is not None and is_gone(snapshot, service.node, end):
-        following = _target(snapshot, service.node, end)
+    link, end = path, _resolved_target(snapshot, service.node, path)
+    while end is not None and link_of(snapshot, service.node, end) is not None and is_missing(snapshot, service.node,
+                                                                                              end):
+        following = _resolved_target(snapshot, service.node, end)
         if following in (None, link, end):
             break
         link, end = end, following
     if end is None:
         manual = f"{path} leads nowhere: make it anew, then start {service.name}"
-        return Told(VARIANT, f"{service.name} cannot be started: {manual}", (*entry_evidence(service), absence(path)),
-                    by_hand("mend-link", manual))
+        return StepExplanation(VARIANT, f"{service.name} cannot be started: {manual}",
+                               (*program_line_evidence(service), missing_file_evidence(path)),
+                    manual_repairs("mend-link", manual))
     asked = "" if program == path else f"{program} asks for "
     summary = f"{service.name} cannot be started: {asked}{link}, a link to {end}, which is not there"
-    evidence = (*entry_evidence(service), Evidence("file", link, f"link to {end}"), absence(end))
+    evidence = (*program_line_evidence(service), Evidence("file", link, f"link to {end}"), missing_file_evidence(end))
     # only the very same name: the packages of an environment belong to one version of Python
-    same = {(stat.real_path or name): name for place in STANDARD
+    same = {(stat.real_path or name): name for place in STANDARD_FOLDERS
             if (name := f"{place}/{posixpath.basename(end)}") != end
-            and is_program(stat := link_of(snapshot, service.node, name)) and stat is not None}
+            and is_executable_file(stat := link_of(snapshot, service.node, name)) and stat is not None}
     versioned = any(c.isdigit() for c in posixpath.basename(end))
-    target = _raw_target(snapshot, service.node, link)
+    target = _link_target(snapshot, service.node, link)
     if len(same) == 1 and versioned and target is not None:
         new = next(iter(same.values()))
         steps = (
@@ -132,21 +145,22 @@ def broken_link(case: Case, crash: Crash, path: str, program: str) -> Told:
             WriteFile(service.node, link, None, b"", f"link to {new}", link_target=new),
         )
         does = f"let {link} lead to {new} instead of {end}"
-        return Told(VARIANT, summary, evidence,
-                    (with_start(case, crash, Doing("mend-link", does, does), Written(steps, link)),))
+        return StepExplanation(VARIANT, summary, evidence,
+                    (written_and_start_repair(case, crash, RepairWording("mend-link", does, does),
+                                              EditSteps(steps, link)),))
     home = posixpath.dirname(posixpath.dirname(link))
     manual = (
         f"{link} leads to {end}, which is not there: install that version, or make the environment {home} anew with "
         f"the Python that is there (its packages too), then start {service.name}"
     )
-    return Told(VARIANT, summary, evidence, by_hand("mend-link", manual))
+    return StepExplanation(VARIANT, summary, evidence, manual_repairs("mend-link", manual))
 
 
-def _raw_target(snapshot: Snapshot, node: str, path: str) -> str | None:
+def _link_target(snapshot: Snapshot, node: str, path: str) -> str | None:
     stat = link_of(snapshot, node, path)
     return None if stat is None else stat.link_target
 
 
-def _target(snapshot: Snapshot, node: str, path: str) -> str | None:
-    target = _raw_target(snapshot, node, path)
-    return None if target is None else leads_to(path, target)
+def _resolved_target(snapshot: Snapshot, node: str, path: str) -> str | None:
+    target = _link_target(snapshot, node, path)
+    return None if target is None else resolve_link(path, target)

@@ -7,99 +7,109 @@ import posixpath
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import find_node
 from fixer.analysis.exits.exec_step import (
+    StepExplanation,
     StepFailure,
-    Told,
-    absence,
-    account_of,
-    directory_of,
-    is_gone,
+    account_name_of,
+    is_missing,
     link_of,
+    missing_file_evidence,
     setting_evidence,
     setting_of,
+    setting_source_text,
     stat_evidence,
     stat_of,
-    where,
+    working_directory_of,
 )
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import message
-from fixer.causes.unit_misconfigured.exec_program import closed_folder
-from fixer.causes.unit_misconfigured.hidden_path import hidden, in_own_root
-from fixer.formats.start_files import MOUNTED, MOUNTS, app_file, leads_to
-from fixer.formats.unit_file import SANDBOX
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import message_of
+from fixer.causes.unit_misconfigured.exec_program import first_closed_folder
+from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root
+from fixer.formats.start_files import FSTAB, PROC_MOUNTS, app_file, resolve_link
+from fixer.formats.unit_file import SANDBOX_SETTINGS
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Service, Snapshot, UnitValue
-from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, mended, whole, with_start
-from fixer.repairs.write_variables import Written
+from fixer.repairs.unit_edits import (
+    RepairWording,
+    ValueEdit,
+    complete_value_edit,
+    edit_and_start_repair,
+    manual_repairs,
+    mended_explanation,
+    written_and_start_repair,
+)
+from fixer.repairs.write_variables import EditSteps
 
 FOLDER_KEY, ACCOUNT_KEYS = "directory", {"User": "user", "Group": "group"}
 _WORD = regex(r"\S+")
-_NAMED = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such file or directory")
+_MISSING_PATH = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such file or directory")
 
 
-def judge_folder(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
     """WorkingDirectory=: not there, or shut."""
     service = crash.service
     setting = setting_of(service, "WorkingDirectory")
-    path = directory_of(service)
+    path = working_directory_of(service)
     if not path.startswith("/"):
         return f"the working directory of {service.name}"
-    if (inside := in_own_root(crash, failure, "start-200-chdir", path)) is not None:
+    if (inside := explain_own_root(crash, failure, "start-200-chdir", path)) is not None:
         return inside
     told = () if setting is None else (setting_evidence(setting),)
-    if is_gone(case.snapshot, service.node, path):
-        return _missing_folder(case, crash, setting, path)
+    if is_missing(case.snapshot, service.node, path):
+        return _explain_missing_folder(case, crash, setting, path)
     stat = stat_of(case.snapshot, service.node, path)
-    if (unseen := hidden(case, crash, "start-200-chdir", path)) is not None:
+    if (unseen := explain_hidden(case, crash, "start-200-chdir", path)) is not None:
         return unseen
     if stat is None:
         return f"whether {path} is there"
-    account = account_of(service)
+    account = account_name_of(service)
     if failure.why == "denied" or stat.kind != "dir":
-        shut = closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
+        shut = first_closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
         if shut[1].kind == "dir" and shut[1].mode & 0o001:      # nothing on the way is closed to anybody now
             said = f"{account} might not enter {path}, its working directory"
-            return mended(case, crash, "start-200-chdir", said, (*told, stat_evidence(*shut)))
+            return mended_explanation(case, crash, "start-200-chdir", said, (*told, stat_evidence(*shut)))
         text = f"mode {shut[1].mode & 0o7777:04o}, owner {shut[1].uid}:{shut[1].gid}"
         said = f"{account} may not enter {shut[0]} ({text})" if stat.kind == "dir" else f"{path} is a {stat.kind}"
         manual = (
-            f"{said}; {where(setting, service)} names {path}: let {account} enter it (chown or chmod), or name the "
+            f"{said}; {setting_source_text(setting, service)} names {path}: let {account} enter it (chown or chmod), "
+            f"or name the "
             f"right folder or account there, then start {service.name}"
         )
-        return Told("start-200-chdir", f"{service.name} cannot be started: {said}, its working directory",
-                    (*told, stat_evidence(*shut)), by_hand("mend-directory", manual))
+        return StepExplanation("start-200-chdir", f"{service.name} cannot be started: {said}, its working directory",
+                    (*told, stat_evidence(*shut)), manual_repairs("mend-directory", manual))
     said = f"{path}, its working directory, was not there"
-    return mended(case, crash, "start-200-chdir", said, (*told, stat_evidence(path, stat)))
+    return mended_explanation(case, crash, "start-200-chdir", said, (*told, stat_evidence(path, stat)))
 
 
-def _missing_folder(case: Case, crash: Crash, setting: UnitValue | None, path: str) -> Told:
+def _explain_missing_folder(case: Case, crash: FailedRun, setting: UnitValue | None, path: str) -> StepExplanation:
     service, node = crash.service, crash.service.node
     link = link_of(case.snapshot, node, path)
-    end = leads_to(path, link.link_target) if link is not None and link.link_target else None
+    end = resolve_link(path, link.link_target) if link is not None and link.link_target else None
     summary = f"{service.name} cannot be started: {path}, its working directory, is not there"
     if end is not None:
         summary = f"{service.name} cannot be started: {path}, its working directory, is a link to {end}, not there"
-    evidence = (*(() if setting is None else (setting_evidence(setting),)), absence(end or path))
+    evidence = (*(() if setting is None else (setting_evidence(setting),)), missing_file_evidence(end or path))
     mount = _mount_of(case.snapshot, node, end or path)
     if mount is not None and not _is_mounted_now(case.snapshot, node, mount[0]):     # an old copy may lie elsewhere
         point, line = mount
-        manual = (f"mount {point} ({MOUNTS} has {line.split()[0]} there), then start {service.name}; "
+        manual = (f"mount {point} ({FSTAB} has {line.split()[0]} there), then start {service.name}; "
                   f"RequiresMountsFor={point} in its unit lets it wait for that")
-        return Told("start-200-chdir", f"{summary}, and {point} is not mounted",
-                    (*evidence, Evidence("file", MOUNTS, line)), by_hand("mount-folder", manual))
-    options = _homes(case.snapshot, service, path)
+        return StepExplanation("start-200-chdir", f"{summary}, and {point} is not mounted",
+                    (*evidence, Evidence("file", FSTAB, line)), manual_repairs("mount-folder", manual))
+    options = _candidate_folders(case.snapshot, service, path)
     if end is not None:
         beside = tuple(o for o in options if posixpath.dirname(o) == posixpath.dirname(end))
         options = beside or options
     if not options:
         manual = (
-            f"{where(setting, service)} names {path} as working directory, which is not there: put it back, or name "
+            f"{setting_source_text(setting, service)} names {path} as working directory, which is not there: put it "
+            f"back, or name "
             f"the folder of the application there, then start {service.name}"
         )
-        return Told("start-200-chdir", summary, evidence, by_hand("correct-directory", manual))
+        return StepExplanation("start-200-chdir", summary, evidence, manual_repairs("correct-directory", manual))
     need, chosen = None, options[0] if len(options) == 1 else None
     if chosen is None:
         why = f"{path} is not there; the application's file lies in {', '.join(options)}"
@@ -108,19 +118,19 @@ def _missing_folder(case: Case, crash: Crash, setting: UnitValue | None, path: s
     file = app_file(service.argv) or ""
     seen = tuple(stat_evidence(f"{o}/{file}", stat) for o in options[:4]
                  if (stat := stat_of(case.snapshot, node, f"{o}/{file}")) is not None)
-    repair = _move(case, crash, setting, path, (chosen, need))
-    return Told("start-200-chdir", summary, (*evidence, *seen), (repair,))
+    repair = _correct_folder_repair(case, crash, setting, path, (chosen, need))
+    return StepExplanation("start-200-chdir", summary, (*evidence, *seen), (repair,))
 
 
-def _move(
-    case: Case, crash: Crash, setting: UnitValue | None, path: str, choice: tuple[str | None, Need | None],
+def _correct_folder_repair(
+    case: Case, crash: FailedRun, setting: UnitValue | None, path: str, choice: tuple[str | None, Need | None],
 ) -> Repair:
     """To the folder that is there: by the link that chose the old one, else in the unit."""
     (chosen, need), service = choice, crash.service
     link = link_of(case.snapshot, service.node, path)
-    doing = Doing(
+    doing = RepairWording(
         "correct-directory", f"run in {chosen or 'the folder that is meant'} instead of {path}",
-        f"write {chosen or 'the right folder'} instead of {path} at {where(setting, service)}", need,
+        f"write {chosen or 'the right folder'} instead of {path} at {setting_source_text(setting, service)}", need,
     )
     if link is not None and link.link_target:
         if chosen is None:
@@ -130,27 +140,27 @@ def _move(
                       link_target=link.link_target),
             WriteFile(service.node, path, None, b"", f"link to {chosen}", link_target=chosen),
         )
-        return with_start(case, crash, doing, Written(steps, path))
+        return written_and_start_repair(case, crash, doing, EditSteps(steps, path))
     if setting is None or "%" in setting.value or setting.value.lstrip("-") != path:
         return Repair(doing.id, "manual", doing.does, (), doing.needs, doing.by_hand)
     edit = None
     if chosen is not None:
-        edit = whole(setting, ("-" if setting.value.startswith("-") else "") + chosen)
-    return edit_and_start(case, crash, doing, edit)
+        edit = complete_value_edit(setting, ("-" if setting.value.startswith("-") else "") + chosen)
+    return edit_and_start_repair(case, crash, doing, edit)
 
 
-def _homes(snapshot: Snapshot, service: Service, missing: str) -> tuple[str, ...]:
+def _candidate_folders(snapshot: Snapshot, service: Service, missing: str) -> tuple[str, ...]:
     """Folders that hold the application's own file, and that no other service runs in; the one that holds the program
     too comes alone."""
     inside = app_file(service.argv)
     node = find_node(snapshot, service.node)
     if inside is None or node is None:
         return ()
-    taken = {directory_of(s) for s in snapshot.services if s.id != service.id}
+    taken = {working_directory_of(s) for s in snapshot.services if s.id != service.id}
     found: dict[str, str] = {}
     for path, stat in node.files:
         home = path.removesuffix(f"/{inside}")
-        if home != path and home not in taken and home != missing and path not in node.absent:
+        if home != path and home not in taken and home != missing and path not in node.missing_paths:
             real = (stat.real_path or path).removesuffix(f"/{inside}")
             found.setdefault(real, home)
     homes = tuple(sorted(found.values()))
@@ -159,7 +169,7 @@ def _homes(snapshot: Snapshot, service: Service, missing: str) -> tuple[str, ...
     return around or homes
 
 
-def judge_account(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
     """User= or Group=: an account that systemd cannot find."""
     key = "User" if failure.status == 217 else "Group"
     variant = "start-217-user" if key == "User" else "start-216-group"
@@ -170,7 +180,7 @@ def judge_account(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     file = case.snapshot.file(service.node, "/etc/passwd" if key == "User" else "/etc/group")
     if file is None or not name:
         return f"the accounts of {service.node}"
-    accounts = _accounts(file.data)
+    accounts = _parse_accounts(file.data)
     told = () if setting is None else (setting_evidence(setting),)
     word = "account" if key == "User" else "group"
     if name in accounts or name in accounts.values():
@@ -178,26 +188,27 @@ def judge_account(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
             reason = failure.lines[-1].text.rpartition(": ")[2].strip()
             return f"why systemd may not run {service.name} as {name} ({reason[:80]})"
         said = f"the {word} {name} did not exist"
-        return mended(case, crash, variant, said, (*told, Evidence("file", file.path, f"{name} is there")))
+        return mended_explanation(case, crash, variant, said, (*told, Evidence("file", file.path, f"{name} is there")))
     summary = f"{service.name} cannot be started: the {word} {name}, under which it is to run, does not exist"
     evidence = (*told, Evidence("file", file.path, f"no {word} is called {name}"))
     options = _likely_accounts(case.snapshot, service, key, accounts)
     make = f"useradd --system {name}" if key == "User" else f"groupadd --system {name}"
-    manual = f"name an {word} that exists at {where(setting, service)} instead of {name}, or make it ({make})"
+    manual = (f"name an {word} that exists at {setting_source_text(setting, service)} instead of {name}, "
+              f"or make it ({make})")
     if setting is None or not options:
-        return Told(variant, summary, evidence, by_hand(f"correct-{word}", manual))
+        return StepExplanation(variant, summary, evidence, manual_repairs(f"correct-{word}", manual))
     need_key = ACCOUNT_KEYS[key]
-    why = f"{name}, named at {where(setting, service)}, does not exist; the application's files belong to " \
-          f"{' and '.join(options)}"
+    why = (f"{name}, named at {setting_source_text(setting, service)}, does not exist; "
+           f"the application's files belong to {' and '.join(options)}")
     need = Need(need_key, "choice", why, options)
     chosen = case.inputs.get(need_key) if case.inputs.get(need_key) in options else None
     does = f"run as {word} {chosen or 'that is meant'} instead of {name}"
-    edit = None if chosen is None else whole(setting, chosen)
-    doing = Doing(f"correct-{word}", does, manual, need)
-    return Told(variant, summary, evidence, (edit_and_start(case, crash, doing, edit),))
+    edit = None if chosen is None else complete_value_edit(setting, chosen)
+    doing = RepairWording(f"correct-{word}", does, manual, need)
+    return StepExplanation(variant, summary, evidence, (edit_and_start_repair(case, crash, doing, edit),))
 
 
-def _accounts(data: bytes) -> dict[str, str]:
+def _parse_accounts(data: bytes) -> dict[str, str]:
     """name -> number of /etc/passwd or /etc/group."""
     rows = [line.split(":") for line in data.decode("utf-8", "replace").splitlines()]
     return {row[0]: row[2] for row in rows if len(row) > 2}
@@ -206,10 +217,10 @@ def _accounts(data: bytes) -> dict[str, str]:
 def _likely_accounts(snapshot: Snapshot, service: Service, key: str, accounts: dict[str, str]) -> tuple[str, ...]:
     """Who owns the folder that it runs in and the files that it is given, root left out, since it owns most of them."""
     paths = [service.unit.working_directory] if service.unit is not None else []
-    paths += [*service.env_places, *([service.entry.text] if service.entry is not None else [])]
+    paths += [*service.env_files, *([service.entry.text] if service.entry is not None else [])]
     numbers: dict[str, None] = {}
     for stat in (stat_of(snapshot, service.node, path) for path in paths):
-        number = None if stat is None else _owner(stat, key)
+        number = None if stat is None else _owner_number(stat, key)
         if number:
             numbers.setdefault(str(number))
     if key == "Group" and service.unit is not None:
@@ -222,58 +233,60 @@ def _likely_accounts(snapshot: Snapshot, service: Service, key: str, accounts: d
     return tuple(names[number] for number in numbers if number in names)
 
 
-def _owner(stat: FileStat, key: str) -> int:
+def _owner_number(stat: FileStat, key: str) -> int:
     return stat.uid if key == "User" else stat.gid
 
 
-def judge_sandbox(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+def judge_sandbox(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
     """A path of the unit's sandbox that is not there."""
     service = crash.service
-    said = [m["path"] for line in failure.lines for m in [_NAMED.search(message(line))] if m]
-    lines = [s for s in service.unit_values if s.key in SANDBOX]
+    said = [m["path"] for line in failure.lines for m in [_MISSING_PATH.search(message_of(line))] if m]
+    lines = [s for s in service.unit_values if s.key in SANDBOX_SETTINGS]
     named = [(s, w, w.lstrip("+").split(":", 1)[0]) for s in lines for w in s.value.split()]
-    gone = [(s, w, p) for s, w, p in named if is_gone(case.snapshot, service.node, p) or p in said[-1:]]
+    gone = [(s, w, p) for s, w, p in named if is_missing(case.snapshot, service.node, p) or p in said[-1:]]
     if not gone:
         return f"which path of its sandbox {service.name} lacks"
-    setting, _, path = next((one for one in gone if not _is_simple(case, service, one[0], one[1])), gone[0])
+    setting, _, path = next((one for one in gone if not _is_editable_path(case, service, one[0], one[1])), gone[0])
     manual = (
-        f"{where(setting, service)} needs {path}, which is not there: make it (mkdir, with the owner that "
+        f"{setting_source_text(setting, service)} needs {path}, which is not there: make it (mkdir, with the owner "
+        f"that "
         f"{service.name} writes as), or write -{path} there, which makes it optional; then start {service.name}"
     )
     paths = tuple(dict.fromkeys(path for _, _, path in gone))
     kind, are = ("a path", "is") if len(paths) == 1 else ("paths", "are")
-    shown = (*(setting_evidence(setting) for setting, _, _ in gone), *(absence(path) for path in paths))
+    shown = (*(setting_evidence(setting) for setting, _, _ in gone), *(missing_file_evidence(path) for path in paths))
     said_of = f"{service.name} cannot be started: {' and '.join(paths)}, {kind} of its sandbox, {are} not there"
-    return Told(
+    return StepExplanation(
         "start-226-namespace", said_of, tuple(dict.fromkeys(shown)),
-        _without(case, crash, [(setting, word) for setting, word, _ in gone], manual),
+        _optional_path_repairs(case, crash, [(setting, word) for setting, word, _ in gone], manual),
     )
 
 
-def _is_simple(case: Case, service: Service, setting: UnitValue, word: str) -> bool:
+def _is_editable_path(case: Case, service: Service, setting: UnitValue, word: str) -> bool:
     """Below a mount point the data may be missing rather than the folder, so there a person looks first."""
     plain = setting.value.split().count(word) == 1 and not set("\"'\\%") & set(setting.value)
     return plain and setting.file.startswith("/etc/") and not _is_mounted(
         case.snapshot, service.node, word.lstrip("+").split(":", 1)[0])
 
 
-def _without(case: Case, crash: Crash, gone: list[tuple[UnitValue, str]], manual: str) -> tuple[Repair, ...]:
+def _optional_path_repairs(case: Case, crash: FailedRun, gone: list[tuple[UnitValue, str]],
+                           manual: str) -> tuple[Repair, ...]:
     """A dash before a path says that it may be missing: what the sandbox forbids stays forbidden. systemd names one
     path at a time, so all of them are made optional at once."""
     service = crash.service
-    if not all(_is_simple(case, service, setting, word) for setting, word in gone):
-        return by_hand("mend-sandbox", manual)
+    if not all(_is_editable_path(case, service, setting, word) for setting, word in gone):
+        return manual_repairs("mend-sandbox", manual)
     paths = " and ".join(dict.fromkeys(word.lstrip("+").split(":", 1)[0] for _, word in gone))
     words = ", ".join(f"-{word} in {setting.key}=" for setting, word in gone)
-    doing = Doing("make-path-optional", f"let {service.name} start without {paths} ({words})", manual)
+    doing = RepairWording("make-path-optional", f"let {service.name} start without {paths} ({words})", manual)
     edits = []
     for setting, word in gone:
-        at = setting.start + _place(setting.value, setting.value.split().index(word))
-        edits.append(Edit(setting, at, at, "-"))
-    return (edit_and_start(case, crash, doing, *edits),)
+        at = setting.start + _word_offset(setting.value, setting.value.split().index(word))
+        edits.append(ValueEdit(setting, at, at, "-"))
+    return (edit_and_start_repair(case, crash, doing, *edits),)
 
 
-def _place(text: str, number: int) -> int:
+def _word_offset(text: str, number: int) -> int:
     """Where the word of that number begins."""
     return [m.start() for m in _WORD.finditer(text)][number]
 
@@ -285,13 +298,13 @@ def _is_mounted(snapshot: Snapshot, node: str, path: str) -> bool:
 
 def _is_mounted_now(snapshot: Snapshot, node: str, point: str) -> bool:
     """Whether something is mounted right there, or nobody could see."""
-    table = snapshot.file(node, MOUNTED)
+    table = snapshot.file(node, PROC_MOUNTS)
     return table is None or any(line.split()[1:2] == [point.encode()] for line in table.data.splitlines())
 
 
 def _mount_of(snapshot: Snapshot, node: str, path: str) -> tuple[str, str] | None:
     """The place that is mounted, by the table of mounts, at or above the path, with its line."""
-    table = snapshot.file(node, MOUNTS)
+    table = snapshot.file(node, FSTAB)
     lines = (table.data if table is not None else b"").decode("utf-8", "replace").splitlines()
     rows = [(line.split(), line.strip()) for line in lines]
     points = [(row[1].rstrip("/"), line) for row, line in rows

@@ -7,62 +7,62 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from fixer.analysis.case import Case
-from fixer.analysis.exits.exec_step import Told, is_gone, is_program, stat_of
-from fixer.analysis.exits.failed_run import Crash
-from fixer.formats.exec_status import failed_before, is_before_again
+from fixer.analysis.exits.exec_step import StepExplanation, is_executable_file, is_missing, stat_of
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.formats.exec_status import failed_pre_command, is_pre_command_retried
 from fixer.formats.unit_file import (
-    PACKAGES,
+    PACKAGE_FOLDERS,
     UnitLine,
     bare_command,
-    effective,
-    folder_of,
-    is_copy_of_unit,
-    is_whole_unit,
+    effective_lines,
+    is_complete_unit,
+    is_unit_backup,
     last_value,
-    naming_words,
+    naming_arguments,
     program_of,
-    sandbox_of,
+    sandbox_paths,
     unit_lines,
+    working_directory_of,
 )
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
 from fixer.redaction.all_files import redact_unit
-from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, hidden_lines, order_of
-from fixer.repairs.unit_edits import Doing, with_start
-from fixer.repairs.write_variables import Written
+from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, masked_lines, newest_first_key
+from fixer.repairs.unit_edits import RepairWording, written_and_start_repair
+from fixer.repairs.write_variables import EditSteps
 
-_ACCOUNTS = {"User": "/etc/passwd", "Group": "/etc/group"}
+_ACCOUNT_FILES = {"User": "/etc/passwd", "Group": "/etc/group"}
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class _OlderFile:
     """A copy, and the file of the unit that it is a state of."""
 
     file: FileContent
-    copy: FileContent
+    backup: FileContent
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """Its path, and whose state it is where that is the package's."""
-        ours = posixpath.dirname(self.copy.path) not in PACKAGES
-        return self.copy.path if ours else f"{self.copy.path} (the package's own)"
+        ours = posixpath.dirname(self.backup.path) not in PACKAGE_FOLDERS
+        return self.backup.path if ours else f"{self.backup.path} (the package's own)"
 
 
-def with_copies(case: Case, crash: Crash, told: Told) -> Told:
+def add_older_file(case: Case, crash: FailedRun, told: StepExplanation) -> StepExplanation:
     """The same, with an older state to choose where a person has to say or to do something anyhow."""
     first = told.repairs[0] if told.repairs else None
     if first is None or told.confidence != "certain" or (first.risk != "manual" and not first.needs):
         return told
-    repair = _restore(case, crash, told)
+    repair = _restore_repair(case, crash, told)
     if repair is None:
         return told
     by_hand = tuple(r for r in told.repairs if r.risk == "manual")
     return replace(told, repairs=(*(r for r in told.repairs if r.risk != "manual"), repair, *by_hand))
 
 
-def _restore(case: Case, crash: Crash, told: Told) -> Repair | None:
+def _restore_repair(case: Case, crash: FailedRun, told: StepExplanation) -> Repair | None:
     service, unit = crash.service, crash.service.unit
     if unit is None or service.program is not None or unit.need_daemon_reload:     # it failed by what was read before
         return None
@@ -70,97 +70,99 @@ def _restore(case: Case, crash: Crash, told: Told) -> Repair | None:
     files = {path: file for path in paths if (file := case.snapshot.file(service.node, path)) is not None}
     if len(files) < len(paths):
         return None
-    states = sorted(_states(case, crash, told, files), key=lambda state: order_of(state.copy))
+    states = sorted(_older_files(case, crash, told, files), key=lambda state: newest_first_key(state.backup))
     if not states:
         return None
     of = ", ".join(dict.fromkeys(state.file.path for state in states))
-    choices = tuple(state.copy.path for state in states)
-    why = f"a state of {of} with which systemd can start it: {', '.join(state.shown for state in states)}"
+    choices = tuple(state.backup.path for state in states)
+    why = f"a state of {of} with which systemd can start it: {', '.join(state.label for state in states)}"
     need = Need(BACKUP_KEY, "choice", why, choices)
-    chosen = next((state for state in states if state.copy.path == case.inputs.get(BACKUP_KEY)), None)
+    chosen = next((state for state in states if state.backup.path == case.inputs.get(BACKUP_KEY)), None)
     if chosen is None:
         does = f"put an older state back, in {of}, then start {service.name}"
         return Repair(BACKUP_ID, "disruptive", does, (), (need,))
-    old, new = chosen.file, chosen.copy
+    old, new = chosen.file, chosen.backup
     write = WriteFile(old.node, old.real_path, old.data, new.data, f"the state of {new.path}",
                       in_place=old.single_file_mount,
-                      mask=(*hidden_lines(old.data, redact_unit), *hidden_lines(new.data, redact_unit)))
+                      mask=(*masked_lines(old.data, redact_unit), *masked_lines(new.data, redact_unit)))
     by_hand = f"put the state of {new.path} back in {old.path}, then systemctl daemon-reload"
-    doing = Doing(BACKUP_ID, f"put the state of {new.path} back", by_hand, need)
-    written = Written((write, DaemonReload(service.node)), old.real_path, old.managed_by)
-    return with_start(case, crash, doing, written)
+    doing = RepairWording(BACKUP_ID, f"put the state of {new.path} back", by_hand, need)
+    written = EditSteps((write, DaemonReload(service.node)), old.real_path, old.managed_by)
+    return written_and_start_repair(case, crash, doing, written)
 
 
-def _states(case: Case, crash: Crash, told: Told, files: Mapping[str, FileContent]) -> Iterator[_State]:
+def _older_files(case: Case, crash: FailedRun, told: StepExplanation,
+                 files: Mapping[str, FileContent]) -> Iterator[_OlderFile]:
     """Copies that plainly are of the same file, and with which what failed would not."""
     snapshot, node = case.snapshot, crash.service.node
-    now = _lines(files)
+    now = _parse_unit_lines(files)
     for path, file in files.items():
         for copy in snapshot.files:
             if copy.node != node or copy.path in files or copy.path != copy.real_path or copy.stat.kind != "file" \
-                    or not is_copy_of_unit(copy.path, path) or not path.startswith("/etc/"):
+                    or not is_unit_backup(copy.path, path) or not path.startswith("/etc/"):
                 continue
-            then = _lines({**files, path: replace(copy, path=path)})
-            if copy.data != file.data and is_whole_unit(copy.data) and _is_same(file, copy, now, then) \
-                    and _is_mended(snapshot, crash, told, now, then) and _can_be(snapshot, node, then):
-                yield _State(file, copy)
+            then = _parse_unit_lines({**files, path: replace(copy, path=path)})
+            if copy.data != file.data and is_complete_unit(copy.data) and _is_same_unit(file, copy, now, then) \
+                    and _is_fixed_in(snapshot, crash, told, now, then) and _has_no_known_fault(snapshot, node, then):
+                yield _OlderFile(file, copy)
 
 
-def _lines(files: Mapping[str, FileContent]) -> tuple[UnitLine, ...]:
+def _parse_unit_lines(files: Mapping[str, FileContent]) -> tuple[UnitLine, ...]:
     return tuple(line for path, file in files.items() for line in unit_lines(path, file.data))
 
 
-def _is_same(file: FileContent, copy: FileContent, now: tuple[UnitLine, ...], then: tuple[UnitLine, ...]) -> bool:
+def _is_same_unit(file: FileContent, copy: FileContent, now: tuple[UnitLine, ...], then: tuple[UnitLine, ...]) -> bool:
     """It serves the same, at the same place; where nothing tells (a script without words), it calls itself the same.
     A drop-in is known by its folder, and sets something of what it sets now."""
-    if naming_words(now) != naming_words(then):
+    if naming_arguments(now) != naming_arguments(then):
         return False
     ours, theirs = unit_lines(file.path, file.data), unit_lines(copy.path, copy.data)
     if not {line.key for line in ours} & {line.key for line in theirs}:
         return False
-    if naming_words(now) or file.path.endswith(".conf"):
+    if naming_arguments(now) or file.path.endswith(".conf"):
         return True
     said = [[line.value.strip() for line in lines if line.key == "Description"] for lines in (ours, theirs)]
     programs = [posixpath.basename(program_of(lines)) for lines in (now, then)]
     return programs[0] == programs[1] != "" or said[0] == said[1] != []
 
 
-def _is_mended(snapshot: Snapshot, crash: Crash, told: Told, now: tuple[UnitLine, ...],
+def _is_fixed_in(snapshot: Snapshot, crash: FailedRun, told: StepExplanation, now: tuple[UnitLine, ...],
                then: tuple[UnitLine, ...]) -> bool:
     """What failed is otherwise in it, and the disk shows that it would not fail again."""
     node, unit = crash.service.node, crash.service.unit
     kind = told.variant.removeprefix("start-")
     if kind.startswith("203-"):
-        return program_of(then) != program_of(now) and is_program(stat_of(snapshot, node, program_of(then)))
+        return program_of(then) != program_of(now) and is_executable_file(stat_of(snapshot, node, program_of(then)))
     if kind == "200-chdir":
-        stat = stat_of(snapshot, node, folder_of(then))
-        return folder_of(then) != folder_of(now) and (not folder_of(then) or (stat is not None and stat.kind == "dir"))
+        stat = stat_of(snapshot, node, working_directory_of(then))
+        return working_directory_of(then) != working_directory_of(now) and (not working_directory_of(then) or (
+            stat is not None and stat.kind == "dir"))
     if kind in ("217-user", "216-group"):
         key = "User" if kind == "217-user" else "Group"
-        return last_value(then, key) != last_value(now, key) and _is_known(snapshot, node, key, then) is True
+        return last_value(then, key) != last_value(now, key) and _has_account(snapshot, node, key, then) is True
     if kind == "226-namespace":
-        paths = sandbox_of(then)
-        return paths != sandbox_of(now) and all(stat_of(snapshot, node, path) is not None for path in paths)
+        paths = sandbox_paths(then)
+        return paths != sandbox_paths(now) and all(stat_of(snapshot, node, path) is not None for path in paths)
     if kind == "execstartpre-failed" and unit is not None:
-        bad = failed_before(unit) or (unit.pre[0] if is_before_again(unit) else None)
-        kept = {bare_command(line.value) for line in effective(then, "ExecStartPre")}
+        bad = failed_pre_command(unit) or (unit.pre[0] if is_pre_command_retried(unit) else None)
+        kept = {bare_command(line.value) for line in effective_lines(then, "ExecStartPre")}
         return bad is not None and bare_command(bad.argv) not in kept
     return False
 
 
-def _can_be(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...]) -> bool:
+def _has_no_known_fault(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...]) -> bool:
     """Nothing else of it is known to fail."""
     program = stat_of(snapshot, node, program_of(then))
-    folder = stat_of(snapshot, node, folder_of(then))
-    gone = [p for p in (program_of(then), folder_of(then), *sandbox_of(then)) if p.startswith("/")]
-    return not any(is_gone(snapshot, node, path) for path in gone) and bool(program_of(then)) \
-        and (program is None or is_program(program)) and (folder is None or folder.kind == "dir") \
-        and all(_is_known(snapshot, node, key, then) is not False for key in _ACCOUNTS)
+    folder = stat_of(snapshot, node, working_directory_of(then))
+    gone = [p for p in (program_of(then), working_directory_of(then), *sandbox_paths(then)) if p.startswith("/")]
+    return not any(is_missing(snapshot, node, path) for path in gone) and bool(program_of(then)) \
+        and (program is None or is_executable_file(program)) and (folder is None or folder.kind == "dir") \
+        and all(_has_account(snapshot, node, key, then) is not False for key in _ACCOUNT_FILES)
 
 
-def _is_known(snapshot: Snapshot, node: str, key: str, lines: tuple[UnitLine, ...]) -> bool | None:
+def _has_account(snapshot: Snapshot, node: str, key: str, lines: tuple[UnitLine, ...]) -> bool | None:
     """Whether there is the account that it is to run as; None where nobody could look."""
-    name, file = last_value(lines, key), snapshot.file(node, _ACCOUNTS[key])
+    name, file = last_value(lines, key), snapshot.file(node, _ACCOUNT_FILES[key])
     if not name:
         return True
     if file is None or "%" in name:

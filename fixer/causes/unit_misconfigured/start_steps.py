@@ -6,67 +6,75 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import log_evidence, now_on
+from fixer.analysis.evidence import clock_of, log_evidence
 from fixer.analysis.exits.exec_step import (
+    StepExplanation,
     StepFailure,
-    Told,
-    absence,
-    is_gone,
+    is_missing,
+    missing_file_evidence,
     setting_evidence,
     setting_of,
+    setting_source_text,
     stat_evidence,
     stat_of,
-    where,
 )
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import state_evidence
-from fixer.formats.exec_status import FURTHER, paths_of_step
+from fixer.formats.exec_status import OTHER_STEPS, paths_of_step
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import ArgPlace, LogLine, Service, UnitValue
-from fixer.repairs.unit_edits import Doing, by_hand, edit_and_start, mended, whole
+from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
+from fixer.repairs.unit_edits import (
+    RepairWording,
+    complete_value_edit,
+    edit_and_start_repair,
+    manual_repairs,
+    mended_explanation,
+)
 
 VARIANT = "start-step-failed"
 _REASON = regex(r"spawning .*?: (?P<why>[^:]+)$")
-_WRITES = frozenset({"STDOUT", "STDERR"})      # a file that is made where its folder is there
+_OUTPUT_STEPS = frozenset({"STDOUT", "STDERR"})      # a file that is made where its folder is there
 
 
-def judge_step(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+def judge_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
     """What systemd's line says, the settings of that step, and which of the files that they name are not there."""
-    service, (step, keys) = crash.service, FURTHER[failure.status]
+    service, (step, keys) = crash.service, OTHER_STEPS[failure.status]
     settings = [s for s in service.unit_values if (s.key in keys or (step == "LIMITS" and s.key.startswith("Limit")))
                 and s.value.strip()]
-    said = message(failure.lines[-1]).rstrip() if failure.lines else ""
+    said = message_of(failure.lines[-1]).rstrip() if failure.lines else ""
     match = _REASON.search(said)
     reason = match["why"].strip() if match is not None else "it does not say why"
-    gone, there = _looked_at(case, crash, failure, writes=step in _WRITES)
+    gone, there = _check_named_files(case, crash, failure, writes=step in _OUTPUT_STEPS)
     shown = tuple(setting_evidence(s) for s in settings[-3:])
     if failure.why == "missing" and there and not gone:
-        return mended(case, crash, VARIANT, f"what {_names(keys)} needs was not there", (*shown, *there))
-    place = where(settings[-1], service) if settings else service.name
+        return mended_explanation(case, crash, VARIANT, f"what {_keys_text(keys)} needs was not there",
+                                  (*shown, *there))
+    place = setting_source_text(settings[-1], service) if settings else service.name
     what = "".join(f"; {path} is not there" for path in gone[:1]) or f": {reason}"
     summary = f"{service.name} cannot be started: systemd fails at the step {step}{what}"
     manual = (
-        f"{place} ({_names(keys) or step}) is what systemd could not carry out ({reason})"
+        f"{place} ({_keys_text(keys) or step}) is what systemd could not carry out ({reason})"
         f"{f'; put {gone[0]} there (its folder, for the account that needs it)' if gone else ''}: mend that or take it "
         f"out, systemctl daemon-reload, then start {service.name}")
-    return Told(VARIANT, summary, (*shown, *(absence(path) for path in gone)), by_hand("mend-step", manual))
+    return StepExplanation(VARIANT, summary, (*shown, *(missing_file_evidence(path) for path in gone)),
+                           manual_repairs("mend-step", manual))
 
 
-def _names(keys: tuple[str, ...]) -> str:
+def _keys_text(keys: tuple[str, ...]) -> str:
     return " or ".join(keys[:2])      # without "=": what follows it is taken for a secret's value in some of them
 
 
-def _looked_at(
-    case: Case, crash: Crash, failure: StepFailure, *, writes: bool,
+def _check_named_files(
+    case: Case, crash: FailedRun, failure: StepFailure, *, writes: bool,
 ) -> tuple[list[str], list[Evidence]]:
     """Of the files that the settings name those that are not there, and what shows the others."""
     service, gone, there = crash.service, [], []
     for named in paths_of_step(failure.status, service.unit_values):
         path = posixpath.dirname(named) if writes else named
         stat = stat_of(case.snapshot, service.node, path)
-        if is_gone(case.snapshot, service.node, path):
+        if is_missing(case.snapshot, service.node, path):
             gone.append(path)
         elif stat is not None:
             there.append(stat_evidence(path, stat))
@@ -74,15 +82,15 @@ def _looked_at(
 
 
 # A command of ExecStartPost= that failed: systemd then ends the program, though that was well.
-_CONTROL = regex(r": Control process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
-_MAIN = regex(r": Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
-_NOT_STARTED = regex(r"^Failed to start ")
-_TURN = regex(r"^(?:Starting|Started|Stopping|Stopped) ")
-_TIMED_OUT = regex(r"timed out\. Terminating")
-_TERM = "15"
+_CONTROL_EXIT = regex(r": Control process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
+_MAIN_EXIT = regex(r": Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
+_START_FAILED = regex(r"^Failed to start ")
+_JOB_LINE = regex(r"^(?:Starting|Started|Stopping|Stopped) ")
+_TIMEOUT_LINE = regex(r"timed out\. Terminating")
+_SIGTERM = "15"
 
 
-def judge_after(crash: Crash) -> Told | None:
+def judge_start_post(crash: FailedRun) -> StepExplanation | None:
     """The last try, by systemd's own lines: a control process failed while the start was under way, and no command
     before the program did."""
     service, unit = crash.service, crash.service.unit
@@ -93,19 +101,20 @@ def judge_after(crash: Crash) -> Told | None:
     said = _control_process_line(service)
     if said is None:
         return None
-    match = _CONTROL.search(message(said))
+    match = _CONTROL_EXIT.search(message_of(said))
     assert match is not None
     how = f"status {match['status']}" if match["code"] == "exited" else f"{match['code']} {match['status']}"
     named = f"`{posts[0].value.strip()[:120]}`" if len(posts) == 1 else "a command of ExecStartPost="
     manual = (
-        f"{where(posts[-1], service)} runs {named} once the program is there, and it ended with {how}, so systemd ends "
+        f"{setting_source_text(posts[-1], service)} runs {named} once the program is there, and it ended with {how}, "
+        f"so systemd ends "
         f"the program too: mend what it does, take it out, or write - before it where its failure may be passed over; "
         f"then systemctl daemon-reload, and start {service.name}")
-    return Told(
+    return StepExplanation(
         "start-execstartpost-failed",
         f"{service.name} cannot be started: {named}, which runs after it, ended with {how}",
         (*(setting_evidence(s) for s in posts[-2:]), log_evidence(said.text, said.where)),
-        by_hand("mend-start-post", manual),
+        manual_repairs("mend-start-post", manual),
         "certain" if len(posts) == 1 and not unit.pre and not stops else "likely",
     )
 
@@ -114,43 +123,43 @@ def _control_process_line(service: Service) -> LogLine | None:
     """The line of the control process in the last try that failed; none where the program had ended by itself before,
     or another try came to its end well since."""
     lines = lines_of(service)
-    end = next((at for at in range(len(lines) - 1, -1, -1) if _NOT_STARTED.search(message(lines[at]))), -1)
-    if any(message(line).startswith(("Started ", "Stopped ")) for line in lines[end + 1:]):
+    end = next((at for at in range(len(lines) - 1, -1, -1) if _START_FAILED.search(message_of(lines[at]))), -1)
+    if any(message_of(line).startswith(("Started ", "Stopped ")) for line in lines[end + 1:]):
         return None
     found: LogLine | None = None
     for at in range(end - 1, -1, -1):
-        text = message(lines[at])
-        if _TURN.search(text):
+        text = message_of(lines[at])
+        if _JOB_LINE.search(text):
             break
-        main = _MAIN.search(text)
-        if _TIMED_OUT.search(text):
+        main = _MAIN_EXIT.search(text)
+        if _TIMEOUT_LINE.search(text):
             return None         # what ran afterwards is a command of the stop
-        if main is not None and main["status"] != _TERM and (main["code"], main["status"]) != ("exited", "0"):
+        if main is not None and main["status"] != _SIGTERM and (main["code"], main["status"]) != ("exited", "0"):
             return None
-        control = _CONTROL.search(text)
+        control = _CONTROL_EXIT.search(text)
         if control is not None and (control["code"], control["status"]) != ("exited", "0"):
             found = lines[at]
     return found
 
 
 # Type=forking and a program that does leave its first process: systemd waits for a pid file that nobody writes.
-_SPAN = 900.0      # seconds: a word that old says nothing of the present
+_RECENT_SECONDS = 900.0      # seconds: a word that old says nothing of the present
 # systemd says it once the first process has ended, by itself and well, and only then.
-_NO_FILE = regex(r"Can't open PID file '?(?P<path>/[^'\s]+)'? \(yet\?\) after start"
+_NO_PID_FILE = regex(r"Can't open PID file '?(?P<path>/[^'\s]+)'? \(yet\?\) after start"
                  r"|PID file (?P<older>/\S+) not readable \(yet\?\) after start")
-_DETACHING = frozenset({"--daemon", "--daemonize", "--daemonize2", "--background", "--fork"})
-_SHORT = {"gunicorn": ("-D", "-p"), "uwsgi": ("-d", "")}      # detach, pid file
-_PID_WORDS = ("--pid", "--pidfile", "--pid-file")
+_DETACH_OPTIONS = frozenset({"--daemon", "--daemonize", "--daemonize2", "--background", "--fork"})
+_SHORT_OPTIONS = {"gunicorn": ("-D", "-p"), "uwsgi": ("-d", "")}      # detach, pid file
+_PID_OPTIONS = ("--pid", "--pidfile", "--pid-file")
 
 
-def detaches(service: Service, kind: UnitValue) -> bool:
+def is_detaching(service: Service, kind: UnitValue) -> bool:
     """Under Type=forking, a word of the command makes the program leave its first process, as that type wants."""
-    short = _SHORT.get(service.runtime, ("", ""))[0]
+    short = _SHORT_OPTIONS.get(service.runtime, ("", ""))[0]
     return kind.value == "forking" and any(
-        w.partition("=")[0] in _DETACHING or (short and w == short) for w in _words(service))
+        w.partition("=")[0] in _DETACH_OPTIONS or (short and w == short) for w in _command_arguments(service))
 
 
-def judge_pid_file(case: Case, crash: Crash, kind: UnitValue) -> Told | None:
+def judge_pid_file(case: Case, crash: FailedRun, kind: UnitValue) -> StepExplanation | None:
     """The program went to the background, and the file that should tell its number never came."""
     service = crash.service
     setting = setting_of(service, "PIDFile")
@@ -158,7 +167,7 @@ def judge_pid_file(case: Case, crash: Crash, kind: UnitValue) -> Told | None:
     if setting is None or said is None:
         return None
     path = setting.value if setting.value.startswith("/") else f"/run/{setting.value}"
-    written = _pid_word(service)
+    written = _pid_file_argument(service)
     evidence = (setting_evidence(setting), log_evidence(said.text, said.where), state_evidence(service))
     summary = f"systemd ends {service.name} again and again: its program goes to the background, and {path}, where " \
               "PIDFile= looks for its number, never comes"
@@ -166,38 +175,39 @@ def judge_pid_file(case: Case, crash: Crash, kind: UnitValue) -> Told | None:
     if written is None or not other:
         why = "the program is told to write it there: may its account write that folder?" if written is not None and \
             written.text == path else "let the program write it there, or start it in the foreground with Type=exec"
-        return Told(_VARIANT, summary, evidence, by_hand(
-            "mend-pid-file", f"{where(setting, service)} names {path}: {why}; then start {service.name}"))
-    doing = Doing("correct-pid-file", f"PIDFile={written.text} instead of {setting.value}",
-                  f"write PIDFile={written.text} at {where(setting, service)}")
+        return StepExplanation(_NOTIFY_VARIANT, summary, evidence, manual_repairs(
+            "mend-pid-file", f"{setting_source_text(setting, service)} names {path}: {why}; then start {service.name}"))
+    doing = RepairWording("correct-pid-file", f"PIDFile={written.text} instead of {setting.value}",
+                  f"write PIDFile={written.text} at {setting_source_text(setting, service)}")
     told = Evidence("file", f"{written.file}:{written.line}", f"{written.text}… is where the program writes it")
-    return Told(_VARIANT, f"{summary}: it is told to write {written.text}", (evidence[0], told, *evidence[1:]),
-                (edit_and_start(case, crash, doing, whole(setting, written.text)),))
+    return StepExplanation(_NOTIFY_VARIANT, f"{summary}: it is told to write {written.text}",
+                           (evidence[0], told, *evidence[1:]),
+                (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, written.text)),))
 
 
 def _no_pid_file_line(case: Case, service: Service) -> LogLine | None:
     """systemd's own newest word about it."""
-    since = now_on(case.snapshot, service.node) - _SPAN
+    since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     return next((x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
-                 and message(x).startswith(f"{service.name}: ") and _NO_FILE.search(message(x))), None)
+                 and message_of(x).startswith(f"{service.name}: ") and _NO_PID_FILE.search(message_of(x))), None)
 
 
-def _words(service: Service) -> list[str]:
+def _command_arguments(service: Service) -> list[str]:
     return [word.text for word in service.command] or list(service.argv)
 
 
-def _pid_word(service: Service) -> ArgPlace | None:
+def _pid_file_argument(service: Service) -> CommandArgument | None:
     """The word of its command that names the pid file which it writes."""
-    short = _SHORT.get(service.runtime, ("", ""))[1]
-    names = (*_PID_WORDS, short) if short else _PID_WORDS
+    short = _SHORT_OPTIONS.get(service.runtime, ("", ""))[1]
+    names = (*_PID_OPTIONS, short) if short else _PID_OPTIONS
     words = service.command
     for place, word in enumerate(words):
         key, mark, value = word.text.partition("=")
         if mark and key in names:
-            return ArgPlace(value, word.file, word.line)
+            return CommandArgument(value, word.file, word.line)
         if word.text in names and place + 1 < len(words):
             return words[place + 1]
     return None
 
 
-_VARIANT = "start-type-notify-timeout"
+_NOTIFY_VARIANT = "start-type-notify-timeout"

@@ -5,111 +5,114 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.evidence import now_on
-from fixer.analysis.exits.exec_step import Told, setting_evidence, setting_of, where
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.exits.kills import cut_off_near
-from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.evidence import clock_of
+from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.kills import cut_off_requests
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.numbers import is_number, timespan
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, UnitValue
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.unit_edits import whole, write_edit
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.unit_edits import complete_value_edit, write_edit
 
 VARIANT = "stop-timeout-sigkill"
-USUAL = 90              # seconds: systemd's own limit where nothing is said
-_KEY = "stop-timeout"
-_KEYS = ("TimeoutStopSec", "TimeoutSec")
-_SPAN = 900.0           # seconds: a stop that old says nothing of the present
-_MOMENT = 3.0           # seconds between the kill and what nginx loses by it
-_SLACK = 3.0            # seconds by which a busy systemd is late
-_OFTEN = 2              # a single one is over: all is well again
-_STOPPING = "Stopping "
-_KILLED = regex(r"State 'stop-(?:sigterm|watchdog)' timed out\. Killing")
+DEFAULT_SECONDS = 90              # seconds: systemd's own limit where nothing is said
+_INPUT_KEY = "stop-timeout"
+_SETTING_KEYS = ("TimeoutStopSec", "TimeoutSec")
+_RECENT_SECONDS = 900.0           # seconds: a stop that old says nothing of the present
+_LOSS_SECONDS = 3.0           # seconds between the kill and what nginx loses by it
+_STOP_SLACK = 3.0            # seconds by which a busy systemd is late
+_MIN_KILLS = 2              # a single one is over: all is well again
+_STOPPING_TEXT = "Stopping "
+_STOP_KILL_LINE = regex(r"State 'stop-(?:sigterm|watchdog)' timed out\. Killing")
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class StopKill:
     """One stop that ran out of time, and the requests that nginx lost by it."""
 
     line: LogLine
-    lost: tuple[ErrorEvent, ...]
+    lost_requests: tuple[ErrorEvent, ...]
 
 
-def killed_while_stopping(case: Case) -> Iterator[tuple[Crash, Told] | str]:
+def judge_stop_kills(case: Case) -> Iterator[tuple[FailedRun, StepExplanation] | str]:
     """Every unit that was killed several times lately while it stopped, and took requests with it; or the fact that is
     missing to tell."""
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)), None)
+        endpoint = next((e for e in case.snapshot.endpoints
+                         if service.id in (e.configured_service, e.listening_service)), None)
         if endpoint is None or service.unit is None:
             continue
         if isinstance(service.log, Unknown):
-            lost = cut_off_near(case, endpoint, now_on(case.snapshot, service.node) - _SPAN)
-            if len(lost) >= _OFTEN:
+            lost = cut_off_requests(case, endpoint, clock_of(case.snapshot, service.node) - _RECENT_SECONDS)
+            if len(lost) >= _MIN_KILLS:
                 yield f"log of {service.name}, which lost {len(lost)} requests: {service.log.reason}"
             continue
-        setting = next((s for key in _KEYS if (s := setting_of(service, key)) is not None), None)
-        kills = _kills(case, service, endpoint, USUAL if setting is None else _seconds(setting))
-        asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+        setting = next((s for key in _SETTING_KEYS if (s := setting_of(service, key)) is not None), None)
+        kills = _stop_kills(case, service, endpoint, DEFAULT_SECONDS if setting is None else _parse_seconds(setting))
+        asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
         nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
-        if nginx is not None and kills and (len(kills) >= _OFTEN or _lost_before(case, service, endpoint, kills[0])):
-            trouble = Trouble(nginx, (endpoint,), tuple(j.facts for j in asked), tuple(asked))
-            crash = Crash(Owner(service, "placed", endpoint.service_why), (trouble,), ())
-            yield crash, _told(case, service, setting, kills)
+        if nginx is not None and kills and (len(kills) >= _MIN_KILLS
+                                            or _has_earlier_losses(case, service, endpoint, kills[0])):
+            trouble = FailingAddress(nginx, (endpoint,), tuple(j.facts for j in asked), tuple(asked))
+            crash = FailedRun(PortOwner(service, "placed", endpoint.service_evidence), (trouble,), ())
+            yield crash, _explain_stop_kills(case, service, setting, kills)
 
 
-def _seconds(setting: UnitValue) -> float:
+def _parse_seconds(setting: UnitValue) -> float:
     text = setting.value.strip()
     return timespan(f"{text}s" if is_number(text) else text)
 
 
-def _kills(case: Case, service: Service, endpoint: Endpoint, limit: float) -> tuple[Kill, ...]:
+def _stop_kills(case: Case, service: Service, endpoint: Endpoint, limit: float) -> tuple[StopKill, ...]:
     """Those that the limit of now brought about: what another one did says nothing of it."""
-    since = now_on(case.snapshot, service.node) - _SPAN
+    since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     name = service.name
     began: float | None = None
-    found: list[Kill] = []
+    found: list[StopKill] = []
     for line in lines_of(service):
-        text = message(line)
+        text = message_of(line)
         if line.at is None or line.at < since:
             continue
-        if text.startswith(f"{_STOPPING}{name}"):
+        if text.startswith(f"{_STOPPING_TEXT}{name}"):
             began = line.at
-        elif text.startswith(f"{name}: ") and _KILLED.search(text):
-            if began is not None and abs(line.at - began - limit) <= _SLACK:
-                lost = cut_off_near(case, endpoint, line.at - _MOMENT, line.at + _MOMENT)
-                found += [Kill(line, lost)] if lost else []
+        elif text.startswith(f"{name}: ") and _STOP_KILL_LINE.search(text):
+            if began is not None and abs(line.at - began - limit) <= _STOP_SLACK:
+                lost = cut_off_requests(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS)
+                found += [StopKill(line, lost)] if lost else []
             began = None
     return tuple(found)
 
 
-def _lost_before(case: Case, service: Service, endpoint: Endpoint, kill: Kill) -> bool:
+def _has_earlier_losses(case: Case, service: Service, endpoint: Endpoint, kill: StopKill) -> bool:
     """A busy program fills its log, so that only the last stop is in it: nginx's log reaches further back, and lost
     several requests at one moment before that too."""
     first = next((line.at for line in lines_of(service) if line.at is not None), None)
     if first is None or kill.line.at is None:
         return False
-    before = [event.at for event in cut_off_near(case, endpoint, kill.line.at - _SPAN, first)]
+    before = [event.at for event in cut_off_requests(case, endpoint, kill.line.at - _RECENT_SECONDS, first)]
     return any(abs(one - other) <= 1.0 for one, other in pairwise(before))
 
 
-def _told(case: Case, service: Service, setting: UnitValue | None, kills: tuple[Kill, ...]) -> Told:
-    lost = [event for kill in kills for event in kill.lost]
-    times = f"{len(kills)} time{'s' if len(kills) > 1 else ''} within {_SPAN / 60:.0f} minutes"
+def _explain_stop_kills(case: Case, service: Service, setting: UnitValue | None,
+                        kills: tuple[StopKill, ...]) -> StepExplanation:
+    lost = [event for kill in kills for event in kill.lost_requests]
+    times = f"{len(kills)} time{'s' if len(kills) > 1 else ''} within {_RECENT_SECONDS / 60:.0f} minutes"
     limit = "90 s, systemd's own limit" if setting is None else f"{setting.key}={setting.value}"
     shown = () if setting is None else (setting_evidence(setting),)
-    return Told(
+    return StepExplanation(
         VARIANT,
         f"{service.name} is stopped again and again, and killed before its requests are done: {limit} is too short "
         f"({times}, {len(lost)} requests lost)",
         (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()[:300]) for k in kills[-2:]),
          Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw[:300]}")),
         (_repair(case, service, setting),),
-        confidence="certain" if len(kills) >= _OFTEN else "likely",
+        confidence="certain" if len(kills) >= _MIN_KILLS else "likely",
         detail=("something restarts it: systemctl list-timers, cron, a deployment; each time whoever waits for a page "
                 "that takes longer than the limit gets an error",),
     )
@@ -118,19 +121,20 @@ def _told(case: Case, service: Service, setting: UnitValue | None, kills: tuple[
 def _repair(case: Case, service: Service, setting: UnitValue | None) -> Repair:
     """Only read by systemd anew: the service need not be restarted for it."""
     name = "raise-stop-timeout"
-    short = setting is not None and _seconds(setting) < USUAL
-    need = Need(_KEY, "value", f"seconds that {service.name} may take to end its requests when it is stopped",
-                default=str(USUAL) if short else None, pattern="[1-9][0-9]{0,3}")
-    chosen = case.inputs.get(_KEY, need.default)
+    short = setting is not None and _parse_seconds(setting) < DEFAULT_SECONDS
+    need = Need(_INPUT_KEY, "value", f"seconds that {service.name} may take to end its requests when it is stopped",
+                default=str(DEFAULT_SECONDS) if short else None, pattern="[1-9][0-9]{0,3}")
+    chosen = case.inputs.get(_INPUT_KEY, need.default)
     does = f"let {service.name} end its requests when it is stopped"
     if chosen is None:
         return Repair(name, "disruptive", does, (), (need,))
     if setting is None:
         manual = f"set TimeoutStopSec={chosen}: systemctl edit {service.name}, then systemctl daemon-reload"
         return Repair(name, "manual", does, (), (need,), manual)
-    written = write_edit(case.snapshot, service, whole(setting, chosen))
-    if isinstance(written, NoPlace):
-        manual = f"set {setting.key}={chosen} at {where(setting, service)}, then systemctl daemon-reload: {written.why}"
+    written = write_edit(case.snapshot, service, complete_value_edit(setting, chosen))
+    if isinstance(written, NotEditable):
+        manual = (f"set {setting.key}={chosen} at {setting_source_text(setting, service)}, then systemctl "
+                  f"daemon-reload: {written.reason}")
         return Repair(name, "manual", does, (), (need,), manual)
     summary = f"{setting.key}={chosen} instead of {setting.value}, in {written.where}; it is not restarted for that"
     if written.managed_by:

@@ -4,52 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import (
     address_text,
+    age_text,
     bindings_of,
+    clock_of,
     listener_evidence,
     listeners_on,
     log_evidence,
-    now_on,
     pids_of,
-    say_age,
 )
-from fixer.analysis.exits.exec_step import Told, setting_evidence, setting_of, where
-from fixer.analysis.exits.failed_run import Crash, holds_a_socket, says_why
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
+from fixer.analysis.exits.failed_run import FailedRun, has_known_exit_reason, has_listening_socket
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run, lines_of, message, own_lines
-from fixer.analysis.service_state import ran_since, state_evidence
-from fixer.causes.unit_misconfigured.start_steps import detaches, judge_pid_file
-from fixer.formats.exec_status import failed_before, is_before_again
+from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
+from fixer.formats.exec_status import failed_pre_command, is_pre_command_retried
 from fixer.formats.unit_file import bare_command
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Binding, LogLine, PreCommand, Service, Unit, UnitValue
-from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import begin_steps
-from fixer.repairs.unit_edits import Doing, by_hand, edit_and_start, reload_and_start, whole
+from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.start_service import start_or_restart_steps
+from fixer.repairs.unit_edits import (
+    RepairWording,
+    complete_value_edit,
+    edit_and_start_repair,
+    manual_repairs,
+    reload_and_start_repair,
+)
 
 # Servers that tell systemd neither that they are ready nor that they are alive.
-SILENT = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
-_TIMED_OUT = regex(r"[Ss]tart operation timed out\. Terminating")
-_WATCHDOG = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
-_TIME_UP = regex(r"Service reached runtime time limit")
-_ENDED = regex(r"(?P<which>Control|Main) process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
+SILENT_SERVERS = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
+_START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
+_WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
+_RUNTIME_LIMIT_LINE = regex(r"Service reached runtime time limit")
+_PROCESS_EXIT = regex(r"(?P<which>Control|Main) process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
-_WAITING = ("notify", "notify-reload", "forking")
-_USUAL_START = 90  # seconds: systemd's own default
-_SPAN = 900.0      # seconds: an end that old says nothing of the present
-_KEY = "runtime-limit"
-_UNREAD = "unit-edited-no-daemon-reload"
-_CLOCKS = 2.0      # seconds between the clock of a manager and that of files
+_WAITING_TYPES = ("notify", "notify-reload", "forking")
+_DEFAULT_START_SECONDS = 90  # seconds: systemd's own default
+_RECENT_SECONDS = 900.0      # seconds: an end that old says nothing of the present
+_INPUT_KEY = "runtime-limit"
+_UNREAD_VARIANT = "unit-edited-no-daemon-reload"
+_CLOCK_SLACK = 2.0      # seconds between the clock of a manager and that of files
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class SystemdStop:
     """A service that systemd itself ends, with the lines that say so, newest first."""
 
     service: Service
@@ -61,9 +67,9 @@ class Ended:
         return len(self.lines)
 
 
-def unread_edit(case: Case, trouble: Trouble) -> tuple[Owner, Told] | None:
+def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner, StepExplanation] | None:
     """Its files put the service where nginx asks, it has not been started with them since, and listens elsewhere."""
-    endpoint, owner = trouble.endpoint, sole_owner(case, trouble)
+    endpoint, owner = trouble.endpoint, only_owner(case, trouble)
     if owner is None or is_closed(endpoint) is not True:
         return None
     service = owner.service
@@ -78,171 +84,174 @@ def unread_edit(case: Case, trouble: Trouble) -> tuple[Owner, Told] | None:
         return None
     elsewhere = listener_evidence(case.snapshot, held[0], service)
     runs_on = f"{service.name} still runs on {address_text(held[0].address, held[0].port)}"
-    crash = Crash(owner, (trouble,), ())
+    crash = FailedRun(owner, (trouble,), ())
     if service.unit is not None and service.unit.need_daemon_reload:
-        return owner, Told(
-            _UNREAD,
+        return owner, StepExplanation(
+            _UNREAD_VARIANT,
             f"{runs_on}: its unit says port {told.port}, and systemd has not read the unit since it was edited",
             (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"), elsewhere),
-            (reload_and_start(case, crash),),
+            (reload_and_start_repair(case, crash),),
         )
-    changed = _changed_since_start(case, service, told)
-    begin = begin_steps(case.snapshot, service, endpoint) if changed is not None else None
-    if changed is None or begin is None or isinstance(begin, NoPlace):
+    changed = _changed_file_evidence(case, service, told)
+    begin = start_or_restart_steps(case.snapshot, service, endpoint) if changed is not None else None
+    if changed is None or begin is None or isinstance(begin, NotEditable):
         return None
     summary = f"start {service.name} anew, with what its files say"
-    return owner, Told(
-        _UNREAD,
+    return owner, StepExplanation(
+        _UNREAD_VARIANT,
         f"{runs_on}: {changed.where} says port {told.port} since it was edited, and nobody has restarted it since",
         (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", summary, begin),),
         confidence="likely", detail=("nginx asks where those files say: another port in nginx would not last",),
     )
 
 
-def _changed_since_start(case: Case, service: Service, told: Binding) -> Evidence | None:
+def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evidence | None:
     """The file that says where it listens, where it was changed after the start of what runs."""
-    path, since = told.file or told.source.where.rpartition(":")[0], ran_since(service)
+    path, since = told.file or told.source.where.rpartition(":")[0], start_time_of(service)
     file = case.snapshot.file(service.files_node or service.node, path)
-    if file is None or not since or file.stat.mtime < since - _CLOCKS:
+    if file is None or not since or file.stat.mtime < since - _CLOCK_SLACK:
         return None
-    if file.stat.mtime <= since + _CLOCKS:      # and yet it runs with something else: it was read before the edit
+    if file.stat.mtime <= since + _CLOCK_SLACK:      # and yet it runs with something else: it was read before the edit
         return Evidence("file", path, f"changed in the moment in which {service.name} was started")
-    return Evidence("file", path, f"changed {say_age(file.stat.mtime - since)} after {service.name} was started")
+    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} was started")
 
 
-def ended_by_systemd(case: Case, service: Service, pattern: str) -> Ended | None:
+def find_systemd_stop(case: Case, service: Service, pattern: str) -> SystemdStop | None:
     """The lines of the last minutes in which systemd says that it ended the service for that reason."""
-    wanted = {"notify": _TIMED_OUT, "watchdog": _WATCHDOG, "runtime": _TIME_UP}[pattern]
-    since = now_on(case.snapshot, service.node) - _SPAN
+    wanted = {"notify": _START_TIMEOUT_LINE, "watchdog": _WATCHDOG_LINE, "runtime": _RUNTIME_LIMIT_LINE}[pattern]
+    since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     said = f"{service.name}: "      # systemd's own words, not the program's
     lines = tuple(x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
-                  and message(x).startswith(said) and wanted.search(message(x)))
-    return Ended(service, lines) if lines else None
+                  and message_of(x).startswith(said) and wanted.search(message_of(x)))
+    return SystemdStop(service, lines) if lines else None
 
 
-def judge_ended(case: Case, crash: Crash) -> Told | None:
+def judge_systemd_stop(case: Case, crash: FailedRun) -> StepExplanation | None:
     """What of its unit makes systemd end a program that is well."""
-    return next(_reasons(case, crash), None)
+    return next(_stop_explanations(case, crash), None)
 
 
-def _reasons(case: Case, crash: Crash) -> Iterator[Told]:
+def _stop_explanations(case: Case, crash: FailedRun) -> Iterator[StepExplanation]:
     service = crash.service
     kind = setting_of(service, "Type")
-    ended = ended_by_systemd(case, service, "notify")
+    ended = find_systemd_stop(case, service, "notify")
     unwritten = judge_pid_file(case, crash, kind) if ended is not None and kind is not None else None
     if unwritten is not None:
         yield unwritten
-    elif ended is not None and kind is not None and kind.value in _WAITING and not detaches(service, kind):
-        served = service.runtime in SILENT or holds_a_socket(case, service)
+    elif ended is not None and kind is not None and kind.value in _WAITING_TYPES and not is_detaching(service, kind):
+        served = service.runtime in SILENT_SERVERS or has_listening_socket(case, service)
         if served:
-            yield _never_ready(case, crash, ended)
-        elif (limit := _short_start(service)) is not None and not says_why(
-                service, last_run(case.snapshot, service)):
-            yield _starts_too_long(case, crash, ended, limit)
+            yield _explain_never_ready(case, crash, ended)
+        elif (limit := _short_start_setting(service)) is not None and not has_known_exit_reason(
+                service, last_run_lines(case.snapshot, service)):
+            yield _explain_slow_start(case, crash, ended, limit)
     limit = setting_of(service, "WatchdogSec")
-    ended = ended_by_systemd(case, service, "watchdog")
-    if ended is not None and limit is not None and not _is_lifted(limit) and service.runtime in SILENT:
-        yield _no_pings(case, crash, ended)
-    ended = ended_by_systemd(case, service, "runtime")
+    ended = find_systemd_stop(case, service, "watchdog")
+    if ended is not None and limit is not None and not _is_unlimited(limit) and service.runtime in SILENT_SERVERS:
+        yield _explain_no_pings(case, crash, ended)
+    ended = find_systemd_stop(case, service, "runtime")
     limit = setting_of(service, "RuntimeMaxSec")
-    if ended is not None and limit is not None and not _is_lifted(limit):
-        yield _time_is_up(case, crash, ended)
+    if ended is not None and limit is not None and not _is_unlimited(limit):
+        yield _explain_runtime_limit(case, crash, ended)
 
 
-def _is_lifted(limit: UnitValue) -> bool:
+def _is_unlimited(limit: UnitValue) -> bool:
     """No limit any more: what systemd did before is no fault of the unit as it is now."""
     return limit.value == "infinity" or not limit.value.rstrip("ums").strip("0")
 
 
-def _times(ended: Ended) -> str:
+def _count_text(ended: SystemdStop) -> str:
     return "" if ended.count == 1 else f" ({ended.count} times of late)"
 
 
-def _said(ended: Ended) -> tuple[Evidence, ...]:
+def _stop_evidence(ended: SystemdStop) -> tuple[Evidence, ...]:
     return tuple(log_evidence(line.text, line.where) for line in ended.lines[:2])
 
 
-def _never_ready(case: Case, crash: Crash, ended: Ended) -> Told:
+def _explain_never_ready(case: Case, crash: FailedRun, ended: SystemdStop) -> StepExplanation:
     service = crash.service
     setting = setting_of(service, "Type")
     assert setting is not None
     waits = "a word that it is ready" if setting.value != "forking" else "its first process to end"
-    doing = Doing(
+    doing = RepairWording(
         "correct-type", f"Type=exec instead of Type={setting.value}",
-        f"write Type=exec instead of Type={setting.value} at {where(setting, service)}",
+        f"write Type=exec instead of Type={setting.value} at {setting_source_text(setting, service)}",
     )
-    return Told(
+    return StepExplanation(
         "start-type-notify-timeout",
         f"systemd ends {service.name} again and again: Type={setting.value} waits for {waits}, which "
-        f"{service.runtime or 'the program'} never gives{_times(ended)}",
-        (setting_evidence(setting), *_said(ended), state_evidence(service)),
-        (edit_and_start(case, crash, doing, whole(setting, "exec")),),
+        f"{service.runtime or 'the program'} never gives{_count_text(ended)}",
+        (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
+        (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, "exec")),),
     )
 
 
-def _short_start(service: Service) -> UnitValue | None:
+def _short_start_setting(service: Service) -> UnitValue | None:
     """What the unit's files give a start, where that is less than systemd itself would."""
     written = setting_of(service, "TimeoutStartSec") or setting_of(service, "TimeoutSec")
     match = _SECONDS.match(written.value) if written is not None else None
-    return written if match is not None and int(match[1]) < _USUAL_START else None
+    return written if match is not None and int(match[1]) < _DEFAULT_START_SECONDS else None
 
 
-def _starts_too_long(case: Case, crash: Crash, ended: Ended, setting: UnitValue) -> Told:
+def _explain_slow_start(case: Case, crash: FailedRun, ended: SystemdStop, setting: UnitValue) -> StepExplanation:
     service = crash.service
-    doing = Doing(
-        "raise-start-timeout", f"{setting.key}={_USUAL_START} instead of {setting.value}",
-        f"write {setting.key}={_USUAL_START} instead of {setting.value} at {where(setting, service)}",
+    doing = RepairWording(
+        "raise-start-timeout", f"{setting.key}={_DEFAULT_START_SECONDS} instead of {setting.value}",
+        f"write {setting.key}={_DEFAULT_START_SECONDS} instead of {setting.value} at "
+        f"{setting_source_text(setting, service)}",
     )
-    return Told(
+    return StepExplanation(
         "start-timeout-too-short",
         f"systemd ends {service.name} before it is up: {setting.key}={setting.value} gives it {setting.value} seconds, "
-        f"and its log tells no error{_times(ended)}",
-        (setting_evidence(setting), *_said(ended), state_evidence(service)),
-        (edit_and_start(case, crash, doing, whole(setting, str(_USUAL_START))),), confidence="likely",
+        f"and its log tells no error{_count_text(ended)}",
+        (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
+        (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, str(_DEFAULT_START_SECONDS))),),
+        confidence="likely",
     )
 
 
-def _no_pings(case: Case, crash: Crash, ended: Ended) -> Told:
+def _explain_no_pings(case: Case, crash: FailedRun, ended: SystemdStop) -> StepExplanation:
     service = crash.service
     setting = setting_of(service, "WatchdogSec")
     assert setting is not None
-    doing = Doing("drop-watchdog", f"WatchdogSec=0 instead of {setting.value}",
-                  f"take WatchdogSec={setting.value} out at {where(setting, service)}")
-    return Told(
+    doing = RepairWording("drop-watchdog", f"WatchdogSec=0 instead of {setting.value}",
+                  f"take WatchdogSec={setting.value} out at {setting_source_text(setting, service)}")
+    return StepExplanation(
         "unit-watchdog-restarts",
         f"systemd kills {service.name}: WatchdogSec={setting.value} waits for signs of life that {service.runtime} "
-        f"never gives{_times(ended)}",
-        (setting_evidence(setting), *_said(ended), state_evidence(service)),
-        (edit_and_start(case, crash, doing, whole(setting, "0")),),
+        f"never gives{_count_text(ended)}",
+        (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
+        (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, "0")),),
     )
 
 
-def _time_is_up(case: Case, crash: Crash, ended: Ended) -> Told:
+def _explain_runtime_limit(case: Case, crash: FailedRun, ended: SystemdStop) -> StepExplanation:
     """The limit may be meant (a program that leaks): whether it is lifted, a person says."""
     service = crash.service
     setting = setting_of(service, "RuntimeMaxSec")
     assert setting is not None
-    doing = Doing(
+    doing = RepairWording(
         "lift-runtime-limit", f"RuntimeMaxSec=infinity instead of {setting.value}",
-        f"take RuntimeMaxSec={setting.value} out at {where(setting, service)}",
-        Need(_KEY, "choice", f"{service.name} is ended after {setting.value} ({where(setting, service)}); lift the "
+        f"take RuntimeMaxSec={setting.value} out at {setting_source_text(setting, service)}",
+        Need(_INPUT_KEY, "choice",
+             f"{service.name} is ended after {setting.value} ({setting_source_text(setting, service)}); lift the "
              "limit unless it is meant: then give it Restart=always and a second instance", ("lift",)),
     )
-    edit = whole(setting, "infinity") if case.inputs.get(_KEY) == "lift" else None
-    return Told(
+    edit = complete_value_edit(setting, "infinity") if case.inputs.get(_INPUT_KEY) == "lift" else None
+    return StepExplanation(
         "unit-watchdog-restarts",
-        f"systemd ends {service.name}: RuntimeMaxSec={setting.value} allows it to run no longer{_times(ended)}",
-        (setting_evidence(setting), *_said(ended), state_evidence(service)),
-        (edit_and_start(case, crash, doing, edit),),
+        f"systemd ends {service.name}: RuntimeMaxSec={setting.value} allows it to run no longer{_count_text(ended)}",
+        (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
+        (edit_and_start_repair(case, crash, doing, edit),),
     )
 
 
-def judge_before(case: Case, crash: Crash) -> Told | None:
+def judge_start_pre(case: Case, crash: FailedRun) -> StepExplanation | None:
     """A command of ExecStartPre= that failed: the program was never started."""
     service, unit = crash.service, crash.service.unit
     if unit is None or unit.main_pid or unit.exec_main_status:
         return None
-    failed = failed_before(unit) or (_failed_last_time(service, unit) if is_before_again(unit) else None)
+    failed = failed_pre_command(unit) or (_last_failed_command(service, unit) if is_pre_command_retried(unit) else None)
     if failed is None:
         return None
     setting = next((s for s in service.unit_values if s.key == "ExecStartPre"
@@ -250,53 +259,56 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
                     and bare_command(s.value) == bare_command(failed.argv)), None)
     if setting is None:
         setting = next((s for s in service.unit_values if s.key == "ExecStartPre"), None)
-    words = own_lines(_since_it_ran(service))[-3:]
-    last = f": {message(words[-1]).strip()[:160]}" if words else ""
+    words = program_lines(_lines_since_run(service))[-3:]
+    last = f": {message_of(words[-1]).strip()[:160]}" if words else ""
     how = f"status {failed.status}" if failed.code == "exited" else f"{failed.code} {failed.status}"
     manual = (
-        f"{where(setting, service)} runs `{failed.argv[:120]}` before the program, and it ended with {how}{last}; mend "
+        f"{setting_source_text(setting, service)} runs `{failed.argv[:120]}` before the program, and it ended with "
+        f"{how}{last}; mend "
         f"what it checks, or correct that line, then start {service.name}"
     )
     told = () if setting is None else (setting_evidence(setting),)
-    return Told(
+    return StepExplanation(
         "start-execstartpre-failed",
         f"{service.name} cannot be started: `{failed.argv[:120]}`, which runs before it, ended with {how}",
         (*told, Evidence("unit", service.name, f"ExecStartPre={failed.argv[:200]}: {how}"),
          *(log_evidence(x.text, x.where) for x in words)),
-        by_hand("mend-start-pre", manual),
+        manual_repairs("mend-start-pre", manual),
     )
 
 
-def _since_it_ran(service: Service) -> tuple[LogLine, ...]:
+def _lines_since_run(service: Service) -> tuple[LogLine, ...]:
     """The lines after the last that tells of the program itself: of a run that went well, or of its end."""
     lines = lines_of(service)
-    over = (at + 1 for at in range(len(lines) - 1, -1, -1) if message(lines[at]).startswith(("Started ", "Stopped ")))
+    over = (at + 1 for at in range(len(lines) - 1, -1, -1)
+            if message_of(lines[at]).startswith(("Started ", "Stopped ")))
     return lines[next(over, 0):]
 
 
-def _failed_last_time(service: Service, unit: Unit) -> PreCommand | None:
+def _last_failed_command(service: Service, unit: Unit) -> PreCommand | None:
     """The only command before the program, as the log tells its last end, where systemd has forgotten it."""
     said = f"{service.name}: "
-    ends = (found for line in reversed(lines_of(service)) if message(line).startswith(said)
-            and (found := _ENDED.search(message(line))) is not None)
+    ends = (found for line in reversed(lines_of(service)) if message_of(line).startswith(said)
+            and (found := _PROCESS_EXIT.search(message_of(line))) is not None)
     last = next(ends, None)
     if last is None or last["which"] != "Control" or (last["code"] == "exited" and last["status"] == "0"):
         return None
     return PreCommand(unit.pre[0].argv, last["code"], int(last["status"]))
 
 
-def running_units(case: Case) -> Iterator[Crash]:
+def restarted_unit_runs(case: Case) -> Iterator[FailedRun]:
     """Services behind routes that answer at this moment, which their manager has started again of late."""
-    for key, facts in case.taken.items():
+    for key, facts in case.services_in_use.items():
         service = case.service(key)
         unit = None if service is None else service.unit
         if service is None or unit is None or not (unit.n_restarts or unit.active_state == "activating"):
             continue
         ends = {e.id: e for e in case.snapshot.endpoints}
-        near = [e for name in facts.endpoints if (e := ends.get(name)) is not None and key in (e.service, e.holder)]
+        near = [e for name in facts.endpoints if (e := ends.get(name)) is not None
+                and key in (e.configured_service, e.listening_service)]
         nginx = case.snapshot.nginx_of(facts)
-        judged = next((j for j in case.judged.values() if j.facts is facts), None)
+        judged = next((j for j in case.verdicts.values() if j.facts is facts), None)
         if near and nginx is not None and judged is not None:
-            trouble = Trouble(nginx, (near[0],), (facts,), (judged,))
-            yield Crash(Owner(service, "placed", near[0].service_why), (trouble,), ())
+            trouble = FailingAddress(nginx, (near[0],), (facts,), (judged,))
+            yield FailedRun(PortOwner(service, "placed", near[0].service_evidence), (trouble,), ())
 

@@ -40,10 +40,9 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import (
-    absent_evidence,
     address_text,
     bindings_of,
     config_evidence,
@@ -51,69 +50,72 @@ from fixer.analysis.evidence import (
     listener_at,
     listener_evidence,
     listeners_on,
+    no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.exits.path_access import hidden_by
-from fixer.analysis.load.server_protocol import is_spoken
-from fixer.analysis.nginx_errors import events_for, is_refused, say_routes, symptom_evidence
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.exits.path_access import hiding_setting_text
+from fixer.analysis.load.server_protocol import has_matching_protocol
+from fixer.analysis.nginx_errors import events_for, is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import is_foreign
-from fixer.analysis.service_state import is_activated, state_evidence
+from fixer.analysis.service_names import has_unrelated_name
+from fixer.analysis.service_state import is_socket_activated, state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 from fixer.repairs.boot_enablement import unit_action
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
-from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at
-from fixer.repairs.write_variables import drop_in
+from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
+from fixer.repairs.write_variables import write_drop_in
 
 EXPLAINS = ("wrong-port", "backend-down", "slow-start")
-_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
+_PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
 
 
 def judge(case: Case) -> Verdict:
     """For every socket path where nobody answers: does its service run, with a socket at another path?"""
-    return conclude(*by_trouble(case, _judge))
+    return conclude(*for_each_failing_address(case, _judge_address))
 
 
-def _judge(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     apart = None
     if trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False:
 
-        apart = hidden_from_nginx(case, trouble)
-    return _judge_trouble(case, trouble) if apart is None else apart
+        apart = hidden_from_nginx_finding(case, trouble)
+    return _judge_socket_path(case, trouble) if apart is None else apart
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     elsewhere = endpoint.node != trouble.nginx.node
-    if endpoint.inner or not is_spoken(case, trouble) or (elsewhere and endpoint.unix is None):
+    if endpoint.container_port or not has_matching_protocol(case, trouble) or (elsewhere and endpoint.unix is None):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     closed = is_closed(endpoint)
     if closed is None:
         return f"whether anything listens at {endpoint_text(endpoint)}"
-    owner = sole_owner(case, trouble)
-    if closed and owner is None and endpoint.unix is not None and (found := _across(case, trouble)) is not None:
+    owner = only_owner(case, trouble)
+    if closed and owner is None and endpoint.unix is not None and (found := _other_container_finding(
+        case, trouble)) is not None:
         return found
-    if not closed or owner is None or not (owner.service.running or is_activated(owner.service)):
+    if not closed or owner is None or not (owner.service.running or is_socket_activated(owner.service)):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if endpoint.unix is None and _holds_a_port(case, owner.service):
+    if endpoint.unix is None and _has_port(case, owner.service):
         return state_evidence(owner.service)
-    private = _private_tmp(trouble, owner.service) if endpoint.unix is not None and not elsewhere else None
+    private = _private_tmp_setting(trouble, owner.service) if endpoint.unix is not None and not elsewhere else None
     if private is not None:
-        return _hidden(case, trouble, owner, private)
+        return _private_tmp_finding(case, trouble, owner, private)
     own = listener_at(endpoint)
-    if endpoint.unix is not None and own is not None and _is_no_socket(endpoint) and _holds(owner.service, own):
-        return _lost(case, trouble, owner, own)
+    if endpoint.unix is not None and own is not None and _is_socket_missing(endpoint) and _is_held_by(owner.service,
+                                                                                                      own):
+        return _judge_lost_socket(case, trouble, owner, own)
     if elsewhere:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = _sockets_of(case, owner.service)
     if not held and endpoint.unix is not None:
-        return _on_a_port(case, trouble, owner) or state_evidence(owner.service)
+        return _moved_to_port_finding(case, trouble, owner) or state_evidence(owner.service)
     told = {b.unix for b in bindings_of(owner.service)}
     meant = [line for line in held if line.address in told] or held
     if not meant:
@@ -122,15 +124,17 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return state_evidence(owner.service)       # a program that has a port may hold sockets of its own besides
     if len(meant) > 1:
         return f"which socket of {owner.service.name} is meant: {', '.join(line.address for line in meant[:5])}"
-    return _found(case, trouble, owner, meant[0])
+    return _moved_socket_finding(case, trouble, owner, meant[0])
 
 
-def _across(case: Case, trouble: Trouble) -> Finding | None:
+def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.unix_socket_missing.shared_volume import across  # only where there are containers
+    from fixer.causes.unix_socket_missing.shared_volume import (  # only where there are containers
+        other_container_finding,
+    )
 
-    return across(case, trouble)
+    return other_container_finding(case, trouble)
 
 
 def _sockets_of(case: Case, service: Service) -> list[Listener]:
@@ -138,46 +142,46 @@ def _sockets_of(case: Case, service: Service) -> list[Listener]:
     named = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == service.node}
     return [line for line in listeners_on(case.snapshot, service.node)
             if line.family == "unix" and line.address.startswith("/") and line.address not in named
-            and _accepts(service, line)]
+            and _is_accepting(service, line)]
 
 
-def _accepts(service: Service, line: Listener) -> bool:
+def _is_accepting(service: Service, line: Listener) -> bool:
     """Held by its own processes, or by systemd for it: what its socket unit says, where it may be at rest itself."""
     pids = set(pids_of(line))
     if pids.intersection(service.pids):
         return True
-    return is_activated(service) and 1 in pids and any(
+    return is_socket_activated(service) and 1 in pids and any(
         line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service))
 
 
-def _holds_a_port(case: Case, service: Service) -> bool:
+def _has_port(case: Case, service: Service) -> bool:
     ours = set(service.pids)
     return any(line.port and ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
 
 
-_REACHED = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104  addresses that were read
+_REACHABLE_ADDRESSES = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104  addresses that were read
 
 
-def _on_a_port(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+def _moved_to_port_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """It was moved from a socket to a port: the one that it is told to open and holds, which no route names."""
     told = {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
     named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
     held = [x for x in listeners_on(case.snapshot, owner.service.node)
-            if x.port in told - named and _accepts(owner.service, x)
-            and (x.address in _REACHED or x.address == "::1" or x.address.startswith("127."))]
-    return _found(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
+            if x.port in told - named and _is_accepting(owner.service, x)
+            and (x.address in _REACHABLE_ADDRESSES or x.address == "::1" or x.address.startswith("127."))]
+    return _moved_socket_finding(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
 
 
-def _private_tmp(trouble: Trouble, service: Service) -> UnitSetting | None:
+def _private_tmp_setting(trouble: FailingAddress, service: Service) -> UnitSetting | None:
     """The setting that gives the service a /tmp of its own, where its socket lies at this path of that folder."""
     held, path = listener_at(trouble.endpoint), trouble.endpoint.unix or ""
-    if held is None or not _is_no_socket(trouble.endpoint) or not path.startswith(_PRIVATE) or \
+    if held is None or not _is_socket_missing(trouble.endpoint) or not path.startswith(_PRIVATE_FOLDERS) or \
             not set(service.pids) & set(pids_of(held)):
         return None
-    return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _OFF), None)
+    return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _FALSE_VALUES), None)
 
 
-def _holds(service: Service, line: Listener) -> bool:
+def _is_held_by(service: Service, line: Listener) -> bool:
     """By its processes; where a container lets nobody see those, by the path that it is told, in its own network."""
     if isinstance(line.pids, Unknown) or not line.pids.value:
         told = {b.unix for b in bindings_of(service)}
@@ -185,15 +189,15 @@ def _holds(service: Service, line: Listener) -> bool:
     return bool(set(service.pids) & set(line.pids.value))
 
 
-def _is_no_socket(endpoint: Endpoint) -> bool:
+def _is_socket_missing(endpoint: Endpoint) -> bool:
     return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "no-socket"
 
 
-def _lost(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding | str:
+def _judge_lost_socket(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding | str:
     """It listens at this very path, as the kernel's table says, and the path leads to no socket any more: the file was
     removed, or a folder on the way is a link that leads to another one since. Only a start makes it anew."""
     service, text = owner.service, endpoint_text(trouble.endpoint)
-    apart = hidden_by(service, trouble.endpoint.unix or "")
+    apart = hiding_setting_text(service, trouble.endpoint.unix or "")
     if apart:
         return f"whether {service.name} sees the same folder as nginx there ({apart})"
     steps = restart_steps(case.snapshot, service, trouble.endpoint)
@@ -204,16 +208,17 @@ def _lost(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding
     said = (f"where no socket is any more: {service.name} still listens on the one that it made there, which was "
             "removed, or lies where that path led before")
     lost = _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
-    return replace(lost, detail=_in_anothers_folder(case, trouble, service))
+    return replace(lost, detail=_other_runtime_folder_text(case, trouble, service))
 
 
-def _in_anothers_folder(case: Case, trouble: Trouble, service: Service) -> tuple[str, ...]:
+def _other_runtime_folder_text(case: Case, trouble: FailingAddress, service: Service) -> tuple[str, ...]:
     """systemd takes a unit's RuntimeDirectory= away whenever that stops, with what others have put into it."""
     path = trouble.endpoint.unix or ""
     for other in case.snapshot.services:
         if other.node != service.node or other.id == service.id:
             continue
-        kept = any(v.key == "RuntimeDirectoryPreserve" and v.value.strip() not in _OFF for v in other.unit_values)
+        kept = any(v.key == "RuntimeDirectoryPreserve" and v.value.strip() not in _FALSE_VALUES
+                   for v in other.unit_values)
         names = [word for v in other.unit_values if v.key == "RuntimeDirectory" for word in v.value.split()]
         name = next((word for word in names if path.startswith(f"/run/{word}/")), None)
         if name is not None and not kept:
@@ -222,14 +227,14 @@ def _in_anothers_folder(case: Case, trouble: Trouble, service: Service) -> tuple
     return ()
 
 
-_OFF = frozenset({"no", "false", "off", "0", ""})
+_FALSE_VALUES = frozenset({"no", "false", "off", "0", ""})
 
 
-def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
+def _moved_socket_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
     endpoint, service = trouble.endpoint, owner.service
-    unsure = owner.rule in ("alone", "bare") and is_foreign(trouble, service)
+    unsure = owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
     there = (f"unix:{held.address}" if held.family == "unix"
-             else address_text(_REACHED.get(held.address, held.address), held.port))
+             else address_text(_REACHABLE_ADDRESSES.get(held.address, held.address), held.port))
     aim: str | None = there if endpoint.unix is None or held.port else held.address
     need = None
     if unsure:
@@ -241,11 +246,11 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     variant = "moved-to-a-socket" if endpoint.unix is None else moved
     return _finding(case, trouble, owner, held, (
         variant, f"where nobody listens; {service.name} listens on {there}",
-        point_at(case, trouble, "point-route-at-socket", aim, need), unsure,
+        point_at_address_repair(case, trouble, "point-route-at-socket", aim, need), unsure,
     ))
 
 
-def _hidden(case: Case, trouble: Trouble, owner: Owner, private: UnitSetting) -> Finding:
+def _private_tmp_finding(case: Case, trouble: FailingAddress, owner: PortOwner, private: UnitSetting) -> Finding:
     endpoint, service = trouble.endpoint, owner.service
     held = listener_at(endpoint)
     assert held is not None
@@ -260,19 +265,19 @@ def _hidden(case: Case, trouble: Trouble, owner: Owner, private: UnitSetting) ->
     return _finding(case, trouble, owner, held, ("unix-socket-private-tmp", said, repair, False), private.source)
 
 
-def _finding(case: Case, trouble: Trouble, owner: Owner, held: Listener, told: tuple[str, str, Repair, bool],
+def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener, told: tuple[str, str, Repair, bool],
              *more: Evidence) -> Finding:
     endpoint, (variant, said, repair, unsure) = trouble.endpoint, told
     sure = owner.certain or owner.rule == "related" or held.address in {b.unix for b in bindings_of(owner.service)}
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="possible" if unsure else "certain" if sure else "likely",
-        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {said}",
+        summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, {said}",
         detail=(), routes=trouble.route_ids, service=owner.service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]),
-            listener_evidence(case.snapshot, held, owner.service), *more, *owner.why[:1],
-            *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
+            listener_evidence(case.snapshot, held, owner.service), *more, *owner.evidence[:1],
+            *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, is_connect_failure),
         ))),
         repairs=(repair,), explains=EXPLAINS,
     )
@@ -289,50 +294,50 @@ CAUSE = Cause(
 )
 
 # A unix socket at which the backend answers and which nginx's own unit hides from nginx: PrivateTmp=, ProtectHome=.
-VARIANT = "unix-socket-private-tmp"
-FILE = "50-badgateway-socket.conf"
-_SHOWN = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still lets it connect
-_UNSEEN = (2, 13)
+PRIVATE_TMP_VARIANT = "unix-socket-private-tmp"
+SOCKET_DROP_IN = "50-badgateway-socket.conf"
+_VISIBLE_VALUES = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still lets it connect
+_HIDDEN_ERRNOS = (2, 13)
 
 
-def hidden_from_nginx(case: Case, trouble: Trouble) -> Finding | None:
+def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """Somebody accepts there, nginx says that the path is not there, and its unit shows it another folder."""
     nginx, endpoint = trouble.nginx.service, trouble.endpoint
     if nginx is None or nginx.unit is None or endpoint.unix is None or endpoint.node != trouble.nginx.node:
         return None
-    by = hidden_by(nginx, endpoint.unix)
-    said = events_for(case, trouble, lambda event: is_refused(event) and event.errno in _UNSEEN)
+    by = hiding_setting_text(nginx, endpoint.unix)
+    said = events_for(case, trouble, lambda event: is_connect_failure(event) and event.errno in _HIDDEN_ERRNOS)
     if not by or not said:
         return None
-    key, held, owner = by.partition("=")[0], listener_at(endpoint), sole_owner(case, trouble)
+    key, held, owner = by.partition("=")[0], listener_at(endpoint), only_owner(case, trouble)
     backend = None if owner is None else owner.service
     line = next((v for v in reversed(nginx.unit_values) if v.key == key), None)
     shown = () if line is None else (Evidence("unit", f"{line.file}:{line.line}", by),)
     return Finding(
-        cause="unix-socket-missing", variant=VARIANT, role="root", confidence="certain",
-        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {by} of {nginx.name} hides it "
+        cause="unix-socket-missing", variant=PRIVATE_TMP_VARIANT, role="root", confidence="certain",
+        summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {by} of {nginx.name} hides it "
                 "from nginx",
         detail=(), routes=trouble.route_ids, service=nginx.name, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
             *(() if held is None else (listener_evidence(case.snapshot, held, backend),)),
-            *symptom_evidence(case, trouble, is_refused),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
         repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
         explains=("wrong-port", "backend-down", "slow-start", "nginx-not-reloaded"),
     )
 
 
-def _repairs(snapshot: Snapshot, nginx: Service, key: str, trouble: Trouble) -> list[Repair]:
+def _repairs(snapshot: Snapshot, nginx: Service, key: str, trouble: FailingAddress) -> list[Repair]:
     endpoint = trouble.endpoint
     manual = (f"let the backend listen in a folder that both see (RuntimeDirectory= of its unit, /run/NAME), and name "
               f"that at {endpoint.file}:{endpoint.line}; then systemctl daemon-reload, restart the backend, nginx -t "
               "and reload")
     move = Repair("move-socket", "manual", "put the socket into a folder that both see", (), manual=manual)
     assert nginx.unit is not None
-    lines = f"{key}={_SHOWN[key]}" if key in _SHOWN else ""
-    written = drop_in(snapshot, nginx, f"{lines}\n", FILE) if lines else NoPlace("")
-    if isinstance(written, NoPlace):
+    lines = f"{key}={_VISIBLE_VALUES[key]}" if key in _VISIBLE_VALUES else ""
+    written = write_drop_in(snapshot, nginx, f"{lines}\n", SOCKET_DROP_IN) if lines else NotEditable("")
+    if isinstance(written, NotEditable):
         return [move]
     again = unit_action(nginx, nginx.unit, "restart", "requests under way are lost")
     return [Repair("loosen-sandbox", "disruptive", f"let {nginx.name} see that folder ({lines}), and restart it",

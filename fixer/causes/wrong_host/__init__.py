@@ -39,10 +39,9 @@ The repair and its safety
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import (
-    absent_evidence,
     address_text,
     bindings_of,
     config_evidence,
@@ -51,64 +50,65 @@ from fixer.analysis.evidence import (
     find_node,
     listener_evidence,
     listeners_on,
+    no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import listens_of, troubles_of_down
-from fixer.analysis.ownership.configured import placed_owner
-from fixer.analysis.ownership.container_network import address_holder, database_named, is_docker_host
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_process import addresses_of_stopped_nginx, listen_addresses_of
+from fixer.analysis.ownership.configured import configured_owner
+from fixer.analysis.ownership.container_network import database_named, is_docker_host, service_at_address
 from fixer.analysis.ownership.intended_container import (
-    displaced,
-    is_anothers,
-    is_nobody,
+    arp_silence_evidence,
+    has_no_listener,
+    intended_containers,
     is_own_loopback,
-    reached_as,
-    silence,
+    is_refused_docker_address,
+    reachable_ip_and_name,
 )
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import engine_of
+from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Listener, Service
-from fixer.repairs.container_settings import set_compose
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.container_settings import write_compose_settings
+from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import reachable_host
-from fixer.repairs.upstream_address import UPSTREAM_KEY, after_start, point_at
+from fixer.repairs.upstream_address import UPSTREAM_KEY, point_after_start_repair, point_at_address_repair
 
-_ID = "point-route-at-service"
-_ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read
+_REPAIR_ID = "point-route-at-service"
+_WILDCARDS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read
 
 
 @dataclass(frozen=True, slots=True)
-class _Option:
+class _Candidate:
     """A service that could be meant, its port, its address as nginx would name it, and what shows that."""
 
     service: Service
     port: int
     text: str
-    shown: Evidence
+    evidence: Evidence
 
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does it lead to nobody, while its service is elsewhere?"""
-    findings, missing, ruled = by_trouble(case, _judge_trouble)
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
     for nginx in case.snapshot.nginxes:
         if nginx.master_pid is None:
-            down = [t for t in troubles_of_down(case, nginx) if is_docker_host(t.endpoint)]
-            findings += [found for t in down[:1] if (found := _gateway(case, t)) is not None]
+            down = [t for t in addresses_of_stopped_nginx(case, nginx) if is_docker_host(t.endpoint)]
+            findings += [found for t in down[:1] if (found := _gateway_finding(case, t)) is not None]
     return conclude(findings, missing, ruled)
 
 
-def _gateway(case: Case, trouble: Trouble) -> Finding | None:
-    from fixer.causes.wrong_host.docker_gateway import gateway  # only where such a name stands
+def _gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
+    from fixer.causes.wrong_host.docker_gateway import gateway_finding  # only where such a name stands
 
-    return gateway(case, trouble)
+    return gateway_finding(case, trouble)
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     said = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is not None or trouble.routes[0].route.kind != "proxy_pass":
@@ -116,61 +116,65 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     box = container_of(case.snapshot, trouble.nginx.node)
     inside = box is not None and not box.is_machine
     if is_docker_host(endpoint) and inside:
-        return _gateway(case, trouble) or said
+        return _gateway_finding(case, trouble) or said
     from_file = isinstance(endpoint.addresses, Known) and endpoint.addresses.evidence and endpoint.host
-    if from_file and (wrong := hosts_line(case, trouble)) is not None:
+    if from_file and (wrong := hosts_line_finding(case, trouble)) is not None:
         return wrong
-    if placed_owner(case, endpoint) is not None:
+    if configured_owner(case, endpoint) is not None:
         return said
     if inside and box is not None and box.network_mode == "host":
         return said       # its loopback is the Docker host's: wrong-port looks at what is published there
     if inside and box is not None and is_own_loopback(trouble):
         words = f"{endpoint_text(endpoint)}, its own container, where nothing listens"
-        return _boxed(case, trouble, box, ("nginx-container-uses-loopback", words))
-    if is_nobody(case, trouble):
+        return _judge_containers(case, trouble, box, ("nginx-container-uses-loopback", words))
+    if has_no_listener(case, trouble):
         words = f"{endpoint_text(endpoint)}, an address that nobody has"
         variant = "wrong-ip-unassigned"
-        return _boxed(case, trouble, box, (variant, words)) if inside and box is not None else _local(
+        return _judge_containers(case, trouble, box,
+                                 (variant, words)) if inside and box is not None else _judge_local_services(
             case, trouble, (variant, words))
-    if inside and box is not None and is_anothers(case, trouble):
-        holder = address_holder(case.snapshot, endpoint)
+    if inside and box is not None and is_refused_docker_address(case, trouble):
+        holder = service_at_address(case.snapshot, endpoint)
         whose, system = holder.name if holder is not None else "another container", database_named(
             case.snapshot, endpoint)
         words = f"{endpoint_text(endpoint)}, by now the address of {whose}"
         if system is not None:
-            words = f"{endpoint_text(endpoint)}, where {system.name} is, which is no application ({engine_of(system)})"
-        return _boxed(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
+            words = (f"{endpoint_text(endpoint)}, where {system.name} is, which is no application "
+                     f"({system_kind_of(system)})")
+        return _judge_containers(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
     return said
 
 
-def _boxed(case: Case, trouble: Trouble, box: Container, words: tuple[str, str]) -> Finding | str:
+def _judge_containers(case: Case, trouble: FailingAddress, box: Container, words: tuple[str, str]) -> Finding | str:
     """Of the containers on a network of nginx's the one that is meant, with the socket that can be reached there."""
-    found, said = displaced(case, trouble), words[1]
-    options = tuple(option for owner in found for option in _options(case, trouble, owner.service, box))
+    found, said = intended_containers(case, trouble), words[1]
+    options = tuple(option for owner in found for option in _container_candidates(case, trouble, owner.service, box))
     names = ", ".join(owner.service.name for owner in found)
-    sure = len(found) == 1 and not found[0].is_unsure
+    sure = len(found) == 1 and not found[0].needs_choice
     if options:
-        return _found(case, trouble, words, options, proven=sure)
+        return _wrong_host_finding(case, trouble, words, options, proven=sure)
     if sure and not found[0].service.running:
-        return _after_start(case, trouble, found[0], words) or f"where {names} would listen"
+        return _after_start_finding(case, trouble, found[0], words) or f"where {names} would listen"
     return f"which container belongs behind {said}{f': {names}?' if names else ''}"
 
 
-def _options(case: Case, trouble: Trouble, service: Service, box: Container) -> tuple[_Option, ...]:
+def _container_candidates(case: Case, trouble: FailingAddress, service: Service,
+                          box: Container) -> tuple[_Candidate, ...]:
     """The sockets of a container that nginx's can reach; the same port comes first."""
-    reached = reached_as(service, box)
+    reached = reachable_ip_and_name(service, box)
     if reached is None or not service.running:
         return ()
     ip, name = reached
     found = [
-        _Option(service, line.port, address_text(name, line.port), listener_evidence(case.snapshot, line, service))
+        _Candidate(service, line.port, address_text(name, line.port), listener_evidence(case.snapshot, line, service))
         for line in listeners_on(case.snapshot, service.node)
-        if line.family != "unix" and _is_its_own(line, service) and line.address in (*_ANY, ip)
+        if line.family != "unix" and _is_own_listener(line, service) and line.address in (*_WILDCARDS, ip)
     ]
     return tuple(option for option in found if option.port == trouble.endpoint.port) or tuple(found)
 
 
-def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str]) -> Finding | None:
+def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
+                         words: tuple[str, str]) -> Finding | None:
     """It does not run: both faults are there, and the address comes after the start, when a socket proves it."""
     service, (variant, said), told = owner.service, words, [b for b in bindings_of(owner.service) if b.port]
     if not told:
@@ -178,54 +182,56 @@ def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, s
     where = address_text(service.name, told[0].port)
     return Finding(
         cause=CAUSE.id, variant=variant or None, role="root", confidence="likely",
-        summary=f"nginx hands {say_routes(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
+        summary=f"nginx hands {routes_text(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
         routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), told[0].source, state_evidence(service),
-            *silence(case, trouble), *absent_evidence(trouble.endpoint),
+            *arp_silence_evidence(case, trouble), *no_listener_evidence(trouble.endpoint),
         ))),
-        repairs=(after_start(trouble, service.name, where, _ID),),
+        repairs=(point_after_start_repair(trouble, service.name, where, _REPAIR_ID),),
     )
 
 
-def _local(case: Case, trouble: Trouble, words: tuple[str, str]) -> Finding | str:
+def _judge_local_services(case: Case, trouble: FailingAddress, words: tuple[str, str]) -> Finding | str:
     """Applications of nginx's own machine that listen on that very port, or would if they ran; who really has the
     address, none can tell."""
     node, port = trouble.nginx.node, trouble.endpoint.port
-    free = [service for service in case.snapshot.services if service.node == node and _free(case, service)]
+    free = [service for service in case.snapshot.services if service.node == node and _is_free(case, service)]
     options = [
-        _Option(service, port, address_text(_reached(x.address), port), listener_evidence(case.snapshot, x, service))
+        _Candidate(service, port, address_text(_reachable_address(x.address), port),
+                   listener_evidence(case.snapshot, x, service))
         for service in free for x in listeners_on(case.snapshot, node)
-        if x.family != "unix" and x.port == port and _is_its_own(x, service)
+        if x.family != "unix" and x.port == port and _is_own_listener(x, service)
     ]
     options += [
-        _Option(service, port, address_text(_reached(b.host), port), b.source)
+        _Candidate(service, port, address_text(_reachable_address(b.host), port), b.source)
         for service in free if not service.running
         for b in bindings_of(service) if b.unix is None and b.port == port
     ]
     if options:
-        return _found(case, trouble, words, tuple(options), proven=False)
+        return _wrong_host_finding(case, trouble, words, tuple(options), proven=False)
     return f"what belongs behind {endpoint_text(trouble.endpoint)}: nobody answers at that address"
 
 
-def _free(case: Case, service: Service) -> bool:
+def _is_free(case: Case, service: Service) -> bool:
     """An application that no route relies on already."""
-    held = {name for e in case.snapshot.endpoints if is_closed(e) is False for name in (e.service, e.holder)}
-    return service.is_app_server and service.id not in case.taken and service.id not in held
+    held = {name for e in case.snapshot.endpoints if is_closed(e) is False
+            for name in (e.configured_service, e.listening_service)}
+    return service.is_app_server and service.id not in case.services_in_use and service.id not in held
 
 
-def _is_its_own(line: Listener, service: Service) -> bool:
+def _is_own_listener(line: Listener, service: Service) -> bool:
     if isinstance(line.pids, Unknown) or not line.pids.value:
         return service.container is not None and not line.address.startswith("127.")
     return bool(set(pids_of(line)) & set(service.pids))
 
 
-def _reached(address: str) -> str:
+def _reachable_address(address: str) -> str:
     return {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1", "*": "127.0.0.1"}.get(address, address)  # noqa: S104
 
 
-def _found(
-    case: Case, trouble: Trouble, words: tuple[str, str], options: tuple[_Option, ...], *, proven: bool,
+def _wrong_host_finding(
+    case: Case, trouble: FailingAddress, words: tuple[str, str], options: tuple[_Candidate, ...], *, proven: bool,
 ) -> Finding:
     """`words` are the variant and what is wrong with the address."""
     endpoint, (variant, said), first = trouble.endpoint, words, options[0]
@@ -238,23 +244,25 @@ def _found(
     return Finding(
         cause=CAUSE.id, variant=variant or None, role="root",
         confidence="possible" if need is not None else "certain" if first.port == endpoint.port else "likely",
-        summary=f"nginx hands {say_routes(trouble)} to {said}; "
+        summary=f"nginx hands {routes_text(trouble)} to {said}; "
                 f"{' or '.join(dict.fromkeys(o.service.name for o in options))} "
                 f"{'listens' if first.service.running else 'is told to listen'} on {' or '.join(choices)}",
         detail=(), routes=trouble.route_ids, service=first.service.name if len(options) == 1 else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *(o.shown for o in options),
-            *(state_evidence(o.service) for o in options), *_addresses(case, trouble), *silence(case, trouble),
-            *absent_evidence(endpoint),
-            *symptom_evidence(case, trouble, is_refused),
+            *(o.evidence for o in options),
+            *(state_evidence(o.service) for o in options), *_address_evidence(case, trouble),
+            *arp_silence_evidence(case, trouble),
+            *no_listener_evidence(endpoint),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
-        repairs=(point_at(case, trouble, _ID, text, need),), explains=("wrong-port", "backend-down"),
+        repairs=(point_at_address_repair(case, trouble, _REPAIR_ID, text, need),),
+        explains=("wrong-port", "backend-down"),
     )
 
 
-def _addresses(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
+def _address_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
     """The addresses that nginx's own node has."""
     node = find_node(case.snapshot, trouble.nginx.node)
     if node is None or not node.addresses:
@@ -273,10 +281,10 @@ CAUSE = Cause(
 )
 
 # A line of /etc/hosts that leads the upstream's name to an address which nobody has: the line is what is wrong.
-_HOSTS_LINE_ID = "correct-hosts-line"
+_HOSTS_REPAIR_ID = "correct-hosts-line"
 
 
-def hosts_line(case: Case, trouble: Trouble) -> Finding | None:
+def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """The finding, None where the name does not come from that file or somebody may be at its address.
 
     A container of that name on a network of nginx's is found by Docker's DNS as soon as the line is gone; else which
@@ -289,10 +297,10 @@ def hosts_line(case: Case, trouble: Trouble) -> Finding | None:
         return None
     bare = replace(trouble, endpoints=tuple(replace(place, host=known[0]) for place in trouble.endpoints))
     box = container_of(case.snapshot, nginx.node)
-    owner = placed_owner(case, endpoint)
+    owner = configured_owner(case, endpoint)
     right = _address_of(owner.service, box) if owner is not None and box is not None else ""
     looped = bool(right) and is_own_loopback(trouble)
-    if not looped and (endpoint.node is not None or not is_nobody(case, bare)):
+    if not looped and (endpoint.node is not None or not has_no_listener(case, bare)):
         return None
     better = f"; container {owner.service.name} has {right}" if owner is not None and right else ""
     whose = "where nothing listens" if looped else "which nobody has"
@@ -301,46 +309,48 @@ def hosts_line(case: Case, trouble: Trouble) -> Finding | None:
     return Finding(
         cause="wrong-host", variant="nginx-container-uses-loopback" if looped else "wrong-ip-unassigned", role="root",
         confidence="certain" if right else "likely",
-        summary=f"nginx hands {say_routes(trouble)} to {endpoint.host}, which {line.where} leads to {wrong}{better}",
+        summary=f"nginx hands {routes_text(trouble)} to {endpoint.host}, which {line.where} leads to {wrong}{better}",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
-            line, config_evidence(case.snapshot, nginx, endpoint), *silence(case, bare),
-            *((state_evidence(owner.service),) if owner is not None else ()), *absent_evidence(endpoint),
-            *symptom_evidence(case, trouble, is_refused),
+            line, config_evidence(case.snapshot, nginx, endpoint), *arp_silence_evidence(case, bare),
+            *((state_evidence(owner.service),) if owner is not None else ()), *no_listener_evidence(endpoint),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
-        repairs=(_correct(case, trouble, box, (f"{line.where} of {nginx.node} leads {endpoint.host} to {known[0]}, "
+        repairs=(_correct_hosts_repair(case, trouble, box,
+                                       (f"{line.where} of {nginx.node} leads {endpoint.host} to {known[0]}, "
                                                f"{whose}{better}: ", line.where), right),),
         explains=("wrong-port", "backend-down", "network-detached"),
     )
 
 
-def _correct(case: Case, trouble: Trouble, box: Container | None, words: tuple[str, str], right: str) -> Repair:
+def _correct_hosts_repair(case: Case, trouble: FailingAddress, box: Container | None, words: tuple[str, str],
+                          right: str) -> Repair:
     """The entry taken out of the compose file, where Docker's DNS knows the name; else the words for a person."""
     (said, where), nginx, name = words, trouble.nginx, trouble.endpoint.host
     if box is None or box.is_machine:
         manual = (f"{said}write the right address there, or take the line out where DNS knows the name; then nginx -t, "
                   "and nginx -s reload, which looks the name up anew")
-        return Repair(_HOSTS_LINE_ID, "manual", f"correct {where}", (), manual=manual)
+        return Repair(_HOSTS_REPAIR_ID, "manual", f"correct {where}", (), manual=manual)
     service = next((s for s in (nginx.service, *case.snapshot.services)
                     if s is not None and s.container is not None and s.container.id == box.id), None)
     given = None if service is None else next(
         (s for s in service.compose_settings if s.key == f"extra_hosts.{name}"), None)
     if right and service is not None and given is not None:
         summary = f"take {name} out of extra_hosts: in {given.file}:{given.line}"
-        written = set_compose(case.snapshot, service, {given.key: ""}, summary)
-        if not isinstance(written, NoPlace):
+        written = write_compose_settings(case.snapshot, service, {given.key: ""}, summary)
+        if not isinstance(written, NotEditable):
             by = written.managed_by
             also = f" ({by} manages that file and will overwrite the edit)" if by else ""
-            listens = [x for x in listens_of(nginx)[:1] if x.port]
+            listens = [x for x in listen_addresses_of(nginx)[:1] if x.port]
             wait = tuple(WaitForListener(nginx.node, reachable_host(x.address), x.port) for x in listens)
-            return Repair(_HOSTS_LINE_ID, "disruptive", f"{summary}, and create {box.service or box.name} anew{also}",
+            return Repair(_HOSTS_REPAIR_ID, "disruptive", f"{summary}, and create {box.service or box.name} anew{also}",
                           (*written.steps, *wait))
     place = f"{given.file}:{given.line}" if given is not None else "the compose file (or --add-host)"
     manual = f"{said}extra_hosts: in {place} writes that line; correct it there, and create the container anew"
-    return Repair(_HOSTS_LINE_ID, "manual", f"correct {where}", (), manual=manual)
+    return Repair(_HOSTS_REPAIR_ID, "manual", f"correct {where}", (), manual=manual)
 
 
-def hosts_evidence(trouble: Trouble) -> Evidence | None:
+def hosts_evidence(trouble: FailingAddress) -> Evidence | None:
     """The line of that file which tells the address of the name."""
     addresses = trouble.endpoint.addresses
     told = addresses.evidence if isinstance(addresses, Known) else ()

@@ -2,59 +2,59 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import absent_evidence, config_evidence, container_of, endpoint_text
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import listens_of, name_missing, routes_of
-from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, no_listener_evidence
+from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of, unresolved_upstream_name
+from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Nginx, Service
-from fixer.repairs.container_settings import set_compose
-from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.container_settings import write_compose_settings
+from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import reachable_host
 
-_ID = "reach-docker-host"
+_REPAIR_ID = "reach-docker-host"
 
 
-def gateway(case: Case, trouble: Trouble) -> Finding | None:
+def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """nginx's container does not know the name, or nobody listens on the Docker host for containers."""
     endpoint, nginx = trouble.endpoint, trouble.nginx
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine or box.network_mode == "host":
         return None
-    shown = _unknown(trouble, box)
-    if not shown and (is_closed(endpoint) is not True or placed_owner(case, endpoint) is not None):
+    shown = _unknown_name_evidence(trouble, box)
+    if not shown and (is_closed(endpoint) is not True or configured_owner(case, endpoint) is not None):
         return None       # known, and whose that port is too: what is wrong there is for others to tell
     shown_there: tuple[Evidence, ...] = ()
     if shown:
         said = f"{endpoint.host}, a name that its container does not know"
-        repair = _tell_name(case, nginx, box, endpoint.host)
+        repair = _add_host_repair(case, nginx, box, endpoint.host)
     else:
         said = f"{endpoint_text(endpoint)}, the Docker host, where nothing listens for containers"
-        beside = _published_to_the_host_alone(case, endpoint.port)
+        beside = _host_only_port(case, endpoint.port)
         shown_there = () if beside is None else (beside[1],)
         manual = beside[0] if beside is not None else (
             f"on the Docker host: start what belongs on port {endpoint.port}, and let it listen on the address of the "
             "bridge (or 0.0.0.0 behind a firewall) instead of 127.0.0.1"
         )
-        repair = Repair(_ID, "manual", manual, (), manual=manual)
+        repair = Repair(_REPAIR_ID, "manual", manual, (), manual=manual)
     down = nginx.master_pid is None
     return Finding(
         cause="wrong-host", variant="host-gateway", role="root", confidence="certain" if shown else "likely",
-        summary=f"nginx hands {say_routes(trouble)} to {said}{', and does not start' if down else ''}", detail=(),
-        routes=routes_of(case, nginx) if down else trouble.route_ids, service=None, node=nginx.node,
+        summary=f"nginx hands {routes_text(trouble)} to {said}{', and does not start' if down else ''}", detail=(),
+        routes=route_ids_of(case, nginx) if down else trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, nginx, endpoint), *shown, *shown_there, *absent_evidence(endpoint),
-            *symptom_evidence(case, trouble, is_refused),
+            config_evidence(case.snapshot, nginx, endpoint), *shown, *shown_there, *no_listener_evidence(endpoint),
+            *symptom_evidence(case, trouble, is_connect_failure),
         ))),
         repairs=(repair,), explains=("dns-unresolved", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
     )
 
 
-def _published_to_the_host_alone(case: Case, port: int) -> tuple[str, Evidence] | None:
+def _host_only_port(case: Case, port: int) -> tuple[str, Evidence] | None:
     """A container that publishes that port where only programs of the host reach it: what to do, and the proof."""
     for service in case.snapshot.services:
         box = service.container
@@ -68,7 +68,7 @@ def _published_to_the_host_alone(case: Case, port: int) -> tuple[str, Evidence] 
     return None
 
 
-def _unknown(trouble: Trouble, box: Container) -> tuple[Evidence, ...]:
+def _unknown_name_evidence(trouble: FailingAddress, box: Container) -> tuple[Evidence, ...]:
     """What shows that the name is unknown in there: nobody gave it to the container, and nginx or a look says so."""
     endpoint = trouble.endpoint
     if endpoint.host in box.extra_hosts:
@@ -76,30 +76,30 @@ def _unknown(trouble: Trouble, box: Container) -> tuple[Evidence, ...]:
     given = Evidence("container", box.name, f"extra hosts: {', '.join(box.extra_hosts) or 'none'}")
     if isinstance(endpoint.addresses, Known):
         return () if endpoint.addresses.value else (*endpoint.addresses.evidence, given)
-    said = name_missing(trouble.nginx) if trouble.nginx.master_pid is None else None
+    said = unresolved_upstream_name(trouble.nginx) if trouble.nginx.master_pid is None else None
     return (said[1], given) if said is not None and said[0].lower() == endpoint.host.lower() else ()
 
 
-def _tell_name(case: Case, nginx: Nginx, box: Container, name: str) -> Repair:
+def _add_host_repair(case: Case, nginx: Nginx, box: Container, name: str) -> Repair:
     """The line in its compose file and the container anew, else the words for a person."""
     summary = f"tell {box.service or box.name} the address of the Docker host as {name}"
     service = _service_of(case, nginx, box)
     entry = f'["{name}:host-gateway"]'
-    written = NoPlace("it is no service of a compose project") if service is None else set_compose(
+    written = NotEditable("it is no service of a compose project") if service is None else write_compose_settings(
         case.snapshot, service, {"extra_hosts": entry}, summary)
-    if not isinstance(written, NoPlace):
-        listens = [x for x in listens_of(nginx)[:1] if x.port]
+    if not isinstance(written, NotEditable):
+        listens = [x for x in listen_addresses_of(nginx)[:1] if x.port]
         wait = tuple(WaitForListener(nginx.node, reachable_host(x.address), x.port) for x in listens)
         also = f" ({written.managed_by} manages that file and will overwrite the edit)" if written.managed_by else ""
         summary += f", in {written.where}, and create the container anew{also}"
-        return Repair(_ID, "disruptive", summary, (*written.steps, *wait))
+        return Repair(_REPAIR_ID, "disruptive", summary, (*written.steps, *wait))
     files = box.label("com.docker.compose.project.config_files") or ""
     where = f"service {box.service} of {files}" if files else f"container {box.name}"
     manual = (
         f"give {where} the line extra_hosts: {entry} and create it anew (without Compose: --add-host "
-        f"{name}:host-gateway); fixer does not: {written.why}"
+        f"{name}:host-gateway); fixer does not: {written.reason}"
     )
-    return Repair(_ID, "manual", summary, (), manual=manual)
+    return Repair(_REPAIR_ID, "manual", summary, (), manual=manual)
 
 
 def _service_of(case: Case, nginx: Nginx, box: Container) -> Service | None:

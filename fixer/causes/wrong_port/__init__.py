@@ -45,10 +45,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixer.analysis.case import Case, Owner, Trouble
-from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import (
-    absent_evidence,
     address_text,
     bindings_of,
     config_evidence,
@@ -56,135 +55,145 @@ from fixer.analysis.evidence import (
     listener_at,
     listener_evidence,
     listeners_on,
+    no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.load.server_protocol import is_spoken
-from fixer.analysis.nginx_errors import is_cut_off, is_refused, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import is_stale
-from fixer.analysis.ownership.container_network import is_only_left
-from fixer.analysis.ownership.resolve import is_missed, is_occupied, left_over, owners, sole_owner
+from fixer.analysis.load.server_protocol import has_matching_protocol
+from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, routes_text, symptom_evidence
+from fixer.analysis.nginx_process import has_stale_config
+from fixer.analysis.ownership.container_network import is_sole_network_candidate
+from fixer.analysis.ownership.resolve import (
+    candidate_owners,
+    is_occupied_by_stranger,
+    is_stopped_site_backend,
+    only_owner,
+    unclaimed_candidates,
+)
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import engine_of, is_foreign, is_named_otherwise
+from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.wrong_port.upstream_group import contradicted
+from fixer.causes.wrong_port.upstream_group import explain_contradiction
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.repairs.upstream_address import (
     UPSTREAM_KEY,
-    Option,
-    after_start,
-    every_reachable,
-    point_at,
-    point_at_listener,
+    ReachableListener,
+    all_reachable_listeners,
+    point_after_start_repair,
+    point_at_address_repair,
+    point_at_listener_repair,
     reachable_listeners,
 )
 
 if TYPE_CHECKING:
-    from fixer.causes.wrong_port.upstream_group import Pair
+    from fixer.causes.wrong_port.upstream_group import AddressPair
 
-SHOWN = 8       # places of one address that are named as evidence; all of them are edited
+MAX_SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: is it empty, and does its service listen elsewhere?"""
-    return conclude(*by_trouble(case, _judge_trouble))
+    return conclude(*for_each_failing_address(case, _judge_address))
 
 
-def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     """A finding, the fact that is missing, or what rules it out."""
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or not is_spoken(case, trouble):
-        return _other_path(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if is_stale(case, trouble):
+    if endpoint.unix is not None or not has_matching_protocol(case, trouble):
+        return _other_path_text(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if has_stale_config(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if endpoint.inner:
+    if endpoint.container_port:
         from fixer.causes.wrong_port.published_port import judge_published  # only where Docker publishes it
 
         return judge_published(case, trouble)
-    stranger = is_occupied(case, trouble)
+    stranger = is_occupied_by_stranger(case, trouble)
     closed = is_closed(endpoint)
     if closed is None:
         return f"whether anything listens at {text}"
     held = listener_at(endpoint)
     if (not closed or held is not None) and not stranger:      # what refuses there is no question of the port
         return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
-            case.snapshot, held, case.service(endpoint.holder))
-    found = left_over(case, trouble) if stranger else owners(case, trouble)
+            case.snapshot, held, case.service(endpoint.listening_service))
+    found = unclaimed_candidates(case, trouble) if stranger else candidate_owners(case, trouble)
     if any(owner.rule == "elsewhere" for owner in found):
         return state_evidence(found[0].service)       # the host is wrong, whatever the port: wrong-host
     if not found:
-        return _unpublished(case, trouble) or f"which service belongs behind {text}"
-    if len(found) == 1 and found[0].service.container is not None and engine_of(found[0].service):
+        return _judge_unpublished(case, trouble) or f"which service belongs behind {text}"
+    if len(found) == 1 and found[0].service.container is not None and system_kind_of(found[0].service):
         return f"which application belongs behind {text}: {found[0].service.name} is none"      # no page is behind it
-    if len(found) == 1 and not stranger and (grouped := _in_a_group(case, trouble, found[0])) is not None:
+    if len(found) == 1 and not stranger and (grouped := _judge_group(case, trouble, found[0])) is not None:
         return grouped
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
-    options += _of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
+    options += _listeners_of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
     if options:
         # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
-        unsure = len(options) > 1 or len(found) > 1 or _needs_a_word(trouble, options[0].owner)
-        return _found(case, trouble, options, (stranger, unsure))
+        unsure = len(options) > 1 or len(found) > 1 or _needs_confirmation(trouble, options[0].owner)
+        return _wrong_port_finding(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
-    if found[0].is_unsure:
+    if found[0].needs_choice:
         return f"whether {found[0].service.name} belongs behind {text}"
-    return _not_running(case, trouble, found[0], stranger) or _out_of_reach(case, found[0], text) or state_evidence(
+    return _not_running_finding(case, trouble, found[0], stranger) or _out_of_reach_text(case, found[0],
+                                                                                         text) or state_evidence(
         found[0].service)
 
 
-def _in_a_group(case: Case, trouble: Trouble, owner: Owner) -> Finding | Evidence | None:
+def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | Evidence | None:
     """A service of several sockets, behind an upstream of several servers."""
-    every = every_reachable(case, trouble, owner)
+    every = all_reachable_listeners(case, trouble, owner)
     told = {b.port for b in bindings_of(owner.service) if b.unix is None}
     if owner.service.program is not None and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
         return state_evidence(owner.service)       # the process that is told this very port is what is missing
     if len(every) < 2:
         return None
-    from fixer.causes.wrong_port.upstream_group import pairs_of  # only where it has several sockets
+    from fixer.causes.wrong_port.upstream_group import pair_addresses  # only where it has several sockets
 
-    pairs = pairs_of(case, trouble, every)
-    return None if pairs is None else _each(case, trouble, pairs, every)
+    pairs = pair_addresses(case, trouble, every)
+    return None if pairs is None else _judge_pairs(case, trouble, pairs, every)
 
 
-def _each(case: Case, trouble: Trouble, pairs: tuple[Pair, ...], every: tuple[Option, ...]) -> Finding | Evidence:
+def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, ...],
+                 every: tuple[ReachableListener, ...]) -> Finding | Evidence:
     """One finding for all the addresses of a group; which socket is meant for which, where that is open, a person says.
     """
-    from fixer.causes.wrong_port.upstream_group import point_each  # as above
+    from fixer.causes.wrong_port.upstream_group import point_each_repair  # as above
 
     if not pairs:
-        return _found(case, trouble, every, (False, True))
-    if pairs[0].trouble is not trouble:
+        return _wrong_port_finding(case, trouble, every, (False, True))
+    if pairs[0].failing_address is not trouble:
         return config_evidence(case.snapshot, trouble.nginx, trouble.endpoint)     # told with the first
-    found = _found(case, trouble, (pairs[0].option,), (False, False))
-    asked = ", ".join(endpoint_text(pair.trouble.endpoint) for pair in pairs)
+    found = _wrong_port_finding(case, trouble, (pairs[0].option,), (False, False))
+    asked = ", ".join(endpoint_text(pair.failing_address.endpoint) for pair in pairs)
     held = ", ".join(pair.option.text for pair in pairs)
     name = pairs[0].option.owner.service.name
     evidence = tuple(e for pair in pairs[1:] for e in (
-        config_evidence(case.snapshot, trouble.nginx, pair.trouble.endpoint),
+        config_evidence(case.snapshot, trouble.nginx, pair.failing_address.endpoint),
         listener_evidence(case.snapshot, pair.option.listener, pair.option.owner.service)))
-    summary = f"nginx hands {say_routes(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
+    summary = f"nginx hands {routes_text(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
     return replace(found, summary=summary, evidence=tuple(dict.fromkeys((*found.evidence, *evidence))),
-                   repairs=(point_each(case, pairs),))
+                   repairs=(point_each_repair(case, pairs),))
 
 
-def _of_others(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:
+def _listeners_of_others(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
     """Sockets of other containers on the very port: nginx names one application's container and another one's port."""
     if owner.service.container is None or owner.rule != "placed":
         return ()
-    from fixer.analysis.ownership.intended_container import rivals  # only where there are containers
+    from fixer.analysis.ownership.intended_container import services_with_same_port  # only where there are containers
 
     port = trouble.endpoint.port
     return tuple(
-        Option(Owner(other, "contested", (state_evidence(other),)), line, address_text(name, port), is_told=True)
-        for other, name in rivals(case, trouble, owner.service)
+        ReachableListener(PortOwner(other, "contested", (state_evidence(other),)), line, address_text(name, port),
+                          is_configured=True)
+        for other, name in services_with_same_port(case, trouble, owner.service)
         for line in [x for x in listeners_on(case.snapshot, other.node) if x.port == port and x.family != "unix"
                      and not x.address.startswith("127.")][:1]
     )
 
 
-def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
+def _judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | None:
     """No service of the machine itself: a container that does not publish the port may be meant."""
     if not any(s.container is not None for s in case.snapshot.services):
         return None
@@ -193,13 +202,13 @@ def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
     return judge_unpublished(case, trouble)
 
 
-def _needs_a_word(trouble: Trouble, owner: Owner) -> bool:
+def _needs_confirmation(trouble: FailingAddress, owner: PortOwner) -> bool:
     """It is the only one left, and nothing but that binds it to the site: the real one may just not be there."""
-    return owner.is_unsure or (owner.rule in ("alone", "bare") and (
-        is_foreign(trouble, owner.service) or is_named_otherwise(trouble, owner.service)))
+    return owner.needs_choice or (owner.rule in ("alone", "bare") and (
+        has_unrelated_name(trouble, owner.service) or has_unrelated_unit_name(trouble, owner.service)))
 
 
-def _out_of_reach(case: Case, owner: Owner, text: str) -> str | None:
+def _out_of_reach_text(case: Case, owner: PortOwner, text: str) -> str | None:
     """The service holds a socket, only not one that could be reached under the address which nginx asks for."""
     ours = set(owner.service.pids)
     held = [line for line in listeners_on(case.snapshot, owner.service.node) if ours.intersection(pids_of(line))]
@@ -210,33 +219,34 @@ def _out_of_reach(case: Case, owner: Owner, text: str) -> str | None:
     return f"why nobody accepts at {text}: {owner.service.name} listens on {where}"
 
 
-def _other_path(case: Case, trouble: Trouble) -> str | None:
+def _other_path_text(case: Case, trouble: FailingAddress) -> str | None:
     """Nobody listens on the socket's path while the service that could be meant runs: that is not explained here."""
     endpoint = trouble.endpoint
-    owner = sole_owner(case, trouble)
+    owner = only_owner(case, trouble)
     if endpoint.unix is None or is_closed(endpoint) is not True or owner is None or not owner.service.running:
         return None
     told = ", ".join(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service)) or "an unknown address"
     return f"why nobody listens on {endpoint_text(endpoint)}: {owner.service.name} is told to listen on {told}"
 
 
-def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tuple[bool, bool]) -> Finding:
+def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...],
+                        doubts: tuple[bool, bool]) -> Finding:
     """`doubts`: whether a stranger sits on the port, and whether a person must choose."""
     endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
     there = "where nothing listens" if not stranger else "where something else than the backend listens"
     names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
     elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
-    other = None if several else contradicted(case.snapshot, endpoint, first)
+    other = None if several else explain_contradiction(case.snapshot, endpoint, first)
     if other is not None:
         elsewhere = f"{elsewhere}, {other[0]}"
     evidence = (
-        *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:SHOWN]),
+        *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:MAX_SHOWN]),
         *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
-        *_there(case, trouble, stranger),
-        *(w for o in options for w in o.owner.why[:1]),
-        *symptom_evidence(case, trouble, is_cut_off if stranger else is_refused),
+        *_occupant_evidence(case, trouble, stranger),
+        *(w for o in options for w in o.owner.evidence[:1]),
+        *symptom_evidence(case, trouble, is_cut_off if stranger else is_connect_failure),
     )
-    proven = first.owner.certain or (first.is_told and first.owner.rule != "bare")
+    proven = first.owner.certain or (first.is_configured and first.owner.rule != "bare")
     if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:
         proven = False       # its own files say nginx's port: it may only not have been started with them
     confidence: Confidence = "possible" if several else "certain" if proven else "likely"
@@ -245,56 +255,58 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         variant=_variant(first.owner, stranger),
         role="root",
         confidence=confidence,
-        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
-        detail=_left_in_the_network(case, trouble, options) if several else (),
+        summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
+        detail=_only_left_text(case, trouble, options) if several else (),
         routes=trouble.route_ids,
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(_named_otherwise(case, trouble, options) if options[-1].text.partition(":")[0] != first.text.partition(
-            ":")[0] else point_at_listener(case, trouble, options, ask=several) if other is None else other[1],),
+        repairs=(_name_or_port_repair(case, trouble, options)
+                 if options[-1].text.partition(":")[0] != first.text.partition(
+            ":")[0] else point_at_listener_repair(case, trouble, options, ask=several) if other is None else other[1],),
     )
 
 
-def _left_in_the_network(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> tuple[str, ...]:
+def _only_left_text(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> tuple[str, ...]:
     """Why a person is asked about the only one that there is."""
-    left = [o.owner.service for o in options if is_only_left(case, trouble, o.owner.service)]
+    left = [o.owner.service for o in options if is_sole_network_candidate(case, trouble, o.owner.service)]
     names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
     return tuple(f"{name} shares that network, and nothing names it there: what belonged at port "
                  f"{trouble.endpoint.port} may have been taken out of the project" for name in names)
 
 
-def _named_otherwise(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> Repair:
+def _name_or_port_repair(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> Repair:
     """A person says which is meant: the name or the port."""
     choices, text = tuple(option.text for option in options), endpoint_text(trouble.endpoint)
     why = f"{text} is empty, and nothing tells whether its name or its port is wrong: {' or '.join(choices)}"
     chosen = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
-    return point_at(case, trouble, "point-route-at-listener", chosen, Need(UPSTREAM_KEY, "choice", why, choices))
+    return point_at_address_repair(case, trouble, "point-route-at-listener", chosen,
+                                   Need(UPSTREAM_KEY, "choice", why, choices))
 
 
-def _there(case: Case, trouble: Trouble, stranger: bool) -> tuple[Evidence, ...]:
+def _occupant_evidence(case: Case, trouble: FailingAddress, stranger: bool) -> tuple[Evidence, ...]:
     held = listener_at(trouble.endpoint)
     if stranger and held is not None:
-        return (listener_evidence(case.snapshot, held, case.service(trouble.endpoint.holder)),)
-    return absent_evidence(trouble.endpoint)
+        return (listener_evidence(case.snapshot, held, case.service(trouble.endpoint.listening_service)),)
+    return no_listener_evidence(trouble.endpoint)
 
 
-def _variant(owner: Owner, stranger: bool) -> str:
+def _variant(owner: PortOwner, stranger: bool) -> str:
     if stranger:
         return "wrong-port-other-service"
     box = owner.service.container
     return "container-wrong-port" if box is not None and not box.is_machine else "wrong-port"
 
 
-def _not_running(case: Case, trouble: Trouble, owner: Owner, stranger: bool) -> Finding | None:
+def _not_running_finding(case: Case, trouble: FailingAddress, owner: PortOwner, stranger: bool) -> Finding | None:
     """The service is down and is told to listen elsewhere: both faults are there; the port comes after the start."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b for b in bindings_of(service) if b.unix is None and b.port]
-    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.is_unsure:
+    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.needs_choice:
         return None
-    if stranger and not is_missed(case, trouble, service):
+    if stranger and not is_stopped_site_backend(case, trouble, service):
         return None
-    if endpoint.inner or (not stranger and any(
+    if endpoint.container_port or (not stranger and any(
             line.port == endpoint.port for line in listeners_on(case.snapshot, service.node))):
         return None
     if service.unit is not None and service.unit.result == "resources":
@@ -304,15 +316,15 @@ def _not_running(case: Case, trouble: Trouble, owner: Owner, stranger: bool) -> 
     return Finding(
         cause=CAUSE.id, variant=_variant(owner, stranger), role="root", confidence="likely",
         summary=(
-            f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
+            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
             f"on {where}"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
-            *_there(case, trouble, stranger),
+            *_occupant_evidence(case, trouble, stranger),
         ))),
-        repairs=(after_start(trouble, service.name, where),),
+        repairs=(point_after_start_repair(trouble, service.name, where),),
     )
 
 

@@ -2,122 +2,132 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, endpoint_text
-from fixer.analysis.nginx_errors import say_routes
-from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.nginx_errors import routes_text
+from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.snapshot import Endpoint, Service, Snapshot
 from fixer.nginx.span_edit import EditRefused
-from fixer.repairs.file_edits import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of
-from fixer.repairs.upstream_address import ID, Option, digits_of, places_of, port_edits
+from fixer.repairs.file_edits import (
+    EditableFile,
+    NotEditable,
+    check_and_reload_steps,
+    edit_risk,
+    edit_spans,
+    overwriters_text,
+)
+from fixer.repairs.upstream_address import POINT_ID, ReachableListener, editable_files_of, port_edits, port_spans_of
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AddressPair:
     """An empty address, and the socket that takes its place."""
 
-    trouble: Trouble
-    option: Option
+    failing_address: FailingAddress
+    option: ReachableListener
 
 
-def pairs_of(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> tuple[Pair, ...] | None:
+def pair_addresses(case: Case, trouble: FailingAddress,
+                   options: tuple[ReachableListener, ...]) -> tuple[AddressPair, ...] | None:
     """In the order in which both are written; empty where their numbers differ, None where one address is empty."""
     name, routes = options[0].owner.service.id, set(trouble.route_ids)
-    ours = [t for t in case.troubles if t.nginx.node == trouble.nginx.node and routes.intersection(t.route_ids)
+    ours = [t for t in case.failing_addresses if t.nginx.node == trouble.nginx.node and routes.intersection(t.route_ids)
             and t.endpoint.unix is None and is_closed(t.endpoint) is True
-            and (owner := sole_owner(case, t)) is not None and owner.service.id == name]
+            and (owner := only_owner(case, t)) is not None and owner.service.id == name]
     if len(ours) < 2:
         return None
     asked = {e.port for e in case.snapshot.endpoints if e.node == trouble.endpoint.node and is_closed(e) is not True}
-    free = [o for o in options if o.is_told and o.listener.port not in asked]
+    free = [o for o in options if o.is_configured and o.listener.port not in asked]
     if len(free) != len(ours):
         return ()
     ours.sort(key=lambda t: (t.endpoint.file, t.endpoint.start))
-    return tuple(Pair(t, o) for t, o in zip(ours, free, strict=True))
+    return tuple(AddressPair(t, o) for t, o in zip(ours, free, strict=True))
 
 
-def point_each(case: Case, pairs: tuple[Pair, ...]) -> Repair:
+def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:
     """One edit for all of them: with the first alone the others would have no service any more."""
-    first = pairs[0].trouble
-    told = ", ".join(f"{p.option.text} instead of {endpoint_text(p.trouble.endpoint)}" for p in pairs)
-    summary = f"point {say_routes(first)} at {told}"
-    spots = ", ".join(f"port {p.trouble.endpoint.port} to {p.option.listener.port} at "
-                      f"{p.trouble.endpoint.file}:{p.trouble.endpoint.line}" for p in pairs)
+    first = pairs[0].failing_address
+    told = ", ".join(f"{p.option.text} instead of {endpoint_text(p.failing_address.endpoint)}" for p in pairs)
+    summary = f"point {routes_text(first)} at {told}"
+    spots = ", ".join(f"port {p.failing_address.endpoint.port} to {p.option.listener.port} at "
+                      f"{p.failing_address.endpoint.file}:{p.failing_address.endpoint.line}" for p in pairs)
     broken = first.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         why = "nginx -t refuses the configuration as it is: repair that first"
-        return Repair(ID, "manual", summary, (), manual=f"change {spots}, then nginx -t and reload; {why}")
-    wanted: dict[tuple[str, str], tuple[Place, dict[tuple[int, int], bytes]]] = {}
-    places: list[Place] = []
+        return Repair(POINT_ID, "manual", summary, (), manual=f"change {spots}, then nginx -t and reload; {why}")
+    wanted: dict[tuple[str, str], tuple[EditableFile, dict[tuple[int, int], bytes]]] = {}
+    places: list[EditableFile] = []
     for pair in pairs:
-        digits = digits_of(pair.trouble)
-        found = places_of(case, pair.trouble, digits)
+        digits = port_spans_of(pair.failing_address)
+        found = editable_files_of(case, pair.failing_address, digits)
         try:
-            if isinstance(found, NoPlace):
-                raise EditRefused(found.why)
-            edits = port_edits(pair.trouble, found, digits, pair.option.listener.port)
+            if isinstance(found, NotEditable):
+                raise EditRefused(found.reason)
+            edits = port_edits(pair.failing_address, found, digits, pair.option.listener.port)
         except EditRefused as refused:
-            return Repair(ID, "manual", summary, (), manual=f"change {spots}, then nginx -t and reload; {refused}")
+            return Repair(POINT_ID, "manual", summary, (),
+                          manual=f"change {spots}, then nginx -t and reload; {refused}")
         for key, (place, spans) in edits.items():
             wanted.setdefault(key, (place, {}))[1].update(spans)
         places += found.values()
     steps = tuple(edit_spans(place, spans, "the ports that its service listens on") for place, spans in wanted.values())
     kept = tuple(dict.fromkeys(places))
-    return Repair(ID, risk_of(kept, "safe"), summary + overwriters(kept),
-                  (*steps, *nginx_steps(case.snapshot, first.nginx)))
+    return Repair(POINT_ID, edit_risk(kept, "safe"), summary + overwriters_text(kept),
+                  (*steps, *check_and_reload_steps(case.snapshot, first.nginx)))
 
 
 # What listens elsewhere than nginx asks, and would not for long: containers whose own settings side with nginx, units
 # that were told so until the next boot.
-_UNTIL_BOOT = ("/run/systemd/system/", "/run/systemd/system.control/")
-_OF_WHAT_RUNS = frozenset({"process", "container"})
+_RUNTIME_FOLDERS = ("/run/systemd/system/", "/run/systemd/system.control/")
+_RUNTIME_SOURCES = frozenset({"process", "container"})
 
 
-def contradicted(snapshot: Snapshot, endpoint: Endpoint, option: Option) -> tuple[str, Repair] | None:
+def explain_contradiction(snapshot: Snapshot, endpoint: Endpoint,
+                          option: ReachableListener) -> tuple[str, Repair] | None:
     """What says that nginx asks the right port, and the words for a person."""
     service, box = option.owner.service, option.owner.service.container
     if service.unit is not None:
-        return _until_boot(service, option.listener.port)
+        return _explain_runtime_drop_in(service, option.listener.port)
     if box is None or box.is_machine:
         return None
-    wanted, name = endpoint.port_there, box.service
-    if _made_otherwise(snapshot, service, wanted):
+    wanted, name = endpoint.port_on_node, box.service
+    if _is_created_differently(snapshot, service, wanted):
         words = f"though its project's files say {wanted}: it was made with other settings than they hold"
         text = (f"see why it was made otherwise (docker compose config {name}; a variable of somebody's shell?), then "
                 f"docker compose up -d --no-deps {name} makes it as the files say; another port in nginx would be "
                 "wrong from the next `up` on")
-        return words, Repair(ID, "manual", f"create {name} anew as its files say", (), manual=text)
+        return words, Repair(POINT_ID, "manual", f"create {name} anew as its files say", (), manual=text)
     if box.health == "unhealthy" and box.health_port == wanted:
         words = f"while its own health check asks {wanted} too, and fails"
         text = (f"let {service.name} listen on {wanted} again; or, if {option.listener.port} is meant, change the "
                 "health check and nginx together: what waits for it to be healthy does not start otherwise")
         summary = f"let {service.name} listen where nginx and its health check ask"
-        return words, Repair(ID, "manual", summary, (), manual=text)
+        return words, Repair(POINT_ID, "manual", summary, (), manual=text)
     return None
 
 
-def _until_boot(service: Service, port: int) -> tuple[str, Repair] | None:
+def _explain_runtime_drop_in(service: Service, port: int) -> tuple[str, Repair] | None:
     """A drop-in of `systemctl edit --runtime`: pointed there, nginx would be wrong when the machine comes back."""
     told = next((b.source.where for b in bindings_of(service) if b.port == port and b.unix is None), "")
-    if not told.startswith(_UNTIL_BOOT):
+    if not told.startswith(_RUNTIME_FOLDERS):
         return None
     file = told.rpartition(":")[0]
     text = (f"{file} goes with the next boot: take it back now (rm {file}; systemctl daemon-reload; systemctl restart "
             f"{service.name}), or, if {port} is meant to stay, write it with systemctl edit {service.name} and remove "
             "that file: nginx is pointed there then")
     return f"as {told} says until the next boot", Repair(
-        ID, "manual", f"decide which port {service.name} is to keep", (), manual=text)
+        POINT_ID, "manual", f"decide which port {service.name} is to keep", (), manual=text)
 
 
-def _made_otherwise(snapshot: Snapshot, service: Service, port: int) -> bool:
+def _is_created_differently(snapshot: Snapshot, service: Service, port: int) -> bool:
     """Its project's files put it there, and it was not made from them as they are."""
     box, compose = service.container, snapshot.compose
     told = bindings_of(service)
     if box is None or compose is None or box.service is None or not told:
         return False
     made = dict(compose.hash_matches).get(box.service)
-    return made is False and told[0].port == port and told[0].source.source not in _OF_WHAT_RUNS
+    return made is False and told[0].port == port and told[0].source.source not in _RUNTIME_SOURCES

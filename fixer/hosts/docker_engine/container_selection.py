@@ -55,7 +55,7 @@ class Listing:
 # several projects have in common is a network, and a proxy of its own project in front.
 
 
-def may_be_meant(words: Sequence[str], project: str, listing: Listing) -> list[Inspected]:
+def candidate_containers(words: Sequence[str], project: str, listing: Listing) -> list[Inspected]:
     """Of the same project where others of it run, else whatever runs: behind a port of the Docker host that nobody
     publishes. Nothing where nginx has a network of its own."""
     ports = [name[1:] for name in words[1:] if name.startswith(":")]
@@ -65,7 +65,7 @@ def may_be_meant(words: Sequence[str], project: str, listing: Listing) -> list[I
     return [item for item in beside if project and docker_cli.labels_of(item).get(PROJECT_LABEL) == project] or beside
 
 
-def containers_called(networks: str, *names: str, docker: Docker = docker_cli.docker) -> list[Inspected]:
+def containers_named(networks: str, *names: str, docker: Docker = docker_cli.docker) -> list[Inspected]:
     """Both: those that answer to the names there, and those that bear one of them elsewhere."""
     found, carriers = select_named(Listing(docker), networks, *names)
     return [*found, *carriers]
@@ -77,20 +77,20 @@ def select_named(listing: Listing, networks: str, *names: str) -> tuple[list[Ins
     publish that port of the Docker host, or are to. And those that bear one of the names on other networks."""
     wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith(":")}
     ports = {int(name[1:]) for name in names if name.startswith(":") and name[1:].isdigit()}
-    outer = publishing(ports, listing) if ports else []
+    outer = containers_publishing(ports, listing) if ports else []
     every = listing.inspected(row.id for row in listing.rows if not row.networks or (
         asked and (wanted & row.networks or asked & {row.name, row.service})))
-    found = [item for item in every if asked and _goes_by(item, wanted, asked)]
+    found = [item for item in every if asked and _answers_to(item, wanted, asked)]
     known = {item.get("Id") for item in found}
     found += [item for item in outer if item.get("Id") not in known]
     known |= {item.get("Id") for item in outer}
     guests = [item for item in every if docker_cli.lender_of(item) in known and item.get("Id") not in known]
     known |= {item.get("Id") for item in guests}
-    carriers = [item for item in every if item.get("Id") not in known and _bears(item, asked)]
+    carriers = [item for item in every if item.get("Id") not in known and _is_named_directly(item, asked)]
     return sorted([*found, *guests], key=docker_cli.name_of), sorted(carriers, key=docker_cli.name_of)
 
 
-def _bears(item: Inspected, names: set[str]) -> bool:
+def _is_named_directly(item: Inspected, names: set[str]) -> bool:
     """Called so itself, on no network that matters: no machine, and none that lives in another's network."""
     called = {docker_cli.name_of(item), docker_cli.labels_of(item).get(SERVICE_LABEL)}
     mode = (item.get("HostConfig") or {}).get("NetworkMode")
@@ -98,54 +98,57 @@ def _bears(item: Inspected, names: set[str]) -> bool:
     return bool(called & names) and is_alone
 
 
-def _goes_by(item: Inspected, networks: set[str], names: set[str]) -> bool:
+def _answers_to(item: Inspected, networks: set[str], names: set[str]) -> bool:
     joined = (item.get("NetworkSettings") or {}).get("Networks") or {}
     ends = [end or {} for name, end in joined.items() if name in networks]
     if not ends and (item.get("HostConfig") or {}).get("NetworkMode") not in networks:
         return False
     called: set[object] = {docker_cli.name_of(item), docker_cli.labels_of(item).get(SERVICE_LABEL)}
     for end in ends:
-        called |= {end.get("IPAddress"), end.get("GlobalIPv6Address"), *_names(end)}
+        called |= {end.get("IPAddress"), end.get("GlobalIPv6Address"), *_endpoint_names(end)}
     return bool(called & names)
 
 
-def _names(end: dict[str, object]) -> Sequence[object]:
-    return [name for key in ("Aliases", "DNSNames") for name in _listed(end.get(key))]
+def _endpoint_names(end: dict[str, object]) -> Sequence[object]:
+    return [name for key in ("Aliases", "DNSNames") for name in _strings_in(end.get(key))]
 
 
-def _listed(value: object) -> Sequence[object]:
+def _strings_in(value: object) -> Sequence[object]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
-MOST = 12             # containers that are looked at where none publishes a port: each is asked by a process of its own
+# containers that are looked at where none publishes a port: each is asked by a process of its own
+MOST_CANDIDATES = 12
 _ENGINE = "engine"
 
 
 def containers_at(places: Sequence[str], listing: Listing) -> list[Inspected]:
     """Those that publish one of the ports or share the folder of one of the sockets, running or not; for a port that
     none publishes also whatever runs and may be meant, those first that know a port of that number."""
-    every = [item for item in listing.every if _counts(item, listing.docker.host)]
-    outer = {id(item): _outer(item) for item in every}
+    every = [item for item in listing.every if _is_eligible(item, listing.docker.host)]
+    outer = {id(item): _published_ports(item) for item in every}
     wanted = {int(place) for place in places if place.isdigit()}
     paths = [place for place in places if not place.isdigit()]
-    found = [item for item in every if outer[id(item)] & wanted or any(_shares(item, path) for path in paths)]
+    found = [item for item in every if outer[id(item)] & wanted
+             or any(_has_mounted_folder(item, path) for path in paths)]
     left = wanted - {port for item in found for port in outer[id(item)]}
     if left:
         others = [i for i in every if i not in found and docker_cli.status_of(i) in ("running", "restarting")]
         others = [i for i in others if not docker_cli.runs_nginx(i)]
-        others.sort(key=lambda i: (not _mentions(i, left), not outer[id(i)], docker_cli.name_of(i)))
-        found += others[:MOST]
+        others.sort(key=lambda i: (not _mentions_port(i, left), not outer[id(i)], docker_cli.name_of(i)))
+        found += others[:MOST_CANDIDATES]
     lenders = {item.get("Id") for item in found}
     found += [i for i in every if i not in found and docker_cli.lender_of(i) in lenders]     # who serves in its network
     return sorted(found, key=docker_cli.name_of)
 
 
-def publishing(ports: AbstractSet[int], listing: Listing) -> list[Inspected]:
+def containers_publishing(ports: AbstractSet[int], listing: Listing) -> list[Inspected]:
     """Those that publish one of the ports, or would if they ran."""
-    return [item for item in listing.every if _counts(item, listing.docker.host) and _outer(item) & ports]
+    return [item for item in listing.every if _is_eligible(item, listing.docker.host)
+            and _published_ports(item) & ports]
 
 
-def _counts(item: Inspected, host: str) -> bool:
+def _is_eligible(item: Inspected, host: str) -> bool:
     """No machine of its own, which is another target, and no container named like one of our own nodes."""
     shared = (item.get("HostConfig") or {}).get("NetworkMode") == "host"
     names = {docker_cli.name_of(item), docker_cli.labels_of(item).get(docker_cli.SERVICE_LABEL, "")}
@@ -157,20 +160,20 @@ def _bindings(item: Inspected) -> Mapping[str, Any]:
             **((item.get("NetworkSettings") or {}).get("Ports") or {})}
 
 
-def _shares(item: Inspected, path: str) -> bool:
+def _has_mounted_folder(item: Inspected, path: str) -> bool:
     """Whether this path of the machine lies in a folder that the container has too."""
     sources = [str((mount or {}).get("Source") or "").rstrip("/") for mount in item.get("Mounts") or ()]
     return any(source and path.startswith(f"{source}/") for source in sources)
 
 
-def _outer(item: Inspected) -> set[int]:
+def _published_ports(item: Inspected) -> set[int]:
     """The ports of this machine that it publishes, or would if it ran."""
     places = [place for some in _bindings(item).values() for place in some or ()]
     words = [str((place or {}).get("HostPort", "")) for place in places]
     return {int(word) for word in words if word.isdigit()}
 
 
-def _mentions(item: Inspected, ports: set[int]) -> bool:
+def _mentions_port(item: Inspected, ports: set[int]) -> bool:
     """Whether it exposes a port of that number, or its command or health check names one."""
     config = item.get("Config") or {}
     check = (config.get("Healthcheck") or {}).get("Test") or ()

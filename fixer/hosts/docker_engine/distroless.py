@@ -11,7 +11,7 @@ from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.machine import procfs, run_process
 from fixer.hosts.machine.procfs import read_clock
-from fixer.hosts.machine.query_commands import MISSING_CODE, answer_of, runs_of
+from fixer.hosts.machine.query_commands import MISSING_CODE, answer_of, commands_for
 from fixer.hosts.machine.read_files import read_path
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.host import CommandResult, NodeClock
@@ -31,7 +31,7 @@ from fixer.model.query import (
 )
 
 _NO_SHELL = "the container has no shell"
-_UNSEEN = f"{_NO_SHELL}, and only root on its Docker host sees its processes and sockets (sudo fixer …)"
+_NEEDS_ROOT_TEXT = f"{_NO_SHELL}, and only root on its Docker host sees its processes and sockets (sudo fixer …)"
 
 
 def clock() -> NodeClock:
@@ -40,25 +40,26 @@ def clock() -> NodeClock:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class ShelllessContainer:
     """A container by name, and the engine that is asked for it."""
 
     name: str
     docker: Docker = docker_cli.docker
 
 
-def answers(container: Box, pid: int, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+def answer_without_shell(container: ShelllessContainer, pid: int, queries: Sequence[Query]) -> Mapping[Query, Answer]:
     """Each query with what can be known without a shell; `no-tool` for the rest. `pid` is the first process as this
     machine counts, 0 where that cannot be looked at."""
     return {query: _answer(container, pid, query) for query in queries}
 
 
-def stopped_answers(container: Box, status: str, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+def answer_stopped_container(container: ShelllessContainer, status: str,
+                             queries: Sequence[Query]) -> Mapping[Query, Answer]:
     """The files of a container that does not run, bind mounts included; it has no process and no socket."""
-    return {query: _stopped(container, status, query) for query in queries}
+    return {query: _answer_stopped(container, status, query) for query in queries}
 
 
-def _stopped(container: Box, status: str, query: Query) -> Answer:
+def _answer_stopped(container: ShelllessContainer, status: str, query: Query) -> Answer:
     match query:
         case ReadFile() | ReadTree() | ReadGlob():
             return _answer(container, 0, query)
@@ -70,26 +71,26 @@ def _stopped(container: Box, status: str, query: Query) -> Answer:
             return Answer("no-tool", message=f"the container is {status}")
 
 
-def _answer(container: Box, pid: int, query: Query) -> Answer:
+def _answer(container: ShelllessContainer, pid: int, query: Query) -> Answer:
     match query:
         case ReadFile():
-            file = _copy(container, query.path, query.limit, tail=query.tail)
+            file = _read_path(container, query.path, query.limit, tail=query.tail)
             return Answer(file.status, files=(file,))
         case ReadTree():
-            return _tree(container, query)
+            return _answer_tree(container, query)
         case ReadGlob():
-            return _glob(container, query)
+            return _answer_glob(container, query)
         case ListProcesses():
-            return _processes(container, pid)
+            return _answer_processes(container, pid)
         case ListSockets():
-            return _sockets(pid)
+            return _answer_sockets(pid)
         case Command(name="ip-addresses") if pid:
-            return _addresses(pid)
+            return _answer_addresses(pid)
         case Command() | Probe():
             return Answer("no-tool", message=_NO_SHELL)
 
 
-def _archive(container: Box, path: str) -> tarfile.TarFile | None:
+def _read_archive(container: ShelllessContainer, path: str) -> tarfile.TarFile | None:
     """What `docker cp` gives for the path as a tar archive; None where it is not there."""
     result = container.docker("cp", f"{container.name}:{path}", "-", timeout=20)
     if result.returncode != 0:
@@ -100,27 +101,27 @@ def _archive(container: Box, path: str) -> tarfile.TarFile | None:
         return None
 
 
-def _copy(container: Box, path: str, limit: int, *, tail: bool, hops: int = 8) -> FileAnswer:
-    archive = _archive(container, path)
+def _read_path(container: ShelllessContainer, path: str, limit: int, *, tail: bool, hops: int = 8) -> FileAnswer:
+    archive = _read_archive(container, path)
     member = archive.next() if archive else None
     if archive is None or member is None:
         return FileAnswer(path, "absent")
     if member.issym() and hops:
         target = posixpath.join(posixpath.dirname(path), member.linkname)
-        end = _copy(container, target, limit, tail=tail, hops=hops - 1)
-        stat = _stat(member, path, end)
+        end = _read_path(container, target, limit, tail=tail, hops=hops - 1)
+        stat = _member_stat(member, path, end)
         return FileAnswer(path, end.status, stat, end.data, end.truncated)
-    data = _bytes(archive, member)
+    data = _member_bytes(archive, member)
     cut = data[-limit:] if tail else data[:limit]
-    return FileAnswer(path, "ok", _stat(member, path, None), cut, len(data) > limit)
+    return FileAnswer(path, "ok", _member_stat(member, path, None), cut, len(data) > limit)
 
 
-def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _member_bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member) if member.isfile() else None
     return file.read() if file else b""
 
 
-def _stat(member: tarfile.TarInfo, path: str, end: FileAnswer | None) -> FileStat:
+def _member_stat(member: tarfile.TarInfo, path: str, end: FileAnswer | None) -> FileStat:
     kind: FileKind = "file" if member.isfile() else "dir" if member.isdir() else "link" if member.issym() else "other"
     real = end.stat.real_path if end and end.stat else None if member.issym() else path
     return FileStat(
@@ -129,34 +130,35 @@ def _stat(member: tarfile.TarInfo, path: str, end: FileAnswer | None) -> FileSta
     )
 
 
-def _members(container: Box, root: str) -> list[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
-    archive = _archive(container, root)
+def _members(container: ShelllessContainer, root: str) -> list[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
+    archive = _read_archive(container, root)
     if archive is None:
         return []
     parent = posixpath.dirname(root.rstrip("/"))
     return [(posixpath.join(parent, member.name), member, archive) for member in archive.getmembers()]
 
 
-def _file(container: Box, path: str, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> FileAnswer:
+def _member_file(container: ShelllessContainer, path: str, member: tarfile.TarInfo, archive: tarfile.TarFile,
+                 limit: int) -> FileAnswer:
     if member.issym():
-        return _copy(container, path, limit, tail=False)
-    data = _bytes(archive, member)
-    return FileAnswer(path, "ok", _stat(member, path, None), data[:limit], len(data) > limit)
+        return _read_path(container, path, limit, tail=False)
+    data = _member_bytes(archive, member)
+    return FileAnswer(path, "ok", _member_stat(member, path, None), data[:limit], len(data) > limit)
 
 
-def _tree(container: Box, query: ReadTree) -> Answer:
+def _answer_tree(container: ShelllessContainer, query: ReadTree) -> Answer:
     found = _members(container, query.root)
     if not found:
         return Answer("absent")
     root = query.root.rstrip("/")
     kept = sorted((entry for entry in found if not entry[1].isdir()
                    and entry[0][len(root) + 1 :].count("/") < query.depth), key=lambda entry: entry[0])
-    files = tuple(_file(container, *entry, query.limit) for entry in kept[: query.max_files])
+    files = tuple(_member_file(container, *entry, query.limit) for entry in kept[: query.max_files])
     more = f"more than {query.max_files} files" if len(kept) > query.max_files else ""
     return Answer("ok", files=files, message=more)
 
 
-def _glob(container: Box, query: ReadGlob) -> Answer:
+def _answer_glob(container: ShelllessContainer, query: ReadGlob) -> Answer:
     """Only patterns whose folder is literal can be asked for: there is no listing but a copy."""
     import fnmatch  # rarely needed
 
@@ -169,18 +171,18 @@ def _glob(container: Box, query: ReadGlob) -> Answer:
             base = path[len(folder) + 1 :]
             hidden = base.startswith(".") and not name.startswith(".")
             if base and "/" not in base and not hidden and fnmatch.fnmatchcase(base, name):
-                found[path] = _file(container, path, member, archive, query.limit)
-        if not set("*?[") & set(name) and (one := _copy(container, pattern, query.limit, tail=False)).stat:
+                found[path] = _member_file(container, path, member, archive, query.limit)
+        if not set("*?[") & set(name) and (one := _read_path(container, pattern, query.limit, tail=False)).stat:
             found[pattern] = one
     return Answer("ok", files=tuple(found[path] for path in sorted(found)[: query.max_files]))
 
 
-def _processes(container: Box, pid: int) -> Answer:
+def _answer_processes(container: ShelllessContainer, pid: int) -> Answer:
     """This machine's entries for the container's processes; the pids are this machine's (docker top gives them)."""
     result = container.docker("top", container.name, "-eo", "pid,args")
     pids = [line.split()[0] for line in result.stdout.decode(errors="replace").splitlines()[1:] if line.split()]
     if not pid or not pids:
-        return Answer("no-tool", message=_UNSEEN)
+        return Answer("no-tool", message=_NEEDS_ROOT_TEXT)
     wanted = (*(f"/proc/{one}/" for one in pids), "/proc/stat/", "/proc/uptime/")      # their folders tell the owners
     kept = tuple(file for file in procfs.list_processes().files if f"{file.path}/".startswith(wanted))
     # seen from here every cgroup begins with the container's own, which its first process, `1` in it, has
@@ -189,7 +191,7 @@ def _processes(container: Box, pid: int) -> Answer:
     return Answer("ok", files=(*kept, *root), message="pids are those of the Docker host")
 
 
-def _sockets(pid: int) -> Answer:
+def _answer_sockets(pid: int) -> Answer:
     if not pid:
         return Answer("no-tool", message=_NO_SHELL)
     files = []
@@ -199,7 +201,7 @@ def _sockets(pid: int) -> Answer:
     return Answer("ok", files=tuple(files), message=f"{_NO_SHELL}: owners of sockets are not known")
 
 
-def _addresses(pid: int) -> Answer:
+def _answer_addresses(pid: int) -> Answer:
     from fixer.hosts.machine.query_commands import own_addresses  # only for this
 
     tables = [read_path(f"/proc/{pid}/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
@@ -207,21 +209,21 @@ def _addresses(pid: int) -> Answer:
 
 
 # The packet filter of a container's network, read with this machine's tools: few images have any that may be used.
-_NAMES = frozenset({"nft-rules", "nft-text", "iptables-rules", "ip6tables-rules"})
+_FILTER_QUERIES = frozenset({"nft-rules", "nft-text", "iptables-rules", "ip6tables-rules"})
 
 
-def from_outside(queries: Sequence[Query], inside: Mapping[Query, Answer], pid: int) -> dict[Query, Answer]:
+def packet_filter_answers(queries: Sequence[Query], inside: Mapping[Query, Answer], pid: int) -> dict[Query, Answer]:
     """What the container could not tell of its filter itself; `pid` is its first process as this machine counts."""
-    wanted = [q for q in queries if isinstance(q, Command) and q.name in _NAMES and _is_untold(inside.get(q))]
-    return {query: _asked(query, pid) for query in wanted} if pid > 0 else {}
+    wanted = [q for q in queries if isinstance(q, Command) and q.name in _FILTER_QUERIES and _has_failed(inside.get(q))]
+    return {query: _answer_from_host(query, pid) for query in wanted} if pid > 0 else {}
 
 
-def _is_untold(answer: Answer | None) -> bool:
+def _has_failed(answer: Answer | None) -> bool:
     return answer is not None and answer.status != "ok"
 
 
-def _asked(query: Command, pid: int) -> Answer:
-    return answer_of([_run(pid, run.argv, run.timeout) for run in runs_of(query) or ()])
+def _answer_from_host(query: Command, pid: int) -> Answer:
+    return answer_of([_run(pid, run.argv, run.timeout) for run in commands_for(query) or ()])
 
 
 def _run(pid: int, argv: Sequence[str], timeout: float) -> CommandResult:

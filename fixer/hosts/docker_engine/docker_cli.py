@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from fixer.errors import NoSuchTarget, Unreachable
 from fixer.hosts.machine import run_process
-from fixer.hosts.sh.run_command import plainly
+from fixer.hosts.sh.run_command import without_api_url
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
@@ -26,11 +26,11 @@ _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
 _WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
-_WEB = frozenset({"80/tcp", "443/tcp"})
+_WEB_PORTS = frozenset({"80/tcp", "443/tcp"})
 _INTERPRETER = regex(r"python[0-9.]*\Z")
 
 
-class Run(Protocol):
+class CommandRunner(Protocol):
     """Runs a command to its end, here or on another machine."""
 
     def __call__(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 10.0,
@@ -42,27 +42,27 @@ class Docker:
     """An engine's command line; `there` says how commands run where it is, None on this machine. `host` is how the
     node of that machine is called where it is one."""
 
-    there: Run | None = None
+    remote_runner: CommandRunner | None = None
     host: str = "local"
 
     @property
-    def run(self) -> Run:
+    def run(self) -> CommandRunner:
         """What runs a command where the engine is."""
-        return run_process.run if self.there is None else self.there
+        return run_process.run if self.remote_runner is None else self.remote_runner
 
     def __call__(self, *words: str, timeout: float = 15.0) -> CommandResult:
         """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
-        return self._told(self.run(("docker", *words), timeout=timeout))
+        return self._require_daemon(self.run(("docker", *words), timeout=timeout))
 
     def bounded(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
         """A call that reads files of whoever, with so much memory and no more."""
-        return self._told(self.run(bounded("docker", *words), timeout=timeout, stdin=stdin))
+        return self._require_daemon(self.run(with_memory_limit("docker", *words), timeout=timeout, stdin=stdin))
 
     def dry_up(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
         """An up that is not done; see `without_a_trace`."""
-        return self._told(self.run(without_a_trace("docker", *words), timeout=timeout, stdin=stdin))
+        return self._require_daemon(self.run(with_temporary_buildx("docker", *words), timeout=timeout, stdin=stdin))
 
-    def _told(self, result: CommandResult) -> CommandResult:
+    def _require_daemon(self, result: CommandResult) -> CommandResult:
         if result.missing:
             raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
         if result.timed_out:
@@ -72,7 +72,8 @@ class Docker:
             denied = "permission denied" in said
             hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
                 "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
-            raise Unreachable(f"the Docker daemon cannot be reached: {plainly(said).splitlines()[-1][:200]}", hint)
+            raise Unreachable(f"the Docker daemon cannot be reached: {without_api_url(said).splitlines()[-1][:200]}",
+                              hint)
         return result
 
 
@@ -80,23 +81,23 @@ docker = Docker()
 """This machine's."""
 
 # `ulimit -d` bounds what it takes of its own: compose reads all that its files name, be it a device without end
-_MOST_KB = 524288
-_BOUNDED = f'ulimit -d {_MOST_KB} 2>/dev/null; '
-_WITHOUT_A_TRACE = _BOUNDED + 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
+_MEMORY_LIMIT_KB = 524288
+_LIMIT_MEMORY = f'ulimit -d {_MEMORY_LIMIT_KB} 2>/dev/null; '
+_TEMPORARY_BUILDX = _LIMIT_MEMORY + 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
 
 
-def bounded(*words: str) -> tuple[str, ...]:
+def with_memory_limit(*words: str) -> tuple[str, ...]:
     """The command with so much memory and no more."""
-    return ("sh", "-c", _BOUNDED + 'exec "$@"', "sh", *words)
+    return ("sh", "-c", _LIMIT_MEMORY + 'exec "$@"', "sh", *words)
 
 
-def without_a_trace(*words: str) -> tuple[str, ...]:
+def with_temporary_buildx(*words: str) -> tuple[str, ...]:
     """The command with a short-lived folder for what compose notes of its builders: an up that is not done notes them
     too, in the home of whoever looks."""
-    return ("sh", "-c", _WITHOUT_A_TRACE, "sh", *words)
+    return ("sh", "-c", _TEMPORARY_BUILDX, "sh", *words)
 
 
-def is_no_daemon(said: str) -> bool:
+def is_daemon_unreachable(said: str) -> bool:
     """Whether docker says that its daemon did not answer, or no longer."""
     return bool(_NO_DAEMON.search(said))
 
@@ -136,11 +137,11 @@ def inspect_one(name: str) -> Inspected:
     """The container of that name; NoSuchTarget with the names that come close."""
     found = inspect([name])
     if not found:
-        raise NoSuchTarget(f"there is no container {name}", _similar(name))
+        raise NoSuchTarget(f"there is no container {name}", _similar_names_hint(name))
     return found[0]
 
 
-def _similar(name: str) -> str:
+def _similar_names_hint(name: str) -> str:
     import difflib  # only for a typing error
 
     names = docker("ps", "-a", "--format", "{{.Names}}").stdout.decode(errors="replace").split()
@@ -176,7 +177,7 @@ def may_run_nginx(item: Inspected) -> bool:
     return (
         runs_nginx(item) or any(str(word).startswith("NGINX_VERSION=") for word in config.get("Env") or [])
         or any(place.startswith("/etc/nginx") for place in mounts)
-        or not _WEB.isdisjoint((item.get("HostConfig") or {}).get("PortBindings") or {})
+        or not _WEB_PORTS.isdisjoint((item.get("HostConfig") or {}).get("PortBindings") or {})
     )
 
 
@@ -209,19 +210,19 @@ def is_machine(item: Inspected) -> bool:
     A mere reaper (tini, dumb-init) is none; what it starts may be one.
     """
     argv = [str(item.get("Path", "")), *map(str, item.get("Args") or ())]
-    while argv and _base(argv[0]) in _WRAPPERS:
+    while argv and _basename(argv[0]) in _WRAPPERS:
         argv = [word for word in argv[1:] if word != "--"]
         while argv and argv[0].startswith("-"):
             argv = argv[1:]
-    if argv and _INTERPRETER.match(_base(argv[0])):
+    if argv and _INTERPRETER.match(_basename(argv[0])):
         argv = [word for word in argv[1:] if not word.startswith("-")]
-    if argv and _base(argv[0]) in ("sh", "bash", "dash") and argv[1:2] == ["-c"] and len(argv) > 2:
+    if argv and _basename(argv[0]) in ("sh", "bash", "dash") and argv[1:2] == ["-c"] and len(argv) > 2:
         words = argv[2].replace(";", " ").replace("&&", " ").split()
         argv = words[words.index("exec") + 1:] if "exec" in words else words
-    return bool(argv) and _base(argv[0]) in _INITS
+    return bool(argv) and _basename(argv[0]) in _INITS
 
 
-def _base(word: str) -> str:
+def _basename(word: str) -> str:
     return word.rpartition("/")[2]
 
 
@@ -240,16 +241,16 @@ FILES_LABELS = tuple(f"{PROJECT_LABEL}.{name}" for name in ("config_files", "wor
 """What a container says of the files that it was made from."""
 
 
-def told_files(labels: Mapping[str, str]) -> tuple[str, str, str]:
+def project_files(labels: Mapping[str, str]) -> tuple[str, str, str]:
     """What they say of the project's files: those themselves, their folder, and the files of variables."""
     files, folder, given = (labels.get(name, "") for name in FILES_LABELS)
     return files, folder, given
 
 
-def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
+def compose_arguments(labels: Mapping[str, str]) -> Sequence[str]:
     """`docker compose` with the project's own files, as its labels name them; nothing where one of them is no such
     file. Whoever made an image may have written its labels, and what compose cannot use it repeats."""
-    named, folder, given = told_files(labels)
+    named, folder, given = project_files(labels)
     configs, settings = named.split(","), given.split(",")
     if not all(map(_is_compose_file, filter(None, configs))) or not all(map(_is_env_file, filter(None, settings))):
         return ()
@@ -263,7 +264,7 @@ def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
     return words
 
 
-def lent_network(service: str, network: str, depends: str) -> bytes:
+def network_override_file(service: str, network: str, depends: str) -> bytes:
     """One more compose file, for its stdin: the service in the network of that very container. What an `up` wrote into
     the label `config-hash` counted the container's id, of whom the files only know the service, and what the service
     depends on (`depends`: its label), of which that container is one though no file says so."""
@@ -279,4 +280,4 @@ def _is_compose_file(path: str) -> bool:
 
 
 def _is_env_file(path: str) -> bool:
-    return path.startswith("/") and "env" in _base(path).lower()
+    return path.startswith("/") and "env" in _basename(path).lower()

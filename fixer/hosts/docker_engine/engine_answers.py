@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from fixer.formats.docker_conventions import widest
+from fixer.formats.docker_conventions import widest_project_files
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
 from fixer.hosts.machine import query_commands
 from fixer.model.query import Answer, Command
 
 _HASH_LABEL = "com.docker.compose.config-hash"
-_AMONG = 5000        # lines of both streams that are looked through
-_ERRORS = 5          # times as many lines of what goes to stderr, where errors are told, are kept
+_SEARCHED_LINES = 5000        # lines of both streams that are looked through
+_STDERR_FACTOR = 5          # times as many lines of what goes to stderr, where errors are told, are kept
 
 
-def json_answer(found: Sequence[Inspected]) -> Answer:
+def inspect_answer(found: Sequence[Inspected]) -> Answer:
     """Containers as the answer that `docker inspect` gives."""
     return Answer("ok", json.dumps(list(found)).encode(), returncode=0)
 
@@ -24,17 +24,17 @@ def json_answer(found: Sequence[Inspected]) -> Answer:
 def answer_docker(query: Command, docker: Docker = docker_cli.docker) -> Answer:
     """The answer to one of docker's commands."""
     kinds: Mapping[tuple[str, int], Callable[..., Answer]] = {
-        ("docker-project", 1): lambda docker, project: json_answer(project_containers(project, docker)),
-        ("docker-container", 1): _container, ("docker-logs", 2): _logs, ("docker-top", 1): _top,
+        ("docker-project", 1): lambda docker, project: inspect_answer(project_containers(project, docker)),
+        ("docker-container", 1): _answer_container, ("docker-logs", 2): _answer_logs, ("docker-top", 1): _answer_top,
         ("compose-hash", 2): compose_hash,
     }
     if query.name == "docker-published" and all(word.isdigit() or word.startswith("/") for word in query.args):
-        return _published(docker, query.args)
+        return _answer_published(docker, query.args)
     if query.name == "docker-called" and len(query.args) > 1:
-        return _called(docker, query.args)
+        return _answer_named(docker, query.args)
     answer = kinds.get((query.name, len(query.args)))
     if answer is None or any(arg.startswith("-") or "\0" in arg for arg in query.args):
-        return query_commands.refused(query)
+        return query_commands.refused_answer(query)
     return answer(docker, *query.args)
 
 
@@ -60,33 +60,30 @@ def with_peers(item: Inspected, docker: Docker = docker_cli.docker) -> list[Insp
     return [item, *sorted(peers, key=docker_cli.name_of)]
 
 
-def _container(docker: Docker, name: str) -> Answer:
+def _answer_container(docker: Docker, name: str) -> Answer:
     found = docker_cli.inspect([name], docker)
     if not found:
         return Answer("absent", message=f"no container {name}")
-    return json_answer(found if docker_cli.is_machine(found[0]) else with_peers(found[0], docker))
+    return inspect_answer(found if docker_cli.is_machine(found[0]) else with_peers(found[0], docker))
 
 
-def _published(docker: Docker, places: Sequence[str]) -> Answer:
-    from fixer.hosts.docker_engine.container_selection import (  # which looks for containers with the same tools
-        Listing,
-        containers_at,
-    )
+def _answer_published(docker: Docker, places: Sequence[str]) -> Answer:
+    from fixer.hosts.docker_engine.container_selection import Listing, containers_at
 
-    return json_answer(containers_at(places, Listing(docker)))
+    return inspect_answer(containers_at(places, Listing(docker)))
 
 
-def _called(docker: Docker, words: Sequence[str]) -> Answer:
-    from fixer.hosts.docker_engine.container_selection import containers_called  # which builds on this
+def _answer_named(docker: Docker, words: Sequence[str]) -> Answer:
+    from fixer.hosts.docker_engine.container_selection import containers_named  # which builds on this
 
-    return json_answer(containers_called(*words, docker=docker))
+    return inspect_answer(containers_named(*words, docker=docker))
 
 
-def _logs(docker: Docker, container: str, lines: str) -> Answer:
+def _answer_logs(docker: Docker, container: str, lines: str) -> Answer:
     if not lines.isdigit() or int(lines) == 0:
         return Answer("failed", message=f"not a number of lines: {lines}")
     # --tail counts both streams: the requests of two seconds would push the errors of a minute out
-    result = docker("logs", "--timestamps", "--tail", str(max(int(lines), _AMONG)), container)
+    result = docker("logs", "--timestamps", "--tail", str(max(int(lines), _SEARCHED_LINES)), container)
     if result.truncated:
         result = docker("logs", "--timestamps", "--tail", lines, container)
     if result.returncode != 0:
@@ -95,16 +92,16 @@ def _logs(docker: Docker, container: str, lines: str) -> Answer:
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=words)
     # the two streams come apart; the stamps are of fixed width, so they sort as text
     both = [*result.stdout.splitlines(keepends=True)[-int(lines):],
-            *result.stderr.splitlines(keepends=True)[-int(lines) * _ERRORS:]]
-    both.sort(key=_stamp)
+            *result.stderr.splitlines(keepends=True)[-int(lines) * _STDERR_FACTOR:]]
+    both.sort(key=_timestamp)
     return Answer("ok", b"".join(both), returncode=0)
 
 
-def _stamp(line: bytes) -> bytes:
+def _timestamp(line: bytes) -> bytes:
     return line[:30]
 
 
-def _top(docker: Docker, container: str) -> Answer:
+def _answer_top(docker: Docker, container: str) -> Answer:
     result = docker("top", container, "-eo", "pid,ppid,uid,args")
     if result.returncode != 0:
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker top failed")
@@ -117,12 +114,12 @@ def compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[
     mine = [i for i in found if service in ("*", docker_cli.labels_of(i).get(docker_cli.SERVICE_LABEL))]
     if not mine:
         return Answer("absent", message=f"no container of service {service}")
-    told = {docker_cli.told_files(docker_cli.labels_of(i)): i for i in reversed(found)}
+    told = {docker_cli.project_files(docker_cli.labels_of(i)): i for i in reversed(found)}
     told = {files: i for files, i in told.items() if files[0]}
-    whole = widest(told)
+    whole = widest_project_files(told)
     if whole is None and told:      # a label may be forged, or of an older deployment
         return Answer("failed", message="its containers name different compose files")
-    words = docker_cli.compose_words(docker_cli.labels_of(told[whole] if whole is not None else mine[0]))
+    words = docker_cli.compose_arguments(docker_cli.labels_of(told[whole] if whole is not None else mine[0]))
     if not words:
         return Answer("failed", message="what the labels of its containers name are no compose files")
     result = docker.bounded(*words, "config", "--hash", service)
@@ -130,25 +127,25 @@ def compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[
         said = result.stderr.decode(errors="replace").strip().splitlines()
         message = said[-1][:200] if said else "docker compose config failed"
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=message)
-    return Answer("ok", _with_same_services(docker, result.stdout, mine, words), returncode=0)
+    return Answer("ok", _keep_unchanged_hashes(docker, result.stdout, mine, words), returncode=0)
 
 
-def _hash_in(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> str:
+def _hash_in_network(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> str:
     """What the files give where the service is put into the network of that very container."""
-    given = docker_cli.lent_network(service, network, depends)
+    given = docker_cli.network_override_file(service, network, depends)
     said = docker.bounded(*words, "--file", "-", "config", "--hash", service, stdin=given).stdout.split()
     return said[1].decode(errors="replace") if len(said) == 2 else ""
 
 
-def _stays_in(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> bool:
+def _is_kept_in_network(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> bool:
     """Whether an up would keep it, in the network of that very container: one with an env_file prints another hash
     than it was made with. What it depends on counts, so the others are asked about too."""
-    given = docker_cli.lent_network(service, network, depends)
+    given = docker_cli.network_override_file(service, network, depends)
     tried = docker.dry_up(*words, "--file", "-", "up", *docker_cli.DRY_UP_ALL, service, stdin=given)
     return tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr
 
 
-def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspected],
+def _keep_unchanged_hashes(docker: Docker, printed: bytes, containers: list[Inspected],
                         words: Sequence[str]) -> bytes:
     """The hashes, the label's own where compose would not replace the container although it prints another.
 
@@ -169,7 +166,7 @@ def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspect
         tried = docker.dry_up(*words, "up", *docker_cli.DRY_UP, service)
         if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
             hashes[service] = label
-        elif service in lent and (_hash_in(docker, words, service, *lent[service]) == label
-                                  or _stays_in(docker, words, service, *lent[service])):
+        elif service in lent and (_hash_in_network(docker, words, service, *lent[service]) == label
+                                  or _is_kept_in_network(docker, words, service, *lent[service])):
             hashes[service] = label      # an up replaces it only since the container whose network it has was replaced
     return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

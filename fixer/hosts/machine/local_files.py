@@ -14,46 +14,47 @@ import stat as st
 from collections.abc import Iterator
 
 from fixer.errors import Locked
-from fixer.model.host import LEADS_ELSEWHERE, in_one_folder
+from fixer.model.host import FOLDER_REDIRECTED, name_in_same_folder
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
 
 _LABEL = "security.selinux"
 _ACL = "system.posix_acl_access"
-_NONE = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
+_NO_ATTRIBUTE = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
 
 
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC      # O_PATH: one may pass where one may not list
-_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# O_PATH: one may pass where one may not list
+_FOLDER_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def _place(path: str) -> Iterator[tuple[int, str]]:
+def _open_parent(path: str) -> Iterator[tuple[int, str]]:
     """A descriptor of the folder that holds the path, and the name in it. ELOOP where a link is on the way."""
     folder, _, name = path.rpartition("/")
-    fd = os.open("/" if path.startswith("/") else ".", _FOLDER)
+    fd = os.open("/" if path.startswith("/") else ".", _FOLDER_FLAGS)
     try:
         for part in folder.split("/"):
             if part:
-                fd = _step(fd, part, path)
+                fd = _open_subfolder(fd, part, path)
         yield fd, name
     finally:
         os.close(fd)
 
 
-def _step(fd: int, part: str, path: str) -> int:
+def _open_subfolder(fd: int, part: str, path: str) -> int:
     """One folder further; the descriptor that was come from is closed."""
     try:
-        following = os.open(part, _FOLDER, dir_fd=fd)
+        following = os.open(part, _FOLDER_FLAGS, dir_fd=fd)
     except NotADirectoryError as error:
         if st.S_ISLNK(os.lstat(part, dir_fd=fd).st_mode):
-            raise OSError(errno.ELOOP, f"{LEADS_ELSEWHERE}: {part} is a link", path) from error
+            raise OSError(errno.ELOOP, f"{FOLDER_REDIRECTED}: {part} is a link", path) from error
         raise
     os.close(fd)
     return following
 
 
-def _sync(folder: int) -> None:
+def _sync_folder(folder: int) -> None:
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         os.fsync(fd)
@@ -71,18 +72,18 @@ def _apply_meta(fd: int, meta: FileMeta) -> None:
     """Owner first: chown clears set-id bits. Mode before ACL: chmod rewrites the ACL's mask."""
     info = os.fstat(fd)
     if (info.st_uid, info.st_gid) != (meta.uid, meta.gid):
-        _give(fd, meta)
+        _set_owner(fd, meta)
     os.fchmod(fd, meta.mode)
     if meta.acl:
         os.setxattr(fd, _ACL, meta.acl)
-    elif _attribute_of(fd, _ACL):
+    elif _read_attribute(fd, _ACL):
         os.removexattr(fd, _ACL)
         os.fchmod(fd, meta.mode)
-    if meta.label and _attribute_of(fd, _LABEL).rstrip(b"\0") != meta.label.encode():
+    if meta.label and _read_attribute(fd, _LABEL).rstrip(b"\0") != meta.label.encode():
         os.setxattr(fd, _LABEL, meta.label.encode() + b"\0")
 
 
-def _give(fd: int, meta: FileMeta) -> None:
+def _set_owner(fd: int, meta: FileMeta) -> None:
     try:
         os.fchown(fd, meta.uid, meta.gid)
     except PermissionError as error:
@@ -90,16 +91,16 @@ def _give(fd: int, meta: FileMeta) -> None:
         raise PermissionError(error.errno, needed) from error
 
 
-def _attribute_of(where: int | str, name: str) -> bytes:
+def _read_attribute(where: int | str, name: str) -> bytes:
     try:
         return os.getxattr(where, name, follow_symlinks=isinstance(where, int))
     except OSError as error:
-        if error.errno in _NONE:
+        if error.errno in _NO_ATTRIBUTE:
             return b""
         raise
 
 
-def _regular(fd: int, path: str) -> os.stat_result:
+def _require_regular(fd: int, path: str) -> os.stat_result:
     info = os.fstat(fd)
     if not st.S_ISREG(info.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
@@ -116,23 +117,23 @@ class LocalFiles:
     def state(self, path: str) -> FileState:
         """What the path is now."""
         try:
-            with _place(path) as (folder, name):
+            with _open_parent(path) as (folder, name):
                 return _state(folder, name, path)
         except (FileNotFoundError, NotADirectoryError):
             return FileState("absent")
 
     def read(self, path: str) -> bytes:
         """The bytes of a regular file."""
-        with _place(path) as (folder, name):
-            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+        with _open_parent(path) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
         with os.fdopen(fd, "rb") as file:
-            _regular(fd, path)
+            _require_regular(fd, path)
             return file.read()
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
         """A new file; FileExistsError where something is there."""
-        with _place(path) as (folder, name):
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=folder)
+        with _open_parent(path) as (folder, name):
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600, dir_fd=folder)
             try:
                 try:
                     _write_all(fd, data)
@@ -140,7 +141,7 @@ class LocalFiles:
                     os.fsync(fd)
                 finally:
                     os.close(fd)
-                _sync(folder)
+                _sync_folder(folder)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=folder)
@@ -148,30 +149,30 @@ class LocalFiles:
 
     def append(self, path: str, data: bytes) -> None:
         """Append to the file, made 0600 where it is not there."""
-        with _place(path) as (folder, name):
-            new = not _is_there(folder, name)
-            fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE, 0o600, dir_fd=folder)
+        with _open_parent(path) as (folder, name):
+            new = not _exists(folder, name)
+            fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE_FLAGS, 0o600, dir_fd=folder)
             try:
                 _write_all(fd, data)
                 os.fsync(fd)
             finally:
                 os.close(fd)
             if new:
-                _sync(folder)
+                _sync_folder(folder)
 
     def rename(self, source: str, destination: str) -> None:
         """Atomic rename over the destination, in one folder."""
-        beside = in_one_folder(source, destination)
-        with _place(destination) as (folder, name):
+        beside = name_in_same_folder(source, destination)
+        with _open_parent(destination) as (folder, name):
             os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
-            _sync(folder)
+            _sync_folder(folder)
 
     def overwrite(self, path: str, data: bytes) -> None:
         """Write over the same inode, then cut to the new length."""
-        with _place(path) as (folder, name):
-            fd = os.open(name, os.O_WRONLY | _FILE, dir_fd=folder)
+        with _open_parent(path) as (folder, name):
+            fd = os.open(name, os.O_WRONLY | _FILE_FLAGS, dir_fd=folder)
         try:
-            _regular(fd, path)
+            _require_regular(fd, path)
             _write_all(fd, data)
             os.ftruncate(fd, len(data))
             os.fsync(fd)
@@ -180,10 +181,10 @@ class LocalFiles:
 
     def set_meta(self, path: str, meta: FileMeta) -> None:
         """Owner, mode, ACL and label of a regular file."""
-        with _place(path) as (folder, name):
-            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+        with _open_parent(path) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
         try:
-            _regular(fd, path)
+            _require_regular(fd, path)
             _apply_meta(fd, meta)
             os.fsync(fd)
         finally:
@@ -191,32 +192,32 @@ class LocalFiles:
 
     def symlink(self, target: str, path: str) -> None:
         """A new link; FileExistsError where something is there."""
-        with _place(path) as (folder, name):
+        with _open_parent(path) as (folder, name):
             os.symlink(target, name, dir_fd=folder)
-            _sync(folder)
+            _sync_folder(folder)
 
     def unlink(self, path: str) -> None:
         """Remove a file or link."""
-        with _place(path) as (folder, name):
+        with _open_parent(path) as (folder, name):
             os.unlink(name, dir_fd=folder)
-            _sync(folder)
+            _sync_folder(folder)
 
     def mkdir(self, path: str, mode: int) -> None:
         """A new folder of exactly that mode."""
-        with _place(path) as (folder, name):
+        with _open_parent(path) as (folder, name):
             os.mkdir(name, mode, dir_fd=folder)
             fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             try:
                 os.fchmod(fd, mode)
             finally:
                 os.close(fd)
-            _sync(folder)
+            _sync_folder(folder)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
-        with _place(path) as (folder, name):
+        with _open_parent(path) as (folder, name):
             os.rmdir(name, dir_fd=folder)
-            _sync(folder)
+            _sync_folder(folder)
 
     def listdir(self, path: str) -> tuple[str, ...]:
         """Sorted names; empty where there is no such folder."""
@@ -228,7 +229,7 @@ class LocalFiles:
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[str]:
         """Hold flock(2) on the file, the same lock that util-linux flock takes; its folder must be there."""
-        with _place(path) as (folder, name):
+        with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
         try:
             try:
@@ -239,11 +240,11 @@ class LocalFiles:
         finally:
             os.close(fd)
 
-    def let_go(self, holder: str) -> None:
+    def release_lock(self, holder: str) -> None:
         """A process of this machine lets go when it ends, whatever ends it."""
 
 
-def _is_there(folder: int, name: str) -> bool:
+def _exists(folder: int, name: str) -> bool:
     try:
         os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
@@ -256,24 +257,24 @@ def _state(folder: int, name: str, path: str) -> FileState:
     kind = info.st_mode
     if st.S_ISREG(kind):
         return _file_state(folder, name, path)
-    label = _label(f"/proc/self/fd/{folder}/{name}")
+    label = _read_label(f"/proc/self/fd/{folder}/{name}")
     what = (info.st_size, st.S_IMODE(kind), info.st_uid, info.st_gid, label)
     if st.S_ISLNK(kind):
         return FileState("link", "", *what, "", os.readlink(name, dir_fd=folder))
     return FileState("other", "", *what)
 
 
-def _label(where: int | str) -> str:
-    return _attribute_of(where, _LABEL).rstrip(b"\0").decode(errors="replace")
+def _read_label(where: int | str) -> str:
+    return _read_attribute(where, _LABEL).rstrip(b"\0").decode(errors="replace")
 
 
 def _file_state(folder: int, name: str, path: str) -> FileState:
     """All of it from one descriptor: digest, mode and owner are of the same file."""
     import hashlib  # 5 ms for OpenSSL, and a look only lists
 
-    fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+    fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
     with os.fdopen(fd, "rb") as file:
-        info, data = _regular(fd, path), file.read()
-        acl, label = _attribute_of(fd, _ACL).hex(), _label(fd)
+        info, data = _require_regular(fd, path), file.read()
+        acl, label = _read_attribute(fd, _ACL).hex(), _read_label(fd)
     digest = hashlib.sha256(data).hexdigest()
     return FileState("file", digest, len(data), st.S_IMODE(info.st_mode), info.st_uid, info.st_gid, label, acl)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fixer.model.query import Answer, Command
 
-SLOWEST = Command("systemctl-show")     # 40 ms of another process: as long as the imports take
+SLOWEST_COMMAND = Command("systemctl-show")     # 40 ms of another process: as long as the imports take
 
 
 class PrefetchedAnswer:
@@ -24,10 +24,10 @@ class PrefetchedAnswer:
         return self._answers[0] if self._answers else None
 
 
-prefetched: dict[Command, PrefetchedAnswer] = {}
+pending_answers: dict[Command, PrefetchedAnswer] = {}
 
 
-def taken(command: Command) -> Answer | None:
+def prefetched_answer(command: Command) -> Answer | None:
     """The answer that was asked for ahead, given out once: who asks again wants to know what is so by then."""
-    early = prefetched.pop(command, None)
+    early = pending_answers.pop(command, None)
     return early.answer() if early is not None else None

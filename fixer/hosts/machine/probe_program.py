@@ -15,8 +15,8 @@ import time
 
 HEAD_LIMIT = 2048
 BODY_LIMIT = 1024
-_MANY = 16384        # bytes of interim answers, after which the next are read slowly
-_WORDS = {
+_INTERIM_LIMIT = 16384        # bytes of interim answers, after which the next are read slowly
+_ERROR_NAMES = {
     errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
     errno.EADDRNOTAVAIL: "unreachable", errno.ECONNRESET: "reset", errno.EPIPE: "reset", errno.ECONNABORTED: "reset",
     errno.ETIMEDOUT: "timeout", errno.ENOENT: "no-socket", errno.EACCES: "permission", errno.EPERM: "permission",
@@ -35,7 +35,7 @@ def probe_one(spec):
         if spec["path"] is None:
             out["phase"] = "done"
         else:
-            sock = _talk(sock, spec, deadline, out)
+            sock = _exchange(sock, spec, deadline, out)
     except socket.gaierror as error:
         out["error"], out["body"] = "unresolved", str(error)
     except socket.timeout:
@@ -45,7 +45,7 @@ def probe_one(spec):
             out["error"], out["body"] = "tls", str(error)[:BODY_LIMIT]
         else:
             out["errno"] = error.errno
-            out["error"] = _word(error)
+            out["error"] = _error_name(error)
     except ValueError as error:
         out["error"] = "invalid: " + str(error)
     finally:
@@ -55,16 +55,16 @@ def probe_one(spec):
     return out
 
 
-def _word(error):
+def _error_name(error):
     number = error.errno or 0
-    return _WORDS.get(number) or (os.strerror(number) if number else str(error))
+    return _ERROR_NAMES.get(number) or (os.strerror(number) if number else str(error))
 
 
 def _connect(spec, deadline):
     if spec["unix"]:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(_left(deadline))
+            sock.settimeout(_time_left(deadline))
             sock.connect(spec["unix"])
         except BaseException:
             sock.close()
@@ -73,25 +73,25 @@ def _connect(spec, deadline):
     host = spec["host"]
     if all(char < "\x80" for char in host):
         host = host.encode("ascii")   # a str would have the codec of other alphabets imported
-    return socket.create_connection((host, spec["port"]), timeout=_left(deadline))
+    return socket.create_connection((host, spec["port"]), timeout=_time_left(deadline))
 
 
-def _left(deadline):
+def _time_left(deadline):
     left = deadline - time.time()
     if left <= 0:
         raise socket.timeout()
     return left
 
 
-def _talk(sock, spec, deadline, out):
+def _exchange(sock, spec, deadline, out):
     if spec["proxy_protocol"]:
         sock.sendall(_proxy_line(sock))
     if spec["tls"]:
         out["phase"] = "tls"
-        sock.settimeout(_left(deadline))
-        sock = _wrap(sock, spec["sni"])
+        sock.settimeout(_time_left(deadline))
+        sock = _wrap_tls(sock, spec["sni"])
     out["phase"] = "send"
-    sock.settimeout(_left(deadline))
+    sock.settimeout(_time_left(deadline))
     try:
         sock.sendall(_request(spec))
     except (BrokenPipeError, ConnectionResetError):
@@ -128,7 +128,7 @@ def _read_answer(sock, deadline, out):
             break
         try:
             # with a whole head at hand, only wait briefly for more of the body
-            sock.settimeout(min(_left(deadline), 0.25) if end >= 0 else _left(deadline))
+            sock.settimeout(min(_time_left(deadline), 0.25) if end >= 0 else _time_left(deadline))
             more = sock.recv(8192)
         except socket.timeout:
             if end < 0:
@@ -138,7 +138,7 @@ def _read_answer(sock, deadline, out):
         except OSError as error:
             if end < 0:
                 out["errno"] = error.errno
-                out["error"] = _word(error)
+                out["error"] = _error_name(error)
             break
         if not more:
             if end < 0 and data:
@@ -152,8 +152,8 @@ def _read_answer(sock, deadline, out):
             interim += len(data) - len(kept)
             data = kept
             first = last = last if kept else 0.0
-            if interim > _MANY:
-                time.sleep(min(0.05, _left(deadline)))
+            if interim > _INTERIM_LIMIT:
+                time.sleep(min(0.05, _time_left(deadline)))
     return data
 
 
@@ -168,14 +168,14 @@ def after_interim(data: bytes) -> bytes:
 
 def is_interim(head: bytes) -> bool:
     """101 is none: what follows it is another protocol."""
-    return _number(head) in range(100, 200) and _number(head) != 101
+    return _status_number(head) in range(100, 200) and _status_number(head) != 101
 
 
 def _status(head):
-    return None if is_interim(head) else _number(head)
+    return None if is_interim(head) else _status_number(head)
 
 
-def _number(head):
+def _status_number(head):
     words = head.split(b"\r\n", 1)[0].split(None, 2)
     if len(words) >= 2 and words[0].startswith(b"HTTP/") and len(words[1]) == 3 and words[1].isdigit():
         return int(words[1])
@@ -198,7 +198,7 @@ def _proxy_line(sock):
     return ("PROXY %s %s %s %d %d\r\n" % (kind, here[0], there[0], here[1], there[1])).encode()
 
 
-def _wrap(sock, sni):
+def _wrap_tls(sock, sni):
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -227,7 +227,7 @@ def probe_all(specs):
     return [outcome or late for outcome in outcomes]
 
 
-def enter(paths):
+def enter_namespaces(paths):
     """Enter the namespaces behind these /proc/PID/ns files (network first, then mounts for unix sockets and names)."""
     import ctypes
     import encodings.idna
@@ -245,7 +245,7 @@ def enter(paths):
 if __name__ == "__main__":
     request = json.loads(sys.argv[1])
     if request["enter"]:
-        enter(request["enter"])
+        enter_namespaces(request["enter"])
     sys.stdout.write(json.dumps(probe_all(request["probes"])) + "\n")
     sys.stdout.flush()
     os._exit(0)   # threads that hang in a resolver must not hold the end

@@ -42,7 +42,7 @@ def program_source() -> str:
     return data.decode()
 
 
-def request_text(probes: Sequence[Probe], enter: Sequence[str] = ()) -> str:
+def program_argument(probes: Sequence[Probe], enter: Sequence[str] = ()) -> str:
     """The one argument of the probe program."""
     return json.dumps({"probes": [spec_of(p) for p in probes], "enter": list(enter)})
 
@@ -58,12 +58,12 @@ def probe_here(probes: Sequence[Probe]) -> dict[Query, Answer]:
 def probe_inside(probes: Sequence[Probe], pid: int) -> dict[Query, Answer] | None:
     """Probe from the namespaces of a process of this machine; None where they cannot be entered."""
     enter = [f"/proc/{pid}/ns/net", f"/proc/{pid}/ns/mnt"]
-    argv = [sys.executable, "-I", "-S", "-c", program_source(), request_text(probes, enter)]
-    result = run_process.run(argv, timeout=longest(probes) + 5)
+    argv = [sys.executable, "-I", "-S", "-c", program_source(), program_argument(probes, enter)]
+    result = run_process.run(argv, timeout=longest_timeout(probes) + 5)
     return parse_outcomes(probes, result.stdout) if result.returncode == 0 else None
 
 
-def longest(probes: Sequence[Probe]) -> float:
+def longest_timeout(probes: Sequence[Probe]) -> float:
     """How long the slowest of these probes may take."""
     return max((p.timeout for p in probes), default=0.0)
 
@@ -85,8 +85,9 @@ def parse_outcomes(probes: Sequence[Probe], data: bytes) -> dict[Query, Answer] 
 _TIMED_OUT = ("124", "137", "143")
 _BEGINNING = regex(rb"H(T(T(P(/|$)|$)|$)|$)")
 _STATUS = regex(rb"HTTP/\S+ (\d{3})\b")
-_COMPLAINT_FIRST = regex(rb"^(?:cat|bash|nc|sh): [^\n]*\n(?=HTTP/)")      # a reset after the answer is told before it
-_COMPLAINTS: tuple[tuple[bytes, str, int | None], ...] = (
+# a reset after the answer is told before it
+_ERROR_BEFORE_ANSWER = regex(rb"^(?:cat|bash|nc|sh): [^\n]*\n(?=HTTP/)")
+_ERROR_MESSAGES: tuple[tuple[bytes, str, int | None], ...] = (
     (b"Connection refused", "refused", 111), (b"No route to host", "unreachable", 113),
     (b"Network is unreachable", "unreachable", 101), (b"Connection timed out", "timeout", 110),
     (b"Connection reset", "reset", 104), (b"Name or service not known", "unresolved", None),
@@ -94,14 +95,14 @@ _COMPLAINTS: tuple[tuple[bytes, str, int | None], ...] = (
 )
 
 
-def outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object]:
+def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object]:
     """`words` are the tool's exit code and the nanoseconds before and after it, where the node's date gives them."""
     code = words[0]
     found: dict[str, object] = {
         "phase": "connect", "errno": None, "error": None, "status": None, "ms": _milliseconds(words[1:]),
         "head": "", "body": "",
     }
-    came, data = len(data), after_interim(_COMPLAINT_FIRST.sub(b"", data))
+    came, data = len(data), after_interim(_ERROR_BEFORE_ANSWER.sub(b"", data))
     head, whole, body = data.partition(b"\r\n\r\n")
     if is_interim(head) or (came and not data):     # of answers that are none a tool reads so many, and no more
         cut = code in _TIMED_OUT or came >= HEAD_LIMIT
@@ -115,7 +116,7 @@ def outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object
             "body": body[:BODY_LIMIT].decode("latin-1"), "error": None if whole else "closed",
         }
         return found
-    for text, word, number in _COMPLAINTS if code != "0" else ():
+    for text, word, number in _ERROR_MESSAGES if code != "0" else ():
         if text in data:
             return found | {"error": word, "errno": number, "phase": "head" if word == "reset" else "connect"}
     if code in _TIMED_OUT:

@@ -34,7 +34,7 @@ def is_kernel_thread(stat: bytes) -> bool:
     return len(fields) > 6 and fields[6].isdigit() and bool(int(fields[6]) & KERNEL_THREAD)
 
 
-def _pids() -> list[str]:
+def _list_pids() -> list[str]:
     own = str(os.getpid())
     return [name for name in os.listdir("/proc") if name.isdigit() and name != own]
 
@@ -56,13 +56,13 @@ def list_processes() -> Answer:
         except OSError as error:
             kernel.append(FileAnswer(path, status_of(error)))
     refused: dict[str, list[str]] = {}
-    files = _read_all(_pids(), refused)
+    files = _read_processes(_list_pids(), refused)
     if refused:
-        files = list(_with_borrowed(files, read_links(refused)))
+        files = list(_with_owner_links(files, read_links(refused)))
     return Answer("ok", files=(*files, *kernel))
 
 
-def _read_all(pids: list[str], refused: dict[str, list[str]]) -> list[FileAnswer]:
+def _read_processes(pids: list[str], refused: dict[str, list[str]]) -> list[FileAnswer]:
     """What is read of each of these processes; links that only others may read are noted."""
     files: list[FileAnswer] = []
     for pid in pids:
@@ -92,7 +92,7 @@ def _read_all(pids: list[str], refused: dict[str, list[str]]) -> list[FileAnswer
     return files
 
 
-def _with_borrowed(files: list[FileAnswer], links: dict[str, str]) -> Iterator[FileAnswer]:
+def _with_owner_links(files: list[FileAnswer], links: dict[str, str]) -> Iterator[FileAnswer]:
     for file in files:
         target = links.get(file.path) if file.status == "denied" else None
         yield file if target is None else FileAnswer(file.path, "ok", link_stat(target))
@@ -126,16 +126,16 @@ def list_sockets() -> Answer:
     wanted = frozenset(f"socket:[{inode.decode()}]" for inode in listening_inodes(tables))
     refused: dict[str, list[str]] = {}
     closed: list[str] = []
-    for pid in _pids():
-        _descriptors(pid, wanted, files, refused, closed)
+    for pid in _list_pids():
+        _add_descriptors(pid, wanted, files, refused, closed)
     if refused:
         links = read_links(refused)
         files += [FileAnswer(path, "ok", link_stat(link)) for path, link in links.items() if link in wanted]
         closed += [pid for pid, paths in refused.items() if not any(path in links for path in paths)]
-    return Answer("ok", files=tuple(files), message=unreadable(closed))
+    return Answer("ok", files=tuple(files), message=unreadable_text(closed))
 
 
-def _descriptors(
+def _add_descriptors(
     pid: str, wanted: frozenset[str], files: list[FileAnswer], refused: dict[str, list[str]], closed: list[str],
 ) -> None:
     """Add the descriptors of one process that are listening sockets; note what could not be read."""
@@ -166,7 +166,7 @@ def _descriptors(
         os.close(folder)
 
 
-def unreadable(pids: list[str]) -> str:
+def unreadable_text(pids: list[str]) -> str:
     """The sentence for processes whose descriptors could not be read; empty where there are none."""
     if not pids:
         return ""
@@ -197,11 +197,11 @@ def read_links(paths_by_pid: Mapping[str, Sequence[str]]) -> dict[str, str]:
             owners.setdefault((info.st_uid, info.st_gid), []).extend(paths)
     found: dict[str, str] = {}
     for (uid, gid), paths in owners.items():
-        found.update(_as_owner(uid, gid, paths))
+        found.update(_read_links_as_owner(uid, gid, paths))
     return found
 
 
-def _as_owner(uid: int, gid: int, paths: Sequence[str]) -> dict[str, str]:
+def _read_links_as_owner(uid: int, gid: int, paths: Sequence[str]) -> dict[str, str]:
     import ctypes  # costs 6 ms, and only containers need it
 
     libc = ctypes.CDLL(None)

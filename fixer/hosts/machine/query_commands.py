@@ -20,7 +20,7 @@ _UNITS = ("--all", "--no-legend", "--plain", "--no-pager", "--full", "--type=ser
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class QueryCommand:
     """One command to run for a query. `trusted` is a program that must belong to root before we run it as root."""
 
     argv: tuple[str, ...]
@@ -28,41 +28,43 @@ class Run:
     trusted: str = ""
 
 
-_ALONE: Mapping[str, Run] = {
-    "systemctl-jobs": Run(("systemctl", "list-jobs", "--before", "--full", "--no-legend", "--no-pager")),
-    "kernel-log": Run(("dmesg",), 3.0),
-    "nft-rules": Run(("nft", "-j", "list", "ruleset"), 4.0),
-    "nft-text": Run(("nft", "-a", "list", "ruleset"), 4.0),
+_FIXED_COMMANDS: Mapping[str, QueryCommand] = {
+    "systemctl-jobs": QueryCommand(("systemctl", "list-jobs", "--before", "--full", "--no-legend", "--no-pager")),
+    "kernel-log": QueryCommand(("dmesg",), 3.0),
+    "nft-rules": QueryCommand(("nft", "-j", "list", "ruleset"), 4.0),
+    "nft-text": QueryCommand(("nft", "-a", "list", "ruleset"), 4.0),
 }
 
 
-def runs_of(command: Command) -> tuple[Run, ...] | None:
+def commands_for(command: Command) -> tuple[QueryCommand, ...] | None:
     """The commands whose outputs, joined by lines `--`, answer this query; None where a slot is refused."""
     args = command.args
-    if command.name in _ALONE:
-        return None if args else (_ALONE[command.name],)
+    if command.name in _FIXED_COMMANDS:
+        return None if args else (_FIXED_COMMANDS[command.name],)
     match command.name:
         case "systemctl-units":
-            return (Run(("systemctl", "list-units", *_UNITS)), Run(("systemctl", "list-unit-files", *_UNITS[1:])))
+            return (QueryCommand(("systemctl", "list-units", *_UNITS)),
+                    QueryCommand(("systemctl", "list-unit-files", *_UNITS[1:])))
         case "systemctl-show" if all(map(_UNIT.match, args)):
             # --all: a pattern names running units only, and the one that is stopped is the one to find
             show = ("systemctl", "show", "--no-pager", "--all", "--property=" + ",".join(UNIT_PROPERTIES), "--")
-            return (Run((*show, *(args or OTHER_UNITS))),)
+            return (QueryCommand((*show, *(args or OTHER_UNITS))),)
         case "journal" if len(args) in (2, 3) and _UNIT.match(args[0]) and _NUMBER.match(args[1]) \
                 and all(map(_NAMESPACE.match, args[2:])):
             of = (*(f"--namespace=+{name}" for name in args[2:]), "-u", args[0])
-            return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], *of)),)
+            return (QueryCommand(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], *of)),)
         case "audit-denials" if not args:
             # with a pipe for stdin it would read that instead of the logs
-            return (Run(("ausearch", "--input-logs", "-m", "avc", "-ts", "recent", "-c", "nginx", "--raw"), 3.0),)
+            return (QueryCommand(("ausearch", "--input-logs", "-m", "avc", "-ts", "recent", "-c", "nginx", "--raw"),
+                                 3.0),)
         case "nginx-test" if len(args) == 3 and _PATH.match(args[0]):
-            return (Run((args[0], "-t", *_option("-c", args[1]), *_option("-p", args[2])), 10.0, args[0]),)
+            return (QueryCommand((args[0], "-t", *_option("-c", args[1]), *_option("-p", args[2])), 10.0, args[0]),)
         case "nginx-version" if len(args) == 1 and _PATH.match(args[0]):
-            return (Run((args[0], "-V"), 5.0, args[0]),)
+            return (QueryCommand((args[0], "-V"), 5.0, args[0]),)
         case "iptables-rules" | "ip6tables-rules":
-            return (Run((command.name.replace("-rules", "-save"), "-c"), 4.0),)
+            return (QueryCommand((command.name.replace("-rules", "-save"), "-c"), 4.0),)
         case "resolve" if all(map(_HOST.match, args)):
-            return tuple(Run(("getent", "ahosts", name), 2.5) for name in args)
+            return tuple(QueryCommand(("getent", "ahosts", name), 2.5) for name in args)
         case _:
             return None
 
@@ -76,7 +78,7 @@ def needs_systemd(command: Command) -> bool:
     return command.name in ("systemctl-units", "systemctl-show", "systemctl-jobs", "journal")
 
 
-def refused(command: Command) -> Answer:
+def refused_answer(command: Command) -> Answer:
     """The answer to a command of another node, or with a slot that is not what the slot takes."""
     return Answer("failed", message=f"{command.name} {command.args!r} is refused")
 
@@ -100,7 +102,7 @@ def answer_of(results: list[CommandResult]) -> Answer:
     )
 
 
-def resolved(names: tuple[str, ...], results: list[CommandResult]) -> Answer:
+def resolve_answer(names: tuple[str, ...], results: list[CommandResult]) -> Answer:
     """The answer to `resolve` from one `getent ahosts` a name: lines `NAME ADDRESS`, each once, in order."""
     if results and all(r.missing for r in results):
         return Answer("no-tool", message="no getent")

@@ -117,7 +117,7 @@ def answer_file(query: ReadFile) -> Answer:
 
 def answer_glob(query: ReadGlob) -> Answer:
     """The answer to ReadGlob: every match, sorted, none twice."""
-    found = sorted({path for pattern in query.patterns for path in expand(pattern)})
+    found = sorted({path for pattern in query.patterns for path in expand_glob(pattern)})
     return _answer_paths(found, query.limit, query.max_files)
 
 
@@ -165,7 +165,7 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
-def expand(pattern: str) -> Iterable[str]:
+def expand_glob(pattern: str) -> Iterable[str]:
     """The paths that an sh glob matches: `*` and `?` skip leading dots, a pattern without magic matches itself."""
     if not _MAGIC.intersection(pattern):
         return [pattern] if os.path.lexists(pattern) else []

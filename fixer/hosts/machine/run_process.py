@@ -14,12 +14,12 @@ from fixer.model.host import CommandResult
 
 MAX_OUTPUT = 16 << 20
 _GRACE = 1.0       # between TERM and KILL
-_FAREWELL = 5.0    # for a conversation to end by itself: what it holds on a node (a lock) is free only then
-_AFTERGLOW = 0.2   # how long a finished command's pipes may stay open: a daemon that it started may hold them
+_CLOSE_SECONDS = 5.0    # for a conversation to end by itself: what it holds on a node (a lock) is free only then
+_DRAIN_SECONDS = 0.2   # how long a finished command's pipes may stay open: a daemon that it started may hold them
 _CHUNK = 1 << 16
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Our environment with the C locale, and the system tools in reach even under a bare PATH."""
     env = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", **(extra or {})}
     env["PATH"] = env.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
@@ -57,7 +57,7 @@ def run(
 def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=environment(env), cwd=cwd, start_new_session=True, bufsize=0,
+        env=command_environment(env), cwd=cwd, start_new_session=True, bufsize=0,
     )
 
 
@@ -80,29 +80,30 @@ def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: 
         while any(fd in selector.get_map() for fd in chunks):
             now = time.monotonic()
             if now >= deadline:
-                return *_joined(chunks), True, min(left.values()) <= 0
+                return *_join_outputs(chunks), True, min(left.values()) <= 0
             if not ended and child.poll() is not None:
                 ended = now
-            if ended and now - ended > _AFTERGLOW:
+            if ended and now - ended > _DRAIN_SECONDS:
                 break
             for key, _ in selector.select(min(deadline - now, 0.05 if ended else 0.25)):
                 if key.fd in chunks:
-                    _take(selector, key.fd, chunks, left)
+                    _read_output(selector, key.fd, chunks, left)
                 else:
-                    pending = _give(selector, child, pending)
+                    pending = _write_input(selector, child, pending)
     try:
         child.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return *_joined(chunks), True, min(left.values()) <= 0
-    return *_joined(chunks), False, min(left.values()) <= 0
+        return *_join_outputs(chunks), True, min(left.values()) <= 0
+    return *_join_outputs(chunks), False, min(left.values()) <= 0
 
 
-def _joined(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
+def _join_outputs(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
     out, err = (b"".join(parts) for parts in chunks.values())
     return out, err
 
 
-def _take(selector: selectors.BaseSelector, fd: int, chunks: dict[int, list[bytes]], left: dict[int, int]) -> None:
+def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, list[bytes]],
+                 left: dict[int, int]) -> None:
     try:
         data = os.read(fd, _CHUNK)
     except BlockingIOError:
@@ -115,7 +116,7 @@ def _take(selector: selectors.BaseSelector, fd: int, chunks: dict[int, list[byte
     left[fd] -= len(data)
 
 
-def _give(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview) -> memoryview:
+def _write_input(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview) -> memoryview:
     assert child.stdin
     try:
         pending = pending[os.write(child.stdin.fileno(), pending[:_CHUNK]):]
@@ -148,7 +149,7 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)   # children that outlived their parent
 
 
-class Conversation:
+class InteractiveProcess:
     """A process that stays: write to its stdin, read its stdout up to a mark. Ends when closed or when we die."""
 
     def __init__(self, argv: Sequence[str]) -> None:
@@ -213,7 +214,7 @@ class Conversation:
             with contextlib.suppress(OSError):
                 self._child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(_FAREWELL)
+            self._child.wait(_CLOSE_SECONDS)
         if self._child.poll() is None:
             _kill_group(self._child)
         _close_pipes(self._child)

@@ -12,8 +12,8 @@ from fixer.model.target import TargetRef
 
 ROOT_STATE = "/var/lib/badgateway"
 POLICY = "/etc/badgateway/policy.toml"      # what may be repaired without a person
-ACCEPTED_FILE = "accepted.json"             # in the folder of a target: what people accepted there
-_BIGGEST = 1 << 20                          # of a policy, or of a list of what was accepted
+IGNORE_LIST_FILE = "accepted.json"             # in the folder of a target: what people accepted there
+_MOST_BYTES = 1 << 20                          # of a policy, or of a list of what was accepted
 _UNSAFE = regex(r"[^A-Za-z0-9._-]")
 
 
@@ -50,14 +50,14 @@ def private_root() -> str:
     return root
 
 
-def own_bytes(path: str) -> bytes:
+def read_own_file(path: str) -> bytes:
     """A small file of ours. OSError also for what is no regular file (opening it does not block), or is too big."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "no regular file", path)
-        data = file.read(_BIGGEST + 1)
-    if len(data) > _BIGGEST:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
         raise OSError(errno.EFBIG, "too big", path)
     return data
 
@@ -76,6 +76,6 @@ def target_folder(root: str, ref: TargetRef) -> str:
     return f"{root}/targets/{safe}"
 
 
-def accepted_path(ref: TargetRef) -> str:
+def ignore_list_path(ref: TargetRef) -> str:
     """The list of what people accepted on a target; it lies on the machine where they said so."""
-    return f"{target_folder(state_root(), ref)}/{ACCEPTED_FILE}"
+    return f"{target_folder(state_root(), ref)}/{IGNORE_LIST_FILE}"

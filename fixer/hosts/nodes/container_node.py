@@ -10,11 +10,11 @@ from functools import partial
 
 from fixer.errors import NeedsPerson, Unreachable
 from fixer.hosts.docker_engine import distroless, docker_cli
-from fixer.hosts.docker_engine.docker_cli import Docker, Inspected, Run
+from fixer.hosts.docker_engine.docker_cli import CommandRunner, Docker, Inspected
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.probe_protocol import probe_inside
-from fixer.hosts.sh.round_answers import MAX_ROUND, ShAsker
-from fixer.hosts.sh.run_command import BEGAN, RUN, own_result
+from fixer.hosts.sh.round_answers import MAX_ROUND_BYTES, ShAsker
+from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, Files, NodeClock
@@ -26,41 +26,41 @@ _NO_SHELL = regex(
     r"executable file\b.*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
     r"exec /\S+: no such file or directory", re.IGNORECASE)
 
-_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is paused|[Nn]o such container))|"
+_EXEC_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is paused|[Nn]o such container))|"
                  r"OCI runtime exec failed: ")
 
 
-def is_no_shell(said: str) -> bool:
+def is_shell_missing(said: str) -> bool:
     """Whether Docker's words say that the container has no such program, and not that it ended meanwhile."""
     return bool(_NO_SHELL.search(said))
 
 
-def is_refused(said: str) -> bool:
+def is_exec_refused(said: str) -> bool:
     """Whether Docker's words say that it starts no further program there: a link to a container that is gone, a limit
     on processes that is reached. It may run all the same."""
-    return bool(_REFUSED.search(said))
+    return bool(_EXEC_REFUSED.search(said))
 
 
-def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
+def docker_exec_prefix(container: str, *, stdin: bool = True) -> tuple[str, ...]:
     """`docker exec` as root in the root folder: the image's user and a deleted WORKDIR must not blind us."""
     return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
 
 
-def entered_words(pid: int) -> tuple[str, ...]:
+def namespace_prefix(pid: int) -> tuple[str, ...]:
     """In front of words that run with this machine's programs, among the processes and sockets of a container: in its
     network and process namespaces, with a /proc that shows these, mounted where nobody else sees it."""
     mounted = 'mount -t proc proc /proc && exec "$@"'
     return ("nsenter", "-t", str(pid), "-n", "-p", "--", "unshare", "-m", "sh", "-c", mounted, "sh")
 
 
-def kill_group(container: str, pid: int, run: Run | None = None) -> None:
+def kill_group(container: str, pid: int, run: CommandRunner | None = None) -> None:
     """Kill what a `docker exec` left: killing its client does not end the command."""
     words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
-    (run or run_process.run)((*exec_words(container, stdin=False), *words), timeout=10)
+    (run or run_process.run)((*docker_exec_prefix(container, stdin=False), *words), timeout=10)
 
 
-def _inside(container: str, words: Sequence[str]) -> tuple[str, ...]:
-    return (*exec_words(container), *words)
+def _docker_exec_argv(container: str, words: Sequence[str]) -> tuple[str, ...]:
+    return (*docker_exec_prefix(container), *words)
 
 
 class ContainerAsker:
@@ -76,7 +76,7 @@ class ContainerAsker:
         self._container = docker_cli.name_of(item)
         self._id = str(item.get("Id", ""))
         self._item = item
-        self._box = distroless.Box(self._container, docker)
+        self._box = distroless.ShelllessContainer(self._container, docker)
         self._sh = ShAsker(name, self.kind, self._shell, whole=True)
         self._shellless = False
 
@@ -104,11 +104,11 @@ class ContainerAsker:
                     raise
                 runs_on = docker_cli.pid_of(found[0]) == docker_cli.pid_of(self._item) > 0
                 self._item = found[0]
-                if runs_on and is_refused(error.message):
+                if runs_on and is_exec_refused(error.message):
                     self._shellless = True
-                    return distroless.answers(self._box, self._pid_here(), queries)
+                    return distroless.answer_without_shell(self._box, self._pid_here(), queries)
         self._shellless = True
-        return distroless.stopped_answers(self._box, "restarting", queries)
+        return distroless.answer_stopped_container(self._box, "restarting", queries)
 
     def _ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         status = docker_cli.status_of(self._item)
@@ -116,13 +116,13 @@ class ContainerAsker:
             if status == "paused" or not self._meant:
                 raise Unreachable(f"container {self._container} is {status}")
             self._shellless = True
-            return distroless.stopped_answers(self._box, status, queries)
-        entered = _Entered([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
+            return distroless.answer_stopped_container(self._box, status, queries)
+        entered = _NamespaceProbes([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
         rest = [q for q in queries if not (entered.works and isinstance(q, Probe))]
         answers: dict[Query, Answer] = {}
         if rest or not queries:
             answers.update(self._ask_inside(rest))
-            answers.update(distroless.from_outside(rest, answers, self._pid_here()))
+            answers.update(distroless.packet_filter_answers(rest, answers, self._pid_here()))
         probed = entered.result()
         if probed is None and entered.works:
             probed = self._ask_inside([q for q in queries if isinstance(q, Probe)])
@@ -130,7 +130,7 @@ class ContainerAsker:
 
     def _pid_here(self) -> int:
         """Its first process as this machine counts; 0 where the daemon is elsewhere or we may not enter."""
-        pid = docker_cli.pid_of(self._item) if self._docker.there is None else 0
+        pid = docker_cli.pid_of(self._item) if self._docker.remote_runner is None else 0
         return pid if os.geteuid() == 0 and docker_cli.runs_here(pid, self._id) else 0
 
     def _ask_inside(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
@@ -138,22 +138,22 @@ class ContainerAsker:
             try:
                 return self._sh.ask(queries)
             except Unreachable as error:
-                if not is_no_shell(error.message):
+                if not is_shell_missing(error.message):
                     raise
                 self._shellless = True
-        return distroless.answers(self._box, self._pid_here(), queries)
+        return distroless.answer_without_shell(self._box, self._pid_here(), queries)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
-        words = (*exec_words(self._container), "sh", "-s")
-        result = self._docker.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND)
+        words = (*docker_exec_prefix(self._container), "sh", "-s")
+        result = self._docker.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND_BYTES)
         if result.missing:
             raise Unreachable("docker is not installed here")
-        if result.timed_out and (began := BEGAN.search(result.stdout)):
+        if result.timed_out and (began := CLOCK_FRAME.search(result.stdout)):
             kill_group(self._container, int(began[1]), self._docker.run)
         return result
 
 
-class _Entered:
+class _NamespaceProbes:
     """Probes under way from a container's namespaces, if they can be entered."""
 
     def __init__(self, probes: Sequence[Probe], pid: int) -> None:
@@ -192,20 +192,20 @@ class ContainerWriter:
                 "what it mounts from the host, its image or its compose file is the place",
             )
         if self._files is None:
-            self._files = ShFiles(partial(_inside, self._container))
+            self._files = ShFiles(partial(_docker_exec_argv, self._container))
         return self._files
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         """Run a command inside; its own exit code is told apart from docker's."""
         if not self._shellless:
             nonce = os.urandom(16).hex()
-            words = (*exec_words(self._container), "sh", "-c", RUN, "sh", nonce, *argv)
+            words = (*docker_exec_prefix(self._container), "sh", "-c", RUN_SCRIPT, "sh", nonce, *argv)
             result = run_process.run(words, stdin=stdin, timeout=timeout)
             kill = partial(kill_group, self._container)
             try:
-                return own_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
+                return unwrap_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
             except Unreachable as error:
-                if not is_no_shell(error.message):
+                if not is_shell_missing(error.message):
                     raise
                 self._shellless = True
         return self._run_without_shell(argv, stdin, timeout)
@@ -219,10 +219,10 @@ class ContainerWriter:
             if os.geteuid() != 0 or not docker_cli.runs_here(pid, str(found[0].get("Id", ""))):
                 raise NeedsPerson(f"container {self._container} has no shell, and is not seen into from here",
                                   "run fixer as root on the Docker host")
-            return run_process.run((*entered_words(pid), *argv), stdin=stdin, timeout=timeout)
-        result = run_process.run((*exec_words(self._container), *argv), stdin=stdin, timeout=timeout)
+            return run_process.run((*namespace_prefix(pid), *argv), stdin=stdin, timeout=timeout)
+        result = run_process.run((*docker_exec_prefix(self._container), *argv), stdin=stdin, timeout=timeout)
         said = (result.stderr + result.stdout).decode(errors="replace")     # docker says it on either
-        if result.returncode in (126, 127) and is_no_shell(said):
+        if result.returncode in (126, 127) and is_shell_missing(said):
             return CommandResult(tuple(argv), None, b"", said.encode(), missing=True)
         return result
 

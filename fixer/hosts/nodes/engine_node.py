@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from fixer.errors import Unreachable
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
-from fixer.hosts.docker_engine.engine_answers import answer_docker, compose_hash, json_answer
+from fixer.hosts.docker_engine.engine_answers import answer_docker, compose_hash, inspect_answer
 from fixer.hosts.nodes.local_node import LocalAsker
 from fixer.model.host import Asker, NodeClock
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind
 
-_DOCKER = ("docker-project", "docker-container", "docker-published", "docker-called", "docker-logs", "docker-top",
+_DOCKER_QUERIES = ("docker-project", "docker-container", "docker-published", "docker-called", "docker-logs",
+                   "docker-top",
            "compose-hash")
 
 
@@ -37,15 +38,15 @@ class EngineAsker:
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         """Docker's answers and that machine's files; each call of this machine's docker beside the others."""
-        asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command) and q.name in _DOCKER]
+        asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command) and q.name in _DOCKER_QUERIES]
         answers: dict[Query, Answer] = {}
         threads = [threading.Thread(target=self._ask_docker, args=(query, answers), daemon=True) for query in asked]
-        if self._docker.there is None:
+        if self._docker.remote_runner is None:
             for thread in threads:
                 thread.start()
         found = self._here.ask([q for q in queries if q not in asked])
         for thread in threads:
-            if self._docker.there is not None:      # one way into another machine, one call at a time
+            if self._docker.remote_runner is not None:      # one way into another machine, one call at a time
                 thread.start()
             thread.join()
         return {**found, **answers}
@@ -55,7 +56,7 @@ class EngineAsker:
         hashed = query.name == "compose-hash" and query.args[1:] == ("*",)
         try:
             if fresh is not None:
-                answers[query] = json_answer(fresh)
+                answers[query] = inspect_answer(fresh)
             elif hashed and (found := self._projects.pop(query.args[0], None)) is not None:
                 answers[query] = compose_hash(self._docker, *query.args, found=found)
             else:

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fixer.hosts.machine import prefetch, procfs, query_commands, read_files
-from fixer.hosts.machine.prefetch import SLOWEST, PrefetchedAnswer, prefetched
+from fixer.hosts.machine.prefetch import SLOWEST_COMMAND, PrefetchedAnswer, pending_answers
 from fixer.hosts.machine.procfs import read_clock
 from fixer.model.host import CommandResult, Files, NodeClock
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.target import NodeKind
 
 
-def ask_ahead(command: Command = SLOWEST) -> None:
+def start_prefetch(command: Command = SLOWEST_COMMAND) -> None:
     """Begin to ask this machine. Only for the first look of a process, right before it."""
 
-    prefetched[command] = PrefetchedAnswer(lambda: answer_command(command))
+    pending_answers[command] = PrefetchedAnswer(lambda: answer_command(command))
 
 
 class LocalAsker:
@@ -41,11 +41,11 @@ class LocalAsker:
         answers: dict[Query, Answer] = {}
         asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command)]
         probes = [q for q in dict.fromkeys(queries) if isinstance(q, Probe)]
-        threads = [_beside(partial(_put, answers, command)) for command in asked]
+        threads = [_start_thread(partial(_store_answer, answers, command)) for command in asked]
         if probes:
             from fixer.hosts.machine.probe_protocol import probe_here  # json and sockets only for probes
 
-            threads.append(_beside(lambda: answers.update(probe_here(probes))))
+            threads.append(_start_thread(lambda: answers.update(probe_here(probes))))
         for query in queries:
             if query not in answers and not isinstance(query, Command | Probe):
                 answers[query] = answer_reading(query)
@@ -54,11 +54,11 @@ class LocalAsker:
         return {query: answers.get(query, Answer("failed", message="no answer")) for query in queries}
 
 
-def _put(answers: dict[Query, Answer], command: Command) -> None:
-    answers[command] = prefetch.taken(command) or answer_command(command)
+def _store_answer(answers: dict[Query, Answer], command: Command) -> None:
+    answers[command] = prefetch.prefetched_answer(command) or answer_command(command)
 
 
-def _beside(work: Callable[[], object]) -> threading.Thread:
+def _start_thread(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
@@ -97,9 +97,9 @@ def answer_command(command: Command) -> Answer:
         return Answer("ok", query_commands.own_addresses(*tables))
     if command.name == "docker-container":      # only asked to name the right target where nginx is in a container
         return _answer_engine(command)
-    runs = query_commands.runs_of(command)
+    runs = query_commands.commands_for(command)
     if runs is None:
-        return query_commands.refused(command)
+        return query_commands.refused_answer(command)
     if query_commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
         return Answer("no-tool", message="systemd does not run here")
     if any(run.trusted and not _is_trusted(run.trusted) for run in runs):
@@ -107,18 +107,19 @@ def answer_command(command: Command) -> Answer:
     results: list[CommandResult | None] = [None] * len(runs)
 
     def work(index: int) -> None:
-        results[index] = _run(runs[index])
+        results[index] = _run_query_command(runs[index])
 
-    threads = [_beside(partial(work, i)) for i in range(1, len(runs))]
+    threads = [_start_thread(partial(work, i)) for i in range(1, len(runs))]
     if runs:
         work(0)
     for thread in threads:
         thread.join()
     done = [result for result in results if result is not None]
-    return query_commands.resolved(command.args, done) if command.name == "resolve" else query_commands.answer_of(done)
+    return query_commands.resolve_answer(command.args,
+                                         done) if command.name == "resolve" else query_commands.answer_of(done)
 
 
-def _run(run: query_commands.Run) -> CommandResult:
+def _run_query_command(run: query_commands.QueryCommand) -> CommandResult:
     from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
 
     return run_process.run(run.argv, timeout=run.timeout)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from fixer.hosts.docker_engine import docker_cli
-from fixer.hosts.docker_engine.container_selection import Listing, containers_at, may_be_meant, select_named
+from fixer.hosts.docker_engine.container_selection import Listing, candidate_containers, containers_at, select_named
 from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.nodes.container_node import ContainerAsker
 from fixer.hosts.nodes.engine_node import EngineAsker
@@ -14,7 +14,7 @@ from fixer.model.host import Asker
 from fixer.model.query import Command
 
 
-def askers_beside(places: Sequence[str], here: Asker | None = None,
+def published_container_askers(places: Sequence[str], here: Asker | None = None,
                   docker: Docker = docker_cli.docker) -> tuple[Asker, ...]:
     """A node for each container at a place (a port, or the path of a socket), and `engine`, whose files
     `here` reads (this machine's by default); none where there is no container."""
@@ -31,13 +31,13 @@ def askers_beside(places: Sequence[str], here: Asker | None = None,
 # several projects have in common is a network, and a proxy of its own project in front.
 
 
-def askers_called(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:
+def named_container_askers(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:
     """A node for each container that answers to the query, and `engine`; none where there is none but those that are
     nodes already (`known`, by node's and container's name). `project`: where nginx has the network of the Docker host
     and nobody publishes the port, also those that may be meant, of that project where it has others."""
     listing = Listing()
     called, carriers = select_named(listing, *query.args)
-    every = [*called, *(() if project is None else may_be_meant(query.args, project, listing))]
+    every = [*called, *(() if project is None else candidate_containers(query.args, project, listing))]
     found = list({name: item for item in every if (name := docker_cli.name_of(item)) not in known}.values())
     carriers = [item for item in carriers if docker_cli.name_of(item) not in known]
     if not found and not carriers:

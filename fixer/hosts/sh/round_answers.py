@@ -8,10 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fixer.errors import Unreachable
 from fixer.hosts.machine import probe_protocol, query_commands
-from fixer.hosts.machine.procfs import PROC_LIMIT, is_kernel_thread, link_stat, listening_inodes, owner_stat, unreadable
+from fixer.hosts.machine.procfs import (
+    PROC_LIMIT,
+    is_kernel_thread,
+    link_stat,
+    listening_inodes,
+    owner_stat,
+    unreadable_text,
+)
 from fixer.hosts.sh import round_output
-from fixer.hosts.sh.round_output import Item
-from fixer.hosts.sh.round_script import Reading, Round, is_askable, plan_round
+from fixer.hosts.sh.round_output import Frame
+from fixer.hosts.sh.round_script import Reading, RoundScript, build_round_script, is_askable
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, NodeClock
@@ -35,13 +42,13 @@ _PROC = regex(r"/proc/(\d+)/(.+)\Z")
 
 
 @dataclass(slots=True)
-class Group:
+class FileGroup:
     """What one call of stat, ls, readlink and head said about the files of several queries."""
 
     stats: Mapping[str, FileStat] = field(default_factory=dict)
     targets: Mapping[str, FileStat] = field(default_factory=dict)
     links: Mapping[str, str | None] = field(default_factory=dict)
-    real: Mapping[str, str] = field(default_factory=dict)
+    real_paths: Mapping[str, str] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
 
@@ -49,31 +56,31 @@ class Group:
 class RoundOutput:
     """The frames of one round, by query."""
 
-    def __init__(self, asked: Round, output: bytes) -> None:
+    def __init__(self, asked: RoundScript, output: bytes) -> None:
         self._round = asked
-        items, self.ended = round_output.split_items(output, asked.nonce)
-        self._items: dict[str, list[Item]] = {}
+        items, self.ended = round_output.split_frames(output, asked.nonce)
+        self._items: dict[str, list[Frame]] = {}
         for item in items:
-            if item.words:
-                self._items.setdefault(item.words[0], []).append(item)
+            if item.header:
+                self._items.setdefault(item.header[0], []).append(item)
         self.root = False
         self.own_pid = 0
         self._groups = [self._group(f"g{number}") for number in range(len(asked.groups))]
 
     def _parts(self, name: str) -> dict[str, bytes]:
         """The last frame of each kind that carries this name."""
-        return {item.words[1]: item.data for item in self._items.get(name, ()) if len(item.words) > 1}
+        return {item.header[1]: item.data for item in self._items.get(name, ()) if len(item.header) > 1}
 
     @property
-    def began(self) -> bool:
+    def has_started(self) -> bool:
         """Whether the script ran at all."""
         return "clock" in self._items
 
     def clock(self, fallback: float) -> NodeClock:
         """The node's clock; ours where it has no date."""
         item = self._items["clock"][0]
-        self.root = item.words[1:2] == ("0",)
-        self.own_pid = int(item.words[-1]) if item.words[-1].isdigit() else 0
+        self.root = item.header[1:2] == ("0",)
+        self.own_pid = int(item.header[-1]) if item.header[-1].isdigit() else 0
         match = _DATE.search(item.data.strip())
         if match is None:
             return NodeClock(fallback, 0.0, self.root)
@@ -102,38 +109,38 @@ class RoundOutput:
         found.update(self._probes([q for q in self._round.queries if isinstance(q, Probe)]))
         return found
 
-    def _reading_groups(self) -> Iterable[tuple[Reading, Group]]:
+    def _reading_groups(self) -> Iterable[tuple[Reading, FileGroup]]:
         for readings, group in zip(self._round.groups, self._groups, strict=True):
             for query in readings:
                 yield query, group
 
-    def _group(self, name: str) -> Group:
+    def _group(self, name: str) -> FileGroup:
         """All that was said about its files, which come in blocks where they are many."""
         group = self._block(name)
         number = 1
         while f"{name}+{number}" in self._items:
             more = self._block(f"{name}+{number}")
-            group = Group(
+            group = FileGroup(
                 {**group.stats, **more.stats}, {**group.targets, **more.targets}, {**group.links, **more.links},
-                {**group.real, **more.real}, {**group.contents, **more.contents}, group.hidden,
+                {**group.real_paths, **more.real_paths}, {**group.contents, **more.contents}, group.hidden,
             )
             number += 1
         return group
 
-    def _block(self, name: str) -> Group:
+    def _block(self, name: str) -> FileGroup:
         parts, prefix = self._parts(name), self._round.prefix
         order = round_output.split_lines(parts.get("order", b""), prefix)
         stats = round_output.split_stats(parts.get("stat", b""), prefix)
         stats = stats or round_output.split_ls_stats(parts.get("ls", b""), prefix)
         links = round_output.split_links(parts.get("links", b""), prefix)
         ends = round_output.split_contents(b"\n" + parts.get("ends", b""), prefix)
-        links.update({path: round_output.text_of(target) for path, target in ends})
+        links.update({path: round_output.path_text(target) for path, target in ends})
         contents: dict[str, bytes] = {}
         for path, data in round_output.split_contents(parts.get("data", b""), prefix):
             contents.setdefault(path, data)
-        return Group(
+        return FileGroup(
             stats, round_output.split_stats(parts.get("target", b""), prefix), links,
-            round_output.split_real(parts.get("real", b""), order), contents,
+            round_output.split_real_paths(parts.get("real", b""), order), contents,
             frozenset(round_output.split_lines(parts.get("hidden", b""), prefix)),
         )
 
@@ -144,11 +151,11 @@ class RoundOutput:
             if path in group.stats:
                 file = self._file(path, limit, tail, group)
                 return Answer(file.status, files=(file,))
-        if path in self.looked_for():
+        if path in self.searched_paths():
             return Answer("absent", files=(FileAnswer(path, "absent"),))
         return Answer("failed", message="the collect script did not ask for it")
 
-    def looked_for(self) -> frozenset[str]:
+    def searched_paths(self) -> frozenset[str]:
         """The paths that a collect script looked for, also those that are not there."""
         return frozenset(self._parts("looked").get("list", b"").decode("utf-8", "surrogateescape").splitlines())
 
@@ -160,7 +167,7 @@ class RoundOutput:
         paths = sorted(path for path in group.stats if any(fnmatchcase(path, pattern) for pattern in patterns))
         return Answer("ok", files=tuple(self._file(path, 1, True, group) for path in paths))
 
-    def _reading(self, name: str, query: Reading, group: Group) -> Answer:
+    def _reading(self, name: str, query: Reading, group: FileGroup) -> Answer:
         if isinstance(query, ReadFile):
             file = self._file(query.path, query.limit, query.tail, group)
             return Answer(file.status, files=(file,))
@@ -176,13 +183,13 @@ class RoundOutput:
         files = tuple(self._file(path, query.limit, False, group) for path in paths[: query.max_files])
         return Answer("ok", files=files, message=f"more than {query.max_files} files" if more else "")
 
-    def _file(self, path: str, limit: int, tail: bool, group: Group) -> FileAnswer:
+    def _file(self, path: str, limit: int, tail: bool, group: FileGroup) -> FileAnswer:
         stat = group.stats.get(path)
         if stat is None:
             return FileAnswer(path, "denied" if path in group.hidden else "absent")
         target = group.targets.get(path) if stat.kind == "link" else None
         end = target or stat
-        real = group.real.get(path) if end.kind != "link" else None
+        real = group.real_paths.get(path) if end.kind != "link" else None
         stat = replace(stat, link_target=group.links.get(path), real_path=real, target=target)
         if end.kind == "link":
             return FileAnswer(path, "absent", stat)
@@ -207,11 +214,11 @@ class RoundOutput:
         links.update({p: t for p, t in borrowed.items() if t is not None})
         owners = round_output.split_stats(parts.get("owners", b""), prefix)
         files: list[FileAnswer] = []
-        for pid in _others(table, self.own_pid):
+        for pid in _other_pids(table, self.own_pid):
             if owner := owners.get(f"/proc/{pid}"):
                 files.append(FileAnswer(f"/proc/{pid}", "ok", owner_stat(owner.uid, owner.gid)))
             files += [FileAnswer(f"/proc/{pid}/{kind}", "ok", None, data) for kind, data in table[pid].items()]
-            files += [_link(f"/proc/{pid}/{kind}", links) for kind in ("exe", "cwd")]
+            files += [_link_answer(f"/proc/{pid}/{kind}", links) for kind in ("exe", "cwd")]
         extra = round_output.split_contents(parts.get("extra", b""), prefix)
         files += [FileAnswer(p, "ok", None, data) for p, data in extra]
         return Answer("ok", files=tuple(files)) if table else Answer("failed", message="no /proc")
@@ -229,7 +236,7 @@ class RoundOutput:
         closed.discard(str(self.own_pid))
         files = [FileAnswer(path, "ok", None, data) for path, data in tables.items()]
         files += [FileAnswer(path, "ok", link_stat(target)) for path, target in links.items() if target in wanted]
-        message = "too many descriptors to list" if "overflow" in parts else unreadable(sorted(closed))
+        message = "too many descriptors to list" if "overflow" in parts else unreadable_text(sorted(closed))
         return Answer("ok", files=tuple(files), message=message) if tables else Answer("failed", message="no /proc/net")
 
     def _command(self, name: str, command: Command) -> Answer:
@@ -238,27 +245,27 @@ class RoundOutput:
             tables = dict(round_output.split_contents(parts.get("addresses", b""), self._round.prefix))
             return Answer("ok", query_commands.own_addresses(
                 tables.get("/proc/net/fib_trie", b""), tables.get("/proc/net/if_inet6", b"")))
-        runs = query_commands.runs_of(command)
+        runs = query_commands.commands_for(command)
         if runs is None:
-            return query_commands.refused(command)
+            return query_commands.refused_answer(command)
         if "no-systemd" in parts:
             return Answer("no-tool", message="systemd does not run here")
         if "untrusted" in parts:
             return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
         results = [self._result(name, number, run) for number, run in enumerate(runs)]
         if command.name == "resolve":
-            return query_commands.resolved(command.args, results)
+            return query_commands.resolve_answer(command.args, results)
         return query_commands.answer_of(results)
 
-    def _result(self, name: str, number: int, run: query_commands.Run) -> CommandResult:
+    def _result(self, name: str, number: int, run: query_commands.QueryCommand) -> CommandResult:
         out, err, code, missing = b"", b"", None, False
         for item in self._items.get(name, ()):
-            if item.words[2:3] == (str(number),):
-                match item.words[1]:
+            if item.header[2:3] == (str(number),):
+                match item.header[1]:
                     case "out":
                         out = item.data
                     case "end":
-                        err, code = item.data, int(item.words[3])
+                        err, code = item.data, int(item.header[3])
                     case "none":
                         missing = True
         late = code in (124, 137)
@@ -266,32 +273,32 @@ class RoundOutput:
 
     def _probes(self, probes: list[Probe]) -> Mapping[Query, Answer]:
         items = self._items.get("probe", [])
-        python = next((item.data for item in items if item.words[1:2] == ("python",)), None)
+        python = next((item.data for item in items if item.header[1:2] == ("python",)), None)
         if python is not None:
             answers = probe_protocol.parse_outcomes(probes, python)
             return answers or {p: Answer("failed", message="the node's python3 gave no outcome") for p in probes}
-        if any(item.words[1:2] == ("how",) and len(item.words) > 2 for item in items):
-            return {p: _plain(p, n, items) for n, p in enumerate(probes)}
+        if any(item.header[1:2] == ("how",) and len(item.header) > 2 for item in items):
+            return {p: _plain_probe_answer(p, n, items) for n, p in enumerate(probes)}
         return {p: Answer("no-tool", message="neither python3, bash nor nc in the node") for p in probes}
 
 
-def _plain(probe: Probe, number: int, items: list[Item]) -> Answer:
+def _plain_probe_answer(probe: Probe, number: int, items: list[Frame]) -> Answer:
     if probe.unix is not None or probe.tls or probe.proxy_protocol:
         return Answer("no-tool", message="needs python3 in the node")
     for item in items:
-        if item.words[1:3] == ("done", str(number)) and len(item.words) >= 4:
-            return Answer("ok", json.dumps(probe_protocol.outcome(probe, item.words[3:], item.data)).encode())
+        if item.header[1:3] == ("done", str(number)) and len(item.header) >= 4:
+            return Answer("ok", json.dumps(probe_protocol.probe_outcome(probe, item.header[3:], item.data)).encode())
     return Answer("timeout", message="the probe did not end")
 
 
-def _link(path: str, links: Mapping[str, str | None]) -> FileAnswer:
+def _link_answer(path: str, links: Mapping[str, str | None]) -> FileAnswer:
     target = links.get(path)
     if target is not None:
         return FileAnswer(path, "ok", link_stat(target))
     return FileAnswer(path, "denied" if path in links else "absent")
 
 
-def _others(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]:
+def _other_pids(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]:
     """The pids that are neither kernel threads nor our own script and what it started, in order."""
     parents: dict[int, int] = {}
     for pid, kinds in table.items():
@@ -306,8 +313,8 @@ def _others(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]:
 
 
 # An asker whose node is reached through `sh -s`: one script on stdin, one output, the same answers as local.
-MAX_ROUND = 96 << 20
-_PATIENCE = 20.0     # for a round without slow commands, on a machine under load
+MAX_ROUND_BYTES = 96 << 20
+_ROUND_SECONDS = 20.0     # for a round without slow commands, on a machine under load
 
 Shell = Callable[[bytes, float], CommandResult]
 """Runs `sh -s` on the node with this script, bounded by that many seconds; after a timeout nothing of it is left."""
@@ -333,12 +340,12 @@ class ShAsker:
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         """One round; `Unreachable` when the script did not even begin."""
         unique = tuple(dict.fromkeys(queries))
-        asked = plan_round(unique)
+        asked = build_round_script(unique)
         started = time.time()
-        result = self._shell(asked.script, _PATIENCE + _bound(unique))
+        result = self._shell(asked.script, _ROUND_SECONDS + _extra_seconds(unique))
         output = RoundOutput(asked, result.stdout)
-        if not output.began:
-            raise Unreachable(*explain(self.name, result))
+        if not output.has_started:
+            raise Unreachable(*explain_no_answer(self.name, result))
         if self._whole and not output.ended and not result.timed_out and not result.truncated:
             raise Unreachable(f"{self.name} ended while it was asked")
         self._clock = output.clock(started)
@@ -347,12 +354,12 @@ class ShAsker:
         return {query: answers.get(query, late) for query in queries}
 
 
-def _bound(queries: Sequence[Query]) -> float:
+def _extra_seconds(queries: Sequence[Query]) -> float:
     commands = sum(isinstance(q, Command) for q in queries)
     return 8.0 * commands + max((q.timeout for q in queries if isinstance(q, Probe)), default=0.0)
 
 
-def explain(name: str, result: CommandResult) -> tuple[str, str]:
+def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:
     """(message, hint) for a transport that gave no answer."""
     said = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
     reason = "it did not answer in time" if result.timed_out else said[-1][:300] if said else "no answer"

@@ -19,24 +19,24 @@ _TYPES = {"-": st.S_IFREG, "d": st.S_IFDIR, "l": st.S_IFLNK, "s": st.S_IFSOCK, "
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Frame:
     """One frame: its words (first word the query's index or a name) and the bytes up to the next frame."""
 
-    words: tuple[str, ...]
+    header: tuple[str, ...]
     data: bytes
 
 
-def split_items(output: bytes, nonce: bytes) -> tuple[list[Item], bool]:
+def split_frames(output: bytes, nonce: bytes) -> tuple[list[Frame], bool]:
     """The frames in order, and whether the round ran to its end."""
     items = []
     for chunk in output.split(b"\n" + nonce + b" ")[1:]:
         head, _, data = chunk.partition(b"\n")
-        items.append(Item(tuple(head.decode("ascii", "replace").split()), data))
-    ended = bool(items) and items[-1].words == ("end",)
+        items.append(Frame(tuple(head.decode("ascii", "replace").split()), data))
+    ended = bool(items) and items[-1].header == ("end",)
     return items, ended
 
 
-def text_of(raw: bytes) -> str:
+def path_text(raw: bytes) -> str:
     """A path as str, any bytes of it kept."""
     return os.fsdecode(raw)
 
@@ -46,12 +46,12 @@ def split_contents(data: bytes, prefix: bytes) -> Iterator[tuple[str, bytes]]:
     for chunk in data.split(b"\n==> " + prefix)[1:]:
         path, found, content = chunk.partition(b" <==\n")
         if found:
-            yield text_of(path), content
+            yield path_text(path), content
 
 
 def split_lines(data: bytes, prefix: bytes) -> list[str]:
     """The paths of a list, one a line; a path may itself hold line breaks. Empty names are marks."""
-    return [text_of(chunk.removesuffix(b"\n")) for chunk in data.split(prefix)[1:]]
+    return [path_text(chunk.removesuffix(b"\n")) for chunk in data.split(prefix)[1:]]
 
 
 def split_listing(data: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -71,7 +71,7 @@ def split_links(data: bytes, prefix: bytes) -> dict[str, str | None]:
     for columns, text in split_listing(data, prefix):
         if b"l" in columns[:24]:      # not a link: a plain name that may well hold an arrow
             path, arrow, target = text.partition(b" -> ")
-            found[text_of(path)] = text_of(target) if arrow else None
+            found[path_text(path)] = path_text(target) if arrow else None
     return found
 
 
@@ -85,7 +85,7 @@ def split_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
             numbers = [int(match[n]) for n in range(2, 8)]
             fraction = _FRACTION.search(match[8])
             mtime = numbers[3] + (float(b"0." + fraction[1]) if fraction else 0.0)
-            found[text_of(path)] = FileStat(
+            found[path_text(path)] = FileStat(
                 kind_of(mode), st.S_IMODE(mode), numbers[0], numbers[1], numbers[2], mtime, numbers[5], numbers[4],
             )
     return found
@@ -100,7 +100,7 @@ def split_ls_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
             mode = mode_of(letters)
             path = text.partition(b" -> ")[0] if letters[0] == "l" else text
             inode, nlink, uid, gid, size = (int(match[n]) for n in (1, 3, 4, 5, 6))
-            found[text_of(path)] = FileStat(kind_of(mode), st.S_IMODE(mode), uid, gid, size, 0.0, inode, nlink)
+            found[path_text(path)] = FileStat(kind_of(mode), st.S_IMODE(mode), uid, gid, size, 0.0, inode, nlink)
     return found
 
 
@@ -115,7 +115,8 @@ def mode_of(letters: str) -> int:
     return mode
 
 
-def split_real(data: bytes, order: Sequence[str]) -> dict[str, str]:
+def split_real_paths(data: bytes, order: Sequence[str]) -> dict[str, str]:
     """path -> resolved path; only where there is exactly one for each."""
     parts = data.split(b"\0")[:-1]
-    return {p: text_of(real) for p, real in zip(order, parts, strict=True) if real} if len(parts) == len(order) else {}
+    return {p: path_text(real) for p,
+            real in zip(order, parts, strict=True) if real} if len(parts) == len(order) else {}

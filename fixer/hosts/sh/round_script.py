@@ -12,15 +12,15 @@ from fixer.hosts.machine.procfs import PROC_LIMIT, TABLE_LIMIT
 from fixer.lazy.dataclass import dataclass
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
 
-_SMALL = 1 << 20              # queries with limits up to this share one call of head
-_LANES = (4, 5, 6, 7, 8, 9)   # descriptors of commands that run beside the reading; sh knows one digit only
+_SMALL_LIMIT = 1 << 20              # queries with limits up to this share one call of head
+_LANE_DESCRIPTORS = (4, 5, 6, 7, 8, 9)   # descriptors of commands that run beside the reading; sh knows one digit only
 _MAGIC = "*?["
 
 Reading = ReadFile | ReadGlob | ReadTree
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class RoundScript:
     """One round: its script, and what is needed to read the output."""
 
     nonce: bytes
@@ -30,7 +30,7 @@ class Round:
     script: bytes
 
 
-def plan_round(queries: Sequence[Query], *, probes_too: bool = True) -> Round:
+def build_round_script(queries: Sequence[Query], *, probes_too: bool = True) -> RoundScript:
     """The round for these queries; those that cannot be asked through sh are simply not in the script."""
     nonce, bits = os.urandom(16).hex(), os.urandom(8)
     prefix = "".join("/." if byte >> bit & 1 else "/" for byte in bits for bit in range(8)) + "/."
@@ -39,12 +39,12 @@ def plan_round(queries: Sequence[Query], *, probes_too: bool = True) -> Round:
     for index, query in indexed:
         if isinstance(query, ReadFile | ReadGlob | ReadTree) and is_askable(query):
             tail = isinstance(query, ReadFile) and query.tail
-            groups.setdefault((tail, max(query.limit, _SMALL)), []).append(index)
+            groups.setdefault((tail, max(query.limit, _SMALL_LIMIT)), []).append(index)
     body = ['item "clock $u $$"', "date '+%s.%N %z'"]
     # At once after the clock: starts of processes are told from both, and reading files takes a while.
     body += [f"booted {index} {1 << 22}" for index, query in indexed if isinstance(query, ListProcesses)]
     for number, ((tail, limit), members) in enumerate(groups.items()):
-        body += _group(number, tail, limit, [(i, queries[i]) for i in members])
+        body += _group_text(number, tail, limit, [(i, queries[i]) for i in members])
     for index, query in indexed:
         if isinstance(query, ListProcesses):
             body.append(f"processes {index} {PROC_LIMIT}")
@@ -58,10 +58,10 @@ def plan_round(queries: Sequence[Query], *, probes_too: bool = True) -> Round:
         lanes.insert(0, _probe_lane(probes))
     text = (
         f"N={nonce} P={prefix}\n{PRELUDE}round() {{\nprivilege\n{'limits' if lanes else ':'}\n"
-        f"{_beside(body, lanes)}\nitem end\n}}\nround </dev/null 2>/dev/null\n"
+        f"{_parallel_text(body, lanes)}\nitem end\n}}\nround </dev/null 2>/dev/null\n"
     )
     readings = tuple(tuple(q for i in m if isinstance(q := queries[i], Reading)) for m in groups.values())
-    return Round(nonce.encode(), prefix.encode(), tuple(queries), readings, os.fsencode(text))
+    return RoundScript(nonce.encode(), prefix.encode(), tuple(queries), readings, os.fsencode(text))
 
 
 def is_askable(query: Query) -> bool:
@@ -76,7 +76,7 @@ def is_askable(query: Query) -> bool:
     return all(path.startswith("/") and "\0" not in path for path in paths)
 
 
-def _group(number: int, tail: bool, limit: int, members: list[tuple[int, Query]]) -> Iterable[str]:
+def _group_text(number: int, tail: bool, limit: int, members: list[tuple[int, Query]]) -> Iterable[str]:
     """The text that lists the files of some queries and reads them all with few calls."""
     literals = [q.path for _, q in members if isinstance(q, ReadFile)]
     yield "set -- " + " ".join(f'"$P"{shlex.quote(path)}' for path in dict.fromkeys(literals))
@@ -108,14 +108,14 @@ def quote_pattern(pattern: str) -> str:
 
 def _command_lanes(indexed: Iterable[tuple[int, Query]]) -> Iterable[str]:
     """One lane of text a command, at most as many as there are descriptors for them and one for probes."""
-    texts = [_command(index, query) for index, query in indexed if isinstance(query, Command)]
+    texts = [_command_text(index, query) for index, query in indexed if isinstance(query, Command)]
     spoken = [text for text in texts if text]
-    width = len(_LANES) - 1
+    width = len(_LANE_DESCRIPTORS) - 1
     return ["\n".join(spoken[lane::width]) for lane in range(min(width, len(spoken)))]
 
 
-def _command(index: int, command: Command) -> str:
-    runs = query_commands.runs_of(command)
+def _command_text(index: int, command: Command) -> str:
+    runs = query_commands.commands_for(command)
     if runs is None or command.name == "ip-addresses":
         return ""
     lines = []
@@ -139,7 +139,7 @@ def _probe_lane(probes: Sequence[Probe]) -> str:
     program = shlex.quote(probe_protocol.program_source())
     lines = [
         "if have python3; then",
-        f'item "probe python"; python3 -I -S -c {program} {shlex.quote(probe_protocol.request_text(probes))}',
+        f'item "probe python"; python3 -I -S -c {program} {shlex.quote(probe_protocol.program_argument(probes))}',
         "else",
         PLAIN_PROBES,
         'if [ "$how" ]; then',
@@ -152,9 +152,9 @@ def _probe_lane(probes: Sequence[Probe]) -> str:
     return "\n".join([*lines, "wait", "fi", "fi"])
 
 
-def _beside(body: Sequence[str], lanes: Sequence[str]) -> str:
+def _parallel_text(body: Sequence[str], lanes: Sequence[str]) -> str:
     """The body with the lanes running at the same time; what they say is printed after it, lane by lane."""
-    descriptors = _LANES[: len(lanes)]
+    descriptors = _LANE_DESCRIPTORS[: len(lanes)]
     text = "\n".join([*body, *(f"cat <&{fd}" for fd in descriptors)])
     for fd, lane in zip(descriptors, lanes, strict=True):
         text = f"{{ {lane}\n}} | {{ exec {fd}<&0 </dev/null\n{text}\n}}"

@@ -10,20 +10,20 @@ from fixer.model.host import CommandResult
 
 # A login shell may greet on both outputs before it comes to our command: what counts begins at the nonce. Words and
 # tools as this machine's own commands have them (process.environment): no user's PATH leads to nft.
-RUN = r"""LC_ALL=C; SYSTEMD_COLORS=0; SYSTEMD_PAGER=; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+RUN_SCRIPT = r"""LC_ALL=C; SYSTEMD_COLORS=0; SYSTEMD_PAGER=; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 export LC_ALL SYSTEMD_COLORS SYSTEMD_PAGER PATH
 printf '%s\n' "$1"; printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
 command -v "$1" >/dev/null 2>&1 || { printf '\n%s none\n' "$n" >&2; exit 127; }
 "$@"; r=$?; printf '\n%s %s\n' "$n" "$r" >&2; exit "$r"
 """
 
-BEGAN = regex(rb"(?:\A|\n)\n[0-9a-f]{32} clock \d* (\d+)\n")
+CLOCK_FRAME = regex(rb"(?:\A|\n)\n[0-9a-f]{32} clock \d* (\d+)\n")
 """The first line of a round of questions: the process id of its script."""
 
-_ASKED = regex(r'(?:Get|Head|Post|Put|Delete) "http[^"]*": ')
+_DOCKER_API_URL = regex(r'(?:Get|Head|Post|Put|Delete) "http[^"]*": ')
 
 
-def own_result(
+def unwrap_result(
     node: str, nonce: bytes, result: CommandResult, *, argv: tuple[str, ...], kill: Callable[[int], None],
     explained: Callable[[CommandResult], Unreachable] | None = None,
 ) -> CommandResult:
@@ -34,7 +34,7 @@ def own_result(
             return CommandResult(argv, None, b"", b"", timed_out=True)
         if explained is not None:
             raise explained(result)
-        said = plainly((result.stderr + result.stdout).decode(errors="replace"))
+        said = without_api_url((result.stderr + result.stdout).decode(errors="replace"))
         raise Unreachable(f"{node} cannot be reached: {said.splitlines()[-1][:300] if said else 'no answer'}")
     pid, _, rest = stderr.partition(b"\n")
     if result.timed_out:
@@ -48,6 +48,6 @@ def own_result(
     return CommandResult(argv, number, stdout, stderr, missing=missing, truncated=result.truncated)
 
 
-def plainly(said: str) -> str:
+def without_api_url(said: str) -> str:
     """What a command said, without the address that docker's command line asked: nobody can do anything with it."""
-    return _ASKED.sub("", said).strip()
+    return _DOCKER_API_URL.sub("", said).strip()

@@ -15,11 +15,11 @@ import stat as st
 from collections.abc import Callable, Iterator, Sequence
 
 from fixer.errors import Locked, Unreachable
-from fixer.hosts.machine.run_process import Conversation
+from fixer.hosts.machine.run_process import InteractiveProcess
 from fixer.hosts.sh.round_output import mode_of
-from fixer.hosts.sh.run_command import plainly
+from fixer.hosts.sh.run_command import without_api_url
 from fixer.lazy.regex import regex
-from fixer.model.host import LEADS_ELSEWHERE, in_one_folder
+from fixer.model.host import FOLDER_REDIRECTED, name_in_same_folder
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
 
@@ -31,10 +31,10 @@ _ERRORS = (
     ("No space left", errno.ENOSPC), ("Not a directory", errno.ENOTDIR), ("not empty", errno.ENOTEMPTY),
     ("Is a directory", errno.EISDIR), ("resource busy", errno.EBUSY), ("not supported", errno.ENOTSUP),
     ("Not a regular file", errno.EINVAL), ("quota exceeded", errno.EDQUOT), ("I/O error", errno.EIO),
-    ("Input/output error", errno.EIO), (LEADS_ELSEWHERE, errno.ELOOP),
+    ("Input/output error", errno.EIO), (FOLDER_REDIRECTED, errno.ELOOP),
 )
 _COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
-_PLAIN = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
+_PLAIN_BYTE = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
 
 # Every function says why it failed in the words of strerror; those of the tools are the same under LC_ALL=C.
 _PRELUDE = r"""LC_ALL=C; export LC_ALL; umask 077; exec 4>&1
@@ -127,9 +127,9 @@ letgo() {
 names() {
   for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
 }
-""".replace("ELSEWHERE", LEADS_ELSEWHERE)
+""".replace("ELSEWHERE", FOLDER_REDIRECTED)
 # Says that it holds the lock, who it is, and stays as long as its input does.
-_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
+_LOCK_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
 set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
 
 
@@ -138,7 +138,7 @@ def quoted_bytes(data: bytes) -> str:
     parts = []
     for start in range(0, len(data), _CHUNK):
         chunk = data[start : start + _CHUNK]
-        text = "".join(chr(b) if _PLAIN.match(bytes((b,))) else f"\\{b:03o}" for b in chunk)
+        text = "".join(chr(b) if _PLAIN_BYTE.match(bytes((b,))) else f"\\{b:03o}" for b in chunk)
         parts.append(f"printf -- '{text}'" if not text.startswith("-") else f"printf '\\{ord('-'):03o}{text[1:]}'")
     return "\n".join(parts) or ":"
 
@@ -150,7 +150,7 @@ class ShFiles:
     def __init__(self, enter: Callable[[Sequence[str]], Sequence[str]], shell: Sequence[str] = ("sh",)) -> None:
         self._enter = enter
         self._shell = tuple(shell)
-        self._talk: Conversation | None = None
+        self._talk: InteractiveProcess | None = None
 
     def close(self) -> None:
         """End the shell."""
@@ -170,7 +170,7 @@ class ShFiles:
         body, _, verdict = output.rpartition(f"\n{nonce} ".encode())
         code, _, said = verdict.decode(errors="replace").partition(" ")
         if code != "0":
-            raise _error(said, words[0])
+            raise _os_error(said, words[0])
         return body
 
     def _at(self, path: str, function: str, *words: str, data: bytes | None = None) -> bytes:
@@ -188,14 +188,14 @@ class ShFiles:
     def _exchange(self, text: bytes, mark: bytes) -> bytes:
         if self._talk is None or not self._talk.alive:
             self.close()
-            self._talk = Conversation(self._enter(self._shell))
+            self._talk = InteractiveProcess(self._enter(self._shell))
             # what a login shell says before it comes to us belongs to no answer
             hello = os.urandom(16).hex()
             if self._talk.exchange(f"{_PRELUDE}echo {hello}\n".encode(), f"{hello}\n".encode(), _TIMEOUT) is not None:
                 self._talk.complaint()       # nor is it why the shell ends later
         output = self._talk.exchange(text, mark, _TIMEOUT)
         if output is None:
-            said = plainly(self._talk.complaint())
+            said = without_api_url(self._talk.complaint())
             self.close()
             raise Unreachable(f"the shell on the node ended: {said[-300:] or 'no answer'}")
         return output
@@ -231,7 +231,7 @@ class ShFiles:
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
         """A new file; FileExistsError where something is there."""
-        self._at(path, "create", *_meta_words(meta), data=data)
+        self._at(path, "create", *_meta_arguments(meta), data=data)
 
     def append(self, path: str, data: bytes) -> None:
         """Append to the file, made 0600 where it is not there."""
@@ -239,7 +239,7 @@ class ShFiles:
 
     def rename(self, source: str, destination: str) -> None:
         """Atomic rename over the destination, in one folder."""
-        self._at(source, "move", f"./{in_one_folder(destination, source)}")
+        self._at(source, "move", f"./{name_in_same_folder(destination, source)}")
 
     def overwrite(self, path: str, data: bytes) -> None:
         """Write over the same inode."""
@@ -247,7 +247,7 @@ class ShFiles:
 
     def set_meta(self, path: str, meta: FileMeta) -> None:
         """Owner, mode, ACL and label of a regular file."""
-        self._at(path, "remeta", *_meta_words(meta))
+        self._at(path, "remeta", *_meta_arguments(meta))
 
     def symlink(self, target: str, path: str) -> None:
         """A new link; FileExistsError where something is there."""
@@ -275,7 +275,7 @@ class ShFiles:
         was lost meanwhile the node may not see that for hours; its process there is known by `pid start_ticks`."""
         begun, held = os.urandom(16).hex(), os.urandom(16).hex()
         script = 'umask 077; echo "$3"; flock -n "$1" sh -c "$4" sh "$2" 2>&1 || echo "busy $2"'
-        holder = Conversation(self._enter(("sh", "-c", script, "sh", path, held, begun, _HOLDER)))
+        holder = InteractiveProcess(self._enter(("sh", "-c", script, "sh", path, held, begun, _LOCK_HOLDER)))
         try:
             holder.exchange(b"", f"{begun}\n".encode(), _TIMEOUT)
             before = holder.exchange(b"", held.encode(), _TIMEOUT)
@@ -283,25 +283,25 @@ class ShFiles:
                 raise Unreachable(f"no lock on the node: {holder.complaint()[-300:] or 'no answer'}")
             if before.endswith(b"busy "):
                 if complaint := before.removesuffix(b"busy ").decode(errors="replace"):
-                    raise _error(complaint, path)
+                    raise _os_error(complaint, path)
                 raise Locked("another repair or undo is at work on this target", "wait until it has ended")
             who = holder.exchange(b"", b"\n", _TIMEOUT)
             yield (who or b"").decode("ascii", "replace").strip()
         finally:
             holder.close()
 
-    def let_go(self, holder: str) -> None:
+    def release_lock(self, holder: str) -> None:
         """End that very process; nothing where it is gone."""
         words = holder.split()
         if len(words) == 2 and all(word.isdecimal() for word in words):
             self._call("letgo", *words)
 
 
-def _meta_words(meta: FileMeta) -> tuple[str, ...]:
+def _meta_arguments(meta: FileMeta) -> tuple[str, ...]:
     acl = f"0x{meta.acl.hex()}" if meta.acl else ""
     return f"{meta.mode:o}", str(meta.uid), str(meta.gid), meta.label, acl
 
 
-def _error(said: str, path: str) -> OSError:
+def _os_error(said: str, path: str) -> OSError:
     number = next((code for words, code in _ERRORS if words in said), errno.EPROTO)
     return OSError(number, said.strip().splitlines()[-1][-300:] if said.strip() else os.strerror(number), path)

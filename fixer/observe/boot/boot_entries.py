@@ -7,134 +7,137 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from fixer.formats.server_names import runtime_of
-from fixer.formats.shell_words import Word, literal, shell_words, systemd_words
-from fixer.formats.unit_file import effective, unit_lines
+from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
+from fixer.formats.unit_file import effective_lines, unit_lines
 from fixer.formats.wrapper_scripts import read_script, simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
-from fixer.model.deployment import Starter, StarterKind
+from fixer.model.deployment import BootEntry, StarterKind
 from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Container
-from fixer.observe.boot.run_folders import RUN_FOLDERS, run_folders, scanned
-from fixer.observe.commands.resolved_command import Follow, Told, followed
-from fixer.observe.commands.server_settings import told_bindings
+from fixer.observe.boot.run_folders import RUN_FOLDERS, run_folders, scanned_patterns
+from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
+from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import shell_queries
-from fixer.observe.view.node_view import STARTER_FILES, View, is_readable
+from fixer.observe.view.node_view import MOST_BOOT_FILES, View, is_readable
 from fixer.redaction.values import redact_argv
 
-LIMIT = 16 << 10
+ENTRY_FILE_LIMIT = 16 << 10
 MONIT_FILES = ("/etc/monit/conf.d/*", "/etc/monit/conf-enabled/*", "/etc/monit.d/*")
-STARTERS = ReadGlob((
+BOOT_ENTRY_FILES = ReadGlob((
     "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/crontab", "/etc/cron.d/*", "/etc/rc.local",
     "/etc/rc.d/rc.local", "/home/*/.config/systemd/user/*.service", "/root/.config/systemd/user/*.service",
     "/etc/systemd/user/*.service", "/var/lib/systemd/linger/*",
     *RUN_FOLDERS, *MONIT_FILES,
-), LIMIT, STARTER_FILES)
+), ENTRY_FILE_LIMIT, MOST_BOOT_FILES)
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
-_WITH_USER = ("/etc/crontab", "/etc/cron.d/")
-_CRON = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
-_LINGER = "/var/lib/systemd/linger/"
-_OF_RUN_FOLDERS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
-_MONIT = tuple(pattern[:-1] for pattern in MONIT_FILES)
-_CHECK = regex(r"^\s*check\s+process\s+\"?([\w.@-]+)")
-_START = regex(r"^\s*start(?:\s+program)?\s*=?\s*([\"'])(?P<command>.+?)\1(?:.*?\bas\s+uid\s+\"?(?P<user>[\w.-]+))?")
-_DEPTH = 3
-_MOST = 40
+_USER_COLUMN_FILES = ("/etc/crontab", "/etc/cron.d/")
+_CRON_DAEMONS = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
+_LINGER_FOLDER = "/var/lib/systemd/linger/"
+_RUN_FOLDER_ENDS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
+_MONIT_FOLDERS = tuple(pattern[:-1] for pattern in MONIT_FILES)
+_MONIT_CHECK = regex(r"^\s*check\s+process\s+\"?([\w.@-]+)")
+_MONIT_START = regex(r"^\s*start(?:\s+program)?\s*=?\s*([\"'])(?P<command>.+?)\1"
+                     r"(?:.*?\bas\s+uid\s+\"?(?P<user>[\w.-]+))?")
+_MAX_SU_DEPTH = 3
+_MOST_ENTRIES = 40
 
 
-def starter_queries(view: View, own: Container | None = None) -> Iterator[Query]:
+def boot_entry_queries(view: View, own: Container | None = None) -> Iterator[Query]:
     """First where such commands stand, then the scripts that they name; `own` is the container that the node is."""
-    yield STARTERS
-    yield from (*_scanned(view), *shell_queries(view))
+    yield BOOT_ENTRY_FILES
+    yield from (*_run_folder_queries(view), *shell_queries(view))
     reads: list[str] = []
-    for _ in _found(view, reads, own):
+    for _ in _find_entries(view, reads, own):
         pass
     yield from (ReadFile(path, 64 << 10) for path in dict.fromkeys(reads) if path.startswith("/"))
 
 
-def starters_of(view: View, own: Container | None = None) -> tuple[Starter, ...]:
+def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry, ...]:
     """Every such command that is told where to listen."""
-    return tuple(_found(view, [], own))[:_MOST] if STARTERS in view.node.answers else ()
+    return tuple(_find_entries(view, [], own))[:_MOST_ENTRIES] if BOOT_ENTRY_FILES in view.node.answers else ()
 
 
-def _found(view: View, reads: list[str], own: Container | None) -> Iterator[Starter]:
-    answers = [view.node.answers.get(query) for query in (STARTERS, *_scanned(view))]
+def _find_entries(view: View, reads: list[str], own: Container | None) -> Iterator[BootEntry]:
+    answers = [view.node.answers.get(query) for query in (BOOT_ENTRY_FILES, *_run_folder_queries(view))]
     files = {file.path: file for answer in answers if answer is not None for file in answer.files if is_readable(file)}
     for path, file in files.items():
         text = file.data.decode("latin-1")
         if path.endswith("rc.local"):
             idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
             if idle or view.init != "systemd":      # else it is a unit of systemd's
-                yield from _started(view, reads, ("rc.local", path, "root", idle), (text, 1))
-        elif path.startswith(_MONIT):
-            yield from _monitored(view, reads, path, text)
-        elif path.startswith(_LINGER) or path.endswith(_OF_RUN_FOLDERS):
+                yield from _entries_of_command(view, reads, ("rc.local", path, "root", idle), (text, 1))
+        elif path.startswith(_MONIT_FOLDERS):
+            yield from _entries_in_monit_file(view, reads, path, text)
+        elif path.startswith(_LINGER_FOLDER) or path.endswith(_RUN_FOLDER_ENDS):
             continue
         elif path.endswith(".service"):
-            yield from _user_unit(view, reads, file, files)
+            yield from _entries_of_user_unit(view, reads, file, files)
         else:
-            yield from _crontab(view, reads, path, text)
-    for told in entered(view, own, reads):
-        script, _, line = told.said.where.rpartition(":")
-        about: _About = ("entrypoint", script or told.said.where, "", "")
-        for starter in _bound(view, about, told, int(line) if script else 0):
+            yield from _entries_in_crontab(view, reads, path, text)
+    for told in entrypoint_commands(view, own, reads):
+        script, _, line = told.evidence.where.rpartition(":")
+        about: _EntrySource = ("entrypoint", script or told.evidence.where, "", "")
+        for starter in _entries_of_server(view, about, told, int(line) if script else 0):
             yield replace(starter, name=own.name if own is not None else "")
     for folder in run_folders(view, files):
-        reads += folder.told.reads
-        script, _, line = folder.told.said.where.rpartition(":")
-        for starter in _bound(view, (folder.kind, script, "", folder.idle), folder.told, int(line)):
+        reads += folder.service_command.source_files
+        script, _, line = folder.service_command.evidence.where.rpartition(":")
+        for starter in _entries_of_server(view, (folder.kind, script, "", folder.idle_reason), folder.service_command,
+                                          int(line)):
             yield replace(starter, name=folder.name, command=folder.command)
 
 
-def _scanned(view: View) -> tuple[ReadGlob, ...]:
+def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:
     """The services of a scanner that was given a folder of its own."""
-    patterns = scanned(view)
-    return (ReadGlob(patterns, LIMIT, STARTER_FILES),) if patterns else ()
+    patterns = scanned_patterns(view)
+    return (ReadGlob(patterns, ENTRY_FILE_LIMIT, MOST_BOOT_FILES),) if patterns else ()
 
 
-_About = tuple[StarterKind, str, str, str]      # kind, file, user, idle
+_EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle
 
 
-def _crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[Starter]:
-    idle = "" if any(p.comm in _CRON for p in view.by_pid.values()) else "cron does not run"
+def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
+    idle = "" if any(p.comm in _CRON_DAEMONS for p in view.by_pid.values()) else "cron does not run"
     for number, line in enumerate(text.split("\n"), 1):
         match = _REBOOT.match(line)
         if match is None:
             continue
         user, command = posixpath.basename(path), match[1]
-        if path.startswith(_WITH_USER):
+        if path.startswith(_USER_COLUMN_FILES):
             user, _, command = command.partition(" ")
-        yield from _started(view, reads, ("cron", path, user, idle), (command, number))
+        yield from _entries_of_command(view, reads, ("cron", path, user, idle), (command, number))
 
 
-def _monitored(view: View, reads: list[str], path: str, text: str) -> Iterator[Starter]:
+def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
     """What monit starts where the process of a check is gone."""
     idle = "" if any(p.comm == "monit" for p in view.by_pid.values()) else "monit does not run"
     name = ""
     for number, line in enumerate(text.split("\n"), 1):
-        check, start = _CHECK.match(line), _START.match(line)
+        check, start = _MONIT_CHECK.match(line), _MONIT_START.match(line)
         name = check[1] if check is not None else name
         if start is not None and name:
-            about: _About = ("monit", path, start["user"] or "root", idle)
-            for starter in _started(view, reads, about, (start["command"], number)):
+            about: _EntrySource = ("monit", path, start["user"] or "root", idle)
+            for starter in _entries_of_command(view, reads, about, (start["command"], number)):
                 yield replace(starter, name=name, command=f"monit start {name}")
 
 
-def _started(view: View, reads: list[str], about: _About, said: tuple[str, int]) -> Iterator[Starter]:
+def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
+                        said: tuple[str, int]) -> Iterator[BootEntry]:
     text, number = said
-    for words, directory, line in _servers(_Text(text, about[1], number, "/"), view.contents()):
-        follow = Follow(view.contents(), directory)
+    for words, directory, line in _server_commands(_ShellText(text, about[1], number, "/"), view.contents()):
+        follow = CommandTrace(view.contents(), directory)
         evidence = Evidence("file", f"{about[1]}:{line}", " ".join(w.text for w in words))
-        command, env, style, evidence = followed(words, {}, evidence, follow)
-        reads += follow.reads
-        told = Told(tuple(command), env, evidence, style, follow.directory)
-        yield from _bound(view, about, told, line)
+        command, env, style, evidence = trace_command(words, {}, evidence, follow)
+        reads += follow.source_files
+        told = ServiceCommand(tuple(command), env, evidence, style, follow.directory)
+        yield from _entries_of_server(view, about, told, line)
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class _ShellText:
     """Shell text that begins at a line of a file, and the folder that it is run in."""
 
     text: str
@@ -143,7 +146,8 @@ class _Text:
     directory: str
 
 
-def _servers(said: _Text, contents: Mapping[str, bytes], depth: int = 0) -> Iterator[tuple[list[Word], str, int]]:
+def _server_commands(said: _ShellText, contents: Mapping[str, bytes],
+                     depth: int = 0) -> Iterator[tuple[list[Word], str, int]]:
     """The commands of a shell text that are servers or scripts of one's own, also those that `su -c` is given, each
     with the folder that it starts in and its line."""
     directory = said.directory
@@ -153,56 +157,57 @@ def _servers(said: _Text, contents: Mapping[str, bytes], depth: int = 0) -> Iter
         argv = [word.text for word in words]
         if argv[:1] == ["cd"] and len(argv) > 1:
             directory = posixpath.join(directory, argv[1])
-        elif argv and posixpath.basename(argv[0]) in ("su", "runuser") and "-c" in argv[:-1] and depth < _DEPTH:
+        elif argv and posixpath.basename(argv[0]) in ("su", "runuser") and "-c" in argv[:-1] and depth < _MAX_SU_DEPTH:
             inner = words[argv.index("-c") + 1]
-            yield from _servers(_Text(inner.text, said.file, line, directory), contents, depth + 1)
+            yield from _server_commands(_ShellText(inner.text, said.file, line, directory), contents, depth + 1)
         elif runtime_of(argv) or (argv and "/" in argv[0]):
             run = read_script(command, said.file, {}, contents, line=line, directory=directory)
             yield (run.command or words), directory, line
 
 
-def _user_unit(view: View, reads: list[str], file: FileAnswer, files: Mapping[str, FileAnswer]) -> Iterator[Starter]:
+def _entries_of_user_unit(view: View, reads: list[str], file: FileAnswer,
+                          files: Mapping[str, FileAnswer]) -> Iterator[BootEntry]:
     lines = unit_lines(file.path, file.data)
-    said = [line for line in effective(lines, "ExecStart") if line.value.strip()]
+    said = [line for line in effective_lines(lines, "ExecStart") if line.value.strip()]
     if not said:
         return
     home = file.path.partition("/.config/")[0] if "/.config/" in file.path else ""
     user = posixpath.basename(home)
     idle = f"{user} does not linger, so it runs only while {user} is logged in" if user and \
-        f"{_LINGER}{user}" not in files else ""
-    folders = [line.value.strip().replace("%h", home) for line in effective(lines, "WorkingDirectory")]
-    follow = Follow(view.contents(), folders[-1] if folders and folders[-1].startswith("/") else home or "/")
+        f"{_LINGER_FOLDER}{user}" not in files else ""
+    folders = [line.value.strip().replace("%h", home) for line in effective_lines(lines, "WorkingDirectory")]
+    follow = CommandTrace(view.contents(), folders[-1] if folders and folders[-1].startswith("/") else home or "/")
     line = said[-1]
     evidence = Evidence("unit", f"{line.file}:{line.line}", f"ExecStart={line.value}")
     words = systemd_words(line.value.replace("%h", home), line.file, line.line)
-    command, env, style, evidence = followed(words, {}, evidence, follow)
-    reads += follow.reads
-    told = Told(tuple(command), env, evidence, style or "unit", follow.directory)
-    yield from _bound(view, ("user-unit", file.path, user, idle), told, line.line)
+    command, env, style, evidence = trace_command(words, {}, evidence, follow)
+    reads += follow.source_files
+    told = ServiceCommand(tuple(command), env, evidence, style or "unit", follow.directory)
+    yield from _entries_of_server(view, ("user-unit", file.path, user, idle), told, line.line)
 
 
-def _bound(view: View, about: _About, told: Told, line: int) -> Iterator[Starter]:
+def _entries_of_server(view: View, about: _EntrySource, told: ServiceCommand, line: int) -> Iterator[BootEntry]:
     kind, file, user, idle = about
     if runtime_of(told.argv):
         text = " ".join(redact_argv(list(told.argv)))
-        for binding in told_bindings(told, view):
-            yield Starter(view.name, kind, file, line, text, user, binding.port, binding.unix, idle)
+        for binding in configured_bindings(told, view):
+            yield BootEntry(view.name, kind, file, line, text, user, binding.port, binding.unix, idle)
 
 
 # Servers that a container's own script puts into the background before it becomes nginx: nobody watches them.
 
 
-def entered(view: View, box: Container | None, reads: list[str]) -> Iterator[Told]:
+def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> Iterator[ServiceCommand]:
     """What the container's command ends in besides nginx, as its scripts say: an entry script may hand over to another
     one that it is given. `reads` takes the files that say it."""
     if box is None or box.is_machine:
         return
     for at in range(len(box.argv)):
-        follow = Follow(view.contents(), box.working_dir or "/")
+        follow = CommandTrace(view.contents(), box.working_dir or "/")
         said = Evidence("container", box.name, " ".join(box.argv))
-        words, env, style, said = followed([literal(word) for word in box.argv[at:]], {}, said, follow)
-        reads += [posixpath.normpath(path) for path in follow.reads]
-        told = Told(tuple(words), env, said, style, follow.directory, tuple(follow.reads))
+        words, env, style, said = trace_command([literal_word(word) for word in box.argv[at:]], {}, said, follow)
+        reads += [posixpath.normpath(path) for path in follow.source_files]
+        told = ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(follow.source_files))
         if style and runtime_of(told.argv):
             yield told
             return

@@ -25,17 +25,17 @@ def learned_of(view: View, path: str) -> Learned | None:
     return None if data is None else learned_from_json(data, view.name, path)
 
 
-def learned_questions(view: View, path: str) -> list[Query]:
+def learned_queries(view: View, path: str) -> list[Query]:
     """The memory itself, then the files that held variables of what does not run any more."""
     asked: list[Query] = [ReadFile(path)]
     learned = learned_of(view, path)
     for service in learned.services if learned is not None else ():
-        if _is_gone(service, view):
+        if _has_no_listener(service, view):
             asked += [ReadFile(file, FILE_LIMIT) for _, file in service.variables if file]
     return asked
 
 
-def _is_gone(service: LearnedService, view: View) -> bool:
+def _has_no_listener(service: LearnedService, view: View) -> bool:
     """Nobody listens at any address of it."""
     listeners = view.listeners.value if isinstance(view.listeners, Known) else ()
     held = {(line.address if line.family == "unix" else "", line.port) for line in listeners}
@@ -44,7 +44,7 @@ def _is_gone(service: LearnedService, view: View) -> bool:
 
 # From a healthy look to what is worth remembering, and where the values of its variables stand.
 ENVIRON_LIMIT = 128 << 10
-_OF_SHELLS = frozenset((
+_SHELL_VARIABLES = frozenset((
     "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "USER", "LOGNAME", "SHELL", "MAIL", "HOSTNAME", "PS1",
     "TMPDIR", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "LS_COLORS", "EDITOR", "PAGER", "DISPLAY",
     "INVOCATION_ID", "JOURNAL_STREAM",
@@ -54,18 +54,18 @@ _OF_SHELLS = frozenset((
     "SUPERVISOR_GROUP_NAME", "SUPERVISOR_SERVER_URL", "LISTEN_FDS", "LISTEN_PID", "MAINPID", "MANAGERPID",
     "MANAGERPIDFDID", "TMUX", "TMUX_PANE", "STY", "WINDOW", "TERM_PROGRAM", "TERM_PROGRAM_VERSION",
 ))
-_KEEPERS = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
+_VARIABLE_FILES = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
 # Programs that run another as another user and wait for its end, somewhere else and with other rights than it has.
-_WAITING = frozenset(("runuser", "sudo", "su", "doas"))
-_PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
+_USER_SWITCHERS = frozenset(("runuser", "sudo", "su", "doas"))
+_IGNORED_PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
 _PYTHON = regex(r"^(?:python|pypy)[\d.]*t?$")
 # A unit of a user's own systemd, which starts it again: no unit of the machine is to be made of it.
-_OF_A_USER = regex(r"/user@\d+\.service/(?:.*/)?[^/]+\.service$")
+_USER_MANAGER_UNIT = regex(r"/user@\d+\.service/(?:.*/)?[^/]+\.service$")
 _SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class LearnCandidate:
     """An application to remember: its service, its main process, the addresses that lead to it."""
 
     service: Service
@@ -73,19 +73,19 @@ class Candidate:
     addresses: tuple[tuple[str, int, str], ...]
 
 
-def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
+def learn_candidates(snapshot: Snapshot) -> tuple[LearnCandidate, ...]:
     """The applications of machines that routes rely on and that listen there."""
     found: dict[str, tuple[Service, list[Endpoint]]] = {}
     for endpoint in snapshot.endpoints:
-        service = snapshot.service(endpoint.holder or "")
+        service = snapshot.service(endpoint.listening_service or "")
         if service is not None and service.is_app_server and service.container is None and service.pids:
             found.setdefault(service.id, (service, []))[1].append(endpoint)
     made = []
     for service, endpoints in found.values():
         process = _main_process(snapshot, service)
-        if process is not None and not _OF_A_USER.search(process.cgroup):
+        if process is not None and not _USER_MANAGER_UNIT.search(process.cgroup):
             addresses = tuple(dict.fromkeys((e.host, e.port, e.unix or "") for e in endpoints))
-            made.append(Candidate(service, process, addresses))
+            made.append(LearnCandidate(service, process, addresses))
     return tuple(made)
 
 
@@ -94,7 +94,7 @@ def _main_process(snapshot: Snapshot, service: Service) -> Process | None:
     mine = [p for p in processes.value if p.pid in service.pids] if isinstance(processes, Known) else []
     pids = {p.pid for p in mine}
     main = next((p for p in mine if p.ppid not in pids), None)
-    while main is not None and main.argv and posixpath.basename(main.argv[0]) in _WAITING:
+    while main is not None and main.argv and posixpath.basename(main.argv[0]) in _USER_SWITCHERS:
         below = [p for p in mine if p.ppid == main.pid]
         if len(below) != 1:
             break
@@ -102,36 +102,36 @@ def _main_process(snapshot: Snapshot, service: Service) -> Process | None:
     return main
 
 
-def environ_query(candidate: Candidate) -> ReadFile:
+def environ_query(candidate: LearnCandidate) -> ReadFile:
     """The variables of its process. The answer never goes into a capture."""
     return ReadFile(f"/proc/{candidate.process.pid}/environ", ENVIRON_LIMIT)
 
 
-def value_queries(candidate: Candidate) -> tuple[ReadFile | ReadGlob, ...]:
+def variable_file_queries(candidate: LearnCandidate) -> tuple[ReadFile | ReadGlob, ...]:
     """Files in which such a deployment keeps its variables."""
     directory = candidate.process.cwd.value if isinstance(candidate.process.cwd, Known) else "/"
     if directory == "/":
         return (ReadGlob(("/etc/default/*",), 1 << 16, 100), ReadFile("/etc/passwd"))
     above = posixpath.dirname(directory)
-    patterns = [f"{folder}/{name}" for folder in (directory, above) if folder != "/" for name in _KEEPERS]
+    patterns = [f"{folder}/{name}" for folder in (directory, above) if folder != "/" for name in _VARIABLE_FILES]
     return (ReadGlob((*patterns, "/etc/default/*", "/etc/environment"), 1 << 16, 200), ReadFile("/etc/passwd"))
 
 
-def remembered_service(
-    candidate: Candidate, environ: bytes | None, files: Mapping[str, bytes], users: Mapping[int, str],
+def learned_service(
+    candidate: LearnCandidate, environ: bytes | None, files: Mapping[str, bytes], users: Mapping[int, str],
 ) -> LearnedService:
     """What is kept of it: of its variables only names, each with the file that holds the very value it runs with.
     `environ` is None where it could not be read."""
     service, process = candidate.service, candidate.process
-    values = dict(_pairs(environ or b""))
+    values = dict(_parse_environ(environ or b""))
     texts = {path: read_env_file(path, data) for path, data in files.items()}
     directory = process.cwd.value if isinstance(process.cwd, Known) else "/"
     variables = []
     for name, value in values.items():
-        if name not in _OF_SHELLS and not name.startswith(_PREFIXES):
+        if name not in _SHELL_VARIABLES and not name.startswith(_IGNORED_PREFIXES):
             holder = next((path for path, found in texts.items() if name in found and found[name].text == value), "")
             variables.append((name, "." if value == directory and not is_secret_name(name) else holder))
-    argv = _argv(process, values)
+    argv = _learnable_argv(process, values)
     name = service.name.partition("[")[0]
     # What systemd-run made is gone with its end: as little a unit that somebody could start as what a shell began.
     fleeting = service.unit is not None and service.unit.fragment_path.startswith("/run/systemd/transient/")
@@ -144,20 +144,20 @@ def remembered_service(
     )
 
 
-def _argv(process: Process, values: Mapping[str, str]) -> tuple[str, ...]:
+def _learnable_argv(process: Process, values: Mapping[str, str]) -> tuple[str, ...]:
     """Its command, the program by its whole path; nothing at all where a word of it is a secret."""
     words = list(process.argv)
     if not words or redact_text(" ".join(words)) != " ".join(words) or any(map(_SECRET_OPTION.match, words)):
         return ()
     if not words[0].startswith("/"):
-        program = _of_environment(words[0], process, values)
+        program = _path_in_virtualenv(words[0], process, values)
         if not program and not isinstance(process.exe, Known):
             return ()
         words[0] = program or (process.exe.value if isinstance(process.exe, Known) else "")
     return tuple(words)
 
 
-def _of_environment(word: str, process: Process, values: Mapping[str, str]) -> str:
+def _path_in_virtualenv(word: str, process: Process, values: Mapping[str, str]) -> str:
     """The interpreter of a virtual environment by the path that it was called by: its end, which the kernel knows, is
     the system's own, and finds none of the packages. Empty where that is not sure."""
     home = values.get("VIRTUAL_ENV", "")
@@ -170,7 +170,7 @@ def _of_environment(word: str, process: Process, values: Mapping[str, str]) -> s
     return posixpath.normpath(posixpath.join(cwd, word))
 
 
-def _pairs(environ: bytes) -> Iterable[tuple[str, str]]:
+def _parse_environ(environ: bytes) -> Iterable[tuple[str, str]]:
     for part in environ.split(b"\0"):
         name, found, value = part.decode("latin-1").partition("=")
         if found and name:

@@ -14,35 +14,35 @@ from fixer.model.deployment import StarterKind
 from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer
 from fixer.model.snapshot import Service
-from fixer.observe.commands.resolved_command import Told
+from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View
 
 # What is watched comes before where services are only kept.
 _FOLDERS = ("/etc/service", "/service", "/var/service", "/run/service", "/etc/services.d", "/etc/s6-overlay/s6-rc.d",
             "/etc/sv")
 _FILES = ("run", "supervise/status")
-_MOST = 4
+_MOST_SCANNED = 4
 RUN_FOLDERS = tuple(f"{folder}/*/{file}" for folder in _FOLDERS for file in _FILES)
 
-_RUN = regex(r"^(?P<folder>/.+/(?P<name>[^/]+))/run$")      # found by one of RUN_FOLDERS
+_RUN_SCRIPT = regex(r"^(?P<folder>/.+/(?P<name>[^/]+))/run$")      # found by one of RUN_FOLDERS
 _WATCHERS: Mapping[str, tuple[StarterKind, str]] = {
     "runsv": ("runit", "sv up {name}"), "s6-supervise": ("s6", "s6-svc -u {folder}"),
     "supervise": ("daemontools", "svc -u {folder}"),
 }
 _STATUS_SIZES = (18, 20)       # daemontools', runit's; byte 17 is what is wanted: u(p), d(own)
 _SCANNERS: Mapping[str, StarterKind] = {"runsvdir": "runit", "s6-svscan": "s6", "svscan": "daemontools"}
-_PLACE = regex(r"^(?:/[\w.@-]+)+$")
-_KEEPERS = frozenset({*_SCANNERS, "runsvdir-start", "svscanboot", "cron", "crond", "atd", "sshd", "monit"})
+_FOLDER_PATH = regex(r"^(?:/[\w.@-]+)+$")
+_PARENT_DAEMONS = frozenset({*_SCANNERS, "runsvdir-start", "svscanboot", "cron", "crond", "atd", "sshd", "monit"})
 
 
-def scanned(view: View) -> tuple[str, ...]:
+def scanned_patterns(view: View) -> tuple[str, ...]:
     """Files to read in folders of its own that a scanner of root's was started with."""
     words = [
         word.rstrip("/") for process in view.by_pid.values() for word in process.argv[1:]
         if process.uid <= 0 and posixpath.basename(process.argv[0]) in _SCANNERS
     ]
-    own = [word for word in dict.fromkeys(words) if _PLACE.match(word) and word not in _FOLDERS]
-    return tuple(f"{folder}/*/{file}" for folder in own[:_MOST] for file in _FILES)
+    own = [word for word in dict.fromkeys(words) if _FOLDER_PATH.match(word) and word not in _FOLDERS]
+    return tuple(f"{folder}/*/{file}" for folder in own[:_MOST_SCANNED] for file in _FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ class RunFolder:
 
     kind: StarterKind
     name: str
-    told: Told
-    idle: str
+    service_command: ServiceCommand
+    idle_reason: str
     command: str
 
 
 def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFolder]:
     """Each once, however many folders lead to it; `files` by the path they were found at."""
     seen: set[str] = set()
-    watched = _watched(view)
-    found = [(match, file) for path, file in files.items() if (match := _RUN.match(path)) is not None]
-    for match, file in sorted(found, key=lambda entry: _rank(entry[0]["folder"])):
+    watched = _watchers_by_name(view)
+    found = [(match, file) for path, file in files.items() if (match := _RUN_SCRIPT.match(path)) is not None]
+    for match, file in sorted(found, key=lambda entry: _scan_order(entry[0]["folder"])):
         if match["name"] in seen:
             continue
         path = match[0]
@@ -75,19 +75,19 @@ def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFold
         words = words[1:] if words[0].text == "exec" else words
         line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
         said = Evidence("file", f"{path}:{line}", " ".join(w.text for w in words))
-        told = Told(tuple(words), run.env, said, "shell", run.directory, tuple(run.sourced))
+        told = ServiceCommand(tuple(words), run.env, said, "shell", run.directory, tuple(run.sourced))
         by = watched.get(name)
-        kind, start = _WATCHERS.get(by or "", (_scanner(view), ""))
-        yield RunFolder(kind, name, told, _idle(folder, name, by, files), start.format(name=name, folder=folder))
+        kind, start = _WATCHERS.get(by or "", (_scanner_kind(view), ""))
+        yield RunFolder(kind, name, told, _idle_reason(folder, name, by, files), start.format(name=name, folder=folder))
 
 
-def _rank(folder: str) -> int:
+def _scan_order(folder: str) -> int:
     """Where a scanner looks comes first."""
     above = posixpath.dirname(folder)
     return _FOLDERS.index(above) if above in _FOLDERS else -1
 
 
-def _watched(view: View) -> dict[str, str]:
+def _watchers_by_name(view: View) -> dict[str, str]:
     """The services with a watcher of their own, by name, with the watcher's program."""
     found: dict[str, str] = {}
     for process in view.by_pid.values():
@@ -97,12 +97,12 @@ def _watched(view: View) -> dict[str, str]:
     return found
 
 
-def _scanner(view: View) -> StarterKind:
+def _scanner_kind(view: View) -> StarterKind:
     programs = [posixpath.basename(process.argv[0]) for process in view.by_pid.values() if process.argv]
     return next((_SCANNERS[name] for name in programs if name in _SCANNERS), "runit")
 
 
-def _idle(folder: str, name: str, watcher: str | None, files: Mapping[str, FileAnswer]) -> str:
+def _idle_reason(folder: str, name: str, watcher: str | None, files: Mapping[str, FileAnswer]) -> str:
     """What its watcher says of it, as far as a file tells."""
     if watcher is None:
         return f"no runsv, s6-supervise or supervise watches {name}"
@@ -111,10 +111,10 @@ def _idle(folder: str, name: str, watcher: str | None, files: Mapping[str, FileA
     return f"{watcher} was told to keep it down" if wanted == b"d" else ""
 
 
-def kept_for_others(service: Service, view: View) -> set[int]:
+def hosted_server_pids(service: Service, view: View) -> set[int]:
     """The processes in the unit of a scanner, of cron, of sshd, that serve: somebody's programs, not the unit's."""
     command = service.unit.exec_start if service.unit is not None else ()
-    if posixpath.basename(command[0] if command else "") not in _KEEPERS:
+    if posixpath.basename(command[0] if command else "") not in _PARENT_DAEMONS:
         return set()
     held = [view.by_pid[pid] for pid in service.pids if pid in view.by_pid]
     serving = {process.pid for process in held if runtime_of(process.argv)}

@@ -12,20 +12,20 @@ from fixer.formats.shell_words import Word
 from fixer.formats.unit_file import unit_lines
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.deployment import SYSTEM, Reliance
+from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Command, FileAnswer, Query, ReadGlob
 from fixer.model.service import Service
 from fixer.observe.view.node_view import View
 
-MOST = 8
-_URL = regex(rf"^{SYSTEM}(?:URL|URI|DSN|ADDRESS)$")
-_HOST = regex(rf"^(?P<stem>{SYSTEM})(?:HOST|HOSTNAME|SERVER|ADDRESS)$")
-_PARTS = regex(
+MOST_DEPENDENCIES = 8
+_URL_VARIABLE = regex(rf"^{DEPENDENCY_NAME_PATTERN}(?:URL|URI|DSN|ADDRESS)$")
+_HOST_VARIABLE = regex(rf"^(?P<stem>{DEPENDENCY_NAME_PATTERN})(?:HOST|HOSTNAME|SERVER|ADDRESS)$")
+_URL_PARTS = regex(
     r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<net>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
-_PLACE = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*)(?::(?P<port>\d{1,5}))?$")
-_PAIR = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):(?P<port>\d{1,5})$")
-_NAME = regex(r"^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:]+)$")
+_NET_ADDRESS = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*)(?::(?P<port>\d{1,5}))?$")
+_HOST_PORT = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):(?P<port>\d{1,5})$")
+_HOST_NAME = regex(r"^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:]+)$")
 _ENGINES: Mapping[str, tuple[str, int]] = {
     **dict.fromkeys(("postgres", "postgresql", "psql", "pgsql", "postgis"), ("postgresql", 5432)),
     **dict.fromkeys(("mysql", "mariadb"), ("mysql", 3306)),
@@ -33,87 +33,87 @@ _ENGINES: Mapping[str, tuple[str, int]] = {
     "mongodb": ("mongodb", 27017), **dict.fromkeys(("amqp", "amqps", "pyamqp"), ("rabbitmq", 5672)),
     "memcached": ("memcached", 11211),
 }
-_BY_NAME = (
+_ENGINE_BY_VARIABLE = (
     (regex(r"(?:^|_)(?:PG|POSTGRES)"), "postgres"), (regex(r"MYSQL|MARIADB"), "mysql"),
     (regex(r"REDIS|VALKEY"), "redis"), (regex(r"MONGO"), "mongodb"), (regex(r"AMQP|RABBIT"), "amqp"),
     (regex(r"MEMCACHE"), "memcached"),
 )
 
 
-def relies_of(env: Mapping[str, Word], fallback: str, view: View) -> tuple[Reliance, ...]:
+def dependencies_of(env: Mapping[str, Word], fallback: str, view: View) -> tuple[Dependency, ...]:
     """One for each such variable that has an address, in their order."""
-    found: dict[tuple[str, int, str], Reliance] = {}
-    for name, one in _all(env):
-        place = env[name].place()
+    found: dict[tuple[str, int, str], Dependency] = {}
+    for name, one in _each_dependency(env):
+        place = env[name].to_argument()
         where = f"{place.file}:{place.line}" if place.file else fallback
         led = view.hosts.get(one.host.lower(), ())
         said = Evidence("file" if place.file else "unit", where, f"{name}… names {one.address}")
         found.setdefault((one.host, one.port, one.path), replace(one, source=said, ip=led[0] if led else ""))
-    return tuple(found.values())[:MOST]
+    return tuple(found.values())[:MOST_DEPENDENCIES]
 
 
-def _all(env: Mapping[str, Word]) -> Iterator[tuple[str, Reliance]]:
+def _each_dependency(env: Mapping[str, Word]) -> Iterator[tuple[str, Dependency]]:
     for name, word in env.items():
         upper, value = name.upper(), word.text.strip()
         one = None
-        if _URL.match(upper) and "://" in value:
-            one = _of_url(value)
-        elif (match := _HOST.match(upper)) is not None or _URL.match(upper):
+        if _URL_VARIABLE.match(upper) and "://" in value:
+            one = _parse_url(value)
+        elif (match := _HOST_VARIABLE.match(upper)) is not None or _URL_VARIABLE.match(upper):
             stem = match["stem"] if match is not None else ""
             port = next((w.text.strip() for n, w in env.items() if stem and n.upper() == f"{stem}PORT"), "")
-            one = _of_host(upper, value, port)
+            one = _parse_host(upper, value, port)
         if one is not None:
             yield name, one
 
 
-def _made(host: str, port: int, engine: str, path: str = "") -> Reliance:
-    return Reliance(Evidence("file", "", ""), host=host, port=port, engine=engine, path=path)
+def _make_dependency(host: str, port: int, engine: str, path: str = "") -> Dependency:
+    return Dependency(Evidence("file", "", ""), host=host, port=port, engine=engine, path=path)
 
 
-def _of_url(value: str) -> Reliance | None:
+def _parse_url(value: str) -> Dependency | None:
     """By hand: the library's module for it takes as long to import as a whole look at a unit."""
-    match = _PARTS.match(value)
+    match = _URL_PARTS.match(value)
     if match is None:
         return None
     scheme = match["scheme"].partition("+")[0].lower()
     if scheme == "unix" and match["path"]:
-        return _made("", 0, "redis", match["path"])
+        return _make_dependency("", 0, "redis", match["path"])
     known = _ENGINES.get(scheme)
     if known is None or "," in match["net"]:      # of several, which of them is down matters to nobody
         return None
     engine, usual = known
-    place = _PLACE.match(match["net"].rpartition("@")[2])
+    place = _NET_ADDRESS.match(match["net"].rpartition("@")[2])
     if place is None:
         return None
     host, port = place["host"].strip("[]"), int(place["port"] or usual)
     words = (match["query"] or "").split("&")
     given = next((word[5:].replace("%2F", "/") for word in words if word.startswith("host=")), "")
     if not host and given.startswith("/") and engine == "postgresql":
-        return _made("", 0, engine, f"{given.rstrip('/')}/.s.PGSQL.{port}")
-    host = host or (given if _NAME.match(given) else "")
-    return _made(host, port, engine) if host and 0 < port < 65536 else None
+        return _make_dependency("", 0, engine, f"{given.rstrip('/')}/.s.PGSQL.{port}")
+    host = host or (given if _HOST_NAME.match(given) else "")
+    return _make_dependency(host, port, engine) if host and 0 < port < 65536 else None
 
 
-def _of_host(name: str, value: str, port: str) -> Reliance | None:
-    scheme = next((scheme for pattern, scheme in _BY_NAME if pattern.search(name)), "")
+def _parse_host(name: str, value: str, port: str) -> Dependency | None:
+    scheme = next((scheme for pattern, scheme in _ENGINE_BY_VARIABLE if pattern.search(name)), "")
     engine, usual = _ENGINES.get(scheme, ("", 0))
-    pair = _PAIR.match(value)
+    pair = _HOST_PORT.match(value)
     if pair is not None:
         value, port = pair["host"].strip("[]"), pair["port"]
     number = int(port) if is_number(port) and 0 < int(port) < 65536 else usual
     if value.startswith("/") and engine == "postgresql":
-        return _made("", 0, engine, f"{value.rstrip('/')}/.s.PGSQL.{number or usual}")
-    return _made(value, number, engine) if number and _NAME.match(value) else None
+        return _make_dependency("", 0, engine, f"{value.rstrip('/')}/.s.PGSQL.{number or usual}")
+    return _make_dependency(value, number, engine) if number and _HOST_NAME.match(value) else None
 
 
 # Systems that an application needs: which units of a machine to ask for when its log says that one did not answer.
 LAST_LINES = 60
 MOST_LOOKED_UP = 8
-CLUSTERS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 16)     # Debian's: one unit a cluster
+POSTGRES_CONFIGS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 16)     # Debian's: one unit a cluster
 
-_COMPLAINS = regex(r"[Cc]onnection refused|Connect call failed|ECONNREFUSED|Error \d+ connecting|Errno 111|"
+_CONNECT_ERROR = regex(r"[Cc]onnection refused|Connect call failed|ECONNREFUSED|Error \d+ connecting|Errno 111|"
                    r"connection to server (?:at|on socket)|Can't connect to|is (?:starting up|shutting down)")
-_UNMET = regex(r"Dependency failed for |failed with result 'dependency'")
+_DEPENDENCY_FAILED = regex(r"Dependency failed for |failed with result 'dependency'")
 _ENGINE_UNITS = (
     (regex(r"psycopg|asyncpg|PGSQL|postgres|connection to server|\b5432\b", re.I), regex(r"^postgresql\S*\.service$")),
     (regex(r"mysql|mariadb|\b3306\b", re.I), regex(r"^(?:mysqld?|mariadb)(?:@\S+)?\.service$")),
@@ -129,16 +129,16 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
 
     The journal of one that failed is asked too: it says why.
     """
-    yield from _required(view, services)
+    yield from _required_unit_queries(view, services)
     engines = [names for said, names in _ENGINE_UNITS
-               if any(_complains(s, said, view.name) or _relies(s, said, names, view) for s in services)]
+               if any(_logs_connect_error(s, said, view.name) or _depends_on(s, said, names, view) for s in services)]
     if not engines or view.init != "systemd":
         return
     listing = Command("systemctl-units")
     yield listing
     if engines[0] is _ENGINE_UNITS[0][1]:
-        yield CLUSTERS
-    names = [*_on_disk(view, listing), *clusters(view)]
+        yield POSTGRES_CONFIGS
+    names = [*_unit_files_on_disk(view, listing), *postgres_units(view)]
     wanted = [name for name in dict.fromkeys(names) if any(pattern.match(name) for pattern in engines)]
     unknown = tuple(name for name in wanted if name not in view.units and "@." not in name)
     if unknown:
@@ -148,7 +148,7 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
             yield Command("journal", (unit.name, "200"))
 
 
-def _required(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
+def _required_unit_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
     """The units that one requires which systemd did not start for want of them, and what those said."""
     if view.init != "systemd":
         return
@@ -157,7 +157,7 @@ def _required(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
         unit, log = service.unit, service.log
         if unit is None or not service.is_app_server or service.node != view.name or not isinstance(log, Known):
             continue
-        if any(_UNMET.search(line.text) for line in log.value[-LAST_LINES:]):
+        if any(_DEPENDENCY_FAILED.search(line.text) for line in log.value[-LAST_LINES:]):
             for path in (unit.fragment_path, *unit.drop_in_paths):
                 for line in unit_lines(path, view.data(path) or b""):
                     if line.section == "Unit" and line.key in ("Requires", "BindsTo", "Requisite"):
@@ -169,26 +169,26 @@ def _required(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
                 and view.units[n].active_state not in ("active", "activating"))
 
 
-def _complains(service: Service, engine: re.Pattern[str], node: str) -> bool:
+def _logs_connect_error(service: Service, engine: re.Pattern[str], node: str) -> bool:
     if not service.is_app_server or service.node != node or not isinstance(service.log, Known):
         return False
     texts = [line.text for line in service.log.value[-LAST_LINES:]]
-    return any(_COMPLAINS.search(text) for text in texts) and any(engine.search(text) for text in texts)
+    return any(_CONNECT_ERROR.search(text) for text in texts) and any(engine.search(text) for text in texts)
 
 
-def _relies(service: Service, engine: re.Pattern[str], names: re.Pattern[str], view: View) -> bool:
+def _depends_on(service: Service, engine: re.Pattern[str], names: re.Pattern[str], view: View) -> bool:
     """The shell that should have become the server waits for such a system; or one that is at fault (its log was asked
     for) is told to use it, by its variables or by its unit."""
     if not service.is_app_server or service.node != view.name or service.container is not None:
         return False
     at_fault = isinstance(service.log, Known)
     if any(engine.search(f"{one.engine} {one.port or one.path}")
-           for one in (*service.waits, *(service.relies if at_fault else ()))):
+           for one in (*service.startup_waits, *(service.dependencies if at_fault else ()))):
         return True
-    return at_fault and any(names.match(name) for name in _pulled(service, view))
+    return at_fault and any(names.match(name) for name in _required_or_wanted_units(service, view))
 
 
-def _pulled(service: Service, view: View) -> Iterator[str]:
+def _required_or_wanted_units(service: Service, view: View) -> Iterator[str]:
     unit = service.unit
     for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
         for line in unit_lines(path, view.data(path) or b""):
@@ -196,20 +196,20 @@ def _pulled(service: Service, view: View) -> Iterator[str]:
                 yield from (n if "." in n else f"{n}.service" for n in line.value.split())
 
 
-def _on_disk(view: View, listing: Command) -> Iterator[str]:
+def _unit_files_on_disk(view: View, listing: Command) -> Iterator[str]:
     answer = view.node.answers.get(listing)
     _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
     yield from (line.split()[0] for line in files.splitlines() if line.split() and line.split()[0].endswith(".service"))
 
 
-def clusters(view: View) -> Iterator[str]:
+def postgres_units(view: View) -> Iterator[str]:
     """`postgresql@VERSION-NAME.service` of every cluster that has a configuration."""
-    for file in cluster_files(view):
+    for file in postgres_config_files(view):
         parts = posixpath.dirname(file.path).split("/")
         yield f"postgresql@{parts[-2]}-{parts[-1]}.service"
 
 
-def cluster_files(view: View) -> tuple[FileAnswer, ...]:
+def postgres_config_files(view: View) -> tuple[FileAnswer, ...]:
     """The configurations of PostgreSQL clusters that were read."""
-    answer = view.node.answers.get(CLUSTERS)
+    answer = view.node.answers.get(POSTGRES_CONFIGS)
     return answer.files if answer is not None else ()

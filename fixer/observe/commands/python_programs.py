@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from fixer.formats.launchers import peel
+from fixer.formats.launchers import skip_launchers
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of, script_of
 from fixer.formats.shell_words import Env
@@ -14,11 +14,11 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Binding, Service, Unit
-from fixer.observe.commands.resolved_command import Told, told_by_unit
+from fixer.observe.commands.resolved_command import ServiceCommand, command_of_unit
 from fixer.observe.view.node_view import View
 
 # What a program imports when it serves a web application; a bare socket server is somebody else's.
-_SERVES = regex(
+_WEB_IMPORT = regex(
     rb"\b(?:uvicorn|hypercorn|gunicorn|waitress|granian|daphne|flask|fastapi|starlette|aiohttp|tornado|sanic|bottle|"
     rb"cherrypy|django|falcon|pyramid|quart|litestar|blacksheep|robyn|cheroot|gevent\.pywsgi|eventlet\.wsgi|"
     rb"wsgiref|http\.server|BaseHTTPServer|twisted\.web|werkzeug|connexion|nicegui|streamlit|gradio|dash)\b",
@@ -33,7 +33,7 @@ def program_paths(argv: Sequence[str], directory: str) -> tuple[str, ...]:
     script = script_of(argv)
     if script is not None:
         return (posixpath.normpath(posixpath.join(directory or "/", script)),)
-    rest = list(argv[peel(argv) :])
+    rest = list(argv[skip_launchers(argv) :])
     if "-m" not in rest[:-1]:
         return ()
     path = rest[rest.index("-m") + 1].replace(".", "/")
@@ -44,63 +44,63 @@ def is_no_web_program(argv: Sequence[str], directory: str, view: View | None) ->
     """True where the source was read and serves no web application; what was not read is given the benefit."""
     read = [view.data(path) for path in program_paths(argv, directory)] if view is not None else []
     known = [data for data in read if data is not None]
-    return bool(known) and not any(_SERVES.search(data) for data in known)
+    return bool(known) and not any(_WEB_IMPORT.search(data) for data in known)
 
 
 # The ports that a Python program's own code listens on: where no command line, variable or setting says so.
 MOST_CALLS = 20
-_LENGTH = 600           # of a call's arguments
-_DEPTH = 4              # of names that stand for names
+_MAX_ARGUMENTS_LENGTH = 600           # of a call's arguments
+_MAX_NAME_DEPTH = 4              # of names that stand for names
 
-_NO_CODE = regex(r"(?s)\"\"\".*?\"\"\"|'''.*?'''|(?m:(?:^|(?<=\s))#[^\n]*)")
+_TEXT_AND_COMMENTS = regex(r"(?s)\"\"\".*?\"\"\"|'''.*?'''|(?m:(?:^|(?<=\s))#[^\n]*)")
 # What binds by (host, port) or host, port; what else takes a port is told by its keyword alone.
-_BINDS = regex(
+_BIND_CALL = regex(
     r"\b(?P<name>\w*HTTPServer|\w*TCPServer|\w*WSGIServer|StreamServer|make_server|run_simple|start_server|"
     r"create_server|TCPSite|listen|bind|bind_sockets|run|run_app|serve|Config|Server)\s*\("
 )
-_BY_KEYWORD = frozenset(("run", "run_app", "serve", "Config", "Server"))
-_NUMBER = regex(r"^[\"']?(?:[\w.*-]*:)?(\d{1,5})[\"']?$")
-_KEYWORD = regex(r"^(\w+)\s*=(?!=)\s*(.+)$")
-_NAME = regex(r"^[A-Za-z_]\w*$")
-_VARIABLE = regex(
+_PORT_BY_KEYWORD = frozenset(("run", "run_app", "serve", "Config", "Server"))
+_PORT_LITERAL = regex(r"^[\"']?(?:[\w.*-]*:)?(\d{1,5})[\"']?$")
+_KEYWORD_ARGUMENT = regex(r"^(\w+)\s*=(?!=)\s*(.+)$")
+_IDENTIFIER = regex(r"^[A-Za-z_]\w*$")
+_ENV_LOOKUP = regex(
     r"^(?:os\.)?(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*(?:,\s*(.+?))?\s*\)(?:\s*or\s*(.+))?$"
     r"|^(?:os\.)?environ\[\s*[\"'](\w+)[\"']\s*\]$"
 )
-_OF_ARGUMENTS = regex(r"^(?:args|options|opts|ns|namespace)\.(\w+)$")
+_PARSED_ARGUMENT = regex(r"^(?:args|options|opts|ns|namespace)\.(\w+)$")
 
 
-def ports_in_code(unit: Unit, told: Told, view: View) -> tuple[Binding, ...]:
+def ports_in_code(unit: Unit, told: ServiceCommand, view: View) -> tuple[Binding, ...]:
     """Where the program of a unit that does not run would listen, as far as its own file says it."""
     if unit.active_state == "active" or unit.main_pid or unit.load_state != "loaded" or unit.type == "oneshot":
         return ()
     found: dict[int, Binding] = {}
     for path in program_paths(told.argv, told.directory):
-        for binding in bound_in(path, view.data(path) or b"", told.env):
+        for binding in bindings_in_code(path, view.data(path) or b"", told.env):
             found.setdefault(binding.port, binding)
     return tuple(found.values())
 
 
-def bound_in(file: str, data: bytes, env: Env) -> Iterator[Binding]:
+def bindings_in_code(file: str, data: bytes, env: Env) -> Iterator[Binding]:
     """Each port that a call in the code binds, with the line that gives its number."""
-    text = _NO_CODE.sub(_blank, data.decode("latin-1"))
+    text = _TEXT_AND_COMMENTS.sub(_blank_out, data.decode("latin-1"))
     has_bind = ".bind(" in text
-    for call in list(_BINDS.finditer(text))[:MOST_CALLS]:
+    for call in list(_BIND_CALL.finditer(text))[:MOST_CALLS]:
         if re.search(r"\b(?:def|class)\s+$", text[max(0, call.start() - 40) : call.start()]):
             continue
-        for argument, at in _arguments(text, call.end()):
-            keyword = _KEYWORD.match(argument)
-            if keyword is None and (call["name"] in _BY_KEYWORD or (call["name"] == "listen" and has_bind)):
+        for argument, at in _call_arguments(text, call.end()):
+            keyword = _KEYWORD_ARGUMENT.match(argument)
+            if keyword is None and (call["name"] in _PORT_BY_KEYWORD or (call["name"] == "listen" and has_bind)):
                 continue        # of a socket, listen() takes the length of its queue
             if keyword is not None and keyword[1] not in ("port", "bind", "listen", "server_address", "address"):
                 continue
-            value = _last_of_tuple(keyword[2] if keyword is not None else argument)
-            port, where = _number(value, at, text, env, _DEPTH)
+            value = _port_of_tuple(keyword[2] if keyword is not None else argument)
+            port, where = _resolve_port(value, at, text, env, _MAX_NAME_DEPTH)
             if port:
                 line = text.count("\n", 0, where) + 1
                 yield Binding("", port, None, Evidence("file", f"{file}:{line}", _line_at(text, where)))
 
 
-def _blank(match: re.Match[str]) -> str:
+def _blank_out(match: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", match[0])
 
 
@@ -108,10 +108,10 @@ def _line_at(text: str, offset: int) -> str:
     return text[text.rfind("\n", 0, offset) + 1 : offset + 200].split("\n", 1)[0].strip()[:120]
 
 
-def _arguments(text: str, start: int) -> Iterator[tuple[str, int]]:
+def _call_arguments(text: str, start: int) -> Iterator[tuple[str, int]]:
     """The arguments of a call whose `(` ends before `start`, each with the place where it begins."""
     depth, begun, quote = 0, start, ""
-    for at in range(start, min(len(text), start + _LENGTH)):
+    for at in range(start, min(len(text), start + _MAX_ARGUMENTS_LENGTH)):
         char = text[at]
         if quote:
             quote = "" if char == quote else quote
@@ -129,65 +129,65 @@ def _arguments(text: str, start: int) -> Iterator[tuple[str, int]]:
             begun = at + 1
 
 
-def _last_of_tuple(value: str) -> str:
+def _port_of_tuple(value: str) -> str:
     """The port of `(host, port)`."""
     if not (value.startswith("(") and value.endswith(")")):
         return value
-    parts = [part for part, _ in _arguments(value, 1)]
+    parts = [part for part, _ in _call_arguments(value, 1)]
     return parts[1] if len(parts) == 2 else ""
 
 
-def _number(value: str, at: int, text: str, env: Env, depth: int) -> tuple[int, int]:
+def _resolve_port(value: str, at: int, text: str, env: Env, depth: int) -> tuple[int, int]:
     """(port, where its number stands), 0 where the code alone does not say it."""
     value = value.strip()
     while value.startswith(("int(", "str(")) and value.endswith(")"):
         value = value[4:-1].strip()
-    if match := _NUMBER.match(value):
+    if match := _PORT_LITERAL.match(value):
         port = int(match[1])
         return (port if 0 < port < 65536 else 0), at
     if not depth:
         return 0, at
-    if match := _VARIABLE.match(value):
+    if match := _ENV_LOOKUP.match(value):
         given = env.get(match[1] or match[4])
         if given is not None:
             return (int(given.text) if is_number(given.text) and 0 < int(given.text) < 65536 else 0), at
-        return _number(match[2] or match[3] or "", at, text, env, depth - 1)
-    if match := _OF_ARGUMENTS.match(value):
+        return _resolve_port(match[2] or match[3] or "", at, text, env, depth - 1)
+    if match := _PARSED_ARGUMENT.match(value):
         name = rf"add_argument\([^()]{{0,80}}[\"']--{match[1]}[\"'][^()]{{0,200}}?\bdefault\s*=\s*([^,()\s]{{1,80}})"
         option = re.search(name, text)
-        return _number(option[1], option.start(1), text, env, depth - 1) if option is not None else (0, at)
-    if _NAME.match(value):
+        return _resolve_port(option[1], option.start(1), text, env, depth - 1) if option is not None else (0, at)
+    if _IDENTIFIER.match(value):
         lines = list(re.finditer(rf"(?m)^[ \t]*{value}[ \t]*(?::[^=\n]{{1,80}})?=(?!=)[ \t]*([^\n]{{1,200}})$", text))
         if len(lines) == 1:         # given twice, nobody knows which of them counts
-            return _number(lines[0][1], lines[0].start(1), text, env, depth - 1)
+            return _resolve_port(lines[0][1], lines[0].start(1), text, env, depth - 1)
     return 0, at
 
 
 # The code of units at rest that a package brought: read where an address is empty and nobody known explains it.
-LIMIT = 64 << 10
+PROGRAM_LIMIT = 64 << 10
 MOST_PROGRAMS = 8
-_OF_SYSTEM = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/systemd/", "/lib/systemd/")
+_SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/systemd/", "/lib/systemd/")
 
 
-def is_explained(ports: Sequence[int], services: Sequence[Service], view: View) -> bool:
+def has_service_for_each_port(ports: Sequence[int], services: Sequence[Service], view: View) -> bool:
     """Whether of every empty port somebody is known who is told to listen there, or whose code does."""
     told = {b.port for s in services if s.node == view.name
-            for b in (*(s.bindings.value if isinstance(s.bindings, Known) else ()), *s.in_code)}
+            for b in (*(s.bindings.value if isinstance(s.bindings, Known) else ()), *s.code_bindings)}
     return all(port in told for port in ports)
 
 
 def code_queries(view: View) -> Iterator[Query]:
     """The programs of such units: a few, and none of the system's own."""
-    units = [unit for unit in dict.fromkeys(view.units.values()) if _may_be_meant(unit)]
-    paths = [path for unit in units for path in _programs(unit, view)]
-    yield from (ReadFile(path, LIMIT) for path in sorted(dict.fromkeys(paths))[:MOST_PROGRAMS])
+    units = [unit for unit in dict.fromkeys(view.units.values()) if _is_stopped_service(unit)]
+    paths = [path for unit in units for path in _program_files(unit, view)]
+    yield from (ReadFile(path, PROGRAM_LIMIT) for path in sorted(dict.fromkeys(paths))[:MOST_PROGRAMS])
 
 
-def _may_be_meant(unit: Unit) -> bool:
+def _is_stopped_service(unit: Unit) -> bool:
     return unit.name.endswith(".service") and unit.load_state == "loaded" and unit.type != "oneshot" \
         and unit.active_state in ("inactive", "failed") and not unit.main_pid
 
 
-def _programs(unit: Unit, view: View) -> tuple[str, ...]:
-    told = told_by_unit(unit, view)
-    return tuple(p for p in program_paths(told.argv, told.directory) if not p.startswith(_OF_SYSTEM))
+def _program_files(unit: Unit, view: View) -> tuple[str, ...]:
+    told = command_of_unit(unit, view)
+    return tuple(p for p in program_paths(told.argv, told.directory) if not p.startswith(_SYSTEM_FOLDERS))

@@ -8,28 +8,28 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from fixer.formats.env_file import read_unit_env_file
-from fixer.formats.launchers import text_for_shell
+from fixer.formats.launchers import shell_text_index
 from fixer.formats.server_names import script_of, server_at
-from fixer.formats.shell_words import Env, Word, assignment, expand_words, literal, systemd_words
-from fixer.formats.systemctl_show import packaged, unescaped
-from fixer.formats.unit_file import UnitLine, effective, unit_lines
+from fixer.formats.shell_words import Env, Word, expand_words, literal_word, split_assignment, systemd_words
+from fixer.formats.systemctl_show import packaged_unit_path, unescape_instance
+from fixer.formats.unit_file import UnitLine, effective_lines, unit_lines
 from fixer.formats.wrapper_scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import ArgPlace, Process, Unit, UnitSetting
+from fixer.model.snapshot import CommandArgument, Process, Unit, UnitSetting
 from fixer.observe.view.node_view import View
 
-Style = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
+CommandStyle = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
 
 # Programs of the distribution: no wrappers of somebody's application.
-_PACKAGED = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
-_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
+_SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
+_OUTPUT_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
 _SPECIFIER = regex(r"%([%iInpNh])")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ServiceCommand:
     """A command with its variables. `reads` are the files that say it (read or not), `env_files` those among them
     that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed, `entry` the
     program that systemd itself starts, `output` the files that its output goes to, `namespace` the journal of its own
@@ -37,16 +37,16 @@ class Told:
 
     command: tuple[Word, ...]
     env: Env
-    said: Evidence
-    style: Style
+    evidence: Evidence
+    style: CommandStyle
     directory: str = ""
-    reads: tuple[str, ...] = ()
+    source_files: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
     unit_files: tuple[str, ...] = ()
     script: str = ""
     lines: tuple[UnitLine, ...] = ()
     entry: Word | None = None
-    output: tuple[str, ...] = ()
+    output_files: tuple[str, ...] = ()
     namespace: str = ""
 
     @property
@@ -55,37 +55,38 @@ class Told:
         return tuple(word.text for word in self.command)
 
 
-_FOLDERS = tuple(f"{folder}/systemd/system" for folder in ("/etc", "/run", "/usr/local/lib"))     # the first wins
+_UNIT_FOLDERS = tuple(f"{folder}/systemd/system" for folder in ("/etc", "/run", "/usr/local/lib"))     # the first wins
 
 
 @dataclass(slots=True)
-class Follow:
+class CommandTrace:
     """A command on its way from the unit or compose file through wrappers to the server."""
 
     contents: Mapping[str, bytes]
     directory: str
-    reads: list[str] = field(default_factory=list)
+    source_files: list[str] = field(default_factory=list)
     env_files: list[str] = field(default_factory=list)
     script: str = ""
-    output: list[str] = field(default_factory=list)
+    output_files: list[str] = field(default_factory=list)
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, noting that it is wanted."""
-        if path not in self.reads:
-            self.reads.append(path)
+        if path not in self.source_files:
+            self.source_files.append(path)
         return self.contents.get(path, b"")
 
 
-def told_by_unit(unit: Unit, view: View) -> Told:
+def command_of_unit(unit: Unit, view: View) -> ServiceCommand:
     """What systemd would run for a unit, read from its files where they were read, else from `systemctl show`."""
     contents = view.contents()
     is_masked = unit.load_state == "masked"
-    fragment = _hidden(unit.name, contents) if is_masked else unit.fragment_path
-    paths = tuple(p for p in (fragment, *(_drop_ins(unit.name, contents) if is_masked else unit.drop_in_paths)) if p)
+    fragment = _masked_unit_file(unit.name, contents) if is_masked else unit.fragment_path
+    paths = tuple(p for p in (fragment, *(_masked_drop_ins(unit.name, contents) if is_masked else unit.drop_in_paths))
+                  if p)
     lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
-    follow = Follow(contents, _directory(unit, lines), reads=list(paths))
+    follow = CommandTrace(contents, _working_directory(unit, lines), source_files=list(paths))
     env = _unit_environment(unit, lines, follow)
-    exec_lines = [line for line in effective(lines, "ExecStart") if line.value.strip()]
+    exec_lines = [line for line in effective_lines(lines, "ExecStart") if line.value.strip()]
     if exec_lines:
         line = exec_lines[-1]
         words = _with_specifiers(systemd_words(line.value, line.file, line.line, line.start), unit)
@@ -93,102 +94,105 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     else:
         words = [word for text in unit.exec_start for word in systemd_words(text)]
         said = Evidence("unit", unit.name, f"ExecStart={' '.join(unit.exec_start)}")
-    entry = _bare(words[0]) if words else None
-    words, env, style, said = followed(words, env, said, follow)
-    return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
+    entry = _without_exec_prefix(words[0]) if words else None
+    words, env, style, said = trace_command(words, env, said, follow)
+    return ServiceCommand(tuple(words), env, said, style or "unit", follow.directory,
+                          tuple(dict.fromkeys(follow.source_files)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry,
-                (*_output(unit, lines), *follow.output), _namespace(unit, lines))
+                (*_unit_output_files(unit, lines), *follow.output_files), _log_namespace(unit, lines))
 
 
-def _hidden(name: str, contents: Mapping[str, bytes]) -> str:
+def _masked_unit_file(name: str, contents: Mapping[str, bytes]) -> str:
     """The unit file that a mask hides: the administrator's own folder goes before the packages'."""
     own = f"/usr/local/lib/systemd/system/{name}"
-    return own if contents.get(own) else packaged(name)
+    return own if contents.get(own) else packaged_unit_path(name)
 
 
-def _drop_ins(name: str, contents: Mapping[str, bytes]) -> list[str]:
+def _masked_drop_ins(name: str, contents: Mapping[str, bytes]) -> list[str]:
     """The drop-ins of a unit that systemd tells none of while it is masked, in the order in which they count: of the
     same name in two folders only the first folder's."""
     found: dict[str, str] = {}
-    for folder in _FOLDERS:
+    for folder in _UNIT_FOLDERS:
         for path in contents:
             if path.startswith(f"{folder}/{name}.d/") and path.endswith(".conf"):
                 found.setdefault(path.rpartition("/")[2], path)
     return [found[base] for base in sorted(found)]
 
 
-def _output(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:
+def _unit_output_files(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:
     """The files that the unit itself sends the output to."""
-    said = [line.value.strip() for key in ("StandardOutput", "StandardError") for line in effective(lines, key)[-1:]]
-    return [_specifiers(match[1], unit) for text in said if (match := _TO_FILE.match(text)) is not None]
+    said = [line.value.strip() for key in ("StandardOutput", "StandardError")
+            for line in effective_lines(lines, key)[-1:]]
+    return [_expand_specifiers(match[1], unit) for text in said if (match := _OUTPUT_TO_FILE.match(text)) is not None]
 
 
-def _namespace(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
+def _log_namespace(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
     """The journal namespace that its lines go to, empty for the machine's own."""
-    said = [line.value.strip() for line in effective(lines, "LogNamespace")[-1:]]
-    return _specifiers(said[0], unit) if said else ""
+    said = [line.value.strip() for line in effective_lines(lines, "LogNamespace")[-1:]]
+    return _expand_specifiers(said[0], unit) if said else ""
 
 
-def _bare(word: Word) -> Word:
+def _without_exec_prefix(word: Word) -> Word:
     """The program without the marks that systemd reads before it (`-`, `@`, `+` …)."""
     text = word.text
     return word.slice(len(text) - len(text.lstrip("@-:+!|")), len(text))
 
 
-def _directory(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
+def _working_directory(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
     """WorkingDirectory= as its files say, else as systemd has it."""
-    said = [line.value.strip() for line in effective(lines, "WorkingDirectory")]
-    path = _specifiers(said[-1].lstrip("-"), unit) if said else unit.working_directory
+    said = [line.value.strip() for line in effective_lines(lines, "WorkingDirectory")]
+    path = _expand_specifiers(said[-1].lstrip("-"), unit) if said else unit.working_directory
     return path if path.startswith("/") else "/"
 
 
-def told_by_process(process: Process, view: View) -> Told:
+def command_of_process(process: Process, view: View) -> ServiceCommand:
     """What a bare process was started with: its own arguments; a wrapper it came from is long gone."""
     said = Evidence("process", f"pid {process.pid}", " ".join(process.argv))
-    return Told(tuple(literal(a) for a in process.argv), {}, said, "")
+    return ServiceCommand(tuple(literal_word(a) for a in process.argv), {}, said, "")
 
 
-def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: Follow) -> dict[str, Word]:
+def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: CommandTrace) -> dict[str, Word]:
     """Environment= of the unit and its drop-ins, then the files of EnvironmentFile=, which win."""
     env: dict[str, Word] = {}
-    for line in effective(lines, "Environment"):
+    for line in effective_lines(lines, "Environment"):
         words = systemd_words(line.value, line.file, line.line, line.start)
-        env.update({pair[0]: pair[1] for word in words if (pair := assignment(word))})
-    files = [line.value.strip() for line in effective(lines, "EnvironmentFile")] or list(unit.environment_files)
+        env.update({pair[0]: pair[1] for word in words if (pair := split_assignment(word))})
+    files = [line.value.strip() for line in effective_lines(lines, "EnvironmentFile")] or list(unit.environment_files)
     for written in files:
-        path = _specifiers(written.removeprefix("-"), unit)
+        path = _expand_specifiers(written.removeprefix("-"), unit)
         follow.env_files.append(path)
         env.update(read_unit_env_file(path, follow.read(path)))
     return env
 
 
-def _specifiers(text: str, unit: Unit) -> str:
+def _expand_specifiers(text: str, unit: Unit) -> str:
     """A text with the common specifiers of systemd put in."""
     stem = unit.name.rsplit(".", 1)[0]
     prefix, _, instance = stem.partition("@")
-    values = {"%": "%", "i": instance, "I": unescaped(instance), "n": unit.name, "N": stem, "p": prefix, "h": "/root"}
+    values = {"%": "%", "i": instance, "I": unescape_instance(instance), "n": unit.name, "N": stem, "p": prefix,
+              "h": "/root"}
     return _SPECIFIER.sub(lambda m: values.get(m[1], m[0]), text)
 
 
 def _with_specifiers(words: list[Word], unit: Unit) -> list[Word]:
     """Words with specifiers put in; a piece that held one stands nowhere byte for byte."""
-    return [Word(tuple(replace(p, text=_specifiers(p.text, unit), start=None) if "%" in p.text else p
+    return [Word(tuple(replace(p, text=_expand_specifiers(p.text, unit), start=None) if "%" in p.text else p
                        for p in word.pieces)) for word in words]
 
 
-Followed = tuple[list[Word], dict[str, Word], Style, Evidence]
+TracedCommand = tuple[list[Word], dict[str, Word], CommandStyle, Evidence]
 
 
-def followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: Follow) -> Followed:
+def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follow: CommandTrace) -> TracedCommand:
     """The command behind wrapper scripts and `sh -c`, with its variables put in."""
-    style: Style = ""
+    style: CommandStyle = ""
     for _ in range(MAX_DEPTH):
         words = expand_words(words, env)
-        run, path = _inner_script(words, env, follow)
+        run, path = _run_inner_script(words, env, follow)
         if run is None:
             break
         env, follow.directory = run.env, run.directory or follow.directory
-        follow.reads += run.sourced
+        follow.source_files += run.sourced
         follow.env_files += run.sourced
         inner = run.command or (run.other[-1] if run.other else None)
         if inner is None:
@@ -197,19 +201,19 @@ def followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: Fo
         if path:
             follow.script = path
             line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
-            said = Evidence("file", f"{path}:{line}", " ".join(w.place().text for w in words))
-    return _without_redirections(words, follow.output), env, style, said
+            said = Evidence("file", f"{path}:{line}", " ".join(w.to_argument().text for w in words))
+    return _without_redirections(words, follow.output_files), env, style, said
 
 
-def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun | None, str]:
+def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tuple[ShellRun | None, str]:
     """The shell script that a command runs: a file of its own, or the text after `sh -c`."""
     argv = [w.text for w in words]
     runtime, at = server_at(argv)
-    given = text_for_shell(argv, at - 1) if runtime == "shell" else None
+    given = shell_text_index(argv, at - 1) if runtime == "shell" else None
     if given is not None:
-        return _run_text(words[given], env, follow, words[given + 2:]), ""       # what stands between is its $0
+        return _run_shell_text(words[given], env, follow, words[given + 2:]), ""       # what stands between is its $0
     script = script_of(argv)
-    if script is None or runtime not in ("", "shell", "python") or script.startswith(_PACKAGED):
+    if script is None or runtime not in ("", "shell", "python") or script.startswith(_SYSTEM_FOLDERS):
         return None, ""
     if runtime == "" and not script.startswith(("/", ".")):
         return None, ""
@@ -222,8 +226,8 @@ def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun
     return run, path
 
 
-def _run_text(word: Word, env: Env, follow: Follow, given: list[Word]) -> ShellRun:
-    place, first = word.place(), word.pieces[:1]
+def _run_shell_text(word: Word, env: Env, follow: CommandTrace, given: list[Word]) -> ShellRun:
+    place, first = word.to_argument(), word.pieces[:1]
     start, whole = place.start, None
     if start is None and first and first[0].file and not first[0].variable:     # compose writes its $ twice
         start, whole = first[0].start, len(first[0].text)
@@ -252,19 +256,19 @@ def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:
 _ULIMIT = regex(rb"^[^#\n]*?\bulimit[ \t]+(?:-[SH][ \t]+)*-[SH]*(?P<what>[vd])[ \t]+(?P<value>[1-9][0-9]*)\b")
 
 
-def ulimits_of(told: Told, view: View) -> tuple[UnitSetting, ...]:
+def ulimits_of(told: ServiceCommand, view: View) -> tuple[UnitSetting, ...]:
     """`ulimit -v` and `ulimit -d` of the script that ends in its server, the last of each."""
     data = view.data(told.script) if told.script else None
-    return tuple({one.key: one for one in _lines(told.script, data)}.values()) if data is not None else ()
+    return tuple({one.key: one for one in _ulimit_lines(told.script, data)}.values()) if data is not None else ()
 
 
-def _lines(path: str, data: bytes) -> Iterator[UnitSetting]:
+def _ulimit_lines(path: str, data: bytes) -> Iterator[UnitSetting]:
     at = 0
     for number, line in enumerate(data.split(b"\n"), 1):
         match = _ULIMIT.match(line)
         if match is not None:
             value, key = match["value"].decode(), f"ulimit -{match['what'].decode()}"
-            place = ArgPlace(value, path, number, at + match.start("value"), at + match.end("value"))
+            place = CommandArgument(value, path, number, at + match.start("value"), at + match.end("value"))
             said = Evidence("file", f"{path}:{number}", line.decode("utf-8", "replace").strip())
             yield UnitSetting(key, value, said, None, place)
         at += len(line) + 1

@@ -13,9 +13,9 @@ from fixer.formats.server_bindings import (
     arguments_of_variable,
     bindings_in_python,
     bindings_of,
-    option,
+    last_option_value,
     parse_address,
-    parse_relative,
+    parse_relative_socket,
 )
 from fixer.formats.server_names import runtime_of, script_of
 from fixer.formats.shell_words import Piece, Word
@@ -24,69 +24,70 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Query, ReadGlob
 from fixer.model.snapshot import Binding, Unit
-from fixer.observe.commands.resolved_command import Told
+from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View, is_readable
 
 _BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
-_PLAIN = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
+_QUOTED_TEXTS = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
 _COMMENT = regex(rb"#[^\n\"']*(?=\n|\Z)")
-_WORD = regex(rb"[\"']([^\"'\n]+)[\"']")
+_QUOTED_TEXT = regex(rb"[\"']([^\"'\n]+)[\"']")
 _WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 
 
-def settings_path(told: Told) -> str | None:
+def settings_path(told: ServiceCommand) -> str | None:
     """The configuration file that the command reads, None for a server that has none."""
     runtime = runtime_of(told.argv)
     if runtime == "uwsgi":
-        named = option(told.command, ("--ini",))
+        named = last_option_value(told.command, ("--ini",))
         bare = [word for word in told.command[1:] if word.text.endswith(".ini") and not word.text.startswith("-")]
         name = named.text if named is not None else bare[-1].text if bare else ""
         return posixpath.normpath(posixpath.join(told.directory or "/", name.partition(":")[0])) if name else None
     if runtime != "gunicorn":
         return None
-    named = option(_arguments(told), ("-c", "--config"))
+    named = last_option_value(_gunicorn_arguments(told), ("-c", "--config"))
     name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
     return posixpath.normpath(posixpath.join(told.directory or "/", name))
 
 
-def _arguments(told: Told) -> list[Word]:
+def _gunicorn_arguments(told: ServiceCommand) -> list[Word]:
     return [*arguments_of_variable("gunicorn", told.env), *told.command]
 
 
-def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
+def bindings_in_settings(told: ServiceCommand, view: View) -> tuple[Binding, ...] | None:
     """`bind = "…"` or a list of them in gunicorn's file; None where nothing there says it, or the command line does,
     which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
     path = settings_path(told)
     data = view.data(path) if path else None
-    if runtime_of(told.argv) == "uwsgi" and (kept := list(vassals(told, path, view))):
-        every = [(_sockets_in_ini(told, at, text) or (), given_socket(told, at)) for at, text in kept]
+    if runtime_of(told.argv) == "uwsgi" and (kept := list(vassal_files(told, path, view))):
+        every = [(_sockets_in_ini(told, at, text) or (), debian_socket(told, at)) for at, text in kept]
         return tuple(b for found, given in every for b in (*found, *((given,) if given is not None else ())))
     if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
         return _sockets_in_ini(told, path, data)
-    if path is None or option(_arguments(told), ("-b", "--bind")) is not None:
+    if path is None or last_option_value(_gunicorn_arguments(told), ("-b", "--bind")) is not None:
         return None
     if data is None:        # one that is named and was not read may say anything: the server's default is not meant
-        return () if runtime_of(told.argv) == "gunicorn" and option(_arguments(told), ("-c", "--config")) else None
+        return () if runtime_of(told.argv) == "gunicorn" and last_option_value(_gunicorn_arguments(told),
+                                                                               ("-c", "--config")) else None
     match = next(reversed(list(_BIND.finditer(data))), None)
     if match is None:
         return None
-    if not _PLAIN.fullmatch(_COMMENT.sub(b"", match[1])):
+    if not _QUOTED_TEXTS.fullmatch(_COMMENT.sub(b"", match[1])):
         return ()
-    words = [_setting(path, data, one) for one in _WORD.finditer(data, match.start(1), match.end(1))]
+    words = [_located_setting(path, data, one) for one in _QUOTED_TEXT.finditer(data, match.start(1), match.end(1))]
     return tuple(b for word, said in words if (b := parse_address(word, said)))
 
 
-def serves_nothing(told: Told, view: View) -> bool:
+def has_no_vassals(told: ServiceCommand, view: View) -> bool:
     """A uWSGI that only starts what files in a folder say, and none is there: as a package brings it."""
     if runtime_of(told.argv) != "uwsgi":
         return False
     ini = settings_path(told)
-    return vassal_pattern(told, ini, view) is not None and not any(True for _ in vassals(told, ini, view))
+    return vassal_pattern(told, ini, view) is not None and not any(True for _ in vassal_files(told, ini, view))
 
 
-def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] | None:
+def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Binding, ...] | None:
     """Every socket of uWSGI's own section; None where the command line names one, empty where magic words do."""
-    if option(told.command, DIALECTS["uwsgi"].bind) is not None:
+    if last_option_value(told.command, DIALECTS["uwsgi"].bind) is not None:
         return None
     keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
     own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
@@ -95,39 +96,41 @@ def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] |
     found = [v if "%n" not in v.value else replace(v, value=v.value.replace("%n", name), start=-1) for v in found]
     if not found or any(v.value.strip().startswith("@") or set(v.value) & set("%$\n,") for v in found):
         return () if found else None
-    words = [(_word(v, path), f"{v.key} = {v.value.strip()}") for v in found]
+    words = [(_ini_word(v, path), f"{v.key} = {v.value.strip()}") for v in found]
     said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
     folder = next((v.value.strip() for s in own for v in s.values if v.key == "chdir"), "")
     start = posixpath.join(told.directory, folder) if not set(folder) & set("%$@") else ""
-    return tuple(b for word, shown in said if (b := parse_address(word, shown) or _plain_path(word, shown, start)))
+    return tuple(b for word,
+                 shown in said if (b := parse_address(word, shown) or _socket_path_binding(word, shown, start)))
 
 
-def _word(value: IniValue, path: str) -> Word:
+def _ini_word(value: IniValue, path: str) -> Word:
     """With its place, but where it does not stand there as it is meant."""
     text = value.value.strip()
     return Word((Piece(text, path, value.line, value.start) if value.start >= 0 else Piece(text),))
 
 
-def _plain_path(word: Word, said: Evidence, folder: str) -> Binding | None:
+def _socket_path_binding(word: Word, said: Evidence, folder: str) -> Binding | None:
     """A word without a colon is the path of a socket to uWSGI, from where it starts if it is not whole."""
     if ":" in word.text:
         return None
-    made = parse_relative(Word((Piece(f"unix:{word.text}"),)), said, folder)
+    made = parse_relative_socket(Word((Piece(f"unix:{word.text}"),)), said, folder)
     return made if made is None else replace(made, source=said)
 
 
-def workers_in_settings(told: Told, view: View) -> Known[int] | None:
+def workers_in_settings(told: ServiceCommand, view: View) -> Known[int] | None:
     """`workers = N` of gunicorn's file, where the command line does not say it."""
     path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
     data = view.data(path) if path else None
     match = _WORKERS.search(data) if data is not None else None
-    if path is None or data is None or match is None or option(_arguments(told), ("-w", "--workers")) is not None:
+    if path is None or data is None or match is None or last_option_value(_gunicorn_arguments(told),
+                                                                          ("-w", "--workers")) is not None:
         return None
-    word, said = _setting(path, data, match)
+    word, said = _located_setting(path, data, match)
     return Known(max(int(word.text), 1), (said,))
 
 
-def _setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evidence]:
+def _located_setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evidence]:
     line = data.count(b"\n", 0, match.start(1)) + 1
     word = Word((Piece(match[1].decode("latin-1"), path, line, match.start(1)),))
     start, end = data.rfind(b"\n", 0, match.start(1)) + 1, data.find(b"\n", match.end(1))
@@ -138,7 +141,7 @@ def _setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evid
 # Where a command listens, whoever gives it: its options, its configuration file, the script that it runs.
 
 
-def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
+def configured_bindings(told: ServiceCommand, view: View) -> tuple[Binding, ...]:
     """Where a command listens: its options and variables, its configuration file, the script it runs."""
     settings = bindings_in_settings(told, view)
     if settings is not None:
@@ -149,43 +152,44 @@ def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
         inside = bindings_in_python(path, view.data(path) or b"", told.env)
         if inside:
             return inside
-    return bindings_of(told.command, told.env, told.said, told.directory)
+    return bindings_of(told.command, told.env, told.evidence, told.directory)
 
 
 # Applications that one uWSGI starts from files in a folder: an emperor's vassals, those of Debian's init script.
-MOST = 40
-_LIMIT = 64 << 10
-_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator/")
-_DEBIANS, _DEBIANS_OWN = "/etc/uwsgi/apps-enabled/*.ini", "/usr/share/uwsgi/conf/default.ini"
+MOST_VASSALS = 40
+_VASSAL_LIMIT = 64 << 10
+_PACKAGED_UNIT_FOLDERS = ("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator/")
+_DEBIAN_APPS, _DEBIAN_DEFAULT_INI = "/etc/uwsgi/apps-enabled/*.ini", "/usr/share/uwsgi/conf/default.ini"
 
 
-def vassal_pattern(told: Told, ini: str | None, view: View) -> str | None:
+def vassal_pattern(told: ServiceCommand, ini: str | None, view: View) -> str | None:
     """Which files it takes for applications of its own, None where it takes none. `ini` is its own file."""
     if runtime_of(told.argv) != "uwsgi":
         return None
-    if _is_debians(told):
-        return _DEBIANS
-    named = option(told.command, ("--emperor",))
-    text = named.text if named is not None else _said(ini, view)
+    if _is_debian_script(told):
+        return _DEBIAN_APPS
+    named = last_option_value(told.command, ("--emperor",))
+    text = named.text if named is not None else _emperor_in_ini(ini, view)
     if not text or set(text) & set("$%\n@"):
         return None
     path = posixpath.normpath(posixpath.join(told.directory or "/", text))
     return path if "*" in path else f"{path}/*.ini"
 
 
-def is_packaged_alone(unit: Unit) -> bool:
+def is_unmodified_packaged_unit(unit: Unit) -> bool:
     """A package's unit as it came, which serves nothing of an administrator's; one of uWSGI's does, by their files."""
-    return unit.fragment_path.startswith(_PACKAGED) and not unit.drop_in_paths and not unit.name.startswith("uwsgi")
+    return (unit.fragment_path.startswith(_PACKAGED_UNIT_FOLDERS) and not unit.drop_in_paths
+            and not unit.name.startswith("uwsgi"))
 
 
-def vassal_queries(told: Told, ini: str | None, view: View) -> Iterator[Query]:
+def vassal_queries(told: ServiceCommand, ini: str | None, view: View) -> Iterator[Query]:
     """The files that it takes for its applications."""
     pattern = vassal_pattern(told, ini, view)
     if pattern is not None:
-        yield ReadGlob((pattern,), _LIMIT, MOST)
+        yield ReadGlob((pattern,), _VASSAL_LIMIT, MOST_VASSALS)
 
 
-def vassals(told: Told, ini: str | None, view: View) -> Iterator[tuple[str, bytes]]:
+def vassal_files(told: ServiceCommand, ini: str | None, view: View) -> Iterator[tuple[str, bytes]]:
     """(path, content) of each."""
     pattern = vassal_pattern(told, ini, view)
     for path, file in view.files.items() if pattern else ():
@@ -193,20 +197,20 @@ def vassals(told: Told, ini: str | None, view: View) -> Iterator[tuple[str, byte
             yield path, file.data
 
 
-def given_socket(told: Told, path: str) -> Binding | None:
+def debian_socket(told: ServiceCommand, path: str) -> Binding | None:
     """Debian's script gives every application a socket of its own beside what its file says."""
-    if not _is_debians(told):
+    if not _is_debian_script(told):
         return None
     name = posixpath.basename(path).removesuffix(".ini")
-    where = Evidence("file", f"{_DEBIANS_OWN}:1", f"socket = /run/uwsgi/app/{name}/socket")
+    where = Evidence("file", f"{_DEBIAN_DEFAULT_INI}:1", f"socket = /run/uwsgi/app/{name}/socket")
     return Binding("", 0, f"/run/uwsgi/app/{name}/socket", where)
 
 
-def _is_debians(told: Told) -> bool:
+def _is_debian_script(told: ServiceCommand) -> bool:
     return bool(told.argv) and told.argv[0] == "/etc/init.d/uwsgi"
 
 
-def _said(ini: str | None, view: View) -> str:
+def _emperor_in_ini(ini: str | None, view: View) -> str:
     data = view.data(ini) if ini else None
     own = [s for s in ini_sections(ini, data) if s.name == "uwsgi"] if ini and data is not None else []
     return next((v.value.strip() for s in own for v in reversed(s.values) if v.key == "emperor"), "")

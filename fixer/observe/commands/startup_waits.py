@@ -5,54 +5,54 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.launchers import SHELLS, name_of, peel, text_for_shell
+from fixer.formats.launchers import SHELLS, program_name, shell_text_index, skip_launchers
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of, script_of
-from fixer.formats.shell_words import Word, assignment, expand_words, literal, shell_words
+from fixer.formats.shell_words import Word, expand_words, literal_word, shell_words, split_assignment
 from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Process, Service
-from fixer.observe.commands.resolved_command import Follow, Told, followed
+from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.view.node_view import View
 from fixer.redaction.values import redact_argv
 
-LIMIT = 64 << 10
+SCRIPT_LIMIT = 64 << 10
 MOST = 12
 _LOOPS = frozenset({"until", "while"})
 _SYNTAX = frozenset({"until", "while", "if", "elif", "!", "(", "{", "do", "then", "else"})
 _TESTS = frozenset({"-f", "-e", "-s", "-S", "-d", "-r", "-p", "-x", "-h", "-L"})
-_TCP = regex(r"/dev/tcp/([\w.:-]+)/(\d{1,5})")
+_DEV_TCP = regex(r"/dev/tcp/([\w.:-]+)/(\d{1,5})")
 _URL = regex(r"\b(?:https?|tcp)://(?:[^\s/@\"']*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?")
-_PAIR = regex(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$")
-_SHIPPED = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
-_USER = regex(r"://[^\s/@]*@")
-_USER = regex(r"://[^\s/@]*@")
-_KNOCKS = frozenset({"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "telnet"})
-_FETCH = frozenset({"curl", "wget"})
-_WAITERS = regex(r"^(?:wait-?for-?it|wait-for|waitforit|wait4x|dockerize|wait-on|waitfor)(?:\.sh|\.py)?$")
-_NC_VALUES = frozenset({"-w", "-G", "-i", "-p", "-s", "-X", "-x", "-q"})
+_HOST_PORT = regex(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$")
+_SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
+_URL_USER = regex(r"://[^\s/@]*@")
+_URL_USER = regex(r"://[^\s/@]*@")
+_CONNECT_TOOLS = frozenset({"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "telnet"})
+_HTTP_TOOLS = frozenset({"curl", "wget"})
+_WAIT_TOOL = regex(r"^(?:wait-?for-?it|wait-for|waitforit|wait4x|dockerize|wait-on|waitfor)(?:\.sh|\.py)?$")
+_NC_VALUE_OPTIONS = frozenset({"-w", "-G", "-i", "-p", "-s", "-X", "-x", "-q"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Client:
+class _DatabaseClient:
     """A program that asks one kind of system whether it is there: its options, and where it asks without them."""
 
     engine: str
-    host: tuple[str, ...]
-    port: tuple[str, ...]
-    usual: int
+    host_options: tuple[str, ...]
+    port_options: tuple[str, ...]
+    default_port: int
 
 
-_CLIENTS = {
-    **dict.fromkeys(("pg_isready", "psql"), _Client("postgresql", ("-h", "--host"), ("-p", "--port"), 5432)),
-    "redis-cli": _Client("redis", ("-h",), ("-p",), 6379),
-    "valkey-cli": _Client("redis", ("-h",), ("-p",), 6379),
+_DATABASE_CLIENTS = {
+    **dict.fromkeys(("pg_isready", "psql"), _DatabaseClient("postgresql", ("-h", "--host"), ("-p", "--port"), 5432)),
+    "redis-cli": _DatabaseClient("redis", ("-h",), ("-p",), 6379),
+    "valkey-cli": _DatabaseClient("redis", ("-h",), ("-p",), 6379),
     **dict.fromkeys(("mysqladmin", "mysql", "mariadb-admin", "mariadb"),
-                    _Client("mysql", ("-h", "--host"), ("-P", "--port"), 3306)),
+                    _DatabaseClient("mysql", ("-h", "--host"), ("-P", "--port"), 3306)),
 }
 
 
@@ -68,45 +68,46 @@ def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iter
         if view is None or not service.is_app_server:
             continue
         for process in (view.by_pid[pid] for pid in service.pids[:MOST] if pid in view.by_pid):
-            if is_shell(process.argv) and (path := _script(process)):
-                yield service.node, ReadFile(path, LIMIT)
-        yield from ((service.node, ReadFile(one.path, 0)) for one in service.waits if one.path)
+            if is_shell(process.argv) and (path := _script_path(process)):
+                yield service.node, ReadFile(path, SCRIPT_LIMIT)
+        yield from ((service.node, ReadFile(one.path, 0)) for one in service.startup_waits if one.path)
 
 
 def shell_queries(view: View) -> Iterator[Query]:
     """The scripts of shells that no manager holds: one of them may be on its way to the server that is missed."""
-    shells = [p for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in view.table.containers]
-    paths = dict.fromkeys(path for p in shells if (path := _script(p)) and not path.startswith(_SHIPPED))
-    yield from (ReadFile(path, LIMIT) for path in list(paths)[:MOST])
+    shells = [p for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in view.process_table.containers]
+    paths = dict.fromkeys(path for p in shells if (path := _script_path(p)) and not path.startswith(_SYSTEM_FOLDERS))
+    yield from (ReadFile(path, SCRIPT_LIMIT) for path in list(paths)[:MOST])
 
 
-def told_by_shell(process: Process, view: View) -> Told | None:
+def command_of_shell(process: Process, view: View) -> ServiceCommand | None:
     """The server that a shell is on its way to, as its script says; None where it is to start none. Its variables are
     not read: a command that needs one of them is told without places where it listens."""
-    follow = Follow(view.contents(), process.cwd.value if isinstance(process.cwd, Known) else "/")
+    follow = CommandTrace(view.contents(), process.cwd.value if isinstance(process.cwd, Known) else "/")
     said = Evidence("process", f"pid {process.pid}", " ".join(redact_argv(list(process.argv)))[:200])
-    words, env, style, said = followed([literal(word) for word in process.argv], {}, said, follow)
-    told = Told(tuple(words), env, said, style, follow.directory, tuple(follow.reads), script=follow.script)
+    words, env, style, said = trace_command([literal_word(word) for word in process.argv], {}, said, follow)
+    told = ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(follow.source_files),
+                          script=follow.script)
     return told if style == "shell" and runtime_of(told.argv) not in ("", "binary", "python") else None
 
 
-def waits_of(pids: Sequence[int], told: Told, view: View) -> tuple[Reliance, ...]:
+def waits_of(pids: Sequence[int], told: ServiceCommand, view: View) -> tuple[Dependency, ...]:
     """What the shells among these processes wait for before their server, and what is asked at this very moment;
     nothing where no shell is among them."""
     if not any(is_shell(view.by_pid[pid].argv) for pid in pids[:MOST] if pid in view.by_pid):
         return ()
-    found: dict[tuple[object, ...], Reliance] = {}
+    found: dict[tuple[object, ...], Dependency] = {}
     for process in (view.by_pid[pid] for pid in pids[:MOST] if pid in view.by_pid):
         if is_shell(process.argv):
-            for one in _of_shell(process, told, view):
+            for one in _waits_of_shell(process, told, view):
                 found.setdefault((one.host, one.port, one.path, one.wanted), one)
-        elif (now := asked_by([literal(word) for word in process.argv])) is not None:
+        elif (now := checked_dependency([literal_word(word) for word in process.argv])) is not None:
             said = Evidence("process", f"pid {process.pid}", " ".join(process.argv)[:120])
             found.setdefault((now.host, now.port, now.path, True), replace(now, source=said))
-    return tuple(_placed(one, view) for one in list(found.values())[:MOST])
+    return tuple(_with_presence(one, view) for one in list(found.values())[:MOST])
 
 
-def _placed(one: Reliance, view: View) -> Reliance:
+def _with_presence(one: Dependency, view: View) -> Dependency:
     """With the address of its name, and whether its file is there."""
     if one.path:
         file = view.files.get(one.path)
@@ -116,9 +117,9 @@ def _placed(one: Reliance, view: View) -> Reliance:
     return replace(one, ip=led[0]) if led else one
 
 
-def _script(process: Process) -> str:
+def _script_path(process: Process) -> str:
     """The file that a shell runs, empty for the text after `-c` and for a relative one whose folder is not known."""
-    if text_for_shell(process.argv, 0) is not None:
+    if shell_text_index(process.argv, 0) is not None:
         return ""
     script = script_of(process.argv)
     folder = process.cwd.value if isinstance(process.cwd, Known) else ""
@@ -126,16 +127,16 @@ def _script(process: Process) -> str:
     return path if path.startswith("/") else ""
 
 
-def _of_shell(process: Process, told: Told, view: View) -> Iterator[Reliance]:
-    at = text_for_shell(process.argv, 0)
-    path = _script(process)
+def _waits_of_shell(process: Process, told: ServiceCommand, view: View) -> Iterator[Dependency]:
+    at = shell_text_index(process.argv, 0)
+    path = _script_path(process)
     if at is not None:
-        yield from waits_in(process.argv[at], "", f"pid {process.pid}", told)
+        yield from waits_in_script(process.argv[at], "", f"pid {process.pid}", told)
     elif path and (data := view.data(path)) is not None:
-        yield from waits_in(data.decode("latin-1"), path, path, told)
+        yield from waits_in_script(data.decode("latin-1"), path, path, told)
 
 
-def waits_in(text: str, file: str, name: str, told: Told) -> Iterator[Reliance]:
+def waits_in_script(text: str, file: str, name: str, told: ServiceCommand) -> Iterator[Dependency]:
     """The conditions of the loops before the server, in order, and the programs that only wait."""
     commands = simple_commands(text)
     loop, odd = "", False
@@ -147,94 +148,96 @@ def waits_in(text: str, file: str, name: str, told: Told) -> Iterator[Reliance]:
             loop, odd = first, first == "while"
         elif first in ("do", "done"):
             loop = ""
-        words, negated = _bare(words)
+        words, negated = _strip_keywords(words)
         if not words:
             continue
-        if (pair := assignment(words[0])) is not None and len(words) == 1:
+        if (pair := split_assignment(words[0])) is not None and len(words) == 1:
             env.setdefault(pair[0], pair[1])
             continue
         words = expand_words(words, env)
         argv = [word.text for word in words]
-        if argv and _is_server(argv, told):
+        if argv and _starts_server(argv, told):
             return
         following = commands[index + 1][0].split() if index + 1 < len(commands) else []
         breaks = "break" in following[:2]
-        one = asked_by(words, told.directory) or (_mentioned(command) if loop or breaks else None)
-        if one is None or not (loop or breaks or _is_waiter(argv)):
+        one = checked_dependency(words, told.directory) or (_address_in_text(command) if loop or breaks else None)
+        if one is None or not (loop or breaks or _is_wait_tool(argv)):
             continue
         tested, one = not one.wanted, replace(one, wanted=True)
         wanted = not (bool(loop) and odd) ^ negated ^ tested
-        said = Evidence("file" if file else "process", f"{name}:{1 + number}" if file else name, _shown(command))
+        said = Evidence("file" if file else "process", f"{name}:{1 + number}" if file else name,
+                        _condition_text(command))
         yield replace(one, source=said, wanted=wanted, is_looped=bool(loop) or breaks)
 
 
-def _shown(command: str) -> str:
+def _condition_text(command: str) -> str:
     """The condition as it is written, without what may be a secret."""
-    return _USER.sub("://…@", " ".join(redact_argv(command.split())))[:120]
+    return _URL_USER.sub("://…@", " ".join(redact_argv(command.split())))[:120]
 
 
-def _bare(words: list[Word]) -> tuple[list[Word], bool]:
+def _strip_keywords(words: list[Word]) -> tuple[list[Word], bool]:
     """The command behind keywords and launchers, and whether an odd number of `!` stands before it."""
     negated = False
     while words and (words[0].text in _SYNTAX or words[0].text.startswith("(")):
         negated ^= words[0].text == "!"
         text = words[0].text
         words = words[1:] if text in _SYNTAX else [words[0].slice(1, len(text)), *words[1:]]
-    place = peel([word.text for word in words])
+    place = skip_launchers([word.text for word in words])
     return words[place:] if place < len(words) else words, negated
 
 
-def _is_server(argv: Sequence[str], told: Told) -> bool:
+def _starts_server(argv: Sequence[str], told: ServiceCommand) -> bool:
     """The command that the script is there for: what follows it no longer holds it up."""
     runtime = runtime_of(argv)
-    own = told.argv[peel(told.argv):]
+    own = told.argv[skip_launchers(told.argv):]
     if not runtime or not own:
         return False
     return posixpath.basename(argv[0]) == posixpath.basename(own[0]) and list(argv[1:2]) == list(own[1:2])
 
 
-def _is_waiter(argv: Sequence[str]) -> bool:
-    return bool(argv) and _WAITERS.match(posixpath.basename(argv[0])) is not None
+def _is_wait_tool(argv: Sequence[str]) -> bool:
+    return bool(argv) and _WAIT_TOOL.match(posixpath.basename(argv[0])) is not None
 
 
-def _mentioned(command: str) -> Reliance | None:
+def _address_in_text(command: str) -> Dependency | None:
     """An address in a condition that is written another way: a redirection, a command inside quotes."""
-    if (tcp := _TCP.search(command)) is not None:
-        return _at(tcp[1], tcp[2])
+    if (tcp := _DEV_TCP.search(command)) is not None:
+        return _dependency_at(tcp[1], tcp[2])
     if any(name in command for name in ("curl ", "wget ")) and (url := _URL.search(command)) is not None:
-        return _at(url[1], url[2] or ("443" if url[0].startswith("https") else "80"))
+        return _dependency_at(url[1], url[2] or ("443" if url[0].startswith("https") else "80"))
     return None
 
 
-def asked_by(words: Sequence[Word], directory: str = "/") -> Reliance | None:
+def checked_dependency(words: Sequence[Word], directory: str = "/") -> Dependency | None:
     """What one command looks at: a file by `test`, an address by a program that knocks there. `wanted` is false where
     it is true while that is missing."""
     argv = [word.text for word in words]
-    place = peel(argv)
+    place = skip_launchers(argv)
     argv = argv[place:]
     if not argv:
         return None
-    name = name_of(argv, 0)
+    name = program_name(argv, 0)
     if name in ("[", "test", "[["):
-        return _tested(argv[1:], directory)
-    if name in _CLIENTS:
-        return _client(argv, _CLIENTS[name])
-    if name == "busybox" and len(argv) > 1 and argv[1] in _KNOCKS:
+        return _parse_test(argv[1:], directory)
+    if name in _DATABASE_CLIENTS:
+        return _parse_client(argv, _DATABASE_CLIENTS[name])
+    if name == "busybox" and len(argv) > 1 and argv[1] in _CONNECT_TOOLS:
         argv, name = argv[1:], argv[1]
-    if name in _KNOCKS:
-        plain = _plain(argv[1:], _NC_VALUES)
-        return _at(plain[0], plain[1]) if len(plain) > 1 and is_number(plain[1]) else None
-    if (tcp := _TCP.search(" ".join(argv))) is not None:
-        return _at(tcp[1], tcp[2])
-    if name in _FETCH:
+    if name in _CONNECT_TOOLS:
+        plain = _positional_arguments(argv[1:], _NC_VALUE_OPTIONS)
+        return _dependency_at(plain[0], plain[1]) if len(plain) > 1 and is_number(plain[1]) else None
+    if (tcp := _DEV_TCP.search(" ".join(argv))) is not None:
+        return _dependency_at(tcp[1], tcp[2])
+    if name in _HTTP_TOOLS:
         url = next((m for word in argv[1:] if (m := _URL.match(word)) is not None), None)
-        return _at(url[1], url[2] or ("443" if url[0].startswith("https") else "80")) if url is not None else None
-    if _WAITERS.match(name):
-        return _pair(argv[1:])
+        return _dependency_at(url[1],
+                              url[2] or ("443" if url[0].startswith("https") else "80")) if url is not None else None
+    if _WAIT_TOOL.match(name):
+        return _first_host_port(argv[1:])
     return None
 
 
-def _tested(argv: Sequence[str], directory: str) -> Reliance | None:
+def _parse_test(argv: Sequence[str], directory: str) -> Dependency | None:
     words = [word for word in argv if word not in ("]", "]]")]
     wanted = True
     while words[:1] == ["!"]:
@@ -242,26 +245,26 @@ def _tested(argv: Sequence[str], directory: str) -> Reliance | None:
     if len(words) != 2 or words[0] not in _TESTS or not words[1] or set(words[1]) & set("$*?`"):
         return None
     path = posixpath.normpath(posixpath.join(directory or "/", words[1]))
-    return Reliance(Evidence("file", "", ""), path=path, wanted=wanted)
+    return Dependency(Evidence("file", "", ""), path=path, wanted=wanted)
 
 
-def _client(argv: Sequence[str], client: _Client) -> Reliance | None:
-    url = next((m for word in argv[1:] if (m := _SCHEME.search(word)) is not None), None)
-    host = url[1] if url is not None else _option(argv, client.host)
-    port = url[2] if url is not None else _option(argv, client.port)
+def _parse_client(argv: Sequence[str], client: _DatabaseClient) -> Dependency | None:
+    url = next((m for word in argv[1:] if (m := _URL_ADDRESS.search(word)) is not None), None)
+    host = url[1] if url is not None else _option_value(argv, client.host_options)
+    port = url[2] if url is not None else _option_value(argv, client.port_options)
     if host and set(host) & set("$`"):
         return None
-    found = _at(host or "localhost", port or str(client.usual))
+    found = _dependency_at(host or "localhost", port or str(client.default_port))
     if found is None:
         return None
     socket = f"{host}/.s.PGSQL.{found.port}" if host.startswith("/") and client.engine == "postgresql" else ""
     return replace(found, engine=client.engine, path=socket, host=found.host if not socket else "")
 
 
-_SCHEME = regex(r"://(?:[^\s/@]*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?")
+_URL_ADDRESS = regex(r"://(?:[^\s/@]*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?")
 
 
-def _option(argv: Sequence[str], names: Sequence[str]) -> str:
+def _option_value(argv: Sequence[str], names: Sequence[str]) -> str:
     for index, word in enumerate(argv[1:], 1):
         if word in names and index + 1 < len(argv):
             return argv[index + 1]
@@ -274,7 +277,7 @@ def _option(argv: Sequence[str], names: Sequence[str]) -> str:
     return ""
 
 
-def _plain(argv: Sequence[str], values: frozenset[str]) -> list[str]:
+def _positional_arguments(argv: Sequence[str], values: frozenset[str]) -> list[str]:
     kept: list[str] = []
     skip = False
     for word in argv:
@@ -289,18 +292,18 @@ def _plain(argv: Sequence[str], values: frozenset[str]) -> list[str]:
     return kept
 
 
-def _pair(argv: Sequence[str]) -> Reliance | None:
+def _first_host_port(argv: Sequence[str]) -> Dependency | None:
     for word in argv:
         if word == "--":
             return None
-        match = _URL.search(word) or _PAIR.match(word.partition("=")[2] if word.startswith("--") else word)
+        match = _URL.search(word) or _HOST_PORT.match(word.partition("=")[2] if word.startswith("--") else word)
         if match is not None and match[2]:
-            return _at(match[1], match[2])
+            return _dependency_at(match[1], match[2])
     return None
 
 
-def _at(host: str, port: str) -> Reliance | None:
+def _dependency_at(host: str, port: str) -> Dependency | None:
     if not host or not is_number(port) or not 0 < int(port) < 65536:
         return None
-    return Reliance(Evidence("file", "", ""), host=host.strip("[]"), port=int(port))
+    return Dependency(Evidence("file", "", ""), host=host.strip("[]"), port=int(port))
 

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.env_file import place_for_more
+from fixer.formats.env_file import append_offset
 from fixer.formats.numbers import is_number
 from fixer.formats.shell_words import Word
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Fact, Known
 from fixer.model.snapshot import Binding, EnvAssignment, EnvSlot, UnitValue
-from fixer.observe.commands.resolved_command import Told
+from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View
 from fixer.redaction.secrets import redact_text
 
-_HELD_BACK = frozenset({"Environment", "SetCredential", "SetCredentialEncrypted"})
+_SECRET_KEYS = frozenset({"Environment", "SetCredential", "SetCredentialEncrypted"})
 
 
-def assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignment, ...]:
+def env_assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignment, ...]:
     """Every variable by name and place; its value never leaves this function."""
     found = []
     for name, word in env.items():
-        place = word.place()
+        place = word.to_argument()
         where = f"{place.file}:{place.line}" if place.file else fallback
         found.append(EnvAssignment(name, where, not word.text))
     return tuple(found)
 
 
-def values_of(told: Told) -> tuple[UnitValue, ...]:
+def unit_values_of(told: ServiceCommand) -> tuple[UnitValue, ...]:
     """What `[Service]` of the unit's files says, in the order in which it counts; never the values of variables."""
     return tuple(
         UnitValue(line.key, line.value, line.file, line.line, line.start, line.start + len(line.value))
-        for line in told.lines if line.section == "Service" and line.key not in _HELD_BACK
+        for line in told.lines if line.section == "Service" and line.key not in _SECRET_KEYS
     )
 
 
-def slots_of_unit(told: Told, view: View) -> tuple[EnvSlot, ...]:
+def slots_of_unit(told: ServiceCommand, view: View) -> tuple[EnvSlot, ...]:
     """Environment files that exist, then drop-ins and unit that set variables already, then the unit itself."""
-    return tuple(_slots(told, view))
+    return tuple(_unit_env_slots(told, view))
 
 
-def _slots(told: Told, view: View) -> Iterator[EnvSlot]:
+def _unit_env_slots(told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
     for path in told.env_files:
         data = view.data(path)
         if data is not None:
@@ -60,7 +60,7 @@ def _slots(told: Told, view: View) -> Iterator[EnvSlot]:
 
 def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:
     """The end of a file of NAME=VALUE lines, or before the value there that takes in what follows."""
-    at = place_for_more(data.decode("latin-1"))
+    at = append_offset(data.decode("latin-1"))
     if at < len(data):
         return EnvSlot(node, path, at, "{name}={value}\n", "env-file")
     before = "" if not data or data.endswith(b"\n") else "\n"
@@ -68,10 +68,10 @@ def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:
 
 
 # Evidence that quotes the very line it points at, its secrets masked.
-MOST = 200
+MAX_QUOTE_LENGTH = 200
 
 
-def quoted(said: Evidence, view: View | None) -> Evidence:
+def quoted_evidence(said: Evidence, view: View | None) -> Evidence:
     """The evidence with the text of its line, where that file was read."""
     path, _, number = said.where.rpartition(":")
     data = view.data(path) if view is not None and is_number(number) else None
@@ -79,16 +79,17 @@ def quoted(said: Evidence, view: View | None) -> Evidence:
     if not is_number(number) or not 0 < int(number) <= len(lines):
         return said
     line = lines[int(number) - 1].decode("utf-8", "replace").strip()
-    return replace(said, text=redact_text(line)[:MOST]) if line else said
+    return replace(said, text=redact_text(line)[:MAX_QUOTE_LENGTH]) if line else said
 
 
 def quoted_bindings(bindings: Fact[tuple[Binding, ...]], view: View | None) -> Fact[tuple[Binding, ...]]:
     """Bindings whose sources quote their lines."""
     if not isinstance(bindings, Known):
         return bindings
-    return Known(tuple(replace(b, source=quoted(b.source, view)) for b in bindings.value), bindings.evidence)
+    return Known(tuple(replace(b, source=quoted_evidence(b.source, view)) for b in bindings.value), bindings.evidence)
 
 
 def quoted_count(count: Fact[int], view: View | None) -> Fact[int]:
     """A number whose evidence quotes its line."""
-    return Known(count.value, tuple(quoted(e, view) for e in count.evidence)) if isinstance(count, Known) else count
+    return Known(count.value, tuple(quoted_evidence(e, view) for e in count.evidence)) if isinstance(count,
+                                                                                                     Known) else count

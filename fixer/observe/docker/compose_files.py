@@ -6,16 +6,16 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from fixer.formats.docker_conventions import LABEL, compose_paths, environment_paths
+from fixer.formats.docker_conventions import LABEL_PREFIX, compose_paths, environment_paths
 from fixer.formats.env_file import read_env_file
-from fixer.formats.shell_words import Env, Piece, Word, expand, literal
+from fixer.formats.shell_words import Env, Piece, Word, expand_word, literal_word
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq, line_of, parse_yaml
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.lazy.parse_cache import remembered
+from fixer.lazy.parse_cache import parse_once
 from fixer.model.snapshot import Container
 from fixer.observe.view.node_view import View
 
-DEEPEST = 4       # files that include files, services that extend services
+MAX_INCLUDE_DEPTH = 4       # files that include files, services that extend services
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ComposeFile:
         return Word((Piece(scalar.text, self.path, self.line(scalar.start), start, expand=True),))
 
 
-def outer_env(container: Container, engine: View) -> dict[str, Word]:
+def interpolation_env(container: Container, engine: View) -> dict[str, Word]:
     """The variables that compose itself puts into its files."""
     found: dict[str, Word] = {}
     for path in environment_paths(container):
@@ -51,35 +51,36 @@ def outer_env(container: Container, engine: View) -> dict[str, Word]:
     return found
 
 
-def files_of(container: Container, engine: View, outer: Env, name: str = "") -> list[ComposeFile]:
+def compose_files_of(container: Container, engine: View, outer: Env, name: str = "") -> list[ComposeFile]:
     """The files that define a container's service (or another one of its project), what counts most last."""
     found: list[ComposeFile] = []
-    for path, folder in _paths(container, engine, outer):
-        root = _parsed(path, engine)
+    for path, folder in _files_with_folders(container, engine, outer):
+        root = _parse_file(path, engine)
         services = root.get("services") if root is not None else None
         service = services.get(name or container.service or "") if isinstance(services, Map) else None
         if root is not None and isinstance(service, Map):
             own = ComposeFile(path, engine.data(path) or b"", service, folder)
-            found += [*_bases(own, engine, outer, DEEPEST), own]
+            found += [*_base_files(own, engine, outer, MAX_INCLUDE_DEPTH), own]
     return found
 
 
-def roots_of(container: Container, engine: View, outer: Env) -> list[Map]:
+def compose_roots_of(container: Container, engine: View, outer: Env) -> list[Map]:
     """All files of a container's project, what counts most last."""
-    return [root for path, _ in _paths(container, engine, outer) if (root := _parsed(path, engine)) is not None]
+    return [root for path,
+            _ in _files_with_folders(container, engine, outer) if (root := _parse_file(path, engine)) is not None]
 
 
 def defined_services(container: Container, engine: View, outer: Env) -> tuple[str, ...]:
     """The names of all services of a container's project, each once."""
     found: dict[str, None] = {}
-    for root in roots_of(container, engine, outer):
+    for root in compose_roots_of(container, engine, outer):
         services = root.get("services")
         entries = services.entries if isinstance(services, Map) else []
         found.update({key.text: None for key, _ in entries if key.text != "<<"})
     return tuple(found)
 
 
-def profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
+def inactive_profiles(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
     """The profiles that a service belongs to where none of them is turned on by the project's own variables."""
     wanted = [v.text for file in files if isinstance(listed := file.service.get("profiles"), Seq)
               for v in listed.items if isinstance(v, Scalar)]
@@ -89,62 +90,63 @@ def profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
 
 def paths_to_read(container: Container, engine: View) -> Iterator[str]:
     """The compose files of a container's project, as far as those that were read lead to more."""
-    outer = outer_env(container, engine)
-    yield from (path for path, _ in _paths(container, engine, outer))
-    for file in files_of(container, engine, outer):
-        base = _base_of(file, outer)
+    outer = interpolation_env(container, engine)
+    yield from (path for path, _ in _files_with_folders(container, engine, outer))
+    for file in compose_files_of(container, engine, outer):
+        base = _extended_service(file, outer)
         if base is not None:
             yield base[0]
 
 
-def _parsed(path: str, engine: View) -> Map | None:
+def _parse_file(path: str, engine: View) -> Map | None:
     data = engine.data(path)
-    root = None if data is None else remembered(partial(parse_yaml, data), "yaml", engine.files[path])
+    root = None if data is None else parse_once(partial(parse_yaml, data), "yaml", engine.files[path])
     return root if isinstance(root, Map) else None
 
 
-def _paths(container: Container, engine: View, outer: Env) -> Iterator[tuple[str, str]]:
+def _files_with_folders(container: Container, engine: View, outer: Env) -> Iterator[tuple[str, str]]:
     """(file, folder of its relative paths), an included file before the one that includes it."""
     listed = compose_paths(container)
-    folder = container.label(LABEL + "project.working_dir") or (posixpath.dirname(listed[0]) if listed else "")
+    folder = container.label(LABEL_PREFIX + "project.working_dir") or (posixpath.dirname(listed[0]) if listed else "")
     seen: set[str] = set()
     for path in listed:
-        yield from _with_included((path, folder), engine, outer, seen, DEEPEST)
+        yield from _with_includes((path, folder), engine, outer, seen, MAX_INCLUDE_DEPTH)
 
 
-def _with_included(place: tuple[str, str], engine: View, outer: Env, seen: set[str],
+def _with_includes(place: tuple[str, str], engine: View, outer: Env, seen: set[str],
                    depth: int) -> Iterator[tuple[str, str]]:
     path, folder = place
     if path in seen:
         return
     seen.add(path)
-    root = _parsed(path, engine)
+    root = _parse_file(path, engine)
     listed = root.get("include") if root is not None and depth else None
     for item in listed.items if isinstance(listed, Seq) else ():
-        for inner in _included(item, folder, outer):
-            yield from _with_included(inner, engine, outer, seen, depth - 1)
+        for inner in _include_entries(item, folder, outer):
+            yield from _with_includes(inner, engine, outer, seen, depth - 1)
     yield place
 
 
-def _included(item: Node | None, folder: str, outer: Env) -> Iterator[tuple[str, str]]:
+def _include_entries(item: Node | None, folder: str, outer: Env) -> Iterator[tuple[str, str]]:
     """An entry of `include:`: a path, or a mapping with one or several of them and perhaps a folder."""
     named = item.get("path") if isinstance(item, Map) else item
-    paths = [_joined(folder, p, outer) for p in (named.items if isinstance(named, Seq) else [named])
+    paths = [_join_path(folder, p, outer) for p in (named.items if isinstance(named, Seq) else [named])
              if isinstance(p, Scalar)]
     told = item.get("project_directory") if isinstance(item, Map) else None
-    inner = _joined(folder, told, outer) if isinstance(told, Scalar) else posixpath.dirname(paths[0]) if paths else ""
+    inner = _join_path(folder, told, outer) if isinstance(told,
+                                                          Scalar) else posixpath.dirname(paths[0]) if paths else ""
     yield from ((path, inner) for path in paths)
 
 
-def _joined(folder: str, scalar: Scalar, outer: Env) -> str:
-    return posixpath.normpath(posixpath.join(folder, expand(_outer_word(scalar), outer).text))
+def _join_path(folder: str, scalar: Scalar, outer: Env) -> str:
+    return posixpath.normpath(posixpath.join(folder, expand_word(_interpolated_word(scalar), outer).text))
 
 
-def _outer_word(scalar: Scalar) -> Word:
-    return Word(tuple(replace(piece, expand=True) for piece in literal(scalar.text).pieces))
+def _interpolated_word(scalar: Scalar) -> Word:
+    return Word(tuple(replace(piece, expand=True) for piece in literal_word(scalar.text).pieces))
 
 
-def _base_of(file: ComposeFile, outer: Env) -> tuple[str, str] | None:
+def _extended_service(file: ComposeFile, outer: Env) -> tuple[str, str] | None:
     """(file, service) that a service extends; of its own file where none is named."""
     node = file.service.get("extends")
     if isinstance(node, Scalar):
@@ -152,16 +154,16 @@ def _base_of(file: ComposeFile, outer: Env) -> tuple[str, str] | None:
     name, path = (node.get("service"), node.get("file")) if isinstance(node, Map) else (None, None)
     if not isinstance(name, Scalar):
         return None
-    return (_joined(file.folder, path, outer) if isinstance(path, Scalar) else file.path), name.text
+    return (_join_path(file.folder, path, outer) if isinstance(path, Scalar) else file.path), name.text
 
 
-def _bases(file: ComposeFile, engine: View, outer: Env, depth: int) -> Iterator[ComposeFile]:
-    base = _base_of(file, outer) if depth else None
-    root = _parsed(base[0], engine) if base is not None else None
+def _base_files(file: ComposeFile, engine: View, outer: Env, depth: int) -> Iterator[ComposeFile]:
+    base = _extended_service(file, outer) if depth else None
+    root = _parse_file(base[0], engine) if base is not None else None
     services = root.get("services") if root is not None else None
     service = services.get(base[1]) if base is not None and isinstance(services, Map) else None
     if base is None or root is None or not isinstance(service, Map):
         return
     folder = file.folder if base[0] == file.path else posixpath.dirname(base[0])
     found = ComposeFile(base[0], engine.data(base[0]) or b"", service, folder, shared=True)
-    yield from (*_bases(found, engine, outer, depth - 1), found)
+    yield from (*_base_files(found, engine, outer, depth - 1), found)

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.env_file import read_env_file
-from fixer.formats.shell_words import Env, Word, assignment, expand, literal, shell_words
+from fixer.formats.shell_words import Env, Word, expand_word, literal_word, shell_words, split_assignment
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Container, EnvAssignment, EnvSlot, Setting, ToldNetwork, UnitSetting
-from fixer.observe.commands.resolved_command import Follow, Style, followed
+from fixer.model.snapshot import ComposeNetwork, ComposeSetting, Container, EnvAssignment, EnvSlot, UnitSetting
+from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, trace_command
 from fixer.observe.commands.written_values import env_file_slot
-from fixer.observe.docker.compose_files import ComposeFile, files_of, outer_env, roots_of
-from fixer.observe.docker.compose_missing import unset_in
-from fixer.observe.docker.compose_settings import hosts_in, ports_in, setting_slot, settings_in, told_networks
+from fixer.observe.docker.compose_files import ComposeFile, compose_files_of, compose_roots_of, interpolation_env
+from fixer.observe.docker.compose_missing import unset_variables_in
+from fixer.observe.docker.compose_settings import compose_networks, extra_hosts_in, ports_in, setting_slot, settings_in
 from fixer.observe.view.node_view import ENGINE, View
 
 
@@ -27,18 +27,18 @@ class ComposeService:
 
     command: tuple[Word, ...]
     env: Env
-    style: Style
-    slots: tuple[EnvSlot, ...]
-    reads: tuple[str, ...]
-    said: Evidence
+    style: CommandStyle
+    env_slots: tuple[EnvSlot, ...]
+    env_files: tuple[str, ...]
+    evidence: Evidence
     limits: tuple[UnitSetting, ...] = ()
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[ComposeSetting, ...] = ()
     setting_slot: EnvSlot | None = None
-    networks: tuple[ToldNetwork, ...] = ()
-    unset: tuple[EnvAssignment, ...] = ()
+    networks: tuple[ComposeNetwork, ...] = ()
+    unset_variables: tuple[EnvAssignment, ...] = ()
 
 
-_LIMITS = (
+_LIMIT_KEYS = (
     ("MemoryMax", ("mem_limit",)), ("MemoryMax", ("deploy", "resources", "limits", "memory")),
     ("MemorySwapMax", ("memswap_limit",)),
     ("TasksMax", ("pids_limit",)), ("TasksMax", ("deploy", "resources", "limits", "pids")),
@@ -49,8 +49,8 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     """The service as its compose files describe it, None where they are not at hand."""
     if engine is None or not container.service:
         return None
-    outer = outer_env(container, engine)
-    files = files_of(container, engine, outer)
+    outer = interpolation_env(container, engine)
+    files = compose_files_of(container, engine, outer)
     if not files:
         return None
     listed = [posixpath.normpath(posixpath.join(f.folder, p)) for f in files for p in _env_files(f, outer)]
@@ -60,27 +60,29 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     for file in files:
         env.update(_environment(file, outer))
     command, style, said = _command(files, outer)
-    follow = Follow(engine.contents(), "/")
-    command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
-    unset = tuple(unset_in(files, outer))
-    slots = tuple(_slots(files, tuple(listed), container, engine, [one.name for one in unset]))
-    settings = tuple(_last_of_each([s for file in files for s in _settings(file)]))
+    follow = CommandTrace(engine.contents(), "/")
+    command, _, inner, said = trace_command(command, {k: v for k, v in env.items() if _starts_shell(command)}, said,
+                                            follow)
+    unset = tuple(unset_variables_in(files, outer))
+    slots = tuple(_env_slots(files, tuple(listed), container, engine, [one.name for one in unset]))
+    settings = tuple(_last_setting_of_each_key([s for file in files for s in _settings(file)]))
     last = files[-1]
     return ComposeService(
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
         settings, setting_slot(last.service, last.path, last.data),
-        tuple(told_networks(files, roots_of(container, engine, outer), container.project or "", outer)), unset,
+        tuple(compose_networks(files, compose_roots_of(container, engine, outer), container.project or "", outer)),
+        unset,
     )
 
 
-def _settings(file: ComposeFile) -> Iterator[Setting]:
+def _settings(file: ComposeFile) -> Iterator[ComposeSetting]:
     """What the file sets, without a place where an edit would reach other services."""
-    for settings in (settings_in, ports_in, hosts_in):
+    for settings in (settings_in, ports_in, extra_hosts_in):
         for setting in settings(file.service, file.path, file.data):
             yield replace(setting, start=None, end=None) if file.shared else setting
 
 
-def _last_of_each(found: list[Setting]) -> Iterator[Setting]:
+def _last_setting_of_each_key(found: list[ComposeSetting]) -> Iterator[ComposeSetting]:
     """The last one of a key counts; but of `extra_hosts` all do, so taking out one of several is no edit."""
     times = Counter(setting.key for setting in found if setting.key.startswith("extra_hosts."))
     for setting in {setting.key: setting for setting in found}.values():
@@ -89,19 +91,19 @@ def _last_of_each(found: list[Setting]) -> Iterator[Setting]:
 
 def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:
     """The limits of the service with their places, each from the last file that sets it."""
-    for key, path in _LIMITS:
+    for key, path in _LIMIT_KEYS:
         for file in reversed(files):
             node: Node | None = file.service
             for name in path:
                 node = node.get(name) if isinstance(node, Map) else None
             if isinstance(node, Scalar):
-                place = file.word(node).place()
+                place = file.word(node).to_argument()
                 said = Evidence("file", f"{file.path}:{place.line}", f"{path[-1]}: {node.text}")
-                yield UnitSetting(key, node.text, said, place=place)
+                yield UnitSetting(key, node.text, said, argument=place)
                 break
 
 
-def _is_shell(words: list[Word]) -> bool:
+def _starts_shell(words: list[Word]) -> bool:
     """Only a shell replaces the container's own variables; compose and the engine do not."""
     return bool(words) and posixpath.basename(words[0].text) in ("sh", "bash", "ash", "dash")
 
@@ -111,7 +113,7 @@ def _env_files(file: ComposeFile, outer: Env) -> Iterator[str]:
     for item in node.items if isinstance(node, Seq) else [node]:
         path = item.get("path") if isinstance(item, Map) else item
         if isinstance(path, Scalar):
-            yield expand(file.word(path), outer).text
+            yield expand_word(file.word(path), outer).text
 
 
 def _environment(file: ComposeFile, outer: Env) -> dict[str, Word]:
@@ -121,24 +123,24 @@ def _environment(file: ComposeFile, outer: Env) -> dict[str, Word]:
     if isinstance(node, Map):
         for key, value in node.entries:
             if isinstance(value, Scalar):
-                found[key.text] = expand(file.word(value), outer)
+                found[key.text] = expand_word(file.word(value), outer)
             elif value is None:
-                found[key.text] = outer.get(key.text, literal(""))
+                found[key.text] = outer.get(key.text, literal_word(""))
     elif isinstance(node, Seq):
         for item in node.items:
             word = file.word(item) if isinstance(item, Scalar) else None
-            pair = assignment(word) if word is not None else None
+            pair = split_assignment(word) if word is not None else None
             if pair is not None:
-                found[pair[0]] = expand(pair[1], outer)
+                found[pair[0]] = expand_word(pair[1], outer)
             elif word is not None:
-                found[word.text] = outer.get(word.text, literal(""))
+                found[word.text] = outer.get(word.text, literal_word(""))
     return found
 
 
-def _command(files: list[ComposeFile], outer: Env) -> tuple[list[Word], Style, Evidence]:
+def _command(files: list[ComposeFile], outer: Env) -> tuple[list[Word], CommandStyle, Evidence]:
     """Entrypoint and command, each from the last file that has it."""
     words: list[Word] = []
-    style: Style = ""
+    style: CommandStyle = ""
     said = Evidence("file", files[-1].path, "no command in the compose file")
     for key in ("entrypoint", "command"):
         for file in reversed(files):
@@ -147,13 +149,13 @@ def _command(files: list[ComposeFile], outer: Env) -> tuple[list[Word], Style, E
             if node is not None and found:
                 words += found
                 style = "yaml-string" if isinstance(node, Scalar) else _list_style(node)
-                shown = " ".join(w.place().text for w in found)
+                shown = " ".join(w.to_argument().text for w in found)
                 said = Evidence("file", f"{file.path}:{file.line(node.start)}", f"{key}: {shown}")
                 break
     return words, style, said
 
 
-def _list_style(node: Node) -> Style:
+def _list_style(node: Node) -> CommandStyle:
     return "yaml-flow" if isinstance(node, Seq) and node.flow else "yaml-block"
 
 
@@ -162,17 +164,17 @@ def _words(node: Node | None, file: ComposeFile, outer: Env) -> Iterator[Word]:
         start = node.start if node.exact and file.owns(node) else None
         for word in shell_words(node.text, file.path, file.line(node.start), start):
             # compose replaces variables before the words are split, inside single quotes too
-            yield expand(Word(tuple(replace(p, expand=True) for p in word.pieces)), outer)
+            yield expand_word(Word(tuple(replace(p, expand=True) for p in word.pieces)), outer)
     elif isinstance(node, Seq):
         for item in node.items:
             if isinstance(item, Scalar):
-                yield expand(file.word(item), outer)
+                yield expand_word(file.word(item), outer)
 
 
-def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View,
+def _env_slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View,
            unset: list[str]) -> Iterator[EnvSlot]:
     """`.env` for the variables that the file takes from there, then env_file, then `environment:`, else a new one."""
-    names = tuple(dict.fromkeys((*(name for file in files for name in _taken_from_outside(file)), *unset)))
+    names = tuple(dict.fromkeys((*(name for file in files for name in _names_from_interpolation(file)), *unset)))
     for path in environment_paths(container) if names else ():
         data = engine.data(path)
         if data is not None:
@@ -184,7 +186,7 @@ def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Contain
     for file in reversed(files):
         node = file.service.get("environment")
         if isinstance(node, Map | Seq) and file.owns(node):
-            yield _append_inline(file, node) if node.flow else _append(file, node)
+            yield _inline_slot(file, node) if node.flow else _appended_slot(file, node)
             return
     last = files[-1]
     if not last.service.flow and last.service.get("environment") is None:
@@ -193,7 +195,7 @@ def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Contain
         yield EnvSlot(ENGINE, last.path, _line_end(last.data, last.service.end), text, "yaml-map")
 
 
-def _append(file: ComposeFile, node: Map | Seq) -> EnvSlot:
+def _appended_slot(file: ComposeFile, node: Map | Seq) -> EnvSlot:
     pad = " " * node.indent
     at = _line_end(file.data, node.end)
     if isinstance(node, Map):
@@ -201,7 +203,7 @@ def _append(file: ComposeFile, node: Map | Seq) -> EnvSlot:
     return EnvSlot(ENGINE, file.path, at, f"\n{pad}- {{name}}={{value}}", "yaml-list")
 
 
-def _append_inline(file: ComposeFile, node: Map | Seq) -> EnvSlot:
+def _inline_slot(file: ComposeFile, node: Map | Seq) -> EnvSlot:
     """Before the closing bracket of `{A: 1}` or `[A=1]`; a comma may stand at the end of such a list."""
     inner = file.data[node.start + 1 : node.end - 1].rstrip()
     item = "{name}: {value}" if isinstance(node, Map) else '"{name}={value}"'
@@ -214,7 +216,7 @@ def _line_end(data: bytes, at: int) -> int:
     return len(data) if end < 0 else end
 
 
-def _taken_from_outside(file: ComposeFile) -> Iterator[str]:
+def _names_from_interpolation(file: ComposeFile) -> Iterator[str]:
     """Names whose value the compose file takes from a variable of the same name."""
     node = file.service.get("environment")
     pairs: Mapping[str, str | None] = {}

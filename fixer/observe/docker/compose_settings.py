@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fixer.formats.shell_words import Env, Word, expand, literal
+from fixer.formats.shell_words import Env, Word, expand_word, literal_word
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq, line_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import EnvSlot, Setting, ToldNetwork
+from fixer.model.snapshot import ComposeNetwork, ComposeSetting, EnvSlot
 from fixer.observe.docker.compose_files import ComposeFile
 from fixer.observe.view.node_view import ENGINE
 
-_ADDRESSES = ("ipv4_address", "ipv6_address")
+_ADDRESS_KEYS = ("ipv4_address", "ipv6_address")
 
 
-def told_networks(
+def compose_networks(
     files: Sequence[ComposeFile], roots: Sequence[Map], project: str, outer: Env,
-) -> Iterator[ToldNetwork]:
+) -> Iterator[ComposeNetwork]:
     """Each network of the service that `files` define, once, with the names that any of them give there; none where it
     borrows another one. `roots` are all files of its project."""
     if not files or any(file.service.get("network_mode") is not None for file in files):
@@ -25,26 +25,26 @@ def told_networks(
     found: dict[str, tuple[tuple[str, ...], Evidence]] = {}
     fixed: dict[str, dict[str, str]] = {}
     for file in files:
-        for key, value, at in _named(file.service.get("networks")):
+        for key, value, at in _network_entries(file.service.get("networks")):
             listed = value.get("aliases") if isinstance(value, Map) else None
-            names = tuple(_text(item, outer) for item in listed.items if isinstance(item, Scalar)) if isinstance(
+            names = tuple(_interpolate(item, outer) for item in listed.items if isinstance(item, Scalar)) if isinstance(
                 listed, Seq) else ()
             before = found.get(key, ((), Evidence("file", f"{file.path}:{file.line(at)}", f"networks: {key}")))
             found[key] = (tuple(dict.fromkeys((*before[0], *names))), before[1])
-            for word in _ADDRESSES:      # a later file's word is the one that counts
+            for word in _ADDRESS_KEYS:      # a later file's word is the one that counts
                 if isinstance(value, Map) and isinstance(chosen := value.get(word), Scalar):
-                    fixed.setdefault(key, {})[word] = _text(chosen, outer)
+                    fixed.setdefault(key, {})[word] = _interpolate(chosen, outer)
     if not found:
         last = files[-1]
         where = f"{last.path}:{last.line(last.service.start)}"
         found["default"] = ((), Evidence("file", where, "no networks: the project's default one"))
     for key, (names, said) in found.items():
         shown = f"{said.text}, also called {', '.join(names)}" if names else said.text
-        yield ToldNetwork(_engine_name(roots, key, project, outer), names, replace(said, text=shown),
+        yield ComposeNetwork(_network_name(roots, key, project, outer), names, replace(said, text=shown),
                           tuple(filter(None, fixed.get(key, {}).values())))
 
 
-def _named(node: Node | None) -> Iterator[tuple[str, Node | None, int]]:
+def _network_entries(node: Node | None) -> Iterator[tuple[str, Node | None, int]]:
     """(key, its mapping if there is one, where it stands) of a list or a mapping."""
     if isinstance(node, Seq):
         yield from ((item.text, None, item.start) for item in node.items if isinstance(item, Scalar))
@@ -52,58 +52,59 @@ def _named(node: Node | None) -> Iterator[tuple[str, Node | None, int]]:
         yield from ((key.text, value, key.start) for key, value in node.entries if key.text != "<<")
 
 
-def _engine_name(roots: Sequence[Map], key: str, project: str, outer: Env) -> str:
+def _network_name(roots: Sequence[Map], key: str, project: str, outer: Env) -> str:
     for root in reversed(roots):
         top = root.get("networks")
         own = top.get(key) if isinstance(top, Map) else None
         name = own.get("name") if isinstance(own, Map) else None
         if isinstance(name, Scalar):
-            return _text(name, outer)
+            return _interpolate(name, outer)
         outside = own.get("external") if isinstance(own, Map) else None
         if isinstance(outside, Scalar) and outside.text == "true":
             return key
     return f"{project}_{key}"
 
 
-def _text(scalar: Scalar, outer: Env) -> str:
-    return expand(Word(tuple(replace(piece, expand=True) for piece in literal(scalar.text).pieces)), outer).text
+def _interpolate(scalar: Scalar, outer: Env) -> str:
+    return expand_word(Word(tuple(replace(piece, expand=True) for piece in literal_word(scalar.text).pieces)),
+                       outer).text
 
 
 # What a compose file sets for a service besides its command and variables: limits and the like, with their bytes.
 # Keys that repairs look at or set; a dot leads into a mapping.
-KEYS = (
+SETTING_KEYS = (
     "read_only", "tmpfs", "cpus", "cpu_quota", "cpu_period", "mem_limit", "memswap_limit", "ulimits.nofile",
     "ulimits.nofile.soft", "ulimits.nofile.hard", "deploy.resources.limits.cpus", "deploy.resources.limits.memory",
     "working_dir",
 )
 
 
-def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+def settings_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
     """Every such key of one service's mapping; a value without a place (an alias, a list) cannot be edited. Of a list
     `KEY.last` is its last entry, behind which another one can be written."""
-    for key in KEYS:
+    for key in SETTING_KEYS:
         node: Node | None = service
         for part in key.split("."):
             node = node.get(part) if isinstance(node, Map) else None
         if isinstance(node, Scalar):
             own = node.exact and service.start <= node.start and node.end <= service.end
             place = (node.start, node.end) if own else (None, None)
-            yield Setting(key, node.text, path, line_of(data, node.start), *place)
+            yield ComposeSetting(key, node.text, path, line_of(data, node.start), *place)
         elif isinstance(node, Seq):
             words = " ".join(item.text for item in node.items if isinstance(item, Scalar))
-            yield Setting(key, words, path, line_of(data, node.start))
+            yield ComposeSetting(key, words, path, line_of(data, node.start))
             last = node.items[-1] if node.items else None
             if isinstance(last, Scalar) and last.exact and service.start <= last.start and last.end <= service.end:
-                yield Setting(f"{key}.last", last.text, path, line_of(data, last.start), last.start, last.end)
+                yield ComposeSetting(f"{key}.last", last.text, path, line_of(data, last.start), last.start, last.end)
 
 
-def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+def ports_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
     """`ports:` as a whole, which cannot be edited, and each of its entries: `ports.0`, or `ports.0.target` of one that
     is a mapping."""
     listed = service.get("ports")
     if not isinstance(listed, Seq):
         return
-    yield Setting("ports", str(len(listed.items)), path, line_of(data, listed.start))
+    yield ComposeSetting("ports", str(len(listed.items)), path, line_of(data, listed.start))
     for index, item in enumerate(listed.items):
         parts = {f"ports.{index}": item}
         if isinstance(item, Map):
@@ -112,26 +113,26 @@ def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
             if isinstance(node, Scalar):
                 own = node.exact and service.start <= node.start and node.end <= service.end and "$" not in node.text
                 place = (node.start, node.end) if own else (None, None)
-                yield Setting(key, node.text, path, line_of(data, node.start), *place)
+                yield ComposeSetting(key, node.text, path, line_of(data, node.start), *place)
 
 
-def hosts_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+def extra_hosts_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
     """Each entry of `extra_hosts:` as `extra_hosts.NAME`; its bytes are its whole lines, so that nothing in their place
     takes it out (with the key, where it is the only one)."""
     key, listed = next(((k, v) for k, v in service.entries if k.text == "extra_hosts"), (None, None))
     if key is None or not isinstance(listed, Map | Seq):
         return
-    items = list(_hosts(listed))
+    items = list(_host_entries(listed))
     for name, address, value in items:
         first, last = (key.start, listed.end) if len(items) == 1 else (value.start, value.outer_end)
         own = value.exact and "$" not in value.text and not service.flow and key.start < listed.start
         whole = own and (len(items) == 1 or not listed.flow)
         end = data.find(b"\n", last)
         place = (data.rfind(b"\n", 0, first) + 1, len(data) if end < 0 else end + 1) if whole else (None, None)
-        yield Setting(f"extra_hosts.{name}", address, path, line_of(data, value.start), *place)
+        yield ComposeSetting(f"extra_hosts.{name}", address, path, line_of(data, value.start), *place)
 
 
-def _hosts(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:
+def _host_entries(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:
     """(name, address, where) of `NAME:ADDRESS` or `NAME=ADDRESS` in a list, or of a mapping."""
     for item in listed.items if isinstance(listed, Seq) else ():
         if isinstance(item, Scalar):

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, runtime_of, server_at
 from fixer.formats.service_log import parse_docker_logs
-from fixer.formats.shell_words import Word, literal
+from fixer.formats.shell_words import Word, literal_word
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Answer, Command
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.observe.commands.python_programs import is_no_web_program
-from fixer.observe.commands.resolved_command import Follow, followed
-from fixer.observe.commands.written_values import assignments, quoted_bindings, quoted_count
+from fixer.observe.commands.resolved_command import CommandTrace, trace_command
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
 from fixer.observe.docker.compose_service import ComposeService, compose_service
-from fixer.observe.view.docker_inspect import inspect_environment, inspected
-from fixer.observe.view.node_view import ENGINE, INSPECTING, View, container_of
+from fixer.observe.view.docker_inspect import inspect_environment, inspect_objects
+from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
 LOG_LINES, LOG_LINES_LATER = "200", "199"
 
@@ -26,39 +26,40 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
     engine = views.get(ENGINE)
     view = views.get(node)
     said = Evidence("container", container.name, " ".join(container.argv))
-    from_engine = {k: literal(v) for k, v in environment_of(container, engine).items()}
+    from_engine = {k: literal_word(v) for k, v in container_environment(container, engine).items()}
     written = compose_service(container, engine)
     command, env = _command(container, written), {**from_engine, **(written.env if written else {})}
     if written is not None and written.command and command[-1:] == written.command[-1:]:
-        said = written.said
-    processes = _own(view)
+        said = written.evidence
+    processes = _own_processes(view)
     main = next((p for p in processes if runtime_of(p.argv)), None)
     told = runtime_of([w.text for w in command])
     runtime = told or (runtime_of(main.argv) if main is not None else "")
-    asked = command if told or main is None else tuple(literal(a) for a in main.argv)
+    asked = command if told or main is None else tuple(literal_word(a) for a in main.argv)
     return Service(
         id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
         manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
-        argv=main.argv if main is not None else _behind_shell(container.argv, from_engine),
-        bindings=quoted_bindings(_bindings(command, env, said, main or _as_made(container, from_engine)), engine),
-        env=assignments(env, container.name),
-        env_places=tuple(dict.fromkeys(slot.file for slot in written.slots)) if written else (),
+        argv=main.argv if main is not None else _argv_inside_shell(container.argv, from_engine),
+        bindings=quoted_bindings(_bindings(command, env, said, main or _bindings_of_start(container, from_engine)),
+                                 engine),
+        env=env_assignments(env, container.name),
+        env_files=tuple(dict.fromkeys(slot.file for slot in written.env_slots)) if written else (),
         workers=quoted_count(workers_of(asked, env, said), engine),
         log=_log(container, engine), is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
-        command=tuple(word.place() for word in command), command_style=written.style if written else "",
-        env_slots=written.slots if written else (), files_node=ENGINE,
+        command=tuple(word.to_argument() for word in command), command_style=written.style if written else "",
+        env_slots=written.env_slots if written else (), files_node=ENGINE,
         settings=written.limits if written else (),
-        told_networks=written.networks if written else (),
+        compose_networks=written.networks if written else (),
         compose_settings=written.settings if written else (), setting_slot=written.setting_slot if written else None,
-        unset=written.unset if written else (),
+        unset_variables=written.unset_variables if written else (),
     )
 
 
-def environment_of(container: Container, engine: View | None) -> dict[str, str]:
+def container_environment(container: Container, engine: View | None) -> dict[str, str]:
     """NAME -> value as the engine gives it to the container: for ports and hosts only."""
     for query, answer in (engine.node.answers if engine is not None else {}).items():
-        if isinstance(query, Command) and query.name in INSPECTING:
-            for item in inspected(answer):
+        if isinstance(query, Command) and query.name in INSPECT_COMMANDS:
+            for item in inspect_objects(answer):
                 if item.get("Id") == container.id:
                     return inspect_environment(item)
     return {}
@@ -70,13 +71,13 @@ def _command(container: Container, written: ComposeService | None) -> tuple[Word
         words = [w.text for w in written.command]
         if words == list(container.argv[-len(words) :]):
             entry = container.argv[: len(container.argv) - len(words)]
-            return (*(literal(a) for a in entry), *written.command)
+            return (*(literal_word(a) for a in entry), *written.command)
         return tuple(written.command)
-    return tuple(literal(a) for a in container.argv)
+    return tuple(literal_word(a) for a in container.argv)
 
 
-def _own(view: View | None) -> list[Process]:
-    return [p for p in view.by_pid.values() if p.pid not in view.table.containers] if view is not None else []
+def _own_processes(view: View | None) -> list[Process]:
+    return [p for p in view.by_pid.values() if p.pid not in view.process_table.containers] if view is not None else []
 
 
 def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence,
@@ -85,7 +86,7 @@ def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence
     found = list(bindings_of(command, env, said))
     if isinstance(runs, Process):
         running = Evidence("process", f"pid {runs.pid}", " ".join(runs.argv))
-        told = bindings_of([literal(a) for a in runs.argv], env, running)
+        told = bindings_of([literal_word(a) for a in runs.argv], env, running)
     else:
         told = runs
     places = {(b.port, b.unix) for b in found}
@@ -95,19 +96,19 @@ def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence
     return Known(tuple(found), (said,))
 
 
-def _as_made(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ...]:
+def _bindings_of_start(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ...]:
     """Where a start of it would listen: by the command and the variables that it was made with."""
     said = Evidence("container", container.name, " ".join(container.argv))
-    return bindings_of([literal(a) for a in container.argv], env, said)
+    return bindings_of([literal_word(a) for a in container.argv], env, said)
 
 
-def _behind_shell(argv: tuple[str, ...], env: Mapping[str, Word]) -> tuple[str, ...]:
+def _argv_inside_shell(argv: tuple[str, ...], env: Mapping[str, Word]) -> tuple[str, ...]:
     """What `sh -c '… exec uvicorn …'` ends in: of a container that does not run no process tells it."""
     if server_at(argv)[0] != "shell":
         return argv
-    nothing_read = Follow({}, "/")       # the container's own files are its image's, and were not read
-    words = followed([literal(a) for a in argv], dict(env), Evidence("container", "", ""), nothing_read)[0]
-    return tuple(word.place().text for word in words) or argv
+    nothing_read = CommandTrace({}, "/")       # the container's own files are its image's, and were not read
+    words = trace_command([literal_word(a) for a in argv], dict(env), Evidence("container", "", ""), nothing_read)[0]
+    return tuple(word.to_argument().text for word in words) or argv
 
 
 def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:

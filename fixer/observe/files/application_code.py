@@ -5,37 +5,37 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.formats.backup_names import LIKELY_ENDS
+from fixer.formats.backup_names import LIKELY_SUFFIXES
 from fixer.formats.source_paths import (
     drop_in_folders,
-    folders_of,
+    missing_module,
     module_folders,
     named_paths,
     settings_folders,
-    wanted_module,
+    source_folders,
 )
-from fixer.formats.start_files import app_file, module_places, start_words, within_release
+from fixer.formats.start_files import app_file, installed_module_paths, release_path, start_arguments
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
 from fixer.observe.view.docker_inspect import host_path
-from fixer.observe.view.node_view import CHANGED_FILES, ENGINE, View
+from fixer.observe.view.node_view import ENGINE, MOST_CHANGED_FILES, View
 
 LAST_LINES = 80          # of a log: a traceback at its end is what counts
 MOST_SOURCES = 3
-LIMIT = 128 << 10
-ENTRIES = ("main", "app", "asgi", "wsgi", "server", "application", "api", "__init__")
+SOURCE_LIMIT = 128 << 10
+ENTRY_MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "api", "__init__")
 
-_PLACE = regex(r"(?:^\s*File \"|^|\()(?P<file>/[^\":()]+\.(?:py|js|mjs|cjs|ts))(?:\", line |:)\d+")
-_LIBRARY = regex(r"/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|/node_modules/")
-_OF_CODE = regex(
+_TRACEBACK_FILE = regex(r"(?:^\s*File \"|^|\()(?P<file>/[^\":()]+\.(?:py|js|mjs|cjs|ts))(?:\", line |:)\d+")
+_LIBRARY_PATH = regex(r"/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|/node_modules/")
+_CODE_ERROR = regex(
     r"^\S*(?:Error loading ASGI app|(?:SyntaxError|IndentationError|TabError|ModuleNotFoundError|ImportError|NameError|"
     r"UnboundLocalError|AttributeError|TypeError|IndexError|ZeroDivisionError|RecursionError)(?::|$))"
     r"|^Error(?: \[\w+\])?: Cannot find (?:module|package) "
 )
 _NO_MODULE = regex(r"ModuleNotFoundError: No module named '(?P<name>\w+)'")
-_NO_TARGET = regex(r"Error loading ASGI app|Failed to find attribute|Cannot load application from|No module named|"
+_TARGET_MISSING = regex(r"Error loading ASGI app|Failed to find attribute|Cannot load application from|No module named|"
                    r"AttributeError: module '[\w.]+' has no attribute|\(callable not found or import error\)")
 
 
@@ -43,16 +43,16 @@ def named_sources(service: Service) -> tuple[str, ...]:
     """Files of the application that the end of its log names, the last one first, as the service sees them."""
     found: dict[str, None] = {}
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
-    if not any(_OF_CODE.search(line.text) for line in lines):
+    if not any(_CODE_ERROR.search(line.text) for line in lines):
         return ()
     for line in reversed(lines):
-        match = _PLACE.search(line.text)
-        if match is not None and not _LIBRARY.search(match["file"]):
+        match = _TRACEBACK_FILE.search(line.text)
+        if match is not None and not _LIBRARY_PATH.search(match["file"]):
             found.setdefault(posixpath.normpath(match["file"]))
     return tuple(found)[:MOST_SOURCES]
 
 
-def on_disk(service: Service, path: str) -> tuple[str, str] | None:
+def locate_on_disk(service: Service, path: str) -> tuple[str, str] | None:
     """(node, path) under which a file of the service lasts: on its machine, or behind a container's mount."""
     box = service.container
     if box is None:
@@ -64,12 +64,12 @@ def on_disk(service: Service, path: str) -> tuple[str, str] | None:
 def source_paths(service: Service) -> Iterator[tuple[str, str]]:
     """(node, path) of every such file and of what may be an older state of it; and where the environment may keep a
     module that was not found for another Python."""
-    yield from ((service.node, path) for path in _of_other_pythons(service))
+    yield from ((service.node, path) for path in _paths_in_other_pythons(service))
     for path in named_sources(service):
-        place = on_disk(service, path)
+        place = locate_on_disk(service, path)
         if place is not None:
             yield place
-            yield from ((place[0], place[1] + end) for end in LIKELY_ENDS)
+            yield from ((place[0], place[1] + end) for end in LIKELY_SUFFIXES)
 
 
 def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
@@ -78,29 +78,30 @@ def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
         if not service.is_app_server:
             continue
         for node, path in source_paths(service):
-            yield node, ReadFile(path, LIMIT)
-        if names_no_target(service):
+            yield node, ReadFile(path, SOURCE_LIMIT)
+        if lacks_command_target(service):
             for node, folder in folders_on_disk(service):
-                yield node, entries_query(folder)
+                yield node, entry_modules_query(folder)
 
 
-def _of_other_pythons(service: Service) -> tuple[str, ...]:
+def _paths_in_other_pythons(service: Service) -> tuple[str, ...]:
     log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.container is None else ()
     match = next((m for line in reversed(log) if (m := _NO_MODULE.search(line.text)) is not None), None)
-    return () if match is None else module_places(service.argv, match["name"])
+    return () if match is None else installed_module_paths(service.argv, match["name"])
 
 
-def names_no_target(service: Service) -> bool:
+def lacks_command_target(service: Service) -> bool:
     """Its log says that what its command is to serve is not there."""
     log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
-    return any(_NO_TARGET.search(line.text) for line in log)
+    return any(_TARGET_MISSING.search(line.text) for line in log)
 
 
-def entries_query(folder: str) -> ReadGlob:
+def entry_modules_query(folder: str) -> ReadGlob:
     """Where a folder keeps what a server can be pointed at, in it and one level below."""
     plain = "".join(f"\\{c}" if c in "*?[\\" else c for c in folder.rstrip("/"))
-    return ReadGlob((*(f"{plain}/{name}.py" for name in ENTRIES), *(f"{plain}/*/{name}.py" for name in ENTRIES)),
-                    LIMIT, 40)
+    return ReadGlob((*(f"{plain}/{name}.py" for name in ENTRY_MODULES),
+                     *(f"{plain}/*/{name}.py" for name in ENTRY_MODULES)),
+                    SOURCE_LIMIT, 40)
 
 
 def folders_on_disk(service: Service) -> Iterator[tuple[str, str]]:
@@ -121,111 +122,112 @@ def _is_within(path: str, folder: str) -> bool:
 
 
 # What may have been mended since a program ended: names and ages of its code and settings, never what they hold.
-_ENDED = ("failed", "activating")
-_BOXES = ("exited", "dead", "restarting")
-_MOST = 4
-_STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
+_ENDED_UNIT_STATES = ("failed", "activating")
+_ENDED_CONTAINER_STATES = ("exited", "dead", "restarting")
+_MOST_FOLDERS = 4
+_ENDED_PROGRAM_STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
 
 
 def change_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
     """Of a service that ended by itself, or does so again and again."""
     for service in services:
-        if not service.is_app_server or not isinstance(service.log, Known) or not _ended(service):
+        if not service.is_app_server or not isinstance(service.log, Known) or not _has_ended(service):
             continue
         if service.container is not None:
-            yield from _mounted(service)
+            yield from _mount_queries(service)
             continue
-        patterns = tuple(_patterns(service))
+        patterns = tuple(_change_patterns(service))
         if patterns:
-            yield service.node, ReadGlob(patterns, 0, CHANGED_FILES)
+            yield service.node, ReadGlob(patterns, 0, MOST_CHANGED_FILES)
         yield from ((service.node, ReadFile(path, 0)) for path in named_paths(service))
 
 
-def _mounted(service: Service) -> Iterator[tuple[str, Query]]:
+def _mount_queries(service: Service) -> Iterator[tuple[str, Query]]:
     """A container's files are its image's: what is mounted into it can change."""
-    named = (on_disk(service, folder) for folder in folders_of(service))
+    named = (locate_on_disk(service, folder) for folder in source_folders(service))
     places = dict.fromkeys((*(place for place in named if place is not None), *folders_on_disk(service)))
-    for node, folder in tuple(places)[:_MOST]:
-        plain = _plain(folder.rstrip("/"))
-        yield node, ReadGlob((f"{plain}/*", f"{plain}/.env*", f"{plain}/*/*.py"), 0, CHANGED_FILES)
+    for node, folder in tuple(places)[:_MOST_FOLDERS]:
+        plain = _escape_glob(folder.rstrip("/"))
+        yield node, ReadGlob((f"{plain}/*", f"{plain}/.env*", f"{plain}/*/*.py"), 0, MOST_CHANGED_FILES)
 
 
-def _ended(service: Service) -> bool:
+def _has_ended(service: Service) -> bool:
     if service.unit is not None:
-        return service.unit.active_state in _ENDED or service.unit.n_restarts > 0
+        return service.unit.active_state in _ENDED_UNIT_STATES or service.unit.n_restarts > 0
     if service.container is not None:
-        return service.container.status in _BOXES or service.container.restart_count > 0
-    return service.program is not None and service.program.state in _STATES
+        return service.container.status in _ENDED_CONTAINER_STATES or service.container.restart_count > 0
+    return service.program is not None and service.program.state in _ENDED_PROGRAM_STATES
 
 
-def _patterns(service: Service) -> Iterator[str]:
-    for folder in map(_plain, folders_of(service)):
+def _change_patterns(service: Service) -> Iterator[str]:
+    for folder in map(_escape_glob, source_folders(service)):
         yield from (f"{folder}/*", f"{folder}/.env*", f"{folder}/*/*.py")
-    for place in map(_plain, settings_folders(service)):
+    for place in map(_escape_glob, settings_folders(service)):
         yield from (place, f"{place}.*", f"{place}/*")
-    yield from map(_plain, drop_in_folders(service))
-    module = wanted_module(service)
+    yield from map(_escape_glob, drop_in_folders(service))
+    module = missing_module(service)
     if module:
-        name = _plain(module.split(".")[0] if service.runtime != "node" else module)
+        name = _escape_glob(module.split(".")[0] if service.runtime != "node" else module)
         ends = ("",) if service.runtime == "node" else ("", ".py", ".*.so")
         for folder in module_folders(service):
             yield folder
             yield from (f"{folder}/{name}{end}" for end in ends)
 
 
-def _plain(text: str) -> str:
+def _escape_glob(text: str) -> str:
     return "".join(f"\\{c}" if c in "*?[\\" else c for c in text)
 
 
 # Releases beside the one that runs: where a service starts behind a link (`current`), what else it could lead to.
-DEPTH = 6                # folders of a path that are looked at
-MOST = 40                # releases
-_OF_SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/etc/", "/proc/", "/dev/", "/bin/", "/lib", "/sbin/")
+MAX_PATH_DEPTH = 6                # folders of a path that are looked at
+MOST_RELEASES = 40                # releases
+_SYSTEM_FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/etc/", "/proc/", "/dev/", "/bin/", "/lib",
+                   "/sbin/")
 
 
 def release_queries(service: Service, view: View | None) -> Iterator[Query]:
     """First whether a folder that it starts in is a link, then the same file of all that lies beside its end."""
     if view is None or service.container is not None:
         return
-    sources = _sources(service)
-    for path in _folders(service) if sources else ():
+    sources = _release_sources(service)
+    for path in _start_folders(service) if sources else ():
         yield ReadFile(path, 1)
     for source in sources:
-        yield from (query for query in (_beside(view, service, source),) if query is not None)
+        yield from (query for query in (_other_releases_query(view, service, source),) if query is not None)
 
 
 def release_paths(service: Service, view: View | None) -> Iterator[str]:
     """The files of other releases that were read."""
-    for source in _sources(service) if view is not None and service.container is None else ():
-        query = _beside(view, service, source) if view is not None else None
+    for source in _release_sources(service) if view is not None and service.container is None else ():
+        query = _other_releases_query(view, service, source) if view is not None else None
         answer = view.node.answers.get(query) if view is not None and query is not None else None
         yield from (file.path for file in answer.files if file.status == "ok") if answer is not None else ()
 
 
-def _sources(service: Service) -> tuple[str, ...]:
+def _release_sources(service: Service) -> tuple[str, ...]:
     """What its log names, or the file of the application that it did not find where it starts."""
     folder = service.unit.working_directory if service.unit is not None else ""
-    inside = app_file(service.argv) if folder.startswith("/") and names_no_target(service) else None
+    inside = app_file(service.argv) if folder.startswith("/") and lacks_command_target(service) else None
     return (*named_sources(service), *(() if inside is None else (posixpath.join(folder, inside),)))
 
 
-def _beside(view: View, service: Service, source: str) -> ReadGlob | None:
-    for path in _folders(service):
+def _other_releases_query(view: View, service: Service, source: str) -> ReadGlob | None:
+    for path in _start_folders(service):
         file = view.files.get(path)
-        place = None if file is None or file.stat is None else within_release(path, file.stat, source)
+        place = None if file is None or file.stat is None else release_path(path, file.stat, source)
         if place is not None:
             release, inner = place
             plain = "".join(f"\\{c}" if c in "*?[\\" else c for c in posixpath.dirname(release))
-            return ReadGlob((f"{plain}/*/{inner}",), LIMIT, MOST)
+            return ReadGlob((f"{plain}/*/{inner}",), SOURCE_LIMIT, MOST_RELEASES)
     return None
 
 
-def _folders(service: Service) -> tuple[str, ...]:
+def _start_folders(service: Service) -> tuple[str, ...]:
     """The folders that lead to where it starts, and to the programs and folders that its command names."""
-    words = start_words(service)
+    words = start_arguments(service)
     found: dict[str, None] = {}
     for word in words:
         parts = posixpath.normpath(word).strip("/").split("/") if word.startswith("/") else []
-        for count in range(2, min(len(parts), DEPTH) + 1):
+        for count in range(2, min(len(parts), MAX_PATH_DEPTH) + 1):
             found.setdefault("/" + "/".join(parts[:count]))
-    return tuple(path for path in found if not path.startswith(_OF_SYSTEM))
+    return tuple(path for path in found if not path.startswith(_SYSTEM_FOLDERS))

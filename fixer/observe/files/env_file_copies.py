@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from fixer.formats.backup_names import is_copy_name, patterns_beside
+from fixer.formats.backup_names import backup_patterns, is_backup_name
 from fixer.formats.env_file import read_env_file, read_unit_env_file
 from fixer.formats.shell_words import Word
 from fixer.lazy.dataclass import replace
@@ -16,41 +16,42 @@ from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.service import EnvCopy, Service
 from fixer.observe.view.node_view import View, is_readable
 
-LIMIT = 64 << 10
-MOST = 40             # names beside one file
+ENV_FILE_LIMIT = 64 << 10
+MOST_NAMES = 40             # names beside one file
 MOST_COPIES = 4       # that are read of one file
 
 LAST_LINES = 120      # of a log: its last words are what counts
 
-_LACKS = regex(r"KeyError: |[Vv]ariable|[Ff]ield required|\b(?:not (?:set|found|defined)|missing|required|unset|empty|"
+_MISSING_VARIABLE = regex(r"KeyError: |[Vv]ariable|[Ff]ield required|\b(?:not "
+                          r"(?:set|found|defined)|missing|required|unset|empty|"
                r"must be set|[Pp]lease set|[Nn]eed to set|must set)\b|[Mm]issing ")
-_Reader = Callable[[str, bytes], dict[str, Word]]
+_EnvReader = Callable[[str, bytes], dict[str, Word]]
 
 
 def env_copy_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
     """First what lies there, by name; then each copy whole. Nothing of a service that is well."""
     for service in services:
-        for node, path in _files(service):
+        for node, path in _env_files(service):
             if node in views:
-                yield node, ReadGlob(patterns_beside(path), 0, MOST)
-                copies = _beside(views[node], path)
-                yield from ((node, ReadFile(name, LIMIT)) for name in (*copies, *((path,) if copies else ())))
+                yield node, ReadGlob(backup_patterns(path), 0, MOST_NAMES)
+                copies = _copies_of_file(views[node], path)
+                yield from ((node, ReadFile(name, ENV_FILE_LIMIT)) for name in (*copies, *((path,) if copies else ())))
 
 
 def with_env_copies(service: Service, views: Mapping[str, View]) -> Service:
     """The service with what lies beside the files of its variables."""
-    found = tuple(copy for node, path in _files(service) if node in views
-                  for copy in _copies(service, views[node], path))
+    found = tuple(copy for node, path in _env_files(service) if node in views
+                  for copy in _env_copies(service, views[node], path))
     return replace(service, env_copies=found) if found else service
 
 
-def copies_of_env(service: Service) -> Iterator[tuple[str, str]]:
+def env_copy_paths(service: Service) -> Iterator[tuple[str, str]]:
     """(node, path) of those that were read, and of the files that they are copies of."""
     for copy in service.env_copies:
-        yield from ((copy.node, copy.path), (copy.node, copy.of))
+        yield from ((copy.node, copy.path), (copy.node, copy.original_path))
 
 
-def _files(service: Service) -> tuple[tuple[str, str], ...]:
+def _env_files(service: Service) -> tuple[tuple[str, str], ...]:
     """(node, path) of the files of variables of a service that has ended: those that it is told of, be they there or
     not, and the `.env` of the folder in which a unit starts, which the application itself may read."""
     if not service.is_app_server or not _has_ended(service):
@@ -61,7 +62,7 @@ def _files(service: Service) -> tuple[tuple[str, str], ...]:
         found += [(service.node, word.split(" ")[0].removeprefix("-")) for word in unit.environment_files]
         if unit.working_directory.startswith("/") and unit.working_directory != "/":
             found.append((service.node, posixpath.join(unit.working_directory, ".env")))
-    return tuple(dict.fromkeys((node, path) for node, path in found if path.startswith("/") and patterns_beside(path)))
+    return tuple(dict.fromkeys((node, path) for node, path in found if path.startswith("/") and backup_patterns(path)))
 
 
 def _has_ended(service: Service) -> bool:
@@ -74,38 +75,38 @@ def _has_ended(service: Service) -> bool:
     else:
         ended = box is not None and (box.status not in ("running", "paused") or box.restart_count > 0)
     lines = service.log.value[-LAST_LINES:] if ended and isinstance(service.log, Known) else ()
-    return any(_LACKS.search(line.text) for line in lines)
+    return any(_MISSING_VARIABLE.search(line.text) for line in lines)
 
 
-def _beside(view: View, path: str) -> tuple[str, ...]:
+def _copies_of_file(view: View, path: str) -> tuple[str, ...]:
     """Regular files that are called like a copy of it; the newest first."""
     folder, name = posixpath.split(path)
     found = [(-file.stat.mtime, other) for other, file in view.files.items()
-             if posixpath.dirname(other) == folder and is_copy_name(posixpath.basename(other), name)
+             if posixpath.dirname(other) == folder and is_backup_name(posixpath.basename(other), name)
              and file.stat is not None and file.stat.kind == "file" and (file.stat.real_path or other) == other]
     return tuple(other for _, other in sorted(found))[:MOST_COPIES]
 
 
-def _copies(service: Service, view: View, path: str) -> Iterator[EnvCopy]:
+def _env_copies(service: Service, view: View, path: str) -> Iterator[EnvCopy]:
     unit = service.unit
     told = unit is not None and any(word.split(" ")[0].removeprefix("-") == path for word in unit.environment_files)
-    read: _Reader = read_unit_env_file if told else read_env_file
+    read: _EnvReader = read_unit_env_file if told else read_env_file
     now = view.files.get(path)
-    if now is None or (now.status != "absent" and not _is_whole(now)):
+    if now is None or (now.status != "absent" and not _is_complete(now)):
         return
     there = None if now.status == "absent" else tuple(name for name, word in read(path, now.data).items() if word.text)
-    for other in _beside(view, path):
+    for other in _copies_of_file(view, path):
         file = view.files[other]
-        held = tuple(_spans(file.data, read)) if _is_whole(file) else ()
+        held = tuple(_variable_lines(file.data, read)) if _is_complete(file) else ()
         if held:
             yield EnvCopy(view.name, other, path, held, there)
 
 
-def _is_whole(file: FileAnswer) -> bool:
+def _is_complete(file: FileAnswer) -> bool:
     return is_readable(file) and not file.truncated
 
 
-def _spans(data: bytes, read: _Reader) -> Iterator[tuple[str, int, int]]:
+def _variable_lines(data: bytes, read: _EnvReader) -> Iterator[tuple[str, int, int]]:
     """(name, start, end) of the lines that give a variable a value, where they do so by themselves as well."""
     for name, word in read("", data).items():
         at = next((piece.start for piece in word.pieces if piece.start is not None), None)

@@ -5,81 +5,89 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.formats.file_errors import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at, from_folder
-from fixer.formats.start_files import ACCOUNTS, files_of, module_folders, unfound, way_to
+from fixer.formats.file_errors import (
+    READ_ONLY_CODES,
+    absolute_path,
+    inaccessible_path_at,
+    inaccessible_socket_at,
+    inaccessible_tls_at,
+)
+from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
-from fixer.model.service import Container, Service, told_sockets
-from fixer.observe.files.application_code import LAST_LINES, on_disk
+from fixer.model.service import Container, Service, configured_sockets
+from fixer.observe.files.application_code import LAST_LINES, locate_on_disk
 from fixer.observe.view.node_view import ENGINE
 
-LIMIT = 256 << 10
-PROGRAM = 64 << 10        # a script that starts a server is short
-MOUNTED = "/proc/mounts"
+ACCOUNTS_LIMIT = 256 << 10
+PROGRAM_LIMIT = 64 << 10        # a script that starts a server is short
+PROC_MOUNTS = "/proc/mounts"
 
 
 def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
     """No byte of the files themselves is read: they may hold anything."""
     for service in services:
-        paths, why = _last_named(service)
+        paths, why = _paths_of_last_error(service)
         for path in paths:
-            place = on_disk(service, path)
+            place = locate_on_disk(service, path)
             if place is not None:
-                yield from _of_place(*place, why)
-        yield from _of_module(service)
+                yield from _path_queries(*place, why)
+        yield from _module_queries(service)
         box = service.container
         if box is not None and box.status != "running":
-            program = _own_program(service, box)
+            program = _program_on_host(service, box)
             yield from ((ENGINE, ReadFile(path, 0)) for path in box.sources if path != program)
-            yield from ((ENGINE, ReadFile(path, PROGRAM)) for path in (program,) if path)
+            yield from ((ENGINE, ReadFile(path, PROGRAM_LIMIT)) for path in (program,) if path)
 
 
-def _own_program(service: Service, box: Container) -> str:
+def _program_on_host(service: Service, box: Container) -> str:
     """Where the program of a container lies on the Docker host, empty where it is of its image: a script that cannot
     be run is why it does not."""
     named = box.argv[0] if box.argv and "/" in box.argv[0] else ""
-    place = on_disk(service, posixpath.normpath(posixpath.join(box.working_dir or "/", named))) if named else None
+    place = locate_on_disk(service,
+                           posixpath.normpath(posixpath.join(box.working_dir or "/", named))) if named else None
     return place[1] if place is not None else ""
 
 
-def _of_module(service: Service) -> Iterator[tuple[str, Query]]:
+def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
     """Where a module would be that was not found: a folder may be closed to whom the program runs as."""
     box = service.container
     start = service.unit.working_directory if service.unit is not None and service.is_app_server else (
         box.working_dir if box is not None and service.is_app_server else "")
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and start.startswith("/") else ()
-    module = next((name for line in reversed(lines) if (name := unfound(line.text))), "")
+    module = next((name for line in reversed(lines) if (name := find_missing_module(line.text))), "")
     if module and box is not None:
         folders = (*module_folders(service.argv, start), *(at.rstrip("/") for _, at, _ in box.mounts))
-        named = (file for folder in folders for file in files_of(folder, module))
-        places = (on_disk(service, name) for name in dict.fromkeys(name for file in named for name in way_to(file)))
+        named = (file for folder in folders for file in module_files(folder, module))
+        places = (locate_on_disk(service, name)
+                  for name in dict.fromkeys(name for file in named for name in path_and_parents(file)))
         yield from ((place[0], ReadFile(place[1], 0)) for place in places if place is not None)
     elif module:
-        files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
-        names = dict.fromkeys(name for file in files for name in way_to(file))
+        files = (file for folder in module_folders(service.argv, start) for file in module_files(folder, module))
+        names = dict.fromkeys(name for file in files for name in path_and_parents(file))
         yield from ((service.node, ReadFile(name, 0)) for name in names)
-        yield from ((service.node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+        yield from ((service.node, ReadFile(name, ACCOUNTS_LIMIT)) for name in ACCOUNT_FILES)
 
 
-def _of_place(node: str, there: str, why: str) -> Iterator[tuple[str, Query]]:
-    if why in READ_ONLY and node != ENGINE:
-        yield node, ReadFile(MOUNTED, LIMIT)
+def _path_queries(node: str, there: str, why: str) -> Iterator[tuple[str, Query]]:
+    if why in READ_ONLY_CODES and node != ENGINE:
+        yield node, ReadFile(PROC_MOUNTS, ACCOUNTS_LIMIT)
     if node == ENGINE:
         yield node, ReadFile(there, 0)
         return
-    yield from ((node, ReadFile(name, 0)) for name in way_to(there))
-    yield from ((node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+    yield from ((node, ReadFile(name, 0)) for name in path_and_parents(there))
+    yield from ((node, ReadFile(name, ACCOUNTS_LIMIT)) for name in ACCOUNT_FILES)
 
 
-def _last_named(service: Service) -> tuple[tuple[str, ...], str]:
+def _paths_of_last_error(service: Service) -> tuple[tuple[str, ...], str]:
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
     texts = [line.text.strip() for line in lines]
-    told = told_sockets(service)
+    told = configured_sockets(service)
     for index in range(len(texts) - 1, -1, -1):
-        named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
+        named = inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
         if named is not None:
-            return (posixpath.normpath(from_folder(named[0], service)),), named[1]
-        loaded, why = closed_tls_at(texts, index, service.argv)
+            return (posixpath.normpath(absolute_path(named[0], service)),), named[1]
+        loaded, why = inaccessible_tls_at(texts, index, service.argv)
         if loaded:
             return tuple(posixpath.normpath(path) for path in loaded), why
     return (), ""

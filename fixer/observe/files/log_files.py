@@ -10,88 +10,88 @@ from fixer.formats.service_log import parse_log_file
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
-from fixer.model.snapshot import LastWords, LogLine
-from fixer.observe.commands.resolved_command import Told
-from fixer.observe.view.node_view import LOOK, View
+from fixer.model.snapshot import HandStartedLog, LogLine
+from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.view.node_view import PEEK_BYTES, View
 
 MOST_FILES = 100
-LIMIT = 16 << 10
-PLACES = ReadGlob((
+LOG_LIMIT = 16 << 10
+UNMANAGED_LOGS = ReadGlob((
     "/tmp/*.log", "/tmp/*.out", "/tmp/*/*.log", "/var/tmp/*.log", "/root/nohup.out", "/root/*.log",  # noqa: S108
     "/var/log/*/current", "/etc/service/*/log/main/current", "/etc/sv/*/log/main/current",
     "/home/*/nohup.out", "/home/*/*.log", "/srv/*/nohup.out", "/srv/*/*.log", "/opt/*/nohup.out", "/opt/*/*.log",
-), LOOK, MOST_FILES)
+), PEEK_BYTES, MOST_FILES)
 
 
-def last_words_queries(view: View) -> Iterator[Query]:
+def unmanaged_log_queries(view: View) -> Iterator[Query]:
     """First where such logs lie, then the end of the newest."""
-    yield PLACES
-    newest = _newest(view)
+    yield UNMANAGED_LOGS
+    newest = _newest_log(view)
     if newest is not None:
-        yield ReadFile(newest.path, LIMIT, tail=True)
+        yield ReadFile(newest.path, LOG_LIMIT, tail=True)
 
 
-def last_words_of(view: View) -> LastWords | None:
+def unmanaged_log_of(view: View) -> HandStartedLog | None:
     """What the newest log ends with; None where there is none or it could not be read."""
-    newest = _newest(view)
+    newest = _newest_log(view)
     if newest is None or newest.stat is None:
         return None
-    lines = parse_log_file(view.node.answers.get(ReadFile(newest.path, LIMIT, tail=True)), newest.path)
-    return LastWords(view.name, newest.path, newest.stat.mtime, lines.value) if isinstance(lines, Known) else None
+    lines = parse_log_file(view.node.answers.get(ReadFile(newest.path, LOG_LIMIT, tail=True)), newest.path)
+    return HandStartedLog(view.name, newest.path, newest.stat.mtime, lines.value) if isinstance(lines, Known) else None
 
 
-def _newest(view: View) -> FileAnswer | None:
+def _newest_log(view: View) -> FileAnswer | None:
     """Plain files only: in a folder where everybody writes, a link may lead to what is nobody's business."""
-    answer = view.node.answers.get(PLACES)
+    answer = view.node.answers.get(UNMANAGED_LOGS)
     logs = [f for f in answer.files if f.stat is not None and f.stat.kind == "file"] if answer is not None else []
     return max(logs, key=lambda f: f.stat.mtime if f.stat is not None else 0.0, default=None)
 
 
 # Files that a unit's program writes to in place of the journal: `StandardOutput=append:FILE`, `>> FILE 2>&1`.
 UNIT_LOG_LIMIT = 64 << 10
-_MOST = 2
-_LAST = 60           # lines of a run's end, where no traceback says where its last words begin
+_MOST_UNIT_LOGS = 2
+_LAST_LINES = 60           # lines of a run's end, where no traceback says where its last words begin
 _TRACEBACK = regex(r"^Traceback \(most recent call last\)")
 _CHAINED = regex(r"^(?:During handling of the above exception|The above exception was the direct cause)")
 _REQUEST = regex(r"HTTP/\d")
 
 
-def own_logs(told: Told) -> tuple[str, ...]:
+def unit_log_paths(told: ServiceCommand) -> tuple[str, ...]:
     """The files, as the unit and the command say; what goes to no file is the journal's."""
-    found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output)
+    found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output_files)
     kept = (path for path in found if not path.startswith(("/dev/", "/proc/")) and not set(path) & set("%$*?"))
-    return tuple(kept)[:_MOST]
+    return tuple(kept)[:_MOST_UNIT_LOGS]
 
 
-def own_log_query(path: str) -> ReadFile:
+def unit_log_query(path: str) -> ReadFile:
     """Its end."""
     return ReadFile(path, UNIT_LOG_LIMIT, tail=True)
 
 
-def with_own_logs(journal: Fact[tuple[LogLine, ...]], paths: Iterable[str], view: View) -> Fact[tuple[LogLine, ...]]:
+def with_unit_logs(journal: Fact[tuple[LogLine, ...]], paths: Iterable[str], view: View) -> Fact[tuple[LogLine, ...]]:
     """The journal, and after it the last words in those files; what cannot be read adds nothing."""
-    more = [line for path in paths for line in _last_words(path, view)]
+    more = [line for path in paths for line in _last_run_lines(path, view)]
     if not more:
         return journal
     return Known((*journal.value, *more)) if isinstance(journal, Known) else Known(tuple(more))
 
 
-def _last_words(path: str, view: View) -> list[LogLine]:
+def _last_run_lines(path: str, view: View) -> list[LogLine]:
     """Lines of a file have no time: those of the last run get that of the last change, requests are left out."""
-    answer = view.node.answers.get(own_log_query(path))
+    answer = view.node.answers.get(unit_log_query(path))
     file = answer.files[0] if answer is not None and answer.files else None
     lines = parse_log_file(answer, path)
     if file is None or file.stat is None or not isinstance(lines, Known):
         return []
     texts = [line for line in lines.value if not _REQUEST.search(line.text)]
-    return [LogLine(file.stat.mtime, line.text, line.where) for line in texts[_begin(texts):]]
+    return [LogLine(file.stat.mtime, line.text, line.where) for line in texts[_last_run_start(texts):]]
 
 
-def _begin(lines: list[LogLine]) -> int:
+def _last_run_start(lines: list[LogLine]) -> int:
     """Where the last traceback begins, with those that it says it came from."""
     marks = [i for i, line in enumerate(lines) if _TRACEBACK.match(line.text)]
     if not marks:
-        return max(0, len(lines) - _LAST)
+        return max(0, len(lines) - _LAST_LINES)
     first = len(marks) - 1
     while first > 0 and marks[first] > 0 and _CHAINED.match(lines[marks[first] - 1].text):
         first -= 1

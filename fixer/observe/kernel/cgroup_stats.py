@@ -11,26 +11,26 @@ from fixer.model.query import ListProcesses
 from fixer.model.snapshot import Service
 from fixer.observe.view.node_view import View
 
-_COUNT = regex(r"^nr_(periods|throttled) (\d+)$", re.MULTILINE)
+_THROTTLE_COUNT = regex(r"^nr_(periods|throttled) (\d+)$", re.MULTILINE)
 _OWN_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat")
 
 
 def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
     """Where its cpu.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
-    if not is_limited(service) or not service.pids:
+    if not has_cpu_quota(service) or not service.pids:
         return ()
     own = _OWN_CPU if service.container is not None else ()
-    return tuple(dict.fromkeys((*group_files(view, service.pids[0], "cpu", "cpu.stat"), *own)))
+    return tuple(dict.fromkeys((*cgroup_files(view, service.pids[0], "cpu", "cpu.stat"), *own)))
 
 
-def is_limited(service: Service) -> bool:
+def has_cpu_quota(service: Service) -> bool:
     """Whether its manager sets a quota."""
     if service.unit is not None:
         return service.unit.cpu_limit > 0
     return service.container is not None and service.container.cpu_limit > 0
 
 
-def group_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[str]:
+def cgroup_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[str]:
     """Where a file of its group may lie: from /proc/PID/cgroup, which came with the process table."""
     answer = view.node.answers.get(ListProcesses())
     name = f"/proc/{pid}/cgroup"
@@ -49,11 +49,11 @@ def group_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[
 
 def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
     """(periods in which it was held back, all periods), where a file was read that counts any."""
-    if view is None or not is_limited(service):
+    if view is None or not has_cpu_quota(service):
         return Unknown("no quota")
     for path in throttling_paths(service, view):
         data = view.data(path)
-        counts = {m[1]: int(m[2]) for m in _COUNT.finditer(data.decode("ascii", "replace"))} if data else {}
+        counts = {m[1]: int(m[2]) for m in _THROTTLE_COUNT.finditer(data.decode("ascii", "replace"))} if data else {}
         if counts.get("periods"):
             held = counts.get("throttled", 0)
             text = f"nr_periods {counts['periods']}, nr_throttled {held}"
@@ -78,7 +78,7 @@ def refault_paths(service: Service, view: View) -> tuple[str, ...]:
     if not has_memory_limit(service) or not service.pids:
         return ()
     own = _OWN_MEMORY if service.container is not None else ()
-    return tuple(dict.fromkeys((*group_files(view, service.pids[0], "memory", "memory.stat"), *own)))
+    return tuple(dict.fromkeys((*cgroup_files(view, service.pids[0], "memory", "memory.stat"), *own)))
 
 
 def refaults_of(service: Service, view: View | None) -> Fact[int]:

@@ -13,7 +13,7 @@ ARP = ReadFile("/proc/net/arp", 1 << 18)
 _COMPLETE = 0x2
 
 
-def silent_of(view: View) -> tuple[str, ...]:
+def unanswered_addresses(view: View) -> tuple[str, ...]:
     """Addresses that were asked for lately and that nobody has said to have."""
     lines = (view.data(ARP.path) or b"").decode("ascii", "replace").splitlines()[1:]
     rows = [line.split() for line in lines]
@@ -33,17 +33,17 @@ _LEAF = regex(r"^\s*\|-- (\d+\.\d+\.\d+\.\d+)$")
 _ROUTE = regex(r"^\s*/(\d+) \S+ ([A-Z]+)\b")
 
 
-def ways_of(view: View) -> Fact[tuple[tuple[str, str], ...]]:
+def kernel_routes_of(view: View) -> Fact[tuple[tuple[str, str], ...]]:
     """The routes of the main table; Unknown where nobody asked or the kernel gives none."""
     if not view.was_asked(FIB.path):
         return Unknown("not asked")
     data = view.data(FIB.path)
     if data is None:
         return Unknown("the kernel's routes could not be read")
-    return Known(tuple(_parse(data.decode("ascii", "replace"))))
+    return Known(tuple(_parse_fib(data.decode("ascii", "replace"))))
 
 
-def _parse(text: str) -> Iterator[tuple[str, str]]:
+def _parse_fib(text: str) -> Iterator[tuple[str, str]]:
     table = address = ""
     for line in text.splitlines():
         leaf, route = _LEAF.match(line), _ROUTE.match(line)

@@ -15,12 +15,12 @@ KERNEL_LOG = Command("kernel-log")
 UPTIME = ReadFile("/proc/uptime")
 MOST_KILLS = 200
 _STAMP = regex(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\] (.*)$")
-_WHERE = regex(r"^oom-kill:constraint=(\w+),.*?(?:oom_memcg=([^,]*),)?task_memcg=([^,]*),task=.*?,pid=(\d+),")
+_OOM_CONSTRAINT = regex(r"^oom-kill:constraint=(\w+),.*?(?:oom_memcg=([^,]*),)?task_memcg=([^,]*),task=.*?,pid=(\d+),")
 _KILLED = regex(r"^(?:Memory cgroup out of memory|Out of memory): Killed process (\d+) \((.*?)\)")
-_DIED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut of memory|OOM")
+_WORKER_KILLED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut of memory|OOM")
 
 
-def may_be_oom(service: Service) -> bool:
+def can_be_oom_kill(service: Service) -> bool:
     """Whether its end, or that of one of its workers, could have been the kernel's doing."""
     unit, box = service.unit, service.container
     if unit is not None and (unit.result == "oom-kill" or 9 in {unit.exec_main_status, unit.exec_main_status - 128}):
@@ -29,24 +29,24 @@ def may_be_oom(service: Service) -> bool:
         return True
     limited = bool((unit is not None and unit.memory_max) or (box is not None and box.memory_max))
     lines = service.log.value if isinstance(service.log, Known) else ()
-    return limited and (service.running or any(_DIED.search(line.text) for line in lines))
+    return limited and (service.running or any(_WORKER_KILLED.search(line.text) for line in lines))
 
 
-def kernel_of(view: View) -> KernelLog:
+def kernel_log_of(view: View) -> KernelLog:
     """The kernel log as far as it was asked and could be read."""
     answer = view.node.answers.get(KERNEL_LOG)
     if answer is None:
         return KernelLog(view.name, Unknown("not asked"))
-    boot = _boot_of(view)
+    boot = _boot_time(view)
     if answer.status != "ok" or isinstance(boot, Unknown):
         why = boot.reason if isinstance(boot, Unknown) else answer.message or answer.status
         return KernelLog(view.name, Unknown(f"kernel log of {view.name}: {why}"))
-    return KernelLog(view.name, Known(tuple(_kills(answer, boot.value))[-MOST_KILLS:]))
+    return KernelLog(view.name, Known(tuple(_parse_kills(answer, boot.value))[-MOST_KILLS:]))
 
 
-def _boot_of(view: View) -> Fact[float]:
+def _boot_time(view: View) -> Fact[float]:
     if view.name != ENGINE:
-        return view.table.boot_at
+        return view.process_table.boot_at
     seconds = (view.data(UPTIME.path) or b"").split(b" ")[0].decode("ascii", "replace")
     try:
         return Known(view.node.now - float(seconds))
@@ -54,14 +54,14 @@ def _boot_of(view: View) -> Fact[float]:
         return Unknown("its uptime could not be read")
 
 
-def _kills(answer: Answer, boot: float) -> Iterator[OomKill]:
+def _parse_kills(answer: Answer, boot: float) -> Iterator[OomKill]:
     """Each kill, with the line before it that says whose limit it was."""
     groups: dict[int, tuple[str, str]] = {}
     for raw in answer.data.decode("utf-8", "replace").splitlines():
         stamped = _STAMP.match(raw)
         if stamped is None:
             continue
-        where = _WHERE.match(stamped[2])
+        where = _OOM_CONSTRAINT.match(stamped[2])
         if where is not None:
             groups[int(where[4])] = (where[3], (where[2] or "") if where[1] == "CONSTRAINT_MEMCG" else "")
             continue

@@ -7,43 +7,44 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fixer.formats.numbers import is_number
-from fixer.formats.start_files import ACCOUNTS
+from fixer.formats.start_files import ACCOUNT_FILES
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
-from fixer.model.firewall import Chain, Firewall, Key, Match, Rule, Tool, Verdict
+from fixer.model.firewall import Chain, Firewall, Match, MatchKey, Rule, RuleVerdict, Tool
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.observe.view.node_view import View
 
-NFT, TEXT = Command("nft-rules"), Command("nft-text")
-SAVED: Mapping[Tool, Command] = {"iptables": Command("iptables-rules"), "ip6tables": Command("ip6tables-rules")}
+NFT_JSON, NFT_TEXT = Command("nft-rules"), Command("nft-text")
+SAVE_COMMANDS: Mapping[Tool, Command] = {"iptables": Command("iptables-rules"), "ip6tables": Command("ip6tables-rules")}
 RULE_FILES = (
     "/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6",
     "/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables",
 )
-BRIDGED = ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables", 64)
+BRIDGE_FILTERING = ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables", 64)
 _LEGACY = b"-legacy tables present"      # a warning of the tools that write to nft
 _FAMILIES = frozenset({"inet", "ip", "ip6"})
-_COUNTS = regex(r"\bcounter packets (\d+) bytes \d+")
-_HANDLE = regex(r"^(.*?)\s+# handle (\d{1,18})$")
+_RULE_COUNTER = regex(r"\bcounter packets (\d+) bytes \d+")
+_RULE_HANDLE = regex(r"^(.*?)\s+# handle (\d{1,18})$")
 _PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 _PORT_REJECTS = frozenset({"", "port-unreachable", "icmp-port-unreachable", "icmp6-port-unreachable"})
 
 
 def firewall_queries() -> tuple[Query, ...]:
     """What is asked where a packet filter may be at fault; a node without the tools answers at once."""
-    return (NFT, TEXT, *SAVED.values(), *(ReadFile(path, 1 << 18) for path in (*RULE_FILES, ACCOUNTS[0])))
+    return (NFT_JSON, NFT_TEXT, *SAVE_COMMANDS.values(),
+            *(ReadFile(path, 1 << 18) for path in (*RULE_FILES, ACCOUNT_FILES[0])))
 
 
 def firewall_of(view: View) -> Fact[Firewall]:
     """The node's packet filters; Unknown where nobody asked, or no tool could read them."""
     answers = view.node.answers
-    if NFT not in answers:
+    if NFT_JSON not in answers:
         return Unknown("not asked")
     chains: list[Chain] = []
     failed: list[str] = []
     tools, unread = 0, ""
-    for tool, query in SAVED.items():
+    for tool, query in SAVE_COMMANDS.items():
         answer = answers.get(query)
         if answer is not None and _LEGACY in answer.stderr:
             unread = f"rules that only {tool}-legacy-save shows"
@@ -51,27 +52,27 @@ def firewall_of(view: View) -> Fact[Firewall]:
             tools += 1
             chains += parse_saved(answer.data.decode("utf-8", "replace"), tool)
         elif answer is not None and answer.status != "no-tool":
-            failed.append(_why(answer))
-    nft = answers[NFT]
+            failed.append(_failure_reason(answer))
+    nft = answers[NFT_JSON]
     if nft.status == "ok":
         tools += 1
-        text = answers.get(TEXT)
-        texts = parse_texts(text.data.decode("utf-8", "replace") if text is not None else "")
+        text = answers.get(NFT_TEXT)
+        texts = parse_rule_texts(text.data.decode("utf-8", "replace") if text is not None else "")
         read = parse_nft(nft.data, texts)
         if read is None:
             failed.append("what nft listed cannot be read")
-        own = _made_by_nft(read or (), chains)
+        own = _tables_filled_by_nft(read or (), chains)
         chains = [c for c in chains if (c.family, c.table) not in own]
         theirs = {(c.family, c.table, c.name) for c in chains}
         chains += [c for c in read or () if (c.family, c.table, c.name) not in theirs]
     elif nft.status != "no-tool":
-        failed.append(_why(nft))
+        failed.append(_failure_reason(nft))
     if failed:
         return Unknown(failed[0])
     return Known(Firewall(tuple(chains), unread)) if tools else Unknown("no nft or iptables there")
 
 
-def _made_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:
+def _tables_filled_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:
     """Tables that nft itself filled under a name of iptables': a rule without a counter, or one of which iptables-save
     shows only a part (it knows no sets, and then prints a rule that fits far more)."""
     shown = {(c.family, c.table, c.name): c for c in saved}
@@ -87,17 +88,17 @@ def _made_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str
     return found
 
 
-def _why(answer: Answer) -> str:
+def _failure_reason(answer: Answer) -> str:
     said = answer.stderr.decode("utf-8", "replace").strip().splitlines()
     return said[0][:120] if said else answer.message or answer.status
 
 
-def parse_texts(text: str) -> dict[tuple[str, str, str, int], str]:
+def parse_rule_texts(text: str) -> dict[tuple[str, str, str, int], str]:
     """(family, table, chain, handle) -> the rule as nft prints it, of `nft -a list ruleset`."""
     found: dict[tuple[str, str, str, int], str] = {}
     family = table = chain = ""
     for raw in text.splitlines():
-        match = _HANDLE.match(raw.strip())
+        match = _RULE_HANDLE.match(raw.strip())
         words = raw.split()
         if words[:1] == ["table"] and len(words) >= 3:
             family, table, chain = words[1], words[2], ""
@@ -106,7 +107,7 @@ def parse_texts(text: str) -> dict[tuple[str, str, str, int], str]:
         elif words[:1] in (["set"], ["map"], ["flowtable"]):
             chain = ""
         elif match is not None and chain:
-            found[family, table, chain, int(match[2])] = _COUNTS.sub("counter", match[1])
+            found[family, table, chain, int(match[2])] = _RULE_COUNTER.sub("counter", match[1])
     return found
 
 
@@ -161,7 +162,7 @@ def _nft_rules(rule: dict[str, Any], index: int, text: str, sets: Mapping[tuple[
                 yield replace(made, matches=tuple(matches), packets=packets, verdict="reject", reject=_nft_reject(body))
                 return
             case "vmap":
-                yield from _verdict_map(replace(made, packets=packets, whole=False), matches, body, where, sets)
+                yield from _verdict_map(replace(made, packets=packets, is_complete=False), matches, body, where, sets)
             case "log" | "mangle" | "continue" | "notrack" | "flow" | "masquerade" | "snat" | "dnat" | "redirect":
                 pass
             case _:
@@ -185,13 +186,13 @@ def _verdict_map(made: Rule, matches: list[Match], body: Any, where: tuple[str, 
         if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[1], dict):
             continue
         name, target = next(iter(pair[1].items()))
-        verdict: Verdict = name if name in ("accept", "drop", "return", "jump", "goto") else "none"
+        verdict: RuleVerdict = name if name in ("accept", "drop", "return", "jump", "goto") else "none"
         more = _nft_match({"op": "==", "left": body.get("key"), "right": pair[0]}, where, sets)
         yield replace(made, matches=(*matches, *more), verdict=verdict,
                       target=target["target"] if isinstance(target, dict) else "")
 
 
-_META: Mapping[str, Key] = {
+_META: Mapping[str, MatchKey] = {
     "iif": "iif", "iifname": "iif", "oif": "oif", "oifname": "oif", "skuid": "skuid", "length": "length",
     "l4proto": "proto", "nfproto": "family",
 }
@@ -204,19 +205,20 @@ def _nft_match(body: dict[str, Any], where: tuple[str, str], sets: Mapping[tuple
         return [Match("other")]
     if isinstance(right, str) and right.startswith("@"):
         right = {"set": sets.get((*where, right[1:]), [])}
-    if "&" in left and isinstance(left["&"], list) and _field(left["&"][0]) == ("tcp", "flags"):
-        flags = ",".join(_words(left["&"][1])), ",".join(_words(right))
+    if "&" in left and isinstance(left["&"], list) and _payload_field(left["&"][0]) == ("tcp", "flags"):
+        flags = ",".join(_expression_values(left["&"][1])), ",".join(_expression_values(right))
         return [Match("proto", ("tcp",)), Match("flags", flags, negated)]
-    field = _field(left)
-    values = tuple(_words(right))
+    field = _payload_field(left)
+    values = tuple(_expression_values(right))
     if op in ("<", ">", "<=", ">=") and len(values) == 1 and is_number(values[0]):
-        values = (_range(op, int(values[0])),)
+        values = (_range_text(op, int(values[0])),)
     elif op not in ("==", "!=", "in"):
         return [Match("other")]
-    return _keyed(field, values, left, negated=negated)
+    return _matches_of_field(field, values, left, negated=negated)
 
 
-def _keyed(field: tuple[str, str], values: tuple[str, ...], left: dict[str, Any], *, negated: bool) -> list[Match]:
+def _matches_of_field(field: tuple[str, str], values: tuple[str, ...], left: dict[str, Any], *,
+                      negated: bool) -> list[Match]:
     protocol, name = field
     if protocol in ("tcp", "udp", "th", "sctp", "udplite", "dccp") and name in ("dport", "sport"):
         own = [] if protocol == "th" else [Match("proto", (protocol,))]
@@ -238,32 +240,32 @@ def _keyed(field: tuple[str, str], values: tuple[str, ...], left: dict[str, Any]
     return [Match("other")]
 
 
-def _field(left: Any) -> tuple[str, str]:
+def _payload_field(left: Any) -> tuple[str, str]:
     payload = left.get("payload") if isinstance(left, dict) else None
     return (str(payload.get("protocol")), str(payload.get("field"))) if isinstance(payload, dict) else ("", "")
 
 
-def _words(value: Any) -> Iterator[str]:
+def _expression_values(value: Any) -> Iterator[str]:
     """The words of a right-hand side: scalars, lists, sets, networks, ranges."""
     if isinstance(value, dict):
         if "set" in value:
-            yield from _words(list(value["set"]))
+            yield from _expression_values(list(value["set"]))
         elif "prefix" in value:
             yield f"{value['prefix']['addr']}/{value['prefix']['len']}"
         elif "range" in value:
             yield "-".join(str(end) for end in value["range"])
         elif "elem" in value:
-            yield from _words(value["elem"].get("val"))
+            yield from _expression_values(value["elem"].get("val"))
         else:
             yield "?"
     elif isinstance(value, list):
         for one in value:
-            yield from _words(one)
+            yield from _expression_values(one)
     else:
         yield str(value)
 
 
-def _range(op: str, number: int) -> str:
+def _range_text(op: str, number: int) -> str:
     match op:
         case "<":
             return f"0-{number - 1}"
@@ -301,12 +303,12 @@ def parse_saved(text: str, tool: Tool) -> Iterator[Chain]:
                             tuple(rules.get(name, ())))
 
 
-_OPTIONS: Mapping[str, Key] = {
+_OPTIONS: Mapping[str, MatchKey] = {
     "-s": "saddr", "-d": "daddr", "-i": "iif", "-o": "oif", "-p": "proto", "--dport": "dport", "--sport": "sport",
     "--dports": "dport", "--sports": "sport", "--ctstate": "state", "--state": "state", "--length": "length",
     "--uid-owner": "skuid",
 }
-_SILENT = frozenset({"-m", "--comment"})
+_IGNORED_OPTIONS = frozenset({"-m", "--comment"})
 
 
 def _saved_rule(text: str, index: int, packets: int | None) -> Rule:
@@ -317,7 +319,7 @@ def _saved_rule(text: str, index: int, packets: int | None) -> Rule:
     except ValueError:
         return Rule(0, index, text, (Match("other"),), "unknown")
     matches: list[Match] = []
-    verdict: Verdict = "none"
+    verdict: RuleVerdict = "none"
     target = reject = ""
     negated, at = False, 0
     while at < len(words):
@@ -325,18 +327,18 @@ def _saved_rule(text: str, index: int, packets: int | None) -> Rule:
         if word == "!":
             negated = True
             continue
-        arguments = list(_arguments(words, at))
+        arguments = list(_option_arguments(words, at))
         first = arguments[0] if arguments else ""
         at += len(arguments)
         if word in ("-j", "-g"):
-            verdict, target, reject = _target(word, first, words)
+            verdict, target, reject = _parse_target(word, first, words)
             at = len(words)
         elif word == "--tcp-flags" and len(arguments) == 2:
             wanted = "" if arguments[1] == "NONE" else arguments[1].lower()
             matches.append(Match("flags", (arguments[0].lower(), wanted), negated))
         elif word in _OPTIONS:
             matches.append(Match(_OPTIONS[word], tuple(_option_values(word, first)), negated))
-        elif word not in _SILENT:
+        elif word not in _IGNORED_OPTIONS:
             matches.append(Match("other"))
         negated = False
     return Rule(0, index, text, tuple(matches), verdict, target, reject, packets)
@@ -350,14 +352,14 @@ def _option_values(word: str, text: str) -> Iterator[str]:
             yield value.lower().replace(":", "-") if _OPTIONS[word] in ("dport", "sport", "length") else value.lower()
 
 
-def _arguments(words: list[str], at: int) -> Iterable[str]:
+def _option_arguments(words: list[str], at: int) -> Iterable[str]:
     while at < len(words) and words[at] != "!" and not (words[at].startswith("-") and len(words[at]) > 1):
         yield words[at]
         at += 1
 
 
-def _target(word: str, name: str, words: list[str]) -> tuple[Verdict, str, str]:
-    simple: Mapping[str, Verdict] = {"ACCEPT": "accept", "DROP": "drop", "RETURN": "return"}
+def _parse_target(word: str, name: str, words: list[str]) -> tuple[RuleVerdict, str, str]:
+    simple: Mapping[str, RuleVerdict] = {"ACCEPT": "accept", "DROP": "drop", "RETURN": "return"}
     if name in simple:
         return simple[name], "", ""
     if name == "REJECT":
@@ -374,5 +376,5 @@ def engine_firewall(view: View | None) -> Fact[Firewall]:
     """What the Docker host does with packets between containers; nothing where bridges are not filtered at all."""
     if view is None:
         return Unknown("there is no Docker host to ask")
-    bridged = view.data(BRIDGED.path)
+    bridged = view.data(BRIDGE_FILTERING.path)
     return Known(Firewall()) if bridged is not None and bridged.strip() == b"0" else firewall_of(view)

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
-from fixer.model.snapshot import Denial, Policy
+from fixer.model.snapshot import SecurityPolicy, SelinuxDenial
 from fixer.observe.view.node_view import View
 
 ENFORCE = "/sys/fs/selinux/enforce"
 BOOLEANS = ("httpd_can_network_connect", "httpd_can_network_relay", "httpd_can_connect_http")
 DENIALS = Command("audit-denials")
 MOST_DENIALS = 100
-_SMALL = 256
+_SMALL_FILE_LIMIT = 256
 _AVC = regex(r"^(?:node=\S+ )?type=AVC msg=audit\((\d+\.\d+):\d+\): avc: +denied +\{ ([a-z_ ]+) \} for +(.*)$")
 _FIELD = regex(r"(\w+)=(\"[^\"]*\"|\S+)")
 
@@ -23,29 +23,29 @@ _FIELD = regex(r"(\w+)=(\"[^\"]*\"|\S+)")
 def policy_queries(workers: Iterable[int]) -> tuple[Query, ...]:
     """Small files of the kernel: absent ones tell that the module is not there."""
     labels = [f"/proc/{pid}/attr/current" for pid in list(workers)[:1]]
-    return (*(ReadFile(path, _SMALL) for path in (ENFORCE, *map(_path, BOOLEANS), *labels)), DENIALS)
+    return (*(ReadFile(path, _SMALL_FILE_LIMIT) for path in (ENFORCE, *map(_boolean_path, BOOLEANS), *labels)), DENIALS)
 
 
-def _path(name: str) -> str:
+def _boolean_path(name: str) -> str:
     return f"/sys/fs/selinux/booleans/{name}"
 
 
-def policy_of(view: View) -> Fact[Policy]:
+def policy_of(view: View) -> Fact[SecurityPolicy]:
     """The node's policy; Unknown where nobody asked."""
     if not view.was_asked(ENFORCE):
         return Unknown("not asked")
     mode = view.data(ENFORCE)
-    known = [(name, view.data(_path(name))) for name in BOOLEANS]
+    known = [(name, view.data(_boolean_path(name))) for name in BOOLEANS]
     # current and pending value; the first counts now
     booleans = tuple((name, data.split()[0] == b"1") for name, data in known if data and data.split())
     labels = [view.data(path) for path in view.files if path.startswith("/proc/") and path.endswith("/attr/current")]
     label = next((data for data in labels if data), b"").rstrip(b"\0\n ").decode("utf-8", "replace")
     answer = view.node.answers.get(DENIALS)
-    denials = tuple(_denials(answer.data))[-MOST_DENIALS:] if answer is not None else ()
-    return Known(Policy(None if mode is None else mode.strip() == b"1", booleans, label, denials))
+    denials = tuple(_parse_denials(answer.data))[-MOST_DENIALS:] if answer is not None else ()
+    return Known(SecurityPolicy(None if mode is None else mode.strip() == b"1", booleans, label, denials))
 
 
-def _denials(data: bytes) -> Iterator[Denial]:
+def _parse_denials(data: bytes) -> Iterator[SelinuxDenial]:
     """What was refused, not what a permissive domain was allowed all the same (kernels before 3.18 do not tell)."""
     for line in data.decode("utf-8", "replace").splitlines():
         said = _AVC.match(line)
@@ -55,6 +55,6 @@ def _denials(data: bytes) -> Iterator[Denial]:
         if fields.get("permissive") == "1":
             continue
         port = fields.get("dest", "")
-        yield Denial(float(said[1]), said[2].strip(), int(port) if port.isdecimal() and len(port) < 6 else 0,
+        yield SelinuxDenial(float(said[1]), said[2].strip(), int(port) if port.isdecimal() and len(port) < 6 else 0,
                      fields.get("path") or fields.get("name", ""), fields.get("scontext", ""),
                      fields.get("tcontext", ""), f"avc: denied {{ {said[2].strip()} }} for {said[3]}")

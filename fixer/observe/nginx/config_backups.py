@@ -5,53 +5,55 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.backup_names import is_copy_name, patterns_beside
+from fixer.formats.backup_names import backup_patterns, is_backup_name
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, Query, ReadGlob
 from fixer.model.snapshot import Container
 from fixer.nginx.error_log import parse_test_output
 from fixer.observe.docker.container_service import logs_query
-from fixer.observe.nginx.nginx_masters import test_result
+from fixer.observe.nginx.nginx_masters import config_test_result
 from fixer.observe.nginx.nginx_place import was_listed
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 
-MOST = 3              # files that are said to be refused
-UNREAD = "missing-include"      # kind of a problem: of a file that may only not be read yet
+MOST_REFUSED = 3              # files that are said to be refused
+UNREAD_KIND = "missing-include"      # kind of a problem: of a file that may only not be read yet
 LAST_LINES = 10       # of what a container wrote before it ended
 
-_SAID = regex(rb"\[emerg\].* in (?P<path>/[^\n]+):\d+\s*$")
+_EMERG_LINE = regex(rb"\[emerg\].* in (?P<path>/[^\n]+):\d+\s*$")
 
 
 def backup_queries(site: Site, views: Mapping[str, View], containers: tuple[Container, ...],
                    ) -> Iterator[tuple[str, Query]]:
     """What lies beside such a file under a longer name, where no tree that was read shows it."""
-    for node, path in _places(site, views, containers):
-        patterns = patterns_beside(path)
+    for node, path in _lasting_paths(site, views, containers):
+        patterns = backup_patterns(path)
         if patterns and (node != site.view.name or not was_listed(path, site.view)):
             yield node, ReadGlob(patterns)
 
 
-def backups_read(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
+def complete_backups(site: Site, views: Mapping[str, View],
+                     containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
     """(node, path) of those that are regular files and were read whole."""
-    for node, path in _places(site, views, containers):
+    for node, path in _lasting_paths(site, views, containers):
         folder, name = posixpath.split(path)
         for beside, file in views[node].files.items():
             there, called = posixpath.split(beside)
-            if there == folder and is_copy_name(called, name) and _is_whole(file):
+            if there == folder and is_backup_name(called, name) and _is_complete(file):
                 yield node, beside
 
 
-def _is_whole(file: FileAnswer) -> bool:
+def _is_complete(file: FileAnswer) -> bool:
     return is_readable(file) and not file.truncated and file.stat is not None and file.stat.kind == "file"
 
 
-def _places(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
+def _lasting_paths(site: Site, views: Mapping[str, View],
+                   containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
     """(node, path) under which each refused file lasts: as named and behind links, or what is mounted from the host."""
     box = container_of(site.view.name, containers)
-    for named in dict.fromkeys(_refused(site, views, box)):
+    for named in dict.fromkeys(_refused_files(site, views, box)):
         file = site.view.files.get(named)
         real = file.stat.real_path if file is not None and file.stat is not None and file.stat.real_path else named
         if box is None or box.is_machine:
@@ -62,14 +64,15 @@ def _places(site: Site, views: Mapping[str, View], containers: tuple[Container, 
             yield ENGINE, mount[0]
 
 
-def _refused(site: Site, views: Mapping[str, View], box: Container | None) -> tuple[str, ...]:
+def _refused_files(site: Site, views: Mapping[str, View], box: Container | None) -> tuple[str, ...]:
     """The files that nginx says, or said when it ended, or our own reading shows it would refuse."""
-    tested = test_result(site.place, site.view)
+    tested = config_test_result(site.nginx, site.view)
     found = [p.file for p in parse_test_output(tested.value[1]) if p.fatal] if isinstance(tested, Known) else []
     if isinstance(site.config, Known):
-        found += [problem.file for problem in site.config.value.problems if problem.fatal and problem.kind != UNREAD]
-    if box is not None and ENGINE in views and site.place.master is None:
+        found += [problem.file for problem in site.config.value.problems if problem.fatal
+                  and problem.kind != UNREAD_KIND]
+    if box is not None and ENGINE in views and site.nginx.master is None:
         told = views[ENGINE].node.answers.get(logs_query(box))
         lines = (told.data + b"\n" + told.stderr).strip().split(b"\n")[-LAST_LINES:] if told is not None else []
-        found += [m["path"].decode("utf-8", "surrogateescape") for m in map(_SAID.search, lines) if m is not None]
-    return tuple(path for path in found if path)[:MOST]
+        found += [m["path"].decode("utf-8", "surrogateescape") for m in map(_EMERG_LINE.search, lines) if m is not None]
+    return tuple(path for path in found if path)[:MOST_REFUSED]

@@ -5,57 +5,58 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from fixer.formats.start_files import ACCOUNTS, way_to
+from fixer.formats.start_files import ACCOUNT_FILES, path_and_parents
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Query, ReadFile
-from fixer.observe.nginx.nginx_masters import events_of
+from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.sites import Site
 
 RECENT_TEMP = 600.0
-_TEMP = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
+_TEMP_ERROR = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
               r"mkdir\(\) \"(?P<above>/[^\"\n]+)/\d{1,2})\" failed \((?:2|13|28|30): ")
-_LEVELS = regex(r"(?:/\d{1,2})+$")
+_HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
 
 
 def temp_folders(site: Site, logs: Answer | None) -> tuple[str, ...]:
     """The folders, without the numbered ones below them. Only read: what is done about them is nginx's own reload.
 
     `logs` are what nginx's container writes to the engine."""
-    errors = events_of(site.place, site.config, site.view, logs)
+    errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
     since = site.view.node.now - RECENT_TEMP
-    matches = (_TEMP.match(e.message) for e in errors.value if e.level == "crit" and e.at >= since)
+    matches = (_TEMP_ERROR.match(e.message) for e in errors.value if e.level == "crit" and e.at >= since)
     paths = (match["path"] or match["above"] for match in matches if match is not None)
-    found = (posixpath.normpath(_LEVELS.sub("", path)) for path in paths)
+    found = (posixpath.normpath(_HASH_LEVELS.sub("", path)) for path in paths)
     return tuple(dict.fromkeys(found))
 
 
 # Sockets that nginx was denied lately: the modes and owners on the way to them, and the accounts of the machine. Of
 # those that were not there only whether their folder is.
 RECENT_SOCKET = 600.0
-LIMIT = 256 << 10
-MOST = 4
+ACCOUNTS_LIMIT = 256 << 10
+MOST_SOCKETS = 4
 
 
 def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     """Paths come from the configuration; the log only says that it is worth a look. `logs` are
     what nginx's container writes to the engine."""
     paths = tuple(dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None))
-    errnos = _lately(site, logs) if paths else frozenset()
+    errnos = _recent_connect_errnos(site, logs) if paths else frozenset()
     if 2 in errnos:
-        yield from (ReadFile(folder, 0) for folder in dict.fromkeys(posixpath.dirname(path) for path in paths[:MOST]))
+        yield from (ReadFile(folder, 0)
+                    for folder in dict.fromkeys(posixpath.dirname(path) for path in paths[:MOST_SOCKETS]))
     if 13 not in errnos:
         return
-    for path in paths[:MOST]:
-        yield from (ReadFile(name, 1) for name in way_to(path))
-    yield from (ReadFile(name, LIMIT) for name in ACCOUNTS)
+    for path in paths[:MOST_SOCKETS]:
+        yield from (ReadFile(name, 1) for name in path_and_parents(path))
+    yield from (ReadFile(name, ACCOUNTS_LIMIT) for name in ACCOUNT_FILES)
 
 
-def _lately(site: Site, logs: Answer | None) -> frozenset[int]:
+def _recent_connect_errnos(site: Site, logs: Answer | None) -> frozenset[int]:
     """With what its connects failed."""
-    errors = events_of(site.place, site.config, site.view, logs)
+    errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return frozenset()
     since = site.view.node.now - RECENT_SOCKET

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.lazy.dataclass import replace
-from fixer.lazy.parse_cache import remembered
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import Route, UpstreamServer
@@ -18,12 +18,13 @@ from fixer.observe.view.node_view import View, container_of, is_loopback, known_
 ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
-_WORDS = {"timeout": "slow"}
-_SENT_ON = (301, 302, 303, 307, 308)
-_LOCATION = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
+_ERROR_NAMES = {"timeout": "slow"}
+_REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+_LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
 _NOT_ASKED = Unknown("not asked")
-MOST_COPIES = 8       # addresses of one name that are each asked
-_REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
+MOST_REPLICAS = 8       # addresses of one name that are each asked
+# how a wildcard is reached from here
+_LOCAL_ADDRESS = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}
 
 
 def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...]) -> Fact[tuple[str, ...]]:
@@ -34,20 +35,20 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
         return Known(())
     host = server.host.strip("[]")
     if _IP.match(host):
-        return Known((plain_address(host),))
+        return Known((normalize_address(host),))
     if host in view.resolved:
         return Known(view.resolved[host], (Evidence("file", "resolver", f"{host}: {' '.join(view.resolved[host])}"),))
     if host.lower() in view.hosts:
         found = view.hosts[host.lower()]
         line = hosts_line_of(view.data("/etc/hosts") or b"", host)
         return Known(found, (Evidence("file", f"/etc/hosts:{line}", f"{' '.join(found)} {host}"),))
-    named = tuple(_aliases(host, view, containers))
+    named = tuple(_alias_addresses(host, view, containers))
     if named:
         return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
     return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
 
 
-def plain_address(text: str) -> str:
+def normalize_address(text: str) -> str:
     """The address as the kernel and Docker write it: IPv6 can be written in many ways."""
     if ":" not in text:
         return text
@@ -66,7 +67,7 @@ def hosts_line_of(data: bytes, host: str) -> int:
     return next((number for number, line in lines if wanted in line.partition(b"#")[0].lower().split()[1:]), 0)
 
 
-def copies_of(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+def replica_addresses(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
               containers: tuple[Container, ...]) -> tuple[str, ...]:
     """The addresses that nginx takes turns with, each of another copy of the same; one empty text where the name leads
     to one place, or to this machine, or to different programs.
@@ -76,21 +77,21 @@ def copies_of(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: Vie
     found = resolved.value if isinstance(resolved, Known) else ()
     if len(found) < 2 or server.variable or any(is_loopback(a) or a in view.addresses for a in found):
         return ("",)
-    alike = tuple(a for a in dict.fromkeys(found) if (":" in a) is (":" in found[0]))[:MOST_COPIES]
+    alike = tuple(a for a in dict.fromkeys(found) if (":" in a) is (":" in found[0]))[:MOST_REPLICAS]
     held = [c for a in alike for c in containers if a in c.addresses]
     if len(alike) < 2 or len({(c.project, c.service) if c.service else c.id for c in held}) > 1:
         return ("",)
     return alike if not held or len({c.id for c in held}) == len(alike) else ("",)
 
 
-def needs_resolving(server: UpstreamServer, view: View) -> str | None:
+def name_to_resolve(server: UpstreamServer, view: View) -> str | None:
     """The name to ask the node's resolver for, None where the files tell already."""
     host = server.host
     known = not host or _IP.match(host.strip("[]")) or host in view.resolved or host.lower() in view.hosts
     return None if known or server.unix is not None else host
 
 
-def _aliases(host: str, view: View, containers: tuple[Container, ...]) -> Iterator[str]:
+def _alias_addresses(host: str, view: View, containers: tuple[Container, ...]) -> Iterator[str]:
     """Addresses that Docker's DNS gives for a name on the networks of this node's container."""
     own = container_of(view.name, containers)
     networks = {name for name, _, _ in own.networks} if own is not None else set()
@@ -100,7 +101,7 @@ def _aliases(host: str, view: View, containers: tuple[Container, ...]) -> Iterat
                 yield address
 
 
-def leads_to(addresses: Sequence[str], view: View, views: Mapping[str, View],
+def node_at_addresses(addresses: Sequence[str], view: View, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> str | None:
     """The node that holds the address: nginx's own, or the container that has it on a network both are on."""
     for address in addresses:
@@ -133,21 +134,21 @@ def container_at(server: UpstreamServer, addresses: Sequence[str], containers: t
         if server.host in names or any(server.host in aliases for n, _, aliases in container.networks if n in shared):
             named.append(container)
     ours = [c for c in named if own is not None and own.project and c.project == own.project]
-    return _one_service(ours or named)
+    return _container_of_one_service(ours or named)
 
 
-def _one_service(named: Sequence[Container]) -> Container | None:
+def _container_of_one_service(named: Sequence[Container]) -> Container | None:
     return named[0] if len({(c.project, c.service) if c.service else (None, c.id) for c in named}) == 1 else None
 
 
-def told_container(server: UpstreamServer, services: Sequence[Service], own: Container | None) -> Container | None:
+def container_by_alias(server: UpstreamServer, services: Sequence[Service], own: Container | None) -> Container | None:
     """The container that its project's files call so on a network of nginx's, where it does not go by that name now;
     None where several services are called so."""
     mine = {name for name, _, _ in own.networks} if own is not None else set()
     for service in services:
         if own is not None and service.container is not None and service.container.id == own.id:
-            mine |= {network.name for network in service.told_networks}
-    told = [s for s in services if any(server.host in n.aliases and n.name in mine for n in s.told_networks)]
+            mine |= {network.name for network in service.compose_networks}
+    told = [s for s in services if any(server.host in n.aliases and n.name in mine for n in s.compose_networks)]
     return told[0].container if len({s.name for s in told}) == 1 else None
 
 
@@ -162,17 +163,17 @@ def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | N
     listeners = view.listeners.value
     if server.unix is not None:
         found = next((x for x in listeners if x.family == "unix" and x.address == server.unix), None)
-        return Known(found, shown(found, server.unix))
+        return Known(found, listener_evidence(found, server.unix))
     for address in addresses:
-        for match in (_exact, _wildcard, _dual):
+        for match in (_is_exact_match, _is_wildcard_match, _is_dual_stack_match):
             found = next((x for x in listeners if x.port == server.port and match(x, address)), None)
-            if found is not None and not (match is _dual and refused):
-                return Known(found, shown(found, address))
+            if found is not None and not (match is _is_dual_stack_match and refused):
+                return Known(found, listener_evidence(found, address))
     return Known(None, (Evidence("socket", f"{view.name} /proc/net/tcp", f"nothing listens on port {server.port} "
                                  f"of {', '.join(addresses) or server.host}"),))
 
 
-def shown(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
+def listener_evidence(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
     """Who listens there and how many wait, or that nobody does."""
     if listener is None:
         return (Evidence("socket", path, "nobody listens on this socket"),)
@@ -181,15 +182,15 @@ def shown(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
     return (Evidence("socket", place, f"LISTEN, {listener.queued} waiting, pid {pids}"),)
 
 
-def _exact(listener: Listener, address: str) -> bool:
+def _is_exact_match(listener: Listener, address: str) -> bool:
     return listener.address in (address, f"::ffff:{address}")
 
 
-def _wildcard(listener: Listener, address: str) -> bool:
+def _is_wildcard_match(listener: Listener, address: str) -> bool:
     return listener.address == (ANY6 if ":" in address else ANY4)
 
 
-def _dual(listener: Listener, address: str) -> bool:
+def _is_dual_stack_match(listener: Listener, address: str) -> bool:
     """A v6 wildcard takes v4 too unless the program asked not to; the kernel's table does not tell which."""
     return listener.address == ANY6 and ":" not in address
 
@@ -213,28 +214,29 @@ def host_header(route: Route) -> str:
     for name in route.server_names:
         if name and name != "_" and not name.startswith("~") and "*" not in name:
             return name.lstrip(".")
-    return next((made for name in route.server_names if (made := _fitting(name))), "localhost")
+    return next((made for name in route.server_names if (made := _matching_host(name))), "localhost")
 
 
-_GROUP = regex(r"\((?:\?(?:P?<\w+>|:))?([^()|]*)(?:\|[^()]*)?\)\??")
-_ONE_OF = regex(r"\[([^\]]+)\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
-_HOST = regex(r"^(?=.{1,80}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
-_DEPTH = 4      # groups within groups
+_PATTERN_GROUP = regex(r"\((?:\?(?:P?<\w+>|:))?([^()|]*)(?:\|[^()]*)?\)\??")
+_PATTERN_CLASS = regex(r"\[([^\]]+)\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
+_HOST_NAME = regex(r"^(?=.{1,80}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
+_MAX_GROUP_DEPTH = 4      # groups within groups
 
 
-def _fitting(name: str) -> str:
+def _matching_host(name: str) -> str:
     """A host that a wildcard or a plain enough pattern takes (`*.shop.test`, `~^(?<who>.+)[.]test$`), else empty:
     a request by another name would be answered by another server."""
     if not name.startswith("~"):
         made = name.replace("*", "a", 1) if "*" in name else ""
     else:
         made = name[1:].removeprefix("^").removesuffix("$")
-        for _ in range(_DEPTH):
-            made = _GROUP.sub(lambda m: m[1], made)
-        made = _ONE_OF.sub(lambda m: "0" if m[0].startswith("\\d") or (m[1] and not m[1][0].isalpha()) else "a", made)
+        for _ in range(_MAX_GROUP_DEPTH):
+            made = _PATTERN_GROUP.sub(lambda m: m[1], made)
+        made = _PATTERN_CLASS.sub(lambda m: "0" if m[0].startswith("\\d") or (m[1] and not m[1][0].isalpha()) else "a",
+                                  made)
         made = made.replace("\\.", ".").replace("\\-", "-").lower()
         made = f"a{made}" if made.startswith(".") and not name.startswith("~^") else made
-    return made if _HOST.match(made) else ""
+    return made if _HOST_NAME.match(made) else ""
 
 
 def route_probe(route: Route, timeout: float) -> Probe | None:
@@ -246,7 +248,7 @@ def route_probe(route: Route, timeout: float) -> Probe | None:
         if listen.address.startswith("unix:"):
             path = listen.address.removeprefix("unix:")
             return Probe("", 0, route.path, unix=path, host_header=host, timeout=timeout)
-        address = _REACHED.get(listen.address, listen.address).strip("[]")
+        address = _LOCAL_ADDRESS.get(listen.address, listen.address).strip("[]")
         return Probe(address, listen.port, route.path, host_header=host, tls=listen.tls,
                      sni=host if listen.tls and host != "localhost" else "", proxy_protocol=listen.proxy_protocol,
                      timeout=timeout)
@@ -257,10 +259,10 @@ def probe_result(answer: Answer | None) -> Fact[ProbeResult]:
     """What a probe met; Unknown where it was not made or its outcome cannot be read."""
     if answer is None:
         return _NOT_ASKED
-    return remembered(lambda: _outcome(answer), "probe-result", answer)     # many routes share one probe
+    return parse_once(lambda: _parse_outcome(answer), "probe-result", answer)     # many routes share one probe
 
 
-def _outcome(answer: Answer) -> Fact[ProbeResult]:
+def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
     if answer.status != "ok":
         return Unknown(answer.message or answer.status)
     try:
@@ -272,17 +274,17 @@ def _outcome(answer: Answer) -> Fact[ProbeResult]:
     head = str(data.get("head") or "")
     server = re.search(r"^server:[ \t]*(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
     status, error, number, ms = data.get("status"), data.get("error"), data.get("errno"), data.get("ms")
-    word = _WORDS.get(error, error) if isinstance(error, str) else None
-    goes = _LOCATION.search(head) if status in _SENT_ON else None
+    word = _ERROR_NAMES.get(error, error) if isinstance(error, str) else None
+    goes = _LOCATION_HEADER.search(head) if status in _REDIRECT_STATUSES else None
     return Known(ProbeResult(
         status if isinstance(status, int) else None, word, number if isinstance(number, int) else None,
         str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
-        server[1] if server else "", str(data.get("body") or ""), *_begun(data),
+        server[1] if server else "", str(data.get("body") or ""), *_partial_head(data),
         goes[1] if goes else "",
     ))
 
 
-def _begun(data: Mapping[str, object]) -> tuple[int, float | None]:
+def _partial_head(data: Mapping[str, object]) -> tuple[int, float | None]:
     """How much of an unfinished head had come, and for how long it kept coming."""
     arrived, growing = data.get("arrived"), data.get("growing")
     if not isinstance(arrived, int) or arrived <= 0:
@@ -290,21 +292,22 @@ def _begun(data: Mapping[str, object]) -> tuple[int, float | None]:
     return arrived, float(growing) if isinstance(growing, int | float) else None
 
 
-def tcp_of(http: Fact[ProbeResult]) -> Fact[ProbeResult]:
+def connect_result(http: Fact[ProbeResult]) -> Fact[ProbeResult]:
     """What a request tells of the connect below it, so that one connection answers both."""
     if isinstance(http, Unknown) or http.value.phase == "connect":
         return http
     return Known(ProbeResult(None, None, None, "done", http.value.ms))
 
 
-def belongs(endpoint: Endpoint, services: Sequence[Service], container: Container | None) -> Endpoint:
+def with_services(endpoint: Endpoint, services: Sequence[Service], container: Container | None) -> Endpoint:
     """The endpoint with the service that holds its listener and the one that should be there, with the proof."""
-    holder = _holder(endpoint, services)
-    owner, why = _owner(endpoint, services, container, holder)
-    return replace(endpoint, holder=holder.id if holder else None, service=owner.id if owner else None, service_why=why)
+    holder = _listening_service(endpoint, services)
+    owner, why = _configured_service(endpoint, services, container, holder)
+    return replace(endpoint, listening_service=holder.id if holder else None,
+                   configured_service=owner.id if owner else None, service_evidence=why)
 
 
-def _holder(endpoint: Endpoint, services: Sequence[Service]) -> Service | None:
+def _listening_service(endpoint: Endpoint, services: Sequence[Service]) -> Service | None:
     listener = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
     if listener is None:
         return None
@@ -313,13 +316,13 @@ def _holder(endpoint: Endpoint, services: Sequence[Service]) -> Service | None:
     return held[0] if held else None
 
 
-def _owner(endpoint: Endpoint, services: Sequence[Service], container: Container | None,
+def _configured_service(endpoint: Endpoint, services: Sequence[Service], container: Container | None,
            holder: Service | None) -> tuple[Service | None, tuple[Evidence, ...]]:
     if container is not None:
         for service in services:
             if service.container is not None and service.container.id == container.id:
                 return service, (Evidence("container", container.name, f"{endpoint.written} leads to it"),)
-    told = [(s, b) for s in services if s.node == endpoint.node for b in _bound(s) if _fits(b, endpoint)]
+    told = [(s, b) for s in services if s.node == endpoint.node for b in _bindings_of(s) if _is_binding_of(b, endpoint)]
     # what a manager would start there comes before what merely runs there
     told.sort(key=lambda pair: (not pair[0].is_app_server, pair[1].source.source == "process",
                                 pair[0].manager == "none", pair[0] is not holder))
@@ -331,12 +334,12 @@ def _owner(endpoint: Endpoint, services: Sequence[Service], container: Container
     return None, ()
 
 
-def _bound(service: Service) -> tuple[Binding, ...]:
+def _bindings_of(service: Service) -> tuple[Binding, ...]:
     """The places that a service is told to listen at when it starts (the first), or listens at now."""
     return service.bindings.value if isinstance(service.bindings, Known) else ()
 
 
-def _fits(binding: Binding, endpoint: Endpoint) -> bool:
+def _is_binding_of(binding: Binding, endpoint: Endpoint) -> bool:
     if endpoint.unix is not None:
         return binding.unix == endpoint.unix
     if binding.unix is not None or binding.port != endpoint.port:

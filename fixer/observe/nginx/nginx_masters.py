@@ -10,7 +10,7 @@ from fixer.formats.process_table import ancestors
 from fixer.formats.server_names import is_nginx
 from fixer.formats.service_log import parse_journal
 from fixer.formats.unit_file import last_value, unit_lines
-from fixer.lazy.parse_cache import remembered
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import PIPE, NginxConfig
@@ -19,16 +19,16 @@ from fixer.model.snapshot import ErrorEvent, Process, Unit
 from fixer.nginx.config import read_config
 from fixer.nginx.error_log import parse_error_log
 from fixer.observe.nginx.nginx_place import (
-    BUILT,
-    NginxPlace,
-    as_built,
-    folder_gone,
-    held_log,
-    is_idle,
-    is_there,
-    still_cut,
+    BUILT_BINARY,
+    NginxInstance,
+    deleted_log,
+    has_built_binary,
+    has_missing_folder,
+    has_no_routes,
+    truncated_config_text,
+    with_build_options,
 )
-from fixer.observe.view.node_view import View, is_readable, is_the_nodes
+from fixer.observe.view.node_view import View, is_readable, is_trusted_process
 
 DEFAULT_BINARY = "/usr/sbin/nginx"
 DEFAULT_CONF = "/etc/nginx/nginx.conf"
@@ -37,68 +37,68 @@ LOG_TAIL = 256 << 10
 MOST_EVENTS = 3000
 JOURNAL_TAIL, JOURNAL_TAIL_LATER = "400", "399"      # two numbers, two questions
 
-ENDLESS = "nginx -t would wait for ever at a pipe that is included"
-FOREIGN = "nginx runs as another user, whose configuration is not tried with these rights"
+TEST_NEVER_ENDS = "nginx -t would wait for ever at a pipe that is included"
+TEST_NOT_ALLOWED = "nginx runs as another user, whose configuration is not tried with these rights"
 _SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # a host, a tag
-_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
+_PROCESS_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
 
-def find_nginxes(view: View) -> tuple[NginxPlace, ...]:
+def find_nginxes(view: View) -> tuple[NginxInstance, ...]:
     """Every nginx of this node; its own containers' nginxes are not its own. None where nothing points to one.
 
     Anybody may start a program that calls itself nginx: while the machine's own runs, another user's does not count.
     """
-    running = tuple(as_built(place, view) for place in _running(view))
-    ours = tuple(place for place in running if _is_the_nodes(place.master, view))
-    return ours or running or tuple(as_built(place, view) for place in _stopped(view))
+    running = tuple(with_build_options(place, view) for place in _running_nginxes(view))
+    ours = tuple(place for place in running if _is_trusted_master(place.master, view))
+    return ours or running or tuple(with_build_options(place, view) for place in _stopped_nginxes(view))
 
 
-def strange_nginxes(view: View) -> tuple[Process, ...]:
+def other_users_masters(view: View) -> tuple[Process, ...]:
     """Masters of other users that are left out beside the machine's own."""
-    running = {place.master.pid: place.master for place in _running(view) if place.master is not None}
+    running = {place.master.pid: place.master for place in _running_nginxes(view) if place.master is not None}
     taken = {place.master.pid for place in find_nginxes(view) if place.master is not None}
     return tuple(master for pid, master in running.items() if pid not in taken)
 
 
-def _is_the_nodes(master: Process | None, view: View) -> bool:
+def _is_trusted_master(master: Process | None, view: View) -> bool:
     """Root's, or its unit's."""
-    if master is None or is_the_nodes(master, view):
+    if master is None or is_trusted_process(master, view):
         return True
     unit = view.units.get(master.unit or "")
     return unit is not None and bool(unit.exec_start) and is_nginx(unit.exec_start[0])
 
 
-def inner_nginxes(view: View) -> tuple[str, ...]:
+def containers_with_nginx(view: View) -> tuple[str, ...]:
     """Ids of the containers of this machine in which an nginx runs."""
-    return tuple(dict.fromkeys(view.table.containers[p.pid] for p in view.by_pid.values()
-                               if is_master(p) and p.pid in view.table.containers))
+    return tuple(dict.fromkeys(view.process_table.containers[p.pid] for p in view.by_pid.values()
+                               if is_master(p) and p.pid in view.process_table.containers))
 
 
 def is_master(process: Process) -> bool:
     """The title that nginx gives its master, on a program that is called so: any other program can take the title."""
-    match = _TITLE.match(process.argv[0]) if process.argv else None
+    match = _PROCESS_TITLE.match(process.argv[0]) if process.argv else None
     if match is None or match[1] != "master":
         return False
-    return _may_be_nginx(process)
+    return _can_be_nginx(process)
 
 
-def _may_be_nginx(process: Process) -> bool:
+def _can_be_nginx(process: Process) -> bool:
     return not isinstance(process.exe, Known) or is_nginx(process.exe.value)
 
 
-def _running(view: View) -> Iterator[NginxPlace]:
+def _running_nginxes(view: View) -> Iterator[NginxInstance]:
     for process in view.by_pid.values():
-        if process.pid in view.table.containers:
+        if process.pid in view.process_table.containers:
             continue
         single = process.comm == "nginx" and process.argv and not _is_worker(process) and not any(
             p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
-        if is_master(process) or (single and _may_be_nginx(process)):
+        if is_master(process) or (single and _can_be_nginx(process)):
             workers = tuple(p for p in view.by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
-            yield _place(_command_of(process), process, workers)
+            yield _make_instance(_command_of_master(process), process, workers)
 
 
 def _is_worker(process: Process) -> bool:
-    match = _TITLE.match(process.argv[0]) if process.argv else None
+    match = _PROCESS_TITLE.match(process.argv[0]) if process.argv else None
     return match is not None and match[1] == "worker"
 
 
@@ -106,40 +106,40 @@ def _is_live_worker(process: Process) -> bool:
     return _is_worker(process) and "shutting down" not in process.argv[0] and process.state != "Z"
 
 
-def _command_of(process: Process) -> list[str]:
+def _command_of_master(process: Process) -> list[str]:
     """The command that started a master, from its title; its binary from /proc where that may be read."""
-    match = _TITLE.match(process.argv[0])
+    match = _PROCESS_TITLE.match(process.argv[0])
     words = match[2].split() if match else list(process.argv)
     if isinstance(process.exe, Known):
         words = [process.exe.value.removesuffix(" (deleted)"), *words[1:]]
     return words
 
 
-def master_words(title: str) -> list[str]:
+def command_in_title(title: str) -> list[str]:
     """The command in the title of a master, none in any other."""
-    match = _TITLE.match(title)
+    match = _PROCESS_TITLE.match(title)
     return match[2].split() if match is not None and match[1] == "master" else []
 
 
-def place_of(command: Sequence[str]) -> NginxPlace:
+def instance_of_command(command: Sequence[str]) -> NginxInstance:
     """What a command of nginx reads, whether or not it runs."""
-    return _place(list(command), None, ())
+    return _make_instance(list(command), None, ())
 
 
-def _place(words: list[str], master: Process | None, workers: tuple[Process, ...]) -> NginxPlace:
+def _make_instance(words: list[str], master: Process | None, workers: tuple[Process, ...]) -> NginxInstance:
     binary = words[0] if words and words[0].startswith("/") else DEFAULT_BINARY
-    options = dict(_options(words))
+    options = dict(_path_options(words))
     home = posixpath.dirname(posixpath.dirname(binary))
     prefix = options.get("-p") or ("/usr/share/nginx" if home == "/usr" else home)
     default = DEFAULT_CONF if home == "/usr" else posixpath.join(home, "conf/nginx.conf")
     base = options["-p"] if "-p" in options else posixpath.dirname(default)
     conf = posixpath.normpath(posixpath.join(base, options["-c"])) if "-c" in options else default
     explicit = "-c" in options or "-p" in options
-    return NginxPlace(binary, conf, prefix, explicit, master, workers, options.get("-e", ""),
+    return NginxInstance(binary, conf, prefix, explicit, master, workers, options.get("-e", ""),
                       "-c" in options)
 
 
-def _options(words: list[str]) -> Iterator[tuple[str, str]]:
+def _path_options(words: list[str]) -> Iterator[tuple[str, str]]:
     for i, word in enumerate(words):
         if word in ("-c", "-p", "-e") and i + 1 < len(words):
             yield word, words[i + 1]
@@ -147,50 +147,51 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
             yield word[:2], word[2:].lstrip("=")
 
 
-def _stopped(view: View) -> Iterator[NginxPlace]:
+def _stopped_nginxes(view: View) -> Iterator[NginxInstance]:
     """Where a stopped nginx would start from: its unit's command, else the default, where that is there.
 
     Of several units one that is not put to rest, and of those one that hands something on, as far as was read.
     """
     units = [u for u in dict.fromkeys(view.units.values()) if u.exec_start and is_nginx(u.exec_start[0])]
-    unit = min(units, key=lambda u: (is_at_rest(u), _is_idle(place_of(u.exec_start), view)), default=None)
-    place = place_of(unit.exec_start) if unit is not None else _place([DEFAULT_BINARY], None, ())
+    unit = min(units, key=lambda u: (is_disabled(u), _has_no_routes(instance_of_command(u.exec_start), view)),
+               default=None)
+    place = instance_of_command(unit.exec_start) if unit is not None else _make_instance([DEFAULT_BINARY], None, ())
     if unit is None and (DEFAULT_CONF not in view.conf_files or view.conf_files[DEFAULT_CONF].status == "absent"):
         return
-    built = _place([BUILT], None, ())
-    rests = (unit is None or is_at_rest(unit)) and _is_idle(place, view) and is_there(view)
-    yield built if rests and not _is_idle(as_built(built, view), view) else place
+    built = _make_instance([BUILT_BINARY], None, ())
+    rests = (unit is None or is_disabled(unit)) and _has_no_routes(place, view) and has_built_binary(view)
+    yield built if rests and not _has_no_routes(with_build_options(built, view), view) else place
 
 
-def reads_as(unit: Unit, place: NginxPlace, view: View) -> bool:
+def reads_same_files(unit: Unit, place: NginxInstance, view: View) -> bool:
     """Whether what the unit starts would read the same files."""
-    other = as_built(place_of(unit.exec_start), view)
+    other = with_build_options(instance_of_command(unit.exec_start), view)
     return (other.conf, other.prefix) == (place.conf, place.prefix)
 
 
-def is_at_rest(unit: Unit) -> bool:
+def is_disabled(unit: Unit) -> bool:
     """Nothing starts it at boot, and it has not failed: somebody left it out."""
     return unit.unit_file_state in ("disabled", "masked") and unit.active_state != "failed"
 
 
-def _is_idle(place: NginxPlace, view: View) -> bool:
-    return is_idle(parsed_config(as_built(place, view), view))
+def _has_no_routes(place: NginxInstance, view: View) -> bool:
+    return has_no_routes(parsed_config(with_build_options(place, view), view))
 
 
-def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:
+def config_of(place: NginxInstance, view: View) -> Fact[NginxConfig]:
     """What the files say now."""
-    if apart := _root_of_its_own(place, view):
+    if apart := _own_root_setting(place, view):
         return Unknown(f"{apart} gives nginx a root of its own: what lies at {place.conf} here is not what it reads")
     main = view.conf_files.get(place.conf)
     config = parsed_config(place, view)
     if config is None:
         return Unknown(f"{place.conf}: {main.status if main else 'not read'}")
     more = f"{place.conf}: more than can be held, and the rest was not read" if config.cut else ""
-    cut = still_cut(config, view) or more
+    cut = truncated_config_text(config, view) or more
     return Unknown(cut) if cut else Known(config, (Evidence("nginx-config", place.conf, ""),))
 
 
-def _root_of_its_own(place: NginxPlace, view: View) -> str:
+def _own_root_setting(place: NginxInstance, view: View) -> str:
     """The setting of its unit by which the paths that it reads lie elsewhere, empty where there is none."""
     unit = view.units.get((place.master.unit if place.master is not None else None) or "nginx.service")
     if unit is None or place.binary not in unit.exec_start[:1]:
@@ -201,7 +202,7 @@ def _root_of_its_own(place: NginxPlace, view: View) -> str:
     return next((f"{key}={value}" for key, value in said if value not in ("", "/")), "")
 
 
-def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:
+def parsed_config(place: NginxInstance, view: View) -> NginxConfig | None:
     """What the bytes that were read say, be they all or not; None where the main file was not read."""
     main = view.conf_files.get(place.conf)
     if main is None or not is_readable(main):
@@ -209,7 +210,7 @@ def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:
     pipes = [file for file in view.conf_files.values() if _is_pipe(file)]
     read = [*(file for file in view.conf_files.values() if is_readable(file)), *pipes]
     waits = frozenset(file.path for file in pipes)
-    return remembered(
+    return parse_once(
         lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.prefix, pipes=waits),
         "nginx", place.conf, *read,
     )
@@ -221,18 +222,18 @@ def _is_pipe(file: FileAnswer) -> bool:
 
 def config_mtime(config: NginxConfig, view: View) -> Fact[float]:
     """The newest change of the files it is made of: of a link the link's own change and that of the file it names."""
-    times = [time for path in config.files for time in _times(view.conf_files.get(path))]
+    times = [time for path in config.files for time in _change_times(view.conf_files.get(path))]
     return Known(max(times)) if times else Unknown("no file was read")
 
 
-def _times(file: FileAnswer | None) -> Iterator[float]:
+def _change_times(file: FileAnswer | None) -> Iterator[float]:
     if file is not None and file.stat is not None:
         yield file.stat.mtime
         if file.stat.target is not None:
             yield file.stat.target.mtime
 
 
-def loaded_at(place: NginxPlace) -> Fact[float]:
+def loaded_at(place: NginxInstance) -> Fact[float]:
     """When the configuration in use was loaded: the oldest live worker's start (a crashed one is replaced later)."""
     if place.master is None:
         return Unknown("nginx does not run")
@@ -242,42 +243,42 @@ def loaded_at(place: NginxPlace) -> Fact[float]:
     return Known(oldest.started_at, (Evidence("nginx-process", f"pid {oldest.pid}", oldest.argv[0]),))
 
 
-def may_test(place: NginxPlace, view: View) -> bool:
+def can_test_config(place: NginxInstance, view: View) -> bool:
     """Whether its `nginx -t` may be run. Root's `nginx -t` on a configuration of somebody else's would load their
     modules, and make and give away the folders that it names."""
     return place.master is None or place.master.uid <= 0 or (view.node.kind != "machine" and not view.node.root)
 
 
-def never_ends(place: NginxPlace, view: View) -> bool:
+def has_included_pipe(place: NginxInstance, view: View) -> bool:
     """Whether its `nginx -t` would wait for ever: seen by us, so it need not be tried."""
     config = parsed_config(place, view)
     return config is not None and any(problem.kind == PIPE for problem in config.problems)
 
 
-def is_in_doubt(place: NginxPlace, config: Fact[NginxConfig], view: View) -> bool:
+def needs_config_test(place: NginxInstance, config: Fact[NginxConfig], view: View) -> bool:
     """Whether `nginx -t` could tell something new: not running, edited since it was loaded, a problem was seen, or
     the folder of its log is gone."""
     if isinstance(config, Unknown) or place.master is None or config.value.problems:
         return True
-    if folder_gone(error_logs(place, config), view):
+    if has_missing_folder(error_log_paths(place, config), view):
         return True
     loaded, edited = loaded_at(place), config_mtime(config.value, view)
     return isinstance(loaded, Known) and isinstance(edited, Known) and edited.value > loaded.value
 
 
-def test_query(place: NginxPlace) -> Command:
+def config_test_query(place: NginxInstance) -> Command:
     """`nginx -t` as the running master would read its configuration."""
     prefix = place.prefix if place.explicit else ""
     return Command("nginx-test", (place.binary, place.conf if place.explicit else "", prefix))
 
 
-def test_result(place: NginxPlace, view: View) -> Fact[tuple[int, str]]:
+def config_test_result(place: NginxInstance, view: View) -> Fact[tuple[int, str]]:
     """Exit code and output of `nginx -t`, where it was asked."""
-    answer = view.node.answers.get(test_query(place))
-    if answer is None and not may_test(place, view):
-        return Unknown(FOREIGN)
-    if answer is None and never_ends(place, view):
-        return Unknown(ENDLESS)
+    answer = view.node.answers.get(config_test_query(place))
+    if answer is None and not can_test_config(place, view):
+        return Unknown(TEST_NOT_ALLOWED)
+    if answer is None and has_included_pipe(place, view):
+        return Unknown(TEST_NEVER_ENDS)
     if answer is None:
         return Unknown("not in doubt: the running configuration is the one on disk")
     if answer.returncode is None:
@@ -287,7 +288,7 @@ def test_result(place: NginxPlace, view: View) -> Fact[tuple[int, str]]:
     return Known((answer.returncode, text), (Evidence("nginx-test", where, text.strip()[-500:]),))
 
 
-def error_logs(place: NginxPlace, config: Fact[NginxConfig]) -> tuple[str, ...]:
+def error_log_paths(place: NginxInstance, config: Fact[NginxConfig]) -> tuple[str, ...]:
     """The files it logs errors to, the main one first; `stderr` where a container hands them to its engine."""
     named = config.value.error_logs if isinstance(config, Known) else ()
     logs = [posixpath.normpath(posixpath.join(place.prefix, log)) if log != "stderr" else log for log in named]
@@ -304,7 +305,7 @@ def later_log_query(path: str) -> ReadFile:
     return ReadFile(path, LOG_TAIL - 1, tail=True)
 
 
-def journal_log_query(place: NginxPlace, config: Fact[NginxConfig], *, later: bool = False) -> Command | None:
+def journal_log_query(place: NginxInstance, config: Fact[NginxConfig], *, later: bool = False) -> Command | None:
     """The journal of its unit where its errors go there: by stderr, or as the system's log. `later` is another
     question, after our own requests."""
     unit = place.master.unit if place.master is not None else None
@@ -313,7 +314,7 @@ def journal_log_query(place: NginxPlace, config: Fact[NginxConfig], *, later: bo
     return Command("journal", (unit, JOURNAL_TAIL_LATER if later else JOURNAL_TAIL))
 
 
-def _journal_events(place: NginxPlace, config: Fact[NginxConfig], view: View) -> tuple[ErrorEvent, ...] | None:
+def _journal_events(place: NginxInstance, config: Fact[NginxConfig], view: View) -> tuple[ErrorEvent, ...] | None:
     """What the journal holds of its errors, None where nobody asked or it did not answer."""
     queries = (journal_log_query(place, config, later=True), journal_log_query(place, config))
     for answer in (view.node.answers.get(query) for query in queries if query is not None):
@@ -321,30 +322,31 @@ def _journal_events(place: NginxPlace, config: Fact[NginxConfig], view: View) ->
             unit = place.master.unit if place.master is not None else ""
             lines = parse_journal(answer, unit or "")
             texts = [_SYSLOG_HEAD.sub("", line.text) for line in lines.value] if isinstance(lines, Known) else []
-            return _events("\n".join(texts).encode("utf-8", "surrogateescape"), f"journal {unit}", view.node.utc_offset)
+            return _parse_events("\n".join(texts).encode("utf-8", "surrogateescape"), f"journal {unit}",
+                                 view.node.utc_offset)
     return None
 
 
-def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_logs: Answer | None,
+def error_events(place: NginxInstance, config: Fact[NginxConfig], view: View, docker_logs: Answer | None,
               container: str = "") -> Fact[tuple[ErrorEvent, ...]]:
     """What the error logs hold, oldest first; the last few thousand. `docker_logs` are the words of `container`."""
     events: list[ErrorEvent] = []
     reasons: list[str] = []
     seen = False
-    for path in error_logs(place, config):
-        file = _later(path, view) or _read(log_query(path), view)
-        held = held_log(place, path, view, LOG_TAIL) if file is None or file.status == "absent" else None
+    for path in error_log_paths(place, config):
+        file = _later_log(path, view) or _file_answer(log_query(path), view)
+        held = deleted_log(place, path, view, LOG_TAIL) if file is None or file.status == "absent" else None
         if held is not None:
             seen = True
-            events += _events(held.data, f"{path} (deleted)", view.node.utc_offset, held.truncated)
-        elif file is not None and is_readable(file) and file.stat is not None and _is_file(file):
+            events += _parse_events(held.data, f"{path} (deleted)", view.node.utc_offset, held.truncated)
+        elif file is not None and is_readable(file) and file.stat is not None and _is_regular_file(file):
             seen = True
-            events += _events(file.data, path, view.node.utc_offset, file.truncated)
+            events += _parse_events(file.data, path, view.node.utc_offset, file.truncated)
         elif docker_logs is not None and docker_logs.status == "ok":
             seen = True
-            events += _events(_without_stamps(docker_logs), f"docker logs {container}".rstrip(), 0.0)
+            events += _parse_events(_without_docker_stamps(docker_logs), f"docker logs {container}".rstrip(), 0.0)
         else:
-            reasons.append(f"{path}: {_why_unread(file, docker_logs)}")
+            reasons.append(f"{path}: {_unread_reason(file, docker_logs)}")
     kept = _journal_events(place, config, view)
     if kept is not None:
         seen, events = True, [*events, *kept]
@@ -353,7 +355,7 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
     return Known(tuple(sorted(events, key=lambda event: event.at)[-MOST_EVENTS:]))
 
 
-def _why_unread(file: FileAnswer | None, docker_logs: Answer | None) -> str:
+def _unread_reason(file: FileAnswer | None, docker_logs: Answer | None) -> str:
     """One that is there and no file is what `docker logs` would show."""
     if file is None:
         return "not read"
@@ -362,30 +364,30 @@ def _why_unread(file: FileAnswer | None, docker_logs: Answer | None) -> str:
     return file.status if file.status != "ok" else "it is no file"
 
 
-def _read(query: ReadFile, view: View) -> FileAnswer | None:
+def _file_answer(query: ReadFile, view: View) -> FileAnswer | None:
     answer = view.node.answers.get(query)
     return answer.files[0] if answer is not None and answer.files else None
 
 
-def _later(path: str, view: View) -> FileAnswer | None:
+def _later_log(path: str, view: View) -> FileAnswer | None:
     """The later reading, where there was one: what is asked only once holds none."""
-    file = _read(later_log_query(path), view)
+    file = _file_answer(later_log_query(path), view)
     return file if file is not None and is_readable(file) else None
 
 
-def _is_file(file: FileAnswer) -> bool:
+def _is_regular_file(file: FileAnswer) -> bool:
     stat = file.stat.target if file.stat is not None and file.stat.target is not None else file.stat
     return stat is not None and stat.kind == "file"
 
 
-def _events(data: bytes, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
-    return remembered(
+def _parse_events(data: bytes, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
+    return parse_once(
         lambda: parse_error_log(data, where=where, utc_offset=utc_offset, cut=cut),
         "errors", data, where, utc_offset, cut,
     )
 
 
-def _without_stamps(answer: Answer) -> bytes:
+def _without_docker_stamps(answer: Answer) -> bytes:
     """The lines of `docker logs --timestamps` without Docker's own stamp."""
     lines = (answer.data + b"\n" + answer.stderr).split(b"\n")
     return b"\n".join(line.split(b" ", 1)[-1] for line in lines)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from fixer.formats.launchers import peel
+from fixer.formats.launchers import skip_launchers
 from fixer.formats.server_bindings import parse_address
 from fixer.formats.server_names import is_nginx
 from fixer.formats.shell_words import Piece, Word
@@ -20,48 +20,48 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.snapshot import Binding, Service, Unit
 from fixer.nginx.config import read_config
-from fixer.observe.commands.resolved_command import Told
-from fixer.observe.nginx.nginx_masters import place_of
-from fixer.observe.systemd.socket_activation import socket_name, socket_of, socket_path
+from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.nginx.nginx_masters import instance_of_command
+from fixer.observe.systemd.socket_activation import socket_of, socket_unit_name, socket_unit_path
 from fixer.observe.view.node_view import View, is_readable
 
 # Units of packages: systemd forgets one that is stopped and disabled, so they are asked for by name.
-PACKAGED = tuple(f"{name}.service" for name in (
+PACKAGED_UNITS = tuple(f"{name}.service" for name in (
     "apache2", "caddy", "envoy", "haproxy", "hitch", "httpd", "lighttpd", "squid", "stunnel4", "traefik", "varnish",
 ))
-_SOCKETS = "systemd-socket-proxyd"
-_NAMES = frozenset((
+_SOCKET_PROXY = "systemd-socket-proxyd"
+_GATEWAY_PROGRAMS = frozenset((
     "apache2", "apache2ctl", "apachectl", "caddy", "envoy", "haproxy", "hitch", "httpd", "lighttpd", "socat", "squid",
-    "stunnel", "stunnel4", "traefik", "varnishd", _SOCKETS,
+    "stunnel", "stunnel4", "traefik", "varnishd", _SOCKET_PROXY,
 ))
-_CONFS: Mapping[str, str] = {
+_DEFAULT_CONFS: Mapping[str, str] = {
     "haproxy": "/etc/haproxy/haproxy.cfg", "httpd": "/etc/httpd/conf/httpd.conf",
     **dict.fromkeys(("apache2", "apache2ctl", "apachectl"), "/etc/apache2/ports.conf"),
 }
 _BIND = regex(rb"^[ \t]*bind[ \t]+([^\s#]+)", re.MULTILINE)
 _LISTEN = regex(rb"^[ \t]*Listen[ \t]+([^\s#]+)", re.MULTILINE)
 _SOCAT = regex(r"^(?:TCP[46]?|UNIX)-L(?:ISTEN)?:([^,]+)", re.IGNORECASE)
-_BOUND = regex(r",bind=([^,]+)")
+_SOCAT_BIND = regex(r",bind=([^,]+)")
 _LIMIT = 1 << 18
 
 
 def gateway_of(argv: Sequence[str]) -> str:
     """The name of the gateway that a command runs, empty for any other program; `nginx` whatever its file is called."""
-    i = peel(argv)
+    i = skip_launchers(argv)
     name = posixpath.basename(argv[i].lstrip("@-:+!")) if i < len(argv) else ""
     if name and is_nginx(name):
         return "nginx"
-    return name if name in _NAMES else ""
+    return name if name in _GATEWAY_PROGRAMS else ""
 
 
-def is_silent(service: Service) -> bool:
+def is_stopped_gateway(service: Service) -> bool:
     """A gateway of a unit that does not run."""
     return service.unit is not None and not service.running and bool(gateway_of(service.unit.exec_start))
 
 
 def gateway_queries(view: View) -> Iterator[Query]:
     """The files that say where a gateway of a unit would listen which does not run."""
-    unknown = tuple(name for name in PACKAGED if name not in view.units)
+    unknown = tuple(name for name in PACKAGED_UNITS if name not in view.units)
     if unknown:
         yield Command("systemctl-show", unknown)
     for unit in dict.fromkeys(view.units.values()):
@@ -69,58 +69,58 @@ def gateway_queries(view: View) -> Iterator[Query]:
         if not name or unit.main_pid or unit.load_state not in ("loaded", "masked"):
             continue
         if name == "nginx":
-            place = place_of(unit.exec_start)
+            place = instance_of_command(unit.exec_start)
             if not place.conf.startswith("/etc/nginx/"):
-                yield ReadTree(place.root) if place.root.count("/") > 1 else ReadGlob((place.conf,))
-        elif name == _SOCKETS:
-            socket = handing_socket(unit, view)
-            yield ReadFile(socket_path(unit, socket), _LIMIT)
+                yield ReadTree(place.conf_folder) if place.conf_folder.count("/") > 1 else ReadGlob((place.conf,))
+        elif name == _SOCKET_PROXY:
+            socket = proxy_socket_unit(unit, view)
+            yield ReadFile(socket_unit_path(unit, socket), _LIMIT)
             if socket not in view.units:
                 yield Command("systemctl-show", (socket,))
-        elif conf := _conf(name, unit.exec_start):
+        elif conf := _conf_path(name, unit.exec_start):
             yield ReadFile(conf, _LIMIT)
 
 
-def gateway_bindings(unit: Unit, told: Told, view: View) -> Fact[tuple[Binding, ...]] | None:
+def gateway_bindings(unit: Unit, told: ServiceCommand, view: View) -> Fact[tuple[Binding, ...]] | None:
     """Where a gateway that does not run would listen, Unknown where that was not understood; None for what is none."""
     name = gateway_of(unit.exec_start)
     if not name or unit.main_pid:
         return None
     if name == "nginx":
-        return _of_nginx(unit, view)
-    if name == _SOCKETS:
-        _, found = socket_of(unit, view, handing_socket(unit, view))
+        return _nginx_bindings(unit, view)
+    if name == _SOCKET_PROXY:
+        _, found = socket_of(unit, view, proxy_socket_unit(unit, view))
     elif name == "socat":
-        found = tuple(b for word in told.command if (b := _of_socat(word.text, told.said)) is not None)
+        found = tuple(b for word in told.command if (b := _socat_binding(word.text, told.evidence)) is not None)
     elif name == "varnishd":
         words = [*told.command, Word((Piece(""),))]
         found = tuple(b for flag, word in pairwise(words) if flag.text == "-a"
-                      and (b := parse_address(Word((Piece(word.text.split(",")[0]),)), told.said)) is not None)
+                      and (b := parse_address(Word((Piece(word.text.split(",")[0]),)), told.evidence)) is not None)
     else:
-        conf = _conf(name, unit.exec_start)
+        conf = _conf_path(name, unit.exec_start)
         data = view.data(conf) if conf else None
-        found = tuple(_written(conf, data, _BIND if name == "haproxy" else _LISTEN)) if data is not None else ()
+        found = tuple(_parse_bindings(conf, data, _BIND if name == "haproxy" else _LISTEN)) if data is not None else ()
     return Known(found, (found[0].source,)) if found else Unknown(f"where {unit.name} would listen")
 
 
-def handing_socket(unit: Unit, view: View) -> str:
+def proxy_socket_unit(unit: Unit, view: View) -> str:
     """The socket unit that systemd's own proxy cannot do without, empty for any other program."""
-    if gateway_of(unit.exec_start) != _SOCKETS:
+    if gateway_of(unit.exec_start) != _SOCKET_PROXY:
         return ""
-    return socket_name(unit, view) or unit.name.removesuffix(".service") + ".socket"
+    return socket_unit_name(unit, view) or unit.name.removesuffix(".service") + ".socket"
 
 
-def _conf(name: str, argv: Sequence[str]) -> str:
+def _conf_path(name: str, argv: Sequence[str]) -> str:
     """The main file: named by `-f`, where the words say it, else where the packages have it."""
-    if name not in _CONFS:
+    if name not in _DEFAULT_CONFS:
         return ""
     named = [after for word, after in pairwise(argv) if word == "-f" and not after.startswith("$")]
     if name != "haproxy" or not named:
-        return _CONFS[name]
+        return _DEFAULT_CONFS[name]
     return named[0] if re.match(r"/(?:\S+/)?haproxy/\S+$", named[0]) else ""     # elsewhere nothing masks its secrets
 
 
-def _written(path: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[Binding]:
+def _parse_bindings(path: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[Binding]:
     for match in pattern.finditer(data):
         line = data.count(b"\n", 0, match.start(1)) + 1
         said = Evidence("file", f"{path}:{line}", match[0].decode("utf-8", "replace").strip())
@@ -130,16 +130,16 @@ def _written(path: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[Bin
                 yield binding
 
 
-def _of_socat(text: str, said: Evidence) -> Binding | None:
-    match, bound = _SOCAT.match(text), _BOUND.search(text)
+def _socat_binding(text: str, said: Evidence) -> Binding | None:
+    match, bound = _SOCAT.match(text), _SOCAT_BIND.search(text)
     if match is None:
         return None
     return parse_address(Word((Piece(f"{bound[1]}:{match[1]}" if bound is not None else match[1]),)), said)
 
 
-def _of_nginx(unit: Unit, view: View) -> Fact[tuple[Binding, ...]]:
+def _nginx_bindings(unit: Unit, view: View) -> Fact[tuple[Binding, ...]]:
     """The `listen` lines of its servers."""
-    place = place_of(unit.exec_start)
+    place = instance_of_command(unit.exec_start)
     main = view.conf_files.get(place.conf)
     if main is None or not is_readable(main):
         return Unknown(f"where {unit.name} would listen: {place.conf} was not read")

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.lazy.parse_cache import remembered
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Answer, Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
-from fixer.observe.nginx.nginx_masters import events_of
+from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.sites import Site
-from fixer.observe.view.docker_inspect import get, inspected, strings
+from fixer.observe.view.docker_inspect import inspect_objects, string_list, value_at
 from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
 
-FRESH = 120.0     # seconds: a failure in the log younger than this may be going on
-FOR_ENDS = 40     # of all probes, so that some are left for the way through nginx
-FOR_FAILING = 20
-_REFUSED = 111    # Linux's number, which nginx logs
+RECENT_SECONDS = 120.0     # seconds: a failure in the log younger than this may be going on
+MOST_ENDPOINT_PROBES = 40     # of all probes, so that some are left for the way through nginx
+MOST_FAILING_PROBES = 20
+_ECONNREFUSED = 111    # Linux's number, which nginx logs
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
-_HEALTH = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
+_HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +33,41 @@ class ProbePlan:
 
     by_address: Mapping[str, Probe]
     by_route: Mapping[str, tuple[Probe, ...]]
-    cut: int
+    left_out: int
 
 
 def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                 containers: tuple[Container, ...]) -> ProbePlan:
     """All probes that this site asks for by now; repeats only once the first answers are in."""
     around = site, options, views, containers
-    return remembered(lambda: _planned(*around), "probe-plan", *around)
+    return parse_once(lambda: _make_plan(*around), "probe-plan", *around)
 
 
-def _planned(site: Site, options: ObserveOptions, views: Mapping[str, View],
+def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> ProbePlan:
     if not options.probe:
         return ProbePlan({}, {}, 0)
     by_address = _address_probes(site, options, views, containers)
     routes, limit = site.routes, options.timeout
-    wanted = remembered(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
+    wanted = parse_once(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
     once = {id(probe): probe for probe in by_address.values()}      # thousands of places share one address
-    failing = failing_lately(site)
-    chosen = _in_order(site, by_address, wanted, failing)
+    failing = recently_failing_routes(site)
+    chosen = _rank_probes(site, by_address, wanted, failing)
     allowed = set(chosen[:MOST_PROBES])
     budget = MOST_PROBES - len(allowed)
     by_route: dict[str, tuple[Probe, ...]] = {}
-    for route in site.routes if site.place.master is not None else ():
+    for route in site.routes if site.nginx.master is not None else ():
         first = wanted.get(route.id)
         if first is not None and first in allowed:
-            again = tuple(_again(site, first, options) if route.id in failing else ())[:budget]
+            again = tuple(_repeated_probes(site, first, options) if route.id in failing else ())[:budget]
             budget -= len(again)
-            by_route[route.id] = (*_from_url(route, site, options), first, *again)
+            by_route[route.id] = (*_probes_of_url(route, site, options), first, *again)
     asked = {key for key, probe in once.items() if probe in allowed}
     kept = {key: probe for key, probe in by_address.items() if id(probe) in asked}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed))
 
 
-def _in_order(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],
+def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],
               failing: frozenset[str]) -> list[Probe]:
     """What matters most first: what failed a moment ago, each place that can be connected to once, a route to each of
     them, the other routes, and last the same places under other names."""
@@ -78,7 +78,7 @@ def _in_order(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, 
     through: dict[tuple[object, ...], Probe] = {}
     for address in site.addresses:
         probe, route = by_address.get(address.id), wanted.get(address.route.id)
-        if address.route.id in failing and len(lately) < FOR_FAILING:
+        if address.route.id in failing and len(lately) < MOST_FAILING_PROBES:
             lately += [p for p in (probe, route) if p is not None]
         place = (address.server.host, address.server.port, address.server.unix)
         if probe is not None:
@@ -86,7 +86,8 @@ def _in_order(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, 
         if route is not None:
             through.setdefault(place, route)
     near = list(ends.values())
-    return list(dict.fromkeys([*lately, *near[:FOR_ENDS], *through.values(), *wanted.values(), *near[FOR_ENDS:],
+    return list(dict.fromkeys([*lately, *near[:MOST_ENDPOINT_PROBES], *through.values(), *wanted.values(),
+                               *near[MOST_ENDPOINT_PROBES:],
                                *by_address.values()]))
 
 
@@ -98,11 +99,11 @@ def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, Vie
     own = container_of(site.view.name, containers)
     for address in site.addresses:
         route, server = address.route, address.server
-        container = container_at(server, address.found, containers, own) if containers else None
+        container = container_at(server, address.ips, containers, own) if containers else None
         path = health_path(container, views.get(ENGINE)) or "/"
-        key = (route.server_names, route.kind, route.scheme, server.host, server.port, server.unix, address.found, path)
+        key = (route.server_names, route.kind, route.scheme, server.host, server.port, server.unix, address.ips, path)
         if key not in made:
-            made[key] = endpoint_probe(route, server, address.found, path, options.timeout)
+            made[key] = endpoint_probe(route, server, address.ips, path, options.timeout)
         probe = made[key]
         if probe is not None:
             found[address.id] = probe
@@ -114,50 +115,50 @@ def _route_probes(routes: tuple[Route, ...], timeout: float) -> dict[str, Probe]
     return {route.id: probe for route in routes if (probe := route_probe(route, timeout)) is not None}
 
 
-def _again(site: Site, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
+def _repeated_probes(site: Site, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
     """More attempts where the first was good although the log says that requests failed just now."""
     result = probe_result(site.view.node.answers.get(first))
-    if isinstance(result, Known) and is_good(result.value):
+    if isinstance(result, Known) and is_good_answer(result.value):
         for attempt in range(1, options.repeat):
             yield replace(first, attempt=attempt)
 
 
-def is_good(result: ProbeResult) -> bool:
+def is_good_answer(result: ProbeResult) -> bool:
     """An answer that is no gateway error."""
     return result.status is not None and result.status < 500
 
 
-def fresh_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent, ...]:
+def recent_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent, ...]:
     """Upstream failures of the last two minutes in the site's log; `logs` where that goes to the engine."""
-    errors = events_of(site.place, site.config, site.view, logs)
+    errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
     now = site.view.node.now
-    return tuple(e for e in errors.value if now - e.at < FRESH and "upstream" in f"{e.phase} {e.message}")
+    return tuple(e for e in errors.value if now - e.at < RECENT_SECONDS and "upstream" in f"{e.phase} {e.message}")
 
 
-def is_refused_socket(site: Site) -> bool:
+def is_socket_denied(site: Site) -> bool:
     """Whether nginx was lately denied a unix socket: by its mode, or by a policy of the kernel."""
     return any(a.server.unix is not None for a in site.addresses) and any(
-        e.errno == 13 and "connecting" in e.phase for e in fresh_failures(site)[-20:])
+        e.errno == 13 and "connecting" in e.phase for e in recent_failures(site)[-20:])
 
 
-def failing_lately(site: Site, logs: Answer | None = None, *, refused: bool = True) -> frozenset[str]:
+def recently_failing_routes(site: Site, logs: Answer | None = None, *, refused: bool = True) -> frozenset[str]:
     """The routes that the freshly failed requests most likely went through: by server name, then longest location.
     `refused`: those too to whose connections nobody listened."""
-    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site, logs)
-             if refused or event.errno != _REFUSED}
+    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in recent_failures(site, logs)
+             if refused or event.errno != _ECONNREFUSED}
     if not asked:
         return frozenset()
     by_prefix: dict[str, list[Route]] = {}
     for route in site.routes:
         prefix = route.location.lstrip("=^~ ")
         by_prefix.setdefault(prefix if prefix.startswith("/") else "", []).append(route)
-    found = (_most_likely(server, path, by_prefix) for server, path in asked)
+    found = (_most_likely_route(server, path, by_prefix) for server, path in asked)
     return frozenset(route.id for route in found if route is not None)
 
 
-def _most_likely(server: str, path: str, by_prefix: Mapping[str, Sequence[Route]]) -> Route | None:
+def _most_likely_route(server: str, path: str, by_prefix: Mapping[str, Sequence[Route]]) -> Route | None:
     unnamed: Route | None = None
     for end in range(len(path), -1, -1):
         for route in by_prefix.get(path[:end], ()):
@@ -167,7 +168,7 @@ def _most_likely(server: str, path: str, by_prefix: Mapping[str, Sequence[Route]
     return unnamed
 
 
-def _from_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:
+def _probes_of_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:
     """The user's own URL, asked of this nginx, on the route that would take it."""
     match = _URL.match(options.url) if options.url else None
     base = route_probe(route, options.timeout)
@@ -201,8 +202,8 @@ def health_path(container: Container | None, engine: View | None) -> str | None:
     if container is None or engine is None:
         return None
     for answer in engine.node.answers.values():
-        for item in inspected(answer) if answer.data[:2] in (b"[\n", b"[{") else ():
+        for item in inspect_objects(answer) if answer.data[:2] in (b"[\n", b"[{") else ():
             if item.get("Id") == container.id:
-                match = _HEALTH.search(" ".join(strings(get(item, "Config", "Healthcheck", "Test"))))
+                match = _HEALTH_URL.search(" ".join(string_list(value_at(item, "Config", "Healthcheck", "Test"))))
                 return match[1] if match else None
     return None

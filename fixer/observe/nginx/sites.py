@@ -5,15 +5,15 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
-from fixer.formats.server_names import ALONE, is_nginx, runtime_of
+from fixer.formats.server_names import STARTS_NO_NGINX, is_nginx, runtime_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Fact, Known
 from fixer.model.nginx_config import NginxConfig, Route, UpstreamServer
 from fixer.model.snapshot import Container
-from fixer.observe.nginx.endpoints import copies_of, resolve
+from fixer.observe.nginx.endpoints import replica_addresses, resolve
 from fixer.observe.nginx.nginx_masters import config_of, find_nginxes
-from fixer.observe.nginx.nginx_place import NginxPlace
-from fixer.observe.view.node_view import ENGINE, View, container_of, is_beside
+from fixer.observe.nginx.nginx_place import NginxInstance
+from fixer.observe.view.node_view import ENGINE, View, container_of, is_outside_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,15 @@ class Address:
     route: Route
     server: UpstreamServer
     resolved: Fact[tuple[str, ...]]
-    at: str = ""        # the one of them that this stands for, where the name leads to several copies
-    copy: str = ""      # the container of another copy, which ends again and again and has no address meanwhile
+    replica_ip: str = ""        # the one of them that this stands for, where the name leads to several copies
+    # the container of another copy, which ends again and again and has no address meanwhile
+    missing_replica: str = ""
 
     @property
-    def found(self) -> tuple[str, ...]:
+    def ips(self) -> tuple[str, ...]:
         """The addresses, none where they are unknown."""
-        if self.at:
-            return (self.at,)
+        if self.replica_ip:
+            return (self.replica_ip,)
         return self.resolved.value if isinstance(self.resolved, Known) else ()
 
 
@@ -40,7 +41,7 @@ class Site:
     """One nginx and what its configuration asks for."""
 
     view: View
-    place: NginxPlace
+    nginx: NginxInstance
     config: Fact[NginxConfig]
     routes: tuple[Route, ...]
     addresses: tuple[Address, ...]
@@ -51,44 +52,45 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
     """Every nginx of every node, in order of nodes."""
     found: list[Site] = []
     routes = addresses = 0
-    for view, place in _meant(views, containers):
+    for view, place in _intended_nginxes(views, containers):
         config = config_of(place, view)
         if isinstance(config, Known) and routes:
             renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
             config = Known(replace(config.value, routes=renamed), config.evidence)
-        site = _site(view, place, config, containers, addresses)
+        site = _make_site(view, place, config, containers, addresses)
         routes += len(site.routes)
         addresses += len(site.addresses)
         found.append(site)
     return tuple(found)
 
 
-def _meant(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxPlace]]:
+def _intended_nginxes(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxInstance]]:
     """Every nginx that is meant to run: one that only lies in the image of an application's container is not, unless
     the target is that container; nor is one in a container that was made for another program, beside one that runs or
     was made for it."""
-    every = [(view, place) for view in views.values() if not is_beside(view, views) for place in find_nginxes(view)]
+    every = [(view, place) for view in views.values() if not is_outside_target(view, views)
+             for place in find_nginxes(view)]
     if sum(view.name != ENGINE for view in views.values()) <= 1:
         return every
     meant = [(view, place) for view, place in every if place.master is not None or not _runs_application(view)]
-    if not any(place.master is not None or _is_for_nginx(view, containers) for view, place in meant):
+    if not any(place.master is not None or _was_made_for_nginx(view, containers) for view, place in meant):
         return meant
     return [(view, place) for view, place in meant
-            if place.master is not None or not _is_for_another(view, container_of(view.name, containers))]
+            if place.master is not None or not _runs_other_program(view, container_of(view.name, containers))]
 
 
-def _is_for_nginx(view: View, containers: tuple[Container, ...]) -> bool:
+def _was_made_for_nginx(view: View, containers: tuple[Container, ...]) -> bool:
     box = container_of(view.name, containers)
     return box is not None and any(is_nginx(word) for word in box.argv)
 
 
-def _is_for_another(view: View, box: Container | None) -> bool:
+def _runs_other_program(view: View, box: Container | None) -> bool:
     """Whether the words that the container was made with are what runs as its first process, and start no nginx. A
     shell or a script could have ended as that process and have started one before."""
     main = view.by_pid.get(1)
     if box is None or main is None or not main.argv or view.node.kind != "container":
         return False
-    return box.argv[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in ALONE
+    return box.argv[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in STARTS_NO_NGINX
 
 
 def _runs_application(view: View) -> bool:
@@ -96,7 +98,7 @@ def _runs_application(view: View) -> bool:
     return view.node.kind == "container" and main is not None and bool(runtime_of(main.argv))
 
 
-def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: tuple[Container, ...],
+def _make_site(view: View, place: NginxInstance, config: Fact[NginxConfig], containers: tuple[Container, ...],
           count: int) -> Site:
     routes = config.value.routes if isinstance(config, Known) else ()
     resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
@@ -109,7 +111,7 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
             name = (server.host, server.unix or server.variable)
             if name not in resolved:
                 resolved[name] = resolve(server, view, containers)
-                copies[name] = _copies(server, resolved[name], view, containers)
+                copies[name] = _replicas(server, resolved[name], view, containers)
             # one place can stand for several addresses: a port in a variable
             key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
                    server.port, server.unix)
@@ -123,29 +125,29 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
     return Site(view, place, config, routes, tuple(by_key.values()), by_route)
 
 
-def _copies(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+def _replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
             containers: tuple[Container, ...]) -> list[tuple[str, str]]:
     """The addresses that a name stands for, and the containers of copies that have none now: one empty address where
     it leads to one place."""
-    found = copies_of(server, resolved, view, containers)
-    gone = _absent(server, resolved, view, containers) if containers else ()
+    found = replica_addresses(server, resolved, view, containers)
+    gone = _missing_replicas(server, resolved, view, containers) if containers else ()
     if gone and found == ("",) and isinstance(resolved, Known):      # the one that is there is one of several
         found = resolved.value[:1]
     return [*((at, "") for at in found), *(("", copy) for copy in gone)]
 
 
-def _absent(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+def _missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
             containers: tuple[Container, ...]) -> tuple[str, ...]:
 
-    return absent_copies(server, resolved, view, containers)
+    return missing_replicas(server, resolved, view, containers)
 
 
 # Copies of a scaled service that end again and again: Docker's DNS leaves them out while they are down, nginx goes on
 # asking each where it looked the name up while it was there.
-_IN_ORDER = (0, 137, 143)      # how a container ends that was stopped
+_STOPPED_EXIT_CODES = (0, 137, 143)      # how a container ends that was stopped
 
 
-def absent_copies(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+def missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
                   containers: tuple[Container, ...]) -> tuple[str, ...]:
     """The ids of such containers, of the very service that the name leads to; none where somebody else may have one of
     its addresses, who could be one of them by now."""
@@ -170,4 +172,4 @@ def absent_copies(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view:
 def _ends_repeatedly(box: Container) -> bool:
     """Being started once more, or given up after several starts."""
     return box.status == "restarting" or (
-        box.status == "exited" and box.restart_count > 0 and box.exit_code not in _IN_ORDER)
+        box.status == "exited" and box.restart_count > 0 and box.exit_code not in _STOPPED_EXIT_CODES)

@@ -10,8 +10,8 @@ from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Command, Probe
-from fixer.model.snapshot import Container, Stranger
-from fixer.observe.docker.published_ports import asks_host, is_held
+from fixer.model.snapshot import AddressCandidate, Container
+from fixer.observe.docker.published_ports import is_docker_host_address, is_held_by_host
 from fixer.observe.nginx.endpoints import container_at, probe_result
 from fixer.observe.nginx.nginx_masters import loaded_at
 from fixer.observe.nginx.probes import plan_probes
@@ -19,52 +19,54 @@ from fixer.observe.nginx.sites import Address, Site
 from fixer.observe.view.node_view import View, container_of, is_loopback, node_of
 from fixer.observe.view.observe_options import ObserveOptions
 
-_TAKEN = regex(r"port is already allocated|address already in use")
+_PORT_IN_USE = regex(r"port is already allocated|address already in use")
 MOST_NAMES = 8              # names: each site asks for few that are not its own
-_NONE = frozenset({"", "none", "host", "default", "bridge"})
+_UNNAMED_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
 
 
-def called_query(sites: Sequence[Site], containers: tuple[Container, ...], views: Mapping[str, View]) -> Command | None:
+def named_container_query(sites: Sequence[Site], containers: tuple[Container, ...],
+                          views: Mapping[str, View]) -> Command | None:
     """What to ask Docker for, None where every name is one of the target's own, or nobody's on those networks."""
     names: dict[str, None] = {}
     networks: dict[str, None] = {}
     for site in sites:
         own = container_of(site.view.name, containers)
         if own is not None and not own.is_machine:
-            asked = [name for address in site.addresses for name in _strange(address, own, containers, site.view)]
+            asked = [name for address in site.addresses
+                     for name in _unlisted_names(address, own, containers, site.view)]
             names.update(dict.fromkeys(asked))
-            joined = {name for name, _, _ in own.networks} | ({own.network_mode} - _NONE)
+            joined = {name for name, _, _ in own.networks} | ({own.network_mode} - _UNNAMED_NETWORKS)
             networks.update(dict.fromkeys(sorted(joined) if asked else ()))
     for own in containers:       # a port that it was refused: whose is it?
-        if own.status != "running" and _TAKEN.search(own.error):
+        if own.status != "running" and _PORT_IN_USE.search(own.error):
             names.update({f":{outer}": None for _, outer, _ in own.published})
             networks.update({name: None for name, _, _ in own.networks})
     joined_text = ",".join(name for name in networks if not name.startswith("container:"))
     return Command("docker-called", (joined_text, *list(names)[:MOST_NAMES])) if names and joined_text else None
 
 
-def _strange(address: Address, own: Container, containers: tuple[Container, ...], view: View) -> Iterator[str]:
+def _unlisted_names(address: Address, own: Container, containers: tuple[Container, ...], view: View) -> Iterator[str]:
     server = address.server
     if server.unix is not None or not server.host:
         return
-    if asks_host(server, address.found, view, own, containers):
+    if is_docker_host_address(server, address.ips, view, own, containers):
         publish = any(server.port == outer for c in containers for _, outer, _ in c.published)
-        if not publish and not is_held(server.port, view):
+        if not publish and not is_held_by_host(server.port, view):
             yield f":{server.port}"
         return
-    if container_at(server, address.found, containers, own) is not None:
-        others = [a for a in address.found if _is_near(a) and not any(a in c.addresses for c in containers)]
-        if len(others) < len(address.found):        # one of ours is behind that name, and somebody else's besides
+    if container_at(server, address.ips, containers, own) is not None:
+        others = [a for a in address.ips if _is_private(a) and not any(a in c.addresses for c in containers)]
+        if len(others) < len(address.ips):        # one of ours is behind that name, and somebody else's besides
             yield from others
         return
-    if any(is_loopback(a) or a in view.addresses for a in address.found) or server.host == "localhost":
+    if any(is_loopback(a) or a in view.addresses for a in address.ips) or server.host == "localhost":
         return
-    if not address.found or any(_is_near(a) for a in address.found):
+    if not address.ips or any(_is_private(a) for a in address.ips):
         yield server.host.strip("[]")
-        yield from address.found
+        yield from address.ips
 
 
-def _is_near(address: str) -> bool:
+def _is_private(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_private
     except ValueError:
@@ -74,30 +76,30 @@ def _is_near(address: str) -> bool:
 # Containers that may have got the address which nginx still uses for a name: asked like the name's own address.
 MOST_PER_ADDRESS = 4              # of them that are asked for one address
 _IP = regex(r"^[\d.]+$|:")
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-def strangers_of(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
-                 containers: tuple[Container, ...]) -> tuple[Stranger, ...]:
+def unlisted_containers_of(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
+                 containers: tuple[Container, ...]) -> tuple[AddressCandidate, ...]:
     """Each of them with what it answers to nginx's own container."""
     return tuple(
-        Stranger(key, node, probe.host, probe_result(site.view.node.answers.get(probe)))
-        for site in sites for key, node, probe in _asked(site, options, views, containers)
+        AddressCandidate(key, node, probe.host, probe_result(site.view.node.answers.get(probe)))
+        for site in sites for key, node, probe in _each_probe(site, options, views, containers)
     )
 
 
-def stranger_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
+def unlisted_container_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                     containers: tuple[Container, ...]) -> Iterator[Probe]:
     """The questions of one site; hardly ever any."""
-    return (probe for _, _, probe in _asked(site, options, views, containers))
+    return (probe for _, _, probe in _each_probe(site, options, views, containers))
 
 
-def _asked(site: Site, options: ObserveOptions, views: Mapping[str, View],
+def _each_probe(site: Site, options: ObserveOptions, views: Mapping[str, View],
            containers: tuple[Container, ...]) -> Iterator[tuple[str, str, Probe]]:
     """(address id, node, probe): the name's container was started after nginx looked the name up, so it may have moved,
     and another one that was started since listens on the same port of a network of nginx's."""
-    own, loaded = container_of(site.view.name, containers), loaded_at(site.place)
-    if own is None or own.is_machine or site.place.master is None or isinstance(loaded, Unknown):
+    own, loaded = container_of(site.view.name, containers), loaded_at(site.nginx)
+    if own is None or own.is_machine or site.nginx.master is None or isinstance(loaded, Unknown):
         return
     young = [c for c in containers if c.status == "running" and not c.is_machine and c.started_at > loaded.value]
     if len(young) < 2:
@@ -106,17 +108,17 @@ def _asked(site: Site, options: ObserveOptions, views: Mapping[str, View],
     plan = plan_probes(site, options, views, containers)
     for address in site.addresses:
         probe = plan.by_address.get(address.id)
-        holders = {c.id for c in young if c.addresses.intersection(address.found)}
+        holders = {c.id for c in young if c.addresses.intersection(address.ips)}
         if probe is None or not holders or _IP.search(address.server.host):
             continue
         others = [(c, ip) for c in young if c.id not in holders | {own.id}
                   for name, ip, _ in c.networks if name in mine and ip]
         for other, ip in others[:MOST_PER_ADDRESS]:
             node = node_of(other, views)
-            if _listens(views.get(node), ip, address.server.port):
+            if _has_listener(views.get(node), ip, address.server.port):
                 yield address.id, node, replace(probe, host=ip)
 
 
-def _listens(view: View | None, ip: str, port: int) -> bool:
+def _has_listener(view: View | None, ip: str, port: int) -> bool:
     return view is not None and isinstance(view.listeners, Known) and any(
-        x.port == port and (x.address in _ANY or x.address == ip) for x in view.listeners.value)
+        x.port == port and (x.address in _ANY_ADDRESS or x.address == ip) for x in view.listeners.value)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import LeftOut, NginxConfig
+from fixer.model.nginx_config import NginxConfig, UnloadedSite
 from fixer.model.snapshot import Service
 from fixer.nginx.config import read_config
 from fixer.nginx.include import glob_pattern
@@ -24,12 +24,12 @@ def has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
     return any(x.port == port for x in view.listeners.value)
 
 
-def empty_ports(site: Site) -> list[int]:
+def ports_without_listener(site: Site) -> list[int]:
     """The ports that nginx asks for and that nobody holds."""
-    return [a.server.port for a in site.addresses if a.found and not has_listener(site, a.found, a.server.port)]
+    return [a.server.port for a in site.addresses if a.ips and not has_listener(site, a.ips, a.server.port)]
 
 
-def empty_sockets(site: Site) -> list[str]:
+def sockets_without_listener(site: Site) -> list[str]:
     """The unix sockets that nginx asks for and at which nobody listens."""
     wanted = dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None)
     if isinstance(site.view.listeners, Unknown):
@@ -38,78 +38,81 @@ def empty_sockets(site: Site) -> list[str]:
     return [path for path in wanted if path not in heard]
 
 
-def should_answer(service: Service, sites: tuple[Site, ...]) -> bool:
+def is_stopped_backend(service: Service, sites: tuple[Site, ...]) -> bool:
     """A unit of any program that is told to listen where nginx asks, and that does not run."""
     if service.unit is None or service.running or not isinstance(service.bindings, Known):
         return False
-    told = {(binding.unix, binding.port) for binding in (*service.bindings.value, *service.in_code)}
+    told = {(binding.unix, binding.port) for binding in (*service.bindings.value, *service.code_bindings)}
     return any((at.server.unix, at.server.port) in told for site in sites if site.view.name == service.node
                for at in site.addresses)
 
 
 # Sites that lie beside the configuration and that no include matches: what each would hand requests to. Pure.
-MOST = 60             # files that are read so
-BIGGEST = 64 << 10    # bytes of one
+MOST_FILES = 60             # files that are read so
+MAX_FILE_BYTES = 64 << 10    # bytes of one
 
-_PASSES = re.compile(rb"^[^#\n]*_pass\s", re.MULTILINE)
-_INCLUDE = regex(rb"^[^#\n]*\binclude\s+[\"']?([^;\"'\s]+)", re.MULTILINE)
-_WRAP = b"http {\n"      # what such a file is included into
+_PASS_DIRECTIVE = re.compile(rb"^[^#\n]*_pass\s", re.MULTILINE)
+_INCLUDE_DIRECTIVE = regex(rb"^[^#\n]*\binclude\s+[\"']?([^;\"'\s]+)", re.MULTILINE)
+_HTTP_BLOCK = b"http {\n"      # what such a file is included into
 
 
-def left_out_of(site: Site) -> tuple[LeftOut, ...]:
+def unloaded_sites_of(site: Site) -> tuple[UnloadedSite, ...]:
     """Looked for only where no route is configured at all, or an address is empty that nginx asks for."""
     if isinstance(site.config, Unknown):
         return ()
     config = site.config.value
-    if config.routes and not empty_ports(site) and not empty_sockets(site):
+    if config.routes and not ports_without_listener(site) and not sockets_without_listener(site):
         return ()
     files = {path: file.data for path, file in site.view.conf_files.items() if is_readable(file)}
-    patterns = _patterns(site, config, files)
-    return tuple(dict.fromkeys(found for path in _beside(site, config, files, patterns)[:MOST]
-                               for found in _servers(path, files, site, patterns)))
+    patterns = _include_patterns(site, config, files)
+    return tuple(dict.fromkeys(found for path in _unloaded_files(site, config, files, patterns)[:MOST_FILES]
+                               for found in _sites_in_file(path, files, site, patterns)))
 
 
-def _near(path: str, patterns: tuple[str, ...]) -> str:
+def _nearest_include(path: str, patterns: tuple[str, ...]) -> str:
     """The include that looks into the file's folder, though not for its name."""
     return next((p for p in patterns if posixpath.dirname(p) == posixpath.dirname(path)
                  and not glob_pattern(p).fullmatch(path)), "")
 
 
-def _beside(site: Site, config: NginxConfig, files: Mapping[str, bytes], patterns: tuple[str, ...]) -> list[str]:
+def _unloaded_files(site: Site, config: NginxConfig, files: Mapping[str, bytes],
+                    patterns: tuple[str, ...]) -> list[str]:
     """Files below nginx's own folder that are read under no name, and that hand requests on: each by one name, the one
     in a folder that an include looks into before others."""
-    used = {real for path in config.files for real in (path, _real(site, path))}
-    root = site.place.root.rstrip("/") + "/"
+    used = {real for path in config.files for real in (path, _real_path(site, path))}
+    root = site.nginx.conf_folder.rstrip("/") + "/"
     found: dict[str, str] = {}
-    for path, data in sorted(files.items(), key=lambda item: (not _near(item[0], patterns), item[0])):
-        if path.startswith(root) and used.isdisjoint((path, _real(site, path))) and len(data) <= BIGGEST and \
-                _PASSES.search(data):
-            found.setdefault(_real(site, path), path)
+    for path, data in sorted(files.items(), key=lambda item: (not _nearest_include(item[0], patterns), item[0])):
+        if path.startswith(root) and used.isdisjoint((path,
+                                                      _real_path(site, path))) and len(data) <= MAX_FILE_BYTES and \
+                _PASS_DIRECTIVE.search(data):
+            found.setdefault(_real_path(site, path), path)
     return list(found.values())
 
 
-def _real(site: Site, path: str) -> str:
+def _real_path(site: Site, path: str) -> str:
     file = site.view.conf_files.get(path)
     return (file.stat.real_path if file is not None and file.stat is not None else None) or path
 
 
-def _patterns(site: Site, config: NginxConfig, files: Mapping[str, bytes]) -> tuple[str, ...]:
+def _include_patterns(site: Site, config: NginxConfig, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """The includes with wildcards, as whole paths."""
     found = []
     for path in config.files:
-        for match in _INCLUDE.finditer(files.get(path, b"")):
+        for match in _INCLUDE_DIRECTIVE.finditer(files.get(path, b"")):
             text = match[1].decode("utf-8", "surrogateescape")
-            whole = posixpath.normpath(posixpath.join(site.place.root, text))
+            whole = posixpath.normpath(posixpath.join(site.nginx.conf_folder, text))
             if "*" in posixpath.basename(whole):
                 found.append(whole)
     return tuple(dict.fromkeys(found))
 
 
-def _servers(path: str, files: Mapping[str, bytes], site: Site, patterns: tuple[str, ...]) -> Iterator[LeftOut]:
-    wrapped = {**files, path: _WRAP + files[path] + b"\n}\n"}
-    near = _near(path, patterns)
-    for route in read_config(wrapped, path, prefix=site.place.prefix).routes:
+def _sites_in_file(path: str, files: Mapping[str, bytes], site: Site,
+                   patterns: tuple[str, ...]) -> Iterator[UnloadedSite]:
+    wrapped = {**files, path: _HTTP_BLOCK + files[path] + b"\n}\n"}
+    near = _nearest_include(path, patterns)
+    for route in read_config(wrapped, path, prefix=site.nginx.prefix).routes:
         for server in route.servers:
             if not server.variable:
                 line = route.source.line - (route.source.file == path)
-                yield LeftOut(path, line, route.server_names, server.host, server.port, server.unix, near)
+                yield UnloadedSite(path, line, route.server_names, server.host, server.port, server.unix, near)

@@ -25,15 +25,16 @@ _SPAWN_ERROR = regex(r"^spawnerr: (.*)$")
 _GAVE_UP = regex(r"^gave up: (\S+) entered FATAL state")
 _DAEMON_STARTED = regex(r"^supervisord started with pid (\d+)$")
 _SIGNAL = regex(r"terminated by SIG([A-Z0-9]+)")
-_NUMBERS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "SEGV": 11, "PIPE": 13,
+_SIGNAL_NUMBERS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "SEGV": 11,
+                   "PIPE": 13,
             "TERM": 15}
-_RETRYING = 30.0     # seconds between an end and a try that somebody stopped
-_TRIED = 5.0         # seconds in which such a try may have been called running: an application loads that long
-RECENT = 180.0        # seconds in which an unexpected end counts as one of a row
+_RETRY_SECONDS = 30.0     # seconds between an end and a try that somebody stopped
+_TRY_SECONDS = 5.0         # seconds in which such a try may have been called running: an application loads that long
+RECENT_SECONDS = 180.0        # seconds in which an unexpected end counts as one of a row
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ProgramEvent:
     """One line about a program (process name), or about supervisord itself (name empty)."""
 
     at: float
@@ -46,24 +47,24 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ProgramHistory:
     """What became of one program."""
 
     state: ProgramState
     pid: int
     started_at: float
-    ended: str
+    exit_detail: str
     signal: int
     expected: bool
     ended_at: float
     restarts: int
-    events: tuple[Event, ...]
-    ended_run: float = 0.0       # when the run began that ended last
+    events: tuple[ProgramEvent, ...]
+    last_run_started_at: float = 0.0       # when the run began that ended last
 
 
-def read_log(data: bytes, utc_offset: float) -> tuple[Event, ...]:
+def parse_supervisord_log(data: bytes, utc_offset: float) -> tuple[ProgramEvent, ...]:
     """The events in order; the log's time is the machine's local time."""
-    events: list[Event] = []
+    events: list[ProgramEvent] = []
     spawned = ""
     for raw in data.split(b"\n"):
         match = _LINE.match(raw.rstrip(b"\r"))
@@ -72,35 +73,35 @@ def read_log(data: bytes, utc_offset: float) -> tuple[Event, ...]:
         year, month, day, hour, minute, second = (int(match[n]) for n in range(1, 7))
         midnight = days_from_epoch(year, month, day) * 86400
         at = midnight + hour * 3600 + minute * 60 + second + int(match[7]) / 1000 - utc_offset
-        event = _event(at, match[8].decode("utf-8", "replace"), spawned)
+        event = _parse_event(at, match[8].decode("utf-8", "replace"), spawned)
         if event is not None:
             events.append(event)
             spawned = event.name or spawned
     return tuple(events)
 
 
-def _event(at: float, text: str, last: str) -> Event | None:
+def _parse_event(at: float, text: str, last: str) -> ProgramEvent | None:
     if m := _SPAWNED.match(text):
-        return Event(at, m[1], "spawned", int(m[2]), "", True, text)
+        return ProgramEvent(at, m[1], "spawned", int(m[2]), "", True, text)
     if m := _SUCCESS.match(text):
-        return Event(at, m[1], "success", 0, "", True, text)
+        return ProgramEvent(at, m[1], "success", 0, "", True, text)
     if m := _EXITED.match(text):
-        return Event(at, m[1], "exited", 0, m[2], m[3] != "not expected", text)
+        return ProgramEvent(at, m[1], "exited", 0, m[2], m[3] != "not expected", text)
     if m := _STOPPED.match(text):
-        return Event(at, m[1], "stopped", 0, m[2], True, text)
+        return ProgramEvent(at, m[1], "stopped", 0, m[2], True, text)
     if m := _GAVE_UP.match(text):
-        return Event(at, m[1], "gave-up", 0, "", False, text)
+        return ProgramEvent(at, m[1], "gave-up", 0, "", False, text)
     if m := _DAEMON_STARTED.match(text):
-        return Event(at, "", "begun", int(m[1]), "", True, text)
+        return ProgramEvent(at, "", "begun", int(m[1]), "", True, text)
     if m := _SPAWN_ERROR.match(text):
-        return Event(at, last, "spawn-error", 0, m[1], False, text)
+        return ProgramEvent(at, last, "spawn-error", 0, m[1], False, text)
     return None
 
 
-def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Course | None:
+def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: float) -> ProgramHistory | None:
     """What the log tells of the program since supervisord began; None where it is silent about it."""
     wanted = set(names)
-    mine: list[Event] = []
+    mine: list[ProgramEvent] = []
     for event in events:
         if event.kind == "begun":
             mine = []
@@ -121,8 +122,8 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
             case "exited":
                 ended, expected, ended_at, run = event.detail, event.expected, event.at, started
                 state, pid = "BACKOFF" if state == "STARTING" else "EXITED", 0
-            case "stopped" if not expected and event.at - ended_at < _RETRYING and (
-                    state == "STARTING" or event.at - started < _TRIED):
+            case "stopped" if not expected and event.at - ended_at < _RETRY_SECONDS and (
+                    state == "STARTING" or event.at - started < _TRY_SECONDS):
                 state, pid = "STOPPED", 0           # in the middle of its tries: it still ended as it did before them
             case "stopped":
                 state, pid, ended, expected, ended_at = "STOPPED", 0, event.detail, True, event.at
@@ -130,22 +131,24 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
                 state, pid, ended_at, expected = "FATAL", 0, ended_at or event.at, False
             case _:
                 state, pid, ended, expected, ended_at = "BACKOFF", 0, event.detail, False, event.at
-    bad = [e for e in mine if e.kind == "exited" and not e.expected and e.at > max(now - RECENT, row)]
+    bad = [e for e in mine if e.kind == "exited" and not e.expected and e.at > max(now - RECENT_SECONDS, row)]
     signal = _SIGNAL.search(ended)
-    number = _NUMBERS.get(signal[1], 0) if signal is not None else 0
-    return Course(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine), run)
+    number = _SIGNAL_NUMBERS.get(signal[1], 0) if signal is not None else 0
+    return ProgramHistory(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine), run)
 
 
 # What supervisord and its programs write where it is the first process of a container: into the container's log.
 STREAM_LINES = "2000"     # nginx's access log is among them
-_STREAMS = frozenset(f"{folder}{name}" for folder, names in (
+_STREAM_FILES = frozenset(f"{folder}{name}" for folder, names in (
     ("/dev/", ("stdout", "stderr", "fd/1", "fd/2")), ("/proc/self/fd/", ("1", "2"))) for name in names)
 # After one of these a program was well or went in order: what stands before it belongs to a run that is over.
 # gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
-_SERVER_STARTED, _UP, _FAREWELL = "Started server process", "Application startup complete", "Finished server process"
-_OVER = regex(rf"{_UP}|{_FAREWELL}|\[INFO\] Shutting down: Master")
-_REASON = regex(r"\] Reason: \S")      # gunicorn before 22 bids farewell alike when it failed, and then says why
-_OF_OTHERS = regex(
+_SERVER_STARTED, _STARTUP_COMPLETE, _SERVER_FINISHED = "Started server process", ("Application startup "
+                                                                                  "complete"), "Finished server process"
+_RUN_FINISHED = regex(rf"{_STARTUP_COMPLETE}|{_SERVER_FINISHED}|\[INFO\] Shutting down: Master")
+# gunicorn before 22 bids farewell alike when it failed, and then says why
+_FAILURE_REASON = regex(r"\] Reason: \S")
+_OTHER_WRITER = regex(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (?:spawned|success|exited|stopped|gave up|waiting|"
     r"supervisord|Set uid|RPC|Included|daemonizing|spawnerr|received|Unlinking|reaped)\b"
     r"|^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: "
@@ -160,53 +163,56 @@ def stream_query(box: Container) -> Command:
     return Command("docker-logs", (box.name, STREAM_LINES))
 
 
-def streaming(view: View, containers: tuple[Container, ...]) -> Container | None:
+def stream_container(view: View, containers: tuple[Container, ...]) -> Container | None:
     """The container that a node is, where what its first process runs may write into the container's log."""
     return container_of(view.name, containers) if view.init != "systemd" else None
 
 
 def stream_of(view: View, views: Mapping[str, View], containers: tuple[Container, ...]) -> Stream:
     """What was read of it; nothing on a machine."""
-    box, engine = streaming(view, containers), views.get(ENGINE)
+    box, engine = stream_container(view, containers), views.get(ENGINE)
     read = parse_docker_logs(engine.node.answers.get(stream_query(box)), box.name) if box and engine else None
     return read.value if isinstance(read, Known) else ()
 
 
-def as_log(stream: Stream) -> bytes:
+def stream_bytes(stream: Stream) -> bytes:
     """The lines as a file of supervisord's would hold them."""
     return "\n".join(line.text for line in stream).encode()
 
 
-def spoken(section: IniSection, programs: Sequence[IniSection], stream: Stream, since: float) -> Stream | None:
+def own_stream_lines(section: IniSection, programs: Sequence[IniSection], stream: Stream,
+                     since: float) -> Stream | None:
     """The program's own lines of the run that began then; None where others write there as well, nginx apart."""
-    writers = [one for one in programs if _writes(one) and not _is_nginx(one)]
+    writers = [one for one in programs if _writes_to_stream(one) and not _runs_nginx(one)]
     if not stream or [(one.file, one.line) for one in writers] != [(section.file, section.line)]:
         return None
-    return since_well(tuple(line for line in stream if (line.at is None or line.at >= since - 2.0)
-                            and not _OF_OTHERS.search(line.text)))
+    return lines_since_healthy(tuple(line for line in stream if (line.at is None or line.at >= since - 2.0)
+                            and not _OTHER_WRITER.search(line.text)))
 
 
-def _writes(section: IniSection) -> bool:
-    return any(section.text(f"{stream}_logfile") in _STREAMS for stream in ("stdout", "stderr"))
+def _writes_to_stream(section: IniSection) -> bool:
+    return any(section.text(f"{stream}_logfile") in _STREAM_FILES for stream in ("stdout", "stderr"))
 
 
-def _is_nginx(section: IniSection) -> bool:
+def _runs_nginx(section: IniSection) -> bool:
     words = section.text("command").split()
     return bool(words) and is_nginx(posixpath.basename(words[0]))
 
 
-def since_well(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+def lines_since_healthy(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     """The lines since the program was last well."""
     for index in range(len(lines) - 1, -1, -1):
         after = lines[index + 1].text if index + 1 < len(lines) else ""
-        if _OVER.search(lines[index].text) and not _REASON.search(after) and _came_up(lines, index):
+        if _RUN_FINISHED.search(lines[index].text) and not _FAILURE_REASON.search(after) and _reached_serving(lines,
+                                                                                                              index):
             return lines[index + 1:]
     return lines
 
 
-def _came_up(lines: tuple[LogLine, ...], end: int) -> bool:
+def _reached_serving(lines: tuple[LogLine, ...], end: int) -> bool:
     """Whether the run that says farewell had been well: uvicorn does so too where it is stopped in one more try."""
-    if _FAREWELL not in lines[end].text:
+    if _SERVER_FINISHED not in lines[end].text:
         return True
-    before = (line.text for line in reversed(lines[:end]) if _SERVER_STARTED in line.text or _UP in line.text)
+    before = (line.text for line in reversed(lines[:end]) if _SERVER_STARTED in line.text
+              or _STARTUP_COMPLETE in line.text)
     return _SERVER_STARTED not in next(before, "")

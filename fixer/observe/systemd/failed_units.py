@@ -5,160 +5,169 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from fixer.formats.backup_names import patterns_beside
-from fixer.formats.exec_status import FURTHER, ended_before, paths_of_step
-from fixer.formats.launchers import UNSTARTED_STATUS, launched
+from fixer.formats.backup_names import backup_patterns
+from fixer.formats.exec_status import OTHER_STEPS, has_failed_before_start, paths_of_step
+from fixer.formats.launchers import START_ERROR_STATUSES, launched_index
 from fixer.formats.start_files import (
-    ACCOUNTS,
-    MOUNTED,
-    MOUNTS,
-    STANDARD,
-    VENVS,
+    ACCOUNT_FILES,
+    FSTAB,
+    PROC_MOUNTS,
+    STANDARD_FOLDERS,
+    VENV_NAMES,
     app_file,
     interpreter_of,
-    leads_to,
+    path_and_parents,
+    release_path,
+    resolve_link,
     stem_of,
-    way_to,
-    within_release,
 )
-from fixer.formats.unit_file import OWN, PACKAGES, folder_of, is_copy_of_unit, program_of, sandbox_of, unit_lines
+from fixer.formats.unit_file import (
+    ADMIN_FOLDER,
+    PACKAGE_FOLDERS,
+    is_unit_backup,
+    program_of,
+    sandbox_paths,
+    unit_lines,
+    working_directory_of,
+)
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
-from fixer.observe.commands.resolved_command import Told
-from fixer.observe.view.node_view import LOOK, View, is_readable
+from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.view.node_view import PEEK_BYTES, View, is_readable
 
-LIMIT = 64 << 10
-MOST_PLACES = 40
+FILE_LIMIT = 64 << 10
+MOST_MATCHES = 40
 MOST_PATHS = 12
-ROOTS = ("/srv/*", "/opt/*", "/var/www/*", "/home/*", "/home/*/*")
+APPLICATION_ROOTS = ("/srv/*", "/opt/*", "/var/www/*", "/home/*", "/home/*/*")
 
 
-def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
+def failed_unit_queries(unit: Unit, told: ServiceCommand, view: View) -> Iterator[Query]:
     """The next look for one unit; nothing for a unit that runs, or whose program ran and ended by itself."""
     if unit.result == "resources":
-        yield from _beside(unit, view)
-    yield from copy_queries(unit, view)
+        yield from _env_file_copy_queries(unit, view)
+    yield from unit_copy_queries(unit, view)
     if unit.main_pid or unit.result != "exit-code":
         return
     match unit.exec_main_status:
         case 203:
-            for path in _programs(unit, told):
+            for path in _program_paths(unit, told):
                 yield from program_queries(path, told, view)
         case 200:
-            yield from (ReadFile(path, LIMIT) for path in (MOUNTS, MOUNTED))
-            for path in _directories(unit, told):
+            yield from (ReadFile(path, FILE_LIMIT) for path in (FSTAB, PROC_MOUNTS))
+            for path in _directory_paths(unit, told):
                 yield from directory_queries(path, told, view)
         case 216 | 217:
-            yield from (ReadFile(path, LIMIT) for path in ACCOUNTS)
-            yield from (ReadFile(path, 0) for path in _directories(unit, told))
+            yield from (ReadFile(path, FILE_LIMIT) for path in ACCOUNT_FILES)
+            yield from (ReadFile(path, 0) for path in _directory_paths(unit, told))
         case 226:
-            yield from (ReadFile(path, 0) for path in sandbox_of(told.lines)[:MOST_PATHS])
-            yield ReadFile(MOUNTS, LIMIT)
-        case status if status in FURTHER:
+            yield from (ReadFile(path, 0) for path in sandbox_paths(told.lines)[:MOST_PATHS])
+            yield ReadFile(FSTAB, FILE_LIMIT)
+        case status if status in OTHER_STEPS:
             for path in paths_of_step(status, told.lines)[:MOST_PATHS]:
                 yield ReadFile(path, 0)
-                yield from _parents(path)
-        case status if status in UNSTARTED_STATUS and (place := launched(told.argv)) is not None:
+                yield from _parent_queries(path)
+        case status if status in START_ERROR_STATUSES and (place := launched_index(told.argv)) is not None:
             if place or (told.style == "shell" and status in (126, 127)):
                 yield from program_queries(told.argv[place], told, view)
 
 
-def _beside(unit: Unit, view: View) -> Iterator[Query]:
+def _env_file_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
     """What is called like a file of variables that is not there: names and ages, never what it holds."""
     for path in (word.split(" ")[0] for word in unit.environment_files):
         seen = view.files.get(path)
         if path.startswith("/") and seen is not None and seen.status == "absent":
-            yield ReadGlob(patterns_beside(path), 0, MOST_PLACES)
+            yield ReadGlob(backup_patterns(path), 0, MOST_MATCHES)
 
 
-def _programs(unit: Unit, told: Told) -> tuple[str, ...]:
+def _program_paths(unit: Unit, told: ServiceCommand) -> tuple[str, ...]:
     """What the files name, and what systemd has loaded, where the two differ."""
     named = [told.entry.text if told.entry is not None else "", *(unit.exec_start[:1])]
     return tuple(dict.fromkeys(path.lstrip("@-:+!|") for path in named if path))
 
 
-def program_queries(path: str, told: Told, view: View) -> Iterator[Query]:
+def program_queries(path: str, told: ServiceCommand, view: View) -> Iterator[Query]:
     """The next look for a program that could not be executed."""
     if not path.startswith("/"):
-        yield ReadGlob(_places(posixpath.basename(path), "", told), LOOK, MOST_PLACES)
+        yield ReadGlob(_program_patterns(posixpath.basename(path), "", told), PEEK_BYTES, MOST_MATCHES)
         return
-    yield ReadFile(path, LIMIT)
-    yield from _parents(path)
+    yield ReadFile(path, FILE_LIMIT)
+    yield from _parent_queries(path)
     seen = view.files.get(path)
     if seen is None:
         return
     if seen.status == "absent":
-        yield from _follow(path, seen, told, view)
+        yield from _missing_program_queries(path, seen, told, view)
     elif (wanted := interpreter_of(seen.data)) is not None:
-        yield from _interpreter(path, wanted, told, view)
+        yield from _interpreter_queries(path, wanted, told, view)
 
 
-def _interpreter(script: str, wanted: str, told: Told, view: View) -> Iterator[Query]:
+def _interpreter_queries(script: str, wanted: str, told: ServiceCommand, view: View) -> Iterator[Query]:
     """The program that a script's first line names, also as it would read without a carriage return."""
     plain = wanted.rstrip("\r")
-    yield from (ReadFile(name, LOOK) for name in dict.fromkeys((wanted, plain)))
+    yield from (ReadFile(name, PEEK_BYTES) for name in dict.fromkeys((wanted, plain)))
     seen = view.files.get(plain)
     if seen is not None and seen.status == "absent":
-        yield ReadGlob((f"{posixpath.dirname(script)}/{stem_of(plain)}*",), LOOK, MOST_PLACES)
-        yield from _follow(plain, seen, told, view)
+        yield ReadGlob((f"{posixpath.dirname(script)}/{stem_of(plain)}*",), PEEK_BYTES, MOST_MATCHES)
+        yield from _missing_program_queries(plain, seen, told, view)
 
 
-def _follow(path: str, seen: FileAnswer, told: Told, view: View) -> Iterator[Query]:
+def _missing_program_queries(path: str, seen: FileAnswer, told: ServiceCommand, view: View) -> Iterator[Query]:
     """Where a link leads that leads nowhere, and places where a program of that name may be."""
-    yield ReadGlob(_places(posixpath.basename(path), posixpath.dirname(path), told), LOOK, MOST_PLACES)
-    yield from _of_other_releases(path, view)
+    yield ReadGlob(_program_patterns(posixpath.basename(path), posixpath.dirname(path), told), PEEK_BYTES, MOST_MATCHES)
+    yield from _other_release_queries(path, view)
     target = None if seen.stat is None else seen.stat.link_target
     if target is None:
         return
-    end = leads_to(path, target)
-    yield from _end_of_link(end)
+    end = resolve_link(path, target)
+    yield from _link_target_queries(end)
     further = view.files.get(end)
     if further is not None and further.status == "absent" and further.stat is not None and further.stat.link_target:
-        yield from _end_of_link(leads_to(end, further.stat.link_target))
+        yield from _link_target_queries(resolve_link(end, further.stat.link_target))
 
 
-def _of_other_releases(path: str, view: View) -> Iterator[Query]:
+def _other_release_queries(path: str, view: View) -> Iterator[Query]:
     """The same program beside the end of a link that stands on the way to it (`current`)."""
-    for folder in way_to(path)[1:-1]:
+    for folder in path_and_parents(path)[1:-1]:
         stat = view.files[folder].stat if folder in view.files else None
-        place = None if stat is None else within_release(folder, stat, path)
+        place = None if stat is None else release_path(folder, stat, path)
         if place is not None:
-            yield ReadGlob((f"{posixpath.dirname(place[0])}/*/{place[1]}",), LOOK, MOST_PLACES)
+            yield ReadGlob((f"{posixpath.dirname(place[0])}/*/{place[1]}",), PEEK_BYTES, MOST_MATCHES)
 
 
-def _end_of_link(path: str) -> Iterator[Query]:
-    yield ReadFile(path, LOOK)
-    yield ReadGlob(tuple(f"{folder}/{posixpath.basename(path)}" for folder in STANDARD), LOOK, MOST_PLACES)
+def _link_target_queries(path: str) -> Iterator[Query]:
+    yield ReadFile(path, PEEK_BYTES)
+    yield ReadGlob(tuple(f"{folder}/{posixpath.basename(path)}" for folder in STANDARD_FOLDERS), PEEK_BYTES,
+                   MOST_MATCHES)
 
 
-def _places(name: str, folder: str, told: Told) -> tuple[str, ...]:
+def _program_patterns(name: str, folder: str, told: ServiceCommand) -> tuple[str, ...]:
     """The unit's own environments, the folder that was named, the system's folders."""
     home = told.directory.rstrip("/")
     own = [f"{home}/{name}", f"{home}/bin/{name}", f"{home}/*/bin/{name}", f"{home}/.*/bin/{name}"] if home else []
     above = posixpath.dirname(home)
     if above not in ("", "/"):
-        own += [f"{above}/{venv}/bin/{name}" for venv in VENVS]
-    near = [f"{folder}/{stem_of(name)}*"] if folder and folder not in STANDARD else []
-    return (*own, *near, *(f"{place}/{name}" for place in STANDARD))
+        own += [f"{above}/{venv}/bin/{name}" for venv in VENV_NAMES]
+    near = [f"{folder}/{stem_of(name)}*"] if folder and folder not in STANDARD_FOLDERS else []
+    return (*own, *near, *(f"{place}/{name}" for place in STANDARD_FOLDERS))
 
 
-def _directories(unit: Unit, told: Told) -> tuple[str, ...]:
+def _directory_paths(unit: Unit, told: ServiceCommand) -> tuple[str, ...]:
     named = (told.directory, unit.working_directory)
     return tuple(dict.fromkeys(path for path in named if path.startswith("/") and path != "/"))
 
 
-def directory_queries(path: str, told: Told, view: View) -> Iterator[Query]:
+def directory_queries(path: str, told: ServiceCommand, view: View) -> Iterator[Query]:
     """The next look for a working directory that could not be entered."""
     yield ReadFile(path, 0)
-    yield from _parents(path)
+    yield from _parent_queries(path)
     seen = view.files.get(path)
     if seen is not None and seen.status == "absent":
-        patterns = _homes(path, None if seen.stat is None else seen.stat.link_target, told)
+        patterns = _application_patterns(path, None if seen.stat is None else seen.stat.link_target, told)
         if patterns:
-            yield ReadGlob(patterns, LOOK, MOST_PLACES)
+            yield ReadGlob(patterns, PEEK_BYTES, MOST_MATCHES)
 
 
-def _homes(missing: str, target: str | None, told: Told) -> tuple[str, ...]:
+def _application_patterns(missing: str, target: str | None, told: ServiceCommand) -> tuple[str, ...]:
     """Where the application's own file may lie."""
     inside = app_file(told.argv)
     if inside is None:
@@ -166,15 +175,15 @@ def _homes(missing: str, target: str | None, told: Told) -> tuple[str, ...]:
     program = told.entry.text if told.entry is not None else ""
     near = [posixpath.dirname(missing) + "/*", posixpath.dirname(missing) + "/*/*"]      # releases/85
     if target is not None:      # releases/…, and the link that chose one of them
-        near.insert(0, posixpath.dirname(leads_to(missing, target)) + "/*")
+        near.insert(0, posixpath.dirname(resolve_link(missing, target)) + "/*")
     if "/bin/" in program and not program.startswith(("/usr/", "/bin/")):
         home = posixpath.dirname(program.rsplit("/bin/", 1)[0])
         near += [home, f"{home}/*"]
-    roots = dict.fromkeys(root for root in (*near, *ROOTS) if root not in ("", "/", "/*"))
+    roots = dict.fromkeys(root for root in (*near, *APPLICATION_ROOTS) if root not in ("", "/", "/*"))
     return tuple(f"{root}/{inside}" for root in roots)
 
 
-def _parents(path: str) -> Iterator[Query]:
+def _parent_queries(path: str) -> Iterator[Query]:
     """The folders on the way, for who may pass through them."""
     folder = posixpath.dirname(path)
     for _ in range(8):
@@ -186,45 +195,46 @@ def _parents(path: str) -> Iterator[Query]:
 
 # Copies beside the files of a unit that systemd could not start, the package's own among them, and what they name.
 COPY_LIMIT = 64 << 10
-MOST = 40             # names beside one file
+MOST_NAMES = 40             # names beside one file
 MOST_COPIES = 6       # that are read
 
 
-def copy_queries(unit: Unit, view: View) -> Iterator[Query]:
+def unit_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
     """First what lies there, by name; then each copy whole; then whether what it names is there."""
-    if not ended_before(unit):
+    if not has_failed_before_start(unit):
         return
-    for path in _own_files(unit):
-        yield ReadGlob(patterns_beside(path), 0, MOST)
-        if posixpath.dirname(path) == OWN:
-            yield from (ReadFile(f"{folder}/{posixpath.basename(path)}", COPY_LIMIT) for folder in PACKAGES)
+    for path in _administrator_files(unit):
+        yield ReadGlob(backup_patterns(path), 0, MOST_NAMES)
+        if posixpath.dirname(path) == ADMIN_FOLDER:
+            yield from (ReadFile(f"{folder}/{posixpath.basename(path)}", COPY_LIMIT) for folder in PACKAGE_FOLDERS)
     copies = unit_copies(unit, view)
     if copies:
-        yield from (ReadFile(path, COPY_LIMIT) for path in (*copies, *ACCOUNTS))
+        yield from (ReadFile(path, COPY_LIMIT) for path in (*copies, *ACCOUNT_FILES))
     for path in copies:
         lines = unit_lines(path, view.data(path) or b"")
-        named = ((program_of(lines), LOOK), (folder_of(lines), 0), *((p, 0) for p in sandbox_of(lines)[:MOST_COPIES]))
+        named = ((program_of(lines), PEEK_BYTES), (working_directory_of(lines), 0),
+                 *((p, 0) for p in sandbox_paths(lines)[:MOST_COPIES]))
         yield from (ReadFile(place, limit) for place, limit in named if place.startswith("/") and "%" not in place)
 
 
 def unit_copies(unit: Unit, view: View) -> tuple[str, ...]:
     """Regular files that are called like a copy of one of the unit's own; the newest first."""
-    if not ended_before(unit):
+    if not has_failed_before_start(unit):
         return ()
-    own = _own_files(unit)
+    own = _administrator_files(unit)
     found = {path: file.stat for path, file in view.files.items()
              if file.stat is not None and file.stat.kind == "file" and (file.stat.real_path or path) == path
-             and path not in own and any(is_copy_of_unit(path, of) for of in own)}
+             and path not in own and any(is_unit_backup(path, of) for of in own)}
     return tuple(sorted(found, key=lambda path: (-found[path].mtime, path)))[:MOST_COPIES]
 
 
-def copies_read(unit: Unit, view: View) -> Iterator[str]:
+def complete_unit_copies(unit: Unit, view: View) -> Iterator[str]:
     """Those of them that were read whole."""
     for path in unit_copies(unit, view):
         if is_readable(view.files[path]) and not view.files[path].truncated:
             yield path
 
 
-def _own_files(unit: Unit) -> tuple[str, ...]:
+def _administrator_files(unit: Unit) -> tuple[str, ...]:
     """What the administrator wrote: what a package brings is put back by the package."""
-    return tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p.startswith("/etc/") and patterns_beside(p))
+    return tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p.startswith("/etc/") and backup_patterns(p))

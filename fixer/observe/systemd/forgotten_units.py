@@ -19,53 +19,54 @@ from fixer.model.query import Answer
 from fixer.model.snapshot import Process, Unit
 from fixer.observe.view.node_view import View
 
-_LINE = regex(r"^(\d{9,11}\.\d+) \S+ systemd\[1\]: (.*)$")
+_SYSTEMD_LINE = regex(r"^(\d{9,11}\.\d+) \S+ systemd\[1\]: (.*)$")
 _FAILED = regex(r": Failed with result '([a-z-]+)'\.$")
 _EXITED = regex(r": Main process exited, code=(exited|killed|dumped), status=(\d+)/")
 _SCHEDULED = regex(r": Scheduled restart job, restart counter is at (\d+)\.$")
-_TURN = regex(r"^(?:Started|Starting|Stopping|Stopped) |: Deactivated successfully\.$")
+_STATE_CHANGE = regex(r"^(?:Started|Starting|Stopping|Stopped) |: Deactivated successfully\.$")
 _STARTED = regex(r"^Started ")
-_BEGUN = regex(r"^(?:Started|Starting) ")
-_STOPPED = regex(r"^(?:Stopping|Stopped) ")
-_CODES = {"exited": 1, "killed": 2, "dumped": 3}
+_START_LINE = regex(r"^(?:Started|Starting) ")
+_STOP_LINE = regex(r"^(?:Stopping|Stopped) ")
+_CODE_NUMBERS = {"exited": 1, "killed": 2, "dumped": 3}
 _EXECUTOR = "systemd-executor"      # since systemd 254; before it the child is called (name) until it is the program
-_NEAR = 5.0       # seconds between what the journal calls a start and what systemd does
-_TRY = 20.0       # seconds within which a run that fails ends, where it is one of a loop
+_NEAR_SECONDS = 5.0       # seconds between what the journal calls a start and what systemd does
+_TRY_SECONDS = 20.0       # seconds within which a run that fails ends, where it is one of a loop
 
 
-def recalled(unit: Unit, answer: Answer | None, view: View) -> Unit:
+def with_journal_state(unit: Unit, answer: Answer | None, view: View) -> Unit:
     """The unit, with what its journal knows better: not where a start was passed over since, for a condition of it."""
-    loaded = unit.load_state == "loaded" and isinstance(view.table.boot_at, Known)
+    loaded = unit.load_state == "loaded" and isinstance(view.process_table.boot_at, Known)
     rests = unit.active_state == "inactive" and unit.result in ("", "success") and unit.condition_result
     runs = unit.active_state == "active" and unit.n_restarts == 0
     again = unit.active_state in ("active", "activating") and unit.n_restarts > 0 and unit.result in ("", "success")
     if not loaded or not (rests or runs or again) or answer is None or answer.status != "ok":
         return unit
-    said = _said(answer.data, view.table.boot_at.value if isinstance(view.table.boot_at, Known) else 0.0)
+    said = _systemd_lines(answer.data,
+                          view.process_table.boot_at.value if isinstance(view.process_table.boot_at, Known) else 0.0)
     if again:
-        return _before_the_program(unit, said, view)
-    return _last_end(unit, said) if rests else _restarts(unit, said)
+        return _with_previous_try(unit, said, view)
+    return _with_last_failure(unit, said) if rests else _with_restart_count(unit, said)
 
 
-def _said(data: bytes, since: float) -> list[tuple[float, str]]:
-    matches = (_LINE.match(line) for line in data.decode("utf-8", "replace").split("\n"))
+def _systemd_lines(data: bytes, since: float) -> list[tuple[float, str]]:
+    matches = (_SYSTEMD_LINE.match(line) for line in data.decode("utf-8", "replace").split("\n"))
     return [(float(match[1]), match[2]) for match in matches if match is not None and float(match[1]) >= since]
 
 
-def _last_end(unit: Unit, said: list[tuple[float, str]]) -> Unit:
+def _with_last_failure(unit: Unit, said: list[tuple[float, str]]) -> Unit:
     """It rests, and the last that was said of it is a failure: nobody has started or stopped it since, or somebody has
     stopped the loop in which it failed."""
     for at in range(len(said) - 1, -1, -1):
         text = said[at][1]
         failed = _FAILED.search(text)
         if failed is not None:
-            return _ended(unit, said[:at + 1], failed[1])
-        if _TURN.search(text):
-            return _stopped_in_a_try(unit, said)
+            return _with_failed_run(unit, said[:at + 1], failed[1])
+        if _STATE_CHANGE.search(text):
+            return _with_stopped_loop(unit, said)
     return unit
 
 
-def _before_the_program(unit: Unit, said: list[tuple[float, str]], view: View) -> Unit:
+def _with_previous_try(unit: Unit, said: list[tuple[float, str]], view: View) -> Unit:
     """It is being started again after a failure, and its program does not run yet: what counts is the end of the try
     before. Of a process that nobody saw only where systemd had failed itself can it be said that it is none."""
     main = view.by_pid.get(unit.main_pid)
@@ -74,12 +75,13 @@ def _before_the_program(unit: Unit, said: list[tuple[float, str]], view: View) -
     end = next((at for at in range(len(said) - 1, -1, -1) if _FAILED.search(said[at][1])), -1)
     failed = _FAILED.search(said[end][1]) if end >= 0 else None
     since = [text for _, text in said[end + 1:]]
-    begun = sum(_BEGUN.search(text) is not None for text in since)
+    begun = sum(_START_LINE.search(text) is not None for text in since)
     by_itself = any(_SCHEDULED.search(text) for text in since) or not begun
-    ended_since = any(_TURN.search(text) and not _BEGUN.search(text) and not _STOPPED.search(text) for text in since)
+    ended_since = any(_STATE_CHANGE.search(text) and not _START_LINE.search(text) and not _STOP_LINE.search(text)
+                      for text in since)
     if failed is None or (main is not None and not prepared) or begun > 1 or not by_itself or ended_since:
         return unit
-    ended = _ended(unit, said[:end + 1], failed[1])
+    ended = _with_failed_run(unit, said[:end + 1], failed[1])
     own = ended.exec_main_status in STEPS and failed[1] == "exit-code"
     return replace(ended, inactive_enter=unit.inactive_enter, main_pid=0) if prepared or own else unit
 
@@ -90,39 +92,40 @@ def _is_executor(process: Process) -> bool:
     return posixpath.basename(program) == _EXECUTOR or (program.startswith("(") and program.endswith(")"))
 
 
-def _ended(unit: Unit, said: list[tuple[float, str]], result: str) -> Unit:
+def _with_failed_run(unit: Unit, said: list[tuple[float, str]], result: str) -> Unit:
     """The unit with the end of the run that the last line calls a failure."""
     ended = next((m for _, line in reversed(said) if (m := _EXITED.search(line))), None)
-    code, status = (_CODES[ended[1]], int(ended[2])) if ended is not None else (0, 0)
+    code, status = (_CODE_NUMBERS[ended[1]], int(ended[2])) if ended is not None else (0, 0)
     return replace(unit, result=result, exec_main_code=code, exec_main_status=status, inactive_enter=said[-1][0],
-                   recalled=True)
+                   is_from_journal=True)
 
 
-def _stopped_in_a_try(unit: Unit, said: list[tuple[float, str]]) -> Unit:
+def _with_stopped_loop(unit: Unit, said: list[tuple[float, str]]) -> Unit:
     """A run failed at once, systemd itself began the next, and that one was stopped before it could fail as well."""
     again = next((at for at in range(len(said) - 1, 0, -1) if _SCHEDULED.search(said[at][1])), 0)
     earlier, last = said[:again], said[again:]
-    began = next((moment for moment, text in reversed(earlier) if _BEGUN.search(text)), 0.0)
+    began = next((moment for moment, text in reversed(earlier) if _START_LINE.search(text)), 0.0)
     end = next((at for at in range(again - 1, -1, -1) if _FAILED.search(said[at][1])), -1)
-    starts = [at for at, (_, text) in enumerate(last) if _BEGUN.search(text)]
-    stops = [moment for moment, text in last[starts[-1]:] if _STOPPED.search(text)] if starts else []
+    starts = [at for at, (_, text) in enumerate(last) if _START_LINE.search(text)]
+    stops = [moment for moment, text in last[starts[-1]:] if _STOP_LINE.search(text)] if starts else []
     by_hand = sum(_STARTED.search(text) is not None for _, text in last) > 1
-    if end < 0 or not stops or by_hand or stops[0] - last[starts[0]][0] > _TRY:
+    if end < 0 or not stops or by_hand or stops[0] - last[starts[0]][0] > _TRY_SECONDS:
         return unit
-    if last[starts[0]][0] - last[0][0] > _NEAR or any(_FAILED.search(text) for _, text in last[:starts[0]]):
+    if last[starts[0]][0] - last[0][0] > _NEAR_SECONDS or any(_FAILED.search(text) for _, text in last[:starts[0]]):
         return unit         # systemd gave up; somebody started it later
     failed = _FAILED.search(said[end][1])
-    if failed is None or not began or not 0 <= said[end][0] - began <= _TRY:
+    if failed is None or not began or not 0 <= said[end][0] - began <= _TRY_SECONDS:
         return unit         # it had lived: its one failure is no loop
-    return replace(_ended(unit, said[:end + 1], failed[1]), active_enter=began)
+    return replace(_with_failed_run(unit, said[:end + 1], failed[1]), active_enter=began)
 
 
-def _restarts(unit: Unit, said: list[tuple[float, str]]) -> Unit:
+def _with_restart_count(unit: Unit, said: list[tuple[float, str]]) -> Unit:
     """It runs, and systemd itself has started it after a failure; then somebody reset the count."""
     for at in range(len(said) - 1, 0, -1):
         moment, text = said[at]
         if _STARTED.search(text):
             counted = _SCHEDULED.search(said[at - 1][1])
-            near = abs(moment - unit.active_enter) < _NEAR
-            return replace(unit, n_restarts=int(counted[1]), recalled=True) if counted is not None and near else unit
+            near = abs(moment - unit.active_enter) < _NEAR_SECONDS
+            return replace(unit, n_restarts=int(counted[1]),
+                           is_from_journal=True) if counted is not None and near else unit
     return unit

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.query import Command, Query
-from fixer.model.snapshot import Awaited, Unit
+from fixer.model.snapshot import BlockingUnit, Unit
 from fixer.observe.view.node_view import View
 
 JOBS = Command("systemctl-jobs")
 _JOB = regex(r"^\s*(?P<id>\d+)\s+(?P<unit>\S+)\s+(?P<kind>\S+)\s+(?P<state>running|waiting)\s*$")
 _WAIT = regex(r"waiting for job (?P<id>\d+) \(\S+\)")
-_MOST = 4
-_ASLEEP = frozenset({"inactive", "failed"})
+_MOST_AWAITED = 4
+_INACTIVE_STATES = frozenset({"inactive", "failed"})
 
 
 def is_queued(unit: Unit) -> bool:
     """A job of systemd's is to change it, and it does nothing yet."""
-    return unit.job > 0 and unit.active_state in _ASLEEP
+    return unit.job > 0 and unit.active_state in _INACTIVE_STATES
 
 
 def job_queries(unit: Unit, view: View) -> Iterator[Query]:
@@ -27,20 +27,20 @@ def job_queries(unit: Unit, view: View) -> Iterator[Query]:
     if not is_queued(unit):
         return
     yield JOBS
-    unseen = tuple(name for name in _awaited(unit, view) if name not in view.units)
+    unseen = tuple(name for name in _awaited_units(unit, view) if name not in view.units)
     if unseen:
         yield Command("systemctl-show", unseen)
 
 
-def with_awaited(unit: Unit, view: View) -> Unit:
+def with_awaited_units(unit: Unit, view: View) -> Unit:
     """With what its start waits for; unchanged where no start of it is queued."""
-    names = _awaited(unit, view) if is_queued(unit) else ()
+    names = _awaited_units(unit, view) if is_queued(unit) else ()
     units = {name: view.units.get(name) for name in names}
-    found = (Awaited(name, one.state_change if one is not None else 0.0) for name, one in units.items())
-    return replace(unit, awaits=tuple(found)) if names else unit
+    found = (BlockingUnit(name, one.state_change if one is not None else 0.0) for name, one in units.items())
+    return replace(unit, blocked_by=tuple(found)) if names else unit
 
 
-def _awaited(unit: Unit, view: View) -> tuple[str, ...]:
+def _awaited_units(unit: Unit, view: View) -> tuple[str, ...]:
     """Units whose own jobs run, and that the start of this one waits for, also by way of others that wait."""
     answer = view.node.answers.get(JOBS)
     if answer is None or answer.status != "ok":
@@ -66,4 +66,4 @@ def _awaited(unit: Unit, view: View) -> tuple[str, ...]:
         new = [one for one in waits.get(job, ()) if one not in seen]
         seen |= {*new}
         open_ += new
-    return tuple(sorted(units[job] for job in found)[:_MOST])
+    return tuple(sorted(units[job] for job in found)[:_MOST_AWAITED])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from fixer.formats.launchers import listening_for
+from fixer.formats.launchers import launcher_address_indexes
 from fixer.formats.numbers import is_number
 from fixer.formats.server_bindings import parse_address
 from fixer.formats.shell_words import Piece, Word
@@ -18,52 +18,52 @@ from fixer.observe.view.node_view import View
 FILE_LIMIT = 1 << 16
 
 
-def socket_name(unit: Unit, view: View) -> str | None:
+def socket_unit_name(unit: Unit, view: View) -> str | None:
     """The socket unit that hands a service its socket: as systemd knows it, else the one of the same name where the
     command takes a descriptor. systemd tells nothing of one that is stopped as its service is: then its file counts."""
     named = next((name for name in unit.triggered_by if name.endswith(".socket")), None)
-    if named is None and listening_for(unit.exec_start):
+    if named is None and launcher_address_indexes(unit.exec_start):
         return None       # a launcher of its own hands it the socket
     if named is None and any(word == "--fd" or word.startswith(("--fd=", "fd://")) for word in unit.exec_start):
-        named = _beside(unit)
-    if named is None and _may_be_handed(unit) and view.data(socket_path(unit, _beside(unit))):
-        named = _beside(unit)
+        named = _same_name_socket(unit)
+    if named is None and _can_take_socket(unit) and view.data(socket_unit_path(unit, _same_name_socket(unit))):
+        named = _same_name_socket(unit)
     return named
 
 
-def _beside(unit: Unit) -> str:
+def _same_name_socket(unit: Unit) -> str:
     return unit.name.removesuffix(".service") + ".socket"
 
 
-def _may_be_handed(unit: Unit) -> bool:
+def _can_take_socket(unit: Unit) -> bool:
     """A server that takes what systemd hands it without a word of its command, and does not run."""
     return unit.active_state != "active" and any(
         posixpath.basename(word) == "gunicorn" for word in " ".join(unit.exec_start).split()[:4])
 
 
-def socket_path(unit: Unit, name: str) -> str:
+def socket_unit_path(unit: Unit, name: str) -> str:
     """Its file, beside that of the service."""
     return posixpath.join(posixpath.dirname(unit.fragment_path), name)
 
 
-def questions(view: View) -> Iterator[Query]:
+def socket_unit_queries(view: View) -> Iterator[Query]:
     """The files and states of sockets that start somebody's application."""
     for unit in dict.fromkeys(view.units.values()):
         if not unit.fragment_path.startswith(("/etc/", "/run/systemd/system/", "/usr/local/")):
             continue
-        name = socket_name(unit, view)
-        if name is not None or _may_be_handed(unit):
-            yield ReadFile(socket_path(unit, name or _beside(unit)), FILE_LIMIT)
+        name = socket_unit_name(unit, view)
+        if name is not None or _can_take_socket(unit):
+            yield ReadFile(socket_unit_path(unit, name or _same_name_socket(unit)), FILE_LIMIT)
             if name is not None and name not in view.units:
                 yield Command("systemctl-show", (name,))
 
 
 def socket_of(unit: Unit, view: View, name: str | None = None) -> tuple[Unit | None, tuple[Binding, ...]]:
     """The socket unit as systemd has it (that of this name, where one is given), and where its file has it listen."""
-    name = name or socket_name(unit, view)
+    name = name or socket_unit_name(unit, view)
     if name is None:
         return None, ()
-    path = socket_path(unit, name)
+    path = socket_unit_path(unit, name)
     found: list[Binding] = []
     for line in unit_lines(path, view.data(path) or b""):
         if line.section == "Socket" and line.key == "ListenStream":
@@ -73,18 +73,18 @@ def socket_of(unit: Unit, view: View, name: str | None = None) -> tuple[Unit | N
     return view.units.get(name), tuple(found)
 
 
-def all_handed(written: tuple[Binding, ...], socket: Unit | None) -> tuple[Binding, ...]:
+def all_socket_bindings(written: tuple[Binding, ...], socket: Unit | None) -> tuple[Binding, ...]:
     """What its files say, and what systemd says beside that."""
     known = {(binding.host, binding.port, binding.unix) for binding in written}
     more = (
         Binding(host, port, unix, Evidence("unit", socket.name, f"ListenStream={text}"))
-        for text in (socket.listen if socket is not None else ()) for host, port, unix in [_parted(text)]
+        for text in (socket.listen if socket is not None else ()) for host, port, unix in [_split_address(text)]
         if socket is not None and (host, port, unix) not in known
     )
     return (*written, *more)
 
 
-def _parted(text: str) -> tuple[str, int, str | None]:
+def _split_address(text: str) -> tuple[str, int, str | None]:
     if text.startswith("/"):
         return "", 0, text
     host, _, port = text.rpartition(":")

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from fixer.formats.systemctl_show import escaped
+from fixer.formats.systemctl_show import escape_instance
 from fixer.formats.unit_file import UnitLine, unit_lines
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadGlob
-from fixer.observe.view.node_view import LOOK, View, is_readable, known_pids
+from fixer.observe.view.node_view import PEEK_BYTES, View, is_readable, known_pids
 
 MOST_FILES = 60
 MOST_INSTANCES = 20
 
-_PLACE = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")     # where the instance is the port, or its last digits
-_BARE = regex(r"(?<=\s)[\"']?(\d*)%[iI][\"']?(?=\s|$)")
-_NAMED = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
-_WORD = regex(r"^[A-Za-z0-9:_.\\-]+$")
+# where the instance is the port, or its last digits
+_INSTANCE_PORT = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")
+_INSTANCE_ARGUMENT = regex(r"(?<=\s)[\"']?(\d*)%[iI][\"']?(?=\s|$)")
+_PORT_SETTING = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
+_INSTANCE_NAME = regex(r"^[A-Za-z0-9:_.\\-]+$")
 
 
 def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = ()) -> Iterator[Query]:
@@ -30,37 +31,38 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
             continue
         stem = path.rsplit("/", 1)[-1].removesuffix(".service")
         lines = [line for line in unit_lines(path, file.data) if line.section == "Service"]
-        for pattern, _ in _variables(lines):
-            yield ReadGlob((pattern,), LOOK, MOST_FILES)
-        told = (*_by_word(lines, wanted), *_by_sibling(stem, lines, wanted, view))
-        for instance in (*told, *_by_path(lines, paths), *_by_file(lines, wanted, view)):
+        for pattern, _ in _env_file_globs(lines):
+            yield ReadGlob((pattern,), PEEK_BYTES, MOST_FILES)
+        told = (*_instances_by_option(lines, wanted), *_instances_by_sibling(stem, lines, wanted, view))
+        for instance in (*told, *_instances_by_socket(lines, paths), *_instances_by_env_file(lines, wanted, view)):
             names.append(f"{stem}{instance}.service")
     unknown = tuple(n for n in dict.fromkeys(names) if n not in view.units)
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_INSTANCES])
 
 
-def _by_word(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]:
+def _instances_by_option(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]:
     """`--port %i`, `PORT=80%i`: the port is the instance, or ends with it."""
     for line in lines:
         if line.key in ("ExecStart", "Environment"):
-            for match in _PLACE.finditer(line.value):
-                yield from (str(p)[len(match[1]):] for p in ports if _ends_so(str(p), match[1]))
+            for match in _INSTANCE_PORT.finditer(line.value):
+                yield from (str(p)[len(match[1]):] for p in ports if _has_instance_end(str(p), match[1]))
 
 
-def _by_sibling(stem: str, lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
+def _instances_by_sibling(stem: str, lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
     """`server.py %i`: a bare word may be any number; it is the port where another instance listens at its own."""
-    bare = {match[1] for line in lines if line.key == "ExecStart" for match in _BARE.finditer(line.value)}
+    bare = {match[1] for line in lines if line.key == "ExecStart" for match in _INSTANCE_ARGUMENT.finditer(line.value)}
     if not bare or not isinstance(view.listeners, Known):
         return
     held = {(process.unit or "", x.port) for x in view.listeners.value if x.family != "unix"
             for process in map(view.by_pid.get, known_pids(x.pids)) if process is not None}
     for start in bare:
-        if any(_ends_so(str(port), start) and unit == f"{stem}{str(port)[len(start):]}.service" for unit, port in held):
-            yield from (str(p)[len(start):] for p in ports if _ends_so(str(p), start))
+        if any(_has_instance_end(str(port), start) and unit == f"{stem}{str(port)[len(start):]}.service" for unit,
+               port in held):
+            yield from (str(p)[len(start):] for p in ports if _has_instance_end(str(p), start))
 
 
-def _by_path(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[str]:
+def _instances_by_socket(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[str]:
     """`--uds /run/shop/%i.sock`, `--bind unix:%t/shop-%i/app.sock`: the instance is what stands there in the path."""
     told = [line.value for line in lines if line.key in ("ExecStart", "Environment")]
     for word in (word.strip("\"'") for value in told for word in value.split()):
@@ -71,15 +73,15 @@ def _by_path(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[st
         rest = "(?P=name)".join(map(re.escape, after))
         pattern = re.compile(f"{re.escape(before)}(?P<name>[^/]+){rest}")
         found = [match["name"] for match in map(pattern.fullmatch, sockets) if match is not None]
-        found = [escaped(name) for name in found] if "%I" in word else found
-        yield from (name for name in found if _WORD.match(name))
+        found = [escape_instance(name) for name in found] if "%I" in word else found
+        yield from (name for name in found if _INSTANCE_NAME.match(name))
 
 
-def _ends_so(port: str, start: str) -> bool:
+def _has_instance_end(port: str, start: str) -> bool:
     return port.startswith(start) and len(port) > len(start)
 
 
-def _variables(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
+def _env_file_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
     """The globs of `EnvironmentFile=/etc/shop/%i.env`, and whether they hold the instance unescaped (`%I`)."""
     for line in lines:
         path = line.value.strip().removeprefix("-")
@@ -88,15 +90,15 @@ def _variables(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
             yield re.sub(r"%[iI]", "*", path), "%I" in path
 
 
-def _by_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
+def _instances_by_env_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
     """The instances whose file of variables names one of the ports."""
-    for pattern, is_plain in _variables(lines):
+    for pattern, is_plain in _env_file_globs(lines):
         before, _, after = pattern.partition("*")
         for path, file in view.files.items():
             if len(path) <= len(before) + len(after) or not (path.startswith(before) and path.endswith(after)):
                 continue
             text = path[len(before):len(path) - len(after)]
-            instance = escaped(text) if is_plain else text
-            named = {int(match[1]) for match in _NAMED.finditer(file.data)}
-            if _WORD.match(instance) and named.intersection(ports):
+            instance = escape_instance(text) if is_plain else text
+            named = {int(match[1]) for match in _PORT_SETTING.finditer(file.data)}
+            if _INSTANCE_NAME.match(instance) and named.intersection(ports):
                 yield instance

@@ -8,47 +8,47 @@ from fixer.formats.unit_file import UnitLine
 from fixer.model.facts import Evidence
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Unit
-from fixer.observe.commands.resolved_command import Told
+from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View
 
-_WANTS = "/etc/systemd/system"
-_PATHS = frozenset({
+_UNIT_FOLDER = "/etc/systemd/system"
+_PATH_CONDITIONS = frozenset({
     "ConditionPathExists", "ConditionPathIsDirectory", "ConditionFileNotEmpty", "ConditionDirectoryNotEmpty",
     "ConditionPathIsSymbolicLink", "ConditionFileIsExecutable", "ConditionPathIsReadWrite", "ConditionPathIsMountPoint",
 })
-_KEPT = frozenset({
+_PLAIN_KEYS = frozenset({
     "NetworkNamespacePath", "PrivateNetwork", "PrivateTmp", "RuntimeDirectory", "RuntimeDirectoryMode",
     "MemoryMax", "MemoryLimit", "TasksMax", "LimitAS", "LimitNPROC", "LimitDATA", "Restart", "RestartSec",
 })
-_LISTED = frozenset({"RestrictAddressFamilies", "SystemCallFilter", "IPAddressDeny", "IPAddressAllow"})
+_LIST_KEYS = frozenset({"RestrictAddressFamilies", "SystemCallFilter", "IPAddressDeny", "IPAddressAllow"})
 
 
-def settings_of(unit: Unit, told: Told, view: View) -> tuple[UnitSetting, ...]:
+def settings_of(unit: Unit, told: ServiceCommand, view: View) -> tuple[UnitSetting, ...]:
     """The settings that causes ask for, each with its place; of a plain one the last counts."""
-    last = {line.key: line for line in told.lines if line.section == "Service" and line.key in _KEPT}
+    last = {line.key: line for line in told.lines if line.section == "Service" and line.key in _PLAIN_KEYS}
     return (
-        *(_condition(line, view) for line in _conditions(told.lines)),
-        *(UnitSetting(line.key, line.value.strip(), _said(line)) for line in last.values()),
-        *(UnitSetting(line.key, line.value.strip(), _said(line)) for line in _listed(told.lines)),
-        *_wanted(unit, told.lines, view),
+        *(_condition_setting(line, view) for line in _conditions(told.lines)),
+        *(UnitSetting(line.key, line.value.strip(), _line_evidence(line)) for line in last.values()),
+        *(UnitSetting(line.key, line.value.strip(), _line_evidence(line)) for line in _list_settings(told.lines)),
+        *_wanted_by_settings(unit, told.lines, view),
     )
 
 
-def _listed(lines: Iterable[UnitLine]) -> list[UnitLine]:
+def _list_settings(lines: Iterable[UnitLine]) -> list[UnitLine]:
     """Those of lists in force: an empty one takes back all of its key before it."""
     kept: list[UnitLine] = []
     for line in lines:
-        if line.section == "Service" and line.key in _LISTED:
+        if line.section == "Service" and line.key in _LIST_KEYS:
             kept = [*kept, line] if line.value.strip() else [other for other in kept if other.key != line.key]
     return kept
 
 
-def asked_paths(unit: Unit, told: Told) -> Iterator[str]:
+def paths_to_check(unit: Unit, told: ServiceCommand) -> Iterator[str]:
     """Paths whose presence decides: of conditions that were not met, of the link that would start it at boot."""
     if not unit.condition_result:
-        yield from (path for line in _conditions(told.lines) if (path := _path_of(line)))
+        yield from (path for line in _conditions(told.lines) if (path := _condition_path(line)))
     if unit.load_state == "masked":
-        yield from (f"{_WANTS}/{target}.wants/{unit.name}" for _, target in _targets(told.lines))
+        yield from (f"{_UNIT_FOLDER}/{target}.wants/{unit.name}" for _, target in _install_targets(told.lines))
 
 
 def _conditions(lines: Iterable[UnitLine]) -> list[UnitLine]:
@@ -60,29 +60,30 @@ def _conditions(lines: Iterable[UnitLine]) -> list[UnitLine]:
     return kept
 
 
-def _condition(line: UnitLine, view: View) -> UnitSetting:
-    path = _path_of(line)
-    return UnitSetting(line.key, line.value.strip(), _said(line), _is_there(path, view) if path else None)
+def _condition_setting(line: UnitLine, view: View) -> UnitSetting:
+    path = _condition_path(line)
+    return UnitSetting(line.key, line.value.strip(), _line_evidence(line), _is_present(path, view) if path else None)
 
 
-def _path_of(line: UnitLine) -> str:
+def _condition_path(line: UnitLine) -> str:
     """The path that a condition looks at; empty for other conditions and where specifiers or globs stand in it."""
     value = line.value.strip().lstrip("|!")
-    return value if line.key in _PATHS and value.startswith("/") and not set(value) & set("%*?[") else ""
+    return value if line.key in _PATH_CONDITIONS and value.startswith("/") and not set(value) & set("%*?[") else ""
 
 
-def _targets(lines: Iterable[UnitLine]) -> Iterator[tuple[UnitLine, str]]:
+def _install_targets(lines: Iterable[UnitLine]) -> Iterator[tuple[UnitLine, str]]:
     for line in lines:
         if line.section == "Install" and line.key == "WantedBy":
             yield from ((line, target) for target in line.value.split() if "/" not in target)
 
 
-def _wanted(unit: Unit, lines: Iterable[UnitLine], view: View) -> Iterator[UnitSetting]:
-    for line, target in _targets(lines):
-        yield UnitSetting("WantedBy", target, _said(line), _is_there(f"{_WANTS}/{target}.wants/{unit.name}", view))
+def _wanted_by_settings(unit: Unit, lines: Iterable[UnitLine], view: View) -> Iterator[UnitSetting]:
+    for line, target in _install_targets(lines):
+        yield UnitSetting("WantedBy", target, _line_evidence(line),
+                          _is_present(f"{_UNIT_FOLDER}/{target}.wants/{unit.name}", view))
 
 
-def _is_there(path: str, view: View) -> bool | None:
+def _is_present(path: str, view: View) -> bool | None:
     """Whether something lies there, None where nobody could look."""
     file = view.files.get(path)
     if file is None:
@@ -92,5 +93,5 @@ def _is_there(path: str, view: View) -> bool | None:
     return False if file.status == "absent" else None
 
 
-def _said(line: UnitLine) -> Evidence:
+def _line_evidence(line: UnitLine) -> Evidence:
     return Evidence("unit", f"{line.file}:{line.line}", f"{line.key}={line.value.strip()}")

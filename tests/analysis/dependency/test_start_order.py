@@ -7,7 +7,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
-from tests.causes.snapshot_builders import NOW, REFUSED, Scene, boxed, finding_of, listener
+from tests.causes.snapshot_builders import NOW, REFUSED, Scene, container_service, finding_of, listener
 
 LABEL = ("com.docker.compose.depends_on", "app:service_healthy:false")
 
@@ -15,8 +15,8 @@ LABEL = ("com.docker.compose.depends_on", "app:service_healthy:false")
 def down(health: str, *, ran: bool = False) -> Finding:
     state = {"status": "exited", "exit_code": 0, "started_at": NOW - 900, "finished_at": NOW - 60} if ran else {
         "status": "created", "started_at": 0.0}
-    web = boxed("web", 80, pid=None, is_app_server=False, bindings=Known(()), box={**state, "pid": 0, "labels": (LABEL,)})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(box={"health": health}), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=None, is_app_server=False, bindings=Known(()), box={**state, "pid": 0, "labels": (LABEL,)})
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(box={"health": health}), listener(8000, 7, "0.0.0.0", "app"))
     scene.services.append(web)
     scene.listeners = [line for line in scene.listeners if line.node == "app"]
     scene.nginx.update(master_pid=None, worker_pids=(), service=web)

@@ -6,7 +6,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
-from tests.causes.snapshot_builders import Scene, finding_of, log, roots, stopped
+from tests.causes.snapshot_builders import Scene, finding_of, log_lines, roots, stopped_service
 
 BEGUN, ENDED = "Started backend.service.", "backend.service: Deactivated successfully."
 TRACE = ("Traceback (most recent call last):", '  File "/srv/app/web.py", line 3, in <module>', "    import pricing")
@@ -15,7 +15,7 @@ NO_MODULE = "ModuleNotFoundError: No module named 'pricing'"
 
 def ended(*lines: str) -> Diagnosis:
     argv = ("/usr/bin/hypercorn", "web:app", "--bind", "127.0.0.1:8000")
-    made = stopped(log=log(BEGUN, *lines, ENDED), argv=argv, runtime="hypercorn")
+    made = stopped_service(log=log_lines(BEGUN, *lines, ENDED), argv=argv, runtime="hypercorn")
     return diagnose(Scene().with_service(made).refused().snapshot())
 
 

@@ -11,7 +11,7 @@ from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import UnitAction, WriteFile
 from fixer.model.snapshot import Binding, Service
-from tests.causes.snapshot_builders import Scene, finding_of, listener, service, stopped, verdict_of
+from tests.causes.snapshot_builders import Scene, finding_of, listener, service, stopped_service, verdict_of
 
 DOWN = "backend-down"
 
@@ -19,8 +19,8 @@ DOWN = "backend-down"
 def coded(name: str = "stock.service", port: int = 8000, state: str = "disabled", **changes: object) -> Service:
     """At rest, told nothing, its code says a port."""
     line = Evidence("file", f"/srv/{name}/server.py:3", f"PORT = {port}")
-    return replace(stopped(name, unit_changes={"unit_file_state": state}, runtime="python", bindings=Known(()),
-                           argv=("python3", f"/srv/{name}/server.py")), in_code=(Binding("", port, None, line),),
+    return replace(stopped_service(name, unit_changes={"unit_file_state": state}, runtime="python", bindings=Known(()),
+                           argv=("python3", f"/srv/{name}/server.py")), code_bindings=(Binding("", port, None, line),),
                    **changes)     # type: ignore[arg-type]
 
 
@@ -63,7 +63,7 @@ def test_one_put_to_rest_whose_code_names_another_port_is_not_started() -> None:
 
 
 def test_who_is_told_the_port_goes_before_whose_code_falls_back_to_it() -> None:
-    found = finding_of(diagnose(scene(coded(), stopped("mail.service", 8000)).snapshot()), DOWN)
+    found = finding_of(diagnose(scene(coded(), stopped_service("mail.service", 8000)).snapshot()), DOWN)
     assert (found.service, found.confidence) == ("mail.service", "certain")
 
 

@@ -10,7 +10,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.snapshot import Service
-from tests.causes.snapshot_builders import GOOD, NOW, Scene, boxed, finding_of, listener, log, roots
+from tests.causes.snapshot_builders import GOOD, NOW, Scene, container_service, finding_of, listener, log_lines, roots
 
 GUEST = "container:" + "pod" * 4
 
@@ -18,10 +18,10 @@ GUEST = "container:" + "pod" * 4
 def pod(*, asked: int = 8001, held: int | None = 8000, told: int = 8000, at: str = "127.0.0.1", app: dict[str, Any] | None = None,
         mode: str = GUEST, **service: Any) -> Scene:
     """nginx lends its network (`pod`), the application is in it."""
-    scene = Scene(f"127.0.0.1:{asked}", node="pod", back="pod").refused(service=None)
+    scene = Scene(f"127.0.0.1:{asked}", node="pod", back="pod").refused(configured_service=None)
     box = {"network_mode": mode, "networks": (), "started_at": NOW - 300, **(app or {})}
-    scene.with_service(boxed("app", told, box=box, **service), *([listener(held, 7, at, "app")] if held else []))
-    scene.nginx["service"] = boxed("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.with_service(container_service("app", told, box=box, **service), *([listener(held, 7, at, "app")] if held else []))
+    scene.nginx["service"] = container_service("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
     scene.services.append(scene.nginx["service"])
     return scene
 
@@ -65,21 +65,21 @@ def behind(*members: Service, asked: int = 8001, to: int = 0) -> Scene:
     scene = Scene(f"tunnel:{asked}", node="web", back="tunnel")
     held = [listener(made.bindings.value[0].port, made.pids[0], "0.0.0.0", made.node) for made in members
             if isinstance(made.bindings, Known) and made.pids]
-    scene.services.append(boxed("tunnel", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), argv=("sleep", "9"), box={
+    scene.services.append(container_service("tunnel", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), argv=("sleep", "9"), box={
         "networks": (("p_default", "172.18.0.7", ("tunnel",)),)}))
     for made in members:
         scene.with_service(made)
     scene.listeners += held
     place = members[to] if to < len(members) else scene.services[0]
-    scene.refused(service=place.id, node=place.node, addresses=Known(("172.18.0.7",)))
-    scene.nginx["service"] = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()),
+    scene.refused(configured_service=place.id, node=place.node, addresses=Known(("172.18.0.7",)))
+    scene.nginx["service"] = container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()),
                                    box={"networks": (("p_default", "172.18.0.3", ("web",)),)})
     scene.services.append(scene.nginx["service"])
     return scene
 
 
 def member(name: str, port: int, pid: int = 7, **box: Any) -> Service:
-    return boxed(name, port, pid=pid, box={"network_mode": "container:" + "tunnel" * 4, "networks": (), "started_at": NOW - 300, **box})
+    return container_service(name, port, pid=pid, box={"network_mode": "container:" + "tunnel" * 4, "networks": (), "started_at": NOW - 300, **box})
 
 
 def test_the_name_of_the_one_that_lends_its_network_is_nobodys_own() -> None:
@@ -93,7 +93,7 @@ def test_the_name_of_the_one_that_lends_its_network_is_nobodys_own() -> None:
 
 
 def test_one_that_is_left_there_and_crashes_is_no_reason_for_the_page() -> None:
-    words = log("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
+    words = log_lines("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
     left = replace(member("ledger", 8000, status="exited", exit_code=1), pids=(), log=words)
     assert not roots(diagnose(behind(left).snapshot()))
     assert roots(diagnose(behind(left, asked=8000).snapshot())) == ["crash-code-error"]
@@ -101,11 +101,11 @@ def test_one_that_is_left_there_and_crashes_is_no_reason_for_the_page() -> None:
 
 def test_an_application_that_lends_its_network_is_not_meant_by_its_name_alone() -> None:
     """Another route asks for its own port by that name; who served this one is gone."""
-    lender = boxed("app", 7000, pid=5, box={"networks": (("p_default", "172.18.0.7", ("app",)),)})
-    guest = boxed("api", 8000, box={"network_mode": "container:" + "app" * 4, "networks": (), "started_at": NOW - 300})
-    scene = Scene("app:8001", node="web", back="app").refused(service=lender.id, node="app", addresses=Known(("172.18.0.7",)))
+    lender = container_service("app", 7000, pid=5, box={"networks": (("p_default", "172.18.0.7", ("app",)),)})
+    guest = container_service("api", 8000, box={"network_mode": "container:" + "app" * 4, "networks": (), "started_at": NOW - 300})
+    scene = Scene("app:8001", node="web", back="app").refused(configured_service=lender.id, node="app", addresses=Known(("172.18.0.7",)))
     scene.with_service(lender, listener(7000, 5, "0.0.0.0", "app")).with_service(guest, listener(8000, 7, "0.0.0.0", "api"))
-    scene.services.append(boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
+    scene.services.append(container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
     found = finding_of(diagnose(scene.snapshot()), "wrong-port")
     assert (found.confidence, set(found.repairs[0].needs[0].choices)) == ("possible", {"app:7000", "app:8000"})
     scene.services = [s for s in scene.services if s.id != guest.id]       # alone its name is its own
@@ -118,10 +118,10 @@ def test_a_published_port_of_their_network(outer: tuple[int, ...], choices: tupl
     scene = Scene("127.0.0.1:17001", node="web", back="ledger")
     published = tuple(("127.0.0.1", port, port - 9000) for port in outer)
     scene.with_service(member("ledger", 8002), listener(8002, 7, "0.0.0.0", "ledger"))
-    scene.services.append(boxed("tunnel", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), box={
+    scene.services.append(container_service("tunnel", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), box={
         "networks": (("p_default", "172.18.0.7", ("tunnel",)),), "published": published}))
-    scene.refused(service="ledger/p-ledger-1", inner=8001, addresses=Known(("127.0.0.1",)))
-    scene.nginx["service"] = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"network_mode": "host"})
+    scene.refused(configured_service="ledger/p-ledger-1", container_port=8001, addresses=Known(("127.0.0.1",)))
+    scene.nginx["service"] = container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"network_mode": "host"})
     scene.services.append(scene.nginx["service"])
     found = [f for f in diagnose(scene.snapshot()).findings if f.cause == "wrong-port"]
     assert [(f.confidence, f.repairs[0].needs[0].choices) for f in found] == ([("possible", choices)] if choices else [])
@@ -129,20 +129,20 @@ def test_a_published_port_of_their_network(outer: tuple[int, ...], choices: tupl
 
 def test_one_that_another_route_asks_is_not_meant() -> None:
     """Its socket is seen without a holder in nginx's container: the port that it is told says whose it is."""
-    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000", node="pod", back="pod").refused(service=None)
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000", node="pod", back="pod").refused(configured_service=None)
     for name, port, pid in (("app", 8000, 7), ("desk", 9000, 8)):
         box = {"network_mode": GUEST, "networks": (), "started_at": NOW - 300}
-        scene.with_service(boxed(name, port, pid=pid, box=box), listener(port, pid, "127.0.0.1", name))
+        scene.with_service(container_service(name, port, pid=pid, box=box), listener(port, pid, "127.0.0.1", name))
     scene.listeners.append(listener(9000, None, "127.0.0.1", "pod"))
-    scene.endpoint(1, service=None, holder=None).answers(GOOD, route=1)
-    scene.nginx["service"] = boxed("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.endpoint(1, configured_service=None, listening_service=None).answers(GOOD, route=1)
+    scene.nginx["service"] = container_service("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
     scene.services.append(scene.nginx["service"])
     found = finding_of(diagnose(scene.snapshot()), "wrong-port")
     assert found.repairs[0].needs[0].choices == ("127.0.0.1:8000",)
 
 
 def test_one_that_failed_is_found_by_the_port_that_it_is_told() -> None:
-    words = log("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
+    words = log_lines("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
     scene = pod(asked=8000, held=None, pid=None, log=words, app={"status": "exited", "exit_code": 1, "finished_at": NOW - 5})
     assert roots(diagnose(scene.snapshot())) == ["crash-code-error"]
     stopped = pod(asked=8000, held=None, pid=None, log=Known(()), app={"status": "exited", "exit_code": 0})

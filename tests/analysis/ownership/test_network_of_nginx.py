@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.snapshot import Service
-from tests.causes.snapshot_builders import NOW, Scene, boxed, finding_of, roots
+from tests.causes.snapshot_builders import NOW, Scene, container_service, finding_of, roots
 
-WEB = boxed("web", 80, is_app_server=False, runtime="", gateway="nginx")
+WEB = container_service("web", 80, is_app_server=False, runtime="", gateway="nginx")
 DEAD = {"status": "exited", "pid": 0, "finished_at": NOW - 60, "networks": ()}
 
 
 def scene(mode: str, port: int = 8000) -> Scene:
-    app: Service = boxed("app", port, pid=None, box={**DEAD, "network_mode": mode})
-    made = Scene("127.0.0.1:8000", node="web", back="web").with_service(app).refused(service=None)
+    app: Service = container_service("app", port, pid=None, box={**DEAD, "network_mode": mode})
+    made = Scene("127.0.0.1:8000", node="web", back="web").with_service(app).refused(configured_service=None)
     made.services.append(replace(WEB, pids=()))
     return made
 

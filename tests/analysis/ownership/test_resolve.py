@@ -9,51 +9,51 @@ from typing import Any
 import pytest
 
 from fixer.analysis.case import open_case
-from fixer.analysis.ownership.resolve import owners
+from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Span, StaticLocation, UpstreamServer
 from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Binding, LogLine, Snapshot
-from fixer.repairs.start_service import begin_steps, restart_steps, start_steps, waiting
+from fixer.repairs.start_service import restart_steps, start_or_restart_steps, start_steps, wait_for_listener_step
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     REFUSED,
     SITE,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    moved,
     probe,
     process,
     roots,
     service,
-    stopped,
+    stopped_service,
     unit,
     verdict_of,
+    wrong_port_scene,
 )
 
 
 def named(scene: Scene) -> list[tuple[str, str]]:
     case = open_case(scene.snapshot(), {})
-    return [(owner.service.name, owner.rule) for owner in owners(case, case.troubles[0])]
+    return [(owner.service.name, owner.rule) for owner in candidate_owners(case, case.failing_addresses[0])]
 
 
 def test_told_to_listen_there() -> None:
-    scene = Scene().with_service(stopped()).refused(service=None)
+    scene = Scene().with_service(stopped_service()).refused(configured_service=None)
     assert named(scene) == [("backend.service", "placed")]
 
 
 def test_an_instance_that_nobody_ever_asked_for_belongs_nowhere() -> None:
     """Its template would make it of any port; another instance runs, and no route names the port of that."""
-    made = stopped("web@8000.service", unit_changes={"unit_file_state": "disabled", "active_enter": 0.0, "inactive_enter": 0.0})
+    made = stopped_service("web@8000.service", unit_changes={"unit_file_state": "disabled", "active_enter": 0.0, "inactive_enter": 0.0})
     runs = service("web@8080.service", 8080)
-    scene = Scene().with_service(made, listener(8080, 200)).refused(service=made.id)
+    scene = Scene().with_service(made, listener(8080, 200)).refused(configured_service=made.id)
     assert named(scene) == [("web@8000.service", "placed")]
     scene.services.append(runs)
     assert named(scene) == [("web@8080.service", "alone")]
@@ -65,9 +65,9 @@ def test_an_instance_that_nobody_ever_asked_for_belongs_nowhere() -> None:
 
 
 def test_what_speaks_fastcgi_is_no_proxied_application() -> None:
-    fpm = stopped("php-fpm.service", 9000, runtime="php-fpm", bindings=Known(()))
-    assert named(Scene().with_service(fpm).refused(service=None)) == []
-    scene = Scene().with_service(fpm).refused(service=None)
+    fpm = stopped_service("php-fpm.service", 9000, runtime="php-fpm", bindings=Known(()))
+    assert named(Scene().with_service(fpm).refused(configured_service=None)) == []
+    scene = Scene().with_service(fpm).refused(configured_service=None)
     scene.route[0] = {"kind": "fastcgi_pass"}
     assert named(scene) == [("php-fpm.service", "alone")]
 
@@ -77,8 +77,8 @@ def test_another_application_that_was_put_to_rest_is_nobodys_backend() -> None:
     rest = {"unit_file_state": "disabled", "working_directory": "/srv/wiki", "user": "app"}
     argv = ("/usr/bin/gunicorn", "-k", "uvicorn.workers.UvicornWorker", "main:app")
     for bindings, changes in ((told, {}), (Known(()), rest), (told, rest)):
-        wiki = stopped("wiki.service", 9100, bindings=bindings, argv=argv, unit_changes={**rest, **changes})
-        scene = Scene().with_service(wiki).refused(service=None)
+        wiki = stopped_service("wiki.service", 9100, bindings=bindings, argv=argv, unit_changes={**rest, **changes})
+        scene = Scene().with_service(wiki).refused(configured_service=None)
         scene.route[0] = {"server_names": ("shop.example.com",)}
         diagnosis = diagnose(scene.snapshot())
         assert named(scene) == [("wiki.service", "contested")] and roots(diagnosis) == []
@@ -89,7 +89,7 @@ def test_another_application_that_was_put_to_rest_is_nobodys_backend() -> None:
 
 def test_a_snippet_speaks_for_the_site_that_includes_it() -> None:
     shop = service("shop.service", 8001, bindings=Known(()))
-    scene = Scene("127.0.0.1:8000").with_service(shop, listener(8001, 200)).refused(service=None)
+    scene = Scene("127.0.0.1:8000").with_service(shop, listener(8001, 200)).refused(configured_service=None)
     snippet = Span("/etc/nginx/snippets/handed-on.conf", 1, 0, 9)
     scene.route[0] = {"source": snippet}
     assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].needs
@@ -99,7 +99,7 @@ def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
     """A user may start what he likes; what runit starts for him root has put there."""
     def rule(*watcher: str, uid: int = 0) -> str:
         bare = service("uvicorn", 8000, 300, unit=None, manager="none", bindings=Known(()))
-        scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(service=None)
+        scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(configured_service=None)
         parent = process(250, argv=watcher, uid=uid, ppid=1)
         child = process(300, argv=("/usr/bin/uvicorn", "a:b"), uid=1001, ppid=250)
         scene.node_changes["local"] = {"processes": Known((parent, child)), "kind": "machine"}
@@ -117,7 +117,7 @@ def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
 def test_what_cron_or_a_users_systemd_began_may_be_meant(parent: tuple[Any, ...], found: bool) -> None:
     """Both stay the parents of what they start. Who that is for, a person says: any user may have such lines."""
     bare = service("uvicorn", 8000, 300, unit=None, manager="none", bindings=Known(()))
-    scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(service=None)
+    scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(configured_service=None)
     comm, uid, *argv = parent
     above = replace(process(250, *argv, uid=uid, ppid=1), comm=comm)
     child = process(300, "/usr/bin/uvicorn", "a:b", uid=1001, ppid=250)
@@ -128,35 +128,35 @@ def test_what_cron_or_a_users_systemd_began_may_be_meant(parent: tuple[Any, ...]
 def test_a_unit_that_has_started_what_it_had_to_start_is_meant_only_where_its_place_is_told() -> None:
     """A packaged init script that found nothing to start is active, and nobody's backend."""
     left = {"active_state": "active", "sub_state": "exited", "main_pid": 0, "unit_file_state": "generated"}
-    for bindings, expected in ((Known(()), []), (stopped(port=8000).bindings, [("backend.service", "placed")])):
+    for bindings, expected in ((Known(()), []), (stopped_service(port=8000).bindings, [("backend.service", "placed")])):
         made = service(pid=None, bindings=bindings, unit_changes=left)
-        assert named(Scene("127.0.0.1:8000").with_service(made).refused(service=None)) == expected
+        assert named(Scene("127.0.0.1:8000").with_service(made).refused(configured_service=None)) == expected
 
 
 def test_of_two_that_are_told_the_same_the_managed_one() -> None:
     bare = service("uvicorn", 8000, 300, unit=None, manager="none")
-    scene = Scene().with_service(bare).with_service(stopped()).refused(service=None)
+    scene = Scene().with_service(bare).with_service(stopped_service()).refused(configured_service=None)
     assert named(scene) == [("backend.service", "placed")]
 
 
 def test_a_published_port_leads_to_its_container() -> None:
-    made = replace(boxed(box={"published": (("127.0.0.1", 8000, 80),), "status": "exited"}, pid=None),
+    made = replace(container_service(box={"published": (("127.0.0.1", 8000, 80),), "status": "exited"}, pid=None),
                    node="local", bindings=Known(()))
-    assert named(Scene().with_service(made).refused(service=None)) == [("p-app-1", "placed")]
+    assert named(Scene().with_service(made).refused(configured_service=None)) == [("p-app-1", "placed")]
 
 
 def test_a_container_by_its_address() -> None:
-    made = boxed(box={"status": "exited"}, pid=None, bindings=Known(()))
-    by_ip = Scene("172.18.0.2:8000", node="web", back="app").with_service(made).refused(service=None, node=None)
+    made = container_service(box={"status": "exited"}, pid=None, bindings=Known(()))
+    by_ip = Scene("172.18.0.2:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
     assert named(by_ip) == [("p-app-1", "placed")]
-    stranger = Scene("172.18.0.9:8000", node="web", back="app").with_service(made).refused(service=None, node=None)
+    stranger = Scene("172.18.0.9:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
     assert named(stranger) == []
 
 
 def test_a_socket_path_belongs_to_who_is_told_it() -> None:
     told = Binding("", 0, "/run/shop.sock", Evidence("unit", "/x:1", "--uds"))
-    made = stopped(bindings=Known((told,)))
-    scene = Scene().with_service(made).refused(service=None, unix="/run/shop.sock", host="", port=0)
+    made = stopped_service(bindings=Known((told,)))
+    scene = Scene().with_service(made).refused(configured_service=None, unix="/run/shop.sock", host="", port=0)
     assert named(scene) == [("backend.service", "placed")]
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["backend-down"] and "unix:/run/shop.sock" in diagnosis.findings[0].summary
@@ -164,12 +164,12 @@ def test_a_socket_path_belongs_to_who_is_told_it() -> None:
 
 def test_a_server_before_a_script() -> None:
     script = service("job.service", 9000, 300, runtime="python", unit=unit("job.service"))
-    scene = moved().with_service(script, listener(9000, 300))
+    scene = wrong_port_scene().with_service(script, listener(9000, 300))
     assert named(scene) == [("backend.service", "alone")]
 
 
 def test_equals_stay_equals_and_stop_every_repair_but_a_choice() -> None:
-    scene = Scene("127.0.0.1:8001").with_service(stopped(port=8000)).with_service(stopped("other.service", 9000)).refused()
+    scene = Scene("127.0.0.1:8001").with_service(stopped_service(port=8000)).with_service(stopped_service("other.service", 9000)).refused()
     assert len(named(scene)) == 2
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == []
@@ -178,7 +178,7 @@ def test_equals_stay_equals_and_stop_every_repair_but_a_choice() -> None:
 
 
 def test_a_unit_that_is_not_installed_owns_nothing() -> None:
-    scene = Scene("127.0.0.1:8001").with_service(stopped(unit_changes={"load_state": "not-found"})).refused()
+    scene = Scene("127.0.0.1:8001").with_service(stopped_service(unit_changes={"load_state": "not-found"})).refused()
     assert named(scene) == []
 
 
@@ -196,36 +196,36 @@ def test_same_site_only_of_the_same_server() -> None:
 
 
 def test_waiting_goes_by_what_is_known() -> None:
-    snapshot = healthy().snapshot()
+    snapshot = healthy_scene().snapshot()
     endpoint = snapshot.endpoints[0]
     def where(made: object) -> list[tuple[str, int]]:
-        steps = waiting(snapshot, made, endpoint)   # type: ignore[arg-type]
+        steps = wait_for_listener_step(snapshot, made, endpoint)   # type: ignore[arg-type]
         return [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)]
     wild = Binding("::", 8000, None, Evidence("unit", "/x:1", ""))
     assert where(service(bindings=Known((wild,)))) == [("::1", 8000)]
     assert where(service(bindings=Unknown("-"))) == [("127.0.0.1", 8000)]
     far = replace(endpoint, node="other")
-    (step,) = waiting(snapshot, service(), endpoint)
+    (step,) = wait_for_listener_step(snapshot, service(), endpoint)
     assert isinstance(step, WaitForListener) and (step.unit, step.container, step.seconds) == ("backend.service", "", 60)
-    (step,) = waiting(snapshot, boxed(), endpoint)
+    (step,) = wait_for_listener_step(snapshot, container_service(), endpoint)
     assert isinstance(step, WaitForListener) and (step.unit, step.container) == ("", "p-app-1")
-    steps = waiting(snapshot, service(bindings=Unknown("-")), far)
+    steps = wait_for_listener_step(snapshot, service(bindings=Unknown("-")), far)
     assert [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)] == [("127.0.0.1", 8000)]
 
 
 def test_steps_by_manager() -> None:
-    snapshot, endpoint = healthy().snapshot(), healthy().snapshot().endpoints[0]
+    snapshot, endpoint = healthy_scene().snapshot(), healthy_scene().snapshot().endpoints[0]
     bare = service("uvicorn", unit=None, manager="none")
     assert start_steps(snapshot, bare, endpoint) == () == restart_steps(snapshot, bare, endpoint)
-    assert isinstance(restart_steps(snapshot, boxed(), endpoint)[0], ContainerAction)
-    begun = begin_steps(snapshot, service(), endpoint)
+    assert isinstance(restart_steps(snapshot, container_service(), endpoint)[0], ContainerAction)
+    begun = start_or_restart_steps(snapshot, service(), endpoint)
     assert isinstance(begun, tuple) and isinstance(begun[0], UnitAction) and begun[0].verb == "restart"
 
 
 def test_the_digits_may_stand_in_a_variable() -> None:
     text = "server {\n  set $port 8001;\n  location / { proxy_pass http://127.0.0.1:$port; }\n}\n"
     start = text.index("127.0.0.1:$port")
-    scene = moved().endpoint(written="127.0.0.1:$port", start=start, end=start + 15, line=3)
+    scene = wrong_port_scene().endpoint(written="127.0.0.1:$port", start=start, end=start + 15, line=3)
     scene.files[0] = file(SITE, text)
     spot = Span(SITE, 3, start, start + 15)
     digits = text.index("8001")
@@ -241,19 +241,19 @@ def test_the_digits_may_stand_in_a_variable() -> None:
 
 
 def test_a_failed_container_by_its_error() -> None:
-    made = boxed(box={"status": "created", "error": "port is taken", "exit_code": 128}, pid=None)
+    made = container_service(box={"status": "created", "error": "port is taken", "exit_code": 128}, pid=None)
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert "backend-down" not in roots(diagnose(scene.snapshot()))
-    fresh = boxed(box={"status": "created"}, pid=None)
+    fresh = container_service(box={"status": "created"}, pid=None)
     scene.services[0] = fresh
     assert roots(diagnose(scene.snapshot())) == ["backend-down"]
-    scene.services[0] = boxed(box={"status": "removing"}, pid=None)
+    scene.services[0] = container_service(box={"status": "removing"}, pid=None)
     assert isinstance(verdict_of(diagnose(scene.snapshot()), "backend-down"), Undetermined)
 
 
 def test_a_failed_and_unread_service_beside_a_running_one_leaves_it_open() -> None:
     scene = Scene("127.0.0.1:8001").refused()
-    scene.with_service(failed("a.service", bindings=Unknown("no command"), unit_changes={"working_directory": "/opt/a"}))
+    scene.with_service(failed_service("a.service", bindings=Unknown("no command"), unit_changes={"working_directory": "/opt/a"}))
     scene.with_service(service("b.service", 9000, 300, unit=unit("b.service", working_directory="/opt/b", user="b")),
                        listener(9000, 300))
     scene.services[0] = replace(scene.services[0], unit=replace(scene.services[0].unit, user="a"))   # type: ignore[type-var]
@@ -278,13 +278,13 @@ def test_one_service_and_two_empty_addresses_is_a_choice() -> None:
 
 
 def test_a_stopped_service_beside_a_running_stranger_is_still_meant() -> None:
-    scene = moved().with_service(stopped("real.service", 7000))
+    scene = wrong_port_scene().with_service(stopped_service("real.service", 7000))
     assert [name for name, _ in named(scene)] == ["backend.service", "real.service"]
     assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].steps
 
 
 def test_what_was_put_to_rest_is_not_woken_for_another_address() -> None:
-    asleep = stopped("old.service", 7000, unit_changes={"unit_file_state": "disabled"})
+    asleep = stopped_service("old.service", 7000, unit_changes={"unit_file_state": "disabled"})
     scene = Scene("127.0.0.1:8001", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).refused()
     scene.with_service(asleep)
     assert ("old.service", "alone") not in named(scene)
@@ -293,7 +293,7 @@ def test_what_was_put_to_rest_is_not_woken_for_another_address() -> None:
 
 def test_a_service_of_a_socket_is_not_meant_by_a_port() -> None:
     told = Binding("", 0, "/run/shop.sock", Evidence("unit", "/x:1", "--uds"))
-    scene = Scene("127.0.0.1:8001").with_service(stopped(bindings=Known((told,)))).refused()
+    scene = Scene("127.0.0.1:8001").with_service(stopped_service(bindings=Known((told,)))).refused()
     assert named(scene) == []
 
 
@@ -312,7 +312,7 @@ def test_what_serves_other_programs_is_a_choice() -> None:
 
 
 def test_a_socket_that_nginx_cannot_reach_is_named() -> None:
-    scene = Scene("127.0.0.1:8000").with_service(service(), listener(8000, 200, "::1")).refused(service="local/backend.service")
+    scene = Scene("127.0.0.1:8000").with_service(service(), listener(8000, 200, "::1")).refused(configured_service="local/backend.service")
     verdict = verdict_of(diagnose(scene.snapshot()), "wrong-port")
     assert isinstance(verdict, Undetermined) and "[::1]:8000" in verdict.missing[0]
 
@@ -339,7 +339,7 @@ def test_another_application_of_the_same_folder_and_user_is_asked_about() -> Non
         made = unit(name, working_directory="/opt/shop", user="shop", exec_start=argv)
         scene = Scene("127.0.0.1:8000").with_service(service(name, 9000, unit=made, argv=argv), listener(9000, 200))
         scene.route[0] = {"server_names": ("shop.example.com",)}
-        return finding_of(diagnose(scene.refused(service=None).snapshot()), "wrong-port").confidence
+        return finding_of(diagnose(scene.refused(configured_service=None).snapshot()), "wrong-port").confidence
 
     assert judged("blog.service", "blog:app") == "possible"
     assert judged("blog@2.service", "main:app") == "possible"
@@ -359,9 +359,9 @@ def test_several_applications_of_others_are_no_candidates() -> None:
 
 
 def dead(count: int) -> Snapshot:
-    scene = Scene(*(f"127.0.0.1:{1000 + number}" for number in range(count))).with_service(stopped("other.service", 1050))
+    scene = Scene(*(f"127.0.0.1:{1000 + number}" for number in range(count))).with_service(stopped_service("other.service", 1050))
     for number in range(count):
-        scene.endpoint(number, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), holder=None)
+        scene.endpoint(number, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
         scene.answers(BAD_GATEWAY, route=number)
     return scene.snapshot()
 
@@ -383,33 +383,33 @@ def test_very_many_dead_addresses_cost_no_more_each_than_a_few() -> None:
 
 def test_a_stopped_gateway_that_could_not_be_read_makes_the_only_application_a_question() -> None:
     where = Unknown("where haproxy.service would listen")
-    gateway = stopped("haproxy.service", 0, bindings=where, is_app_server=False, runtime="", gateway="haproxy")
-    assert named(moved().with_service(gateway)) == [("backend.service", "contested")]
+    gateway = stopped_service("haproxy.service", 0, bindings=where, is_app_server=False, runtime="", gateway="haproxy")
+    assert named(wrong_port_scene().with_service(gateway)) == [("backend.service", "contested")]
     packaged = {"fragment_path": "/usr/lib/systemd/system/squid.service", "unit_file_state": "disabled", "inactive_enter": 0.0}
-    asleep = stopped("squid.service", 0, bindings=where, is_app_server=False, runtime="", gateway="squid", unit_changes=packaged)
-    assert named(moved().with_service(asleep)) == [("backend.service", "alone")]
+    asleep = stopped_service("squid.service", 0, bindings=where, is_app_server=False, runtime="", gateway="squid", unit_changes=packaged)
+    assert named(wrong_port_scene().with_service(asleep)) == [("backend.service", "alone")]
 
 
 def test_a_stopped_gateway_that_is_told_to_listen_there_is_what_is_missed() -> None:
     told = Known((Binding("127.0.0.1", 8001, None, Evidence("file", "/etc/haproxy/haproxy.cfg:9", "bind 127.0.0.1:8001")),))
-    scene = moved().with_service(stopped("haproxy.service", 8001, bindings=told, is_app_server=False, runtime="", gateway="haproxy"))
+    scene = wrong_port_scene().with_service(stopped_service("haproxy.service", 8001, bindings=told, is_app_server=False, runtime="", gateway="haproxy"))
     diagnosis = diagnose(scene.snapshot())
     assert named(scene) == [("haproxy.service", "placed")] and roots(diagnosis) == ["backend-down"]
 
 
 def test_a_running_gateway_that_no_route_names_makes_it_a_question_too() -> None:
     other = service("apache2.service", 8081, 300, bindings=Known(()), is_app_server=False, runtime="", gateway="apache2")
-    assert named(moved().with_service(other, listener(8081, 300))) == [("backend.service", "contested")]
-    assert named(moved().with_service(other, listener(443, 300), listener(8404, 300))) == [("backend.service", "alone")]
-    assert named(moved().with_service(other)) == [("backend.service", "alone")]
+    assert named(wrong_port_scene().with_service(other, listener(8081, 300))) == [("backend.service", "contested")]
+    assert named(wrong_port_scene().with_service(other, listener(443, 300), listener(8404, 300))) == [("backend.service", "alone")]
+    assert named(wrong_port_scene().with_service(other)) == [("backend.service", "alone")]
 
 
 def test_a_supervisor_that_nobody_asked_makes_it_a_question_too() -> None:
     for argv in (("runsvdir", "-P", "/etc/service"), ("/usr/bin/s6-svscan", "/etc/s6"), ("PM2 v5.3.0: God Daemon (/root/.pm2)",)):
-        scene = moved()
+        scene = wrong_port_scene()
         scene.processes.append(process(77, *argv))
         assert named(scene) == [("backend.service", "contested")]
-    scene = moved()
+    scene = wrong_port_scene()
     scene.processes.append(process(77, "/usr/sbin/cron"))
     assert named(scene) == [("backend.service", "alone")]
 
@@ -417,7 +417,7 @@ def test_a_supervisor_that_nobody_asked_makes_it_a_question_too() -> None:
 def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones_is_meant() -> None:
     scene = Scene("127.0.0.1:4100", "127.0.0.1:9").with_service(
         service(bindings=Unknown("a program of its own"), runtime="node"), listener(4100, 200, "::1"))
-    seen = scene.refused(0, service=None).refused(1, service=None).snapshot()
+    seen = scene.refused(0, configured_service=None).refused(1, configured_service=None).snapshot()
     both = replace(seen.routes[0], endpoints=("e0", "e1"))      # as a map of two addresses leads to both
     found = finding_of(diagnose(replace(seen, routes=(both,))), "wrong-bind-address")
     assert (found.variant, found.routes) == ("bound-ipv6-only", ("r1",))
@@ -425,7 +425,7 @@ def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones
 
 def test_what_belongs_behind_a_page_of_maintenance_is_nobody_elses() -> None:
     """Its own site answers 503 before anybody is asked: it was started for another site, whose own was gone."""
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:8005").with_service(stopped()).refused(0).refused(1)
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8005").with_service(stopped_service()).refused(0).refused(1)
     scene.statics = (StaticLocation(0, "server", 503, Span(SITE, 3, 0, 0), conditional=True),)
     scene.answers(probe(503, body="<center>nginx</center>"), route=0)
     diagnosis = diagnose(scene.snapshot())

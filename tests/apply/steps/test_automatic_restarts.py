@@ -17,7 +17,7 @@ from fixer.model.plan import ContainerAction, Plan, ReloadNginx, Step, UnitActio
 from fixer.model.report import UndoResult
 from tests.apply.folder_target import KilledError
 from tests.apply.steps.test_container_step import Project
-from tests.contract.sshd_machines import docker, unique
+from tests.contract.sshd_machines import docker, unique_name
 from tests.contract.test_learned_backend import Machine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -77,7 +77,7 @@ def taken_back(word: str) -> UndoResult:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def reload_of(machine: Machine) -> ReloadNginx:
 def test_a_container_that_docker_starts_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
     (tmp_path / "mode").write_text("bad\n")
-    project = Project(tmp_path, unique("loop"), TEXT)
+    project = Project(tmp_path, unique_name("loop"), TEXT)
     try:
         wait(lambda: project.look(field="{{.RestartCount}}") > "0", "no loop")
         status = lambda: project.look(field="{{.State.Status}}")     # noqa: E731
@@ -158,7 +158,7 @@ def test_a_container_that_somebody_started_is_left(tmp_path: Path, monkeypatch: 
     """Nobody but a person starts one that has no policy."""
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
     (tmp_path / "mode").write_text("bad\n")
-    project = Project(tmp_path, unique("hand"), TEXT.replace("restart: always", 'restart: "no"'))
+    project = Project(tmp_path, unique_name("hand"), TEXT.replace("restart: always", 'restart: "no"'))
     try:
         wait(lambda: project.look(field="{{.State.Status}}") == "exited", "it runs")
         word = f"compose://{project.name}"
@@ -192,7 +192,7 @@ NEEDS = """services:
 def test_a_container_that_came_up_because_what_it_needs_was_there_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file was written: Docker started it again by itself, between the start of its store and the kill."""
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
-    project = Project(tmp_path, unique("needs"), NEEDS)
+    project = Project(tmp_path, unique_name("needs"), NEEDS)
     try:
         store, status = f"{project.name}-store-1", lambda: project.look(field="{{.State.Status}}")
         docker("stop", store)

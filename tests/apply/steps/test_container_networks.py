@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixer.apply.steps.container_step import bring_back_network, change_network
+from fixer.apply.steps.container_step import change_network, undo_network
 from fixer.errors import Conflict
 from fixer.model.host import CommandResult
 from fixer.model.plan import NetworkAction
@@ -34,7 +34,7 @@ def test_a_container_that_goes_back_to_its_network_has_its_addresses_there() -> 
     engine = Engine()
     change_network(OFF, engine)  # type: ignore[arg-type]
     assert engine.asked == [("docker", "network", "disconnect", "front", "shop-api-1")]
-    assert bring_back_network(OFF, engine) == "connected container shop-api-1, network front"  # type: ignore[arg-type]
+    assert undo_network(OFF, engine) == "connected container shop-api-1, network front"  # type: ignore[arg-type]
     assert engine.asked[-1] == ("docker", "network", "connect", "--alias", "api", "--ip", "10.1.0.9", "--ip6", "fd00::9",
                                 "front", "shop-api-1")
 
@@ -42,6 +42,6 @@ def test_a_container_that_goes_back_to_its_network_has_its_addresses_there() -> 
 def test_another_container_of_that_name_stays_off_the_network_and_one_that_compose_made_anew_joins_it() -> None:
     engine = Engine(ident="a" * 64)
     with pytest.raises(Conflict, match="container shop-api-1 is another one of that name by now; it is left as it is"):
-        bring_back_network(OFF, engine)  # type: ignore[arg-type]
+        undo_network(OFF, engine)  # type: ignore[arg-type]
     assert not any("connect" in words for words in engine.asked)
-    assert bring_back_network(OFF, Engine(ident="a" * 64, service="api")).startswith("connected")  # type: ignore[arg-type]
+    assert undo_network(OFF, Engine(ident="a" * 64, service="api")).startswith("connected")  # type: ignore[arg-type]

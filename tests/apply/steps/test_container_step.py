@@ -229,7 +229,7 @@ def test_a_service_is_that_of_the_targets_own_project(project: Project, target: 
     other = Project(tmp_path / "b", f"{project.name}b")
     try:
         beside = open_target(parse_target(f"docker://{project.name}-other-1"))
-        found = Nodes(beside, beside.journal_place()[0], "engine").runner("worker")
+        found = Nodes(beside, beside.journal_location()[0], "engine").runner("worker")
         assert isinstance(found, ContainerRunner) and found.container == project.look(field="{{.Id}}")
         beside.close()
     finally:

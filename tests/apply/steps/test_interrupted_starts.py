@@ -85,8 +85,8 @@ def runs(machine: Machine, kind: str, script: str) -> bool:
 @pytest.mark.parametrize("kind", ["unit", "nginx", "container"])
 @pytest.mark.parametrize("later", [6.0, 0.0])
 def test_a_start_by_hand_after_a_repair_died(monkeypatch: pytest.MonkeyPatch, machine: Machine, kind: str, later: float) -> None:
-    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
-    monkeypatch.setattr(start_marks, "_AT_WORK", 3.0)
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
+    monkeypatch.setattr(start_marks, "_WORK_SECONDS", 3.0)
     step, start, seen = kinds(machine)[kind]
     killed_before(machine, step)
     time.sleep(later)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.apply.steps.listener_step import listens
+from fixer.apply.steps.listener_step import has_listener
 from fixer.model.plan import WaitForListener
 
 HEAD = b"Num       RefCount Protocol Flags    Type St Inode Path\n"
@@ -17,4 +17,4 @@ HEAD = b"Num       RefCount Protocol Flags    Type St Inode Path\n"
 def test_a_name_as_it_was_bound(bound: str, there: bool) -> None:
     table = HEAD + f"0000: 00000002 00000000 00010000 0001 01 4711 {bound}\n".encode()
     step = WaitForListener("local", "", 0, "/srv/shop/run/app.sock", 1.0, "", "")
-    assert listens(step, table) is there
+    assert has_listener(step, table) is there

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.apply.steps.nginx_step import Refused, check_config
+from fixer.apply.steps.nginx_step import ConfigRefused, check_config
 from fixer.errors import StepFailed
 from fixer.hosts.machine import run_process
 from fixer.model.host import CommandResult
@@ -72,7 +72,7 @@ class Ordinary:
 def test_a_user_may_reload_an_nginx_of_their_own() -> None:
     with subprocess.Popen([*Ordinary.WORDS, "sleep", "60"]) as master:
         try:
-            with pytest.raises(Refused):       # asked, by its own words: `sleep` knows no -t
+            with pytest.raises(ConfigRefused):       # asked, by its own words: `sleep` knows no -t
                 check_config(replace(STEP, master_pid=master.pid, binary="/bin/sleep"), Ordinary())
         finally:
             master.kill()

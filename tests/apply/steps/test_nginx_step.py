@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.apply.steps.nginx_step import NotRunning, check_config, find_master
+from fixer.apply.steps.nginx_step import NginxNotRunning, check_config, find_master
 from fixer.errors import StepFailed, Unreachable
 from fixer.model.host import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx
@@ -47,7 +47,7 @@ def test_the_one_that_reads_the_edited_file(titles: Mapping[int, str], meant: in
 
 @pytest.mark.parametrize("titles", [{}, {60: MAIN}, {50: MAIN, 60: MAIN}])
 def test_another_one_is_not_reloaded_in_its_place(titles: Mapping[int, str]) -> None:
-    with pytest.raises(NotRunning):
+    with pytest.raises(NginxNotRunning):
         find_master(STEP, Machine(titles))
 
 

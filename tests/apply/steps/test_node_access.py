@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixer.apply.steps.node_access import complaint
+from fixer.apply.steps.node_access import error_text
 from fixer.model.host import CommandResult
 
 
@@ -16,4 +16,4 @@ from fixer.model.host import CommandResult
     (b"", "nft ended with 1"),
 ])
 def test_the_line_that_says_it_is_told(said: bytes, told: str) -> None:
-    assert complaint(CommandResult(("nft", "list"), 1, b"", said)) == told
+    assert error_text(CommandResult(("nft", "list"), 1, b"", said)) == told

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from fixer.apply.repair_run import RepairRun, history, undo
-from fixer.apply.steps.process_step import process_table
+from fixer.apply.steps.process_step import read_process_table
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.host import Target
@@ -26,7 +26,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from tests.contract.sshd_machines import BOOTED
+from tests.contract.sshd_machines import SYSTEMD_OPTIONS
 
 pytestmark = pytest.mark.docker
 
@@ -80,7 +80,7 @@ def booted() -> Iterator[str]:
     if not images:
         pytest.skip("the machine's image is not built")
     name = f"apply-{uuid.uuid4().hex[:8]}"
-    docker("run", "-d", "--name", name, *BOOTED, images[0])
+    docker("run", "-d", "--name", name, *SYSTEMD_OPTIONS, images[0])
     try:
         machine = Machine(name)
         until(lambda: machine.state("multi-user.target") == "active", 60)
@@ -304,7 +304,7 @@ def test_a_crash_loop_is_gone_back_to(machine: Machine, target: Target) -> None:
 
 
 def processes(target: Target, machine: Machine, comm: str) -> list[tuple[int, int, str]]:
-    table = process_table(target.writer(machine.name))
+    table = read_process_table(target.writer(machine.name))
     return [(e.pid, e.start_ticks, e.state) for e in table.values() if e.comm == comm and e.state != "Z"]
 
 

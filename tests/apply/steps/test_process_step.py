@@ -19,13 +19,13 @@ from fixer.apply.file_state import is_torn
 from fixer.apply.journal_folder import is_run_id
 from fixer.apply.journal_records import is_unfinished, parse_records, record_line, summary_of
 from fixer.apply.repair_run import RepairRun, history, undo
-from fixer.apply.steps.listener_step import listens, tcp_listeners, unix_listeners
-from fixer.apply.steps.process_step import end_process, is_alive, parse_table, process_table, wait_until
+from fixer.apply.steps.listener_step import has_listener, tcp_listeners, unix_listeners
+from fixer.apply.steps.process_step import end_process, is_alive, parse_process_table, read_process_table, wait_until
 from fixer.errors import Conflict, NeedsPerson, NotListening, StartFailed, StepFailed
 from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, WaitForListener
-from tests.apply.folder_target import NOW, FolderTarget, plan, write
+from tests.apply.folder_target import NOW, FolderTarget, make_plan, write_step
 
 HERE = LocalWriter()
 
@@ -42,7 +42,7 @@ def stubborn() -> Iterator[tuple[int, int]]:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout
         child.stdout.readline()
-        yield child.pid, process_table(HERE)[child.pid].start_ticks
+        yield child.pid, read_process_table(HERE)[child.pid].start_ticks
         child.kill()
 
 
@@ -57,17 +57,17 @@ def test_cont_and_back(stubborn: tuple[int, int], target: FolderTarget) -> None:
     pid, ticks = stubborn
     os.kill(pid, 19)
     with RepairRun.open(target, cause="c", now=NOW) as run:
-        run.round(plan(SignalProcess("local", pid, ticks, "CONT", "python")))
-        assert wait_until(lambda: process_table(HERE)[pid].state in ("S", "R"), 10)
+        run.round(make_plan(SignalProcess("local", pid, ticks, "CONT", "python")))
+        assert wait_until(lambda: read_process_table(HERE)[pid].state in ("S", "R"), 10)
         run.commit()
     assert undo(target, None).restored == (f"stopped process {pid}",)
-    assert wait_until(lambda: process_table(HERE)[pid].state == "T", 10)
+    assert wait_until(lambda: read_process_table(HERE)[pid].state == "T", 10)
 
 
 def test_a_number_that_another_process_has_now_is_not_signalled(stubborn: tuple[int, int], target: FolderTarget) -> None:
     pid, ticks = stubborn
     with pytest.raises(Conflict, match="another one"), RepairRun.open(target, cause="c", now=NOW) as run:
-        run.round(plan(SignalProcess("local", pid, ticks + 1, "KILL", "python")))
+        run.round(make_plan(SignalProcess("local", pid, ticks + 1, "KILL", "python")))
     assert is_alive(HERE, pid, ticks)
 
 
@@ -82,34 +82,34 @@ def test_waiting_for_a_listener_of_this_machine(tmp_path: Path, target: FolderTa
         unix.bind(path)
         port = tcp.getsockname()[1]
         steps = (WaitForListener("local", "127.0.0.1", port), WaitForListener("local", "", 0, path))
-        assert not any(listens(step, tables()) for step in steps)     # bound is not listening
+        assert not any(has_listener(step, tables()) for step in steps)     # bound is not listening
         tcp.listen()
         unix.listen()
-        assert all(listens(step, tables()) for step in steps)
-        assert listens(WaitForListener("local", "localhost", port), tables())
-        assert not listens(WaitForListener("local", "127.0.0.2", port), tables())
-        assert not listens(WaitForListener("local", "backend", port), tables())      # a name leads to no loopback
+        assert all(has_listener(step, tables()) for step in steps)
+        assert has_listener(WaitForListener("local", "localhost", port), tables())
+        assert not has_listener(WaitForListener("local", "127.0.0.2", port), tables())
+        assert not has_listener(WaitForListener("local", "backend", port), tables())      # a name leads to no loopback
         with RepairRun.open(target, cause="c", now=NOW) as run:
-            run.round(plan(*steps))
+            run.round(make_plan(*steps))
     with pytest.raises(StepFailed, match=r"after 0\.1 s"), RepairRun.open(target, cause="c", now=NOW) as run:
-        run.round(plan(WaitForListener("local", "127.0.0.1", port, None, 0.1)))
+        run.round(make_plan(WaitForListener("local", "127.0.0.1", port, None, 0.1)))
 
 
 def test_only_a_wait_in_vain_at_the_end_leaves_the_round_to_be_judged(tmp_path: Path, target: FolderTarget) -> None:
     file, nobody = tmp_path / "x", WaitForListener("local", "127.0.0.1", 1, None, 0.1)
-    change = write(file, b"old", b"new")
+    change = write_step(file, b"old", b"new")
     file.write_bytes(b"old")
     with RepairRun.open(target, cause="c", now=NOW) as run:
         with pytest.raises(NotListening):
-            run.round(plan(change, nobody))
+            run.round(make_plan(change, nobody))
         assert file.read_bytes() == b"new"
         run.roll_back()
         assert file.read_bytes() == b"old"
         with pytest.raises(StepFailed) as early:
-            run.round(plan(change, nobody, replace(change, before=b"new", after=b"newer")))
+            run.round(make_plan(change, nobody, replace(change, before=b"new", after=b"newer")))
         assert file.read_bytes() == b"old" and not isinstance(early.value, NotListening)
         with pytest.raises(NotListening):
-            run.round(plan(change, nobody))
+            run.round(make_plan(change, nobody))
         run.commit()
     assert file.read_bytes() == b"new" and run.applied == (f"edit {file}",)
     assert history(target)[0].steps == run.applied
@@ -134,7 +134,7 @@ def test_kernel_tables() -> None:
 
 def test_process_table_survives_hostile_names() -> None:
     rest = b" 5" * 17 + b" 777 0 0\n"
-    table = parse_table(b"12 (a) R 1 (b)) S 1" + rest + b"13 (x\ny) S 1" + rest + b"14 (nginx) Z 12" + rest)
+    table = parse_process_table(b"12 (a) R 1 (b)) S 1" + rest + b"13 (x\ny) S 1" + rest + b"14 (nginx) Z 12" + rest)
     assert (table[12].comm, table[12].ppid, table[12].start_ticks) == ("a) R 1 (b)", 1, 777)
     assert table[14].state == "Z" and 13 not in table
 
@@ -150,7 +150,7 @@ def test_a_way_back_without_a_reload_is_a_note(
     reload = ReloadNginx("local", 1 << 30, binary, "/c", "/", "")
     with RepairRun.open(target, cause="c", now=NOW) as run:
         with pytest.raises(StepFailed, match=said):
-            run.round(plan(write(tmp_path / "x", b"old", b"new"), reload))
+            run.round(make_plan(write_step(tmp_path / "x", b"old", b"new"), reload))
         assert not run.kept and run.taken_back is not None
         assert noted in run.taken_back.notes[0] and run.taken_back.conflicts == []
     assert (tmp_path / "x").read_bytes() == b"old"
@@ -160,7 +160,7 @@ def test_a_step_whose_node_is_out_of_reach_is_a_conflict_that_stops_nothing(tmp_
     (tmp_path / "x").write_bytes(b"old")
     with RepairRun.open(target, cause="c", now=NOW) as run:
         with pytest.raises(NeedsPerson) as raised:
-            run.round(plan(write(tmp_path / "x", b"old", b"new"), ContainerAction("id", "shop", "start", "exited")))
+            run.round(make_plan(write_step(tmp_path / "x", b"old", b"new"), ContainerAction("id", "shop", "start", "exited")))
         assert "not everything could be taken back" in raised.value.hint
     assert (tmp_path / "x").read_bytes() == b"old"
     assert history(target)[0].state == "rolled-back" and "not taken back" in history(target)[0].conflicts[0]
@@ -237,13 +237,13 @@ def test_a_start_that_fails_after_an_edit_leaves_the_round_to_be_judged(
     start = CheckNginx("local", "nginx", "/etc/nginx/nginx.conf", "/etc/nginx")      # any step: the word is what counts
     monkeypatch.setattr(repair_run, "perform_step", refuse)
     file.write_bytes(b"old")
-    change = write(file, b"old", b"new")
+    change = write_step(file, b"old", b"new")
     with RepairRun.open(target, cause="c", now=NOW) as run:
         with pytest.raises(StartFailed):
-            run.round(plan(change, start, replace(change, before=b"new", after=b"newer")))
+            run.round(make_plan(change, start, replace(change, before=b"new", after=b"newer")))
         assert file.read_bytes() == b"old"
         with pytest.raises(NotListening, match="could not start"):
-            run.round(plan(change, start, nobody))
+            run.round(make_plan(change, start, nobody))
         assert file.read_bytes() == b"new"
         run.roll_back()
     assert file.read_bytes() == b"old"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.apply.steps.selinux_step import bring_back_boolean, set_boolean
+from fixer.apply.steps.selinux_step import set_boolean, undo_boolean
 from fixer.errors import Conflict
 from fixer.hosts.machine import run_process
 from fixer.model.host import CommandResult
@@ -39,5 +39,5 @@ def test_on_and_back(tmp_path: Path) -> None:
     assert tools.value.read_text() == "on\n"
     with pytest.raises(Conflict):
         set_boolean(STEP, tools)
-    assert "off" in bring_back_boolean(STEP, tools) and tools.value.read_text() == "off\n"
-    assert bring_back_boolean(STEP, tools) == ""
+    assert "off" in undo_boolean(STEP, tools) and tools.value.read_text() == "off\n"
+    assert undo_boolean(STEP, tools) == ""

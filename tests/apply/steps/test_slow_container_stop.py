@@ -40,7 +40,7 @@ target = test_container_step.target
 
 def test_what_goes_on_without_us_is_waited_for(project: Project, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Taken back while the old container was still stopping, the new one would have come all the same."""
-    monkeypatch.setattr(rollback, "UNDER_WAY", 12.0)
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 12.0)
     commands: list[subprocess.Popen[bytes]] = []
 
     def killed(step: ComposeUp, _: Nodes) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fixer.apply.journal_folder import create_run, last_work
-from fixer.apply.journal_records import STARTED_ANEW, work_end
+from fixer.apply.journal_folder import create_run, last_work_time
+from fixer.apply.journal_records import RESTARTED, work_end_time
 from fixer.apply.steps import container_step, nginx_step, unit_step
-from fixer.apply.steps.start_marks import Started, container_began, unit_began_again
+from fixer.apply.steps.start_marks import StepStart, has_container_restarted, has_unit_restarted
 from fixer.errors import Conflict
 from fixer.model.host import CommandResult
 from fixer.model.journal import Record
@@ -65,7 +65,7 @@ def unit_taken_back(now: Unit, mark: str | None = None) -> list[str]:
         mark = unit_step.apply_unit(STEP, Systemd(OURS, []))
         assert mark
     systemd = Systemd(now, [])
-    unit_step.bring_back_state(STEP, systemd, Started(mark, BEGUN, lambda: OVER))
+    unit_step.undo_unit(STEP, systemd, StepStart(mark, BEGUN, lambda: OVER))
     return systemd.told
 
 
@@ -140,7 +140,7 @@ def box_taken_back(now: Box | None, mark: str | None = None) -> list[str]:
         mark = container_step.apply_container(LAST, Docker(MINE, []))
         assert mark == MINE.start
     engine = Docker(now, [])
-    container_step.bring_back_container(LAST, engine, Started(mark, BEGUN, lambda: OVER))
+    container_step.undo_container(LAST, engine, StepStart(mark, BEGUN, lambda: OVER))
     return engine.told
 
 
@@ -178,9 +178,9 @@ YESTERDAY = "2026-11-24T09:00:00Z"
     (replace(ALWAYS, running="false"), 8, False), (None, 8, False),
 ])
 def test_a_container_that_came_up_by_itself(now: Box | None, minutes: float, itself: bool) -> None:
-    assert container_began(LAST.container_id, Docker(now, []), time.time() - minutes * 60, anyhow=False) is itself
+    assert has_container_restarted(LAST.container_id, Docker(now, []), time.time() - minutes * 60, anyhow=False) is itself
     if now is not None and now.running == "true":      # it ran before: whoever started it, it has read what was there
-        assert container_began(LAST.container_id, Docker(now, []), time.time() - minutes * 60, anyhow=True) is (minutes > 5)
+        assert has_container_restarted(LAST.container_id, Docker(now, []), time.time() - minutes * 60, anyhow=True) is (minutes > 5)
 
 
 @pytest.mark.parametrize(("lines", "minutes", "itself"), [
@@ -195,8 +195,8 @@ def test_a_unit_that_came_up_by_itself(lines: str, minutes: float, itself: bool)
             shown = f"1795601400\n{lines}\nInactiveExitTimestamp=Wed 2026-11-25 10:05:00 UTC\n\nActiveEnterTimestamp=Wed 2026-11-25 09:00:00 UTC\n"
             return CommandResult(tuple(argv), 0, shown.encode(), b"")
 
-    assert unit_began_again("shop.service", Told(), time.time() - minutes * 60, anyhow=False) is itself
-    assert unit_began_again("shop.service", Told(), time.time() - minutes * 60, anyhow=True) is (minutes > 5 and "=running" in lines)
+    assert has_unit_restarted("shop.service", Told(), time.time() - minutes * 60, anyhow=False) is itself
+    assert has_unit_restarted("shop.service", Told(), time.time() - minutes * 60, anyhow=True) is (minutes > 5 and "=running" in lines)
 
 
 def test_of_a_way_back_only_what_starts_something_is_work_that_could_be_the_reason() -> None:
@@ -204,27 +204,27 @@ def test_of_a_way_back_only_what_starts_something_is_work_that_could_be_the_reas
         return [Record(0, moment, phase) for phase, moment in phases]  # type: ignore[arg-type]
 
     records = at(("begin", 1), ("intent", 2), ("done", 3), ("committed", 4), ("undoing", 8), ("conflict", 9), ("restored", 10), ("undone", 11))
-    assert work_end(records) == 4 and work_end(()) == 0.0
-    assert work_end([*records, Record(0, 12.0, "restored", describe=STARTED_ANEW)]) == 12
+    assert work_end_time(records) == 4 and work_end_time(()) == 0.0
+    assert work_end_time([*records, Record(0, 12.0, "restored", describe=RESTARTED)]) == 12
 
 
 def test_what_an_undo_left_the_next_one_leaves() -> None:
     """Though the one before may have restarted something that could have taken it along."""
     mark, now = unit_step.apply_unit(STEP, Systemd(OURS, [])), Systemd(replace(THEIRS, start=525.0), [])
     with pytest.raises(Conflict):
-        unit_step.bring_back_state(STEP, now, Started(mark, BEGUN, lambda: OVER, was_left=True))
+        unit_step.undo_unit(STEP, now, StepStart(mark, BEGUN, lambda: OVER, was_left=True))
 
 
 def test_another_run_of_the_same_place_counts(tmp_path: Path) -> None:
     target = FolderTarget(tmp_path)
-    writer, folder = target.journal_place()
+    writer, folder = target.journal_location()
     first = create_run(writer.files, folder, "20260101-000000-abcd", Record(0, 0.0, "begin"))
     first.append(Record(0, 0.0, "committed", 1))
-    assert last_work(first) == first.records[-1].at
+    assert last_work_time(first) == first.records[-1].at
     second = create_run(writer.files, folder, "20260101-000001-abcd", Record(0, 0.0, "begin"))
     second.append(Record(0, 0.0, "committed", 1))
     first.note("undoing")
-    assert last_work(first) == second.records[-1].at
+    assert last_work_time(first) == second.records[-1].at
 
 
 def shown_at(moment: float) -> str:
@@ -263,15 +263,15 @@ class CutOff:
 
 
 STARTS = {
-    "unit": lambda machine, started: unit_step.bring_back_state(STEP, machine, started),
-    "container": lambda machine, started: container_step.bring_back_container(LAST, machine, started),
-    "nginx": lambda machine, started: nginx_step.quit_started(StartNginx("web", "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx"), machine, started),
+    "unit": lambda machine, started: unit_step.undo_unit(STEP, machine, started),
+    "container": lambda machine, started: container_step.undo_container(LAST, machine, started),
+    "nginx": lambda machine, started: nginx_step.quit_started_master(StartNginx("web", "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx"), machine, started),
 }
 
 
 def cut_off_taken_back(kind: str, machine: CutOff, *, was_left: bool = False, cut_off: bool = True) -> list[str]:
     """What the machine is told; fixer's last record was 9000 s ago."""
-    STARTS[kind](machine, Started("", NOW - 9000.0, lambda: NOW - 9000.0, was_left, cut_off))
+    STARTS[kind](machine, StepStart("", NOW - 9000.0, lambda: NOW - 9000.0, was_left, cut_off))
     return machine.told
 
 
@@ -310,7 +310,7 @@ def test_what_a_boot_started_because_it_was_enabled_is_stopped(monkeypatch: pyte
     """A repair enables, and the machine goes down before it starts."""
     monkeypatch.setattr("time.time", lambda: NOW)
     step = UnitAction("web", "shop.service", "enable", was, "disabled")  # type: ignore[arg-type]
-    unit_step.bring_back_state(step, machine, Started("", NOW - 9000.0, lambda: NOW - 9000.0))
+    unit_step.undo_unit(step, machine, StepStart("", NOW - 9000.0, lambda: NOW - 9000.0))
     assert any("disable" in told for told in machine.told)
     assert any(" stop " in told for told in machine.told) is stopped
 
@@ -319,4 +319,4 @@ def test_what_a_boot_started_because_it_was_enabled_is_stopped(monkeypatch: pyte
 def test_a_start_of_the_second_that_has_begun_is_anothers(age: float, anothers: bool) -> None:
     """`date` tells whole seconds: what was started just now is a little younger than nothing."""
     last = time.time() - 300
-    assert Started("", last - 10, lambda: last, cut_off=True).is_anothers(age) is anothers
+    assert StepStart("", last - 10, lambda: last, cut_off=True).is_anothers(age) is anothers

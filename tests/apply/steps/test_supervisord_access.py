@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from fixer.apply.steps.program_step import demand_heard
+from fixer.apply.steps.program_step import require_supervisor_access
 from fixer.errors import NeedsPerson
 from fixer.model.host import CommandResult
 from fixer.model.plan import ProgramAction
@@ -27,10 +27,10 @@ class Supervisor:
 
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(NeedsPerson, match="supervisord does not let us act on desk") as refused:
-        demand_heard(STEP, Supervisor(DENIED))
+        require_supervisor_access(STEP, Supervisor(DENIED))
     assert "its socket" in refused.value.hint or "supervisord's socket" in refused.value.hint
 
 
 @pytest.mark.parametrize("said", ["desk    STOPPED   Not started\n", "desk    FATAL   Permission denied: /srv/desk\n", "desk: ERROR (no such process)\n"])
 def test_a_program_in_any_state_was_heard(said: str) -> None:
-    demand_heard(STEP, Supervisor(said))
+    require_supervisor_access(STEP, Supervisor(said))

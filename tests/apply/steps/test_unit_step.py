@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from fixer.apply.steps import unit_step
-from fixer.apply.steps.start_marks import Started
+from fixer.apply.steps.start_marks import StepStart
 from fixer.apply.steps.unit_step import apply_unit
 from fixer.errors import StepFailed
 from fixer.model.host import CommandResult
@@ -109,9 +109,9 @@ class Lingering(Systemd):
 
 @pytest.mark.parametrize("end", [b"0", b"[not set]", b"18446744073709551615"])
 def test_an_undo_waits_until_what_an_init_script_stops_is_gone(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unit_step.start_marks, "demand_own_unit", lambda *_: None)
+    monkeypatch.setattr(unit_step.start_marks, "require_own_unit_start", lambda *_: None)
     systemd = Lingering([b"5", b"2", end])
     step = UnitAction("web", "shop.service", "restart", "exited", "generated")
-    assert unit_step.bring_back_state(step, systemd, Started("", 0.0, lambda: 0.0)).startswith("stopped shop.service; it was active with nothing")
+    assert unit_step.undo_unit(step, systemd, StepStart("", 0.0, lambda: 0.0)).startswith("stopped shop.service; it was active with nothing")
     assert systemd.told == ["stop"] and systemd.tasks == []
-    assert unit_step.bring_into_effect(step, systemd) == ""
+    assert unit_step.restart_unit(step, systemd) == ""

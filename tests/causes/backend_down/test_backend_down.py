@@ -19,7 +19,15 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.snapshot import ArgPlace, Compose, LastWords, LogLine, Uncreated, UnitSetting, UnitValue
+from fixer.model.snapshot import (
+    CommandArgument,
+    Compose,
+    HandStartedLog,
+    LogLine,
+    UncreatedService,
+    UnitSetting,
+    UnitValue,
+)
 from fixer.model.target import TargetRef
 from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.causes import snapshot_builders
@@ -30,27 +38,27 @@ from tests.causes.snapshot_builders import (
     SLOW,
     STOPPED,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
-    moved,
+    log_lines,
     probe,
     process,
     roots,
     service,
     stat,
-    stopped,
+    stopped_service,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE = "backend-down"
 
 
 def down(**changes: object) -> Scene:
-    return Scene().with_service(stopped(**changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(stopped_service(**changes)).refused()   # type: ignore[arg-type]
 
 
 def verbs(scene: Scene) -> list[str]:
@@ -84,12 +92,12 @@ def test_an_enabled_unit_that_the_boot_did_not_start_is_said_to_be(state: dict[s
 
 
 def test_miss() -> None:
-    for scene in (healthy(), moved()):
+    for scene in (healthy_scene(), wrong_port_scene()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_miss_a_failed_unit_is_another_cause() -> None:
-    diagnosis = diagnose(Scene().with_service(failed()).refused().snapshot())
+    diagnosis = diagnose(Scene().with_service(failed_service()).refused().snapshot())
     assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
 
 
@@ -101,7 +109,7 @@ def test_unknown_state_or_socket() -> None:
 
 
 def test_an_old_error_in_the_log_of_a_stopped_unit_is_no_crash() -> None:
-    scene = down(log=log("Traceback (most recent call last):", "KeyError: 'SECRET_KEY'", ago=7200))
+    scene = down(log=log_lines("Traceback (most recent call last):", "KeyError: 'SECRET_KEY'", ago=7200))
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
@@ -113,7 +121,7 @@ SAID = Evidence("unit", f"{PACKAGED}:9", "WantedBy=multi-user.target")
 def masked(*, hides: bool = True, wanted: bool | None = True, **mask: object) -> Scene:
     scene = down(
         unit_changes={"load_state": "masked", "unit_file_state": "masked"},
-        command=(ArgPlace("uvicorn", PACKAGED if hides else None),),
+        command=(CommandArgument("uvicorn", PACKAGED if hides else None),),
         settings=(UnitSetting("WantedBy", "multi-user.target", SAID, wanted),),
     )
     link = stat(**{"kind": "link", "link_target": "/dev/null", **mask})
@@ -159,7 +167,7 @@ PASSED = "Backend skipped, unmet condition check ConditionPathExists=/etc/shop-r
 
 
 def unmet(*settings: UnitSetting, said: str = PASSED, **changes: Any) -> Scene:
-    return down(unit_changes={"condition_result": False, **changes}, settings=settings, log=log("Stopped Backend.", said))
+    return down(unit_changes={"condition_result": False, **changes}, settings=settings, log=log_lines("Stopped Backend.", said))
 
 
 @pytest.mark.parametrize("said", [PASSED, "Backend was skipped because of an unmet condition check "
@@ -218,21 +226,21 @@ def test_a_condition_that_nobody_could_look_at_or_make_is_for_a_person() -> None
 
 
 def test_a_clean_exit_that_nobody_asked_for() -> None:
-    scene = down(log=log("Started backend.service.", "backend.service: Deactivated successfully."))
+    scene = down(log=log_lines("Started backend.service.", "backend.service: Deactivated successfully."))
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "clean-exit-not-restarted" and [r.risk for r in found.repairs] == ["safe", "disruptive"]
     assert any("Deactivated successfully" in e.text for e in found.evidence)
     written = found.repairs[1].steps[0]
     assert isinstance(written, WriteFile) and written.after == b"[Service]\nRestart=always\n"
-    asked = down(log=log("Started backend.service.", "Stopping backend.service...",
+    asked = down(log=log_lines("Started backend.service.", "Stopping backend.service...",
                          "backend.service: Deactivated successfully."))
     assert finding_of(diagnose(asked.snapshot()), CAUSE).variant == "backend-not-running"
 
 
 def boxes(**box: object) -> Scene:
-    made = boxed(box={"status": "exited", "pid": 0, "finished_at": NOW - 60, **box}, pid=None)
+    made = container_service(box={"status": "exited", "pid": 0, "finished_at": NOW - 60, **box}, pid=None)
     return Scene("app:8000", node="web", back="app").with_service(made).refused(
-        addresses=Known(()), service=None, node=None)
+        addresses=Known(()), configured_service=None, node=None)
 
 
 @pytest.mark.parametrize("code", [0, 143])
@@ -244,21 +252,21 @@ def test_a_stopped_container_is_started_by_name(code: int) -> None:
 
 def test_an_answer_by_the_old_name_of_a_stopped_container_is_somebody_elses() -> None:
     """nginx keeps the address it looked up, which another container has by now."""
-    gone = boxes().endpoint(service="app/p-app-1").answers(probe(404, body="not here"))
+    gone = boxes().endpoint(configured_service="app/p-app-1").answers(probe(404, body="not here"))
     diagnosis = diagnose(gone.snapshot())
     assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "degraded")
     between = boxes(status="restarting").endpoint(
-        service="app/p-app-1", addresses=Known(("172.18.0.9",)), tcp=Known(REFUSED),
+        configured_service="app/p-app-1", addresses=Known(("172.18.0.9",)), tcp=Known(REFUSED),
         listener=Unknown("no process of it"))
     assert diagnose(between.answers(probe(404)).snapshot()).verdict == "degraded", "it had an address a moment ago"
     runs = boxes(status="running", pid=7)
-    runs.services[0] = boxed()
-    assert diagnose(runs.endpoint(service="app/p-app-1").answers(probe(404)).snapshot()).findings == ()
+    runs.services[0] = container_service()
+    assert diagnose(runs.endpoint(configured_service="app/p-app-1").answers(probe(404)).snapshot()).findings == ()
 
 
 def test_a_container_that_is_started_is_waited_for_where_it_was_made_to_listen() -> None:
     """Its files may name another port since (a changed .env): that is what the next `up` makes of it, no start."""
-    made = boxed(box={"status": "exited", "pid": 0, "finished_at": NOW - 60}, pid=None,
+    made = container_service(box={"status": "exited", "pid": 0, "finished_at": NOW - 60}, pid=None,
                  bindings=Known((snapshot_builders.binding(9000), snapshot_builders.binding(8000))))
     scene = boxes()
     scene.services[0] = made
@@ -273,8 +281,8 @@ def test_a_container_that_is_started_is_waited_for_where_it_was_made_to_listen()
 def test_a_container_that_was_slow_to_go_was_stopped_not_killed() -> None:
     scene = boxes(exit_code=137)
     assert CAUSE not in roots(diagnose(scene.snapshot()))
-    scene.services[0] = boxed(box={"status": "exited", "pid": 0, "exit_code": 137}, pid=None,
-                              log=log("INFO:     Shutting down", ago=30), )
+    scene.services[0] = container_service(box={"status": "exited", "pid": 0, "exit_code": 137}, pid=None,
+                              log=log_lines("INFO:     Shutting down", ago=30), )
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
@@ -286,7 +294,7 @@ BOOTED = "[2027-01-15 08:00:00 +0000] [9] [INFO] Booting worker with pid: 9"
 def test_gunicorn_that_trips_over_its_own_farewell_was_stopped_not_broken() -> None:
     def ended(*texts: str) -> list[str]:
         scene = boxes(exit_code=1)
-        scene.services[0] = boxed(box={"status": "exited", "pid": 0, "exit_code": 1}, pid=None, log=log(BOOTED, *texts))
+        scene.services[0] = container_service(box={"status": "exited", "pid": 0, "exit_code": 1}, pid=None, log=log_lines(BOOTED, *texts))
         return roots(diagnose(scene.snapshot()))
 
     farewell = "[2027-01-15 08:00:00 +0000] [13] [INFO] Finished server process [13]"
@@ -317,7 +325,7 @@ def test_a_program_of_supervisord_says_how_to_start_it() -> None:
 
 
 def test_two_addresses_of_one_service_are_one_finding() -> None:
-    scene = Scene("127.0.0.1:8000", "localhost:8000").with_service(stopped()).refused().refused(1)
+    scene = Scene("127.0.0.1:8000", "localhost:8000").with_service(stopped_service()).refused().refused(1)
     diagnosis = diagnose(scene.snapshot())
     assert len(diagnosis.findings) == 1 and diagnosis.findings[0].routes == ("r1", "r2")
 
@@ -333,7 +341,7 @@ UP = "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)"
 ])
 def test_a_unit_that_outlived_its_server(left: list[tuple[str, ...]], lines: list[str], *, is_gone: bool) -> None:
     pids = tuple(range(200, 200 + len(left) + 1))
-    made = service(log=log("Started backend.service.", *lines, ago=900), unit_changes={"active_enter": NOW - 900})
+    made = service(log=log_lines("Started backend.service.", *lines, ago=900), unit_changes={"active_enter": NOW - 900})
     scene = Scene().with_service(replace(made, pids=pids)).refused()
     scene.processes = [p for p in scene.processes if p.pid not in pids]
     scene.processes += [process(pid, *argv) for pid, argv in zip(pids, left, strict=False)]
@@ -348,13 +356,13 @@ def test_a_unit_that_outlived_its_server(left: list[tuple[str, ...]], lines: lis
 
 def test_another_sites_stopped_service_is_not_this_routes_cause() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200))
-    scene.with_service(stopped("admin.service", 9000)).refused(1)
+    scene.with_service(stopped_service("admin.service", 9000)).refused(1)
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "degraded" and diagnosis.findings[0].routes == ("r2",)
 
 
 def test_a_stopped_service_that_no_route_needs_is_nobodys_business() -> None:
-    scene = healthy().with_service(stopped("old.service", 8100, unit_changes={**STOPPED, **FAILED}))
+    scene = healthy_scene().with_service(stopped_service("old.service", 8100, unit_changes={**STOPPED, **FAILED}))
     assert diagnose(scene.snapshot()).verdict == "healthy"
 
 
@@ -363,7 +371,7 @@ def test_a_stopped_service_that_no_route_needs_is_nobodys_business() -> None:
 ])
 def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: str, verbs: list[str]) -> None:
     socket = snapshot_builders.unit("backend.socket", active_state=state, unit_file_state=enabled)
-    made = stopped(socket=socket, unit_changes={"unit_file_state": "static"})
+    made = stopped_service(socket=socket, unit_changes={"unit_file_state": "static"})
     repair = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs[0]
     actions = [s for s in repair.steps if isinstance(s, UnitAction)]
     assert [a.verb for a in actions] == verbs
@@ -378,7 +386,7 @@ def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: st
 ])
 def test_a_service_that_was_started_without_its_socket_is_started_by_it(said: str, socket: str, cause: str) -> None:
     unit = snapshot_builders.unit("backend.socket", active_state=socket, unit_file_state="disabled")
-    made = snapshot_builders.failed(socket=unit, log=snapshot_builders.log("Started backend.service.", "Traceback (most recent call last):", said))
+    made = snapshot_builders.failed_service(socket=unit, log=snapshot_builders.log_lines("Started backend.service.", "Traceback (most recent call last):", said))
     diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
     assert ("backend-down" in roots(diagnosis)) is bool(cause)
     if cause:
@@ -401,7 +409,7 @@ CYCLE = ("data.target: Found ordering cycle on backend.service/start",
     ((*CYCLE, "data.target: Unable to break cycle starting with data.target/start", "Started backend.service."), False),
 ])
 def test_a_unit_in_a_cycle_of_order_is_not_started_in_vain(lines: tuple[str, ...], told: bool) -> None:
-    diagnosis = diagnose(Scene().with_service(stopped(log=snapshot_builders.log(*lines))).refused().snapshot())
+    diagnosis = diagnose(Scene().with_service(stopped_service(log=snapshot_builders.log_lines(*lines))).refused().snapshot())
     (finding,) = diagnosis.findings
     assert ("cycle in the order of backend.service and data.target" in finding.summary) is told
     assert finding.repairs[0].risk == ("manual" if told else "safe")
@@ -450,8 +458,8 @@ def test_what_an_init_script_started_is_started_again_by_it() -> None:
 
 def test_all_stopped_copies_of_a_service_are_started_at_once() -> None:
     box = {"status": "exited", "service": "app"}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box))
-    scene.with_service(replace(boxed("app2", pid=None, box=box), name=boxed().name)).refused()
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box))
+    scene.with_service(replace(container_service("app2", pid=None, box=box), name=container_service().name)).refused()
     assert verbs(scene) == ["start", "start"]
 
 
@@ -459,18 +467,18 @@ def test_all_stopped_copies_of_a_service_are_started_at_once() -> None:
 def test_a_task_of_a_swarm_is_started_by_nobody_but_the_swarm(code: int) -> None:
     """It makes another container in the place of one that ended; one that is started by hand gets no visitors."""
     box = {"status": "exited", "exit_code": code, "labels": (("com.docker.swarm.service.name", "shop_api"),)}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box)).refused()
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box)).refused()
     (repair,) = diagnose(scene.snapshot()).findings[0].repairs
     assert repair.risk == "manual" and "docker service update --force shop_api" in repair.manual
 
 
-GONE = Uncreated("app", ("app", "runner"), Evidence("file", "/srv/compose.yaml:7", "service app"))
+GONE = UncreatedService("app", ("app", "runner"), Evidence("file", "/srv/compose.yaml:7", "service app"))
 
 
 def without_a_container(host: str = "app", **changes: Any) -> Scene:
     scene = Scene(f"{host}:8000", node="web", back="web").answers(SLOW)
-    scene.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), service=None,
-                   holder=None, addresses=Known(()))
+    scene.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), configured_service=None,
+                   listening_service=None, addresses=Known(()))
     compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (GONE,))
     scene.extra = {"compose": replace(compose, **changes), "target": TargetRef("compose", "p")}
     return scene
@@ -509,8 +517,8 @@ def test_miss_another_name_has_nothing_to_do_with_a_service_without_a_container(
 
 
 def test_unknown_in_nginxs_own_container_no_application_is_expected() -> None:
-    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(service=None)
-    scene.with_service(boxed(pid=None, box={"status": "exited"}))
+    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(configured_service=None)
+    scene.with_service(container_service(pid=None, box={"status": "exited"}))
     scene.node_changes = {"web": {"kind": "container"}}
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
@@ -518,7 +526,7 @@ def test_unknown_in_nginxs_own_container_no_application_is_expected() -> None:
 def test_a_program_that_tells_its_stop_by_its_status_was_stopped() -> None:
     """128 and the signal: systemd calls that a failure, and nothing failed."""
     for status, expected in ((143, ["backend-down"]), (1, [])):
-        scene = Scene().with_service(failed(unit_changes={"exec_main_status": status})).refused()
+        scene = Scene().with_service(failed_service(unit_changes={"exec_main_status": status})).refused()
         assert roots(diagnose(scene.snapshot())) == expected
 
 
@@ -526,16 +534,16 @@ def test_a_program_that_tells_its_stop_by_its_status_was_stopped() -> None:
     ("ModuleNotFoundError: No module named 'orjson'", True), ("[2026-01-01 03:00:00 +0000] [88] [INFO] Shutting down: Master", False),
 ])
 def test_what_ended_because_it_was_asked_to_is_nothing_to_mend(end: str, asks: bool) -> None:
-    scene = Scene().refused(service=None)
+    scene = Scene().refused(configured_service=None)
     lines = (LogLine(NOW - 90, "[88] [INFO] Starting gunicorn 23.0.0", "/tmp/a.log"), LogLine(NOW - 60, end, "/tmp/a.log"))
-    scene.extra["last_words"] = (LastWords("local", "/tmp/a.log", NOW - 60, lines),)
+    scene.extra["hand_started_logs"] = (HandStartedLog("local", "/tmp/a.log", NOW - 60, lines),)
     (detail,) = finding_of(diagnose(scene.snapshot()), "backend-down").detail
     assert end in detail and ("mend that before it is started again" in detail) is asks
 
 
 def test_what_systemd_would_start_along_is_a_step_of_its_own() -> None:
     """An undo stopped the service alone, and what it requires ran on."""
-    made, tunnel = stopped(), stopped("tunnel.service", 0, is_app_server=False, bindings=Known(()))
+    made, tunnel = stopped_service(), stopped_service("tunnel.service", 0, is_app_server=False, bindings=Known(()))
     scene = Scene().with_service(made).with_service(tunnel).refused()
     assert made.unit is not None
     scene.files.append(snapshot_builders.file(made.unit.fragment_path, "[Unit]\nBindsTo=tunnel.service\nRequires=gone.service\n"))
@@ -544,11 +552,11 @@ def test_what_systemd_would_start_along_is_a_step_of_its_own() -> None:
 
 
 def test_an_assertion_of_its_unit_would_refuse_every_start() -> None:
-    words = log("Started backend.service.", "backend.service: Starting requested but asserts failed.")
-    (repair,) = finding_of(diagnose(Scene().with_service(stopped(log=words)).refused().snapshot()), "backend-down").repairs
+    words = log_lines("Started backend.service.", "backend.service: Starting requested but asserts failed.")
+    (repair,) = finding_of(diagnose(Scene().with_service(stopped_service(log=words)).refused().snapshot()), "backend-down").repairs
     assert repair.risk == "manual" and "Assert…= line of its unit is not met" in repair.manual
-    over = log("backend.service: Starting requested but asserts failed.", "Started backend.service.")
-    again = finding_of(diagnose(Scene().with_service(stopped(log=over)).refused().snapshot()), "backend-down")
+    over = log_lines("backend.service: Starting requested but asserts failed.", "Started backend.service.")
+    again = finding_of(diagnose(Scene().with_service(stopped_service(log=over)).refused().snapshot()), "backend-down")
     assert again.repairs[0].risk == "safe"
 
 
@@ -558,11 +566,11 @@ def test_an_assertion_of_its_unit_would_refuse_every_start() -> None:
 ])
 def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port: int, dropped: tuple[str, ...], renamed: bool) -> None:
     """Its old container is left over, and stopped: the new one is what nginx is to ask for."""
-    old = boxed(pid=None, box={"status": "exited", "argv": ("uvicorn", "a:b")})
-    new = boxed("shop", port, box={"argv": command, "networks": (("p_default", "172.18.0.7", ("shop",)),)})
-    web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", True),)})
+    old = container_service(pid=None, box={"status": "exited", "argv": ("uvicorn", "a:b")})
+    new = container_service("shop", port, box={"argv": command, "networks": (("p_default", "172.18.0.7", ("shop",)),)})
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", True),)})
     scene = Scene("app:8000", node="web", back="app").with_service(old).with_service(new, listener(port, 7, "0.0.0.0", "shop"))
-    scene.with_service(web).refused(service=old.id)
+    scene.with_service(web).refused(configured_service=old.id)
     scene.nginx["service"] = web
     compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (), dropped)
     scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
@@ -574,9 +582,9 @@ def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port:
 
 @pytest.mark.parametrize("mode", ["host", "p_default"])
 def test_of_the_docker_hosts_own_programs_nothing_is_said_from_within_a_container(mode: str) -> None:
-    web = boxed("web", 80, pid=100, is_app_server=False, box={"network_mode": mode})
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"network_mode": mode})
     scene = Scene("127.0.0.1:8000", node="web", back="web").with_service(web).refused()
-    scene.endpoint(service=None, holder=None)
+    scene.endpoint(configured_service=None, listening_service=None)
     scene.nginx["service"] = web
     scene.node_changes["web"] = {"kind": "container", "root": True}
     found = [f for f in diagnose(scene.snapshot()).findings if f.cause == CAUSE]
@@ -589,9 +597,9 @@ def test_of_the_docker_hosts_own_programs_nothing_is_said_from_within_a_containe
 def test_what_pm2_would_bring_back_is_named_where_nothing_else_is_known(state: str, way: str) -> None:
     """No file says which ports its programs have: it was said that nothing could be started."""
     argv = ("/usr/lib/node_modules/pm2/bin/pm2", "resurrect")
-    unit_ = stopped("pm2-web.service", bindings=Known(()), is_app_server=False, argv=argv, runtime="node",
+    unit_ = stopped_service("pm2-web.service", bindings=Known(()), is_app_server=False, argv=argv, runtime="node",
                     unit_changes={"exec_start": argv, "unit_file_state": state})
-    scene = Scene().with_service(unit_).refused(service=None)
+    scene = Scene().with_service(unit_).refused(configured_service=None)
     (repair,) = finding_of(diagnose(scene.snapshot()), "backend-down").repairs
     assert repair.risk == "manual" and way in repair.manual and "pm2-web.service" in repair.manual
     scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.backend_down.learned_start import assigned
+from fixer.causes.backend_down.learned_start import assigned_value
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
 from fixer.model.plan import UnitAction, WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
-from fixer.planner import Policy, plan
+from fixer.planner import RepairPolicy, plan
 from fixer.redaction.masked_steps import diff_of
 from tests.causes.snapshot_builders import NOW, Scene, file, finding_of, listener, roots, service
 
@@ -130,7 +130,7 @@ def test_a_neighbour_with_the_same_command_is_not_it(port: int, folder: str, bes
     ("KEY=a\nKEY=b", "b"), ("OTHER=a", None), ("KEY=a b", None), ('KEY="a\\"b"', None),
 ])
 def test_values_are_read_only_where_no_shell_is_needed(text: str, value: str | None) -> None:
-    assert assigned(text.encode(), "KEY") == value
+    assert assigned_value(text.encode(), "KEY") == value
 
 
 def test_the_memory_as_bytes() -> None:
@@ -145,4 +145,4 @@ def test_a_value_that_is_given_is_one_that_was_asked_for() -> None:
     given = {"SHOP_KEY": "x"}
     diagnosis = diagnose(gone(files=FILES[:1]), given)
     assert [need.key for need in diagnosis.findings[0].repairs[0].needs] == ["SHOP_KEY"]
-    assert plan(diagnosis, Policy("disruptive"), inputs=given).steps
+    assert plan(diagnosis, RepairPolicy("disruptive"), inputs=given).steps

@@ -12,8 +12,19 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ProgramAction, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import EnvSlot, Service
 from fixer.repairs.start_service import program_action
-from fixer.repairs.write_variables import quote, write_variables
-from tests.causes.snapshot_builders import NOW, Scene, file, finding_of, listener, log, roots, service, supervised, unit
+from fixer.repairs.write_variables import quote_value, write_variables
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    file,
+    finding_of,
+    listener,
+    log_lines,
+    roots,
+    service,
+    supervised_service,
+    unit,
+)
 
 CONF = "/etc/supervisor/conf.d/shop.conf"
 TEXT = '[program:shop]\ncommand=/usr/bin/uvicorn shop:app\nautostart=false\nenvironment=MODE="x"\n'
@@ -31,7 +42,7 @@ def verbs(repair: Repair) -> list[str]:
 
 
 def test_a_stopped_program_is_started() -> None:
-    diagnosis = diagnose(scene(supervised("STOPPED")).snapshot())
+    diagnosis = diagnose(scene(supervised_service("STOPPED")).snapshot())
     assert roots(diagnosis) == ["backend-down"]
     found = diagnosis.findings[0]
     assert (found.variant, found.evidence[0].source) == ("backend-not-running", "program")
@@ -41,7 +52,7 @@ def test_a_stopped_program_is_started() -> None:
 
 def test_a_program_that_no_boot_starts_is_told_to_be() -> None:
     at = TEXT.index("false")
-    made = supervised("STOPPED", program={"autostart": False, "autostart_span": (at, at + 5)})
+    made = supervised_service("STOPPED", program={"autostart": False, "autostart_span": (at, at + 5)})
     repair = diagnose(scene(made).snapshot()).findings[0].repairs[0]
     write = repair.steps[0]
     assert isinstance(write, WriteFile) and write.after == TEXT.replace("false", "true").encode()
@@ -49,23 +60,23 @@ def test_a_program_that_no_boot_starts_is_told_to_be() -> None:
 
 
 def test_a_program_that_ended_in_order_stays_away() -> None:
-    found = diagnose(scene(supervised("EXITED", program={"ended": "exit status 0"})).snapshot()).findings[0]
+    found = diagnose(scene(supervised_service("EXITED", program={"ended": "exit status 0"})).snapshot()).findings[0]
     assert (found.cause, found.variant, verbs(found.repairs[0])) == ("backend-down", "clean-exit-not-restarted", ["start"])
 
 
 @pytest.mark.parametrize(("enabled", "expected"), [("enabled", ["start"]), ("disabled", ["enable", "start"])])
 def test_a_supervisord_that_does_not_run_is_the_root(enabled: str, expected: list[str]) -> None:
     own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state=enabled)
-    found = diagnose(scene(supervised("DOWN", program={"unit": own})).snapshot()).findings[0]
+    found = diagnose(scene(supervised_service("DOWN", program={"unit": own})).snapshot()).findings[0]
     assert found.cause == "backend-down" and "supervisord does not" in found.summary
     assert verbs(found.repairs[0]) == expected
-    nobody = diagnose(scene(supervised("DOWN")).snapshot()).findings[0]
+    nobody = diagnose(scene(supervised_service("DOWN")).snapshot()).findings[0]
     assert nobody.repairs[0].risk == "manual"
 
 
 def test_programs_of_a_supervisord_that_was_put_to_rest_are_nobodys_guess() -> None:
     own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state="disabled")
-    diagnosis = diagnose(scene(supervised("DOWN", 9999, program={"unit": own})).snapshot())
+    diagnosis = diagnose(scene(supervised_service("DOWN", 9999, program={"unit": own})).snapshot())
     assert all(found.service is None for found in diagnosis.findings)
 
 
@@ -75,7 +86,7 @@ def test_programs_of_a_supervisord_that_was_put_to_rest_are_nobodys_guess() -> N
 ])
 def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound: bool, age: int, was: str) -> None:
     """An undo that puts the fault back must not demand that the program runs with it."""
-    made = supervised("RUNNING", program={"restarts": restarts, "started_at": NOW - age})
+    made = supervised_service("RUNNING", program={"restarts": restarts, "started_at": NOW - age})
     seen = Scene().with_service(made, *((listener(8000, made.pids[0]),) if bound else ()))
     assert made.program is not None
     assert program_action(seen.snapshot(), made, made.program, "update").was == was
@@ -83,26 +94,26 @@ def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound
 
 def test_one_that_was_killed() -> None:
     gone = {"signal": 9, "expected": False, "ended": "terminated by SIGKILL", "autorestart": "false"}
-    found = diagnose(scene(supervised("EXITED", program=gone)).snapshot()).findings[0]
+    found = diagnose(scene(supervised_service("EXITED", program=gone)).snapshot()).findings[0]
     assert (found.cause, found.variant) == ("crash-killed", "killed-mid-request")
     assert [verbs(r) for r in found.repairs] == [["start"]]
 
 
 def test_one_that_supervisord_starts_no_more() -> None:
     gave_up = {"expected": False, "ended": "exit status 1"}
-    lines = log("ConnectionRefusedError: [Errno 111] Connection refused", "gave up: shop entered FATAL state, too many start retries too quickly")
-    found = diagnose(scene(supervised("FATAL", program=gave_up, log=lines)).snapshot()).findings[0]
+    lines = log_lines("ConnectionRefusedError: [Errno 111] Connection refused", "gave up: shop entered FATAL state, too many start retries too quickly")
+    found = diagnose(scene(supervised_service("FATAL", program=gave_up, log=lines)).snapshot()).findings[0]
     assert (found.cause, found.variant) == ("crash-loop-gave-up", "supervisor-fatal")
     assert verbs(found.repairs[0]) == ["start"]
     # it was started again since: what supervisord said then is over
-    again = diagnose(scene(supervised("BACKOFF", program={**gave_up, "restarts": 3}, log=lines)).snapshot()).findings[0]
+    again = diagnose(scene(supervised_service("BACKOFF", program={**gave_up, "restarts": 3}, log=lines)).snapshot()).findings[0]
     assert again.variant == "crash-loop-below-limit"
 
 
 @pytest.mark.parametrize("state", ["FATAL", "BACKOFF", "STARTING"])
 def test_a_missing_variable_goes_where_the_program_takes_its_others(state: str) -> None:
-    made = supervised(state, program={"restarts": 3, "expected": False, "started_at": NOW - 4}, log=log(*MISSING, ago=1), env_slots=(
-        EnvSlot("local", CONF, len(TEXT) - 1, ",{name}={value}", "supervisor"),), env_places=(CONF,))
+    made = supervised_service(state, program={"restarts": 3, "expected": False, "started_at": NOW - 4}, log=log_lines(*MISSING, ago=1), env_slots=(
+        EnvSlot("local", CONF, len(TEXT) - 1, ",{name}={value}", "supervisor"),), env_files=(CONF,))
     found = finding_of(diagnose(scene(made).snapshot(), {"SHOP_KEY": "se cret%1"}), "crash-missing-env")
     repair = found.repairs[0]
     write = repair.steps[0]
@@ -113,7 +124,7 @@ def test_a_missing_variable_goes_where_the_program_takes_its_others(state: str) 
 
 
 def test_two_variables_make_one_setting() -> None:
-    made = supervised("FATAL", env_slots=(
+    made = supervised_service("FATAL", env_slots=(
         EnvSlot("local", CONF, len("[program:shop]"), "\nenvironment={name}={value}", "supervisor"),))
     written = write_variables(scene(made).snapshot(), made, {"A": "1", "B": "it's"})
     step = written.steps[0]     # type: ignore[union-attr]
@@ -123,24 +134,24 @@ def test_two_variables_make_one_setting() -> None:
 
 @pytest.mark.parametrize("value", ["both ' and \"", "a ;b", "'quoted", "a #b"])
 def test_what_its_format_cannot_hold_is_a_persons_work(value: str) -> None:
-    made = supervised("FATAL", env_slots=(EnvSlot("local", CONF, 0, ",{name}={value}", "supervisor"),))
-    assert "escape" in write_variables(scene(made).snapshot(), made, {"A": value}).why    # type: ignore[union-attr]
-    assert quote('say "x"', "supervisor") == "'say \"x\"'"
+    made = supervised_service("FATAL", env_slots=(EnvSlot("local", CONF, 0, ",{name}={value}", "supervisor"),))
+    assert "escape" in write_variables(scene(made).snapshot(), made, {"A": value}).reason    # type: ignore[union-attr]
+    assert quote_value('say "x"', "supervisor") == "'say \"x\"'"
 
 
 def test_a_program_on_another_port_is_pointed_at() -> None:
-    made = supervised("RUNNING", 8001)
+    made = supervised_service("RUNNING", 8001)
     moved = Scene().with_service(made, listener(8001, 300)).refused()
     assert roots(diagnose(moved.snapshot())) == ["wrong-port"]
 
 
 def test_a_program_that_runs_well_is_left_alone() -> None:
-    well = Scene().with_service(supervised(), listener(8000, 300))
+    well = Scene().with_service(supervised_service(), listener(8000, 300))
     assert diagnose(well.snapshot()).findings == ()
 
 
 def test_a_state_that_nobody_knows_is_not_guessed_at() -> None:
-    unknown = Scene().with_service(supervised("UNKNOWN")).refused().snapshot()
+    unknown = Scene().with_service(supervised_service("UNKNOWN")).refused().snapshot()
     assert roots(diagnose(unknown)) == []
     told = replace(unknown.services[0], bindings=Known(()), env=())
     assert told.running is False
@@ -149,7 +160,7 @@ def test_a_state_that_nobody_knows_is_not_guessed_at() -> None:
 
 def test_a_command_that_supervisord_cannot_find_is_told_with_its_section() -> None:
     said = "can't find command '/srv/shop/env/bin/uvicorn'"
-    made = supervised("FATAL", program={"ended": said}, log=log(f"spawnerr: {said}", "gave up: shop entered FATAL state"))
+    made = supervised_service("FATAL", program={"ended": said}, log=log_lines(f"spawnerr: {said}", "gave up: shop entered FATAL state"))
     first = diagnose(scene(made).snapshot()).findings[0]
     assert (first.cause, first.variant) == ("crash-loop-gave-up", "supervisor-fatal") and said in first.summary
     assert said in first.repairs[0].manual and f"{CONF}:1" in first.repairs[0].manual
@@ -159,16 +170,16 @@ def test_a_folder_that_supervisord_cannot_enter_is_told_as_its_child_said_it() -
     lines = ("supervisor: couldn't chdir to /srv/shop2: ENOENT", "supervisor: child process was not spawned",
              "gave up: shop entered FATAL state, too many start retries too quickly")
     ended = {"ended": "exit status 127", "expected": False}
-    first = diagnose(scene(supervised("FATAL", program=ended, log=log(*lines))).snapshot()).findings[0]
+    first = diagnose(scene(supervised_service("FATAL", program=ended, log=log_lines(*lines))).snapshot()).findings[0]
     assert first.cause == "crash-loop-gave-up" and "couldn't chdir to /srv/shop2: ENOENT" in first.summary
 
 
 @pytest.mark.parametrize("state", ["failed", "activating"])
 def test_a_supervisord_that_ends_by_itself_is_not_started_in_hope(state: str) -> None:
     own = replace(unit("supervisor.service"), active_state=state, result="exit-code", exec_main_status=2)
-    (repair,) = diagnose(scene(supervised("DOWN", program={"unit": own})).snapshot()).findings[0].repairs
+    (repair,) = diagnose(scene(supervised_service("DOWN", program={"unit": own})).snapshot()).findings[0].repairs
     assert repair.risk == "manual" and not repair.steps and "journalctl -u supervisor.service" in repair.manual
-    killed = diagnose(scene(supervised("DOWN", program={"unit": replace(own, result="signal")})).snapshot()).findings[0]
+    killed = diagnose(scene(supervised_service("DOWN", program={"unit": replace(own, result="signal")})).snapshot()).findings[0]
     assert verbs(killed.repairs[0]) == ["start"]
 
 
@@ -181,8 +192,8 @@ def test_a_supervisord_that_ends_by_itself_is_not_started_in_hope(state: str) ->
 ])
 def test_why_supervisord_itself_ends_is_told_in_its_own_words(said: str, expected: str) -> None:
     own = replace(unit("supervisor.service"), active_state="failed", result="exit-code", exec_main_status=2)
-    found = scene(supervised("DOWN", program={"unit": own}))
-    lines = log(f"1795817278.581788 host supervisord[251]: {said}",
+    found = scene(supervised_service("DOWN", program={"unit": own}))
+    lines = log_lines(f"1795817278.581788 host supervisord[251]: {said}",
                 "1795817278.581788 host supervisord[251]: For help, use /usr/bin/supervisord -h")
     found.services.append(service("supervisor.service", 9001, None, unit=own, is_app_server=False, log=lines))
     first = diagnose(found.snapshot()).findings[0]

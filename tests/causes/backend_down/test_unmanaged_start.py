@@ -7,18 +7,28 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.deployment import Starter, StarterKind
+from fixer.model.deployment import BootEntry, StarterKind
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import ContainerAction, WaitForListener
 from fixer.model.snapshot import Listener
-from tests.causes.snapshot_builders import NOW, Scene, boxed, listener, log, moved, process, roots, service
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    container_service,
+    listener,
+    log_lines,
+    process,
+    roots,
+    service,
+    wrong_port_scene,
+)
 
-LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
+LINE = BootEntry("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
 
 
-def judged(scene: Scene, *starters: Starter) -> Diagnosis:
-    scene.extra["starters"] = starters
+def judged(scene: Scene, *starters: BootEntry) -> Diagnosis:
+    scene.extra["boot_entries"] = starters
     return diagnose(scene.snapshot())
 
 
@@ -43,7 +53,7 @@ def test_a_service_that_is_left_over_is_not_meant_where_a_line_names_the_address
 
 @pytest.mark.parametrize("other", [8002, 8000])
 def test_a_line_for_another_port_tells_nothing(other: int) -> None:
-    assert roots(judged(moved(), replace(LINE, port=other))) == ["wrong-port"]
+    assert roots(judged(wrong_port_scene(), replace(LINE, port=other))) == ["wrong-port"]
 
 
 def test_nothing_is_said_while_the_page_answers() -> None:
@@ -68,8 +78,8 @@ def test_one_that_is_named_for_the_site_may_be_meant_as_well_and_a_person_choose
 ])
 def test_what_a_watcher_keeps_is_started_by_its_own_command(
         kind: StarterKind, command: str, idle: str, said: str) -> None:
-    kept = replace(LINE, kind=kind, file="/etc/service/shop/run", line=5, user="", name="shop", command=command, idle=idle)
-    found = judged(Scene("127.0.0.1:8001").refused(service=None), kept).findings[0]
+    kept = replace(LINE, kind=kind, file="/etc/service/shop/run", line=5, user="", name="shop", command=command, not_run_reason=idle)
+    found = judged(Scene("127.0.0.1:8001").refused(configured_service=None), kept).findings[0]
     assert (found.confidence, found.repairs[0].risk) == ("likely", "manual")
     assert "shop" in found.summary and kind in found.summary and said in found.repairs[0].manual
 
@@ -80,8 +90,8 @@ LEFT = ("[7] [ERROR] Worker (pid:9) exited with code 3", "[7] [ERROR] Shutting d
 
 def from_its_script(*said: str, known: bool = True) -> Repair:
     """The repair for a container whose own script starts the server beside nginx."""
-    box = boxed("web", is_app_server=False, bindings=Unknown("its command is inside the image"), log=log(*said) if known else Unknown("docker logs failed"))
-    scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box).refused(service=None)
+    box = container_service("web", is_app_server=False, bindings=Unknown("its command is inside the image"), log=log_lines(*said) if known else Unknown("docker logs failed"))
+    scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box).refused(configured_service=None)
     starter = replace(LINE, node="web", kind="entrypoint", file="/entry.sh", line=4, user="", name="p-web-1")
     found = judged(scene, starter).findings[0]
     assert found.cause == "backend-down" and "the container p-web-1" in found.summary
@@ -114,7 +124,7 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
     ("monit does not run", "start monit, also at boot: it starts what it watches; where"), ("", "monit start shop; where"),
 ])
 def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
-    line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", idle=idle)
+    line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", not_run_reason=idle)
     found = judged(Scene("127.0.0.1:8001").refused(), line).findings[0]
     assert "what monit's check shop starts at 127.0.0.1:8001 does not run" in found.summary
     assert found.repairs[0].risk == "manual" and found.repairs[0].manual.startswith(words)

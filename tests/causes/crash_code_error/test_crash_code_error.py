@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.analysis.exits.code_error import code_fault
+from fixer.analysis.exits.code_error import find_code_fault
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Setting, UnitValue
+from fixer.model.snapshot import CommandArgument, Compose, ComposeSetting, EnvAssignment, UnitValue
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     roots,
     service,
@@ -47,7 +47,7 @@ ARGV = ("/usr/bin/python3", "-m", "uvicorn", "app.main:application", "--port", "
 
 
 def crashed(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed(log=log(*(lines or IMPORT)), **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(failed_service(log=log_lines(*(lines or IMPORT)), **changes)).refused()   # type: ignore[arg-type]
 
 
 def found(scene: Scene, **inputs: str) -> Finding:
@@ -103,7 +103,7 @@ def test_a_parent_that_listens_before_its_workers_fail_once_more() -> None:
     boot = (*IMPORT[:-1], "[ERROR] Reason: Worker failed to boot.")
     young = {"n_restarts": 3, "active_enter": NOW - 2}
     silent = {"tcp": Known(probe()), "http": Known(probe(None, error="slow"))}
-    runs = service(log=log(*boot, "Started backend.service - Office.", ago=8), runtime="gunicorn", unit_changes=young)
+    runs = service(log=log_lines(*boot, "Started backend.service - Office.", ago=8), runtime="gunicorn", unit_changes=young)
     scene = Scene().with_service(runs, listener(8000, 200)).endpoint(**silent)
     scene.probes[0] = Known((probe(None, error="slow"),))
     diagnosis = diagnose(scene.snapshot())
@@ -177,7 +177,7 @@ def test_a_volume_may_lie_over_the_code_of_the_image() -> None:
     box = {"status": "exited", "exit_code": 1, "pid": 0, "working_dir": "/code",
            "shares": (("/var/lib/docker/volumes/shop_code/_data", "/code"),)}
     line = 'ERROR:    Error loading ASGI app. Could not import module "main".'
-    made = boxed(box=box, pid=None, log=log(line), argv=("uvicorn", "main:app"))
+    made = container_service(box=box, pid=None, log=log_lines(line), argv=("uvicorn", "main:app"))
     shown = found(Scene("app:8000", node="web", back="app").with_service(made).refused())
     assert shown.confidence == "likely" and "/code is mounted from /var/lib/docker/volumes/shop_code" in shown.summary
 
@@ -193,7 +193,7 @@ def test_mounted_code_is_looked_for_where_the_command_says(
     box = {"status": "exited", "exit_code": 1, "pid": 0, "user": "1234", "working_dir": "/srv", "env_names": names,
            "mounts": (("/srv/shop", "/code", False),)}
     line = 'ERROR:    Error loading ASGI app. Could not import module "main".'
-    made = boxed(box=box, pid=None, log=log(line), argv=("uvicorn", "main:app", *words))
+    made = container_service(box=box, pid=None, log=log_lines(line), argv=("uvicorn", "main:app", *words))
     shown = found(Scene("app:8000", node="web", back="app").with_service(made).refused())
     assert ("/code is mounted from /srv/shop" in shown.summary) is told
     assert shown.confidence == ("likely" if told else "certain")
@@ -209,7 +209,7 @@ def test_code_that_is_mounted_may_be_closed_to_the_containers_account(
 ) -> None:
     """A folder of mode 700, an empty one or a misspelt one: uvicorn says the same of all."""
     box = {"status": "exited", "exit_code": 1, "pid": 0, "user": "1234", "working_dir": "/code", "mounts": mounts}
-    made = boxed(box=box, pid=None, log=log(line), argv=("uvicorn", "main:app"))
+    made = container_service(box=box, pid=None, log=log_lines(line), argv=("uvicorn", "main:app"))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     shown = found(scene)
     assert ("/code is mounted from /srv/shop" in shown.summary and "1234" in shown.summary) is told
@@ -245,19 +245,19 @@ def test_miss(lines: tuple[str, ...]) -> None:
 
 
 def test_miss_on_a_healthy_host() -> None:
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), CAUSE), RuledOut)
 
 
 def test_an_earlier_run_that_served_is_no_excuse() -> None:
     box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always", "started_at": NOW - 10}
-    lines = log("INFO:     Application startup complete.", ago=60).value + log(*IMPORT[1:-1], ago=5).value
-    made = boxed(box=box, pid=None, log=Known(lines))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    lines = log_lines("INFO:     Application startup complete.", ago=60).value + log_lines(*IMPORT[1:-1], ago=5).value
+    made = container_service(box=box, pid=None, log=Known(lines))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     assert found(scene).variant == "start-import-error"
 
 
 def test_unknown() -> None:
-    scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    scene = Scene().with_service(failed_service(log=Unknown("not root"))).refused()
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and "not root" in verdict.missing[0]
 
@@ -326,8 +326,8 @@ def test_a_better_target_is_named_and_written_where_the_command_is() -> None:
     unit = "[Service]\nExecStart=/usr/bin/python3 -m uvicorn app.main:application\n"
     path = "/etc/systemd/system/backend.service"
     at = unit.index("app.main:application")
-    word = ArgPlace("app.main:application", path, 2, at, at + len("app.main:application"))
-    scene = crashed(*TARGET, argv=ARGV, command=(ArgPlace("/usr/bin/python3"), word))
+    word = CommandArgument("app.main:application", path, 2, at, at + len("app.main:application"))
+    scene = crashed(*TARGET, argv=ARGV, command=(CommandArgument("/usr/bin/python3"), word))
     scene.files += [file(path, unit), file(MAIN, "app = Starlette(routes=[])\n"),
                     file("/srv/shop/app/__init__.py", "application: FastAPI = FastAPI()\n")]
     repair = repair_called(scene, "correct-target")
@@ -345,7 +345,7 @@ def test_a_better_target_is_named_and_written_where_the_command_is() -> None:
 def test_a_target_without_a_known_application_is_asked_as_a_word() -> None:
     path = "/etc/systemd/system/backend.service"
     unit = "[Service]\nExecStart=/usr/bin/uvicorn a:b\n"
-    word = ArgPlace("a:b", path, 2, unit.index("a:b"), unit.index("a:b") + 3)
+    word = CommandArgument("a:b", path, 2, unit.index("a:b"), unit.index("a:b") + 3)
     scene = crashed(STARTED, 'Error loading ASGI app. Could not import module "a"', argv=("/usr/bin/uvicorn", "a:b"),
                     command=(word,))
     scene.files.append(file(path, unit))
@@ -357,8 +357,8 @@ def test_another_key_is_asked_by_its_path() -> None:
     path = "/etc/systemd/system/backend.service"
     unit = "[Service]\nExecStart=/usr/bin/uvicorn a:b --ssl-keyfile /etc/ssl/old.key --ssl-certfile /etc/ssl/x.pem\n"
     at = unit.index("/etc/ssl/old.key")
-    words = (ArgPlace("--ssl-keyfile"), ArgPlace("/etc/ssl/old.key", path, 2, at, at + 16), ArgPlace("--ssl-certfile"),
-             ArgPlace("/etc/ssl/x.pem"))
+    words = (CommandArgument("--ssl-keyfile"), CommandArgument("/etc/ssl/old.key", path, 2, at, at + 16), CommandArgument("--ssl-certfile"),
+             CommandArgument("/etc/ssl/x.pem"))
     scene = crashed(*TLS, command=words)
     scene.files.append(file(path, unit))
     assert [r.id for r in found(scene).repairs] == ["correct-keyfile", "mend-code"]
@@ -389,9 +389,9 @@ def test_an_option_that_is_not_taken_is_told_in_the_servers_words(line: str, wor
     (("--config=file:/etc/live.py",), "/etc/live.py", 2), (("-c", "elsewhere.py"), "/etc/live.py", 0),
 ])
 def test_what_gunicorns_own_file_says_wrong_is_told_with_its_line(words: tuple[str, ...], path: str, line: int) -> None:
-    made = failed(log=log("Invalid value for workers: (2,)"), runtime="gunicorn",
+    made = failed_service(log=log_lines("Invalid value for workers: (2,)"), runtime="gunicorn",
                   unit_changes={"working_directory": "/srv/shop"},
-                  command=tuple(ArgPlace(word, "/etc/systemd/system/backend.service", 6) for word in ("gunicorn", *words)))
+                  command=tuple(CommandArgument(word, "/etc/systemd/system/backend.service", 6) for word in ("gunicorn", *words)))
     scene = Scene().with_service(made).refused()
     scene.files.append(file(path, "worker_class = 'x'\nworkers = 2,\n"))
     first = diagnose(scene.snapshot()).findings[0]
@@ -402,7 +402,7 @@ def test_what_gunicorns_own_file_says_wrong_is_told_with_its_line(words: tuple[s
 
 
 def test_the_line_that_holds_variables_is_not_shown() -> None:
-    made = failed(log=log("Invalid value for raw_env: 3"), runtime="gunicorn", unit_changes={"working_directory": "/srv/shop"})
+    made = failed_service(log=log_lines("Invalid value for raw_env: 3"), runtime="gunicorn", unit_changes={"working_directory": "/srv/shop"})
     scene = Scene().with_service(made).refused()
     scene.files.append(file("/srv/shop/gunicorn.conf.py", "raw_env = ['KEY=hunter2', 3]\n"))
     assert "hunter2" not in repr(diagnose(scene.snapshot()).findings)
@@ -427,16 +427,16 @@ def test_a_class_of_workers_that_gunicorn_could_not_load_is_named() -> None:
 def test_the_port_that_nginx_asks_for_is_taken_out_of_what_is_written_beside_it() -> None:
     path, text = "/etc/default/office", "PORT=8000 # was 7000\n"
     line = "Error: Invalid value for '--port': '8000 # was 7000' is not a valid integer."
-    word = ArgPlace("8000 # was 7000", path, 1, 5, 20)
-    scene = crashed(STARTED, line, command=(ArgPlace("/usr/bin/uvicorn"), ArgPlace("--port"), word))
+    word = CommandArgument("8000 # was 7000", path, 1, 5, 20)
+    scene = crashed(STARTED, line, command=(CommandArgument("/usr/bin/uvicorn"), CommandArgument("--port"), word))
     scene.files.append(file(path, text))
     assert found(scene).evidence[1].where == f"{path}:1"
     repair = repair_called(scene, "correct-option")
     assert (repair.risk, repair.needs) == ("disruptive", ())
     assert isinstance(repair.steps[0], WriteFile) and repair.steps[0].after == b"PORT=8000\n"
-    scene.services[0] = replace(scene.services[0], command=(ArgPlace("--port"), replace(word, text="8O00", end=9)))
+    scene.services[0] = replace(scene.services[0], command=(CommandArgument("--port"), replace(word, text="8O00", end=9)))
     scene.files[-1] = file(path, "PORT=8O00\n")
-    scene.services[0] = replace(scene.services[0], log=log(STARTED, line.replace("8000 # was 7000", "8O00")))
+    scene.services[0] = replace(scene.services[0], log=log_lines(STARTED, line.replace("8000 # was 7000", "8O00")))
     repair = repair_called(scene, "correct-option")
     assert repair.steps == () and "nginx asks for 8000" in repair.needs[0].why
     steps = repair_called(scene, "correct-option", port="8000").steps
@@ -451,18 +451,18 @@ def test_an_application_with_two_names_is_found_by_the_first() -> None:
 
 def test_a_parent_that_stays_while_its_workers_end() -> None:
     lines = (*IMPORT[:-1], *IMPORT[1:-1])
-    scene = Scene().with_service(service(log=log(*lines), workers=Known(2), unit_changes={"active_enter": NOW - 35}))
+    scene = Scene().with_service(service(log=log_lines(*lines), workers=Known(2), unit_changes={"active_enter": NOW - 35}))
     one = found(scene.refused())
     assert (one.variant, "workers that it starts" in one.detail[0]) == ("multiworker-import-loop", True)
-    once = Scene().with_service(service(log=log(*IMPORT[:-1]), argv=("/usr/bin/uvicorn", "a:b", "--reload"),
+    once = Scene().with_service(service(log=log_lines(*IMPORT[:-1]), argv=("/usr/bin/uvicorn", "a:b", "--reload"),
                                         unit_changes={"active_enter": NOW - 35})).refused()
     assert found(once).variant == "multiworker-import-loop"
-    alone = Scene().with_service(service(log=log(*IMPORT[:-1]), unit_changes={"active_enter": NOW - 31})).refused()
+    alone = Scene().with_service(service(log=log_lines(*IMPORT[:-1]), unit_changes={"active_enter": NOW - 31})).refused()
     assert found(alone).variant == "start-import-error"
 
 
 def test_a_service_that_listens_elsewhere_has_no_such_error() -> None:
-    scene = Scene("127.0.0.1:8001").with_service(service(log=log(*IMPORT[:-1])), listener(8000, 200)).refused()
+    scene = Scene("127.0.0.1:8001").with_service(service(log=log_lines(*IMPORT[:-1])), listener(8000, 200)).refused()
     assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
 
 
@@ -470,8 +470,8 @@ def contained(**changes: object) -> Scene:
     box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always", "started_at": NOW - 50,
            "working_dir": "/srv", "mounts": (("/home/lab/app", "/srv/app", False),), "image": "office:3"}
     lines = [line.replace("/srv/shop/app", "/srv/app") for line in changes.pop("lines", IMPORT[1:-1])]  # type: ignore[attr-defined]
-    made = boxed(box=box, pid=None, log=log(*lines), **changes)   # type: ignore[arg-type]
-    return Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    made = container_service(box=box, pid=None, log=log_lines(*lines), **changes)   # type: ignore[arg-type]
+    return Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
 
 
 def test_a_container_has_its_source_behind_a_mount() -> None:
@@ -496,10 +496,10 @@ def test_targets_below_a_mount_are_named_as_the_container_sees_them() -> None:
 
 
 def test_the_last_error_counts() -> None:
-    lines = log(*IMPORT, STARTED, *SYNTAX[1:]).value
-    fault = code_fault(lines, (), 0.0)
+    lines = log_lines(*IMPORT, STARTED, *SYNTAX[1:]).value
+    fault = find_code_fault(lines, (), 0.0)
     assert fault is not None and fault.kind == "syntax"
-    assert code_fault((), (), 0.0) is None
+    assert find_code_fault((), (), 0.0) is None
 
 
 RAISED = ("ERROR:    Exception in ASGI application", "Traceback (most recent call last):",
@@ -507,7 +507,7 @@ RAISED = ("ERROR:    Exception in ASGI application", "Traceback (most recent cal
 
 
 def cut(count: int, *lines: str, back: float = 5.0, **changes: object) -> Scene:
-    made = service(**{"log": log(*lines, ago=5.0), **changes})   # type: ignore[arg-type]
+    made = service(**{"log": log_lines(*lines, ago=5.0), **changes})   # type: ignore[arg-type]
     scene = Scene().with_service(made, listener(8000, 200))
     return scene.logs("upstream prematurely closed connection", None, "reading upstream", ago=back, count=count)
 
@@ -532,7 +532,7 @@ def test_the_line_that_raised_is_named() -> None:
 
 def test_hit_the_first_of_them_in_the_second_in_which_it_was_started() -> None:
     """nginx's log has whole seconds: an error half a second after a start seems to be older than it."""
-    young = cut(3, log=log(*RAISED, ago=4.4), unit_changes={"active_enter": NOW - 4.5})
+    young = cut(3, log=log_lines(*RAISED, ago=4.4), unit_changes={"active_enter": NOW - 4.5})
     assert roots(diagnose(young.snapshot())) == [CAUSE]
 
 
@@ -735,9 +735,9 @@ def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(start: 
     at = text.index(start)
     box = {"status": "restarting", "exit_code": 1, "restart_count": 3, "started_at": NOW - 40, "working_dir": start, "user": "0",
            "mounts": (("/opt/api", "/code", False),)}
-    made = boxed(box=box, pid=None, log=log('ERROR:    Error loading ASGI app. Could not import module "main".'),
-                 argv=("uvicorn", "main:app"), compose_settings=(Setting("working_dir", start, "/p/compose.yaml", 3, at, at + len(start)),))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    made = container_service(box=box, pid=None, log=log_lines('ERROR:    Error loading ASGI app. Could not import module "main".'),
+                 argv=("uvicorn", "main:app"), compose_settings=(ComposeSetting("working_dir", start, "/p/compose.yaml", 3, at, at + len(start)),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     scene.files.append(file("/p/compose.yaml", text, "engine"))
     scene.extra = {"target": TargetRef("compose", "p"), "engine_files": ((there, stat()),),
                    "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
@@ -762,7 +762,7 @@ def project(target: str, folder: str, *paths: str) -> Scene:
     scene = crashed(
         *(line.format(target.partition(".")[0]) for line in NO_PROJECT), argv=("/srv/env/bin/gunicorn", target),
         runtime="gunicorn", unit_values=(value,), unit_changes={"working_directory": folder},
-        command=(ArgPlace("/srv/env/bin/gunicorn"), ArgPlace(target, path, 3, at, at + len(target))))
+        command=(CommandArgument("/srv/env/bin/gunicorn"), CommandArgument(target, path, 3, at, at + len(target))))
     scene.files += [file(path, text), *(file(p, "application = get_wsgi_application()\n") for p in paths)]
     return scene
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.analysis.dependency.complaint import complaint
+from fixer.analysis.dependency.complaint import dependency_complaint
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -18,19 +18,19 @@ from tests.causes.snapshot_builders import (
     SLOW,
     STOPPED,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     process,
     roots,
     service,
     stat,
-    stopped,
+    stopped_service,
     unit,
     verdict_of,
 )
@@ -46,7 +46,7 @@ NO_ENTRY = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0
 
 
 def crashed(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed(log=log(*(lines or REFUSED)), **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(failed_service(log=log_lines(*(lines or REFUSED)), **changes)).refused()   # type: ignore[arg-type]
 
 
 def found(scene: Scene, **inputs: str) -> Finding:
@@ -117,7 +117,7 @@ def test_a_unit_that_only_stands_for_others_proves_nothing_while_it_is_active() 
 def test_one_that_was_killed_is_started_and_one_that_failed_is_for_a_person() -> None:
     killed = {**FAILED, "result": "signal", "exec_main_status": 9}
     assert verbs(crashed().with_service(database(**killed)))[0] == ("reset-failed", "postgresql@17-main.service")
-    broken = replace(database(**FAILED), log=log("FATAL:  could not map shared memory"))
+    broken = replace(database(**FAILED), log=log_lines("FATAL:  could not map shared memory"))
     repair = found(crashed().with_service(broken)).repairs[0]
     assert repair.risk == "manual" and "could not map shared memory" in repair.manual
     masked = database(load_state="masked")
@@ -152,8 +152,8 @@ def test_one_that_runs_on_another_port() -> None:
 def test_nobody_provides_it() -> None:
     one = found(crashed())
     assert one.service == "backend.service" and "no unit here is known to" in one.repairs[0].manual
-    container = boxed(box={"status": "exited", "exit_code": 1, "started_at": NOW - 50}, pid=None, log=log(*REFUSED))
-    scene = Scene("app:8000", node="web", back="app").with_service(container).refused(service=container.id)
+    container = container_service(box={"status": "exited", "exit_code": 1, "started_at": NOW - 50}, pid=None, log=log_lines(*REFUSED))
+    scene = Scene("app:8000", node="web", back="app").with_service(container).refused(configured_service=container.id)
     assert "inside of container" in found(scene).repairs[0].manual
 
 
@@ -172,8 +172,8 @@ def test_it_answers_by_now() -> None:
 
 
 def test_a_condition_that_was_not_met_since_comes_first() -> None:
-    passed = stopped(log=log(*REFUSED), unit_changes={"condition_result": False, "result": "exit-code"})
-    for end in (passed, failed(log=log(*REFUSED), unit_changes={**FAILED, "condition_result": False})):
+    passed = stopped_service(log=log_lines(*REFUSED), unit_changes={"condition_result": False, "result": "exit-code"})
+    for end in (passed, failed_service(log=log_lines(*REFUSED), unit_changes={**FAILED, "condition_result": False})):
         diagnosis = diagnose(Scene().with_service(end).refused().snapshot())
         assert roots(diagnosis) == ["backend-down"] and diagnosis.findings[0].variant == "start-condition-unmet"
 
@@ -183,7 +183,7 @@ def test_unknown_whether_anything_listens() -> None:
     scene.node_changes["local"] = {"listeners": Unknown("no /proc/net/tcp")}
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and "127.0.0.1:5432" in verdict.missing[0]
-    blind = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    blind = Scene().with_service(failed_service(log=Unknown("not root"))).refused()
     assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
 
 
@@ -201,15 +201,15 @@ def test_miss(lines: tuple[str, ...]) -> None:
 
 
 def test_miss_on_a_healthy_host() -> None:
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), CAUSE), RuledOut)
 
 
 def composed(lines: tuple[str, ...], **db: object) -> Scene:
     about = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always", "started_at": NOW - 50}
-    made = boxed(box=about, pid=None, log=log(*lines[1:]))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    made = container_service(box=about, pid=None, log=log_lines(*lines[1:]))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     box = {"argv": ("serve",), "networks": (("p_default", "172.18.0.9", ("db", "records")),), **db}
-    other = boxed("db", 5432, box=box, is_app_server=False, pid=None if db else 31, bindings=Known(()))
+    other = container_service("db", 5432, box=box, is_app_server=False, pid=None if db else 31, bindings=Known(()))
     scene.with_service(other, *([] if db else [listener(5432, 31, "0.0.0.0", node="db")]))
     return scene
 
@@ -230,7 +230,7 @@ def test_a_stopped_container_is_known_by_the_address_that_was_chosen_for_it() ->
     lines = (*TRACE, 'OperationalError: connection to server at "172.18.0.9", port 5432 failed: No route to host')
     def of(address: str) -> Finding:
         return found(composed(lines, status="exited", exit_code=0, networks=(("p_default", "", ("db",)),),
-                              fixed=(("p_default", (address,)),)))
+                              fixed_addresses=(("p_default", (address,)),)))
 
     one = of("172.18.0.9")
     assert (one.variant, one.repairs[0].id, one.node) == ("start-db-refused", "start-dependency", "db")
@@ -291,7 +291,7 @@ def test_a_database_that_was_started_after_the_last_try_has_its_name_by_now(star
     own = scene.services[0].container
     assert own is not None
     ended = replace(own, status="exited", exit_code=1, restart_policy="on-failure", finished_at=NOW - 40)
-    scene.services[0] = replace(scene.services[0], container=ended, log=log(*NO_NAME[1:], ago=40))
+    scene.services[0] = replace(scene.services[0], container=ended, log=log_lines(*NO_NAME[1:], ago=40))
     one = found(scene)
     assert ("runs by now, but nobody started" in one.summary) is later
     assert (one.repairs[0].id == "start-service", one.repairs[0].risk == "safe") == (later, later)
@@ -395,7 +395,7 @@ def test_one_that_has_no_connection_left() -> None:
      "refused", "127.0.0.1:3306", "mysql"),
 ])
 def test_what_programs_say(text: str, kind: str, address: str, engine: str) -> None:
-    said = complaint(log(STARTED, text).value, 0.0)
+    said = dependency_complaint(log_lines(STARTED, text).value, 0.0)
     assert said is not None and (said.kind, said.address, said.engine) == (kind, address, engine)
 
 
@@ -420,7 +420,7 @@ def test_a_bare_program_cannot_be_started_by_fixer() -> None:
 
 def dialing(*connections: Connection, state: str = "S", **changes: object) -> Scene:
     """A unit that runs since a while, listens nowhere and has these connections."""
-    scene = Scene().with_service(service(log=log(STARTED), unit_changes={"active_enter": NOW - 20}, **changes), state=state)
+    scene = Scene().with_service(service(log=log_lines(STARTED), unit_changes={"active_enter": NOW - 20}, **changes), state=state)
     scene.refused().node_changes["local"] = {"connections": connections}
     return scene
 
@@ -462,13 +462,13 @@ def test_hit_one_that_takes_the_connection_and_does_not_read() -> None:
 ])
 def test_miss_what_is_no_waiting(line: Connection, since: float) -> None:
     scene = dialing(line)
-    scene.services[0] = service(log=log(STARTED), unit_changes={"active_enter": since})
+    scene.services[0] = service(log=log_lines(STARTED), unit_changes={"active_enter": since})
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def test_a_start_that_waits_for_its_own_machine_is_no_slow_start() -> None:
     scene = dialing(Connection("127.0.0.1", 5432, "dialing", 998, (200,), 0.5))
-    scene.services[0] = service(log=log(STARTED, ago=1), unit_changes={"active_enter": NOW - 1})
+    scene.services[0] = service(log=log_lines(STARTED, ago=1), unit_changes={"active_enter": NOW - 1})
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
@@ -483,9 +483,9 @@ def test_a_database_that_stands_still_goes_on() -> None:
 
 def test_a_database_container_that_is_paused_goes_on() -> None:
     box = {"status": "paused", "networks": (("p_default", "172.18.0.9", ("db",)),)}
-    made = boxed(log=log("INFO: waiting"))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
-    scene.with_service(boxed("db", 5432, box=box, is_app_server=False, pid=31, bindings=Known(())))
+    made = container_service(log=log_lines("INFO: waiting"))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
+    scene.with_service(container_service("db", 5432, box=box, is_app_server=False, pid=31, bindings=Known(())))
     scene.node_changes["app"] = {"connections": (Connection("172.18.0.9", 5432, "open", 998),)}
     step = found(scene).repairs[0].steps[0]
     assert isinstance(step, ContainerAction) and (step.verb, step.name) == ("unpause", "p-db-1")
@@ -504,8 +504,8 @@ UNMET = ("Dependency failed for backend.service - Office.",
 def required(word: str = "Requires", *lines: str, **other: object) -> Scene:
     job = service("files.service", 1, None, bindings=Known(()), is_app_server=False, runtime="",
                   unit=unit("files.service", **{**FAILED, "type": "oneshot", **other}), argv=("/usr/bin/test",))
-    made = service(pid=None, unit_changes=STOPPED, log=log(*(lines or UNMET)))
-    scene = Scene().with_service(made).with_service(replace(job, log=log("test: no such folder"))).refused()
+    made = service(pid=None, unit_changes=STOPPED, log=log_lines(*(lines or UNMET)))
+    scene = Scene().with_service(made).with_service(replace(job, log=log_lines("test: no such folder"))).refused()
     scene.files.append(file("/etc/systemd/system/backend.service", f"[Unit]\n{word}=files.service other\n[Service]\n"))
     return scene
 
@@ -522,7 +522,7 @@ def test_hit_a_unit_that_it_requires_failed(word: str) -> None:
 
 def test_what_the_required_unit_said_itself_goes_before_what_systemd_says_of_it() -> None:
     scene = required()
-    lines = log("cp: cannot stat '/mnt/share/a.conf'", "files.service: Main process exited, code=exited, status=1/FAILURE",
+    lines = log_lines("cp: cannot stat '/mnt/share/a.conf'", "files.service: Main process exited, code=exited, status=1/FAILURE",
                 "files.service: Failed with result 'exit-code'.", "Failed to start files.service - Files.")
     scene.services[1] = replace(scene.services[1], log=lines)
     one = found(scene)
@@ -548,7 +548,7 @@ def test_miss_a_wanted_unit_or_a_later_start() -> None:
     (NO_NAME, "/etc/hosts", "start-service"), (NO_ENTRY, "/etc/hosts", "mend-dependency"),
 ])
 def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[str, ...], path: str, first: str) -> None:
-    scene = crashed(*lines, env_places=("/etc/default/office",))
+    scene = crashed(*lines, env_files=("/etc/default/office",))
     scene.node_changes["local"] = {"files": (("/etc/hosts", stat(mtime=NOW - (5 if path == "/etc/hosts" else 900))),)}
     scene.files.append(file("/etc/default/office", "A=b\n", stat=stat(mtime=NOW - (900 if path == "/etc/hosts" else 5))))
     one = found(scene)
@@ -560,15 +560,15 @@ def held_back(condition: str = "service_healthy", label: str | None = None, **ot
     """A backend that Compose made, and that waits for `store`."""
     box = {"status": "created", "started_at": 0.0, "pid": 0, "labels": (
         ("com.docker.compose.depends_on", label or f"store:{condition}:false"),)}
-    made = boxed(pid=None, box=box, log=log())
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    made = container_service(pid=None, box=box, log=log_lines())
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     about = {"health": "unhealthy", "health_exit": 127, **other}
-    return scene.with_service(boxed("store", 6379, box=about, is_app_server=False, pid=31, bindings=Known(())))
+    return scene.with_service(container_service("store", 6379, box=about, is_app_server=False, pid=31, bindings=Known(())))
 
 
 @pytest.mark.parametrize(("scene", "words", "confidence"), [
     (held_back(), "store, which is unhealthy, its last check ended with exit code 127", "certain"),
-    (held_back(health_said='exec: "curl": executable file not found'), "code 127: exec: \"curl\": executable", "certain"),
+    (held_back(health_output='exec: "curl": executable file not found'), "code 127: exec: \"curl\": executable", "certain"),
     (held_back(health="starting"), "store, which is not healthy yet", "likely"),
     (held_back(status="exited", health=None), "store, which does not run", "likely"),
     (held_back("service_completed_successfully", status="exited", exit_code=3), "store, which ended with exit code 3",
@@ -584,9 +584,9 @@ def test_a_container_that_compose_holds_back_is_not_started_by_itself(scene: Sce
 def test_one_that_has_run_is_started_and_what_the_next_up_waits_for_is_said(health: str, said: bool) -> None:
     box = {"status": "exited", "exit_code": 0, "started_at": NOW - 900, "finished_at": NOW - 60, "pid": 0,
            "labels": (("com.docker.compose.depends_on", "store:service_healthy:false"),)}
-    made = boxed(pid=None, box=box, log=log())
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
-    scene.with_service(boxed("store", 6379, box={"health": health}, is_app_server=False, pid=31, bindings=Known(())))
+    made = container_service(pid=None, box=box, log=log_lines())
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
+    scene.with_service(container_service("store", 6379, box={"health": health}, is_app_server=False, pid=31, bindings=Known(())))
     (one,) = [f for f in diagnose(scene.snapshot()).findings if f.cause == "backend-down"]
     assert [r.risk for r in one.repairs] == ["safe"]
     assert any("next docker compose up will not start it: it waits for store" in d for d in one.detail) is said

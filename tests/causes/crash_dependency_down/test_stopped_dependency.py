@@ -8,29 +8,29 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Diagnosis, Finding
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import UnitAction
-from fixer.model.snapshot import Awaited, Service
+from fixer.model.snapshot import BlockingUnit, Service
 from tests.causes.snapshot_builders import (
     NOW,
     STOPPED,
     Scene,
-    failed,
+    failed_service,
     file,
     finding_of,
     listener,
-    log,
+    log_lines,
     process,
     roots,
     service,
-    stopped,
+    stopped_service,
     unit,
 )
 
 CAUSE = "crash-dependency-down"
-TOLD = Reliance(Evidence("file", "/etc/default/shop:4", "DATABASE_URL… names 127.0.0.1:5432"), host="127.0.0.1",
+TOLD = Dependency(Evidence("file", "/etc/default/shop:4", "DATABASE_URL… names 127.0.0.1:5432"), host="127.0.0.1",
                 port=5432, engine="postgresql")
 DATABASE = "postgresql@17-main.service"
 STARTED = "Started backend.service - Office."
@@ -49,7 +49,7 @@ def scene(made: Service, provider: Service | None = None) -> Scene:
 
 
 def ended(*lines: str, **changes: Any) -> Scene:
-    return scene(failed(log=log(STARTED, *lines), relies=(TOLD,), **changes))
+    return scene(failed_service(log=log_lines(STARTED, *lines), dependencies=(TOLD,), **changes))
 
 
 def told(built: Scene) -> Diagnosis:
@@ -89,16 +89,16 @@ def test_miss_an_error_that_names_something_else(line: str) -> None:
 
 
 def test_miss_a_database_that_runs_or_that_nobody_tells_it_to_use() -> None:
-    built = scene(failed(log=log(STARTED), relies=(TOLD,)), postgres(active_state="active", sub_state="running"))
+    built = scene(failed_service(log=log_lines(STARTED), dependencies=(TOLD,)), postgres(active_state="active", sub_state="running"))
     built.listeners.append(listener(5432, 300))
     assert CAUSE not in roots(told(built))
-    assert CAUSE not in roots(told(scene(failed(log=log(STARTED)))))
-    away = Reliance(TOLD.source, host="192.0.2.7", port=5432, engine="postgresql")
-    assert CAUSE not in roots(told(scene(failed(log=log(STARTED), relies=(away,)))))
+    assert CAUSE not in roots(told(scene(failed_service(log=log_lines(STARTED)))))
+    away = Dependency(TOLD.source, host="192.0.2.7", port=5432, engine="postgresql")
+    assert CAUSE not in roots(told(scene(failed_service(log=log_lines(STARTED), dependencies=(away,)))))
 
 
 def hanging(age: float, *lines: str) -> Scene:
-    made = service(relies=(TOLD,), log=log(STARTED, *lines, ago=age), unit_changes={"active_enter": NOW - age})
+    made = service(dependencies=(TOLD,), log=log_lines(STARTED, *lines, ago=age), unit_changes={"active_enter": NOW - age})
     built = Scene()
     built.services += [made, postgres()]
     built.processes.append(process(200, *made.argv, started_at=NOW - age))
@@ -114,24 +114,24 @@ def test_it_hangs_without_a_word() -> None:
 
 
 def test_both_rest_and_the_database_is_meant_to_run() -> None:
-    found = told(scene(stopped(relies=(TOLD,)))).findings
+    found = told(scene(stopped_service(dependencies=(TOLD,)))).findings
     assert [f.cause for f in found[:2]] == [CAUSE, "backend-down"] and verbs(found[0]) == [("start", DATABASE)]
     off = postgres(unit_file_state="disabled")
-    assert roots(told(scene(stopped(relies=(TOLD,)), off))) == ["backend-down"]      # put to rest, perhaps on purpose
+    assert roots(told(scene(stopped_service(dependencies=(TOLD,)), off))) == ["backend-down"]      # put to rest, perhaps on purpose
 
 
 def test_where_it_is_known_why_it_was_not_started_no_other_system_is_blamed() -> None:
     """A condition that is not met, a start that is queued: the database is looked for once it starts."""
-    passed = told(scene(stopped(relies=(TOLD,), unit_changes={"condition_result": False})))
+    passed = told(scene(stopped_service(dependencies=(TOLD,), unit_changes={"condition_result": False})))
     assert roots(passed) == ["backend-down"] and passed.findings[0].variant == "start-condition-unmet"
-    waits = stopped(relies=(TOLD,))
+    waits = stopped_service(dependencies=(TOLD,))
     assert waits.unit is not None
-    waits = replace(waits, unit=replace(waits.unit, job=5, awaits=(Awaited("warm.service", NOW - 90),)))
+    waits = replace(waits, unit=replace(waits.unit, job=5, blocked_by=(BlockingUnit("warm.service", NOW - 90),)))
     assert roots(told(scene(waits))) == ["slow-start"]
 
 
 def test_a_unit_that_its_unit_wants_is_meant_too() -> None:
-    built = scene(failed(log=log(STARTED)))
+    built = scene(failed_service(log=log_lines(STARTED)))
     built.files.append(file("/etc/systemd/system/backend.service", f"[Unit]\nWants={DATABASE}\n[Service]\n"))
     found = told(built).findings[0]
     assert found.cause == CAUSE and any(f"Wants={DATABASE}" in e.text for e in found.evidence)

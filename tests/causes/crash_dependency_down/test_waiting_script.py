@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.deployment import Reliance
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import UnitAction, WaitForListener
@@ -18,19 +18,19 @@ from tests.causes.snapshot_builders import (
     Scene,
     finding_of,
     listener,
-    log,
+    log_lines,
     process,
     roots,
     service,
-    stopped,
-    supervised,
+    stopped_service,
+    supervised_service,
     unit,
 )
 
 SCRIPT = "/srv/shop/run.sh"
 LINE = Evidence("file", f"{SCRIPT}:3", "until pg_isready -q")
-DATABASE = Reliance(LINE, host="127.0.0.1", port=5432, engine="postgresql", is_looped=True)
-FILE = Reliance(Evidence("file", f"{SCRIPT}:3", "until [ -f /run/keys/shop ]"), path="/run/keys/shop", is_looped=True,
+DATABASE = Dependency(LINE, host="127.0.0.1", port=5432, engine="postgresql", is_looped=True)
+FILE = Dependency(Evidence("file", f"{SCRIPT}:3", "until [ -f /run/keys/shop ]"), path="/run/keys/shop", is_looped=True,
                 present=False)
 
 
@@ -41,11 +41,11 @@ def postgres(**changes: object) -> Service:
                    argv=("/usr/lib/postgresql/17/bin/postgres",))
 
 
-def waiting(*waits: Reliance, age: float = 300.0, below: tuple[str, ...] = ("sleep", "1"), made: Service | None = None,
+def waiting(*waits: Dependency, age: float = 300.0, below: tuple[str, ...] = ("sleep", "1"), made: Service | None = None,
             **changes: Any) -> Scene:
     """Its shell runs, its server does not."""
     argv = ("/bin/bash", SCRIPT)
-    own = made or service(argv=argv, waits=waits, pids=(200, 201), unit_changes={"active_enter": NOW - age}, **changes)
+    own = made or service(argv=argv, startup_waits=waits, pids=(200, 201), unit_changes={"active_enter": NOW - age}, **changes)
     scene = Scene()
     scene.services.append(own)
     scene.processes += [process(own.pids[0], *argv, started_at=NOW - age),
@@ -70,9 +70,9 @@ def test_slow_start_hit_the_database_that_its_script_waits_for_is_stopped() -> N
 
 
 def test_all_that_is_stopped_is_started_at_once() -> None:
-    other = Reliance(Evidence("file", f"{SCRIPT}:7", "until nc"), host="127.0.0.1", port=7711, is_looped=True)
+    other = Dependency(Evidence("file", f"{SCRIPT}:7", "until nc"), host="127.0.0.1", port=7711, is_looped=True)
     scene = waiting(DATABASE, other)
-    scene.services += [postgres(), stopped("ledger.service", 7711)]
+    scene.services += [postgres(), stopped_service("ledger.service", 7711)]
     steps = told(scene).findings[0].repairs[0].steps
     assert [s.unit for s in steps if isinstance(s, UnitAction)] == ["postgresql@17-main.service", "ledger.service"]
     scene = waiting(DATABASE, FILE)       # the file is not ours to make, so its server is not waited for
@@ -102,7 +102,7 @@ def test_what_is_not_seen_is_not_guessed() -> None:
 
 
 def test_what_is_on_another_machine_is_only_possible() -> None:
-    away = Reliance(LINE, host="db.example.org", ip="192.0.2.7", port=5432, is_looped=True)
+    away = Dependency(LINE, host="db.example.org", ip="192.0.2.7", port=5432, is_looped=True)
     found = told(waiting(away)).findings[0]
     assert (found.cause, found.confidence) == ("crash-dependency-down", "possible")
     assert found.repairs[0].risk == "manual"
@@ -115,7 +115,7 @@ def test_nobody_known_at_the_port_is_a_persons() -> None:
 
 
 def test_a_file_that_is_to_go_is_said_so() -> None:
-    lock = Reliance(LINE, path="/run/shop/upgrade.lock", wanted=False, is_looped=True, present=True)
+    lock = Dependency(LINE, path="/run/shop/upgrade.lock", wanted=False, is_looped=True, present=True)
     assert "until /run/shop/upgrade.lock is gone" in told(waiting(lock)).findings[0].summary
 
 
@@ -127,25 +127,25 @@ def test_slow_start_miss_a_script_that_has_started_its_server(extra: Process) ->
     scene = waiting(DATABASE)
     scene.services.append(postgres())
     scene.processes.append(extra)
-    scene.services[0] = service(argv=("/bin/bash", SCRIPT), waits=(DATABASE,), pids=(200, 201, 202))
+    scene.services[0] = service(argv=("/bin/bash", SCRIPT), startup_waits=(DATABASE,), pids=(200, 201, 202))
     assert "start-script-waits" not in [f.variant for f in told(scene).findings]
     assert "crash-dependency-down" not in roots(told(scene))
 
 
 @pytest.mark.parametrize("line", ["INFO:     Started server process [300]", "Uvicorn running on http://127.0.0.1:8000"])
 def test_a_script_that_starts_its_server_again_and_again_is_not_on_its_way(line: str) -> None:
-    assert "start-script-waits" not in [f.variant for f in told(waiting(FILE, log=log("Started x.", line))).findings]
+    assert "start-script-waits" not in [f.variant for f in told(waiting(FILE, log=log_lines("Started x.", line))).findings]
 
 
 def test_a_program_of_supervisords_that_waits() -> None:
-    own = supervised(argv=("/bin/bash", SCRIPT), waits=(DATABASE,), program={"started_at": NOW - 300})
+    own = supervised_service(argv=("/bin/bash", SCRIPT), startup_waits=(DATABASE,), program={"started_at": NOW - 300})
     scene = waiting(made=own)
     scene.services.append(postgres())
     assert finding_of(told(scene), "crash-dependency-down").confidence == "certain"
 
 
 def test_a_users_own_shell_is_only_told() -> None:
-    own = service("run.sh[300]", pid=300, unit=None, manager="none", argv=("/bin/bash", SCRIPT), waits=(DATABASE,))
+    own = service("run.sh[300]", pid=300, unit=None, manager="none", argv=("/bin/bash", SCRIPT), startup_waits=(DATABASE,))
     scene = waiting(made=own)
     scene.services.append(postgres())
     said = told(scene)

@@ -16,12 +16,12 @@ from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     process,
     roots,
@@ -38,7 +38,7 @@ REFUSED = ("Started backend.service.", "Traceback (most recent call last):", '  
 
 
 def gave_up(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed(log=log(*lines, *END), **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(failed_service(log=log_lines(*lines, *END), **changes)).refused()   # type: ignore[arg-type]
 
 
 def test_hit_another_system_refused_it_then() -> None:
@@ -57,11 +57,11 @@ def test_hit_killed_until_the_limit() -> None:
 
 
 def test_miss() -> None:
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
-    once = Scene().with_service(failed(unit_changes={"result": "signal", "exec_main_status": 9})).refused()
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), CAUSE), RuledOut)
+    once = Scene().with_service(failed_service(unit_changes={"result": "signal", "exec_main_status": 9})).refused()
     assert isinstance(verdict_of(diagnose(once.snapshot()), CAUSE), RuledOut)
     again = gave_up(*REFUSED)
-    again.services[0] = failed(log=log(*REFUSED, *END, "Started backend.service.", "RuntimeError: SECRET_KEY is not set"))
+    again.services[0] = failed_service(log=log_lines(*REFUSED, *END, "Started backend.service.", "RuntimeError: SECRET_KEY is not set"))
     assert roots(diagnose(again.snapshot())) == ["crash-missing-env"]
 
 
@@ -93,13 +93,13 @@ def test_a_log_without_a_word_of_its_own_ends_in_no_error() -> None:
 
 
 def test_unknown_why_it_failed() -> None:
-    scene = Scene().with_service(failed(log=log("Started backend.service.", "ImportError: no module"))).refused()
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", "ImportError: no module"))).refused()
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and "ImportError: no module" in verdict.missing[0]
-    blind = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    blind = Scene().with_service(failed_service(log=Unknown("not root"))).refused()
     verdict = verdict_of(diagnose(blind.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and any("could not be read" in fact for fact in verdict.missing)
-    silent = Scene().with_service(failed(log=Known(()))).refused()
+    silent = Scene().with_service(failed_service(log=Known(()))).refused()
     verdict = verdict_of(diagnose(silent.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and "nothing" in verdict.missing[0]
 
@@ -128,18 +128,18 @@ def test_a_variable_or_a_port_that_is_well_by_now() -> None:
 
 def test_endless_restarts_with_an_error_of_its_own() -> None:
     values = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9, "main_pid": 0}
-    scene = Scene().with_service(service(pid=None, unit_changes=values, log=log("SyntaxError: invalid"))).refused()
+    scene = Scene().with_service(service(pid=None, unit_changes=values, log=log_lines("SyntaxError: invalid"))).refused()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (found.variant, found.repairs[0].risk) == ("crash-loop-below-limit", "manual")
 
 
 def test_containers() -> None:
     box = {"status": "exited", "exit_code": 1, "restart_policy": "on-failure:3", "restart_count": 3, "pid": 0}
-    made = boxed(box=box, pid=None, log=log(*REFUSED[1:]))
+    made = container_service(box=box, pid=None, log=log_lines(*REFUSED[1:]))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "container-crash-loop" and isinstance(found.repairs[0].steps[0], ContainerAction)
-    scene.services[0] = boxed(box={**box, "status": "restarting"}, pid=None, log=log("NameError: x"))
+    scene.services[0] = container_service(box={**box, "status": "restarting"}, pid=None, log=log_lines("NameError: x"))
     assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
 
 
@@ -147,15 +147,15 @@ def test_nothing_is_claimed_of_a_log_that_could_not_be_read() -> None:
     """A container with the log driver none that is started again and again."""
     box = {"status": "restarting", "restart_count": 5, "exit_code": 1, "restart_policy": "always"}
     reason = "docker logs failed: configured logging driver does not support reading"
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box, log=Unknown(reason))).refused()
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box, log=Unknown(reason))).refused()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert "a log driver that can be read" in found.repairs[0].manual and reason in found.repairs[0].manual
     assert "its log could not be read" in found.summary and "ends in an error" not in found.summary
 
 
 def by_socket(**socket: Any) -> Scene:
-    made = failed(
-        log=log("Started backend.service.", "Main process exited, code=killed, status=9/KILL",
+    made = failed_service(
+        log=log_lines("Started backend.service.", "Main process exited, code=killed, status=9/KILL",
                 "backend.service: Start request repeated too quickly."),
         socket=unit("backend.socket", active_state="failed", result="service-start-limit-hit", listen=("127.0.0.1:8000",),
                     **socket),
@@ -178,7 +178,7 @@ def test_a_socket_that_systemd_closed_is_started_with_its_service() -> None:
 
 def restarted(*, ago: float = 20.0, said: str = "Stopping backend.service...", **changes: Any) -> Scene:
     times = {"active_enter": NOW - 20, "inactive_enter": NOW - 25, "state_change": NOW - 20, **changes}
-    scene = Scene().with_service(service(unit_changes=times, log=log(said, "Started backend.service.", ago=30)),
+    scene = Scene().with_service(service(unit_changes=times, log=log_lines(said, "Started backend.service.", ago=30)),
                                  listener(8000, 200))
     return scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=ago, count=3)
 
@@ -206,7 +206,7 @@ def test_refusals_that_no_restart_explains_are_no_restart(scene: Scene) -> None:
 
 def test_a_container_that_was_restarted_in_order() -> None:
     box = {"started_at": NOW - 20, "finished_at": NOW - 25}
-    made = boxed(box=box, log=log("INFO:     Shutting down", ago=26))
+    made = container_service(box=box, log=log_lines("INFO:     Shutting down", ago=26))
     scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "0.0.0.0", "app"))
     scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream", ago=22)
     assert finding_of(diagnose(scene.snapshot()), CAUSE).variant == "restart-window"
@@ -215,7 +215,7 @@ def test_a_container_that_was_restarted_in_order() -> None:
 def looping(*lines: str, n_restarts: int = 4) -> Scene:
     """Running for a moment, once more; its last run ended as the lines say."""
     values = {"active_enter": NOW - 1, "n_restarts": n_restarts, "restart": "on-failure"}
-    said = log(*lines, ago=20)
+    said = log_lines(*lines, ago=20)
     return Scene().with_service(service(pid=300, log=said, unit_changes=values)).refused()
 
 
@@ -243,7 +243,7 @@ def test_what_ended_an_earlier_run_of_the_loop_is_no_reason_any_more() -> None:
 def test_an_error_of_its_own_before_its_settings_were_changed_is_tried_again() -> None:
     lines = ("Started backend.service.", "Traceback (most recent call last):", "LedgerError: no such year")
     for scene, variant in ((gave_up(*lines), "start-limit-hit"),
-                           (Scene().with_service(failed(log=log(*lines))).refused(), None)):
+                           (Scene().with_service(failed_service(log=log_lines(*lines))).refused(), None)):
         settings = ("/etc/backend/ledger.ini", stat(mtime=NOW - 5))
         scene.node_changes["local"] = {"files": (settings,)}
         first = finding_of(diagnose(scene.snapshot()), CAUSE)
@@ -266,7 +266,7 @@ def test_what_was_changed_before_a_start_that_was_refused_has_not_been_tried(aga
     refused = ("backend.service: Start request repeated too quickly.", "backend.service: Failed with result 'exit-code'.",
                "Failed to start backend.service - Shop.")
     lines = (*said(60.0, *ended), *(said(10.0, *ended) if again else ()), *said(5.0, *refused))
-    scene = Scene().with_service(failed(log=Known(lines))).refused()
+    scene = Scene().with_service(failed_service(log=Known(lines))).refused()
     scene.node_changes["local"] = {"files": (("/etc/backend/ledger.ini", stat(mtime=NOW - 20.0)),)}
     assert any(repair.steps for repair in finding_of(diagnose(scene.snapshot()), CAUSE).repairs) is tried
 
@@ -283,21 +283,21 @@ def test_a_drop_in_that_was_taken_away_leaves_its_folder_changed(folder: str, tr
 
 
 def test_a_port_that_is_free_by_now_needs_a_start_also_where_nothing_is_started_again_and_again() -> None:
-    scene = Scene().with_service(failed(log=log("Started backend.service.", "OSError: [Errno 98] address already in use")))
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", "OSError: [Errno 98] address already in use")))
     first = finding_of(diagnose(scene.refused().snapshot()), CAUSE)
     assert (first.variant, first.repairs[0].id, first.repairs[0].risk) == (None, "start-service", "safe")
     assert "failed; the reason is gone" in first.summary
 
 
 def test_its_own_address_tells_whether_its_port_is_free_not_another_that_leads_to_it() -> None:
-    made = boxed("app", box={"status": "exited", "exit_code": 1, "restart_policy": "on-failure", "restart_count": 3},
-                 log=log("ERROR:    [Errno 98] Address already in use"), pid=None,
+    made = container_service("app", box={"status": "exited", "exit_code": 1, "restart_policy": "on-failure", "restart_count": 3},
+                 log=log_lines("ERROR:    [Errno 98] Address already in use"), pid=None,
                  bindings=Known((Binding("", 0, "/run/shop/shop.sock", Evidence("compose", "c.yaml:3", "--uds")),)))
     scene = Scene("app:7000", "unix:/run/shop/shop.sock", back="app").with_service(made).answers(BAD_GATEWAY).answers(
         BAD_GATEWAY, route=1)
-    scene.endpoint(0, host="app", tcp=Unknown("not asked"), listener=Known(None), service=made.id)
+    scene.endpoint(0, host="app", tcp=Unknown("not asked"), listener=Known(None), configured_service=made.id)
     scene.endpoint(1, unix="/run/shop/shop.sock", host="", port=0, tcp=Known(probe(error="no-socket")),
-                   listener=Known(None), service=made.id)
+                   listener=Known(None), configured_service=made.id)
     diagnosis = diagnose(scene.snapshot())
     assert isinstance(verdict_of(diagnosis, "crash-port-in-use"), RuledOut)
     first = finding_of(diagnosis, CAUSE)
@@ -331,7 +331,7 @@ def test_a_fault_of_its_own_that_says_nothing() -> None:
 
 def test_a_container_that_ended_once_and_whose_log_driver_keeps_nothing() -> None:
     reason = "docker logs failed: configured logging driver does not support reading"
-    made = boxed(pid=None, box={"status": "exited", "exit_code": 1, "restart_policy": "no"}, log=Unknown(reason))
+    made = container_service(pid=None, box={"status": "exited", "exit_code": 1, "restart_policy": "no"}, log=Unknown(reason))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     (found,) = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert (found.cause, found.confidence) == (CAUSE, "likely") and "its log could not be read" in found.summary
@@ -341,7 +341,7 @@ def test_a_container_that_ended_once_and_whose_log_driver_keeps_nothing() -> Non
 def test_a_command_that_comes_to_its_end_again_and_again() -> None:
     """An entry script that does not hand over: nothing of it is an error."""
     box = {"status": "restarting", "exit_code": 0, "restart_policy": "always", "restart_count": 4, "started_at": NOW - 50}
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box, log=log("ready"))).refused()
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box, log=log_lines("ready"))).refused()
     (found,) = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert "comes to its end without an error (exit code 0)" in found.summary
     assert 'exec "$@"' in found.repairs[0].manual

@@ -11,20 +11,20 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ABSENT, ComposeUp, WriteFile
-from fixer.model.snapshot import Compose, LackedFile, Uncreated
+from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import SLOW, Scene, file, finding_of, roots, stat
 
 CAUSE, PATH = "crash-missing-env", "/srv/shop/app.env"
-GONE = Uncreated("app", ("app",), Evidence("file", "/srv/shop/compose.yaml:7", "service app"))
-LACKS = LackedFile("app", Evidence("file", "/srv/shop/compose.yaml:9", "env_file: app.env"), PATH)
+GONE = UncreatedService("app", ("app",), Evidence("file", "/srv/shop/compose.yaml:7", "service app"))
+LACKS = MissingEnvFile("app", Evidence("file", "/srv/shop/compose.yaml:9", "env_file: app.env"), PATH)
 
 
-def scene(*lacked: LackedFile, files: dict[str, str] | None = None, **changes: Any) -> Scene:
+def scene(*lacked: MissingEnvFile, files: dict[str, str] | None = None, **changes: Any) -> Scene:
     made = Scene("app:8000", node="web", back="web").answers(SLOW)
-    made.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), service=None,
-                  holder=None, addresses=Known(()))
-    project = Compose("p", "/srv/shop", ("/srv/shop/compose.yaml",), (), (), Known(True), (GONE,), lacked=lacked)
+    made.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), configured_service=None,
+                  listening_service=None, addresses=Known(()))
+    project = Compose("p", "/srv/shop", ("/srv/shop/compose.yaml",), (), (), Known(True), (GONE,), missing_env_files=lacked)
     made.extra = {"compose": replace(project, **changes), "target": TargetRef("compose", "p")}
     made.files += [file(path, text, node="engine", stat=stat(mode=0o100640, uid=7)) for path, text in (files or {}).items()]
     return made
@@ -43,14 +43,14 @@ def test_hit_the_file_is_named_and_the_missing_container_follows_from_it() -> No
     assert repair.risk == "manual" and "/srv/shop/compose.yaml:9" in repair.manual and f"put {PATH} back" in repair.manual
 
 
-BESIDE = replace(LACKS, beside=(f"{PATH}.bak", f"{PATH}.example"))
+BESIDE = replace(LACKS, copies=(f"{PATH}.bak", f"{PATH}.example"))
 FILES = {f"{PATH}.bak": "KEY=old\n", f"{PATH}.example": "KEY=change-me\n"}
 
 
 def test_what_lies_beside_it_is_a_choice_and_never_taken_by_itself() -> None:
     repair, by_hand = found(scene(BESIDE, files=FILES)).repairs
     (need,) = repair.needs
-    assert (need.key, need.kind, need.choices, need.default) == ("restore-from", "choice", BESIDE.beside, None)
+    assert (need.key, need.kind, need.choices, need.default) == ("restore-from", "choice", BESIDE.copies, None)
     assert "an example, whose values may be placeholders" in need.why and not repair.steps and by_hand.risk == "manual"
     write, up = found(scene(BESIDE, files=FILES), restore_from=f"{PATH}.bak").repairs[0].steps
     assert isinstance(write, WriteFile) and isinstance(up, ComposeUp)

@@ -10,24 +10,24 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
+from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
-from fixer.repairs.write_variables import quote
+from fixer.repairs.write_variables import quote_value
 from tests.causes.snapshot_builders import (
     NOW,
     SLOW,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     stat,
-    stopped,
+    stopped_service,
     verdict_of,
 )
 
@@ -42,7 +42,7 @@ TRACEBACK = (
 
 
 def crashed(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed(log=log(*(lines or TRACEBACK)), **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(failed_service(log=log_lines(*(lines or TRACEBACK)), **changes)).refused()   # type: ignore[arg-type]
 
 
 def steps_of(scene: Scene, **inputs: str) -> list[object]:
@@ -81,12 +81,12 @@ def test_a_command_that_refers_to_a_variable_which_nothing_sets(words: tuple[str
 
 
 def test_miss() -> None:
-    for scene in (healthy(), Scene().with_service(stopped(log=log(*TRACEBACK))).refused()):
+    for scene in (healthy_scene(), Scene().with_service(stopped_service(log=log_lines(*TRACEBACK))).refused()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def test_unknown_without_a_log() -> None:
-    scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    scene = Scene().with_service(failed_service(log=Unknown("not root"))).refused()
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
 
@@ -124,7 +124,7 @@ def test_no_proof(words: tuple[str, ...]) -> None:
 def test_lines_of_an_earlier_run_are_no_evidence() -> None:
     lines = (*TRACEBACK, "Started backend.service - Office.", "ImportError: no such thing")
     assert CAUSE not in roots(diagnose(crashed(*lines).snapshot()))
-    old = Scene().with_service(failed(log=log(*TRACEBACK, ago=90000))).refused()
+    old = Scene().with_service(failed_service(log=log_lines(*TRACEBACK, ago=90000))).refused()
     assert CAUSE not in roots(diagnose(old.snapshot()))
 
 
@@ -181,7 +181,7 @@ def test_an_empty_value_is_replaced_where_it_stands() -> None:
 def test_another_service_of_the_same_application_that_is_given_it_is_named(
     name: str, folder: str, empty: bool, told: bool,
 ) -> None:
-    scene = Scene().with_service(failed("backend@8000.service", log=log(*TRACEBACK), unit_changes={
+    scene = Scene().with_service(failed_service("backend@8000.service", log=log_lines(*TRACEBACK), unit_changes={
         "working_directory": "/srv/shop" if folder != "/" else "/"})).refused()
     given = (EnvAssignment("SECRET_KEY", "/etc/shop/other.env:1", empty),)
     scene.services.append(service(name, 9000, 400, env=given, unit_changes={"working_directory": folder}))
@@ -204,9 +204,9 @@ def test_several_variables_at_once() -> None:
 
 
 def test_a_missing_environment_file_is_for_a_person() -> None:
-    scene = Scene().with_service(failed(
+    scene = Scene().with_service(failed_service(
         unit_changes={"result": "resources", "environment_files": ("/etc/shop.env (ignore_errors=no)", "-/etc/other")},
-        log=log("backend.service: Failed to load environment files: No such file or directory"))).refused()
+        log=log_lines("backend.service: Failed to load environment files: No such file or directory"))).refused()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
     assert found.repairs[0].manual.endswith("what it held is not known")
@@ -223,7 +223,7 @@ def test_a_missing_environment_file_is_for_a_person() -> None:
 
 def looping(**changes: object) -> Scene:
     values = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "main_pid": 0}
-    return Scene().with_service(service(pid=None, unit_changes=values, log=log(*TRACEBACK), **changes)).refused()   # type: ignore[arg-type]
+    return Scene().with_service(service(pid=None, unit_changes=values, log=log_lines(*TRACEBACK), **changes)).refused()   # type: ignore[arg-type]
 
 
 def test_the_loop_is_the_consequence() -> None:
@@ -235,7 +235,7 @@ def test_the_loop_is_the_consequence() -> None:
 def test_caught_in_the_middle_of_a_new_try() -> None:
     lines = (*TRACEBACK, "Started backend.service - Office.")
     young = {"n_restarts": 3, "active_enter": NOW - 1}
-    scene = Scene().with_service(service(unit_changes=young, log=log(*lines))).refused()
+    scene = Scene().with_service(service(unit_changes=young, log=log_lines(*lines))).refused()
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
@@ -255,9 +255,9 @@ def composed(compose: Compose | None = None, **slots: object) -> Scene:
     box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always",
            "labels": (("com.docker.compose.config-hash", "abc"),)}
     path, data = "/home/lab/compose.yaml", "services:\n  app:\n    environment:\n      PORT: 1\n"
-    made = boxed(box=box, pid=None, log=log(*TRACEBACK[1:6]), env_slots=(
+    made = container_service(box=box, pid=None, log=log_lines(*TRACEBACK[1:6]), env_slots=(
         slot(path, data, "      {name}: {value}\n", "yaml-map", "engine"),))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     scene.files.append(file(path, data, node="engine"))
     scene.extra = {
         "target": TargetRef("compose", "p"),
@@ -285,7 +285,7 @@ def test_compose_that_no_longer_fits_is_for_a_person(compose: Compose) -> None:
 def test_a_container_alone_points_to_its_project() -> None:
     scene = composed()
     scene.extra = {"target": TargetRef("docker", "p-web-1")}
-    scene.services.append(boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
+    scene.services.append(container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
     assert "look at compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
 
 
@@ -293,7 +293,7 @@ def test_a_container_alone_points_to_its_project() -> None:
 def test_a_container_of_another_project_is_made_anew_by_compose_itself(target: TargetRef) -> None:
     """No nginx is in its own project, which is no target then; the files of nginx's project say nothing of it."""
     scene = composed()
-    front = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"project": "q"})
+    front = container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"project": "q"})
     scene.services.append(front)
     ours = Compose("q", "/srv/q", ("/srv/q/compose.yaml",), (), (("web", True), ("app", True)), Known(True))
     scene.extra = {"target": target, "compose": ours if target.kind == "compose" else None}
@@ -308,7 +308,7 @@ def test_a_container_of_another_project_is_made_anew_by_compose_itself(target: T
     ("yaml-list", 'a"b', '"a\\"b"'), ("unit", "a\\b", "a\\\\b"),
 ])
 def test_quoting(style: str, value: str, want: str) -> None:
-    assert quote(value, style) == want
+    assert quote_value(value, style) == want
 
 
 def test_yaml_list_items_are_quoted_as_a_whole() -> None:
@@ -332,7 +332,7 @@ def check_is_a_diagnosis(diagnosis: Diagnosis) -> None:
 
 
 def test_supervised_programs_are_for_a_person() -> None:
-    gone = service("shop", 8000, None, unit=None, manager="supervisord", log=log(*TRACEBACK))
+    gone = service("shop", 8000, None, unit=None, manager="supervisord", log=log_lines(*TRACEBACK))
     diagnosis = diagnose(Scene().with_service(gone).refused().snapshot())
     check_is_a_diagnosis(diagnosis)
     assert CAUSE not in roots(diagnosis)
@@ -340,7 +340,7 @@ def test_supervised_programs_are_for_a_person() -> None:
 
 def test_a_parent_that_starts_its_workers_again_and_again() -> None:
     lines = ('  File "/srv/shop/main.py", line 2', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
-    scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
+    scene = Scene().with_service(service(log=log_lines(*lines), unit_changes={"active_enter": NOW - 35})).refused()
     diagnosis = diagnose(scene.snapshot(), {"SHOP_SALT": "x"})
     assert roots(diagnosis) == ["crash-missing-env"]
     verbs = [s.verb for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, UnitAction)]
@@ -353,17 +353,17 @@ def test_a_parent_that_starts_its_workers_again_and_again() -> None:
 
 def test_a_running_service_that_holds_a_socket_does_not_crash() -> None:
     lines = ('    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
-    scene = Scene("127.0.0.1:8001").with_service(service(log=log(*lines)), listener(8000, 200)).refused()
+    scene = Scene("127.0.0.1:8001").with_service(service(log=log_lines(*lines)), listener(8000, 200)).refused()
     assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
 
 
 def test_workers_that_end_for_another_reason_are_a_loop() -> None:
     lines = ("LedgerError: no shop", "INFO: started", "LedgerError: no shop")
-    scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
+    scene = Scene().with_service(service(log=log_lines(*lines), unit_changes={"active_enter": NOW - 35})).refused()
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["crash-loop-gave-up"]
     assert diagnosis.findings[0].repairs[0].risk == "manual"
-    once = replace(scene.services[0], log=log(*lines[:1]))
+    once = replace(scene.services[0], log=log_lines(*lines[:1]))
     scene.services[0] = once
     assert roots(diagnose(scene.snapshot())) == ["slow-start"]
 
@@ -405,9 +405,9 @@ def test_what_a_compose_file_takes_from_outside_where_nothing_sets_it(line: str,
     unset = (EnvAssignment("API_PORT", "/srv/p/compose.yaml:7", True),)
     slots = (EnvSlot("engine", "/srv/p/.env", 0, "{name}={value}\n", "dotenv", ("API_PORT",)),
              EnvSlot("engine", "/srv/p/app.env", 0, "{name}={value}\n", "dotenv"))
-    made = boxed(pid=None, box={"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}, log=log(line),
-                 unset=unset, env_slots=slots)
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    made = container_service(pid=None, box={"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}, log=log_lines(line),
+                 unset_variables=unset, env_slots=slots)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     scene.files += [file("/srv/p/.env", "OTHER=1\n", "engine"), file("/srv/p/app.env", "A=1\n", "engine")]
     scene.extra = {"target": TargetRef("compose", "p"),
                    "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", True),), Known(True))}
@@ -426,9 +426,9 @@ def test_what_a_compose_file_takes_from_outside_where_nothing_sets_it(line: str,
 def test_a_driver_without_an_address_looks_for_a_socket_of_its_own(name: str, cause: str) -> None:
     line = ('psycopg2.OperationalError: connection to server on socket "/var/run/postgresql/.s.PGSQL.5432" failed: '
             "No such file or directory")
-    made = boxed(pid=None, box={"status": "restarting", "exit_code": 1, "restart_count": 4, "started_at": NOW - 50}, log=log(line),
-                 unset=(EnvAssignment(name, "/srv/p/compose.yaml:9", True),))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    made = container_service(pid=None, box={"status": "restarting", "exit_code": 1, "restart_count": 4, "started_at": NOW - 50}, log=log_lines(line),
+                 unset_variables=(EnvAssignment(name, "/srv/p/compose.yaml:9", True),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     found = diagnose(scene.snapshot()).findings[0]
     assert found.cause == cause
     if cause == "crash-missing-env":
@@ -437,7 +437,7 @@ def test_a_driver_without_an_address_looks_for_a_socket_of_its_own(name: str, ca
 
 @pytest.mark.parametrize(("other", "told"), [("SECRETKEY", True), ("SECRET_KEYS", True), ("PORT", False), ("secret_key", False)])
 def test_a_variable_that_is_called_nearly_so_is_named(other: str, told: bool) -> None:
-    made = failed(log=log("Traceback (most recent call last):", "    KEY = os.environ['SECRET_KEY']", "KeyError: 'SECRET_KEY'"),
+    made = failed_service(log=log_lines("Traceback (most recent call last):", "    KEY = os.environ['SECRET_KEY']", "KeyError: 'SECRET_KEY'"),
                   env=(EnvAssignment(other, "/etc/default/shop:3", other == "secret_key"),))
     found = finding_of(diagnose(Scene().with_service(made).refused().snapshot()), "crash-missing-env")
     assert (f"{other} is set at /etc/default/shop:3" in found.repairs[0].needs[0].why) is told
@@ -447,7 +447,7 @@ def test_of_several_that_nothing_sets_those_of_the_command_are_asked_for() -> No
     unset = (EnvAssignment("API_PORT", "/srv/p/compose.yaml:7", True), EnvAssignment("LEVEL", "/srv/p/compose.yaml:9", True))
     box = {"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}
     for line, names in ((7, ["API_PORT"]), (8, ["API_PORT", "LEVEL"])):
-        made = boxed(pid=None, box=box, log=log("Error: Option '--port' requires an argument."), unset=unset,
-                     command=(ArgPlace("uvicorn", "/srv/p/compose.yaml", line),))
-        scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+        made = container_service(pid=None, box=box, log=log_lines("Error: Option '--port' requires an argument."), unset_variables=unset,
+                     command=(CommandArgument("uvicorn", "/srv/p/compose.yaml", line),))
+        scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
         assert [n.key for n in diagnose(scene.snapshot()).findings[0].repairs[0].needs] == names

@@ -9,7 +9,7 @@ import pytest
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.plan import FileMeta, UnitAction, WriteFile
 from fixer.redaction.masked_steps import describe_step, diff_of
-from tests.causes.paper_machine import SHOW, SITE, UNIT, Entry, judged
+from tests.causes.paper_machine import SITE, UNIT, UNIT_PROPERTIES, Entry, diagnose_machine
 from tests.causes.snapshot_builders import finding_of
 from tests.observe.capture_builders import file, node
 
@@ -28,10 +28,10 @@ TEXT = (f"[Service]\nUser=shop\nWorkingDirectory=/srv/shop\nEnvironmentFile={ENV
 def told(files: Mapping[str, Entry], log: tuple[str, ...] = LOG, inputs: Mapping[str, str] | None = None,
          **show: str) -> Finding:
     """What is found of a unit that ended with that log, on a disk with those files."""
-    shown = {**SHOW, "ExecMainStatus": "1", "EnvironmentFiles": f"{ENV} (ignore_errors=no)", **show}
+    shown = {**UNIT_PROPERTIES, "ExecMainStatus": "1", "EnvironmentFiles": f"{ENV} (ignore_errors=no)", **show}
     answers = "".join(f"{key}={value}\n" for key, value in shown.items())
     seen = node(site=SITE, units=[file(UNIT, TEXT)], show=answers)
-    return finding_of(judged("", {UNIT: TEXT, **files}, log=log, seen=seen, inputs=inputs), CAUSE)
+    return finding_of(diagnose_machine("", {UNIT: TEXT, **files}, log=log, seen=seen, inputs=inputs), CAUSE)
 
 
 def restore(finding: Finding) -> Repair | None:
@@ -115,12 +115,12 @@ def test_the_applications_own_file() -> None:
 
 
 def test_nothing_is_looked_for_beside_files_of_a_service_that_is_well() -> None:
-    from tests.causes.paper_machine import look
+    from tests.causes.paper_machine import observe_machine
 
-    shown = "".join(f"{k}={v}\n" for k, v in {**SHOW, "ActiveState": "active", "SubState": "running", "Result": "success",
+    shown = "".join(f"{k}={v}\n" for k, v in {**UNIT_PROPERTIES, "ActiveState": "active", "SubState": "running", "Result": "success",
                                               "MainPID": "9", "EnvironmentFiles": f"{ENV} (ignore_errors=no)"}.items())
     seen = node(site=SITE, units=[file(UNIT, TEXT)], show=shown)
-    snapshot = look("", {UNIT: TEXT, ENV: "A=1\n", f"{ENV}.bak": "SECRET_KEY=x\n"}, seen=seen)
+    snapshot = observe_machine("", {UNIT: TEXT, ENV: "A=1\n", f"{ENV}.bak": "SECRET_KEY=x\n"}, seen=seen)
     assert not [f for f in snapshot.files if f.path.endswith(".bak")]
 
 

@@ -7,14 +7,14 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction, WriteFile
 from tests.causes.crash_missing_env.test_crash_missing_env import TRACEBACK
-from tests.causes.snapshot_builders import Scene, failed, file, finding_of, log
+from tests.causes.snapshot_builders import Scene, failed_service, file, finding_of, log_lines
 
 CAUSE, PATH = "crash-missing-env", "/etc/shop.env"
 
 
 def crashed(text: str, word: str = f"{PATH} (ignore_errors=no)") -> Scene:
     """The program misses SECRET_KEY; this is what its file holds."""
-    scene = Scene().with_service(failed(log=log(*TRACEBACK), unit_changes={"environment_files": (word,)})).refused()
+    scene = Scene().with_service(failed_service(log=log_lines(*TRACEBACK), unit_changes={"environment_files": (word,)})).refused()
     scene.files.append(file(PATH, text))
     return scene
 

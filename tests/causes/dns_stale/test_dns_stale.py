@@ -10,7 +10,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import ErrorEvent, ProbeResult, Stranger
+from fixer.model.snapshot import AddressCandidate, ErrorEvent, ProbeResult
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -18,14 +18,14 @@ from tests.causes.snapshot_builders import (
     SLOW,
     Scene,
     binding,
-    boxed,
+    container_service,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    moved,
     probe,
     roots,
     verdict_of,
+    wrong_port_scene,
 )
 
 STALE = "dns-stale"
@@ -39,7 +39,7 @@ def event(upstream: str, errno: int = 111) -> ErrorEvent:
 def renamed(*upstreams: str, **changes: Any) -> Scene:
     """The name answers when asked directly, and nginx fails at these addresses."""
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box={"started_at": NOW - 60, **changes}), listener(8000, 7, "0.0.0.0", "app"))
+        container_service(box={"started_at": NOW - 60, **changes}), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(addresses=Known(("172.18.0.5",))).answers(BAD_GATEWAY)
     scene.events += [event(text) for text in upstreams or ("http://172.18.0.2:8000/",)]
     return scene
@@ -60,7 +60,7 @@ def test_hit() -> None:
 ])
 def test_a_line_about_a_longer_location_shows_nothing_of_a_shorter_one(request_line: str, found: list[str]) -> None:
     scene = Scene("app:8000", "adm:8000", node="web", back="app").with_service(
-        boxed(box={"started_at": NOW - 60}), listener(8000, 7, "0.0.0.0", "app"))
+        container_service(box={"started_at": NOW - 60}), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(addresses=Known(("172.18.0.5",))).answers(BAD_GATEWAY).answers(GOOD, route=1)
     scene.events.append(replace(event("http://172.18.0.2:8000/"), request=request_line))
     assert [cause for cause in roots(diagnose(scene.snapshot())) if cause == STALE] == found
@@ -71,7 +71,7 @@ def test_hit_of_a_v6_address() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), renamed("http://172.18.0.5:8000/"), renamed("http://172.18.0.2:8000/", "http://172.18.0.5:8000/"),
+    healthy_scene(), wrong_port_scene(), renamed("http://172.18.0.5:8000/"), renamed("http://172.18.0.2:8000/", "http://172.18.0.5:8000/"),
     renamed("http://app/"), renamed("odd"), renamed().endpoint(host="172.18.0.9"), renamed().endpoint(addresses=Known(())),
     renamed().endpoint(tcp=Known(SLOW), http=Known(SLOW)), renamed().endpoint(tcp=Known(probe(error="refused")),
                                                                            http=Known(probe(error="refused"))),
@@ -91,12 +91,12 @@ ABSENT = probe(404, body="no such page")
 def shared(*, name: str = "feed", argv: tuple[str, ...] = ("python3", "/srv/feed.py"), held: bool = True) -> Scene:
     """nginx's container, the application, and another container with the application's name on the same network."""
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed("app"), listener(8000, 7, "0.0.0.0", "app"))
-    other = boxed(name, pid=9, argv=argv, box={"networks": ((NETWORK, "172.18.0.3", (name, "app")),), "argv": argv})
+        container_service("app"), listener(8000, 7, "0.0.0.0", "app"))
+    other = container_service(name, pid=9, argv=argv, box={"networks": ((NETWORK, "172.18.0.3", (name, "app")),), "argv": argv})
     scene.with_service(other, *([listener(8000, 9, "0.0.0.0", name)] if held else []))
-    scene.with_service(boxed("web", 80, pid=None, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+    scene.with_service(container_service("web", 80, pid=None, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
                              box={"networks": ((NETWORK, "172.18.0.5", ("web",)),)}))
-    return scene.endpoint(addresses=Known(("172.18.0.2", "172.18.0.3")), service="app/p-app-1")
+    return scene.endpoint(addresses=Known(("172.18.0.2", "172.18.0.3")), configured_service="app/p-app-1")
 
 
 def test_a_name_that_another_program_has_too() -> None:
@@ -144,7 +144,7 @@ def test_copies_of_one_program_share_a_name_on_purpose() -> None:
 def mistaken(theirs: ProbeResult = ABSENT, passed: ProbeResult = ABSENT) -> Scene:
     """The application moved to another address, and its old one answers too."""
     scene = shared().endpoint(addresses=Known(("172.18.0.2",))).answers(passed)
-    scene.extra["strangers"] = (Stranger("e0", "feed", "172.18.0.3", Known(theirs)),)
+    scene.extra["address_candidates"] = (AddressCandidate("e0", "feed", "172.18.0.3", Known(theirs)),)
     return scene
 
 
@@ -171,17 +171,17 @@ def test_unknown_where_nobody_asked_the_name_directly() -> None:
 
 def scaled(*upstreams: str, **second: Any) -> Scene:
     """Two copies of one service; the second one ended after nginx had looked their name up, and the first answers."""
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed("app"), listener(8000, 7, "0.0.0.0", "app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service("app"), listener(8000, 7, "0.0.0.0", "app"))
     box = {"status": "exited", "pid": 0, "started_at": NOW - 5000,
            "finished_at": NOW - 300, "networks": ((NETWORK, "", ("app",)),), **second}
-    gone = boxed("app", pid=None, pids=())
+    gone = container_service("app", pid=None, pids=())
     assert gone.container is not None
     ended = replace(gone.container, id="second", name="p-app-2", **box)
     scene.with_service(replace(gone, id="engine/p-app-2", node="p-app-2", container=ended))
-    scene.with_service(boxed("web", 80, pid=None, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+    scene.with_service(container_service("web", 80, pid=None, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
                              box={"networks": ((NETWORK, "172.18.0.5", ("web",)),)}))
     scene.events += [event(text, 113) for text in upstreams]
-    return scene.endpoint(addresses=Known(("172.18.0.2",)), service="app/p-app-1")
+    return scene.endpoint(addresses=Known(("172.18.0.2",)), configured_service="app/p-app-1")
 
 
 def test_a_copy_that_ended_and_is_still_asked() -> None:

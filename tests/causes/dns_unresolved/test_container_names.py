@@ -13,7 +13,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.plan import NetworkAction, StartNginx
 from fixer.model.snapshot import Container
 from fixer.model.target import TargetRef
-from tests.causes.snapshot_builders import REFUSED, SLOW, Scene, boxed, container, finding_of, roots
+from tests.causes.snapshot_builders import REFUSED, SLOW, Scene, container, container_service, finding_of, roots
 
 CAUSE = "dns-unresolved"
 
@@ -26,17 +26,17 @@ def carrier(name: str = "desk", **changes: Any) -> Container:
 def scene(*carriers: Container, down: bool = True, networks: tuple[str, ...] = ("shared",)) -> Scene:
     """nginx in a container asks for `desk`, which nobody on its networks is called."""
     made = Scene("desk:7001", node="web", back="web").answers(REFUSED if down else SLOW)
-    made.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), service=None,
-                  holder=None, addresses=Known(()))
+    made.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), configured_service=None,
+                  listening_service=None, addresses=Known(()))
     box = {"networks": tuple((name, "172.18.0.3", ("web",)) for name in networks), "network_mode": networks[0], "project": None, "service": None}
-    web = boxed("web", 80, pid=None if down else 100, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+    web = container_service("web", 80, pid=None if down else 100, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
                 box={**box, "status": "exited" if down else "running"})
     made.services.append(web)
     made.nginx["service"] = web
     if down:
         made.nginx["master_pid"] = None
         made.nginx["test"] = Known((1, 'nginx: [emerg] host not found in upstream "desk" in /etc/nginx/conf.d/a.conf:3'))
-    made.extra = {"target": TargetRef("docker", "p-web-1"), "carriers": carriers}
+    made.extra = {"target": TargetRef("docker", "p-web-1"), "named_containers": carriers}
     return made
 
 

@@ -13,7 +13,7 @@ from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
 from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
-from fixer.model.snapshot import ErrorEvent, LogLine, Service, ToldNetwork
+from fixer.model.snapshot import ComposeNetwork, ErrorEvent, LogLine, Service
 from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -22,27 +22,27 @@ from tests.causes.snapshot_builders import (
     SITE,
     SLOW,
     Scene,
-    boxed,
+    container_service,
     file,
-    healthy,
+    healthy_scene,
     listener,
-    moved,
     roots,
-    stopped,
+    stopped_service,
     verdict_of,
+    wrong_port_scene,
 )
 
 UNRESOLVED = "dns-unresolved"
 SAID = 'nginx: [emerg] host not found in upstream "app:8000" in /etc/nginx/sites-enabled/shop:3\nnginx: test failed\n'
 NOWHERE: dict[str, Any] = {"addresses": Known(()), "listener": Unknown("x"), "tcp": Unknown("x"), "http": Unknown("x"),
-                           "node": None, "holder": None, "service": None}
+                           "node": None, "listening_service": None, "configured_service": None}
 
 
 def down(text: str = SAID, **changes: Any) -> Scene:
     """nginx on a machine that did not start."""
     scene = Scene("app:8000").endpoint(**{**NOWHERE, **changes})
     scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
-                    "service": stopped("nginx.service", 80, is_app_server=False)}
+                    "service": stopped_service("nginx.service", 80, is_app_server=False)}
     scene.probes[0] = Unknown("nginx does not run")
     return scene
 
@@ -50,10 +50,10 @@ def down(text: str = SAID, **changes: Any) -> Scene:
 def boxes(*names: str, network: str = "p_default", status: str = "running", **more: Any) -> Scene:
     """nginx in a container that ends at once; the backend's container has these names."""
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box={"networks": ((network, "172.18.0.2", names),), "status": status}), listener(8000, 7, "0.0.0.0", "app"))
+        container_service(box={"networks": ((network, "172.18.0.2", names),), "status": status}), listener(8000, 7, "0.0.0.0", "app"))
     scene.endpoint(**NOWHERE)
     last = Known((LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs"),))
-    web: Service = boxed("web", 80, log=last, box={"status": "restarting", "restart_count": 4, "network_mode": "p_default",
+    web: Service = container_service("web", 80, log=last, box={"status": "restarting", "restart_count": 4, "network_mode": "p_default",
                                                    "networks": (), **more})
     scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
     scene.probes[0] = Unknown("nginx does not run")
@@ -75,7 +75,7 @@ def found(scene: Scene, **inputs: str) -> Finding:
 
 
 def test_the_given_name_of_a_stopped_container_resolves_once_that_is_started() -> None:
-    other = boxed("api", 9000, pid=None, box={"status": "exited", "networks": (("p_default", "", ("api",)),)})
+    other = container_service("api", 9000, pid=None, box={"status": "exited", "networks": (("p_default", "", ("api",)),)})
     scene = boxes("shop", mounts=(("/srv/conf", "/etc/nginx", True),)).with_service(other)
     scene.services = [s for s in scene.services if s.node != "app"]
     scene.services.append(scene.nginx["service"])
@@ -117,8 +117,8 @@ def test_the_address_that_was_chosen_for_a_container_is_kept() -> None:
     scene = boxes("p-app-1")
     box = scene.services[0].container
     assert box is not None
-    scene.services[0] = replace(scene.services[0], container=replace(box, fixed=(("p_default", ("172.18.0.2",)),)))
-    scene.endpoint(service=scene.services[0].id)
+    scene.services[0] = replace(scene.services[0], container=replace(box, fixed_addresses=(("p_default", ("172.18.0.2",)),)))
+    scene.endpoint(configured_service=scene.services[0].id)
     off, on, *_ = found(scene).repairs[0].steps
     assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction)
     assert off.addresses == on.addresses == ("172.18.0.2",)
@@ -126,12 +126,12 @@ def test_the_address_that_was_chosen_for_a_container_is_kept() -> None:
 
 
 def test_hit_a_container_without_the_name_that_its_files_give_it() -> None:
-    scene = boxes("app", "p-app-1").endpoint(host="api.internal", written="api.internal:8000", service="p-app-1")
+    scene = boxes("app", "p-app-1").endpoint(host="api.internal", written="api.internal:8000", configured_service="p-app-1")
     said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "api.internal" in /etc/nginx/conf.d/x.conf:3', "docker logs")
     scene.nginx["service"] = replace(scene.nginx["service"], log=Known((said,)))
-    told = ToldNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:4", "networks: default"))
-    scene.services[0] = replace(scene.services[0], told_networks=(told,))
-    scene.endpoint(service=scene.services[0].id)
+    told = ComposeNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:4", "networks: default"))
+    scene.services[0] = replace(scene.services[0], compose_networks=(told,))
+    scene.endpoint(configured_service=scene.services[0].id)
     shown = found(scene)
     on = shown.repairs[0].steps[1]
     assert shown.variant == "docker-alias-lost" and isinstance(on, NetworkAction)
@@ -169,9 +169,9 @@ def test_hit_at_a_reload_that_was_refused() -> None:
 def test_miss_an_edited_site_that_names_a_container_which_does_not_run(status: str) -> None:
     """Any edit that was not loaded yet, and nginx -t fails over a name that Docker forgot when its container stopped."""
     scene = refused(ago=90.0, addresses=Known(()))
-    scene.with_service(boxed(pid=None, box={"status": status, "networks": (("p_default", "", ("app",)),)}))
+    scene.with_service(container_service(pid=None, box={"status": status, "networks": (("p_default", "", ("app",)),)}))
     assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
-    scene.services = [boxed(pid=None, box={"status": "running", "restart_count": 4, "networks": (("p_default", "", ("app",)),)})]
+    scene.services = [container_service(pid=None, box={"status": "running", "restart_count": 4, "networks": (("p_default", "", ("app",)),)})]
     assert UNRESOLVED not in roots(diagnose(scene.snapshot()))        # caught in the moment of one more try
     scene.services.clear()
     assert UNRESOLVED in roots(diagnose(scene.snapshot()))
@@ -182,8 +182,8 @@ def test_miss_an_edited_site_that_names_a_container_which_does_not_run(status: s
 ])
 def test_a_name_that_is_gone_while_pages_answer_is_said(known: tuple[str, ...], head: bytes, told: bool) -> None:
     """A service of the project was renamed: nginx goes by an old address, and ends at its next start."""
-    web = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.answers(GOOD).endpoint(addresses=Known(known)).services.append(web)
     scene.nginx["service"] = web
     page = scene.files[0]
@@ -211,11 +211,11 @@ def test_hit_a_resolver_that_does_not_answer() -> None:
     lines = b"resolver 10.0.0.1 valid=5s;\n" + page.data
     scene.files[0] = type(page)("web", page.path, page.path, lines, page.stat)
     mount = ("/srv/site", page.path, False)
-    scene.nginx["service"] = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),), "mounts": (mount,)})
+    scene.nginx["service"] = container_service("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),), "mounts": (mount,)})
     repair = found(scene).repairs[0]
     assert repair.risk == "safe" and isinstance(repair.steps[0], WriteFile)
     assert (repair.steps[0].after or b"").startswith(b"resolver 127.0.0.11 valid=5s;")
-    scene.nginx["service"] = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
+    scene.nginx["service"] = container_service("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
     assert found(scene).repairs[0].risk == "manual"           # its layer is no place for a repair
     scene.files[0] = type(page)("web", page.path, page.path, lines.replace(b"10.0.0.1", b"127.0.0.11"), page.stat)
     assert found(scene).repairs[0].risk == "manual"
@@ -227,14 +227,14 @@ def test_hit_another_resolver_than_dockers_for_a_name_of_its_network(there: bool
     scene = asked("app could not be resolved (3: Host not found)")
     page, scene.node = scene.files[0], "web"
     scene.files[0] = type(page)("web", page.path, page.path, b"resolver 10.0.0.1;\n" + page.data, page.stat)
-    scene.nginx["service"] = boxed("web", 80, box={
+    scene.nginx["service"] = container_service("web", 80, box={
         "networks": (("p_default", "172.18.0.3", ()),), "mounts": (("/srv/site", page.path, False),)})
-    scene.services[:] = [boxed(box={"networks": (("p_default", "172.18.0.2", ("app",)),)})] if there else []
+    scene.services[:] = [container_service(box={"networks": (("p_default", "172.18.0.2", ("app",)),)})] if there else []
     assert found(scene).repairs[0].id == offered
 
 
 @pytest.mark.parametrize("scene", [
-    healthy(), moved(), down(addresses=Known(("10.0.0.1",))), down(host="other"), down("nginx: [emerg] unknown directive\n"),
+    healthy_scene(), wrong_port_scene(), down(addresses=Known(("10.0.0.1",))), down(host="other"), down("nginx: [emerg] unknown directive\n"),
     boxes("app", "p-app-1"), boxes("p-app-1", network="p_other"), boxes("p-app-1", status="exited"),
     asked("other could not be resolved (3: Host not found)"), asked("connect() failed (111: x) upstream", 111),
 ])
@@ -246,12 +246,12 @@ def test_miss_a_name_whose_container_was_stopped() -> None:
     """Docker's resolver knows only what runs: the container is the root, its name comes back with it."""
     scene = asked("app could not be resolved (3: Host not found)", addresses=Known(()))
     off = {"status": "exited", "networks": (("p_default", "", ("app",)),)}
-    scene.with_service(boxed(pid=None, box=off))
+    scene.with_service(container_service(pid=None, box=off))
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["backend-down"]
     assert isinstance(verdict_of(diagnosis, UNRESOLVED), RuledOut)
     for started, verdict in ((NOW - 1, RuledOut), (NOW - 600, Found)):       # between two starts, and long after one
-        scene.services[0] = boxed(box={**off, "status": "running", "restart_count": 3, "started_at": started})
+        scene.services[0] = container_service(box={**off, "status": "running", "restart_count": 3, "started_at": started})
         assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), verdict)
 
 
@@ -275,7 +275,7 @@ def test_an_upstream_that_is_called_nearly_so_is_named_and_may_be_chosen() -> No
     scene = Scene("shop_pol").endpoint(**NOWHERE)
     text = 'nginx: [emerg] host not found in upstream "shop_pol" in /etc/nginx/sites-enabled/shop:3\n'
     scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
-                    "service": stopped("nginx.service", 80, is_app_server=False)}
+                    "service": stopped_service("nginx.service", 80, is_app_server=False)}
     scene.probes[0] = Unknown("nginx does not run")
     scene.files.append(file("/etc/nginx/nginx.conf", "http {\nupstream other { server a; }\nupstream shop_pool { server b; }\n}\n"))
     need = found(scene).repairs[0].needs[0]

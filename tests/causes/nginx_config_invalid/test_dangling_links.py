@@ -9,7 +9,7 @@ from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.plan import ContainerAction, ReloadNginx, WriteFile
 from fixer.model.query import FileStat
-from tests.causes.snapshot_builders import Scene, boxed, finding_of, listener, stat
+from tests.causes.snapshot_builders import Scene, container_service, finding_of, listener, stat
 
 GONE, TARGET = "/etc/nginx/conf.d/gone.conf", "../sites-available/gone.conf"
 SAID = f'nginx: [emerg] open() "{GONE}" failed (2: No such file or directory) in /etc/nginx/nginx.conf:60'
@@ -19,8 +19,8 @@ LINK = stat(kind="link", link_target=TARGET)
 
 
 def scene(outside: dict[str, FileStat], *, running: bool = False, **box: object) -> Scene:
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "restarting", "mounts": (MOUNT,), **box})
-    made = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "restarting", "mounts": (MOUNT,), **box})
+    made = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     made.nginx.update({"service": web, "test": Known((1, SAID)), **({} if running else {"master_pid": None})})
     made.node_changes["web"] = {"files": ((GONE, LINK),)}
     made.extra["engine_files"] = tuple(outside.items())

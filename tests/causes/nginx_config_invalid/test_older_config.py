@@ -12,7 +12,17 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import ConfigProblem
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, UnitAction, WriteFile
 from tests.causes.nginx_down.test_nginx_down import INVALID, no_nginx
-from tests.causes.snapshot_builders import REFUSED, SITE, Scene, boxed, file, finding_of, listener, stat, stopped
+from tests.causes.snapshot_builders import (
+    REFUSED,
+    SITE,
+    Scene,
+    container_service,
+    file,
+    finding_of,
+    listener,
+    stat,
+    stopped_service,
+)
 
 REAL = "/etc/nginx/sites-available/shop"
 HOST = "/srv/shop/site.conf"
@@ -60,7 +70,7 @@ def test_a_person_may_choose_an_older_state(path: str) -> None:
 
 
 def test_the_newest_is_named_first_and_a_running_nginx_is_reloaded() -> None:
-    scene = Scene().with_service(stopped()).refused()
+    scene = Scene().with_service(stopped_service()).refused()
     scene.nginx["test"] = Known((1, said()))
     scene.files[0] = replace(scene.files[0], data=TORN)
     scene.files += [file(f"{REAL}.1", GOOD), file(f"{REAL}.old", GOOD + b"\n", stat=stat(mtime=1e9 * 2))]
@@ -98,8 +108,8 @@ def test_an_older_state_with_the_same_mistake_is_none() -> None:
 
 
 def contained(mounts: tuple[tuple[str, str, bool], ...]) -> Scene:
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "restarting", "mounts": mounts})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "restarting", "mounts": mounts})
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.services.append(web)
     scene.nginx.update({"master_pid": None, "service": web, "test": Known((1, said("/etc/nginx/conf.d/shop.conf")))})
     inside = "/etc/nginx/conf.d/shop.conf"

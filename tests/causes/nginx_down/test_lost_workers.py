@@ -11,7 +11,7 @@ from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, SignalProcess, UnitAction, WriteFile
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Compose, EnvSlot, Setting, Snapshot
+from fixer.model.snapshot import Compose, ComposeSetting, EnvSlot, Snapshot
 from fixer.model.target import TargetRef
 from tests.causes.nginx_down.test_nginx_down import no_nginx
 from tests.causes.snapshot_builders import (
@@ -20,12 +20,12 @@ from tests.causes.snapshot_builders import (
     SLOW,
     STOPPED,
     Scene,
-    boxed,
+    container_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     probe,
     process,
     roots,
@@ -84,8 +84,8 @@ COMPOSE = "services:\n  web:\n    image: nginx\n    read_only: true\n"
 
 def read_only(path: str = "/var/lib/nginx/body", *, key: str = "", **box: object) -> Scene:
     text = COMPOSE + key
-    settings = (Setting("tmpfs", "/x", "/p/compose.yaml", 5),) if key else ()
-    web = boxed("web", 80, pid=None, is_app_server=False, log=log(MKDIR.format(path)), compose_settings=settings,
+    settings = (ComposeSetting("tmpfs", "/x", "/p/compose.yaml", 5),) if key else ()
+    web = container_service("web", 80, pid=None, is_app_server=False, log=log_lines(MKDIR.format(path)), compose_settings=settings,
                 setting_slot=EnvSlot("engine", "/p/compose.yaml", len(text) - 1, "\n    {name}: {value}", "yaml-map"),
                 box={"status": "restarting", "exit_code": 1, "read_only": True,
                      "labels": (("com.docker.compose.config-hash", "h"),), **box})
@@ -124,8 +124,8 @@ def test_folders_in_memory_that_the_file_gives_stay(given: str, last: bool, afte
     end = len(whole) - 1 - (1 if given.startswith("[") else 0)
     start = whole.rfind("/run" if "/run" in given else "/x", 0, end) if last else whole.index(given)
     words = given.strip("[]'").replace("- ", "").replace(",", "" if last else ",")
-    settings = [Setting("tmpfs", words, "/p/compose.yaml", 5, None if last else start, None if last else end)]
-    settings += [Setting("tmpfs.last", words.split()[-1], "/p/compose.yaml", 5, start, end)] if last else []
+    settings = [ComposeSetting("tmpfs", words, "/p/compose.yaml", 5, None if last else start, None if last else end)]
+    settings += [ComposeSetting("tmpfs.last", words.split()[-1], "/p/compose.yaml", 5, start, end)] if last else []
     scene.nginx["service"] = replace(scene.nginx["service"], compose_settings=tuple(settings))
     write = down(scene).repairs[0].steps[0]
     assert isinstance(write, WriteFile) and write.after is not None
@@ -134,7 +134,7 @@ def test_folders_in_memory_that_the_file_gives_stay(given: str, last: bool, afte
 
 def test_folders_that_the_file_gives_already_are_no_repair() -> None:
     scene = read_only("/run/nginx.pid")
-    setting = Setting("tmpfs", "/run:size=1k", "/p/compose.yaml", 5, 0, 1)
+    setting = ComposeSetting("tmpfs", "/run:size=1k", "/p/compose.yaml", 5, 0, 1)
     scene.nginx["service"] = replace(scene.nginx["service"], compose_settings=(setting,))
     assert down(scene).repairs[0].risk == "manual"
 
@@ -162,14 +162,14 @@ def test_a_writable_container_is_not_blamed() -> None:
 
 def test_its_container_lacks_what_it_mounts() -> None:
     """The engine would refuse the start, and says so to nobody but whoever asks for it."""
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "lacks": ("/opt/shop/tls.key",)})
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "missing_sources": ("/opt/shop/tls.key",)})
     found = down(no_nginx(service=web, test=Unknown("not running")))
     assert "/opt/shop/tls.key" in found.summary and found.repairs[0].risk == "manual"
     assert "put it back" in found.repairs[0].manual
 
 
 def halted(*states: str, master: str = "S") -> Scene:
-    scene = healthy().answers(SLOW)
+    scene = healthy_scene().answers(SLOW)
     scene.processes[0] = replace(scene.processes[0], state=master)
     scene.processes += [process(101 + n, "nginx: worker process", ppid=100, state=s) for n, s in enumerate(states)]
     scene.nginx["worker_pids"] = tuple(101 + n for n in range(len(states)))
@@ -193,8 +193,8 @@ def test_one_of_two_workers_stopped() -> None:
 
 
 def test_stopped_workers_in_a_container() -> None:
-    web = boxed("web", 80, pid=100, is_app_server=False)
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=100, is_app_server=False)
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.answers(SLOW).services.append(web)
     scene.nginx.update({"service": web, "worker_pids": (100,)})
     scene.processes[0] = replace(scene.processes[0], state="T")
@@ -215,8 +215,8 @@ def test_stopped_workers_in_a_container_that_would_not_start_again(
     box: dict[str, object], tested: Known[tuple[int, str]], risk: str,
 ) -> None:
     """nginx asks for all its names when it starts: what lacks one is mended first, and nginx in a later round."""
-    web = boxed("web", 80, pid=100, is_app_server=False)
-    lost = boxed(box=box, pid=None, log=log("KeyError: 'SECRET_KEY'"))
+    web = container_service("web", 80, pid=100, is_app_server=False)
+    lost = container_service(box=box, pid=None, log=log_lines("KeyError: 'SECRET_KEY'"))
     scene = Scene("app:8000", node="web", back="app").with_service(lost).refused().answers(SLOW)
     scene.services.append(web)
     scene.nginx.update({"service": web, "worker_pids": (100,), "test": tested})
@@ -227,7 +227,7 @@ def test_stopped_workers_in_a_container_that_would_not_start_again(
 
 
 def ended(*probes: object, ago: float = 30.0, message: str = "worker process 77 exited on signal 9") -> Scene:
-    scene = healthy().answers(*probes).logs(message, None, "", ago=ago, count=2)   # type: ignore[arg-type]
+    scene = healthy_scene().answers(*probes).logs(message, None, "", ago=ago, count=2)   # type: ignore[arg-type]
     scene.events = [replace(event, level="alert") for event in scene.events]
     return scene
 
@@ -250,7 +250,7 @@ def test_workers_that_ended_long_ago_or_as_told(scene: Scene) -> None:
 
 
 def alone(unit_name: str | None = None, **state: object) -> Snapshot:
-    scene = healthy()
+    scene = healthy_scene()
     scene.processes[0] = replace(scene.processes[0], unit=unit_name)
     values = {**STOPPED, "exec_start": ("/usr/sbin/nginx", "-g", "daemon on;"), **state}
     scene.services.append(service("nginx.service", 80, None, unit=unit("nginx.service", **values), is_app_server=False,
@@ -280,7 +280,7 @@ INTERNAL = probe(500, body="<html><center><h1>500 Internal Server Error</h1></ce
 
 def greedy(size: int = 128 << 20, text: str = BUFFERS, ago: float = 5.0, level: str = "emerg") -> Scene:
     """nginx asked for so many bytes and got none, and its site asks for buffers."""
-    scene = healthy().answers(INTERNAL).logs(
+    scene = healthy_scene().answers(INTERNAL).logs(
         f"malloc({size}) failed (12: Cannot allocate memory)", 12, "reading response header from upstream", ago=ago)
     scene.events = [replace(event, level=level) for event in scene.events]
     page = scene.files[0]
@@ -321,7 +321,7 @@ def test_a_host_that_is_short_of_memory_is_not_told_so(scene: Scene) -> None:
     assert isinstance(verdict, Undetermined) and "malloc(" in verdict.missing[0]
 
 
-@pytest.mark.parametrize("scene", [greedy(ago=900), greedy(level="error"), healthy()])
+@pytest.mark.parametrize("scene", [greedy(ago=900), greedy(level="error"), healthy_scene()])
 def test_memory_that_was_missing_once_says_nothing_of_now(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DOWN), RuledOut)
 

@@ -12,7 +12,7 @@ from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import PIPE, ConfigProblem, Listen, Span
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
-from fixer.model.snapshot import Compose, ProbeResult, Uncreated
+from fixer.model.snapshot import Compose, ProbeResult, UncreatedService
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -22,23 +22,23 @@ from tests.causes.snapshot_builders import (
     SITE,
     STOPPED,
     Scene,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
-    moved,
+    log_lines,
     probe,
     process,
     roots,
     service,
     stat,
-    stopped,
-    supervised,
+    stopped_service,
+    supervised_service,
     unit,
     verdict_of,
+    wrong_port_scene,
 )
 
 DOWN, INVALID, OLD, SLOW_START = "nginx-down", "nginx-config-invalid", "nginx-not-reloaded", "slow-start"
@@ -50,7 +50,7 @@ def nginx_unit(**changes: object) -> object:
 
 
 def no_nginx(**nginx: object) -> Scene:
-    scene = healthy().answers(REFUSED)
+    scene = healthy_scene().answers(REFUSED)
     scene.listeners.pop(0)
     scene.processes.pop(0)
     scene.nginx.update({"master_pid": None, "worker_pids": (), "loaded_at": Unknown("not running"),
@@ -69,11 +69,11 @@ def test_down_hit() -> None:
 
 
 def test_down_miss_and_unknown() -> None:
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), DOWN), RuledOut)
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), DOWN), RuledOut)
     hidden = no_nginx(service=None)
     hidden.node_changes["local"] = {"processes": Unknown("denied")}
     assert isinstance(verdict_of(diagnose(hidden.snapshot()), DOWN), Undetermined)
-    nowhere = healthy()
+    nowhere = healthy_scene()
     nowhere.extra = {"nginxes": ()}
     diagnosis = diagnose(nowhere.snapshot())
     assert isinstance(verdict_of(diagnosis, DOWN), Undetermined)
@@ -82,7 +82,7 @@ def test_down_miss_and_unknown() -> None:
 @pytest.mark.parametrize(("nginx", "kind"), [
     ({"service": None}, StartNginx),
     ({"service": nginx_unit(unit_file_state="disabled")}, UnitAction),
-    ({"service": boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited"})}, ContainerAction),
+    ({"service": container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited"})}, ContainerAction),
 ])
 def test_down_is_started_by_whoever_manages_it(nginx: dict[str, object], kind: type) -> None:
     steps = finding_of(diagnose(no_nginx(**nginx).snapshot()), DOWN).repairs[0].steps
@@ -104,7 +104,7 @@ def test_down_is_not_known_while_root_runs_what_calls_itself_nginx() -> None:
 def test_a_packaged_nginx_that_was_put_to_rest_and_hands_nothing_on_is_not_started(
         state: dict[str, object], *, meant: bool) -> None:
     scene = Scene()
-    rest = stopped("nginx.service", 80, unit_changes={"unit_file_state": "disabled", **state})
+    rest = stopped_service("nginx.service", 80, unit_changes={"unit_file_state": "disabled", **state})
     made = scene.snapshot()
     config = made.nginxes[0].config
     assert isinstance(config, Known)
@@ -135,9 +135,9 @@ def test_down_for_a_person() -> None:
 
 
 def test_down_because_a_backends_name_is_gone_comes_after_the_backend() -> None:
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 1},
-                log=log('nginx: [emerg] host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3'))
-    back = boxed(box={"status": "exited", "pid": 0}, pid=None)
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 1},
+                log=log_lines('nginx: [emerg] host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3'))
+    back = container_service(box={"status": "exited", "pid": 0}, pid=None)
     scene = Scene("app:8000", node="web", back="app").with_service(back).refused(node=None, addresses=Known(()))
     scene.probes[0] = Unknown("nginx does not run")
     scene.nginx.update({"master_pid": None, "service": web, "config": scene.nginx.get("config", Unknown("-"))})
@@ -147,8 +147,8 @@ def test_down_because_a_backends_name_is_gone_comes_after_the_backend() -> None:
 
 @pytest.mark.parametrize(("host", "first"), [("app", "backend-down"), ("10.0.0.7", DOWN)])
 def test_of_two_stopped_containers_the_one_that_is_asked_by_name_comes_first(host: str, first: str) -> None:
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 0}, log=Known(()))
-    back = boxed(box={"status": "exited", "pid": 0, "exit_code": 0}, pid=None)
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 0}, log=Known(()))
+    back = container_service(box={"status": "exited", "pid": 0, "exit_code": 0}, pid=None)
     scene = Scene(f"{host}:8000", node="web", back="app").with_service(back).refused(node=None, addresses=Known(()))
     scene.probes[0] = Unknown("nginx does not run")
     scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
@@ -167,9 +167,9 @@ def test_of_two_stopped_containers_the_one_that_is_asked_by_name_comes_first(hos
     ("something else", "nginx-stopped", "the engine says: something else"),
 ])
 def test_a_container_that_the_engine_could_not_start_is_not_started_in_vain(error: str, variant: str, said: str) -> None:
-    web = boxed("web", 80, pid=None, is_app_server=False, log=Known(()),
+    web = container_service("web", 80, pid=None, is_app_server=False, log=Known(()),
                 box={"status": "created", "exit_code": 128, "error": error, "started_at": 0.0})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.probes[0] = Unknown("nginx does not run")
     scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
     scene.listeners.pop(0)
@@ -180,14 +180,14 @@ def test_a_container_that_the_engine_could_not_start_is_not_started_in_vain(erro
 
 
 def test_a_name_of_a_service_without_a_container_comes_before_nginx() -> None:
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 1}, log=log(NO_NAME))
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 1}, log=log_lines(NO_NAME))
     scene = Scene("app:8000", node="web", back="app").answers(REFUSED)
-    scene.endpoint(addresses=Known(()), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"), node=None, service=None)
+    scene.endpoint(addresses=Known(()), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"), node=None, configured_service=None)
     scene.probes[0] = Unknown("nginx does not run")
     scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
     scene.listeners.pop(0)
     scene.processes.pop(0)
-    gone = Uncreated("app", ("app",), Evidence("file", "/srv/compose.yaml:3", "app:"), ("full",))
+    gone = UncreatedService("app", ("app",), Evidence("file", "/srv/compose.yaml:3", "app:"), ("full",))
     scene.extra = {"compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (gone,))}
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["backend-down"]
@@ -196,13 +196,13 @@ def test_a_name_of_a_service_without_a_container_comes_before_nginx() -> None:
 
 
 def test_what_only_sleeps_does_not_start() -> None:
-    made = boxed(argv=("sleep", "600"), bindings=Known(()), is_app_server=False, runtime="", box={"started_at": NOW - 5})
+    made = container_service(argv=("sleep", "600"), bindings=Known(()), is_app_server=False, runtime="", box={"started_at": NOW - 5})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     scene.processes[-1] = process(7, "sleep", "600")
     assert roots(diagnose(scene.snapshot())) == ["backend-down"]
     found = finding_of(diagnose(scene.snapshot()), "backend-down")
     assert "runs `sleep 600` and no server" in found.summary and found.repairs[0].risk == "manual"
-    lent = boxed("guest", 1, box={"network_mode": "container:" + "app" * 4, "networks": (), "started_at": NOW})
+    lent = container_service("guest", 1, box={"network_mode": "container:" + "app" * 4, "networks": (), "started_at": NOW})
     scene.services.append(lent)      # what only lends its network is not meant itself
     assert "backend-down" not in roots(diagnose(scene.snapshot()))
     scene.services.pop()
@@ -211,7 +211,7 @@ def test_what_only_sleeps_does_not_start() -> None:
 
 
 def refuses(text: str, **nginx: object) -> Scene:
-    scene = no_nginx(**nginx) if nginx.pop("down", True) else healthy()
+    scene = no_nginx(**nginx) if nginx.pop("down", True) else healthy_scene()
     scene.nginx["test"] = Known((1, text))
     return scene
 
@@ -232,7 +232,7 @@ def test_invalid_hit_explains_that_nginx_is_down() -> None:
 @pytest.mark.parametrize("down", [True, False])
 def test_a_pipe_that_is_included_needs_no_word_of_nginx(down: bool) -> None:
     """It would give none: it waits there for whoever writes into it."""
-    scene = no_nginx() if down else healthy()
+    scene = no_nginx() if down else healthy_scene()
     scene.nginx["test"] = Unknown("nginx -t would wait for ever")
     scene.problems = (ConfigProblem(PIPE, '"/etc/nginx/conf.d/x.conf" is a pipe (FIFO), where nginx waits for ever', SITE, 4),)
     found = diagnose(scene.snapshot()).findings
@@ -253,7 +253,7 @@ def test_a_file_that_nginx_cannot_use_is_shown_where_it_is_named() -> None:
 
 
 def test_invalid_while_pages_answer_is_advice() -> None:
-    scene = healthy()
+    scene = healthy_scene()
     scene.nginx["test"] = Known((1, UNEXPECTED))
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "healthy"
@@ -261,18 +261,18 @@ def test_invalid_while_pages_answer_is_advice() -> None:
 
 
 def test_invalid_beside_another_fault_contributes() -> None:
-    scene = Scene().with_service(stopped()).refused()
+    scene = Scene().with_service(stopped_service()).refused()
     scene.nginx["test"] = Known((1, UNEXPECTED))
     assert [(f.cause, f.role) for f in diagnose(scene.snapshot()).findings] == [
         ("backend-down", "root"), (INVALID, "contributing")]
 
 
 def test_invalid_miss_and_unknown() -> None:
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), INVALID), RuledOut)
-    tested = healthy()
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), INVALID), RuledOut)
+    tested = healthy_scene()
     tested.nginx["test"] = Known((0, "ok"))
     assert isinstance(verdict_of(diagnose(tested.snapshot()), INVALID), RuledOut)
-    blind = healthy()
+    blind = healthy_scene()
     blind.nginx["config"] = Unknown("not root")
     assert isinstance(verdict_of(diagnose(blind.snapshot()), INVALID), Undetermined)
     for text in ("nginx: [emerg] host not found in upstream \"app\" in /x:1", "nginx: [emerg] bind() to 0.0.0.0:80 failed"):
@@ -322,7 +322,7 @@ def test_a_dangling_link_is_removed() -> None:
     assert isinstance(first, WriteFile) and isinstance(second, WriteFile) and isinstance(check, CheckNginx)
     assert (first.path, first.after, first.link_target) == (GONE, None, "/etc/nginx/sites-available/gone")
     assert isinstance(start, UnitAction)
-    running = dangling(Scene().with_service(stopped()).refused())
+    running = dangling(Scene().with_service(stopped_service()).refused())
     running.nginx["test"] = Known((1, DANGLING))
     steps = finding_of(diagnose(running.snapshot()), INVALID).repairs[0].steps
     assert isinstance(steps[-1], ReloadNginx)
@@ -340,14 +340,14 @@ def test_the_link_of_the_only_site_is_not_removed() -> None:
 
 def test_a_dangling_link_that_is_none_or_lies_in_a_container() -> None:
     assert finding_of(diagnose(refuses(DANGLING).snapshot()), INVALID).variant == "nginx-config-invalid"
-    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "running"})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "running"})
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.nginx.update({"master_pid": None, "service": web, "test": Known((1, DANGLING))})
     assert finding_of(diagnose(dangling(scene).snapshot()), INVALID).repairs[0].risk == "manual"
 
 
 def test_a_check_that_ends_without_a_word_is_told_as_that() -> None:
-    scene = healthy().answers(REFUSED)
+    scene = healthy_scene().answers(REFUSED)
     scene.nginx.update(master_pid=None, test=Known((-11, "")))
     found = finding_of(diagnose(scene.snapshot()), INVALID)
     assert "without a word" in found.summary and "''" not in found.summary + found.repairs[0].manual
@@ -355,7 +355,7 @@ def test_a_check_that_ends_without_a_word_is_told_as_that() -> None:
 
 def edited(**nginx: object) -> Scene:
     """The file is right and younger than the workers; pages still fail."""
-    scene = healthy().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
+    scene = healthy_scene().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
     scene.nginx.update({"config_mtime": Known(NOW - 60), **nginx})
     return scene
 
@@ -370,7 +370,7 @@ def test_old_hit() -> None:
 
 
 def test_old_miss_and_unknown() -> None:
-    for scene in (healthy(), edited(config_mtime=Known(NOW - 7200)), moved(), edited(test=Known((1, UNEXPECTED))),
+    for scene in (healthy_scene(), edited(config_mtime=Known(NOW - 7200)), wrong_port_scene(), edited(test=Known((1, UNEXPECTED))),
                   edited().endpoint(http=Known(REFUSED))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), OLD), RuledOut)
     for scene in (edited(config_mtime=Unknown("denied")), edited().endpoint(http=Unknown("--no-probe"))):
@@ -378,10 +378,10 @@ def test_old_miss_and_unknown() -> None:
 
 
 def test_old_and_answering_is_no_fault() -> None:
-    scene = healthy()
+    scene = healthy_scene()
     scene.nginx["config_mtime"] = Known(NOW - 60)
     assert diagnose(scene.snapshot()).findings == ()
-    empty = moved().answers(GOOD)
+    empty = wrong_port_scene().answers(GOOD)
     empty.events.clear()
     empty.nginx["config_mtime"] = Known(NOW - 60)
     diagnosis = diagnose(empty.snapshot())
@@ -397,7 +397,7 @@ def test_old_and_answering_is_no_fault() -> None:
 ])
 def test_pages_that_the_next_reload_would_break(heard: ProbeResult, told: str) -> None:
     """A repair ended well, and the next restart read what somebody had written before: it is said beforehand."""
-    scene = healthy().answers(GOOD).endpoint(http=Known(heard))
+    scene = healthy_scene().answers(GOOD).endpoint(http=Known(heard))
     scene.nginx["config_mtime"] = Known(NOW - 60)
     diagnosis = diagnose(scene.snapshot())
     advice = [f.summary for f in diagnosis.findings if f.cause == OLD]
@@ -432,8 +432,8 @@ def test_a_reload_that_could_not_bind_and_a_new_address_that_nobody_knows(mtime:
 
 
 def test_a_mount_whose_file_was_replaced() -> None:
-    web = boxed("web", 80, pid=100, is_app_server=False)
-    scene = Scene("app:8001", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).refused()
+    web = container_service("web", 80, pid=100, is_app_server=False)
+    scene = Scene("app:8001", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app")).refused()
     scene.services.append(web)
     scene.nginx["service"] = web
     scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
@@ -441,7 +441,7 @@ def test_a_mount_whose_file_was_replaced() -> None:
     assert roots(diagnosis) == [OLD] and diagnosis.findings[0].variant == "bind-mount-stale-inode"
     (repair,) = diagnosis.findings[0].repairs
     assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
-    machine = moved()
+    machine = wrong_port_scene()
     machine.files[0] = replace(machine.files[0], stat=stat(nlink=0))
     assert finding_of(diagnose(machine.snapshot()), OLD).repairs[0].risk == "manual"
 
@@ -455,8 +455,8 @@ def test_a_mount_whose_file_was_replaced() -> None:
 def test_a_mount_whose_file_was_replaced_is_told_while_pages_answer(new: str | None, said: str) -> None:
     """Of an editor that renames: nobody notices until the container is made anew."""
     mounts = (("/srv/site.conf", "/etc/nginx/sites-available/shop", False),)
-    web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": mounts})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"mounts": mounts})
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.services.append(web)
     scene.nginx["service"] = web
     old = scene.files[0]
@@ -474,8 +474,8 @@ def test_a_mount_whose_file_was_replaced_is_told_while_pages_answer(new: str | N
 
 def test_a_mount_whose_folder_was_replaced() -> None:
     """A deployment that moves a new folder into the place of the old: the container has the old one until it starts."""
-    web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", False),)})
-    scene = Scene("app:8001", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).refused()
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", False),)})
+    scene = Scene("app:8001", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app")).refused()
     scene.services.append(web)
     scene.nginx["service"] = web
     read = scene.files[0]
@@ -528,7 +528,7 @@ def test_slow_start_hit_before_the_program(ago: float) -> None:
 
 
 def test_slow_start_miss_and_unknown() -> None:
-    for scene in (healthy(), starting(active_enter=NOW - 3600), starting(n_restarts=4), moved()):
+    for scene in (healthy_scene(), starting(active_enter=NOW - 3600), starting(n_restarts=4), wrong_port_scene()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), SLOW_START), RuledOut)
     bare = Scene().with_service(service(unit=None, manager="none")).refused()
     assert isinstance(verdict_of(diagnose(bare.snapshot()), SLOW_START), RuledOut)
@@ -547,7 +547,7 @@ def test_slow_start_miss_and_unknown() -> None:
 def test_slow_start_hit_and_miss_under_supervisord(
     state: str, ago: float, restarts: int, says: str, expected: list[str],
 ) -> None:
-    made = supervised(state, program={"started_at": NOW - ago, "restarts": restarts}, log=log(says, ago=0.5))
+    made = supervised_service(state, program={"started_at": NOW - ago, "restarts": restarts}, log=log_lines(says, ago=0.5))
     diagnosis = diagnose(Scene().with_service(replace(made, pids=(300,))).refused().snapshot())
     assert roots(diagnosis) == expected
     assert expected[:1] != [SLOW_START] or diagnosis.findings[0].repairs[0].waits
@@ -588,8 +588,8 @@ NO_NAME = '2027/01/15 08:00:00 [emerg] 1#1: host not found in upstream "app" in 
 
 def ended_box(words: str, *, status: str = "restarting", ago: float = 30.0) -> Scene:
     """An nginx whose container ends again and again, and can be asked nothing."""
-    box = boxed("web", 80, box={"status": status, "restart_count": 4, "restart_policy": "always", "exit_code": 1},
-                pid=None, log=log(words, ago=ago), is_app_server=False)
+    box = container_service("web", 80, box={"status": status, "restart_count": 4, "restart_policy": "always", "exit_code": 1},
+                pid=None, log=log_lines(words, ago=ago), is_app_server=False)
     return no_nginx(service=box, test=Unknown("not running"))
 
 
@@ -651,7 +651,7 @@ def test_a_configuration_that_was_changed_after_the_last_try_is_tried_at_once() 
 ])
 def test_what_nginx_named_in_vain_and_came_up_since_is_no_reason_to_wait(changes: dict[str, Any], risk: str) -> None:
     scene = ended_box(NO_NAME)
-    scene.with_service(boxed("app", box={"started_at": NOW - 10, **changes}))
+    scene.with_service(container_service("app", box={"started_at": NOW - 10, **changes}))
     repair = finding_of(diagnose(scene.snapshot()), DOWN).repairs[0]
     assert repair.risk == risk, repair
     if risk == "safe":
@@ -667,10 +667,10 @@ def test_an_nginx_that_is_started_in_vain_is_not_started_once_more() -> None:
 
 def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
     scene = Scene("app:8000", node="web", back="app").answers(REFUSED)
-    scene.with_service(boxed("app", box={"status": "exited", "exit_code": 1}, pid=None, log=log("ValueError: x")))
+    scene.with_service(container_service("app", box={"status": "exited", "exit_code": 1}, pid=None, log=log_lines("ValueError: x")))
     scene.endpoint(addresses=Unknown("no such name"), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"))
     scene.probes[0] = Unknown("nginx does not run")
-    web = boxed("web", 80, box={"status": "exited", "exit_code": 1}, pid=None, log=log(NO_NAME), is_app_server=False)
+    web = container_service("web", 80, box={"status": "exited", "exit_code": 1}, pid=None, log=log_lines(NO_NAME), is_app_server=False)
     scene.nginx.update({"master_pid": None, "worker_pids": (), "loaded_at": Unknown("-"), "service": web,
                         "test": Unknown("-")})
     scene.listeners.pop(0)
@@ -685,10 +685,10 @@ def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
 def test_whose_the_port_is_that_nginxs_container_was_refused(there: bool, said: str, risk: str) -> None:
     error = "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated"
     box = {"status": "exited", "exit_code": 128, "error": error, "published": (("0.0.0.0", 80, 80),)}
-    web = boxed("web", 80, pid=None, is_app_server=False, box=box)
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).with_service(web)
+    web = container_service("web", 80, pid=None, is_app_server=False, box=box)
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app")).with_service(web)
     if there:
-        scene.with_service(boxed("thief", 80, is_app_server=False, box={"published": (("127.0.0.1", 80, 80),)}))
+        scene.with_service(container_service("thief", 80, is_app_server=False, box={"published": (("127.0.0.1", 80, 80),)}))
     scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
     scene.probes[0] = Unknown("nginx does not run")
     scene.extra["target"] = TargetRef("compose", "p")
@@ -699,20 +699,20 @@ def test_whose_the_port_is_that_nginxs_container_was_refused(there: bool, said: 
 
 def test_an_unhealthy_container_that_answers_is_advice_and_no_fault() -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(
-        boxed(box={"health": "unhealthy", "health_exit": 7}), listener(8000, 7, "0.0.0.0", "app"))
+        container_service(box={"health": "unhealthy", "health_exit": 7}), listener(8000, 7, "0.0.0.0", "app"))
     diagnosis = diagnose(scene.snapshot())
     found = finding_of(diagnosis, SLOW_START)
     assert (found.variant, found.role, found.repairs, diagnosis.verdict) == ("container-unhealthy", "advice", (), "healthy")
     assert "exit code 7" in found.evidence[0].text
     for health in ("healthy", None):
         well = Scene("app:8000", node="web", back="app").with_service(
-            boxed(box={"health": health}), listener(8000, 7, "0.0.0.0", "app"))
+            container_service(box={"health": health}), listener(8000, 7, "0.0.0.0", "app"))
         assert isinstance(verdict_of(diagnose(well.snapshot()), SLOW_START), RuledOut)
 
 
 def test_an_edit_and_its_own_reload_closer_than_clocks_tell_are_no_missing_reload() -> None:
     for late, expected in ((0.2, []), (30.0, [OLD])):
-        scene = healthy().answers(BAD_GATEWAY).logs("bind(10.0.0.9) failed (99)", 99, "connecting to upstream")
+        scene = healthy_scene().answers(BAD_GATEWAY).logs("bind(10.0.0.9) failed (99)", 99, "connecting to upstream")
         scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 40 + late))
         assert roots(diagnose(scene.snapshot())) == expected
 
@@ -722,7 +722,7 @@ def test_an_edit_and_its_own_reload_closer_than_clocks_tell_are_no_missing_reloa
     ("http://127.0.0.1:8022/login", -5.0, False), ("", 0.2, False), ("http://unix:/run/old.sock:/login", 0.2, True),
 ])
 def test_an_edit_right_after_a_reload_is_told_by_where_nginx_asks(asked: str, late: float, found: bool) -> None:
-    scene = healthy().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
+    scene = healthy_scene().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
     scene.events[0] = replace(scene.events[0], upstream=asked)
     scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 40 + late))
     if late > 0:        # what it asked for before the edit says nothing, in the same second neither
@@ -744,7 +744,7 @@ def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
         scene = no_nginx()
         scene.route[0] = {"listens": (listen,)}
         scene.node_changes["local"] = {"addresses": addresses}
-        scene.nginx.update(master_pid=None, worker_pids=(), service=failed("nginx.service", 80, log=log(said)))
+        scene.nginx.update(master_pid=None, worker_pids=(), service=failed_service("nginx.service", 80, log=log_lines(said)))
         found = finding_of(diagnose(scene.snapshot()), "nginx-down")
         assert ("10.44.0.9:80, an address that local does not have" in found.summary) is told
         assert (found.repairs[0].risk == "manual") is told

@@ -9,7 +9,16 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
-from tests.causes.snapshot_builders import GOOD, SLOW, Scene, boxed, finding_of, healthy, log, roots
+from tests.causes.snapshot_builders import (
+    GOOD,
+    SLOW,
+    Scene,
+    container_service,
+    finding_of,
+    healthy_scene,
+    log_lines,
+    roots,
+)
 
 DOWN = "nginx-down"
 EMERG = "2026/11/27 12:13:10 [emerg] 1#1: "
@@ -17,9 +26,9 @@ SETGID = "setgid(33) failed (1: Operation not permitted)"
 
 
 def ended(said: str, *, user: str = "", mtime: float | None = None, **box: object) -> Scene:
-    web = boxed("web", 80, pid=None, is_app_server=False, log=log(EMERG + said),
+    web = container_service("web", 80, pid=None, is_app_server=False, log=log_lines(EMERG + said),
                 box={"status": "exited", "exit_code": 1, "user": user, **box})
-    scene = Scene("app:8000", node="web", back="app").with_service(boxed())
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service())
     scene.listeners[:] = [line for line in scene.listeners if line.node != "web"]
     scene.services.append(web)
     scene.nginx.update({"service": web, "master_pid": None, "worker_pids": (), "test": Unknown("not running"),
@@ -53,7 +62,7 @@ def test_other_ends_are_told_as_before(scene: Scene) -> None:
 
 
 def alone(*said: str, workers: tuple[int, ...] = ()) -> Scene:
-    scene = healthy().answers(SLOW)
+    scene = healthy_scene().answers(SLOW)
     for text in said:
         scene.logs(text, None, "", ago=30.0)
     levels = ["alert" if text.startswith("worker process") else "emerg" for text in said]

@@ -9,7 +9,7 @@ import pytest
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.redaction.masked_steps import describe_step, diff_of
-from tests.causes.paper_machine import SHOW, SITE, UNIT, Entry, judged
+from tests.causes.paper_machine import SITE, UNIT, UNIT_PROPERTIES, Entry, diagnose_machine
 from tests.causes.snapshot_builders import finding_of
 from tests.observe.capture_builders import file, node
 
@@ -28,14 +28,14 @@ def text(user: str = "web", folder: str = "/srv/shop", program: str = "/srv/shop
 def told(now: str, copies: Mapping[str, Entry], status: int = 217, inputs: Mapping[str, str] | None = None,
          **show: str) -> Finding:
     """What is found of a unit with that text, with copies beside it."""
-    shown = {**SHOW, "ExecMainStatus": str(status), "User": "shop", **show}
+    shown = {**UNIT_PROPERTIES, "ExecMainStatus": str(status), "User": "shop", **show}
     answers = "".join(f"{key}={value}\n" for key, value in shown.items())
     own = [file(UNIT, now), *(file(p, str(t)) for p, t in copies.items() if p.endswith(".conf"))]
     seen = node(site=SITE, units=own, show=answers)
     step = {200: "CHDIR", 203: "EXEC", 217: "USER", 226: "NAMESPACE"}.get(status, "")
     log = (f"back.service: Failed at step {step} spawning /srv/shop/bin/uvicorn: No such file or directory",) if step else \
         ("back.service: Control process exited, code=exited, status=1/FAILURE", "back.service: Failed with result 'exit-code'.")
-    return finding_of(judged("", {**DISK, **copies, UNIT: now}, log=log, seen=seen, inputs=inputs), CAUSE)
+    return finding_of(diagnose_machine("", {**DISK, **copies, UNIT: now}, log=log, seen=seen, inputs=inputs), CAUSE)
 
 
 def restore(finding: Finding) -> Repair | None:

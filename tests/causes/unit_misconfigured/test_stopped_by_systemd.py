@@ -10,21 +10,21 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, ProgramAction, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, PreCommand, UnitValue
+from fixer.model.snapshot import CommandArgument, PreCommand, UnitValue
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
     binding,
-    failed,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
+    log_lines,
     roots,
     service,
     stat,
-    supervised,
+    supervised_service,
     verdict_of,
 )
 
@@ -44,11 +44,11 @@ def value(text: str) -> tuple[UnitValue, str]:
 
 def unit_with(text: str, line: str, *, now_well: bool = False, **changes: object) -> Scene:
     setting, content = value(text)
-    about = {"unit_values": (setting,), "log": log(line, line), **changes}
+    about = {"unit_values": (setting,), "log": log_lines(line, line), **changes}
     if now_well:
         scene = Scene().with_service(service(**about), listener(8000, 200))   # type: ignore[arg-type]
     else:
-        scene = Scene().with_service(failed(**about)).refused()   # type: ignore[arg-type]
+        scene = Scene().with_service(failed_service(**about)).refused()   # type: ignore[arg-type]
     scene.files.append(file(UNIT, content))
     return scene
 
@@ -94,8 +94,8 @@ def detached(*words: str, lines: tuple[str, ...] = (NO_FILE, TIMED_OUT), pid_fil
     at = text.index(pid_file)
     values = (UnitValue("Type", "forking", UNIT, 2, 15, 22), UnitValue("PIDFile", pid_file, UNIT, 3, at, at + len(pid_file)))
     argv = ("/usr/bin/gunicorn", *words, "shop:app")
-    made = failed(unit_values=values, log=log(*lines), unit_changes={"result": "timeout"}, runtime="gunicorn", argv=argv,
-                  command=tuple(ArgPlace(word, UNIT, 4) for word in argv))
+    made = failed_service(unit_values=values, log=log_lines(*lines), unit_changes={"result": "timeout"}, runtime="gunicorn", argv=argv,
+                  command=tuple(CommandArgument(word, UNIT, 4) for word in argv))
     scene = Scene().with_service(made).refused()
     scene.files.append(file(UNIT, text))
     return scene
@@ -123,7 +123,7 @@ def test_a_program_told_to_go_to_the_background_is_not_said_to_stay() -> None:
 def slow(limit: str = "TimeoutStartSec=5", *more: str) -> Scene:
     setting, content = value(limit)
     kind = UnitValue("Type", "notify", UNIT, 3, 0, 0)
-    made = failed(unit_values=(setting, kind), log=log(*more, TIMED_OUT), unit_changes={"result": "timeout"},
+    made = failed_service(unit_values=(setting, kind), log=log_lines(*more, TIMED_OUT), unit_changes={"result": "timeout"},
                   runtime="gunicorn", argv=("/usr/bin/gunicorn", "--preload", "app.main:app"))
     scene = Scene().with_service(made).refused()
     scene.files.append(file(UNIT, content))
@@ -161,14 +161,14 @@ def test_a_limit_that_may_be_meant_is_lifted_by_a_person() -> None:
 
 @pytest.mark.parametrize("changes", [
     {"runtime": "gunicorn"},                                           # it tells systemd that it is ready
-    {"log": log(TIMED_OUT, ago=9000)},                                 # long ago
-    {"log": log("visitor: backend.service: start operation timed out. Terminating.")},
+    {"log": log_lines(TIMED_OUT, ago=9000)},                                 # long ago
+    {"log": log_lines("visitor: backend.service: start operation timed out. Terminating.")},
     {"unit_values": ()},
 ])
 def test_miss_no_proof_that_its_unit_is_at_fault(changes: dict[str, object]) -> None:
     scene = unit_with("Type=notify", TIMED_OUT, unit_changes={"result": "timeout"}, **changes)
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
-    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), CAUSE), RuledOut)
 
 
 @pytest.mark.parametrize(("argv", "written"), [
@@ -178,8 +178,8 @@ def test_a_command_before_the_program_failed(argv: str, written: str) -> None:
     setting, _ = value(f"ExecStartPre={written}")
     lines = ("the licence has expired", "backend.service: Control process exited, code=exited, status=3/NOTIMPLEMENTED",
              "backend.service: Failed with result 'exit-code'.", "Failed to start backend.service - Office.")
-    scene = Scene().with_service(failed(
-        unit_values=(setting,), log=log(*lines), unit_changes={"exec_main_status": 0, "exec_main_code": 0, "pre": (
+    scene = Scene().with_service(failed_service(
+        unit_values=(setting,), log=log_lines(*lines), unit_changes={"exec_main_status": 0, "exec_main_code": 0, "pre": (
             PreCommand("/bin/true", "exited", 0), PreCommand(argv, "exited", 3))},
     )).refused()
     finding = found(scene)
@@ -197,8 +197,8 @@ def test_a_command_before_the_program_is_told_in_the_midst_of_one_more_try(last:
     setting, _ = value("ExecStartPre=/srv/check")
     lines = ("the licence has expired", f"backend.service: {last}", "backend.service: Failed with result 'exit-code'.",
              "backend.service: Scheduled restart job, restart counter is at 4.")
-    scene = Scene().with_service(failed(
-        unit_values=(setting,), log=log(*lines), unit_changes={
+    scene = Scene().with_service(failed_service(
+        unit_values=(setting,), log=log_lines(*lines), unit_changes={
             "active_state": "activating", "sub_state": "start-pre", "result": "success", "n_restarts": 4,
             "exec_main_status": 0, "exec_main_code": 0, "pre": (PreCommand("/srv/check", "", 0),) * commands},
     )).refused()
@@ -218,8 +218,8 @@ def test_it_is_told_by_the_log_where_the_units_were_read_again_since(changes: di
              "backend.service: Control process exited, code=exited, status=1/FAILURE",
              "backend.service: Failed with result 'exit-code'.", "backend.service: Start request repeated too quickly.",
              "backend.service: Failed with result 'exit-code'.", "Failed to start backend.service - Shop.")
-    scene = Scene().with_service(failed(
-        unit_values=(setting,), log=log(*lines), unit_changes={
+    scene = Scene().with_service(failed_service(
+        unit_values=(setting,), log=log_lines(*lines), unit_changes={
             "active_state": "failed", "sub_state": "failed", "result": "exit-code", "n_restarts": 4, "main_pid": 0,
             "exec_main_status": 0, "exec_main_code": 0, "pre": (PreCommand("/srv/check", "", 0),), **changes},
     )).refused()
@@ -266,7 +266,7 @@ def test_a_program_of_supervisord_that_was_edited_after_its_start_is_updated() -
     conf = "/etc/supervisor/conf.d/shop.conf"
     told = replace(binding(8001), source=Evidence("file", f"{conf}:2", "--port 8001"), file=conf)
     running = replace(binding(8000), source=Evidence("process", "pid 300", "uvicorn --port 8000"))
-    made = supervised(bindings=Known((told, running)), program={"started_at": NOW - 3600})
+    made = supervised_service(bindings=Known((told, running)), program={"started_at": NOW - 3600})
     scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 300)).refused()
     for ago in (60.0, 3599.0, 3601.0):      # also in the moment of the start: with the edit it would listen elsewhere
         scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - ago)))
@@ -287,7 +287,7 @@ KILLED = "backend.service: State 'stop-sigterm' timed out. Killing."
 def killed_at_stops(*ages: float, text: str = "TimeoutStopSec=2", took: float = 2.0, lost: bool = True, said: str = KILLED) -> Scene:
     """Stopped several times, each time killed after so long, with a request in its hands."""
     setting, content = value(text)
-    lines = tuple(line for age in ages for line in (*log(STOPPING, ago=age + took).value, *log(said, ago=age).value))
+    lines = tuple(line for age in ages for line in (*log_lines(STOPPING, ago=age + took).value, *log_lines(said, ago=age).value))
     scene = Scene().with_service(service(unit_values=(setting,) if text.startswith("Timeout") else (), log=Known(lines)),
                                  listener(8000, 200))
     scene.files.append(file(UNIT, content))
@@ -372,7 +372,7 @@ PLACE = "/etc/systemd/system/backend.service"
     ("something else", "systemd cannot load backend.service"),
 ])
 def test_a_unit_that_systemd_could_not_load(line: str, words: str) -> None:
-    finding = found(Scene().with_service(service(pid=None, log=log(line), unit_changes=REFUSED)).refused())
+    finding = found(Scene().with_service(service(pid=None, log=log_lines(line), unit_changes=REFUSED)).refused())
     assert (finding.variant, finding.confidence) == ("unit-not-loaded", "certain") and words in finding.summary
     assert finding.repairs[0].risk == "manual" and "daemon-reload" in finding.repairs[0].manual
 
@@ -385,11 +385,11 @@ def test_a_unit_that_was_corrected_and_not_read_yet_is_another_matter() -> None:
 def test_a_program_of_several_processes_that_was_edited_after_its_start_is_updated() -> None:
     conf = "/etc/supervisor/conf.d/shop.conf"
     told = tuple(binding(port, f"{conf}:3") for port in (9001, 9002))
-    made = supervised(bindings=Known(told), program={"started_at": NOW - 3600, "name": "shop:*"}, pids=(200, 201))
+    made = supervised_service(bindings=Known(told), program={"started_at": NOW - 3600, "name": "shop:*"}, pids=(200, 201))
     scene = Scene("127.0.0.1:9001", "127.0.0.1:9002").with_service(made, listener(8001, 200), listener(8002, 201))
     scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - 60)))
     for index in (0, 1):
-        scene.refused(index, service=made.id)
+        scene.refused(index, configured_service=made.id)
     diagnosis = diagnose(scene.snapshot())
     assert set(roots(diagnosis)) == {CAUSE}
     assert {f.variant for f in diagnosis.findings if f.cause == CAUSE} == {"unit-edited-no-daemon-reload"}

@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.plan import DaemonReload, ProgramAction, WriteFile
-from tests.causes.paper_machine import SITE, Entry, look
+from tests.causes.paper_machine import SITE, Entry, observe_machine
 from tests.causes.snapshot_builders import finding_of, roots
 from tests.observe.capture_builders import node
 from tests.observe.supervisord.test_supervisord_programs import CONF, DAEMON, ERR, LOG, MAIN, SHOP, said
@@ -27,7 +27,7 @@ HERE: dict[str, Entry] = {SERVE: (SCRIPT, 0o755), "/bin/sh": ("\x7fELF", 0o755),
 
 def judged(files: Mapping[str, Entry], *log: tuple[float, str], own: str = "", program: str = PROGRAM) -> Diagnosis:
     disk = {CONF: MAIN, SHOP: program, LOG: said(*log), **({ERR: (own, 0o644, 0, 5.0)} if own else {}), **files}
-    return diagnose(look("", disk, seen=node(site=SITE, running=[DAEMON])))
+    return diagnose(observe_machine("", disk, seen=node(site=SITE, running=[DAEMON])))
 
 
 def without(*paths: str, **more: Entry) -> dict[str, Entry]:
@@ -110,7 +110,7 @@ def test_near_misses(log: tuple[tuple[float, str], ...], own: str) -> None:
 
 
 def test_what_a_wrapper_is_given_counts() -> None:
-    found = next(s for s in look("", {CONF: MAIN, SHOP: PROGRAM, LOG: said(SPAWNED, WELL, STOPPED), **HERE},
+    found = next(s for s in observe_machine("", {CONF: MAIN, SHOP: PROGRAM, LOG: said(SPAWNED, WELL, STOPPED), **HERE},
                                  seen=node(site=SITE, running=[DAEMON])).services if s.name == "shop")
     assert [word.text for word in found.command] == ["/usr/bin/uvicorn", "shop:app", "--port", "8000"]
 
@@ -138,12 +138,12 @@ def test_the_script_of_a_unit() -> None:
     log = ("/srv/shop/run.sh: 3: exec: /srv/shop/env/bin/uvicorn: Permission denied",)
     show = {"ExecMainStatus": "126"}
     unit = "User=shop\nWorkingDirectory=/srv/shop\nExecStart=/srv/shop/run.sh\n"
-    diagnosis = diagnose(look(unit, files, log=log, show=show))
+    diagnosis = diagnose(observe_machine(unit, files, log=log, show=show))
     found = finding_of(diagnosis, CAUSE)
     assert (roots(diagnosis), found.variant) == ([CAUSE], "start-203-exec-not-executable")
     write = found.repairs[0].steps[0]
     assert isinstance(write, WriteFile) and write.path == "/srv/shop/env/bin/uvicorn" and write.meta is not None
-    missing = diagnose(look(unit, {**BY_SCRIPT, "/srv/shop/venv/bin/uvicorn": ("\x7fELF", 0o755)}, show={"ExecMainStatus": "127"},
+    missing = diagnose(observe_machine(unit, {**BY_SCRIPT, "/srv/shop/venv/bin/uvicorn": ("\x7fELF", 0o755)}, show={"ExecMainStatus": "127"},
                             log=("/srv/shop/run.sh: 3: exec: /srv/shop/env/bin/uvicorn: not found",)))
     steps = finding_of(missing, CAUSE).repairs[0].steps
     assert isinstance(steps[0], WriteFile) and steps[0].path == "/srv/shop/run.sh"

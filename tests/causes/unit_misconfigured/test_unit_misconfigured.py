@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.diagnosis import Diagnosis, Finding, Found, RuledOut, Undetermined
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from tests.causes.paper_machine import UNIT, judged
+from tests.causes.paper_machine import UNIT, diagnose_machine
 from tests.causes.snapshot_builders import finding_of, roots, verdict_of
 
 CAUSE = "unit-misconfigured"
@@ -35,7 +35,7 @@ def text_of(finding: Finding) -> str:
 
 
 def test_hit_the_program_of_the_units_own_environment() -> None:
-    finding = found(judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, log=GONE))
+    finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, log=GONE))
     assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
     assert text_of(finding) == f"[Service]\n{START}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
     assert finding.evidence[0].where == f"{UNIT}:4" and finding.evidence[1].text == "not there"
@@ -44,18 +44,18 @@ def test_hit_the_program_of_the_units_own_environment() -> None:
 
 
 def test_miss_a_program_that_ran_and_ended() -> None:
-    crashed = judged(START, APP, log=("x",), show={"ExecMainStatus": "1"})
+    crashed = diagnose_machine(START, APP, log=("x",), show={"ExecMainStatus": "1"})
     assert isinstance(verdict_of(crashed, CAUSE), RuledOut)
-    killed = judged(START, APP, log=GONE, show={"Result": "signal", "ExecMainStatus": "9"})
+    killed = diagnose_machine(START, APP, log=GONE, show={"Result": "signal", "ExecMainStatus": "9"})
     assert isinstance(verdict_of(killed, CAUSE), RuledOut)
 
 
 def test_unknown_where_the_program_was_not_looked_at() -> None:
     there = {**APP, "/srv/shop/x": ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)}
-    diagnosis = judged(START.replace(PROGRAM, "/srv/shop/x"), there)
+    diagnosis = diagnose_machine(START.replace(PROGRAM, "/srv/shop/x"), there)
     assert isinstance(verdict_of(diagnosis, CAUSE), Undetermined)      # it is there, and no line says why it failed
     relative = {**APP, PROGRAM: ("#!python3\n", 0o755)}
-    assert isinstance(verdict_of(judged(START, relative, log=GONE, unseen=("python3",)), CAUSE), Undetermined)
+    assert isinstance(verdict_of(diagnose_machine(START, relative, log=GONE, unseen=("python3",)), CAUSE), Undetermined)
 
 
 @pytest.mark.parametrize(("files", "choices"), [
@@ -66,32 +66,32 @@ def test_unknown_where_the_program_was_not_looked_at() -> None:
 def test_where_another_environment_could_be_meant_a_person_says_which(
     files: dict[str, tuple[str, int]], choices: list[str],
 ) -> None:
-    finding = found(judged(START, {**APP, **files}, log=GONE))
+    finding = found(diagnose_machine(START, {**APP, **files}, log=GONE))
     (repair,) = finding.repairs
     assert repair.needs[0].key == "program" and list(repair.needs[0].choices) == choices and not repair.steps
-    chosen = found(judged(START, {**APP, **files}, log=GONE, inputs={"program": choices[0]}))
+    chosen = found(diagnose_machine(START, {**APP, **files}, log=GONE, inputs={"program": choices[0]}))
     assert choices[0] in text_of(chosen)
 
 
 def test_the_systems_own_program_under_another_folder_of_the_system() -> None:
     unit = START.replace(PROGRAM, "/usr/local/bin/uvicorn")
-    finding = found(judged(unit, {**APP, "/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/bin": "-> usr/bin"}, log=GONE))
+    finding = found(diagnose_machine(unit, {**APP, "/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/bin": "-> usr/bin"}, log=GONE))
     assert "ExecStart=/usr/bin/uvicorn app" in text_of(finding)
 
 
 def test_another_version_of_the_name_in_the_same_folder() -> None:
     unit = START.replace(PROGRAM, "/opt/py/bin/python -m uvicorn")
-    finding = found(judged(unit, {**APP, "/opt/py/bin/python3": ("", 0o755), "/opt/py/bin/python.bak": ("", 0o755)}, log=GONE))
+    finding = found(diagnose_machine(unit, {**APP, "/opt/py/bin/python3": ("", 0o755), "/opt/py/bin/python.bak": ("", 0o755)}, log=GONE))
     assert "ExecStart=/opt/py/bin/python3 -m uvicorn" in text_of(finding)
     unit = START.replace(PROGRAM, "/opt/shop/serve")
-    other = found(judged(unit, {**APP, "/opt/shop/serve.sh": ("", 0o755)}, log=GONE))
+    other = found(diagnose_machine(unit, {**APP, "/opt/shop/serve.sh": ("", 0o755)}, log=GONE))
     assert other.repairs[0].needs[0].choices == ("/opt/shop/serve.sh",)
 
 
 def test_nothing_that_could_be_meant() -> None:
-    finding = found(judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o644)}, log=GONE))
+    finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o644)}, log=GONE))
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
-    bare = found(judged(START.replace(PROGRAM, "uvicorn"), {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
+    bare = found(diagnose_machine(START.replace(PROGRAM, "uvicorn"), {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
     assert "ExecStart=/srv/shop/venv/bin/uvicorn app" in text_of(bare)
 
 
@@ -105,7 +105,7 @@ def test_nothing_that_could_be_meant() -> None:
 def test_a_launcher_that_could_not_start_its_program(launcher: str, status: int, said: str) -> None:
     unit = START.replace(PROGRAM, launcher + PROGRAM)
     files = {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), launcher.split(maxsplit=1)[0]: ("\x7fELF", 0o755)}
-    diagnosis = judged(unit, files, log=(said.format(PROGRAM),), show={"ExecMainStatus": str(status)})
+    diagnosis = diagnose_machine(unit, files, log=(said.format(PROGRAM),), show={"ExecMainStatus": str(status)})
     if not said:
         assert CAUSE not in roots(diagnosis)        # nothing says that it could not
         return
@@ -130,19 +130,19 @@ def test_what_a_shell_was_to_read_first_is_not_there(
     command: str, files: dict[str, tuple[str, int]], status: str, log: tuple[str, ...],
 ) -> None:
     unit = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={command}\n"
-    diagnosis = judged(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
+    diagnosis = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
         "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
     finding = found(diagnosis)
     assert "/srv/shop/venv/bin/activate, which its command reads first, is not there" in finding.summary
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
-    other = judged(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
+    other = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
         "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
     assert not any("reads first" in f.summary for f in other.findings)
 
 
 def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
     unit = START.replace(PROGRAM, f"/usr/bin/timeout 1d {PROGRAM}")
-    diagnosis = judged(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
+    diagnosis = diagnose_machine(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
                        log=("sh: 1: /srv/shop/tool: not found",), show={"ExecMainStatus": "1"})
     assert CAUSE not in roots(diagnosis)
 
@@ -150,30 +150,30 @@ def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
 def test_a_packages_unit_gets_a_drop_in() -> None:
     path = "/usr/local/lib/systemd/system/back.service"
     files = {**APP, path: f"[Service]\n{START}", "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}
-    from tests.causes.paper_machine import SHOW, SITE
+    from tests.causes.paper_machine import SITE, UNIT_PROPERTIES
     from tests.observe.capture_builders import file, node
 
-    shown = "".join(f"{key}={value}\n" for key, value in {**SHOW, "FragmentPath": path}.items())
+    shown = "".join(f"{key}={value}\n" for key, value in {**UNIT_PROPERTIES, "FragmentPath": path}.items())
     seen = node(site=SITE, units=[file(path, f"[Service]\n{START}")], show=shown)
-    step = edit_of(found(judged(START, files, log=GONE, seen=seen)))
+    step = edit_of(found(diagnose_machine(START, files, log=GONE, seen=seen)))
     assert step.path == "/etc/systemd/system/back.service.d/50-badgateway-unit.conf"
     assert step.after == b"[Service]\nExecStart=\nExecStart=/srv/shop/.venv/bin/uvicorn app.main:app --port 8000\n"
 
 
 def test_a_program_by_a_specifier_is_written_nowhere_literally() -> None:
     unit = START.replace(PROGRAM, "/srv/%N/bin/uvicorn")
-    finding = found(judged(unit, {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
+    finding = found(diagnose_machine(unit, {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
     assert finding.repairs[0].risk == "manual"
 
 
 def test_no_execute_bit() -> None:
     files = {**APP, PROGRAM: ("#!/bin/sh\nexec uvicorn app.main:app --port 8000\n", 0o640, 7)}
-    finding = found(judged(START, files, log=SHUT))
+    finding = found(diagnose_machine(START, files, log=SHUT))
     step = edit_of(finding)
     assert finding.variant == "start-203-exec-not-executable" and step.before == step.after
     assert step.meta is not None and (step.meta.mode, step.meta.uid) == (0o750, 7)
     assert step.expect_meta is not None and step.expect_meta.mode == 0o640
-    large = found(judged(START, {**APP, PROGRAM: ("x" * 70000, 0o644)}, log=SHUT))
+    large = found(diagnose_machine(START, {**APP, PROGRAM: ("x" * 70000, 0o644)}, log=SHUT))
     assert large.repairs[0].risk == "manual" and "chmod +x" in large.repairs[0].manual
 
 
@@ -183,24 +183,24 @@ def test_no_execute_bit() -> None:
     ({PROGRAM: ("dir", 0o755)}, "is a dir"),
 ])
 def test_executable_but_not_for_this_account(files: dict[str, tuple[str, int]], said: str) -> None:
-    finding = found(judged(START, {**APP, **files}, log=SHUT))
+    finding = found(diagnose_machine(START, {**APP, **files}, log=SHUT))
     assert said in finding.summary and finding.repairs[0].risk == "manual"
 
 
 def test_no_program_of_this_machine() -> None:
     line = f"back.service: Failed at step EXEC spawning {PROGRAM}: Exec format error"
-    finding = found(judged(START, {**APP, PROGRAM: ("exec uvicorn\n", 0o755)}, log=(line,)))
+    finding = found(diagnose_machine(START, {**APP, PROGRAM: ("exec uvicorn\n", 0o755)}, log=(line,)))
     assert finding.variant == "start-203-exec-bad-interpreter" and "names no interpreter" in finding.summary
 
 
 def test_it_is_there_by_now() -> None:
-    finding = found(judged(START, {**APP, PROGRAM: ("\x7fELF", 0o755)}, log=GONE))
+    finding = found(diagnose_machine(START, {**APP, PROGRAM: ("\x7fELF", 0o755)}, log=GONE))
     assert finding.confidence == "likely" and finding.repairs[0].id == "start-service" and finding.repairs[0].risk == "safe"
 
 
 def test_carriage_returns() -> None:
     script = "#!/bin/sh\r\nexec uvicorn app.main:app --port 8000\r\n"
-    finding = found(judged(START, {**APP, PROGRAM: (script, 0o755), "/bin/sh": ("", 0o755)}, log=GONE))
+    finding = found(diagnose_machine(START, {**APP, PROGRAM: (script, 0o755), "/bin/sh": ("", 0o755)}, log=GONE))
     assert finding.variant == "start-203-exec-bad-interpreter"
     assert edit_of(finding).after == script.replace("\r", "").encode()
 
@@ -211,36 +211,36 @@ def test_carriage_returns() -> None:
 ])
 def test_an_interpreter_that_moved(interpreter: str, files: dict[str, tuple[str, int]], expected: str) -> None:
     script = f"#!{interpreter} -u\nprint(1)\n"
-    finding = found(judged(START, {**APP, **files, PROGRAM: (script, 0o755)}, log=GONE))
+    finding = found(diagnose_machine(START, {**APP, **files, PROGRAM: (script, 0o755)}, log=GONE))
     assert text_of(finding) == f"#!{expected} -u\nprint(1)\n"
 
 
 def test_an_interpreter_of_another_version_is_a_choice() -> None:
     script = "#!/srv/shop/venv/bin/python3.9\nprint(1)\n"
     files = {**APP, PROGRAM: (script, 0o755), "/srv/shop/venv/bin/python3": ("", 0o755)}
-    finding = found(judged(START, files, log=GONE))
+    finding = found(diagnose_machine(START, files, log=GONE))
     assert finding.repairs[0].needs[0].choices == ("/srv/shop/venv/bin/python3",)
-    chosen = found(judged(START, files, log=GONE, inputs={"interpreter": "/srv/shop/venv/bin/python3"}))
+    chosen = found(diagnose_machine(START, files, log=GONE, inputs={"interpreter": "/srv/shop/venv/bin/python3"}))
     assert text_of(chosen).startswith("#!/srv/shop/venv/bin/python3\n")
-    nothing = found(judged(START, {**APP, PROGRAM: (script, 0o755)}, log=GONE))
+    nothing = found(diagnose_machine(START, {**APP, PROGRAM: (script, 0o755)}, log=GONE))
     assert nothing.repairs[0].risk == "manual" and f"{PROGRAM}:1" in nothing.repairs[0].manual
 
 
 def test_the_link_of_an_environment_leads_nowhere() -> None:
     unit = START.replace(PROGRAM, "/srv/shop/venv/bin/python -m uvicorn")
     links = {"/srv/shop/venv/bin/python": "-> python3", "/srv/shop/venv/bin/python3": "-> /usr/local/bin/python3.11"}
-    finding = found(judged(unit, {**APP, **links, "/usr/bin/python3.11": ("", 0o755)}, log=GONE))
+    finding = found(diagnose_machine(unit, {**APP, **links, "/usr/bin/python3.11": ("", 0o755)}, log=GONE))
     remove, make = finding.repairs[0].steps[:2]
     assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
     assert (remove.path, remove.link_target, remove.after) == ("/srv/shop/venv/bin/python3", "/usr/local/bin/python3.11", None)
     assert (make.path, make.link_target, make.after) == ("/srv/shop/venv/bin/python3", "/usr/bin/python3.11", b"")
-    other = found(judged(unit, {**APP, **links, "/usr/bin/python3.13": ("", 0o755)}, log=GONE))
+    other = found(diagnose_machine(unit, {**APP, **links, "/usr/bin/python3.13": ("", 0o755)}, log=GONE))
     assert other.repairs[0].risk == "manual" and "make the environment /srv/shop/venv anew" in other.repairs[0].manual
 
 
 def test_a_script_whose_interpreter_is_such_a_link() -> None:
     files = {**APP, PROGRAM: ("#!/srv/shop/venv/bin/python\n", 0o755), "/srv/shop/venv/bin/python": "-> /usr/bin/python3.9"}
-    finding = found(judged(START, files, log=GONE))
+    finding = found(diagnose_machine(START, files, log=GONE))
     assert finding.variant == "start-203-exec-bad-interpreter" and f"{PROGRAM} asks for" in finding.summary
 
 
@@ -251,24 +251,24 @@ NOT_THERE = (CHDIR.format("No such file or directory"),)
 
 
 def test_the_one_folder_that_holds_the_application() -> None:
-    finding = found(judged(MOVED, APP, log=NOT_THERE, show=OLD))
+    finding = found(diagnose_machine(MOVED, APP, log=NOT_THERE, show=OLD))
     assert finding.variant == "start-200-chdir"
     assert text_of(finding) == f"[Service]\n{MOVED}".replace("/srv/old", "/srv/shop")
 
 
 def test_several_folders_hold_it() -> None:
     files = {**APP, "/opt/two/app/main.py": "app = 1\n"}
-    (repair,) = found(judged(MOVED, files, log=NOT_THERE, show=OLD)).repairs
+    (repair,) = found(diagnose_machine(MOVED, files, log=NOT_THERE, show=OLD)).repairs
     assert repair.needs[0].key == "directory" and repair.needs[0].choices == ("/opt/two", "/srv/shop")
-    chosen = found(judged(MOVED, files, log=NOT_THERE, show=OLD, inputs={"directory": "/opt/two"}))
+    chosen = found(diagnose_machine(MOVED, files, log=NOT_THERE, show=OLD, inputs={"directory": "/opt/two"}))
     assert "WorkingDirectory=/opt/two" in text_of(chosen)
     around = MOVED.replace("/usr/bin/uvicorn", "/opt/two/venv/bin/uvicorn")
-    assert "WorkingDirectory=/opt/two" in text_of(found(judged(around, files, log=NOT_THERE, show=OLD)))
+    assert "WorkingDirectory=/opt/two" in text_of(found(diagnose_machine(around, files, log=NOT_THERE, show=OLD)))
 
 
 def test_no_folder_holds_it() -> None:
     for unit, files in ((MOVED, {}), (MOVED.replace("app.main:app", "--factory"), APP)):
-        (repair,) = found(judged(unit, files, log=NOT_THERE, show=OLD)).repairs
+        (repair,) = found(diagnose_machine(unit, files, log=NOT_THERE, show=OLD)).repairs
         assert repair.risk == "manual" and f"{UNIT}:3" in repair.manual
 
 
@@ -276,11 +276,11 @@ def test_a_release_that_is_gone() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop/current")
     show = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/shop/current"}
     files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/x/app/main.py": "a"}
-    remove, make = found(judged(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
+    remove, make = found(diagnose_machine(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
     assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
     assert (remove.link_target, make.link_target) == ("releases/7", "/srv/shop/releases/6")
     several = {**files, "/srv/shop/releases/5/app/main.py": "app = 1\n"}
-    (repair,) = found(judged(unit, several, log=NOT_THERE, show=show)).repairs
+    (repair,) = found(diagnose_machine(unit, several, log=NOT_THERE, show=show)).repairs
     assert repair.needs[0].choices == ("/srv/shop/releases/5", "/srv/shop/releases/6") and not repair.steps
 
 
@@ -291,7 +291,7 @@ def test_a_link_to_nowhere_is_led_to_a_folder_below_its_own() -> None:
     unit = LINKED.format("/usr/bin/uvicorn")
     show = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/shop/current"}
     files = {"/srv/shop/current": "-> /home/ci/shop", "/srv/shop/releases/6/app/main.py": "app = 1\n"}
-    remove, make = found(judged(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
+    remove, make = found(diagnose_machine(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
     assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
     assert (remove.link_target, make.link_target) == ("/home/ci/shop", "/srv/shop/releases/6")
 
@@ -304,7 +304,7 @@ def test_a_link_to_nowhere_is_led_to_a_folder_below_its_own() -> None:
 def test_a_folder_of_what_is_to_be_mounted_is_not_looked_for_elsewhere(table: str, *, is_named: bool) -> None:
     unit = MOVED.replace("/srv/old", "/mnt/apps/shop")
     now = "/dev/sda1 / ext4 rw 0 0\n" + ("/dev/sdb1 /mnt/apps ext4 rw 0 0\n" if "#mounted" in table else "")
-    finding = found(judged(unit, {**APP, "/etc/fstab": table, "/proc/mounts": now}, log=NOT_THERE,
+    finding = found(diagnose_machine(unit, {**APP, "/etc/fstab": table, "/proc/mounts": now}, log=NOT_THERE,
                            show={"ExecMainStatus": "200", "WorkingDirectory": "/mnt/apps/shop"}))
     (repair,) = finding.repairs
     assert (repair.id, repair.risk) == (("mount-folder", "manual") if is_named else ("correct-directory", "disruptive"))
@@ -317,11 +317,11 @@ def test_a_program_that_one_release_lacks_is_in_another() -> None:
              "/srv/shop/releases/6/venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/usr/bin/uvicorn": ("", 0o755)}
     show = {"ExecMainStatus": "203", "WorkingDirectory": "/srv/shop/current"}
     said = GONE[0].replace(PROGRAM, program)
-    finding = found(judged(LINKED.format(program), files, log=(said,), show=show))
+    finding = found(diagnose_machine(LINKED.format(program), files, log=(said,), show=show))
     first, second = finding.repairs
     assert first.id == "previous-release" and first.needs[0].choices == ("/srv/shop/releases/6",) and not first.steps
     assert "lacks venv/bin/uvicorn" in first.needs[0].why and second.id == "correct-program"
-    chosen = found(judged(LINKED.format(program), files, log=(said,), show=show,
+    chosen = found(diagnose_machine(LINKED.format(program), files, log=(said,), show=show,
                           inputs={"release": "/srv/shop/releases/6"})).repairs[0]
     make = chosen.steps[1]
     assert isinstance(make, WriteFile) and make.link_target == "releases/6"
@@ -332,7 +332,7 @@ def test_a_release_that_is_not_complete() -> None:
              "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/shop/releases/5/app/main.py": "app = 1\n"}
     show = {"ExecMainStatus": "1", "WorkingDirectory": "/srv/shop/current"}
     said = 'ERROR:    Error loading ASGI app. Could not import module "app.main".'
-    diagnosis = judged(LINKED.format("/usr/bin/uvicorn"), files, log=(said,), show=show)
+    diagnosis = diagnose_machine(LINKED.format("/usr/bin/uvicorn"), files, log=(said,), show=show)
     assert roots(diagnosis) == ["crash-code-error"]
     first = finding_of(diagnosis, "crash-code-error").repairs[0]
     assert first.id == "previous-release" and "lacks app/main.py" in first.needs[0].why
@@ -342,14 +342,14 @@ def test_a_release_that_is_not_complete() -> None:
 def test_a_folder_that_the_account_may_not_enter() -> None:
     files = {"/srv/shop/app/main.py": "a", "/srv/shop": ("dir", 0o700)}
     unit = MOVED.replace("/srv/old", "/srv/shop")
-    finding = found(judged(unit, files, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
+    finding = found(diagnose_machine(unit, files, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
     assert "shop may not enter /srv/shop (mode 0700, owner 0:0)" in finding.summary
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:3" in finding.repairs[0].manual
 
 
 def test_a_folder_that_was_opened_since_needs_a_start() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
-    finding = found(judged(unit, APP, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
+    finding = found(diagnose_machine(unit, APP, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
     assert (finding.confidence, finding.repairs[0].id) == ("likely", "start-service")
     assert "might not enter /srv/shop" in finding.summary and "mended" in finding.summary
 
@@ -365,7 +365,7 @@ def test_a_folder_that_the_sandbox_hides_is_there_and_not_mended(line: str, risk
     files = {"/home/shop/app/main.py": "app = 1", "/home/shop/app": ("dir", 0o755), "/home/shop": ("dir", 0o755)}
     show = {"ExecMainStatus": "200", "WorkingDirectory": "/home/shop/app"}
     for said in (CHDIR.format("Permission denied"), CHDIR.format("No such file or directory")):
-        finding = found(judged(unit, files, log=(said,), show=show))
+        finding = found(diagnose_machine(unit, files, log=(said,), show=show))
         assert finding.variant == "start-200-chdir" and words in finding.summary
         assert finding.repairs[0].risk == risk
         if risk == "disruptive":
@@ -374,17 +374,17 @@ def test_a_folder_that_the_sandbox_hides_is_there_and_not_mended(line: str, risk
 
 
 def test_what_other_services_share_is_not_edited_for_one_of_them() -> None:
-    from tests.causes.paper_machine import SHOW, SITE
+    from tests.causes.paper_machine import SITE, UNIT_PROPERTIES
     from tests.observe.capture_builders import file, node
 
     every, mine = "/etc/systemd/system/service.d/60-hard.conf", "/etc/systemd/system/back.service.d/60-hard.conf"
     unit = MOVED.replace("/srv/old", "/home/shop/app")
     for path, own in ((every, False), (mine, True)):
         files = {"/home/shop/app/main.py": "app = 1", "/home/shop/app": ("dir", 0o755), path: "[Service]\nProtectHome=yes\n"}
-        show = {**SHOW, "ExecMainStatus": "200", "WorkingDirectory": "/home/shop/app", "DropInPaths": path}
+        show = {**UNIT_PROPERTIES, "ExecMainStatus": "200", "WorkingDirectory": "/home/shop/app", "DropInPaths": path}
         seen = node(site=SITE, units=[file(UNIT, f"[Service]\n{unit}"), file(path, "[Service]\nProtectHome=yes\n")],
                     show="".join(f"{key}={value}\n" for key, value in show.items()))
-        step = edit_of(found(judged(unit, files, log=(CHDIR.format("Permission denied"),), seen=seen)))
+        step = edit_of(found(diagnose_machine(unit, files, log=(CHDIR.format("Permission denied"),), seen=seen)))
         assert step.after == b"[Service]\nProtectHome=read-only\n"
         assert step.path == (mine if own else "/etc/systemd/system/back.service.d/zz-50-badgateway-unit.conf")
 
@@ -394,17 +394,17 @@ def test_what_other_services_share_is_not_edited_for_one_of_them() -> None:
 ])
 def test_what_may_execute_nothing_there_is_told_by_its_setting(lines: str, barred: bool) -> None:
     files = {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("\x7fELF", 0o755)}
-    finding = found(judged(START + lines, files, log=SHUT))
+    finding = found(diagnose_machine(START + lines, files, log=SHUT))
     assert ("NoExecPaths=/srv lets it execute nothing there" in finding.summary) == barred
     assert finding.repairs[0].risk == "manual"
 
 
 def test_a_folder_that_is_there_by_now() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
-    finding = found(judged(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))
+    finding = found(diagnose_machine(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))
     assert finding.repairs[0].id == "start-service"
     link = "WorkingDirectory=~\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
-    unknown = judged(link, APP, log=NOT_THERE, show={"ExecMainStatus": "200", "WorkingDirectory": ""})
+    unknown = diagnose_machine(link, APP, log=NOT_THERE, show={"ExecMainStatus": "200", "WorkingDirectory": ""})
     assert isinstance(verdict_of(unknown, CAUSE), Undetermined)
 
 
@@ -414,11 +414,11 @@ GROUPS = "root:x:0:\nweb:x:9:\n"
 
 def test_an_account_that_does_not_exist() -> None:
     files = {**APP, "/srv/shop": ("dir", 0o755, 7), "/etc/passwd": PASSWD}
-    (repair,) = found(judged(START, files, show={"ExecMainStatus": "217"})).repairs
+    (repair,) = found(diagnose_machine(START, files, show={"ExecMainStatus": "217"})).repairs
     assert repair.needs[0].key == "user" and repair.needs[0].choices == ("web",) and not repair.steps
-    chosen = found(judged(START, files, show={"ExecMainStatus": "217"}, inputs={"user": "web"}))
+    chosen = found(diagnose_machine(START, files, show={"ExecMainStatus": "217"}, inputs={"user": "web"}))
     assert chosen.variant == "start-217-user" and "User=web\n" in text_of(chosen)
-    nobody = found(judged(START, {**APP, "/etc/passwd": PASSWD}, show={"ExecMainStatus": "217"}))
+    nobody = found(diagnose_machine(START, {**APP, "/etc/passwd": PASSWD}, show={"ExecMainStatus": "217"}))
     assert nobody.repairs[0].risk == "manual" and "useradd --system shop" in nobody.repairs[0].manual
 
 
@@ -426,36 +426,36 @@ def test_a_group_that_does_not_exist() -> None:
     files = {**APP, "/etc/passwd": PASSWD, "/etc/group": GROUPS}
     show = {"ExecMainStatus": "216", "User": "web", "Group": "shops"}
     unit = START.replace("User=shop", "User=web\nGroup=shops")
-    chosen = found(judged(unit, files, show=show, inputs={"group": "web"}))
+    chosen = found(diagnose_machine(unit, files, show=show, inputs={"group": "web"}))
     assert chosen.variant == "start-216-group" and "Group=web\n" in text_of(chosen)
 
 
 def test_an_account_that_exists_by_now_or_cannot_be_looked_up() -> None:
     line = ("back.service: Failed at step USER spawning /x: No such process",)
-    by_now = found(judged(START, {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}, log=line, show={"ExecMainStatus": "217"}))
+    by_now = found(diagnose_machine(START, {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}, log=line, show={"ExecMainStatus": "217"}))
     assert by_now.repairs[0].id == "start-service"
     refused = ("back.service: Failed at step USER spawning /x: Operation not permitted",)     # in a container, say
     files = {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}
-    unknown = verdict_of(judged(START, files, log=refused, show={"ExecMainStatus": "217"}), CAUSE)
+    unknown = verdict_of(diagnose_machine(START, files, log=refused, show={"ExecMainStatus": "217"}), CAUSE)
     assert isinstance(unknown, Undetermined) and "as shop (Operation not permitted)" in " ".join(unknown.missing)
-    assert isinstance(verdict_of(judged(START, APP, show={"ExecMainStatus": "217"}), CAUSE), Undetermined)
+    assert isinstance(verdict_of(diagnose_machine(START, APP, show={"ExecMainStatus": "217"}), CAUSE), Undetermined)
 
 
 def test_a_path_of_the_sandbox() -> None:
     unit = START + "ProtectSystem=strict\nReadWritePaths=-/srv/cache /srv/data\n"
     line = ("back.service: Failed to set up mount namespacing: /srv/data: No such file or directory",
             f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
-    finding = found(judged(unit, APP, log=line, show={"ExecMainStatus": "226"}))
+    finding = found(diagnose_machine(unit, APP, log=line, show={"ExecMainStatus": "226"}))
     assert finding.variant == "start-226-namespace" and "/srv/data," in finding.summary
     assert [(r.id, r.risk) for r in finding.repairs] == [("make-path-optional", "disruptive")]
     assert "ReadWritePaths=-/srv/cache -/srv/data\n" in text_of(finding)
     for mounted in ("nas:/x /srv nfs rw\n", "UUID=1 /srv/data ext4 rw\n"):
-        table = judged(unit, {**APP, "/etc/fstab": f"UUID=0 / ext4 rw\n{mounted}"}, log=line, show={"ExecMainStatus": "226"})
+        table = diagnose_machine(unit, {**APP, "/etc/fstab": f"UUID=0 / ext4 rw\n{mounted}"}, log=line, show={"ExecMainStatus": "226"})
         (by_hand,) = found(table).repairs
         assert by_hand.risk == "manual" and f"{UNIT}:6" in by_hand.manual
-    bind = found(judged(START + "BindReadOnlyPaths=+/srv/data:/data\n", APP, log=line, show={"ExecMainStatus": "226"}))
+    bind = found(diagnose_machine(START + "BindReadOnlyPaths=+/srv/data:/data\n", APP, log=line, show={"ExecMainStatus": "226"}))
     assert "BindReadOnlyPaths=-+/srv/data:/data\n" in text_of(bind)
-    whole = judged(START, APP, log=line[1:], show={"ExecMainStatus": "226"})
+    whole = diagnose_machine(START, APP, log=line[1:], show={"ExecMainStatus": "226"})
     assert isinstance(verdict_of(whole, CAUSE), Undetermined)
 
 
@@ -465,17 +465,17 @@ def test_all_paths_of_the_sandbox_that_are_gone_are_made_optional_at_once() -> N
     line = ("back.service: Failed to set up mount namespacing: /srv/spool: No such file or directory",
             "back.service: Failed to set up mount namespacing: /srv/data: No such file or directory",
             f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
-    finding = found(judged(unit, APP, log=line, show={"ExecMainStatus": "226"}))
+    finding = found(diagnose_machine(unit, APP, log=line, show={"ExecMainStatus": "226"}))
     assert "/srv/data and /srv/spool, paths of its sandbox, are not there" in finding.summary
     assert text_of(finding).endswith("ReadOnlyPaths=-/srv/data -/srv/spool\nReadWritePaths=-/srv/spool\n")
-    table = judged(unit, {**APP, "/etc/fstab": "UUID=1 /srv/spool ext4 rw\n"}, log=line, show={"ExecMainStatus": "226"})
+    table = diagnose_machine(unit, {**APP, "/etc/fstab": "UUID=1 /srv/spool ext4 rw\n"}, log=line, show={"ExecMainStatus": "226"})
     (by_hand,) = found(table).repairs
     assert by_hand.risk == "manual" and "/srv/spool" in by_hand.manual
 
 
 def test_what_the_start_limit_says_is_its_consequence() -> None:
     log = (*GONE, "back.service: Start request repeated too quickly.")
-    diagnosis = judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}, log=log)
+    diagnosis = diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}, log=log)
     assert roots(diagnosis) == [CAUSE] and isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Found)
     assert {f.role for f in diagnosis.findings if f.cause == "crash-loop-gave-up"} == {"consequence"}
 
@@ -485,7 +485,7 @@ def test_the_interpreter_of_an_environment_is_not_the_systems() -> None:
     unit = START.replace(PROGRAM, "/srv/shop/venv/bin/uvicorn")
     files = {**APP, "/srv/shop/venv/bin/uvicorn": ("#!/srv/shop/venv/bin/python3\nprint(1)\n", 0o755),
              "/usr/bin/python3": ("", 0o755)}
-    (repair,) = found(judged(unit, files, log=GONE)).repairs
+    (repair,) = found(diagnose_machine(unit, files, log=GONE)).repairs
     assert repair.risk == "manual" and "where /srv/shop/venv is an environment of Python's" in repair.manual
 
 
@@ -499,10 +499,10 @@ def test_a_unit_with_a_root_of_its_own_is_not_judged_by_the_machines_files(
     files = {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755), "/srv/old": ("dir", 0o755)}
     unit = f"{START}{setting}RootDirectory=/srv/jail\nBindReadOnlyPaths=/lib /etc\n"
     show = {"ExecMainStatus": status, "WorkingDirectory": "/srv/old" if setting else "/srv/shop"}
-    finding = found(judged(unit, files, log=said, show=show))
+    finding = found(diagnose_machine(unit, files, log=said, show=show))
     assert finding.confidence == "likely" and "in its own root (RootDirectory=/srv/jail)" in finding.summary
     assert finding.repairs[0].risk == "manual" and "BindReadOnlyPaths=" in finding.repairs[0].manual
-    outside = found(judged(unit.replace("/srv/jail", "/"), files, log=said, show=show))
+    outside = found(diagnose_machine(unit.replace("/srv/jail", "/"), files, log=said, show=show))
     assert "own root" not in outside.summary
 
 
@@ -518,7 +518,7 @@ STEP = "back.service: Failed at step {} spawning " + PROGRAM + ": {}"
 def test_further_steps_are_told_by_the_settings_that_they_carry_out(
     status: str, step: str, why: str, line: str, words: str,
 ) -> None:
-    finding = found(judged(f"{START}{line}\n", APP, log=(STEP.format(step, why),), show={"ExecMainStatus": status}))
+    finding = found(diagnose_machine(f"{START}{line}\n", APP, log=(STEP.format(step, why),), show={"ExecMainStatus": status}))
     assert (finding.variant, finding.confidence) == ("start-step-failed", "certain") and words in finding.summary
     assert finding.evidence[0].text == line and f"{UNIT}:5" in finding.repairs[0].manual
 
@@ -527,8 +527,8 @@ def test_a_file_of_a_further_step_that_is_there_by_now_needs_a_start_and_a_statu
     unit = f"{START}StandardOutput=append:/var/log/shop/out.log\n"
     said = (STEP.format("STDOUT", "No such file or directory"),)
     files = {**APP, "/var/log/shop": ("dir", 0o755)}
-    assert found(judged(unit, files, log=said, show={"ExecMainStatus": "209"})).repairs[0].id == "start-service"
-    assert isinstance(verdict_of(judged(unit, files, log=("x",), show={"ExecMainStatus": "209"}), CAUSE), RuledOut)
+    assert found(diagnose_machine(unit, files, log=said, show={"ExecMainStatus": "209"})).repairs[0].id == "start-service"
+    assert isinstance(verdict_of(diagnose_machine(unit, files, log=("x",), show={"ExecMainStatus": "209"}), CAUSE), RuledOut)
 
 
 POST = f"{START}ExecStartPost=/usr/bin/curl -sf http://127.0.0.1:8001/health\n"
@@ -540,7 +540,7 @@ LEFT = ("back.service: Failed with result 'exit-code'.", "Failed to start back.s
 @pytest.mark.parametrize("after", [(), ("back.service: Scheduled restart job, restart counter is at 5.",
                                         "back.service: Start request repeated too quickly.", *LEFT)])
 def test_a_command_after_the_program_that_failed_is_why_it_was_ended(after: tuple[str, ...]) -> None:
-    finding = found(judged(POST, APP, log=(*TRY, *LEFT, *after), show={"ExecMainStatus": "15"}))
+    finding = found(diagnose_machine(POST, APP, log=(*TRY, *LEFT, *after), show={"ExecMainStatus": "15"}))
     assert (finding.variant, finding.confidence) == ("start-execstartpost-failed", "certain")
     assert "`/usr/bin/curl -sf http://127.0.0.1:8001/health`" in finding.summary and "status 7" in finding.summary
     assert f"{UNIT}:5" in finding.repairs[0].manual
@@ -553,5 +553,5 @@ def test_a_command_after_the_program_that_failed_is_why_it_was_ended(after: tupl
     (*TRY[:2], "back.service: start operation timed out. Terminating.", TRY[2], *LEFT),        # of the stop
 ])
 def test_a_program_that_ended_by_itself_is_not_laid_to_what_runs_after_it(log: tuple[str, ...]) -> None:
-    diagnosis = judged(POST, APP, log=log, show={"ExecMainStatus": "1"})
+    diagnosis = diagnose_machine(POST, APP, log=log, show={"ExecMainStatus": "1"})
     assert CAUSE not in roots(diagnosis)

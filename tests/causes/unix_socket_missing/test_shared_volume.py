@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.formats.docker_conventions import place_of, seen_as
+from fixer.formats.docker_conventions import path_in_container, path_on_engine
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import ComposeUp
-from tests.causes.snapshot_builders import Scene, binding, boxed, container, file, finding_of, listener, roots
+from tests.causes.snapshot_builders import (
+    Scene,
+    binding,
+    container,
+    container_service,
+    file,
+    finding_of,
+    listener,
+    roots,
+)
 
 CAUSE = "unix-socket-missing"
 VOLUME = "/var/lib/docker/volumes/socks/_data"
@@ -24,13 +33,13 @@ def apart(*others: tuple[str, str], asked: str = "/run/g/app.sock", own: str = "
     scene = Scene(node="web", back="web")
     for name, path in (("app", own), *others):
         told = (replace(binding(0), host="", unix=path),)
-        made = boxed(name, pid=pid, bindings=Known(told), box={"shares": app})
+        made = container_service(name, pid=pid, bindings=Known(told), box={"shares": app})
         scene.with_service(made, replace(listener(1, pid, node=name), family="unix", address=path, port=0))
-    scene.nginx["service"] = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"shares": web})
+    scene.nginx["service"] = container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"shares": web})
     scene.services.append(scene.nginx["service"])
     at = text.index(asked)
     scene.files = [file("/etc/nginx/sites-enabled/shop", text, node="web")]
-    return scene.refused(unix=asked, host="", port=0, written=asked, service=None, start=at, end=at + len(asked), line=3,
+    return scene.refused(unix=asked, host="", port=0, written=asked, configured_service=None, start=at, end=at + len(asked), line=3,
                          addresses=Known(()))
 
 
@@ -78,6 +87,6 @@ def test_miss_nobody_has_a_socket() -> None:
 
 def test_where_paths_lie() -> None:
     box = replace(container("web"), shares=((VOLUME, "/run/g"), ("/srv/other", "/run/g/in")))
-    assert place_of(box, "/run/g/a.sock") == f"{VOLUME}/a.sock" and place_of(box, "/run/gx") is None
-    assert seen_as(box, f"{VOLUME}/a.sock") == "/run/g/a.sock"
-    assert seen_as(box, f"{VOLUME}/in/a.sock") is None and seen_as(box, "/srv/other/a") == "/run/g/in/a"
+    assert path_on_engine(box, "/run/g/a.sock") == f"{VOLUME}/a.sock" and path_on_engine(box, "/run/gx") is None
+    assert path_in_container(box, f"{VOLUME}/a.sock") == "/run/g/a.sock"
+    assert path_in_container(box, f"{VOLUME}/in/a.sock") is None and path_in_container(box, "/srv/other/a") == "/run/g/in/a"

@@ -16,18 +16,18 @@ from tests.causes.snapshot_builders import (
     NGINX_PID,
     Scene,
     binding,
-    boxed,
+    container_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    moved,
     probe,
     roots,
     service,
-    stopped,
+    stopped_service,
     unit,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE = "unix-socket-missing"
@@ -49,7 +49,7 @@ def scene(made: Service, *held: Listener, asked: str = ASKED) -> Scene:
     page = file("/etc/nginx/sites-enabled/shop", text, real_path="/etc/nginx/sites-available/shop")
     found.files = [page]
     at = text.index(asked)
-    return found.refused(unix=asked, host="", port=0, written=asked, service=None, start=at, end=at + len(asked), line=3)
+    return found.refused(unix=asked, host="", port=0, written=asked, configured_service=None, start=at, end=at + len(asked), line=3)
 
 
 def test_hit_nginx_is_pointed_at_the_path() -> None:
@@ -129,7 +129,7 @@ def test_a_folder_that_another_unit_takes_away_is_named(*, preserved: bool) -> N
     ("", "unix:/run/shop/gunicorn.sock;"), ("/v1/", "unix:/run/shop/gunicorn.sock:/v1/;"),
 ])
 def test_hit_a_service_that_was_moved_from_a_port_to_a_socket(page: str, wanted: str) -> None:
-    moved_on = Scene().with_service(told(), socket()).refused(service="local/backend.service")
+    moved_on = Scene().with_service(told(), socket()).refused(configured_service="local/backend.service")
     moved_on.files = [replace(moved_on.files[0], data=moved_on.files[0].data.replace(b"8000;", f"8000{page};".encode()))]
     first = finding_of(diagnose(moved_on.snapshot()), CAUSE)
     assert (first.variant, first.repairs[0].risk) == ("moved-to-a-socket", "safe")
@@ -170,7 +170,7 @@ def test_a_service_that_no_name_binds_is_a_persons_choice() -> None:
 
 def test_miss_what_is_well_stopped_elsewhere_or_anothers() -> None:
     anothers = scene(told(), socket(pid=999))
-    for other in (healthy(), moved(), scene(stopped(bindings=told().bindings)), scene(told(ASKED)), anothers):
+    for other in (healthy_scene(), wrong_port_scene(), scene(stopped_service(bindings=told().bindings)), scene(told(ASKED)), anothers):
         assert isinstance(verdict_of(diagnose(other.snapshot()), CAUSE), RuledOut)
 
 
@@ -218,7 +218,7 @@ def test_miss_a_stranger_that_holds_the_path_is_not_restarted() -> None:
 @pytest.mark.parametrize(("pids", "expected"), [(Known((200,)), True), (Unknown("no right"), True), (Known((999,)), False)])
 def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: bool) -> None:
     held = replace(socket(ASKED), node="app", pids=pids)
-    made = boxed("app", pid=200, bindings=told(ASKED).bindings)
+    made = container_service("app", pid=200, bindings=told(ASKED).bindings)
     gone = {"listener": Known(held), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
     page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
     diagnosis = diagnose(page.endpoint(**gone).snapshot())
@@ -228,7 +228,7 @@ def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: 
 
 def test_hit_the_socket_that_systemd_holds_for_a_service_at_rest() -> None:
     waiting = unit("backend.socket", active_state="active", sub_state="listening", listen=(HELD,))
-    diagnosis = diagnose(scene(stopped(socket=waiting, bindings=told().bindings), socket(pid=1)).snapshot())
+    diagnosis = diagnose(scene(stopped_service(socket=waiting, bindings=told().bindings), socket(pid=1)).snapshot())
     assert roots(diagnosis) == [CAUSE]
     first = finding_of(diagnosis, CAUSE)
     assert (first.variant, first.repairs[0].risk) == ("unix-socket-missing", "safe")
@@ -237,6 +237,6 @@ def test_hit_the_socket_that_systemd_holds_for_a_service_at_rest() -> None:
 
 
 def test_miss_a_socket_of_systemds_that_is_not_its_own() -> None:
-    assert CAUSE not in roots(diagnose(scene(stopped(bindings=told().bindings), socket(pid=1)).snapshot()))
-    shut = stopped(socket=unit("backend.socket", active_state="inactive", listen=(HELD,)), bindings=told().bindings)
+    assert CAUSE not in roots(diagnose(scene(stopped_service(bindings=told().bindings), socket(pid=1)).snapshot()))
+    shut = stopped_service(socket=unit("backend.socket", active_state="inactive", listen=(HELD,)), bindings=told().bindings)
     assert CAUSE not in roots(diagnose(scene(shut, socket(pid=1)).snapshot()))

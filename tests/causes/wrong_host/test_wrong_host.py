@@ -10,7 +10,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, WriteFile
-from fixer.model.snapshot import Compose, Listener, Service, Setting
+from fixer.model.snapshot import Compose, ComposeSetting, Listener, Service
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -18,12 +18,12 @@ from tests.causes.snapshot_builders import (
     REFUSED,
     Scene,
     binding,
-    boxed,
     container,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
     probe,
     roots,
@@ -39,17 +39,17 @@ MOUNT = (("/srv/conf", "/etc/nginx", True),)
 
 def web(**changes: object) -> Service:
     """nginx's own container."""
-    return boxed("web", 80, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+    return container_service("web", 80, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
                  box={"mounts": MOUNT, "networks": (("p_default", "172.18.0.5", ("web",)),), **changes})
 
 
 def apart(written: str = "127.0.0.1:8000", *backs: Service, port: int = 8000, held: str = "0.0.0.0") -> Scene:
     """nginx in a container, applications in others."""
     scene = Scene(written, node="web", back="web").with_service(web(pid=None))
-    for back in backs or (boxed(),):
+    for back in backs or (container_service(),):
         scene.with_service(back, listener(port, 7, held, back.node))
-    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=None,
-                                        holder=None)
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), configured_service=None,
+                                        listening_service=None)
     scene.node_changes = {"web": {"kind": "container"}, "app": {"kind": "container"}}
     return scene
 
@@ -78,15 +78,15 @@ def test_the_port_of_the_only_application_there_is() -> None:
 
 
 def test_several_applications_are_a_choice() -> None:
-    two = (boxed(), boxed("other", box={"networks": (("p_default", "172.18.0.3", ("other",)),)}))
+    two = (container_service(), container_service("other", box={"networks": (("p_default", "172.18.0.3", ("other",)),)}))
     (repair,) = found(apart("127.0.0.1:8000", *two)).repairs
     assert repair.needs[0].choices == ("app:8000", "other:8000") and not repair.steps
     assert b"http://other:8000;" in text_of(found(apart("127.0.0.1:8000", *two), upstream="other:8000"))
 
 
 def test_who_is_told_that_port_is_meant_also_while_it_does_not_run_and_another_does() -> None:
-    told = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)), box={"status": "exited"})
-    running = boxed("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
+    told = container_service(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)), box={"status": "exited"})
+    running = container_service("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
     for address in ("127.0.0.1:8000", "172.18.0.77:8000"):
         scene = apart(address, running, port=9000).with_service(told)
         diagnosis = diagnose((scene if address.startswith("127") else nobody(scene)).snapshot())
@@ -96,16 +96,16 @@ def test_who_is_told_that_port_is_meant_also_while_it_does_not_run_and_another_d
 
 
 def test_where_nobody_is_told_that_port_one_that_does_not_run_may_be_meant() -> None:
-    resting = boxed(pid=None, bindings=Known((binding(7000, "compose.yaml:9"),)),
+    resting = container_service(pid=None, bindings=Known((binding(7000, "compose.yaml:9"),)),
                     box={"status": "exited", "restart_policy": "always"})
-    running = boxed("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
+    running = container_service("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
     (repair,) = found(apart("127.0.0.1:8000", running, port=9000).with_service(resting)).repairs
     assert repair.needs[0].choices == ("other:9000",) and not repair.steps
 
 
 def test_miss_what_is_well_or_has_an_owner_or_answers() -> None:
-    elsewhere = apart("127.0.0.1:8000", boxed(box={"networks": (("other", "172.19.0.2", ("app",)),)}))
-    for scene in (healthy(), Scene().with_service(service(pid=None)).refused()):
+    elsewhere = apart("127.0.0.1:8000", container_service(box={"networks": (("other", "172.19.0.2", ("app",)),)}))
+    for scene in (healthy_scene(), Scene().with_service(service(pid=None)).refused()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
     assert isinstance(verdict_of(diagnose(elsewhere.snapshot()), CAUSE), Undetermined)     # no network in common
     loopback = apart(held="127.0.0.1")
@@ -116,7 +116,7 @@ def test_miss_what_is_well_or_has_an_owner_or_answers() -> None:
 
 def test_unknown_who_is_meant_by_an_address_that_nobody_has() -> None:
     scene = Scene("10.7.7.7:8000").answers(BAD_GATEWAY).endpoint(
-        node=None, listener=Unknown("outside"), tcp=UNREACHABLE, http=UNREACHABLE, service=None)
+        node=None, listener=Unknown("outside"), tcp=UNREACHABLE, http=UNREACHABLE, configured_service=None)
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
 
@@ -134,7 +134,7 @@ def test_an_address_for_which_nobody_answers_the_kernel_is_nobodys() -> None:
     slow = Known(probe(error="slow"))
     scene = nobody(apart("172.18.0.77:8000")).endpoint(tcp=slow, http=slow)
     assert CAUSE not in roots(diagnose(scene.snapshot()))
-    scene.node_changes["web"] = {"kind": "container", "silent": ("172.18.0.77",)}
+    scene.node_changes["web"] = {"kind": "container", "unanswered_addresses": ("172.18.0.77",)}
     finding = found(scene)
     assert finding.variant == "wrong-ip-unassigned" and "web /proc/net/arp" in [e.where for e in finding.evidence]
 
@@ -146,15 +146,15 @@ def test_an_address_of_another_network_may_be_a_machine_that_is_off() -> None:
 
 def test_on_a_machine_a_person_says_that_the_local_one_is_meant() -> None:
     scene = Scene("10.7.7.7:8000").with_service(service(), listener(8000, 200, "0.0.0.0")).answers(BAD_GATEWAY)
-    nobody(scene).endpoint(service=None, holder=None)
+    nobody(scene).endpoint(configured_service=None, listening_service=None)
     (repair,) = found(scene).repairs
     assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
     assert b"http://127.0.0.1:8000;" in text_of(found(scene, upstream="127.0.0.1:8000"))
 
 
 def test_on_a_machine_also_one_that_would_listen_there_if_it_ran() -> None:
-    scene = Scene("10.7.7.7:8000").with_service(failed()).answers(BAD_GATEWAY)
-    nobody(scene).endpoint(service=None, holder=None)
+    scene = Scene("10.7.7.7:8000").with_service(failed_service()).answers(BAD_GATEWAY)
+    nobody(scene).endpoint(configured_service=None, listening_service=None)
     (repair,) = found(scene).repairs
     assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
     assert "is told to listen" in found(scene).summary
@@ -189,7 +189,7 @@ def test_the_docker_host_by_name() -> None:
     ((("127.0.0.1", 8000, 9107),), True), ((("127.0.0.1", 8001, 9107),), False), ((("172.17.0.1", 8000, 9107),), False),
 ])
 def test_what_is_published_for_the_docker_host_alone_is_named(published: tuple[tuple[str, int, int], ...], told: bool) -> None:
-    app = boxed(box={"published": published})
+    app = container_service(box={"published": published})
     scene = apart("host.docker.internal:8000", app).endpoint(addresses=Known(("172.17.0.1",)), node=None)
     scene.listeners = [line for line in scene.listeners if line.port != 8000]
     finding = found(scene)
@@ -205,7 +205,7 @@ def of_the_host(service: Service, *lines: Listener) -> Scene:
 
 
 def test_who_shares_the_docker_hosts_network_and_is_told_that_port_is_meant() -> None:
-    stopped = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
+    stopped = container_service(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
                     box={"network_mode": "host", "networks": (), "status": "exited"})
     assert roots(diagnose(of_the_host(stopped).snapshot())) == ["backend-down"]
     assert stopped.container is not None
@@ -216,7 +216,7 @@ def test_who_shares_the_docker_hosts_network_and_is_told_that_port_is_meant() ->
 
 
 def test_by_an_address_too_where_a_network_has_it_as_its_gateway() -> None:
-    stopped = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
+    stopped = container_service(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
                     box={"network_mode": "host", "networks": (), "status": "exited"})
     scene = apart("172.18.0.1:8000", stopped).endpoint(node=None)
     scene.listeners = scene.listeners[:1]
@@ -228,7 +228,7 @@ def test_by_an_address_too_where_a_network_has_it_as_its_gateway() -> None:
 
 
 def test_in_the_hosts_network_only_its_own_loopback_is_told_to_come_out_to_the_containers_not_to_the_world() -> None:
-    alone = boxed(bindings=Known((binding(8000, "compose.yaml:9"),)), box={"network_mode": "host", "networks": ()})
+    alone = container_service(bindings=Known((binding(8000, "compose.yaml:9"),)), box={"network_mode": "host", "networks": ()})
     finding = finding_of(diagnose(of_the_host(alone, listener(8000, 7, node="app")).snapshot()), "wrong-bind-address")
     assert "172.17.0.1" in finding.repairs[0].summary and "0.0.0.0" not in finding.repairs[0].summary
 
@@ -254,7 +254,7 @@ def led(scene: Scene, **changes: object) -> Scene:
     """A line of /etc/hosts leads the upstream's name to an address that gives no answer."""
     line = Evidence("file", "/etc/hosts:7", "172.18.0.77 app")
     told: dict[str, object] = {"addresses": Known(("172.18.0.77",), (line,)), "node": None, "tcp": UNREACHABLE,
-                               "http": UNREACHABLE, "listener": Unknown("elsewhere"), "service": None, "holder": None}
+                               "http": UNREACHABLE, "listener": Unknown("elsewhere"), "configured_service": None, "listening_service": None}
     return scene.answers(BAD_GATEWAY).endpoint(**{**told, **changes})
 
 
@@ -285,7 +285,7 @@ def hidden(**changes: object) -> Scene:
                                       "node": "web", "tcp": Known(REFUSED), "http": Known(REFUSED),
                                       "listener": Known(None), **changes})
     scene.extra |= {"target": TargetRef("compose", "p"), "compose": project(same=True)}
-    given = Setting("extra_hosts.app", "127.0.0.1", "/p/compose.yaml", 3, at, text.index("    image"))
+    given = ComposeSetting("extra_hosts.app", "127.0.0.1", "/p/compose.yaml", 3, at, text.index("    image"))
     scene.services[0] = replace(scene.services[0], compose_settings=(given,))
     scene.files.append(file("/p/compose.yaml", text, node="engine"))
     return scene
@@ -323,11 +323,11 @@ def test_a_line_that_may_be_right_is_not_blamed(changes: dict[str, object]) -> N
 
 def swapped(told: int = 9000, held: int = 9100, runtime: str = "uvicorn", **changes: object) -> Scene:
     """nginx names bare addresses; after a start in another order the container of that one is the admin's."""
-    admin = boxed("admin", held, box={"networks": (("p_default", "172.18.0.2", ("admin",)),), **changes}, pid=8)
-    shop = boxed("shop", told, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9, runtime=runtime)
+    admin = container_service("admin", held, box={"networks": (("p_default", "172.18.0.2", ("admin",)),), **changes}, pid=8)
+    shop = container_service("shop", told, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9, runtime=runtime)
     scene = Scene("172.18.0.2:9000", node="web", back="admin").with_service(web(pid=None))
     scene.with_service(admin, listener(held, 8, "0.0.0.0", "admin")).with_service(shop, listener(told, 9, "0.0.0.0", "shop"))
-    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=admin.id, holder=None)
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), configured_service=admin.id, listening_service=None)
     scene.node_changes = {name: {"kind": "container"} for name in ("web", "admin", "shop")}
     return scene
 
@@ -343,7 +343,7 @@ def test_an_address_that_docker_gave_to_another_container_since_is_wrong_and_not
 @pytest.mark.parametrize("scene", [
     swapped(runtime="python"),                                       # a script may be anything
     swapped(told=9500),                                              # nobody else is told that port
-    swapped(fixed=(("p_default", ("172.18.0.2",)),)),                # its files chose that address: it keeps it
+    swapped(fixed_addresses=(("p_default", ("172.18.0.2",)),)),                # its files chose that address: it keeps it
 ])
 def test_an_address_that_is_still_its_containers_has_a_wrong_port(scene: Scene) -> None:
     assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
@@ -362,12 +362,12 @@ def test_an_address_of_dockers_that_refuses_and_is_nobodys_that_was_seen() -> No
 
 def named(host: str, *, app: bool) -> Scene:
     """nginx asks at the name of another container for the port of the application."""
-    other = boxed(host, 5432, pid=8, argv=("uvicorn",) if app else ("serve",), bindings=Known((binding(5432, "x:1"),)),
+    other = container_service(host, 5432, pid=8, argv=("uvicorn",) if app else ("serve",), bindings=Known((binding(5432, "x:1"),)),
                   box={"exposes": () if app else (5432,)})
-    shop = boxed("shop", 9000, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9)
+    shop = container_service("shop", 9000, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9)
     scene = Scene(f"{host}:9000", node="web", back=host).with_service(web(pid=None))
     scene.with_service(other, listener(5432, 8, "0.0.0.0", host)).with_service(shop, listener(9000, 9, "0.0.0.0", "shop"))
-    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=other.id, holder=None)
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), configured_service=other.id, listening_service=None)
     scene.node_changes = {name: {"kind": "container"} for name in ("web", host, "shop")}
     return scene
 

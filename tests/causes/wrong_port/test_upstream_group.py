@@ -7,16 +7,16 @@ from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Binding, Compose
 from fixer.model.target import TargetRef
-from tests.causes.snapshot_builders import Scene, boxed, listener, roots, service
+from tests.causes.snapshot_builders import Scene, container_service, listener, roots, service
 
 WRITTEN = Binding("0.0.0.0", 8000, None, Evidence("file", "/srv/p/compose.yaml:8", "--port ${PORT:-8000}"))
 RUNS = Binding("0.0.0.0", 8011, None, Evidence("process", "pid 7", "uvicorn app.main:app --port 8011"))
 
 
 def found(*bindings: Binding, matches: bool = False, **box: object) -> Finding:
-    made = boxed(port=8011, box=box, bindings=Known(bindings))
+    made = container_service(port=8011, box=box, bindings=Known(bindings))
     scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8011, 7, "0.0.0.0", "app"))
-    scene.refused(service="app/p-app-1")
+    scene.refused(configured_service="app/p-app-1")
     scene.extra = {"target": TargetRef("compose", "p"),
                    "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", matches),), Known(True))}
     diagnosis = diagnose(scene.snapshot())

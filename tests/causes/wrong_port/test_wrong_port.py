@@ -17,24 +17,24 @@ from tests.causes.snapshot_builders import (
     NOW,
     Scene,
     binding,
-    boxed,
-    failed,
+    container_service,
+    failed_service,
     file,
     finding_of,
-    healthy,
+    healthy_scene,
     listener,
-    log,
-    moved,
+    log_lines,
     probe,
     process,
     roots,
     service,
     site,
     stat,
-    stopped,
-    supervised,
+    stopped_service,
+    supervised_service,
     unit,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE = "wrong-port"
@@ -45,7 +45,7 @@ TRACEBACK = (
 
 
 def test_hit_the_route_is_pointed_at_the_units_own_socket() -> None:
-    diagnosis = diagnose(moved().snapshot())
+    diagnosis = diagnose(wrong_port_scene().snapshot())
     assert roots(diagnosis) == [CAUSE]
     found = diagnosis.findings[0]
     assert (found.variant, found.confidence, found.service, found.routes) == (
@@ -61,13 +61,13 @@ def test_hit_the_route_is_pointed_at_the_units_own_socket() -> None:
 
 
 def test_miss_a_healthy_host_is_left_alone() -> None:
-    diagnosis = diagnose(healthy().snapshot())
+    diagnosis = diagnose(healthy_scene().snapshot())
     assert diagnosis.verdict == "healthy" and diagnosis.findings == ()
     assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
 
 
 def test_unknown_nobody_could_look_whether_something_listens() -> None:
-    scene = moved().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"), http=Unknown("no probe"))
+    scene = wrong_port_scene().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"), http=Unknown("no probe"))
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
 
@@ -80,7 +80,7 @@ def test_every_place_that_names_the_address_is_edited_in_one_write() -> None:
 
 
 def test_two_equal_services_are_named_and_none_is_chosen() -> None:
-    scene = moved().with_service(service("other.service", 9000, 300), listener(9000, 300))
+    scene = wrong_port_scene().with_service(service("other.service", 9000, 300), listener(9000, 300))
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     (repair,) = found.repairs
     assert repair.steps == () and repair.needs[0].choices == ("127.0.0.1:8000", "127.0.0.1:9000")
@@ -90,7 +90,7 @@ def test_two_equal_services_are_named_and_none_is_chosen() -> None:
 
 
 def test_names_separate_two_services() -> None:
-    scene = moved().with_service(service("shop.service", 9000, 300), listener(9000, 300))
+    scene = wrong_port_scene().with_service(service("shop.service", 9000, 300), listener(9000, 300))
     scene.services[0] = replace(
         scene.services[0], id="local/metrics.service", name="metrics.service",
         unit=unit("metrics.service", working_directory="/opt/metrics", user="metrics"))
@@ -117,7 +117,7 @@ def test_what_serves_the_same_site_is_only_offered_as_a_choice() -> None:
 
 def test_a_strangers_process_is_never_a_candidate() -> None:
     stranger = service("python3", 9999, 400, unit=None, manager="none", is_app_server=False, runtime="http.server")
-    scene = moved().with_service(stranger, listener(9999, 400, "0.0.0.0"))
+    scene = wrong_port_scene().with_service(stranger, listener(9999, 400, "0.0.0.0"))
     assert finding_of(diagnose(scene.snapshot()), CAUSE).service == "backend.service"
     alone = Scene("127.0.0.1:8001").with_service(stranger, listener(9999, 400, "0.0.0.0")).refused()
     assert CAUSE not in roots(diagnose(alone.snapshot()))
@@ -129,7 +129,7 @@ def test_a_bare_server_counts_only_when_it_was_left_to_process_1() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
     shell = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200), ppid=77).refused()
     assert roots(diagnose(shell.snapshot())) == []
-    managed = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).with_service(stopped(port=8001)).refused()
+    managed = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).with_service(stopped_service(port=8001)).refused()
     assert roots(diagnose(managed.snapshot())) == ["backend-down"]
 
 
@@ -149,7 +149,7 @@ def test_the_same_port_on_another_address_is_something_else() -> None:
 
 
 def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:
-    diagnosis = diagnose(Scene("127.0.0.1:8001").with_service(stopped(port=8000)).refused().snapshot())
+    diagnosis = diagnose(Scene("127.0.0.1:8001").with_service(stopped_service(port=8000)).refused().snapshot())
     assert roots(diagnosis) == ["backend-down", CAUSE]
     (repair,) = finding_of(diagnosis, CAUSE).repairs
     assert repair.risk == "manual" and "start backend.service first" in repair.manual
@@ -157,13 +157,13 @@ def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:
 
 
 def test_where_a_unit_listens_whose_files_are_not_there_is_not_known() -> None:
-    made = failed(port=8000, unit_changes={"result": "resources"})
+    made = failed_service(port=8000, unit_changes={"result": "resources"})
     assert CAUSE not in roots(diagnose(Scene("127.0.0.1:8001").with_service(made).refused().snapshot()))
 
 
 def test_a_stopped_relative_is_not_passed_over_for_a_running_stranger() -> None:
     scene = Scene("127.0.0.1:8001").refused()
-    scene.with_service(failed("shop.service", bindings=Unknown("no command")))
+    scene.with_service(failed_service("shop.service", bindings=Unknown("no command")))
     other = service("metrics.service", 9100, 300)
     assert other.unit is not None
     scene.with_service(
@@ -173,9 +173,9 @@ def test_a_stopped_relative_is_not_passed_over_for_a_running_stranger() -> None:
 
 def containers(port: int = 8001, *lines: int) -> Scene:
     scene = Scene(f"app:{port}", node="web", back="app")
-    scene.with_service(boxed(), *(listener(n, 7, "0.0.0.0", "app") for n in lines or (8000,)))
+    scene.with_service(container_service(), *(listener(n, 7, "0.0.0.0", "app") for n in lines or (8000,)))
     scene.endpoint(addresses=Known(("172.18.0.2",))).refused()
-    web = boxed("web", 80, pid=NGINX, is_app_server=False, box={
+    web = container_service("web", 80, pid=NGINX, is_app_server=False, box={
         "mounts": (("/home/lab/files", "/etc/nginx/sites-available", True),)})
     scene.nginx["service"] = web
     scene.services.append(web)
@@ -202,7 +202,7 @@ def test_of_a_containers_two_sockets_the_one_it_is_told_to_open() -> None:
 
 def test_a_file_in_the_layer_is_for_a_person() -> None:
     scene = containers()
-    scene.services[-1] = scene.nginx["service"] = boxed("web", 80, pid=NGINX, is_app_server=False)
+    scene.services[-1] = scene.nginx["service"] = container_service("web", 80, pid=NGINX, is_app_server=False)
     repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
     assert repair.risk == "manual" and "layer" in repair.manual and "8000" in repair.manual
 
@@ -217,25 +217,25 @@ def test_a_file_that_the_container_makes_at_each_start_is_for_a_person() -> None
 
 
 def test_a_stale_mount_is_not_a_wrong_port() -> None:
-    scene = moved()
+    scene = wrong_port_scene()
     scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def test_a_managed_file_says_who_overwrites_it() -> None:
-    scene = moved()
+    scene = wrong_port_scene()
     scene.files[0] = replace(scene.files[0], managed_by="Ansible")
     repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
     assert repair.risk == "disruptive" and "Ansible manages" in repair.summary
 
 
 def test_a_refused_configuration_or_a_built_port_is_for_a_person() -> None:
-    scene = moved()
+    scene = wrong_port_scene()
     scene.nginx["test"] = Known((1, "[emerg] unexpected"))
     assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
-    built = moved().endpoint(written="127.0.0.1:$port")
+    built = wrong_port_scene().endpoint(written="127.0.0.1:$port")
     assert finding_of(diagnose(built.snapshot()), CAUSE).repairs[0].risk == "manual"
-    unread = moved()
+    unread = wrong_port_scene()
     unread.files.clear()
     assert "could not be read" in finding_of(diagnose(unread.snapshot()), CAUSE).repairs[0].manual
 
@@ -247,21 +247,21 @@ def test_a_port_that_is_not_written_is_added() -> None:
 
 
 def test_a_daemon_behind_the_port_is_another_services_port() -> None:
-    scene = moved(8000)
+    scene = wrong_port_scene(8000)
     scene.written = ("127.0.0.1:6379",)
     page, scene.spots = site("127.0.0.1:6379")
     scene.files = [page]
     redis = service("redis.service", 6379, 500, is_app_server=False, runtime="", unit=unit("redis.service"))
     scene.with_service(redis, listener(6379, 500))
     held = scene.listeners[-1]
-    scene.endpoint(listener=Known(held), tcp=Known(probe()), http=Known(probe(error="not-http")), holder=redis.id)
+    scene.endpoint(listener=Known(held), tcp=Known(probe()), http=Known(probe(error="not-http")), listening_service=redis.id)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "wrong-port-other-service" and "something else" in found.summary
 
 
 def _behind_a_daemon(backend: Service, name: str = "redis.service") -> Scene:
     """nginx asks a daemon's port; the backend does not run."""
-    scene = moved(8000)
+    scene = wrong_port_scene(8000)
     page, scene.spots = site("127.0.0.1:6379")
     scene.written, scene.files = ("127.0.0.1:6379",), [page]
     scene.services.clear()
@@ -271,13 +271,13 @@ def _behind_a_daemon(backend: Service, name: str = "redis.service") -> Scene:
                      unit=unit(name, working_directory="", user="taker", exec_start=("/usr/bin/taker",)))
     scene.with_service(daemon, listener(6379, 500))
     scene.endpoint(listener=Known(scene.listeners[-1]), tcp=Known(probe()), http=Known(probe(error="not-http")),
-                   holder=daemon.id, service=daemon.id)
+                   listening_service=daemon.id, configured_service=daemon.id)
     scene.route[0] = {"server_names": ("shop.example",)}
     return scene
 
 
 def test_behind_a_daemons_port_what_is_down_is_told_with_the_port() -> None:
-    diagnosis = diagnose(_behind_a_daemon(stopped("shop.service")).snapshot())
+    diagnosis = diagnose(_behind_a_daemon(stopped_service("shop.service")).snapshot())
     down, port = finding_of(diagnosis, "backend-down"), finding_of(diagnosis, CAUSE)
     assert "redis.service, which is another program, listens at 127.0.0.1:6379" in down.summary
     assert (down.service, down.repairs[0].id) == ("shop.service", "start-service")
@@ -285,7 +285,7 @@ def test_behind_a_daemons_port_what_is_down_is_told_with_the_port() -> None:
 
 
 def test_behind_a_daemons_port_a_crash_is_told() -> None:
-    crashed = failed("shop.service", log=log(*TRACEBACK))
+    crashed = failed_service("shop.service", log=log_lines(*TRACEBACK))
     found = finding_of(diagnose(_behind_a_daemon(crashed).snapshot()), "crash-missing-env")
     assert (found.service, found.variant) == ("shop.service", "start-env-var-missing")
 
@@ -295,14 +295,14 @@ def test_behind_a_daemons_port_a_crash_is_told() -> None:
     ("shop.service", "shop-feed.service"),   # what listens there is the site's as well
 ])
 def test_behind_a_port_that_may_be_meant_nothing_is_started(backend: str, daemon: str) -> None:
-    stopped_one = stopped(backend, argv=("/usr/bin/uvicorn", "app.main:app", "--port", "8000"))
+    stopped_one = stopped_service(backend, argv=("/usr/bin/uvicorn", "app.main:app", "--port", "8000"))
     plain = replace(stopped_one, unit=replace(stopped_one.unit or unit(backend), working_directory="", user=""))
     diagnosis = diagnose(_behind_a_daemon(plain, daemon).snapshot())
     assert not [f for f in diagnosis.findings if f.service == backend]
 
 
 def test_hostile_log_lines_choose_nothing() -> None:
-    scene = moved()
+    scene = wrong_port_scene()
     scene.events.clear()
     scene.logs('x" upstream: "http://127.0.0.1:6666/', 111, "connecting to upstream")
     write = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].steps[0]
@@ -318,7 +318,7 @@ def test_sockets_without_owners_count_where_the_service_is_told_to_open_them() -
 
 
 def test_not_asked_but_empty_is_found_too() -> None:
-    scene = moved()
+    scene = wrong_port_scene()
     scene.probes[0] = Unknown("--no-probe")
     scene.endpoint(tcp=Unknown("--no-probe"), http=Unknown("--no-probe"))
     diagnosis = diagnose(scene.snapshot())
@@ -329,7 +329,7 @@ def test_not_asked_but_empty_is_found_too() -> None:
 
 def test_unused_builders_stay_honest() -> None:
     assert process(5).started_at < NOW and file("/x", b"y").data == b"y"
-    assert isinstance(verdict_of(diagnose(moved().snapshot()), CAUSE), Found)
+    assert isinstance(verdict_of(diagnose(wrong_port_scene().snapshot()), CAUSE), Found)
 
 
 @pytest.mark.slow
@@ -392,13 +392,13 @@ def test_a_person_may_still_name_it() -> None:
 def behind_docker(*lines: Listener, published: tuple[tuple[str, int, int], ...] = (("127.0.0.1", 8001, 8000),),
                   inner: int = 8000, **changes: Any) -> Scene:
     """nginx on the Docker host asks for 127.0.0.1:8001; the application is in a container named for the site."""
-    made = boxed("app", 8000)
+    made = container_service("app", 8000)
     assert made.container is not None
     name = changes.pop("name", "shop-app-1")
     made = replace(made, name=name, container=replace(made.container, published=published, name=name, service=None, project=None))
-    scene = Scene("127.0.0.1:8001").with_service(made, *lines).refused(service=made.id if inner else None)
+    scene = Scene("127.0.0.1:8001").with_service(made, *lines).refused(configured_service=made.id if inner else None)
     if inner:
-        scene.endpoint(node="app", inner=inner, tcp=Known(probe()), http=Known(probe(error="reset")))
+        scene.endpoint(node="app", container_port=inner, tcp=Known(probe()), http=Known(probe(error="reset")))
     return scene
 
 
@@ -451,7 +451,7 @@ def test_of_several_containers_that_may_be_meant_a_person_chooses_one() -> None:
     """Each of them is published elsewhere; one that is not is named too."""
     scene = behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=(("", 8002, 8000),), inner=0, name="app")
     for name, port, pid, published in (("api", 9000, 8, (("", 9002, 9000),)), ("back", 9100, 9, ())):
-        scene.with_service(boxed(name, port, pid=pid, box={"published": published, "service": None, "project": None}),
+        scene.with_service(container_service(name, port, pid=pid, box={"published": published, "service": None, "project": None}),
                            listener(port, pid, "0.0.0.0", name))
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     (need,) = found.repairs[0].needs
@@ -464,7 +464,7 @@ def test_of_several_containers_that_may_be_meant_a_person_chooses_one() -> None:
 def of_shop(name: str, port: int, pid: int, **changes: Any) -> Service:
     """A service of the compose project `shop`, none of whose ports is published."""
     box = changes.pop("box", {})
-    made = boxed(name, port, pid=pid, **changes)
+    made = container_service(name, port, pid=pid, **changes)
     assert made.container is not None
     kept = replace(made.container, project="shop", service=name, name=f"shop-{name}-1", restart_policy="on-failure", **box)
     return replace(made, name=name, container=kept)
@@ -474,7 +474,7 @@ def beside(server: Service, *lines: Listener) -> Scene:
     """The site's application, and a script of the same project that serves something else."""
     aside = of_shop("aside", 8018, 9, runtime="python", argv=("python3", "/srv/beacond/aside.py"))
     return (Scene("127.0.0.1:8001").with_service(server, *lines)
-            .with_service(aside, listener(8018, 9, "0.0.0.0", "aside")).refused(service=None))
+            .with_service(aside, listener(8018, 9, "0.0.0.0", "aside")).refused(configured_service=None))
 
 
 def test_what_listens_to_itself_only_is_still_the_application_not_the_script_beside_it() -> None:
@@ -494,7 +494,7 @@ def test_an_application_that_does_not_run_hands_its_place_to_nobody() -> None:
 def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
     """It starts the service when somebody connects: the service rests, and is not down."""
     socket = unit("backend.socket", sub_state="listening", listen=("127.0.0.1:8001",), main_pid=0)
-    scene = Scene().with_service(stopped(port=8001, socket=socket, unit_changes={"unit_file_state": "static"}))
+    scene = Scene().with_service(stopped_service(port=8001, socket=socket, unit_changes={"unit_file_state": "static"}))
     scene.listeners.append(listener(8001, 1))
     scene.processes.append(process(1, "/lib/systemd/systemd"))
     diagnosis = diagnose(scene.refused().snapshot())
@@ -515,7 +515,7 @@ def test_a_socket_of_uwsgis_own_protocol_is_no_listener_for_http() -> None:
 def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
     for runtime, kind, expected in (("uwsgi", "uwsgi_pass", ["wrong-port"]), ("uvicorn", "uwsgi_pass", []),
                                     ("uwsgi", "grpc_pass", []), ("php-fpm", "fastcgi_pass", ["wrong-port"])):
-        scene = moved()
+        scene = wrong_port_scene()
         scene.services = [replace(scene.services[0], runtime=runtime)]
         scene.route[0] = {"kind": kind}
         assert roots(diagnose(scene.snapshot())) == expected, (runtime, kind)
@@ -523,7 +523,7 @@ def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
 
 def test_a_service_whose_own_files_name_nginx_port_is_no_certain_case() -> None:
     """It may only not have been started since they were edited: seconds ago no clock tells."""
-    scene = moved()
+    scene = wrong_port_scene()
     scene.services = [replace(scene.services[0], bindings=Known((binding(8001), binding(8000))))]
     assert finding_of(diagnose(scene.snapshot()), CAUSE).confidence == "likely"
 
@@ -535,7 +535,7 @@ def test_a_program_that_hands_on_is_nothing_to_go_past() -> None:
     front = service("shop-proxy.service", 8001, 300, is_app_server=False, runtime="", gateway="systemd-socket-proxyd",
                     argv=argv, bindings=Known(()))
     scene.with_service(front, listener(8001, 300))
-    scene.endpoint(http=Known(probe(error="reset")), service=front.id, holder=front.id)
+    scene.endpoint(http=Known(probe(error="reset")), configured_service=front.id, listening_service=front.id)
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "broken" and not diagnosis.findings
     told = " ".join(diagnosis.notes)
@@ -554,14 +554,14 @@ def group(*ports: int, told: tuple[int, ...], program: bool = False, held: tuple
     """One upstream of several servers, all of them empty; one service that holds several sockets."""
     scene = Scene(*(f"127.0.0.1:{port}" for port in ports))
     bindings = Known(tuple(binding(port) for port in told))
-    made = supervised(bindings=bindings) if program else service("shop.service", bindings=bindings)
+    made = supervised_service(bindings=bindings) if program else service("shop.service", bindings=bindings)
     scene.with_service(made, *(listener(port, made.pids[0]) for port in held or told))
     scene.with_service(service(      # the name tells which of the two is meant
         "office.service", 9999, 300, argv=("/usr/bin/uvicorn", "office:app"),
         unit_changes={"working_directory": "/srv/office", "user": "office"}))
     for index, port in enumerate(ports):
         if port not in (held or told):
-            scene.refused(index, service=None)
+            scene.refused(index, configured_service=None)
     page = scene.snapshot()
     named = replace(page.routes[0].route, server_names=("shop.example",), upstream="shop")
     route = replace(page.routes[0], route=named, endpoints=tuple(e.id for e in page.endpoints))

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from fixer.hosts.docker_engine import container_selection, docker_cli
-from fixer.hosts.docker_engine.container_selection import Listing, containers_at, containers_called, may_be_meant
+from fixer.hosts.docker_engine.container_selection import Listing, candidate_containers, containers_at, containers_named
 from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
 from fixer.hosts.docker_engine.engine_answers import with_peers
 from fixer.hosts.nodes import nearby_containers
@@ -44,8 +44,8 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResul
 @pytest.mark.parametrize(("look", "wanted"), [
     (lambda: with_peers(ALL["web"], Docker(run)), ["web", "desk", "ledger", "tunnel"]),
     (lambda: with_peers(ALL["ledger"], Docker(run)), ["ledger", "tunnel"]),
-    (lambda: containers_called("front", "tunnel", docker=Docker(run)), ["ledger", "tunnel"]),
-    (lambda: containers_called("front", ":8080", docker=Docker(run)), ["ledger", "tunnel"]),
+    (lambda: containers_named("front", "tunnel", docker=Docker(run)), ["ledger", "tunnel"]),
+    (lambda: containers_named("front", ":8080", docker=Docker(run)), ["ledger", "tunnel"]),
     (lambda: containers_at(("8080",), Listing(Docker(run))), ["ledger", "tunnel"]),
 ])
 def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], wanted: list[str]) -> None:
@@ -55,13 +55,13 @@ def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], 
 def test_who_bears_a_name_on_another_network_is_told_and_becomes_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (container_selection, nearby_containers):
         monkeypatch.setattr(module, "Listing", lambda *_: Listing(Docker(run)))
-    assert [docker_cli.name_of(one) for one in containers_called("front", "stranger", "tunnel")] == [
+    assert [docker_cli.name_of(one) for one in containers_named("front", "stranger", "tunnel")] == [
         "ledger", "tunnel", "stranger"]
-    nodes = nearby_containers.askers_called(Command("docker-called", ("front", "stranger", "tunnel")), ())
+    nodes = nearby_containers.named_container_askers(Command("docker-called", ("front", "stranger", "tunnel")), ())
     assert [one.name for one in nodes] == ["ledger", "tunnel", "engine"]
-    (engine,) = nearby_containers.askers_called(Command("docker-called", ("front", "stranger")), ())
+    (engine,) = nearby_containers.named_container_askers(Command("docker-called", ("front", "stranger")), ())
     assert engine.name == "engine"
-    assert nearby_containers.askers_called(Command("docker-called", ("front", "host")), ()) == ()      # in the network of the host
+    assert nearby_containers.named_container_askers(Command("docker-called", ("front", "host")), ()) == ()      # in the network of the host
 
 
 @pytest.mark.parametrize(("words", "project", "wanted"), [
@@ -73,7 +73,7 @@ def test_who_may_be_meant_by_a_port_of_the_docker_host_that_nobody_publishes(
     words: tuple[str, ...], project: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(ALL, "apart", {**ALL["apart"], "Config": {"Labels": {docker_cli.PROJECT_LABEL: "shop"}}})
-    assert [docker_cli.name_of(one) for one in may_be_meant(words, project, Listing(Docker(run)))] == wanted
+    assert [docker_cli.name_of(one) for one in candidate_containers(words, project, Listing(Docker(run)))] == wanted
 
 
 def test_one_question_lists_once_and_inspects_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_one_question_lists_once_and_inspects_nothing_twice(monkeypatch: pytest.
         return run(argv)
 
     monkeypatch.setattr(nearby_containers, "Listing", partial(Listing, Docker(counting)))
-    nodes = nearby_containers.askers_called(Command("docker-called", ("host,front", ":9000", "web")), (), "shop")
+    nodes = nearby_containers.named_container_askers(Command("docker-called", ("host,front", ":9000", "web")), (), "shop")
     assert {"web", "tunnel"} < {one.name for one in nodes}
     assert [words[1] for words in asked] == ["ps", "inspect"]
 

@@ -29,13 +29,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 def test_a_container_without_tools_is_asked_from_outside(asked: list[tuple[str, ...]]) -> None:
-    told = distroless.from_outside([NFT, SAVED, FILE], INSIDE, 4711)
+    told = distroless.packet_filter_answers([NFT, SAVED, FILE], INSIDE, 4711)
     assert asked[1] == ("nsenter", "-t", "4711", "-n", "iptables-save", "-c")
     assert {query: answer.status for query, answer in told.items()} == {NFT: "no-tool", SAVED: "ok"}
     assert told[NFT].message == "no nft"
 
 
 def test_what_it_told_itself_stands_and_who_may_not_enter_asks_nothing(asked: list[tuple[str, ...]]) -> None:
-    assert distroless.from_outside([SAVED], {SAVED: Answer("ok", b"*filter")}, 4711) == {}
-    assert distroless.from_outside([NFT, SAVED], INSIDE, 0) == {}
+    assert distroless.packet_filter_answers([SAVED], {SAVED: Answer("ok", b"*filter")}, 4711) == {}
+    assert distroless.packet_filter_answers([NFT, SAVED], INSIDE, 0) == {}
     assert asked == []

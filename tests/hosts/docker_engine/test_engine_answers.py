@@ -23,11 +23,11 @@ class Chatty:
 
 
 def test_errors_of_a_busy_minute_are_kept_in_order() -> None:
-    lines = engine_answers._logs(Chatty(), "web", "200").data.decode().splitlines()
+    lines = engine_answers._answer_logs(Chatty(), "web", "200").data.decode().splitlines()
     assert [line.split(" ", 1)[1] for line in lines if "error" in line] == [f"error {n}" for n in range(20)]
     assert sum("GET" in line for line in lines) == 200 and lines == sorted(lines)
 
 
 def test_lines_so_long_that_they_would_be_cut_are_asked_for_in_small() -> None:
-    lines = engine_answers._logs(Chatty(limit=20_000), "web", "200").data.decode().splitlines()
+    lines = engine_answers._answer_logs(Chatty(limit=20_000), "web", "200").data.decode().splitlines()
     assert lines[-1].endswith("GET /1999 200") and len(lines) == 200

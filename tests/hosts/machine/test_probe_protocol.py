@@ -44,7 +44,7 @@ def probe(port: int, path: str | None = "/", **slots) -> dict:
     (backend_listeners.continue_forever, "timeout", None, "head"),
 ])
 def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
-    with backend_listeners.listening(behave) as port:
+    with backend_listeners.run_listener(behave) as port:
         started = time.monotonic()
         found = probe(port, timeout=0.8)
         assert time.monotonic() - started < 2.5
@@ -53,7 +53,7 @@ def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
 
 @pytest.mark.parametrize("behave", [backend_listeners.stream_forever, backend_listeners.head_forever, backend_listeners.continue_forever])
 def test_an_answer_without_end_is_not_kept(behave) -> None:
-    with backend_listeners.listening(behave) as port:
+    with backend_listeners.run_listener(behave) as port:
         probe(port, timeout=0.5)      # whatever is imported for it is there now
         tracemalloc.start()
         try:
@@ -67,7 +67,7 @@ def test_an_answer_without_end_is_not_kept(behave) -> None:
     (backend_listeners.trickle, 19, True), (backend_listeners.stall_in_the_head, 28, False), (backend_listeners.stay_silent, 0, False),
 ])
 def test_a_header_that_is_not_whole_in_time_says_how_much_came_and_for_how_long(behave, least, kept_coming) -> None:
-    with backend_listeners.listening(behave) as port:
+    with backend_listeners.run_listener(behave) as port:
         found = probe(port, timeout=0.8)
     assert found["arrived"] >= least and (found["growing"] > 200) is kept_coming
 
@@ -96,18 +96,18 @@ def plainly(how, behave) -> dict:
     """A probe as the shell of a node makes it with this tool."""
     if shutil.which(how) is None:
         pytest.skip(f"no {how} here")
-    with backend_listeners.listening(behave) as port:
+    with backend_listeners.run_listener(behave) as port:
         query = Probe("127.0.0.1", port, "/")
         words = ["2", "127.0.0.1", str(port), probe_protocol.http_request(query)]
         script = "T=timeout N=n; have() { [ \"$1\" = \"$how_wanted\" ]; }; item() { :; }\n"
         script += f"{round_script.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
         said = subprocess.run(["sh", "-c", script], env={**os.environ, "how_wanted": how}, capture_output=True, check=True)
     head, _, data = said.stdout.lstrip(b"\n").partition(b"\n")
-    return probe_protocol.outcome(query, head.decode().split(" ")[4:], data)
+    return probe_protocol.probe_outcome(query, head.decode().split(" ")[4:], data)
 
 
 def test_what_an_answer_holds() -> None:
-    with backend_listeners.listening(backend_listeners.answer) as port:
+    with backend_listeners.run_listener(backend_listeners.answer) as port:
         found = probe(port)
     assert found["head"].splitlines()[:2] == ["HTTP/1.1 203 Odd", "Server: contract"]
     assert found["body"] == "ok"
@@ -117,12 +117,12 @@ def test_what_an_answer_holds() -> None:
 @pytest.mark.parametrize("said", [b"cat: -: Connection reset by peer\n", b"nc: read: Connection reset\n", b""])
 def test_a_reset_after_the_answer_does_not_hide_it(said: bytes) -> None:
     data = said + b"HTTP/1.1 502 Bad Gateway\r\nServer: nginx\r\n\r\nx"
-    found = probe_protocol.outcome(Probe("127.0.0.1", 80, "/"), ["1", "1", "2"], data)
+    found = probe_protocol.probe_outcome(Probe("127.0.0.1", 80, "/"), ["1", "1", "2"], data)
     assert (found["status"], found["error"], found["head"]) == (502, None, "HTTP/1.1 502 Bad Gateway\r\nServer: nginx")
 
 
 def test_reset_has_its_errno() -> None:
-    with backend_listeners.listening(backend_listeners.reset) as port:
+    with backend_listeners.run_listener(backend_listeners.reset) as port:
         assert probe(port)["errno"] == 104
 
 
@@ -148,7 +148,7 @@ def test_a_name_that_does_not_resolve() -> None:
 
 
 def test_the_request_is_plain_and_says_who_asks() -> None:
-    with backend_listeners.listening(backend_listeners.echo_request) as port:
+    with backend_listeners.run_listener(backend_listeners.echo_request) as port:
         lines = probe(port, "/a?b=c", host_header="shop.example")["body"].splitlines()
     assert lines[0] == "GET /a?b=c HTTP/1.1"
     assert "Host: shop.example" in lines
@@ -158,20 +158,20 @@ def test_the_request_is_plain_and_says_who_asks() -> None:
 
 
 def test_a_request_cannot_be_split_by_its_slots() -> None:
-    with backend_listeners.listening(backend_listeners.echo_request) as port:
+    with backend_listeners.run_listener(backend_listeners.echo_request) as port:
         assert probe(port, "/x\r\nHost: evil")["error"].startswith("invalid")
         assert probe(port, "/", host_header="a\r\nX: y")["error"].startswith("invalid")
 
 
 def test_proxy_protocol_comes_first() -> None:
-    with backend_listeners.listening(backend_listeners.echo_request) as port:
+    with backend_listeners.run_listener(backend_listeners.echo_request) as port:
         body = probe(port, proxy_protocol=True)["body"]
     assert body.startswith("PROXY TCP4 127.0.0.1 127.0.0.1 ")
 
 
 def test_unix_sockets(tmp_path) -> None:
     path = str(tmp_path / "s")
-    with backend_listeners.listening(backend_listeners.answer, path):
+    with backend_listeners.run_listener(backend_listeners.answer, path):
         assert probe(0, unix=path)["status"] == 203
     assert probe(0, unix=path)["error"] == "refused"
     assert probe(0, unix=str(tmp_path / "none"))["error"] == "no-socket"
@@ -192,15 +192,15 @@ def test_tls_is_spoken_unverified_with_sni(tmp_path) -> None:
         with context.wrap_socket(conn, server_side=True) as tls:
             backend_listeners.answer(tls)
 
-    with backend_listeners.listening(serve) as port:
+    with backend_listeners.run_listener(serve) as port:
         assert probe(port, tls=True, sni="shop.example")["status"] == 203
     assert names == ["shop.example"]
-    with backend_listeners.listening(backend_listeners.speak_something_else) as port:
+    with backend_listeners.run_listener(backend_listeners.speak_something_else) as port:
         assert (probe(port, tls=True)["error"], probe(port, tls=True)["phase"]) == ("tls", "tls")
 
 
 def test_many_probes_take_as_long_as_the_slowest() -> None:
-    with backend_listeners.listening(backend_listeners.stay_silent) as port:
+    with backend_listeners.run_listener(backend_listeners.stay_silent) as port:
         queries = [Probe("127.0.0.1", port, f"/{n}", timeout=0.5) for n in range(30)]
         started = time.monotonic()
         answers = LocalAsker().ask(queries)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from fixer.hosts.machine import run_process
-from fixer.hosts.machine.run_process import Conversation
+from fixer.hosts.machine.run_process import InteractiveProcess
 
 
 def gone(pid: int) -> bool:
@@ -84,7 +84,7 @@ def test_the_locale_is_c() -> None:
 
 
 def test_a_conversation_answers_and_ends() -> None:
-    talk = Conversation(["sh"])
+    talk = InteractiveProcess(["sh"])
     assert talk.exchange(b"echo one; echo END\n", b"END\n", 5) == b"one\n"
     assert talk.exchange(b"sleep 1\n", b"END\n", 0.2) is None
     talk.close()
@@ -92,18 +92,18 @@ def test_a_conversation_answers_and_ends() -> None:
 
 
 def test_a_conversation_with_a_process_that_ended_says_so() -> None:
-    talk = Conversation(["sh", "-c", "echo why >&2; exit 3"])
+    talk = InteractiveProcess(["sh", "-c", "echo why >&2; exit 3"])
     assert talk.exchange(b"x\n", b"END", 5) is None
     assert talk.complaint() == "why"
     talk.close()
 
 
 def test_what_a_conversation_said_before_it_ended_is_kept() -> None:
-    talk = Conversation(["sh", "-c", "echo not here; exec >&-; sleep 1"])
+    talk = InteractiveProcess(["sh", "-c", "echo not here; exec >&-; sleep 1"])
     assert talk.exchange(b"", b"END", 5) is None
     assert talk.exchange(b"", b"END", 5) is None
     assert (talk.unread, talk.is_over) == (b"not here\n", True)
     talk.close()
-    late = Conversation(["sleep", "9"])
+    late = InteractiveProcess(["sleep", "9"])
     assert late.exchange(b"", b"END", 0.1) is None and not late.is_over
     late.close()

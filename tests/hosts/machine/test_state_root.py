@@ -64,7 +64,7 @@ def test_a_policy_that_is_none_forbids_at_once(root: Path, make: Callable[[Path]
     make(tmp_path / "policy.toml")
     began = time.monotonic()
     with pytest.raises(NeedsPerson):
-        policy_files.policies(open_target(LOCAL))
+        policy_files.read_policies(open_target(LOCAL))
     assert time.monotonic() - began < 2
 
 
@@ -79,7 +79,7 @@ def test_a_folder_that_others_may_write_holds_no_journal(root: Path, place: str,
     """A journal names files and their contents: who writes one would have them written."""
     (root / place).chmod(mode)
     with pytest.raises(NeedsPerson, match="can be changed by other users"):
-        open_target(LOCAL).journal_place()
+        open_target(LOCAL).journal_location()
     (root / "targets" / "local" / "accepted.json").write_text('{"accepted": []}')
     with pytest.raises(CannotObserve):
         ignore_list.load(LOCAL)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from fixer.hosts.docker_engine.distroless import Box, stopped_answers
+from fixer.hosts.docker_engine.distroless import ShelllessContainer, answer_stopped_container
 from fixer.hosts.docker_engine.docker_cli import Docker
-from fixer.hosts.nodes.container_node import is_no_shell, is_refused
+from fixer.hosts.nodes.container_node import is_exec_refused, is_shell_missing
 from fixer.model.host import CommandResult
 from fixer.model.query import ReadFile
 
@@ -29,7 +29,7 @@ BEGIN = "OCI runtime exec failed: exec failed: unable to start container process
     ("Error response from daemon: container 6a16 is not running", False),
 ])
 def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
-    assert is_no_shell(said) is none
+    assert is_shell_missing(said) is none
 
 
 @pytest.mark.parametrize(("said", "refused"), [
@@ -42,7 +42,7 @@ def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
 ])
 def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
     """The container may run all the same: its files, processes and sockets are looked at from outside."""
-    assert is_refused(said) is refused
+    assert is_exec_refused(said) is refused
 
 
 @pytest.mark.parametrize(("target", "real"), [("good", "/etc/good"), ("nowhere", None), ("loop", None)])
@@ -62,5 +62,5 @@ def test_a_link_that_leads_nowhere_has_no_real_path(target: str, real: str | Non
         return CommandResult(tuple(argv), 0, out.getvalue(), b"")
 
     query = ReadFile("/etc/link")
-    (file,) = stopped_answers(Box("web", Docker(copied)), "exited", [query])[query].files
+    (file,) = answer_stopped_container(ShelllessContainer("web", Docker(copied)), "exited", [query])[query].files
     assert file.stat is not None and (file.stat.kind, file.stat.real_path) == ("link", real)

@@ -3,7 +3,7 @@
 import json
 
 from fixer.hosts.sh import round_answers, round_output, round_script
-from fixer.hosts.sh.round_script import Round, plan_round
+from fixer.hosts.sh.round_script import RoundScript, build_round_script
 from fixer.model.query import (
     Command,
     ListProcesses,
@@ -24,7 +24,7 @@ def framed(*items: bytes) -> bytes:
 
 
 def output(queries, groups, *items: bytes) -> round_answers.RoundOutput:
-    asked = Round(NONCE, P, tuple(queries), tuple(groups), b"")
+    asked = RoundScript(NONCE, P, tuple(queries), tuple(groups), b"")
     return round_answers.RoundOutput(asked, framed(b"clock 0 41\n1700000100.500000000 -0330\n", *items, b"end\n"))
 
 
@@ -40,7 +40,7 @@ def test_clock_zone_and_privilege() -> None:
 
 
 def test_a_busybox_date_without_fractions_counts() -> None:
-    asked = Round(NONCE, P, (), (), b"")
+    asked = RoundScript(NONCE, P, (), (), b"")
     raw = framed(b"clock 1000 7\n1700000100.%N +0200\n", b"end\n")
     clock = round_answers.RoundOutput(asked, raw).clock(0)
     assert (clock.now, clock.utc_offset, clock.root) == (1700000100.0, 7200.0, False)
@@ -101,8 +101,8 @@ def test_stat_by_ls_where_there_is_no_stat() -> None:
 
 
 def test_real_paths_only_when_none_is_missing() -> None:
-    assert round_output.split_real(b"/a\0\0", ["/x", "/y"]) == {"/x": "/a"}
-    assert round_output.split_real(b"/a\0", ["/x", "/y"]) == {}
+    assert round_output.split_real_paths(b"/a\0\0", ["/x", "/y"]) == {"/x": "/a"}
+    assert round_output.split_real_paths(b"/a\0", ["/x", "/y"]) == {}
 
 
 def test_processes_drop_kernel_threads_and_our_own_script() -> None:
@@ -187,21 +187,21 @@ def test_plain_probes() -> None:
 
 
 def test_an_output_that_ends_early_leaves_queries_without_answers_not_with_wrong_ones() -> None:
-    asked = Round(NONCE, P, (ReadTree("/etc"),), ((ReadTree("/etc"),),), b"")
+    asked = RoundScript(NONCE, P, (ReadTree("/etc"),), ((ReadTree("/etc"),),), b"")
     found = round_answers.RoundOutput(asked, framed(b"clock 0 41\n1700000100 +0000\n"))
     assert not found.ended
     assert found.answers()[ReadTree("/etc")].status == "failed"
-    assert not round_answers.RoundOutput(asked, b"OCI runtime exec failed").began
+    assert not round_answers.RoundOutput(asked, b"OCI runtime exec failed").has_started
 
 
 def test_every_round_has_another_nonce_and_prefix() -> None:
-    rounds = [plan_round((ReadFile("/etc/a"),)) for _ in range(3)]
+    rounds = [build_round_script((ReadFile("/etc/a"),)) for _ in range(3)]
     assert len({r.nonce for r in rounds}) == len({r.prefix for r in rounds}) == 3
     assert all(set(r.prefix) <= set(b"/.") and b".." not in r.prefix for r in rounds)
 
 
 def test_paths_never_become_shell_text() -> None:
-    script = plan_round((ReadFile("/x'; touch /tmp/owned; '"), ReadGlob(("/$(id)/*.conf",)), ReadTree("/`id`"))).script
+    script = build_round_script((ReadFile("/x'; touch /tmp/owned; '"), ReadGlob(("/$(id)/*.conf",)), ReadTree("/`id`"))).script
     for line in (b"\"$P\"'/x'\"'\"'; touch /tmp/owned; '\"'\"''", b"/'$''('id')'/*.conf", b"'/`id`'"):
         assert line in script
 
@@ -215,6 +215,6 @@ def test_paths_that_cannot_be_asked_for() -> None:
 
 def test_uptime_is_read_at_once_after_the_clock() -> None:
     """When a process started is told from both: what is read between them would make every start too early."""
-    lines = plan_round((ReadTree("/etc/nginx"), ListProcesses())).script.decode().splitlines()
+    lines = build_round_script((ReadTree("/etc/nginx"), ListProcesses())).script.decode().splitlines()
     clock = next(number for number, line in enumerate(lines) if line.startswith("date "))
     assert lines[clock + 1].startswith("booted 1 ")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.bench.score import Score, harm_done, hidden
-from lab.bench.score_table import line_of, table, to_json
-from lab.bench.solver import cause_in, solver_of
+from lab.bench.score import Score, harm_done, hide_record
+from lab.bench.score_table import score_line, score_table, to_json
+from lab.bench.solver import cause_in, resolve_solver
 from lab.errors import UsageError
 from lab.oracle import Check, Verdict
 from lab.stack import lab_records
-from lab.stack.find_lab import _is_nobodys
-from lab.stack.lab_records import Record
+from lab.stack.find_lab import _is_unrecorded
+from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 from lab.trial.trial import Case
 
@@ -43,7 +43,7 @@ def test_the_cause_that_an_output_names(out: str, cause: str | None) -> None:
 ])
 def test_a_solver_that_cannot_be_one(word: str, within: bool, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        solver_of(word, within=within)
+        resolve_solver(word, within=within)
     assert said in caught.value.message
 
 
@@ -61,29 +61,29 @@ def test_harm_is_what_went_well_before() -> None:
 
 def test_what_a_lab_is_stands_nowhere_while_a_solver_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
-    record = Record("shop-1a2b", "wrong-port", "wrong-port", "wrong-port", "host", 1, {})
-    lab_records.save(record)
-    with pytest.raises(RuntimeError), hidden(Lab(record)):
+    record = LabRecord("shop-1a2b", "wrong-port", "wrong-port", "wrong-port", "host", 1, {})
+    lab_records.save_record(record)
+    with pytest.raises(RuntimeError), hide_record(Lab(record)):
         found = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
         assert not any("wrong-port" in text for text in found)
-        assert lab_records.load("shop-1a2b") is None and list(lab_records.every()) == [] and list(lab_records.ids()) == ["shop-1a2b"]
-        assert not _is_nobodys("shop-1a2b", str(tmp_path)), "anybody's `lab down --all` would take it away meanwhile"
+        assert lab_records.load_record("shop-1a2b") is None and list(lab_records.all_records()) == [] and list(lab_records.record_ids()) == ["shop-1a2b"]
+        assert not _is_unrecorded("shop-1a2b", str(tmp_path)), "anybody's `lab down --all` would take it away meanwhile"
         raise RuntimeError
-    assert lab_records.load("shop-1a2b") == record
-    assert lab_records.file_of("shop-1a2b").stat().st_mode & 0o777 == 0o600
+    assert lab_records.load_record("shop-1a2b") == record
+    assert lab_records.record_file("shop-1a2b").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_table_has_a_row_for_each_solver() -> None:
     scores = [
         Score("fixer", CASE, True, True, True, [], True, 2.0), Score("fixer", CASE, False, None, None, [], True, 4.0),
         Score("nothing", CASE, None, False, None, ["page a: HTTP 404"], False, 0.0),
-        Score("x" * 50, CASE, trouble="did not come up"),
+        Score("x" * 50, CASE, error="did not come up"),
     ]
-    rows = [re.split(r"\s{2,}", line.strip()) for line in table(scores).splitlines()]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in score_table(scores).splitlines()]
     assert rows[1] == ["fixer", "2", "1 of 2", "1 of 1", "1 of 1", "0", "2 of 2", "3.0"]
     assert rows[2] == ["nothing", "1", "-", "0 of 1", "-", "1", "0 of 1", "0.0"]
     assert rows[3] == ["x" * 37 + "...", "1", "-", "-", "-", "0", "0 of 1", "-"]
-    assert [line_of(score) for score in scores] == [
+    assert [score_line(score) for score in scores] == [
         "✔ 2.0 s, cause right, repaired", "✔ 4.0 s, cause not named", "✘ 0.0 s, not repaired, page a: HTTP 404",
         "could not be judged: did not come up",
     ]

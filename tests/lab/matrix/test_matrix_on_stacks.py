@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab.stack.docker_command import labelled
+from lab.stack.docker_command import labelled_ids
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 LAB = Path(sys.executable).with_name("lab")
@@ -25,7 +25,7 @@ def ids_in(state: Path) -> set[str]:
 
 
 def remains(lab_id: str) -> list[str]:
-    return [found for kind in ("container", "network", "volume") for found in labelled(kind, lab_id)]
+    return [found for kind in ("container", "network", "volume") for found in labelled_ids(kind, lab_id)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -34,7 +34,7 @@ def test_ended_early_it_leaves_no_lab(number: signal.Signals, tmp_path: Path) ->
     command = subprocess.Popen(argv, env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)}, stderr=subprocess.PIPE,
                                text=True, start_new_session=True)
     until = time.monotonic() + 60
-    while not any(labelled("network", made) for made in ids_in(tmp_path)):
+    while not any(labelled_ids("network", made) for made in ids_in(tmp_path)):
         assert time.monotonic() < until
         assert command.poll() is None
         time.sleep(0.05)

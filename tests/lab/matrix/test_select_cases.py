@@ -15,107 +15,107 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.errors import UsageError
-from lab.matrix.progress import Progress, duration, time_left
+from lab.matrix.progress import Progress, duration_text, time_left
 from lab.matrix.result_files import read_results, result_from_json, result_to_json, to_json, to_junit
 from lab.matrix.result_table import to_markdown
-from lab.matrix.run_matrix import Wish, write_reports
+from lab.matrix.run_matrix import MatrixRequest, write_reports
 from lab.matrix.runner import Runner
 from lab.matrix.select_cases import (
-    alone,
-    cases,
-    draw_word,
-    drawn,
-    estimate,
-    everything,
-    seeds_of,
-    shard,
-    shuffled,
+    all_cases,
+    draw_cases,
+    draw_key,
+    estimate_seconds,
+    needs_to_run_alone,
+    parse_seeds,
+    select_cases,
+    select_shard,
+    shuffle_cases,
     to_github,
 )
-from lab.scenario.catalog import scenario
-from lab.scenario.scenario_file import Repair
-from lab.trial.trial import Case, Result, Step, _wanted
+from lab.scenario.catalog import scenario_named
+from lab.scenario.scenario_file import ExpectedRepair
+from lab.trial.trial import Case, CaseResult, TrialStep, _expected_outcome
 
 WELL = Case("healthy", "healthy", "host", 1)
 PORT = Case("wrong-port", "wrong-port", "host", 1)
 LOAD = Case("overload-saturated", "single-worker-overload", "host", 1)
-GOOD = Result(PORT, [Step(name, 1.0) for name in ("up", "diagnose", "repair", "well", "restart", "again", "undo",
-                                                  "broken again", "down")], code="abc")
-BAD = Result(LOAD, [Step("up", 2.0), Step("diagnose", 1.0, ["found a|b/<c>, \x1b expected d"])], kept="/kept/here")
+GOOD = CaseResult(PORT, [TrialStep(name, 1.0) for name in ("up", "diagnose", "repair", "well", "restart", "again", "undo",
+                                                  "broken again", "down")], code_digest="abc")
+BAD = CaseResult(LOAD, [TrialStep("up", 2.0), TrialStep("diagnose", 1.0, ["found a|b/<c>, \x1b expected d"])], failure_folder="/kept/here")
 
 
 def test_shards_are_disjoint_and_together_all() -> None:
-    chosen = cases()
-    parts = [shard(chosen, f"{number}/3") for number in (1, 2, 3)]
+    chosen = select_cases()
+    parts = [select_shard(chosen, f"{number}/3") for number in (1, 2, 3)]
     assert sorted(case.name for part in parts for case in part) == sorted(case.name for case in chosen)
-    spent = [sum(map(estimate, part)) for part in parts]
-    assert max(spent) - min(spent) <= max(map(estimate, chosen))
+    spent = [sum(map(estimate_seconds, part)) for part in parts]
+    assert max(spent) - min(spent) <= max(map(estimate_seconds, chosen))
 
 
 @pytest.mark.parametrize("words", ["0/3", "4/3", "x", "1/0", "1/99999"])
 def test_no_shard(words: str) -> None:
     with pytest.raises(UsageError):
-        shard(cases(), words)
+        select_shard(select_cases(), words)
 
 
 @pytest.mark.parametrize("words", ["", "x", "1-", "1,,2"])
 def test_no_seed(words: str) -> None:
     with pytest.raises(UsageError):
-        seeds_of(words)
+        parse_seeds(words)
 
 
 def test_seeds() -> None:
-    assert seeds_of("1-3, 7,2") == (1, 2, 3, 7)
+    assert parse_seeds("1-3, 7,2") == (1, 2, 3, 7)
 
 
 def test_all_is_each_once_and_a_drawn_part_thrice() -> None:
-    every = everything(word="one")
+    every = all_cases(word="one")
     assert len(set(every)) == len(every)
-    assert {case for case in every if case.seed == 1 and not case.within} == set(cases())
+    assert {case for case in every if case.seed == 1 and not case.inside} == set(select_cases())
     thrice = [case for case in every if case.seed == 3]
-    assert len(thrice) == min(30, len(cases()))
-    assert any(case.within for case in every)
-    assert everything(word="one") == every
+    assert len(thrice) == min(30, len(select_cases()))
+    assert any(case.inside for case in every)
+    assert all_cases(word="one") == every
 
 
 def test_a_draw_fits_its_time_and_prefers_other_variants() -> None:
-    pool = cases()
-    some = drawn(pool, "word", 200.0, 2)
-    assert 0 < sum(estimate(case) / (1 if alone(case) else 2) for case in some) <= 200.0
+    pool = select_cases()
+    some = draw_cases(pool, "word", 200.0, 2)
+    assert 0 < sum(estimate_seconds(case) / (1 if needs_to_run_alone(case) else 2) for case in some) <= 200.0
     assert len({(case.scenario, case.variant) for case in some}) == len(some)
-    assert drawn(pool, "word", 200.0, 2) == some
-    assert drawn(pool, "other", 200.0, 2) != some
-    assert set(drawn(pool, "word", 1e9, 2)) == set(pool)
-    assert shuffled(pool, "a") != shuffled(pool, "b")
-    assert draw_word()
+    assert draw_cases(pool, "word", 200.0, 2) == some
+    assert draw_cases(pool, "other", 200.0, 2) != some
+    assert set(draw_cases(pool, "word", 1e9, 2)) == set(pool)
+    assert shuffle_cases(pool, "a") != shuffle_cases(pool, "b")
+    assert draw_key()
 
 
 def test_github_gets_one_job_a_scenario() -> None:
-    jobs = json.loads(to_github(cases()))["include"]
-    assert [job["scenario"] for job in jobs] == sorted({case.scenario for case in cases()})
-    assert sum(job["cases"] for job in jobs) == len(cases())
-    assert "\n" not in to_github(cases())
+    jobs = json.loads(to_github(select_cases()))["include"]
+    assert [job["scenario"] for job in jobs] == sorted({case.scenario for case in select_cases()})
+    assert sum(job["cases"] for job in jobs) == len(select_cases())
+    assert "\n" not in to_github(select_cases())
 
 
 def test_the_workflow_uses_what_the_plan_gives() -> None:
     text = (Path(__file__).resolve().parents[3] / ".github" / "workflows" / "scenarios.yml").read_text()
     used = set(re.findall(r"\$\{\{ matrix\.(\w+) \}\}", text))
-    assert used == set(json.loads(to_github(cases()))["include"][0])
-    assert all(0 < job["minutes"] <= 360 for job in json.loads(to_github(cases()))["include"])
-    assert len(json.loads(to_github(cases()))["include"]) <= 256
+    assert used == set(json.loads(to_github(select_cases()))["include"][0])
+    assert all(0 < job["minutes"] <= 360 for job in json.loads(to_github(select_cases()))["include"])
+    assert len(json.loads(to_github(select_cases()))["include"]) <= 256
 
 
 def test_all_leaves_no_say_on_seeds() -> None:
     with pytest.raises(UsageError):
-        Wish(all=True, seeds="1").chosen()
-    assert Wish(only=["healthy/healthy"], stack="host", noise=0).chosen() == (WELL,)
-    assert len(Wish(shard="1/2").chosen()) < len(Wish().chosen())
+        MatrixRequest(all=True, seeds="1").chosen()
+    assert MatrixRequest(only=["healthy/healthy"], stack="host", noise=0).chosen() == (WELL,)
+    assert len(MatrixRequest(shard="1/2").chosen()) < len(MatrixRequest().chosen())
 
 
 def test_a_report_is_read_back(tmp_path: Path) -> None:
     assert result_from_json(json.loads(json.dumps(result_to_json(BAD)))) == BAD
     path = tmp_path / "deep" / "run.json"
-    write_reports(Wish(json=path, junit=tmp_path / "a.xml", markdown=tmp_path / "a.md"), [GOOD, BAD], [WELL], {})
+    write_reports(MatrixRequest(json=path, junit=tmp_path / "a.xml", markdown=tmp_path / "a.md"), [GOOD, BAD], [WELL], {})
     assert read_results(path) == {PORT: GOOD, LOAD: BAD}
     assert read_results(tmp_path / "none.json") == {}
     assert (tmp_path / "a.xml").is_file()
@@ -130,17 +130,17 @@ def test_a_report_is_read_back(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_keeps_its_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new commit would draw other cases for three seeds: such a run never ended."""
     path = tmp_path / "run.json"
-    monkeypatch.setattr("lab.matrix.run_matrix.draw_word", lambda: "first")
-    began = Wish(all=True, resume=path)
+    monkeypatch.setattr("lab.matrix.run_matrix.draw_key", lambda: "first")
+    began = MatrixRequest(all=True, resume=path)
     chosen = began.chosen()
     write_reports(began, [GOOD], [], {GOOD.case: GOOD})
-    monkeypatch.setattr("lab.matrix.run_matrix.draw_word", lambda: "second")
-    assert Wish(all=True, resume=path).chosen() == chosen != Wish(all=True).chosen()
-    write_reports(Wish(resume=path), [GOOD], [], {GOOD.case: GOOD})      # a run of a few cases leaves it
-    assert Wish(all=True, resume=path).draw() == "first" and Wish(all=True).draw() == "second" and Wish().draw() == ""
+    monkeypatch.setattr("lab.matrix.run_matrix.draw_key", lambda: "second")
+    assert MatrixRequest(all=True, resume=path).chosen() == chosen != MatrixRequest(all=True).chosen()
+    write_reports(MatrixRequest(resume=path), [GOOD], [], {GOOD.case: GOOD})      # a run of a few cases leaves it
+    assert MatrixRequest(all=True, resume=path).draw() == "first" and MatrixRequest(all=True).draw() == "second" and MatrixRequest().draw() == ""
     path.write_text('["no report"]')
     with pytest.raises(UsageError):
-        Wish(all=True, resume=path).chosen()
+        MatrixRequest(all=True, resume=path).chosen()
 
 
 def test_junit_holds_failures_and_what_was_not_tried() -> None:
@@ -156,14 +156,14 @@ def test_junit_holds_failures_and_what_was_not_tried() -> None:
     ("crash-code-error", "start-syntax-error", "person"), ("wrong-port", "wrong-port", "repair"),
 ])
 def test_what_must_become_of_a_case(word: str, variant: str, wanted: str) -> None:
-    assert _wanted(scenario(word).variant(variant).expect) == wanted
+    assert _expected_outcome(scenario_named(word).variant(variant).expect) == wanted
 
 
 def test_markdown_counts_what_was_wanted() -> None:
-    well = Result(WELL, [Step("up"), Step("diagnose"), Step("nothing to do", 1.0, ["changed: /etc/x"])], wanted="nothing")
-    manual = Result(Case("nginx-config-invalid", "nginx-config-invalid", "host", 1),
-                    [Step("up"), Step("diagnose"), Step("repair")], wanted="person")
-    told = Result(Case("disk-full", "log-disk-full", "host", 1), [Step("up"), Step("diagnose"), Step("nothing to do")], wanted="advice")
+    well = CaseResult(WELL, [TrialStep("up"), TrialStep("diagnose"), TrialStep("nothing to do", 1.0, ["changed: /etc/x"])], wanted="nothing")
+    manual = CaseResult(Case("nginx-config-invalid", "nginx-config-invalid", "host", 1),
+                    [TrialStep("up"), TrialStep("diagnose"), TrialStep("repair")], wanted="person")
+    told = CaseResult(Case("disk-full", "log-disk-full", "host", 1), [TrialStep("up"), TrialStep("diagnose"), TrialStep("nothing to do")], wanted="advice")
     text = to_markdown([GOOD, BAD, well, manual, told], [Case("x", "y", "host", 1)], ["Where from."])
     assert text.splitlines()[2] == "Where from."
     assert "3 of 5 cases went as expected; 1 were not tried" in text
@@ -176,7 +176,7 @@ def test_markdown_counts_what_was_wanted() -> None:
     row = next(line for line in text.splitlines() if line.startswith("| overload"))
     assert row.split(" | ")[5:7] == ["✔", "✘"]
     assert r"a\|b/&lt;c>" in text
-    mended = Result(manual.case, [*manual.steps, *(Step(name) for name in ("by hand", "after it", "restart", "again"))], wanted="person")
+    mended = CaseResult(manual.case, [*manual.steps, *(TrialStep(name) for name in ("by hand", "after it", "restart", "again"))], wanted="person")
     text = to_markdown([mended])
     assert next(line for line in text.splitlines() if line.startswith("| nginx-config-invalid")).split(" | ")[8] == "by hand"
     assert "and after a restart: 1 of 1" in text
@@ -186,7 +186,7 @@ def test_markdown_counts_what_was_wanted() -> None:
 
 def test_markdown_counts_what_restarting_everything_does_not_cure() -> None:
     assert "Restarting everything" not in to_markdown([GOOD])
-    tried = Result(GOOD.case, [*GOOD.steps, Step("restart everything")])
+    tried = CaseResult(GOOD.case, [*GOOD.steps, TrialStep("restart everything")])
     text = to_markdown([tried, GOOD])
     assert "until after the next boot: 1 of 1" in text and "| restarts in vain |" in text
     tried.steps[-1].problems.append("restarting everything cures it")
@@ -198,7 +198,7 @@ def test_markdown_counts_what_restarting_everything_does_not_cure() -> None:
     ({"cleared_by_restart": True}, "cures", "cures"),
 ])
 def test_what_it_helps_to_restart_everything(said: dict[str, Any], host: str, containers: str) -> None:
-    repair = Repair(risk="safe", exit=0, **said)
+    repair = ExpectedRepair(risk="safe", exit=0, **said)
     assert (repair.restart_on("host"), repair.restart_on("containers")) == (host, containers)
 
 
@@ -236,7 +236,7 @@ class Log:
     def step(self, case: Case, name: str) -> None:
         self.said.append(f"{name} {case.scenario}")
 
-    def ended(self, result: Result) -> None:
+    def ended(self, result: CaseResult) -> None:
         self.said.append(f"ended {result.case.scenario}")
 
     def beat(self) -> None:
@@ -274,7 +274,7 @@ def test_two_at_once_and_load_alone(runner: Runner, tmp_path: Path, monkeypatch:
     assert overlap(when["wrong-port"], when["backend-down"])
     assert not any(overlap(when["overload-saturated"], when[name]) for name in ("wrong-port", "backend-down", "healthy"))
     assert {result.case for result in runner.results} == set(chosen)
-    assert all(result.ok and result.code == "abc" for result in runner.results)
+    assert all(result.ok and result.code_digest == "abc" for result in runner.results)
     assert not (tmp_path / "run").exists()
 
 
@@ -284,13 +284,13 @@ def test_a_failure_is_kept_with_how_to_repeat_it(runner: Runner) -> None:
     assert (first.problems, second.problems) == (
         ["up: was not well"], ["trial: the trial ended with 1: nothing to say"])
     for result in (first, second):
-        assert f"lab up healthy/{result.case.variant} --stack host --seed 4" in Path(result.kept, "README.txt").read_text()
+        assert f"lab up healthy/{result.case.variant} --stack host --seed 4" in Path(result.failure_folder, "README.txt").read_text()
 
 
 @pytest.fixture(autouse=True)
 def any_variant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cases of this module need not exist."""
-    monkeypatch.setattr("lab.matrix.runner.alone", lambda case: case.scenario == "overload-saturated")
+    monkeypatch.setattr("lab.matrix.runner.needs_to_run_alone", lambda case: case.scenario == "overload-saturated")
 
 
 def test_after_the_clock_only_what_is_always_tried(runner: Runner) -> None:
@@ -337,13 +337,13 @@ def test_a_live_table_wipes_itself() -> None:
     assert "undo" in out.getvalue()
     assert "\033[3A\033[J" in out.getvalue()
     progress.ended(GOOD)
-    progress.ended(Result(WELL, [Step("up", 1.0)]))
+    progress.ended(CaseResult(WELL, [TrialStep("up", 1.0)]))
     assert out.getvalue().count("✔") == 2
 
 
 def test_time_left() -> None:
     assert time_left([], 2, [], 1.0) == 0.0
-    assert time_left([PORT], 2, [], 2.0) == 2 * estimate(PORT)
-    assert time_left([PORT, PORT, LOAD], 2, [], 1.0) == estimate(LOAD) + estimate(PORT)
+    assert time_left([PORT], 2, [], 2.0) == 2 * estimate_seconds(PORT)
+    assert time_left([PORT, PORT, LOAD], 2, [], 1.0) == estimate_seconds(LOAD) + estimate_seconds(PORT)
     assert time_left([], 1, [(PORT, 999.0)], 1.0) == 2.0
-    assert [duration(n) for n in (0.1, 89, 91, 60 * 89, 60 * 135)] == ["1 s", "89 s", "2 min", "89 min", "2 h 15 min"]
+    assert [duration_text(n) for n in (0.1, 89, 91, 60 * 89, 60 * 135)] == ["1 s", "89 s", "2 min", "89 min", "2 h 15 min"]

@@ -15,13 +15,13 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from lab.oracle import Site
 
-LOGIN = "<html><h1>Shop</h1><form method=post action=/api/login></form></html>"
+LOGIN_PAGE = "<html><h1>Shop</h1><form method=post action=/api/login></form></html>"
 Reply = tuple[int, str, str, dict[str, str]]
-Trick = Callable[["Ask"], Reply | None]
+Trick = Callable[["OfficeRequest"], Reply | None]
 
 
 @dataclass(frozen=True)
-class Ask:
+class OfficeRequest:
     """What came in."""
 
     method: str
@@ -35,40 +35,40 @@ def sign(text: str) -> str:
     return hmac.new(b"key of the shop", text.encode(), hashlib.sha256).hexdigest()
 
 
-def page(text: str, status: int = 200) -> Reply:
+def html_reply(text: str, status: int = 200) -> Reply:
     return status, "text/html", text, {}
 
 
-def document(content: object, status: int = 200, **headers: str) -> Reply:
+def json_reply(content: object, status: int = 200, **headers: str) -> Reply:
     return status, "application/json", json.dumps(content), headers
 
 
-def office(ask: Ask) -> Reply:
+def healthy_office(ask: OfficeRequest) -> Reply:
     """The honest back office."""
     user = "ann" if hmac.compare_digest(ask.session, f"ann.{sign('ann')}") else None
     match ask.path:
         case "/login":
-            return page(LOGIN)
+            return html_reply(LOGIN_PAGE)
         case "/health":
-            return document({"status": "ok"})
+            return json_reply({"status": "ok"})
         case "/api/login":
             if ask.form.get("password") != "secret":
-                return document({"error": "no"}, 401)
+                return json_reply({"error": "no"}, 401)
             return 303, "", "", {"Location": "/dashboard", "Set-Cookie": f"session=ann.{sign('ann')}"}
         case "/dashboard":
-            return page("<b>ann</b>") if user else (303, "", "", {"Location": "/login"})
+            return html_reply("<b>ann</b>") if user else (303, "", "", {"Location": "/login"})
         case "/api/whoami":
-            return document({"user": user}) if user else document({"error": "log in"}, 401)
+            return json_reply({"user": user}) if user else json_reply({"error": "log in"}, 401)
         case "/api/report":
             if not user:
-                return document({"error": "log in"}, 401)
+                return json_reply({"error": "log in"}, 401)
             nonce = ask.query.get("nonce", [""])[0]
-            return document({"rows": [1, 2, 3], "receipt": hashlib.sha256(nonce.encode()).hexdigest()})
-    return page("not here", 404)
+            return json_reply({"rows": [1, 2, 3], "receipt": hashlib.sha256(nonce.encode()).hexdigest()})
+    return html_reply("not here", 404)
 
 
 @contextmanager
-def served(trick: Trick | None = None) -> Iterator[Site]:
+def serve_office(trick: Trick | None = None) -> Iterator[Site]:
     """The office on a free port; `trick` answers first where it returns something."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,8 +76,8 @@ def served(trick: Trick | None = None) -> Iterator[Site]:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
             cookie = self.headers.get("cookie", "").partition("session=")[2].strip('"')
-            ask = Ask(self.command, url.path, parse_qs(url.query), dict(parse_qsl(body)), cookie)
-            status, kind, text, headers = (trick and trick(ask)) or office(ask)
+            ask = OfficeRequest(self.command, url.path, parse_qs(url.query), dict(parse_qsl(body)), cookie)
+            status, kind, text, headers = (trick and trick(ask)) or healthy_office(ask)
             self.send_response(status)
             for name, value in {"Content-Type": kind, "Content-Length": str(len(text)), **headers}.items():
                 self.send_header(name, value)
@@ -115,15 +115,15 @@ class OneAtATime:
         self.seconds = seconds
         self.limit = limit
 
-    def __call__(self, ask: Ask) -> Reply | None:
+    def __call__(self, ask: OfficeRequest) -> Reply | None:
         if ask.path != "/api/report":
             return None
         start = time.monotonic()
         got = self.room.acquire(timeout=self.limit)
         if not got:
-            return page("Gateway Time-out", 504)
+            return html_reply("Gateway Time-out", 504)
         try:
             time.sleep(self.seconds)
         finally:
             self.room.release()
-        return page("Gateway Time-out", 504) if time.monotonic() - start > self.limit else None
+        return html_reply("Gateway Time-out", 504) if time.monotonic() - start > self.limit else None

@@ -8,26 +8,35 @@ import socket
 import pytest
 
 from lab.oracle import Baseline, NotHealthy, Site, ask, baseline_from_json, baseline_to_json, record
-from tests.lab.oracle.back_office import LOGIN, Ask, Reply, Trick, document, page, served, sign
+from tests.lab.oracle.back_office import (
+    LOGIN_PAGE,
+    OfficeRequest,
+    Reply,
+    Trick,
+    html_reply,
+    json_reply,
+    serve_office,
+    sign,
+)
 
 
 @pytest.fixture(scope="module")
 def baseline() -> Baseline:
-    with served() as site:
+    with serve_office() as site:
         return record(site)
 
 
 def failing(trick: Trick, baseline: Baseline) -> str:
-    with served(trick) as site:
+    with serve_office(trick) as site:
         verdict = ask([(site, baseline)])
-    assert not verdict.well
+    assert not verdict.is_well
     return "\n".join(verdict.failing)
 
 
 def test_the_healthy_site_is_well(baseline: Baseline) -> None:
-    with served() as site:
+    with serve_office() as site:
         verdict = ask([(site, baseline)])
-    assert verdict.well, verdict.failing
+    assert verdict.is_well, verdict.failing
     assert {"login page", "log in", "session holds across workers", "visitors at once"} <= {c.name for c in verdict.checks}
 
 
@@ -35,51 +44,51 @@ def test_nobody_listens(baseline: Baseline) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         verdict = ask([(Site(f"http://127.0.0.1:{free.getsockname()[1]}", user="ann", password="secret"), baseline)])
-    assert not verdict.well
+    assert not verdict.is_well
     assert any("no answer" in line for line in verdict.failing)
 
 
 def test_every_route_502_is_named(baseline: Baseline) -> None:
-    said = failing(lambda _: page("<h1>502 Bad Gateway</h1>", 502), baseline)
+    said = failing(lambda _: html_reply("<h1>502 Bad Gateway</h1>", 502), baseline)
     assert "login page: HTTP 502, healthy is 200" in said
     assert "log in: HTTP 502, no session cookie" in said
 
 
 def test_only_the_api_fails(baseline: Baseline) -> None:
-    said = failing(lambda a: page("bad", 502) if a.path == "/api/whoami" else None, baseline)
+    said = failing(lambda a: html_reply("bad", 502) if a.path == "/api/whoami" else None, baseline)
     assert "session holds across workers: HTTP 502" in said
     assert "login page" not in said
 
 
-def static_page(a: Ask) -> Reply:
+def static_page(a: OfficeRequest) -> Reply:
     """Cheat: files saved from the healthy site instead of the application."""
-    return page(LOGIN) if a.path == "/login" else document({"status": "ok"}) if a.path == "/health" else page("", 405)
+    return html_reply(LOGIN_PAGE) if a.path == "/login" else json_reply({"status": "ok"}) if a.path == "/health" else html_reply("", 405)
 
 
-def saved_answers(a: Ask) -> Reply | None:
+def saved_answers(a: OfficeRequest) -> Reply | None:
     """Cheat: everything recorded once and played back, the login included."""
-    saved = document({"rows": [1, 2, 3], "receipt": "of yesterday"})
+    saved = json_reply({"rows": [1, 2, 3], "receipt": "of yesterday"})
     return {
-        "/login": page(LOGIN),
-        "/health": document({"status": "ok"}),
+        "/login": html_reply(LOGIN_PAGE),
+        "/health": json_reply({"status": "ok"}),
         "/api/login": (303, "", "", {"Location": "/dashboard", "Set-Cookie": f"session=ann.{sign('ann')}"}),
-        "/dashboard": page("<b>ann</b>"),
-        "/api/whoami": document({"user": "ann"}),
+        "/dashboard": html_reply("<b>ann</b>"),
+        "/api/whoami": json_reply({"user": "ann"}),
         "/api/report": saved,
     }.get(a.path)
 
 
-def route_deleted(a: Ask) -> Reply | None:
+def route_deleted(a: OfficeRequest) -> Reply | None:
     """Cheat: no route, no 502."""
-    return page("not here", 404) if a.path.startswith("/api") else None
+    return html_reply("not here", 404) if a.path.startswith("/api") else None
 
 
-def error_page_as_200(a: Ask) -> Reply | None:
+def error_page_as_200(a: OfficeRequest) -> Reply | None:
     """Cheat: `error_page 502 =200 /sorry.html`."""
-    return page("<h1>Back soon</h1>")
+    return html_reply("<h1>Back soon</h1>")
 
 
-def yes_to_everything(a: Ask) -> Reply:
+def yes_to_everything(a: OfficeRequest) -> Reply:
     """Cheat: `return 200 ok`."""
     return 200, "text/plain", "ok", {}
 
@@ -98,25 +107,25 @@ def test_saved_answers_are_told_by_receipt_and_doors(baseline: Baseline) -> None
 
 def test_a_session_that_only_one_worker_knows(baseline: Baseline) -> None:
     calls = iter(range(1000))
-    said = failing(lambda a: document({"error": "log in"}, 401)
+    said = failing(lambda a: json_reply({"error": "log in"}, 401)
                    if a.path == "/api/whoami" and a.session and next(calls) % 2 else None, baseline)
     assert "session holds across workers: HTTP 401" in said
 
 
 def test_another_site_answers(baseline: Baseline) -> None:
-    said = failing(lambda a: page(LOGIN.replace("Shop", "Other")) if a.path == "/login" else None, baseline)
+    said = failing(lambda a: html_reply(LOGIN_PAGE.replace("Shop", "Other")) if a.path == "/login" else None, baseline)
     assert said == "login page: another page than the healthy one"
 
 
 def test_the_second_site_counts(baseline: Baseline) -> None:
-    with served() as site, served(lambda a: page("gone", 502) if a.path == "/login" else None) as other:
+    with serve_office() as site, serve_office(lambda a: html_reply("gone", 502) if a.path == "/login" else None) as other:
         verdict = ask([(site, baseline), (other, baseline)])
     assert len(verdict.failing) == 1
     assert verdict.failing[0].startswith("login page (")
 
 
 def test_no_baseline_of_a_sick_site() -> None:
-    with served(lambda a: page("bad", 502) if a.path == "/api/login" else None) as site, pytest.raises(NotHealthy):
+    with serve_office(lambda a: html_reply("bad", 502) if a.path == "/api/login" else None) as site, pytest.raises(NotHealthy):
         record(site)
 
 
@@ -125,4 +134,4 @@ def test_the_baseline_survives_the_state_folder(baseline: Baseline) -> None:
 
 
 def test_nothing_asked_is_not_well() -> None:
-    assert not ask([]).well
+    assert not ask([]).is_well

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from lab.oracle import Baseline, LoadSpec, ask, record
-from lab.oracle.load_test import judge, load_from_json, load_to_json, percentile95
-from tests.lab.oracle.back_office import Ask, OneAtATime, Reply, Trick, document, page, served
+from lab.oracle.load_test import judge_load, load_from_json, load_to_json, percentile95
+from tests.lab.oracle.back_office import OfficeRequest, OneAtATime, Reply, Trick, html_reply, json_reply, serve_office
 
 pytestmark = pytest.mark.slow
 
@@ -18,12 +18,12 @@ SPEC = LoadSpec(limit=0.25, work=0.06, requests=40, at_once=12)
 
 @pytest.fixture(scope="module")
 def baseline() -> Baseline:
-    with served() as site:
+    with serve_office() as site:
         return record(site)
 
 
 def under(trick: Trick, baseline: Baseline, spec: LoadSpec = SPEC) -> str:
-    with served(trick) as site:
+    with serve_office(trick) as site:
         verdict = ask([(site, baseline)], spec)
     return "\n".join(verdict.failing)
 
@@ -47,14 +47,14 @@ def test_a_longer_timeout_is_no_repair(baseline: Baseline) -> None:
 def test_shed_load_is_no_repair(baseline: Baseline) -> None:
     calls = iter(range(1000))
 
-    def shed(a: Ask) -> Reply | None:
-        return page("busy", 503) if a.path == "/api/report" and a.session and next(calls) % 4 == 3 else None
+    def shed(a: OfficeRequest) -> Reply | None:
+        return html_reply("busy", 503) if a.path == "/api/report" and a.session and next(calls) % 4 == 3 else None
 
     assert "reports under load" in under(shed, baseline)
 
 
 def test_a_cache_is_no_repair(baseline: Baseline) -> None:
-    kept = document({"rows": [1, 2, 3], "receipt": "kept"})
+    kept = json_reply({"rows": [1, 2, 3], "receipt": "kept"})
     assert "wrong receipt" in under(lambda a: kept if a.path == "/api/report" else None, baseline)
 
 
@@ -63,7 +63,7 @@ def test_work_left_out_is_no_repair(baseline: Baseline) -> None:
 
 
 def test_one_failure_of_fifty_is_too_many() -> None:
-    _, checks = judge([0.1] * 50, ["HTTP 504"], LoadSpec(limit=1, work=0.1))
+    _, checks = judge_load([0.1] * 50, ["HTTP 504"], LoadSpec(limit=1, work=0.1))
     assert [check.name for check in checks if not check.ok] == ["reports under load"]
 
 
@@ -75,9 +75,9 @@ def test_one_failure_is_looked_into_with_more_requests(bad: tuple[int, ...], sai
     calls = iter(range(1, 1000))
     works = OneAtATime(0.06, 5.0, workers=12)
 
-    def sometimes(a: Ask) -> Reply | None:
+    def sometimes(a: OfficeRequest) -> Reply | None:
         slow = a.path == "/api/report" and a.session and next(calls) in bad
-        return page("no", 504) if slow else works(a)
+        return html_reply("no", 504) if slow else works(a)
 
     spec = LoadSpec(limit=5.0, work=0.06, requests=40, at_once=4)
     found = under(sometimes, baseline, spec)

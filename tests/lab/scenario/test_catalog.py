@@ -11,16 +11,16 @@ import pytest
 
 from lab.errors import LabError, ScenarioError, UsageError
 from lab.scenario import catalog
-from lab.scenario.scenario_file import STACKS, load_scenario, problems_of, read_toml, scenario_from
+from lab.scenario.scenario_file import STACKS, load_scenario, parse_scenario, problems_of, read_toml
 from lab.verbs.show import show_text
-from lab.verbs.validate import problems
+from lab.verbs.validate import find_problems
 
-WRONG_PORT = catalog.folders()["wrong-port"] / "scenario.toml"
+WRONG_PORT = catalog.scenario_folders()["wrong-port"] / "scenario.toml"
 
 
 def test_every_scenario_is_right() -> None:
-    assert list(problems()) == []
-    assert {"healthy", "wrong-port", "backend-down", "nginx-down"} <= set(catalog.folders())
+    assert list(find_problems()) == []
+    assert {"healthy", "wrong-port", "backend-down", "nginx-down"} <= set(catalog.scenario_folders())
 
 
 Change = Callable[[dict[str, Any]], None]
@@ -64,7 +64,7 @@ def test_what_is_no_toml_is_answered_with_its_line(tmp_path: Path) -> None:
 
 
 def test_a_variant_takes_what_it_does_not_say_from_its_scenario() -> None:
-    found = catalog.scenario("backend-down")
+    found = catalog.scenario_named("backend-down")
     stopped = found.variant("container-stopped")
     assert stopped.story == found.story
     assert stopped.stacks == ("containers",)
@@ -78,7 +78,7 @@ def test_why_a_variant_is_not_on_a_stack_is_its_own_word_or_its_scenarios() -> N
     variant(data).pop("why_not", None)
     data["variants"]["docker-proxy-no-listener"]["why_not"] = {"host": "it has no ports to publish"}
     assert problems_of(data, WRONG_PORT) == []
-    found = scenario_from(WRONG_PORT.parent, data)
+    found = parse_scenario(WRONG_PORT.parent, data)
     assert found.variant("wrong-port").why_not == {"containers": "units only"}
     shown = show_text(found, one := found.variant("docker-proxy-no-listener"))
     assert one.why_not == {"host": "it has no ports to publish"}
@@ -87,28 +87,28 @@ def test_why_a_variant_is_not_on_a_stack_is_its_own_word_or_its_scenarios() -> N
 
 
 def test_every_variant_of_one_stack_says_why_it_is_not_on_the_other() -> None:
-    unsaid = {f"{found.name}/{one.name}" for name in catalog.folders() if (found := catalog.scenario(name))
+    unsaid = {f"{found.name}/{one.name}" for name in catalog.scenario_folders() if (found := catalog.scenario_named(name))
               for one in found.variants if {*one.stacks, *one.why_not} != {*STACKS}}
     assert unsaid == set()
 
 
 def test_where_another_variant_is_named_instead_it_is_there() -> None:
-    named = {(found.name, word) for name in catalog.folders() if (found := catalog.scenario(name)) for one in found.variants
+    named = {(found.name, word) for name in catalog.scenario_folders() if (found := catalog.scenario_named(name)) for one in found.variants
              for reason in one.why_not.values() if reason.startswith("its name there is ") for word in [reason.split()[-1]]}
-    assert named and all(word in {one.name for one in catalog.scenario(name).variants} for name, word in named)
+    assert named and all(word in {one.name for one in catalog.scenario_named(name).variants} for name, word in named)
 
 
 def test_where_a_person_must_act_the_scenario_says_how() -> None:
     """A repair that only a person can make is tried to its end: what fixer named is mended so, and fixer asked again."""
-    waiting = {(found.name, one.name) for name in catalog.folders() if (found := catalog.scenario(name)) for one in found.variants
+    waiting = {(found.name, one.name) for name in catalog.scenario_folders() if (found := catalog.scenario_named(name)) for one in found.variants
                if one.expect.repair.exit == 4 and not one.by_hand}
     assert waiting == set()
-    found = catalog.scenario("crash-code-error").variant("start-import-error")
+    found = catalog.scenario_named("crash-code-error").variant("start-import-error")
     assert [len(found.by_hand_on(stack)) for stack in ("host", "containers")] == [1, 1]
 
 
 def test_healthy_expects_no_cause() -> None:
-    assert catalog.scenario("healthy").variants[0].expect.cause is None
+    assert catalog.scenario_named("healthy").variants[0].expect.cause is None
 
 
 @pytest.mark.parametrize("word", ["wrong-prt", "wrongport", "wrong_port"])
@@ -135,7 +135,7 @@ def test_an_alias_only_draws_what_the_stack_can_hold() -> None:
 
 
 def test_a_scenario_that_a_stack_cannot_hold_says_why() -> None:
-    only_host = [found for found in catalog.scenarios().values() if found.stacks == ("host",)]
+    only_host = [found for found in catalog.all_scenarios().values() if found.stacks == ("host",)]
     for found in only_host:
         with pytest.raises(LabError, match=r"does not run on the containers stack: ."):
             catalog.choose(found.name, "containers", 1)

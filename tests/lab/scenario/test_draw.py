@@ -11,13 +11,13 @@ import pytest
 
 from lab.paths import compose_root
 from lab.scenario import catalog
-from lab.scenario.draw import SLOTS, STRUCTURE, draw, names, pick_variant, structure_of
+from lab.scenario.draw import SLOTS, STRUCTURE, draw, pick_variant, structure_of, way_names
 from lab.scenario.scenario_file import SCHEMA, Scenario, Stack, Variant
 from lab.scenario.word_lists import USERS
 
 CASES = [
     pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
-    for found in catalog.scenarios().values() for variant in found.variants for stack in variant.stacks
+    for found in catalog.all_scenarios().values() for variant in found.variants for stack in variant.stacks
 ]
 both = pytest.mark.parametrize(("scenario", "variant", "stack"), CASES)
 
@@ -43,7 +43,7 @@ def test_what_a_variant_fixes_no_draw_replaces(scenario: Scenario, variant: Vari
 
 
 def test_a_seed_gives_the_same_on_every_machine() -> None:
-    found = catalog.scenario("healthy")
+    found = catalog.scenario_named("healthy")
     drawn = draw(found, found.variants[0], "host", 1)
     assert (drawn["word"], drawn["port"]) == ("stock", drawn["route_port"])
 
@@ -59,7 +59,7 @@ def test_no_two_parts_share_a_port_or_a_name(scenario: Scenario, variant: Varian
 
 
 def test_every_way_of_building_is_drawn_by_some_seed() -> None:
-    found = catalog.scenario("healthy")
+    found = catalog.scenario_named("healthy")
     for stack, ways in STRUCTURE.items():
         seen = [draw(found, found.variants[0], stack, seed) for seed in range(200)]
         for key, options in ways.items():
@@ -68,7 +68,7 @@ def test_every_way_of_building_is_drawn_by_some_seed() -> None:
 
 
 def test_the_seed_draws_the_variant_too() -> None:
-    found = catalog.scenario("backend-down")
+    found = catalog.scenario_named("backend-down")
     drawn = {pick_variant(found, "host", seed).name for seed in range(80)}
     assert drawn == {variant.name for variant in found.variants_on("host")}
 
@@ -83,9 +83,9 @@ def test_accounts_are_those_of_the_machine() -> None:
 @pytest.mark.parametrize("stack", ["host", "containers"])
 def test_every_way_is_drawn_and_stands_by_some_scenario(stack: Stack) -> None:
     """Each by itself has files of its own, and every one is tried by some variant."""
-    stood = {name for found in catalog.scenarios().values() for v in found.variants_on(stack) for name in v.ways}
-    assert stood >= set(names(stack))
-    found = catalog.scenario("backend-down")
+    stood = {name for found in catalog.all_scenarios().values() for v in found.variants_on(stack) for name in v.ways}
+    assert stood >= set(way_names(stack))
+    found = catalog.scenario_named("backend-down")
     variant = next(v for v in found.variants_on(stack) if v.name in ("backend-not-running", "container-stopped"))
     seen = [draw(found, variant, stack, seed) for seed in range(80)]
     for ways in SLOTS[stack].values():
@@ -96,11 +96,11 @@ def test_every_way_is_drawn_and_stands_by_some_scenario(stack: Stack) -> None:
 
 def test_the_schema_knows_every_way() -> None:
     schema = json.loads(SCHEMA.read_text())
-    assert set(schema["$defs"]["ways"]["items"]["enum"]) == {*names("host"), *names("containers")}
+    assert set(schema["$defs"]["ways"]["items"]["enum"]) == {*way_names("host"), *way_names("containers")}
 
 
 def test_a_way_moves_neither_names_nor_ports() -> None:
-    found = catalog.scenario("wrong-port")
+    found = catalog.scenario_named("wrong-port")
     variant = found.variant("wrong-port")
     plain = replace(variant, ways=())
     for seed in range(40):

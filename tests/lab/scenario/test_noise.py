@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from lab.scenario.catalog import scenario, scenarios
+from lab.scenario.catalog import all_scenarios, scenario_named
 from lab.scenario.draw import draw, noise_level
-from lab.scenario.noise import KINDS, SCAN, scan
-from lab.scenario.render import complete, render
+from lab.scenario.noise import NOISE_KINDS, SCAN_REQUESTS, send_scan
+from lab.scenario.render import complete_parameters, render
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.scenario.templates import Value
 
@@ -19,25 +19,25 @@ IMAGES = {"web": "web", "app": "app", "machine": "machine"}
 
 
 def drawn(stack: Stack, level: int, seed: int = 3) -> dict[str, Value]:
-    found = scenario("healthy")
+    found = scenario_named("healthy")
     return draw(found, found.variants[0], stack, seed, noise=level)
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_as_much_as_asked(stack: Stack) -> None:
     quiet = drawn(stack, 0)
-    assert not any(quiet[kind] for kind in KINDS[stack] if kind.startswith("noise"))
-    for level in range(1, len(KINDS[stack]) + 1):
+    assert not any(quiet[kind] for kind in NOISE_KINDS[stack] if kind.startswith("noise"))
+    for level in range(1, len(NOISE_KINDS[stack]) + 1):
         loud = drawn(stack, level)
-        assert sum(bool(loud[kind]) for kind in KINDS[stack] if not quiet[kind]) in (level, level - 1)
+        assert sum(bool(loud[kind]) for kind in NOISE_KINDS[stack] if not quiet[kind]) in (level, level - 1)
         assert drawn(stack, level) == loud
-        same = {key: value for key, value in loud.items() if key not in (*KINDS[stack], "listen")}
+        same = {key: value for key, value in loud.items() if key not in (*NOISE_KINDS[stack], "listen")}
         assert same == {key: quiet[key] for key in same}
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_all_noise_is_rendered(stack: Stack) -> None:
-    quiet, loud = (complete(drawn(stack, level), stack, "name-1a2b", IMAGES) for level in (0, 5))
+    quiet, loud = (complete_parameters(drawn(stack, level), stack, "name-1a2b", IMAGES) for level in (0, 5))
     more = set(render(loud, stack).files) - set(render(quiet, stack).files)
     for word in (loud["noise_name"], loud["noise_listener_name"], loud["noise_job_name"]):
         assert any(str(word) in path for path in more), word
@@ -46,13 +46,13 @@ def test_all_noise_is_rendered(stack: Stack) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_who_comes_by_the_address_gets_the_office(stack: Stack) -> None:
     for seed in range(20):
-        loud = complete(drawn(stack, 5, seed), stack, "name-1a2b", IMAGES)
+        loud = complete_parameters(drawn(stack, 5, seed), stack, "name-1a2b", IMAGES)
         site = render(loud, stack).files[str(loud["site"])]
         assert b"default_server" in getattr(site, "data", b"")
 
 
 def test_ports_do_not_meet() -> None:
-    for found in scenarios().values():
+    for found in all_scenarios().values():
         for variant in found.variants:
             for stack in variant.stacks:
                 loud = draw(found, variant, stack, 2, noise=5)
@@ -70,7 +70,7 @@ def test_a_scan_sends_all_and_waits_for_nobody() -> None:
     server = socket.create_server(("127.0.0.1", 0))
 
     def listen() -> None:
-        for _ in SCAN:
+        for _ in SCAN_REQUESTS:
             connection, _ = server.accept()
             with connection:
                 heard.append(connection.recv(4096))
@@ -79,11 +79,11 @@ def test_a_scan_sends_all_and_waits_for_nobody() -> None:
     thread.start()
     loud = drawn("host", 5)
     start = time.monotonic()
-    scan(f"http://127.0.0.1:{server.getsockname()[1]}", loud)
+    send_scan(f"http://127.0.0.1:{server.getsockname()[1]}", loud)
     thread.join(10)
-    assert len(heard) == len(SCAN)
+    assert len(heard) == len(SCAN_REQUESTS)
     assert any(str(loud["noise_host"]).encode() in words for words in heard)
     assert not any(b"{host}" in words or b"{noise}" in words for words in heard)
     server.close()
-    scan("http://127.0.0.1:9", loud)
+    send_scan("http://127.0.0.1:9", loud)
     assert time.monotonic() - start < 60

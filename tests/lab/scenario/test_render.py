@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lab.scenario import catalog
-from lab.scenario.draw import SLOTS, _agree, draw
-from lab.scenario.render import File, Link, Rendering, complete, render
+from lab.scenario.draw import SLOTS, _resolve_conflicts, draw
+from lab.scenario.render import File, Link, Rendering, complete_parameters, render
 from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Value
 from lab.stack.disk import tar_of, write_folder
@@ -22,8 +22,8 @@ SEEDS = range(40)
 
 
 def made(stack: Stack, seed: int, **changes: Value) -> tuple[dict[str, Value], Rendering]:
-    found = catalog.scenario("healthy")
-    full = complete({**draw(found, found.variants[0], stack, seed), **changes}, stack, "name-1a2b", IMAGES)
+    found = catalog.scenario_named("healthy")
+    full = complete_parameters({**draw(found, found.variants[0], stack, seed), **changes}, stack, "name-1a2b", IMAGES)
     return full, render(full, stack)
 
 
@@ -144,20 +144,20 @@ def test_parameters_are_json() -> None:
 
 
 def test_last_weeks_log_is_of_last_week() -> None:
-    fresh = made("host", 1, old_log=True)[1].fresh["/var/log/nginx/error.log"]
+    fresh = made("host", 1, old_log=True)[1].initial["/var/log/nginx/error.log"]
     assert b"connect() failed (111: Connection refused) while connecting to upstream" in fresh.data
-    assert made("host", 1, old_log=False)[1].fresh == {}
+    assert made("host", 1, old_log=False)[1].initial == {}
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_way_is_rendered_whole_and_the_route_stands_where_it_is_said_to(stack: Stack) -> None:
-    found = catalog.scenario("healthy")
+    found = catalog.scenario_named("healthy")
     for ways in SLOTS[stack].values():
         for way in ways.values():
             for seed in range(6):
                 drawn = {**draw(found, found.variants[0], stack, seed), **way}
-                _agree(drawn)
-                full = complete(drawn, stack, "name-1a2b", IMAGES)
+                _resolve_conflicts(drawn)
+                full = complete_parameters(drawn, stack, "name-1a2b", IMAGES)
                 rendering = render(full, stack)
                 assert "{{" not in text_of(rendering).replace("{{range", "")
                 entry = rendering.files[str(full["site_file"])]
@@ -166,9 +166,9 @@ def test_every_way_is_rendered_whole_and_the_route_stands_where_it_is_said_to(st
 
 def test_what_is_started_by_hand_is_started_by_nothing_else() -> None:
     for seed in range(12):
-        drawn = {**draw(catalog.scenario("healthy"), catalog.scenario("healthy").variants[0], "host", seed), "manager": "nohup"}
-        _agree(drawn)
-        full = complete(drawn, "host", "name-1a2b", IMAGES)
+        drawn = {**draw(catalog.scenario_named("healthy"), catalog.scenario_named("healthy").variants[0], "host", seed), "manager": "nohup"}
+        _resolve_conflicts(drawn)
+        full = complete_parameters(drawn, "host", "name-1a2b", IMAGES)
         files = render(full, "host").files
         assert f"{full['home']}/start.sh" in files
         assert not [path for path in files if f"/{full['unit']}.service" in path]
@@ -178,8 +178,8 @@ def test_what_is_started_by_hand_is_started_by_nothing_else() -> None:
 def services_of(word: str, seed: int) -> tuple[dict[str, Value], str]:
     """A variant's compose file as it is before the break."""
     found, _, name = word.partition("/")
-    scenario = catalog.scenario(found)
-    full = complete(draw(scenario, scenario.variant(name), "containers", seed), "containers", "name-1a2b", IMAGES)
+    scenario = catalog.scenario_named(found)
+    full = complete_parameters(draw(scenario, scenario.variant(name), "containers", seed), "containers", "name-1a2b", IMAGES)
     entry = render(full, "containers").files["compose.yaml"]
     assert isinstance(entry, File)
     return full, entry.data.decode()

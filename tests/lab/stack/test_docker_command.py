@@ -8,21 +8,21 @@ import pytest
 
 from lab.errors import LabError
 from lab.stack import docker_command
-from lab.stack.docker_command import Ran, remove_labelled
+from lab.stack.docker_command import FinishedCommand, remove_labelled
 
 
 def engine_that_says(monkeypatch: pytest.MonkeyPatch, refusals: list[bytes]) -> list[str]:
     """An engine with one container, whose removal it refuses with those words first."""
     there, asked = ["abc"], []
 
-    def docker(*words: str, **_: Any) -> Ran:
+    def docker(*words: str, **_: Any) -> FinishedCommand:
         asked.append(words[0])
         if refusals:
-            return Ran(("docker", *words), 1, b"", refusals.pop(0))
+            return FinishedCommand(("docker", *words), 1, b"", refusals.pop(0))
         there.clear()
-        return Ran(("docker", *words), 0, b"", b"")
+        return FinishedCommand(("docker", *words), 0, b"", b"")
     monkeypatch.setattr(docker_command, "docker", docker)
-    monkeypatch.setattr(docker_command, "labelled", lambda kind, lab_id: list(there) if kind == "container" else [])
+    monkeypatch.setattr(docker_command, "labelled_ids", lambda kind, lab_id: list(there) if kind == "container" else [])
     return asked
 
 

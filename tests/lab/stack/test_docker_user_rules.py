@@ -13,22 +13,30 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import NotBroken
+from lab.errors import UnexpectedState
 from lab.stack.docker_command import docker
-from lab.stack.docker_user_rules import CHAIN, Own, both_on_one, ids_in, mark_of, own_rules, rules_now
+from lab.stack.docker_user_rules import (
+    CHAIN,
+    LabNetworks,
+    lab_ids_in,
+    mark_of,
+    parse_addresses,
+    read_rules,
+    rules_of_lab,
+)
 from lab.stack.images import tags
 
 LAB = str(Path(sys.executable).with_name("lab"))
-OWN = Own("badgateway.lab=desk-1a2b", (ipaddress.IPv4Network("172.30.0.0/16"),), ("br-0123456789ab",))
+OWN = LabNetworks("badgateway.lab=desk-1a2b", (ipaddress.IPv4Network("172.30.0.0/16"),), ("br-0123456789ab",))
 MINE = '-p tcp -m tcp --dport 8000 -m comment --comment "badgateway.lab=desk-1a2b" -j DROP'
 
 
 def test_a_rule_between_two_containers_needs_a_network_of_both() -> None:
     network = "0123456789ab" * 5
-    assert both_on_one(f"172.30.0.3 {network}\n", f"172.30.0.2 {network}\n", "desk-1a2b") == (
+    assert parse_addresses(f"172.30.0.3 {network}\n", f"172.30.0.2 {network}\n", "desk-1a2b") == (
         "172.30.0.3", "172.30.0.2", "br-0123456789ab")
-    with pytest.raises(NotBroken, match="not both on one"):      # the application has the host's network
-        both_on_one(f"172.30.0.3 {network}\n", f" {network}\n", "desk-1a2b")
+    with pytest.raises(UnexpectedState, match="not both on one"):      # the application has the host's network
+        parse_addresses(f"172.30.0.3 {network}\n", f" {network}\n", "desk-1a2b")
 
 
 @pytest.mark.parametrize("rule", [
@@ -38,8 +46,8 @@ def test_a_rule_between_two_containers_needs_a_network_of_both() -> None:
     "-i br-0123456789ab -o br-0123456789ab -p tcp -m tcp --dport 8000 -j ACCEPT",
 ])
 def test_what_is_about_the_lab_only_goes_with_it(rule: str) -> None:
-    assert own_rules([rule, "-j RETURN"], OWN) == [rule]
-    assert own_rules([rule, "-j RETURN"], OWN, before=[rule]) == []
+    assert rules_of_lab([rule, "-j RETURN"], OWN) == [rule]
+    assert rules_of_lab([rule, "-j RETURN"], OWN, before=[rule]) == []
 
 
 @pytest.mark.parametrize("rule", [
@@ -53,11 +61,11 @@ def test_what_is_about_the_lab_only_goes_with_it(rule: str) -> None:
     "-d fe80::1/128 -j DROP",
 ])
 def test_what_is_about_others_too_stays(rule: str) -> None:
-    assert own_rules([rule], OWN) == []
+    assert rules_of_lab([rule], OWN) == []
 
 
 def test_the_comment_names_its_lab() -> None:
-    assert ids_in([MINE, "-j RETURN", '-m comment --comment "shop-1a2b" -j DROP']) == {"desk-1a2b"}
+    assert lab_ids_in([MINE, "-j RETURN", '-m comment --comment "shop-1a2b" -j DROP']) == {"desk-1a2b"}
     assert mark_of("desk-1a2b") == OWN.mark
 
 
@@ -80,16 +88,16 @@ def test_a_rule_of_a_lab_that_was_killed_is_found_by_its_comment(tmp_path: Path,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     made: set[str] = set()
-    while not made & ids_in(rules_now()):
+    while not made & lab_ids_in(read_rules()):
         assert time.monotonic() < deadline and up.poll() is None
         made = {path.stem for path in tmp_path.glob("records/*.json")}
     up.send_signal(signal.SIGKILL)
     up.wait()
-    before = set(rules_now())
+    before = set(read_rules())
     for path in tmp_path.glob("records/*"):
         path.unlink()
     down = subprocess.run([LAB, "down", "--all"], env=env, capture_output=True, text=True, check=False)
     assert down.returncode == 0 and made <= set(down.stderr.split()), down
-    now = set(rules_now())
-    assert not made & ids_in(now) and strangers in now
-    assert all(ids_in([rule]) for rule in before - now)      # others' labs come and go meanwhile
+    now = set(read_rules())
+    assert not made & lab_ids_in(now) and strangers in now
+    assert all(lab_ids_in([rule]) for rule in before - now)      # others' labs come and go meanwhile

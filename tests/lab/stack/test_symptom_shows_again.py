@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lab.scenario.catalog import scenario
-from lab.stack.symptoms import shows_again
+from lab.scenario.catalog import scenario_named
+from lab.stack.symptoms import has_symptom_again
 
 
 @contextmanager
@@ -41,8 +41,8 @@ def page(limit: int) -> Iterator[str]:
 
 @pytest.mark.parametrize(("limit", "goes_on"), [(1_000_000, True), (100_000_000, False)])
 def test_a_form_that_is_too_long_is_sent_once_more(limit: int, goes_on: bool) -> None:
-    variant = scenario("timeout-too-short").variant("send-timeout-upload")
+    variant = scenario_named("timeout-too-short").variant("send-timeout-upload")
     with page(limit) as url:
         lab: Any = SimpleNamespace(stack="host", url=url, visit_name="", params={"login": "a", "password": "b"},
                                    record=SimpleNamespace(scenario="timeout-too-short"))
-        assert shows_again(lab, variant) is goes_on
+        assert has_symptom_again(lab, variant) is goes_on

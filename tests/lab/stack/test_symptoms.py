@@ -11,9 +11,9 @@ from typing import ClassVar, cast
 
 import pytest
 
-from lab.http_get import REFUSED, SLOW, get
-from lab.stack.running_lab import Lab, LogMark
-from lab.stack.symptoms import Seen, ask_round, holds, send_form, wait_until_seen
+from lab.http_get import REFUSED, SLOW, get_status
+from lab.stack.running_lab import Lab, LogPosition
+from lab.stack.symptoms import StatusCounts, ask_round, matches_symptom, send_form, wait_for_symptom
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -53,15 +53,15 @@ def url() -> Iterator[str]:
 
 
 def test_what_one_request_gets(url: str) -> None:
-    assert get(url, "/200") == 200
-    assert get(url, "/502") == 502
-    assert get(url, "/slow", timeout=0.2) == SLOW
+    assert get_status(url, "/200") == 200
+    assert get_status(url, "/502") == 502
+    assert get_status(url, "/slow", timeout=0.2) == SLOW
 
 
 def test_a_port_that_refuses_or_hangs_up() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert get(f"http://127.0.0.1:{free.getsockname()[1]}", "/") == REFUSED
+        assert get_status(f"http://127.0.0.1:{free.getsockname()[1]}", "/") == REFUSED
 
 
 class Asked:
@@ -83,8 +83,8 @@ def test_the_login_form_with_a_long_note(url: str) -> None:
         assert send_form(cast("Lab", Asked(f"http://127.0.0.1:{free.getsockname()[1]}")), "x", 1.0) == REFUSED
 
 
-def seen(**counts: int) -> Seen:
-    return Seen(Counter({int(status.lstrip("s")): number for status, number in counts.items()}))
+def seen(**counts: int) -> StatusCounts:
+    return StatusCounts(Counter({int(status.lstrip("s")): number for status, number in counts.items()}))
 
 
 @pytest.mark.parametrize(("round_", "symptom", "shown"), [
@@ -95,24 +95,24 @@ def seen(**counts: int) -> Seen:
     (seen(s504=19, s200=31), {"statuses": [504], "share": 0.4}, False),
     (seen(s0=10), {"refused": True}, True),
     (seen(s0=9, s502=1), {"refused": True}, False),
-    (Seen(Counter({SLOW: 4})), {"silent": True}, True),
-    (Seen(Counter({SLOW: 3, 504: 1})), {"silent": True}, False),
+    (StatusCounts(Counter({SLOW: 4})), {"silent": True}, True),
+    (StatusCounts(Counter({SLOW: 3, 504: 1})), {"silent": True}, False),
     (seen(s200=9, s303=1), {"healthy": True}, True),
     (seen(s200=9, s502=1), {"healthy": True}, False),
 ])
-def test_when_a_round_shows_the_symptom(round_: Seen, symptom: dict[str, object], shown: bool) -> None:
-    assert holds(round_, symptom) is shown
+def test_when_a_round_shows_the_symptom(round_: StatusCounts, symptom: dict[str, object], shown: bool) -> None:
+    assert matches_symptom(round_, symptom) is shown
 
 
 def test_what_was_seen_in_words() -> None:
-    assert seen(s502=10).words == "502 on 10 of 10 requests"
-    assert seen(s502=3, s0=1).words == "502 on 3, connection refused on 1 of 4 requests"
-    assert Seen(Counter({SLOW: 1})).words == "no answer on 1 of 1 request"
+    assert seen(s502=10).text == "502 on 10 of 10 requests"
+    assert seen(s502=3, s0=1).text == "502 on 3, connection refused on 1 of 4 requests"
+    assert StatusCounts(Counter({SLOW: 1})).text == "no answer on 1 of 1 request"
 
 
 def test_where_one_request_shows_it_no_second_one_is_made(url: str) -> None:
     lab = cast("Lab", Asked(url))
     Answers.asked.clear()
-    seen = wait_until_seen(lab, {"path": "/502", "statuses": [502], "requests": 1}, LogMark(0, 0.0), "")
+    seen = wait_for_symptom(lab, {"path": "/502", "statuses": [502], "requests": 1}, LogPosition(0, 0.0), "")
     assert seen.statuses == {502: 1}
     assert Answers.asked == ["/502"]

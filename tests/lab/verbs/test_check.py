@@ -18,13 +18,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: bool, load: bool = True) ->
     def checked(lab: Any) -> Any:
         now[0] += 5.0
         count.append(1)
-        return SimpleNamespace(well=said.pop(0) if len(said) > 1 else said[0])
+        return SimpleNamespace(is_well=said.pop(0) if len(said) > 1 else said[0])
 
     count: list[int] = []
-    monkeypatch.setattr(check, "check", checked)
+    monkeypatch.setattr(check, "ask_oracle", checked)
     monkeypatch.setattr(check, "load_of", lambda lab: object() if load else None)
     monkeypatch.setattr(check, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: None))
-    return check.check_restarted(SimpleNamespace()).well, len(count)      # type: ignore[arg-type]
+    return check.check_restarted(SimpleNamespace()).is_well, len(count)      # type: ignore[arg-type]
 
 
 def test_a_crowd_is_given_time_to_spread_and_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled, remove_labelled
+from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled_ids, remove_labelled
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(max(300, 100 * CYCLES))]
 
 
 def left_of(lab_id: str) -> list[str]:
-    return [f"{kind} {one}" for kind in ("container", "network", "volume") for one in labelled(kind, lab_id)]
+    return [f"{kind} {one}" for kind in ("container", "network", "volume") for one in labelled_ids(kind, lab_id)]
 
 
 def lab(state: Path, *words: str) -> str:
@@ -39,7 +39,7 @@ def test_a_lab_killed_on_its_way_up_is_gone_after_down_all(tmp_path: Path, momen
                           env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)})
     made: list[str] = []
     deadline = time.monotonic() + 100
-    while not (made and labelled(moment, made[0])):
+    while not (made and labelled_ids(moment, made[0])):
         assert time.monotonic() < deadline and up.poll() is None
         made = [path.stem for path in tmp_path.glob("records/*.json")]
         time.sleep(0.02)

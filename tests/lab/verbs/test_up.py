@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lab.errors import UsageError
-from lab.http_get import get
+from lab.http_get import get_status
 from lab.scenario.scenario_file import Stack
 from lab.stack import lab_records
-from lab.stack.docker_command import docker, labelled
+from lab.stack.docker_command import docker, labelled_ids
 from lab.stack.running_lab import Lab
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
@@ -30,12 +30,12 @@ STACKS: tuple[Stack, ...] = ("containers", "host")
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
     yield tmp_path
-    for kept in list(lab_records.every()):
+    for kept in list(lab_records.all_records()):
         lab_down(kept.id)
 
 
 def remains(lab_id: str) -> list[str]:
-    return [found for kind in ("container", "network", "volume") for found in labelled(kind, lab_id)]
+    return [found for kind in ("container", "network", "volume") for found in labelled_ids(kind, lab_id)]
 
 
 def quiet(line: str) -> None:
@@ -45,8 +45,8 @@ def quiet(line: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_healthy_stack_answers_and_goes_away(stack: Stack, state: Path) -> None:
     lab = lab_up("healthy", stack, 11, quiet).lab
-    assert get(lab.url, "/login") == 200
-    assert get(lab.url, "/health") == 200
+    assert get_status(lab.url, "/login") == 200
+    assert get_status(lab.url, "/health") == 200
     published = docker("port", lab.container()).text
     assert published.startswith("80/tcp -> 127.0.0.1:")
     assert remains(lab.id)
@@ -59,12 +59,12 @@ def test_a_healthy_stack_answers_and_goes_away(stack: Stack, state: Path) -> Non
 def test_a_wrong_port_lasts_and_its_repair_too(stack: Stack, variant: str) -> None:
     risen = lab_up(f"wrong-port/{variant}", stack, 12, quiet)
     lab = risen.lab
-    assert get(lab.url, "/login") == 502
+    assert get_status(lab.url, "/login") == 502
     lab.restart()
-    assert get(lab.url, "/login") == 502
+    assert get_status(lab.url, "/login") == 502
     _correct(lab)
     lab.restart()
-    assert get(lab.url, "/login") == 200
+    assert get_status(lab.url, "/login") == 200
 
 
 def _correct(lab: Lab) -> None:
@@ -90,10 +90,10 @@ def test_the_machine_keeps_its_disk_and_loses_its_run() -> None:
 
 def test_the_same_lab_twice_is_refused() -> None:
     first = lab_up("healthy", "host", 14, quiet).lab
-    before = labelled("container")
+    before = labelled_ids("container")
     with pytest.raises(UsageError, match=f"already up on the host stack: {first.id}"):
         lab_up("healthy", "host", 14, quiet)
-    assert labelled("container") == before
+    assert labelled_ids("container") == before
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -102,16 +102,16 @@ def test_an_interrupted_up_leaves_nothing(stack: Stack, number: signal.Signals, 
     command = subprocess.Popen([LAB, "up", "healthy", "--stack", stack], env=os.environ, stderr=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
-    while not any(labelled("network", kept.id) for kept in lab_records.every()):
+    while not any(labelled_ids("network", kept.id) for kept in lab_records.all_records()):
         assert time.monotonic() < until
         time.sleep(0.05)
-    lab_id = next(lab_records.every()).id
+    lab_id = next(lab_records.all_records()).id
     command.send_signal(number)
     _, said = command.communicate(timeout=90)
     assert command.returncode == 130
     assert "Traceback" not in said
     assert remains(lab_id) == []
-    assert list(lab_records.every()) == []
+    assert list(lab_records.all_records()) == []
     assert not list((state / "labs").iterdir())
 
 
@@ -120,19 +120,19 @@ def test_a_demo_that_is_ended_politely_takes_its_lab_down(state: Path) -> None:
     command = subprocess.Popen([sys.executable, script, "wrong-port", "containers"], env=os.environ, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until = time.monotonic() + 90
-    while not any(labelled("container", kept.id) for kept in lab_records.every()):
+    while not any(labelled_ids("container", kept.id) for kept in lab_records.all_records()):
         assert time.monotonic() < until
         time.sleep(0.05)
-    lab_id = next(lab_records.every()).id
+    lab_id = next(lab_records.all_records()).id
     command.send_signal(signal.SIGTERM)
     said, _ = command.communicate(timeout=120)
     assert command.returncode == 130 and "Traceback" not in said, said
-    assert remains(lab_id) == [] and list(lab_records.every()) == []
+    assert remains(lab_id) == [] and list(lab_records.all_records()) == []
 
 
 def test_down_finds_a_lab_whose_state_is_gone() -> None:
     lab = lab_up("healthy", "containers", 15, quiet).lab
-    lab_records.forget(lab.id)
+    lab_records.delete_lab_files(lab.id)
     done = subprocess.run([LAB, "down", lab.id], capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr
     assert remains(lab.id) == []

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.model.deployment import Starter
+from fixer.model.deployment import BootEntry
 from fixer.model.query import Answer, FileAnswer, Query, ReadFile, ReadGlob
-from fixer.observe.boot.boot_entries import STARTERS, starter_queries, starters_of
-from fixer.observe.evidence_bundle import redact
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, boot_entries_of, boot_entry_queries
+from fixer.observe.evidence_bundle import redact_capture
 from fixer.observe.view.node_view import View
 from tests.causes import snapshot_builders
 from tests.observe.capture_builders import capture, file, node, stat, view
@@ -22,11 +22,11 @@ UNIT = "/home/ann/.config/systemd/user/shop.service"
 def seen(*files: FileAnswer, more: dict[Query, Answer] | None = None) -> View:
     made = view()
     return replace(made, node=replace(made.node, answers={
-        **made.node.answers, STARTERS: Answer("ok", files=files), **(more or {})}))
+        **made.node.answers, BOOT_ENTRY_FILES: Answer("ok", files=files), **(more or {})}))
 
 
-def found(*files: FileAnswer) -> list[Starter]:
-    return list(starters_of(seen(*files)))
+def found(*files: FileAnswer) -> list[BootEntry]:
+    return list(boot_entries_of(seen(*files)))
 
 
 def executable(path: str, data: str, mode: int) -> FileAnswer:
@@ -36,7 +36,7 @@ def executable(path: str, data: str, mode: int) -> FileAnswer:
 def test_a_line_for_the_reboot_names_its_port_user_and_place() -> None:
     (one,) = found(file(CRONTAB, f"# m h\n0 4 * * * /bin/true\n@reboot cd /opt/shop && {UVICORN} >> /tmp/x.log 2>&1\n"))
     assert (one.kind, one.line, one.user, one.port, one.text) == ("cron", 3, "deploy", 8123, UVICORN)
-    assert one.idle == "cron does not run"
+    assert one.not_run_reason == "cron does not run"
 
 
 def test_the_crontab_of_the_system_names_the_user_in_the_line() -> None:
@@ -47,11 +47,11 @@ def test_the_crontab_of_the_system_names_the_user_in_the_line() -> None:
 def test_a_script_of_ones_own_is_asked_for_and_followed() -> None:
     made = seen(file(CRONTAB, "@reboot /opt/shop/start.sh\n"))
     asked = ReadFile("/opt/shop/start.sh", 64 << 10)
-    assert asked in list(starter_queries(made))
+    assert asked in list(boot_entry_queries(made))
     script = file("/opt/shop/start.sh", f"#!/bin/sh\ncd /opt/shop\nexec {UVICORN}\n")
     both = view(script)
-    both = replace(both, node=replace(both.node, answers={**both.node.answers, STARTERS: made.node.answers[STARTERS]}))
-    assert [s.port for s in starters_of(both)] == [8123]
+    both = replace(both, node=replace(both.node, answers={**both.node.answers, BOOT_ENTRY_FILES: made.node.answers[BOOT_ENTRY_FILES]}))
+    assert [s.port for s in boot_entries_of(both)] == [8123]
 
 
 @pytest.mark.parametrize("line", [
@@ -60,16 +60,16 @@ def test_a_script_of_ones_own_is_asked_for_and_followed() -> None:
 ])
 def test_what_rc_local_starts_where_it_is_not_executable(line: str) -> None:
     (one,) = found(executable("/etc/rc.local", f"#!/bin/sh\n{line}\nexit 0\n", 0o100644))
-    assert (one.kind, one.line, one.port, one.idle) == ("rc.local", 2, 8123, "/etc/rc.local is not executable")
+    assert (one.kind, one.line, one.port, one.not_run_reason) == ("rc.local", 2, 8123, "/etc/rc.local is not executable")
 
 
 def test_a_unit_of_a_user_that_does_not_linger() -> None:
     text = "[Service]\nWorkingDirectory=%h/shop\nExecStart=%h/venv/bin/gunicorn -b unix:/run/shop/s.sock web:app\n"
     (one,) = found(file(UNIT, text))
     assert (one.kind, one.user, one.unix, one.line) == ("user-unit", "ann", "/run/shop/s.sock", 3)
-    assert "does not linger" in one.idle
+    assert "does not linger" in one.not_run_reason
     (other,) = found(file(UNIT, text), file("/var/lib/systemd/linger/ann", ""))
-    assert other.idle == ""
+    assert other.not_run_reason == ""
 
 
 @pytest.mark.parametrize("text", ["", "#@reboot uvicorn web:app --port 8123\n", "@daily /usr/bin/uvicorn a:b --port 1\n",
@@ -79,23 +79,23 @@ def test_other_lines_start_no_server(text: str) -> None:
 
 
 def test_what_was_not_asked_is_nothing() -> None:
-    assert starters_of(view()) == ()
+    assert boot_entries_of(view()) == ()
 
 
 def test_secrets_of_such_a_line_are_in_no_bundle() -> None:
     line = file(CRONTAB, f"API_TOKEN=hunter2hunter2\n@reboot API_TOKEN=hunter2hunter2 {UVICORN}\n")
-    made = node({STARTERS: Answer("ok", files=(line,))})
-    kept = redact(capture(made)).nodes[0].answers[STARTERS].files[0].data
+    made = node({BOOT_ENTRY_FILES: Answer("ok", files=(line,))})
+    kept = redact_capture(capture(made)).nodes[0].answers[BOOT_ENTRY_FILES].files[0].data
     assert b"hunter2" not in kept and b"uvicorn" in kept
 
 
 RUN = "#!/bin/sh\nexec 2>&1\ncd /opt/shop\nPORT=8123\nexec chpst -u shop /usr/bin/uvicorn web:app --port $PORT\n"
 
 
-def watched(*argv: str, folder: str = "/etc/service/shop", more: tuple[FileAnswer, ...] = ()) -> list[Starter]:
+def watched(*argv: str, folder: str = "/etc/service/shop", more: tuple[FileAnswer, ...] = ()) -> list[BootEntry]:
     made = seen(file(f"{folder}/run", RUN), *more)
     watcher = replace(snapshot_builders.process(300), argv=argv, uid=0, comm=argv[0])
-    return list(starters_of(replace(made, by_pid={300: watcher})))
+    return list(boot_entries_of(replace(made, by_pid={300: watcher})))
 
 
 @pytest.mark.parametrize(("argv", "folder", "kind", "command"), [
@@ -105,18 +105,18 @@ def watched(*argv: str, folder: str = "/etc/service/shop", more: tuple[FileAnswe
 ])
 def test_a_folder_that_a_watcher_keeps(argv: tuple[str, ...], folder: str, kind: str, command: str) -> None:
     (one,) = watched(*argv, folder=folder)
-    assert (one.kind, one.name, one.port, one.command, one.idle, one.line) == (kind, "shop", 8123, command, "", 5)
+    assert (one.kind, one.name, one.port, one.command, one.not_run_reason, one.line) == (kind, "shop", 8123, command, "", 5)
 
 
 def test_what_runit_was_told_to_keep_down_and_what_nobody_watches() -> None:
     def status(wanted: bytes) -> FileAnswer:
         return replace(file("/etc/service/shop/supervise/status", ""), data=bytes(17) + wanted + bytes(2))
     (down,) = watched("runsv", "shop", more=(status(b"d"),))
-    assert down.idle == "runsv was told to keep it down"
+    assert down.not_run_reason == "runsv was told to keep it down"
     (loop,) = watched("runsv", "shop", more=(status(b"u"),))
-    assert loop.idle == ""
+    assert loop.not_run_reason == ""
     (alone,) = watched("runsv", "blog")
-    assert (alone.command, alone.idle) == ("", "no runsv, s6-supervise or supervise watches shop")
+    assert (alone.command, alone.not_run_reason) == ("", "no runsv, s6-supervise or supervise watches shop")
 
 
 @pytest.mark.parametrize("argv", [
@@ -126,10 +126,10 @@ def test_a_scanner_may_have_a_folder_of_its_own(argv: tuple[str, ...]) -> None:
     keeper = replace(snapshot_builders.process(300), argv=argv, uid=0, comm="scanner")
     watcher = replace(snapshot_builders.process(301), argv=("s6-supervise", "shop"), uid=0, comm="s6-supervise")
     made = replace(seen(), by_pid={300: keeper, 301: watcher})
-    asked = next(q for q in starter_queries(made) if isinstance(q, ReadGlob) and q != STARTERS)
+    asked = next(q for q in boot_entry_queries(made) if isinstance(q, ReadGlob) and q != BOOT_ENTRY_FILES)
     assert asked.patterns == ("/srv/scan/*/run", "/srv/scan/*/supervise/status")
     answers = {**made.node.answers, asked: Answer("ok", files=(file("/srv/scan/shop/run", RUN),))}
-    (one,) = starters_of(replace(made, node=replace(made.node, answers=answers)))
+    (one,) = boot_entries_of(replace(made, node=replace(made.node, answers=answers)))
     assert (one.kind, one.port, one.command) == ("s6", 8123, "s6-svc -u /srv/scan/shop")
 
 
@@ -137,7 +137,7 @@ def test_a_scanner_may_have_a_folder_of_its_own(argv: tuple[str, ...]) -> None:
 def test_a_folder_that_anybody_could_name_is_not_read(uid: int, folder: str) -> None:
     keeper = replace(snapshot_builders.process(300), argv=("svscan", folder), uid=uid, comm="svscan")
     made = replace(seen(), by_pid={300: keeper})
-    assert [q for q in starter_queries(made) if isinstance(q, ReadGlob)] == [STARTERS]
+    assert [q for q in boot_entry_queries(made) if isinstance(q, ReadGlob)] == [BOOT_ENTRY_FILES]
 
 
 MONIT = "check process shop with pidfile /run/shop.pid\n  start program = \"{}\"{}\n  stop program = \"/bin/kill 1\"\n"
@@ -151,14 +151,14 @@ MONIT = "check process shop with pidfile /run/shop.pid\n  start program = \"{}\"
 def test_what_monit_starts(path: str, command: str, more: str, user: str) -> None:
     script = file("/opt/shop/start.sh", f"#!/bin/sh\ncd /opt/shop; setsid {UVICORN} >/var/log/shop.log 2>&1 &\n")
     made = view(script)
-    asked = {STARTERS: Answer("ok", files=(file(path, MONIT.format(command, more)),))}
+    asked = {BOOT_ENTRY_FILES: Answer("ok", files=(file(path, MONIT.format(command, more)),))}
     made = replace(made, node=replace(made.node, answers={**made.node.answers, **asked}))
-    (one,) = starters_of(made)
+    (one,) = boot_entries_of(made)
     assert (one.kind, one.name, one.port, one.user, one.command) == ("monit", "shop", 8123, user, "monit start shop")
-    assert one.idle == "monit does not run"
+    assert one.not_run_reason == "monit does not run"
     keeper = replace(snapshot_builders.process(300), comm="monit", argv=("/usr/bin/monit", "-I"), uid=0)
-    (kept,) = starters_of(replace(made, by_pid={300: keeper}))
-    assert kept.idle == ""
+    (kept,) = boot_entries_of(replace(made, by_pid={300: keeper}))
+    assert kept.not_run_reason == ""
 
 
 def test_other_checks_of_monit_start_no_server() -> None:
@@ -169,7 +169,7 @@ def test_other_checks_of_monit_start_no_server() -> None:
 def test_a_folder_that_two_places_lead_to_counts_once_and_the_watched_place_is_named() -> None:
     (one,) = watched("runsv", "shop", more=(file("/etc/sv/shop/run", RUN),))
     assert one.file == "/etc/service/shop/run"
-    assert list(starters_of(seen(file("/etc/sv/job/run", "#!/bin/sh\nwhile true; do sleep 9; done\n")))) == []
+    assert list(boot_entries_of(seen(file("/etc/sv/job/run", "#!/bin/sh\nwhile true; do sleep 9; done\n")))) == []
 
 
 BOX = snapshot_builders.container("web")
@@ -183,15 +183,15 @@ ENTRY = f"#!/bin/bash\nset -e\ncd /opt/shop\n{UVICORN} &\nexec nginx -g 'daemon 
 def test_a_containers_own_script_names_what_it_starts_beside_nginx(argv: tuple[str, ...]) -> None:
     hands_over = file("/docker-entrypoint.sh", "#!/bin/sh\nset -e\nexec \"$@\"\n")
     made = view(file("/entry.sh", ENTRY), hands_over, kind="container")
-    made = replace(made, node=replace(made.node, answers={**made.node.answers, STARTERS: Answer("ok")}))
+    made = replace(made, node=replace(made.node, answers={**made.node.answers, BOOT_ENTRY_FILES: Answer("ok")}))
     box = replace(BOX, argv=argv)
-    (one,) = starters_of(made, box)
+    (one,) = boot_entries_of(made, box)
     assert (one.kind, one.port, one.name, one.text) == ("entrypoint", 8123, box.name, UVICORN)
-    assert starters_of(made, replace(box, is_machine=True)) == ()
+    assert boot_entries_of(made, replace(box, is_machine=True)) == ()
 
 
 def test_a_containers_own_script_is_asked_for() -> None:
     made = view(kind="container")
-    asked = list(starter_queries(made, replace(BOX, argv=("./entry.sh",), working_dir="/srv")))
+    asked = list(boot_entry_queries(made, replace(BOX, argv=("./entry.sh",), working_dir="/srv")))
     assert ReadFile("/srv/entry.sh", 64 << 10) in asked
-    assert list(starters_of(made, replace(BOX, argv=("nginx", "-g", "daemon off;")))) == []
+    assert list(boot_entries_of(made, replace(BOX, argv=("nginx", "-g", "daemon off;")))) == []

@@ -12,15 +12,15 @@ from fixer.model.learned import Learned, LearnedService, learned_from_json, lear
 from fixer.model.query import Answer, ReadFile, ReadGlob
 from fixer.model.target import TargetRef
 from fixer.observe.boot.learned_services import (
-    Candidate,
-    candidates,
+    LearnCandidate,
     environ_query,
-    remembered_service,
+    learn_candidates,
+    learned_service,
     users_of,
-    value_queries,
+    variable_file_queries,
 )
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions, options_from
 from tests.observe.capture_builders import file, node, process, sockets, tcp_row
 
@@ -36,23 +36,23 @@ def looked(argv: list[str] = ARGV, **more: object) -> Capture:
     return Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())
 
 
-def candidate(argv: list[str] = ARGV) -> Candidate:
-    (found,) = candidates(snapshot(looked(argv)))
+def candidate(argv: list[str] = ARGV) -> LearnCandidate:
+    (found,) = learn_candidates(build_snapshot(looked(argv)))
     return found
 
 
 def remembered(argv: list[str] = ARGV, environ: bytes = b"", files: dict[str, bytes] | None = None) -> LearnedService:
-    return remembered_service(candidate(argv), environ, files or {}, users_of(b"root:x:0:0::/:/bin/sh\nwww:x:33:33::/:\nbad\n"))
+    return learned_service(candidate(argv), environ, files or {}, users_of(b"root:x:0:0::/:/bin/sh\nwww:x:33:33::/:\nbad\n"))
 
 
 def test_an_application_that_a_route_relies_on() -> None:
     found = candidate()
     assert (found.process.pid, found.addresses) == (71, (("127.0.0.1", 8000, ""),))
     assert environ_query(found).path == "/proc/71/environ"
-    asked = value_queries(found)
+    asked = variable_file_queries(found)
     assert isinstance(asked[0], ReadGlob) and {"/srv/shop/.env", "/srv/*.sh", "/etc/default/*"} <= set(asked[0].patterns)
     rooted = replace(found, process=replace(found.process, cwd=Unknown("denied")))
-    assert value_queries(rooted)[0] == ReadGlob(("/etc/default/*",), 1 << 16, 100)
+    assert variable_file_queries(rooted)[0] == ReadGlob(("/etc/default/*",), 1 << 16, 100)
 
 
 def test_names_with_the_file_that_holds_the_very_value() -> None:
@@ -69,9 +69,9 @@ def test_a_command_with_a_secret_is_not_kept() -> None:
 
 
 def test_variables_that_could_not_be_read_are_not_none() -> None:
-    unread = remembered_service(candidate(ARGV), None, {}, {})
+    unread = learned_service(candidate(ARGV), None, {}, {})
     assert (unread.variables, unread.readable) == ((), False)
-    assert remembered_service(candidate(ARGV), b"", {}, {}).readable
+    assert learned_service(candidate(ARGV), b"", {}, {}).readable
     again = learned_from_json(learned_to_json(Learned("", 1.0, "", (unread,))), "local", "x")
     assert again is not None and again.services == (unread,)
 
@@ -80,21 +80,21 @@ def test_a_program_by_its_whole_path() -> None:
     assert remembered(["uvicorn", *ARGV[2:]]).argv[0] == "/usr/bin/python3.13"
     found = candidate(["uvicorn", *ARGV[2:]])
     hidden = replace(found, process=replace(found.process, exe=Unknown("denied"), cwd=Known("/")))
-    assert remembered_service(hidden, b"", {}, {}).argv == ()
-    assert remembered_service(hidden, b"", {}, {}).user == "33"
+    assert learned_service(hidden, b"", {}, {}).argv == ()
+    assert learned_service(hidden, b"", {}, {}).user == "33"
 
 
 def test_the_memory_is_read_and_its_files_where_something_is_gone() -> None:
-    assert ReadFile(WHERE) in follow_up(looked(), OPTIONS)["local"]
+    assert ReadFile(WHERE) in follow_up_queries(looked(), OPTIONS)["local"]
     made = LearnedService("uvicorn", "none", "uvicorn", tuple(ARGV), "/srv/shop", "www", (("127.0.0.1", 8000, ""),), (("KEY", "/srv/shop/.env"),))
     answer = {ReadFile(WHERE): Answer("ok", files=(file(WHERE, learned_to_json(Learned("", 1.0, "", (made,)))),))}
     calm = looked(answers=answer)
     env = ReadFile("/srv/shop/.env", 1 << 16)
-    assert env not in follow_up(calm, OPTIONS)["local"]
+    assert env not in follow_up_queries(calm, OPTIONS)["local"]
     silent = Capture(calm.target, (node(answer, site=SITE),), (), OPTIONS.pairs())
-    assert env in follow_up(silent, OPTIONS)["local"]
+    assert env in follow_up_queries(silent, OPTIONS)["local"]
     read = node({**answer, env: Answer("ok", files=(file("/srv/shop/.env", "KEY=one\n"),))}, site=SITE)
-    seen = snapshot(Capture(calm.target, (read,), (), OPTIONS.pairs()))
+    seen = build_snapshot(Capture(calm.target, (read,), (), OPTIONS.pairs()))
     assert seen.learned[0].services == (made,)
     assert seen.file("local", "/srv/shop/.env") is not None
     assert options_from(OPTIONS.pairs()) == OPTIONS
@@ -122,8 +122,8 @@ def test_who_only_waits_for_another_users_program_is_not_what_is_started() -> No
     running = [process(70, words, comm="runuser", exe="/usr/sbin/runuser", cwd="/"),
                process(71, ARGV, ppid=70, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", uid=33)]
     made = node(site=SITE, running=running, listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}))
-    (found,) = candidates(snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
-    kept = remembered_service(found, b"", {}, {33: "www"})
+    (found,) = learn_candidates(build_snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
+    kept = learned_service(found, b"", {}, {33: "www"})
     assert (kept.argv, kept.user, kept.directory) == (tuple(ARGV), "www", "/srv/shop")
 
 
@@ -135,7 +135,7 @@ def test_who_only_waits_for_another_users_program_is_not_what_is_started() -> No
 def test_a_unit_of_a_users_own_systemd_is_not_started_by_hand(cgroup: str, count: int) -> None:
     own = process(71, ARGV, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", uid=1000, cgroup=cgroup)
     made = node(site=SITE, running=[own], listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}))
-    assert len(candidates(snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))) == count
+    assert len(learn_candidates(build_snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))) == count
 
 
 def test_what_systemd_run_made_is_remembered_as_started_by_hand() -> None:
@@ -145,6 +145,6 @@ def test_what_systemd_run_made_is_remembered_as_started_by_hand() -> None:
         own = process(71, ARGV, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", cgroup="/system.slice/shop.service")
         made = node(site=SITE, running=[own], listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}),
                     show=show.format(folder))
-        (found,) = candidates(snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
-        service = remembered_service(found, b"", {}, {})
+        (found,) = learn_candidates(build_snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
+        service = learned_service(found, b"", {}, {})
         assert (service.name, service.manager) == kept

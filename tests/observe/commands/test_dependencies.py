@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.formats.shell_words import literal
-from fixer.model.deployment import Reliance
+from fixer.formats.shell_words import literal_word
+from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
-from fixer.observe.commands.dependencies import relies_of
-from fixer.observe.commands.resolved_command import Told, ulimits_of
+from fixer.observe.commands.dependencies import dependencies_of
+from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
 from tests.observe.capture_builders import file, view
 
 
-def read(**env: str) -> list[Reliance]:
-    return list(relies_of({k: literal(v) for k, v in env.items()}, "shop.service", view()))
+def read(**env: str) -> list[Dependency]:
+    return list(dependencies_of({k: literal_word(v) for k, v in env.items()}, "shop.service", view()))
 
 
 @pytest.mark.parametrize(("env", "address", "engine"), [
@@ -54,8 +54,8 @@ def test_any_value_is_read(value: str) -> None:
 ])
 def test_a_limit_of_a_script(line: str, found: tuple[str, str] | None) -> None:
     text = f"#!/bin/sh\n{line}\nexec uvicorn a:b\n"
-    told = Told((), {}, Evidence("unit", "u", ""), "shell", script="/srv/run")
+    told = ServiceCommand((), {}, Evidence("unit", "u", ""), "shell", script="/srv/run")
     said = ulimits_of(told, view(file("/srv/run", text)))
     assert [(one.key, one.value) for one in said] == ([found] if found else [])
     for one in said:
-        assert one.place is not None and text[one.place.start:one.place.end] == one.value
+        assert one.argument is not None and text[one.argument.start:one.argument.end] == one.value

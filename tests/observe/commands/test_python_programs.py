@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.shell_words import literal
+from fixer.formats.shell_words import literal_word
 from fixer.model.query import Answer, Command, Query, ReadFile
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.commands.python_programs import bound_in
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.commands.python_programs import bindings_in_code
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row
 from tests.observe.nginx.test_endpoints import SHOW
@@ -19,7 +19,7 @@ SERVES = "from http.server import HTTPServer\n"
 
 
 def ports(text: str, **env: str) -> list[int]:
-    return [b.port for b in bound_in("/srv/a.py", text.encode(), {k: literal(v) for k, v in env.items()})]
+    return [b.port for b in bindings_in_code("/srv/a.py", text.encode(), {k: literal_word(v) for k, v in env.items()})]
 
 
 @pytest.mark.parametrize("text", [
@@ -66,14 +66,14 @@ def test_of_a_unit_at_rest_alone(show: str, expected: tuple[tuple[int, str], ...
     seen = look("ExecStart=/usr/bin/python3 /srv/a.py", show=show,
                 files={"/srv/a.py": SERVES + 'HTTPServer(("", 7301), H)\n'})
     (service,) = [s for s in seen.services if s.name == "back.service"]
-    assert tuple((b.port, b.source.where) for b in service.in_code) == expected
+    assert tuple((b.port, b.source.where) for b in service.code_bindings) == expected
 
 
 def test_a_port_that_the_unit_is_told_leaves_the_code_unread() -> None:
     seen = look("Environment=PORT=7302\nExecStart=/usr/bin/python3 /srv/a.py", show=AT_REST,
                 files={"/srv/a.py": SERVES + 'HTTPServer(("", 7301), H)\n'})
     (service,) = [s for s in seen.services if s.name == "back.service"]
-    assert not service.in_code
+    assert not service.code_bindings
 
 
 LISTING = Command("systemctl-units")
@@ -89,7 +89,7 @@ def asked(answers: dict[Query, Answer], port: int = 7301) -> list[Query]:
     made = node({**answers}, site=SITE.format(port), units=[OTHER], show=SHOW.format("other.service", "active", 5),
                 running=[process(5, ["/srv/bin/uvicorn", "a:app"], cgroup="/system.slice/other.service")],
                 listening=sockets([tcp_row("127.0.0.1", 7400, 900)], {5: [900]}))
-    return follow_up(capture(made), ObserveOptions()).get("local", [])
+    return follow_up_queries(capture(made), ObserveOptions()).get("local", [])
 
 
 def test_beside_an_application_that_runs_the_packaged_ones_are_looked_up_where_nobody_explains_the_empty_port() -> None:
@@ -98,8 +98,8 @@ def test_beside_an_application_that_runs_the_packaged_ones_are_looked_up_where_n
     known = {**listed, shown: Answer("ok", PACKAGED.encode())}
     assert LISTING in asked({}) and shown in asked(listed) and CODE in asked(known)
     code = Answer("ok", files=(file("/srv/a.py", SERVES + 'HTTPServer(("", 7301), H)\n'),))
-    made = snapshot(capture(node({**known, CODE: code}, site=SITE.format(7301))))
-    assert [b.port for s in made.services if s.name == "back.service" for b in s.in_code] == [7301]
+    made = build_snapshot(capture(node({**known, CODE: code}, site=SITE.format(7301))))
+    assert [b.port for s in made.services if s.name == "back.service" for b in s.code_bindings] == [7301]
 
 
 def test_where_somebody_answers_no_list_is_asked_for() -> None:

@@ -6,25 +6,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.formats.shell_words import literal
-from fixer.model.deployment import Reliance
+from fixer.formats.shell_words import literal_word
+from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.query import ReadFile
-from fixer.observe.commands.resolved_command import Told
-from fixer.observe.commands.startup_waits import asked_by, shell_queries, told_by_shell, waits_in, waits_of
+from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.commands.startup_waits import (
+    checked_dependency,
+    command_of_shell,
+    shell_queries,
+    waits_in_script,
+    waits_of,
+)
 from fixer.observe.services import bare_services
 from tests.observe.capture_builders import file, process, view
 
 SERVER = "exec /usr/bin/uvicorn app.main:app --port 8000\n"
 
 
-def told(**env: str) -> Told:
-    command = tuple(literal(word) for word in ("/usr/bin/uvicorn", "app.main:app", "--port", "8000"))
-    return Told(command, {k: literal(v) for k, v in env.items()}, Evidence("unit", "u:1", "x"), "shell", "/srv/shop")
+def told(**env: str) -> ServiceCommand:
+    command = tuple(literal_word(word) for word in ("/usr/bin/uvicorn", "app.main:app", "--port", "8000"))
+    return ServiceCommand(command, {k: literal_word(v) for k, v in env.items()}, Evidence("unit", "u:1", "x"), "shell", "/srv/shop")
 
 
-def read(text: str, **env: str) -> list[Reliance]:
-    return list(waits_in(f"#!/bin/sh\n{text}\n{SERVER}", "/srv/run", "/srv/run", told(**env)))
+def read(text: str, **env: str) -> list[Dependency]:
+    return list(waits_in_script(f"#!/bin/sh\n{text}\n{SERVER}", "/srv/run", "/srv/run", told(**env)))
 
 
 @pytest.mark.parametrize(("text", "address", "wanted"), [
@@ -61,7 +67,7 @@ def test_what_is_no_wait(text: str) -> None:
 
 
 def test_only_what_stands_before_the_server_counts_and_no_secret_is_told() -> None:
-    assert list(waits_in(f"{SERVER}until nc -z db 5432; do :; done", "/r", "/r", told())) == []
+    assert list(waits_in_script(f"{SERVER}until nc -z db 5432; do :; done", "/r", "/r", told())) == []
     (one,) = read("until PGPASSWORD=hush1234 psql postgresql://shop:hush1234@db/shop; do sleep 1; done")
     assert one.address == "db:5432" and "hush1234" not in one.source.text
 
@@ -69,7 +75,7 @@ def test_only_what_stands_before_the_server_counts_and_no_secret_is_told() -> No
 @given(st.text(alphabet="until while![]-f/$\"'();\n&|dopg_isready nc:5432 ", max_size=80))
 def test_any_text_is_read(text: str) -> None:
     assert all(one.source.where for one in read(text))
-    asked_by([literal(word) for word in text.split()])
+    checked_dependency([literal_word(word) for word in text.split()])
 
 
 def shell(script: str, *argv: str) -> object:
@@ -82,7 +88,7 @@ def test_a_shell_that_is_on_its_way_is_a_service_that_nobody_manages() -> None:
     assert ReadFile("/srv/run", 64 << 10) in list(shell_queries(made))  # type: ignore[arg-type]
     (one,) = [s for s in bare_services(made, set()) if s.name == "run[70]"]  # type: ignore[arg-type]
     assert [b.port for b in one.bindings.value] == [8000] and one.pids == (70, 71)  # type: ignore[union-attr]
-    assert [(w.path, w.present) for w in one.waits] == [("/run/there", True)]
+    assert [(w.path, w.present) for w in one.startup_waits] == [("/run/there", True)]
     busy = view(file("/srv/run", f"#!/bin/sh\n{SERVER.removeprefix('exec ')}"), running=[
         process(70, ("/bin/sh", "/srv/run")), process(71, ("/usr/bin/python3", "/usr/bin/uvicorn", "app.main:app"), ppid=70)])
     assert [s.name for s in bare_services(busy, set())] == ["uvicorn[71]"]      # its server is there, and is the service
@@ -90,7 +96,7 @@ def test_a_shell_that_is_on_its_way_is_a_service_that_nobody_manages() -> None:
 
 def test_a_shell_with_its_text_and_one_that_starts_no_server() -> None:
     made = shell("", "/bin/sh", "-c", "until nc -z db 5432; do sleep 1; done; exec uvicorn app.main:app --port 8000")
-    found = told_by_shell(made.by_pid[70], made)  # type: ignore[attr-defined]
+    found = command_of_shell(made.by_pid[70], made)  # type: ignore[attr-defined]
     assert found is not None and [w.ip for w in waits_of((70,), found, made)] == ["10.0.0.7"]  # type: ignore[arg-type]
     other = shell("", "/bin/sh", "-c", "until nc -z db 5432; do sleep 1; done; exec rsync a b")
-    assert told_by_shell(other.by_pid[70], other) is None  # type: ignore[attr-defined]
+    assert command_of_shell(other.by_pid[70], other) is None  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadGlob
-from fixer.observe.docker.compose_missing import lacked_files, lacked_queries
+from fixer.observe.docker.compose_missing import missing_env_files, missing_file_queries
 from fixer.observe.view.node_view import containers_of, views_of
 from fixer.redaction.all_files import redact_file
 from tests.observe.capture_builders import capture, file, node
@@ -27,8 +27,8 @@ def asked(*answers: tuple[Query, Answer], text: str = TEXT, everyone: bool = Fal
     views = views_of(capture(node(known, name="engine", nginx=False), kind="compose", address="shop"))
     containers = containers_of(views)
     engine = views["engine"]
-    queries = [q for q in lacked_queries("shop", containers, engine) if q not in known]
-    return queries, [(one.service, one.path, one.beside) for one in lacked_files(containers[0], engine)]
+    queries = [q for q in missing_file_queries("shop", containers, engine) if q not in known]
+    return queries, [(one.service, one.path, one.copies) for one in missing_env_files(containers[0], engine)]
 
 
 def absent(path: str) -> tuple[Query, Answer]:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from fixer.formats.docker_conventions import compose_paths, environment_paths, widest
+from fixer.formats.docker_conventions import compose_paths, environment_paths, widest_project_files
 from fixer.formats.yaml_spans import line_of
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.docker.container_service import container_service
-from fixer.observe.next_queries import follow_up
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import containers_of, node_of, views_of
 from fixer.observe.view.observe_options import ObserveOptions
@@ -53,7 +53,7 @@ def seen_of(body: str, *, argv: list[str], more: str = "", files: dict[str, str]
     web = node(site=SITE, name="web", kind="container")
     own = [process(7 + i, words, comm=words[0]) for i, words in enumerate(running or [argv])]
     api = node(name="api", kind="container", nginx=False, running=own)
-    seen = snapshot(capture(web, api, engine, kind="compose", address="shop"))
+    seen = build_snapshot(capture(web, api, engine, kind="compose", address="shop"))
     assert seen.compose is not None
     return seen
 
@@ -164,7 +164,7 @@ def test_places_for_a_new_variable(body: str, expected: list[tuple[str, str, str
     found = shop(body, argv=UVICORN, files={"/srv/shop/a.env": "X=1", "/srv/shop/.env": "Y=1\n"})
     assert [(s.file, s.style, s.template) for s in found.env_slots] == expected
     assert all(s.only_for == (("K",) if s.file.endswith("/.env") else ()) for s in found.env_slots)
-    assert found.env_places == tuple(dict.fromkeys(place[0] for place in expected))
+    assert found.env_files == tuple(dict.fromkeys(place[0] for place in expected))
 
 
 def test_an_inherited_environment_is_no_place_to_write() -> None:
@@ -206,7 +206,7 @@ def test_what_a_container_mounts_and_lacks(status: str, there: FileAnswer | None
     if there is not None:
         answers[ReadFile("/srv/k", 0)] = Answer("ok", files=(there,))
     (container,) = containers_of(views_of(capture(node(answers, name="engine", nginx=False))))
-    assert container.lacks == lacks
+    assert container.missing_sources == lacks
 
 
 INCLUDED = {"/srv/shop/compose.yaml": "include:\n  - parts/a.yml\n  - path: [parts/b.yml]\n    project_directory: .\n",
@@ -257,7 +257,7 @@ def test_a_file_that_was_added_later_is_in_the_labels_of_what_it_changed(hashes:
     ([("/b.yaml,/a.yaml", "/", ""), ("/a.yaml,/b.yaml,/c.yaml", "/", "")], None), ([], None), ([("", "", "")], None),
 ])
 def test_files_that_include_all_others(told: list[tuple[str, str, str]], whole: int | None) -> None:
-    assert widest(told) == (None if whole is None else told[whole])
+    assert widest_project_files(told) == (None if whole is None else told[whole])
 
 
 @pytest.mark.parametrize(("listed", "left"), [
@@ -305,7 +305,7 @@ def test_what_is_included_or_extended_is_asked_for() -> None:
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
                    ReadFile("/srv/shop/compose.yaml"): Answer("ok", files=(file("/srv/shop/compose.yaml", text),))},
                   name="engine", nginx=False)
-    asked = follow_up(capture(node(site=SITE, name="web", kind="container"), engine, kind="compose", address="shop"), ObserveOptions())
+    asked = follow_up_queries(capture(node(site=SITE, name="web", kind="container"), engine, kind="compose", address="shop"), ObserveOptions())
     assert {ReadFile("/srv/shop/parts/a.yml"), ReadFile("/srv/shop/base.yml")} <= set(asked["engine"])
 
 
@@ -324,7 +324,7 @@ def test_what_other_services_share_is_known_and_no_place_to_write(files: dict[st
     assert (binding.port, binding.start) == (8000, None) and "A" in [e.name for e in found.env]
     assert all(word.start is None for word in found.command) and all(s.start is None for s in found.compose_settings)
     assert all("/base.yml" not in slot.file and "{{" not in slot.template for slot in found.env_slots)
-    assert all(s.place is None or s.place.start is None for s in found.settings)
+    assert all(s.argument is None or s.argument.start is None for s in found.settings)
 
 
 @pytest.mark.parametrize(("body", "more", "expected"), [
@@ -337,13 +337,13 @@ def test_what_other_services_share_is_known_and_no_place_to_write(files: dict[st
 ])
 def test_the_networks_of_the_files(body: str, more: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
     found = shop(body, argv=UVICORN, more=more, files={"/srv/shop/.env": "A=b\n"})
-    assert [(n.name, n.aliases) for n in found.told_networks] == expected
+    assert [(n.name, n.aliases) for n in found.compose_networks] == expected
 
 
 def test_the_addresses_that_the_files_choose_on_a_network() -> None:
     body = "    networks:\n      front: {ipv4_address: $AT, ipv6_address: \"fd00::9\"}\n      back: {aliases: [a]}\n"
     found = shop(body, argv=UVICORN, files={"/srv/shop/.env": "AT=10.1.0.9\n"})
-    assert [(n.name, n.addresses) for n in found.told_networks] == [("shop_front", ("10.1.0.9", "fd00::9")), ("shop_back", ())]
+    assert [(n.name, n.addresses) for n in found.compose_networks] == [("shop_front", ("10.1.0.9", "fd00::9")), ("shop_back", ())]
 
 
 def test_a_service_without_a_container_is_told_with_its_names() -> None:
@@ -378,15 +378,15 @@ def sharing(source: str = "/vol/s", told: str = "/run/app/a.sock", *, status: st
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([web, api]).encode())}, name="engine", nginx=False)
     site = "server { listen 80; location / { proxy_pass http://unix:/sock/a.sock; } }"
     nodes = [node(site=site, name="web", kind="container"), engine]
-    return snapshot(capture(*nodes, kind="compose", address="shop")).endpoints[0]
+    return build_snapshot(capture(*nodes, kind="compose", address="shop")).endpoints[0]
 
 
 def test_a_socket_in_a_shared_volume_belongs_to_who_is_told_to_make_it() -> None:
     for status in ("running", "exited"):
         found = sharing(status=status)
-        assert (found.service, found.node) == ("api/api", "api")
-    assert sharing("/vol/other").service is None and sharing(told="/run/app/b.sock").service is None
-    assert sharing(told="/tmp/a.sock").service is None
+        assert (found.configured_service, found.node) == ("api/api", "api")
+    assert sharing("/vol/other").configured_service is None and sharing(told="/run/app/b.sock").configured_service is None
+    assert sharing(told="/tmp/a.sock").configured_service is None
 
 
 LISTENS = "00: 00000002 00000000 00010000 0001 01 31 /run/app/a.sock\n"
@@ -408,7 +408,7 @@ def queued(asking: str, *, host: bool = False) -> tuple[int, int] | None:
                 kind="machine" if host else "container")
     asked = Command("docker-published", ("/vol/s/a.sock",)) if host else Command("docker-project", ("shop",))
     engine = node({asked: Answer("ok", json.dumps([api] if host else [web, api]).encode())}, name="engine", nginx=False)
-    held = snapshot(capture(mine, theirs, engine, kind="local" if host else "compose", address="shop")).endpoints[0].listener
+    held = build_snapshot(capture(mine, theirs, engine, kind="local" if host else "compose", address="shop")).endpoints[0].listener
     return (held.value.queued, held.value.established) if isinstance(held, Known) and held.value is not None else None
 
 
@@ -441,7 +441,7 @@ def test_links_that_lead_nowhere_in_a_container_are_looked_at_where_they_are_mou
     own = node(site=SITE, name="web", kind="container")
     tree = own.answers[ReadTree("/etc/nginx")]
     own = replace(own, answers={**own.answers, ReadTree("/etc/nginx"): replace(tree, files=(*tree.files, *loose))})
-    asked = follow_up(capture(own, engine, kind="compose", address="shop"), ObserveOptions())["engine"]
+    asked = follow_up_queries(capture(own, engine, kind="compose", address="shop"), ObserveOptions())["engine"]
     glances = [q for q in asked if isinstance(q, ReadFile) and q.limit == 0]
     assert glances == [ReadFile("/srv/shop/sites/old", 0), ReadFile("/srv/shop/sites", 0)]
     assert not any(isinstance(q, ReadFile) and q.limit and q.path.startswith("/srv/shop/sites/old") for q in asked)
@@ -454,9 +454,9 @@ def test_a_stopped_container_goes_by_the_name_that_nginx_alone_calls_it(link: st
     web["NetworkSettings"]["Networks"]["net"]["Links"] = [link]       # type: ignore[index]
     items = [web, inspect("api", UVICORN, ip="", status="exited")]
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
-    seen = snapshot(capture(node(site=SITE.replace("api:", "backend:"), name="web", kind="container"), engine,
+    seen = build_snapshot(capture(node(site=SITE.replace("api:", "backend:"), name="web", kind="container"), engine,
                             kind="compose", address="shop"))
-    service = next(iter(seen.endpoints)).service
+    service = next(iter(seen.endpoints)).configured_service
     assert (service or "").rpartition("/")[2] == (expected or "")
 
 
@@ -464,7 +464,7 @@ def test_variables_that_a_compose_file_takes_from_outside_and_that_nothing_sets(
     body = ("    command: uvicorn a:b --port ${API_PORT} --host $HOST --root $$ROOT --log ${LEVEL:-info}\n"
             "    environment:\n      DATABASE_URL: ${DATABASE_URL}\n      KEPT: ${KEPT}\n")
     found = shop(body, argv=UVICORN, files={"/srv/shop/.env": "KEPT=1\nHOST=\n"})
-    assert [(one.name, one.defined_in) for one in found.unset] == [
+    assert [(one.name, one.defined_in) for one in found.unset_variables] == [
         ("API_PORT", "/srv/shop/compose.yaml:3"), ("HOST", "/srv/shop/compose.yaml:3"), ("DATABASE_URL", "/srv/shop/compose.yaml:5")]
     assert "API_PORT" in found.env_slots[0].only_for and found.env_slots[0].file == "/srv/shop/.env"
 
@@ -473,8 +473,8 @@ def test_a_service_with_a_container_that_the_files_do_not_define() -> None:
     old = inspect("old", ["uvicorn", "a:b"], ip="", status="exited")
     body, more = "    command: uvicorn a:b --port 8000\n", "services:\n  web:\n    image: img\n"
     found = seen_of(body, argv=UVICORN, others=[old], more=more, hashes="api hash-api\nweb hash-web\n").compose
-    assert found is not None and found.dropped == ("old",)
-    assert seen_of(body, argv=UVICORN, more=more).compose.dropped == ()      # type: ignore[union-attr]
+    assert found is not None and found.undefined_services == ("old",)
+    assert seen_of(body, argv=UVICORN, more=more).compose.undefined_services == ()      # type: ignore[union-attr]
 
 
 def test_files_that_compose_does_not_take_cannot_be_used() -> None:
@@ -493,8 +493,8 @@ def copies(*items: tuple[str, str, dict[str, object]], host: str = "api", said: 
     told = "".join(f"{host} {line}\n" for line in said.split())
     site = f"server {{ listen 80; location / {{ proxy_pass http://{host}:8000; }} }}"
     web = node({Command("resolve", (host,)): Answer("ok", told.encode())}, site=site, name="web", kind="container")
-    seen = snapshot(capture(web, engine, kind="compose", address="shop"))
-    return [((e.service or "").partition("/")[0], e.at, e.addresses.value if isinstance(e.addresses, Known) else ("?",)) for e in seen.endpoints]
+    seen = build_snapshot(capture(web, engine, kind="compose", address="shop"))
+    return [((e.configured_service or "").partition("/")[0], e.single_address, e.addresses.value if isinstance(e.addresses, Known) else ("?",)) for e in seen.endpoints]
 
 
 UP, LOOPS = ("api1", "10.9.0.3", {}), ("api2", "", {"Status": "restarting", "ExitCode": 1})

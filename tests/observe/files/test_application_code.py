@@ -12,10 +12,10 @@ from fixer.hosts.machine.procfs import listening_inodes
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Connection
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.commands.dependencies import CLUSTERS
-from fixer.observe.files.application_code import LIMIT, entries_query
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.commands.dependencies import POSTGRES_CONFIGS
+from fixer.observe.files.application_code import SOURCE_LIMIT, entry_modules_query
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, link, node
 from tests.observe.nginx.test_endpoints import SHOW
@@ -24,7 +24,7 @@ SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 UNIT = "[Service]\nWorkingDirectory=/srv/shop\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
 JOURNAL = Command("journal", ("back.service", "200"))
 LISTING = Command("systemctl-units")
-MAIN = ReadFile("/srv/shop/app/main.py", LIMIT)
+MAIN = ReadFile("/srv/shop/app/main.py", SOURCE_LIMIT)
 IMPORT = ('  File "/srv/shop/app/main.py", line 3, in <module>\n'
           '  File "/usr/lib/python3/dist-packages/x.py", line 1\nModuleNotFoundError: No module named \'y\'\n')
 REFUSED = 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: Connection refused\n'
@@ -38,18 +38,18 @@ def logged(text: str, unit: str = UNIT) -> NodeCapture:
 
 
 def asked(seen: NodeCapture) -> list[Query]:
-    return follow_up(capture(seen), ObserveOptions()).get("local", [])
+    return follow_up_queries(capture(seen), ObserveOptions()).get("local", [])
 
 
 def test_the_source_that_a_traceback_names_and_older_states_of_it() -> None:
     wanted = asked(logged(IMPORT))
-    assert MAIN in wanted and ReadFile("/srv/shop/app/main.py.bak", LIMIT) in wanted
+    assert MAIN in wanted and ReadFile("/srv/shop/app/main.py.bak", SOURCE_LIMIT) in wanted
     assert not [q for q in wanted if isinstance(q, ReadFile) and "dist-packages" in q.path]
-    assert entries_query("/srv/shop") in wanted
+    assert entry_modules_query("/srv/shop") in wanted
 
 
 def test_a_module_that_the_environment_may_hold_for_another_python() -> None:
-    kept = ReadFile("/srv/shop/venv/lib/python3.9/site-packages/y/__init__.py", LIMIT)
+    kept = ReadFile("/srv/shop/venv/lib/python3.9/site-packages/y/__init__.py", SOURCE_LIMIT)
     assert kept not in asked(logged(IMPORT))
     own = UNIT.replace("/usr/bin/uvicorn", "/srv/shop/venv/bin/uvicorn")
     assert kept in asked(logged(IMPORT, own))
@@ -60,7 +60,7 @@ def test_a_module_that_the_environment_may_hold_for_another_python() -> None:
 ])
 def test_no_source_is_read_where_the_end_is_of_another_kind(text: str) -> None:
     wanted = asked(logged(text))
-    assert MAIN not in wanted and entries_query("/srv/shop") not in wanted
+    assert MAIN not in wanted and entry_modules_query("/srv/shop") not in wanted
 
 
 def test_the_folders_of_a_module_that_was_not_found_are_looked_at() -> None:
@@ -71,24 +71,24 @@ def test_the_folders_of_a_module_that_was_not_found_are_looked_at() -> None:
 
 def test_what_a_server_could_be_pointed_at() -> None:
     text = 'ERROR:    Error loading ASGI app. Could not import module "nosuch".\n'
-    query = entries_query("/srv/shop")
+    query = entry_modules_query("/srv/shop")
     assert query in asked(logged(text)) and "/srv/shop/*/main.py" in query.patterns
-    assert entries_query("/srv/[x]").patterns[0].startswith("/srv/\\[x]/")
+    assert entry_modules_query("/srv/[x]").patterns[0].startswith("/srv/\\[x]/")
     found = logged(text)
     found.answers[query] = Answer("ok", files=(file("/srv/shop/app/main.py", "app = Starlette()\n"),))  # type: ignore[index]
-    files = {f.path for f in snapshot(capture(found)).files}
+    files = {f.path for f in build_snapshot(capture(found)).files}
     assert "/srv/shop/app/main.py" in files
 
 
 def test_units_of_the_system_in_question_are_looked_up() -> None:
     seen = logged(REFUSED)
     wanted = asked(seen)
-    assert LISTING in wanted and CLUSTERS in wanted
+    assert LISTING in wanted and POSTGRES_CONFIGS in wanted
     seen.answers[LISTING] = Answer("ok", b"--\npostgresql.service disabled enabled\npostgresql@.service indirect -\n"  # type: ignore[index]
                                          b"redis-server.service enabled enabled\n")
-    seen.answers[CLUSTERS] = Answer("ok", files=(file("/etc/postgresql/17/main/postgresql.conf", "port = 5432\n"),))  # type: ignore[index]
+    seen.answers[POSTGRES_CONFIGS] = Answer("ok", files=(file("/etc/postgresql/17/main/postgresql.conf", "port = 5432\n"),))  # type: ignore[index]
     assert Command("systemctl-show", ("postgresql.service", "postgresql@17-main.service")) in asked(seen)
-    assert "/etc/postgresql/17/main/postgresql.conf" in {f.path for f in snapshot(capture(seen)).files}
+    assert "/etc/postgresql/17/main/postgresql.conf" in {f.path for f in build_snapshot(capture(seen)).files}
 
 
 def test_the_journal_of_a_database_that_failed() -> None:
@@ -100,7 +100,7 @@ def test_the_journal_of_a_database_that_failed() -> None:
 
 @pytest.mark.parametrize("text", ["all is well\n", "connection refused by somebody\n"])
 def test_nobody_is_looked_up_without_a_complaint(text: str) -> None:
-    assert not [q for q in asked(logged(text)) if q == CLUSTERS or (isinstance(q, Command) and q.name == "systemctl-units")]
+    assert not [q for q in asked(logged(text)) if q == POSTGRES_CONFIGS or (isinstance(q, Command) and q.name == "systemctl-units")]
 
 
 def test_behind_the_mounts_of_a_container() -> None:
@@ -115,8 +115,8 @@ def test_behind_the_mounts_of_a_container() -> None:
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([web, box]).encode()),
                    Command("docker-logs", ("api", "200")): Answer("ok", text.encode())}, name="engine", nginx=False)
     seen = capture(node(site=SITE, name="web", kind="container"), engine, kind="compose", address="shop")
-    wanted = follow_up(seen, ObserveOptions())["engine"]
-    assert ReadFile("/lab/app/main.py", LIMIT) in wanted and entries_query("/lab/app") in wanted
+    wanted = follow_up_queries(seen, ObserveOptions())["engine"]
+    assert ReadFile("/lab/app/main.py", SOURCE_LIMIT) in wanted and entry_modules_query("/lab/app") in wanted
     assert not [q for q in wanted if isinstance(q, ReadGlob) and "/lab/x/main.py" in q.patterns]
 
 
@@ -148,7 +148,7 @@ def test_connections_that_wait_and_those_to_a_system() -> None:
         Connection("127.0.0.1", 5432, "dialing", 998, (9,), 2.0), Connection("127.0.0.1", 5432, "open", 998),
     )
     first = HEAD + ROWS.replace("01:00000064 00000002", "01:0000000A 00000000")
-    assert parse_connections(Answer("ok", files=(file("/proc/net/tcp", first),)))[0].waited == 0.9
+    assert parse_connections(Answer("ok", files=(file("/proc/net/tcp", first),)))[0].seconds_waited == 0.9
     assert parse_connections(None) == () == parse_connections(Answer("denied"))
     many = file("/proc/net/tcp", HEAD + "".join(ROWS.splitlines(keepends=True)[0].replace("1538", f"{n:04X}")
                                                 for n in range(5000, 5100)))
@@ -199,7 +199,7 @@ def test_releases_beside_the_one_that_runs_are_looked_for_where_a_link_says_whic
     seen = replace(seen, answers={
         query: replace(answer, data=answer.data.replace(b"=/srv/shop\n", told))
         for query, answer in seen.answers.items()})
-    beside = ReadGlob(("/srv/shop/releases/*/app/main.py",), LIMIT, 40)
+    beside = ReadGlob(("/srv/shop/releases/*/app/main.py",), SOURCE_LIMIT, 40)
     first = ReadFile("/srv/shop/current", 1)
     wanted = asked(seen)
     assert first in wanted and beside not in wanted

@@ -7,9 +7,9 @@ import pytest
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.files.log_files import own_log_query
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.files.log_files import unit_log_query
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.services import journal_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, node
@@ -24,9 +24,9 @@ LAST = 'Traceback (most recent call last):\n  File "/srv/main.py", line 1\nKeyEr
 
 def log(unit: str, path: str, text: str, script: str = "") -> list[LogLine]:
     answers = {journal_query("back.service"): Answer("ok", JOURNAL),
-               own_log_query(path): Answer("ok", files=(file(path, text, mtime=NOW - 5),)),
+               unit_log_query(path): Answer("ok", files=(file(path, text, mtime=NOW - 5),)),
                ReadFile("/srv/run", 1 << 16): Answer("ok", files=(file("/srv/run", script),))}
-    seen = snapshot(capture(node(answers, site=SITE, units=[file("/etc/systemd/system/back.service", f"[Service]\n{unit}")],
+    seen = build_snapshot(capture(node(answers, site=SITE, units=[file("/etc/systemd/system/back.service", f"[Service]\n{unit}")],
                                  show=SHOW.format("back.service", "failed", 0))))
     found = next(s for s in seen.services if s.name == "back.service")
     assert isinstance(found.log, Known)
@@ -54,9 +54,9 @@ def test_the_journal_of_its_own_that_a_unit_has_is_read_too() -> None:
         answers = {first: Answer("ok", JOURNAL), **({apart: answer} if answer is not None else {})}
         seen = capture(node(answers, site=SITE, units=[file("/etc/systemd/system/back.service", f"[Service]\n{told}")],
                             show=SHOW.format("back.service", "failed", 0)))
-        found = next(s for s in snapshot(seen).services if s.name == "back.service")
+        found = next(s for s in build_snapshot(seen).services if s.name == "back.service")
         assert isinstance(found.log, Known) and len(found.log.value) == expected
-        assert apart in answers or apart in follow_up(seen, ObserveOptions())["local"]
+        assert apart in answers or apart in follow_up_queries(seen, ObserveOptions())["local"]
 
 
 def test_an_older_run_and_visitors_words_are_left_out_and_a_chain_is_kept() -> None:

@@ -10,7 +10,7 @@ from fixer.formats.systemctl_show import parse_show
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer as Said
 from fixer.model.query import ReadFile
-from fixer.observe.next_queries import follow_up
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, node, process
@@ -92,7 +92,7 @@ def crit(message: str, ago: float = 5.0, level: str = "crit") -> str:
 
 
 def asked(log: str) -> set[str]:
-    questions = follow_up(capture(node(site=SITE, log=log)), ObserveOptions())
+    questions = follow_up_queries(capture(node(site=SITE, log=log)), ObserveOptions())
     return {q.path for q in questions["local"] if isinstance(q, ReadFile) and q.limit == 1}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.model.query import Answer
-from fixer.observe.kernel.network_tables import ARP, silent_of
+from fixer.observe.kernel.network_tables import ARP, unanswered_addresses
 from fixer.observe.view.node_view import view_of
 from tests.observe.capture_builders import file, node
 
@@ -16,6 +16,6 @@ TABLE = """IP address       HW type     Flags       HW address            Mask  
 
 
 def test_who_did_not_answer() -> None:
-    assert silent_of(view_of(node({ARP: Answer("ok", files=(file(ARP.path, TABLE),))}))) == ("172.18.0.9",)
-    assert silent_of(view_of(node({}))) == ()
-    assert silent_of(view_of(node({ARP: Answer("failed")}))) == ()
+    assert unanswered_addresses(view_of(node({ARP: Answer("ok", files=(file(ARP.path, TABLE),))}))) == ("172.18.0.9",)
+    assert unanswered_addresses(view_of(node({}))) == ()
+    assert unanswered_addresses(view_of(node({ARP: Answer("failed")}))) == ()

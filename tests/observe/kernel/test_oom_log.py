@@ -5,12 +5,12 @@ from __future__ import annotations
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command
 from fixer.model.snapshot import OomKill
-from fixer.observe.evidence_bundle import redact
-from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, kernel_of, may_be_oom
-from fixer.observe.next_queries import follow_up
+from fixer.observe.evidence_bundle import redact_capture
+from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill, kernel_log_of
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.node_view import ENGINE, view_of
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.causes.snapshot_builders import boxed, failed, log, service
+from tests.causes.snapshot_builders import container_service, failed_service, log_lines, service
 from tests.observe.capture_builders import NOW, capture, file, node
 from tests.observe.nginx.test_endpoints import SHOW
 
@@ -29,7 +29,7 @@ not a line of the kernel's
 
 def kills(name: str = "local", **answers: Answer) -> tuple[OomKill, ...] | str:
     found = {KERNEL_LOG: Answer("ok", DMESG), **({UPTIME: answers["uptime"]} if "uptime" in answers else {})}
-    told = kernel_of(view_of(node(found, name=name))).kills
+    told = kernel_log_of(view_of(node(found, name=name))).kills
     return told.value if isinstance(told, Known) else told.reason
 
 
@@ -45,32 +45,32 @@ def test_each_kill_with_whose_limit_it_was() -> None:
 
 def test_a_log_that_could_not_be_read_says_why() -> None:
     assert "uptime" in str(kills(ENGINE)) and not isinstance(kills(), str)
-    denied = kernel_of(view_of(node({KERNEL_LOG: Answer("failed", message="dmesg ended with 1")}))).kills
+    denied = kernel_log_of(view_of(node({KERNEL_LOG: Answer("failed", message="dmesg ended with 1")}))).kills
     assert isinstance(denied, Unknown) and "dmesg ended with 1" in denied.reason
-    assert kernel_of(view_of(node())).kills == Unknown("not asked")
+    assert kernel_log_of(view_of(node())).kills == Unknown("not asked")
 
 
 def test_who_may_have_been_killed_for_want_of_memory() -> None:
-    assert may_be_oom(failed(unit_changes={"exec_main_status": 9})) and may_be_oom(failed(unit_changes={"exec_main_status": 137}))
-    assert may_be_oom(failed(unit_changes={"result": "oom-kill"})) and not may_be_oom(failed())
-    assert may_be_oom(boxed(box={"status": "exited", "exit_code": 137})) and not may_be_oom(boxed())
-    assert may_be_oom(boxed(box={"memory_max": 1 << 20})) and not may_be_oom(service())
+    assert can_be_oom_kill(failed_service(unit_changes={"exec_main_status": 9})) and can_be_oom_kill(failed_service(unit_changes={"exec_main_status": 137}))
+    assert can_be_oom_kill(failed_service(unit_changes={"result": "oom-kill"})) and not can_be_oom_kill(failed_service())
+    assert can_be_oom_kill(container_service(box={"status": "exited", "exit_code": 137})) and not can_be_oom_kill(container_service())
+    assert can_be_oom_kill(container_service(box={"memory_max": 1 << 20})) and not can_be_oom_kill(service())
     limited = {"status": "exited", "exit_code": 0, "memory_max": 1 << 20}
-    assert may_be_oom(boxed(box=limited, log=log("Child process [7] died"))) and not may_be_oom(boxed(box=limited))
+    assert can_be_oom_kill(container_service(box=limited, log=log_lines("Child process [7] died"))) and not can_be_oom_kill(container_service(box=limited))
 
 
 def test_the_kernel_is_asked_only_where_something_was_killed() -> None:
     show = SHOW.format("shop.service", "failed", 0)
     unit = file("/etc/systemd/system/shop.service", "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
     killed = show.replace("Type=simple", "Result=signal\nExecMainStatus=9\nType=simple")
-    asked = {name: follow_up(capture(node(site=SITE, show=text, units=(unit,))), ObserveOptions()).get("local", [])
+    asked = {name: follow_up_queries(capture(node(site=SITE, show=text, units=(unit,))), ObserveOptions()).get("local", [])
              for name, text in (("failed", show), ("killed", killed))}
     assert KERNEL_LOG not in asked["failed"] and KERNEL_LOG in asked["killed"]
     assert Command("kernel-log") == KERNEL_LOG
 
 
 def test_a_bundle_keeps_of_the_kernels_log_only_what_is_read() -> None:
-    kept = redact(capture(node({KERNEL_LOG: Answer("ok", DMESG)}))).nodes[0]
+    kept = redact_capture(capture(node({KERNEL_LOG: Answer("ok", DMESG)}))).nodes[0]
     assert b"veth" not in kept.answers[KERNEL_LOG].data
-    told = kernel_of(view_of(kept)).kills
+    told = kernel_log_of(view_of(kept)).kills
     assert isinstance(told, Known) and told.value == kills()

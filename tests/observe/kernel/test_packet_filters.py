@@ -13,15 +13,15 @@ from fixer.model.firewall import Chain, Firewall, Match
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.target import TargetRef
 from fixer.observe.kernel.packet_filters import (
-    BRIDGED,
-    NFT,
-    SAVED,
-    TEXT,
+    BRIDGE_FILTERING,
+    NFT_JSON,
+    NFT_TEXT,
+    SAVE_COMMANDS,
     engine_firewall,
     firewall_of,
     parse_nft,
+    parse_rule_texts,
     parse_saved,
-    parse_texts,
 )
 from fixer.observe.view.node_view import View, views_of
 
@@ -31,13 +31,13 @@ SAVED_TEXT = (DATA / "iptables-save.txt").read_bytes()
 
 
 def view(**answers: Answer) -> View:
-    queries = {"nft": NFT, "text": TEXT, "iptables": SAVED["iptables"], "bridged": BRIDGED}
+    queries = {"nft": NFT_JSON, "text": NFT_TEXT, "iptables": SAVE_COMMANDS["iptables"], "bridged": BRIDGE_FILTERING}
     node = NodeCapture("local", "machine", 0.0, True, {queries[name]: answer for name, answer in answers.items()})
     return views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]
 
 
 def ruleset() -> dict[str, Chain]:
-    return {chain.name: chain for chain in parse_nft(RULES, parse_texts(TEXTS))}
+    return {chain.name: chain for chain in parse_nft(RULES, parse_rule_texts(TEXTS))}
 
 
 def test_rules_of_nft_have_their_words_and_conditions() -> None:
@@ -83,7 +83,7 @@ def test_verdict_maps_and_what_nobody_can_follow() -> None:
     items += [{"rule": {"family": "inet", "table": "f", "chain": "c", "handle": n, "expr": e}} for n, e in enumerate(expressions)]
     (chain,) = parse_nft(json.dumps({"nftables": items}).encode(), {})
     mapped = [r for r in chain.rules if r.index == 0]
-    assert [(r.verdict, r.target, r.whole) for r in mapped] == [
+    assert [(r.verdict, r.target, r.is_complete) for r in mapped] == [
         ("accept", "", False), ("drop", "", False), ("jump", "t", False), ("none", "", True)]
     by_index = {r.index: r for r in chain.rules}
     assert by_index[1].matches == (Match("proto", ("tcp",)), Match("flags", ("syn,ack", "syn")))
@@ -158,7 +158,7 @@ def test_a_chain_of_iptables_is_not_read_twice(expressions: tuple[object, ...], 
 
 
 def test_a_docker_host_that_filters_no_bridges() -> None:
-    off = Answer("ok", files=(FileAnswer(BRIDGED.path, "ok", None, b"0\n"),))
+    off = Answer("ok", files=(FileAnswer(BRIDGE_FILTERING.path, "ok", None, b"0\n"),))
     assert isinstance(engine_firewall(None), Unknown)
     assert isinstance(engine_firewall(view(nft=Answer("no-tool"), bridged=off)), Unknown)   # no stat: not read
     assert engine_firewall(view(nft=Answer("ok", RULES), text=Answer("ok", TEXTS.encode()))) != Known(Firewall())

@@ -6,11 +6,11 @@ import pytest
 
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, FileAnswer, Query, ReadGlob
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx.nginx_masters import config_test_query as asked_test
 from fixer.observe.nginx.nginx_masters import find_nginxes
-from fixer.observe.nginx.nginx_masters import test_query as asked_test
-from fixer.observe.nginx.nginx_place import NginxPlace
+from fixer.observe.nginx.nginx_place import NginxInstance
 from fixer.observe.view.node_view import view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node, stat
@@ -20,7 +20,7 @@ SAID = b"nginx: [emerg] unknown directive in /srv/shop/site.conf:1\n"
 BESIDE = ReadGlob(("/srv/shop/site.conf~", "/srv/shop/site.conf.*", "/srv/shop/site.conf-*", "/srv/shop/site.conf_*"))
 
 
-def place() -> NginxPlace:
+def place() -> NginxInstance:
     return find_nginxes(view_of(node(site=SITE), home=True))[0]
 
 
@@ -32,7 +32,7 @@ def refused(said: bytes, *beside: FileAnswer) -> NodeCapture:
 
 
 def asked(seen: NodeCapture) -> list[Query]:
-    return follow_up(capture(seen), ObserveOptions()).get("local", [])
+    return follow_up_queries(capture(seen), ObserveOptions()).get("local", [])
 
 
 def test_a_refused_file_outside_of_the_tree_is_looked_beside() -> None:
@@ -58,5 +58,5 @@ def test_only_whole_regular_files_are_kept() -> None:
     pipe = FileAnswer(f"{name}.orig", "ok", stat("fifo"))
     through = FileAnswer(f"{name}.1", "ok", stat("link", target=stat()), SITE.encode())
     seen = refused(SAID, file(f"{name}.bak", SITE), cut, pipe, through, file(f"{name}.new", SITE))
-    kept = {f.path for f in snapshot(capture(seen)).files if f.path.startswith("/srv/shop")}
+    kept = {f.path for f in build_snapshot(capture(seen)).files if f.path.startswith("/srv/shop")}
     assert kept == {f"{name}.bak"}

@@ -8,16 +8,16 @@ import time
 import pytest
 
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.denied_paths import LIMIT
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx.denied_paths import ACCOUNTS_LIMIT
 from fixer.observe.nginx.nginx_masters import log_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node
 
 SITE = "server { listen 80; location / { proxy_pass http://unix:/sock/app.sock; } }"
 LOGS = Command("docker-logs", ("web", "200"))
-ACCOUNTS = {ReadFile(path, LIMIT): Answer("ok", files=(file(path, data),)) for path, data in (
+ACCOUNTS = {ReadFile(path, ACCOUNTS_LIMIT): Answer("ok", files=(file(path, data),)) for path, data in (
     ("/etc/passwd", "www-data:x:33:33::/var/www:/bin/false\n"), ("/etc/group", "www-data:x:33:\n"))}
 
 
@@ -39,18 +39,18 @@ def stack(answers: dict[Query, Answer], ago: float, errno: str = "13: Permission
     (30, "13: Permission denied", True), (3000, "13: Permission denied", False), (30, "111: Connection refused", False),
 ])
 def test_the_way_to_it_and_the_accounts_are_asked_for(ago: float, errno: str, looked_at: bool) -> None:
-    wanted = follow_up(stack({}, ago, errno), ObserveOptions())["web"]
+    wanted = follow_up_queries(stack({}, ago, errno), ObserveOptions())["web"]
     for query in (ReadFile("/sock", 1), ReadFile("/sock/app.sock", 1), *ACCOUNTS):
         assert (query in wanted) is looked_at
 
 
 def test_both_lists_of_accounts_are_kept() -> None:
-    seen = snapshot(stack(ACCOUNTS, 30))
+    seen = build_snapshot(stack(ACCOUNTS, 30))
     assert {f.path for f in seen.files if f.node == "web"} >= {"/etc/passwd", "/etc/group"}
 
 
 @pytest.mark.parametrize(("errno", "asked"), [("2: No such file or directory", True), ("111: Connection refused", False)])
 def test_of_one_that_is_not_there_whether_its_folder_is(errno: str, *, asked: bool) -> None:
     """A service that is told another folder, which is not there, was told to have that one back."""
-    wanted = follow_up(stack({}, 30, errno), ObserveOptions())["web"]
-    assert (ReadFile("/sock", 0) in wanted) is asked and ReadFile("/etc/passwd", LIMIT) not in wanted
+    wanted = follow_up_queries(stack({}, 30, errno), ObserveOptions())["web"]
+    assert (ReadFile("/sock", 0) in wanted) is asked and ReadFile("/etc/passwd", ACCOUNTS_LIMIT) not in wanted

@@ -13,10 +13,10 @@ from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.nginx.endpoints import host_header, hosts_line_of, probe_result
 from fixer.observe.view.node_view import parse_hosts
-from tests.observe.capture_builders import capture, file, node, outcome, process, sockets, tcp_row
+from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
 
 SITE = "server {{ listen 80; server_name shop.example; location / {{ proxy_pass {}; }} }}"
 BACK = process(7, ["uvicorn", "a:b", "--port", "8000"], cgroup="/system.slice/back.service")
@@ -30,7 +30,7 @@ def unit(name: str, port: int) -> FileAnswer:
 
 
 def look(target: str, **more: object) -> Snapshot:
-    return snapshot(capture(node(site=SITE.format(target), **more)))  # type: ignore[arg-type]
+    return build_snapshot(capture(node(site=SITE.format(target), **more)))  # type: ignore[arg-type]
 
 
 def endpoint(target: str, **more: object) -> Endpoint:
@@ -76,7 +76,7 @@ def test_a_version_six_wildcard_counts_unless_refused() -> None:
     listening = sockets([], {}, tcp6=row)
     asked = Probe("127.0.0.1", 8000, "/", host_header="shop.example")
     taken = endpoint("http://127.0.0.1:8000", listening=listening)
-    refused = endpoint("http://127.0.0.1:8000", listening=listening, answers={asked: outcome(error="refused", errno=111, phase="connect")})
+    refused = endpoint("http://127.0.0.1:8000", listening=listening, answers={asked: probe_answer(error="refused", errno=111, phase="connect")})
     assert isinstance(taken.listener, Known) and taken.listener.value
     assert isinstance(refused.listener, Known) and refused.listener.value is None
 
@@ -101,27 +101,27 @@ def test_the_service_that_is_told_and_the_one_that_holds() -> None:
                 running=[process(9, ["uvicorn", "old:app"], cgroup="/system.slice/old.service")],
                 listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [9]}))
     (found,) = seen.endpoints
-    assert (found.service, found.holder) == ("local/back.service", "local/old.service")
-    assert found.service_why[0].where == "/etc/systemd/system/back.service:2" and "8000" in found.service_why[0].text
+    assert (found.configured_service, found.listening_service) == ("local/back.service", "local/old.service")
+    assert found.service_evidence[0].where == "/etc/systemd/system/back.service:2" and "8000" in found.service_evidence[0].text
 
 
 def test_the_holder_when_nobody_is_told() -> None:
     strange = process(9, ["/usr/bin/thing"], cgroup="/user.slice/session-1.scope")
     found = endpoint("http://127.0.0.1:8000", running=[strange], listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [9]}))
-    assert found.service == found.holder == "local/thing[9]"
+    assert found.configured_service == found.listening_service == "local/thing[9]"
 
 
 def test_nobody_told_and_nobody_there() -> None:
     found = endpoint("http://127.0.0.1:8001", show=SHOW.format("back.service", "active", 7), units=[unit("back.service", 8000)],
                      running=[BACK])
-    assert (found.service, found.holder) == (None, None)
+    assert (found.configured_service, found.listening_service) == (None, None)
 
 
 def test_a_service_on_another_address_is_not_meant() -> None:
     text = "[Service]\nExecStart=/usr/bin/uvicorn a:b --host 10.0.0.5 --port 8000\n"
     found = endpoint("http://127.0.0.1:8000", show=SHOW.format("back.service", "active", 7),
                      units=[file("/etc/systemd/system/back.service", text)])
-    assert found.service is None
+    assert found.configured_service is None
 
 
 def probed(answer: Answer, target: str = "http://127.0.0.1:8000", kind: str = "/") -> Endpoint:
@@ -131,21 +131,21 @@ def probed(answer: Answer, target: str = "http://127.0.0.1:8000", kind: str = "/
 
 
 def test_one_request_answers_for_the_connect_too() -> None:
-    found = probed(outcome(503))
+    found = probed(probe_answer(503))
     assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.tcp.value.status is None
     assert isinstance(found.http, Known) and (found.http.value.status, found.http.value.server) == (503, "uvicorn")
-    refused = probed(outcome(error="refused", errno=111, phase="connect"))
+    refused = probed(probe_answer(error="refused", errno=111, phase="connect"))
     assert isinstance(refused.tcp, Known) and refused.tcp.value.errno == 111
 
 
 def test_no_answer_in_time_is_known_as_slow() -> None:
-    found = probed(outcome(error="timeout", phase="head"))
+    found = probed(probe_answer(error="timeout", phase="head"))
     assert isinstance(found.http, Known) and found.http.value.error == "slow"
     assert isinstance(found.tcp, Known) and found.tcp.value.error is None
 
 
 def test_tls_is_spoken_where_the_route_speaks_it() -> None:
-    assert isinstance(probed(outcome(200), "https://127.0.0.1:8000").http, Known)
+    assert isinstance(probed(probe_answer(200), "https://127.0.0.1:8000").http, Known)
 
 
 @pytest.mark.parametrize("answer", [
@@ -179,18 +179,18 @@ def containers(*, status: str = "running", ip: str = "10.9.0.3") -> Snapshot:
              item("api", ip, status, ["CMD-SHELL", "curl -f http://localhost:8000/health || exit 1"])]
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
     asked = Probe("10.9.0.3", 8000, "/health", host_header="shop.example")
-    web = node({asked: outcome(200)}, site=SITE.format("http://backend:8000"), name="web1", kind="container")
+    web = node({asked: probe_answer(200)}, site=SITE.format("http://backend:8000"), name="web1", kind="container")
     rest: list[NodeCapture] = []
     if status == "running":
         rest.append(node(name="api", kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
                          listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [1]})))
-    return snapshot(capture(web, *rest, engine, kind="docker", address="web1"))
+    return build_snapshot(capture(web, *rest, engine, kind="docker", address="web1"))
 
 
 def test_a_name_on_a_docker_network() -> None:
     (found,) = containers().endpoints
     assert isinstance(found.addresses, Known) and found.addresses.value == ("10.9.0.3",) and found.node == "api"
-    assert found.service == found.holder == "api/api" and found.path == "/health"
+    assert found.configured_service == found.listening_service == "api/api" and found.path == "/health"
     assert isinstance(found.http, Known) and found.http.value.status == 200
 
 
@@ -206,8 +206,8 @@ def test_an_ipv6_address_leads_to_its_container() -> None:
     web = node(site=SITE.format("http://[FD00:5:0::9]:8000"), name="web1", kind="container")
     api = node(name="api", kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
                listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [1]}))
-    (found,) = snapshot(capture(web, api, engine, kind="docker", address="web1")).endpoints
-    assert (found.node, found.service) == ("api", "api/api")
+    (found,) = build_snapshot(capture(web, api, engine, kind="docker", address="web1")).endpoints
+    assert (found.node, found.configured_service) == ("api", "api/api")
     assert isinstance(found.listener, Known) and found.listener.value is None      # its socket takes IPv4 only
 
 
@@ -223,8 +223,8 @@ def test_of_several_containers_behind_a_name_the_one_that_is_called_so() -> None
     web = node({Command("resolve", ("till",)): said}, site=SITE.format("http://till:8000"), name="web1", kind="container")
     others = [node(name=name, kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
                    listening=sockets([tcp_row("0.0.0.0", port, 5)], {5: [1]})) for name, port in (("spare", 9000), ("till", 8000))]
-    (found,) = snapshot(capture(web, *others, engine, kind="docker", address="web1")).endpoints
-    assert (found.node, found.service) == ("till", "till/till")
+    (found,) = build_snapshot(capture(web, *others, engine, kind="docker", address="web1")).endpoints
+    assert (found.node, found.configured_service) == ("till", "till/till")
 
 
 @pytest.mark.parametrize(("projects", "meant"), [
@@ -240,8 +240,8 @@ def test_several_stopped_services_of_one_name(projects: tuple[str, str], meant: 
     items = [item("w1", "shop", "web", "10.9.0.2"), *(item(f"a{n}", project, "api", "") for n, project in enumerate(projects, 1))]
     engine = node({Command("docker-container", ("w1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
     web = node(site=SITE.format("http://api:8000"), name="w1", kind="container")
-    (found,) = snapshot(capture(web, engine, kind="docker", address="w1")).endpoints
-    assert (found.service is not None) is meant
+    (found,) = build_snapshot(capture(web, engine, kind="docker", address="w1")).endpoints
+    assert (found.configured_service is not None) is meant
 
 
 @pytest.mark.parametrize(("at", "gateway", "meant"), [
@@ -257,17 +257,17 @@ def test_what_is_published_where_containers_reach_their_host(at: str, gateway: s
     items = [item("web1", "10.9.0.2", "running"), item("api", "", "exited")]
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
     asked = Probe("10.9.0.1", 8001, "/", host_header="shop.example")
-    web = node({asked: outcome(error="refused", phase="connect")}, site=SITE.format("http://10.9.0.1:8001"), name="web1", kind="container")
-    (found,) = snapshot(capture(web, engine, kind="docker", address="web1")).endpoints
-    assert ((found.service, found.inner) == ("api/api", 9000)) is meant
+    web = node({asked: probe_answer(error="refused", phase="connect")}, site=SITE.format("http://10.9.0.1:8001"), name="web1", kind="container")
+    (found,) = build_snapshot(capture(web, engine, kind="docker", address="web1")).endpoints
+    assert ((found.configured_service, found.container_port) == ("api/api", 9000)) is meant
     if not meant:
-        assert (found.service, found.inner) == (None, 0)
+        assert (found.configured_service, found.container_port) == (None, 0)
 
 
 def test_a_container_that_is_gone_is_still_the_one_meant() -> None:
     seen = containers(status="exited", ip="")
     (found,) = seen.endpoints
-    assert isinstance(found.addresses, Unknown) and found.service == "api/api" and found.node is None
+    assert isinstance(found.addresses, Unknown) and found.configured_service == "api/api" and found.node is None
     service = seen.service("api/api")
     assert service is not None and not service.running
 
@@ -275,7 +275,7 @@ def test_a_container_that_is_gone_is_still_the_one_meant() -> None:
 def test_what_speaks_no_http_is_only_connected_to() -> None:
     site = "server { listen 80; location / { fastcgi_pass 127.0.0.1:9000; } }"
     asked = Probe("127.0.0.1", 9000, None, host_header="127.0.0.1")
-    (found,) = snapshot(capture(node({asked: outcome()}, site=site))).endpoints
+    (found,) = build_snapshot(capture(node({asked: probe_answer()}, site=site))).endpoints
     assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.http == Unknown("no HTTP is spoken there")
 
 
@@ -290,16 +290,16 @@ def published(*, status: str = "running", inside: int = 8000, holder: str = "doc
     held = sockets([tcp_row("127.0.0.1", 8001, 5)], {5: [9]}) if holder else None
     more = {"running": [process(9, [holder], comm=holder)], "listening": held} if holder else {}
     asked = Probe("127.0.0.1", 8001, "/", host_header="shop.example")
-    web = node({asked: outcome(error="reset" if holder else "refused", phase="read" if holder else "connect")},
+    web = node({asked: probe_answer(error="reset" if holder else "refused", phase="read" if holder else "connect")},
                site=SITE.format("http://127.0.0.1:8001"), **more)  # type: ignore[arg-type]
     box = node(name="app", kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
                listening=sockets([tcp_row("0.0.0.0", inside, 6)], {6: [1]}))
-    return snapshot(capture(web, *([box] if status == "running" else []), engine))
+    return build_snapshot(capture(web, *([box] if status == "running" else []), engine))
 
 
 def test_a_published_port_leads_into_the_container() -> None:
     (found,) = published().endpoints
-    assert (found.node, found.inner, found.service, found.holder) == ("app", 8000, "app/shop", "app/shop")
+    assert (found.node, found.container_port, found.configured_service, found.listening_service) == ("app", 8000, "app/shop", "app/shop")
     assert isinstance(found.listener, Known) and found.listener.value is not None and is_closed(found) is False
     (found,) = published(inside=9000).endpoints
     assert found.listener == Known(None, found.listener.evidence) and is_closed(found) is True   # type: ignore[union-attr]
@@ -307,17 +307,17 @@ def test_a_published_port_leads_into_the_container() -> None:
 
 def test_a_container_that_would_publish_the_port_is_the_one_meant() -> None:
     (found,) = published(status="exited", holder="").endpoints
-    assert (found.inner, found.service) == (8000, "app/shop") and is_closed(found) is True
+    assert (found.container_port, found.configured_service) == (8000, "app/shop") and is_closed(found) is True
 
 
 def test_a_program_of_the_host_is_not_passed_over() -> None:
     (found,) = published(status="exited", holder="stranger").endpoints
-    assert (found.node, found.inner) == ("local", 0)
+    assert (found.node, found.container_port) == ("local", 0)
 
 
 def test_an_nginx_in_a_container_beside_is_another_targets() -> None:
     engine = node({Command("docker-published", ("8001",)): Answer("ok", b"[]")}, name="engine", nginx=False)
-    seen = snapshot(capture(node(site=SITE.format("http://127.0.0.1:8001")), node(name="front", kind="container"), engine))
+    seen = build_snapshot(capture(node(site=SITE.format("http://127.0.0.1:8001")), node(name="front", kind="container"), engine))
     assert [nginx.node for nginx in seen.nginxes] == ["local"]
 
 
@@ -333,11 +333,11 @@ def test_who_may_have_got_an_old_address_is_asked_too(started: str, port: int, a
              item("feed", "10.9.0.3", started)]
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
     question = Probe("10.9.0.3", 8000, "/", host_header="shop.example")
-    web = node({question: outcome(404)}, site=SITE.format("http://api:8000"), name="web1", kind="container")
+    web = node({question: probe_answer(404)}, site=SITE.format("http://api:8000"), name="web1", kind="container")
     boxes = [node(name=name, kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
                   listening=sockets([tcp_row("0.0.0.0", at, 5)], {5: [1]})) for name, at in (("api", 8000), ("feed", port))]
     seen = capture(web, *boxes, engine, kind="docker", address="web1")
-    found = snapshot(seen).strangers
+    found = build_snapshot(seen).address_candidates
     assert [(s.node, s.address) for s in found] == ([("feed", "10.9.0.3")] if asked else [])
     assert all(isinstance(s.http, Known) and s.http.value.status == 404 for s in found)
 
@@ -385,7 +385,7 @@ def test_a_hosts_file_of_very_many_lines_costs_its_length() -> None:
 ])
 def test_each_copy_behind_one_name_is_asked(said: bytes, at: tuple[str, ...]) -> None:
     found = look("http://api:8000", answers={Command("resolve", ("api",)): Answer("ok", said)})
-    assert tuple(e.at for e in found.endpoints) == at and found.routes[0].endpoints == tuple(e.id for e in found.endpoints)
+    assert tuple(e.single_address for e in found.endpoints) == at and found.routes[0].endpoints == tuple(e.id for e in found.endpoints)
     assert len({(e.file, e.start) for e in found.endpoints}) == 1
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadTree
-from fixer.observe.build_snapshot import snapshot
-from tests.observe.capture_builders import NOW, capture, file, node, outcome
+from fixer.observe.build_snapshot import build_snapshot
+from tests.observe.capture_builders import NOW, capture, file, node, probe_answer
 from tests.observe.test_next_queries import BACK, ROUTE, SITE, asked
 
 FIRST, LATER = Command("journal", ("nginx.service", "400")), Command("journal", ("nginx.service", "399"))
@@ -39,7 +39,7 @@ def test_it_is_asked_for_where_the_errors_go_there(log: str, there: bool) -> Non
 @pytest.mark.parametrize("head", ["", "host nginx: ", "nginx: "])
 def test_its_lines_are_events_with_or_without_a_host_and_a_tag(head: str) -> None:
     answers = tree(log="error_log stderr;") | {FIRST: Answer("ok", journal(head))}
-    errors = snapshot(capture(node(answers))).nginxes[0].errors
+    errors = build_snapshot(capture(node(answers))).nginxes[0].errors
     assert isinstance(errors, Known)
     assert [(e.errno, e.request, e.where.partition(":")[0]) for e in errors.value] == [
         (111, "GET / HTTP/1.1", "journal nginx.service")]
@@ -47,15 +47,15 @@ def test_its_lines_are_events_with_or_without_a_host_and_a_tag(head: str) -> Non
 
 def test_words_of_a_visitor_before_the_time_make_no_event_of_it() -> None:
     answers = tree(log="error_log stderr;") | {FIRST: Answer("ok", journal('"GET /x '))}
-    errors = snapshot(capture(node(answers))).nginxes[0].errors
+    errors = build_snapshot(capture(node(answers))).nginxes[0].errors
     assert isinstance(errors, Known) and errors.value == ()
 
 
 def test_it_is_read_once_more_where_an_error_page_hides_what_our_request_met() -> None:
     masked = SITE.replace("location", "error_page 502 =200 /soon.html; location")
-    probes = {ROUTE: outcome(200), BACK: outcome(200)}
+    probes = {ROUTE: probe_answer(200), BACK: probe_answer(200)}
     answers = tree(log="error_log stderr;", site=masked) | probes | {FIRST: Answer("ok", b"")}
     assert LATER in asked(node(answers))
     answers |= {LATER: Answer("ok", journal(""))}
-    errors = snapshot(capture(node(answers))).nginxes[0].errors
+    errors = build_snapshot(capture(node(answers))).nginxes[0].errors
     assert isinstance(errors, Known) and len(errors.value) == 1

@@ -10,9 +10,9 @@ import pytest
 from fixer.hosts.machine.read_files import answer_glob, answer_tree
 from fixer.model.facts import Unknown
 from fixer.model.query import Answer, Probe, Query, ReadGlob, ReadTree
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.nginx_place import MANY, WHOLE
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx.nginx_place import MAX_CONFIG_BYTES, MAX_CONFIG_FILES
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node
 
@@ -31,34 +31,34 @@ def seen_with(answers: dict[Query, Answer], **change: object):  # type: ignore[n
 def test_a_file_that_was_read_in_part_is_asked_for_whole_and_nothing_else_is_concluded() -> None:
     seen, files = seen_with({}, cut=True)
     path = next(f.path for f in files if f.truncated)
-    again = ReadGlob((path,), WHOLE, 1)
-    asked = follow_up(capture(seen), ObserveOptions())["local"]
+    again = ReadGlob((path,), MAX_CONFIG_BYTES, 1)
+    asked = follow_up_queries(capture(seen), ObserveOptions())["local"]
     assert again in asked and not [q for q in asked if isinstance(q, Probe)]
-    config = snapshot(capture(seen)).nginxes[0].config
+    config = build_snapshot(capture(seen)).nginxes[0].config
     assert isinstance(config, Unknown) and "only its first" in config.reason and path in config.reason
     whole = next(f for f in files if f.truncated)
     read, _ = seen_with({again: Answer("ok", files=(replace(whole, truncated=False, data=whole.data + SITE.format("b.example", 8001).encode()),))}, cut=True)
-    assert [r.route.server_names for r in snapshot(capture(read)).routes] == [("a.example",), ("b.example",)]
+    assert [r.route.server_names for r in build_snapshot(capture(read)).routes] == [("a.example",), ("b.example",)]
     beyond, _ = seen_with({again: Answer("ok", files=(whole,))}, cut=True)
-    assert again not in follow_up(capture(beyond), ObserveOptions()).get("local", [])
-    assert isinstance(snapshot(capture(beyond)).nginxes[0].config, Unknown)
+    assert again not in follow_up_queries(capture(beyond), ObserveOptions()).get("local", [])
+    assert isinstance(build_snapshot(capture(beyond)).nginxes[0].config, Unknown)
 
 
 def test_a_configuration_of_more_words_than_can_be_held_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fixer.nginx.include.MOST_WORDS", 5)
-    config = snapshot(capture(seen_with({})[0])).nginxes[0].config
+    config = build_snapshot(capture(seen_with({})[0])).nginxes[0].config
     assert isinstance(config, Unknown) and "more than can be held" in config.reason
 
 
 def test_more_files_than_were_read_are_listed_to_the_end() -> None:
     seen, files = seen_with({}, message="more than 500 files")
-    again = replace(TREE, max_files=MANY)
-    assert again in follow_up(capture(seen), ObserveOptions())["local"]
-    config = snapshot(capture(seen)).nginxes[0].config
+    again = replace(TREE, max_files=MAX_CONFIG_FILES)
+    assert again in follow_up_queries(capture(seen), ObserveOptions())["local"]
+    config = build_snapshot(capture(seen)).nginxes[0].config
     assert isinstance(config, Unknown) and "more than 500 files" in config.reason
     read, _ = seen_with({again: Answer("ok", files=files)}, message="more than 500 files")
-    assert again not in follow_up(capture(read), ObserveOptions()).get("local", [])
-    assert len(snapshot(capture(read)).routes) == 1
+    assert again not in follow_up_queries(capture(read), ObserveOptions()).get("local", [])
+    assert len(build_snapshot(capture(read)).routes) == 1
 
 
 def test_what_is_read_says_when_it_ends_early(tmp_path: Path) -> None:

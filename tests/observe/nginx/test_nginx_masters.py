@@ -10,19 +10,19 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import PIPE
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadTree
 from fixer.model.snapshot import Nginx
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.nginx.nginx_masters import (
-    ENDLESS,
-    FOREIGN,
+    TEST_NEVER_ENDS,
+    TEST_NOT_ALLOWED,
     config_of,
-    error_logs,
+    containers_with_nginx,
+    error_log_paths,
     find_nginxes,
-    inner_nginxes,
-    is_in_doubt,
     log_query,
+    needs_config_test,
 )
-from fixer.observe.nginx.nginx_masters import test_query as query_of_test
+from fixer.observe.nginx.nginx_masters import config_test_query as query_of_test
 from fixer.observe.nginx.sites import sites_of
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import view_of, views_of
@@ -49,7 +49,7 @@ LINE = ('2027/01/15 07:{:02}:00 [error] 41#41: *1 connect() failed (111: Connect
 
 
 def only(**more: object) -> Nginx:
-    (found,) = snapshot(capture(node(site=SITE, **more))).nginxes  # type: ignore[arg-type]
+    (found,) = build_snapshot(capture(node(site=SITE, **more))).nginxes  # type: ignore[arg-type]
     return found
 
 
@@ -73,14 +73,14 @@ def test_workers_and_the_time_of_loading() -> None:
                     process(43, ["nginx: worker process is shutting down"], comm="nginx", ppid=40, started=BOOT + 5),
                     process(44, ["nginx: cache manager process"], comm="nginx", ppid=40),
                     process(45, WORKER, comm="nginx", ppid=40, started=BOOT + 2, state="Z"))
-    (found,) = snapshot(capture(node({ListProcesses(): own}, site=SITE))).nginxes
+    (found,) = build_snapshot(capture(node({ListProcesses(): own}, site=SITE))).nginxes
     assert found.worker_pids == (41, 42) and isinstance(found.loaded_at, Known)
     assert found.loaded_at.value == pytest.approx(BOOT + 50, abs=0.02)
 
 
 def test_a_master_without_workers_and_a_single_process() -> None:
     alone = processes(process(40, MASTER, comm="nginx", started=BOOT + 7))
-    (found,) = snapshot(capture(node({ListProcesses(): alone}, site=SITE))).nginxes
+    (found,) = build_snapshot(capture(node({ListProcesses(): alone}, site=SITE))).nginxes
     assert isinstance(found.loaded_at, Known) and found.loaded_at.value == pytest.approx(BOOT + 7, abs=0.02)
     single = processes(process(40, ["nginx", "-g", "master_process off;"], comm="nginx", exe="/usr/sbin/nginx"))
     assert find_nginxes(view_of(node({ListProcesses(): single}, site=SITE)))[0].master is not None
@@ -111,7 +111,7 @@ def test_an_nginx_in_a_container_is_not_this_machines() -> None:
     own = processes(process(1, ["init"]), process(40, MASTER, comm="nginx", cgroup=f"/docker/{inner}"),
                     process(41, WORKER, comm="nginx", ppid=40, cgroup=f"/docker/{inner}"))
     seen = view_of(node({ListProcesses(): own}))
-    assert find_nginxes(seen) == () and inner_nginxes(seen) == (inner,)
+    assert find_nginxes(seen) == () and containers_with_nginx(seen) == (inner,)
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -144,7 +144,7 @@ def test_a_container_that_was_made_for_another_program_lacks_no_nginx(asked: lis
 
 def test_a_configuration_that_cannot_be_read() -> None:
     seen = node({ReadTree("/etc/nginx"): Answer("ok", files=(FileAnswer("/etc/nginx/nginx.conf", "denied", stat()),))})
-    (found,) = snapshot(capture(seen)).nginxes
+    (found,) = build_snapshot(capture(seen)).nginxes
     assert found.config == Unknown("/etc/nginx/nginx.conf: denied") and isinstance(found.config_mtime, Unknown)
 
 
@@ -161,7 +161,7 @@ def test_when_nginx_is_asked_itself(mtime: float, problem: str, doubt: bool) -> 
                                file("/etc/nginx/sites/shop", SITE, mtime=mtime)))
     seen = view_of(node({ReadTree("/etc/nginx"): tree}, site=SITE))
     (place,) = find_nginxes(seen)
-    assert is_in_doubt(place, config_of(place, seen), seen) is doubt
+    assert needs_config_test(place, config_of(place, seen), seen) is doubt
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -171,10 +171,10 @@ def test_a_pipe_that_is_included_is_told_at_once_and_nginx_is_not_left_waiting_a
     more = {"kind": "link", "target": stat("fifo"), "real": "/srv/p"} if linked else {"kind": "fifo"}
     tree = Answer("ok", files=(file("/etc/nginx/conf.d/later.conf", b"", **more), main))
     seen = capture(node({ReadTree("/etc/nginx"): tree}, nginx=runs))
-    (found,) = snapshot(seen).nginxes
-    assert isinstance(found.config, Known) and found.test == Unknown(ENDLESS)
+    (found,) = build_snapshot(seen).nginxes
+    assert isinstance(found.config, Known) and found.test == Unknown(TEST_NEVER_ENDS)
     assert [(p.kind, p.file, p.line, p.fatal) for p in found.config.value.problems] == [(PIPE, "/etc/nginx/nginx.conf", 1, True)]
-    asked = follow_up(seen, ObserveOptions()).get("local", ())
+    asked = follow_up_queries(seen, ObserveOptions()).get("local", ())
     assert not [query for query in asked if isinstance(query, Command) and query.name == "nginx-test"]
 
 
@@ -192,7 +192,7 @@ STRANGE = ["nginx: master process /usr/sbin/nginx -c /tmp/evil.conf"]
 
 def test_another_users_nginx_does_not_count_beside_the_machines_own() -> None:
     theirs = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000)
-    seen = snapshot(capture(node(site=SITE, running=[theirs])))
+    seen = build_snapshot(capture(node(site=SITE, running=[theirs])))
     assert [nginx.conf_path for nginx in seen.nginxes] == ["/etc/nginx/nginx.conf"]
     assert any("pid 50 of uid 1000" in note for note in seen.notes)
 
@@ -200,22 +200,22 @@ def test_another_users_nginx_does_not_count_beside_the_machines_own() -> None:
 def test_where_it_is_the_only_one_it_is_looked_at_and_not_tried_as_root() -> None:
     theirs = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000)
     seen = node(site=SITE, nginx=False, running=[theirs])
-    (found,) = snapshot(capture(seen)).nginxes
-    assert found.conf_path == "/tmp/evil.conf" and found.test == Unknown(FOREIGN)
-    asked = follow_up(capture(seen), ObserveOptions()).get("local", ())
+    (found,) = build_snapshot(capture(seen)).nginxes
+    assert found.conf_path == "/tmp/evil.conf" and found.test == Unknown(TEST_NOT_ALLOWED)
+    asked = follow_up_queries(capture(seen), ObserveOptions()).get("local", ())
     assert not [query for query in asked if isinstance(query, Command) and query.name == "nginx-test"]
     # in a container all belongs to the application
     inside = node(site=SITE, nginx=False, running=[theirs], kind="container", root=False)
-    assert [query for query in follow_up(capture(inside), ObserveOptions())["local"] if isinstance(query, Command) and query.name == "nginx-test"]
+    assert [query for query in follow_up_queries(capture(inside), ObserveOptions())["local"] if isinstance(query, Command) and query.name == "nginx-test"]
 
 
 def test_a_unit_may_run_it_as_a_user() -> None:
     show = "Id=web.service\nNames=web.service\nLoadState=loaded\nActiveState=active\nExecStart={ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -c /srv/web.conf ; ignore_errors=no }\n"
     units = process(50, ["nginx: master process /usr/sbin/nginx -c /srv/web.conf"], comm="nginx", exe="/usr/sbin/nginx", uid=33, cgroup="/system.slice/web.service")
-    both = snapshot(capture(node(site=SITE, running=[units], show=show))).nginxes
+    both = build_snapshot(capture(node(site=SITE, running=[units], show=show))).nginxes
     assert {nginx.conf_path for nginx in both} == {"/etc/nginx/nginx.conf", "/srv/web.conf"}
     faked = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000, cgroup="/user.slice/user-1000.slice/user@1000.service/app.slice/web.service")
-    assert [nginx.conf_path for nginx in snapshot(capture(node(site=SITE, running=[faked], show=show))).nginxes] == ["/etc/nginx/nginx.conf"]
+    assert [nginx.conf_path for nginx in build_snapshot(capture(node(site=SITE, running=[faked], show=show))).nginxes] == ["/etc/nginx/nginx.conf"]
 
 
 def test_what_nginx_itself_says() -> None:
@@ -233,7 +233,7 @@ def test_the_error_log_in_order_of_time() -> None:
     found = only(answers={log_query("/var/log/nginx/b.log"): Answer("ok", files=(file("/b", LINE.format(5) + LINE.format(3)),))})
     assert found.error_log_path == "/var/log/nginx/error.log" and found.errors == Known(())
     with_site = node({log_query("/var/log/nginx/b.log"): Answer("ok", files=(file("/b", LINE.format(5) + LINE.format(3)),))}, site=site)
-    (nginx,) = snapshot(capture(with_site)).nginxes
+    (nginx,) = build_snapshot(capture(with_site)).nginxes
     assert isinstance(nginx.errors, Known)
     assert [e.errno for e in nginx.errors.value] in ([111, 111], []) and sorted(e.at for e in nginx.errors.value) == [
         e.at for e in nginx.errors.value]
@@ -255,7 +255,7 @@ def test_a_log_that_goes_to_the_engine() -> None:
     logs = "".join(f"2027-01-15T08:0{n}:00.5Z {LINE.format(n)}" for n in (1, 2))
     engine = node({Command("docker-container", ("web",)): Answer("ok", json.dumps([item]).encode()),
                    Command("docker-logs", ("web", "200")): Answer("ok", b"", stderr=logs.encode())}, name="engine", nginx=False)
-    (nginx,) = snapshot(capture(web, engine, kind="docker", address="web")).nginxes
+    (nginx,) = build_snapshot(capture(web, engine, kind="docker", address="web")).nginxes
     assert isinstance(nginx.errors, Known) and [e.where for e in nginx.errors.value] == ["docker logs web"] * 2
     assert nginx.service and nginx.service.id == "web/web"
 
@@ -263,7 +263,7 @@ def test_a_log_that_goes_to_the_engine() -> None:
 def test_two_masters_have_routes_of_their_own() -> None:
     own = processes(process(40, MASTER, comm="nginx", exe="/usr/sbin/nginx"),
                     process(50, ["nginx: master process nginx -c /etc/nginx/nginx.conf"], comm="nginx", exe="/usr/sbin/nginx"))
-    seen = snapshot(capture(node({ListProcesses(): own}, site=SITE)))
+    seen = build_snapshot(capture(node({ListProcesses(): own}, site=SITE)))
     assert [n.master_pid for n in seen.nginxes] == [40, 50] and [r.route.id for r in seen.routes] == ["r1", "r2"]
     assert [e.id for e in seen.endpoints] == ["e1", "e2"] and seen.routes[1].endpoints == ("e2",)
     second = seen.nginxes[1].config
@@ -274,7 +274,7 @@ def test_the_log_option_of_the_command_line() -> None:
     own = processes(process(40, ["nginx: master process nginx -e /var/log/n.log"], comm="nginx"))
     seen = view_of(node({ListProcesses(): own}, site=SITE))
     (place,) = find_nginxes(seen)
-    assert error_logs(place, Unknown("x")) == ("/var/log/n.log",)
+    assert error_log_paths(place, Unknown("x")) == ("/var/log/n.log",)
 
 
 def test_relative_logs_count_from_the_prefix_and_includes_from_the_folder_of_the_main_file() -> None:
@@ -284,7 +284,7 @@ def test_relative_logs_count_from_the_prefix_and_includes_from_the_folder_of_the
     seen = view_of(node({ListProcesses(): own, ReadTree("/srv/conf"): tree}, site=SITE))
     (place,) = find_nginxes(seen)
     config = config_of(place, seen)
-    assert error_logs(place, config) == ("/srv/logs/error.log",) and isinstance(config, Known) and config.value.routes
+    assert error_log_paths(place, config) == ("/srv/logs/error.log",) and isinstance(config, Known) and config.value.routes
 
 
 @pytest.mark.parametrize(("line", "known"), [
@@ -295,7 +295,7 @@ def test_what_an_nginx_with_a_root_of_its_own_reads_is_not_what_lies_at_its_path
     show = (f"Id=nginx.service\nNames=nginx.service\nLoadState=loaded\nActiveState=active\nFragmentPath={unit}\n"
             f"DropInPaths={DROP}\nExecStart={{ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -g daemon on; ; ignore_errors=no }}\n")
     units = [file(unit, "[Service]\nExecStart=/usr/sbin/nginx\n"), file(DROP, f"[Service]\n{line}")]
-    seen = snapshot(capture(node(site=SITE, show=show, units=units)))
+    seen = build_snapshot(capture(node(site=SITE, show=show, units=units)))
     assert isinstance(seen.nginxes[0].config, Known) is known and bool(seen.routes) is known
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Nginx
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.nginx_place import BUILT
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx.nginx_place import BUILT_BINARY
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import MASTER, capture, file, node, process
 
@@ -28,13 +28,13 @@ def read(path: str, text: str = SITE) -> dict[Query, Answer]:
 
 
 def only(show: str, answers: dict[Query, Answer] | None = None, site: str = BARE) -> Nginx:
-    (found,) = snapshot(capture(node({**(answers or {})}, site=site, show=show, nginx=False))).nginxes
+    (found,) = build_snapshot(capture(node({**(answers or {})}, site=site, show=show, nginx=False))).nginxes
     return found
 
 
 def asked(show: str, answers: dict[Query, Answer] | None = None, **more: object) -> list[Query]:
     made = node({**(answers or {})}, **{"site": BARE, "show": show, "nginx": False, **more})     # type: ignore[arg-type]
-    return follow_up(capture(made), ObserveOptions()).get("local", [])
+    return follow_up_queries(capture(made), ObserveOptions()).get("local", [])
 
 
 @pytest.mark.parametrize(("state", "file_state"), [("inactive", "enabled"), ("failed", "enabled"), ("failed", "disabled"),
@@ -84,13 +84,13 @@ def test_its_command_goes_before_what_it_was_built_with() -> None:
 
 
 def test_where_no_unit_names_one_it_is_looked_for_beside_a_packaged_one_that_serves_nothing() -> None:
-    look = ReadFile(BUILT, 0)
+    look = ReadFile(BUILT_BINARY, 0)
     assert look in asked(PACKAGED) and look not in asked(PACKAGED, site=SERVES)
-    there: dict[Query, Answer] = {look: Answer("ok", files=(file(BUILT, ""),))}
+    there: dict[Query, Answer] = {look: Answer("ok", files=(file(BUILT_BINARY, ""),))}
     conf = "/usr/local/nginx/conf/nginx.conf"
-    assert Command("nginx-version", (BUILT,)) in asked(PACKAGED, there)
+    assert Command("nginx-version", (BUILT_BINARY,)) in asked(PACKAGED, there)
     found = only(PACKAGED, {**there, **read(conf)})
-    assert (found.binary, found.conf_path, found.service) == (BUILT, conf, None)
+    assert (found.binary, found.conf_path, found.service) == (BUILT_BINARY, conf, None)
     assert only(PACKAGED, {**there, **read(conf, "events {} http { }")}).binary == "/usr/sbin/nginx"
     assert only(PACKAGED, {look: Answer("absent")}).binary == "/usr/sbin/nginx"
 
@@ -101,4 +101,4 @@ def test_of_one_that_runs_nothing_more_is_asked() -> None:
     queries = asked("", read("/opt/edge/conf/nginx.conf"), running=running)
     assert VERSION not in queries and VERSION in asked("", running=running)
     packaged = asked(PACKAGED, running=[process(40, MASTER, comm="nginx", exe="/usr/sbin/nginx")])
-    assert not [q for q in packaged if q == ReadFile(BUILT, 0)]
+    assert not [q for q in packaged if q == ReadFile(BUILT_BINARY, 0)]

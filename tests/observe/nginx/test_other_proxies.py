@@ -7,9 +7,9 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Service
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.other_proxies import PACKAGED, gateway_of
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx.other_proxies import PACKAGED_UNITS, gateway_of
 from fixer.observe.services import journal_query
 from fixer.observe.view.observe_options import ObserveOptions
 from fixer.redaction.all_files import redact_file
@@ -29,7 +29,7 @@ def show(name: str, command: str, **changes: str) -> str:
 
 def unit_of(name: str, command: str, answers: dict[Query, Answer] | None = None, **changes: str) -> Service:
     seen = capture(node(answers, site=SITE, show=show(name, command, **changes)))
-    return next(s for s in snapshot(seen).services if s.name == name)
+    return next(s for s in build_snapshot(seen).services if s.name == name)
 
 
 def told(service: Service) -> list[tuple[str, int, str | None]]:
@@ -46,11 +46,11 @@ def test_what_only_hands_on(command: list[str], name: str) -> None:
 
 
 def test_they_are_asked_for_only_where_nobody_listens() -> None:
-    asked = follow_up(capture(node(site=SITE)), ObserveOptions(probe=False))["local"]
-    assert Command("systemctl-show", PACKAGED) in asked
+    asked = follow_up_queries(capture(node(site=SITE)), ObserveOptions(probe=False))["local"]
+    assert Command("systemctl-show", PACKAGED_UNITS) in asked
     held = sockets([tcp_row("127.0.0.1", 9000, 77)], {})
-    well = follow_up(capture(node(site=SITE, listening=held)), ObserveOptions(probe=False)).get("local", [])
-    assert Command("systemctl-show", PACKAGED) not in well
+    well = follow_up_queries(capture(node(site=SITE, listening=held)), ObserveOptions(probe=False)).get("local", [])
+    assert Command("systemctl-show", PACKAGED_UNITS) not in well
 
 
 def test_haproxy_by_its_file() -> None:
@@ -59,11 +59,11 @@ def test_haproxy_by_its_file() -> None:
     command = "/usr/sbin/haproxy -Ws -f $CONFIG -p /run/haproxy.pid"
     seen = unit_of("haproxy.service", command, {ReadFile(path, LIMIT): Answer("ok", files=(file(path, conf),))})
     assert told(seen) == [("127.0.0.1", 9000, None), ("0.0.0.0", 9443, None), ("0.0.0.0", 8404, None)]
-    asked = follow_up(capture(node(site=SITE, show=show("haproxy.service", command))), ObserveOptions(probe=False))
+    asked = follow_up_queries(capture(node(site=SITE, show=show("haproxy.service", command))), ObserveOptions(probe=False))
     assert ReadFile(path, LIMIT) in asked["local"]
     assert isinstance(unit_of("haproxy.service", command).bindings, Unknown)
     strange = show("haproxy.service", "/usr/sbin/haproxy -f /srv/edge.cfg")
-    more = follow_up(capture(node(site=SITE, show=strange)), ObserveOptions(probe=False))["local"]
+    more = follow_up_queries(capture(node(site=SITE, show=strange)), ObserveOptions(probe=False))["local"]
     assert not any(isinstance(query, ReadFile) and query.path == "/srv/edge.cfg" for query in more)
 
 
@@ -78,7 +78,7 @@ def test_another_nginx_by_its_own_files() -> None:
     command = "/usr/sbin/nginx -p /opt/web -c conf/nginx.conf"
     seen = unit_of("inner.service", command, {ReadTree("/opt/web/conf"): tree})
     assert told(seen) == [("127.0.0.1", 9000, None), ("", 0, "/run/w.sock")] and not seen.is_app_server
-    asked = follow_up(capture(node(site=SITE, show=show("inner.service", command))), ObserveOptions(probe=False))
+    asked = follow_up_queries(capture(node(site=SITE, show=show("inner.service", command))), ObserveOptions(probe=False))
     assert ReadTree("/opt/web/conf") in asked["local"]
 
 
@@ -108,7 +108,7 @@ def test_the_log_of_one_that_failed_is_asked_for() -> None:
     refused = "2027/01/15 07:59:50 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, " \
         'client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:9000/", host: "x"\n'
     seen = capture(node(site=SITE, show=told_off, log=refused))
-    assert journal_query("relay.service") in follow_up(seen, ObserveOptions(probe=False))["local"]
+    assert journal_query("relay.service") in follow_up_queries(seen, ObserveOptions(probe=False))["local"]
 
 
 @pytest.mark.parametrize(("told_to", "asked"), [("127.0.0.1 9000", True), ("127.0.0.1 9001", False)])
@@ -116,7 +116,7 @@ def test_the_log_of_any_program_that_should_answer_is_asked_for(told_to: str, as
     """A packaged program that is no server known by name: nginx asks where its unit tells it to listen."""
     told_off = show("page.service", f"/usr/bin/python3 /usr/lib/page/page.py {told_to}", ActiveState="failed", Result="exit-code")
     seen = capture(node(site=SITE, show=told_off))
-    assert (journal_query("page.service") in follow_up(seen, ObserveOptions(probe=False))["local"]) is asked
+    assert (journal_query("page.service") in follow_up_queries(seen, ObserveOptions(probe=False))["local"]) is asked
 
 
 def test_one_whose_files_are_not_understood_is_unknown_and_a_running_one_is_as_ever() -> None:

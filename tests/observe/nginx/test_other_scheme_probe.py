@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixer.model.query import Answer, Probe
-from fixer.observe.nginx.probe_follow_ups import turned
+from fixer.observe.nginx.probe_follow_ups import swap_tls
 from fixer.observe.view.node_view import View, view_of
 from tests.observe.capture_builders import node
 
@@ -27,14 +27,14 @@ def heard(probe: Probe, **outcome: Any) -> View:
 @pytest.mark.parametrize("outcome", [{"error": "closed"}, {"error": "reset"}, {"error": "not-http"},
                                      {"status": 400, "body": HTTPS_PORT}])
 def test_what_hangs_up_on_plain_http_is_asked_with_tls(outcome: dict[str, Any]) -> None:
-    assert turned(PLAIN, heard(PLAIN, **outcome)) == TLS
+    assert swap_tls(PLAIN, heard(PLAIN, **outcome)) == TLS
 
 
 def test_what_takes_no_tls_is_asked_plainly() -> None:
-    assert turned(TLS, heard(TLS, error="tls", phase="tls")) == replace(PLAIN, sni="")
-    assert turned(TLS, heard(TLS, error="timeout", phase="tls")) == replace(PLAIN, sni="")
-    assert turned(TLS, heard(TLS, error="timeout", phase="head")) is None
-    assert turned(TLS, heard(TLS, error="timeout", phase="connect")) is None
+    assert swap_tls(TLS, heard(TLS, error="tls", phase="tls")) == replace(PLAIN, sni="")
+    assert swap_tls(TLS, heard(TLS, error="timeout", phase="tls")) == replace(PLAIN, sni="")
+    assert swap_tls(TLS, heard(TLS, error="timeout", phase="head")) is None
+    assert swap_tls(TLS, heard(TLS, error="timeout", phase="connect")) is None
 
 
 @pytest.mark.parametrize(("probe", "outcome"), [
@@ -44,8 +44,8 @@ def test_what_takes_no_tls_is_asked_plainly() -> None:
     (replace(PLAIN, proxy_protocol=True), {"error": "closed"}),
 ])
 def test_nothing_else_is_asked_again(probe: Probe, outcome: dict[str, Any]) -> None:
-    assert turned(probe, heard(probe, **outcome)) is None
+    assert swap_tls(probe, heard(probe, **outcome)) is None
 
 
 def test_what_was_not_answered_is_left_alone() -> None:
-    assert turned(PLAIN, view_of(node())) is None
+    assert swap_tls(PLAIN, view_of(node())) is None

@@ -11,10 +11,10 @@ from fixer.model.capture import NodeCapture
 from fixer.model.host import NodeClock
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind, TargetRef
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.collect_capture import ObserveOptions, collect
 from fixer.observe.nginx.sites import sites_of
-from fixer.observe.nginx.unlisted_containers import called_query
+from fixer.observe.nginx.unlisted_containers import named_container_query
 from fixer.observe.view.node_view import containers_of, views_of
 from tests.observe.capture_builders import capture, node
 
@@ -86,7 +86,7 @@ def test_an_address_that_is_nobodys_of_the_target(said: bytes, asked: Command | 
     web = node({Command("resolve", ("app",)): Answer("ok", said)}, site=SITE.format("http://app:8000"), name="web1", kind="container")
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
-    assert called_query(sites_of(views, containers), containers, views) == asked
+    assert named_container_query(sites_of(views, containers), containers, views) == asked
 
 
 @pytest.mark.parametrize(("mode", "target", "published", "asked"), [
@@ -106,7 +106,7 @@ def test_a_port_of_the_docker_host_that_a_container_of_another_project_may_publi
     web = node(site=SITE.format(target), name="web1", kind="container")
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
-    assert called_query(sites_of(views, containers), containers, views) == asked
+    assert named_container_query(sites_of(views, containers), containers, views) == asked
 
 
 def test_a_port_that_a_container_was_refused_is_asked_for() -> None:
@@ -116,7 +116,7 @@ def test_a_port_that_a_container_was_refused_is_asked_for() -> None:
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
     views = views_of(capture(engine, kind="docker", address="web1"))
     containers = containers_of(views)
-    assert called_query((), containers, views) == Command("docker-called", ("net", ":8080"))
+    assert named_container_query((), containers, views) == Command("docker-called", ("net", ":8080"))
 
 
 def test_who_bears_an_asked_name_on_another_network_is_none_of_the_targets() -> None:
@@ -129,7 +129,7 @@ def test_who_bears_an_asked_name_on_another_network_is_none_of_the_targets() -> 
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item("web1", "net")]).encode()),
                    asked: Answer("ok", json.dumps([item("desk", "bridge"), item("till", "net")]).encode())}, name="engine", nginx=False)
     web = node(site=SITE.format("http://desk:8000"), name="web1", kind="container")
-    seen = snapshot(capture(web, engine, kind="docker", address="web1"))
-    assert [box.name for box in seen.carriers] == ["desk"]
+    seen = build_snapshot(capture(web, engine, kind="docker", address="web1"))
+    assert [box.name for box in seen.named_containers] == ["desk"]
     assert [s.name for s in seen.services if s.container is not None] == ["web1", "till"]
-    assert seen.endpoints[0].service is None
+    assert seen.endpoints[0].configured_service is None

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.notes import _is_put_aside
-from fixer.model.nginx_config import LeftOut
+from fixer.diagnose.notes import _is_disabled_site
+from fixer.model.nginx_config import UnloadedSite
 from fixer.model.query import FileAnswer, ReadTree
-from fixer.observe.build_snapshot import snapshot
+from fixer.observe.build_snapshot import build_snapshot
 from tests.observe.capture_builders import capture, file, link, node, stat
 
 TREE = ReadTree("/etc/nginx")
@@ -18,12 +18,12 @@ CONF = b"events {}\nhttp {\n    include sites/*;\n    include conf.d/*.conf;\n}\
 AVAILABLE = "/etc/nginx/sites-available/other"
 
 
-def left_out(*more: FileAnswer, site: str = SITE.format("a.example", 8999)) -> tuple[LeftOut, ...]:
+def left_out(*more: FileAnswer, site: str = SITE.format("a.example", 8999)) -> tuple[UnloadedSite, ...]:
     made = node(site=site)
     tree = made.answers[TREE]
     files = (replace(f, data=CONF) if f.path == "/etc/nginx/nginx.conf" else f for f in tree.files)
     seen = replace(made, answers={**made.answers, TREE: replace(tree, files=(*files, *more))})
-    return snapshot(capture(seen)).nginxes[0].left_out
+    return build_snapshot(capture(seen)).nginxes[0].unloaded_sites
 
 
 def test_a_site_that_is_not_linked_is_told_with_its_name_and_address() -> None:
@@ -60,4 +60,4 @@ def test_what_a_loaded_link_leads_to_is_loaded() -> None:
     ("_shop.conf", True), ("shop", False), ("shop.example.com", False), ("old-shop", False), ("shop.cnf", False),
 ])
 def test_what_its_name_puts_aside(name: str, aside: bool) -> None:
-    assert _is_put_aside(LeftOut(f"/etc/nginx/conf.d/{name}", 1, (), "127.0.0.1", 1, None)) is aside
+    assert _is_disabled_site(UnloadedSite(f"/etc/nginx/conf.d/{name}", 1, (), "127.0.0.1", 1, None)) is aside

@@ -8,7 +8,7 @@ from fixer.formats.ini_file import ini_sections
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine, Service
-from fixer.observe.supervisord.supervisord_log import since_well, spoken, stream_of, streaming
+from fixer.observe.supervisord.supervisord_log import lines_since_healthy, own_stream_lines, stream_container, stream_of
 from fixer.observe.supervisord.supervisord_programs import program_services
 from fixer.observe.view.node_view import ENGINE, view_of
 from tests.causes.snapshot_builders import container
@@ -68,7 +68,7 @@ def test_without_the_log_nothing_is_known_of_what_does_not_run() -> None:
 
 def test_a_program_that_writes_to_a_file_has_no_lines_there() -> None:
     (section,) = ini_sections("/x", SHOP.replace("/dev/fd/1", "/var/log/a").replace("/dev/stderr", "/var/log/b").encode())
-    assert spoken(section, [section], CRASH, 0.0) is None
+    assert own_stream_lines(section, [section], CRASH, 0.0) is None
 
 
 @pytest.mark.parametrize(("init", "expected"), [("systemd", None), ("supervisord", "p-web-1"), ("sh", "p-web-1")])
@@ -76,7 +76,7 @@ def test_on_a_machine_of_systemds_the_containers_log_is_not_asked_for(init: str,
     box = container("web")
     first = process(1, [f"/sbin/{init}"], comm=init, ppid=0)
     made = view_of(node(running=[first], nginx=False, kind="container", name=box.name))
-    found = streaming(made, (box,))
+    found = stream_container(made, (box,))
     assert (found.name if found is not None else None) == expected
     engine = view_of(node({Command("docker-logs", (box.name, "2000")): Answer("ok", b"2026-11-26T16:25:32.1Z hello\n")},
                           nginx=False, name=ENGINE))
@@ -85,5 +85,5 @@ def test_on_a_machine_of_systemds_the_containers_log_is_not_asked_for(init: str,
 
 
 def test_what_was_well_before_is_over() -> None:
-    kept = since_well(lines((9.0, "KeyError: 'a'"), (8.0, "INFO: Application startup complete."), (7.0, "ValueError: b")))
+    kept = lines_since_healthy(lines((9.0, "KeyError: 'a'"), (8.0, "INFO: Application startup complete."), (7.0, "ValueError: b")))
     assert [line.text for line in kept] == ["ValueError: b"]

@@ -10,11 +10,11 @@ from fixer.formats.ini_file import ini_sections
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import LogLine, Service
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.services import journal_query
-from fixer.observe.supervisord.supervisord_log import course_of, read_log, since_well
-from fixer.observe.view.node_view import PROGRAM_FILES
+from fixer.observe.supervisord.supervisord_log import history_of, lines_since_healthy, parse_supervisord_log
+from fixer.observe.view.node_view import MOST_PROGRAM_FILES
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, node, process, sockets, tcp_row
 from tests.observe.nginx.test_endpoints import SHOW
@@ -54,10 +54,10 @@ def said(*lines: tuple[float, str]) -> str:
 
 
 def answers(program: str = PROGRAM, log: str = "", err: str | None = None, main: str = MAIN) -> dict[Query, Answer]:
-    listing = ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=PROGRAM_FILES)
+    listing = ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=MOST_PROGRAM_FILES)
     found: dict[Query, Answer] = {
         ReadFile(CONF): Answer("ok", files=(file(CONF, main),)),
-        ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES): Answer("ok", files=(file(SHOP, program),)),
+        ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=MOST_PROGRAM_FILES): Answer("ok", files=(file(SHOP, program),)),
         ReadFile(LOG, 1 << 16, tail=True): Answer("ok", files=(file(LOG, log),)),
     }
     if err is not None:
@@ -68,7 +68,7 @@ def answers(program: str = PROGRAM, log: str = "", err: str | None = None, main:
 
 def shop(*running: list, show: str = "", **more: str | None) -> Service:
     made = node(answers(**more), site=SITE, running=running, show=show)  # type: ignore[arg-type]
-    return next(s for s in snapshot(capture(made)).services if s.manager == "supervisord")
+    return next(s for s in build_snapshot(capture(made)).services if s.manager == "supervisord")
 
 
 @pytest.mark.parametrize(("socket", "told"), [
@@ -116,7 +116,7 @@ def test_the_unit_of_supervisord_does_not_hold_its_programs() -> None:
     show = SHOW.format("supervisor.service", "active", 60).rstrip() + "\n" + f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord -n -c {CONF} ; ignore_errors=no }}\n"
     made = node(answers(log=said((50, "spawned: 'shop' with pid 71"))), site=SITE, running=[DAEMON, CHILD], show=show,
                 listening=sockets([tcp_row("127.0.0.1", 8001, 9)], {9: [71]}))
-    services = {s.name: s for s in snapshot(capture(made)).services}
+    services = {s.name: s for s in build_snapshot(capture(made)).services}
     assert services["supervisor.service"].pids == (60,)
     assert services["shop"].pids == (71,)
     assert not any(s.manager == "none" and 71 in s.pids for s in services.values())
@@ -164,11 +164,11 @@ def test_its_log_tells_the_state(lines: list[tuple[float, str]], state: str, end
 
 
 def test_signals_and_times_are_read() -> None:
-    events = read_log(b"no line\n2027-01-15 09:00:00,250 INFO exited: a (terminated by SIGSEGV; not expected)\n", 3600.0)
+    events = parse_supervisord_log(b"no line\n2027-01-15 09:00:00,250 INFO exited: a (terminated by SIGSEGV; not expected)\n", 3600.0)
     assert events[0].at == pytest.approx(1_800_000_000.25)
-    course = course_of(["a"], events, 1_800_000_001.0)
+    course = history_of(["a"], events, 1_800_000_001.0)
     assert course is not None and (course.signal, course.expected) == (11, False)
-    assert course_of(["b"], events, 0.0) is None
+    assert history_of(["b"], events, 0.0) is None
 
 
 @pytest.mark.parametrize(("text", "state"), [
@@ -222,7 +222,7 @@ def test_a_process_of_several_that_does_not_run_is_told_apart() -> None:
     log = said(*((60, f"spawned: 'shop_0{n}' with pid 7{n + 1}") for n in range(3)),
                *((59, f"success: shop_0{n} entered RUNNING state") for n in range(3)), (9, "stopped: shop_01 (exit status 0)"))
     told = node(answers(program=several, log=log), site=SITE, running=[DAEMON, *children])
-    made = {s.name: s for s in snapshot(capture(told)).services if s.program is not None}
+    made = {s.name: s for s in build_snapshot(capture(told)).services if s.program is not None}
     assert list(made) == ["shop", "shop_01"]
     rest, one = made["shop"], made["shop_01"]
     assert [b.port for b in rest.bindings.value] == [8000, 8002] and rest.pids == (71, 73)    # type: ignore[union-attr]
@@ -244,7 +244,7 @@ def test_what_ended_supervisord_itself_is_looked_for_in_its_journal() -> None:
     show = SHOW.format("supervisor.service", "failed", 0).rstrip() + "\n" + "UnitFileState=enabled\n" + \
         f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"
     found = capture(node(answers(), site=SITE, show=show))
-    assert journal_query("supervisor.service") in follow_up(found, ObserveOptions(probe=False))["local"]
+    assert journal_query("supervisor.service") in follow_up_queries(found, ObserveOptions(probe=False))["local"]
 
 
 def test_a_setting_that_is_not_there_has_a_place_too() -> None:
@@ -265,23 +265,23 @@ def test_its_own_lines_since_it_was_well_then_supervisords() -> None:
     assert isinstance(again, Known) and again.value[-1].text == "KeyError: 'NEW'"
     made = answers(log=said((-9, "spawned: 'shop' with pid 5")), err=err)
     # a file that is older than the last start tells nothing of it
-    found = next(s for s in snapshot(capture(node(made, site=SITE, running=[DAEMON]))).services if s.program).log
+    found = next(s for s in build_snapshot(capture(node(made, site=SITE, running=[DAEMON]))).services if s.program).log
     assert isinstance(found, Known) and [line.text for line in found.value] == ["spawned: 'shop' with pid 5"]
 
 
 def test_what_is_asked_for_and_when() -> None:
     bare = capture(node({}, site=SITE, running=[DAEMON]))
-    first = follow_up(bare, ObserveOptions(probe=False))["local"]
+    first = follow_up_queries(bare, ObserveOptions(probe=False))["local"]
     assert ReadFile(CONF) in first
     named = {**answers(program=PROGRAM.replace("directory", "stdout_logfile=/var/log/%(program_name)s.log\ndirectory"))}
-    asked = follow_up(capture(node(named, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
+    asked = follow_up_queries(capture(node(named, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
     assert ReadFile("/var/log/shop.log", 1 << 16, tail=True) in asked
-    assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=PROGRAM_FILES) in asked
+    assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=MOST_PROGRAM_FILES) in asked
     several = {**answers(program=PROGRAM.replace("directory", "numprocs=2\nprocess_name=s%(process_num)d\ndirectory"))}
-    asked = follow_up(capture(node(several, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
+    asked = follow_up_queries(capture(node(several, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
     both = ("/var/log/supervisor/s0-stderr---*.log", "/var/log/supervisor/s1-stderr---*.log")
-    assert ReadGlob(both, limit=1, max_files=PROGRAM_FILES) in asked      # called as its processes are
-    none = follow_up(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
+    assert ReadGlob(both, limit=1, max_files=MOST_PROGRAM_FILES) in asked      # called as its processes are
+    none = follow_up_queries(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
     assert not any(isinstance(q, ReadFile) and "supervisor" in q.path for q in none)
 
 
@@ -291,7 +291,7 @@ def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matte
               "[ERROR] Reason: Worker failed to boot.", "[INFO] Starting gunicorn 23.0.0", "[INFO] Booting worker with pid: 9")
 
     def said(*texts: str) -> list[str]:
-        return [line.text for line in since_well(tuple(LogLine(None, text, "x") for text in texts))]
+        return [line.text for line in lines_since_healthy(tuple(LogLine(None, text, "x") for text in texts))]
 
     assert said(*failed) == list(failed)
     assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)

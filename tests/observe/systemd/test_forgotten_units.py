@@ -8,10 +8,10 @@ import pytest
 
 from fixer.model.facts import Known
 from fixer.model.query import Answer, ReadFile
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.services import journal_query
-from fixer.observe.systemd.forgotten_units import recalled
+from fixer.observe.systemd.forgotten_units import with_journal_state
 from fixer.observe.view.node_view import View
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import STOPPED, unit
@@ -32,15 +32,15 @@ def seen() -> View:
 
 
 def test_a_failure_that_was_reset_is_recalled() -> None:
-    found = recalled(unit("solo.service", **STOPPED), told(("systemd[1]: Started solo.service.", *KILLED)), seen())
-    assert (found.result, found.exec_main_code, found.exec_main_status, found.recalled) == ("signal", 2, 11, True)
+    found = with_journal_state(unit("solo.service", **STOPPED), told(("systemd[1]: Started solo.service.", *KILLED)), seen())
+    assert (found.result, found.exec_main_code, found.exec_main_status, found.is_from_journal) == ("signal", 2, 11, True)
 
 
 def test_a_start_that_a_condition_passed_over_came_after_the_failure() -> None:
     """It is down for the condition; what it failed over before shows when it is started once more."""
     passed = unit("solo.service", **{**STOPPED, "condition_result": False})
     said = told(("systemd[1]: Started solo.service.", *KILLED))
-    assert recalled(passed, said, seen()) == passed
+    assert with_journal_state(passed, said, seen()) == passed
 
 
 # A unit whose working directory is not there, started again and again, and stopped while it was tried once more.
@@ -60,8 +60,8 @@ def timed(*runs: tuple[float, Sequence[str]]) -> Answer:
 @pytest.mark.parametrize("between", [(), (STOPPED_BETWEEN,)])
 def test_a_loop_that_was_stopped_in_the_middle_of_a_try_has_failed(between: Sequence[str]) -> None:
     said = timed((100, TRY), (101, (SCHEDULED, *between, *TRY)), (102, (SCHEDULED, *between, BEGUN, *CUT)))
-    found = recalled(unit("solo.service", **STOPPED), said, seen())
-    assert (found.result, found.exec_main_code, found.exec_main_status, found.recalled) == ("exit-code", 1, 200, True)
+    found = with_journal_state(unit("solo.service", **STOPPED), said, seen())
+    assert (found.result, found.exec_main_code, found.exec_main_status, found.is_from_journal) == ("exit-code", 1, 200, True)
     assert BOOT + 101 < found.active_enter < found.inactive_enter < BOOT + 102
 
 
@@ -70,7 +70,7 @@ def test_of_a_try_that_was_stopped_the_log_holds_nothing() -> None:
     said = timed((100, TRY), (101, (SCHEDULED, STOPPED_BETWEEN, BEGUN, *CUT)))
     text = SHOW.format("solo.service", "inactive", 0)
     answers = {journal_query("solo.service"): said}
-    service = next(s for s in snapshot(capture(node(answers, site="", units=[file("/etc/systemd/system/solo.service", "[Service]\nExecStart=uvicorn a\n")], show=text))).services if s.unit)
+    service = next(s for s in build_snapshot(capture(node(answers, site="", units=[file("/etc/systemd/system/solo.service", "[Service]\nExecStart=uvicorn a\n")], show=text))).services if s.unit)
     assert isinstance(service.log, Known) and service.unit is not None
     assert (service.unit.result, service.log.value[-1].text) == ("exit-code", "solo.service: Failed with result 'exit-code'.")
     assert len(service.log.value) == len(TRY)
@@ -81,7 +81,7 @@ def test_what_such_a_unit_fails_over_is_looked_at() -> None:
     said = timed((100, TRY), (101, (SCHEDULED, BEGUN, *CUT)))
     files = [file("/etc/systemd/system/solo.service", "[Service]\nWorkingDirectory=/srv/gone\nExecStart=uvicorn a\n")]
     seen = node({journal_query("solo.service"): said}, site="", units=files, show=SHOW.format("solo.service", "inactive", 0))
-    asked = follow_up(capture(seen), ObserveOptions())["local"]
+    asked = follow_up_queries(capture(seen), ObserveOptions())["local"]
     assert any(isinstance(query, ReadFile) and query.path == "/srv/gone" for query in asked)
 
 
@@ -95,7 +95,7 @@ def test_what_such_a_unit_fails_over_is_looked_at() -> None:
 ], ids=["lived", "once", "by hand", "given up", "clean end", "unknown"])
 def test_a_run_that_may_have_been_well_is_no_try(runs: Sequence[tuple[float, Sequence[str]]]) -> None:
     was = unit("solo.service", **STOPPED)
-    assert recalled(was, timed(*runs), seen()) == was
+    assert with_journal_state(was, timed(*runs), seen()) == was
 
 
 @pytest.mark.parametrize("lines", [
@@ -106,21 +106,21 @@ def test_a_run_that_may_have_been_well_is_no_try(runs: Sequence[tuple[float, Seq
 ])
 def test_who_was_stopped_or_only_says_so_has_not_failed(lines: Sequence[str]) -> None:
     was = unit("solo.service", **STOPPED)
-    assert recalled(was, told(lines), seen()) == was
+    assert with_journal_state(was, told(lines), seen()) == was
 
 
 def test_what_was_before_the_boot_is_over() -> None:
     was = unit("solo.service", **STOPPED)
-    assert recalled(was, told(KILLED, BOOT - 100), seen()) == was
+    assert with_journal_state(was, told(KILLED, BOOT - 100), seen()) == was
 
 
 def test_a_count_of_restarts_that_was_reset_is_recalled() -> None:
     runs = unit("solo.service", active_enter=BOOT + 100)
-    assert recalled(runs, told((*KILLED, *AGAIN)), seen()).n_restarts == 6
-    by_hand = recalled(runs, told((*KILLED, "systemd[1]: Started solo.service - Solo.")), seen())
+    assert with_journal_state(runs, told((*KILLED, *AGAIN)), seen()).n_restarts == 6
+    by_hand = with_journal_state(runs, told((*KILLED, "systemd[1]: Started solo.service - Solo.")), seen())
     assert by_hand == runs
     old = unit("solo.service", active_enter=BOOT + 500)
-    assert recalled(old, told((*KILLED, *AGAIN)), seen()) == old
+    assert with_journal_state(old, told((*KILLED, *AGAIN)), seen()) == old
 
 
 # The moment in which systemd prepares the next try: the result is cleared, and the process is systemd's own.
@@ -137,7 +137,7 @@ def trying(argv: Sequence[str] | None) -> View:
 @pytest.mark.parametrize("argv", [("/usr/lib/systemd/systemd-executor", "--deserialize", "4"), ("(uvicorn)",), None, ()],
                          ids=["executor", "before 254", "gone", "ended"])
 def test_while_the_next_try_is_prepared_the_try_before_tells(state: str, argv: Sequence[str] | None) -> None:
-    found = recalled(unit("solo.service", **TRYING | {"active_state": state}), AGAIN_NOW, trying(argv))
+    found = with_journal_state(unit("solo.service", **TRYING | {"active_state": state}), AGAIN_NOW, trying(argv))
     assert (found.active_state, found.result, found.exec_main_status, found.main_pid) == (state, "exit-code", 200, 0)
 
 
@@ -150,4 +150,4 @@ def test_while_the_next_try_is_prepared_the_try_before_tells(state: str, argv: S
 ], ids=["runs", "not seen", "stopped since", "by hand", "no end known"])
 def test_a_try_that_may_be_up_is_taken_as_it_is(said: Answer, argv: Sequence[str] | None) -> None:
     was = unit("solo.service", **TRYING)
-    assert recalled(was, said, trying(argv)) == was
+    assert with_journal_state(was, said, trying(argv)) == was

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.query import Answer, Command
-from fixer.model.snapshot import Awaited
-from fixer.observe.next_queries import follow_up
-from fixer.observe.systemd.queued_jobs import JOBS, is_queued, job_queries, with_awaited
+from fixer.model.snapshot import BlockingUnit
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.systemd.queued_jobs import JOBS, is_queued, job_queries, with_awaited_units
 from fixer.observe.view.node_view import view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import STOPPED, unit
@@ -38,14 +38,14 @@ QUEUED = unit("desk.service", **STOPPED, job=58)
 ])
 def test_what_a_start_waits_for(said: str, names: list[str]) -> None:
     seen = view_of(node({JOBS: Answer("ok", said.encode())}))
-    assert [one.name for one in with_awaited(QUEUED, seen).awaits] == names
+    assert [one.name for one in with_awaited_units(QUEUED, seen).blocked_by] == names
 
 
 def test_since_when_is_the_awaited_units_own_word() -> None:
     show = SHOW.format("warm.service", "activating", 0).rstrip() + "\nStateChangeTimestampMonotonic=5000000\n"
     seen = view_of(node({JOBS: Answer("ok", DIRECT.encode())}, show=show))
-    (one,) = with_awaited(QUEUED, seen).awaits
-    assert one.since > 0 and one == Awaited("warm.service", seen.units["warm.service"].state_change)
+    (one,) = with_awaited_units(QUEUED, seen).blocked_by
+    assert one.since > 0 and one == BlockingUnit("warm.service", seen.units["warm.service"].state_change)
     assert list(job_queries(QUEUED, seen)) == [JOBS]
     bare = view_of(node({JOBS: Answer("ok", DIRECT.encode())}))
     assert list(job_queries(QUEUED, bare)) == [JOBS, Command("systemctl-show", ("warm.service",))]
@@ -62,4 +62,4 @@ def test_the_jobs_are_asked_for_where_one_is_queued(job: str, expected: bool) ->
     show = SHOW.format("desk.service", "inactive", 0).rstrip() + f"\nJob={job}\n"
     site = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
     found = capture(node({}, site=site, show=show, units=[unit_file("desk.service", 8000)]))
-    assert (JOBS in follow_up(found, ObserveOptions(probe=False))["local"]) == expected
+    assert (JOBS in follow_up_queries(found, ObserveOptions(probe=False))["local"]) == expected

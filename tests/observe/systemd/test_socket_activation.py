@@ -7,8 +7,8 @@ import pytest
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import Service
-from fixer.observe.build_snapshot import snapshot
-from fixer.observe.next_queries import follow_up
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node
 from tests.observe.nginx.test_endpoints import SHOW
@@ -33,7 +33,7 @@ def made(text: str, shown: str, *, state: str = "inactive"):
 
 
 def shop(text: str, shown: str) -> Service:
-    return next(s for s in snapshot(made(text, shown)).services if s.name == "shop.service")
+    return next(s for s in build_snapshot(made(text, shown)).services if s.name == "shop.service")
 
 
 @pytest.mark.parametrize(("text", "port", "unix"), [
@@ -57,7 +57,7 @@ def test_a_service_that_needs_no_descriptor_is_left_as_it_is() -> None:
 
 def test_the_socket_is_asked_for() -> None:
     units = [file(UNIT, "[Service]\nExecStart=/usr/bin/uvicorn shop:app --fd 3\n")]
-    asked = follow_up(capture(node({}, site=SITE, show=show(), units=units)), ObserveOptions(probe=False))["local"]
+    asked = follow_up_queries(capture(node({}, site=SITE, show=show(), units=units)), ObserveOptions(probe=False))["local"]
     assert {ReadFile(SOCKET, 1 << 16), Command("systemctl-show", ("shop.socket",))} <= set(asked)
 
 
@@ -71,5 +71,5 @@ def test_the_socket_that_was_stopped_with_its_service_is_found_by_its_file(comma
     if handed:
         assert isinstance(found.bindings, Known) and [b.unix for b in found.bindings.value] == ["/run/shop.sock"]
     units = [file(UNIT, f"[Service]\nExecStart={command}\n")]
-    asked = follow_up(capture(node({}, site=SITE, show=show(command=command), units=units)), ObserveOptions(probe=False))
+    asked = follow_up_queries(capture(node({}, site=SITE, show=show(command=command), units=units)), ObserveOptions(probe=False))
     assert (ReadFile(SOCKET, 1 << 16) in asked["local"]) is handed

@@ -9,7 +9,7 @@ import pytest
 from fixer.formats.service_log import days_from_epoch, parse_docker_logs, parse_journal, parse_log_file, parse_time
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
-from fixer.observe.view.docker_inspect import host_path, inspect_environment, inspected, parse_inspect
+from fixer.observe.view.docker_inspect import host_path, inspect_environment, inspect_objects, parse_inspect
 from tests.observe.capture_builders import file
 
 ITEM = {
@@ -47,7 +47,7 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
     networks = {"front": {"IPAddress": "10.1.0.9", "IPAMConfig": {"IPv4Address": "10.1.0.9", "IPv6Address": "fd00::9"}},
                 "back": {"IPAddress": "10.2.0.2", "IPAMConfig": None}, "old": {"IPAMConfig": {}}}
     (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": networks}}]))
-    assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
+    assert found.fixed_addresses == (("front", ("10.1.0.9", "fd00::9")),)
 
 
 PAINTED = (b'2026-11-27T12:00:00Z   File \x1b[35m"/code/main.py"\x1b[0m, line \x1b[35m2\x1b[0m, in \x1b[35m<module>\x1b[0m\r\n'
@@ -69,7 +69,7 @@ def test_what_must_be_there_when_a_container_starts() -> None:
               {"Type": "volume", "Source": "v", "Target": "/v"}]
     host = {**ITEM["HostConfig"], "Binds": ["/srv/site:/site"], "Mounts": mounts}   # type: ignore[dict-item]
     (found,) = parse_inspect(answer([{**ITEM, "HostConfig": host}]))
-    assert (found.sources, found.lacks) == (("/srv/key.txt",), ())
+    assert (found.sources, found.missing_sources) == (("/srv/key.txt",), ())
 
 
 def test_what_a_container_alone_calls_others() -> None:
@@ -111,7 +111,7 @@ def test_what_is_no_container(data: bytes) -> None:
 def test_an_empty_object_is_a_container_with_nothing_known() -> None:
     (found,) = parse_inspect(answer({"Id": "x", "Config": None, "State": [], "Mounts": {}, "NetworkSettings": {"Networks": []}}))
     assert (found.name, found.status, found.argv, found.mounts, found.started_at) == ("", "", ("",), (), 0.0)
-    assert inspected(None) == []
+    assert inspect_objects(None) == []
 
 
 def test_a_machine_in_a_container() -> None:
@@ -171,4 +171,4 @@ def test_the_last_words_of_a_health_check_and_the_ports_that_an_image_names() ->
     item = {"Id": "a" * 64, "Name": "/a", "State": {"Health": {"Status": "unhealthy", "Log": log}},
             "Config": {"ExposedPorts": {"5432/tcp": {}, "53/udp": {}, "x/tcp": {}}}}
     (found,) = parse_inspect(Answer("ok", json.dumps([item]).encode()))
-    assert (found.health_said, found.health_exit, found.exposes) == ('exec: "curl": not found: unknown', -1, (5432,))
+    assert (found.health_output, found.health_exit, found.exposes) == ('exec: "curl": not found: unknown', -1, (5432,))
