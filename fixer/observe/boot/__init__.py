@@ -1,1 +1,1 @@
-"""Who starts what no service manager keeps."""
+"""Boot entries, run folders and remembered services: what starts a backend that no service manager runs."""

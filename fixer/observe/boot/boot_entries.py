@@ -1,5 +1,5 @@
-"""Who starts a backend that no manager of ours keeps: `@reboot` of cron, rc.local, units of a user's own systemd, runit
-and its like, monit. Read, never run; looked for only where an address is empty that nginx asks for."""
+"""Boot entries: cron `@reboot`, rc.local, user units, runit and similar, monit. They are read, never run.
+Read only if nothing listens at an address that nginx connects to."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MOST_ENTRIES = 40
 
 
 def boot_entry_queries(view: View, own: Container | None = None) -> Iterator[Query]:
-    """First where such commands stand, then the scripts that they name; `own` is the container that the node is."""
+    """Yield the queries for boot files, then for the scripts that they name; `own` is the node's own container."""
     yield BOOT_ENTRY_FILES
     yield from (*_run_folder_queries(view), *shell_queries(view))
     reads: list[str] = []
@@ -56,7 +56,7 @@ def boot_entry_queries(view: View, own: Container | None = None) -> Iterator[Que
 
 
 def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry, ...]:
-    """Every such command that is told where to listen."""
+    """Return every boot entry whose command has a configured listen address."""
     return tuple(_find_entries(view, [], own))[:_MOST_ENTRIES] if BOOT_ENTRY_FILES in view.node.answers else ()
 
 
@@ -67,7 +67,7 @@ def _find_entries(view: View, reads: list[str], own: Container | None) -> Iterat
         text = file.data.decode("latin-1")
         if path.endswith("rc.local"):
             idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
-            if idle or view.init != "systemd":      # else it is a unit of systemd's
+            if idle or view.init != "systemd":      # systemd runs an executable rc.local as a unit
                 yield from _entries_of_command(view, reads, ("rc.local", path, "root", idle), (text, 1))
         elif path.startswith(_MONIT_FOLDERS):
             yield from _entries_in_monit_file(view, reads, path, text)
@@ -91,12 +91,12 @@ def _find_entries(view: View, reads: list[str], own: Container | None) -> Iterat
 
 
 def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:
-    """The services of a scanner that was given a folder of its own."""
+    """Return the query for the services of a scanner that runs with its own folder."""
     patterns = scanned_patterns(view)
     return (ReadGlob(patterns, ENTRY_FILE_LIMIT, MOST_BOOT_FILES),) if patterns else ()
 
 
-_EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle
+_EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle reason
 
 
 def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
@@ -112,7 +112,7 @@ def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> I
 
 
 def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
-    """What monit starts where the process of a check is gone."""
+    """Yield what monit starts if the process of a check has ended."""
     idle = "" if any(p.comm == "monit" for p in view.by_pid.values()) else "monit does not run"
     name = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -138,7 +138,7 @@ def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
 
 @dataclass(frozen=True, slots=True)
 class _ShellText:
-    """Shell text that begins at a line of a file, and the folder that it is run in."""
+    """Shell text with its file, its first line there, and the working directory of its shell."""
 
     text: str
     file: str
@@ -148,8 +148,7 @@ class _ShellText:
 
 def _server_commands(said: _ShellText, contents: Mapping[str, bytes],
                      depth: int = 0) -> Iterator[tuple[list[Word], str, int]]:
-    """The commands of a shell text that are servers or scripts of one's own, also those that `su -c` is given, each
-    with the folder that it starts in and its line."""
+    """Yield (words, working directory, line) of servers and scripts that a shell text runs, also by `su -c`."""
     directory = said.directory
     for command, _, more in simple_commands(said.text):
         line = said.line + more
@@ -194,12 +193,9 @@ def _entries_of_server(view: View, about: _EntrySource, told: ServiceCommand, li
             yield BootEntry(view.name, kind, file, line, text, user, binding.port, binding.unix, idle)
 
 
-# Servers that a container's own script puts into the background before it becomes nginx: nobody watches them.
-
-
 def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> Iterator[ServiceCommand]:
-    """What the container's command ends in besides nginx, as its scripts say: an entry script may hand over to another
-    one that it is given. `reads` takes the files that say it."""
+    """Yield the server that the entrypoint scripts of an nginx container run in the background, unsupervised.
+    A script may hand over to another one in its arguments. Append the files that were read to `reads`."""
     if box is None or box.is_machine:
         return
     for at in range(len(box.argv)):

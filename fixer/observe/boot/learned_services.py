@@ -1,4 +1,4 @@
-"""What was learned of a machine, read with everything else; its files are read where something of it is gone."""
+"""Services remembered by `fixer learn`: reading them, and choosing what to remember of a healthy node."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FILE_LIMIT = 1 << 16
 
 
 def learned_of(view: View, path: str) -> Learned | None:
-    """What is remembered of the node."""
+    """Return what `fixer learn` remembered of the node."""
     data = view.data(path) if path else None
     return None if data is None else learned_from_json(data, view.name, path)
 
 
 def learned_queries(view: View, path: str) -> list[Query]:
-    """The memory itself, then the files that held variables of what does not run any more."""
+    """Return the queries for the memory file, then for the variable files of services that no longer listen."""
     asked: list[Query] = [ReadFile(path)]
     learned = learned_of(view, path)
     for service in learned.services if learned is not None else ():
@@ -36,13 +36,12 @@ def learned_queries(view: View, path: str) -> list[Query]:
 
 
 def _has_no_listener(service: LearnedService, view: View) -> bool:
-    """Nobody listens at any address of it."""
+    """Return whether nothing listens at any address of the service."""
     listeners = view.listeners.value if isinstance(view.listeners, Known) else ()
     held = {(line.address if line.family == "unix" else "", line.port) for line in listeners}
     return not any((unix, port) in held for _, port, unix in service.addresses)
 
 
-# From a healthy look to what is worth remembering, and where the values of its variables stand.
 ENVIRON_LIMIT = 128 << 10
 _SHELL_VARIABLES = frozenset((
     "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "USER", "LOGNAME", "SHELL", "MAIL", "HOSTNAME", "PS1",
@@ -55,18 +54,18 @@ _SHELL_VARIABLES = frozenset((
     "MANAGERPIDFDID", "TMUX", "TMUX_PANE", "STY", "WINDOW", "TERM_PROGRAM", "TERM_PROGRAM_VERSION",
 ))
 _VARIABLE_FILES = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
-# Programs that run another as another user and wait for its end, somewhere else and with other rights than it has.
+# Programs that run another one as another user and wait for it; their directory and rights differ.
 _USER_SWITCHERS = frozenset(("runuser", "sudo", "su", "doas"))
 _IGNORED_PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
 _PYTHON = regex(r"^(?:python|pypy)[\d.]*t?$")
-# A unit of a user's own systemd, which starts it again: no unit of the machine is to be made of it.
+# A unit of a user's systemd, which restarts it: no system unit must be created for it.
 _USER_MANAGER_UNIT = regex(r"/user@\d+\.service/(?:.*/)?[^/]+\.service$")
 _SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
 
 
 @dataclass(frozen=True, slots=True)
 class LearnCandidate:
-    """An application to remember: its service, its main process, the addresses that lead to it."""
+    """An application to remember: its service, its main process, and the addresses that lead to it."""
 
     service: Service
     process: Process
@@ -74,7 +73,7 @@ class LearnCandidate:
 
 
 def learn_candidates(snapshot: Snapshot) -> tuple[LearnCandidate, ...]:
-    """The applications of machines that routes rely on and that listen there."""
+    """Return the applications on machines that routes need and that listen there."""
     found: dict[str, tuple[Service, list[Endpoint]]] = {}
     for endpoint in snapshot.endpoints:
         service = snapshot.service(endpoint.listening_service or "")
@@ -103,12 +102,12 @@ def _main_process(snapshot: Snapshot, service: Service) -> Process | None:
 
 
 def environ_query(candidate: LearnCandidate) -> ReadFile:
-    """The variables of its process. The answer never goes into a capture."""
+    """Return the query for the environment of the main process. Its answer never goes into a capture."""
     return ReadFile(f"/proc/{candidate.process.pid}/environ", ENVIRON_LIMIT)
 
 
 def variable_file_queries(candidate: LearnCandidate) -> tuple[ReadFile | ReadGlob, ...]:
-    """Files in which such a deployment keeps its variables."""
+    """Return the queries for files that usually hold the variables of such a deployment."""
     directory = candidate.process.cwd.value if isinstance(candidate.process.cwd, Known) else "/"
     if directory == "/":
         return (ReadGlob(("/etc/default/*",), 1 << 16, 100), ReadFile("/etc/passwd"))
@@ -120,8 +119,8 @@ def variable_file_queries(candidate: LearnCandidate) -> tuple[ReadFile | ReadGlo
 def learned_service(
     candidate: LearnCandidate, environ: bytes | None, files: Mapping[str, bytes], users: Mapping[int, str],
 ) -> LearnedService:
-    """What is kept of it: of its variables only names, each with the file that holds the very value it runs with.
-    `environ` is None where it could not be read."""
+    """Return what to remember. Of a variable only its name and the file that holds its current value are stored.
+    `environ` is None if it could not be read."""
     service, process = candidate.service, candidate.process
     values = dict(_parse_environ(environ or b""))
     texts = {path: read_env_file(path, data) for path, data in files.items()}
@@ -133,7 +132,7 @@ def learned_service(
             variables.append((name, "." if value == directory and not is_secret_name(name) else holder))
     argv = _learnable_argv(process, values)
     name = service.name.partition("[")[0]
-    # What systemd-run made is gone with its end: as little a unit that somebody could start as what a shell began.
+    # A transient unit of systemd-run ends with its process. Nothing can start it again, as with a shell's child.
     fleeting = service.unit is not None and service.unit.fragment_path.startswith("/run/systemd/transient/")
     return LearnedService(
         name=name.removesuffix(".service") if fleeting else name,
@@ -145,7 +144,7 @@ def learned_service(
 
 
 def _learnable_argv(process: Process, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Its command, the program by its whole path; nothing at all where a word of it is a secret."""
+    """Return the command with the absolute path of its program; empty if one of its arguments is a secret."""
     words = list(process.argv)
     if not words or redact_text(" ".join(words)) != " ".join(words) or any(map(_SECRET_OPTION.match, words)):
         return ()
@@ -158,8 +157,8 @@ def _learnable_argv(process: Process, values: Mapping[str, str]) -> tuple[str, .
 
 
 def _path_in_virtualenv(word: str, process: Process, values: Mapping[str, str]) -> str:
-    """The interpreter of a virtual environment by the path that it was called by: its end, which the kernel knows, is
-    the system's own, and finds none of the packages. Empty where that is not sure."""
+    """Return the interpreter of a virtual environment under the path it was called by; empty if unsure.
+    The kernel knows only the resolved path: the system's interpreter, which does not find the packages."""
     home = values.get("VIRTUAL_ENV", "")
     if "/" not in word:
         first = values.get("PATH", "").split(":")[0]
@@ -178,6 +177,6 @@ def _parse_environ(environ: bytes) -> Iterable[tuple[str, str]]:
 
 
 def users_of(passwd: bytes) -> dict[int, str]:
-    """uid -> name of an /etc/passwd."""
+    """Return uid -> name from an /etc/passwd."""
     rows = [line.split(":") for line in passwd.decode("utf-8", "replace").splitlines()]
     return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and is_number(row[2])}

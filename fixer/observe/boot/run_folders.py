@@ -1,5 +1,5 @@
-"""Services that runit, s6 or daemontools keep: a folder each with a `run` script, in one that a scanner watches; and
-which units only keep what others have put there."""
+"""Run folders of runit, s6 and daemontools: one folder with a `run` script for each service.
+Also which units only host processes of other services."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from fixer.model.snapshot import Service
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View
 
-# What is watched comes before where services are only kept.
+# Folders that are watched come before folders that only hold services.
 _FOLDERS = ("/etc/service", "/service", "/var/service", "/run/service", "/etc/services.d", "/etc/s6-overlay/s6-rc.d",
             "/etc/sv")
 _FILES = ("run", "supervise/status")
 _MOST_SCANNED = 4
 RUN_FOLDERS = tuple(f"{folder}/*/{file}" for folder in _FOLDERS for file in _FILES)
 
-_RUN_SCRIPT = regex(r"^(?P<folder>/.+/(?P<name>[^/]+))/run$")      # found by one of RUN_FOLDERS
+_RUN_SCRIPT = regex(r"^(?P<folder>/.+/(?P<name>[^/]+))/run$")      # matches paths of RUN_FOLDERS
 _WATCHERS: Mapping[str, tuple[StarterKind, str]] = {
     "runsv": ("runit", "sv up {name}"), "s6-supervise": ("s6", "s6-svc -u {folder}"),
     "supervise": ("daemontools", "svc -u {folder}"),
 }
-_STATUS_SIZES = (18, 20)       # daemontools', runit's; byte 17 is what is wanted: u(p), d(own)
+_STATUS_SIZES = (18, 20)       # daemontools, runit; byte 17 is the wanted state: u(p), d(own)
 _SCANNERS: Mapping[str, StarterKind] = {"runsvdir": "runit", "s6-svscan": "s6", "svscan": "daemontools"}
 _FOLDER_PATH = regex(r"^(?:/[\w.@-]+)+$")
 _PARENT_DAEMONS = frozenset({*_SCANNERS, "runsvdir-start", "svscanboot", "cron", "crond", "atd", "sshd", "monit"})
 
 
 def scanned_patterns(view: View) -> tuple[str, ...]:
-    """Files to read in folders of its own that a scanner of root's was started with."""
+    """Return patterns of files in the folders that a scanner of root has as arguments."""
     words = [
         word.rstrip("/") for process in view.by_pid.values() for word in process.argv[1:]
         if process.uid <= 0 and posixpath.basename(process.argv[0]) in _SCANNERS
@@ -47,8 +47,7 @@ def scanned_patterns(view: View) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A service's folder: what its `run` script ends in, who watches it, the command that starts it, and why it may
-    not run."""
+    """A run folder: the command of its `run` script, its supervisor, its start command, and why it may not run."""
 
     kind: StarterKind
     name: str
@@ -58,7 +57,7 @@ class RunFolder:
 
 
 def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFolder]:
-    """Each once, however many folders lead to it; `files` by the path they were found at."""
+    """Yield each run folder once, even if several folders lead to it; `files` maps the path as found."""
     seen: set[str] = set()
     watched = _watchers_by_name(view)
     found = [(match, file) for path, file in files.items() if (match := _RUN_SCRIPT.match(path)) is not None]
@@ -82,13 +81,13 @@ def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFold
 
 
 def _scan_order(folder: str) -> int:
-    """Where a scanner looks comes first."""
+    """Return the sort key of a folder: scanned folders come first."""
     above = posixpath.dirname(folder)
     return _FOLDERS.index(above) if above in _FOLDERS else -1
 
 
 def _watchers_by_name(view: View) -> dict[str, str]:
-    """The services with a watcher of their own, by name, with the watcher's program."""
+    """Return service name -> program of its supervisor process."""
     found: dict[str, str] = {}
     for process in view.by_pid.values():
         words = [posixpath.basename(word) for word in process.argv[:2]]
@@ -103,7 +102,7 @@ def _scanner_kind(view: View) -> StarterKind:
 
 
 def _idle_reason(folder: str, name: str, watcher: str | None, files: Mapping[str, FileAnswer]) -> str:
-    """What its watcher says of it, as far as a file tells."""
+    """Return why the service may not run, from its supervisor and its status file; empty if neither shows a reason."""
     if watcher is None:
         return f"no runsv, s6-supervise or supervise watches {name}"
     status = files.get(f"{folder}/supervise/status")
@@ -112,14 +111,14 @@ def _idle_reason(folder: str, name: str, watcher: str | None, files: Mapping[str
 
 
 def hosted_server_pids(service: Service, view: View) -> set[int]:
-    """The processes in the unit of a scanner, of cron, of sshd, that serve: somebody's programs, not the unit's."""
+    """Return the pids of servers in the unit of a scanner, cron or sshd: they do not belong to the unit."""
     command = service.unit.exec_start if service.unit is not None else ()
     if posixpath.basename(command[0] if command else "") not in _PARENT_DAEMONS:
         return set()
     held = [view.by_pid[pid] for pid in service.pids if pid in view.by_pid]
     serving = {process.pid for process in held if runtime_of(process.argv)}
     grown = True
-    while grown:        # a worker of theirs may have another name
+    while grown:        # workers of a server may have another name
         more = {process.pid for process in held if process.ppid in serving} - serving
         serving |= more
         grown = bool(more)
