@@ -1,1 +1,1 @@
-"""What the kernel tells: processes, sockets, routes, packet filters, limits, kills."""
+"""Facts from the kernel: network tables, packet filters, security modules, cgroups, OOM kills."""

@@ -1,4 +1,4 @@
-"""How often the kernel held a service back because its CPU quota was used up: cpu.stat of its cgroup."""
+"""CPU throttling and memory refaults of a service, from cpu.stat and memory.stat of its cgroup."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/c
 
 
 def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
-    """Where its cpu.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
+    """Return the possible paths of its cpu.stat on cgroup v1 and v2; inside a container its group is the root."""
     if not has_cpu_quota(service) or not service.pids:
         return ()
     own = _OWN_CPU if service.container is not None else ()
@@ -24,14 +24,14 @@ def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
 
 
 def has_cpu_quota(service: Service) -> bool:
-    """Whether its manager sets a quota."""
+    """Return whether its service manager sets a CPU quota."""
     if service.unit is not None:
         return service.unit.cpu_limit > 0
     return service.container is not None and service.container.cpu_limit > 0
 
 
 def cgroup_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[str]:
-    """Where a file of its group may lie: from /proc/PID/cgroup, which came with the process table."""
+    """Yield the possible paths of a file of its cgroup, from /proc/PID/cgroup in the process table's answer."""
     answer = view.node.answers.get(ListProcesses())
     name = f"/proc/{pid}/cgroup"
     data = next((file.data for file in answer.files if file.path == name), b"") if answer is not None else b""
@@ -48,7 +48,7 @@ def cgroup_files(view: View, pid: int, controller: str, wanted: str) -> Iterator
 
 
 def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
-    """(periods in which it was held back, all periods), where a file was read that counts any."""
+    """Return (throttled periods, all periods) from the first cpu.stat that counts any period."""
     if view is None or not has_cpu_quota(service):
         return Unknown("no quota")
     for path in throttling_paths(service, view):
@@ -61,20 +61,20 @@ def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
     return Unknown("its cpu.stat could not be read")
 
 
-# How often a service needed again what the kernel had taken from its memory for want of room: memory.stat.
+# Refaults: pages that a service needed again after the kernel had reclaimed them (memory.stat).
 _REFAULT_COUNT = regex(r"^workingset_refault_(?P<kind>anon|file) (?P<pages>\d+)$", re.MULTILINE)
 _OWN_MEMORY = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
 
 
 def has_memory_limit(service: Service) -> bool:
-    """Whether its manager sets one."""
+    """Return whether its service manager sets a memory limit."""
     if service.unit is not None:
         return service.unit.memory_max > 0
     return service.container is not None and service.container.memory_max > 0
 
 
 def refault_paths(service: Service, view: View) -> tuple[str, ...]:
-    """Where its memory.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
+    """Return the possible paths of its memory.stat on cgroup v1 and v2; inside a container its group is the root."""
     if not has_memory_limit(service) or not service.pids:
         return ()
     own = _OWN_MEMORY if service.container is not None else ()
@@ -82,7 +82,7 @@ def refault_paths(service: Service, view: View) -> tuple[str, ...]:
 
 
 def refaults_of(service: Service, view: View | None) -> Fact[int]:
-    """Pages that it needed again since its group was made, where a file counts them; old kernels count none on v1."""
+    """Return the pages refaulted since the cgroup exists. Old kernels do not count them on cgroup v1."""
     if view is None or not has_memory_limit(service):
         return Unknown("no limit")
     for path in refault_paths(service, view):

@@ -1,4 +1,4 @@
-"""The kernel's table of neighbours, /proc/net/arp: who of its own networks a node has asked for in vain. Pure."""
+"""The kernel's neighbour table (/proc/net/arp) and IPv4 routes (/proc/net/fib_trie) of a node. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COMPLETE = 0x2
 
 
 def unanswered_addresses(view: View) -> tuple[str, ...]:
-    """Addresses that were asked for lately and that nobody has said to have."""
+    """Return recently requested neighbour addresses for which no ARP reply came."""
     lines = (view.data(ARP.path) or b"").decode("ascii", "replace").splitlines()[1:]
     rows = [line.split() for line in lines]
     return tuple(row[0] for row in rows if len(row) >= 6 and row[2].startswith("0x") and not _is_complete(row[2]))
@@ -27,14 +27,13 @@ def _is_complete(flags: str) -> bool:
         return True
 
 
-# The kernel's own table of IPv4 routes, /proc/net/fib_trie: networks and what becomes of packets to them. Pure.
 FIB = ReadFile("/proc/net/fib_trie", 1 << 18)
 _LEAF = regex(r"^\s*\|-- (\d+\.\d+\.\d+\.\d+)$")
 _ROUTE = regex(r"^\s*/(\d+) \S+ ([A-Z]+)\b")
 
 
 def kernel_routes_of(view: View) -> Fact[tuple[tuple[str, str], ...]]:
-    """The routes of the main table; Unknown where nobody asked or the kernel gives none."""
+    """Return (network, route type) of the main IPv4 table; Unknown if not asked or not readable."""
     if not view.was_asked(FIB.path):
         return Unknown("not asked")
     data = view.data(FIB.path)

@@ -1,4 +1,4 @@
-"""What the kernel killed for want of memory, from `dmesg`."""
+"""Processes that the kernel's OOM killer ended, from `dmesg`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORKER_KILLED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut o
 
 
 def can_be_oom_kill(service: Service) -> bool:
-    """Whether its end, or that of one of its workers, could have been the kernel's doing."""
+    """Return whether the OOM killer could have ended the service or one of its workers."""
     unit, box = service.unit, service.container
     if unit is not None and (unit.result == "oom-kill" or 9 in {unit.exec_main_status, unit.exec_main_status - 128}):
         return True
@@ -33,7 +33,7 @@ def can_be_oom_kill(service: Service) -> bool:
 
 
 def kernel_log_of(view: View) -> KernelLog:
-    """The kernel log as far as it was asked and could be read."""
+    """Return the kernel log, or Unknown with the reason why it was not read."""
     answer = view.node.answers.get(KERNEL_LOG)
     if answer is None:
         return KernelLog(view.name, Unknown("not asked"))
@@ -55,7 +55,7 @@ def _boot_time(view: View) -> Fact[float]:
 
 
 def _parse_kills(answer: Answer, boot: float) -> Iterator[OomKill]:
-    """Each kill, with the line before it that says whose limit it was."""
+    """Yield each kill, with the cgroup and limit of the `oom-kill:` line before it."""
     groups: dict[int, tuple[str, str]] = {}
     for raw in answer.data.decode("utf-8", "replace").splitlines():
         stamped = _STAMP.match(raw)

@@ -1,4 +1,4 @@
-"""Packet filters: what `nft -j list ruleset`, `nft -a list ruleset` and `iptables-save` print, parsed. Pure."""
+"""Packet filter rules, parsed from `nft -j list ruleset`, `nft -a list ruleset` and `iptables-save`. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULE_FILES = (
     "/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables",
 )
 BRIDGE_FILTERING = ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables", 64)
-_LEGACY = b"-legacy tables present"      # a warning of the tools that write to nft
+_LEGACY = b"-legacy tables present"      # warning of the iptables tools that write to nft
 _FAMILIES = frozenset({"inet", "ip", "ip6"})
 _RULE_COUNTER = regex(r"\bcounter packets (\d+) bytes \d+")
 _RULE_HANDLE = regex(r"^(.*?)\s+# handle (\d{1,18})$")
@@ -31,13 +31,13 @@ _PORT_REJECTS = frozenset({"", "port-unreachable", "icmp-port-unreachable", "icm
 
 
 def firewall_queries() -> tuple[Query, ...]:
-    """What is asked where a packet filter may be at fault; a node without the tools answers at once."""
+    """Return the queries for a suspected packet filter; a node without the tools answers at once."""
     return (NFT_JSON, NFT_TEXT, *SAVE_COMMANDS.values(),
             *(ReadFile(path, 1 << 18) for path in (*RULE_FILES, ACCOUNT_FILES[0])))
 
 
 def firewall_of(view: View) -> Fact[Firewall]:
-    """The node's packet filters; Unknown where nobody asked, or no tool could read them."""
+    """Return the node's packet filters; Unknown if not asked or no tool could read them."""
     answers = view.node.answers
     if NFT_JSON not in answers:
         return Unknown("not asked")
@@ -73,8 +73,9 @@ def firewall_of(view: View) -> Fact[Firewall]:
 
 
 def _tables_filled_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:
-    """Tables that nft itself filled under a name of iptables': a rule without a counter, or one of which iptables-save
-    shows only a part (it knows no sets, and then prints a rule that fits far more)."""
+    """Return tables with a name of iptables that nft filled itself.
+    They hold a rule without a counter, or one that iptables-save shows in part.
+    iptables-save knows no sets: the rule that it prints then matches far more."""
     shown = {(c.family, c.table, c.name): c for c in saved}
     found: set[tuple[str, str]] = set()
     for chain in read:
@@ -94,7 +95,7 @@ def _failure_reason(answer: Answer) -> str:
 
 
 def parse_rule_texts(text: str) -> dict[tuple[str, str, str, int], str]:
-    """(family, table, chain, handle) -> the rule as nft prints it, of `nft -a list ruleset`."""
+    """Return (family, table, chain, handle) -> rule text, from `nft -a list ruleset`."""
     found: dict[tuple[str, str, str, int], str] = {}
     family = table = chain = ""
     for raw in text.splitlines():
@@ -112,7 +113,7 @@ def parse_rule_texts(text: str) -> dict[tuple[str, str, str, int], str]:
 
 
 def parse_nft(data: bytes, texts: Mapping[tuple[str, str, str, int], str]) -> tuple[Chain, ...] | None:
-    """The chains of `nft -j list ruleset`; None where it is no such list, which is no list without rules."""
+    """Return the chains of `nft -j list ruleset`; None if it is not a ruleset. An empty ruleset is not None."""
     try:
         return tuple(_nft_chains(json.loads(data)["nftables"], texts))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, RuntimeError, OverflowError):
@@ -246,7 +247,7 @@ def _payload_field(left: Any) -> tuple[str, str]:
 
 
 def _expression_values(value: Any) -> Iterator[str]:
-    """The words of a right-hand side: scalars, lists, sets, networks, ranges."""
+    """Yield the values of a right-hand side: scalars, lists, sets, networks, ranges."""
     if isinstance(value, dict):
         if "set" in value:
             yield from _expression_values(list(value["set"]))
@@ -278,7 +279,7 @@ def _range_text(op: str, number: int) -> str:
 
 
 def parse_saved(text: str, tool: Tool) -> Iterator[Chain]:
-    """The chains of `iptables-save -c`."""
+    """Yield the chains of `iptables-save -c`."""
     table = ""
     chains: dict[str, str] = {}
     rules: dict[str, list[Rule]] = {}
@@ -312,7 +313,7 @@ _IGNORED_OPTIONS = frozenset({"-m", "--comment"})
 
 
 def _saved_rule(text: str, index: int, packets: int | None) -> Rule:
-    import shlex  # only for tables of iptables-save
+    import shlex  # only iptables-save needs it
 
     try:
         words = shlex.split(text)
@@ -373,7 +374,7 @@ def _parse_target(word: str, name: str, words: list[str]) -> tuple[RuleVerdict, 
 
 
 def engine_firewall(view: View | None) -> Fact[Firewall]:
-    """What the Docker host does with packets between containers; nothing where bridges are not filtered at all."""
+    """Return the Docker host's packet filters; an empty firewall if bridge traffic is not filtered."""
     if view is None:
         return Unknown("there is no Docker host to ask")
     bridged = view.data(BRIDGE_FILTERING.path)

@@ -1,5 +1,4 @@
-"""What the security modules of a kernel say: SELinux's mode and booleans, the label of nginx's workers, and what was
-refused to them lately. Pure."""
+"""SELinux on a node: its mode and booleans, the label of nginx's workers, and recent denials. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ _FIELD = regex(r"(\w+)=(\"[^\"]*\"|\S+)")
 
 
 def policy_queries(workers: Iterable[int]) -> tuple[Query, ...]:
-    """Small files of the kernel: absent ones tell that the module is not there."""
+    """Return the queries for small kernel files: if they are absent, the module is not loaded."""
     labels = [f"/proc/{pid}/attr/current" for pid in list(workers)[:1]]
     return (*(ReadFile(path, _SMALL_FILE_LIMIT) for path in (ENFORCE, *map(_boolean_path, BOOLEANS), *labels)), DENIALS)
 
@@ -31,12 +30,12 @@ def _boolean_path(name: str) -> str:
 
 
 def policy_of(view: View) -> Fact[SecurityPolicy]:
-    """The node's policy; Unknown where nobody asked."""
+    """Return the node's SELinux policy; Unknown if not asked."""
     if not view.was_asked(ENFORCE):
         return Unknown("not asked")
     mode = view.data(ENFORCE)
     known = [(name, view.data(_boolean_path(name))) for name in BOOLEANS]
-    # current and pending value; the first counts now
+    # current and pending value; the current one is in force
     booleans = tuple((name, data.split()[0] == b"1") for name, data in known if data and data.split())
     labels = [view.data(path) for path in view.files if path.startswith("/proc/") and path.endswith("/attr/current")]
     label = next((data for data in labels if data), b"").rstrip(b"\0\n ").decode("utf-8", "replace")
@@ -46,7 +45,7 @@ def policy_of(view: View) -> Fact[SecurityPolicy]:
 
 
 def _parse_denials(data: bytes) -> Iterator[SelinuxDenial]:
-    """What was refused, not what a permissive domain was allowed all the same (kernels before 3.18 do not tell)."""
+    """Yield denials, without those that a permissive domain allowed (kernels before 3.18 do not log which)."""
     for line in data.decode("utf-8", "replace").splitlines():
         said = _AVC.match(line)
         if said is None:
