@@ -1,1 +1,1 @@
-"""The use-cases: diagnose, repair, verify, undo, history, collect, explain, causes. Clock and IO enter here."""
+"""Use cases: diagnose, repair, verify, undo, history, collect, explain, causes. Clock and IO enter here."""

@@ -1,4 +1,4 @@
-"""What one repair sets aside: a round that did not help is not tried again in the run, nor is what depends on it."""
+"""Repairs that a run has abandoned: it tries neither them again nor the repairs that depend on them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from fixer.verify import Observation, route_keys
 
 @dataclass(frozen=True, slots=True)
 class AbandonedRepairs:
-    """A finding whose repair was given up, why, and what else goes with it."""
+    """A finding whose repair was abandoned, the reason, and what depends on it."""
 
     finding: Finding
     summary: str
     why: str
     routes: frozenset[tuple[str, str, str, str]]
-    dependents: frozenset[tuple[str, str]]     # (node, service) that it explained
+    dependents: frozenset[tuple[str, str]]  # (node, service) pairs that the finding explained
     hints: tuple[str, ...] = ()
-    tried: bool = True                         # rolled back; else a person must act before it can be tried
+    tried: bool = True  # False: never applied, an operator must act first
 
     def note(self) -> str:
-        """One line about it."""
+        """Return one line about the abandoned repair."""
         return f"set aside: {self.summary} ({self.finding.cause}): {self.why}"
 
     def withheld_reason(self, look: Observation, finding: Finding) -> str:
-        """Why this finding is not repaired now; an empty text where it has nothing to do with what was set aside."""
+        """Return why `finding` is not repaired now; empty if it is unrelated to the abandoned repair."""
         if self.is_same(look, finding):
             return f"it was tried in this run and set aside: {self.why}"
         return f"it may depend on what was set aside: {self.summary}" if self._needed_by(look, finding) else ""
 
     def is_same(self, look: Observation, finding: Finding) -> bool:
-        """True for the finding itself, seen again: routes have other numbers in another look."""
+        """Return whether `finding` is the same one. It compares route keys: route ids differ between observations."""
         mine = self.finding
         if (mine.cause, mine.node, mine.service) != (finding.cause, finding.node, finding.service):
             return False
@@ -44,7 +44,7 @@ class AbandonedRepairs:
         if mine.service is not None and finding.service is not None:
             if (mine.node, mine.service) == (finding.node, finding.service):
                 return True
-            return self._is_required(look, finding)     # two members of a group stand for themselves
+            return self._is_required(look, finding)  # two members of one upstream do not depend on each other
         if not self.routes or not finding.routes:
             return mine.node == finding.node
         return bool(self.routes & _finding_routes(look, finding))
@@ -65,7 +65,7 @@ class AbandonedRepairs:
 def abandon_repair(
     look: Observation, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
 ) -> AbandonedRepairs:
-    """Give that finding of the look up, with all that it explained there."""
+    """Abandon the repair of `finding`, and of the consequences that the finding explains in that observation."""
     routes = _finding_routes(look, finding)
     explained = frozenset(
         (other.node, other.service) for other in look.diagnosis.findings

@@ -1,4 +1,4 @@
-"""What people had said on the machine where a collect script ran: accepted findings, and the rules of its policy."""
+"""Ignored findings and repair policy of the machine on which a collect script ran."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _IGNORE_LIST_QUERY, _POLICY_QUERY = OPERATOR_FILES
 
 
 def add_bundle_policy(capture: Capture) -> Capture:
-    """The capture of a script, with what a bundle of `fixer collect` takes along; what cannot be used is said."""
+    """Return a script's capture with the ignore list and policy lines of that machine; unusable files get a note."""
     accepted: tuple[IgnoredFinding, ...] = ()
     said: tuple[str, ...] = ()
     for node in capture.nodes:
         listed = _present_file(node.answers.get(_IGNORE_LIST_QUERY))
-        if listed is not None and listed.status == "ok":      # who may not read it has accepted nothing
+        if listed is not None and listed.status == "ok":  # a user who cannot read the list has ignored nothing
             try:
                 accepted += parse_ignore_list(listed.data)
             except ValueError:
@@ -37,7 +37,7 @@ def _present_file(answer: Answer | None) -> FileAnswer | None:
 
 
 def _policy_text(file: FileAnswer) -> str:
-    """The rules in one line, as a look at that machine would tell them."""
+    """Return the rules in one line, as a diagnosis of that machine shows them."""
     from fixer.policy import parse_rules  # most hosts have no such file
 
     info = file.stat

@@ -1,4 +1,4 @@
-"""The causes that can be found, and the page of each."""
+"""The catalogue of causes, and the page of each cause."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
 
 
 def catalogue_report() -> CatalogueReport:
-    """Every cause, in the catalogue's order."""
+    """Return every cause, in the catalogue's order."""
     return CatalogueReport(SCHEMA_VERSION, tuple(
         CauseReport(cause.id, cause.family, cause.variants, cause.title) for cause in all_causes()
     ))
 
 
 def cause_page(word: str) -> str:
-    """The page of a cause, asked for by its id or by the name of a variant."""
+    """Return the page of the cause with this id or variant name."""
     from inspect import cleandoc  # 7 ms, for a page only
 
     cause = known_cause(word)
@@ -30,7 +30,7 @@ def cause_page(word: str) -> str:
 
 
 def known_cause(word: str) -> Cause:
-    """The cause of that id, or with a variant of that name; UsageError with the nearest name."""
+    """Return the cause with this id or variant name; raise UsageError with the nearest name."""
     causes = all_causes()
     wanted = word.strip().lower().replace("_", "-")
     for cause in causes:
@@ -43,20 +43,20 @@ def known_cause(word: str) -> Cause:
     raise UsageError(f"no cause is called {word}", f"did you mean {near[0]}?" if near else "see: fixer causes")
 
 
-# Causes that other packages add (entry-point group `badgateway.causes`); where there are none, it costs a look.
+# Entry-point group in which other packages add causes. Without such a package it costs one directory scan.
 ENTRY_POINT_GROUP = "badgateway.causes"
 
 
 def builtin_causes() -> tuple[Cause, ...]:
-    """The causes of this package: its folder is listed here, where there is one on disk (pkgutil imports inspect)."""
+    """Return the causes of this package. List its folder on disk if there is one: pkgutil would import inspect."""
     (folder,) = causes.__path__
     try:
-        files = os.listdir(folder)      # noqa: PTH208  pathlib's import costs more than all of this
+        files = os.listdir(folder)  # noqa: PTH208  importing pathlib costs more than this function
     except OSError:
-        return causes.load_causes()     # inside a zip file
+        return causes.load_causes()  # inside a zip file
     modules = sorted(
         name.removesuffix(".py") for name in files
-        # a folder without `__init__.py` holds at most the bytecode of an older version
+        # a folder without `__init__.py` holds at most stale bytecode
         if (name.endswith(".py") and name != "__init__.py") or os.path.exists(f"{folder}/{name}/__init__.py")  # noqa: PTH110
     )
     return causes.causes_in(tuple(modules))
@@ -64,11 +64,11 @@ def builtin_causes() -> tuple[Cause, ...]:
 
 @cache
 def all_causes() -> tuple[Cause, ...]:
-    """Ours and everybody's; a name of ours is never replaced."""
+    """Return built-in and third-party causes. A third-party cause never replaces a built-in one."""
     ours = builtin_causes()
     if not any(_is_named_in(folder) for folder in dict.fromkeys(sys.path)):
         return ours
-    # its import alone costs more than a diagnosis should: only where a package names the group
+    # importing importlib.metadata costs more than a diagnosis should: only if a package names the group
     from importlib.metadata import entry_points
 
     theirs = (point.load() for point in entry_points(group=ENTRY_POINT_GROUP))
@@ -76,18 +76,18 @@ def all_causes() -> tuple[Cause, ...]:
 
 
 def _is_named_in(folder: str) -> bool:
-    """Whether the metadata of a package in this folder of sys.path names the group."""
+    """Return whether a package in this sys.path folder names the entry-point group in its metadata."""
     try:
         with os.scandir(folder or ".") as entries:
             packages = [entry.path for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))]
     except OSError:
-        return False       # a zip file, or a folder that is not there
+        return False  # a zip file, or a missing folder
     return any(_names_group(f"{path}/entry_points.txt") for path in packages)
 
 
 def _names_group(path: str) -> bool:
     try:
-        with open(path, "rb") as file:   # noqa: PTH123  a plain open: importing pathlib costs as much as all of this
+        with open(path, "rb") as file:  # noqa: PTH123  importing pathlib costs as much as this function
             return f"[{ENTRY_POINT_GROUP}]".encode() in file.read(1 << 16)
     except OSError:
         return False

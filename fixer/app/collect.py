@@ -1,4 +1,4 @@
-"""The evidence of an incident as one file: collected, redacted, never written over another file."""
+"""collect: write the redacted evidence of an incident to one new file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.model.capture import Capture
 
 
 def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
-    """Write the bundle and say what is in it."""
+    """Write the bundle and return a summary of its content. Never overwrite a file."""
     from fixer.observe.collect_capture import collect as observe
     from fixer.observe.evidence_bundle import pack_bundle
 
@@ -33,7 +33,7 @@ def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """A new file that only its owner can read: evidence is nobody else's business."""
+    """Write a new file that only its owner can read (mode 0600)."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

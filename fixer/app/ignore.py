@@ -1,4 +1,4 @@
-"""ignore: accept a finding with owner, reason and last day; list and withdraw what was accepted."""
+"""ignore: ignore a finding with owner, reason and last day; list and withdraw ignored findings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.report import SCHEMA_VERSION, IgnoreReport
 
 _EXAMPLE = "for example: --until 2030-12-31"
-_MOST_DAYS = 366 * 2      # days: who accepts for longer has forgotten it
+_MOST_DAYS = 366 * 2  # days: an operator forgets a longer entry
 
 
 def list_ignored(word: str) -> IgnoreReport:
-    """What is accepted on a target."""
+    """Return the ignored findings of a target."""
     return IgnoreReport(SCHEMA_VERSION, word, ignore_list.load(parse_target(word)))
 
 
 def ignore(word: str, cause: str, where: str, because: str, until: str) -> IgnoreReport:
-    """Accept a cause, everywhere on the target or at one place."""
+    """Ignore a cause, on the target or only where `where` says."""
     ref = parse_target(word)
     known = known_cause(cause).id
     if not because.strip():
@@ -39,7 +39,7 @@ def ignore(word: str, cause: str, where: str, because: str, until: str) -> Ignor
 
 
 def _unmatched_notes(word: str, made: IgnoredFinding) -> tuple[str, ...]:
-    """Whether its place is there now: it is accepted all the same, since it may be still to come."""
+    """Return notes if nothing there matches `where`. The entry is added all the same: it may match later."""
     if not made.where:
         return ()
     try:
@@ -51,7 +51,7 @@ def _unmatched_notes(word: str, made: IgnoredFinding) -> tuple[str, ...]:
 
 
 def withdraw(word: str, name: str) -> IgnoreReport:
-    """No longer accepted."""
+    """Remove an entry from the ignore list."""
     return IgnoreReport(SCHEMA_VERSION, word, ignore_list.remove(parse_target(word), name))
 
 
@@ -71,7 +71,7 @@ def _parse_day(until: str) -> str:
 
 
 def _user_name() -> str:
-    """Who says so, as sudo or the system names them."""
+    """Return the user's name as sudo or the system gives it."""
     import pwd
 
     try:

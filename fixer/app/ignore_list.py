@@ -1,4 +1,4 @@
-"""What people accepted: kept beside the journals on this machine, one list a target."""
+"""Ignored findings on disk: one list per target, in the state folder of this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
 
 
 def load(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
-    """The list of a target; CannotObserve where the file is no such list: what was accepted is never guessed."""
+    """Return the list of a target; raise CannotObserve if the file is no such list, rather than guess."""
     path = ignore_list_path(ref)
     try:
         data = read_own_file(path)
@@ -29,7 +29,7 @@ def load(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
     except NeedsPerson as error:
         raise CannotObserve(error.message, error.hint) from error
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return ()      # who may not read the journals' folder has accepted nothing
+        return ()  # a user who cannot read the state folder has ignored nothing
     except OSError as error:
         raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "mend it, or move it away") from error
     try:
@@ -39,7 +39,7 @@ def load(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
 
 
 def parse_ignore_list(data: bytes) -> tuple[IgnoredFinding, ...]:
-    """The entries of such a file; ValueError where it is none."""
+    """Return the entries of an ignore list; raise ValueError if `data` is none."""
     try:
         entries = json.loads(data)["accepted"]
         return tuple(IgnoredFinding(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
@@ -48,14 +48,14 @@ def parse_ignore_list(data: bytes) -> tuple[IgnoredFinding, ...]:
 
 
 def add(ref: TargetRef, made: IgnoredFinding) -> tuple[IgnoredFinding, ...]:
-    """The list with one more; the same cause and place is replaced."""
+    """Add an entry; replace the one with the same cause and `where`. Return the new list."""
     with _hold_list_lock(ref):
         others = tuple(e for e in load(ref) if (e.cause, e.where) != (made.cause, made.where))
         return _save(ref, (*others, made))
 
 
 def remove(ref: TargetRef, name: str) -> tuple[IgnoredFinding, ...]:
-    """The list without the one of that id."""
+    """Remove the entry with this id. Return the new list."""
     if not any(entry.id == name for entry in load(ref)):
         raise UsageError(f"nothing accepted on {ref} is called {name}", "fixer ignore lists what there is")
     with _hold_list_lock(ref):
@@ -63,7 +63,7 @@ def remove(ref: TargetRef, name: str) -> tuple[IgnoredFinding, ...]:
 
 
 def new_id(taken: Sequence[IgnoredFinding]) -> str:
-    """A short name that no other entry has."""
+    """Return a short id that no other entry has."""
     names = {entry.id for entry in taken}
     return next(name for name in iter(lambda: secrets.token_hex(2), "") if name not in names)
 

@@ -1,4 +1,4 @@
-"""What a round that did not come to its end has shown: the next fault, or another one in the same place."""
+"""Judgement of a round that did not finish: next fault, other fault, or retry."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from fixer.verify import Observation, route_keys
 
 
 def is_next_fault(found: Finding, look: Observation, finding: Finding, before: Observation, drawn: Plan) -> bool:
-    """Whether it is the next fault on the same way: of the same service, of one that the round started, or what ended
-    that (a system that it needs has another name)."""
+    """Return whether `found` is the next fault on the same path.
+    It is one of the same service, of a unit that the round started, or another crash on the same routes: a dependency
+    may have another name."""
     if found.service in {finding.service, *(step.unit for step in drawn.steps if isinstance(step, UnitAction))}:
         return True
     ended = found.cause.startswith("crash-") and found.cause != finding.cause
@@ -19,18 +20,17 @@ def is_next_fault(found: Finding, look: Observation, finding: Finding, before: O
 
 
 def other_fault(look: Observation, finding: Finding) -> Finding | None:
-    """Another fault that comes first now at the root of the same service; None where the same one still does."""
+    """Return the root finding of the same service if its cause is now a different one, else None."""
     first = next((f for f in look.diagnosis.findings
                   if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)), None)
     return first if first is not None and first.cause != finding.cause else None
 
 
-# A round in vain since nginx ended meanwhile, by another hand: what it was to do is tried once more.
 
 
 def abandon_round(course: RepairSession, before: Observation, drawn: Plan, finding: Finding, said: tuple[str, str], *,
             unread: bool = False) -> None:
-    """Set a round aside for the reason and hint that are said, where it may not come once more when nginx runs."""
+    """Abandon a round that failed, with reason and hint; or allow one retry if nginx ended in the meantime."""
     if _can_retry(course, before, drawn, finding, unread=unread):
         course.person.tell(f"{said[0]}; taken back, and tried once more when nginx runs")
     else:
@@ -38,8 +38,8 @@ def abandon_round(course: RepairSession, before: Observation, drawn: Plan, findi
 
 
 def _can_retry(course: RepairSession, before: Observation, drawn: Plan, finding: Finding, *, unread: bool) -> bool:
-    """Whether the round may come once more: it is none that was made already then, and none that was given up.
-    `unread`: it had changed files of nginx's, and there was no nginx any more to read them."""
+    """Return whether the round may be retried: nginx has ended and this plan was not retried before.
+    `unread`: the round had changed nginx's files, and no nginx was running to read them."""
     names = {plan_identity(before, finding, repair) for repair in finding.repairs if repair.id == drawn.repair_id}
     if names & course.retried or not _has_nginx_ended(before.snapshot, course.current.snapshot):
         return False
@@ -51,7 +51,7 @@ def _can_retry(course: RepairSession, before: Observation, drawn: Plan, finding:
 
 
 def _has_nginx_ended(before: Snapshot, now: Snapshot) -> bool:
-    """An nginx that ran does not."""
+    """Return whether an nginx that ran before no longer runs."""
     ran = {(n.node, n.conf_path) for n in before.nginxes if n.master_pid is not None}
     return any(n.master_pid is None and (n.node, n.conf_path) in ran for n in now.nginxes)
 

@@ -1,4 +1,4 @@
-"""Looking at a target: observe, parse, diagnose; and the two use-cases that end there, diagnose and verify."""
+"""Observation of a target (observe, parse, diagnose), and the use cases `diagnose` and `verify`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from fixer.verify import Observation, proofs, url_notes, verdict_of
 
 @contextmanager
 def open_named_target(word: str) -> Iterator[Target]:
-    """The target that the word names, closed again at the end."""
+    """Yield the target that `word` names, and close it at the end."""
     target = open_target(parse_target(word), load_bundle=_load_bundle)
     try:
         yield target
@@ -50,7 +50,7 @@ def _load_bundle(data: bytes) -> Capture:
 
     if not is_script_bundle(data):
         return unpack_bundle(data)
-    from fixer.app.bundle_policy import add_bundle_policy  # only for what a script wrote
+    from fixer.app.bundle_policy import add_bundle_policy  # only script bundles need it
 
     return add_bundle_policy(load_script_bundle(data))
 
@@ -62,9 +62,9 @@ def _no_repair() -> float:
 def observe_and_diagnose(
     target: Target, looking: DiagnoseRequest, inputs: Inputs | None = None, *, quiet: Callable[[], float] = _no_repair,
 ) -> Observation:
-    """One look: what is there now, and what it means. `quiet` seconds ago, asked when that was seen, a repair changed
-    something."""
-    beside = threading.Thread(target=builtin_causes, daemon=True)     # their import fills the wait for answers
+    """Observe the target once and diagnose it.
+    `quiet` returns the seconds since a repair last changed something; it is called after the observation."""
+    beside = threading.Thread(target=builtin_causes, daemon=True)  # imports the causes while answers arrive
     beside.start()
     seen = build_snapshot(collect(target, observe_options(looking, target.ref)))
     beside.join()
@@ -74,13 +74,13 @@ def observe_and_diagnose(
 
 
 def diagnose_snapshot(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Observation:
-    """What a snapshot means, with what people accepted on that target."""
+    """Diagnose a snapshot, with the findings that the target's operators ignore."""
     return Observation(seen, judge(seen, inputs, causes=all_causes(), accepted=(*ignored_on(ref), *seen.ignored)))
 
 
 def ignored_on(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
-    """What people accepted on a target, by the list on this machine."""
-    if not os.path.exists(ignore_list_path(ref)):     # noqa: PTH110  pathlib's import costs more than all of this
+    """Return the ignored findings of a target, from the list on this machine."""
+    if not os.path.exists(ignore_list_path(ref)):  # noqa: PTH110  importing pathlib costs more than this function
         return ()
     from fixer.app.ignore_list import load
 
@@ -88,12 +88,12 @@ def ignored_on(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
 
 
 def observe_options(looking: DiagnoseRequest, ref: TargetRef) -> ObserveOptions:
-    """How the observers are asked; what was learned of a machine lies in the state folder of its own `local`."""
+    """Return the options of the observers. What was learned of a machine lies in the folder of its target `local`."""
     here = ref.kind == "local"
     try:
         root = state_root.private_root() if here else state_root.ROOT_STATE
     except NeedsPerson:
-        root = ""       # what lies there may be anybody's: nothing is remembered
+        root = ""  # others may write to that folder: use nothing from it
     folder = state_root.target_folder(root, TargetRef("local", ""))
     return ObserveOptions(
         probe=not looking.no_probe, url=looking.url or None, wait=looking.wait,
@@ -102,7 +102,7 @@ def observe_options(looking: DiagnoseRequest, ref: TargetRef) -> ObserveOptions:
 
 
 def diagnose(word: str, looking: DiagnoseRequest) -> Report:
-    """The report of one look."""
+    """Return the report of one observation."""
     started = time.monotonic()
     with open_named_target(word) as target:
         state = StateNotes(target)
@@ -112,7 +112,7 @@ def diagnose(word: str, looking: DiagnoseRequest) -> Report:
 
 
 def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
-    """Only the proofs of health, and the verdict that follows from them."""
+    """Return only the proofs of health, and the verdict that follows from them."""
     started = time.monotonic()
     with open_named_target(word) as target:
         state = StateNotes(target)
@@ -125,7 +125,7 @@ def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
 
 
 def _with_nginx_test(target: Target, seen: Snapshot) -> Snapshot:
-    """The snapshot with nginx's own verdict of its files, which a diagnosis asks for only when in doubt."""
+    """Return the snapshot with the result of `nginx -t`, which a diagnosis runs only when in doubt."""
     askers = {asker.name: asker for asker in target.askers()}
     tested = []
     for nginx in seen.nginxes:
@@ -143,11 +143,8 @@ def _with_nginx_test(target: Target, seen: Snapshot) -> Snapshot:
 
 
 class StateNotes:
-    """Lines about what binds a repair there: the policy, and a repair that was cut off, which only repair and undo
-    may take back.
-
-    Where the journal lies on another machine it is read beside the look, since each way in there takes its time.
-    """
+    """Notes on what binds a repair: the policy, and an interrupted run, which only repair and undo roll back.
+    A remote journal is read in parallel with the observation, since each connection takes time."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -160,7 +157,7 @@ class StateNotes:
             self._thread.start()
 
     def read(self) -> tuple[str, ...]:
-        """The lines, or none."""
+        """Return the notes."""
         if self._thread is not None:
             self._thread.join()
         elif not self._is_read:
@@ -168,8 +165,8 @@ class StateNotes:
         return self._notes
 
     def quiet(self) -> float:
-        """Seconds since a repair that is in force changed something there, 0 where none did: what was woken was late
-        for everything before."""
+        """Return the seconds since the last repair in force changed something; 0 if there is none.
+        Services that it woke were late for all requests before."""
         self.read()
         return max(0.001, time.time() - self._kept) if self._kept else 0.0
 
@@ -181,14 +178,14 @@ class StateNotes:
         try:
             self._notes = policy_notes(self._target)
             writer, folder = self._target.journal_location()
-            here = self._target.ref.kind == "local"      # where nothing was ever done, one look at the disk tells
+            here = self._target.ref.kind == "local"  # a local state folder with no runs needs one check only
             if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110
                 return
             from fixer.apply.run_history import history
 
             runs = history(self._target)
         except (NeedsPerson, CannotObserve, OSError):
-            return     # a look needs no journal
+            return  # an observation needs no journal
         self._kept = max((run.last for run in runs if run.state == "committed"), default=0.0)
         run = next((run for run in reversed(runs) if run.state == "unfinished"), None)
         if run is not None:

@@ -1,4 +1,4 @@
-"""learn: remember a healthy deployment, on the machine that it is about, as last known good."""
+"""learn: remember a healthy deployment as last known good, on its own machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fixer.observe.boot.learned_services import (
 
 
 def learn(word: str, looking: DiagnoseRequest) -> LearnReport:
-    """Remember what runs behind nginx now; refused while anything is wrong."""
+    """Remember the services behind nginx as they run now; raise NotHealthy unless the target is healthy."""
     with open_named_target(word) as target:
         look = observe_and_diagnose(target, looking)
         if not look.is_healthy:
@@ -59,7 +59,7 @@ def _services(target: Target, seen: Snapshot) -> tuple[LearnedService, ...]:
 
 
 def _learn_service(asker: Asker, candidate: LearnCandidate) -> LearnedService:
-    """Its variables and the files that may hold them: read here, compared here, and let go."""
+    """Return the service with its variables. Values are read and compared here, and not kept."""
     own, others = environ_query(candidate), variable_file_queries(candidate)
     answers = asker.ask([own, *others])
     environ = b"".join(file.data for file in answers[own].files) if answers[own].status == "ok" else None

@@ -1,4 +1,4 @@
-"""The policy files that bind a repair: that of the machine where fixer runs, and that of the machine it changes."""
+"""Policy files that bind a repair: on the machine that runs fixer, and on the machine that it changes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _NO_REPAIR_HINT = "until then nothing is repaired without a person"
 
 
 def read_policies(target: Target) -> tuple[Rules, ...]:
-    """The rules of every file that is there; NeedsPerson where one cannot be read or understood."""
+    """Return the rules of every policy file; raise NeedsPerson if one is unreadable or invalid."""
     found = [rules for rules in (_local_policy(), _remote_policy(target)) if rules is not None]
     return tuple(dict.fromkeys(found))
 
 
 def policy_notes(target: Target) -> tuple[str, ...]:
-    """The rules in words, for a report; a file that cannot be used is named too."""
+    """Return the rules as lines of a report, or one line about a file that cannot be used."""
     try:
         return tuple(rules.summary_text() for rules in read_policies(target))
     except NeedsPerson as error:
@@ -37,7 +37,7 @@ def policy_notes(target: Target) -> tuple[str, ...]:
 
 
 def policy_check(rules: tuple[Rules, ...]) -> Callable[[Finding, Repair], str]:
-    """What the planner asks: why a repair may not be made now without a person."""
+    """Return the planner's check: why a repair may not be applied now without an operator; empty if it may."""
     now = time.localtime()
 
     def why(finding: Finding, repair: Repair) -> str:
@@ -69,13 +69,13 @@ def _kind(mode: int) -> Literal["link", "other"]:
 
 
 def _remote_policy(target: Target) -> Rules | None:
-    """The file on the machine that holds the journal, where that is another one."""
+    """Return the policy of the machine that holds the journal, if that is another machine."""
     if target.ref.kind not in ("docker", "ssh"):
         return None
     try:
         writer, _ = target.journal_location()
     except (NeedsPerson, CannotObserve):
-        return None      # nothing can be changed there, so nothing needs leave
+        return None  # nothing can be changed there, so no permission is needed
     if writer.name in ("local", "engine"):
         return None
     where = f"{writer.name}:{POLICY}"
@@ -90,7 +90,7 @@ def _remote_policy(target: Target) -> Rules | None:
 
 
 def _require_trusted(where: str, found: Sequence[FileState], owners: Collection[int]) -> None:
-    """NeedsPerson unless only root (or who runs fixer here) can say what the rules are: of the folder and the file."""
+    """Raise NeedsPerson unless only the owners (root, or the local user) can write the folder and the file."""
     for state, path in zip(found, (posixpath.dirname(where), where), strict=True):
         if state.kind == "link":
             raise NeedsPerson(f"{path} is a link", f"put the file itself there; {_NO_REPAIR_HINT}")

@@ -1,4 +1,4 @@
-"""repair: rounds of diagnose, plan, ask, apply, settle and verify, until well; what does not help is rolled back."""
+"""repair: rounds of diagnose, plan, confirm, apply and verify; a round that does not help is rolled back."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ _ROLLED_BACK_NOTE = "that round was rolled back"
 
 
 def repair(word: str, options: RepairRequest, person: Operator) -> RepairResult:
-    """Make the target well, as far as the person allows."""
+    """Repair the target, as far as the operator allows."""
     started = time.monotonic()
     with ExitStack() as doors:
         target = doors.enter_context(open_named_target(word))
         if target.ref.kind == "ssh" and not options.dry_run:
-            target.journal_location()      # says at once where nothing may be changed
+            target.journal_location()  # fails at once if nothing may be changed there
         rules = read_policies(target)
         recovered = _recover(target, options, person)
         if recovered and not options.dry_run:
-            # containers are no longer as they were when it was opened
+            # the rollback may have recreated containers
             target = doors.enter_context(open_named_target(word))
         noted = (*(rule.summary_text() for rule in rules), *recovered)
         first = first_observation(target, options, after_recovery=bool(recovered) and not options.dry_run)
@@ -79,7 +79,7 @@ def repair(word: str, options: RepairRequest, person: Operator) -> RepairResult:
 
 
 def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[str, ...]:
-    """Take back what an earlier repair left half done, if the person agrees; a line about it."""
+    """Roll back an interrupted run, if the operator agrees. Return notes about it."""
     if target.ref.kind == "bundle":
         return ()
     cut_off = unfinished_run(target)
@@ -101,7 +101,7 @@ def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[
 
 
 class _Rounds:
-    """The rounds of one repair. The run, with its lock and journal, is opened when the first change is agreed."""
+    """The rounds of one run. The run, with its lock and journal, opens when the first change is agreed."""
 
     def __init__(self, course: RepairSession, stack: ExitStack) -> None:
         self._course = course
@@ -110,7 +110,7 @@ class _Rounds:
         self._run: RepairRun | None = None
 
     def run(self) -> SessionResult:
-        """Round after round until an end is reached."""
+        """Run rounds until there is a result, at most MAX_ROUNDS."""
         for _ in range(MAX_ROUNDS):
             end = self._round()
             if end is not None:
@@ -118,11 +118,11 @@ class _Rounds:
         return self._healthy_result() or self._stopped(f"stopped after {MAX_ROUNDS} rounds", *self._abandoned_notes())
 
     def applied(self) -> tuple[str, ...]:
-        """The steps that were kept, in words."""
+        """Return descriptions of the steps that are in force."""
         return self._run.applied if self._run is not None else ()
 
     def journal(self) -> str | None:
-        """The name of the run that can be undone; None where nothing was kept."""
+        """Return the id of the run that can be undone; None if no change is in force."""
         return self._run.id if self._run is not None and self._run.kept else None
 
     def _round(self) -> SessionResult | None:
@@ -161,7 +161,7 @@ class _Rounds:
         return None
 
     def _rest(self, end: SessionResult) -> SessionResult | None:
-        """The page is well: what else was down behind it is started too; where that fails the page stays as it is."""
+        """The routes are healthy: start other stopped services too. A failed start leaves the routes as they are."""
         course, notes = self._course, list(end.notes)
         while end.outcome == "repaired" and (drawn := course.pending_start_plan()) is not None:
             finding, chosen = course.finding_of(drawn)
@@ -186,7 +186,7 @@ class _Rounds:
         return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
 
     def _asked_again(self) -> bool:
-        """No cause, and what nginx could ask answers: it has counted that out after a failure, for some seconds."""
+        """If nginx skips a member that answers, and no cause is found, wait. Return whether to plan again."""
         course = self._course
         if course.options.dry_run or course.has_fault() or not has_skipped_server(course.current):
             return False
@@ -195,7 +195,7 @@ class _Rounds:
         return course.has_fault() or not has_skipped_server(course.current)
 
     def _abandoned_notes(self) -> tuple[str, ...]:
-        """What was set aside in this run, a line each, and the hints to it."""
+        """Return one line per abandoned repair, and its hints."""
         return tuple(line for given_up in self._course.abandoned for line in (given_up.note(), *given_up.hints))
 
     def _nothing_allowed(self) -> SessionResult:
@@ -210,7 +210,7 @@ class _Rounds:
         return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
 
     def _not_all_well(self) -> SessionResult:
-        """Something was set aside and nothing else can be made: a person can still act, or all was in vain."""
+        """Return the result when a repair was abandoned and no other is possible."""
         course = self._course
         if self._has_committed():
             return self._stopped(*self._abandoned_notes(), "what helped is kept")
@@ -222,7 +222,7 @@ class _Rounds:
         return SessionResult("needs-input", 4, notes)
 
     def _ask_for_values(self) -> bool:
-        """Ask the person for what the first waiting repair needs; False when there is nobody, or nothing to ask."""
+        """Ask the operator for the inputs of the first waiting repair; False if none can be asked for."""
         course = self._course
         if course.options.yes or course.options.dry_run or not self._person.answers:
             return False
@@ -237,7 +237,7 @@ class _Rounds:
     def _declined(
         self, drawn: Plan, finding: Finding, chosen: Repair, elsewhere: tuple[str, ...] = ()
     ) -> SessionResult | None:
-        """Show the plan and ask; an end where nobody says yes."""
+        """Show the plan and ask for consent; return a result if it is refused, else None."""
         options, first = self._course.options, (*elsewhere, *plan_warnings(drawn.steps))
         self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, first))
         if options.dry_run:
@@ -249,7 +249,7 @@ class _Rounds:
         return None if self._person.agrees("Make this change?") else self._stopped("not agreed: nothing was changed")
 
     def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
-        """How to have it made without being asked; named as withheld too, since programs read that."""
+        """Return how to apply the plan without a prompt; list it as withheld too, since programs read that."""
         course = self._course
         flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
         why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "nobody has agreed")
@@ -258,7 +258,7 @@ class _Rounds:
         return (f"to make it: fixer repair{word} {flags}",)
 
     def _make(self, drawn: Plan, finding: Finding) -> SessionResult | None:
-        """Apply, settle, judge: keep what is better, take back what is not. None: the next round may come."""
+        """Apply the plan, wait until stable, keep it if better, else roll it back. Return None for another round."""
         course, before = self._course, self._course.current
         run = self._opened(finding.cause)
         try:
@@ -266,7 +266,7 @@ class _Rounds:
         except NotListening as error:
             return self._keep_if_next_fault(run, drawn, error, finding)
         except Conflict as error:
-            if run.id is None:      # nothing was begun: it is about the run, not about this round
+            if run.id is None:  # nothing started: the conflict concerns the run, not this round
                 return self._over(error.message, error.hint)
             return self._failed(run, drawn, finding, error.message, error.hint)
         except StepFailed as error:
@@ -285,8 +285,8 @@ class _Rounds:
 
     def _keep_if_next_fault(self, run: RepairRun, drawn: Plan, error: NotListening,
                             finding: Finding) -> SessionResult | None:
-        """Nothing listens though all was done: kept only where the next fault of the same service shows now, and can be
-        mended too. A program tells one missing variable at a time, and one that is stopped tells none."""
+        """Nothing listens after all steps: keep the round only if a repairable next fault shows.
+        A program reports one missing variable at a time, and a stopped one reports none."""
         course, before = self._course, self._course.current
         course.last_round_end = time.monotonic()
         settled = observe_until_stable(course.observe, before, finding)
@@ -304,7 +304,7 @@ class _Rounds:
 
     def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Observation,
               told: str) -> SessionResult | None:
-        """What is better stays, once the journal says so."""
+        """Commit the round to the journal, then keep it."""
         try:
             run.commit()
         except StepFailed as error:
@@ -316,7 +316,7 @@ class _Rounds:
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,
                 ) -> SessionResult | None:
-        """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""
+        """The round has rolled itself back. Go on if the failed start revealed the next fault, else abandon it."""
         before = self._course.current
         self._course.last_round_end = time.monotonic()
         if run.taken_back is None or run.taken_back.conflicts:
@@ -328,7 +328,7 @@ class _Rounds:
 
     def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str,
                    hint: str = "") -> SessionResult | None:
-        """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
+        """Roll the round back and continue without it; stop if something could not be rolled back."""
         before, left = self._course.current, run.roll_back().conflicts_text()
         self._course.last_round_end = time.monotonic()
         if left:
@@ -340,7 +340,7 @@ class _Rounds:
         return None
 
     def _over(self, *notes: str) -> SessionResult:
-        """What the end of a repair is that cannot go on after its last round."""
+        """Return the result of a run that cannot continue after its last round."""
         said = tuple(note for note in (*notes, *self._abandoned_notes()) if note)
         self._observe_again(*said)
         if self._has_committed():
@@ -349,15 +349,15 @@ class _Rounds:
         return SessionResult("rolled-back", 1, said)
 
     def _observe_again(self, *said: str) -> None:
-        """See what is there after a round that was taken back."""
+        """Observe again after a rollback."""
         try:
             self._course.current = self._course.observe()
         except CannotObserve as error:
             raise type(error)(error.message, "; ".join(word for word in (*said, error.hint) if word)) from error
 
     def _reveals_next_fault(self, drawn: Plan, finding: Finding, why: str) -> bool:
-        """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
-        failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
+        """Return whether a failed start, now rolled back, revealed why the service is down.
+        Stopping a unit erases systemd's reason for its failure, and a stopped program logs nothing."""
         first = other_fault(self._course.current, finding) if has_only_starts(drawn.steps) else None
         if first is None:
             return False
@@ -371,7 +371,7 @@ class _Rounds:
 
 
 def plan_warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
-    """What stops for a plan, and what no undo brings back: named before anything else."""
+    """Return warnings about what the plan stops, and about what undo cannot restore."""
     stopping = [describe_step(step) for step in steps if _stops_service(step)]
     final = [describe_step(step) for step in steps if not is_reversible(step)]
     return (*(f"What runs is stopped: {text}" for text in stopping if text not in final),

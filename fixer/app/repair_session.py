@@ -1,4 +1,4 @@
-"""The state of one repair on its way: what was seen, what was kept, what a person still has to give."""
+"""State of one repair command: observations, committed rounds, inputs, and the operator's interface."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAULT_ROLES = ("root", "contributing")
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """How a repair ends: its outcome, its exit code, and what has to be said about it."""
+    """How a repair ends: outcome, exit code, and notes."""
 
     outcome: OutcomeKind
     exit_code: int
@@ -32,7 +32,7 @@ class SessionResult:
 
 @dataclass(slots=True)
 class RepairSession:
-    """One repair from its first look to its end."""
+    """One repair command from first to last observation."""
 
     target: Target
     options: RepairRequest
@@ -44,25 +44,25 @@ class RepairSession:
     withheld: tuple[Withheld, ...] = ()
     forbids: Callable[[Finding, Repair], str] | None = None
     attempted: set[tuple[object, ...]] = field(default_factory=set)
-    retried: set[tuple[object, ...]] = field(default_factory=set)     # made once more, since nginx ended meanwhile
+    retried: set[tuple[object, ...]] = field(default_factory=set)  # plans retried because nginx had ended
     safe_starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
     abandoned: list[AbandonedRepairs] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)     # what is not proven of what was kept
-    last_round_end: float = 0.0                  # when the last round ended, 0 before the first
-    requested_keys: set[str] = field(default_factory=set)        # the keys that repairs asked for so far
+    doubts: list[str] = field(default_factory=list)  # what is unproven about committed repairs
+    last_round_end: float = 0.0  # time.monotonic() at the end of the last round, 0 before the first
+    requested_keys: set[str] = field(default_factory=set)  # keys that repairs have asked for so far
 
     def observe(self) -> Observation:
-        """Look again, with what a person gave."""
+        """Observe again, with the inputs given so far."""
         quiet = time.monotonic() - self.last_round_end if self.last_round_end else 0.0
         return observe_and_diagnose(self.target, self.options.diagnose_request, self.inputs, quiet=lambda: quiet)
 
     def add_input(self, key: str, value: str) -> None:
-        """An input more: it may complete repairs of what has been seen already."""
+        """Add an input and diagnose again: it may complete a repair."""
         self.inputs[key] = value
         self.current = diagnose_snapshot(self.target.ref, self.current.snapshot, self.inputs)
 
     def plan(self) -> Plan:
-        """The plan of the next round; only the first one is strict about words that nothing asks for."""
+        """Return the plan of the next round. Only the first one rejects inputs that nothing asks for."""
         policy = RepairPolicy(self.options.allowed_risk(), self._forbidden)
         drawn = plan(
             self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.attempted,
@@ -75,28 +75,28 @@ class RepairSession:
     def give_up(
         self, look: Observation, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
     ) -> None:
-        """Leave a finding of that look alone for the rest of the run, with what depends on it; tell it."""
+        """Abandon a finding and what depends on it for the rest of the run, and show that."""
         given_up = abandon_repair(look, finding, summary, why, hint, tried=tried)
         self.abandoned.append(given_up)
         self.person.show([given_up.note()])
 
     def _forbidden(self, finding: Finding, repair: Repair) -> str:
-        """Why that repair is not made now: it goes with what was set aside, or a policy forbids it."""
+        """Return why a repair is not applied now: it depends on an abandoned one, or a policy forbids it."""
         for given_up in self.abandoned:
             if why := given_up.withheld_reason(self.current, finding):
                 return why
         return self.forbids(finding, repair) if self.forbids is not None else ""
 
     def unused_inputs(self) -> tuple[str, ...]:
-        """A line for each input that no repair asked for in the whole run: perhaps a slip of the pen."""
+        """Return a line for each input that no repair asked for in the run: perhaps a typo."""
         if not self.attempted:
             return ()
         return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs
                      if key not in self.requested_keys)
 
     def unrepaired(self) -> tuple[str, ...]:
-        """A line for each fault of the first look that shows no more though nothing was done about it: it went with
-        another, or only a visitor's next request would tell."""
+        """Return a line for each fault of the first observation that is no longer found and was not repaired.
+        It ended with another fault, or only the next request of a visitor would show it."""
         done = {name[:3] for name in self.attempted} | {
             (f.cause, f.node, f.service) for f in self.current.diagnosis.findings}
         return tuple(f"seen at first, not since, and nothing was done about it: {f.summary} ({f.cause})"
@@ -104,8 +104,8 @@ class RepairSession:
                      if f.role == "root" and (f.cause, f.node, f.service) not in done)
 
     def pending_start_plan(self) -> Plan | None:
-        """The start of a service that was a fault's cause when first seen, and is still down now that the page is well:
-        a group answers with one of its members, and nginx tells nobody that the others are gone."""
+        """Return the start plan of a service that was at fault first and is still down while the routes are healthy.
+        An upstream answers with one of its members, and nginx does not report the others as down."""
         for (node, name), (finding, repair) in self.safe_starts.items():
             service = next((s for s in self.current.snapshot.services if (s.node, s.name) == (node, name)), None)
             fits = self.options.only in (None, repair.id) and plan_identity(self.current, finding,
@@ -121,7 +121,7 @@ class RepairSession:
                 self.safe_starts.setdefault((finding.node, finding.service), (finding, repair))
 
     def finding_of(self, drawn: Plan) -> tuple[Finding, Repair]:
-        """The finding that the plan addresses, and its repair."""
+        """Return the finding that the plan addresses, and its repair."""
         for finding, repair in (*self._offers(), *self.safe_starts.values()):
             if (finding.cause, repair.id, repair.steps) != (drawn.cause, drawn.repair_id, drawn.steps):
                 continue
@@ -130,7 +130,7 @@ class RepairSession:
         raise KeyError(drawn.repair_id)
 
     def missing_needs(self) -> tuple[Need, ...]:
-        """What a person could give so that the first repair that waits for it can be made."""
+        """Return the inputs that the first waiting repair still needs."""
         for _, repair in self._offers():
             if self.options.only not in (None, repair.id) or repair.risk == "manual":
                 continue
@@ -140,19 +140,19 @@ class RepairSession:
         return ()
 
     def missing_facts(self) -> tuple[str, ...]:
-        """What was not known where no cause was proven."""
+        """Return the missing facts of undetermined causes."""
         return tuple(
             f"{check.cause}: {', '.join(check.verdict.missing)}"
             for check in self.current.diagnosis.checks if isinstance(check.verdict, Undetermined)
         )
 
     def unknown_routes_text(self) -> str:
-        """What could not be judged, in words."""
+        """Return which routes could not be judged, as text."""
         known = any(entry.state != "unknown" for entry in self.current.diagnosis.health)
         return "routes that gave no answer in time could not be judged" if known else "no route could be judged"
 
     def has_fault(self) -> bool:
-        """True where a cause was proven."""
+        """Return whether a cause is proven."""
         return any(finding.role in FAULT_ROLES for finding in self.current.diagnosis.findings)
 
     def _offers(self) -> Iterator[tuple[Finding, Repair]]:
@@ -163,45 +163,44 @@ class RepairSession:
 
 
 def plan_identity(look: Observation, finding: Finding, repair: Repair) -> tuple[object, ...]:
-    """What tells one plan from another: the same is not made twice in a run. Two sites can each have the same fault."""
+    """Return a key that identifies a plan, so that no run applies it twice. Two sites can have the same fault."""
     routes = frozenset() if has_only_starts(repair.steps) else route_keys(look.snapshot, finding.routes)
     return finding.cause, finding.node, finding.service, repair.id, repair.summary, routes
 
 
 def withheld_text(withheld: Withheld) -> str:
-    """A repair that was not made, why, and the flag that allows it."""
+    """Return a repair that was not applied, the reason, and the flag that allows it."""
     flag = f" (allow it with {withheld.flag})" if withheld.flag else ""
     return f"{withheld.repair_id} for {withheld.cause}: {withheld.why}{flag}"
 
 
-# The person at the other side, as the use-cases see one: told, asked, or not there.
 
 
 class Operator(Protocol):
-    """Somebody who reads progress and may answer."""
+    """The operator as the use cases see one: reads progress, and may answer prompts."""
 
     @property
     def answers(self) -> bool:
-        """True where questions reach somebody: a terminal on both sides."""
+        """True if prompts reach an operator: standard input and output are terminals."""
         ...
 
     @property
     def style(self) -> Style:
-        """What can be shown to them."""
+        """How to style text for the operator."""
         ...
 
     def tell(self, line: str) -> None:
-        """One line of progress: done."""
+        """Print one line of progress: what is done."""
         ...
 
     def show(self, lines: list[str]) -> None:
-        """A plan, before anything is asked."""
+        """Print a plan, before any prompt."""
         ...
 
     def agrees(self, question: str) -> bool:
-        """Yes or no; no when nothing is said."""
+        """Ask yes or no; no answer is no."""
         ...
 
     def gives(self, need: Need) -> str | None:
-        """The value of a need, hidden while typed where it is a secret; None when nothing is given."""
+        """Ask for the value of a need, without echo if it is a secret; None if there is no answer."""
         ...

@@ -1,4 +1,4 @@
-"""What a use-case is asked for, checked before anything is looked at."""
+"""Requests of the use cases, checked before any observation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fixer.lazy.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DiagnoseRequest:
-    """How to look: an address to check first, more patience, or no request at all."""
+    """How to observe: an address to check first, a longer wait, or no probes."""
 
     url: str = ""
     wait: float = 0.0
@@ -20,7 +20,7 @@ class DiagnoseRequest:
 
 @dataclass(frozen=True, slots=True)
 class RepairRequest:
-    """How to repair. `max_risk` None: what is asked at a terminal, `safe` with `yes`."""
+    """How to repair. `max_risk` None: prompt for each risk at a terminal, `safe` with `yes`."""
 
     diagnose_request: DiagnoseRequest
     dry_run: bool
@@ -30,12 +30,12 @@ class RepairRequest:
     inputs: Mapping[str, str]
 
     def allowed_risk(self) -> Literal["safe", "disruptive"]:
-        """The riskiest plan that may be made: a person is asked about each one, `--yes` is not."""
+        """Return the highest risk allowed. Without `--yes` an operator confirms each plan."""
         return self.max_risk or ("safe" if self.yes else "disruptive")
 
 
 def parse_inputs(words: Sequence[str]) -> Mapping[str, str]:
-    """`--set KEY=VALUE` words as a map. No message ever shows a value: it may be a secret."""
+    """Return `--set KEY=VALUE` arguments as a map. No message shows a value: it may be a secret."""
     inputs: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -51,7 +51,7 @@ def parse_inputs(words: Sequence[str]) -> Mapping[str, str]:
 
 
 def check_url(url: str) -> str:
-    """The URL as given, or a usage error: http or https, with a host, without user and password."""
+    """Return the URL; raise UsageError unless it is http or https, with a host, without user and password."""
     if not url:
         return ""
     from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url

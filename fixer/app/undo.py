@@ -1,4 +1,4 @@
-"""What repairs did before: taken back, listed, forgotten."""
+"""undo and history: runs of earlier repairs, to be undone, listed or forgotten."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fixer.model.report import SCHEMA_VERSION, HistoryReport, UndoResult
 
 
 def undo(word: str, run_id: str | None) -> UndoResult:
-    """Take back that run, or the last that changed something."""
+    """Undo the run with this id, or the last one that changed something."""
     from fixer.apply import repair_run
 
     with open_named_target(word) as target:
@@ -18,7 +18,7 @@ def undo(word: str, run_id: str | None) -> UndoResult:
 
 
 def history(word: str, forget: str | None) -> HistoryReport:
-    """The runs of a target, the newest first; without the one that is to be forgotten."""
+    """Return the runs of a target, newest first, after removing the one to forget."""
     from fixer.apply import repair_run
 
     with open_named_target(word) as target:
@@ -30,7 +30,7 @@ def history(word: str, forget: str | None) -> HistoryReport:
 
 
 def _root_runs_note(word: str) -> tuple[str, ...]:
-    """What is to be said where the runs that are asked for may be root's, which only root sees."""
+    """Return a note if the runs may be root's, which only root can read."""
     if word.startswith(("ssh://", "bundle:")) or (folder := state_root.unseen_root_state()) is None:
         return ()
     return (f"what root repaired is written down in {folder}, which only root reads: sudo fixer history {word}",)

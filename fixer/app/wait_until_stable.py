@@ -1,4 +1,4 @@
-"""Looking again after a change, until what is seen holds: a service may need time, and a good moment proves nothing."""
+"""Repeated observation until the result is stable: services take time, and one good observation proves little."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from fixer.model.facts import Known
 from fixer.model.host import Target
 from fixer.verify import Observation, Verification, compare
 
-STABLE_LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all
-HEAL_LIMIT = 60.0    # seconds for what heals by waiting
-SKIPPED_SECONDS = 12.0      # nginx leaves a member of a group out for fail_timeout (10 s unless it is told otherwise)
+STABLE_LIMIT = 30.0  # seconds for a repair to show its effect; only a failing one uses all
+HEAL_LIMIT = 60.0  # seconds for faults that end by waiting
+SKIPPED_SECONDS = 12.0  # nginx skips a failed member for fail_timeout (default 10 s)
 PAUSE_SECONDS = 0.4
-STABLE_OBSERVATIONS = 3     # as many looks in a row must agree
-STABLE_SECONDS = 2.0         # and over as many seconds
+STABLE_OBSERVATIONS = 3  # this many observations in a row must agree
+STABLE_SECONDS = 2.0  # and over this many seconds
 
 ObserveAgain: TypeAlias = Callable[[], Observation]
 
 
 @dataclass(frozen=True, slots=True)
 class StableState:
-    """The last look after a change, and what it proves."""
+    """The last observation after a change, and what it proves."""
 
     observation: Observation
     verification: Verification
@@ -34,7 +34,7 @@ class StableState:
 
 def observe_until_stable(look_again: ObserveAgain, before: Observation, addressed: Finding, *,
                          limit: float = STABLE_LIMIT) -> StableState:
-    """Look until the same good answer has come several times in a row, or until the time is over."""
+    """Observe until the result is good and stable, or until `limit` seconds have passed."""
     deadline = time.monotonic() + limit
     held_off = time.monotonic() + SKIPPED_SECONDS
     streak = _Streak()
@@ -46,7 +46,7 @@ def observe_until_stable(look_again: ObserveAgain, before: Observation, addresse
         if streak.holds(now) and not _is_starting(look) and (now >= held_off or not has_skipped_server(look)):
             return StableState(look, verification)
         if now >= deadline:
-            # a single good look among bad ones is luck
+            # a single good observation among bad ones is chance
             if verification.is_better and streak.length < STABLE_OBSERVATIONS - 1:
                 verification = Verification(False, verification.is_fixed, ("what was seen does not hold",))
             return StableState(look, verification)
@@ -54,7 +54,7 @@ def observe_until_stable(look_again: ObserveAgain, before: Observation, addresse
 
 
 def wait_until_healthy(look_again: ObserveAgain, first: Observation, *, limit: float = HEAL_LIMIT) -> Observation:
-    """Wait for what heals by itself; the last look, when it is well or can no longer heal or the time is over."""
+    """Wait for a fault that ends by itself; return the last observation, stable or at the limit (seconds)."""
     deadline = time.monotonic() + limit
     look, streak = first, _Streak()
     while time.monotonic() < deadline:
@@ -68,8 +68,8 @@ def wait_until_healthy(look_again: ObserveAgain, first: Observation, *, limit: f
 
 
 def wait_for_skipped_servers(look_again: ObserveAgain, first: Observation) -> Observation:
-    """Wait while nginx leaves out servers that answer: it asks them again once that time is over. What let it leave
-    them out may show meanwhile: then there is something to mend."""
+    """Wait while nginx skips servers that answer; it tries them again after fail_timeout.
+    Stop early if the cause of the skip is found: then there is a fault to repair."""
     deadline = time.monotonic() + SKIPPED_SECONDS
     look = first
     while has_skipped_server(look) and not _at_fault(look) and time.monotonic() < deadline:
@@ -79,7 +79,7 @@ def wait_for_skipped_servers(look_again: ObserveAgain, first: Observation) -> Ob
 
 
 class _Streak:
-    """How long the same state has been seen without a break."""
+    """How long the same state has been observed without a break."""
 
     def __init__(self) -> None:
         self.length = 0
@@ -109,14 +109,14 @@ def _at_fault(look: Observation) -> list[Finding]:
 
 
 def _is_starting(look: Observation) -> bool:
-    """Something is still starting: whatever is seen now is not the end."""
+    """Return whether a service is still starting, so that the state is not final."""
     faults = _at_fault(look)
     return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
 
 
 def has_skipped_server(look: Observation) -> bool:
-    """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now. A
-    name of several addresses (localhost) is such a group too."""
+    """Return whether a failing route without a cause has an answering member that nginx skips for now.
+    A name with several addresses (localhost) counts as several members."""
     health = {health.route: health.state for health in look.diagnosis.health}
     blamed = {route for f in _at_fault(look) for route in f.routes}
     members = {e.id: len(e.addresses.value) if isinstance(e.addresses, Known) else 1 for e in look.snapshot.endpoints}
@@ -130,13 +130,13 @@ def has_skipped_server(look: Observation) -> bool:
     )
 
 
-# The look that a repair begins with: some moments tell nobody what is wrong, and soon somebody can.
-MORE_OBSERVATIONS = 3             # looks
-RETRY_SECONDS = 2.0        # seconds before each
+# The first observation of a repair: at some moments the cause is not visible, and soon after it is.
+MORE_OBSERVATIONS = 3  # observations
+RETRY_SECONDS = 2.0  # seconds before each
 
 
 def first_observation(target: Target, options: RepairRequest, *, after_recovery: bool) -> Observation:
-    """Look, and again where that moment may have been a bad one."""
+    """Observe; repeat while the moment may have been a bad one."""
     quiet = StateNotes(target).quiet
     look = observe_and_diagnose(target, options.diagnose_request, options.inputs, quiet=quiet)
     for _ in range(MORE_OBSERVATIONS):
@@ -148,13 +148,13 @@ def first_observation(target: Target, options: RepairRequest, *, after_recovery:
 
 
 def _is_restarting(look: Observation) -> bool:
-    """What has just been taken back may be between two starts, with no word in its log yet."""
+    """Return whether a service that was just rolled back may be restarting, with nothing logged yet."""
     return look.diagnosis.verdict != "healthy" and not look.diagnosis.findings
 
 
 def _has_slow_answers(look: Observation) -> bool:
-    """Nothing could be judged, since an answer did not come in time: a service that is being restarted ends first what
-    it has under way, while its socket keeps whoever comes."""
+    """Return whether no route could be judged because answers were slow.
+    A restarting service first finishes its requests, while its socket accepts new connections."""
     return look.diagnosis.verdict == "unknown" and any(
         probe.error == "slow" for facts in look.snapshot.routes if isinstance(facts.probes, Known)
         for probe in facts.probes.value)
