@@ -73,8 +73,7 @@ def firewall_of(view: View) -> Fact[Firewall]:
 
 
 def _tables_filled_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:
-    """Return tables with a name of iptables that nft filled itself.
-    They hold a rule without a counter, or one that iptables-save shows in part.
+    """Return tables with a name of iptables that nft filled itself: a rule has no counter or is shown in part.
     iptables-save knows no sets: the rule that it prints then matches far more."""
     shown = {(c.family, c.table, c.name): c for c in saved}
     found: set[tuple[str, str]] = set()

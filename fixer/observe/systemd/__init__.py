@@ -1,1 +1,1 @@
-"""Units of systemd as it prints them and as their files say."""
+"""systemd units: their state from `systemctl show` and their settings from unit files."""

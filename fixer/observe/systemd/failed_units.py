@@ -1,4 +1,4 @@
-"""What to look at on disk where systemd could not start a unit's program: the program, its interpreter, the folder."""
+"""Files to check if systemd could not start a unit's program: the program, its interpreter, its folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ APPLICATION_ROOTS = ("/srv/*", "/opt/*", "/var/www/*", "/home/*", "/home/*/*")
 
 
 def failed_unit_queries(unit: Unit, told: ServiceCommand, view: View) -> Iterator[Query]:
-    """The next look for one unit; nothing for a unit that runs, or whose program ran and ended by itself."""
+    """Yield the next queries for one unit; none if it runs or its program ran and ended by itself."""
     if unit.result == "resources":
         yield from _env_file_copy_queries(unit, view)
     yield from unit_copy_queries(unit, view)
@@ -72,7 +72,7 @@ def failed_unit_queries(unit: Unit, told: ServiceCommand, view: View) -> Iterato
 
 
 def _env_file_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
-    """What is called like a file of variables that is not there: names and ages, never what it holds."""
+    """Yield queries for files named like a missing environment file: names and ages only, no content."""
     for path in (word.split(" ")[0] for word in unit.environment_files):
         seen = view.files.get(path)
         if path.startswith("/") and seen is not None and seen.status == "absent":
@@ -80,13 +80,13 @@ def _env_file_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
 
 
 def _program_paths(unit: Unit, told: ServiceCommand) -> tuple[str, ...]:
-    """What the files name, and what systemd has loaded, where the two differ."""
+    """Return the program path from the unit files, and the one that systemd has loaded if it differs."""
     named = [told.entry.text if told.entry is not None else "", *(unit.exec_start[:1])]
     return tuple(dict.fromkeys(path.lstrip("@-:+!|") for path in named if path))
 
 
 def program_queries(path: str, told: ServiceCommand, view: View) -> Iterator[Query]:
-    """The next look for a program that could not be executed."""
+    """Yield the next queries for a program that could not be executed."""
     if not path.startswith("/"):
         yield ReadGlob(_program_patterns(posixpath.basename(path), "", told), PEEK_BYTES, MOST_MATCHES)
         return
@@ -102,7 +102,7 @@ def program_queries(path: str, told: ServiceCommand, view: View) -> Iterator[Que
 
 
 def _interpreter_queries(script: str, wanted: str, told: ServiceCommand, view: View) -> Iterator[Query]:
-    """The program that a script's first line names, also as it would read without a carriage return."""
+    """Yield queries for the interpreter of a script's first line, with and without its carriage return."""
     plain = wanted.rstrip("\r")
     yield from (ReadFile(name, PEEK_BYTES) for name in dict.fromkeys((wanted, plain)))
     seen = view.files.get(plain)
@@ -112,7 +112,7 @@ def _interpreter_queries(script: str, wanted: str, told: ServiceCommand, view: V
 
 
 def _missing_program_queries(path: str, seen: FileAnswer, told: ServiceCommand, view: View) -> Iterator[Query]:
-    """Where a link leads that leads nowhere, and places where a program of that name may be."""
+    """Yield queries for the target of a dangling link, and for paths where the program may be."""
     yield ReadGlob(_program_patterns(posixpath.basename(path), posixpath.dirname(path), told), PEEK_BYTES, MOST_MATCHES)
     yield from _other_release_queries(path, view)
     target = None if seen.stat is None else seen.stat.link_target
@@ -126,7 +126,7 @@ def _missing_program_queries(path: str, seen: FileAnswer, told: ServiceCommand, 
 
 
 def _other_release_queries(path: str, view: View) -> Iterator[Query]:
-    """The same program beside the end of a link that stands on the way to it (`current`)."""
+    """Yield queries for the same program in sibling releases, if its path leads through a link (`current`)."""
     for folder in path_and_parents(path)[1:-1]:
         stat = view.files[folder].stat if folder in view.files else None
         place = None if stat is None else release_path(folder, stat, path)
@@ -141,7 +141,7 @@ def _link_target_queries(path: str) -> Iterator[Query]:
 
 
 def _program_patterns(name: str, folder: str, told: ServiceCommand) -> tuple[str, ...]:
-    """The unit's own environments, the folder that was named, the system's folders."""
+    """Return patterns in the unit's virtual environments, in the named folder, and in the system's folders."""
     home = told.directory.rstrip("/")
     own = [f"{home}/{name}", f"{home}/bin/{name}", f"{home}/*/bin/{name}", f"{home}/.*/bin/{name}"] if home else []
     above = posixpath.dirname(home)
@@ -157,7 +157,7 @@ def _directory_paths(unit: Unit, told: ServiceCommand) -> tuple[str, ...]:
 
 
 def directory_queries(path: str, told: ServiceCommand, view: View) -> Iterator[Query]:
-    """The next look for a working directory that could not be entered."""
+    """Yield the next queries for a working directory that could not be entered."""
     yield ReadFile(path, 0)
     yield from _parent_queries(path)
     seen = view.files.get(path)
@@ -168,13 +168,13 @@ def directory_queries(path: str, told: ServiceCommand, view: View) -> Iterator[Q
 
 
 def _application_patterns(missing: str, target: str | None, told: ServiceCommand) -> tuple[str, ...]:
-    """Where the application's own file may lie."""
+    """Return the possible paths of the application's own file."""
     inside = app_file(told.argv)
     if inside is None:
         return ()
     program = told.entry.text if told.entry is not None else ""
     near = [posixpath.dirname(missing) + "/*", posixpath.dirname(missing) + "/*/*"]      # releases/85
-    if target is not None:      # releases/…, and the link that chose one of them
+    if target is not None:      # siblings of the link's target, as in releases/…
         near.insert(0, posixpath.dirname(resolve_link(missing, target)) + "/*")
     if "/bin/" in program and not program.startswith(("/usr/", "/bin/")):
         home = posixpath.dirname(program.rsplit("/bin/", 1)[0])
@@ -184,7 +184,7 @@ def _application_patterns(missing: str, target: str | None, told: ServiceCommand
 
 
 def _parent_queries(path: str) -> Iterator[Query]:
-    """The folders on the way, for who may pass through them."""
+    """Yield queries for the parent folders, whose modes decide who may pass."""
     folder = posixpath.dirname(path)
     for _ in range(8):
         if folder in ("", "/"):
@@ -193,14 +193,14 @@ def _parent_queries(path: str) -> Iterator[Query]:
         folder = posixpath.dirname(folder)
 
 
-# Copies beside the files of a unit that systemd could not start, the package's own among them, and what they name.
 COPY_LIMIT = 64 << 10
-MOST_NAMES = 40             # names beside one file
-MOST_COPIES = 6       # that are read
+MOST_NAMES = 40             # names in the folder of one file
+MOST_COPIES = 6       # copies that are read
 
 
 def unit_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
-    """First what lies there, by name; then each copy whole; then whether what it names is there."""
+    """Yield queries for the names of copies of unit files, the package's file included; then for their full content.
+    Last, yield queries for the paths that the copies name."""
     if not has_failed_before_start(unit):
         return
     for path in _administrator_files(unit):
@@ -218,7 +218,7 @@ def unit_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
 
 
 def unit_copies(unit: Unit, view: View) -> tuple[str, ...]:
-    """Regular files that are called like a copy of one of the unit's own; the newest first."""
+    """Return regular files named like a copy of one of the unit's own files, the newest first."""
     if not has_failed_before_start(unit):
         return ()
     own = _administrator_files(unit)
@@ -229,12 +229,12 @@ def unit_copies(unit: Unit, view: View) -> tuple[str, ...]:
 
 
 def complete_unit_copies(unit: Unit, view: View) -> Iterator[str]:
-    """Those of them that were read whole."""
+    """Yield the copies that were read completely."""
     for path in unit_copies(unit, view):
         if is_readable(view.files[path]) and not view.files[path].truncated:
             yield path
 
 
 def _administrator_files(unit: Unit) -> tuple[str, ...]:
-    """What the administrator wrote: what a package brings is put back by the package."""
+    """Return the unit files that the administrator wrote. The package itself restores its own files."""
     return tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p.startswith("/etc/") and backup_patterns(p))

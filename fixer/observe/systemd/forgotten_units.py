@@ -1,10 +1,10 @@
-"""What systemd no longer says of a unit, and its journal still does: how its last run ended, how often it was started.
+"""Unit states that systemd has cleared, restored from its journal: the end of the last run and the restart count.
 
-`systemctl reset-failed` clears both, and a unit that is not enabled is unloaded once it has no failure left to show.
-A stop clears the result too where it comes in the middle of a try: a unit that systemd starts again and again is then
-called stopped, and how it fails each time only the run before that try tells. While systemd prepares the next try of
-a loop, the same: the result is cleared, and the process of the unit is not its program yet.
-Only systemd's own lines count, of this boot: what a program prints is not its manager's word.
+`systemctl reset-failed` clears both. systemd also unloads a unit that is not enabled and has no failure left.
+A stop during a start attempt of a restart loop clears the result too. Only the run before that attempt shows the
+failure.
+The same happens while systemd prepares the next attempt: the unit's process is not its program yet.
+Only systemd's own lines of this boot count: a program can print anything.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _STARTED = regex(r"^Started ")
 _START_LINE = regex(r"^(?:Started|Starting) ")
 _STOP_LINE = regex(r"^(?:Stopping|Stopped) ")
 _CODE_NUMBERS = {"exited": 1, "killed": 2, "dumped": 3}
-_EXECUTOR = "systemd-executor"      # since systemd 254; before it the child is called (name) until it is the program
-_NEAR_SECONDS = 5.0       # seconds between what the journal calls a start and what systemd does
-_TRY_SECONDS = 20.0       # seconds within which a run that fails ends, where it is one of a loop
+_EXECUTOR = "systemd-executor"      # since systemd 254; before, the child is called (name) until its exec
+_NEAR_SECONDS = 5.0       # seconds between the journal's start and systemd's start time
+_TRY_SECONDS = 20.0       # seconds: a run of a restart loop fails within this time
 
 
 def with_journal_state(unit: Unit, answer: Answer | None, view: View) -> Unit:
-    """The unit, with what its journal knows better: not where a start was passed over since, for a condition of it."""
+    """Return the unit with the state that its journal shows; unchanged if a condition skipped its last start."""
     loaded = unit.load_state == "loaded" and isinstance(view.process_table.boot_at, Known)
     rests = unit.active_state == "inactive" and unit.result in ("", "success") and unit.condition_result
     runs = unit.active_state == "active" and unit.n_restarts == 0
@@ -54,8 +54,7 @@ def _systemd_lines(data: bytes, since: float) -> list[tuple[float, str]]:
 
 
 def _with_last_failure(unit: Unit, said: list[tuple[float, str]]) -> Unit:
-    """It rests, and the last that was said of it is a failure: nobody has started or stopped it since, or somebody has
-    stopped the loop in which it failed."""
+    """Restore the failure of an inactive unit if it is the last event, or if somebody stopped its restart loop."""
     for at in range(len(said) - 1, -1, -1):
         text = said[at][1]
         failed = _FAILED.search(text)
@@ -67,10 +66,10 @@ def _with_last_failure(unit: Unit, said: list[tuple[float, str]]) -> Unit:
 
 
 def _with_previous_try(unit: Unit, said: list[tuple[float, str]], view: View) -> Unit:
-    """It is being started again after a failure, and its program does not run yet: what counts is the end of the try
-    before. Of a process that nobody saw only where systemd had failed itself can it be said that it is none."""
+    """Restore the result of the previous run while systemd restarts the unit and its program does not run yet.
+    Report "no process" only if systemd itself failed to start one."""
     main = view.by_pid.get(unit.main_pid)
-    main = main if main is not None and main.argv and main.state != "Z" else None      # one that has ended is none
+    main = main if main is not None and main.argv and main.state != "Z" else None      # a zombie does not count
     prepared = main is not None and _is_executor(main)
     end = next((at for at in range(len(said) - 1, -1, -1) if _FAILED.search(said[at][1])), -1)
     failed = _FAILED.search(said[end][1]) if end >= 0 else None
@@ -87,13 +86,13 @@ def _with_previous_try(unit: Unit, said: list[tuple[float, str]], view: View) ->
 
 
 def _is_executor(process: Process) -> bool:
-    """systemd's own process, in which it prepares what it is to execute."""
+    """Return whether the process is systemd's own, which prepares the execution of the program."""
     program = process.argv[0] if process.argv else ""
     return posixpath.basename(program) == _EXECUTOR or (program.startswith("(") and program.endswith(")"))
 
 
 def _with_failed_run(unit: Unit, said: list[tuple[float, str]], result: str) -> Unit:
-    """The unit with the end of the run that the last line calls a failure."""
+    """Return the unit with the end of the run whose failure the last line reports."""
     ended = next((m for _, line in reversed(said) if (m := _EXITED.search(line))), None)
     code, status = (_CODE_NUMBERS[ended[1]], int(ended[2])) if ended is not None else (0, 0)
     return replace(unit, result=result, exec_main_code=code, exec_main_status=status, inactive_enter=said[-1][0],
@@ -101,7 +100,8 @@ def _with_failed_run(unit: Unit, said: list[tuple[float, str]], result: str) -> 
 
 
 def _with_stopped_loop(unit: Unit, said: list[tuple[float, str]]) -> Unit:
-    """A run failed at once, systemd itself began the next, and that one was stopped before it could fail as well."""
+    """Restore the failure of a unit that failed at once, was restarted by systemd, and was stopped before the next
+    failure."""
     again = next((at for at in range(len(said) - 1, 0, -1) if _SCHEDULED.search(said[at][1])), 0)
     earlier, last = said[:again], said[again:]
     began = next((moment for moment, text in reversed(earlier) if _START_LINE.search(text)), 0.0)
@@ -112,15 +112,15 @@ def _with_stopped_loop(unit: Unit, said: list[tuple[float, str]]) -> Unit:
     if end < 0 or not stops or by_hand or stops[0] - last[starts[0]][0] > _TRY_SECONDS:
         return unit
     if last[starts[0]][0] - last[0][0] > _NEAR_SECONDS or any(_FAILED.search(text) for _, text in last[:starts[0]]):
-        return unit         # systemd gave up; somebody started it later
+        return unit         # systemd gave up, and somebody started it later
     failed = _FAILED.search(said[end][1])
     if failed is None or not began or not 0 <= said[end][0] - began <= _TRY_SECONDS:
-        return unit         # it had lived: its one failure is no loop
+        return unit         # it ran for some time: one failure is no loop
     return replace(_with_failed_run(unit, said[:end + 1], failed[1]), active_enter=began)
 
 
 def _with_restart_count(unit: Unit, said: list[tuple[float, str]]) -> Unit:
-    """It runs, and systemd itself has started it after a failure; then somebody reset the count."""
+    """Restore the restart count of a running unit that systemd restarted after a failure, if somebody reset it."""
     for at in range(len(said) - 1, 0, -1):
         moment, text = said[at]
         if _STARTED.search(text):

@@ -1,4 +1,4 @@
-"""Units whose start is queued behind others: what systemd starts first."""
+"""Units whose start job is queued, and the units that systemd starts first."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _INACTIVE_STATES = frozenset({"inactive", "failed"})
 
 
 def is_queued(unit: Unit) -> bool:
-    """A job of systemd's is to change it, and it does nothing yet."""
+    """Return whether a systemd job waits to change an inactive or failed unit."""
     return unit.job > 0 and unit.active_state in _INACTIVE_STATES
 
 
 def job_queries(unit: Unit, view: View) -> Iterator[Query]:
-    """The jobs, then the units that are awaited and that the list of all does not hold (systemd's own)."""
+    """Yield the query for the jobs, then for awaited units that the list of all units lacks (systemd's own)."""
     if not is_queued(unit):
         return
     yield JOBS
@@ -33,7 +33,7 @@ def job_queries(unit: Unit, view: View) -> Iterator[Query]:
 
 
 def with_awaited_units(unit: Unit, view: View) -> Unit:
-    """With what its start waits for; unchanged where no start of it is queued."""
+    """Return the unit with the units that its start waits for; unchanged if no start is queued."""
     names = _awaited_units(unit, view) if is_queued(unit) else ()
     units = {name: view.units.get(name) for name in names}
     found = (BlockingUnit(name, one.state_change if one is not None else 0.0) for name, one in units.items())
@@ -41,7 +41,7 @@ def with_awaited_units(unit: Unit, view: View) -> Unit:
 
 
 def _awaited_units(unit: Unit, view: View) -> tuple[str, ...]:
-    """Units whose own jobs run, and that the start of this one waits for, also by way of others that wait."""
+    """Return units with running jobs that the start of this unit waits for, directly or through other waiting jobs."""
     answer = view.node.answers.get(JOBS)
     if answer is None or answer.status != "ok":
         return ()

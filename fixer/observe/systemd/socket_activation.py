@@ -1,4 +1,4 @@
-"""Socket activation: the socket unit that starts a service, where it listens, and what systemd says of it."""
+"""Socket activation: the socket unit that starts a service, its listen addresses, and its state in systemd."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FILE_LIMIT = 1 << 16
 
 
 def socket_unit_name(unit: Unit, view: View) -> str | None:
-    """The socket unit that hands a service its socket: as systemd knows it, else the one of the same name where the
-    command takes a descriptor. systemd tells nothing of one that is stopped as its service is: then its file counts."""
+    """Return the socket unit: the one that systemd names, or that of the same name if the command takes a descriptor.
+    systemd reports no socket unit that is stopped like its service: then its file counts."""
     named = next((name for name in unit.triggered_by if name.endswith(".socket")), None)
     if named is None and launcher_address_indexes(unit.exec_start):
-        return None       # a launcher of its own hands it the socket
+        return None       # its own launcher passes the socket
     if named is None and any(word == "--fd" or word.startswith(("--fd=", "fd://")) for word in unit.exec_start):
         named = _same_name_socket(unit)
     if named is None and _can_take_socket(unit) and view.data(socket_unit_path(unit, _same_name_socket(unit))):
@@ -36,18 +36,18 @@ def _same_name_socket(unit: Unit) -> str:
 
 
 def _can_take_socket(unit: Unit) -> bool:
-    """A server that takes what systemd hands it without a word of its command, and does not run."""
+    """Return whether a stopped service's server takes systemd's socket without any option."""
     return unit.active_state != "active" and any(
         posixpath.basename(word) == "gunicorn" for word in " ".join(unit.exec_start).split()[:4])
 
 
 def socket_unit_path(unit: Unit, name: str) -> str:
-    """Its file, beside that of the service."""
+    """Return the path of the socket unit's file, in the folder of the service's file."""
     return posixpath.join(posixpath.dirname(unit.fragment_path), name)
 
 
 def socket_unit_queries(view: View) -> Iterator[Query]:
-    """The files and states of sockets that start somebody's application."""
+    """Yield the queries for files and states of sockets that start an administrator's application."""
     for unit in dict.fromkeys(view.units.values()):
         if not unit.fragment_path.startswith(("/etc/", "/run/systemd/system/", "/usr/local/")):
             continue
@@ -59,7 +59,7 @@ def socket_unit_queries(view: View) -> Iterator[Query]:
 
 
 def socket_of(unit: Unit, view: View, name: str | None = None) -> tuple[Unit | None, tuple[Binding, ...]]:
-    """The socket unit as systemd has it (that of this name, where one is given), and where its file has it listen."""
+    """Return the socket unit as systemd has it (or the unit `name`), and the listen addresses of its file."""
     name = name or socket_unit_name(unit, view)
     if name is None:
         return None, ()
@@ -74,7 +74,7 @@ def socket_of(unit: Unit, view: View, name: str | None = None) -> tuple[Unit | N
 
 
 def all_socket_bindings(written: tuple[Binding, ...], socket: Unit | None) -> tuple[Binding, ...]:
-    """What its files say, and what systemd says beside that."""
+    """Return the bindings in the unit's file, then those that only systemd reports."""
     known = {(binding.host, binding.port, binding.unix) for binding in written}
     more = (
         Binding(host, port, unix, Evidence("unit", socket.name, f"ListenStream={text}"))

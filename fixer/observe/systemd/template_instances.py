@@ -1,4 +1,4 @@
-"""Instances of template units that systemd has forgotten once they were stopped: told from the template's own files."""
+"""Stopped instances of template units, which systemd unloads, derived from the template's own files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixer.observe.view.node_view import PEEK_BYTES, View, is_readable, known_pi
 MOST_FILES = 60
 MOST_INSTANCES = 20
 
-# where the instance is the port, or its last digits
+# the instance is the port, or its last digits
 _INSTANCE_PORT = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")
 _INSTANCE_ARGUMENT = regex(r"(?<=\s)[\"']?(\d*)%[iI][\"']?(?=\s|$)")
 _PORT_SETTING = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
@@ -23,7 +23,7 @@ _INSTANCE_NAME = regex(r"^[A-Za-z0-9:_.\\-]+$")
 
 
 def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = ()) -> Iterator[Query]:
-    """What to ask of systemd for addresses where nobody listens: instances whose files name these ports or sockets."""
+    """Yield queries for instances whose files name ports or sockets on which nothing listens."""
     wanted, paths = tuple(dict.fromkeys(ports)), tuple(sockets)
     names: list[str] = []
     for path, file in view.files.items():
@@ -42,7 +42,7 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
 
 
 def _instances_by_option(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]:
-    """`--port %i`, `PORT=80%i`: the port is the instance, or ends with it."""
+    """Yield instances for `--port %i`, `PORT=80%i`: the port is the instance, or ends with it."""
     for line in lines:
         if line.key in ("ExecStart", "Environment"):
             for match in _INSTANCE_PORT.finditer(line.value):
@@ -50,7 +50,7 @@ def _instances_by_option(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> I
 
 
 def _instances_by_sibling(stem: str, lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
-    """`server.py %i`: a bare word may be any number; it is the port where another instance listens at its own."""
+    """Yield instances for `server.py %i`, a bare number: a port only if another instance listens on its own."""
     bare = {match[1] for line in lines if line.key == "ExecStart" for match in _INSTANCE_ARGUMENT.finditer(line.value)}
     if not bare or not isinstance(view.listeners, Known):
         return
@@ -63,7 +63,7 @@ def _instances_by_sibling(stem: str, lines: Iterable[UnitLine], ports: tuple[int
 
 
 def _instances_by_socket(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[str]:
-    """`--uds /run/shop/%i.sock`, `--bind unix:%t/shop-%i/app.sock`: the instance is what stands there in the path."""
+    """Yield instances for `--uds /run/shop/%i.sock`, `--bind unix:%t/shop-%i/app.sock`, matched to the socket paths."""
     told = [line.value for line in lines if line.key in ("ExecStart", "Environment")]
     for word in (word.strip("\"'") for value in told for word in value.split()):
         at = min((i for i in (word.find("/"), word.find("%t/")) if i >= 0), default=-1)
@@ -82,7 +82,7 @@ def _has_instance_end(port: str, start: str) -> bool:
 
 
 def _env_file_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
-    """The globs of `EnvironmentFile=/etc/shop/%i.env`, and whether they hold the instance unescaped (`%I`)."""
+    """Yield the globs of `EnvironmentFile=/etc/shop/%i.env`, and whether the instance is unescaped there (`%I`)."""
     for line in lines:
         path = line.value.strip().removeprefix("-")
         if line.key == "EnvironmentFile" and path.count("%") == 1 and re.search(r"%[iI]", path) and \
@@ -91,7 +91,7 @@ def _env_file_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
 
 
 def _instances_by_env_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
-    """The instances whose file of variables names one of the ports."""
+    """Yield the instances whose environment file names one of the ports."""
     for pattern, is_plain in _env_file_globs(lines):
         before, _, after = pattern.partition("*")
         for path, file in view.files.items():

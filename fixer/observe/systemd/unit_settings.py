@@ -1,4 +1,4 @@
-"""What a unit's files set beyond its command: conditions, limits, the links that start it at boot, line by line."""
+"""Settings in a unit's files beyond its command: conditions, limits, and the links that start it at boot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LIST_KEYS = frozenset({"RestrictAddressFamilies", "SystemCallFilter", "IPAddres
 
 
 def settings_of(unit: Unit, told: ServiceCommand, view: View) -> tuple[UnitSetting, ...]:
-    """The settings that causes ask for, each with its place; of a plain one the last counts."""
+    """Return the settings that causes need, each with its line; the last line of a scalar key counts."""
     last = {line.key: line for line in told.lines if line.section == "Service" and line.key in _PLAIN_KEYS}
     return (
         *(_condition_setting(line, view) for line in _conditions(told.lines)),
@@ -35,7 +35,7 @@ def settings_of(unit: Unit, told: ServiceCommand, view: View) -> tuple[UnitSetti
 
 
 def _list_settings(lines: Iterable[UnitLine]) -> list[UnitLine]:
-    """Those of lists in force: an empty one takes back all of its key before it."""
+    """Return the list settings in force: an empty value resets all earlier lines of its key."""
     kept: list[UnitLine] = []
     for line in lines:
         if line.section == "Service" and line.key in _LIST_KEYS:
@@ -44,7 +44,7 @@ def _list_settings(lines: Iterable[UnitLine]) -> list[UnitLine]:
 
 
 def paths_to_check(unit: Unit, told: ServiceCommand) -> Iterator[str]:
-    """Paths whose presence decides: of conditions that were not met, of the link that would start it at boot."""
+    """Yield paths whose presence decides: of unmet conditions, and of the link that would start the unit at boot."""
     if not unit.condition_result:
         yield from (path for line in _conditions(told.lines) if (path := _condition_path(line)))
     if unit.load_state == "masked":
@@ -52,7 +52,7 @@ def paths_to_check(unit: Unit, told: ServiceCommand) -> Iterator[str]:
 
 
 def _conditions(lines: Iterable[UnitLine]) -> list[UnitLine]:
-    """Those in force: an empty one of any kind takes back all before it."""
+    """Return the conditions in force: an empty one of any kind resets all earlier ones."""
     kept: list[UnitLine] = []
     for line in lines:
         if line.section == "Unit" and line.key.startswith("Condition"):
@@ -66,7 +66,7 @@ def _condition_setting(line: UnitLine, view: View) -> UnitSetting:
 
 
 def _condition_path(line: UnitLine) -> str:
-    """The path that a condition looks at; empty for other conditions and where specifiers or globs stand in it."""
+    """Return the path that a condition tests; empty for other conditions and for specifiers or globs."""
     value = line.value.strip().lstrip("|!")
     return value if line.key in _PATH_CONDITIONS and value.startswith("/") and not set(value) & set("%*?[") else ""
 
@@ -84,7 +84,7 @@ def _wanted_by_settings(unit: Unit, lines: Iterable[UnitLine], view: View) -> It
 
 
 def _is_present(path: str, view: View) -> bool | None:
-    """Whether something lies there, None where nobody could look."""
+    """Return whether the path exists; None if it was not read."""
     file = view.files.get(path)
     if file is None:
         return None
