@@ -1,4 +1,4 @@
-"""From a diagnosis to the plan of one round: the first repair that is allowed, and what was withheld and why. Pure."""
+"""The plan of one round: the first allowed repair of a diagnosis, and the repairs withheld with their reasons. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REPAIRED_ROLES = frozenset({"root", "contributing"})
 
 @dataclass(frozen=True, slots=True)
 class RepairPolicy:
-    """How far a repair may go: up to that risk, and only what nothing forbids (the reason, or an empty text)."""
+    """Limits of a repair: the highest risk, and `forbids`, which returns a reason or an empty text."""
 
     max_risk: Risk = "safe"
     forbids: Callable[[Finding, Repair], str] | None = None
@@ -26,10 +26,10 @@ def plan(
     diagnosis: Diagnosis, policy: RepairPolicy, *, only: str | None = None, inputs: Inputs | None = None,
     strict: bool = True,
 ) -> Plan:
-    """What this round does: the first allowed repair, root causes first.
+    """Return the plan of this round: the first allowed repair, root causes first.
 
-    `inputs` are the values a person gave. With `strict` (the first round) words that nothing asks for are wrong
-    usage; later rounds no longer ask for what an earlier one has used.
+    `inputs` are the values that the operator gave. With `strict` (first round) an input that no repair needs is a
+    UsageError; in later rounds an earlier one may have used it.
     """
     given = inputs or {}
     offers = tuple(_offered_repairs(diagnosis))
@@ -57,11 +57,10 @@ def _offered_repairs(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
 
 
 def check_options(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
-    """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
+    """Raise UsageError for a repair that is not offered, an unknown input or an invalid value.
 
-    A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, others
-    may be asked for only after it: a program tells one missing variable at a time, and one that is stopped or still
-    starting tells none.
+    A healthy target offers nothing, so repeating a command there is no error. If one input fits, other keys may be
+    needed later: a program reports one missing variable at a time, and a stopped or starting one reports none.
     """
     offers = tuple(_offered_repairs(diagnosis))
     if not offers:
@@ -70,7 +69,7 @@ def check_options(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> Non
     waits = any(repair.waits for _, repair in offers)
     if only is not None and only not in ids and not waits:
         raise UsageError(f"no repair is called {only} here", f"offered: {', '.join(ids)}")
-    needs: dict[str, list[Need]] = {}      # two files may each have older states, chosen by the same word
+    needs: dict[str, list[Need]] = {}      # two files may each have backup copies, chosen by the same key
     for _, repair in offers:
         for asked in repair.needs:
             needs.setdefault(asked.key, []).append(asked)
@@ -104,7 +103,7 @@ def _check_characters(key: str, value: str) -> None:
 
 
 def _is_missing(need: Need, inputs: Inputs) -> bool:
-    """Nobody has given it, or what was given chose among others: of another file, or in an earlier round."""
+    """Return whether a value is missing. A choice for another file or an earlier round does not count."""
     given = inputs.get(need.key)
     return need.default is None and (given is None or (need.kind == "choice" and given not in need.choices))
 

@@ -1,8 +1,8 @@
-"""The policy file: what may be repaired without a person (`--yes`). Pure: text in, a policy or a clear reason out.
+"""The policy file: repairs allowed without an operator (`--yes`). Pure: returns the rules, or raises with the reason.
 
     max_risk = "safe"                            # or "disruptive"
     services = ["shop-*", "billing.service"]     # only these; "!" in front: never this one
-    hours = ["mon-fri 22:00-06:00", "sat-sun"]   # local time of the host; outside them nothing is repaired unasked
+    hours = ["mon-fri 22:00-06:00", "sat-sun"]   # local time of the host; outside them `--yes` repairs nothing
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _WINDOW = regex(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Days (0 is Monday) on which it begins, and minutes of the day; an end before the begin is past midnight."""
+    """Days (0 is Monday) on which it begins, and minutes of the day; an `end` before `begin` is past midnight."""
 
     days: frozenset[int]
     begin: int
     end: int
 
     def holds(self, weekday: int, minute: int) -> bool:
-        """Whether that moment lies in it."""
+        """Return whether that moment lies in the window."""
         if self.begin < self.end:
             return weekday in self.days and self.begin <= minute < self.end
         yesterday = (weekday - 1) % 7
@@ -41,7 +41,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the file allows; `where` is the file, as it is named in messages."""
+    """Limits of the policy file. `where` names the file in messages."""
 
     where: str
     max_risk: Literal["safe", "disruptive"] = "disruptive"
@@ -50,7 +50,7 @@ class Rules:
     windows: tuple[Window, ...] = ()
 
     def forbids(self, risk: str, service: str | None, weekday: int, minute: int) -> str:
-        """Why a repair of that risk to that service may not be made now unasked; empty where it may."""
+        """Return why this repair is not allowed now without an operator, or an empty text if it is."""
         if risk == "disruptive" and self.max_risk == "safe":
             return f"{self.where} allows only safe repairs without a person"
         if self.services and not self._covers(service):
@@ -70,7 +70,7 @@ class Rules:
         return not only or any(fnmatchcase(word, glob) for word in names for glob in only)
 
     def summary_text(self) -> str:
-        """The rules in one line."""
+        """Return the rules in one line."""
         parts = [f"up to {self.max_risk}"]
         parts += [f"services {', '.join(self.services)}"] if self.services else []
         parts += [f"hours {', '.join(self.hours)}"] if self.hours else []
@@ -78,7 +78,7 @@ class Rules:
 
 
 def parse_rules(data: bytes, where: str) -> Rules:
-    """The rules of a file. NeedsPerson for one that cannot be understood: it is never guessed at, nor passed over."""
+    """Parse the policy file. Raise NeedsPerson if anything in it is not understood; never guess or skip it."""
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -104,7 +104,7 @@ def _read_texts(table: Mapping[str, object], key: str, where: str) -> tuple[str,
     value = table[key]
     if not isinstance(value, list) or not all(isinstance(word, str) and word.lstrip("!").strip() for word in value):
         raise _policy_error(where, f"{key} is a list of texts")
-    if not value:       # it could mean all or none
+    if not value:       # an empty list could mean all or none
         raise _policy_error(where, f"{key} is empty; leave it out where it should limit nothing")
     return tuple(value)
 

@@ -1,4 +1,4 @@
-"""Two looks compared: is the addressed finding gone, did a route that answered stop; and the proofs of health."""
+"""Comparison of two observations: is the finding fixed, did a working route stop; and the proofs of health."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
 _PERMISSION_DENIED = "(13: Permission denied)"
-_STEPWISE_CAUSES = frozenset({"unit-misconfigured"})      # causes of which a start shows one fault after the other
-# states that are seen as such, and then no more
+_STEPWISE_CAUSES = frozenset({"unit-misconfigured"})      # a start reports one fault at a time
+# states that are observed directly: if one is not found any more, it has ended
 _DIRECT_VARIANTS = frozenset({"container-paused", "backend-sigstop"})
 _STATE_RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A snapshot and what it means."""
+    """A snapshot with its diagnosis."""
 
     snapshot: Snapshot
     diagnosis: Diagnosis
 
     @property
     def is_healthy(self) -> bool:
-        """No finding of role root or contributing, and routes that could be judged."""
+        """Return whether no finding is root or contributing and the routes could be judged."""
         return self.diagnosis.verdict == "healthy"
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`better` is what keeps a round: the finding is gone and nothing that answered stopped answering."""
+    """Result of a round. `is_better` keeps it: the finding is fixed and no working route stopped."""
 
     is_better: bool
     is_fixed: bool
@@ -43,7 +43,7 @@ class Verification:
 
 
 def compare(before: Observation, after: Observation, addressed: Finding) -> Verification:
-    """Judge a round by a look before it and a look after it."""
+    """Judge a round by the observations before and after it."""
     fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
         _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
         or _has_revealed_fault(before, after, addressed) or addressed.variant in _DIRECT_VARIANTS))
@@ -59,13 +59,13 @@ def _is_still_found(before: Observation, after: Observation, addressed: Finding)
     explained = {route for f in _new_root_findings(before, after) for route in f.routes}
     for finding in after.diagnosis.findings:
         if finding.role == "consequence" and finding.routes and explained.issuperset(finding.routes):
-            continue        # what it comes from shows by now, and is the next to be mended
+            continue        # its new root is visible now and is repaired next
         if finding.cause != addressed.cause or finding.role == "advice" or _is_next_fault(addressed, finding):
             continue
         if addressed.service is not None and finding.service in neighbours:
-            continue        # another server of the same upstream, which had its own fault of that kind before
+            continue        # another member of the upstream, which had this fault before
         others = {key for route in finding.routes for key in now.get(route, ())}
-        # by route where both name routes: two routes of one service can each have the fault
+        # compare routes if both have some: two routes of one service can each have the fault
         same = bool(routes & others) if routes and others else finding.service == addressed.service
         if same:
             return True
@@ -73,14 +73,14 @@ def _is_still_found(before: Observation, after: Observation, addressed: Finding)
 
 
 def _new_root_findings(before: Observation, after: Observation) -> Iterator[Finding]:
-    """Roots of causes of which the look before knew nothing."""
+    """Return root findings of causes that the observation before did not find."""
     known = {finding.cause for finding in before.diagnosis.findings}
     yield from (f for f in after.diagnosis.findings if f.role == "root" and f.cause not in known)
 
 
 def _is_next_fault(addressed: Finding, now: Finding) -> bool:
-    """What was given is no longer asked for and something else is: a program tells one missing variable at a time, and
-    systemd one fault of a unit."""
+    """Return whether this is the next fault of the same kind: another value is needed now. A program reports one
+    missing variable at a time, and systemd one fault of a unit."""
     if addressed.service == now.service and addressed.variant != now.variant and addressed.variant in _DIRECT_VARIANTS:
         return True
     if addressed.cause in _STEPWISE_CAUSES and addressed.service == now.service and addressed.variant != now.variant:
@@ -90,15 +90,15 @@ def _is_next_fault(addressed: Finding, now: Finding) -> bool:
 
 
 def _is_answering_now(before: Observation, after: Observation, addressed: Finding) -> bool:
-    """All routes that it was about answer: what cannot be told now is told of others."""
+    """Return whether every route of the finding answers. What is still unknown concerns other routes."""
     now = _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes)
     return bool(keys) and all(key in now and now[key].state == "ok" for key in keys)
 
 
 def _has_revealed_fault(before: Observation, after: Observation, addressed: Finding) -> bool:
-    """Its routes fail for certain by another cause now, which could not be seen before: the first hid it, and that
-    nobody can tell more of the first behind it is no doubt that it is gone."""
+    """Return whether another cause, certain and hidden before, now explains every failing route of the finding. The
+    first finding hid it; losing sight of the first does not mean that it persists."""
     now, health = _keys_by_id(after.snapshot), _health_by_key(after)
     told = {key for f in _new_root_findings(before, after) if f.confidence == "certain"
             for route in f.routes for key in now.get(route, ())}
@@ -107,7 +107,7 @@ def _has_revealed_fault(before: Observation, after: Observation, addressed: Find
 
 
 def _has_new_unknowns(before: Observation, after: Observation, cause: str) -> bool:
-    """Something about that cause is not known which was known before: the neighbour's trouble was there already."""
+    """Return whether a fact about the cause is unknown now that was known before. Older unknowns do not count."""
     missing = [set(_missing_facts(look, cause)) for look in (before, after)]
     return bool(missing[1] - missing[0])
 
@@ -145,7 +145,7 @@ def _health_by_key(look: Observation) -> dict[RouteKey, RouteHealth]:
 
 
 def route_keys(snapshot: Snapshot, ids: tuple[str, ...]) -> frozenset[RouteKey]:
-    """What tells these routes from others in any look: their numbers hold in one look only."""
+    """Return keys that identify these routes in any observation. Route ids are valid in one observation only."""
     known = _keys_by_id(snapshot)
     return frozenset(key for name in ids for key in known.get(name, ()))
 
@@ -165,7 +165,7 @@ def _route_name(key: RouteKey) -> str:
 
 
 def proofs(look: Observation) -> tuple[Proof, ...]:
-    """The checks that prove health: nginx -t, nginx up, each backend, each route through nginx."""
+    """Return the checks that prove health: nginx -t, nginx up, each backend, each route through nginx."""
     snapshot = look.snapshot
     used = {name for facts in snapshot.routes for name in facts.endpoints}
     health = {entry.route: entry for entry in look.diagnosis.health}
@@ -178,14 +178,14 @@ def proofs(look: Observation) -> tuple[Proof, ...]:
 
 
 def verdict_of(look: Observation, found: tuple[Proof, ...]) -> HealthVerdict:
-    """The diagnosis' verdict, never better than what the proofs show."""
+    """Return the diagnosis' verdict, lowered to degraded if a proof failed."""
     verdict = look.diagnosis.verdict
     failed = any(proof.state == "failed" for proof in found)
     return "degraded" if verdict == "healthy" and failed else verdict
 
 
 def _nginx_test_proof(nginx: Nginx, snapshot: Snapshot) -> Proof:
-    """What nginx may not open for whoever asks says nothing of what it may as itself."""
+    """Return the proof of `nginx -t`. Permission denied without root says nothing about nginx itself."""
     ordinary = any(node.name == nginx.node and not node.root for node in snapshot.nodes)
     match nginx.test:
         case Known((_, output)) if ordinary and _PERMISSION_DENIED in (refusal := _refusal_text(output)):
@@ -228,7 +228,7 @@ def _route_proof(facts: RouteFacts, health: RouteHealth | None) -> Proof:
 
 
 def url_notes(look: Observation, url: str) -> tuple[str, ...]:
-    """Where this nginx answers the user's address well, the 502 comes from something else. Nothing without a URL."""
+    """Explain a 502 at the user's URL that this nginx does not cause. Empty without a URL."""
     if not url:
         return ()
     route = _route_at_url(look.snapshot, url)
@@ -241,7 +241,7 @@ def url_notes(look: Observation, url: str) -> tuple[str, ...]:
 
 
 def _route_at_url(snapshot: Snapshot, url: str) -> str | None:
-    """The id of the route that the address lands in: server name and port first, then the longest prefix."""
+    """Return the id of the route that serves the URL: server name and port first, then the longest prefix."""
     from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
 
     parts = urlsplit(url)

@@ -1,1 +1,1 @@
-"""From a snapshot to a diagnosis. Pure."""
+"""The diagnosis of a snapshot: findings, health of routes, notes. Pure."""

@@ -1,4 +1,4 @@
-"""Accepted findings: told as advice with owner and expiry, offered no repair, not counted. Pure."""
+"""Ignored findings: shown as advice with owner and expiry, without a repair, and not counted. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_FAULT = ("root", "contributing")
 
 
 class IgnoredResult(NamedTuple):
-    """The findings as they count now, the routes whose failure is accepted, and what must be said about it."""
+    """The findings after `fixer ignore`, the routes whose failure is ignored, and the notes about both."""
 
     findings: tuple[Finding, ...]
     routes: frozenset[str]
@@ -23,7 +23,7 @@ class IgnoredResult(NamedTuple):
 
 
 def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding], snapshot: Snapshot) -> IgnoredResult:
-    """Apply what was accepted; a route stays excused only while nothing else is at fault there."""
+    """Turn ignored findings into advice. A route stays ignored only while no other finding is at fault there."""
     today = datetime.fromtimestamp(snapshot.taken_at, UTC).date().isoformat()
     places = _route_names(snapshot)
     kept: list[Finding] = []
@@ -41,7 +41,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
         where = f" at {match.where}" if match.where else ""
         notes.append(f"{finding.cause}{where} is accepted by {match.owner} until {match.until}: {match.because}")
     still = {route for finding in kept if finding.role in _AT_FAULT for route in finding.routes}
-    # What an accepted finding brings with it is no news either.
+    # Consequences of an ignored finding are advice, too.
     told = tuple(
         replace(finding, role="advice") if finding.role == "consequence" and finding.cause in causes
         and routes.issuperset(finding.routes) and not still.intersection(finding.routes) else finding
@@ -57,7 +57,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
 
 def misplaced_notes(accepted: Sequence[IgnoredFinding], findings: Sequence[Finding],
                     snapshot: Snapshot) -> tuple[str, ...]:
-    """A place that nothing in this look is called by: a slip of the pen there accepts nothing, without a word."""
+    """Return a note for each entry with a location unknown in this observation: a misspelt one ignores nothing."""
     named = [entry for entry in accepted if entry.where]
     if not named:
         return ()
@@ -75,7 +75,7 @@ def _suggestion_text(where: str, known: frozenset[str]) -> str:
 
 
 def _known_locations(findings: Sequence[Finding], snapshot: Snapshot) -> frozenset[str]:
-    """Whatever a finding of today or tomorrow could be placed by."""
+    """Return every name that a finding could be located by, now or later."""
     files = (name for file in snapshot.files for name in (file.path, file.real_path))
     services = (name for service in snapshot.services for name in (service.name, service.node))
     nodes = (node.name for node in snapshot.nodes)
@@ -100,13 +100,13 @@ def _match_entry(
 
 
 def _finding_locations(finding: Finding) -> frozenset[str]:
-    """The service, the node, and every place of the evidence, with and without its line."""
+    """Return the service, the node and every location in the evidence, with and without its line."""
     where = [evidence.where for evidence in finding.evidence]
     return frozenset(word for word in (finding.service or "", finding.node, *where, *map(_without_line, where)) if word)
 
 
 def _route_names(snapshot: Snapshot) -> dict[str, frozenset[str]]:
-    """For every route what a person may call it."""
+    """Return the names that a user may give each route, by route id."""
     return {
         facts.route.id: frozenset((
             facts.route.id, facts.route.location, *facts.route.server_names, facts.route.source.file,

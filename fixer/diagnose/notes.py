@@ -1,4 +1,4 @@
-"""A page that sends visitors on: what it leads to was not asked, since a route gets one request."""
+"""Notes of a diagnosis: redirects, front proxies, container layers, unloaded sites, slow routes, shared drop-ins."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _HOST_NAME = regex(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
 def redirect_notes(case: Case) -> tuple[str, ...]:
-    """One line that names the pages of the same sites that visitors get to see and nobody asked for."""
+    """Return one note that names redirect targets on the same sites which no probe requested."""
     asked = {f"{_site_url(judged.facts.route)}{judged.facts.route.path}" for judged in case.verdicts.values()}
     told: list[str] = []
     for judged in case.verdicts.values():
         route, probes = judged.facts.route, judged.facts.probes
         if judged.state != "ok" or route.internal or not isinstance(probes, Known) or not probes.value:
             continue
-        # what did not send on is the page that a person asked for
+        # a probe without a redirect has reached the page itself
         paths = [_redirect_path(route, probe.location) for probe in probes.value]
         page = f"{_site_url(route)}{paths[0]}"
         if all(paths) and page not in asked:
@@ -47,9 +47,9 @@ def redirect_notes(case: Case) -> tuple[str, ...]:
 
 
 def _redirect_path(route: Route, location: str) -> str:
-    """The path that a Location header leads to at the site that sent it; empty where it is another's, or no plain one.
+    """Return the path of a Location header, or an empty text for another site or an unusual path.
 
-    What it says is a stranger's word: only what needs no quoting in a shell, and holds no secret, is repeated.
+    The header is untrusted: only a path that needs no shell quoting and holds no secret is repeated.
     """
     found = _REDIRECT_TARGET.fullmatch(location)
     if found is None:
@@ -67,18 +67,18 @@ def _site_url(route: Route) -> str:
 
 
 def _host_of(route: Route) -> str:
-    """The first name that is one; this machine's own where there is none."""
+    """Return the first server name that is a plain host name, else 127.0.0.1."""
     return next((name for name in route.server_names if _HOST_NAME.fullmatch(name) and name != "_"), "127.0.0.1")
 
 
-# A proxy of another kind that takes the visitors in, before nginx: what it does with them is not looked at.
+# Proxies of another kind in front of nginx. fixer does not read their configuration.
 _FRONT_PROXIES = frozenset({"caddy", "traefik", "haproxy", "envoy", "apache2", "apache2ctl", "httpd",
                             "httpd-foreground"})
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  an address that was read
 
 
 def front_proxy_notes(snapshot: Snapshot) -> Iterator[str]:
-    """One line a container of nginx's project that publishes ports where nginx's own publishes none."""
+    """Return a note for each container of nginx's project that publishes ports, if nginx's own publishes none."""
     behind = {endpoint.configured_service for endpoint in snapshot.endpoints}
     webs = [box for nginx in snapshot.nginxes if (box := container_of(snapshot, nginx.node)) is not None]
     projects = {box.project for box in webs if box.project and not box.published and not box.has_shared_network}
@@ -96,17 +96,17 @@ def front_proxy_notes(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _front_proxy(box: Container) -> str:
-    """The program that it was made with, which an entry point may stand before; empty where it is none of these."""
+    """Return the proxy that the container's command runs, also after an entry point; else an empty text."""
     words = (word.rpartition("/")[2] for word in box.argv[:3])
     return next((word for word in words if word in _FRONT_PROXIES), "")
 
 
-# Repairs that write inside a container which holds everything: a restart keeps that, a new container does not.
-_INIT_PROGRAMS = frozenset({"systemd", "init"})      # a container with one of these stands for a machine
+# Repairs that write into a container's writable layer: a restart keeps it, a new container does not.
+_INIT_PROGRAMS = frozenset({"systemd", "init"})      # a container with one of these as PID 1 is a machine
 
 
 def container_layer_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[str]:
-    """One note a file that a repair would write there."""
+    """Return a note for each file that a repair would write to a container's writable layer."""
     if snapshot.target.kind not in ("docker", "compose"):
         return
     steps = (step for found in findings for repair in found.repairs for step in repair.steps)
@@ -124,12 +124,12 @@ def _is_application_container(snapshot: Snapshot, name: str) -> bool:
     return first not in _INIT_PROGRAMS
 
 
-# Sites that nginx does not load: whose backend runs is no other site's, and what they say about a page that fails.
+# Sites that nginx does not load.
 MAX_SHOWN = 3
 
 
 def unloaded_site_notes(case: Case) -> Iterator[str]:
-    """What a person should know of sites that nginx does not load, where no page is judged or one fails."""
+    """Return notes on sites that nginx does not load: all if it has no routes, else those that just miss a pattern."""
     for nginx in case.snapshot.nginxes:
         if not isinstance(nginx.config, Known):
             continue
@@ -142,17 +142,17 @@ def unloaded_site_notes(case: Case) -> Iterator[str]:
 
 
 def _is_disabled_site(left: UnloadedSite) -> bool:
-    """Named as what is not to be loaded."""
+    """Return whether the file's name marks it as disabled."""
     name = posixpath.basename(left.file)
     return is_unused_name(name) or name.startswith(("_", "#"))
 
 
-# An nginx that hands nothing on: which files it reads, and what its container has mounted where they should lie.
+# An nginx without routes: the files that it reads, and the mounts of its container.
 _MAX_FILES = 5
 
 
 def no_pass_notes(snapshot: Snapshot) -> Iterator[str]:
-    """One line an nginx: a mount that was misspelt is an empty folder, and its pages are those of the package."""
+    """Return a note for each nginx without routes. A misspelt mount is an empty folder, so the package's pages show."""
     for nginx in snapshot.nginxes:
         if not isinstance(nginx.config, Known) or nginx.config.value.routes:
             continue
@@ -171,7 +171,7 @@ _MAX_ROUTES = 3
 
 
 def shared_drop_in_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Drop-ins to blame that other services have too."""
+    """Return notes on faulty drop-ins that other services share."""
     if not any("service.d/" in shown.where for finding in findings for shown in finding.evidence):
         return ()
 
@@ -179,7 +179,7 @@ def shared_drop_in_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> tup
 
 
 def slow_route_notes(case: Case, health: Sequence[RouteHealth], dark: Mapping[str, str]) -> tuple[str, ...]:
-    """Routes that gave no answer in time, nothing proves why: beside those that are well they must not be missed."""
+    """Return one note for each slow route that no finding explains."""
     open_ones = {h.route for h in health if h.state == "unknown"}
     late = [j for j in case.verdicts.values() if j.state == "slow" and j.facts.route.id in open_ones]
     late.sort(key=lambda judged: judged.facts.route.id not in dark)
@@ -191,7 +191,7 @@ def slow_route_notes(case: Case, health: Sequence[RouteHealth], dark: Mapping[st
 
 
 def unclear_route_notes(case: Case, health: Sequence[RouteHealth]) -> tuple[str, ...]:
-    """Routes that were asked, and of which what came tells nothing."""
+    """Return one note for each route that was probed without a clear result."""
     open_ones = {h.route for h in health if h.state == "unknown"}
     asked = [j for j in case.verdicts.values() if j.state == "unknown" and j.facts.route.id in open_ones
              and isinstance(j.facts.probes, Known) and j.facts.probes.value]
@@ -202,7 +202,7 @@ def unclear_route_notes(case: Case, health: Sequence[RouteHealth]) -> tuple[str,
 
 
 def route_notes(case: Case) -> tuple[str, ...]:
-    """Notes on routes whose error page is the application's own, or whose members are down."""
+    """Return notes on error pages of the application, deleted logs, unread configurations and boot enablement."""
     own = [
         f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself, or "
         "by a gateway in front of it: this nginx only passes it on"
@@ -216,18 +216,18 @@ def route_notes(case: Case) -> tuple[str, ...]:
     return (*case.snapshot.notes, *own, *lost, *unread, *boot_notes(case.snapshot))
 
 
-# A drop-in that many services share and that breaks one of them: the others meet the same at their next start.
+# A faulty drop-in that several services share breaks the others at their next start, too.
 _MAX_DROP_INS = 3
 _AT_FAULT = frozenset({"root", "contributing"})
 
 
 def shared_file_notes(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterator[str]:
-    """One line for each such file that is evidence of a fault."""
+    """Return a note for each shared drop-in that is evidence of a fault."""
     told: set[tuple[str, str]] = set()
     for finding in findings:
         for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence) if (
                 finding.role in _AT_FAULT) else ():
-            name = path.partition(":")[2] if not path.startswith("/") else path      # the node before it
+            name = path.partition(":")[2] if not path.startswith("/") else path      # without the node prefix
             service = _service_of(snapshot, finding)
             if service is None or not is_shared_drop_in(name, service.name) or (finding.node, name) in told:
                 continue
@@ -245,19 +245,19 @@ def _service_of(snapshot: Snapshot, finding: Finding) -> Service | None:
 
 
 def is_shared_drop_in(path: str, unit: str) -> bool:
-    """A drop-in of a type (`service.d`) or of a row of names (`shop-.service.d`), not of the unit itself or of its
-    template."""
+    """Return whether the drop-in belongs to a unit type (`service.d`) or a name prefix (`shop-.service.d`), not to the
+    unit itself or its template."""
     folder = posixpath.basename(posixpath.dirname(path))
     return folder == "service.d" or (folder.endswith("-.service.d") and unit.startswith(folder[:-len(".service.d")]))
 
 
 def _is_used(service: Service, unit: Unit) -> bool:
-    """It runs, or a boot starts it: many units of a machine are never started."""
+    """Return whether the unit runs, failed, or starts at boot: many units of a machine never start."""
     return service.running or unit.unit_file_state.startswith("enabled") or unit.active_state == "failed"
 
 
 def _is_edited_by_repair(finding: Finding, path: str) -> bool:
-    """Its repair edits that very file."""
+    """Return whether a repair of the finding edits that file."""
     return any(isinstance(step, WriteFile) and step.path == path for repair in finding.repairs for step in repair.steps)
 
 
@@ -271,8 +271,8 @@ def _shared_drop_in_text(path: str, service: Service, others: list[Service]) -> 
             f"gets the same at its next start{now}")
 
 
-# Answers that nginx lately could not pass on for paths that were not asked here: the page that was asked is well.
-# What such an answer holds is the application's: no restart heals it, so a line of the last minute is of the present.
+# Recent answers that nginx rejected, on paths that were not probed. The application causes them and no restart helps,
+# so a log line of the last minute is still current.
 _REJECTED_ANSWER = regex(r"^upstream sent (?:too big header|invalid header|duplicate header line|invalid status|"
                   r'(?:invalid|unknown) "|"Content-Length" and)')
 _PLAIN_PATH = regex(r"/[\w./~-]{0,80}")
@@ -280,7 +280,7 @@ _MAX_TEXT = 120
 
 
 def rejected_answer_notes(case: Case, well: Collection[str]) -> Iterator[str]:
-    """One note an nginx, about routes that answer; `well` are their numbers."""
+    """Return a note for each nginx that rejected answers. `well` are the ids of routes that answer."""
     for nginx in case.snapshot.nginxes:
         errors = nginx.errors.value if isinstance(nginx.errors, Known) else ()
         if not any(_REJECTED_ANSWER.match(event.message) for event in errors):

@@ -1,8 +1,8 @@
-"""One change that mends several services: who reads a file that others read too starts anew with all of them.
+"""Revision of findings: merge equal file edits, name failing replicas, drop starts that would not last.
 
-Instances of a template (`app@1`, `app@2`) share their unit, its drop-ins, a file of variables, a working folder. Where
-each of them has the same fault and the same change mends it, the change is made once: then all are restarted, and an
-undo restarts or stops all, since each has read what it takes back.
+Instances of a template (`app@1`, `app@2`) share their unit, drop-ins, environment files and working folder. If one
+change repairs the same fault in several of them, it is made once and all are restarted. Undo restarts or stops all of
+them, since each has read the change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _START_VERBS = frozenset({"start", "restart"})
 
 
 def merge_shared_edits(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, each repair with the restarts of the others that the same change of files mends."""
+    """Return the findings; a repair also restarts the other services that the same file change repairs."""
     sharing: dict[_ChangeKey, list[UnitAction]] = {}
     for finding in findings:
         for repair in finding.repairs if finding.role in _AT_FAULT else ():
@@ -46,13 +46,13 @@ _NO_CHANGE: _ChangeKey = ("", "", ())
 
 
 def _change_key(finding: Finding, repair: Repair) -> _ChangeKey | None:
-    """What two repairs have in common that make the same change; None where no file is changed."""
+    """Return what identifies the repair's file changes; None if it changes no file."""
     files = tuple((s.node, s.path, s.before, s.after, s.link_target) for s in repair.steps if isinstance(s, WriteFile))
     return (finding.cause, repair.id, files) if files else None
 
 
 def _only_start(repair: Repair) -> UnitAction | None:
-    """The start of the one unit that the repair is about; None where it does anything else too."""
+    """Return the only start or restart in the repair; None if it does anything else to units."""
     others = [step for step in repair.steps if not isinstance(step, WriteFile | DaemonReload | WaitForListener)]
     units = {step.unit for step in others if isinstance(step, UnitAction)}
     starts = [step for step in others if isinstance(step, UnitAction) and step.verb in _START_VERBS]
@@ -72,12 +72,9 @@ def _join_restarts(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
     return replace(repair, summary=told, steps=(*repair.steps[:at], *along, *repair.steps[at:]))
 
 
-# One copy of a scaled service that fails while the others answer: which one it is, and what visitors see of it.
-
-
 @dataclass(frozen=True, slots=True)
 class _FailingReplica:
-    """A copy behind a route that answers without it, and how many there are."""
+    """A failing replica behind a route that answers through others, and the number of replicas."""
 
     service: Service
     container: Container
@@ -86,7 +83,7 @@ class _FailingReplica:
 
 
 def name_failing_replica(case: Case, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, those about such a copy with its own name: all copies go by that of their service."""
+    """Return the findings, naming the container of a failing replica in place of its service."""
     lost = list(_failing_replicas(case))
     return tuple(_name_replica(finding, lost) for finding in findings) if lost else tuple(findings)
 
@@ -122,12 +119,12 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
     return replace(finding, summary=summary, detail=(said, *finding.detail))
 
 
-# Units that `systemd-run` made: systemd forgets one as soon as its failure is cleared, and every one with a boot.
+# Transient units (`systemd-run`): systemd forgets one when its failure is reset, and all of them at boot.
 _TRANSIENT_FOLDER = "/run/systemd/transient/"
 
 
 def drop_transient_restarts(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """No repair starts one that does not run: it would be gone before the start, or with the next boot."""
+    """Remove starts of stopped transient units: the unit would vanish before the start or at the next boot."""
     gone = {(service.node, service.unit.name) for service in snapshot.services if service.unit is not None
             and service.unit.fragment_path.startswith(_TRANSIENT_FOLDER) and not service.running}
     if not gone:
@@ -150,12 +147,9 @@ def _without_transient_restart(repair: Repair, gone: set[tuple[str, str]]) -> Re
     return replace(repair, risk="manual", steps=(), needs=(), manual=manual)
 
 
-# Units that systemd would stop to start another: which of the two is meant, a person says.
-
-
 def drop_conflicting_starts(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """No repair starts a unit while one that conflicts with it runs: its own words in the unit files say that systemd
-    stops it then, and an undo would not bring back what it held."""
+    """Make repairs manual that start a unit while a conflicting one runs (`Conflicts=`). systemd would stop the running
+    one, and an undo would not restore its state."""
     contested = {(service.node, unit.name): unit.conflicts for service in snapshot.services
                  for unit in (service.unit, service.socket, service.program.unit if service.program else None)
                  if unit is not None and _has_running_conflict(unit)}

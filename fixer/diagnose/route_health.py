@@ -1,4 +1,4 @@
-"""From a snapshot to a diagnosis: every cause judges, roots come before what they explain, routes get their health."""
+"""Health of each route, and the verdict on all routes together."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
 
 AT_FAULT = frozenset({"root", "contributing"})
-_AT_ONCE_MS = 500.0     # milliseconds: so fast that two who ask a program of one worker both get their answer in time
+_AT_ONCE_MS = 500.0     # milliseconds: fast enough that one worker answers two requests in time
 
 
 def unconnectable_routes(case: Case) -> frozenset[str]:
-    """Slow routes of which no address takes a connection in time: that is no slow page, nobody gets through."""
+    """Return slow routes with no endpoint that accepts a connection in time. Their pages are not just slow."""
     tried: dict[str, list[bool]] = {}
     for trouble in case.failing_addresses:
         for facts in trouble.routes:
@@ -25,8 +25,8 @@ def unconnectable_routes(case: Case) -> frozenset[str]:
 
 
 def unreachable_slow_routes(case: Case) -> Mapping[str, str]:
-    """Slow routes of which nothing tells a slow page from a broken way, with the reason: behind them nobody was seen to
-    answer, neither asked directly nor by another route, or there the very page was given at once."""
+    """Return slow routes that may be broken, with the reason, by route id. Either no endpoint was seen to answer,
+    directly or by another route, or all answer the same page directly at once."""
     if not any(judged.state == "slow" for judged in case.verdicts.values()):
         return {}
     known = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
@@ -46,7 +46,7 @@ def unreachable_slow_routes(case: Case) -> Mapping[str, str]:
 
 
 def _is_quick_answer(endpoint: Endpoint, route: Route) -> bool:
-    """Asked directly for the page that nginx was asked for, as nginx hands it on, and answered."""
+    """Return whether the endpoint, probed directly for the page that nginx requests there, answered at once."""
     target = route.pass_text.partition("://")[2]
     rewritten = target.count(":") > 1 if target.startswith("unix:") else "/" in target
     answer = endpoint.http
@@ -55,20 +55,20 @@ def _is_quick_answer(endpoint: Endpoint, route: Route) -> bool:
 
 
 def _address_and_protocol(endpoint: Endpoint, judged: RouteVerdict) -> tuple[object, ...]:
-    """The address, and how it is spoken to: what answers plain HTTP may never answer TLS."""
+    """Return the address and its protocol: a server of plain HTTP may never answer TLS."""
     route = judged.facts.route
     return endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.single_address, route.scheme, route.kind
 
 
 def _has_no_connection(endpoint: Endpoint) -> bool:
-    """No connection is taken in time, or there is no address to connect to: a container that is down has no name."""
+    """Return whether no connection was accepted in time, or the name has no address (a container that is down)."""
     if isinstance(endpoint.addresses, Known) and not endpoint.addresses.value:
         return True
     return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "slow"
 
 
 def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool) -> RouteHealth:
-    """`blamed` are the causes by route: what decides where no answer came in time, or nobody could ask."""
+    """Return a route's health. `blamed` (route: cause) decides for slow and unprobed ones; `deaf`: none connects."""
     route = judged.facts.route.id
     match judged.state:
         case "ok" | "failing" | "degraded":
@@ -87,7 +87,7 @@ def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool)
 def health_verdict(
     case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth], dark: Mapping[str, str],
 ) -> HealthVerdict:
-    """The verdict on all routes together."""
+    """Return the verdict on all routes together."""
     states = [h.state for h in health]
     guilty = [f for f in findings if f.role in AT_FAULT]
     told = [state for state in states if state != "unknown"]

@@ -1,4 +1,4 @@
-"""Run every cause on a snapshot; rank what they found, and judge the routes."""
+"""The diagnosis of a snapshot: run every cause, rank the findings, judge the routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from fixer.model.snapshot import Snapshot
 
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
-_PAST_VARIANTS = frozenset({"restart-window"})     # told of what has passed: behind what may come again
+_PAST_VARIANTS = frozenset({"restart-window"})     # past events, ranked after current faults
 _OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env",
                                "crash-port-in-use"})
 
@@ -38,8 +38,8 @@ def diagnose(
     snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
     accepted: Sequence[IgnoredFinding] = (),
 ) -> Diagnosis:
-    """The whole answer; the same snapshot always gives the same one. `causes` defaults to all of ours; what is
-    `accepted` is told and not counted."""
+    """Return the diagnosis. The same snapshot gives the same one. `causes` defaults to all of fixer's; `accepted` are
+    ignored findings, shown as advice and not counted."""
     case = open_case(snapshot, inputs or {})
     judges = load_causes() if causes is None else tuple(causes)
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
@@ -50,7 +50,7 @@ def diagnose(
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     if accepted:
-        from fixer.diagnose.ignored_findings import apply_ignored  # hardly ever needed
+        from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
 
         told, excused, notes = apply_ignored(told, accepted, snapshot)
     settled = _rank_findings(told, judges)
@@ -67,28 +67,28 @@ def diagnose(
              *shared_drop_in_notes(snapshot, settled))
     puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
     if puzzling:
-        from fixer.diagnose.unexplained import unexplained_notes  # only where no cause is proven
+        from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
 
         notes = (*notes, *unexplained_notes(case, puzzling))
     if any(isinstance(nginx.errors, Known) and nginx.errors.value for nginx in snapshot.nginxes):
-        from fixer.diagnose.notes import rejected_answer_notes  # only where nginx has logged anything
+        from fixer.diagnose.notes import rejected_answer_notes  # only if nginx logged errors
 
         notes = (*notes, *rejected_answer_notes(case, {entry.route for entry in counted if entry.state == "ok"}))
     if verdict != "healthy" and any(nginx.unloaded_sites for nginx in snapshot.nginxes):
-        from fixer.diagnose.notes import unloaded_site_notes  # only where there are such
+        from fixer.diagnose.notes import unloaded_site_notes  # only if there are unloaded sites
 
         notes = (*notes, *unloaded_site_notes(case))
     if any(service.container is not None and service.container.published for service in snapshot.services):
-        from fixer.diagnose.notes import front_proxy_notes  # only where Docker publishes something
+        from fixer.diagnose.notes import front_proxy_notes  # only if Docker publishes ports
 
         notes = (*notes, *front_proxy_notes(snapshot))
     if snapshot.nginxes and not snapshot.routes:
-        from fixer.diagnose.notes import no_pass_notes  # only where there is no page to judge
+        from fixer.diagnose.notes import no_pass_notes  # only without routes
 
         notes = (*notes, *no_pass_notes(snapshot))
     heard = (facts.probes.value for facts in snapshot.routes if isinstance(facts.probes, Known))
     if verdict == "healthy" and any(probe.location for probes in heard for probe in probes):
-        from fixer.diagnose.notes import redirect_notes  # only where a page leads on
+        from fixer.diagnose.notes import redirect_notes  # only for redirects
 
         notes = (*notes, *redirect_notes(case))
     if any(repair.steps for finding in settled for repair in finding.repairs):
@@ -99,13 +99,13 @@ def diagnose(
 def _name_replicas(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     if not any(judged.has_failures and len(judged.facts.endpoints) > 1 for judged in case.verdicts.values()):
         return findings
-    from fixer.diagnose.revise_findings import name_failing_replica  # only where one of several may fail
+    from fixer.diagnose.revise_findings import name_failing_replica  # only if a route has several endpoints
 
     return name_failing_replica(case, findings)
 
 
 def _demote_explained(findings: Sequence[Finding]) -> list[Finding]:
-    """What another finding explains becomes its consequence: told as part of the chain, repaired with its root."""
+    """Turn findings that another one explains into its consequences, repaired with their root."""
     return [
         replace(finding, role="consequence", repairs=())
         if finding.role in AT_FAULT and any(_explains(other, finding) for other in findings if other is not finding)
@@ -121,7 +121,7 @@ def _explains(other: Finding, finding: Finding) -> bool:
         return True
     if other.cause in _OWN_FAULT_CAUSES and other.service and finding.service and any(has_only_starts(r.steps)
                                                                                       for r in finding.repairs):
-        return False        # two members of a group: that one was killed does not explain that the other was stopped
+        return False        # two members of a group: a kill of one does not explain why the other was stopped
     return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)
 
 

@@ -1,4 +1,4 @@
-"""Routes that fail though no cause is proven: what was seen of each, in nginx's own words, and where it leads."""
+"""Notes on failing routes without a proven cause: what each endpoint answers, and nginx's log lines."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from fixer.model.nginx_config import Listen
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
 
 MAX_SHOWN = 5
-_MAX_TEXT = 200    # letters of a message that may hold what a backend sent
+_MAX_TEXT = 200    # characters of a message that may hold backend output
 
 
 def unexplained_notes(case: Case, puzzling: Container[str]) -> Iterator[str]:
-    """One line a failing route that nothing is blamed for, the first few; then what the programs said that failed."""
+    """Return one note for each of the first unexplained routes, then the last log lines of failed services."""
     left = [j for j in case.verdicts.values() if j.facts.route.id in puzzling]
     for judged in left[:MAX_SHOWN]:
         yield _route_text(case, judged)
@@ -60,8 +60,8 @@ def unexplained_notes(case: Case, puzzling: Container[str]) -> Iterator[str]:
 
 
 def _unasked_server_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
-    """Servers that run beside an empty address and that no route asks: nothing proves that one of them is meant, and
-    anybody may have started it, but a person will want to look at them first."""
+    """Return notes on app servers that no route uses, on the node of a closed endpoint. Nothing proves that one is
+    intended, and any user may have started it, so the operator decides."""
     reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
     empty = {endpoint.node: endpoint for endpoint in reversed(reached) if is_closed(endpoint)
              and not endpoint.container_port}
@@ -77,8 +77,8 @@ def _unasked_server_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[
 
 
 def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
-    """A server of this very nginx that only the machine itself can ask, and that no route does: one hop of two, where
-    the port of the other was changed."""
+    """Return notes on a loopback listener of this nginx that no route uses. In a chain of two hops, the port of one of
+    them was changed."""
     asked = {endpoint.port for endpoint in case.snapshot.endpoints if is_closed(endpoint) is not True}
     doors = {node: _inner_listens(case, node) for node in {judged.facts.node for judged in left}}
     for judged in left:
@@ -93,13 +93,13 @@ def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[st
 
 
 def _inner_listens(case: Case, node: str) -> list[Listen]:
-    """Where its servers listen for the machine itself alone, each once."""
+    """Return the loopback addresses on which this nginx listens, each once."""
     every = (listen for facts in case.snapshot.routes if facts.node == node for listen in facts.route.listens)
     return list({str(x): x for x in every if x.address.startswith("127.") or x.address == "::1"}.values())
 
 
 def _unloaded_unit_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
-    """Units that systemd refused to load: without a command nothing tells whether the backend is one of them."""
+    """Return notes on units that systemd did not load. Without a command it is unknown if one is the backend."""
     nodes = {case.snapshot.endpoint(name).node for judged in left for name in judged.facts.endpoints}
     for service in case.snapshot.services:
         if service.node in nodes and service.unit is not None and service.unit.load_state in ("bad-setting", "error"):
@@ -108,7 +108,7 @@ def _unloaded_unit_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[s
 
 
 def _podman_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
-    """Its containers are no nodes of ours: which of them publishes an address that is empty, podman knows."""
+    """Return notes on podman's containers, which are no nodes of fixer: podman knows which publishes the endpoint."""
     reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
     for node, endpoint in {e.node: e for e in reversed(reached) if e.node and is_closed(e)
                            and not e.container_port}.items():
@@ -129,7 +129,8 @@ def _listener_text(line: Listener) -> str:
 
 
 def _cut_off_notes(case: Case) -> Iterator[str]:
-    """Containers in the network of one that was made anew since: nobody reaches them, and they do not notice."""
+    """Return notes on containers in the network of a container that was recreated. They are unreachable and do not
+    notice."""
     known = {s.container.id for s in case.snapshot.services if s.container is not None}
     for service in case.snapshot.services:
         cut = lost_shared_network(case.snapshot, service)
@@ -157,7 +158,7 @@ def _route_text(case: Case, judged: RouteVerdict) -> str:
 
 
 def _observed_text(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
-    """The address, who listens there, and what that gives to one that asks without nginx."""
+    """Return the endpoint, its listener, and the result of a direct probe."""
     holder = case.service(endpoint.listening_service)
     where = _address_with_hosts_text(endpoint) + ("" if holder is None else f" ({holder.name})")
     heard = endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
@@ -175,7 +176,7 @@ def _observed_text(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
 
 
 def _forward_text(case: Case, holder: Service) -> str:
-    """Where a program that hands connections on is told to hand them, where its command says that."""
+    """Return where a forwarding program sends connections, if its command says so."""
     words = [word for word in holder.argv[1:] if not word.startswith("-")]
     port = words[0].rpartition(":")[2] if holder.gateway == "systemd-socket-proxyd" and len(words) == 1 else ""
     if not is_number(port):
@@ -185,7 +186,7 @@ def _forward_text(case: Case, holder: Service) -> str:
 
 
 def _half_listening_text(case: Case, endpoint: Endpoint) -> str:
-    """A name of this machine with two addresses, of which one has no socket: nginx takes turns with them."""
+    """Return a note on a local name with two addresses of which one has no listener. nginx alternates between them."""
     led = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     if len(led) < 2 or endpoint.container_port or endpoint.node is None:
         return ""
@@ -199,7 +200,7 @@ def _half_listening_text(case: Case, endpoint: Endpoint) -> str:
 
 
 def _address_with_hosts_text(endpoint: Endpoint) -> str:
-    """With the line of /etc/hosts that leads its name somewhere: a container that was made anew may have got that."""
+    """Return the address with its /etc/hosts line: a recreated container may have got that address."""
     known = endpoint.addresses
     line = next((e.where for e in known.evidence if e.where.startswith("/etc/hosts")), "") if isinstance(
         known, Known) else ""
@@ -218,7 +219,7 @@ def _log_text(case: Case, judged: RouteVerdict) -> str:
 
 
 def _own_error_text(case: Case, nginx: Nginx) -> str:
-    """What nginx says of itself where it says nothing of an upstream: a limit of its own was reached."""
+    """Return nginx's own last serious error if it logged none about an upstream, such as a limit of its own."""
     events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
     since = max((node.now for node in case.snapshot.nodes if node.name == nginx.node), default=0.0) - RECENT_ERROR
     own = [event for event in events if event.at >= since and event.level in ("alert", "crit", "emerg")]
@@ -226,8 +227,8 @@ def _own_error_text(case: Case, nginx: Nginx) -> str:
 
 
 def shell_notes(case: Case) -> Iterator[str]:
-    """Scripts that some user's shell runs, told to end in a server at an address that is empty: anybody may have
-    started one, so nothing is done about it, but a person will want to know what it waits for."""
+    """Return notes on shell scripts that should start a server at a closed endpoint. Any user may have started one, so
+    fixer changes nothing and only shows what the script waits for."""
     for trouble in case.failing_addresses:
         for service in case.snapshot.services:
             if service.manager != "none" or not any(is_configured_at(service, e) for e in trouble.endpoints):
@@ -241,13 +242,12 @@ def shell_notes(case: Case) -> Iterator[str]:
                 yield f"{not_started_text(case, one)} (for {endpoint_text(trouble.endpoint)}; {uid}): {what}"
 
 
-# What is told of a route to containers though no cause is proven: a program that ended without a word, one that runs
-# and in which nothing listens.
+# Notes on containers of unexplained routes: unreadable logs, and running containers without a listener.
 _MAX_CONTAINER_NOTES = 4
 
 
 def container_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
-    """One line a fact, for the routes that are left without a cause."""
+    """Return one note for each fact about containers of the unexplained routes."""
     routes = {judged.facts.route.id for judged in left}
     for crash in failed_runs(case).found:
         if routes.intersection(crash.routes) and (said := _unreadable_log_text(crash.service)):
@@ -271,7 +271,7 @@ def _unreadable_log_text(service: Service) -> str:
 
 
 def _silent_container_text(case: Case, endpoint: Endpoint) -> str:
-    """It runs, and what was to listen in it has gone, or waits for something: its first process does not notice."""
+    """Return a note on a running container without a listener: its server ended or waits, and PID 1 goes on."""
     owner = configured_owner(case, endpoint)
     node = find_node(case.snapshot, owner.service.node) if owner is not None else None
     box = owner.service.container if owner is not None else None
