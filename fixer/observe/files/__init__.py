@@ -1,1 +1,1 @@
-"""Files of a node that are read for their words: logs, variables, code, older states."""
+"""Files of a node that are read for their content: logs, environment files, source code, backup copies."""

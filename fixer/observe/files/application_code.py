@@ -1,4 +1,4 @@
-"""The application's own source files that a service's log names, and where an older state of them may lie."""
+"""Source files of an application that its log names, their backup copies, recent changes and other releases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fixer.model.service import Service
 from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, MOST_CHANGED_FILES, View
 
-LAST_LINES = 80          # of a log: a traceback at its end is what counts
+LAST_LINES = 80          # of a log: the traceback at its end counts
 MOST_SOURCES = 3
 SOURCE_LIMIT = 128 << 10
 ENTRY_MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "api", "__init__")
@@ -40,7 +40,8 @@ _TARGET_MISSING = regex(r"Error loading ASGI app|Failed to find attribute|Cannot
 
 
 def named_sources(service: Service) -> tuple[str, ...]:
-    """Files of the application that the end of its log names, the last one first, as the service sees them."""
+    """Return the application's files that the end of its log names, the last one first, with the service's own
+    paths."""
     found: dict[str, None] = {}
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
     if not any(_CODE_ERROR.search(line.text) for line in lines):
@@ -53,7 +54,7 @@ def named_sources(service: Service) -> tuple[str, ...]:
 
 
 def locate_on_disk(service: Service, path: str) -> tuple[str, str] | None:
-    """(node, path) under which a file of the service lasts: on its machine, or behind a container's mount."""
+    """Return the permanent (node, path) of a service's file: on its machine, or the source of a container's mount."""
     box = service.container
     if box is None:
         return service.node, path
@@ -62,8 +63,7 @@ def locate_on_disk(service: Service, path: str) -> tuple[str, str] | None:
 
 
 def source_paths(service: Service) -> Iterator[tuple[str, str]]:
-    """(node, path) of every such file and of what may be an older state of it; and where the environment may keep a
-    module that was not found for another Python."""
+    """Yield (node, path) of each named source, of its possible backup copies, and of a module in other Pythons."""
     yield from ((service.node, path) for path in _paths_in_other_pythons(service))
     for path in named_sources(service):
         place = locate_on_disk(service, path)
@@ -73,7 +73,7 @@ def source_paths(service: Service) -> Iterator[tuple[str, str]]:
 
 
 def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
-    """What to read of an application that ended with an error of its own."""
+    """Yield the queries for applications whose log ends with a code error."""
     for service in services:
         if not service.is_app_server:
             continue
@@ -91,13 +91,13 @@ def _paths_in_other_pythons(service: Service) -> tuple[str, ...]:
 
 
 def lacks_command_target(service: Service) -> bool:
-    """Its log says that what its command is to serve is not there."""
+    """Return whether the log reports that the module or object named by the command does not exist."""
     log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
     return any(_TARGET_MISSING.search(line.text) for line in log)
 
 
 def entry_modules_query(folder: str) -> ReadGlob:
-    """Where a folder keeps what a server can be pointed at, in it and one level below."""
+    """Return the query for the usual entry modules in a folder and one level below."""
     plain = "".join(f"\\{c}" if c in "*?[\\" else c for c in folder.rstrip("/"))
     return ReadGlob((*(f"{plain}/{name}.py" for name in ENTRY_MODULES),
                      *(f"{plain}/*/{name}.py" for name in ENTRY_MODULES)),
@@ -105,7 +105,7 @@ def entry_modules_query(folder: str) -> ReadGlob:
 
 
 def folders_on_disk(service: Service) -> Iterator[tuple[str, str]]:
-    """(node, folder) of what it finds its modules in: where it starts, and for a container what is mounted there."""
+    """Yield (node, folder) where it finds its modules: its working directory, for a container the mounts there."""
     box = service.container
     if box is None:
         folder = service.unit.working_directory if service.unit is not None else ""
@@ -121,7 +121,6 @@ def _is_within(path: str, folder: str) -> bool:
     return folder not in ("", "/") and (path == folder or path.startswith(folder.rstrip("/") + "/"))
 
 
-# What may have been mended since a program ended: names and ages of its code and settings, never what they hold.
 _ENDED_UNIT_STATES = ("failed", "activating")
 _ENDED_CONTAINER_STATES = ("exited", "dead", "restarting")
 _MOST_FOLDERS = 4
@@ -129,7 +128,7 @@ _ENDED_PROGRAM_STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
 
 
 def change_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
-    """Of a service that ended by itself, or does so again and again."""
+    """Yield queries for changes after a service ended by itself: names and ages of code and settings, no content."""
     for service in services:
         if not service.is_app_server or not isinstance(service.log, Known) or not _has_ended(service):
             continue
@@ -143,7 +142,7 @@ def change_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
 
 
 def _mount_queries(service: Service) -> Iterator[tuple[str, Query]]:
-    """A container's files are its image's: what is mounted into it can change."""
+    """Yield queries for a container's mounts. Its other files come from the image and do not change."""
     named = (locate_on_disk(service, folder) for folder in source_folders(service))
     places = dict.fromkeys((*(place for place in named if place is not None), *folders_on_disk(service)))
     for node, folder in tuple(places)[:_MOST_FOLDERS]:
@@ -178,15 +177,14 @@ def _escape_glob(text: str) -> str:
     return "".join(f"\\{c}" if c in "*?[\\" else c for c in text)
 
 
-# Releases beside the one that runs: where a service starts behind a link (`current`), what else it could lead to.
-MAX_PATH_DEPTH = 6                # folders of a path that are looked at
-MOST_RELEASES = 40                # releases
+MAX_PATH_DEPTH = 6                # folders of a path that are checked
+MOST_RELEASES = 40                # releases that are read
 _SYSTEM_FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/etc/", "/proc/", "/dev/", "/bin/", "/lib",
                    "/sbin/")
 
 
 def release_queries(service: Service, view: View | None) -> Iterator[Query]:
-    """First whether a folder that it starts in is a link, then the same file of all that lies beside its end."""
+    """Yield queries for links (`current`) to the start folder, then for the same file in sibling releases."""
     if view is None or service.container is not None:
         return
     sources = _release_sources(service)
@@ -197,7 +195,7 @@ def release_queries(service: Service, view: View | None) -> Iterator[Query]:
 
 
 def release_paths(service: Service, view: View | None) -> Iterator[str]:
-    """The files of other releases that were read."""
+    """Yield the files of other releases that were read."""
     for source in _release_sources(service) if view is not None and service.container is None else ():
         query = _other_releases_query(view, service, source) if view is not None else None
         answer = view.node.answers.get(query) if view is not None and query is not None else None
@@ -205,7 +203,7 @@ def release_paths(service: Service, view: View | None) -> Iterator[str]:
 
 
 def _release_sources(service: Service) -> tuple[str, ...]:
-    """What its log names, or the file of the application that it did not find where it starts."""
+    """Return the sources that the log names, and the application file if it is missing in the start folder."""
     folder = service.unit.working_directory if service.unit is not None else ""
     inside = app_file(service.argv) if folder.startswith("/") and lacks_command_target(service) else None
     return (*named_sources(service), *(() if inside is None else (posixpath.join(folder, inside),)))
@@ -223,7 +221,7 @@ def _other_releases_query(view: View, service: Service, source: str) -> ReadGlob
 
 
 def _start_folders(service: Service) -> tuple[str, ...]:
-    """The folders that lead to where it starts, and to the programs and folders that its command names."""
+    """Return the parent folders of the working directory and of paths in the command."""
     words = start_arguments(service)
     found: dict[str, None] = {}
     for word in words:

@@ -1,4 +1,4 @@
-"""Copies beside the files that a service takes its variables from: which variables each holds, never what they are."""
+"""Backup copies of a service's environment files: the variable names in each, never the values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fixer.model.service import EnvCopy, Service
 from fixer.observe.view.node_view import View, is_readable
 
 ENV_FILE_LIMIT = 64 << 10
-MOST_NAMES = 40             # names beside one file
-MOST_COPIES = 4       # that are read of one file
+MOST_NAMES = 40             # names in the folder of one file
+MOST_COPIES = 4       # copies of one file that are read
 
-LAST_LINES = 120      # of a log: its last words are what counts
+LAST_LINES = 120      # of a log: its end counts
 
 _MISSING_VARIABLE = regex(r"KeyError: |[Vv]ariable|[Ff]ield required|\b(?:not "
                           r"(?:set|found|defined)|missing|required|unset|empty|"
@@ -29,7 +29,7 @@ _EnvReader = Callable[[str, bytes], dict[str, Word]]
 
 
 def env_copy_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
-    """First what lies there, by name; then each copy whole. Nothing of a service that is well."""
+    """Yield queries for the names of copies, then for their full content; none for a service without a failure."""
     for service in services:
         for node, path in _env_files(service):
             if node in views:
@@ -39,21 +39,21 @@ def env_copy_queries(services: Sequence[Service], views: Mapping[str, View]) -> 
 
 
 def with_env_copies(service: Service, views: Mapping[str, View]) -> Service:
-    """The service with what lies beside the files of its variables."""
+    """Return the service with the backup copies of its environment files."""
     found = tuple(copy for node, path in _env_files(service) if node in views
                   for copy in _env_copies(service, views[node], path))
     return replace(service, env_copies=found) if found else service
 
 
 def env_copy_paths(service: Service) -> Iterator[tuple[str, str]]:
-    """(node, path) of those that were read, and of the files that they are copies of."""
+    """Yield (node, path) of the copies that were read, and of their originals."""
     for copy in service.env_copies:
         yield from ((copy.node, copy.path), (copy.node, copy.original_path))
 
 
 def _env_files(service: Service) -> tuple[tuple[str, str], ...]:
-    """(node, path) of the files of variables of a service that has ended: those that it is told of, be they there or
-    not, and the `.env` of the folder in which a unit starts, which the application itself may read."""
+    """Return (node, path) of the environment files of a failed service, present or not.
+    Includes the `.env` in a unit's working directory, which the application itself may read."""
     if not service.is_app_server or not _has_ended(service):
         return ()
     found = [(slot.node, slot.file) for slot in service.env_slots if slot.style in ("env-file", "dotenv")]
@@ -66,7 +66,7 @@ def _env_files(service: Service) -> tuple[tuple[str, str], ...]:
 
 
 def _has_ended(service: Service) -> bool:
-    """Its end may be one for want of a variable; whether it is, the causes judge."""
+    """Return whether a missing variable may have ended it; the causes decide whether it did."""
     unit, box = service.unit, service.container
     if unit is not None and unit.result == "resources":
         return True
@@ -79,7 +79,7 @@ def _has_ended(service: Service) -> bool:
 
 
 def _copies_of_file(view: View, path: str) -> tuple[str, ...]:
-    """Regular files that are called like a copy of it; the newest first."""
+    """Return regular files named like a copy of it, the newest first."""
     folder, name = posixpath.split(path)
     found = [(-file.stat.mtime, other) for other, file in view.files.items()
              if posixpath.dirname(other) == folder and is_backup_name(posixpath.basename(other), name)
@@ -107,7 +107,7 @@ def _is_complete(file: FileAnswer) -> bool:
 
 
 def _variable_lines(data: bytes, read: _EnvReader) -> Iterator[tuple[str, int, int]]:
-    """(name, start, end) of the lines that give a variable a value, where they do so by themselves as well."""
+    """Yield (name, start, end) of lines that set a variable and still do so when parsed alone."""
     for name, word in read("", data).items():
         at = next((piece.start for piece in word.pieces if piece.start is not None), None)
         if not word.text or at is None:

@@ -1,4 +1,4 @@
-"""Paths that programs ended over: whether they are there by now, and whose they and the folders above them are."""
+"""Paths in the last error of a program: whether they exist now, and the owners of them and their parent folders."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from fixer.observe.files.application_code import LAST_LINES, locate_on_disk
 from fixer.observe.view.node_view import ENGINE
 
 ACCOUNTS_LIMIT = 256 << 10
-PROGRAM_LIMIT = 64 << 10        # a script that starts a server is short
+PROGRAM_LIMIT = 64 << 10        # start scripts are short
 PROC_MOUNTS = "/proc/mounts"
 
 
 def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
-    """No byte of the files themselves is read: they may hold anything."""
+    """Yield the queries for those paths. Only metadata is read, because the files may hold anything."""
     for service in services:
         paths, why = _paths_of_last_error(service)
         for path in paths:
@@ -41,8 +41,7 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
 
 
 def _program_on_host(service: Service, box: Container) -> str:
-    """Where the program of a container lies on the Docker host, empty where it is of its image: a script that cannot
-    be run is why it does not."""
+    """Return the host path of a container's program; empty if it is in the image. A script may be unexecutable."""
     named = box.argv[0] if box.argv and "/" in box.argv[0] else ""
     place = locate_on_disk(service,
                            posixpath.normpath(posixpath.join(box.working_dir or "/", named))) if named else None
@@ -50,7 +49,7 @@ def _program_on_host(service: Service, box: Container) -> str:
 
 
 def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
-    """Where a module would be that was not found: a folder may be closed to whom the program runs as."""
+    """Yield queries for the possible paths of a missing module: its folder may be closed to the program's user."""
     box = service.container
     start = service.unit.working_directory if service.unit is not None and service.is_app_server else (
         box.working_dir if box is not None and service.is_app_server else "")

@@ -1,5 +1,4 @@
-"""The newest log that a program which nobody keeps has left behind: `nohup … > /tmp/backend.log`, as a deployment by
-hand writes it. Where several lie there the newest counts."""
+"""Logs in files: those of programs without a service manager (`nohup … > /tmp/backend.log`), and those of units."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ UNMANAGED_LOGS = ReadGlob((
 
 
 def unmanaged_log_queries(view: View) -> Iterator[Query]:
-    """First where such logs lie, then the end of the newest."""
+    """Yield the query for such logs, then for the end of the newest one."""
     yield UNMANAGED_LOGS
     newest = _newest_log(view)
     if newest is not None:
@@ -32,7 +31,7 @@ def unmanaged_log_queries(view: View) -> Iterator[Query]:
 
 
 def unmanaged_log_of(view: View) -> HandStartedLog | None:
-    """What the newest log ends with; None where there is none or it could not be read."""
+    """Return the end of the newest log; None if there is no log or it could not be read."""
     newest = _newest_log(view)
     if newest is None or newest.stat is None:
         return None
@@ -41,35 +40,35 @@ def unmanaged_log_of(view: View) -> HandStartedLog | None:
 
 
 def _newest_log(view: View) -> FileAnswer | None:
-    """Plain files only: in a folder where everybody writes, a link may lead to what is nobody's business."""
+    """Return the newest regular file. In a world-writable folder a link may lead to an unrelated file."""
     answer = view.node.answers.get(UNMANAGED_LOGS)
     logs = [f for f in answer.files if f.stat is not None and f.stat.kind == "file"] if answer is not None else []
     return max(logs, key=lambda f: f.stat.mtime if f.stat is not None else 0.0, default=None)
 
 
-# Files that a unit's program writes to in place of the journal: `StandardOutput=append:FILE`, `>> FILE 2>&1`.
 UNIT_LOG_LIMIT = 64 << 10
 _MOST_UNIT_LOGS = 2
-_LAST_LINES = 60           # lines of a run's end, where no traceback says where its last words begin
+_LAST_LINES = 60           # lines of a run's end without a traceback
 _TRACEBACK = regex(r"^Traceback \(most recent call last\)")
 _CHAINED = regex(r"^(?:During handling of the above exception|The above exception was the direct cause)")
 _REQUEST = regex(r"HTTP/\d")
 
 
 def unit_log_paths(told: ServiceCommand) -> tuple[str, ...]:
-    """The files, as the unit and the command say; what goes to no file is the journal's."""
+    """Return files that the unit or command logs to in place of the journal (`StandardOutput=append:FILE`, `>>
+    FILE`)."""
     found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output_files)
     kept = (path for path in found if not path.startswith(("/dev/", "/proc/")) and not set(path) & set("%$*?"))
     return tuple(kept)[:_MOST_UNIT_LOGS]
 
 
 def unit_log_query(path: str) -> ReadFile:
-    """Its end."""
+    """Return the query for the end of a log file."""
     return ReadFile(path, UNIT_LOG_LIMIT, tail=True)
 
 
 def with_unit_logs(journal: Fact[tuple[LogLine, ...]], paths: Iterable[str], view: View) -> Fact[tuple[LogLine, ...]]:
-    """The journal, and after it the last words in those files; what cannot be read adds nothing."""
+    """Return the journal followed by the last lines of those files; an unreadable file adds nothing."""
     more = [line for path in paths for line in _last_run_lines(path, view)]
     if not more:
         return journal
@@ -77,7 +76,7 @@ def with_unit_logs(journal: Fact[tuple[LogLine, ...]], paths: Iterable[str], vie
 
 
 def _last_run_lines(path: str, view: View) -> list[LogLine]:
-    """Lines of a file have no time: those of the last run get that of the last change, requests are left out."""
+    """Return the last run's lines without requests. A file's lines have no time: they get the file's mtime."""
     answer = view.node.answers.get(unit_log_query(path))
     file = answer.files[0] if answer is not None and answer.files else None
     lines = parse_log_file(answer, path)
@@ -88,7 +87,7 @@ def _last_run_lines(path: str, view: View) -> list[LogLine]:
 
 
 def _last_run_start(lines: list[LogLine]) -> int:
-    """Where the last traceback begins, with those that it says it came from."""
+    """Return the index of the last traceback's first line, including the exceptions it is chained to."""
     marks = [i for i, line in enumerate(lines) if _TRACEBACK.match(line.text)]
     if not marks:
         return max(0, len(lines) - _LAST_LINES)

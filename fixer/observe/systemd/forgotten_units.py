@@ -54,7 +54,7 @@ def _systemd_lines(data: bytes, since: float) -> list[tuple[float, str]]:
 
 
 def _with_last_failure(unit: Unit, said: list[tuple[float, str]]) -> Unit:
-    """Restore the failure of an inactive unit if it is the last event, or if somebody stopped its restart loop."""
+    """Restore the failure of an inactive unit if no start or stop followed it, or if a stop ended its restart loop."""
     for at in range(len(said) - 1, -1, -1):
         text = said[at][1]
         failed = _FAILED.search(text)
@@ -67,7 +67,7 @@ def _with_last_failure(unit: Unit, said: list[tuple[float, str]]) -> Unit:
 
 def _with_previous_try(unit: Unit, said: list[tuple[float, str]], view: View) -> Unit:
     """Restore the result of the previous run while systemd restarts the unit and its program does not run yet.
-    Report "no process" only if systemd itself failed to start one."""
+    If the main process was not seen, report "no process" only if systemd itself failed to start one."""
     main = view.by_pid.get(unit.main_pid)
     main = main if main is not None and main.argv and main.state != "Z" else None      # a zombie does not count
     prepared = main is not None and _is_executor(main)
@@ -100,8 +100,7 @@ def _with_failed_run(unit: Unit, said: list[tuple[float, str]], result: str) -> 
 
 
 def _with_stopped_loop(unit: Unit, said: list[tuple[float, str]]) -> Unit:
-    """Restore the failure of a unit that failed at once, was restarted by systemd, and was stopped before the next
-    failure."""
+    """Restore the failure of a restart loop that was stopped before its next run could fail as well."""
     again = next((at for at in range(len(said) - 1, 0, -1) if _SCHEDULED.search(said[at][1])), 0)
     earlier, last = said[:again], said[again:]
     began = next((moment for moment, text in reversed(earlier) if _START_LINE.search(text)), 0.0)
