@@ -60,13 +60,13 @@ from fixer.model.snapshot import Connection, ErrorEvent, Nginx, Process, Service
 from fixer.repairs.start_dependency import resume_steps
 from fixer.repairs.start_service import restart_steps
 
-_RECENT_SECONDS = 180.0     # seconds
-LONG_SECONDS = 10.0     # seconds that a page which is only slow does not take, where nothing else tells
-FEW_REQUESTS = 3      # so many waiting requests are no load: they may be our own and a visitor's who tried again
+_RECENT_SECONDS = 180.0
+LONG_SECONDS = 10.0     # a page that is only slow answers sooner; used if there is no other evidence
+FEW_REQUESTS = 3      # not yet load: our own probes and one visitor's retries may add up to this
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that accepts and does not answer: is it stopped, frozen, or stuck without being busy?"""
+    """Judge each service that accepts connections and does not answer: stopped, paused, or blocked without load."""
     found, missing, ruled = pressures(case)
     findings: dict[str, Finding] = {}
     lacking, shown = list(missing), list(ruled)
@@ -92,7 +92,7 @@ def judge(case: Case) -> Verdict:
             slow = f"whether {pressure.service.name} is only slow"
             lacking.append(f"{slow}: nobody has waited for it longer than {waited:g} s (--wait 60 tells)")
             continue
-        elif is_thrashing(case, pressure.service):      # a restart would help for a moment
+        elif is_thrashing(case, pressure.service):      # a restart would help only for a moment
             shown += pressure.service.refaults.evidence if isinstance(pressure.service.refaults, Known) else ()
             continue
         else:
@@ -104,7 +104,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _find_stuck_dependency(case: Case, pressure: Pressure) -> Finding | None:
-    """What it waits for stands still itself."""
+    """Return the finding if the service waits for a dependency that is paused or stopped by a signal."""
     if not any(is_paused(s) for s in case.snapshot.services) and not any(
             p.state == "T" for n in case.snapshot.nodes if isinstance(n.processes, Known) for p in n.processes.value):
         return None
@@ -113,12 +113,12 @@ def _find_stuck_dependency(case: Case, pressure: Pressure) -> Finding | None:
 
 
 def _has_failed_requests(pressure: Pressure) -> bool:
-    """More than a slow page: connections that are not even taken, or requests that nginx gave up."""
+    """Return whether connections wait to be accepted, or nginx gave up on requests."""
     return pressure.queued > 0 or _has_timeouts(pressure)
 
 
 def _has_timeouts(pressure: Pressure) -> bool:
-    """Whether nginx waited for an answer in vain."""
+    """Return whether a request to the service timed out in nginx."""
     return bool(pressure.timeouts) or any(
         probe.status == 504 for judged in pressure.failing_address.verdicts if isinstance(judged.facts.probes, Known)
         for probe in judged.facts.probes.value
@@ -126,7 +126,7 @@ def _has_timeouts(pressure: Pressure) -> bool:
 
 
 def _seconds_waited(pressure: Pressure) -> float:
-    """Seconds that an answer was waited for in vain, by nginx for a visitor or by a probe of ours."""
+    """Return the longest wait without an answer, in seconds: by nginx for a visitor, or by our probe."""
     routes = [judged.facts.route.read_timeout for judged in pressure.failing_address.verdicts]
     http = pressure.failing_address.endpoint.http
     ours = http.value.ms / 1000 if isinstance(http, Known) and http.value.error == "slow" else 0.0
@@ -134,7 +134,7 @@ def _seconds_waited(pressure: Pressure) -> float:
 
 
 def _silent_answer_findings(case: Case) -> dict[str, Finding]:
-    """Answers that began and then stayed out, behind routes that do well otherwise: only nginx's log tells."""
+    """Return findings by service id: responses that stalled on routes with verdict ok. Only nginx's log shows them."""
     found: dict[str, Finding] = {}
     for nginx in case.snapshot.nginxes:
         for judged in case.verdicts.values():
@@ -156,7 +156,7 @@ def _is_stalled(event: ErrorEvent) -> bool:
 
 def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, nginx: Nginx,
                            events: tuple[ErrorEvent, ...]) -> Finding:
-    """Advice only: a stream of events that rests for longer than nginx waits looks the same."""
+    """Return advice only: an idle event stream that outlasts proxy_read_timeout looks the same."""
     route = judged.facts.route
     endpoint = next(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints)
     return Finding(
@@ -197,7 +197,7 @@ def _stopped_finding(case: Case, pressure: Pressure, stopped: tuple[Process, ...
 def _continue_repair(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Repair:
     box = container_of(case.snapshot, pressure.service.node)
     if box is not None and not box.is_machine:
-        # no process of it is known by a number that means something outside
+        # pids in the container mean nothing outside it
         return _restart_repair(case, pressure)
     signals = tuple(
         SignalProcess(pressure.service.node, p.pid, p.start_ticks, "CONT",
@@ -231,7 +231,7 @@ def _finding(
     case: Case, pressure: Pressure, words: tuple[str, str, Confidence], repair: Repair,
     shown: tuple[Evidence, ...] = (),
 ) -> Finding:
-    """`words` are the variant, what is said of the service, and how sure it is."""
+    """Build the finding. `words` are its variant, summary and confidence."""
     trouble, service = pressure.failing_address, pressure.service
     evidence = (
         *shown, state_evidence(service), *pressure_evidence(pressure),
@@ -257,12 +257,9 @@ CAUSE = Cause(
 )
 
 
-# A backend that listens and answers nobody, since each of its requests waits for a system that stands still.
-
-
 def stuck_dependency_finding(case: Case, pressure: Pressure) -> Finding | None:
-    """It holds a connection to a container that is paused, or to a program that a signal stopped: such a one takes
-    connections and never speaks. None where requests are finished all the same."""
+    """Return the finding if the service is connected to a paused container or a program stopped by a signal: such a
+    peer accepts and never answers. Return None if the service still finishes requests."""
     service = pressure.service
     node = find_node(case.snapshot, service.node)
     for line in node.connections if node is not None and pressure.is_working is not True else ():

@@ -44,13 +44,13 @@ from fixer.repairs.command_options import CommandOption, edit_option, find_optio
 from fixer.repairs.start_service import start_or_restart_steps
 
 MIN_EVENTS = 3
-SMALL_BACKLOG = 64           # a queue above that is no reason by itself
+SMALL_BACKLOG = 64           # a longer queue is no cause by itself
 DEFAULT_BACKLOG = "2048"
 _OPTION = "--backlog"
 
 
 def judge(case: Case) -> Verdict:
-    """For every route with several failed connects lately: is its backend's queue short, or said to be full?"""
+    """Judge each route with several recent failed connects: is the listen queue of its backend short or full?"""
     findings: dict[str, Finding] = {}
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
@@ -124,7 +124,7 @@ def _repair(case: Case, service: Service, endpoint: Endpoint, option: CommandOpt
     chosen = case.inputs.get(need.key, DEFAULT_BACKLOG)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only where something is found
+    from fixer.repairs.resource_limits import (  # only if found
         SettingRepairWording,
         set_and_start_repair,
     )

@@ -40,16 +40,16 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
 from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 
-MIN_SHARE = 0.25          # of the periods; one that is held back through several of them is counted once
-MIN_SHARE_SMALL_LIMIT = 0.03          # enough for a service that may use less than a quarter of a CPU
-SMALL_LIMIT = 0.25        # of a CPU
-MIN_THROTTLED_PERIODS = 10           # times that it was held back
-MIN_PERIODS = 20             # periods that say nothing yet
+MIN_SHARE = 0.25          # share of throttled periods; a stall over several periods counts once
+MIN_SHARE_SMALL_LIMIT = 0.03          # the same for a quota below SMALL_LIMIT
+SMALL_LIMIT = 0.25        # CPUs
+MIN_THROTTLED_PERIODS = 10
+MIN_PERIODS = 20             # fewer periods prove nothing
 _INPUT_KEY = "cpu"
 
 
 def judge(case: Case) -> Verdict:
-    """For every service with a quota behind a route that suffers: does the kernel hold it back?"""
+    """Judge each service of a failing or slow route: does the kernel throttle it to its CPU quota?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -72,7 +72,7 @@ def _is_throttled(counts: tuple[int, int], share: float) -> bool:
 
 
 def cpu_limit_of(service: Service) -> float:
-    """The CPUs that its manager lets it use, 0 where nothing limits it."""
+    """Return the CPU limit of the unit or container in CPUs, or 0.0 if there is none."""
     if service.unit is not None:
         return service.unit.cpu_limit
     return service.container.cpu_limit if service.container is not None else 0.0

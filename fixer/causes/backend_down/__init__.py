@@ -101,7 +101,7 @@ NOT_RUNNING_VARIANT = "backend-not-running"
 
 
 def judge(case: Case) -> Verdict:
-    """For every address behind a failing route: is its service stopped without a failure?"""
+    """Judge each failing address: is its service stopped without a failure?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -116,13 +116,13 @@ def judge(case: Case) -> Verdict:
                 ruled.append(outcome)
     told = list(findings.values())
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
-        from fixer.causes.backend_down.stopped_container import (  # only where a service has no container
+        from fixer.causes.backend_down.stopped_container import (  # only if a service has no container
             uncreated_findings,
         )
 
         told += uncreated_findings(case)
     if any(is_confirmed_closed(endpoint) for endpoint in case.snapshot.endpoints):
-        from fixer.causes.backend_down.unclaimed_address import (  # only where an address is empty
+        from fixer.causes.backend_down.unclaimed_address import (  # only if nothing listens at an address
             skipped_endpoint_findings,
         )
 
@@ -131,7 +131,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _merge_finding(findings: dict[str, Finding], new: Finding) -> None:
-    """One finding a service, whatever number of addresses lead to it."""
+    """Add the finding; merge its routes and evidence into an earlier finding of the same service."""
     key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
     old = findings.get(key)
     findings[key] = new if old is None else replace(
@@ -167,7 +167,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                            and owner.service.socket is not None):
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
-            from fixer.causes.backend_down.manager_state import ordering_cycle_finding  # only where one is stopped
+            from fixer.causes.backend_down.manager_state import ordering_cycle_finding  # only if one is stopped
             return error_exit_finding(case, owner.service, ordering_cycle_finding(
                 case, owner.service, _stopped_finding(case, trouble, owner)))
         case "masked":
@@ -181,7 +181,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """What `fixer learn` remembers of an address that no service is configured for."""
+    """Return the finding for a learned backend, if no service is configured for the address."""
     if not case.snapshot.learned or configured_owner(case, trouble.endpoint) is not None:
         return None
     from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
@@ -190,10 +190,10 @@ def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:
 
 
 def _failed_service_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
-    """Stopped in truth: on purpose, by a condition, or for want of the socket that it is handed."""
+    """Return the finding if the failed service was stopped on purpose, skipped by a condition, or lacks its socket."""
     if was_asked_to_stop(case.snapshot, owner.service) or skipped_by_condition(owner.service):
         return _stopped_finding(case, trouble, owner)
-    from fixer.causes.backend_down.manager_state import (  # only where one failed
+    from fixer.causes.backend_down.manager_state import (  # only if one failed
         finding_without_socket,
         missing_socket_line,
     )
@@ -202,17 +202,17 @@ def _failed_service_finding(case: Case, trouble: FailingAddress, owner: PortOwne
 
 
 def is_stopped_container(service: Service) -> bool:
-    """A container that does not run: whatever still answers at its old address is not it."""
+    """Return whether the service is a stopped container. An answer at its old address comes from something else."""
     return service.container is not None and not service.running
 
 
 def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
-    """Its manager sees it run, and no program of it does that could listen."""
+    """Return the finding if the manager reports the service as running, but it has no process that could listen."""
     service = owner.service
     if is_active_without_process(service):
         return _ended_children_finding(case, trouble, owner)
     if service.unit is not None:
-        from fixer.causes.backend_down.manager_state import explain_lost_server  # only where nobody listens
+        from fixer.causes.backend_down.manager_state import explain_lost_server  # only if nothing listens
         left = explain_lost_server(case, trouble, service)
         if left is None:
             return None
@@ -228,7 +228,7 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
 def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     service, unit = owner.service, owner.service.unit
     words = f"what {service.name} started does not run any more"
-    if unit is not None and unit.unit_file_state == "generated":      # of an init script, which knows how it is started
+    if unit is not None and unit.unit_file_state == "generated":      # from an init script, which can start it
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
         repair = Repair(START_REPAIR_ID, "safe", f"start {service.name} again", steps)
     elif unit is not None and bindings_of(service) and is_single_command_oneshot(service, unit):
@@ -242,7 +242,7 @@ def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwne
                   "own is what comes back by itself")
         repair = Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual)
     found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
-    return replace(found, explains=(*found.explains, "slow-start"))     # no process is there that could still start
+    return replace(found, explains=(*found.explains, "slow-start"))     # no process is left that could still start it
 
 
 def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
@@ -262,20 +262,20 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (clean_exit_evidence(service) if variant == "clean-exit-not-restarted" else ())
     if (own := failed_supervisord_unit(service)) is not None:
-        from fixer.causes.backend_down.manager_state import supervisord_error_evidence  # only where it is found
+        from fixer.causes.backend_down.manager_state import supervisord_error_evidence  # only if found
 
         shown = supervisord_error_evidence(case, service, own)
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
     if service.container is not None:
-        from fixer.causes.backend_down.stopped_container import next_up_finding  # only where a container is stopped
+        from fixer.causes.backend_down.stopped_container import next_up_finding  # only if a container is stopped
 
         found = next_up_finding(case, trouble, service, found)
     if variant in (NOT_RUNNING_VARIANT, "unit-disabled-after-reboot"):
         found = replace(found, detail=(*found.detail, *boot_details(service)))
     if variant != "unit-disabled-after-reboot":
         return found
-    from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding  # only where it is found
+    from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding  # only if found
 
     others = find_successors(case, trouble, owner)
     return which_unit_finding(case, trouble, found, others) if others else found
@@ -302,7 +302,7 @@ def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str
         failed_assertion,
         unmet_condition,
     )
-    from fixer.repairs.write_variables import write_drop_in  # only where it is found
+    from fixer.repairs.write_variables import write_drop_in  # only if found
 
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
@@ -325,7 +325,7 @@ def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str
 
 
 def _start_replica_steps(case: Case, service: Service) -> tuple[Step, ...]:
-    """The other stopped containers of one compose service: nginx asks them all by the one name."""
+    """Return steps that start the other stopped replicas of a compose service: nginx uses one name for all."""
     box = service.container
     copies = [s for s in case.snapshot.services if box is not None and s.container is not None and s.id != service.id
               and (s.container.project, s.name) == (box.project, service.name) and _is_stopped(case, s)]
@@ -342,7 +342,7 @@ def _manual_text(case: Case, service: Service) -> str:
     if (task := swarm_advice_text(service)):
         return task
     if (own := failed_supervisord_unit(service)) is not None:
-        from fixer.causes.backend_down.manager_state import supervisord_fix_text  # only where it is found
+        from fixer.causes.backend_down.manager_state import supervisord_fix_text  # only if found
 
         return supervisord_fix_text(case, service, own)
     if service.manager == "supervisord":
@@ -351,7 +351,7 @@ def _manual_text(case: Case, service: Service) -> str:
 
 
 def _masked_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
-    from fixer.causes.backend_down.condition_or_mask import mask_evidence, mask_repair  # only where it is found
+    from fixer.causes.backend_down.condition_or_mask import mask_evidence, mask_repair  # only if found
 
     service = owner.service
     return _finding(case, trouble, owner, ("unit-masked", f"{service.name} is masked"),
@@ -362,7 +362,7 @@ def _finding(
     case: Case, trouble: FailingAddress, owner: PortOwner, words: tuple[str, str], *, repairs: tuple[Repair, ...],
     shown: tuple[Evidence, ...],
 ) -> Finding:
-    """`words` are the variant and what is said of the service."""
+    """Build the finding. `words` are its variant and the start of its summary."""
     service, (variant, summary) = owner.service, words
     evidence = (
         state_evidence(service), *shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),

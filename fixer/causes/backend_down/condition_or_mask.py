@@ -1,4 +1,4 @@
-"""What keeps a stopped unit from being started: a mask over it, or a condition of its own; and what lifts them."""
+"""Masks and unmet conditions that keep a unit from starting, and their repairs."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from fixer.repairs.write_variables import write_drop_in
 UNMASK_REPAIR_ID = "unmask-service"
 CONDITION_REPAIR_ID = "meet-condition"
 MASK_KEY, CONDITION_KEY = "unmask", "condition"
-_SKIPPED_LINE = regex(      # systemd 255 and newer, then older ones
+_SKIPPED_LINE = regex(      # systemd 255 and newer, then older versions
     r"skipped, unmet condition check (?P<key>Condition\w+)=(?P<value>.*\S)\s*$"
     r"|skipped because of (?:an unmet|a failed) condition check \((?P<old_key>Condition\w+)=(?P<old_value>[^)]*)\)"
 )
 _ASSERT_LINE = regex(r"\basserts failed\.\s*$|^Assertion failed for ")
 _STARTED_LINE = regex(r"^Started \S")
-_VOLATILE_FOLDERS = ("/run/", "/tmp/", "/var/run/", "/dev/", "/proc/", "/sys/")   # noqa: S108  nothing is written there
+_VOLATILE_FOLDERS = ("/run/", "/tmp/", "/var/run/", "/dev/", "/proc/", "/sys/")   # noqa: S108  no writes there
 
 
 @dataclass(frozen=True, slots=True)
 class UnmetCondition:
-    """A condition that kept a unit from starting: as systemd's log or the unit's files name it."""
+    """A condition that kept a unit from starting, as systemd's log or the unit files state it."""
 
     key: str
     value: str
@@ -42,26 +42,26 @@ class UnmetCondition:
 
     @property
     def text(self) -> str:
-        """As a unit file says it."""
+        """The condition as a unit file writes it."""
         return f"{self.key}={self.value}"
 
     @property
     def is_met_now(self) -> bool:
-        """The path that was missing is there by now, or the one that was in the way is gone."""
+        """Whether the required path exists now, or the forbidden one (`!`) does not."""
         if self.setting is None or self.key != "ConditionPathExists" or self.setting.present is None:
             return False
         return self.setting.present is not self.value.startswith("!")
 
     @property
     def wanted_path(self) -> str:
-        """The file whose mere existence is asked for, where making it would last."""
+        """The missing file that the condition requires, or "" if creating it would not last or not help."""
         plain = self.key == "ConditionPathExists" and self.value.startswith("/")
         missing = self.setting is not None and self.setting.present is False
         return self.value if plain and missing and not self.value.startswith(_VOLATILE_FOLDERS) else ""
 
 
 def unmet_condition(service: Service) -> UnmetCondition | None:
-    """The condition that kept it from being started the last time, None where nothing tells."""
+    """Return the condition that prevented the last start, or None if it is unknown."""
     conditions = [s for s in service.settings if s.key.startswith("Condition")]
     for line in reversed(lines_of(service)):
         text = message_of(line)
@@ -77,7 +77,7 @@ def unmet_condition(service: Service) -> UnmetCondition | None:
 
 
 def failed_assertion(service: Service) -> LogLine | None:
-    """systemd refused to start it for an `Assert…=` of its unit, the last time that it was asked to."""
+    """Return systemd's line if an `Assert…=` of the unit failed at the last start."""
     for line in reversed(lines_of(service)):
         text = message_of(line)
         if _ASSERT_LINE.search(text):
@@ -88,7 +88,7 @@ def failed_assertion(service: Service) -> LogLine | None:
 
 
 def assertion_repair(service: Service, line: LogLine) -> Repair:
-    """What is asked for may be a file, a mount, a machine: a person sees to it."""
+    """Return a manual repair: the assertion may need a file, a mount or another machine."""
     said = message_of(line).strip()[:200]
     text = (f"an Assert…= line of its unit is not met ({said}): systemctl cat {service.name} shows "
             "it; see to what it asks for, then start it")
@@ -96,7 +96,7 @@ def assertion_repair(service: Service, line: LogLine) -> Repair:
 
 
 def condition_evidence(unmet: UnmetCondition | None) -> tuple[Evidence, ...]:
-    """The line of the unit's file, and systemd's own."""
+    """Return the line of the unit file and systemd's log line."""
     if unmet is None:
         return ()
     said = (unmet.setting.source,) if unmet.setting is not None else ()
@@ -104,7 +104,7 @@ def condition_evidence(unmet: UnmetCondition | None) -> tuple[Evidence, ...]:
 
 
 def condition_repair(case: Case, trouble: FailingAddress, service: Service, unmet: UnmetCondition | None) -> Repair:
-    """Start it where the condition is met by now; else a person says whether to meet it or to drop it."""
+    """Start the unit if the condition is met now; else let the operator choose to meet or to drop it."""
     start = start_steps(case.snapshot, service, trouble.endpoint)
     if unmet is None:
         text = f"`systemctl status {service.name}` names the condition that is not met; a start would be skipped again"
@@ -141,7 +141,7 @@ def _steps_by_choice(case: Case, service: Service, unmet: UnmetCondition) -> dic
             create_dirs=(posixpath.dirname(path),),
         ),)
     if unmet.setting is None:
-        return ways                 # an empty line drops every condition, and the others are not known
+        return ways                 # an empty assignment drops all conditions, and the other ones are unknown
     others = [s for s in service.settings if s.key.startswith("Condition") and s is not unmet.setting]
     lines = f"{unmet.key}=\n" + "".join(f"{s.key}={s.value}\n" for s in others)
     dropped = write_drop_in(case.snapshot, service, lines, "50-badgateway-condition.conf", section="Unit")
@@ -151,7 +151,7 @@ def _steps_by_choice(case: Case, service: Service, unmet: UnmetCondition) -> dic
 
 
 def mask_evidence(case: Case, service: Service) -> tuple[Evidence, ...]:
-    """The file that is the mask."""
+    """Return the link or empty file that masks the unit."""
     path = mask_path(service)
     node = find_node(case.snapshot, service.node)
     stat = dict(node.files).get(path) if node is not None else None
@@ -162,12 +162,12 @@ def mask_evidence(case: Case, service: Service) -> tuple[Evidence, ...]:
 
 
 def mask_path(service: Service) -> str:
-    """Where the mask lies."""
+    """Return the path of the mask, or "" if the service is no unit."""
     return service.unit.fragment_path if service.unit is not None else ""
 
 
 def mask_repair(case: Case, trouble: FailingAddress, service: Service) -> Repair:
-    """Take the mask away and start what it hides, once a person has said that this very unit is meant to run."""
+    """Unmask and start the unit, after the operator has named it as intended to run."""
     name = service.name
     steps = _unmask_steps(case, trouble, service)
     if isinstance(steps, str):

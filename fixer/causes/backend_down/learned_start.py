@@ -1,4 +1,4 @@
-"""A backend that nobody manages and that is gone, started again as it was learned: as a unit, so that it stays."""
+"""Learned backends that no service manager starts: find one that no longer runs, and start it as a systemd unit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fixer.repairs.start_service import reachable_host
 from fixer.repairs.write_variables import quote_value, secrets_to_mask
 
 REPAIR_ID = "start-as-unit"
-WORKING_DIRECTORY_MARK = "."        # in the place of a file: the value was the working directory itself
+WORKING_DIRECTORY_MARK = "."        # instead of a file path: the value was the working directory itself
 _PLAIN_LINE = re.compile(rb"\s*(?:[#;].*)?|[A-Za-z_]\w*=(?:[^\s\"'\\$`]*|'[^'\\$`]*'|\"[^\"\\$`]*\")\s*")
 _ASSIGNMENT = re.compile(
     r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)="
@@ -37,14 +37,14 @@ _NUMBER_OR_ADDRESS = re.compile(r"(?:.*[:=])?\d+|\[?[0-9a-fA-F:.]*\]?|localhost"
 
 @dataclass(frozen=True, slots=True)
 class MissingBackend:
-    """A remembered application of which nothing runs."""
+    """A learned application without a running process."""
 
     learned: Learned
     service: LearnedService
 
 
 def find_missing_backend(case: Case, endpoint: Endpoint) -> MissingBackend | None:
-    """What is remembered to have listened there, was started by hand, and does not run."""
+    """Return the learned application that listened there, was started by hand, and does not run."""
     for learned in case.snapshot.learned:
         for service in learned.services:
             if learned.node == endpoint.node and service.manager == "none" and _has_listened_at(service, endpoint) \
@@ -61,7 +61,7 @@ def _has_listened_at(service: LearnedService, endpoint: Endpoint) -> bool:
 
 
 def _is_running(snapshot: Snapshot, learned: Learned, service: LearnedService) -> bool:
-    """The same command, wherever it listens now; not what is remembered as an application beside it."""
+    """Return whether the same command runs, at any address. Another learned instance of it does not count."""
     wanted = _comparable_command(service.argv)
     others = [o for o in learned.services if o is not service and _comparable_command(o.argv)[-len(wanted):] == wanted]
     return any(s.node == learned.node and s.running and wanted and _comparable_command(s.argv)[-len(wanted):] == wanted
@@ -70,7 +70,7 @@ def _is_running(snapshot: Snapshot, learned: Learned, service: LearnedService) -
 
 
 def _is_other_instance(snapshot: Snapshot, running: Service, service: LearnedService, other: LearnedService) -> bool:
-    """It is the other one: by the folder that it runs in where the two have their own, else by where it listens."""
+    """Return whether the process is the other instance: by working directory if the two differ, else by address."""
     node = snapshot.node(running.node)
     processes = node.processes.value if isinstance(node.processes, Known) else ()
     folders = {p.cwd.value for p in processes if p.pid in running.pids and isinstance(p.cwd, Known)}
@@ -82,12 +82,12 @@ def _is_other_instance(snapshot: Snapshot, running: Service, service: LearnedSer
 
 
 def _comparable_command(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """A command without its interpreter, addresses and numbers."""
+    """Return the arguments without the interpreter, addresses and numbers."""
     return tuple(word for word in argv[1:] if not _NUMBER_OR_ADDRESS.fullmatch(word))
 
 
 def learned_evidence(case: Case, gone: MissingBackend) -> Evidence:
-    """What shows that it belongs there."""
+    """Return the learned record as evidence that the application belongs at the address."""
     service = gone.service
     command = " ".join(service.argv) or service.runtime
     return Evidence("learned", file_line_text(case.snapshot, gone.learned.node, gone.learned.where),
@@ -95,7 +95,7 @@ def learned_evidence(case: Case, gone: MissingBackend) -> Evidence:
 
 
 def learned_finding(case: Case, trouble: FailingAddress, gone: MissingBackend) -> Finding:
-    """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
+    """Return the finding: the learned application was started by hand and has ended, and nothing restarts it."""
     endpoint = trouble.endpoint
     evidence = (
         learned_evidence(case, gone), config_evidence(case.snapshot, trouble.nginx, endpoint),
@@ -111,7 +111,7 @@ def learned_finding(case: Case, trouble: FailingAddress, gone: MissingBackend) -
 
 
 def start_as_unit_repair(case: Case, trouble: FailingAddress, gone: MissingBackend) -> Repair:
-    """The repair: a unit with the remembered command, its values taken from where they stood."""
+    """Return the repair: a unit with the learned command, its variables read from their original files."""
     service, node = gone.service, gone.learned.node
     name = new_unit_name(case.snapshot, node, service)
     summary = f"start {service.name} as {name}, which comes back after a reboot"
@@ -134,7 +134,7 @@ def start_as_unit_repair(case: Case, trouble: FailingAddress, gone: MissingBacke
 
 
 def new_unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
-    """A name for its unit that no other unit has."""
+    """Return an unused name for the new unit."""
     base = re.sub(r"[^A-Za-z0-9_-]+", "-", posixpath.basename(service.directory.rstrip("/"))).strip("-")
     base = base or service.runtime or "backend"
     taken = {s.unit.name for s in snapshot.services if s.node == node and s.unit is not None}
@@ -143,7 +143,7 @@ def new_unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str
 
 
 def _variable_value(case: Case, node: str, name: str, file: str) -> str | None:
-    """What a variable is to be: given by a person, or as it stands where it stood."""
+    """Return the operator's value for the variable, or the one in its original file."""
     return case.inputs[name] if name in case.inputs else _stored_value(case, node, name, file)
 
 
@@ -155,7 +155,7 @@ def _stored_value(case: Case, node: str, name: str, file: str) -> str | None:
 
 
 def assigned_value(data: bytes, name: str) -> str | None:
-    """The last value that a file gives the name, None where only a shell could tell what it is."""
+    """Return the last value that the file sets for the name, or None if only a shell could evaluate it."""
     value: str | None = None
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
         match = _ASSIGNMENT.match(line)
@@ -193,7 +193,7 @@ _Environment = tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]
 
 
 def _split_environment(case: Case, gone: MissingBackend) -> _Environment:
-    """Files that systemd can read as they are, values that must be written anew, names that are the directory."""
+    """Return files that systemd can read unchanged, values to write to a new file, and names set to the directory."""
     node, files, values = gone.learned.node, [], {}
     plain: list[str] = []
     for name, file in gone.service.variables:
@@ -208,7 +208,7 @@ def _split_environment(case: Case, gone: MissingBackend) -> _Environment:
 
 
 def _is_env_file(snapshot: Snapshot, node: str, file: str) -> bool:
-    """Nothing but assignments without anything that a shell would read otherwise than systemd does."""
+    """Return whether the file holds only assignments that systemd and a shell read alike."""
     found = snapshot.file(node, file)
     return found is not None and all(_PLAIN_LINE.fullmatch(line) for line in found.data.split(b"\n"))
 

@@ -1,4 +1,4 @@
-"""A service that takes its socket from systemd and was started without: its last words are about the descriptor."""
+"""Failures that the service manager reports: a missing socket, an ordering cycle, a lost server, supervisord errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BAD_DESCRIPTOR = regex(r"\[Errno (?:9|88)\]|Socket operation on non-socket|Bad 
 
 
 def missing_socket_line(snapshot: Snapshot, service: Service) -> LogLine | None:
-    """The line that says it, where the socket unit of the service does not listen."""
+    """Return the log line about a bad descriptor, if the service's socket unit does not listen."""
     if service.unit is None or not is_socket_down(service):
         return None
     own = program_lines(last_run_lines(snapshot, service))[-_TAIL_LINES:]
@@ -28,7 +28,7 @@ def missing_socket_line(snapshot: Snapshot, service: Service) -> LogLine | None:
 
 
 def finding_without_socket(service: Service, said: LogLine, found: Finding) -> Finding:
-    """The finding of the stopped socket, in which the failure of the service is only what comes of it."""
+    """Return the finding of the stopped socket unit. It explains the failure of the service."""
     socket = service.socket
     assert socket is not None
     instead = found.summary.partition("; ")[2]
@@ -38,7 +38,7 @@ def finding_without_socket(service: Service, said: LogLine, found: Finding) -> F
         explains=(*found.explains, "crash-loop-gave-up", "crash-code-error", "crash-killed", "slow-start"))
 
 
-# Units that are each to start after the other: systemd starts none of them, or leaves one out at every boot.
+# Ordering cycle: systemd starts none of its units, or drops one of them at every boot.
 _CYCLE_LINE = regex(r"^(?P<by>\S+): (?:Found ordering cycle on|Found dependency on) (?P<unit>[^\s/]+)/")
 _DROPPED_JOB_LINE = regex(r"Job \S+/start deleted to break ordering cycle|Unable to break cycle")
 _START_LINE = regex(r"^Start(?:ed|ing) ")
@@ -46,7 +46,7 @@ _MAX_UNITS = 4
 
 
 def ordering_cycle_finding(case: Case, service: Service, found: Finding) -> Finding:
-    """The finding of a stopped unit, told as what systemd says of it: it was not started since the boot for that."""
+    """Return the finding of a stopped unit, changed to name the ordering cycle for which systemd did not start it."""
     lines = _ordering_cycle_lines(case, service)
     if service.unit is None or not lines:
         return found
@@ -67,8 +67,7 @@ def ordering_cycle_finding(case: Case, service: Service, found: Finding) -> Find
 
 
 def _ordering_cycle_lines(case: Case, service: Service) -> list[LogLine]:
-    """systemd's lines of such a cycle since the boot and since the last start, where one tells that a start was left
-    out for it."""
+    """Return systemd's lines about the cycle since the boot and the last start, if one reports a dropped start job."""
     node = find_node(case.snapshot, service.node)
     booted = node.boot_at.value if node is not None and isinstance(node.boot_at, Known) else 0.0
     kept: list[LogLine] = []
@@ -82,18 +81,18 @@ def _ordering_cycle_lines(case: Case, service: Service) -> list[LogLine]:
     return kept if told and any(_CYCLE_LINE.search(message_of(line)) for line in kept) else []
 
 
-# A unit that outlived its server: a script started it in the background and stays, with a shell or a `sleep` alone.
+# Lost server: a script started it in the background and runs on, with only a shell or a `sleep`.
 _IDLE_PROGRAMS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "tini", "dumb-init", "systemd-cat"}
 
 
 def explain_lost_server(case: Case, trouble: FailingAddress,
                         service: Service) -> tuple[str, Repair, tuple[Evidence, ...]] | None:
-    """Words, repair and proof where its server was up in this run and is gone: what is left of it could serve nobody. A
-    script that still waits for something before it starts one looks the same, but for its log."""
+    """Return summary, repair and evidence if the server came up in this run and only idle programs remain. The log
+    tells this from a script that still waits before it starts the server."""
     if service.unit is None or run_state_of(service) != "running" or not is_configured_at(service, trouble.endpoint):
         return None
     seen = processes_of(case.snapshot, service.node, service.pids)
-    left = [process for process in seen if process.state != "Z"]        # nobody asked how that one ended
+    left = [process for process in seen if process.state != "Z"]        # a zombie serves nothing
     if not left or len(seen) != len(service.pids) or not all(_program_name(p) in _IDLE_PROGRAMS for p in left):
         return None
     said = next((line for line in reversed(program_lines(last_run_lines(case.snapshot, service)))
@@ -112,13 +111,13 @@ def _program_name(process: Process) -> str:
     return process.argv[0].rpartition("/")[2].lstrip("-") if process.argv else ""
 
 
-# A supervisord that does not start: the line in which it says why, and what mends it.
+# Errors with which supervisord itself refuses to start.
 _ERROR_LINE = regex(r"^Error: \S")
 _MISSING_FOLDER = regex(r"^Error: The directory named as part of the path (?P<path>/[\w./-]+) does not exist")
 
 
 def supervisord_fix_text(case: Case, service: Service, unit: Unit) -> str:
-    """What a person does before its unit is started again."""
+    """Return what to correct before supervisord's unit is started again."""
     said = _supervisord_error_line(case, service, unit)
     if said is None:
         return (f"supervisord itself ends with an error: journalctl -u {unit.name} names what is wrong; mend that, "
@@ -130,7 +129,7 @@ def supervisord_fix_text(case: Case, service: Service, unit: Unit) -> str:
 
 
 def supervisord_error_evidence(case: Case, service: Service, unit: Unit) -> tuple[Evidence, ...]:
-    """Its last words of its own."""
+    """Return supervisord's last error line."""
     said = _supervisord_error_line(case, service, unit)
     return () if said is None else (log_evidence(message_of(said), said.where),)
 

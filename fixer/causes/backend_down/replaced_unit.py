@@ -1,7 +1,7 @@
-"""A unit that was put to rest, and another of the same application which no site asks: which of them nginx is to ask.
+"""Disabled units that may have been replaced by another unit of the same application.
 
-After a move to a new unit, nginx may still name the old one's port. That the old one is told to listen there proves
-where nginx leads, not that it is to come back: started, last year's release would work on today's data.
+After a move to a new unit, nginx may still name the port of the old one. This does not prove that the old unit should
+run again: an old release would then work on current data.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _RELEASE_NAMES = frozenset((
     "old", "new", "legacy", "next", "prev", "previous", "last", "former", "current", "blue", "green", "bak", "backup",
     "orig", "copy", "retired", "deprecated",
 ))
-# what half of all services are called besides their name: no application is known by them
+# generic parts of service names: they identify no application
 _GENERIC_NAMES = frozenset(("web", "app", "api", "www", "site", "service", "server", "backend", "worker", "main",
                             "prod"))
 _VERSION_NUMBER = regex(r"^v?\d+$")
 _NAME_PART = regex(r"[a-z]+\d*|\d+")
-_APP_TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*(?:\(\))?$")     # what a server is told to run: package.module:app
+_APP_TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*(?:\(\))?$")     # the server's target: package.module:app
 
 
 def find_successors(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[Service, ...]:
-    """Application servers beside a unit that is off at boot: named as it is, running or started at boot, told to listen
-    elsewhere, and asked by no site."""
+    """Return application servers that may replace a unit which is off at boot: of the same application, running or
+    started at boot, listening elsewhere, and used by no route."""
     old = owner.service
     if owner.rule != "placed" or old.unit is None or not is_off_at_boot(old) or old.socket is not None:
         return ()
@@ -50,7 +50,7 @@ def find_successors(case: Case, trouble: FailingAddress, owner: PortOwner) -> tu
 
 
 def _is_configured_elsewhere(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """Told to listen elsewhere, by its code alone or by nothing but its socket as well."""
+    """Return whether its configuration, its code or its socket shows that it listens elsewhere."""
     told = (*bindings_of(service), *service.code_bindings)
     if not told and service.running:
         return len(reachable_listeners(case, trouble, PortOwner(service, "alone", ()))) == 1
@@ -58,7 +58,7 @@ def _is_configured_elsewhere(case: Case, trouble: FailingAddress, service: Servi
 
 
 def _is_same_application(one: Service, other: Service) -> bool:
-    """One application by name, its version or colour aside; or the same thing to run, and a word of the name."""
+    """Return whether the names differ only in version or colour, or the target and a name part are the same."""
     names, others = _name_stems(one), _name_stems(other)
     if names == others:
         return bool(names)
@@ -73,7 +73,7 @@ def _name_stems(service: Service) -> frozenset[str]:
 
 
 def which_unit_finding(case: Case, trouble: FailingAddress, found: Finding, others: Sequence[Service]) -> Finding:
-    """The finding as a question: start the one that rests, or point nginx at one of the others."""
+    """Return the finding with a choice: start the disabled unit, or point nginx at one of the others."""
     old, first = found.service or "", found.repairs[0]
     names = " or ".join(s.name for s in others)
     why = (f"nginx asks for {endpoint_text(trouble.endpoint)}, where {old} is told to listen, which is stopped and "

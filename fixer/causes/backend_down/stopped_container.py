@@ -1,4 +1,4 @@
-"""What the next `docker compose up` makes of a container that is stopped: another one, or none at all."""
+"""Stopped, idle and uncreated containers, and what the next `docker compose up` does with them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from fixer.repairs.upstream_name import other_address_repair
 
 
 def next_up_finding(case: Case, trouble: FailingAddress, service: Service, found: Finding) -> Finding:
-    """The finding with that said; where the service was renamed in its files, nginx is given its new name, and
-    nothing is started that the next deployment takes away."""
+    """Return the finding with the effect of the next `docker compose up` added. If the compose files renamed the
+    service, point nginx at the new name instead of starting the old container."""
     compose, box = case.snapshot.compose, service.container
     if (compose is None or box is None or box.project != compose.project
             or box.service not in compose.undefined_services):
@@ -47,8 +47,7 @@ def next_up_finding(case: Case, trouble: FailingAddress, service: Service, found
 
 
 def _renamed_service(case: Case, trouble: FailingAddress, service: Service) -> Service | None:
-    """The one service of the project that runs the same image with the same command, on the port that nginx asks for,
-    and that no route relies on."""
+    """Return the only service of the project with the same image, command and port which no route uses."""
     old, web = service.container, container_of(case.snapshot, trouble.nginx.node)
     compose = case.snapshot.compose
     mine = {name for name, _, _ in web.networks} if web is not None else set()
@@ -65,7 +64,7 @@ def _renamed_service(case: Case, trouble: FailingAddress, service: Service) -> S
 
 
 def _changed_files_text(trouble: FailingAddress, service: Service) -> tuple[str, ...]:
-    """Its files were changed since it was made: a start brings back what was, the next `up` something else."""
+    """Return a note if the compose files changed the port since the container was created."""
     asked, told = trouble.endpoint, bindings_of(service)
     if len(told) < 2 or asked.unix is not None or told[0].port in (0, asked.port) or (
             asked.port not in [b.port for b in told[1:]]):
@@ -74,13 +73,13 @@ def _changed_files_text(trouble: FailingAddress, service: Service) -> tuple[str,
             f"back what was, the next docker compose up does not",)
 
 
-# Containers that run nothing but `sleep` or the like: somebody looked into them, or they only lend their network.
+# Containers that run only `sleep` or the like: left from debugging, or used only for their network.
 _INITS = frozenset({"docker-init", "tini", "dumb-init", "catatonit"})
 
 
 def has_only_idle_programs(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """The same, nginx asks for it by its own name, and nobody started anything in it besides. What lends its network
-    is not meant itself, nor what has only got an old address of another."""
+    """Return whether nginx names this container and only idle programs run in it. A container that lends its network
+    does not count."""
     node, box = find_node(case.snapshot, service.node), service.container
     if box is None or not is_idle_container(service) or node is None or not isinstance(node.processes, Known):
         return False
@@ -92,7 +91,7 @@ def has_only_idle_programs(case: Case, trouble: FailingAddress, service: Service
 
 
 def configure_server_repair(trouble: FailingAddress, service: Service) -> Repair:
-    """What it is to run instead stands nowhere."""
+    """Return a manual repair: no file states the command that the container should run."""
     box = service.container
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
     word = next((f"{w.file}:{w.line}" for w in service.command if w.file), "")
@@ -103,12 +102,12 @@ def configure_server_repair(trouble: FailingAddress, service: Service) -> Repair
     return Repair("give-command", "manual", "let the container run its application", (), manual=manual)
 
 
-# Backends that a compose project's files define and that have no container: removed, or never created.
+# Services of the compose files without a container: removed, or never created.
 CREATE_REPAIR_ID = "create-service"
 
 
 def uncreated_findings(case: Case) -> list[Finding]:
-    """One finding a service that a failing address names; of an nginx that does not run, those it cannot resolve."""
+    """Return one finding for each uncreated service that a failing address, or a stopped nginx, names."""
     found: dict[str, Finding] = {}
     for compose, trouble, service in uncreated_backends(case):
         new, old = _uncreated_finding(case, compose, trouble, service), found.get(service.service)
@@ -143,8 +142,7 @@ def _compose_refusal(compose: Compose) -> tuple[str, ...]:
 
 
 def _create_service_repair(case: Case, compose: Compose, service: UncreatedService) -> Repair:
-    """Disruptive: nobody has seen this service run as the files say it now. Whether a profile is to be on, a person
-    says."""
+    """Return the repair: manual if a profile is off, else disruptive, since the current files have not run yet."""
     name = service.service
     summary = f"create service {name} from the files of project {compose.project} and start it"
     if service.profiles:

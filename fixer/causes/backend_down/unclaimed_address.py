@@ -1,4 +1,4 @@
-"""Addresses at which nobody listens and that no service is known to belong to."""
+"""Addresses where nothing listens and that no known service owns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_REPAIR_ID = "start-service"
 
 
 def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """Nothing listens and no application server runs at all: the backend is down, whoever should have started it."""
+    """Return the finding if nothing listens at the address and no application server runs on the node."""
     endpoint = trouble.endpoint
     node = find_node(case.snapshot, endpoint.node)
     if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
@@ -33,7 +33,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
         f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
         "it was started before, and give it to a manager so that it comes back after a reboot"
     )
-    from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output  # only where nothing runs
+    from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output  # only if nothing runs
 
     said, heard = last_server_output(case, node.name)
     mend = "" if is_clean_shutdown(said) else "; mend that before it is started again"
@@ -44,7 +44,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
     summary = f"no application server runs; nothing listens at {endpoint_text(endpoint)}"
     if managed:
         summary = f"nothing listens at {endpoint_text(endpoint)}; {managed[0].partition(': ')[0]}"
-    # the programs of the Docker host are not seen from within a container
+    # a container does not see the processes of the Docker host
     if _has_host_network_container(case, node.name):
         summary = f"nothing listens at {endpoint_text(endpoint)} of the Docker host, and no container publishes it"
         text = "made with the network of the Docker host"
@@ -69,25 +69,25 @@ def _has_host_network_container(case: Case, node: str) -> bool:
 
 
 def _has_podman_containers(case: Case, node: str) -> bool:
-    """Its containers are not looked into: what listens in them, and what they publish, is not known here."""
+    """Return whether the node has podman containers: fixer does not see their listeners and published ports."""
     return any(True for _ in podman_services(case, node))
 
 
 def _can_run_in_container(case: Case, trouble: FailingAddress) -> bool:
-    """Applications run in containers of this very machine: not none. In nginx's own container none is expected."""
+    """Return whether the application may run in a container of this machine rather than on the node itself."""
     node = find_node(case.snapshot, trouble.endpoint.node)
     if node is not None and node.kind == "container" and any(
             s.container is not None and s.is_app_server and s.node != node.name for s in case.snapshot.services):
         return True
     if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
         return False
-    from fixer.analysis.ownership.container_network import is_nginx_on_docker_host  # only where there are containers
+    from fixer.analysis.ownership.container_network import is_nginx_on_docker_host  # only if there are containers
 
     return is_nginx_on_docker_host(case, trouble)
 
 
 def explain_unclaimed(case: Case, trouble: FailingAddress, closed: bool | None) -> str | Evidence:
-    """Why it is not known, or no question, what runs behind an address that belongs to nobody."""
+    """Explain why the owner of the address is unknown, or show what listens there."""
     apart = _cut_off_evidence(case, trouble) if closed else None
     if apart is not None:
         return apart
@@ -100,7 +100,7 @@ def explain_unclaimed(case: Case, trouble: FailingAddress, closed: bool | None) 
 
 
 def _cut_off_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
-    """nginx is in a network that nobody else is in any more: what is not at its address there, tells nothing."""
+    """Return evidence if nginx's shared network was lost: an empty address there then proves nothing."""
     if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
         return None
     from fixer.analysis.ownership.container_network import lost_shared_network
@@ -110,12 +110,11 @@ def _cut_off_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
     return None if cut is None else cut.evidence[0]
 
 
-# Addresses where nothing listens, of routes that answer without them: told, and nothing is done about it.
+# Advice: addresses where nothing listens, of routes that answer without them.
 
 
 def skipped_endpoint_findings(case: Case) -> Iterator[Finding]:
-    """Members of groups and values of variables that lead to nobody, one finding an address; spares are meant to
-    sleep."""
+    """Yield one finding for each upstream member or variable value where nothing listens. Skip backup members."""
     endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     seen: set[tuple[object, ...]] = {
         (e.node, e.host, e.port, e.unix, e.single_address) for trouble in case.failing_addresses

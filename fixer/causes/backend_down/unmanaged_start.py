@@ -1,4 +1,4 @@
-"""A backend that something besides the managers should have started: where that stands, and why it may not have run."""
+"""Backends started by cron, rc.local, runit and the like: what should have started one, and why it may not have run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fixer.repairs.start_service import restart_steps
 
 _RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
 _NOT_RUNNING_TEXT = "does not run"
-_START_SECONDS = 15.0      # seconds that a program may take to open its socket, longer than the pause of any of them
+_START_SECONDS = 15.0      # time to open a socket; longer than the restart delay of any of these managers
 _STARTER_TEXTS = {
     "cron": "an @reboot line of {user}'s crontab",
     "rc.local": "rc.local",
@@ -40,8 +40,8 @@ _STARTER_TEXTS = {
 
 
 def restarting_program_finding(case: Case, trouble: FailingAddress, service: Service) -> Finding | None:
-    """A program that runit or its like watches, started a moment ago, that has opened no socket: seen between two of
-    its ends it counts as running, and nothing else would be told of it."""
+    """Return the finding for a program that runit or the like has just restarted and that has no socket yet. Between
+    two failures it counts as running, so no other cause reports it."""
     if service.manager != "none" or not any(
             s.kind in _RESTARTING_MANAGERS and s.command and not s.not_run_reason
             for s in boot_entries_at(case, trouble)):
@@ -55,7 +55,7 @@ def restarting_program_finding(case: Case, trouble: FailingAddress, service: Ser
 
 
 def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RUNNING_TEXT) -> Finding | None:
-    """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
+    """Return the finding with the line that starts the program. The repair is manual: nothing would supervise it."""
     found = boot_entries_at(case, trouble)
     if not found:
         return None
@@ -93,9 +93,9 @@ def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:
                 "watched")
     if starter.command and starter.not_run_reason:
         return f"start it: {starter.command}{why}"
-    if starter.command and starter.kind == "s6" and not again:      # what it keeps of the state is not read
+    if starter.command and starter.kind == "s6" and not again:      # fixer does not read the state that s6 records
         return f"start it: {starter.command}; where it ends again and again its log says why"
-    if starter.command:      # watched, and no sign that it should be down
+    if starter.command:      # supervised, and nothing shows that it should be down
         return (f"it is watched, so it ends as often as it is started: its log says why; mend that, then "
                 f"{starter.command}")
     if starter.name:
@@ -104,11 +104,8 @@ def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:
     return f"start it as {where} does{user}, and give it a unit of systemd, which comes back by itself{why}"
 
 
-# A backend that a container's own script puts into the background beside nginx: how it ended, what runs it again.
-
-
 def entrypoint_container(case: Case, starter: BootEntry) -> Service | None:
-    """The container whose own script starts it."""
+    """Return the container whose entrypoint script starts the backend in the background."""
     if starter.kind != "entrypoint":
         return None
     boxes = (s for s in case.snapshot.services if s.container is not None and s.container.name == starter.name)
@@ -116,15 +113,15 @@ def entrypoint_container(case: Case, starter: BootEntry) -> Service | None:
 
 
 def read_exit_reason(case: Case, box: Service) -> tuple[str, tuple[Evidence, ...]]:
-    """How it ended, as what the container wrote since it was started tells."""
+    """Return why the backend ended, and the evidence, from the container's log since its last start."""
     said = find_exit_line(message_of(line) for line in program_lines(last_run_lines(case.snapshot, box)))
     return said, (log_evidence(said, f"docker logs {box.container.name if box.container is not None else box.name}"),) \
         if said else ()
 
 
 def restart_container_repair(case: Case, trouble: FailingAddress, box: Service, said: str) -> Repair:
-    """A restart of the container runs its script again: only where its log shows that the program had begun to serve,
-    and no fault of its own since."""
+    """Return a restart of the container, which runs its script again, if its log shows that the server came up and
+    did not fail; else a manual repair."""
     lines = last_run_lines(case.snapshot, box)
     if (not said or is_clean_shutdown(said)) and any(SERVING_LINE.search(line.text) for line in lines):
         summary = f"restart {box.name}, nginx and what is beside it: requests under way are lost"
