@@ -1,1 +1,1 @@
-"""Containers from the engine's words, and the compose files that define them."""
+"""Containers as the Docker engine reports them, and the compose files that define them."""

@@ -1,4 +1,4 @@
-"""Where a service's definition stands: in its project's files, in what they include, and in what it extends."""
+"""Compose files that define a service: the project's files, their includes, and the services that it extends."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fixer.lazy.parse_cache import parse_once
 from fixer.model.snapshot import Container
 from fixer.observe.view.node_view import View
 
-MAX_INCLUDE_DEPTH = 4       # files that include files, services that extend services
+MAX_INCLUDE_DEPTH = 4       # nested includes, and services that extend services
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeFile:
-    """A compose file with the mapping of one service in it. `folder` is what its relative paths start from; `shared`
-    where other services take their definition from the same place, so that an edit there would reach them too."""
+    """A compose file with the mapping of one service. Relative paths start from `folder`.
+    `shared`: other services take their definition from the same mapping, so an edit there would change them too."""
 
     path: str
     data: bytes
@@ -30,21 +30,21 @@ class ComposeFile:
     shared: bool = False
 
     def line(self, at: int) -> int:
-        """The line of an offset."""
+        """Return the line of an offset."""
         return line_of(self.data, at)
 
     def owns(self, node: Node) -> bool:
-        """False for what an alias or a merge brought in from elsewhere: an edit there would reach others too."""
+        """Return False for a node from an alias or a merge: an edit there would change other services too."""
         return not self.shared and self.service.start <= node.start and node.end <= self.service.end
 
     def word(self, scalar: Scalar) -> Word:
-        """A scalar as a word with its place; variables in it are compose's own."""
+        """Return a scalar as a word with its position; variables in it are compose's own."""
         start = scalar.start if scalar.exact and self.owns(scalar) else None
         return Word((Piece(scalar.text, self.path, self.line(scalar.start), start, expand=True),))
 
 
 def interpolation_env(container: Container, engine: View) -> dict[str, Word]:
-    """The variables that compose itself puts into its files."""
+    """Return the variables that compose interpolates into its files."""
     found: dict[str, Word] = {}
     for path in environment_paths(container):
         found.update(read_env_file(path, engine.data(path) or b""))
@@ -52,7 +52,7 @@ def interpolation_env(container: Container, engine: View) -> dict[str, Word]:
 
 
 def compose_files_of(container: Container, engine: View, outer: Env, name: str = "") -> list[ComposeFile]:
-    """The files that define a container's service (or another one of its project), what counts most last."""
+    """Return the files that define a container's service (or `name` of its project), the strongest last."""
     found: list[ComposeFile] = []
     for path, folder in _files_with_folders(container, engine, outer):
         root = _parse_file(path, engine)
@@ -65,13 +65,13 @@ def compose_files_of(container: Container, engine: View, outer: Env, name: str =
 
 
 def compose_roots_of(container: Container, engine: View, outer: Env) -> list[Map]:
-    """All files of a container's project, what counts most last."""
+    """Return all files of a container's project, the strongest last."""
     return [root for path,
             _ in _files_with_folders(container, engine, outer) if (root := _parse_file(path, engine)) is not None]
 
 
 def defined_services(container: Container, engine: View, outer: Env) -> tuple[str, ...]:
-    """The names of all services of a container's project, each once."""
+    """Return the names of all services of a container's project, each once."""
     found: dict[str, None] = {}
     for root in compose_roots_of(container, engine, outer):
         services = root.get("services")
@@ -81,7 +81,7 @@ def defined_services(container: Container, engine: View, outer: Env) -> tuple[st
 
 
 def inactive_profiles(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
-    """The profiles that a service belongs to where none of them is turned on by the project's own variables."""
+    """Return a service's profiles if the project's variables enable none of them; else empty."""
     wanted = [v.text for file in files if isinstance(listed := file.service.get("profiles"), Seq)
               for v in listed.items if isinstance(v, Scalar)]
     turned_on = outer["COMPOSE_PROFILES"].text.split(",") if "COMPOSE_PROFILES" in outer else []
@@ -89,7 +89,7 @@ def inactive_profiles(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ..
 
 
 def paths_to_read(container: Container, engine: View) -> Iterator[str]:
-    """The compose files of a container's project, as far as those that were read lead to more."""
+    """Yield the compose files of a container's project, including files that those read so far refer to."""
     outer = interpolation_env(container, engine)
     yield from (path for path, _ in _files_with_folders(container, engine, outer))
     for file in compose_files_of(container, engine, outer):
@@ -105,7 +105,7 @@ def _parse_file(path: str, engine: View) -> Map | None:
 
 
 def _files_with_folders(container: Container, engine: View, outer: Env) -> Iterator[tuple[str, str]]:
-    """(file, folder of its relative paths), an included file before the one that includes it."""
+    """Yield (file, folder of its relative paths), an included file before the one that includes it."""
     listed = compose_paths(container)
     folder = container.label(LABEL_PREFIX + "project.working_dir") or (posixpath.dirname(listed[0]) if listed else "")
     seen: set[str] = set()
@@ -128,7 +128,7 @@ def _with_includes(place: tuple[str, str], engine: View, outer: Env, seen: set[s
 
 
 def _include_entries(item: Node | None, folder: str, outer: Env) -> Iterator[tuple[str, str]]:
-    """An entry of `include:`: a path, or a mapping with one or several of them and perhaps a folder."""
+    """Yield (file, folder) of an `include:` entry: a path, or a mapping with paths and an optional folder."""
     named = item.get("path") if isinstance(item, Map) else item
     paths = [_join_path(folder, p, outer) for p in (named.items if isinstance(named, Seq) else [named])
              if isinstance(p, Scalar)]
@@ -147,7 +147,7 @@ def _interpolated_word(scalar: Scalar) -> Word:
 
 
 def _extended_service(file: ComposeFile, outer: Env) -> tuple[str, str] | None:
-    """(file, service) that a service extends; of its own file where none is named."""
+    """Return (file, service) that a service extends; the same file if none is named."""
     node = file.service.get("extends")
     if isinstance(node, Scalar):
         return file.path, node.text

@@ -1,5 +1,5 @@
-"""Variables that a compose file puts into a service's command or environment and that nothing beside it sets: Compose
-warns, and goes on with nothing in their place."""
+"""Missing compose inputs: interpolated variables that are unset, and `env_file:` files that do not exist.
+Compose replaces an unset variable with an empty string and only warns."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from fixer.observe.docker.compose_files import (
 from fixer.observe.view.node_view import View
 
 _INTERPOLATED_KEYS = ("command", "entrypoint", "environment")
-VARIABLE_WITHOUT_DEFAULT = regex(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")     # $$ is a dollar of the shell
+VARIABLE_WITHOUT_DEFAULT = regex(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")     # $$ is a literal dollar
 
 
 def unset_variables_in(files: list[ComposeFile], outer: Env) -> Iterator[EnvAssignment]:
-    """Each such name once, with the place that takes it."""
+    """Yield each unset variable once, with the line that uses it."""
     seen: set[str] = set()
     for file in reversed(files):
         for key in _INTERPOLATED_KEYS:
@@ -51,17 +51,16 @@ def _scalars(node: Node | None) -> Iterator[Scalar]:
             yield from _scalars(value)
 
 
-# Files that a compose project names as `env_file:` and that are not there: Compose refuses every `up` then, also that
-# of another service. What lies beside them may be an older state, or an example to start from.
+# Compose refuses every `up` if an `env_file:` is missing, also the `up` of another service.
 ENV_FILE_LIMIT = 64 << 10
-MOST_NAMES = 40             # names beside one file
-MOST_COPIES = 4       # that are read
+MOST_NAMES = 40             # names in the folder of one file
+MOST_COPIES = 4       # copies that are read
 _EXAMPLE_ENDS = ("example", "sample", "template", "tmpl", "dist", "defaults")
 
 
 def missing_file_queries(project: str, containers: tuple[Container, ...], engine: View) -> Iterator[Query]:
-    """Which of the files are there, what lies beside those that are not, and what that holds; nothing where every
-    service has a container, or where not all of them are known."""
+    """Yield queries for env files, then for the copies and examples of missing ones.
+    Yield nothing if every service has a container, or if not all containers are known."""
     members = [c for c in containers if c.project == project]
     first = next((c for c in members if c.label(LABEL_PREFIX + "project.config_files")), None)
     if not project or first is None or Command("docker-project", (project,)) not in engine.node.answers:
@@ -78,7 +77,7 @@ def missing_file_queries(project: str, containers: tuple[Container, ...], engine
 
 
 def missing_env_files(first: Container, engine: View) -> Iterator[MissingEnvFile]:
-    """Each with the place that names it."""
+    """Yield each missing env file with the line that names it."""
     outer = interpolation_env(first, engine)
     for asked, path, lacked in _required_env_files(first, engine, outer, defined_services(first, engine, outer)):
         if asked and engine.files[path].status == "absent":
@@ -87,7 +86,7 @@ def missing_env_files(first: Container, engine: View) -> Iterator[MissingEnvFile
 
 def _required_env_files(first: Container, engine: View, outer: Env, defined: Iterable[str]) -> Iterator[
         tuple[bool, str, tuple[str, Evidence]]]:
-    """(whether it was looked for, path, (service, place)) of the files that must be there."""
+    """Yield (was asked, path, (service, evidence)) of the env files that must exist."""
     seen: set[tuple[str, str]] = set()
     for name in defined:
         files = compose_files_of(first, engine, outer, name)
@@ -97,7 +96,7 @@ def _required_env_files(first: Container, engine: View, outer: Env, defined: Ite
             for scalar in _required_scalars(file):
                 names = [match[2] or match[3] for match in VARIABLE_WITHOUT_DEFAULT.finditer(scalar.text)]
                 if any(one and one not in outer for one in names):
-                    continue        # a variable of somebody's shell says where it is
+                    continue        # the path depends on a variable of the user's shell
                 path = posixpath.normpath(posixpath.join(file.folder, expand_word(file.word(scalar), outer).text))
                 if path.startswith("/") and (name, path) not in seen:
                     seen.add((name, path))
@@ -114,13 +113,13 @@ def _required_scalars(file: ComposeFile) -> Iterator[Scalar]:
 
 
 def _hidden_example_patterns(path: str) -> tuple[str, ...]:
-    """`.env.example` is what an example is called mostly, whatever the file itself is."""
+    """Return patterns for `.env.example`, the usual name of an example, whatever the file is called."""
     folder = posixpath.dirname(path)
     return tuple(f"{folder}/.env.{word}" for word in _EXAMPLE_ENDS[:4]) if "\\" not in folder else ()
 
 
 def _copies_and_examples(path: str, engine: View) -> tuple[str, ...]:
-    """Regular files that are called like a copy of it, the newest first, then examples."""
+    """Return regular files named like a copy of it, the newest first, then examples."""
     folder, name = posixpath.split(path)
     found: list[tuple[bool, float, str]] = []
     for other, file in engine.files.items():
@@ -135,7 +134,7 @@ def _copies_and_examples(path: str, engine: View) -> tuple[str, ...]:
 
 
 def is_example_of(other: str, path: str) -> bool:
-    """Called as what a person is to fill in."""
+    """Return whether `other` is named like an example of `path` that a person fills in."""
     last, name = posixpath.basename(other), posixpath.basename(path)
     ending = last.lower().rpartition(".")[2]
     return ending in _EXAMPLE_ENDS and (has_similar_name(last, name) or last.startswith(".env."))

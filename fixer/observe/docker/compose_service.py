@@ -1,4 +1,4 @@
-"""What a compose file says of one service, with the bytes where it says it."""
+"""One service as its compose files define it, with the byte positions of its values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fixer.observe.view.node_view import ENGINE, View
 
 @dataclass(frozen=True, slots=True)
 class ComposeService:
-    """Command, variables and places for new ones of a service in its project's files."""
+    """A service's command, variables, limits and settings in its compose files, and positions for new ones."""
 
     command: tuple[Word, ...]
     env: Env
@@ -46,7 +46,7 @@ _LIMIT_KEYS = (
 
 
 def compose_service(container: Container, engine: View | None) -> ComposeService | None:
-    """The service as its compose files describe it, None where they are not at hand."""
+    """Return the service as its compose files define it; None if they were not read."""
     if engine is None or not container.service:
         return None
     outer = interpolation_env(container, engine)
@@ -76,21 +76,21 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
 
 
 def _settings(file: ComposeFile) -> Iterator[ComposeSetting]:
-    """What the file sets, without a place where an edit would reach other services."""
+    """Yield the file's settings, without their position if an edit there would change other services."""
     for settings in (settings_in, ports_in, extra_hosts_in):
         for setting in settings(file.service, file.path, file.data):
             yield replace(setting, start=None, end=None) if file.shared else setting
 
 
 def _last_setting_of_each_key(found: list[ComposeSetting]) -> Iterator[ComposeSetting]:
-    """The last one of a key counts; but of `extra_hosts` all do, so taking out one of several is no edit."""
+    """Yield the last setting of each key. Of `extra_hosts` all count: one of several cannot be edited out."""
     times = Counter(setting.key for setting in found if setting.key.startswith("extra_hosts."))
     for setting in {setting.key: setting for setting in found}.values():
         yield replace(setting, start=None, end=None) if times[setting.key] > 1 else setting
 
 
 def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:
-    """The limits of the service with their places, each from the last file that sets it."""
+    """Yield the limits of the service with their positions, each from the last file that sets it."""
     for key, path in _LIMIT_KEYS:
         for file in reversed(files):
             node: Node | None = file.service
@@ -104,7 +104,7 @@ def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:
 
 
 def _starts_shell(words: list[Word]) -> bool:
-    """Only a shell replaces the container's own variables; compose and the engine do not."""
+    """Return whether a shell runs the command: only a shell expands the container's variables."""
     return bool(words) and posixpath.basename(words[0].text) in ("sh", "bash", "ash", "dash")
 
 
@@ -117,7 +117,7 @@ def _env_files(file: ComposeFile, outer: Env) -> Iterator[str]:
 
 
 def _environment(file: ComposeFile, outer: Env) -> dict[str, Word]:
-    """`environment:` as a mapping or as a list; a bare name is handed through from outside."""
+    """Return the variables of `environment:`, a mapping or a list; a name without a value comes from outside."""
     node = file.service.get("environment")
     found: dict[str, Word] = {}
     if isinstance(node, Map):
@@ -138,7 +138,7 @@ def _environment(file: ComposeFile, outer: Env) -> dict[str, Word]:
 
 
 def _command(files: list[ComposeFile], outer: Env) -> tuple[list[Word], CommandStyle, Evidence]:
-    """Entrypoint and command, each from the last file that has it."""
+    """Return entrypoint and command, each from the last file that sets it."""
     words: list[Word] = []
     style: CommandStyle = ""
     said = Evidence("file", files[-1].path, "no command in the compose file")
@@ -163,7 +163,7 @@ def _words(node: Node | None, file: ComposeFile, outer: Env) -> Iterator[Word]:
     if isinstance(node, Scalar):
         start = node.start if node.exact and file.owns(node) else None
         for word in shell_words(node.text, file.path, file.line(node.start), start):
-            # compose replaces variables before the words are split, inside single quotes too
+            # compose expands variables before it splits words, inside single quotes too
             yield expand_word(Word(tuple(replace(p, expand=True) for p in word.pieces)), outer)
     elif isinstance(node, Seq):
         for item in node.items:
@@ -173,7 +173,7 @@ def _words(node: Node | None, file: ComposeFile, outer: Env) -> Iterator[Word]:
 
 def _env_slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View,
            unset: list[str]) -> Iterator[EnvSlot]:
-    """`.env` for the variables that the file takes from there, then env_file, then `environment:`, else a new one."""
+    """Yield where variables can be set: `.env` for interpolated ones, env_file, then `environment:` or a new key."""
     names = tuple(dict.fromkeys((*(name for file in files for name in _names_from_interpolation(file)), *unset)))
     for path in environment_paths(container) if names else ():
         data = engine.data(path)
@@ -204,7 +204,7 @@ def _appended_slot(file: ComposeFile, node: Map | Seq) -> EnvSlot:
 
 
 def _inline_slot(file: ComposeFile, node: Map | Seq) -> EnvSlot:
-    """Before the closing bracket of `{A: 1}` or `[A=1]`; a comma may stand at the end of such a list."""
+    """Return the position before the closing bracket of `{A: 1}` or `[A=1]`; such a list may end with a comma."""
     inner = file.data[node.start + 1 : node.end - 1].rstrip()
     item = "{name}: {value}" if isinstance(node, Map) else '"{name}={value}"'
     text = f"{item}, " if not inner or inner.endswith(b",") else f", {item}"
@@ -217,7 +217,7 @@ def _line_end(data: bytes, at: int) -> int:
 
 
 def _names_from_interpolation(file: ComposeFile) -> Iterator[str]:
-    """Names whose value the compose file takes from a variable of the same name."""
+    """Yield names whose value the compose file takes from a variable of the same name."""
     node = file.service.get("environment")
     pairs: Mapping[str, str | None] = {}
     if isinstance(node, Map):

@@ -1,4 +1,4 @@
-"""The networks on which compose files put a service, by the names that the engine knows, with its aliases there."""
+"""Networks and editable settings of a service in its compose files: limits, ports, extra hosts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ADDRESS_KEYS = ("ipv4_address", "ipv6_address")
 def compose_networks(
     files: Sequence[ComposeFile], roots: Sequence[Map], project: str, outer: Env,
 ) -> Iterator[ComposeNetwork]:
-    """Each network of the service that `files` define, once, with the names that any of them give there; none where it
-    borrows another one. `roots` are all files of its project."""
+    """Yield each network of the service in `files` once, by its engine name, with its aliases and fixed addresses.
+    Yield nothing if `network_mode` is set. `roots` are all files of its project."""
     if not files or any(file.service.get("network_mode") is not None for file in files):
         return
     found: dict[str, tuple[tuple[str, ...], Evidence]] = {}
@@ -31,7 +31,7 @@ def compose_networks(
                 listed, Seq) else ()
             before = found.get(key, ((), Evidence("file", f"{file.path}:{file.line(at)}", f"networks: {key}")))
             found[key] = (tuple(dict.fromkeys((*before[0], *names))), before[1])
-            for word in _ADDRESS_KEYS:      # a later file's word is the one that counts
+            for word in _ADDRESS_KEYS:      # a later file wins
                 if isinstance(value, Map) and isinstance(chosen := value.get(word), Scalar):
                     fixed.setdefault(key, {})[word] = _interpolate(chosen, outer)
     if not found:
@@ -45,7 +45,7 @@ def compose_networks(
 
 
 def _network_entries(node: Node | None) -> Iterator[tuple[str, Node | None, int]]:
-    """(key, its mapping if there is one, where it stands) of a list or a mapping."""
+    """Yield (key, mapping or None, offset) of a list or a mapping."""
     if isinstance(node, Seq):
         yield from ((item.text, None, item.start) for item in node.items if isinstance(item, Scalar))
     elif isinstance(node, Map):
@@ -70,8 +70,7 @@ def _interpolate(scalar: Scalar, outer: Env) -> str:
                        outer).text
 
 
-# What a compose file sets for a service besides its command and variables: limits and the like, with their bytes.
-# Keys that repairs look at or set; a dot leads into a mapping.
+# Keys that repairs read or set; a dot leads into a mapping.
 SETTING_KEYS = (
     "read_only", "tmpfs", "cpus", "cpu_quota", "cpu_period", "mem_limit", "memswap_limit", "ulimits.nofile",
     "ulimits.nofile.soft", "ulimits.nofile.hard", "deploy.resources.limits.cpus", "deploy.resources.limits.memory",
@@ -80,8 +79,8 @@ SETTING_KEYS = (
 
 
 def settings_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
-    """Every such key of one service's mapping; a value without a place (an alias, a list) cannot be edited. Of a list
-    `KEY.last` is its last entry, behind which another one can be written."""
+    """Yield those keys of one service's mapping; a value without a position (an alias, a list) cannot be edited.
+    `KEY.last` is the last entry of a list; another one can be written after it."""
     for key in SETTING_KEYS:
         node: Node | None = service
         for part in key.split("."):
@@ -99,8 +98,7 @@ def settings_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting
 
 
 def ports_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
-    """`ports:` as a whole, which cannot be edited, and each of its entries: `ports.0`, or `ports.0.target` of one that
-    is a mapping."""
+    """Yield `ports` (its length, not editable), and each entry: `ports.0`, or `ports.0.target` of a mapping."""
     listed = service.get("ports")
     if not isinstance(listed, Seq):
         return
@@ -117,8 +115,8 @@ def ports_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
 
 
 def extra_hosts_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
-    """Each entry of `extra_hosts:` as `extra_hosts.NAME`; its bytes are its whole lines, so that nothing in their place
-    takes it out (with the key, where it is the only one)."""
+    """Yield each `extra_hosts:` entry as `extra_hosts.NAME`. Its bytes are its lines: deleting them removes the entry.
+    For a single entry they include the key."""
     key, listed = next(((k, v) for k, v in service.entries if k.text == "extra_hosts"), (None, None))
     if key is None or not isinstance(listed, Map | Seq):
         return
@@ -133,7 +131,7 @@ def extra_hosts_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSett
 
 
 def _host_entries(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:
-    """(name, address, where) of `NAME:ADDRESS` or `NAME=ADDRESS` in a list, or of a mapping."""
+    """Yield (name, address, scalar) of `NAME:ADDRESS` or `NAME=ADDRESS` in a list, or of a mapping."""
     for item in listed.items if isinstance(listed, Seq) else ():
         if isinstance(item, Scalar):
             name, _, address = item.text.replace("=", ":", 1).partition(":")
@@ -144,7 +142,7 @@ def _host_entries(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:
 
 
 def setting_slot(service: Map, path: str, data: bytes) -> EnvSlot | None:
-    """Where a new key of a service can be written: after its last one; None in a mapping of one line."""
+    """Return the position for a new key of a service, after its last one; None for a flow mapping."""
     if service.flow:
         return None
     end = data.find(b"\n", service.end)

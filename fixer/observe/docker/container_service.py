@@ -1,4 +1,4 @@
-"""The service that a container is: its command and variables as the engine and its compose files tell."""
+"""A container as a service: its command and variables from the engine and its compose files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOG_LINES, LOG_LINES_LATER = "200", "199"
 
 
 def container_service(container: Container, node: str, views: Mapping[str, View]) -> Service:
-    """A container as a service; on a node that answered, with its processes."""
+    """Return a container as a service, with its processes if its node answered."""
     engine = views.get(ENGINE)
     view = views.get(node)
     said = Evidence("container", container.name, " ".join(container.argv))
@@ -56,7 +56,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
 
 
 def container_environment(container: Container, engine: View | None) -> dict[str, str]:
-    """NAME -> value as the engine gives it to the container: for ports and hosts only."""
+    """Return NAME -> value as the engine passes it to the container: for ports and hosts only."""
     for query, answer in (engine.node.answers if engine is not None else {}).items():
         if isinstance(query, Command) and query.name in INSPECT_COMMANDS:
             for item in inspect_objects(answer):
@@ -66,7 +66,7 @@ def container_environment(container: Container, engine: View | None) -> dict[str
 
 
 def _command(container: Container, written: ComposeService | None) -> tuple[Word, ...]:
-    """The command with its places in the compose file where it is the one that the container was made with."""
+    """Return the command, with its positions in the compose file if the container was created with it."""
     if written is not None and written.command:
         words = [w.text for w in written.command]
         if words == list(container.argv[-len(words) :]):
@@ -82,7 +82,7 @@ def _own_processes(view: View | None) -> list[Process]:
 
 def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence,
               runs: Process | tuple[Binding, ...]) -> Fact[tuple[Binding, ...]]:
-    """What its files say, then what its process is told, or a start would be: the files may have changed since."""
+    """Return the bindings of its files, then of its process or next start: the files may have changed since."""
     found = list(bindings_of(command, env, said))
     if isinstance(runs, Process):
         running = Evidence("process", f"pid {runs.pid}", " ".join(runs.argv))
@@ -97,16 +97,16 @@ def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence
 
 
 def _bindings_of_start(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ...]:
-    """Where a start of it would listen: by the command and the variables that it was made with."""
+    """Return where a start would listen, by the command and variables it was created with."""
     said = Evidence("container", container.name, " ".join(container.argv))
     return bindings_of([literal_word(a) for a in container.argv], env, said)
 
 
 def _argv_inside_shell(argv: tuple[str, ...], env: Mapping[str, Word]) -> tuple[str, ...]:
-    """What `sh -c '… exec uvicorn …'` ends in: of a container that does not run no process tells it."""
+    """Return the command that `sh -c '… exec uvicorn …'` ends in: a stopped container has no process to read."""
     if server_at(argv)[0] != "shell":
         return argv
-    nothing_read = CommandTrace({}, "/")       # the container's own files are its image's, and were not read
+    nothing_read = CommandTrace({}, "/")       # the container's own files are in its image and were not read
     words = trace_command([literal_word(a) for a in argv], dict(env), Evidence("container", "", ""), nothing_read)[0]
     return tuple(word.to_argument().text for word in words) or argv
 
@@ -117,17 +117,17 @@ def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]
 
 
 def logs_query(container: Container) -> Command:
-    """The last lines that a container wrote."""
+    """Return the query for a container's last log lines."""
     return Command("docker-logs", (container.name, LOG_LINES))
 
 
 def later_logs_query(container: Container) -> Command:
-    """The same, asked once more after our own requests: another number is another question."""
+    """Return the same query after our own requests: another line count makes it a different query."""
     return Command("docker-logs", (container.name, LOG_LINES_LATER))
 
 
 def engine_log(node: str, views: Mapping[str, View], containers: tuple[Container, ...]) -> Answer | None:
-    """What the container that is this node wrote to the engine, as it was read last."""
+    """Return the engine's log of the container that is this node, as it was read last."""
     own, engine = container_of(node, containers), views.get(ENGINE)
     if own is None or engine is None:
         return None
@@ -136,7 +136,7 @@ def engine_log(node: str, views: Mapping[str, View], containers: tuple[Container
 
 
 def _is_app(container: Container, runtime: str, processes: list[Process], view: View | None) -> bool:
-    """An application, unless its program, process or image is a known daemon, or its source serves no HTTP."""
+    """Return whether it is an application: no known daemon, and no program whose source serves no HTTP."""
     words = {word.rsplit("/", 1)[-1] for word in container.argv}
     running = {p.comm for p in processes}
     image = container.image.rsplit("/", 1)[-1].split(":", 1)[0]

@@ -1,4 +1,4 @@
-"""Ports that Docker publishes: an address of the Docker host behind which a container answers, not the host itself."""
+"""Ports that Docker publishes: addresses of the Docker host that lead to a container, not to the host itself."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from fixer.model.snapshot import Container, Listener
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_loopback, known_pids
 
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-_FORWARDERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns")      # what holds such a port on the host
+_FORWARDERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns")      # hold such ports on the host
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedPort:
-    """A container that an address of the Docker host leads to, and the port that is meant inside it."""
+    """The container that an address of the Docker host leads to, and the port inside it."""
 
     container: Container
     port: int
 
 
 def is_on_docker_host(view: View, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
-    """Whether a node has the Docker host's own network: this machine itself, or a container that shares it."""
+    """Return whether a node uses the Docker host's network: the host itself, or a container that shares it."""
     if view.is_target_machine:
         return ENGINE in views
     own = container_of(view.name, containers)
@@ -34,9 +34,9 @@ def is_on_docker_host(view: View, views: Mapping[str, View], containers: tuple[C
 
 def find_published_port(server: UpstreamServer, addresses: Sequence[str], view: View, views: Mapping[str, View],
                  containers: tuple[Container, ...]) -> PublishedPort | None:
-    """What Docker publishes at an address that nginx asks for; a container that runs comes before one that is meant to.
+    """Return what Docker publishes at an address of nginx; running containers come before stopped ones.
 
-    A program of the host that holds the port itself is not passed over.
+    None if a host program itself holds the port.
     """
     if server.unix is not None or not addresses:
         return None
@@ -59,20 +59,20 @@ def find_published_port(server: UpstreamServer, addresses: Sequence[str], view: 
 
 def is_docker_host_address(server: UpstreamServer, addresses: Sequence[str], view: View, own: Container,
               containers: tuple[Container, ...]) -> bool:
-    """Whether nginx in a container asks the Docker host for a port: it shares the network of the host, or names it."""
+    """Return whether nginx in a container addresses the Docker host: by host networking, or by its name."""
     if own.network_mode == "host":
         return bool(addresses) and all(is_loopback(a) or a in view.addresses for a in addresses)
     return is_docker_host(server.host, addresses, containers)
 
 
 def is_held_by_host(port: int, view: View) -> bool:
-    """By a program of the host that forwards to no container, as far as the node sees the host's sockets."""
+    """Return whether a host program that forwards to no container holds the port, as far as the node sees."""
     return any(_is_host_listener(x, view) for x in _tcp_listeners(view) if x.port == port)
 
 
 def _is_host_asked_from_inside(server: UpstreamServer, addresses: Sequence[str], view: View,
                       containers: tuple[Container, ...]) -> bool:
-    """From inside a container with a network of its own; its loopback and its addresses are not the host's."""
+    """Return whether nginx in a container with its own network addresses the host (not by loopback)."""
     own = container_of(view.name, containers)
     inside = own is not None and not own.is_machine and own.network_mode != "host"
     return inside and is_docker_host(server.host, addresses, containers)
@@ -84,19 +84,19 @@ def _tcp_listeners(view: View) -> tuple[Listener, ...]:
 
 
 def _is_host_listener(listener: Listener, view: View) -> bool:
-    """Held by a program that does not forward to a container; who holds it may not be known."""
+    """Return whether a known process that does not forward to a container holds the listener."""
     names = {view.by_pid[pid].comm for pid in known_pids(listener.pids) if pid in view.by_pid}
     return bool(names) and not any(name.startswith(_FORWARDERS) for name in names)
 
 
 def published_query(places: Sequence[str]) -> Command:
-    """The containers that may be behind these ports and sockets."""
+    """Return the query for containers that publish these ports or share these sockets."""
     return Command("docker-published", tuple(places))
 
 
 def addresses_without_listener(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> tuple[str, ...]:
-    """The ports and paths of sockets of this machine that nginx asks for and that a container may be behind: nobody of
-    the host's own programs listens there."""
+    """Return ports and socket paths on this machine that nginx uses and no host program listens on.
+    A container may publish or share them."""
     return tuple(dict.fromkeys(_each_without_listener(view, wanted)))
 
 

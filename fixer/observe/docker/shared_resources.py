@@ -1,4 +1,4 @@
-"""Containers that live in another container's network (`network_mode: service:x`): an address leads to all of them."""
+"""Resources that containers share: a network (`network_mode: service:x`), mounted links, unix sockets in volumes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from fixer.observe.view.node_view import View
 
 
 def container_sharing_network(container: Container, port: int, services: Sequence[Service]) -> Container | None:
-    """The container that serves where an address leads to `container`, where that only lends its network: the one
-    application in it, or of several the one that is told the port. None where it is `container` itself, or not known.
+    """Return the container that serves at `container`'s address if that only lends its network.
+    It is the one application there, or the one of several that is configured for the port; None if unknown or
+    `container`.
     """
     lent = [s for s in services if s.container is not None and _borrows_network_of(s.container, container)]
     if not lent:
         return None
     own = [s for s in services if s.container is not None and s.container.id == container.id]
-    serving = [s for s in (*own, *lent) if s.is_app_server and s.runtime]      # a lender may only sleep
+    serving = [s for s in (*own, *lent) if s.is_app_server and s.runtime]      # a lender may only run sleep
     told = [s for s in serving if isinstance(s.bindings, Known) and any(b.port == port for b in s.bindings.value)]
     best = told if len(told) == 1 else serving
     return best[0].container if len(best) == 1 and best[0] not in own else None
@@ -34,13 +35,12 @@ def _borrows_network_of(box: Container, lender: Container) -> bool:
     return box.id != lender.id and box.lender == lender.id
 
 
-# Links in a container that lead nowhere in there: how they look on the Docker host, where a mount has them from.
-MOST_LINKS = 20     # links of one container that are looked at
+MOST_LINKS = 20     # links of one container that are checked
 
 
 def dangling_link_queries(view: View, own: Container) -> Iterator[Query]:
-    """Only what they are is asked, and of their folders: nothing is read through a link that a container may have
-    made."""
+    """Yield queries for the host side of a container's dangling links, and for their folders.
+    Only metadata is read: a container may have created the link."""
     loose = [path for path, file in view.files.items()
              if file.stat is not None and file.stat.kind == "link" and file.stat.real_path is None]
     for path in sorted(loose)[:MOST_LINKS]:
@@ -50,14 +50,11 @@ def dangling_link_queries(view: View, own: Container) -> Iterator[Query]:
             yield ReadFile(posixpath.dirname(mount[0]), 0)
 
 
-# Unix sockets that containers share through a volume: whose socket it is that nginx finds in its own file system.
-
-
 def service_of_shared_socket(path: str, own: Container | None, view: View,
                              services: Sequence[Service]) -> tuple[Service, str] | None:
-    """The service of another container that is told to listen at this very socket, and its own name for it; None
-    where several are, and where a program of nginx's own node listens there. `own` is nginx's container, None on the
-    engine's machine."""
+    """Return the service of another container that is configured for this socket, and its own path.
+    None if several are, or if a program on nginx's node listens there.
+    `own` is nginx's container, None on the engine's machine."""
     wanted = path if own is None else path_on_engine(own, path)
     if wanted is None or _has_listener(path, view):
         return None
@@ -72,16 +69,16 @@ def service_of_shared_socket(path: str, own: Container | None, view: View,
 
 
 def _has_listener(path: str, view: View) -> bool:
-    """Somebody on this node listens under these very words."""
+    """Return whether something on this node listens on this path."""
     heard = view.listeners.value if isinstance(view.listeners, Known) else ()
     return any(x.family == "unix" and x.address == path for x in heard)
 
 
 def with_callers(held: Listener, view: View) -> Listener:
-    """The listener of another node, with the connections to it that were made on this one: a unix socket's queue shows
-    only in the network namespace of those who wait in it."""
+    """Return another node's listener with this node's connections to it.
+    A unix socket's queue shows only in the network namespace of the waiting clients."""
     if _has_listener(held.address, view):
-        return held      # whose the callers are cannot be told
+        return held      # the callers' listener is ambiguous
     answer = view.node.answers.get(ListSockets())
     tables = answer.files if answer is not None and answer.status == "ok" else ()
     table = next((f.data for f in tables if f.path == "/proc/net/unix"), b"")

@@ -40,8 +40,7 @@ _TARGET_MISSING = regex(r"Error loading ASGI app|Failed to find attribute|Cannot
 
 
 def named_sources(service: Service) -> tuple[str, ...]:
-    """Return the application's files that the end of its log names, the last one first, with the service's own
-    paths."""
+    """Return the application's files that the end of its log names, the last one first, by its own paths."""
     found: dict[str, None] = {}
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
     if not any(_CODE_ERROR.search(line.text) for line in lines):

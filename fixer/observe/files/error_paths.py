@@ -25,7 +25,7 @@ PROC_MOUNTS = "/proc/mounts"
 
 
 def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
-    """Yield the queries for those paths. Only metadata is read, because the files may hold anything."""
+    """Yield the queries for those paths. Only their metadata is read: they may hold anything."""
     for service in services:
         paths, why = _paths_of_last_error(service)
         for path in paths:

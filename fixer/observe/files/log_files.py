@@ -55,8 +55,7 @@ _REQUEST = regex(r"HTTP/\d")
 
 
 def unit_log_paths(told: ServiceCommand) -> tuple[str, ...]:
-    """Return files that the unit or command logs to in place of the journal (`StandardOutput=append:FILE`, `>>
-    FILE`)."""
+    """Return the files that a unit or its command logs to: `StandardOutput=append:FILE`, `>> FILE 2>&1`."""
     found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output_files)
     kept = (path for path in found if not path.startswith(("/dev/", "/proc/")) and not set(path) & set("%$*?"))
     return tuple(kept)[:_MOST_UNIT_LOGS]
