@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.diagnose.run_causes import diagnose
 from fixer.errors import UsageError
 from fixer.model.diagnosis import Diagnosis, Finding, Need, Repair, Role
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction
 from fixer.planner import RepairPolicy, plan
+from tests.causes.backend_down.learned_start_builders import FILES, gone
 
 STEP = DaemonReload("local")
 SEEN = (Evidence("unit", "x", "y"),)
@@ -149,3 +151,11 @@ def test_one_word_may_choose_among_the_older_states_of_several_files() -> None:
         plan(both, RepairPolicy("disruptive"), inputs={"restore-from": "c.bak"})
     later = plan(diagnosis(finding(two)), RepairPolicy("disruptive"), inputs={"restore-from": "a.bak"}, strict=False)
     assert later.withheld[0].flag == "--set restore-from=b.bak|b~"
+
+
+def test_a_value_that_is_given_is_one_that_was_asked_for() -> None:
+    """A plan refuses words that nothing asks for; the need stays when it is met."""
+    given = {"SHOP_KEY": "x"}
+    diagnosis = diagnose(gone(files=FILES[:1]), given)
+    assert [need.key for need in diagnosis.findings[0].repairs[0].needs] == ["SHOP_KEY"]
+    assert plan(diagnosis, RepairPolicy("disruptive"), inputs=given).steps

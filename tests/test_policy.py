@@ -73,3 +73,8 @@ def test_the_planner_asks_and_names_the_reason() -> None:
     made = plan(diagnosis(finding(RISKY)), asked)
     assert made.repair_id is None and "allows only safe repairs" in made.withheld[0].why and made.withheld[0].flag == ""
     assert plan(diagnosis(finding(SAFE)), asked).repair_id == SAFE.id
+
+
+def test_a_nested_policy_forbids() -> None:
+    with pytest.raises(NeedsPerson):
+        parse_rules(f"services = {'[' * 20_000}{']' * 20_000}".encode(), "x")

@@ -48,3 +48,14 @@ def test_a_strange_name_is_no_error_in_a_plain_terminal() -> None:
         [sys.executable, "-m", "fixer", "diagnose", "bundle:/nö\udcff", "--json"], capture_output=True, check=False,
         env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
     assert done.returncode == 3 and json.loads(done.stdout)["error"]["kind"] == "no-such-target"
+
+
+def test_a_reader_that_went_away_is_quiet() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "fixer", "causes"], stdout=write, stderr=subprocess.PIPE, check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert done.stderr == b""

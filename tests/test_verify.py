@@ -7,34 +7,16 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, Undetermined
+from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.report import VerifyResult
 from fixer.model.snapshot import Snapshot
-from fixer.render.build_report import build_report
-from fixer.render.outcome_text import verify_text
 from fixer.verify import Observation, compare, proofs, url_notes, verdict_of
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, REFUSED, Scene, healthy_scene, wrong_port_scene
-
-
-def look(scene: Scene) -> Observation:
-    seen = scene.snapshot()
-    return Observation(seen, diagnose(seen))
+from tests.causes.snapshot_builders import BAD_GATEWAY, REFUSED, Scene, healthy_scene, wrong_port_scene
+from tests.verify_builders import look, two_routes, with_health
 
 
 def fault(found: Observation) -> Finding:
     return found.diagnosis.findings[0]
-
-
-def with_health(found: Observation, *states: str, findings: tuple[Finding, ...] = (), checks: tuple[Check, ...] = ()) -> Observation:
-    health = tuple(RouteHealth(f"r{n}", state, state) for n, state in enumerate(states, 1))  # type: ignore[arg-type]
-    verdict = "healthy" if set(states) == {"ok"} and not findings else "broken"
-    return Observation(found.snapshot, Diagnosis(verdict, findings, checks, health))  # type: ignore[arg-type]
-
-
-def two_routes() -> Observation:
-    return look(Scene("127.0.0.1:8001", "127.0.0.1:8002").answers(BAD_GATEWAY).answers(GOOD, route=1))
 
 
 def test_a_healthy_look_after_is_better() -> None:
@@ -270,17 +252,6 @@ def test_the_longest_prefix_takes_a_url() -> None:
     base = two_routes()
     well = with_health(base, "failing", "ok")
     assert url_notes(well, "http://a:80/1/x") and not url_notes(well, "http://a:80/2")
-
-
-def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -> None:
-    base = two_routes()
-    half = with_health(base, "degraded", "failing")
-    partly, failed = (proof for proof in proofs(half) if proof.check == "route-answers")
-    assert (partly.state, partly.partly, failed.state, failed.partly) == ("failed", True, "failed", False)
-    report = build_report(half.snapshot, half.diagnosis, duration_ms=0.0)
-    text = verify_text(VerifyResult(report, (partly, failed)))
-    assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
-        ["!", "the", "route", "is", "only", "in", "part", "well"], ["FAIL", "the", "route", "answers", "through", "nginx"]]
 
 
 @pytest.mark.parametrize(("root", "said", "state"), [

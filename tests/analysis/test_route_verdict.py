@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
-from fixer.analysis.route_verdict import route_verdict
+from fixer.analysis.route_verdict import events_since, route_verdict
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import RuledOut
-from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import Listen, Span, StaticLocation
+from fixer.model.diagnosis import Diagnosis
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import Listen, Span, StaticLocation, UpstreamServer
 from fixer.model.query import FileStat
-from fixer.model.snapshot import ProbeResult
+from fixer.model.snapshot import ErrorEvent, ProbeResult, RouteFacts, Service, Snapshot
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -22,12 +23,16 @@ from tests.causes.snapshot_builders import (
     SITE,
     SLOW,
     Scene,
+    failed_service,
+    finding_of,
     healthy_scene,
     listener,
+    log_lines,
     probe,
+    roots,
     service,
     stopped_service,
-    verdict_of,
+    unit,
 )
 
 
@@ -101,21 +106,6 @@ def test_a_return_502_on_purpose_is_healthy(location: str) -> None:
     scene = healthy_scene().answers(BAD_GATEWAY)
     scene.statics = (StaticLocation(0, location, 502, Span(SITE, 3, 0, 0)),)
     assert diagnose(scene.snapshot()).verdict == "healthy"
-
-
-def test_some_routes_or_some_requests_is_degraded() -> None:
-    two = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).refused(1)
-    assert diagnose(two.snapshot()).verdict == "degraded"
-    assert diagnose(healthy_scene().answers(GOOD, BAD_GATEWAY).snapshot()).verdict == "degraded"
-
-
-def test_nobody_could_be_asked() -> None:
-    scene = healthy_scene()
-    scene.probes[0] = Unknown("--no-probe")
-    diagnosis = diagnose(scene.snapshot())
-    assert (diagnosis.verdict, diagnosis.findings) == ("unknown", ())
-    assert diagnose(healthy_scene().answers().snapshot()).verdict == "unknown"
-    assert diagnose(healthy_scene().answers(probe(error="permission")).snapshot()).verdict == "unknown"
 
 
 def test_a_route_of_an_nginx_that_was_not_read_is_left_alone() -> None:
@@ -194,18 +184,6 @@ def test_lines_of_other_sites_and_of_old_times_are_not_this_routes() -> None:
     assert diagnose(scene.snapshot()).verdict == "healthy"
 
 
-def test_the_same_snapshot_gives_the_same_diagnosis() -> None:
-    snapshot = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused().snapshot()
-    assert diagnose(snapshot) == diagnose(snapshot)
-
-
-def test_evidence_of_a_probe_is_kept_when_it_came_with_the_fact() -> None:
-    scene = healthy_scene()
-    scene.probes[0] = Known((GOOD,), (Evidence("probe", "http://shop/", "200"),))
-    verdict = verdict_of(diagnose(scene.snapshot()), "wrong-port")
-    assert isinstance(verdict, RuledOut) and verdict.evidence[0].where == "http://shop/"
-
-
 def test_nginx_without_a_listener_of_its_own_fails_every_route() -> None:
     assert diagnose(healthy_scene().answers(REFUSED).snapshot()).verdict == "broken"
     assert FileStat("file", 0, 0, 0, 0, NOW, 0, 1).nlink == 1
@@ -215,29 +193,6 @@ def test_a_page_of_nginx_is_not_called_the_applications() -> None:
     scene = healthy_scene().answers(probe(503, body="<center>nginx</center>"))
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "healthy" and not diagnosis.notes
-
-
-def test_a_page_that_gave_no_answer_beside_one_that_is_well_is_said() -> None:
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
-    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(SLOW))
-    scene.probes[1] = Known((SLOW,))
-    seen = diagnose(scene.snapshot())
-    assert not seen.findings and any("/1 on 0.0.0.0:80: no answer in time" in note and "--wait" in note for note in seen.notes)
-    assert not diagnose(healthy_scene().snapshot()).notes
-
-
-def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_one_is() -> None:
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
-    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(SLOW))
-    scene.probes[1] = Known((SLOW,))
-    seen = diagnose(scene.snapshot())
-    assert (seen.verdict, [h.state for h in seen.health]) == ("unknown", ["ok", "unknown"])
-    assert "nobody behind it was seen to answer" in seen.notes[0]
-    alive = diagnose(scene.endpoint(1, http=Known(GOOD)).snapshot())
-    assert alive.verdict == "healthy" and "nobody behind" not in alive.notes[0]      # a slow page of an application that lives
-    both = scene.endpoint(1, http=Known(SLOW)).snapshot()
-    other = replace(both.routes[0], endpoints=("e1",))
-    assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
 
 
 def test_what_answers_plain_http_is_not_seen_to_answer_tls() -> None:
@@ -324,3 +279,192 @@ def test_where_the_request_chooses_the_address_ours_proves_nothing(
     scene.route[0] = {"location": location, "server_names": names, "pass_text": text}
     facts = scene.snapshot()
     assert route_verdict(facts.routes[0], facts.endpoints, facts.nginxes[0], facts).state == judged
+
+
+# A variable leads to one of several places: no other of them answers for one that is dead.
+ADDRESSES = ("127.0.0.1:8000", "127.0.0.1:8001")
+
+
+def refused(port: int) -> ErrorEvent:
+    """A visitor was led to the place just now."""
+    return ErrorEvent(
+        at=NOW - 5, level="error", message="connect() failed (111: Connection refused)", errno=111,
+        phase="connecting to upstream", client="10.0.0.9", server="", request="GET / HTTP/1.1",
+        upstream=f"http://127.0.0.1:{port}/", where="/var/log/nginx/error.log:9", raw="",
+    )
+
+
+def mapped(second: Service | None, *events: ErrorEvent, groups: tuple[str, str] = ("", "")) -> Snapshot:
+    """`proxy_pass http://$pool`, which is one of two addresses: the first answers, at the second nothing listens."""
+    scene = Scene(*ADDRESSES).with_service(service("one.service", 8000), listener(8000, 200))
+    if second is not None:
+        scene.with_service(second)
+    scene.events += events
+    scene.endpoint(1, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
+    made = scene.snapshot()
+    servers = tuple(
+        UpstreamServer(text, text, 0, None, Span(SITE, *spot), group=group)
+        for text, spot, group in zip(ADDRESSES, scene.spots, groups, strict=True)
+    )
+    route = replace(made.routes[0].route, pass_text="http://$pool", servers=servers)
+    return replace(made, routes=(replace(made.routes[0], route=route, endpoints=("e0", "e1")),))
+
+
+GROUPS = [("", ""), ("a_pool", "b_pool")]
+
+
+@pytest.mark.parametrize("groups", GROUPS)
+def test_visitors_who_were_refused_just_now_make_it_degraded(groups: tuple[str, str]) -> None:
+    diagnosis = diagnose(mapped(stopped_service("two.service", 8001), refused(8001), groups=groups))
+    assert (diagnosis.verdict, roots(diagnosis)) == ("degraded", ["backend-down"])
+    assert diagnosis.health[0].reason == "answers 200, but 1 of 2 places that http://$pool may lead to is down"
+
+
+def test_a_service_that_failed_makes_it_degraded() -> None:
+    crashed = failed_service("two.service", 8001, log=log_lines("RuntimeError: SHOP_TOKEN is not set"))
+    diagnosis = diagnose(mapped(crashed, groups=("a_pool", "b_pool")))
+    assert diagnosis.verdict == "degraded" and roots(diagnosis)[0] == "crash-missing-env"
+
+
+@pytest.mark.parametrize("groups", GROUPS)
+@pytest.mark.parametrize("events", [(), (refused(8000),), (replace(refused(8001), at=NOW - 5000),)])
+def test_one_that_nobody_was_led_to_is_advice(groups: tuple[str, str], events: tuple[ErrorEvent, ...]) -> None:
+    diagnosis = diagnose(mapped(stopped_service("two.service", 8001), *events, groups=groups))
+    assert diagnosis.verdict == "healthy" and not roots(diagnosis)
+    assert "requests for it fail" in finding_of(diagnosis, "backend-down").summary
+
+
+def test_a_dead_server_of_a_group_that_answers_is_passed_over() -> None:
+    diagnosis = diagnose(mapped(None, refused(8001), groups=("pool", "pool")))
+    assert diagnosis.verdict == "healthy" and not roots(diagnosis)
+
+
+# Locations that no visitor asks himself: what `auth_request` asks first (dead, it makes the page answer 500, whatever
+# is behind the page itself), and where answers send him (`X-Accel-Redirect`).
+PAGE = probe(500, body="<center><h1>500 Internal Server Error</h1></center><hr><center>nginx/1.26.3</center>")
+
+
+def guarded(scene: Scene) -> Diagnosis:
+    """Route 0 is the page, route 1 what is asked first: nobody can ask that from outside."""
+    scene.route[0] = {"auth": "/_gate"}
+    scene.route[1] = {"location": "= /_gate", "path": None, "internal": True, "asked_first": True}
+    return diagnose(scene.snapshot())
+
+
+def scene() -> Scene:
+    made = Scene("127.0.0.1:8000", "127.0.0.1:8600").with_service(service(port=8000), listener(8000, 200))
+    made.refused(1).answers(route=1)
+    return made.answers(PAGE)
+
+
+def test_what_does_not_run_there_is_named_for_both_and_started() -> None:
+    found = guarded(scene().with_service(stopped_service("gate.service", 8600))).findings[0]
+    assert (found.cause, found.service, found.repairs[0].risk) == ("backend-down", "gate.service", "safe")
+    assert len(found.routes) == 2 and "/_gate" in found.detail[0]
+
+
+def test_the_pages_own_address_is_not_blamed_nor_a_reload_offered() -> None:
+    made = scene()
+    made.nginx = {"loaded_at": Known(made.snapshot().taken_at - 8.0), "config_mtime": Known(made.snapshot().taken_at - 8.1)}
+    made.events = [replace(event, upstream="http://127.0.0.1:8600/check") for event in made.events]
+    diagnosis = guarded(made)
+    assert "nginx-not-reloaded" not in roots(diagnosis) and diagnosis.verdict == "broken"
+
+
+def test_a_login_that_answers_blames_nobody() -> None:
+    made = Scene("127.0.0.1:8000", "127.0.0.1:8600").with_service(service(port=8000), listener(8000, 200))
+    made.with_service(service("gate.service", 8600, 300), listener(8600, 300)).answers(route=1)
+    assert guarded(made).verdict == "healthy"
+    assert healthy_scene().snapshot().routes[0].route.asked_first is False
+
+
+def redirected(upstream: str, more: str = "", *, included: bool = False) -> Diagnosis:
+    """Route 0 answers; route 1 is where its answers send visitors to (`X-Accel-Redirect`), and nobody is there."""
+    made = scene().answers(probe(200)).with_service(stopped_service("store.service", 8600))
+    made.events = [replace(event, upstream=upstream, raw=event.raw + more) for event in made.events]
+    made.route[1] = {"location": "/kept/", "path": None, "internal": True, "included": included}
+    return diagnose(made.snapshot())
+
+
+def test_an_internal_location_that_visitors_were_sent_to_just_now_is_missed() -> None:
+    assert redirected("http://127.0.0.1:8600/x").findings[0].service == "store.service"
+    assert redirected("http://127.0.0.1:8999/x").findings == ()
+    assert redirected("http://127.0.0.1:8600/x", ', subrequest: "/kept/"').findings == ()      # a mirror
+
+
+def test_a_part_of_a_page_that_is_put_together_is_missed() -> None:
+    more = ', subrequest: "/kept/"'
+    assert redirected("http://127.0.0.1:8600/x", more, included=True).findings[0].service == "store.service"
+
+
+# Lines of the log and the routes they can belong to: looked up, with the outcome of comparing each with each.
+LOCATIONS = ["/", "/api", "/api/v1/", "= /exact", "^~ /img", "~ \\.php$", "@app", "/a b"]
+NAMES: list[tuple[str, ...]] = [("_",), (), ("",), ("a.example",), ("a.example", "b.example"), ("_", "a.example")]
+SERVERS = ["", "_", "a.example", "c.example"]
+REQUESTS = ["", "GET", "GET / HTTP/1.1", "GET /api HTTP/1.1", "GET /api/v1/x?y=/z HTTP/1.1", "GET /exact2 HTTP/1.1",
+            "GET /img HTTP/1.1", "GET x HTTP/1.1", "GET  HTTP/1.1", "\x16\x03", "GET /a b HTTP/1.1"]
+
+
+def compared(event: ErrorEvent, facts: RouteFacts) -> bool:
+    names = facts.route.server_names
+    if event.server and names and "_" not in names and "" not in names and event.server not in names:
+        return False
+    parts = event.request.split(" ")
+    path = parts[1] if len(parts) > 1 else ""
+    wanted = facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
+    return not path or not wanted.startswith("/") or path.startswith(wanted)
+
+
+def test_looked_up_as_compared_one_by_one() -> None:
+    seen = Scene().snapshot()
+    first, nginx = seen.routes[0], seen.nginxes[0]
+    routes = [
+        replace(first, route=replace(first.route, location=location, server_names=names, path=path))
+        for location, names, path in product(LOCATIONS, NAMES, ("/x", None))
+    ]
+    events = tuple(
+        ErrorEvent(NOW - 1, "error", "connect() failed", 111, "connecting to upstream", "10.0.0.9", server, request, "", "l:1",
+                   "")
+        for server, request in product(SERVERS, REQUESTS)
+    )
+    nginx = replace(nginx, errors=Known(events))
+    for some in (routes[:0], *([route] for route in routes), routes[2::7], routes[40:60], routes):
+        assert events_since(nginx, some, 0) == tuple(e for e in events if any(compared(e, route) for route in some))
+
+
+CLOSED = replace(probe(error="closed"), phase="head")
+
+
+def _live(**changes: object) -> Scene:
+    made = service("live.service", runtime="python", argv=("/usr/bin/python3", "ws.py"), is_app_server=False, **changes)
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(made, listener(8000, 200))
+    scene.with_service(service("shop.service", 8001, 201), listener(8001, 201))
+    scene.route[0] = {"upgrades": True}
+    return scene.endpoint(http=Known(CLOSED)).answers(BAD_GATEWAY)
+
+
+def test_what_takes_only_websockets_is_not_called_broken() -> None:
+    diagnosis = diagnose(_live().snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    assert "WebSocket" in next(h.reason for h in diagnosis.health if h.route == "r1")
+
+
+@pytest.mark.parametrize("why", ["no upgrade", "restarted", "a server that answers all"])
+def test_what_else_hangs_up_is_broken(why: str) -> None:
+    scene = _live(unit=unit("live.service", n_restarts=2)) if why == "restarted" else _live()
+    if why == "no upgrade":
+        scene.route[0] = {}
+    if why == "a server that answers all":
+        scene.services[0] = replace(scene.services[0], runtime="uvicorn")
+    assert diagnose(scene.snapshot()).verdict == "degraded"
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "unknown"), (502, "failing")])
+def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_there(status: int, state: str) -> None:
+    scene = Scene().with_service(stopped_service()).refused()
+    scene.route[0] = {"shadowed": True}
+    if status == 200:
+        scene.answers(probe(200))
+    diagnosis = diagnose(scene.snapshot())
+    assert [h.state for h in diagnosis.health] == [state]
+    assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])

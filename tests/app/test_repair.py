@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fixer.app.repair import plan_warnings
-from fixer.model.plan import (
-    CheckNginx,
-    ComposeUp,
-    ContainerAction,
-    DaemonReload,
-    SignalProcess,
-    Step,
-    UnitAction,
-)
+from fixer.errors import Conflict, NeedsPerson, StepFailed
+from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, DaemonReload, Plan, SignalProcess, Step, UnitAction
 from fixer.render.plan_text import plan_lines
+from tests.app.abandoned_repairs_builders import Run, ended
 from tests.render.report_samples import POINT
 
 RESTART = UnitAction("local", "app.service", "restart", "active", "enabled", 51, "running for 27 s")
@@ -50,3 +46,42 @@ def test_warnings_come_before_the_steps() -> None:
     first_step = next(n for n, line in enumerate(lines) if line.startswith("  1. "))
     assert any("Stopped for good" in line for line in lines[:first_step])
     assert any("What runs is stopped" in line for line in lines[:first_step])
+
+
+NAMES = ("a.service", "b.service", "c.service")
+
+VAIN = StepFailed("a.service ended again at once", "the round was taken back")
+
+
+@pytest.mark.parametrize("error", [VAIN, Conflict("a.service is not as it was seen"), NeedsPerson("a.service is masked")])
+def test_the_others_are_repaired(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run({"a.service": error})
+    if isinstance(error, Conflict):
+        run.id = "run"
+    end, course = ended(run, tmp_path, monkeypatch)
+    assert run.tried == ["a.service", "b.service", "c.service"] and run.up == ["b.service", "c.service"]
+    assert (end.outcome, end.exit_code) == ("needs-input", 4)      # what is left must not read as success
+    assert "set aside: start a.service" in end.notes[0] and not course.current.is_healthy
+
+
+def test_all_in_vain_keeps_nothing_and_says_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run({name: StepFailed(f"{name} ended") for name in NAMES})
+    end, _ = ended(run, tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code) == ("rolled-back", 1)
+    assert all(any(f"{name} ended" in note for note in end.notes) for name in NAMES)
+    assert run.tried == list(NAMES)
+
+
+def test_what_could_not_go_back_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run({"a.service": VAIN}, conflicts=("/etc/x: somebody changed it",))
+    end, _ = ended(run, tmp_path, monkeypatch)
+    assert run.tried == ["a.service"] and end.exit_code == 1
+
+
+def test_a_conflict_before_anything_was_begun_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(Run):
+        def round(self, plan: Plan, tell: object = None) -> None:
+            raise Conflict("another repair was interrupted meanwhile", "run the repair again")
+
+    end, _ = ended(Late({}), tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code) == ("rolled-back", 1) and "another repair" in end.notes[0]

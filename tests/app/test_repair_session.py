@@ -16,9 +16,11 @@ import pytest
 from fixer.app.repair_session import RepairSession, plan_identity
 from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Finding
 from fixer.model.plan import UnitAction
 from fixer.terminal import Terminal
 from fixer.verify import Observation
+from tests.app.abandoned_repairs_builders import sites
 from tests.apply.folder_target import FolderTarget
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -148,3 +150,15 @@ def test_all_members_of_a_group_are_started(machine: str, tmp_path: Path) -> Non
     restored = fixer("undo", f"docker://{machine}")["restored"]
     assert states() == ["inactive", "inactive", "inactive"]
     assert "stopped pool2.service; it had failed before, and is shown as inactive now" in restored   # type: ignore[operator]
+
+
+def found(look: Observation, name: str) -> Finding:
+    return next(f for f in look.diagnosis.findings if f.service == name)
+
+
+def test_the_same_fault_of_two_sites_is_two() -> None:
+    look = sites()
+    mine, other = found(look, "a.service"), found(look, "b.service")
+    assert plan_identity(look, mine, mine.repairs[0]) != plan_identity(look, other, mine.repairs[0])
+    edit = replace(mine.repairs[0], steps=())
+    assert plan_identity(look, mine, edit) != plan_identity(look, replace(mine, routes=other.routes), edit)

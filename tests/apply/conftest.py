@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apply.folder_target import OLD
+from tests.apply.folder_target import OLD, FolderTarget
 
 
 @pytest.fixture
@@ -14,4 +14,10 @@ def site(tmp_path: Path) -> Path:
     root = tmp_path / "etc"
     root.mkdir()
     (root / "shop").write_bytes(OLD)
+    (root / "shop").chmod(0o640)
     return root
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> FolderTarget:
+    return FolderTarget(tmp_path / "state" / "targets" / "local")

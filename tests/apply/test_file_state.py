@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fixer.apply.file_state import changed_path_notes, with_real_paths
+from fixer.apply.file_state import changed_path_notes, is_torn, with_real_paths
 from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.errors import Conflict, FixerError
 from fixer.hosts.machine.local_files import LocalFiles
@@ -277,3 +279,14 @@ def test_the_real_path(home: Home, files: Files, tmp_path: Path, path: str, real
         (tmp_path / name / "f").write_bytes(b"x")
         assert files.read(f"{tmp_path}/{name}/f") == b"x"
     assert files.real(path.format(tmp_path)) == real.format(tmp_path)
+
+
+@given(st.binary(max_size=8), st.binary(max_size=8), st.integers(0, 8))
+def test_every_torn_write_is_known(new: bytes, old: bytes, at: int) -> None:
+    assert is_torn(new[:at], new, old)
+    assert is_torn(new[:at] + old[at:], new, old) or at > len(new)
+
+
+def test_what_no_write_of_ours_leaves() -> None:
+    assert not is_torn(b"8001", b"9001", b"8000")
+    assert not is_torn(b"proxy 80x", b"proxy 8000", b"proxy 8001")

@@ -7,40 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fixer.apply import repair_run
 from fixer.apply.repair_run import RepairRun, forget, history, undo, unfinished_run
-from fixer.errors import Conflict, ConnectionLost, Interrupted, Locked, NeedsPerson, StepFailed, UsageError
+from fixer.errors import (
+    Conflict,
+    ConnectionLost,
+    Interrupted,
+    Locked,
+    NeedsPerson,
+    NotListening,
+    StartFailed,
+    StepFailed,
+)
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.model.journal import FileState
-from fixer.model.plan import CheckNginx, FileMeta, SignalProcess
-from fixer.model.report import UndoResult
+from fixer.model.plan import CheckNginx, ContainerAction, FileMeta, ReloadNginx, SignalProcess, WaitForListener
 from tests.apply.folder_target import NEW, NOW, OLD, FolderTarget, make_plan, read_tree, write_step
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    root = tmp_path / "etc"
-    root.mkdir()
-    (root / "shop").write_bytes(OLD)
-    (root / "shop").chmod(0o640)
-    return root
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> FolderTarget:
-    return FolderTarget(tmp_path / "state" / "targets" / "local")
-
-
-def open_run(target: FolderTarget) -> RepairRun:
-    return RepairRun.open(target, cause="wrong-port", now=NOW)
-
-
-def assert_left_alone(result: UndoResult, note: str) -> None:
-    assert (result.restored, result.conflicts, result.irreversible) == ((), (), ())
-    assert note in result.notes[0]
+from tests.apply.repair_run_builders import Interrupting, assert_left_alone, open_run
 
 
 def test_a_kept_round_is_undone_to_the_byte(site: Path, target: FolderTarget) -> None:
@@ -121,72 +109,6 @@ def test_a_round_must_be_decided_before_the_next(site: Path, target: FolderTarge
             run.round(make_plan(write_step(site / "other", None, b"x")))
 
 
-def test_names_sort_even_when_the_clock_goes_back(site: Path, target: FolderTarget) -> None:
-    for now, old, new in ((NOW, OLD, NEW), (NOW - 99, NEW, OLD), (NOW, OLD, NEW)):
-        with RepairRun.open(target, cause="c", now=now) as run:
-            run.round(make_plan(write_step(site / "shop", old, new)))
-            run.commit()
-    ids = [r.id for r in history(target)]
-    assert ids == sorted(ids) and run.id == ids[-1] and len(set(ids)) == 3
-
-
-@pytest.mark.parametrize(("prepare", "words"), [
-    (lambda p: p.write_bytes(b"hand"), "has changed since"),
-    (lambda p: p.unlink(), "is not there any more"),
-    (lambda p: (p.unlink(), p.symlink_to("x")), "not a regular file"),
-    (lambda p: (p.unlink(), p.mkdir()), "not a regular file"),
-    (lambda p: p.chmod(0o600), "another owner, mode"),
-])
-def test_the_present_state_must_be_the_expected_one(site: Path, target: FolderTarget, prepare, words: str) -> None:
-    me = FileMeta(0o640, os.getuid(), os.getgid())
-    prepare(site / "shop")
-    before = read_tree(site)
-    with open_run(target) as run, pytest.raises(Conflict, match=words):
-        run.round(make_plan(write_step(site / "a", None, b"a"), write_step(site / "shop", OLD, NEW, expect_meta=me)))
-    assert read_tree(site) == before
-    assert history(target)[0].state == "rolled-back"
-
-
-def test_creating_and_links_expect_nothing_there_and_the_right_target(site: Path, target: FolderTarget) -> None:
-    (site / "on").symlink_to("shop")
-    bad = [
-        write_step(site / "shop", None, b"x"),
-        write_step(site / "shop", None, b"", link_target="y"),
-        write_step(site / "shop", None, None, link_target="y"),
-        write_step(site / "on", None, None, link_target="elsewhere"),
-        write_step(site / "none", None, None),
-        write_step(site / "shop", OLD, None, in_place=True),
-    ]
-    for step in bad:
-        with open_run(target) as run, pytest.raises((Conflict, StepFailed)):
-            run.round(make_plan(step))
-    assert (site / "shop").read_bytes() == OLD and os.readlink(site / "on") == "shop"
-
-
-def test_links_folders_and_modes_come_and_go(site: Path, target: FolderTarget) -> None:
-    (site / "on").symlink_to("../sites/shop")
-    before = read_tree(site)
-    mine = (os.getuid(), os.getgid())
-    with open_run(target) as run:
-        run.round(make_plan(
-            write_step(site / "on", None, None, link_target="../sites/shop"),
-            write_step(site / "on2", None, b"", link_target="shop"),
-            write_step(site / "d" / "e" / "new", None, b"x", create_dirs=(str(site / "d"), str(site / "d" / "e"))),
-            write_step(site / "shop", OLD, OLD, meta=FileMeta(0o600, *mine)),
-            write_step(site / "gone", None, b"y", meta=FileMeta(0o604, *mine)),
-        ))
-        run.commit()
-    assert not os.path.lexists(site / "on") and os.readlink(site / "on2") == "shop"
-    assert (site / "d").stat().st_mode & 0o777 == 0o755
-    assert (site / "shop").stat().st_mode & 0o777 == 0o600 and (site / "gone").stat().st_mode & 0o777 == 0o604
-    (site / "d" / "mine").write_bytes(b"somebody's")
-    result = undo(target, None)
-    assert result.conflicts == ()
-    (site / "d" / "mine").unlink()
-    (site / "d").rmdir()
-    assert read_tree(site) == before
-
-
 @pytest.mark.parametrize("change", [
     lambda p: p.write_bytes(NEW + b"# mine\n"), lambda p: p.chmod(0o604), lambda p: p.unlink(),
 ])
@@ -205,18 +127,6 @@ def test_a_hand_edit_after_the_repair_is_kept_and_said(site: Path, target: Folde
     (site / "shop").chmod(0o640)
     assert undo(target, run.id).conflicts == ()
     assert (site / "shop").read_bytes() == OLD and history(target)[0].state == "undone"
-
-
-def test_in_place_keeps_the_inode_and_leaves_no_image(site: Path, target: FolderTarget, tmp_path: Path) -> None:
-    inode = (site / "shop").stat().st_ino
-    with open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW, in_place=True)))
-        run.commit()
-    assert (site / "shop").stat().st_ino == inode and (site / "shop").read_bytes() == NEW
-    assert not list((tmp_path / "state").rglob("*.image"))
-    (site / "shop").write_bytes(NEW[:9])      # looks like a torn write, but no write of ours was under way
-    assert undo(target, None).conflicts
-    assert (site / "shop").read_bytes() == NEW[:9]
 
 
 def test_no_secret_is_in_any_record(site: Path, target: FolderTarget, tmp_path: Path) -> None:
@@ -303,36 +213,6 @@ def test_a_restore_that_fails_is_a_conflict_and_can_be_tried_again(site: Path, t
     assert (site / "sub" / "x").read_bytes() == OLD
 
 
-def test_what_was_undone_already_is_said_with_what_is_next(site: Path, tmp_path: Path) -> None:
-    """A restart, or a person, has taken the last one back: a second undo would go on to the one before."""
-    target = FolderTarget(tmp_path / "state")
-    names = []
-    for name in ("shop", "other"):
-        with open_run(target) as run:
-            run.round(make_plan(write_step(site / name, OLD if name == "shop" else None, NEW)))
-            run.commit()
-            names.append(run.id)
-    (site / "other").unlink()
-    result = undo(target, None)
-    assert_left_alone(result, f"run {names[1]}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already; "
-                              f"run {names[0]} is, and the next fixer undo takes that one back")
-    assert result.id == names[1] and (site / "shop").read_bytes() == NEW
-    assert undo(target, None).id == names[0] and (site / "shop").read_bytes() == OLD
-
-
-def test_a_repair_that_was_not_wholly_rolled_back_is_something_to_undo(site: Path, tmp_path: Path) -> None:
-    target, before = FolderTarget(tmp_path / "state"), read_tree(site)
-    with open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-        (site / "shop").write_bytes(b"by hand\n")
-        assert run.roll_back().conflicts
-    assert_left_alone(undo(target, None), f"not all of it: {site}/shop was changed by somebody else; it is left as it is; fixer undo --id {run.id}")
-    (site / "shop").write_bytes(NEW)
-    assert undo(target, run.id).restored == (f"restored {site}/shop",)
-    assert read_tree(site) == before
-    assert_left_alone(undo(target, None), "nothing to undo")
-
-
 class LostFiles(LocalFiles):
     """This machine's files; the way to some of them is gone, as when a daemon stops or a line is cut."""
 
@@ -365,30 +245,6 @@ def test_a_state_folder_out_of_reach_is_one_line(site: Path, tmp_path: Path) -> 
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
 
 
-def test_a_damaged_before_image_is_not_put_back(site: Path, target: FolderTarget, tmp_path: Path) -> None:
-    with open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-        run.commit()
-    (blob,) = (tmp_path / "state").rglob("blobs/*")
-    blob.write_bytes(b"rubbish")
-    assert "damaged" in undo(target, None).conflicts[0]
-    assert (site / "shop").read_bytes() == NEW
-
-
-def test_a_damaged_journal_is_said(site: Path, target: FolderTarget, tmp_path: Path) -> None:
-    with open_run(target) as run:
-        run.round(make_plan(write_step(site / "a", None, b"x"), write_step(site / "shop", OLD, NEW)))
-        run.commit()
-    (journal,) = (tmp_path / "state").rglob("journal.jsonl")
-    lines = journal.read_bytes().splitlines(keepends=True)
-    lines[2] = b"\0" * len(lines[2][:-1]) + b"\n"
-    lines[4] = lines[4].replace(b"WriteFile", b"WriteFyle")
-    journal.write_bytes(b"".join(lines))
-    result = undo(target, None)
-    assert any("1 records cannot be read" in c for c in result.conflicts)
-    assert any("not understood" in c for c in result.conflicts)
-
-
 def test_two_at_once(site: Path, target: FolderTarget, tmp_path: Path) -> None:
     with open_run(target) as run:
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
@@ -414,22 +270,6 @@ def test_a_run_that_was_begun_meanwhile_and_crashed_stops_a_stale_plan(site: Pat
             run.round(make_plan(write_step(site / "shop", OLD, NEW)))
 
 
-def test_forgetting(site: Path, target: FolderTarget, tmp_path: Path) -> None:
-    with open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-        run.commit()
-    assert run.id is not None
-    for name in ("20200101-000000-abcd", "../../x", ""):
-        with pytest.raises(UsageError, match="no run"):
-            forget(target, name)
-    with pytest.raises(UsageError, match="no run"):
-        undo(target, "20200101-000000-abcd")
-    stray = tmp_path / "state" / "targets" / "local" / "runs" / "lost+found"
-    stray.mkdir()
-    forget(target, run.id)
-    assert history(target) == () and stray.is_dir()
-
-
 def test_a_run_from_outside_is_undone_from_inside(site: Path, tmp_path: Path) -> None:
     outside = FolderTarget(tmp_path / "state", name="box")
     step = write_step(site / "shop", OLD, NEW)
@@ -452,51 +292,6 @@ def test_a_step_on_a_node_that_is_not_there_goes_back(site: Path, target: Folder
     with open_run(target) as run, pytest.raises(NeedsPerson):
         run.round(make_plan(step, type(step)("elsewhere", "/x", b"", b"y", "x")))
     assert (site / "shop").read_bytes() == OLD
-
-
-class Interrupting(LocalFiles):
-    """Sends this process signals in the middle of chosen operations."""
-
-    def __init__(self, *when: str) -> None:
-        self._when = list(when)
-
-    def rename(self, source: str, destination: str) -> None:
-        super().rename(source, destination)
-        while self._when and self._when[0] in destination:
-            self._when.pop(0)
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_the_first_interrupt_ends_the_step_and_goes_back(site: Path, tmp_path: Path) -> None:
-    before = read_tree(site)
-    target = FolderTarget(tmp_path / "state", Interrupting("shop"))
-    with pytest.raises(Interrupted, match="taken back"), open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW), write_step(site / "b", None, b"x")))
-    assert read_tree(site) == before and history(target)[0].state == "rolled-back"
-    assert history(target)[0].steps == (f"edit {site}/shop",)
-
-
-def test_an_interrupt_after_the_last_step_counts_too(site: Path, tmp_path: Path) -> None:
-    target = FolderTarget(tmp_path / "state", Interrupting("shop"))
-    with pytest.raises(Interrupted), open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-    assert (site / "shop").read_bytes() == OLD
-
-
-def test_the_second_interrupt_stops_at_once_and_the_journal_knows(site: Path, tmp_path: Path) -> None:
-    before = read_tree(site)
-    target = FolderTarget(tmp_path / "state", Interrupting("shop", "shop"))
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(Interrupted, match="at once") as raised, open_run(target) as run:
-        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-    assert "fixer undo" in raised.value.hint and signal.getsignal(signal.SIGINT) is handler
-    assert (site / "shop").read_bytes() == NEW
-    broken = unfinished_run(target)
-    assert broken is not None and broken.id == run.id
-    with pytest.raises(UsageError, match="interrupted"):
-        forget(target, broken.id)
-    assert undo(FolderTarget(tmp_path / "state"), None).restored == (f"restored {site}/shop",)
-    assert read_tree(site) == before and unfinished_run(target) is None
 
 
 def test_a_step_of_a_newer_fixer_holds_up_nothing(site: Path, tmp_path: Path) -> None:
@@ -530,3 +325,75 @@ def test_what_cannot_come_back_is_named(target: FolderTarget) -> None:
     assert result.irreversible == (f"stop process {child.pid} (python): cannot be undone",)
     assert child.stdin
     child.stdin.close()
+
+
+def test_only_a_wait_in_vain_at_the_end_leaves_the_round_to_be_judged(tmp_path: Path, target: FolderTarget) -> None:
+    file, nobody = tmp_path / "x", WaitForListener("local", "127.0.0.1", 1, None, 0.1)
+    change = write_step(file, b"old", b"new")
+    file.write_bytes(b"old")
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        with pytest.raises(NotListening):
+            run.round(make_plan(change, nobody))
+        assert file.read_bytes() == b"new"
+        run.roll_back()
+        assert file.read_bytes() == b"old"
+        with pytest.raises(StepFailed) as early:
+            run.round(make_plan(change, nobody, replace(change, before=b"new", after=b"newer")))
+        assert file.read_bytes() == b"old" and not isinstance(early.value, NotListening)
+        with pytest.raises(NotListening):
+            run.round(make_plan(change, nobody))
+        run.commit()
+    assert file.read_bytes() == b"new" and run.applied == (f"edit {file}",)
+    assert history(target)[0].steps == run.applied
+
+
+@pytest.mark.parametrize(("binary", "said", "noted"), [
+    ("/bin/true", "nginx does not run", "not reloaded: nginx does not run"),
+    ("/bin/false", "nginx refuses", "the earlier configuration is itself refused"),
+])
+def test_a_way_back_without_a_reload_is_a_note(
+    tmp_path: Path, target: FolderTarget, binary: str, said: str, noted: str
+) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+    reload = ReloadNginx("local", 1 << 30, binary, "/c", "/", "")
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        with pytest.raises(StepFailed, match=said):
+            run.round(make_plan(write_step(tmp_path / "x", b"old", b"new"), reload))
+        assert not run.kept and run.taken_back is not None
+        assert noted in run.taken_back.notes[0] and run.taken_back.conflicts == []
+    assert (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_a_step_whose_node_is_out_of_reach_is_a_conflict_that_stops_nothing(tmp_path: Path, target: FolderTarget) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        with pytest.raises(NeedsPerson) as raised:
+            run.round(make_plan(write_step(tmp_path / "x", b"old", b"new"), ContainerAction("id", "shop", "start", "exited")))
+        assert "not everything could be taken back" in raised.value.hint
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert history(target)[0].state == "rolled-back" and "not taken back" in history(target)[0].conflicts[0]
+    assert undo(target, history(target)[0].id).conflicts      # asked for again by name: tried again
+
+
+def test_a_start_that_fails_after_an_edit_leaves_the_round_to_be_judged(
+    tmp_path: Path, target: FolderTarget, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The edit may be right, and the start fail over the next fault."""
+    file, nobody = tmp_path / "x", WaitForListener("local", "127.0.0.1", 1, None, 0.1)
+    start = CheckNginx("local", "nginx", "/etc/nginx/nginx.conf", "/etc/nginx")      # any step: the word is what counts
+    monkeypatch.setattr(repair_run, "perform_step", refuse)
+    file.write_bytes(b"old")
+    change = write_step(file, b"old", b"new")
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        with pytest.raises(StartFailed):
+            run.round(make_plan(change, start, replace(change, before=b"new", after=b"newer")))
+        assert file.read_bytes() == b"old"
+        with pytest.raises(NotListening, match="could not start"):
+            run.round(make_plan(change, start, nobody))
+        assert file.read_bytes() == b"new"
+        run.roll_back()
+    assert file.read_bytes() == b"old"
+
+
+def refuse(step: object, nodes: object) -> str:
+    raise StartFailed("could not start shop.service: Job for shop.service failed because a timeout was exceeded")

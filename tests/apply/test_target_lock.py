@@ -8,14 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixer.apply.target_lock import hold_lock
-from fixer.errors import Locked, Unreachable
+from fixer.errors import Locked
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.sh.sh_files import ShFiles
 
@@ -90,13 +89,3 @@ def test_a_lock_of_a_machine_of_its_own_names_no_holder(tmp_path: Path) -> None:
         assert "holder" not in json.loads((tmp_path / "state" / "lock").read_text())
         assert not taken(tmp_path)
     assert taken(tmp_path)
-
-
-def test_what_a_login_says_is_not_why_a_shell_ended() -> None:
-    files = ShFiles(lambda words: ("sh", "-c", 'echo "authorised use only" >&2; exec "$@"', "sh", *words))
-    assert files.state("/").kind == "other"
-    assert files._talk is not None
-    os.kill(files._talk._child.pid, signal.SIGSTOP)
-    threading.Timer(0.3, os.kill, (files._talk._child.pid, signal.SIGKILL)).start()
-    with pytest.raises(Unreachable, match=r"^the shell on the node ended: no answer$"):
-        files.state("/")

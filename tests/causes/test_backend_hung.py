@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
-from fixer.analysis.load.pressure import Pressure, stopped_processes
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
-from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import ComposeUp, ContainerAction, DaemonReload, SignalProcess, UnitAction, WriteFile
-from fixer.model.snapshot import CommandArgument, Compose, Connection, EnvAssignment, EnvSlot
-from fixer.model.target import TargetRef
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import ContainerAction, SignalProcess, UnitAction
+from fixer.model.snapshot import Connection
+from tests.causes.backend_hung_builders import BUSY, HUNG, busy, late
 from tests.causes.snapshot_builders import (
     GOOD,
     NOW,
@@ -22,35 +19,16 @@ from tests.causes.snapshot_builders import (
     TIMED_OUT,
     Scene,
     container_service,
-    file,
     finding_of,
     healthy_scene,
     listener,
     log_lines,
-    process,
     roots,
-    service,
     verdict_of,
     wrong_port_scene,
 )
 
-HUNG, BUSY = "backend-hung", "overload-saturated"
 DONE = 'INFO:     10.0.0.9:41 - "GET /api/report HTTP/1.1" 200 OK'
-
-
-def late(*, queued: int = 1, established: int = 1, state: str = "S", timeouts: int = 4, **changes: object) -> Scene:
-    """It accepts, and no answer comes in time."""
-    made = service(**changes)   # type: ignore[arg-type]
-    scene = Scene().with_service(made, listener(8000, 200, queued=queued, established=established), state=state)
-    scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
-    return scene.logs(
-        "upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=timeouts)
-
-
-def busy(**changes: object) -> Scene:
-    """Many wait, and requests get done."""
-    numbers = {"queued": changes.pop("queued", 7), "established": changes.pop("established", 9)}
-    return late(log=log_lines(DONE, ago=2), **numbers, **changes)   # type: ignore[arg-type]
 
 
 def test_hung_hit_stopped_by_a_signal() -> None:
@@ -139,124 +117,6 @@ def test_hung_miss() -> None:
     assert diagnose(answering.snapshot()).verdict == "healthy"
 
 
-def test_hung_and_busy_unknown() -> None:
-    scene = late().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
-    for cause in (HUNG, BUSY):
-        assert isinstance(verdict_of(diagnose(scene.snapshot()), cause), Undetermined)
-    quiet = late(queued=7, established=9)       # many wait, and its log shows no requests at all
-    assert isinstance(verdict_of(diagnose(quiet.snapshot()), HUNG), Undetermined)
-    few = late(log=Unknown("not root"), queued=1, established=1)
-    assert isinstance(verdict_of(diagnose(few.snapshot()), BUSY), Undetermined)
-
-
-def test_busy_hit() -> None:
-    diagnosis = diagnose(busy().answers(TIMED_OUT, GOOD).snapshot())
-    assert roots(diagnosis) == [BUSY] and diagnosis.verdict == "degraded"
-    found = diagnosis.findings[0]
-    assert (found.confidence, found.repairs[0].risk) == ("certain", "disruptive")
-    assert (found.repairs[0].needs[0].key, found.repairs[0].needs[0].default) == ("workers", "13")
-    assert not any("timeout" in repair.id for repair in found.repairs)
-
-
-def test_busy_without_an_access_log_is_likely() -> None:
-    assert finding_of(diagnose(late(queued=7, established=9).snapshot()), BUSY).confidence == "likely"
-
-
-def test_busy_miss() -> None:
-    for scene in (healthy_scene(), late(state="T"), late(log=log_lines(DONE, ago=600)), busy(timeouts=1),
-                  busy(workers=Known(12)), busy(queued=0, established=0)):
-        assert isinstance(verdict_of(diagnose(scene.snapshot()), BUSY), RuledOut)
-
-
-def test_busy_unknown_number_of_workers() -> None:
-    assert isinstance(verdict_of(diagnose(busy(workers=Unknown("no command")).snapshot()), BUSY), Undetermined)
-
-
-def test_old_time_outs_are_no_load() -> None:
-    scene = busy(timeouts=0).answers(GOOD)
-    scene.logs("upstream timed out (110)", 110, "reading response header from upstream", ago=4000, count=50)
-    assert diagnose(scene.snapshot()).verdict == "healthy"
-
-
-def repair_steps(scene: Scene, **inputs: str) -> list[object]:
-    repair = finding_of(diagnose(scene.snapshot(), inputs), BUSY).repairs[0]
-    assert repair.risk != "manual", repair.manual
-    return list(repair.steps)
-
-
-def test_workers_by_drop_in_then_restart() -> None:
-    write, reload, restart, _ = repair_steps(busy(), workers="9")
-    assert isinstance(write, WriteFile) and write.after == b'[Service]\nEnvironment="WEB_CONCURRENCY=9"\n'
-    assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and restart.verb == "restart"
-
-
-def test_workers_in_the_environment_file_over_an_older_number() -> None:
-    scene = busy(env=(EnvAssignment("WEB_CONCURRENCY", "/etc/shop.env:2", False),), env_slots=())
-    scene.files.append(file("/etc/shop.env", "PORT=1\nWEB_CONCURRENCY=1\n", managed_by="Puppet"))
-    write = repair_steps(scene)[0]
-    assert isinstance(write, WriteFile) and write.after == b"PORT=1\nWEB_CONCURRENCY=13\n"
-    assert "Puppet" in finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].summary
-
-
-@pytest.mark.parametrize(("line", "word", "want"), [
-    ("ExecStart=/usr/bin/uvicorn app:app --workers 1\n", "1", "--workers 13\n"),
-    ("ExecStart=/usr/bin/uvicorn app:app --workers=1\n", "--workers=1", "--workers=13\n"),
-    ("ExecStart=/usr/bin/gunicorn app:app -w1\n", "-w1", "-w13\n"),
-])
-def test_workers_in_the_command(line: str, word: str, want: str) -> None:
-    path = "/etc/systemd/system/backend.service"
-    start = len(line) - 1 - len(word)
-    places = (CommandArgument("--workers"), CommandArgument(word, path, 1, start, start + len(word)))
-    scene = busy(command=places if word == "1" else places[1:])
-    scene.files.append(file(path, line))
-    write, reload, *_ = repair_steps(scene)
-    assert isinstance(write, WriteFile) and write.after is not None and write.after.decode().endswith(want)
-    assert isinstance(reload, DaemonReload)
-    scene.files[-1] = file(path, line.replace("1\n", "2\n"))
-    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].risk == "manual"
-    scene.files.pop()
-    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].risk == "manual"
-
-
-@pytest.mark.parametrize("changes", [
-    {"argv": ("uvicorn", "app:app", "--reload")}, {"argv": ("uvicorn", "app:app", "--workers", "1")},
-    {"runtime": "hypercorn"}, {"runtime": ""},
-    {"workers": Known(1, (Evidence("file", "/srv/shop/gunicorn.conf.py:3", "workers = 1"),))},
-    {"unit": None, "manager": "none"},
-])
-def test_workers_for_a_person(changes: dict[str, object]) -> None:
-    repair = finding_of(diagnose(busy(**changes).snapshot()), BUSY).repairs[0]
-    assert repair.risk == "manual" and "workers" in repair.manual
-
-
-def test_what_its_client_has_given_up_wants_no_worker() -> None:
-    """After a long while hundreds wait in the queue; only those that nginx still waits for are there at once."""
-    for queued, established, number in ((90, 5, "9"), (90, 2, "8"), (5, 30, "16"), (11, 0, "15")):
-        scene = busy(queued=queued, established=established)
-        assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == number
-
-
-def test_many_workers_become_twice_as_many() -> None:
-    scene = busy(workers=Known(20), queued=30, established=40)
-    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == "40"
-
-
-def test_workers_of_a_compose_service() -> None:
-    data = "WORD=1\n"
-    made = container_service(log=log_lines(DONE, ago=2), workers=Known(1), env_slots=(
-        EnvSlot("engine", "/home/lab/.env", len(data), "{name}={value}\n", "env-file"),))
-    scene = Scene("app:8000", node="web", back="app").with_service(
-        made, listener(8000, 7, "0.0.0.0", "app", queued=6, established=8))
-    scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
-    scene.logs("upstream timed out (110)", 110, "reading response header from upstream", count=9)
-    scene.files.append(file("/home/lab/.env", data, node="engine"))
-    scene.extra = {"target": TargetRef("compose", "p"),
-                   "compose": Compose("p", "/home/lab", (), (), (("app", True),), Known(True))}
-    write, up, _ = repair_steps(scene)
-    assert isinstance(write, WriteFile) and write.after == b"WORD=1\nWEB_CONCURRENCY=12\n"
-    assert isinstance(up, ComposeUp)
-
-
 def test_a_slow_page_that_nobody_else_waits_for_stays_unknown() -> None:
     scene = healthy_scene().answers(SLOW)
     diagnosis = diagnose(scene.snapshot())
@@ -282,22 +142,6 @@ def test_a_page_that_only_a_short_limit_cuts_off_is_not_called_hung(limit: float
     diagnosis = diagnose(replace(seen, routes=routes))
     assert (HUNG in roots(diagnosis)) is hung
     assert hung or isinstance(verdict_of(diagnosis, HUNG), Undetermined)
-
-
-def test_slow_without_a_failure_is_degraded_when_the_cause_is_seen() -> None:
-    scene = busy().answers(SLOW, GOOD)
-    diagnosis = diagnose(scene.snapshot())
-    assert diagnosis.verdict == "degraded" and diagnosis.health[0].state == "degraded"
-    assert replace(diagnosis, notes=()).notes == ()
-
-
-def test_workers_go_on_before_their_parent_kills_them_for_hung() -> None:
-    parent, worker, grandchild = (
-        replace(process(pid, "uvicorn"), ppid=ppid, state="T") for pid, ppid in ((7, 1), (9, 7), (12, 9))
-    )
-    running = replace(process(8, "uvicorn"), ppid=7)
-    pressure = cast(Pressure, SimpleNamespace(processes=(parent, running, worker, grandchild)))
-    assert [p.pid for p in stopped_processes(pressure)] == [12, 9, 7]
 
 
 def test_an_answer_that_stays_out_half_way_is_advice() -> None:

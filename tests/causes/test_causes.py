@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.analysis.cause import conclude
-from fixer.analysis.evidence import age_text
 from fixer.causes import Cause, load_causes, module_names
-from fixer.model.diagnosis import RuledOut
-from fixer.model.facts import Evidence
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = "\n".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
@@ -70,13 +66,3 @@ def test_a_cause_has_samples_that_hit_miss_and_cannot_be_told(cause: Cause) -> N
 @pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
 def test_a_cause_has_scenarios(cause: Cause) -> None:
     assert (ROOT / "scenarios" / cause.id / "scenario.toml").is_file()
-
-
-def test_nothing_seen_and_nothing_missing_rules_out() -> None:
-    seen = Evidence("probe", "x", "y")
-    assert conclude((), (), (seen, seen)) == RuledOut((seen,))
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (120, "2 min"), (7200, "2 h"), (200000, "2 d")])
-def test_ages(seconds: float, words: str) -> None:
-    assert age_text(seconds) == words

@@ -11,6 +11,8 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument, UnitSetting
+from tests.causes.backend_down.manager_state_builders import supervisord_scene, verbs
+from tests.causes.crash_killed_builders import killed
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
@@ -22,16 +24,11 @@ from tests.causes.snapshot_builders import (
     log_lines,
     roots,
     stopped_service,
+    supervised_service,
     verdict_of,
 )
 
 CAUSE = "crash-killed"
-KILLED = {"result": "signal", "exec_main_code": 2, "exec_main_status": 9}
-
-
-def killed(**changes: object) -> Scene:
-    values = {**KILLED, **changes.pop("unit_changes", {})}   # type: ignore[dict-item]
-    return Scene().with_service(failed_service(unit_changes=values, **changes)).refused()   # type: ignore[arg-type]
 
 
 def test_hit() -> None:
@@ -66,11 +63,6 @@ def test_a_log_that_cannot_be_read_hides_no_signal() -> None:
 def test_a_fault_of_its_own() -> None:
     found = finding_of(diagnose(killed(unit_changes={"result": "core-dump", "exec_main_status": 11}).snapshot()), CAUSE)
     assert found.variant == "segfault-mid-request"
-
-
-def test_a_shell_between_says_137() -> None:
-    values = {"result": "exit-code", "exec_main_status": 137}
-    assert roots(diagnose(killed(unit_changes=values).snapshot())) == [CAUSE]
 
 
 def test_a_policy_that_is_there_is_not_offered_again() -> None:
@@ -190,45 +182,6 @@ def test_a_container_with_too_few_tasks_and_no_place_for_another_limit() -> None
     assert found.variant == "tasks-or-address-space-limit" and found.repairs[0].risk == "manual"
 
 
-def worker(*lines: str, ago: float = 20.0, **changes: object) -> Scene:
-    scene = healthy_scene()
-    scene.services[0] = replace(scene.services[0], log=log_lines(*lines, ago=ago), **changes)  # type: ignore[arg-type]
-    return lost("reading response header from upstream", scene, ago=ago)
-
-
-@pytest.mark.parametrize("said", ["INFO:     Child process [812] died",
-                                  "[ERROR] Worker (pid:812) was sent SIGKILL! Perhaps out of memory?"])
-def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) -> None:
-    diagnosis = diagnose(worker(said).snapshot())
-    found = finding_of(diagnosis, CAUSE)
-    assert (found.variant, found.role, found.repairs) == ("uvicorn-worker-died", "advice", ())
-    assert diagnosis.verdict == "healthy" and {"service-log", "unit", "nginx-log"} == {e.source for e in found.evidence}
-
-
-def test_a_worker_that_died_in_the_second_of_its_start_is_told() -> None:
-    """nginx writes whole seconds: what was lost after the start may stand a moment before it."""
-    scene = healthy_scene()
-    begun = replace(scene.services[0].unit, active_enter=NOW - 20.3)   # type: ignore[type-var]
-    scene.services[0] = replace(scene.services[0], log=log_lines("INFO:     Child process [812] died", ago=19.6), unit=begun)
-    young = lost("reading response header from upstream", scene, ago=21.0)
-    assert finding_of(diagnose(young.snapshot()), CAUSE).variant == "uvicorn-worker-died"
-
-
-def test_workers_that_die_again_and_again_are_for_a_person() -> None:
-    diagnosis = diagnose(worker(*["INFO:     Child process [812] died"] * 3).snapshot())
-    found = finding_of(diagnosis, CAUSE)
-    assert (found.role, found.repairs[0].risk, diagnosis.verdict) == ("contributing", "manual", "degraded")
-
-
-@pytest.mark.parametrize("scene", [
-    worker("WARNING:  Maximum request limit of 5 exceeded. Terminating process.", "INFO:     Child process [812] died"),
-    worker("INFO:     Child process [812] died", ago=1000), healthy_scene(), worker("INFO:     all is well"),
-    worker("INFO:     Child process [812] died", is_app_server=False),
-])
-def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
-    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
-
-
 FORK = ("Traceback (most recent call last):", '  File "/usr/lib/python3/dist-packages/gunicorn/arbiter.py", line 603',
         "    pid = os.fork()", "BlockingIOError: [Errno 11] Resource temporarily unavailable")
 
@@ -339,3 +292,10 @@ def test_all_copies_that_were_killed_are_started_at_once(code: int, starts: int)
     other = replace(container_service("app2", pid=None, box={**box, "exit_code": code}), name=container_service().name)
     steps = finding_of(diagnose(scene.with_service(other).refused().snapshot()), CAUSE).repairs[0].steps
     assert len([step for step in steps if isinstance(step, ContainerAction)]) == starts
+
+
+def test_one_that_was_killed() -> None:
+    gone = {"signal": 9, "expected": False, "ended": "terminated by SIGKILL", "autorestart": "false"}
+    found = diagnose(supervisord_scene(supervised_service("EXITED", program=gone)).snapshot()).findings[0]
+    assert (found.cause, found.variant) == ("crash-killed", "killed-mid-request")
+    assert [verbs(r) for r in found.repairs] == [["start"]]

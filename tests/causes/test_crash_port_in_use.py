@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -180,12 +179,6 @@ def test_its_own_process_is_no_stranger() -> None:
 
 def test_an_unknown_address_says_nothing() -> None:
     assert roots(diagnose(Scene("127.0.0.1:8000").refused().snapshot())) == ["backend-down"]
-
-
-def test_gunicorn_has_words_of_its_own_for_it() -> None:
-    lines = log_lines("[2026-11-25 11:00:00 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', 8000)",
-                "[2026-11-25 11:00:05 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 8000)")
-    assert port_in_use_line(lines.value) is lines.value[0]
 
 
 def left(*lines: str, tcp: str = "refused") -> Scene:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from fixer.analysis.packet_filter.packet_path import hits_of, request_packets
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.firewall import Firewall, Match
-from fixer.model.plan import ChangeRule, WriteFile
+from fixer.model.plan import ChangeRule
 from fixer.redaction.masked_steps import describe_step
+from tests.causes.firewall_drop_builders import found
 from tests.causes.packet_filter_builders import dropping_scene, nft_chain, port_match, rule, saved_firewall
 from tests.causes.snapshot_builders import (
     GOOD,
@@ -21,7 +20,6 @@ from tests.causes.snapshot_builders import (
     Scene,
     container,
     container_service,
-    file,
     finding_of,
     healthy_scene,
     listener,
@@ -34,12 +32,6 @@ from tests.causes.snapshot_builders import (
 
 DROP = "firewall-drop"
 PORT = "INPUT -p tcp -m tcp --dport 8000 -j DROP"
-
-
-def found(scene: Scene) -> Finding:
-    diagnosis = diagnose(scene.snapshot())
-    assert roots(diagnosis) == [DROP], roots(diagnosis)
-    return diagnosis.findings[0]
 
 
 @pytest.mark.parametrize("filters", [
@@ -78,21 +70,6 @@ def test_a_rule_that_keeps_others_out_stays(filters: Known[Firewall], rule_text:
     assert (step.rule, step.index) == (rule_text, 0)
 
 
-def test_the_file_that_loads_the_rule_is_mended_too() -> None:
-    filters = nft_chain(rule("accept", port_match(22), text="tcp dport 22 accept"),
-                    rule("drop", port_match(), text='tcp dport { 8000 } counter drop comment "x"', index=1))
-    text = "flush ruleset\ntable inet filter {\n\tchain input {\n\t\ttcp dport {8000} counter drop comment \"x\";\n\t}\n}\n"
-    scene = dropping_scene(filters)
-    scene.files.append(file("/etc/nftables.conf", text))
-    repair = found(scene).repairs[0]
-    edit, change = repair.steps
-    assert isinstance(edit, WriteFile) and isinstance(change, ChangeRule)
-    assert edit.after == text.replace("\t\ttcp dport {8000} counter drop comment \"x\";\n", "").encode()
-    twice = dropping_scene(filters)
-    twice.files.append(file("/etc/nftables.conf", text.replace("\t}\n", "\t\ttcp dport { 8000 } counter drop comment \"x\"\n\t}\n")))
-    assert found(twice).repairs[0].risk == "manual" and "lines 4, 5" in found(twice).repairs[0].manual
-
-
 @pytest.mark.parametrize(("filters", "text"), [
     (nft_chain(rule("drop", Match("dport", ("7000-9000",)), Match("skuid", ("0",), True)), hook="output"),
      'oifname "lo" ip daddr 127.0.0.1 tcp dport 8000 meta skuid 33 accept'),
@@ -107,59 +84,6 @@ def test_where_a_rule_goes_by_accounts_only_that_of_nginx_may_pass(filters: Know
     scene.processes.append(process(101, "nginx: worker process", uid=33))
     (step,) = found(scene).repairs[0].steps
     assert isinstance(step, ChangeRule) and (step.action, step.rule) == ("add", text)
-
-
-@pytest.mark.parametrize(("listed", "matches", "line"), [
-    ("meta skuid 33 tcp dport 8000 drop", (Match("skuid", ("33",)), port_match()), "meta skuid www-data tcp dport 8000 drop"),
-    ("tcp dport 8000 skuid != { 0, 2001 } drop", (port_match(), Match("skuid", ("0", "2001"), True)),
-     "tcp dport 8000 meta skuid != { \"app\", root } drop"),
-    ("tcp dport { 80, 8000 } drop", (Match("dport", ("80", "8000")),), "tcp dport {8000, 80} drop"),
-])
-def test_a_line_in_other_words_is_the_same_rule(listed: str, matches: tuple[Match, ...], line: str) -> None:
-    scene = dropping_scene(nft_chain(rule("drop", *matches, text=listed), hook="output", name="out"))
-    scene.processes.append(process(101, "nginx: worker process", uid=33))
-    scene.files += [file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
-                         "app:x:2001:2001::/:/bin/false\n"),
-                    file("/etc/nftables.conf", f"table inet filter {{\n\tchain out {{\n\t\t{line}\n\t}}\n}}\n")]
-    for repair in found(scene).repairs:
-        edit = repair.steps[0]
-        assert isinstance(edit, WriteFile) and edit.path == "/etc/nftables.conf", repair.manual
-
-
-@pytest.mark.parametrize(("line", "risk"), [
-    ("tcp dport $closed drop", "manual"), ("tcp dport 7000-9000 counter log drop", "manual"),
-    ("tcp dport { 22, 8000 } drop", "manual"), ("tcp dport 23 drop", "disruptive"), ("ct state invalid drop", "disruptive"),
-    ("# tcp dport 8000 drop", "disruptive"), ("tcp dport 8000 accept", "disruptive"),
-])
-def test_a_line_that_may_bring_the_rule_back_is_for_a_person(line: str, risk: str) -> None:
-    scene = dropping_scene(nft_chain(rule("drop", port_match(), text="tcp dport 8000 drop")))
-    scene.files.append(file("/etc/nftables.conf", f"table inet filter {{\n\tchain input {{\n\t\t{line}\n\t}}\n}}\n"))
-    repair = found(scene).repairs[0]
-    assert repair.risk == risk and (risk != "manual" or "/etc/nftables.conf:3 may be what loads the rule at boot" in repair.manual)
-
-
-def test_a_saved_rule_gets_its_exception_before_it() -> None:
-    scene = dropping_scene(saved_firewall("INPUT -p tcp -m tcp --dport 8000 -j DROP"), address="0.0.0.0")
-    text = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 8000 -j DROP\nCOMMIT\n"
-    scene.files.append(file("/etc/iptables/rules.v4", text))
-    edit = found(scene).repairs[0].steps[0]
-    assert isinstance(edit, WriteFile) and edit.after is not None
-    assert edit.after.splitlines()[2].endswith(b"-i lo -p tcp -m tcp --dport 8000 -j ACCEPT")
-    assert edit.after.splitlines()[3] == b"-A INPUT -p tcp -m tcp --dport 8000 -j DROP"
-    policy = dropping_scene(saved_firewall(policy="DROP"))
-    policy.files.append(file("/etc/iptables/rules.v4", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"))
-    assert found(policy).repairs[0].risk == "manual"
-
-
-@pytest.mark.parametrize(("name", "tool"), [("ufw-user-input", "ufw"), ("f2b-nginx", "fail2ban")])
-def test_rules_of_a_tool_are_for_the_tool(name: str, tool: str) -> None:
-    repair = found(dropping_scene(saved_firewall(f"INPUT -j {name}", f"{name} -p tcp --dport 8000 -j DROP"))).repairs[0]
-    assert repair.risk == "manual" and tool in repair.manual
-
-
-def test_a_policy_belongs_to_the_tool_whose_chains_stand_beside_it() -> None:
-    ufw = saved_firewall("INPUT -j ufw-before-input", "ufw-before-input -p udp -j ACCEPT", policy="DROP")
-    assert found(dropping_scene(ufw)).repairs[0].risk == "manual" and "ufw" in found(dropping_scene(ufw)).repairs[0].manual
 
 
 def test_a_rule_for_every_port_stays_where_others_come_in() -> None:
@@ -328,47 +252,6 @@ def test_rules_that_no_tool_shows_are_what_is_not_known() -> None:
     assert isinstance(verdict, Undetermined) and "iptables-legacy-save" in verdict.missing[0]
     shown = Known(Firewall(saved_firewall(PORT).value.chains, "rules that only iptables-legacy-save shows"))
     assert found(dropping_scene(shown)).confidence == "certain"
-
-
-def stopped(filters: Known[Firewall], address: str = "127.0.0.1") -> list[tuple[str, bool]]:
-    packets = request_packets(address, address, 8000, ("out+in", "out+in"), loop=True, uid=33)
-    return [(hit.where, hit.sure) for hit in hits_of(filters.value, packets)]
-
-
-def test_following_a_packet() -> None:
-    other = rule("accept", Match("other"))
-    assert stopped(nft_chain(other, rule("drop", port_match(), index=1))) == [("nft inet filter input handle 8", False)]
-    assert stopped(nft_chain(rule("return", port_match()), policy="drop"))[0][0] == "nft inet filter input policy"
-    assert stopped(nft_chain(rule("unknown"), rule("drop", index=1)))[0][1] is False
-    jump = saved_firewall("INPUT -p tcp -j A", "A -p tcp --dport 8000 -j RETURN", "A -j DROP")
-    assert [where for where, _ in stopped(jump)] == ["iptables filter A rule 2"]     # the answers
-    assert stopped(saved_firewall("INPUT -g A", "INPUT -j DROP", "A -p tcp -j RETURN")) == []
-    assert stopped(saved_firewall("INPUT -j GONE", PORT)) == [("iptables filter INPUT rule 2", False)]
-    loop = saved_firewall("INPUT -j A", "A -j A", PORT)
-    assert stopped(loop)[0][1] is False
-    assert stopped(saved_firewall("INPUT -m limit --limit 1/s -j A", "INPUT -j ACCEPT", "A -p tcp --dport 8000 -j DROP"))[0][1] is False
-    assert stopped(nft_chain(rule("drop", port_match()), hook="forward")) == []
-    assert stopped(nft_chain(rule("drop", Match("family", ("ipv6",)), port_match()))) == []
-    assert stopped(nft_chain(rule("drop", Match("family", ("ipv6",)), port_match())), "::1") == [("nft inet filter input handle 7", True)]
-
-
-@pytest.mark.parametrize(("match", "fits"), [
-    (Match("saddr", ("127.0.0.0/8",)), True), (Match("saddr", ("10.0.0.0/8",)), False), (Match("saddr", ("odd",)), None),
-    (Match("daddr", ("127.0.0.1-127.0.0.9",)), True), (Match("daddr", ("127.0.0.2-127.0.0.9",)), False),
-    (Match("proto", ("6",)), True), (Match("proto", ("all",)), True), (Match("proto", ("17",)), False),
-    (Match("dport", ("http",)), None), (Match("dport", ("8000",), True), False), (Match("iif", ("l+",)), True),
-    (Match("iif", ("eth*",)), False), (Match("state", ("new",)), True), (Match("state", ("invalid",)), False),
-    (Match("flags", ("all", "syn")), True), (Match("flags", ("syn,ack", "syn")), True), (Match("flags", ("syn",)), None),
-    (Match("any-flag", ("psh",)), False), (Match("length", ("0-100",)), True), (Match("length", ("1400-9000",)), False),
-    (Match("skuid", ("33",)), None),
-])
-def test_conditions(match: Match, fits: bool | None) -> None:
-    made: Mapping[bool | None, list[tuple[str, bool]]] = {
-        True: [("nft inet filter input handle 7", True)], False: [], None: [("nft inet filter input handle 7", False)]}
-    packets = request_packets("127.0.0.1", "127.0.0.1", 8000, ("out+in", "out+in"), loop=True, uid=33)
-    opening = iter([p for p in packets if p.stage == "connect" and "dport" in p.fields])
-    hits = hits_of(nft_chain(rule("drop", port_match(), match)).value, opening)
-    assert [(hit.where, hit.sure) for hit in hits] == made[fits]
 
 
 def test_a_worker_that_may_not_speak() -> None:

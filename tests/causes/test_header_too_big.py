@@ -10,15 +10,11 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
-    SITE,
     Scene,
     binding,
-    file,
     finding_of,
     healthy_scene,
     listener,
@@ -100,24 +96,6 @@ def test_unknown_without_the_log() -> None:
     scene = healthy_scene().answers(BAD_GATEWAY)
     scene.nginx["errors"] = Unknown("denied")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
-
-
-@pytest.mark.parametrize("before", [True, False])
-def test_values_of_one_location_are_set_together_wherever_they_stand(before: bool) -> None:
-    """What stands before the pass becomes longer, and the pass moves with it."""
-    old, pass_line = b"proxy_buffers 4 4k; proxy_buffer_size 4k;", b"proxy_pass http://127.0.0.1:8000;"
-    first, second = (old, pass_line) if before else (pass_line, old)
-    data = b"server {\n location / {\n  " + first + b"\n  " + second + b"\n }\n}\n"
-    scene = healthy_scene()
-    snapshot = replace(scene.snapshot(), files=(file(SITE, data),))
-    route = snapshot.routes[0].route
-    route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
-    wishes = [DirectiveValue(route, "proxy_buffer_size", "16k"), DirectiveValue(route, "proxy_buffers", "8 16k"),
-              DirectiveValue(route, "proxy_busy_buffers_size", "32k")]
-    made = set_directives(snapshot, snapshot.nginxes[0], wishes, "s")
-    assert not isinstance(made, NotEditable)
-    after = made.step.after or b""
-    assert b"proxy_buffers 8 16k; proxy_buffer_size 16k;" in after and b"proxy_busy_buffers_size 32k;" in after
 
 
 def blocks(*texts: str, ok: bool = True, ago: float = 20.0, **changes: object) -> Scene:

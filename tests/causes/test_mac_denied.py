@@ -7,19 +7,14 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.hosts.machine.query_commands import commands_for
-from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, SetBoolean, UnitAction, WriteFile
-from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import SecurityPolicy, SelinuxDenial
-from fixer.model.target import TargetRef
+from fixer.model.snapshot import SecurityPolicy
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.kernel.security_modules import DENIALS, policy_of, policy_queries
-from fixer.observe.view.node_view import views_of
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
+from tests.causes.mac_denied_builders import OLD, SOUND, audited
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -107,47 +102,12 @@ def test_unknown(policy: SecurityPolicy | None) -> None:
     assert isinstance(verdict_of(diagnose(denied(policy).snapshot()), MAC), Undetermined)
 
 
-def read(files: dict[str, bytes], audit: bytes | None = None) -> Any:
-    stat = FileStat("file", 0o100644, 0, 0, 9, 0.0, 1, 1)
-    answers: dict[Query, Answer] = {query: Answer("ok" if query.path in files else "absent", files=(
-        FileAnswer(query.path, "ok", stat, files[query.path]),) if query.path in files else (
-        FileAnswer(query.path, "absent"),)) for query in policy_queries((101, 102)) if isinstance(query, ReadFile)}
-    if audit is not None:
-        answers[DENIALS] = Answer("ok", audit)
-    node = NodeCapture("local", "machine", 0.0, True, dict(answers))
-    return policy_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"])
-
-
-# Lines of audit.log as people published them of their enforcing hosts (the first two: CentOS 6 and 7, of nginx in
-# front of Nexus and of webvirtcloud); the times are those of the test.
-OLD = ('type=AVC msg=audit({at:.3f}:1081): avc:  denied  {{ name_connect }} for  pid=5642 comm="nginx" dest=8081 '
-       "scontext=unconfined_u:system_r:httpd_t:s0 tcontext=system_u:object_r:transproxy_port_t:s0 tclass=tcp_socket")
-SOUND = ('type=AVC msg=audit({at:.3f}:2138): avc:  denied  {{ name_connect }} for  pid=3355 comm="nginx" dest=8000 '
-         "scontext=system_u:system_r:httpd_t:s0 tcontext=system_u:object_r:soundd_port_t:s0 tclass=tcp_socket")
 SOCKET = ('type=AVC msg=audit({at:.3f}:77): avc:  denied  {{ write }} for  pid=3355 comm="nginx" name="app.sock" '
           'dev="tmpfs" ino=42 scontext=system_u:system_r:httpd_t:s0 tcontext=system_u:object_r:var_run_t:s0 '
           "tclass=sock_file permissive=0")
 SPOKEN = ('type=AVC msg=audit({at:.3f}:78): avc:  denied  {{ connectto }} for  pid=3355 comm="nginx" '
           'path="/run/app/app.sock" scontext=system_u:system_r:httpd_t:s0 '
           "tcontext=system_u:system_r:unconfined_service_t:s0 tclass=unix_stream_socket permissive=0")
-CALL = 'type=SYSCALL msg=audit({at:.3f}:1081): arch=c000003e syscall=42 success=no exit=-13 comm="nginx" exe="/usr/sbin/nginx"'
-
-
-def audited(*lines: str, at: float = NOW - 20) -> tuple[SelinuxDenial, ...]:
-    """What is read of such lines."""
-    text = "\n".join(line.format(at=at) for line in (CALL, *lines, "type=AVC msg=audit(x): avc:  denied"))
-    seen = read({"/sys/fs/selinux/enforce": b"1"}, text.encode())
-    assert isinstance(seen, Known)
-    found: tuple[SelinuxDenial, ...] = seen.value.denials
-    return found
-
-
-def test_what_audit_recorded_of_real_hosts() -> None:
-    old, sound = audited(OLD, SOUND)
-    assert (old.port, old.permission, old.at) == (8081, "name_connect", NOW - 20)
-    assert old.source == "unconfined_u:system_r:httpd_t:s0" and old.target == "system_u:object_r:transproxy_port_t:s0"
-    assert sound.port == 8000 and sound.text.startswith('avc: denied { name_connect } for pid=3355 comm="nginx"')
-    assert audited(SOUND + " permissive=1") == ()       # it was allowed all the same
 
 
 def test_hit_audit_is_evidence_beside_the_boolean() -> None:
@@ -180,23 +140,6 @@ def test_hit_a_unix_socket(line: str, word: str) -> None:
 ])
 def test_unknown_where_audit_speaks_of_something_else(policy: SecurityPolicy) -> None:
     assert isinstance(verdict_of(diagnose(denied(policy).snapshot()), MAC), Undetermined)
-
-
-def test_audit_is_asked_for_its_logs() -> None:
-    """ausearch reads a pipe on stdin instead of them, unless it is told."""
-    (run,) = commands_for(DENIALS) or ()
-    assert run.argv[:2] == ("ausearch", "--input-logs") and DENIALS in policy_queries(())
-
-
-def test_the_kernels_own_files() -> None:
-    booleans = "/sys/fs/selinux/booleans/httpd_can_network_connect"
-    files = {"/sys/fs/selinux/enforce": b"1", booleans: b"0 0", "/proc/101/attr/current": HTTPD.encode() + b"\0"}
-    assert read(files) == Known(SecurityPolicy(True, OFF, HTTPD))
-    assert read({**files, "/sys/fs/selinux/enforce": b"0", booleans: b"1 1"}) == Known(
-        SecurityPolicy(False, (("httpd_can_network_connect", True),), HTTPD))
-    assert read({}) == Known(SecurityPolicy(None, (), ""))
-    node = NodeCapture("local", "machine", 0.0, True, {})
-    assert isinstance(policy_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
 
 
 @pytest.mark.parametrize(("name", "summary", "risk"), [

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import RuledOut
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import ContainerAction, NetworkAction, ReloadNginx
-from fixer.model.snapshot import ComposeNetwork, LogLine
+from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction, ReloadNginx, WaitForListener
+from fixer.model.snapshot import Compose, ComposeNetwork, LogLine
+from fixer.model.target import TargetRef
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.causes.packet_filter_builders import saved_firewall
 from tests.causes.snapshot_builders import (
@@ -19,6 +20,7 @@ from tests.causes.snapshot_builders import (
     SLOW,
     Scene,
     container_service,
+    finding_of,
     healthy_scene,
     listener,
     roots,
@@ -164,3 +166,128 @@ def test_hit_an_nginx_that_ended_for_want_of_a_name_on_another_network() -> None
     assert (found.cause, found.variant) == (DETACHED, "docker-network-detached")
     join, start, *_ = found.repairs[0].steps
     assert isinstance(join, NetworkAction) and isinstance(start, ContainerAction) and start.verb == "start"
+
+
+# network-detached / shared-network-gone: containers in the network of another one, which was started again or is
+# gone.
+LOST_SHARED_NETWORK_DETACHED, VARIANT = "network-detached", "shared-network-gone"
+LABELS = (("com.docker.compose.config-hash", "abc"), ("com.docker.compose.depends_on", "pod:service_started:true"))
+FILES = Compose("p", "/srv", ("/srv/compose.yaml",), (), (("web", True), ("app", True)), Known(True))
+
+
+def sidecar(*, lender: dict[str, Any] | None = None, hash_ok: bool = True, **box: Any) -> Scene:
+    """nginx is in the network of `pod`, which serves the pages; nobody is at 127.0.0.1 there any more."""
+    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(configured_service=None)
+    web = {"network_mode": "container:" + "pod" * 4, "networks": (), "labels": LABELS, **box}
+    made = container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box=web)
+    scene.services.append(made)
+    scene.nginx["service"] = made
+    if lender is not None:
+        scene.with_service(container_service("pod", 8000, pid=9, box=lender), listener(8000, 9, "0.0.0.0", "pod"))
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": replace(FILES, hash_matches=(("web", hash_ok), ("app", hash_ok)))}
+    return scene
+
+
+def test_hit_the_other_container_was_started_again() -> None:
+    diagnosis = diagnose(sidecar(lender={"started_at": NOW - 60}).snapshot())
+    found = finding_of(diagnosis, LOST_SHARED_NETWORK_DETACHED)
+    assert (roots(diagnosis), found.variant, found.confidence) == ([LOST_SHARED_NETWORK_DETACHED], VARIANT, "certain")
+    (repair,) = found.repairs
+    restart, wait = repair.steps
+    assert repair.risk == "disruptive" and isinstance(restart, ContainerAction) and isinstance(wait, WaitForListener)
+    assert (restart.verb, restart.name, wait.container) == ("restart", "p-web-1", "p-web-1")
+
+
+@pytest.mark.parametrize("lender", [None, {"started_at": NOW - 60}])
+def test_nobody_there_is_no_backend_that_is_down(lender: dict[str, Any] | None) -> None:
+    """The start of the other container, which was stopped, is judged by its own: that it helped is seen then."""
+    scene = sidecar(lender=lender)
+    scene.services = [s for s in scene.services if s.node != "pod" or s.is_app_server]
+    assert not isinstance(verdict_of(diagnose(scene.snapshot()), "backend-down"), Found | Undetermined)
+
+
+def test_hit_the_other_container_is_gone() -> None:
+    diagnosis = diagnose(sidecar().snapshot())
+    found = finding_of(diagnosis, LOST_SHARED_NETWORK_DETACHED)
+    assert (roots(diagnosis), found.variant) == ([LOST_SHARED_NETWORK_DETACHED], VARIANT)
+    up = found.repairs[0].steps[0]
+    assert isinstance(up, ComposeUp) and step_from_json(step_to_json(up)) == up
+    assert (up.service, up.network, up.depends) == ("web", "container:" + "pod" * 4, "pod:service_started:true")
+    assert any(e.source == "kernel" and "of no network" in e.text for e in found.evidence)
+
+
+def test_what_an_up_would_change_besides_is_a_persons() -> None:
+    (repair,) = finding_of(diagnose(sidecar(hash_ok=False).snapshot()), LOST_SHARED_NETWORK_DETACHED).repairs
+    assert repair.risk == "manual" and "up -d --force-recreate --no-deps web" in repair.manual
+    plain = sidecar(service=None, project=None)
+    plain.extra = {"target": TargetRef("docker", "p-web-1")}
+    (repair,) = finding_of(diagnose(plain.snapshot()), LOST_SHARED_NETWORK_DETACHED).repairs
+    assert repair.risk == "manual" and "--network container:NAME" in repair.manual
+
+
+def test_hit_nginx_cannot_be_started_without_it() -> None:
+    said = "No such container: " + "ab" * 32
+    scene = sidecar(network_mode="container:" + "ab" * 32, status="exited", error=said)
+    scene.nginx["master_pid"] = None
+    found = diagnose(scene.snapshot()).findings[0]
+    assert (found.cause, found.variant) == (LOST_SHARED_NETWORK_DETACHED, VARIANT) and "it cannot start" in found.summary
+
+
+def guest(mode: str = "container:" + "web" * 4, *, port: int = 8000, **box: Any) -> Scene:
+    """The application is in nginx's network, and nobody is at its port there."""
+    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(configured_service=None)
+    made = container_service("app", port, box={"network_mode": mode, "networks": (), "labels": LABELS, **box})
+    scene.with_service(made, listener(port, 7, "127.0.0.1", "app"))
+    scene.services.append(container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()),
+                                box={"started_at": NOW - 60}))
+    scene.extra = {"target": TargetRef("compose", "p"), "compose": FILES}
+    return scene
+
+
+@pytest.mark.parametrize("mode", ["container:" + "web" * 4, "container:" + "old" * 4])
+def test_hit_the_application_stayed_in_the_old_network(mode: str) -> None:
+    diagnosis = diagnose(guest(mode).snapshot())
+    found = finding_of(diagnosis, LOST_SHARED_NETWORK_DETACHED)
+    assert (roots(diagnosis), found.variant, found.service) == ([LOST_SHARED_NETWORK_DETACHED], VARIANT, "p-app-1")
+
+
+def test_hit_the_application_has_ended_in_a_network_that_is_gone() -> None:
+    """A start could only fail: who ends in the midst of the other's renewal leaves no word of the engine about it."""
+    ended = guest("container:" + "old" * 4, status="exited", exit_code=1, pid=0)
+    ended.listeners.clear()
+    found = finding_of(diagnose(ended.snapshot()), LOST_SHARED_NETWORK_DETACHED)
+    assert (found.variant, found.confidence, found.service) == (VARIANT, "likely", "p-app-1")
+    assert isinstance(found.repairs[0].steps[0], ComposeUp)
+
+
+@pytest.mark.parametrize("box", [{"project": None}, {"network_mode": "container:" + "web" * 4}])
+def test_miss_one_that_has_ended(box: dict[str, Any]) -> None:
+    """Outside of a project the other one may be out of sight; one that is there is no lost network."""
+    ended = guest("container:" + "old" * 4, **{"status": "exited", "exit_code": 1, "pid": 0, **box})
+    ended.listeners.clear()
+    assert not any(f.variant == VARIANT for f in diagnose(ended.snapshot()).findings)
+
+
+@pytest.mark.parametrize("scene", [
+    guest("container:" + "web" * 4, started_at=NOW - 30),       # started after the one whose network it has
+    guest("p_default"),
+    guest("host"),
+    guest("container:" + "old" * 4, port=9000),                 # nobody asks for that port
+])
+def test_lost_shared_network_miss(scene: Scene) -> None:
+    assert not any(f.variant == VARIANT for f in diagnose(scene.snapshot()).findings)
+
+
+def test_unknown_where_its_addresses_could_not_be_read() -> None:
+    scene = guest("container:" + "old" * 4)
+    scene.node_changes["app"] = {"addresses": ()}
+    diagnosis = diagnose(scene.snapshot())
+    assert not any(f.variant == VARIANT for f in diagnosis.findings)
+    assert any("lives in the network of container oldoldoldold" in note for note in diagnosis.notes)
+    scene.node_changes["app"] = {"addresses": ("127.0.0.1", "172.18.0.9")}      # it is on a network all the same
+    assert not any(f.variant == VARIANT for f in diagnose(scene.snapshot()).findings)
+
+
+def test_unknown_log() -> None:
+    assert not isinstance(verdict_of(diagnose(guest().snapshot()), LOST_SHARED_NETWORK_DETACHED), Undetermined)

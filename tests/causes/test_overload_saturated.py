@@ -12,12 +12,14 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.plan import CheckNginx, DaemonReload, ReloadNginx, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument
+from tests.causes.backend_hung_builders import BUSY, HUNG, busy, late
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     REFUSED,
     SITE,
     SLOW,
+    TIMED_OUT,
     Scene,
     file,
     finding_of,
@@ -163,3 +165,59 @@ def test_a_full_pool_of_threads_wants_more_workers() -> None:
 def test_a_pool_that_is_not_full(scene: Scene) -> None:
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
     assert isinstance(verdict, RuledOut | Undetermined)
+
+
+DONE = 'INFO:     10.0.0.9:41 - "GET /api/report HTTP/1.1" 200 OK'
+
+
+def test_hung_and_busy_unknown() -> None:
+    scene = late().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
+    for cause in (HUNG, BUSY):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), cause), Undetermined)
+    quiet = late(queued=7, established=9)       # many wait, and its log shows no requests at all
+    assert isinstance(verdict_of(diagnose(quiet.snapshot()), HUNG), Undetermined)
+    few = late(log=Unknown("not root"), queued=1, established=1)
+    assert isinstance(verdict_of(diagnose(few.snapshot()), BUSY), Undetermined)
+
+
+def test_busy_hit() -> None:
+    diagnosis = diagnose(busy().answers(TIMED_OUT, GOOD).snapshot())
+    assert roots(diagnosis) == [BUSY] and diagnosis.verdict == "degraded"
+    found = diagnosis.findings[0]
+    assert (found.confidence, found.repairs[0].risk) == ("certain", "disruptive")
+    assert (found.repairs[0].needs[0].key, found.repairs[0].needs[0].default) == ("workers", "13")
+    assert not any("timeout" in repair.id for repair in found.repairs)
+
+
+def test_busy_without_an_access_log_is_likely() -> None:
+    assert finding_of(diagnose(late(queued=7, established=9).snapshot()), BUSY).confidence == "likely"
+
+
+def test_busy_miss() -> None:
+    for scene in (healthy_scene(), late(state="T"), late(log=log_lines(DONE, ago=600)), busy(timeouts=1),
+                  busy(workers=Known(12)), busy(queued=0, established=0)):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), BUSY), RuledOut)
+
+
+def test_busy_unknown_number_of_workers() -> None:
+    assert isinstance(verdict_of(diagnose(busy(workers=Unknown("no command")).snapshot()), BUSY), Undetermined)
+
+
+def test_old_time_outs_are_no_load() -> None:
+    scene = busy(timeouts=0).answers(GOOD)
+    scene.logs("upstream timed out (110)", 110, "reading response header from upstream", ago=4000, count=50)
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+def test_what_its_client_has_given_up_wants_no_worker() -> None:
+    """After a long while hundreds wait in the queue; only those that nginx still waits for are there at once."""
+    for queued, established, number in ((90, 5, "9"), (90, 2, "8"), (5, 30, "16"), (11, 0, "15")):
+        scene = busy(queued=queued, established=established)
+        assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == number
+
+
+def test_slow_without_a_failure_is_degraded_when_the_cause_is_seen() -> None:
+    scene = busy().answers(SLOW, GOOD)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "degraded" and diagnosis.health[0].state == "degraded"
+    assert replace(diagnosis, notes=()).notes == ()

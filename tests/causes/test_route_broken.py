@@ -9,15 +9,10 @@ import pytest
 from fixer.causes.route_broken import best_route
 from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
-from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.firewall import Match
 from fixer.model.plan import ContainerAction, RemoveRoute
-from fixer.model.query import Answer, FileAnswer, FileStat
-from fixer.model.target import TargetRef
-from fixer.observe.kernel.network_tables import FIB, kernel_routes_of
-from fixer.observe.view.node_view import views_of
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.causes.packet_filter_builders import nft_chain, rule
 from tests.causes.snapshot_builders import (
@@ -32,19 +27,6 @@ from tests.causes.snapshot_builders import (
 )
 
 BROKEN = "route-broken"
-TABLE = """Main:
-  +-- 0.0.0.0/0 3 0 4
-     |-- 0.0.0.0
-        /0 universe UNICAST
-     +-- 203.0.112.0/23 2 0 2
-        |-- 203.0.112.0
-           /24 universe PROHIBIT
-        |-- 203.0.113.9
-           /32 universe UNREACHABLE
-Local:
-     |-- 127.0.0.1
-        /32 host LOCAL
-"""
 
 
 def away(ways: Fact[tuple[tuple[str, str], ...]], errno: int = 113, error: str = "unreachable", **changes: Any) -> Scene:
@@ -145,21 +127,6 @@ def test_the_longest_network_decides() -> None:
     ways = (("0.0.0.0/0", "UNICAST"), ("10.0.0.0/8", "BLACKHOLE"), ("10.1.0.0/16", "UNICAST"))
     assert best_route(ways, "10.1.2.3") == ("10.1.0.0/16", "UNICAST") and best_route(ways, "10.9.0.1") == ("10.0.0.0/8", "BLACKHOLE")
     assert best_route((), "10.0.0.1") is None
-
-
-def read(data: bytes | None) -> Fact[tuple[tuple[str, str], ...]]:
-    stat = FileStat("file", 0o100444, 0, 0, 0, 0.0, 1, 1)
-    one = FileAnswer(FIB.path, "ok", stat, data) if data is not None else FileAnswer(FIB.path, "denied")
-    node = NodeCapture("local", "machine", 0.0, True, {FIB: Answer("ok", files=(one,))})
-    return kernel_routes_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"])
-
-
-def test_the_kernels_table() -> None:
-    assert read(TABLE.encode()) == Known((
-        ("0.0.0.0/0", "UNICAST"), ("203.0.112.0/24", "PROHIBIT"), ("203.0.113.9/32", "UNREACHABLE")))
-    assert isinstance(read(None), Unknown)
-    node = NodeCapture("local", "machine", 0.0, True, {})
-    assert isinstance(kernel_routes_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
 
 
 def cut_short(*matches: Match, phase: str = "reading upstream") -> Scene:

@@ -7,22 +7,38 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Diagnosis, RuledOut
-from fixer.model.snapshot import BlockingUnit, Service
-from tests.causes.nginx_down.test_nginx_down import nginx_unit, no_nginx
-from tests.causes.snapshot_builders import NOW, Scene, finding_of, healthy_scene, roots, stopped_service, verdict_of
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Unknown
+from fixer.model.plan import UnitAction, WaitForListener
+from fixer.model.snapshot import BlockingUnit, Process
+from tests.causes.crash_dependency_down.waiting_script_builders import (
+    DATABASE,
+    FILE,
+    LINE,
+    postgres,
+    waiting,
+)
+from tests.causes.crash_dependency_down.waiting_script_builders import (
+    told as waiting_script_told,
+)
+from tests.causes.nginx_down.nginx_down_builders import SLOW_START
+from tests.causes.slow_start_builders import told
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    finding_of,
+    healthy_scene,
+    listener,
+    log_lines,
+    process,
+    roots,
+    service,
+    supervised_service,
+    verdict_of,
+    wrong_port_scene,
+)
 
 WARM = "warm.service"
-
-
-def queued(*awaited: BlockingUnit) -> Service:
-    made = stopped_service()
-    assert made.unit is not None
-    return replace(made, unit=replace(made.unit, job=58, blocked_by=awaited))
-
-
-def told(*awaited: BlockingUnit) -> Diagnosis:
-    return diagnose(Scene().with_service(queued(*awaited)).refused().snapshot())
 
 
 def test_it_is_told_with_what_it_waits_for() -> None:
@@ -36,27 +52,116 @@ def test_it_is_told_with_what_it_waits_for() -> None:
     assert isinstance(verdict_of(diagnosis, "backend-down"), RuledOut)
 
 
-@pytest.mark.parametrize(("awaited", "repairs"), [
-    ((BlockingUnit(WARM, NOW - 5),), ["wait-for-start", "end-wait"]),
-    ((BlockingUnit(WARM, NOW - 5), BlockingUnit("net.service", NOW - 90)), ["end-wait"]),
-    ((BlockingUnit(WARM, 0.0),), ["end-wait"]),           # since when is not known: it may be for ever
-])
-def test_only_what_is_young_is_waited_for(awaited: tuple[BlockingUnit, ...], repairs: list[str]) -> None:
-    found = finding_of(told(*awaited), "slow-start")
-    assert [repair.id for repair in found.repairs] == repairs
-    assert found.repairs[0].waits == (len(repairs) == 2)
-
-
 def test_without_a_queue_it_is_a_stopped_service() -> None:
     assert roots(told()) == ["backend-down"]
 
 
-def test_of_a_host_that_is_well_nothing_is_said() -> None:
-    assert isinstance(verdict_of(diagnose(healthy_scene().snapshot()), "slow-start"), RuledOut)
+SCRIPT = "/srv/shop/run.sh"
 
 
-def test_an_nginx_that_waits_its_turn_is_not_started_once_more() -> None:
-    found = finding_of(diagnose(no_nginx(service=nginx_unit(job=7, blocked_by=(BlockingUnit(WARM, NOW - 5),))).snapshot()), "nginx-down")
-    assert "nginx does not run: the start of nginx.service is queued behind warm.service" in found.summary
-    assert [(repair.id, repair.risk, repair.steps) for repair in found.repairs] == [("end-wait", "manual", ())]
-    assert any(evidence.where == WARM for evidence in found.evidence)
+def test_slow_start_hit_the_database_that_its_script_waits_for_is_stopped() -> None:
+    scene = waiting(DATABASE, age=5.0)
+    scene.services.append(postgres())
+    found = waiting_script_told(scene).findings[0]
+    assert (found.cause, found.variant) == ("crash-dependency-down", "startup-blocked-on-dependency")
+    assert (found.confidence, found.service) == ("certain", "postgresql@17-main.service")
+    assert "postgresql@17-main.service is stopped" in found.summary and LINE in found.evidence
+    steps = found.repairs[0].steps
+    assert found.repairs[0].risk == "safe" and isinstance(steps[-1], WaitForListener) and steps[-1].port == 8000
+    assert [(s.verb, s.unit) for s in steps if isinstance(s, UnitAction)] == [("start", "postgresql@17-main.service")]
+
+
+def test_a_young_script_is_given_time_first() -> None:
+    found = waiting_script_told(waiting(FILE, age=5.0)).findings[0]
+    assert found.variant == "start-script-waits" and found.repairs[0].waits and found.repairs[1].risk == "manual"
+
+
+@pytest.mark.parametrize("extra", [
+    process(202, "/usr/bin/python3", "/usr/bin/uvicorn", "app.main:app", ppid=200),
+    process(202, "/srv/venv/bin/uvicorn", "app.main:app", ppid=200),
+])
+def test_slow_start_miss_a_script_that_has_started_its_server(extra: Process) -> None:
+    scene = waiting(DATABASE)
+    scene.services.append(postgres())
+    scene.processes.append(extra)
+    scene.services[0] = service(argv=("/bin/bash", SCRIPT), startup_waits=(DATABASE,), pids=(200, 201, 202))
+    assert "start-script-waits" not in [f.variant for f in waiting_script_told(scene).findings]
+    assert "crash-dependency-down" not in roots(waiting_script_told(scene))
+
+
+def starting(**changes: object) -> Scene:
+    values = {"active_enter": NOW - 5, "state_change": NOW - 5, **changes}
+    return Scene().with_service(service(unit_changes=values)).refused()
+
+
+def test_slow_start_hit_waits() -> None:
+    diagnosis = diagnose(starting().snapshot())
+    assert roots(diagnosis) == [SLOW_START] and diagnosis.findings[0].repairs[0].waits
+    assert roots(diagnose(starting(active_state="activating", sub_state="start").snapshot())) == [SLOW_START]
+
+
+@pytest.mark.parametrize("ago", [5, 400])
+def test_slow_start_hit_before_the_program(ago: float) -> None:
+    """What a unit runs first may take minutes: systemd itself says that the program's turn has not come."""
+    before = {"active_state": "activating", "sub_state": "start-pre", "active_enter": 0.0, "state_change": NOW - ago}
+    diagnosis = diagnose(starting(**before).snapshot())
+    assert roots(diagnosis) == [SLOW_START]
+    (found,) = diagnosis.findings
+    assert found.variant == "start-execstartpre-long" and found.confidence == "certain" and found.repairs[0].waits
+    waiting = starting(**before)
+    waiting.processes[-1:] = [process(200, "/usr/bin/python3", "/srv/migrate.py", started_at=NOW - ago)]
+    told = diagnose(waiting.snapshot()).findings[0].detail
+    assert "/srv/migrate.py" in told[0] and (len(told) == 2) is (ago > 15)      # what it waits for is a person's to see
+    late = starting(**{**before, "sub_state": "start", "state_change": NOW - 400})
+    assert isinstance(verdict_of(diagnose(late.snapshot()), SLOW_START), RuledOut)
+
+
+def test_slow_start_miss_and_unknown() -> None:
+    for scene in (healthy_scene(), starting(active_enter=NOW - 3600), starting(n_restarts=4), wrong_port_scene()):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), SLOW_START), RuledOut)
+    bare = Scene().with_service(service(unit=None, manager="none")).refused()
+    assert isinstance(verdict_of(diagnose(bare.snapshot()), SLOW_START), RuledOut)
+    blind = starting().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), SLOW_START), Undetermined)
+
+
+@pytest.mark.parametrize(("state", "ago", "restarts", "says", "expected"), [
+    ("RUNNING", 5, 0, "Started server process [300]", [SLOW_START]),
+    ("RUNNING", 400, 0, "Started server process [300]", []),
+    ("STARTING", 1, 0, "Started server process [300]", [SLOW_START]),
+    # it opened its socket between two questions
+    ("STARTING", 1, 3, "Uvicorn running on http://127.0.0.1:8000", [SLOW_START]),
+    ("STARTING", 1, 3, "LedgerError: no shop", ["crash-loop-gave-up"]),
+])
+def test_slow_start_hit_and_miss_under_supervisord(
+    state: str, ago: float, restarts: int, says: str, expected: list[str],
+) -> None:
+    made = supervised_service(state, program={"started_at": NOW - ago, "restarts": restarts}, log=log_lines(says, ago=0.5))
+    diagnosis = diagnose(Scene().with_service(replace(made, pids=(300,))).refused().snapshot())
+    assert roots(diagnosis) == expected
+    assert expected[:1] != [SLOW_START] or diagnosis.findings[0].repairs[0].waits
+
+
+@pytest.mark.parametrize(("ago", "above", "expected"), [
+    (5, "/usr/bin/bash", [SLOW_START]), (400, "/usr/bin/bash", []), (5, "/usr/bin/runsvdir", []), (5, "runsv", []),
+])
+def test_slow_start_hit_and_miss_of_a_program_that_somebody_started(
+    ago: float, above: str, expected: list[str],
+) -> None:
+    scene = Scene().with_service(service(unit=None, manager="none")).refused()
+    scene.processes[-1:] = [process(90, above, uid=0), process(200, started_at=NOW - ago, ppid=90, uid=0)]
+    assert roots(diagnose(scene.snapshot())) == expected
+
+
+@pytest.mark.parametrize(("port", "holder", "confidence"), [
+    (3032, None, "possible"),      # nobody may see whose it is, and nobody is told to open it
+    (3032, 900, "likely"), (80, None, "likely"), (9000, None, "likely"),
+])
+def test_a_start_is_only_possible_beside_a_socket_whose_holder_is_not_to_be_seen(
+    port: int, holder: int | None, confidence: str,
+) -> None:
+    scene = starting().with_service(service("other.service", 9000, 300))
+    scene.listeners = [*scene.listeners[1:], listener(port, holder)]
+    (found,) = [f for f in diagnose(scene.snapshot()).findings if f.cause == SLOW_START]
+    assert found.confidence == confidence and found.repairs[0].waits
+    assert any(f"127.0.0.1:{port} is not to be seen" in line for line in found.detail) is (confidence == "possible")

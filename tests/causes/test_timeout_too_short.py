@@ -7,20 +7,15 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
+from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, set_directives
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
-    SITE,
     SLOW,
     TIMED_OUT,
     Scene,
-    file,
     finding_of,
     healthy_scene,
     listener,
@@ -29,21 +24,11 @@ from tests.causes.snapshot_builders import (
     service,
     verdict_of,
 )
+from tests.causes.timeout_too_short_builders import found, late
 
 CAUSE = "timeout-too-short"
 READING = "reading response header from upstream"
 TIMEOUT = "upstream timed out (110: Connection timed out)"
-
-
-def late(count: int = 4, *, phase: str = READING, path: str = "/report", seconds: float = 2.0, **more: object) -> Scene:
-    """Every page but one is quick."""
-    scene = healthy_scene().answers(GOOD).logs(TIMEOUT, 110, phase, count=count, path=path, **more)   # type: ignore[arg-type]
-    scene.route[0] = {"read_timeout": seconds, "send_timeout": seconds}
-    return scene
-
-
-def found(scene: Scene, **inputs: str) -> Finding:
-    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE)
 
 
 def test_hit() -> None:
@@ -207,46 +192,3 @@ def test_unknown_whether_the_header_would_have_ended_in_time() -> None:
     verdict = verdict_of(diagnose(patient.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and any("--wait 60" in fact for fact in verdict.missing)
     assert not diagnose(patient.snapshot()).findings
-
-
-TEXT = "server {{\n    location / {{\n        {0}proxy_pass http://127.0.0.1:8000;\n    }}\n}}\n"
-
-
-@pytest.mark.parametrize(("text", "want"), [
-    (TEXT.format(""), "proxy_pass http://127.0.0.1:8000;\n        proxy_read_timeout 60s;"),
-    (TEXT.format("proxy_read_timeout 2s; "), "proxy_read_timeout 60s; proxy_pass"),
-    ("proxy_pass http://127.0.0.1:8000;\n", "proxy_pass http://127.0.0.1:8000;\nproxy_read_timeout 60s;"),
-])
-def test_a_directive_is_set_beside_the_pass(text: str, want: str) -> None:
-    made = edit(text)
-    assert isinstance(made, DirectiveEdit) and want in (made.step.after or b"").decode()
-
-
-@pytest.mark.parametrize("text", [
-    TEXT.format("proxy_read_timeout 60s; "), TEXT.format("if ($x) { ").replace(";\n    }", "; }\n    }"),
-    "server { location / { proxy_pass http://127.0.0.1:8000",
-])
-def test_where_it_cannot_be_set(text: str) -> None:
-    assert isinstance(edit(text), NotEditable)
-
-
-def test_files_that_are_not_at_hand_or_not_one() -> None:
-    scene = late()
-    scene.files.clear()
-    repair = found(scene).repairs[0]
-    assert repair.risk == "manual" and "proxy_read_timeout 60s" in repair.manual
-    snapshot = late().snapshot()
-    route = snapshot.routes[0].route
-    other = replace(route, source=replace(route.source, file="/x"))
-    wishes = [DirectiveValue(route, "proxy_read_timeout", "1s"), DirectiveValue(other, "proxy_read_timeout", "1s")]
-    assert isinstance(set_directives(snapshot, snapshot.nginxes[0], wishes, ""), NotEditable)
-
-
-def edit(text: str) -> DirectiveEdit | NotEditable:
-    scene = late()
-    scene.files[0] = file(SITE, text)
-    at = text.index("proxy_pass")
-    scene.route[0]["source"] = Span(SITE, 3, at, at + 10)
-    snapshot = scene.snapshot()
-    wish = DirectiveValue(snapshot.routes[0].route, "proxy_read_timeout", "60s")
-    return set_directives(snapshot, snapshot.nginxes[0], [wish], "wait longer")

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import WriteFile
-from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import DirectiveValue, set_directives
-from tests.causes.snapshot_builders import BAD_GATEWAY, SITE, Scene, file, finding_of, healthy_scene, roots, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy_scene, roots, verdict_of
+from tests.causes.tls_mismatch_builders import ALERT, told
 
 CAUSE = "tls-mismatch"
 SHAKING = "SSL handshaking to upstream"
-ALERT = "SSL_do_handshake() failed (SSL: error:0A00042E:SSL routines::tlsv1 alert protocol version:SSL alert number 70)"
 NONE = "SSL_do_handshake() failed (SSL: error:0A0000BF:SSL routines::no protocols available)"
 OTHER = "SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)"
-
-
-def told(message: str = ALERT, config: str = "", *, path: str = "/", **route: object) -> Scene:
-    scene = healthy_scene().answers(BAD_GATEWAY)
-    scene.route[0] = {"scheme": "https", **route}
-    if config:
-        scene.files.append(file("/etc/nginx/conf.d/tls.conf", config))
-    return scene.logs(message, None, SHAKING, path=path)
 
 
 def found(scene: Scene) -> Finding:
@@ -50,17 +38,6 @@ def test_hit(message: str, said: str) -> None:
 def test_where_nginx_offers_both_already_a_person_decides(config: str) -> None:
     (repair,) = found(told(config=config)).repairs
     assert (repair.risk, repair.steps) == ("manual", ()) and "let backend.service take one of these" in repair.manual
-
-
-@pytest.mark.parametrize("old", [b"TLSv1.1", b"TLSv1 TLSv1.1 TLSv1.2", b"TLSv1 TLSv1.1"])
-def test_a_list_of_another_length_is_replaced_where_it_stands(old: bytes) -> None:
-    """nginx refuses a directive that stands twice."""
-    data = b"server {\n location / {\n  proxy_ssl_protocols " + old + b";\n  proxy_pass https://127.0.0.1:8000;\n }\n}\n"
-    snapshot = replace(told().snapshot(), files=(file(SITE, data),))
-    route = snapshot.routes[0].route
-    route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
-    made = set_directives(snapshot, snapshot.nginxes[0], [DirectiveValue(route, "proxy_ssl_protocols", "TLSv1.2 TLSv1.3")], "x")
-    assert not isinstance(made, NotEditable) and made.step.after == data.replace(old, b"TLSv1.2 TLSv1.3")
 
 
 def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:

@@ -9,17 +9,25 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import ProbeResult, Service, Snapshot
+from fixer.model.plan import UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import EnvSlot, ProbeResult, Service, Snapshot
+from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.causes.snapshot_builders import (
+    FAILED,
     GOOD,
     NOW,
     SLOW,
+    STOPPED,
     Scene,
     container_service,
+    failed_service,
+    file,
     finding_of,
     listener,
     log_lines,
     roots,
+    service,
+    stopped_service,
 )
 
 SAID = log_lines('  File "/srv/app.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'", ago=8.5)
@@ -109,3 +117,89 @@ def test_its_log_could_not_be_read() -> None:
     diagnosis = diagnose(scaled(looping(log=Unknown("docker logs failed"))))
     found = finding_of(diagnosis, "crash-loop-gave-up")
     assert diagnosis.verdict == "degraded" and "its log could not be read" in found.summary and found.summary.startswith("p-app-3 ")
+
+
+# A unit that systemd starts only by stopping another one: nothing is started, a person is asked.
+
+
+def down(*rivals: str) -> Scene:
+    return Scene().with_service(stopped_service(unit_changes={"conflicts": rivals})).refused()
+
+
+def test_what_runs_in_conflict_is_not_stopped_by_a_start() -> None:
+    diagnosis = diagnose(down("canary.service").snapshot())
+    first = diagnosis.findings[0]
+    assert roots(diagnosis) == ["backend-down"] and "canary.service" in first.detail[-1]
+    assert any(e.text == "Conflicts: canary.service, running now" for e in first.evidence)
+    for repair in first.repairs:
+        assert repair.risk == "manual" and not repair.steps and "canary.service" in repair.manual
+
+
+def test_without_a_rival_it_is_started() -> None:
+    (repair,) = diagnose(down().snapshot()).findings[0].repairs
+    assert any(isinstance(step, UnitAction) and step.verb == "start" for step in repair.steps)
+
+
+def test_a_service_that_runs_has_no_rival_left_to_stop() -> None:
+    scene = Scene().with_service(service(log=log_lines("KeyError: 'X'")))
+    made = scene.services[0]
+    assert made.unit is not None
+    scene.services[0] = replace(made, unit=replace(made.unit, conflicts=("canary.service",), state_change=NOW - 9))
+    assert all("conflicts with" not in " ".join(f.detail) for f in diagnose(scene.refused().snapshot()).findings)
+
+
+# One change that mends several instances: all that read the file start anew with it, and go back with it.
+DATA = "WORKERS=1\n"
+
+
+def instance(number: int, path: str) -> Service:
+    name = f"app@{number}.service"
+    slot = EnvSlot("local", path, len(DATA), "{name}={value}\n", "env-file")
+    said = log_lines(f"Started {name}.", "RuntimeError: SHOP_TOKEN is not set")
+    return failed_service(name, 8000 + number, log=said, env_slots=(slot,))
+
+
+def repaired(*paths: str) -> list[object]:
+    scene = Scene(*(f"127.0.0.1:{8000 + n}" for n, _ in enumerate(paths)))
+    for number, path in enumerate(paths):
+        scene.with_service(instance(number, path)).refused(number)
+    scene.files += [file(path, DATA) for path in dict.fromkeys(paths)]
+    return list(finding_of(diagnose(scene.snapshot(), {"SHOP_TOKEN": "x"}), "crash-missing-env").repairs[0].steps)
+
+
+def test_all_that_read_the_file_are_restarted() -> None:
+    write, _, start, other, wait = repaired("/etc/shop/app.env", "/etc/shop/app.env")
+    assert isinstance(write, WriteFile) and isinstance(start, UnitAction) and isinstance(wait, WaitForListener)
+    assert isinstance(other, UnitAction)
+    assert (start.unit, start.along, other.unit, other.verb, other.along) == (
+        "app@0.service", False, "app@1.service", "restart", True)
+    assert other.was_active == "failed"      # so an undo stops it again
+    assert describe_step(other) == "restart app@1.service (it reads the same file)"
+    assert step_from_json(step_to_json(other)) == other
+
+
+def test_who_has_a_file_of_its_own_is_left_alone() -> None:
+    steps = repaired("/etc/shop/0.env", "/etc/shop/1.env")
+    assert not any(isinstance(step, UnitAction) and step.along for step in steps)
+
+
+# A unit that systemd-run made: no repair starts it, since it goes with its failure's mark, and with a boot.
+MADE = {"fragment_path": "/run/systemd/transient/backend.service", "unit_file_state": "transient"}
+
+
+@pytest.mark.parametrize(("state", "cause"), [
+    ({**FAILED, "result": "signal", "exec_main_code": 2, "exec_main_status": 9}, "crash-killed"),
+    ({**STOPPED, "inactive_enter": 0.0}, "backend-down"),
+])
+def test_one_that_does_not_run_is_for_a_person(state: dict[str, object], cause: str) -> None:
+    words = log_lines("backend.service: Main process exited, code=killed, status=9/KILL")
+    diagnosis = diagnose(Scene().with_service(service(pid=None, unit_changes={**state, **MADE}, log=words)).refused().snapshot())
+    assert roots(diagnosis) == [cause] and diagnosis.findings[0].repairs
+    for repair in diagnosis.findings[0].repairs:
+        assert repair.risk == "manual" and not repair.steps and "made by systemd-run" in repair.manual
+
+
+def test_with_a_file_of_its_own_it_is_started() -> None:
+    made = service(pid=None, unit_changes={**STOPPED})
+    (repair,) = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs
+    assert any(isinstance(step, UnitAction) and step.verb == "start" for step in repair.steps)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Listen, Span
 from fixer.model.snapshot import UnitValue
+from tests.causes.crash_dependency_down.waiting_script_builders import DATABASE, postgres, told, waiting
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     NGINX_PID,
+    NOW,
+    REFUSED,
     SITE,
     Scene,
     container_service,
@@ -23,9 +27,9 @@ from tests.causes.snapshot_builders import (
     log_lines,
     probe,
     process,
+    roots,
     service,
     stopped_service,
-    unit,
 )
 
 CLOSED = replace(probe(error="closed"), phase="head")
@@ -130,41 +134,6 @@ def test_where_a_cause_is_proven_nothing_is_added() -> None:
     assert not diagnose(Scene().with_service(stopped_service()).refused().snapshot()).notes
 
 
-def _live(**changes: object) -> Scene:
-    made = service("live.service", runtime="python", argv=("/usr/bin/python3", "ws.py"), is_app_server=False, **changes)
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(made, listener(8000, 200))
-    scene.with_service(service("shop.service", 8001, 201), listener(8001, 201))
-    scene.route[0] = {"upgrades": True}
-    return scene.endpoint(http=Known(CLOSED)).answers(BAD_GATEWAY)
-
-
-def test_what_takes_only_websockets_is_not_called_broken() -> None:
-    diagnosis = diagnose(_live().snapshot())
-    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
-    assert "WebSocket" in next(h.reason for h in diagnosis.health if h.route == "r1")
-
-
-@pytest.mark.parametrize("why", ["no upgrade", "restarted", "a server that answers all"])
-def test_what_else_hangs_up_is_broken(why: str) -> None:
-    scene = _live(unit=unit("live.service", n_restarts=2)) if why == "restarted" else _live()
-    if why == "no upgrade":
-        scene.route[0] = {}
-    if why == "a server that answers all":
-        scene.services[0] = replace(scene.services[0], runtime="uvicorn")
-    assert diagnose(scene.snapshot()).verdict == "degraded"
-
-
-@pytest.mark.parametrize(("status", "state"), [(200, "unknown"), (502, "failing")])
-def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_there(status: int, state: str) -> None:
-    scene = Scene().with_service(stopped_service()).refused()
-    scene.route[0] = {"shadowed": True}
-    if status == 200:
-        scene.answers(probe(200))
-    diagnosis = diagnose(scene.snapshot())
-    assert [h.state for h in diagnosis.health] == [state]
-    assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
-
-
 def test_an_nginx_that_hands_nothing_on_is_told_with_what_is_mounted_there() -> None:
     """A misspelt source of a mount is made as an empty folder: no site of the project is read."""
     scene = Scene("app:8000", node="web", back="app")
@@ -234,11 +203,6 @@ def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_b
     assert note.startswith("backend.service failed; it ended with status 1 and its log") and words in note
 
 
-def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
-    scene = healthy_scene().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
-    assert "asks none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)
-
-
 @pytest.mark.parametrize(("address", "asked", "is_said"), [
     ("127.0.0.1", 8090, True), ("0.0.0.0", 8090, False), ("127.0.0.1", 8091, False),
 ])
@@ -254,3 +218,101 @@ def test_a_server_of_the_same_nginx_that_nobody_asks_is_named(address: str, aske
         scene.refused(0, configured_service=None)
     said = any("this nginx itself listens on 127.0.0.1:8091" in note for note in diagnose(scene.snapshot()).notes)
     assert said is is_said
+
+
+SCRIPT = "/srv/shop/run.sh"
+
+
+def test_a_users_own_shell_is_only_told() -> None:
+    own = service("run.sh[300]", pid=300, unit=None, manager="none", argv=("/bin/bash", SCRIPT), startup_waits=(DATABASE,))
+    scene = waiting(made=own)
+    scene.services.append(postgres())
+    said = told(scene)
+    assert not roots(said)
+    assert any("run.sh" in note and f"it waits for 127.0.0.1:5432 ({SCRIPT}:3)" in note for note in said.notes)
+
+
+# What is told of routes to containers where no cause is proven.
+NOBODY: dict[str, Any] = {"addresses": Known(()), "node": None, "configured_service": None, "tcp": Unknown("x"), "http": Unknown("x"),
+                          "listener": Unknown("x"), "listening_service": None}
+
+
+def front(scene: Scene) -> Scene:
+    web = container_service("web", 80, pid=100, is_app_server=False)
+    scene.services.append(web)
+    scene.nginx["service"] = web
+    return scene.answers(BAD_GATEWAY)
+
+
+def notes(scene: Scene) -> str:
+    return " ".join(diagnose(scene.snapshot()).notes)
+
+
+def test_a_name_that_nobody_on_nginxs_networks_has_any_more_is_a_cause() -> None:
+    scene = front(Scene("api:8000", node="web", back="app")).endpoint(**NOBODY)
+    diagnosis = diagnose(scene.snapshot())
+    (found,) = [f for f in diagnosis.findings if f.role == "root"]
+    assert (found.cause, found.variant, found.confidence) == ("dns-unresolved", "docker-alias-lost", "likely")
+    assert "api (for api:8000) does not resolve any more" in found.summary
+    assert "on the networks of p-web-1 (p_default)" in found.evidence[0].text
+    for known in (Known(("172.18.0.9",)), Unknown("not asked")):
+        scene.endpoint(addresses=known)
+        assert all("any more" not in f.summary for f in diagnose(scene.snapshot()).findings)
+
+
+@pytest.mark.parametrize(("name", "port", "container", "known"), [
+    ("apis", 8000, "p-apis-1", True), ("apis", 9000, "p-apis-1", False), ("shed", 8000, "p-shed-1", False), ("shed", 8000, "api2", True),
+])
+def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(
+    name: str, port: int, container: str, *, known: bool,
+) -> None:
+    """A service that was renamed in the compose file, its old container removed."""
+    scene = front(Scene("api:8000", node="web", back="app"))
+    scene.services[0] = replace(scene.services[0], container=replace(
+        scene.services[0].container, mounts=(("/srv/conf", "/etc/nginx", True),)))      # type: ignore[type-var]
+    made = container_service(name, port)
+    made = replace(made, container=replace(made.container, name=container))      # type: ignore[type-var]
+    scene.with_service(made, listener(port, 7, "0.0.0.0", name)).endpoint(**NOBODY)
+    (repair,) = next(f for f in diagnose(scene.snapshot()).findings if f.cause == "dns-unresolved").repairs
+    assert (not repair.needs, bool(repair.steps)) == (known, known)
+    assert not known or f"write {name if name == 'apis' else container} in place of api" in repair.summary
+
+
+def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:
+    reason = "docker logs failed: invalid character"
+    made = container_service(pid=None, box={"status": "exited", "exit_code": 1, "pid": 0, "finished_at": NOW - 60}, log=Unknown(reason))
+    scene = front(Scene("app:8000", node="web", back="app").with_service(made))
+    scene.endpoint(**{**NOBODY, "configured_service": made.id, "node": "app"})
+    said = notes(scene)
+    assert "p-app-1 ended with exit code 1 and what it said cannot be read (docker logs failed" in said
+    assert "docker start -a p-app-1" in said
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_container_in_which_nothing_listens_is_told_with_what_runs_in_it(listens: bool) -> None:
+    argv = ("sh", "-c", "uvicorn a:b --port 8000 & sleep 9999")
+    made = container_service(argv=argv, box={"argv": argv, "started_at": NOW - 3600})
+    other = (listener(9999, 8, "0.0.0.0", "app"),) if listens else ()
+    scene = front(Scene("app:8000", node="web", back="app").with_service(made, *other))
+    scene.endpoint(configured_service=made.id, node="app", tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
+    scene.node_changes["app"] = {"processes": Known((process(7, *argv), process(8, "sleep", "9999")))}
+    said = notes(scene)
+    assert ("nothing listens in p-app-1; what runs there is `sh -c uvicorn" in said) is not listens
+
+
+@pytest.mark.parametrize(("argv", "own", "told"), [
+    (("caddy", "run"), (), True), (("/entrypoint.sh", "traefik", "--providers.docker"), (), True), (("postgres",), (), False),
+    (("caddy", "run"), (("0.0.0.0", 80, 80),), False),
+])
+def test_a_proxy_that_takes_the_visitors_in_before_nginx_is_named(
+    argv: tuple[str, ...], own: tuple[tuple[str, int, int], ...], told: bool,
+) -> None:
+    """All is well from nginx on: whether anybody gets there, is that proxy's."""
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"published": own})
+    scene.services += [web, container_service("edge", 8443, pid=None, is_app_server=False, argv=argv,
+                                  box={"argv": argv, "published": (("127.0.0.1", 8443, 443),)})]
+    scene.nginx["service"] = web
+    diagnosis = diagnose(scene.answers(GOOD).snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert ("visitors come in through p-edge-1" in " ".join(diagnosis.notes)) is told

@@ -14,7 +14,6 @@ from fixer.formats.backup_names import (
     original_name,
     original_path,
 )
-from fixer.redaction.all_files import redact_file
 
 
 @pytest.mark.parametrize("end", [
@@ -67,12 +66,3 @@ def test_the_place_of_what_a_copy_is_of() -> None:
 def test_wildcards_of_a_name_stand_for_themselves() -> None:
     assert backup_patterns("/srv/*[1].conf")[0] == "/srv/[*][[]1].conf~"
     assert backup_patterns("/srv/a\\b") == ()
-
-
-@pytest.mark.parametrize(("path", "data"), [
-    ("/etc/systemd/system/shop.service.bak", b"[Service]\nExecStart=/srv/x\nUser=x\nEnvironment=SEED=hunter-2\n"),
-    ("/srv/shop/.env.old", b"# of the shop\nhello\nhello again\nthis and that\nSEED=hunter-2\n"),
-    ("/srv/shop/app.env~", b"# of the shop\nhello\nhello again\nthis and that\nSEED=hunter-2\n"),
-])
-def test_a_copy_is_masked_as_what_it_is_a_copy_of(path: str, data: bytes) -> None:
-    assert b"hunter-2" not in redact_file(path, data)

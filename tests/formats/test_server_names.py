@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.server_names import is_app_server, runtime_of, script_of, server_at
-from fixer.observe.commands.python_programs import is_no_web_program, program_paths
-from tests.observe.capture_builders import file, view
 
 
 @pytest.mark.parametrize(("command", "runtime"), [
@@ -59,17 +57,3 @@ def test_the_script_behind_a_command(command: str, script: str | None) -> None:
 def test_applications_and_daemons(command: str, fragment: str, kind: str, expected: bool) -> None:
     argv = command.split()
     assert is_app_server(argv, runtime_of(argv), fragment, kind) is expected
-
-
-def test_where_a_program_stands() -> None:
-    assert program_paths(["python3", "a.py"], "/srv") == ("/srv/a.py",)
-    assert program_paths(["python3", "-u", "-m", "shop.web"], "/srv") == ("/srv/shop/web.py", "/srv/shop/web/__main__.py")
-    assert program_paths(["python3", "-c", "x"], "/srv") == () and program_paths(["uvicorn", "x"], "/srv") == ()
-
-
-def test_a_program_is_judged_by_its_source() -> None:
-    seen = view(file("/srv/echo.py", "import socketserver"), file("/srv/web.py", "from flask import Flask"))
-    assert is_no_web_program(["python3", "/srv/echo.py"], "/", seen)
-    assert not is_no_web_program(["python3", "web.py"], "/srv", seen)
-    assert not is_no_web_program(["python3", "/srv/unread.py"], "/", seen)
-    assert not is_no_web_program(["python3", "/srv/echo.py"], "/", None)

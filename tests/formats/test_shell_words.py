@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.formats.env_file import read_env_file, read_unit_env_file
 from fixer.formats.shell_words import (
     Word,
     expand_word,
@@ -80,36 +79,6 @@ def test_assignments() -> None:
     assert split_assignment(literal_word("--x=1")) is None and split_assignment(literal_word("plain")) is None
 
 
-def test_environment_files() -> None:
-    data = b"# c\nA=1\n export B = 'two words' \nC=\"x\" \nD=plain # note\nE=\nbroken\n;F=1\nA=2\nG=\"open"
-    found = read_env_file("/e", data)
-    assert {k: w.text for k, w in found.items()} == {
-        "A": "2", "B": "two words", "C": "x", "D": "plain", "E": "", "G": "open"}
-    place = found["C"].to_argument()
-    assert data[place.start : place.end] == b"x" and place.line == 4
-
-
-def test_environment_files_as_systemd_reads_them() -> None:
-    """Each value as systemd 257 gave it to a program."""
-    data = (b"A=8302 # was\nexport B=1\nC=\"8302\" # was\nD='x'y\nE=a\\\nb\n; F=1\n G = 2 \nH=\"a\nb\"\nI=a\"b c\"d\n"
-            b"J=a\\ b\nK=\"a\\\"b\\nc\"\nL='a\\b'\nM=#x\nN=a'b\nO=1\nP=\nQ=\"open")
-    found = read_unit_env_file("/e", data)
-    assert {name: word.text for name, word in found.items()} == {
-        "A": "8302 # was", "C": "8302# was", "D": "xy", "E": "ab", "G": "2", "H": "a\nb", "I": 'a"b c"d', "J": "a b",
-        "K": 'a"b\\nc', "L": "a\\b", "M": "#x", "N": "a'b", "O": "1", "P": "", "Q": "open",
-    }
-    place = found["G"].to_argument()
-    assert data[place.start : place.end] == b"2" and place.line == data[:place.start].count(b"\n") + 1
-
-
-@given(st.binary(max_size=80))
-def test_any_bytes_are_an_environment_file_of_a_unit(data: bytes) -> None:
-    for word in read_unit_env_file("/e", data).values():
-        place = word.to_argument()
-        if place.start is not None:
-            assert data[place.start : place.end] == word.text.encode("latin-1")
-
-
 @given(st.text(alphabet="ab \"'\\$={}\n:-8", max_size=40))
 def test_any_text_is_read_and_places_are_true(text: str) -> None:
     for words in (systemd_words(text, "/f", 1, 0), shell_words(text, "/f", 1, 0)):
@@ -118,11 +87,3 @@ def test_any_text_is_read_and_places_are_true(text: str) -> None:
             if place.start is not None:
                 assert text[place.start : place.end] == word.text
         expand_words(words, {"a": literal_word("1")})
-
-
-@given(st.binary(max_size=80))
-def test_any_bytes_are_an_environment_file(data: bytes) -> None:
-    for word in read_env_file("/e", data).values():
-        place = word.to_argument()
-        if place.start is not None:
-            assert data[place.start : place.end] == word.text.encode("latin-1")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.socket_tables import compress_ipv6, decode_address, parse_sockets, with_absolute_paths
+from fixer.formats.socket_tables import (
+    compress_ipv6,
+    decode_address,
+    parse_connections,
+    parse_sockets,
+    with_absolute_paths,
+)
+from fixer.hosts.machine.procfs import listening_inodes
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
-from fixer.model.snapshot import Listener
+from fixer.model.snapshot import Connection, Listener
 from tests.causes.snapshot_builders import listener, process
-from tests.observe.capture_builders import sockets, tcp_row
+from tests.observe.capture_builders import file, link, sockets, tcp_row
 
 ROW6 = "   0: {}:{:04X} 00000000000000000000000000000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1 0\n"
 ANY6, LOOP6 = "0" * 32, "00000000000000000000000001000000"
@@ -105,3 +112,59 @@ def test_a_socket_that_was_bound_by_a_relative_name_lies_where_its_holder_is() -
     for holders in ({}, {300: process(300, cwd=Unknown("denied"))}):
         assert with_absolute_paths(Known((held,)), holders) == Known((held,))
     assert with_absolute_paths(Unknown("denied"), {}) == Unknown("denied")
+
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+ROWS = (
+    "   0: 0100007F:A000 0100007F:1538 02 00000001:00000000 01:00000064 00000002   998        0 77 2 x\n"     # dials 5432
+    "   1: 0100007F:A001 0100007F:1538 01 00000000:00000000 00:00000000 00000000   998        0 78 1 x\n"     # is connected
+    "   2: 0100007F:A002 0100007F:1F40 01 00000000:00000000 00:00000000 00000000   998        0 79 1 x\n"     # to some port
+    "   3: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000   998        0 80 1 x\n"
+    "   4: torn 01 line\n"
+)
+
+
+def test_connections_that_wait_and_those_to_a_system() -> None:
+    files = (file("/proc/net/tcp", HEAD + ROWS), link("/proc/9/fd/3", "socket:[77]"))
+    assert parse_connections(Answer("ok", files=files)) == (
+        Connection("127.0.0.1", 5432, "dialing", 998, (9,), 2.0), Connection("127.0.0.1", 5432, "open", 998),
+    )
+    first = HEAD + ROWS.replace("01:00000064 00000002", "01:0000000A 00000000")
+    assert parse_connections(Answer("ok", files=(file("/proc/net/tcp", first),)))[0].seconds_waited == 0.9
+    assert parse_connections(None) == () == parse_connections(Answer("denied"))
+    many = file("/proc/net/tcp", HEAD + "".join(ROWS.splitlines(keepends=True)[0].replace("1538", f"{n:04X}")
+                                                for n in range(5000, 5100)))
+    assert len(parse_connections(Answer("ok", files=(many,)))) == 64
+    assert listening_inodes({"/proc/net/tcp": (HEAD + ROWS).encode()}) == {b"77", b"80"}
+
+
+OURS, OTHER = "0100007F:A002", "0100007F:176F"      # 5999, a port that nothing tells of
+
+
+def ends(ours: str, other: str = "") -> tuple[Connection, ...]:
+    """Both ends of one connection as (tx:rx, retransmits, inode), and who holds ours."""
+    rows = ""
+    for place, said in ((f"{OURS} {OTHER}", ours), (f"{OTHER} {OURS}", other)):
+        queues, repeats, inode = said.split() if said else ("", "", "")
+        rows += f"   0: {place} 01 {queues} 01:00000064 {repeats}   998        0 {inode} 1 x\n" if said else ""
+    held = listening_inodes({"/proc/net/tcp": (HEAD + rows).encode()})      # whose holders are looked for
+    files = (file("/proc/net/tcp", HEAD + rows), *(link("/proc/9/fd/3", "socket:[77]") for inode in held if inode == b"77"))
+    return parse_connections(Answer("ok", files=files))
+
+
+NONE, EIGHT, SENT = "00000000:00000000", "00000000:00000008", "00000008:00000000"
+
+
+@pytest.mark.parametrize(("ours", "other", "waits"), [
+    (f"{NONE} 00000000 77", f"{EIGHT} 00000000 78", True),        # its program does not read
+    (f"{NONE} 00000000 77", f"{EIGHT} 00000000 0", True),         # nor has it accepted
+    (f"{NONE} 00000000 77", f"{NONE} 00000000 0", True),
+    (f"{SENT} 00000003 77", "", True),                            # another machine does not say that it came
+    (f"{SENT} 00000001 77", "", False), (f"{NONE} 00000000 77", "", False),
+    (f"{NONE} 00000000 77", f"{NONE} 00000000 78", False),        # all is read: who waits for whom is not seen
+    (f"{EIGHT} 00000000 77", f"{NONE} 00000000 78", False),       # it is ours that does not read
+    (f"{NONE} 00000000 76", f"{EIGHT} 00000000 78", False),       # nobody knows who holds it
+    (f"{NONE} zz 77", f"{EIGHT} 00000000 78", False),
+])
+def test_what_the_other_side_lets_lie_is_seen_on_any_port(ours: str, other: str, waits: bool) -> None:
+    assert ends(ours, other) == ((Connection("127.0.0.1", 5999, "unread", 998, (9,)),) if waits else ())

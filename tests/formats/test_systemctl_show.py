@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.numbers import timespan
-from fixer.formats.systemctl_show import exec_argv, parse_show, startable_services, with_active_conflicts
-from fixer.formats.unit_file import effective_lines, unit_lines
+from fixer.formats.systemctl_show import (
+    escape_instance,
+    exec_argv,
+    parse_show,
+    startable_services,
+    unescape_instance,
+    with_active_conflicts,
+)
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer
+from fixer.model.query import Answer as Said
 
 BLOCK = """Id=back.service
 Names=back.service shop.service
@@ -78,38 +85,6 @@ def test_argv_of_nothing() -> None:
     assert exec_argv("") == ()
 
 
-UNIT = b"""# comment \\
-[Unit]
-Description=x
-[Service]
-Environment=A=1
-  ; another = comment
-ExecStart=/usr/bin/uvicorn a:b \\
-    --port 8000
-junk
-Environment=
-Environment = B=2
-[Install]
-Environment=C=3
-"""
-
-
-def test_lines_of_a_unit_file_keep_their_offsets() -> None:
-    lines = unit_lines("/u", UNIT)
-    start = next(x for x in lines if x.key == "ExecStart")
-    assert (start.line, start.section) == (7, "Service")
-    assert UNIT[start.start : start.start + len(start.value)] == b"/usr/bin/uvicorn a:b \\\n    --port 8000"
-    assert [x.value for x in lines if x.key == "Environment"] == ["A=1", "", "B=2", "C=3"]
-
-
-def test_an_empty_assignment_takes_back() -> None:
-    assert [x.value for x in effective_lines(unit_lines("/u", UNIT), "Environment")] == ["B=2"]
-
-
-def test_a_file_without_an_end() -> None:
-    assert [x.value for x in unit_lines("/u", b"[Service]\nExecStart=/x \\")] == ["/x \\"]
-
-
 def test_of_the_units_in_conflict_those_that_run_are_kept() -> None:
     text = ("Id=a.service\nActiveState=inactive\nConflicts=shutdown.target b.service c.service d.service\n\n"
             "Id=b.service\nActiveState=active\nConflictedBy=a.service\n\nId=c.service\nActiveState=inactive\n")
@@ -127,3 +102,20 @@ def test_what_starts_a_unit_along_is_told_apart_from_what_was_not_asked() -> Non
             "Id=b.service\nWantedBy=\n\nId=c.service\n")
     units = parse_show(Answer("ok", text.encode()), Known(0.0))
     assert [units[f"{x}.service"].pulled_by for x in "abc"] == [("multi-user.target", "b.service", "a.timer"), (), None]
+
+
+# Instances of template units by the text that they stand for.
+
+
+@pytest.mark.parametrize(("text", "instance"), [
+    ("8000", "8000"), ("back-office", r"back\x2doffice"), ("a/b", "a-b"), (".env", r"\x2eenv"), ("a.b:c_d", "a.b:c_d"),
+    ("\u00e9t\u00e9", r"\xc3\xa9t\xc3\xa9"), ("a b", r"a\x20b"),
+])
+def test_as_systemd_escape_has_it(text: str, instance: str) -> None:
+    assert (escape_instance(text), unescape_instance(instance)) == (instance, text)
+
+
+def test_limits_of_a_unit() -> None:
+    text = "Id=a.service\nLoadState=loaded\nCPUQuotaPerSecUSec=1.500000s\nLimitNOFILESoft=1024\n"
+    unit = parse_show(Said("ok", text.encode()), Known(0.0))["a.service"]
+    assert (unit.cpu_limit, unit.nofile_limit) == (1.5, 1024)

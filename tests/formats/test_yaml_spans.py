@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.formats.yaml_spans import DEEPEST, Map, Node, Scalar, Seq, parse_yaml
+from fixer.formats.yaml_spans import DEEPEST, Map, Node, Scalar, Seq, line_of, parse_yaml
 
 
 def plain(node: Node | None) -> object:
@@ -92,3 +94,11 @@ def test_any_bytes_are_read(data: bytes) -> None:
 def test_depth_is_bounded(data: bytes) -> None:
     found = nodes_of(parse_yaml(data))
     assert found and max(depth for _, depth in found) <= DEEPEST + 2
+
+
+def test_very_many_variables_cost_their_length() -> None:
+    """Each has its line: counted from the top for every one of them it cost minutes."""
+    data = b"x: y\n" * 400_000
+    began = time.monotonic()
+    assert [line_of(data, at) for at in range(0, len(data), 5)] == list(range(1, 400_001))
+    assert time.monotonic() - began < 10

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.paths import state_root
 from lab.stack.docker_command import labelled_ids
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,10 +25,6 @@ def test_it():
     print("made", flush=True)
     time.sleep(float(os.environ["LEFT_SECONDS"]))
 """
-
-
-def test_labs_of_tests_are_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert state_root().is_relative_to(tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.docker

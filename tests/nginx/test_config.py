@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
+
 import pytest
 
-from fixer.nginx import effective_config
+from fixer.model.nginx_config import NginxConfig
 from fixer.nginx.config import read_config
 from tests.nginx import golden_cases
+from tests.nginx.config_builders import read
 
 
 @pytest.mark.parametrize("case", sorted(golden_cases.CASES.glob("*.conf")), ids=lambda case: case.stem)
@@ -20,50 +24,9 @@ def test_golden(case):
         assert data.count(b"\n", 0, span.start) + 1 == span.line
 
 
-def read(text: bytes, **more: bytes):
-    files = {golden_cases.MAIN: b"events {}\nhttp {\n" + text + b"\n}\n"}
-    files.update({f"/etc/nginx/{name}": data for name, data in more.items()})
-    return read_config(files, golden_cases.MAIN)
-
-
 def test_main_file_that_was_not_read():
     config = read_config({}, "/opt/nginx.conf")
     assert (config.missing, config.routes, config.problems, config.files) == (("/opt/nginx.conf",), (), (), ())
-
-
-def test_relative_includes_count_from_the_main_file_not_the_prefix():
-    files = {"/opt/n/nginx.conf": b"http { include a.conf; }\npid logs/x.pid;\nerror_log logs/e.log warn;\nuser www;\n",
-             "/opt/n/a.conf": b"server { location / { proxy_pass http://127.0.0.1:1; } error_log stderr; }"}
-    config = read_config(files, "/opt/n/nginx.conf", prefix="/srv/nginx")
-    assert config.routes[0].source.file == "/opt/n/a.conf"
-    assert (config.pid_path, config.error_logs, config.error_log_level) == (
-        "/srv/nginx/logs/x.pid", ("/srv/nginx/logs/e.log",), "warn")
-    assert (config.user, config.worker_processes) == ("www", "1")
-
-
-def test_a_path_with_dots_is_found_under_its_plain_name():
-    config = read(b"include sub/../a.conf;", **{"a.conf": b"server { location / { proxy_pass http://127.0.0.1:1; } }"})
-    assert len(config.routes) == 1
-    assert not config.problems
-
-
-def test_the_same_file_included_twice_gives_two_servers():
-    inner = {"a.conf": b"location / { proxy_pass http://127.0.0.1:1; }"}
-    config = read(b"server { listen 1; include a.conf; } server { listen 2; include a.conf; }", **inner)
-    assert [route.listen_text for route in config.routes] == ["0.0.0.0:1", "0.0.0.0:2"]
-
-
-def test_include_bomb_ends(monkeypatch):
-    monkeypatch.setattr(effective_config, "MOST_INCLUDES", 500)
-    files = {f"{n}.conf": b"include %d.conf; include %d.conf; include %d.conf;" % ((n + 1,) * 3) for n in range(18)}
-    config = read(b"include 0.conf;", **files, **{"18.conf": b"server { listen 80; }"})
-    assert config.routes == ()
-
-
-def test_include_chain_that_is_too_deep_is_refused():
-    files = {f"{n}.conf": b"include %d.conf;" % (n + 1) for n in range(40)}
-    config = read(b"include 0.conf;", **files)
-    assert [problem.kind for problem in config.problems] == ["include-loop"]
 
 
 def test_blocks_nested_without_end_do_not_exhaust_the_stack():
@@ -351,3 +314,44 @@ def test_how_an_address_is_spoken_to_holds_for_every_server_there(first, second,
     found = read_config({"/n.conf": text.encode()}, "/n.conf")
     (listen,) = next(route for route in found.routes if route.pass_text.endswith(":2")).listens
     assert (listen.tls, listen.proxy_protocol) == expected
+
+
+# Configurations that no person wrote: what reading them may cost, and that what was not read is not called absent.
+MAIN = "/etc/nginx/nginx.conf"
+
+
+def config_limits_read(data: bytes) -> NginxConfig:
+    return read_config({MAIN: data}, MAIN)
+
+
+def test_the_first_of_very_many_problems_are_kept_and_cost_no_more_each_than_the_first() -> None:
+    began = time.process_time()
+    config = config_limits_read(b"a;" * 50_000)
+    assert time.process_time() - began < 3        # each looked through the whole line: 50,000 times 100,000 bytes
+    assert 1 <= len(config.problems) <= 1000 and config.problems[0].message == 'unknown directive "a"'
+    assert not config.cut
+
+
+def test_what_nginx_comes_to_first_is_kept_though_it_was_noted_last() -> None:
+    late = b"http { server { location / { return 200; } location / { return 200; } " + b"nonsense a;\n" * 2000 + b"} }"
+    assert config_limits_read(late).problems[0].kind == "duplicate-location"
+
+
+def test_very_many_names_that_a_module_may_bring_do_not_hide_what_is_certain() -> None:
+    config = config_limits_read(b"load_module a.so;\n" + b"nonsense a;\n" * 3000 + b"include gone.conf;\n")
+    assert [problem.kind for problem in config.problems if problem.fatal] == ["missing-include"]
+
+
+@pytest.mark.parametrize(("head", "unit", "foot"), [
+    (b"", b"a;", b""), (b"", b'"a";', b""), (b"", b"a ", b""), (b"", b"a{", b""), (b"http{map $a $b{", b"a b;", b"}}"),
+    (b"http{server{", b"location /a{proxy_pass http://a;}", b"}}"), (b"http{", b"server{}", b"}"),
+], ids=["directives", "quoted", "words", "blocks", "map", "locations", "servers"])
+def test_more_than_can_be_held_is_cut_and_said(head: bytes, unit: bytes, foot: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixer.nginx.include.MOST_WORDS", 20_000)
+    monkeypatch.setattr("fixer.nginx.proxied_locations.MOST_LOCATIONS", 2_000)
+    tracemalloc.start()
+    config = config_limits_read(head + unit * 30_000 + foot)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert config.cut and peak < 24 << 20
+    assert not config_limits_read(head + unit * 20 + b"}" * (20 if unit == b"a{" else 0) + foot).cut

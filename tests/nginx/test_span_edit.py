@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fixer.errors import StepFailed
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, insert_after, replace_span, replace_words, span_text
-from tests.nginx.test_lexer import CONFIG
+from tests.nginx.lexer_builders import CONFIG
 
 SITE = b'server {\n\tlisten 80; # http://127.0.0.1:1\r\n    proxy_pass "http://127.0.0.1:8001/x\\"y";\n}\n'
 

@@ -19,10 +19,26 @@ from hypothesis import strategies as st
 
 from fixer.errors import CannotObserve
 from fixer.model.diagnosis import IgnoredFinding
-from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadGlob
+from fixer.model.facts import Known
+from fixer.model.query import (
+    Answer,
+    Command,
+    FileAnswer,
+    ListProcesses,
+    ListSockets,
+    Probe,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
 from fixer.observe import evidence_bundle
-from fixer.observe.evidence_bundle import INDEX, pack_bundle, unpack_bundle
-from tests.observe.capture_builders import capture, node, stat
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
+from fixer.observe.evidence_bundle import INDEX, pack_bundle, redact_capture, unpack_bundle
+from fixer.observe.kernel.oom_log import KERNEL_LOG, kernel_log_of
+from fixer.observe.nginx.endpoints import endpoint_probe
+from fixer.observe.view.node_view import PEEK_BYTES, UNIT_FILES, view_of
+from tests.observe.capture_builders import capture, file, node, process, processes, recorded_capture, stat
+from tests.observe.kernel.oom_log_builders import DMESG, kills
 
 WHOLE = capture(node({ReadGlob(("/a", "/b")): Answer("ok", files=(FileAnswer("/a\udc80", "ok", stat("link", link="b", target=stat()), b"x"),)),
                       Probe("h", 1, None, unix="/s"): Answer("timeout", message="m", returncode=None),
@@ -170,3 +186,72 @@ def test_an_older_bundle_has_neither() -> None:
     index = json.loads(members.pop(INDEX))
     del index["accepted"], index["said"]
     assert unpack_bundle(packed(index, **members)).accepted == ()
+
+
+UVICORN = "/usr/bin/uvicorn web:app --host 127.0.0.1 --port 8123"
+CRONTAB = "/var/spool/cron/crontabs/deploy"
+
+
+def test_secrets_of_such_a_line_are_in_no_bundle() -> None:
+    line = file(CRONTAB, f"API_TOKEN=hunter2hunter2\n@reboot API_TOKEN=hunter2hunter2 {UVICORN}\n")
+    made = node({BOOT_ENTRY_FILES: Answer("ok", files=(line,))})
+    kept = redact_capture(capture(made)).nodes[0].answers[BOOT_ENTRY_FILES].files[0].data
+    assert b"hunter2" not in kept and b"uvicorn" in kept
+
+
+def test_a_bundle_keeps_of_the_kernels_log_only_what_is_read() -> None:
+    kept = redact_capture(capture(node({KERNEL_LOG: Answer("ok", DMESG)}))).nodes[0]
+    assert b"veth" not in kept.answers[KERNEL_LOG].data
+    told = kernel_log_of(view_of(kept)).kills
+    assert isinstance(told, Known) and told.value == kills()
+
+
+BOTH = pytest.mark.parametrize("name", ["machine", "compose"])
+
+
+@BOTH
+def test_a_bundle_survives_being_saved_again(name: str) -> None:
+    capture = recorded_capture(name)
+    assert unpack_bundle(pack_bundle(capture)) == capture
+    assert pack_bundle(capture) == pack_bundle(unpack_bundle(pack_bundle(capture)))
+
+
+SECRET = "hunter2hunter2"
+
+
+def test_every_answer_of_a_capture() -> None:
+    text = f"api_key={SECRET}"
+    answers = {
+        ReadFile("/etc/app.env"): Answer("ok", files=(file("/etc/app.env", f"K={SECRET}"),)),
+        ReadFile("/var/log/x", tail=True): Answer("ok", files=(file("/var/log/x", text),)),
+        ReadTree("/opt/nginx"): Answer("ok", files=(file("/opt/nginx/a", f"set $secret {SECRET};"),)),
+        UNIT_FILES: Answer("ok", files=(file("/etc/systemd/system/a.service", f"Environment=K={SECRET}"),)),
+        Command("journal", ("a", "9")): Answer("ok", text.encode(), stderr=text.encode()),
+        Command("systemctl-show"): Answer("ok", f"Environment=K={SECRET}".encode()),
+        Command("docker-container", ("a",)): Answer("ok", json.dumps({"Id": "x", "Config": {"Env": [f"K={SECRET}"]}}).encode()),
+        ListProcesses(): processes(process(9, ["x", "--password", SECRET])),
+    }
+    whole = capture(node(answers, site="server { location / { proxy_pass http://127.0.0.1:1; } }"))
+    masked = redact_capture(whole)
+    assert SECRET in repr(whole) and SECRET not in repr(masked)
+    before, after = whole.nodes[0].answers, masked.nodes[0].answers
+    assert set(after) == set(before) and after[ListSockets()] == before[ListSockets()]
+    assert after[ReadFile("/etc/hosts")] == before[ReadFile("/etc/hosts")]
+    assert endpoint_probe is not None
+
+
+def test_the_rules_of_a_packet_filter_stay_readable() -> None:
+    """`"key": "iif"` was taken for a secret, and what nft had listed could not be read any more."""
+    rule = {"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}
+    listed = {"nftables": [{"rule": {"comment": f"token={SECRET}", "expr": [rule, {"drop": None}]}}]}
+    asked = Command("nft-rules")
+    masked = redact_capture(capture(node({asked: Answer("ok", json.dumps(listed).encode())}))).nodes[0].answers[asked]
+    (after,) = json.loads(masked.data)["nftables"]
+    assert after["rule"]["expr"] == [rule, {"drop": None}] and SECRET not in after["rule"]["comment"]
+
+
+def test_files_that_were_only_looked_for_hold_no_secret() -> None:
+    query = ReadGlob(("/etc/api/*.env",), PEEK_BYTES, 60)
+    answers = {query: Answer("ok", files=(file("/etc/api/blue.env", "API_SECRET=hunter22hunter\nPORT=8000\n"),))}
+    [kept] = redact_capture(capture(node(answers))).nodes[0].answers[query].files
+    assert kept.data == b"API_SECRET=[redacted: value]\nPORT=8000\n"

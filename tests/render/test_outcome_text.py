@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from fixer.model.report import UndoResult
-from fixer.render.outcome_text import undo_text
+from fixer.lazy.dataclass import replace
+from fixer.model.report import UndoResult, VerifyResult
+from fixer.render.build_report import build_report
+from fixer.render.outcome_text import failure_text, history_text, repair_text, undo_text, verify_text
+from fixer.verify import proofs
+from tests.render import report_samples as s
+from tests.render.report_samples import REPAIRED
+from tests.verify_builders import two_routes, with_health
 
 
 def test_nothing_to_undo_is_one_line() -> None:
@@ -12,3 +18,40 @@ def test_nothing_to_undo_is_one_line() -> None:
 
 def test_a_run_that_is_back_already_says_so() -> None:
     assert undo_text(UndoResult(1, "local", "r1", (), (), (), ("run r1 is undone",))) == "run r1 is undone\n"
+
+
+# A disk that takes nothing in the middle of the way back: no hand edit, so the journal stays open until it does
+# again.
+
+
+def test_nobody_is_told_that_nothing_was_kept() -> None:
+    note = "not everything could be taken back: edit /etc/x: not taken back, Read-only file system"
+    said = repair_text(replace(REPAIRED, outcome="rolled-back", exit_code=1, after=replace(REPAIRED.after, notes=(note,))))
+    assert "Tried, not better, and not everything could be taken back." in said and "nothing was kept" not in said
+
+
+def test_whoever_repaired_can_take_it_back() -> None:
+    """The journal of an ordinary user is no root's to find."""
+    assert "Take it back: sudo fixer undo --id" in repair_text(s.REPAIRED)
+    assert "Take it back: fixer undo --id" in repair_text(s.REPAIRED, root=False)
+
+
+def test_no_run_is_said() -> None:
+    assert history_text(replace(s.HISTORY, runs=())) == "No repair has run on local.\n"
+    assert history_text(replace(s.HISTORY, runs=(), notes=("root's",))) == "No repair has run on local.\n  note: root's\n"
+
+
+def test_a_failure_is_one_line_and_a_hint() -> None:
+    assert failure_text("no", "") == "fixer: no\n"
+    assert failure_text("no", "do that") == "fixer: no\n  do that\n"
+
+
+def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -> None:
+    base = two_routes()
+    half = with_health(base, "degraded", "failing")
+    partly, failed = (proof for proof in proofs(half) if proof.check == "route-answers")
+    assert (partly.state, partly.partly, failed.state, failed.partly) == ("failed", True, "failed", False)
+    report = build_report(half.snapshot, half.diagnosis, duration_ms=0.0)
+    text = verify_text(VerifyResult(report, (partly, failed)))
+    assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
+        ["!", "the", "route", "is", "only", "in", "part", "well"], ["FAIL", "the", "route", "answers", "through", "nginx"]]

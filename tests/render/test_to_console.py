@@ -11,7 +11,7 @@ import pytest
 
 from fixer.model.report import ProbeReport, Report
 from fixer.render.outcome_text import catalogue_text, failure_text, history_text, repair_text, undo_text, verify_text
-from fixer.render.plan_text import diff_lines, plan_lines
+from fixer.render.plan_text import plan_lines
 from fixer.render.terminal_text import PLAIN, Style, count_columns
 from fixer.render.to_console import address_of, headline, render
 from tests.render import report_samples as s
@@ -45,12 +45,6 @@ PAGES = {
     "causes": catalogue_text(s.CATALOGUE),
     "plan": "\n".join(plan_lines("wrong-port", s.POINT, SYMBOLS)) + "\n",
 }
-
-
-def test_whoever_repaired_can_take_it_back() -> None:
-    """The journal of an ordinary user is no root's to find."""
-    assert "Take it back: sudo fixer undo --id" in repair_text(s.REPAIRED)
-    assert "Take it back: fixer undo --id" in repair_text(s.REPAIRED, root=False)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -138,22 +132,6 @@ def test_a_route_that_gave_no_answer_is_not_passed_over_beside_one_that_did() ->
 def test_a_route_has_an_address(scheme: str, listen: str, names: tuple[str, ...], address: str) -> None:
     """By whether its listener speaks TLS, not by its port."""
     assert address_of(replace(s.API, scheme=scheme, listen=listen, server_names=names)) == address   # type: ignore[arg-type]
-
-
-def test_a_diff_is_never_cut() -> None:
-    line = "+" + "x" * 300
-    assert diff_lines(line + "\n", PLAIN) == [f"    {line}"]
-    assert diff_lines("", PLAIN) == []
-
-
-def test_no_run_is_said() -> None:
-    assert history_text(replace(s.HISTORY, runs=())) == "No repair has run on local.\n"
-    assert history_text(replace(s.HISTORY, runs=(), notes=("root's",))) == "No repair has run on local.\n  note: root's\n"
-
-
-def test_a_failure_is_one_line_and_a_hint() -> None:
-    assert failure_text("no", "") == "fixer: no\n"
-    assert failure_text("no", "do that") == "fixer: no\n  do that\n"
 
 
 def test_the_verdict_does_not_depend_on_the_width(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,55 +12,10 @@ from fixer.model.facts import Known
 from fixer.model.plan import ContainerAction, WriteFile
 from fixer.model.snapshot import CommandArgument, Compose
 from fixer.model.target import TargetKind, TargetRef
-from tests.causes.snapshot_builders import (
-    NOW,
-    REFUSED,
-    Scene,
-    container_service,
-    file,
-    finding_of,
-    log_lines,
-    roots,
-    stat,
-)
+from tests.causes.snapshot_builders import NOW, Scene, container_service, file, finding_of, log_lines, roots, stat
+from tests.repairs.container_start_builders import START, dead
 
 CAUSE = "unit-misconfigured"
-OCI = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
-START = OCI + "unable to start container process: "
-
-
-def dead(error: str, code: int = 127, status: str = "created", *lines: str) -> Scene:
-    text = "services:\n  app:\n    command: hypercorn app.main:app\n"
-    at = text.index("hypercorn")
-    made = container_service(
-        pid=None, log=log_lines(*lines, ago=3600.02), command=(CommandArgument("hypercorn", "/srv/compose.yaml", 3, at, at + 9),),
-        box={"status": status, "error": error, "exit_code": code, "restart_policy": "no"},
-    )
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
-    scene.endpoint(tcp=Known(REFUSED))
-    scene.files.append(file("/srv/compose.yaml", text, "engine"))
-    return scene
-
-
-@pytest.mark.parametrize(("error", "said"), [
-    (START + 'exec: "hypercorn": executable file not found in $PATH: unknown', "hypercorn is not in its image"),
-    (START + 'exec: "/srv/serve": stat /srv/serve: no such file or directory: unknown', "/srv/serve is not in its image"),
-    (START + 'exec: "/srv/serve": permission denied: unknown', "/srv/serve may not be executed"),
-    (START + "exec /srv/serve: exec format error", "/srv/serve cannot be run"),
-    ("unable to find user shop: no matching entries in passwd file", "its account shop is not"),
-    (OCI + 'chdir to cwd ("/srv/none") set in config.json failed: no such file or directory: unknown', "/srv/none cannot be"),
-    ("driver failed programming external connectivity on endpoint p-app-1: Bind for 0.0.0.0:8000 failed: port is already "
-     "allocated", "0.0.0.0:8000"),
-    ("failed to bind host port: address already in use", "a port that it is to publish is taken"),
-    ("something else went wrong", "something else went wrong"),
-    (START + "error during container init: too many open files: unknown", "too many open files"),
-])
-def test_hit_what_the_engine_says(error: str, said: str) -> None:
-    diagnosis = diagnose(dead(error).snapshot())
-    assert roots(diagnosis) == [CAUSE]
-    finding = finding_of(diagnosis, CAUSE)
-    assert finding.variant == "container-cannot-start" and said in finding.summary
-    assert finding.repairs[0].risk == "manual" and finding.repairs[0].manual
 
 
 def test_the_line_of_the_compose_file_is_named() -> None:
@@ -179,16 +134,3 @@ def test_caught_in_the_moment_of_one_more_try(last: str, told: bool) -> None:
     made = container_service(log=log_lines(last, ago=3), box={"restart_count": 4, "restart_policy": "always", "started_at": NOW - 0.5})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert (CAUSE in roots(diagnose(scene.snapshot()))) is told
-
-
-@pytest.mark.parametrize(("status", "code"), [("exited", 0), ("exited", 137), ("created", 0)])
-def test_what_it_mounts_is_gone_from_the_host(status: str, code: int) -> None:
-    """A secret's file: the engine refuses each start and keeps no word of it, so it looked like one that was stopped."""
-    made = container_service(pid=None, box={"status": status, "exit_code": code, "missing_sources": ("/opt/shop/key.txt",)})
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
-    scene.endpoint(tcp=Known(REFUSED))
-    diagnosis = diagnose(scene.snapshot())
-    assert roots(diagnosis) == [CAUSE]
-    finding = finding_of(diagnosis, CAUSE)
-    assert finding.variant == "container-cannot-start" and "/opt/shop/key.txt" in finding.summary
-    assert finding.repairs[0].risk == "manual" and "put it back" in finding.repairs[0].manual

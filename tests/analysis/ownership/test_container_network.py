@@ -10,6 +10,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.snapshot import Service
+from tests.analysis.ownership.resolve_builders import named
 from tests.causes.snapshot_builders import GOOD, NOW, Scene, container_service, finding_of, listener, log_lines, roots
 
 GUEST = "container:" + "pod" * 4
@@ -26,7 +27,7 @@ def pod(*, asked: int = 8001, held: int | None = 8000, told: int = 8000, at: str
     return scene
 
 
-def named(scene: Scene, **route: Any) -> Scene:
+def container_network_named(scene: Scene, **route: Any) -> Scene:
     scene.route[0] = route
     return scene
 
@@ -47,7 +48,7 @@ def test_another_port_of_its_own_network_is_a_persons_choice() -> None:
     {"upstream": "backend", "location": "/app", "path": "/app"},
 ])
 def test_one_that_a_name_of_the_address_is_of(route: dict[str, Any]) -> None:
-    found = finding_of(diagnose(named(pod(), **route).snapshot()), "wrong-port")
+    found = finding_of(diagnose(container_network_named(pod(), **route).snapshot()), "wrong-port")
     assert (found.service, found.confidence) == ("p-app-1", "certain") and not found.repairs[0].needs
 
 
@@ -57,7 +58,7 @@ def test_one_that_a_name_of_the_address_is_of(route: dict[str, Any]) -> None:
 ])
 def test_one_that_the_names_are_not_of(route: dict[str, Any]) -> None:
     """Another one's name, a longer one, and what all of the project have in common."""
-    assert finding_of(diagnose(named(pod(), **route).snapshot()), "wrong-port").confidence == "possible"
+    assert finding_of(diagnose(container_network_named(pod(), **route).snapshot()), "wrong-port").confidence == "possible"
 
 
 def behind(*members: Service, asked: int = 8001, to: int = 0) -> Scene:
@@ -88,7 +89,7 @@ def test_the_name_of_the_one_that_lends_its_network_is_nobodys_own() -> None:
     two = behind(member("app", 8000), member("api", 9000, 8), to=2)      # no one of them: the lender is taken
     found = finding_of(diagnose(two.snapshot()), "wrong-port")
     assert (found.confidence, found.repairs[0].needs[0].choices) == ("possible", ("tunnel:8000", "tunnel:9000"))
-    told = diagnose(named(behind(member("ledger", 8000)), upstream="ledger_backend").snapshot())
+    told = diagnose(container_network_named(behind(member("ledger", 8000)), upstream="ledger_backend").snapshot())
     assert finding_of(told, "wrong-port").confidence == "certain"
 
 
@@ -157,3 +158,41 @@ def test_miss_of_another_network(mode: str) -> None:
 def test_a_socket_of_another_address_there_is_where_nginx_is_pointed() -> None:
     found = finding_of(diagnose(pod(asked=8000, at="::1").snapshot()), "wrong-bind-address")
     assert found.repairs[0].id == "point-route-at-socket"
+
+
+# A container that shares the network of nginx's own: what nginx asks of itself is asked of it.
+WEB = container_service("web", 80, is_app_server=False, runtime="", gateway="nginx")
+DEAD = {"status": "exited", "pid": 0, "finished_at": NOW - 60, "networks": ()}
+
+
+def scene(mode: str, port: int = 8000) -> Scene:
+    app: Service = container_service("app", port, pid=None, box={**DEAD, "network_mode": mode})
+    made = Scene("127.0.0.1:8000", node="web", back="web").with_service(app).refused(configured_service=None)
+    made.services.append(replace(WEB, pids=()))
+    return made
+
+
+def test_the_one_that_was_put_into_its_network_and_is_told_that_port() -> None:
+    assert WEB.container is not None
+    diagnosis = diagnose(scene(f"container:{WEB.container.id}").snapshot())
+    assert roots(diagnosis) == ["backend-down"] and finding_of(diagnosis, "backend-down").service == "p-app-1"
+
+
+def test_others_are_none_of_its() -> None:
+    assert WEB.container is not None
+    for other in (scene("p_default"), scene("container:abc"), scene(f"container:{WEB.container.id}", 9000)):
+        assert "backend-down" not in roots(diagnose(other.snapshot()))
+
+
+def test_a_published_port_leads_to_its_container() -> None:
+    made = replace(container_service(box={"published": (("127.0.0.1", 8000, 80),), "status": "exited"}, pid=None),
+                   node="local", bindings=Known(()))
+    assert named(Scene().with_service(made).refused(configured_service=None)) == [("p-app-1", "placed")]
+
+
+def test_a_container_by_its_address() -> None:
+    made = container_service(box={"status": "exited"}, pid=None, bindings=Known(()))
+    by_ip = Scene("172.18.0.2:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
+    assert named(by_ip) == [("p-app-1", "placed")]
+    stranger = Scene("172.18.0.9:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
+    assert named(stranger) == []

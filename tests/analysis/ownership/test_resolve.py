@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from fixer.analysis.case import open_case
-from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import Span, StaticLocation, UpstreamServer
-from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, WriteFile
+from fixer.model.nginx_config import Listen, Span, StaticLocation
+from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Binding, LogLine, Snapshot
-from fixer.repairs.start_service import restart_steps, start_or_restart_steps, start_steps, wait_for_listener_step
+from tests.analysis.ownership.resolve_builders import named
+from tests.analysis.ownership.unloaded_site_owner_builders import LEFT, judged
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     REFUSED,
@@ -24,9 +23,7 @@ from tests.causes.snapshot_builders import (
     Scene,
     container_service,
     failed_service,
-    file,
     finding_of,
-    healthy_scene,
     listener,
     probe,
     process,
@@ -37,11 +34,6 @@ from tests.causes.snapshot_builders import (
     verdict_of,
     wrong_port_scene,
 )
-
-
-def named(scene: Scene) -> list[tuple[str, str]]:
-    case = open_case(scene.snapshot(), {})
-    return [(owner.service.name, owner.rule) for owner in candidate_owners(case, case.failing_addresses[0])]
 
 
 def test_told_to_listen_there() -> None:
@@ -95,20 +87,6 @@ def test_a_snippet_speaks_for_the_site_that_includes_it() -> None:
     assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].needs
 
 
-def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
-    """A user may start what he likes; what runit starts for him root has put there."""
-    def rule(*watcher: str, uid: int = 0) -> str:
-        bare = service("uvicorn", 8000, 300, unit=None, manager="none", bindings=Known(()))
-        scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(configured_service=None)
-        parent = process(250, argv=watcher, uid=uid, ppid=1)
-        child = process(300, argv=("/usr/bin/uvicorn", "a:b"), uid=1001, ppid=250)
-        scene.node_changes["local"] = {"processes": Known((parent, child)), "kind": "machine"}
-        return dict(named(scene)).get("uvicorn", "")
-
-    assert rule("/usr/bin/runsv", "shop") == rule("s6-supervise", "shop") == "bare"
-    assert rule("runsv", "shop", uid=1001) != "bare" and rule("bash") != "bare"
-
-
 @pytest.mark.parametrize(("parent", "found"), [
     (("CRON", 0, "/usr/sbin/CRON", "-f"), True), (("crond", 0, "/usr/sbin/crond", "-n"), True),
     (("crond", 1001, "/home/x/crond"), False),
@@ -133,26 +111,6 @@ def test_a_unit_that_has_started_what_it_had_to_start_is_meant_only_where_its_pl
         assert named(Scene("127.0.0.1:8000").with_service(made).refused(configured_service=None)) == expected
 
 
-def test_of_two_that_are_told_the_same_the_managed_one() -> None:
-    bare = service("uvicorn", 8000, 300, unit=None, manager="none")
-    scene = Scene().with_service(bare).with_service(stopped_service()).refused(configured_service=None)
-    assert named(scene) == [("backend.service", "placed")]
-
-
-def test_a_published_port_leads_to_its_container() -> None:
-    made = replace(container_service(box={"published": (("127.0.0.1", 8000, 80),), "status": "exited"}, pid=None),
-                   node="local", bindings=Known(()))
-    assert named(Scene().with_service(made).refused(configured_service=None)) == [("p-app-1", "placed")]
-
-
-def test_a_container_by_its_address() -> None:
-    made = container_service(box={"status": "exited"}, pid=None, bindings=Known(()))
-    by_ip = Scene("172.18.0.2:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
-    assert named(by_ip) == [("p-app-1", "placed")]
-    stranger = Scene("172.18.0.9:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
-    assert named(stranger) == []
-
-
 def test_a_socket_path_belongs_to_who_is_told_it() -> None:
     told = Binding("", 0, "/run/shop.sock", Evidence("unit", "/x:1", "--uds"))
     made = stopped_service(bindings=Known((told,)))
@@ -160,21 +118,6 @@ def test_a_socket_path_belongs_to_who_is_told_it() -> None:
     assert named(scene) == [("backend.service", "placed")]
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["backend-down"] and "unix:/run/shop.sock" in diagnosis.findings[0].summary
-
-
-def test_a_server_before_a_script() -> None:
-    script = service("job.service", 9000, 300, runtime="python", unit=unit("job.service"))
-    scene = wrong_port_scene().with_service(script, listener(9000, 300))
-    assert named(scene) == [("backend.service", "alone")]
-
-
-def test_equals_stay_equals_and_stop_every_repair_but_a_choice() -> None:
-    scene = Scene("127.0.0.1:8001").with_service(stopped_service(port=8000)).with_service(stopped_service("other.service", 9000)).refused()
-    assert len(named(scene)) == 2
-    diagnosis = diagnose(scene.snapshot())
-    assert roots(diagnosis) == []
-    for cause in ("backend-down", "wrong-port", "crash-killed"):
-        assert isinstance(verdict_of(diagnosis, cause), Undetermined)
 
 
 def test_a_unit_that_is_not_installed_owns_nothing() -> None:
@@ -193,51 +136,6 @@ def test_same_site_only_of_the_same_server() -> None:
     scene = Scene("127.0.0.1:8001", "127.0.0.1:9000").refused()
     scene.with_service(service("daemon.service", 9000, 300, is_app_server=False), listener(9000, 300))
     assert named(scene) == []
-
-
-def test_waiting_goes_by_what_is_known() -> None:
-    snapshot = healthy_scene().snapshot()
-    endpoint = snapshot.endpoints[0]
-    def where(made: object) -> list[tuple[str, int]]:
-        steps = wait_for_listener_step(snapshot, made, endpoint)   # type: ignore[arg-type]
-        return [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)]
-    wild = Binding("::", 8000, None, Evidence("unit", "/x:1", ""))
-    assert where(service(bindings=Known((wild,)))) == [("::1", 8000)]
-    assert where(service(bindings=Unknown("-"))) == [("127.0.0.1", 8000)]
-    far = replace(endpoint, node="other")
-    (step,) = wait_for_listener_step(snapshot, service(), endpoint)
-    assert isinstance(step, WaitForListener) and (step.unit, step.container, step.seconds) == ("backend.service", "", 60)
-    (step,) = wait_for_listener_step(snapshot, container_service(), endpoint)
-    assert isinstance(step, WaitForListener) and (step.unit, step.container) == ("", "p-app-1")
-    steps = wait_for_listener_step(snapshot, service(bindings=Unknown("-")), far)
-    assert [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)] == [("127.0.0.1", 8000)]
-
-
-def test_steps_by_manager() -> None:
-    snapshot, endpoint = healthy_scene().snapshot(), healthy_scene().snapshot().endpoints[0]
-    bare = service("uvicorn", unit=None, manager="none")
-    assert start_steps(snapshot, bare, endpoint) == () == restart_steps(snapshot, bare, endpoint)
-    assert isinstance(restart_steps(snapshot, container_service(), endpoint)[0], ContainerAction)
-    begun = start_or_restart_steps(snapshot, service(), endpoint)
-    assert isinstance(begun, tuple) and isinstance(begun[0], UnitAction) and begun[0].verb == "restart"
-
-
-def test_the_digits_may_stand_in_a_variable() -> None:
-    text = "server {\n  set $port 8001;\n  location / { proxy_pass http://127.0.0.1:$port; }\n}\n"
-    start = text.index("127.0.0.1:$port")
-    scene = wrong_port_scene().endpoint(written="127.0.0.1:$port", start=start, end=start + 15, line=3)
-    scene.files[0] = file(SITE, text)
-    spot = Span(SITE, 3, start, start + 15)
-    digits = text.index("8001")
-    server = UpstreamServer("127.0.0.1:$port", "127.0.0.1", 8001, None, spot, port_span=Span(SITE, 2, digits, digits + 4))
-    scene.route[0] = {"servers": (server,)}
-    write = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].steps[0]
-    assert isinstance(write, WriteFile) and write.after == text.replace("8001", "8000").encode()
-    scene.files[0] = file(SITE, text.replace("8001", "8009"))
-    assert finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].risk == "manual"
-    scene.files[0] = file(SITE, text)
-    scene.route[0] = {"servers": (replace(server, port_span=Span("/gone", 2, 1, 2)),)}
-    assert finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].risk == "manual"
 
 
 def test_a_failed_container_by_its_error() -> None:
@@ -381,48 +279,6 @@ def test_very_many_dead_addresses_cost_no_more_each_than_a_few() -> None:
     assert found.verdict == "broken" and [f.service for f in found.findings if f.cause == "backend-down"] == ["other.service"]
 
 
-def test_a_stopped_gateway_that_could_not_be_read_makes_the_only_application_a_question() -> None:
-    where = Unknown("where haproxy.service would listen")
-    gateway = stopped_service("haproxy.service", 0, bindings=where, is_app_server=False, runtime="", gateway="haproxy")
-    assert named(wrong_port_scene().with_service(gateway)) == [("backend.service", "contested")]
-    packaged = {"fragment_path": "/usr/lib/systemd/system/squid.service", "unit_file_state": "disabled", "inactive_enter": 0.0}
-    asleep = stopped_service("squid.service", 0, bindings=where, is_app_server=False, runtime="", gateway="squid", unit_changes=packaged)
-    assert named(wrong_port_scene().with_service(asleep)) == [("backend.service", "alone")]
-
-
-def test_a_stopped_gateway_that_is_told_to_listen_there_is_what_is_missed() -> None:
-    told = Known((Binding("127.0.0.1", 8001, None, Evidence("file", "/etc/haproxy/haproxy.cfg:9", "bind 127.0.0.1:8001")),))
-    scene = wrong_port_scene().with_service(stopped_service("haproxy.service", 8001, bindings=told, is_app_server=False, runtime="", gateway="haproxy"))
-    diagnosis = diagnose(scene.snapshot())
-    assert named(scene) == [("haproxy.service", "placed")] and roots(diagnosis) == ["backend-down"]
-
-
-def test_a_running_gateway_that_no_route_names_makes_it_a_question_too() -> None:
-    other = service("apache2.service", 8081, 300, bindings=Known(()), is_app_server=False, runtime="", gateway="apache2")
-    assert named(wrong_port_scene().with_service(other, listener(8081, 300))) == [("backend.service", "contested")]
-    assert named(wrong_port_scene().with_service(other, listener(443, 300), listener(8404, 300))) == [("backend.service", "alone")]
-    assert named(wrong_port_scene().with_service(other)) == [("backend.service", "alone")]
-
-
-def test_a_supervisor_that_nobody_asked_makes_it_a_question_too() -> None:
-    for argv in (("runsvdir", "-P", "/etc/service"), ("/usr/bin/s6-svscan", "/etc/s6"), ("PM2 v5.3.0: God Daemon (/root/.pm2)",)):
-        scene = wrong_port_scene()
-        scene.processes.append(process(77, *argv))
-        assert named(scene) == [("backend.service", "contested")]
-    scene = wrong_port_scene()
-    scene.processes.append(process(77, "/usr/sbin/cron"))
-    assert named(scene) == [("backend.service", "alone")]
-
-
-def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones_is_meant() -> None:
-    scene = Scene("127.0.0.1:4100", "127.0.0.1:9").with_service(
-        service(bindings=Unknown("a program of its own"), runtime="node"), listener(4100, 200, "::1"))
-    seen = scene.refused(0, configured_service=None).refused(1, configured_service=None).snapshot()
-    both = replace(seen.routes[0], endpoints=("e0", "e1"))      # as a map of two addresses leads to both
-    found = finding_of(diagnose(replace(seen, routes=(both,))), "wrong-bind-address")
-    assert (found.variant, found.routes) == ("bound-ipv6-only", ("r1",))
-
-
 def test_what_belongs_behind_a_page_of_maintenance_is_nobody_elses() -> None:
     """Its own site answers 503 before anybody is asked: it was started for another site, whose own was gone."""
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8005").with_service(stopped_service()).refused(0).refused(1)
@@ -430,3 +286,80 @@ def test_what_belongs_behind_a_page_of_maintenance_is_nobody_elses() -> None:
     scene.answers(probe(503, body="<center>nginx</center>"), route=0)
     diagnosis = diagnose(scene.snapshot())
     assert all(finding.role == "advice" for finding in diagnosis.findings)
+
+
+# A route whose address is a `stream` server of the same nginx: the fault is behind that, and nginx no stranger.
+
+
+def handed(scene: Scene, *, plain: bool = True) -> Scene:
+    """Route 0 leads to nginx's own port 7300, and route 1 is what hands it on."""
+    front = service("nginx.service", 7300, 100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.services.append(front)
+    scene.listeners.append(listener(7300, 100))
+    scene.endpoint(configured_service=None, listening_service=front.id, http=Known(probe(error="reset"))).answers(BAD_GATEWAY)
+    if plain:
+        scene.route[1] = {"location": "stream", "path": None, "internal": True, "reached_from": ("r1",)}
+    return scene
+
+
+def test_the_port_behind_it_is_wrong() -> None:
+    made = Scene("127.0.0.1:7300", "127.0.0.1:7311").with_service(service(port=7301), listener(7301, 200))
+    found = finding_of(diagnose(handed(made.refused(1)).snapshot()), "wrong-port")
+    assert found.variant == "wrong-port" and "127.0.0.1:7311" in found.summary and found.routes[0] == "r1"
+
+
+def test_who_should_be_behind_it_is_down() -> None:
+    made = Scene("127.0.0.1:7300", "127.0.0.1:7301").with_service(stopped_service(port=7301))
+    assert finding_of(diagnose(handed(made.refused(1)).snapshot()), "backend-down").routes[0] == "r1"
+
+
+def test_an_nginx_that_hands_on_in_its_own_way_is_no_stranger_there() -> None:
+    made = Scene("127.0.0.1:7300").with_service(service(port=7301), listener(7301, 200))
+    assert "wrong-port" not in roots(diagnose(handed(made, plain=False).snapshot()))
+
+
+@pytest.mark.parametrize(("listens", "written"), [
+    (("127.0.0.1", 7300), "127.0.0.1:7300"), (("0.0.0.0", 7300), "localhost:7300"),
+])
+def test_while_nginx_is_down_nobody_is_missed_where_it_listens_itself(listens: tuple[str, int], written: str) -> None:
+    """One server of it hands on to another: the port is empty as long as nginx does not run."""
+    made = Scene(written, "127.0.0.1:7301").with_service(service(port=7301), listener(7301, 200)).refused(configured_service=None)
+    own = Listen(*listens, False, False, False, Span("/etc/nginx/sites-enabled/shop", 9, 0, 0))
+    made.route[1] = {"listens": (own,)}
+    made.nginx.update(master_pid=None, worker_pids=())
+    assert roots(diagnose(made.snapshot())) == ["nginx-down"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_stream_that_visitors_come_in_by_and_that_leads_nowhere_is_no_health(told: bool) -> None:
+    """The pages behind it are well, and nobody gets there. What belongs there is known only where something is told."""
+    made = Scene("127.0.0.1:7301", "127.0.0.1:7311").with_service(service(port=7301), listener(7301, 200))
+    if told:
+        made.with_service(stopped_service("gate.service", 7311))
+    made.route[1] = {"location": "stream", "path": None, "internal": True}
+    made.refused(1)
+    made.probes[1] = Known(())
+    diagnosis = diagnose(made.snapshot())
+    assert diagnosis.verdict == "degraded" and roots(diagnosis) == (["backend-down"] if told else [])
+    assert told or "no cause proven for stream on 0.0.0.0:80, which hands connections on to where nothing" in diagnosis.notes[0]
+    made.nginx.update(master_pid=None, worker_pids=())
+    assert roots(diagnose(made.snapshot()))[:1] == ["nginx-down"]
+
+
+# A site that nginx does not load: its backend is no other site's, and a request for its name falls to the default.
+FILE = "/etc/nginx/sites-enabled/other"
+
+
+def test_the_one_left_over_is_a_choice_where_a_site_that_is_not_loaded_names_it() -> None:
+    found = finding_of(judged(wrong_port_scene(), LEFT), "wrong-port")
+    assert (found.confidence, found.repairs[0].steps) == ("possible", ())
+    assert any(e.where == f"{FILE}:5" and "not loaded" in e.text for e in found.evidence)
+
+
+def test_a_copy_of_the_very_site_proves_nothing_against_it() -> None:
+    found = finding_of(judged(wrong_port_scene(), replace(LEFT, names=("_",))), "wrong-port")
+    assert found.confidence == "certain" and found.repairs[0].steps
+
+
+def test_one_that_leads_elsewhere_does_not_count() -> None:
+    assert finding_of(judged(wrong_port_scene(), replace(LEFT, port=8123)), "wrong-port").confidence == "certain"

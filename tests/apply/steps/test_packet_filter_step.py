@@ -14,12 +14,9 @@ from fixer.apply.steps.packet_filter_step import change_rule, undo_rule
 from fixer.errors import Conflict, StepFailed
 from fixer.model.host import CommandResult
 from fixer.model.plan import ChangeRule
-from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
+from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.apply.network_namespace import NetworkNamespace
-
-RULES = ("-p tcp -m tcp --dport 22 -j ACCEPT", "-p tcp -m tcp --dport 8000 -m comment --comment \"a b\" -j DROP",
-         "-p icmp -j ACCEPT")
-NFT = ("tcp dport 22 accept", 'tcp dport 8000 counter drop comment "a b"', "icmp type echo-request accept")
+from tests.apply.steps.packet_filter_step_builders import NFT, RULES, step
 
 
 @pytest.fixture
@@ -48,11 +45,6 @@ def put(runner: NetworkNamespace, *lines: str) -> None:
         done = runner.run(["sh", "-c", f"iptables -A INPUT {line}"])
         if done.returncode != 0:
             pytest.skip(f"iptables does not work here: {done.stderr!r}")
-
-
-def step(action: str, rule: str, index: int, before: Sequence[str] = RULES, **more: str) -> ChangeRule:
-    made = {"tool": "iptables", "family": "ip", "table": "filter", "chain": "INPUT", **more}
-    return ChangeRule("local", action=action, rule=rule, index=index, before=tuple(before), **made)  # type: ignore[arg-type]
 
 
 def test_a_rule_goes_and_comes_back_to_its_place(inside: NetworkNamespace) -> None:
@@ -144,11 +136,3 @@ def test_the_same_with_nft(inside: NetworkNamespace) -> None:
         change_rule(gone, inside)
         assert "back" in undo_rule(gone, inside) and undo_rule(gone, inside) == ""
     change_rule(step("add", "tcp dport 9 accept", 3, NFT, **where), inside)
-
-
-def test_in_words_and_in_the_journal() -> None:
-    made = step("remove", RULES[1], 1)
-    assert step_from_json(step_to_json(made)) == made
-    assert describe_step(made) == f"delete rule 2 from iptables filter INPUT: {RULES[1]}"
-    nft = step("add", NFT[0], 0, (), tool="nft", family="inet")
-    assert describe_step(nft) == f"insert rule 1 into nft inet filter INPUT: {NFT[0]}"

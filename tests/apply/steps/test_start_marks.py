@@ -5,19 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
-from fixer.apply.journal_folder import create_run, last_work_time
-from fixer.apply.journal_records import RESTARTED, work_end_time
 from fixer.apply.steps import container_step, nginx_step, unit_step
 from fixer.apply.steps.start_marks import StepStart, has_container_restarted, has_unit_restarted
 from fixer.errors import Conflict
 from fixer.model.host import CommandResult
-from fixer.model.journal import Record
 from fixer.model.plan import ContainerAction, StartNginx, UnitAction
-from tests.apply.folder_target import NOW, FolderTarget
+from tests.apply.folder_target import NOW
 
 BEGUN, OVER = 1000.0, 1030.0        # the step, and the last that fixer did
 
@@ -199,32 +195,11 @@ def test_a_unit_that_came_up_by_itself(lines: str, minutes: float, itself: bool)
     assert has_unit_restarted("shop.service", Told(), time.time() - minutes * 60, anyhow=True) is (minutes > 5 and "=running" in lines)
 
 
-def test_of_a_way_back_only_what_starts_something_is_work_that_could_be_the_reason() -> None:
-    def at(*phases: tuple[str, float]) -> list[Record]:
-        return [Record(0, moment, phase) for phase, moment in phases]  # type: ignore[arg-type]
-
-    records = at(("begin", 1), ("intent", 2), ("done", 3), ("committed", 4), ("undoing", 8), ("conflict", 9), ("restored", 10), ("undone", 11))
-    assert work_end_time(records) == 4 and work_end_time(()) == 0.0
-    assert work_end_time([*records, Record(0, 12.0, "restored", describe=RESTARTED)]) == 12
-
-
 def test_what_an_undo_left_the_next_one_leaves() -> None:
     """Though the one before may have restarted something that could have taken it along."""
     mark, now = unit_step.apply_unit(STEP, Systemd(OURS, [])), Systemd(replace(THEIRS, start=525.0), [])
     with pytest.raises(Conflict):
         unit_step.undo_unit(STEP, now, StepStart(mark, BEGUN, lambda: OVER, was_left=True))
-
-
-def test_another_run_of_the_same_place_counts(tmp_path: Path) -> None:
-    target = FolderTarget(tmp_path)
-    writer, folder = target.journal_location()
-    first = create_run(writer.files, folder, "20260101-000000-abcd", Record(0, 0.0, "begin"))
-    first.append(Record(0, 0.0, "committed", 1))
-    assert last_work_time(first) == first.records[-1].at
-    second = create_run(writer.files, folder, "20260101-000001-abcd", Record(0, 0.0, "begin"))
-    second.append(Record(0, 0.0, "committed", 1))
-    first.note("undoing")
-    assert last_work_time(first) == second.records[-1].at
 
 
 def shown_at(moment: float) -> str:

@@ -115,3 +115,23 @@ def test_an_undo_waits_until_what_an_init_script_stops_is_gone(end: bytes, monke
     assert unit_step.undo_unit(step, systemd, StepStart("", 0.0, lambda: 0.0)).startswith("stopped shop.service; it was active with nothing")
     assert systemd.told == ["stop"] and systemd.tasks == []
     assert unit_step.restart_unit(step, systemd) == ""
+
+
+# One change that mends several instances: all that read the file start anew with it, and go back with it.
+
+
+class Machine:
+    """What was asked of it; a start fails."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        self.asked.append(tuple(argv))
+        return CommandResult(tuple(argv), 0, b"ActiveState=failed\nSubState=failed\n", b"")
+
+
+def test_what_is_restarted_along_ends_no_round() -> None:
+    machine = Machine()
+    apply_unit(UnitAction("local", "app@1.service", "restart", "failed", "enabled", along=True), machine)
+    assert machine.asked[-1] == ("systemctl", "--no-ask-password", "--no-block", "restart", "--", "app@1.service")

@@ -10,29 +10,15 @@ from fixer.causes.backend_down.learned_start import assigned_value
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
-from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
+from fixer.model.learned import Learned, LearnedService
 from fixer.model.plan import UnitAction, WriteFile
-from fixer.model.snapshot import FileContent, Snapshot
-from fixer.planner import RepairPolicy, plan
 from fixer.redaction.masked_steps import diff_of
-from tests.causes.snapshot_builders import NOW, Scene, file, finding_of, listener, roots, service
+from tests.causes.backend_down.learned_start_builders import FILES, MADE, gone
+from tests.causes.snapshot_builders import Scene, file, finding_of, listener, roots, service
 
 WHERE = "/var/lib/badgateway/targets/local/learned.json"
 ENV = "/srv/shop/.env"
-START = "/srv/shop/start.sh"
 SECRET = "se cret%1"
-MADE = LearnedService(
-    "uvicorn", "none", "uvicorn", ("/srv/shop/venv/bin/python3", "/srv/shop/venv/bin/uvicorn", "shop:app", "--port", "8000", "--x", "a b%$"),
-    "/srv/shop", "svc", (("127.0.0.1", 8000, ""),), (("MODE", ENV), ("PYTHONPATH", "."), ("SHOP_KEY", START)),
-)
-FILES = (file(ENV, "MODE=plain\n# a remark\n"), file(START, f"#!/bin/sh\nexport SHOP_KEY='{SECRET}'\nnohup x &\n"))
-
-
-def gone(made: LearnedService = MADE, files: tuple[FileContent, ...] = FILES, **node: object) -> Snapshot:
-    scene = Scene().refused()
-    scene.files += files
-    scene.node_changes["local"] = {"init": "systemd", **node}
-    return replace(scene.snapshot(), learned=(Learned("local", NOW - 86400, WHERE, (made,)),))
 
 
 def written(repair: Repair) -> dict[str, str]:
@@ -131,18 +117,3 @@ def test_a_neighbour_with_the_same_command_is_not_it(port: int, folder: str, bes
 ])
 def test_values_are_read_only_where_no_shell_is_needed(text: str, value: str | None) -> None:
     assert assigned_value(text.encode(), "KEY") == value
-
-
-def test_the_memory_as_bytes() -> None:
-    kept = Learned("local", 5.0, WHERE, (MADE,))
-    assert learned_from_json(learned_to_json(kept), "local", WHERE) == kept
-    for damaged in (b"", b"{}", b'{"version": 2}', b'{"version": 1, "at": 1, "services": [{}]}'):
-        assert learned_from_json(damaged, "local", WHERE) is None
-
-
-def test_a_value_that_is_given_is_one_that_was_asked_for() -> None:
-    """A plan refuses words that nothing asks for; the need stays when it is met."""
-    given = {"SHOP_KEY": "x"}
-    diagnosis = diagnose(gone(files=FILES[:1]), given)
-    assert [need.key for need in diagnosis.findings[0].repairs[0].needs] == ["SHOP_KEY"]
-    assert plan(diagnosis, RepairPolicy("disruptive"), inputs=given).steps

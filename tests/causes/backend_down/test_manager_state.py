@@ -7,42 +7,30 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
-from fixer.model.plan import ProgramAction, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import EnvSlot, Service
-from fixer.repairs.start_service import program_action
-from fixer.repairs.write_variables import quote_value, write_variables
+from fixer.model.plan import UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import UnitValue
+from tests.causes import snapshot_builders
+from tests.causes.backend_down.manager_state_builders import supervisord_scene, verbs
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
-    file,
     finding_of,
     listener,
     log_lines,
+    process,
     roots,
     service,
+    stopped_service,
     supervised_service,
     unit,
 )
 
-CONF = "/etc/supervisor/conf.d/shop.conf"
 TEXT = '[program:shop]\ncommand=/usr/bin/uvicorn shop:app\nautostart=false\nenvironment=MODE="x"\n'
-MISSING = ("  File \"/srv/shop/app.py\", line 2, in <module>", "    KEY = os.environ[\"SHOP_KEY\"]", "KeyError: 'SHOP_KEY'")
-
-
-def scene(made: Service) -> Scene:
-    found = Scene().with_service(made).refused()
-    found.files.append(file(CONF, TEXT))
-    return found
-
-
-def verbs(repair: Repair) -> list[str]:
-    return [s.verb for s in repair.steps if isinstance(s, ProgramAction | UnitAction)]
 
 
 def test_a_stopped_program_is_started() -> None:
-    diagnosis = diagnose(scene(supervised_service("STOPPED")).snapshot())
+    diagnosis = diagnose(supervisord_scene(supervised_service("STOPPED")).snapshot())
     assert roots(diagnosis) == ["backend-down"]
     found = diagnosis.findings[0]
     assert (found.variant, found.evidence[0].source) == ("backend-not-running", "program")
@@ -53,96 +41,31 @@ def test_a_stopped_program_is_started() -> None:
 def test_a_program_that_no_boot_starts_is_told_to_be() -> None:
     at = TEXT.index("false")
     made = supervised_service("STOPPED", program={"autostart": False, "autostart_span": (at, at + 5)})
-    repair = diagnose(scene(made).snapshot()).findings[0].repairs[0]
+    repair = diagnose(supervisord_scene(made).snapshot()).findings[0].repairs[0]
     write = repair.steps[0]
     assert isinstance(write, WriteFile) and write.after == TEXT.replace("false", "true").encode()
     assert verbs(repair) == ["update"] and "enable it at boot" in repair.summary
 
 
 def test_a_program_that_ended_in_order_stays_away() -> None:
-    found = diagnose(scene(supervised_service("EXITED", program={"ended": "exit status 0"})).snapshot()).findings[0]
+    found = diagnose(supervisord_scene(supervised_service("EXITED", program={"ended": "exit status 0"})).snapshot()).findings[0]
     assert (found.cause, found.variant, verbs(found.repairs[0])) == ("backend-down", "clean-exit-not-restarted", ["start"])
 
 
 @pytest.mark.parametrize(("enabled", "expected"), [("enabled", ["start"]), ("disabled", ["enable", "start"])])
 def test_a_supervisord_that_does_not_run_is_the_root(enabled: str, expected: list[str]) -> None:
     own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state=enabled)
-    found = diagnose(scene(supervised_service("DOWN", program={"unit": own})).snapshot()).findings[0]
+    found = diagnose(supervisord_scene(supervised_service("DOWN", program={"unit": own})).snapshot()).findings[0]
     assert found.cause == "backend-down" and "supervisord does not" in found.summary
     assert verbs(found.repairs[0]) == expected
-    nobody = diagnose(scene(supervised_service("DOWN")).snapshot()).findings[0]
+    nobody = diagnose(supervisord_scene(supervised_service("DOWN")).snapshot()).findings[0]
     assert nobody.repairs[0].risk == "manual"
 
 
 def test_programs_of_a_supervisord_that_was_put_to_rest_are_nobodys_guess() -> None:
     own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state="disabled")
-    diagnosis = diagnose(scene(supervised_service("DOWN", 9999, program={"unit": own})).snapshot())
+    diagnosis = diagnose(supervisord_scene(supervised_service("DOWN", 9999, program={"unit": own})).snapshot())
     assert all(found.service is None for found in diagnosis.findings)
-
-
-@pytest.mark.parametrize(("restarts", "bound", "age", "was"), [
-    (3, False, 900, "STARTING"), (3, True, 900, "RUNNING"), (0, False, 900, "RUNNING"), (0, True, 4, "RUNNING"),
-    (3, True, 4, "STARTING"),           # its parent listens first, and its workers fail after that
-])
-def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound: bool, age: int, was: str) -> None:
-    """An undo that puts the fault back must not demand that the program runs with it."""
-    made = supervised_service("RUNNING", program={"restarts": restarts, "started_at": NOW - age})
-    seen = Scene().with_service(made, *((listener(8000, made.pids[0]),) if bound else ()))
-    assert made.program is not None
-    assert program_action(seen.snapshot(), made, made.program, "update").was == was
-
-
-def test_one_that_was_killed() -> None:
-    gone = {"signal": 9, "expected": False, "ended": "terminated by SIGKILL", "autorestart": "false"}
-    found = diagnose(scene(supervised_service("EXITED", program=gone)).snapshot()).findings[0]
-    assert (found.cause, found.variant) == ("crash-killed", "killed-mid-request")
-    assert [verbs(r) for r in found.repairs] == [["start"]]
-
-
-def test_one_that_supervisord_starts_no_more() -> None:
-    gave_up = {"expected": False, "ended": "exit status 1"}
-    lines = log_lines("ConnectionRefusedError: [Errno 111] Connection refused", "gave up: shop entered FATAL state, too many start retries too quickly")
-    found = diagnose(scene(supervised_service("FATAL", program=gave_up, log=lines)).snapshot()).findings[0]
-    assert (found.cause, found.variant) == ("crash-loop-gave-up", "supervisor-fatal")
-    assert verbs(found.repairs[0]) == ["start"]
-    # it was started again since: what supervisord said then is over
-    again = diagnose(scene(supervised_service("BACKOFF", program={**gave_up, "restarts": 3}, log=lines)).snapshot()).findings[0]
-    assert again.variant == "crash-loop-below-limit"
-
-
-@pytest.mark.parametrize("state", ["FATAL", "BACKOFF", "STARTING"])
-def test_a_missing_variable_goes_where_the_program_takes_its_others(state: str) -> None:
-    made = supervised_service(state, program={"restarts": 3, "expected": False, "started_at": NOW - 4}, log=log_lines(*MISSING, ago=1), env_slots=(
-        EnvSlot("local", CONF, len(TEXT) - 1, ",{name}={value}", "supervisor"),), env_files=(CONF,))
-    found = finding_of(diagnose(scene(made).snapshot(), {"SHOP_KEY": "se cret%1"}), "crash-missing-env")
-    repair = found.repairs[0]
-    write = repair.steps[0]
-    assert isinstance(write, WriteFile) and write.after is not None
-    assert write.after.decode() == TEXT[:-1] + ',SHOP_KEY="se cret%%1"\n'
-    assert b"se cret%%1" in write.mask
-    assert verbs(repair) == ["update"]
-
-
-def test_two_variables_make_one_setting() -> None:
-    made = supervised_service("FATAL", env_slots=(
-        EnvSlot("local", CONF, len("[program:shop]"), "\nenvironment={name}={value}", "supervisor"),))
-    written = write_variables(scene(made).snapshot(), made, {"A": "1", "B": "it's"})
-    step = written.steps[0]     # type: ignore[union-attr]
-    assert isinstance(step, WriteFile) and step.after is not None
-    assert step.after.startswith(b'[program:shop]\nenvironment=A="1",B="it\'s"\ncommand')
-
-
-@pytest.mark.parametrize("value", ["both ' and \"", "a ;b", "'quoted", "a #b"])
-def test_what_its_format_cannot_hold_is_a_persons_work(value: str) -> None:
-    made = supervised_service("FATAL", env_slots=(EnvSlot("local", CONF, 0, ",{name}={value}", "supervisor"),))
-    assert "escape" in write_variables(scene(made).snapshot(), made, {"A": value}).reason    # type: ignore[union-attr]
-    assert quote_value('say "x"', "supervisor") == "'say \"x\"'"
-
-
-def test_a_program_on_another_port_is_pointed_at() -> None:
-    made = supervised_service("RUNNING", 8001)
-    moved = Scene().with_service(made, listener(8001, 300)).refused()
-    assert roots(diagnose(moved.snapshot())) == ["wrong-port"]
 
 
 def test_a_program_that_runs_well_is_left_alone() -> None:
@@ -158,28 +81,12 @@ def test_a_state_that_nobody_knows_is_not_guessed_at() -> None:
     assert Evidence("program", "x", "y").source == "program"
 
 
-def test_a_command_that_supervisord_cannot_find_is_told_with_its_section() -> None:
-    said = "can't find command '/srv/shop/env/bin/uvicorn'"
-    made = supervised_service("FATAL", program={"ended": said}, log=log_lines(f"spawnerr: {said}", "gave up: shop entered FATAL state"))
-    first = diagnose(scene(made).snapshot()).findings[0]
-    assert (first.cause, first.variant) == ("crash-loop-gave-up", "supervisor-fatal") and said in first.summary
-    assert said in first.repairs[0].manual and f"{CONF}:1" in first.repairs[0].manual
-
-
-def test_a_folder_that_supervisord_cannot_enter_is_told_as_its_child_said_it() -> None:
-    lines = ("supervisor: couldn't chdir to /srv/shop2: ENOENT", "supervisor: child process was not spawned",
-             "gave up: shop entered FATAL state, too many start retries too quickly")
-    ended = {"ended": "exit status 127", "expected": False}
-    first = diagnose(scene(supervised_service("FATAL", program=ended, log=log_lines(*lines))).snapshot()).findings[0]
-    assert first.cause == "crash-loop-gave-up" and "couldn't chdir to /srv/shop2: ENOENT" in first.summary
-
-
 @pytest.mark.parametrize("state", ["failed", "activating"])
 def test_a_supervisord_that_ends_by_itself_is_not_started_in_hope(state: str) -> None:
     own = replace(unit("supervisor.service"), active_state=state, result="exit-code", exec_main_status=2)
-    (repair,) = diagnose(scene(supervised_service("DOWN", program={"unit": own})).snapshot()).findings[0].repairs
+    (repair,) = diagnose(supervisord_scene(supervised_service("DOWN", program={"unit": own})).snapshot()).findings[0].repairs
     assert repair.risk == "manual" and not repair.steps and "journalctl -u supervisor.service" in repair.manual
-    killed = diagnose(scene(supervised_service("DOWN", program={"unit": replace(own, result="signal")})).snapshot()).findings[0]
+    killed = diagnose(supervisord_scene(supervised_service("DOWN", program={"unit": replace(own, result="signal")})).snapshot()).findings[0]
     assert verbs(killed.repairs[0]) == ["start"]
 
 
@@ -192,10 +99,117 @@ def test_a_supervisord_that_ends_by_itself_is_not_started_in_hope(state: str) ->
 ])
 def test_why_supervisord_itself_ends_is_told_in_its_own_words(said: str, expected: str) -> None:
     own = replace(unit("supervisor.service"), active_state="failed", result="exit-code", exec_main_status=2)
-    found = scene(supervised_service("DOWN", program={"unit": own}))
+    found = supervisord_scene(supervised_service("DOWN", program={"unit": own}))
     lines = log_lines(f"1795817278.581788 host supervisord[251]: {said}",
                 "1795817278.581788 host supervisord[251]: For help, use /usr/bin/supervisord -h")
     found.services.append(service("supervisor.service", 9001, None, unit=own, is_app_server=False, log=lines))
     first = diagnose(found.snapshot()).findings[0]
     assert expected in first.repairs[0].manual and first.repairs[0].risk == "manual"
     assert any(e.source == "service-log" and said.startswith(e.text[:50]) for e in first.evidence)
+
+
+CAUSE = "backend-down"
+
+UP = "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)"
+
+
+@pytest.mark.parametrize(("left", "lines", "is_gone"), [
+    ([("sleep", "infinity")], [UP], True), ([("/bin/sh", "/srv/start"), ("sleep", "1")], [UP], True),
+    ([("/bin/sh", "/srv/start"), ("sleep", "1")], ["waiting for the database"], False),     # it never began
+    ([("/bin/sh", "/srv/start"), ("/usr/bin/python3", "-m", "uvicorn")], [UP], False),
+    ([("/srv/agent",)], [UP], False),
+])
+def test_a_unit_that_outlived_its_server(left: list[tuple[str, ...]], lines: list[str], *, is_gone: bool) -> None:
+    pids = tuple(range(200, 200 + len(left) + 1))
+    made = service(log=log_lines("Started backend.service.", *lines, ago=900), unit_changes={"active_enter": NOW - 900})
+    scene = Scene().with_service(replace(made, pids=pids)).refused()
+    scene.processes = [p for p in scene.processes if p.pid not in pids]
+    scene.processes += [process(pid, *argv) for pid, argv in zip(pids, left, strict=False)]
+    scene.processes.append(replace(process(pids[-1], ""), state="Z", argv=()))
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is is_gone
+    if is_gone:
+        found = finding_of(diagnosis, CAUSE)
+        assert found.confidence == "certain" and "without the server that it had started" in found.summary
+        assert found.repairs[0].risk == "disruptive" and isinstance(found.repairs[0].steps[0], UnitAction)
+
+
+@pytest.mark.parametrize(("state", "enabled", "verbs"), [
+    ("inactive", "enabled", ["start"]), ("failed", "disabled", ["enable", "start"]), ("active", "enabled", ["start"]),
+])
+def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: str, verbs: list[str]) -> None:
+    socket = snapshot_builders.unit("backend.socket", active_state=state, unit_file_state=enabled)
+    made = stopped_service(socket=socket, unit_changes={"unit_file_state": "static"})
+    repair = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs[0]
+    actions = [s for s in repair.steps if isinstance(s, UnitAction)]
+    assert [a.verb for a in actions] == verbs
+    assert {a.unit for a in actions} == {"backend.service" if state == "active" else "backend.socket"}
+
+
+@pytest.mark.parametrize(("said", "socket", "cause"), [
+    ("OSError: [Errno 88] Socket operation on non-socket", "inactive", "backend-down"),
+    ("OSError: [Errno 9] Bad file descriptor", "inactive", "backend-down"),
+    ("OSError: [Errno 88] Socket operation on non-socket", "active", ""),
+    ("ValueError: 88", "inactive", ""),
+])
+def test_a_service_that_was_started_without_its_socket_is_started_by_it(said: str, socket: str, cause: str) -> None:
+    unit = snapshot_builders.unit("backend.socket", active_state=socket, unit_file_state="disabled")
+    made = snapshot_builders.failed_service(socket=unit, log=snapshot_builders.log_lines("Started backend.service.", "Traceback (most recent call last):", said))
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    assert ("backend-down" in roots(diagnosis)) is bool(cause)
+    if cause:
+        assert roots(diagnosis) == [cause] and "without backend.socket" in diagnosis.findings[0].summary
+        actions = [s for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, UnitAction)]
+        assert [(a.verb, a.unit) for a in actions] == [
+            ("reset-failed", "backend.service"), ("enable", "backend.socket"), ("start", "backend.socket"),
+            ("start", "backend.service")]
+
+
+CYCLE = ("data.target: Found ordering cycle on backend.service/start",
+         "data.target: Found dependency on data.target/start")
+
+
+@pytest.mark.parametrize(("lines", "told"), [
+    ((*CYCLE, "data.target: Unable to break cycle starting with data.target/start"), True),
+    ((*CYCLE, "data.target: Job backend.service/start deleted to break ordering cycle starting with data.target/start"),
+     True),
+    ((*CYCLE, "data.target: Job other.service/stop deleted to break ordering cycle starting with x"), False),
+    ((*CYCLE, "data.target: Unable to break cycle starting with data.target/start", "Started backend.service."), False),
+])
+def test_a_unit_in_a_cycle_of_order_is_not_started_in_vain(lines: tuple[str, ...], told: bool) -> None:
+    diagnosis = diagnose(Scene().with_service(stopped_service(log=snapshot_builders.log_lines(*lines))).refused().snapshot())
+    (finding,) = diagnosis.findings
+    assert ("cycle in the order of backend.service and data.target" in finding.summary) is told
+    assert finding.repairs[0].risk == ("manual" if told else "safe")
+
+
+def test_what_a_unit_started_and_left_alone_is_gone() -> None:
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0}
+    made = snapshot_builders.service("rc-local.service", pid=None, unit_changes=left)
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    found = diagnosis.findings[0]
+    assert (found.cause, found.variant, found.repairs[0].risk) == ("backend-down", "backend-not-running", "manual")
+    young = snapshot_builders.service("rc-local.service", pid=None, unit_changes={**left, "active_enter": snapshot_builders.NOW - 5})
+    assert roots(diagnose(Scene().with_service(young).refused().snapshot())) == ["backend-down"]
+    assert "rc-local.service started does not run" in found.summary
+    assert "/etc/systemd/system/backend.service:6" in found.repairs[0].manual
+    runs = snapshot_builders.service("rc-local.service", pid=200, unit_changes={**left, "sub_state": "running"})
+    assert not any(f.cause == "backend-down" for f in diagnose(Scene().with_service(runs).refused().snapshot()).findings)
+
+
+@pytest.mark.parametrize(("changes", "risk"), [
+    ({}, "disruptive"), ({"unit_file_state": "disabled"}, "manual"), ({"type": "simple"}, "manual"),
+    ({"unit_name": "rc-local.service"}, "manual"),
+])
+def test_a_unit_that_starts_one_program_at_boot_and_leaves_it_alone_starts_it_again(
+    changes: dict[str, object], risk: str,
+) -> None:
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0, "unit_file_state": "enabled",
+            "type": "oneshot"}
+    command = UnitValue("ExecStart", "/opt/shop/start.sh", "/etc/systemd/system/shop.service", 3, 0, 18)
+    name = str(changes.pop("unit_name", "shop.service"))
+    made = snapshot_builders.service(name, pid=None, unit_changes={**left, **changes}, unit_values=(command,))
+    (repair,) = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs
+    assert repair.risk == risk
+    if repair.steps:
+        assert isinstance(repair.steps[0], UnitAction) and repair.steps[0].verb == "restart"

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Found, RuledOut, Undetermined
+from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, UnitAction
 from fixer.model.snapshot import Binding, EnvAssignment, LogLine, UnitValue
+from tests.causes.backend_down.manager_state_builders import supervisord_scene, verbs
+from tests.causes.crash_loop_gave_up.crash_loop_gave_up_builders import END, by_hand, gave_up
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -27,18 +29,14 @@ from tests.causes.snapshot_builders import (
     roots,
     service,
     stat,
+    supervised_service,
     unit,
     verdict_of,
 )
 
 CAUSE = "crash-loop-gave-up"
-END = ("backend.service: Start request repeated too quickly.", "Failed to start backend.service - Office.")
 REFUSED = ("Started backend.service.", "Traceback (most recent call last):", '  File "/srv/shop/db.py", line 4',
            "ConnectionRefusedError: [Errno 111] Connection refused")
-
-
-def gave_up(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed_service(log=log_lines(*lines, *END), **changes)).refused()   # type: ignore[arg-type]
 
 
 def test_hit_another_system_refused_it_then() -> None:
@@ -176,42 +174,6 @@ def test_a_socket_that_systemd_closed_is_started_with_its_service() -> None:
     assert [s.verb for s in off.steps if isinstance(s, UnitAction)] == ["reset-failed", "enable", "start", "start"]
 
 
-def restarted(*, ago: float = 20.0, said: str = "Stopping backend.service...", **changes: Any) -> Scene:
-    times = {"active_enter": NOW - 20, "inactive_enter": NOW - 25, "state_change": NOW - 20, **changes}
-    scene = Scene().with_service(service(unit_changes=times, log=log_lines(said, "Started backend.service.", ago=30)),
-                                 listener(8000, 200))
-    return scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=ago, count=3)
-
-
-def test_a_restart_in_order_is_told_and_left_alone() -> None:
-    diagnosis = diagnose(restarted().snapshot())
-    assert diagnosis.verdict == "healthy"
-    found = finding_of(diagnosis, CAUSE)
-    assert (found.variant, found.role, found.repairs) == ("restart-window", "advice", ())
-    assert {"unit", "service-log", "nginx-log"} == {e.source for e in found.evidence} and "3 times" in found.summary
-
-
-def test_a_restart_that_is_over_stands_behind_what_may_come_again() -> None:
-    scene = restarted().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=5)
-    assert [f.variant for f in diagnose(scene.snapshot()).findings] == ["hang-mid-body", "restart-window"]
-
-
-@pytest.mark.parametrize("scene", [
-    restarted(said="INFO: nothing of that kind"), restarted(inactive_enter=0.0), restarted(ago=55.0),
-    restarted(inactive_enter=NOW - 5), restarted(active_enter=NOW - 3000, inactive_enter=NOW - 3010),
-])
-def test_refusals_that_no_restart_explains_are_no_restart(scene: Scene) -> None:
-    assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)
-
-
-def test_a_container_that_was_restarted_in_order() -> None:
-    box = {"started_at": NOW - 20, "finished_at": NOW - 25}
-    made = container_service(box=box, log=log_lines("INFO:     Shutting down", ago=26))
-    scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "0.0.0.0", "app"))
-    scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream", ago=22)
-    assert finding_of(diagnose(scene.snapshot()), CAUSE).variant == "restart-window"
-
-
 def looping(*lines: str, n_restarts: int = 4) -> Scene:
     """Running for a moment, once more; its last run ended as the lines say."""
     values = {"active_enter": NOW - 1, "n_restarts": n_restarts, "restart": "on-failure"}
@@ -304,24 +266,6 @@ def test_its_own_address_tells_whether_its_port_is_free_not_another_that_leads_t
     assert (first.confidence, first.repairs[0].id) == ("certain", "start-service") and "reason is gone" in first.summary
 
 
-def by_hand(*lines: str, **changes: object) -> str:
-    return finding_of(diagnose(gave_up(*lines, **changes).snapshot()), CAUSE).repairs[0].manual
-
-
-@pytest.mark.parametrize(("line", "words"), [
-    ("Error: Already running on PID 100 (or pid file '/run/shop/g.pid' is stale)", ("pid 100 is now 'nginx:", "/run/shop/g.pid is stale")),
-    ("shop is already running (pid 4711), remove /opt/shop/shop.pid", ("no process has the pid 4711", "/opt/shop/shop.pid is stale")),
-    ("pidfile /opt/shop/shop.pid exists", ("if nothing of backend.service runs",)),
-])
-def test_what_the_process_of_a_pid_file_is_by_now(line: str, words: tuple[str, ...]) -> None:
-    said = by_hand(line)
-    assert all(word in said for word in words)
-
-
-def test_a_log_that_speaks_of_no_pid_file() -> None:
-    assert "stale" not in by_hand("ValueError: worker pid 4711 is odd")
-
-
 def test_a_fault_of_its_own_that_says_nothing() -> None:
     values = {"result": "core-dump", "exec_main_code": 3, "exec_main_status": 11, "n_restarts": 5}
     said = by_hand("Started backend.service.", "backend.service: Main process exited, code=dumped, status=11/SEGV",
@@ -345,3 +289,14 @@ def test_a_command_that_comes_to_its_end_again_and_again() -> None:
     (found,) = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert "comes to its end without an error (exit code 0)" in found.summary
     assert 'exec "$@"' in found.repairs[0].manual
+
+
+def test_one_that_supervisord_starts_no_more() -> None:
+    gave_up = {"expected": False, "ended": "exit status 1"}
+    lines = log_lines("ConnectionRefusedError: [Errno 111] Connection refused", "gave up: shop entered FATAL state, too many start retries too quickly")
+    found = diagnose(supervisord_scene(supervised_service("FATAL", program=gave_up, log=lines)).snapshot()).findings[0]
+    assert (found.cause, found.variant) == ("crash-loop-gave-up", "supervisor-fatal")
+    assert verbs(found.repairs[0]) == ["start"]
+    # it was started again since: what supervisord said then is over
+    again = diagnose(supervisord_scene(supervised_service("BACKOFF", program={**gave_up, "restarts": 3}, log=lines)).snapshot()).findings[0]
+    assert again.variant == "crash-loop-below-limit"

@@ -9,10 +9,11 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
+from fixer.model.plan import ComposeUp, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
-from fixer.repairs.write_variables import quote_value
+from tests.causes.backend_down.manager_state_builders import supervisord_scene, verbs
+from tests.causes.crash_missing_env.crash_missing_env_builders import TRACEBACK, composed, crashed, steps_of
 from tests.causes.snapshot_builders import (
     NOW,
     SLOW,
@@ -26,27 +27,12 @@ from tests.causes.snapshot_builders import (
     log_lines,
     roots,
     service,
-    stat,
     stopped_service,
+    supervised_service,
     verdict_of,
 )
 
 CAUSE = "crash-missing-env"
-TRACEBACK = (
-    "Started backend.service - Office.", "Traceback (most recent call last):",
-    '  File "/srv/shop/app/settings.py", line 3, in <module>', '    SECRET = os.environ["SECRET_KEY"]',
-    '  File "<frozen os>", line 679, in __getitem__', "KeyError: 'SECRET_KEY'",
-    "backend.service: Main process exited, code=exited, status=1/FAILURE",
-    "backend.service: Failed with result 'exit-code'.",
-)
-
-
-def crashed(*lines: str, **changes: object) -> Scene:
-    return Scene().with_service(failed_service(log=log_lines(*(lines or TRACEBACK)), **changes)).refused()   # type: ignore[arg-type]
-
-
-def steps_of(scene: Scene, **inputs: str) -> list[object]:
-    return list(finding_of(diagnose(scene.snapshot(), inputs), CAUSE).repairs[0].steps)
 
 
 def test_hit() -> None:
@@ -128,52 +114,6 @@ def test_lines_of_an_earlier_run_are_no_evidence() -> None:
     assert CAUSE not in roots(diagnose(old.snapshot()))
 
 
-def test_a_drop_in_where_there_is_no_environment_file() -> None:
-    write, reload, reset, start, _ = steps_of(crashed(), SECRET_KEY='a"b%c')
-    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload)
-    assert isinstance(reset, UnitAction) and isinstance(start, UnitAction)
-    assert write.path == "/etc/systemd/system/backend.service.d/50-badgateway.conf" and write.before is None
-    assert write.after == b'[Service]\nEnvironment="SECRET_KEY=a\\"b%%c"\n'
-    assert write.meta is not None and write.meta.mode == 0o600
-    assert write.create_dirs == ("/etc/systemd/system/backend.service.d",)
-    assert b'a"b%c' in write.mask and (reset.verb, start.verb) == ("reset-failed", "start")
-
-
-def test_added_to_a_drop_in_of_ours() -> None:
-    scene = crashed()
-    path = "/etc/systemd/system/backend.service.d/50-badgateway.conf"
-    scene.files.append(file(path, "[Service]\nRestart=on-failure"))
-    write = steps_of(scene, SECRET_KEY="x")[0]
-    assert isinstance(write, WriteFile) and write.before is not None
-    assert write.after == b'[Service]\nRestart=on-failure\n[Service]\nEnvironment="SECRET_KEY=x"\n'
-    unread = crashed(unit_changes={"drop_in_paths": (path,)})
-    assert finding_of(diagnose(unread.snapshot()), CAUSE).repairs[0].risk == "manual"
-
-
-def slot(path: str, data: str, template: str, style: str, node: str = "local") -> EnvSlot:
-    return EnvSlot(node, path, len(data), template, style)   # type: ignore[arg-type]
-
-
-def test_into_the_environment_file_that_is_there() -> None:
-    data = "PORT=8000"
-    scene = crashed(env_slots=(slot("/etc/shop.env", data, "{name}={value}\n", "env-file"),))
-    scene.files.append(file("/etc/shop.env", data, managed_by="Ansible"))
-    write, reset, *_ = steps_of(scene, SECRET_KEY="it's $5")
-    assert isinstance(write, WriteFile) and isinstance(reset, UnitAction)
-    assert write.after == b"PORT=8000\nSECRET_KEY=\"it's \\$5\"\n"
-    assert "Ansible manages" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].summary
-    scene.files.pop()
-    assert "could not be read" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
-
-
-def test_an_empty_value_is_replaced_where_it_stands() -> None:
-    empty = EnvAssignment("SECRET_KEY", "/etc/shop.env:2", True)
-    scene = crashed(env=(empty,))
-    scene.files.append(file("/etc/shop.env", "PORT=1\nSECRET_KEY=\n"))
-    write = steps_of(scene, SECRET_KEY="x")[0]
-    assert isinstance(write, WriteFile) and write.after == b"PORT=1\nSECRET_KEY=x\n"
-
-
 @pytest.mark.parametrize(("name", "folder", "empty", "told"), [
     ("backend@8202.service", "/", False, True), ("celery.service", "/srv/shop", False, True),
     ("celery.service", "/srv/shop", True, False), ("desk.service", "/srv/desk", False, False), ("desk.service", "/", False, False),
@@ -201,24 +141,6 @@ def test_several_variables_at_once() -> None:
     write = repair.steps[0]
     assert [n.key for n in repair.needs] == ["SECRET_KEY", "DB_NAME"]
     assert isinstance(write, WriteFile) and write.after is not None and write.after.count(b"Environment=") == 2
-
-
-def test_a_missing_environment_file_is_for_a_person() -> None:
-    scene = Scene().with_service(failed_service(
-        unit_changes={"result": "resources", "environment_files": ("/etc/shop.env (ignore_errors=no)", "-/etc/other")},
-        log=log_lines("backend.service: Failed to load environment files: No such file or directory"))).refused()
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
-    assert found.repairs[0].manual.endswith("what it held is not known")
-    seen = scene.snapshot()
-    paths = {"/etc/shop.env.bak-20260101": 5.0, "/etc/shop.env~": 9.0, "/etc/shop.envelope": 1.0}
-    near = tuple((path, replace(stat(mtime=at), kind="file")) for path, at in paths.items())
-    named = finding_of(diagnose(replace(seen, nodes=tuple(replace(n, files=near) for n in seen.nodes))), CAUSE)
-    assert named.repairs[0].manual.endswith("a copy of it: /etc/shop.env~, /etc/shop.env.bak-20260101")
-    scene.files.append(file("/etc/shop.env", ""))
-    back = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert (back.confidence, back.repairs[0].id, back.repairs[0].risk) == ("likely", "start-service", "safe")
-    assert "it is there now" in back.summary
 
 
 def looping(**changes: object) -> Scene:
@@ -249,21 +171,6 @@ def test_caught_while_it_ends_between_two_questions() -> None:
     scene.endpoint(listener=Unknown("it ended"), tcp=Known(SLOW), http=Known(SLOW)).answers(SLOW)
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis)[:1] == [CAUSE] and diagnosis.verdict == "broken"
-
-
-def composed(compose: Compose | None = None, **slots: object) -> Scene:
-    box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always",
-           "labels": (("com.docker.compose.config-hash", "abc"),)}
-    path, data = "/home/lab/compose.yaml", "services:\n  app:\n    environment:\n      PORT: 1\n"
-    made = container_service(box=box, pid=None, log=log_lines(*TRACEBACK[1:6]), env_slots=(
-        slot(path, data, "      {name}: {value}\n", "yaml-map", "engine"),))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
-    scene.files.append(file(path, data, node="engine"))
-    scene.extra = {
-        "target": TargetRef("compose", "p"),
-        "compose": compose or Compose("p", "/home/lab", (path,), (), (("app", True),), Known(True)),
-    }
-    return scene
 
 
 def test_compose_gets_the_value_in_its_file_and_an_up() -> None:
@@ -300,31 +207,6 @@ def test_a_container_of_another_project_is_made_anew_by_compose_itself(target: T
     (repair,) = finding_of(diagnose(scene.snapshot(), {"SHOP_TOKEN": "s3"}), CAUSE).repairs
     assert repair.risk == "manual" and not repair.steps and "look at" not in repair.manual
     assert "of project p, in which nginx is not: docker compose " in repair.manual and "-p p up -d --no-deps app" in repair.manual
-
-
-@pytest.mark.parametrize(("style", "value", "want"), [
-    ("env-file", "plain-1", "plain-1"), ("env-file", "a b", "'a b'"), ("shell", "it's", "'it'\\''s'"),
-    ("env-file", "it's $5 `x`", '"it\'s \\$5 \\`x\\`"'), ("dotenv", "it's $5 `x`", '"it\'s \\$5 `x`"'),
-    ("yaml-list", 'a"b', '"a\\"b"'), ("unit", "a\\b", "a\\\\b"),
-])
-def test_quoting(style: str, value: str, want: str) -> None:
-    assert quote_value(value, style) == want
-
-
-def test_yaml_list_items_are_quoted_as_a_whole() -> None:
-    scene = composed()
-    data = "services:\n  app:\n    environment:\n      - PORT=1\n"
-    made = replace(scene.services[0], env_slots=(slot("/c.yaml", data, "      - {name}={value}\n", "yaml-list", "engine"),))
-    scene.services[0] = made
-    scene.files.append(file("/c.yaml", data, node="engine"))
-    write = steps_of(scene, SECRET_KEY="x y")[0]
-    assert isinstance(write, WriteFile) and write.after is not None
-    assert write.after.endswith(b'- "SECRET_KEY=x y"\n')
-    made = replace(made, env=(EnvAssignment("SECRET_KEY", "/c.yaml:4", True),))
-    scene.services[0] = made
-    scene.files[-1] = file("/c.yaml", data.replace("PORT=1", "SECRET_KEY="), node="engine", stat=stat())
-    write = steps_of(scene, SECRET_KEY="x")[0]
-    assert isinstance(write, WriteFile) and write.after is not None and b'- "SECRET_KEY=x"\n' in write.after
 
 
 def check_is_a_diagnosis(diagnosis: Diagnosis) -> None:
@@ -366,33 +248,6 @@ def test_workers_that_end_for_another_reason_are_a_loop() -> None:
     once = replace(scene.services[0], log=log_lines(*lines[:1]))
     scene.services[0] = once
     assert roots(diagnose(scene.snapshot())) == ["slow-start"]
-
-
-def test_a_variable_goes_where_it_has_an_effect() -> None:
-    scene = composed()
-    dotenv = replace(slot("/home/lab/.env", "A=1\n", "{name}={value}\n", "env-file", "engine"), only_for=("OTHER",))
-    scene.files.append(file("/home/lab/.env", "A=1\n", node="engine"))
-    scene.services[0] = replace(scene.services[0], env_slots=(dotenv, *scene.services[0].env_slots))
-    write = steps_of(scene, SECRET_KEY="x")[0]
-    assert isinstance(write, WriteFile) and write.path == "/home/lab/compose.yaml"
-    scene.services[0] = replace(scene.services[0], env_slots=(
-        replace(dotenv, only_for=("SECRET_KEY",)), *scene.services[0].env_slots[1:]))
-    write = steps_of(scene, SECRET_KEY="x")[0]
-    assert isinstance(write, WriteFile) and write.path == "/home/lab/.env"
-
-
-@pytest.mark.parametrize(("written", "template", "style", "want"), [
-    ("{A: 1}", ", {name}: {value}", "yaml-map", '{A: 1, SECRET_KEY: "x"}'),
-    ("[A=1]", ', "{name}={value}"', "yaml-list", '[A=1, "SECRET_KEY=x"]'),
-])
-def test_into_the_middle_of_a_line(written: str, template: str, style: str, want: str) -> None:
-    scene = composed()
-    data = f"services:\n  app:\n    environment: {written}\n    image: x\n"
-    inside = replace(slot("/c.yaml", data, template, style, "engine"), offset=data.index(written) + len(written) - 1)
-    scene.services[0] = replace(scene.services[0], env_slots=(inside,))
-    scene.files.append(file("/c.yaml", data, node="engine"))
-    write = steps_of(scene, SECRET_KEY="x")[0]
-    assert isinstance(write, WriteFile) and write.after == data.replace(written, want).encode()
 
 
 @pytest.mark.parametrize(("line", "told"), [
@@ -451,3 +306,21 @@ def test_of_several_that_nothing_sets_those_of_the_command_are_asked_for() -> No
                      command=(CommandArgument("uvicorn", "/srv/p/compose.yaml", line),))
         scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
         assert [n.key for n in diagnose(scene.snapshot()).findings[0].repairs[0].needs] == names
+
+
+MANAGER_STATE_CONF = "/etc/supervisor/conf.d/shop.conf"
+TEXT = '[program:shop]\ncommand=/usr/bin/uvicorn shop:app\nautostart=false\nenvironment=MODE="x"\n'
+MISSING = ("  File \"/srv/shop/app.py\", line 2, in <module>", "    KEY = os.environ[\"SHOP_KEY\"]", "KeyError: 'SHOP_KEY'")
+
+
+@pytest.mark.parametrize("state", ["FATAL", "BACKOFF", "STARTING"])
+def test_a_missing_variable_goes_where_the_program_takes_its_others(state: str) -> None:
+    made = supervised_service(state, program={"restarts": 3, "expected": False, "started_at": NOW - 4}, log=log_lines(*MISSING, ago=1), env_slots=(
+        EnvSlot("local", MANAGER_STATE_CONF, len(TEXT) - 1, ",{name}={value}", "supervisor"),), env_files=(MANAGER_STATE_CONF,))
+    found = finding_of(diagnose(supervisord_scene(made).snapshot(), {"SHOP_KEY": "se cret%1"}), "crash-missing-env")
+    repair = found.repairs[0]
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None
+    assert write.after.decode() == TEXT[:-1] + ',SHOP_KEY="se cret%%1"\n'
+    assert b"se cret%%1" in write.mask
+    assert verbs(repair) == ["update"]

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.plan import FileMeta, UnitAction, WriteFile
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ABSENT, ComposeUp, FileMeta, UnitAction, WriteFile
+from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
+from fixer.model.target import TargetRef
 from fixer.redaction.masked_steps import describe_step, diff_of
+from tests.causes.crash_missing_env.crash_missing_env_builders import TRACEBACK
 from tests.causes.paper_machine import SITE, UNIT, UNIT_PROPERTIES, Entry, diagnose_machine
-from tests.causes.snapshot_builders import finding_of
+from tests.causes.snapshot_builders import (
+    SLOW,
+    Scene,
+    failed_service,
+    finding_of,
+    log_lines,
+    roots,
+    stat,
+)
+from tests.causes.snapshot_builders import (
+    file as snapshot_file,
+)
 from tests.observe.capture_builders import file, node
 
 CAUSE = "crash-missing-env"
@@ -144,7 +162,7 @@ def test_a_copy_of_an_env_file_of_compose() -> None:
     from fixer.diagnose.run_causes import diagnose
     from fixer.model.plan import ComposeUp
     from fixer.model.snapshot import EnvCopy
-    from tests.causes.crash_missing_env.test_crash_missing_env import composed
+    from tests.causes.crash_missing_env.crash_missing_env_builders import composed
     from tests.causes.snapshot_builders import file as content
 
     scene = composed()
@@ -158,3 +176,156 @@ def test_a_copy_of_an_env_file_of_compose() -> None:
     write, up, *_ = chosen.steps
     assert isinstance(write, WriteFile) and isinstance(up, ComposeUp)
     assert (write.node, write.path, write.after) == ("engine", "/home/lab/app.env", b"LANG=C.UTF-8\nSECRET_KEY='a$b'\n")
+
+
+# crash-missing-env / start-envfile-missing of a compose service without a container: a file named by env_file is
+# gone.
+ABSENT_ENV_FILE_CAUSE, PATH = "crash-missing-env", "/srv/shop/app.env"
+GONE = UncreatedService("app", ("app",), Evidence("file", "/srv/shop/compose.yaml:7", "service app"))
+ABSENT_ENV_FILE_LACKS = MissingEnvFile("app", Evidence("file", "/srv/shop/compose.yaml:9", "env_file: app.env"), PATH)
+
+
+def scene(*lacked: MissingEnvFile, files: dict[str, str] | None = None, **changes: Any) -> Scene:
+    made = Scene("app:8000", node="web", back="web").answers(SLOW)
+    made.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), configured_service=None,
+                  listening_service=None, addresses=Known(()))
+    project = Compose("p", "/srv/shop", ("/srv/shop/compose.yaml",), (), (), Known(True), (GONE,), missing_env_files=lacked)
+    made.extra = {"compose": replace(project, **changes), "target": TargetRef("compose", "p")}
+    made.files += [snapshot_file(path, text, node="engine", stat=stat(mode=0o100640, uid=7)) for path, text in (files or {}).items()]
+    return made
+
+
+def found(made: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(made.snapshot(), {key.replace("_", "-"): value for key, value in inputs.items()}), ABSENT_ENV_FILE_CAUSE)
+
+
+def test_hit_the_file_is_named_and_the_missing_container_follows_from_it() -> None:
+    diagnosis = diagnose(scene(ABSENT_ENV_FILE_LACKS).snapshot())
+    assert roots(diagnosis) == [ABSENT_ENV_FILE_CAUSE] and finding_of(diagnosis, "backend-down").role == "consequence"
+    told = finding_of(diagnosis, ABSENT_ENV_FILE_CAUSE)
+    assert (told.variant, told.service, told.confidence) == ("start-envfile-missing", "app", "certain") and PATH in told.summary
+    (repair,) = told.repairs
+    assert repair.risk == "manual" and "/srv/shop/compose.yaml:9" in repair.manual and f"put {PATH} back" in repair.manual
+
+
+BESIDE = replace(ABSENT_ENV_FILE_LACKS, copies=(f"{PATH}.bak", f"{PATH}.example"))
+FILES = {f"{PATH}.bak": "KEY=old\n", f"{PATH}.example": "KEY=change-me\n"}
+
+
+def test_what_lies_beside_it_is_a_choice_and_never_taken_by_itself() -> None:
+    repair, by_hand = found(scene(BESIDE, files=FILES)).repairs
+    (need,) = repair.needs
+    assert (need.key, need.kind, need.choices, need.default) == ("restore-from", "choice", BESIDE.copies, None)
+    assert "an example, whose values may be placeholders" in need.why and not repair.steps and by_hand.risk == "manual"
+    write, up = found(scene(BESIDE, files=FILES), restore_from=f"{PATH}.bak").repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(up, ComposeUp)
+    assert (write.path, write.before, write.after, up.service, up.was) == (PATH, None, b"KEY=old\n", "app", ABSENT)
+    assert write.meta is not None and (write.meta.mode, write.meta.uid) == (0o640, 7) and write.mask == (b"KEY=old",)
+    assert not found(scene(BESIDE, files=FILES), restore_from="/etc/passwd").repairs[0].steps
+
+
+def test_compose_that_complains_of_the_very_file_is_no_obstacle() -> None:
+    said = Unknown(f"docker compose does not take them: env file {PATH} not found")
+    assert found(scene(BESIDE, files=FILES, editable=said), restore_from=f"{PATH}.bak").repairs[0].steps
+    other = scene(BESIDE, files=FILES, editable=Unknown("/srv/shop/compose.yaml: denied"))
+    assert [repair.risk for repair in found(other).repairs] == ["manual"]
+
+
+def test_the_file_of_another_service_stops_every_up_too() -> None:
+    other = replace(ABSENT_ENV_FILE_LACKS, service="jobs", path="/srv/shop/jobs.env")
+    assert "of service jobs; Compose refuses every `up` without it" in found(scene(other)).summary
+    both = found(scene(other, BESIDE, files=FILES))
+    assert PATH in both.summary and both.detail[-1] == "/srv/shop/jobs.env of service jobs is not there either"
+    assert [repair.risk for repair in both.repairs] == ["manual"]      # one of them alone helps nothing
+
+
+@pytest.mark.parametrize("made", [scene(), scene(ABSENT_ENV_FILE_LACKS, uncreated=(replace(GONE, profiles=("night",)),))])
+def test_miss(made: Scene) -> None:
+    assert roots(diagnose(made.snapshot())) == ["backend-down"]
+
+
+def test_a_missing_environment_file_is_for_a_person() -> None:
+    scene = Scene().with_service(failed_service(
+        unit_changes={"result": "resources", "environment_files": ("/etc/shop.env (ignore_errors=no)", "-/etc/other")},
+        log=log_lines("backend.service: Failed to load environment files: No such file or directory"))).refused()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
+    assert found.repairs[0].manual.endswith("what it held is not known")
+    seen = scene.snapshot()
+    paths = {"/etc/shop.env.bak-20260101": 5.0, "/etc/shop.env~": 9.0, "/etc/shop.envelope": 1.0}
+    near = tuple((path, replace(stat(mtime=at), kind="file")) for path, at in paths.items())
+    named = finding_of(diagnose(replace(seen, nodes=tuple(replace(n, files=near) for n in seen.nodes))), CAUSE)
+    assert named.repairs[0].manual.endswith("a copy of it: /etc/shop.env~, /etc/shop.env.bak-20260101")
+    scene.files.append(snapshot_file("/etc/shop.env", ""))
+    back = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (back.confidence, back.repairs[0].id, back.repairs[0].risk) == ("likely", "start-service", "safe")
+    assert "it is there now" in back.summary
+
+
+# A variable that stands in an EnvironmentFile= in a line which a shell takes and systemd does not.
+SHELL_ONLY_LINES_CAUSE, SHELL_ONLY_LINES_PATH = "crash-missing-env", "/etc/shop.env"
+
+
+def crashed(text: str, word: str = f"{SHELL_ONLY_LINES_PATH} (ignore_errors=no)") -> Scene:
+    """The program misses SECRET_KEY; this is what its file holds."""
+    scene = Scene().with_service(failed_service(log=log_lines(*TRACEBACK), unit_changes={"environment_files": (word,)})).refused()
+    scene.files.append(snapshot_file(SHELL_ONLY_LINES_PATH, text))
+    return scene
+
+
+@pytest.mark.parametrize(("text", "after", "line"), [
+    ("# x\nexport SECRET_KEY=s3c\nexport B=1\n", "# x\nSECRET_KEY=s3c\nexport B=1\n", 2),
+    ("  export  SECRET_KEY='a b'\r\n", "  SECRET_KEY='a b'\r\n", 1),
+    ("declare -x SECRET_KEY=\"a b\"", "SECRET_KEY=\"a b\"", 1),
+    ("\ufeffSECRET_KEY=s3c\nB=1\n", "SECRET_KEY=s3c\nB=1\n", 1),
+])
+def test_what_stands_before_the_name_is_taken_away(text: str, after: str, line: int) -> None:
+    found = finding_of(diagnose(crashed(text).snapshot()), SHELL_ONLY_LINES_CAUSE)
+    (repair,) = found.repairs
+    first, *rest = repair.steps
+    assert (repair.id, repair.risk, repair.needs) == ("mend-variable-line", "disruptive", ())
+    assert isinstance(first, WriteFile) and (first.path, first.before, first.after) == (
+        SHELL_ONLY_LINES_PATH, text.encode(), after.encode())
+    assert any(isinstance(step, UnitAction) and step.verb == "start" for step in rest)
+    assert found.evidence[-1].where == f"{SHELL_ONLY_LINES_PATH}:{line}" and "s3c" not in repr((found.detail, found.evidence))
+    assert (b"s3c" in first.mask) is ("s3c" in text)
+
+
+@pytest.mark.parametrize(("text", "after", "line"), [
+    ('A="x\nSECRET_KEY=s3c\n', 'A="x"\nSECRET_KEY=s3c\n', 2),
+    ("# y\r\nA='x y\r\nB=2\r\nSECRET_KEY=s3c\r\n", "# y\r\nA='x y'\r\nB=2\r\nSECRET_KEY=s3c\r\n", 4),
+])
+def test_an_open_quote_above_it_is_closed(text: str, after: str, line: int) -> None:
+    found = finding_of(diagnose(crashed(text).snapshot()), SHELL_ONLY_LINES_CAUSE)
+    (repair,) = found.repairs
+    first = repair.steps[0]
+    assert isinstance(first, WriteFile) and (first.before, first.after) == (text.encode(), after.encode())
+    assert "the quote of A at line" in repair.summary
+    assert f"{SHELL_ONLY_LINES_PATH}:{line} sets SECRET_KEY within the value of A" in found.detail[0] and "s3c" not in repr(found.detail)
+
+
+@pytest.mark.parametrize("text", [
+    'A="x\nB="y"\nSECRET_KEY="s3c"\n'.replace('B="y"\n', ""),       # closed by the quote that was to open another
+    "A=C:\\shop\\\nSECRET_KEY=s3c\n", 'A=x"y\nB=\'-----BEGIN\nSECRET_KEY=abc\n-----END\'\n', 'A="x $(y)\nSECRET_KEY=s3c\n',
+])
+def test_what_runs_on_in_another_way_is_said_and_a_person_gives_the_value(text: str) -> None:
+    found = finding_of(diagnose(crashed(text).snapshot()), SHELL_ONLY_LINES_CAUSE)
+    assert found.repairs[0].id == "set-variable" and "sets SECRET_KEY within the value of" in found.detail[0]
+
+
+@pytest.mark.parametrize("value", ["$(cat /run/key)", "$OTHER", "a # b", "a b", "", "a\\nb", '"a"b'])
+def test_a_value_that_a_shell_makes_is_for_a_person_to_give(value: str) -> None:
+    found = finding_of(diagnose(crashed(f"export SECRET_KEY={value}\n").snapshot()), SHELL_ONLY_LINES_CAUSE)
+    assert found.repairs[0].id == "set-variable" and found.repairs[0].needs[0].key == "SECRET_KEY"
+    assert "behind `export`" in found.detail[0]
+
+
+@pytest.mark.parametrize("text", ["export SECRET_KEYS=1\n", "#export SECRET_KEY=1\n", "A=1\n\ufeffSECRET_KEY=1\n", ""])
+def test_no_such_line(text: str) -> None:
+    found = finding_of(diagnose(crashed(text).snapshot()), SHELL_ONLY_LINES_CAUSE)
+    assert found.repairs[0].id == "set-variable" and found.detail == ("nothing listens while it does not run",)
+
+
+def test_a_value_that_a_person_gives_goes_before() -> None:
+    found = finding_of(diagnose(crashed("export SECRET_KEY=s3c\n").snapshot(), {"SECRET_KEY": "new"}), SHELL_ONLY_LINES_CAUSE)
+    assert found.repairs[0].id == "set-variable" and found.repairs[0].steps

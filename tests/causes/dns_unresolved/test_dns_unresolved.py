@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
-from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
-from fixer.model.snapshot import ComposeNetwork, ErrorEvent, LogLine, Service
-from fixer.redaction.masked_steps import step_from_json, step_to_json
+from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, WriteFile
+from fixer.model.snapshot import ErrorEvent
+from tests.causes.dns_unresolved.dns_unresolved_builders import NOWHERE, boxes, found
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -23,7 +21,6 @@ from tests.causes.snapshot_builders import (
     SLOW,
     Scene,
     container_service,
-    file,
     healthy_scene,
     listener,
     roots,
@@ -34,8 +31,6 @@ from tests.causes.snapshot_builders import (
 
 UNRESOLVED = "dns-unresolved"
 SAID = 'nginx: [emerg] host not found in upstream "app:8000" in /etc/nginx/sites-enabled/shop:3\nnginx: test failed\n'
-NOWHERE: dict[str, Any] = {"addresses": Known(()), "listener": Unknown("x"), "tcp": Unknown("x"), "http": Unknown("x"),
-                           "node": None, "listening_service": None, "configured_service": None}
 
 
 def down(text: str = SAID, **changes: Any) -> Scene:
@@ -47,31 +42,12 @@ def down(text: str = SAID, **changes: Any) -> Scene:
     return scene
 
 
-def boxes(*names: str, network: str = "p_default", status: str = "running", **more: Any) -> Scene:
-    """nginx in a container that ends at once; the backend's container has these names."""
-    scene = Scene("app:8000", node="web", back="app").with_service(
-        container_service(box={"networks": ((network, "172.18.0.2", names),), "status": status}), listener(8000, 7, "0.0.0.0", "app"))
-    scene.endpoint(**NOWHERE)
-    last = Known((LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs"),))
-    web: Service = container_service("web", 80, log=last, box={"status": "restarting", "restart_count": 4, "network_mode": "p_default",
-                                                   "networks": (), **more})
-    scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
-    scene.probes[0] = Unknown("nginx does not run")
-    return scene
-
-
 def asked(text: str, errno: int | None = 3, **changes: Any) -> Scene:
     """A running nginx whose resolver did not find the name."""
     scene = Scene("app:8000").answers(BAD_GATEWAY)
     scene.endpoint(**{**NOWHERE, "addresses": Known(("172.18.0.2",)), **changes})
     scene.events.append(ErrorEvent(NOW - 2, "error", text, errno, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
     return scene
-
-
-def found(scene: Scene, **inputs: str) -> Finding:
-    diagnosis = diagnose(scene.snapshot(), inputs)
-    assert roots(diagnosis) == [UNRESOLVED], roots(diagnosis)
-    return diagnosis.findings[0]
 
 
 def test_the_given_name_of_a_stopped_container_resolves_once_that_is_started() -> None:
@@ -102,40 +78,6 @@ def test_hit_a_name_that_is_not_written_there_is_for_a_person() -> None:
     scene.files.clear()
     assert found(scene).repairs[0].risk == "manual"
     assert found(down(), address="a b;").repairs[0].risk == "manual"
-
-
-def test_hit_a_container_without_its_name() -> None:
-    shown = found(boxes("p-app-1"))
-    off, on, start, *_ = shown.repairs[0].steps
-    assert shown.variant == "docker-alias-lost" and shown.repairs[0].risk == "safe"
-    assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction) and isinstance(start, ContainerAction)
-    assert (off.verb, off.aliases, on.verb, on.aliases) == ("disconnect", ("p-app-1",), "connect", ("app", "p-app-1"))
-    assert start.verb == "restart"        # between two tries a start would wait
-
-
-def test_the_address_that_was_chosen_for_a_container_is_kept() -> None:
-    scene = boxes("p-app-1")
-    box = scene.services[0].container
-    assert box is not None
-    scene.services[0] = replace(scene.services[0], container=replace(box, fixed_addresses=(("p_default", ("172.18.0.2",)),)))
-    scene.endpoint(configured_service=scene.services[0].id)
-    off, on, *_ = found(scene).repairs[0].steps
-    assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction)
-    assert off.addresses == on.addresses == ("172.18.0.2",)
-    assert step_from_json(step_to_json(off)) == off
-
-
-def test_hit_a_container_without_the_name_that_its_files_give_it() -> None:
-    scene = boxes("app", "p-app-1").endpoint(host="api.internal", written="api.internal:8000", configured_service="p-app-1")
-    said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "api.internal" in /etc/nginx/conf.d/x.conf:3', "docker logs")
-    scene.nginx["service"] = replace(scene.nginx["service"], log=Known((said,)))
-    told = ComposeNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:4", "networks: default"))
-    scene.services[0] = replace(scene.services[0], compose_networks=(told,))
-    scene.endpoint(configured_service=scene.services[0].id)
-    shown = found(scene)
-    on = shown.repairs[0].steps[1]
-    assert shown.variant == "docker-alias-lost" and isinstance(on, NetworkAction)
-    assert on.aliases == ("app", "p-app-1", "api.internal")
 
 
 def refused(ago: float = 5.0, name: str = "app", **changes: Any) -> Scene:
@@ -269,18 +211,3 @@ def test_unknown_while_nginx_still_waits_for_its_resolver() -> None:
     assert isinstance(verdict, Undetermined) and "--wait" in verdict.missing[0]
     scene.route[0] = {}      # a name that nginx knew when it started: nothing waits for it
     assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), RuledOut)
-
-
-def test_an_upstream_that_is_called_nearly_so_is_named_and_may_be_chosen() -> None:
-    scene = Scene("shop_pol").endpoint(**NOWHERE)
-    text = 'nginx: [emerg] host not found in upstream "shop_pol" in /etc/nginx/sites-enabled/shop:3\n'
-    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
-                    "service": stopped_service("nginx.service", 80, is_app_server=False)}
-    scene.probes[0] = Unknown("nginx does not run")
-    scene.files.append(file("/etc/nginx/nginx.conf", "http {\nupstream other { server a; }\nupstream shop_pool { server b; }\n}\n"))
-    need = found(scene).repairs[0].needs[0]
-    assert need.why.endswith("; the upstream shop_pool is defined at /etc/nginx/nginx.conf:3")
-    assert re.fullmatch(need.pattern, "shop_pool") and re.fullmatch(need.pattern, "10.0.0.1")
-    assert not re.fullmatch(need.pattern, "other_pool")
-    edit = found(scene, address="shop_pool").repairs[0].steps[0]
-    assert isinstance(edit, WriteFile) and b"http://shop_pool;" in (edit.after or b"")

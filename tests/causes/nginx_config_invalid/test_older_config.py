@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.causes.nginx_config_invalid.older_config import is_same_file
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import ConfigProblem
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, UnitAction, WriteFile
-from tests.causes.nginx_down.test_nginx_down import INVALID, no_nginx
+from fixer.model.query import FileStat
+from tests.causes.nginx_down.nginx_down_builders import INVALID, no_nginx
 from tests.causes.snapshot_builders import (
     REFUSED,
     SITE,
@@ -155,3 +157,110 @@ def test_a_backup_that_nginx_loads_too_is_said() -> None:
     assert restore(scene) is None and found(scene).detail == ()
     scene.nginx["config"] = Unknown("denied")
     assert found(scene).detail == ()
+
+
+# nginx-config-invalid in a container: a link of a mounted folder that leads nowhere, and how the Docker host sees it.
+GONE, TARGET = "/etc/nginx/conf.d/gone.conf", "../sites-available/gone.conf"
+SAID = f'nginx: [emerg] open() "{GONE}" failed (2: No such file or directory) in /etc/nginx/nginx.conf:60'
+MOUNT = ("/home/me/shop/conf.d", "/etc/nginx/conf.d", False)
+THERE = "/home/me/shop/conf.d/gone.conf"
+LINK = stat(kind="link", link_target=TARGET)
+
+
+def scene(outside: dict[str, FileStat], *, running: bool = False, **box: object) -> Scene:
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "restarting", "mounts": (MOUNT,), **box})
+    made = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
+    made.nginx.update({"service": web, "test": Known((1, SAID)), **({} if running else {"master_pid": None})})
+    made.node_changes["web"] = {"files": ((GONE, LINK),)}
+    made.extra["engine_files"] = tuple(outside.items())
+    return made.refused() if running else made
+
+
+def repair_of(made: Scene) -> Repair:
+    found = finding_of(diagnose(made.snapshot()), "nginx-config-invalid")
+    assert found.variant == "sites-enabled-dangling"
+    return found.repairs[0]
+
+
+def test_a_link_of_a_mounted_folder_is_removed_on_the_docker_host() -> None:
+    repair = repair_of(scene({THERE: LINK}))
+    removal, start = repair.steps[:2]
+    assert repair.risk == "safe" and isinstance(removal, WriteFile) and isinstance(start, ContainerAction)
+    assert (removal.node, removal.path, removal.after, removal.link_target) == ("engine", THERE, None, TARGET)
+    assert start.verb == "restart"
+
+
+def test_the_folder_itself_is_reached_without_a_link() -> None:
+    folder = stat(kind="link", link_target="/data/conf.d", real_path="/data/conf.d")
+    removal = repair_of(scene({THERE: LINK, "/home/me/shop/conf.d": folder})).steps[0]
+    assert isinstance(removal, WriteFile) and removal.path == "/data/conf.d/gone.conf"
+
+
+def test_a_running_nginx_is_reloaded() -> None:
+    assert isinstance(repair_of(scene({THERE: LINK}, running=True)).steps[-1], ReloadNginx)
+
+
+def test_what_leads_to_a_file_of_the_host_is_meant_and_not_mounted() -> None:
+    seen = stat(kind="link", link_target=TARGET, real_path="/home/me/shop/sites-available/gone.conf", target=stat())
+    repair = repair_of(scene({THERE: seen}))
+    assert (repair.risk, repair.steps) == ("manual", ())
+    assert "/home/me/shop/sites-available/gone.conf" in repair.manual and "mount" in repair.manual
+
+
+@pytest.mark.parametrize(("outside", "box"), [
+    ({}, {}),                                                                   # nobody could look there
+    ({THERE: stat(kind="link", link_target="elsewhere")}, {}),                  # another link by now
+    ({THERE: stat()}, {}),
+    ({THERE: LINK}, {"mounts": ((THERE, GONE, False),)}),                       # a mount of the single file
+    ({THERE: LINK}, {"shares": (("/var/lib/docker/volumes/x/_data", "/etc/nginx/conf.d"),), "mounts": ()}),
+])
+def test_elsewhere_a_person_removes_it(outside: dict[str, FileStat], box: dict[str, object]) -> None:
+    repair = repair_of(scene(outside, **box))
+    assert (repair.risk, repair.steps) == ("manual", ()) and GONE in repair.manual
+
+
+def test_one_in_the_image_is_removed_there() -> None:
+    repair = repair_of(scene({THERE: LINK}, mounts=()))
+    assert (repair.risk, repair.steps) == ("manual", ()) and "image of container p-web-1" in repair.manual
+
+
+# When a copy plainly is a state of the same configuration file.
+SAME_CONFIG_FILE_GOOD = b"upstream app { server 127.0.0.1:8000; }\nserver {\n listen 80;\n server_name shop.example;\n gzip on;\n}\n"
+
+
+@pytest.mark.parametrize(("was", "now"), [
+    (b"gzip on;", b"gzip on"), (b"gzip on;", b"gzipp on;"), (b" gzip on;\n}", b" gzip on;\n"), (b"shop.example;", b"shop.example"),
+    (b"listen 80;", b"listen 80"), (b"server_name", b"servername"), (b"listen 80;", b"listen 80 defalt_server;"),
+    (b"}\nserver", b"\nserver"), (b"gzip on;", b'gzip "on;'),
+])
+def test_a_mistake_does_not_hide_whose_file_it_is(was: bytes, now: bytes) -> None:
+    assert was in SAME_CONFIG_FILE_GOOD and is_same_file(SAME_CONFIG_FILE_GOOD.replace(was, now), SAME_CONFIG_FILE_GOOD)
+
+
+@pytest.mark.parametrize("older", [
+    SAME_CONFIG_FILE_GOOD.replace(b"shop.example", b"blog.example"), SAME_CONFIG_FILE_GOOD.replace(b"shop.example", b"shop.example www.example"),
+    SAME_CONFIG_FILE_GOOD.replace(b"listen 80", b"listen 8080"), SAME_CONFIG_FILE_GOOD.replace(b"upstream app", b"upstream other"), SAME_CONFIG_FILE_GOOD[:-3], b"", b"# server\n",
+    SAME_CONFIG_FILE_GOOD.replace(b"gzip on;", b"gzip on"), b"gzip on;\n", b"\x1f\x8b\x08\x00{", SAME_CONFIG_FILE_GOOD + b"map $a $b { default 1; }\n",
+])
+def test_another_file_or_no_whole_one(older: bytes) -> None:
+    assert not is_same_file(SAME_CONFIG_FILE_GOOD.replace(b"gzip on;", b"gzip on"), older)
+
+
+PARAMETERS = (b"proxy_set_header Host $http_host;\nproxy_set_header X-Real-IP $remote_addr;\n"
+              b"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\nproxy_set_header X-Forwarded-Proto $scheme;\n")
+
+
+@pytest.mark.parametrize(("was", "now"), [(b"$http_host;", b"$http_host"), (b"Host $", b"Host$"), (b"header X-R", b"heder X-R")])
+def test_a_list_of_parameters_is_known_by_what_it_says(was: bytes, now: bytes) -> None:
+    """As Debian's proxy_params, which names nothing of a site."""
+    assert is_same_file(PARAMETERS.replace(was, now, 1), PARAMETERS)
+    assert not is_same_file(PARAMETERS.replace(was, now, 1), b"proxy_set_header Host $http_host;\n")
+    assert not is_same_file(PARAMETERS.replace(was, now, 1), b"gzip on;\ngzip_types text/css;\ngzip_vary on;\n")
+    assert not is_same_file(PARAMETERS.replace(was, now, 1), PARAMETERS + b"server { listen 80; }\n")
+
+
+def test_the_main_file_is_known_by_its_outermost_blocks() -> None:
+    main = b"user www-data;\nevents { worker_connections 9; }\nhttp {\n gzip on;\n include sites-enabled/*;\n}\n"
+    assert is_same_file(main.replace(b"gzip on;", b"gzip on"), main)
+    assert is_same_file(main.replace(b"}\nhttp", b"\nhttp"), main)
+    assert not is_same_file(main.replace(b"gzip on;", b"gzip on"), main + b"stream { }\n")

@@ -8,12 +8,11 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
-from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, SignalProcess, UnitAction, WriteFile
+from fixer.model.facts import Evidence, Known
+from fixer.model.plan import CheckNginx, ContainerAction, SignalProcess, WriteFile
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Compose, ComposeSetting, EnvSlot, Snapshot
-from fixer.model.target import TargetRef
-from tests.causes.nginx_down.test_nginx_down import no_nginx
+from fixer.model.snapshot import Snapshot
+from tests.causes.nginx_down.lost_workers_builders import down
 from tests.causes.snapshot_builders import (
     GOOD,
     NOW,
@@ -21,7 +20,6 @@ from tests.causes.snapshot_builders import (
     STOPPED,
     Scene,
     container_service,
-    file,
     finding_of,
     healthy_scene,
     listener,
@@ -35,137 +33,6 @@ from tests.causes.snapshot_builders import (
 )
 
 DOWN = "nginx-down"
-
-
-def taken(*pids: int, unit_name: str | None = None, comm: str = "apache2", **state: object) -> Scene:
-    scene = no_nginx()
-    scene.listeners.append(replace(listener(80, 700, "0.0.0.0"), pids=Known(pids)))
-    scene.processes += [process(pid, f"/usr/sbin/{comm}", unit=unit_name, ppid=1 if pid == pids[0] else pids[0])
-                        for pid in pids]
-    if unit_name is not None:
-        scene.services.append(service(unit_name, 80, pids[0], unit=unit(unit_name, main_pid=pids[0], **state),
-                                      is_app_server=False, bindings=Known(())))
-    return scene
-
-
-def down(scene: Scene, **inputs: str) -> Finding:
-    return finding_of(diagnose(scene.snapshot(), inputs), DOWN)
-
-
-def test_who_holds_the_port_is_stopped_only_when_named() -> None:
-    found = down(taken(700, 701))
-    assert (found.variant, found.role) == ("nginx-port-taken", "root")
-    (repair,) = found.repairs
-    assert (repair.risk, repair.steps, repair.needs[0].key, repair.needs[0].choices) == (
-        "disruptive", (), "stop", ("apache2",))
-    assert down(taken(700), stop="nginx").repairs[0].steps == ()
-    first, second, check, start, _ = down(taken(701, 700), stop="apache2").repairs[0].steps
-    assert isinstance(first, SignalProcess) and isinstance(second, SignalProcess)
-    assert (first.pid, second.pid, first.signal) == (701, 700, "TERM")       # the parent first
-    assert isinstance(check, CheckNginx) and isinstance(start, UnitAction)
-
-
-@pytest.mark.parametrize(("state", "verbs"), [("enabled", ["disable", "stop"]), ("static", ["stop"])])
-def test_a_unit_on_the_port_does_not_take_it_again_at_boot(state: str, verbs: list[str]) -> None:
-    found = down(taken(700, unit_name="apache2.service", unit_file_state=state), stop="apache2.service")
-    steps = [s for s in found.repairs[0].steps if isinstance(s, UnitAction) and s.unit == "apache2.service"]
-    assert [s.verb for s in steps] == verbs
-
-
-@pytest.mark.parametrize("scene", [taken(700, comm="docker-proxy"), taken(1, comm="systemd"), taken()])
-def test_who_listens_for_another_is_left_to_a_person(scene: Scene) -> None:
-    repair = down(scene).repairs[0]
-    assert repair.risk == "manual" and "0.0.0.0:80" in repair.manual
-
-
-MKDIR = '2027/01/15 08:00:00 [emerg] 1#1: mkdir() "{}" failed (30: Read-only file system)'
-COMPOSE = "services:\n  web:\n    image: nginx\n    read_only: true\n"
-
-
-def read_only(path: str = "/var/lib/nginx/body", *, key: str = "", **box: object) -> Scene:
-    text = COMPOSE + key
-    settings = (ComposeSetting("tmpfs", "/x", "/p/compose.yaml", 5),) if key else ()
-    web = container_service("web", 80, pid=None, is_app_server=False, log=log_lines(MKDIR.format(path)), compose_settings=settings,
-                setting_slot=EnvSlot("engine", "/p/compose.yaml", len(text) - 1, "\n    {name}: {value}", "yaml-map"),
-                box={"status": "restarting", "exit_code": 1, "read_only": True,
-                     "labels": (("com.docker.compose.config-hash", "h"),), **box})
-    scene = no_nginx(service=web, test=Unknown("not running"))
-    scene.files.append(file("/p/compose.yaml", text, node="engine"))
-    scene.extra = {
-        "target": TargetRef("compose", "p"),
-        "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("web", True),), Known(True)),
-    }
-    return scene
-
-
-def test_a_read_only_container_gets_folders() -> None:
-    diagnosis = diagnose(read_only().snapshot())
-    assert roots(diagnosis) == [DOWN]
-    (repair,) = diagnosis.findings[0].repairs
-    write, up = repair.steps
-    assert isinstance(write, WriteFile) and isinstance(up, ComposeUp) and repair.risk == "disruptive"
-    assert write.after == COMPOSE.encode() + b"    tmpfs: [/var/lib/nginx, /run]\n"
-    only_run = down(read_only("/run/nginx.pid")).repairs[0].steps[0]
-    assert isinstance(only_run, WriteFile) and b"tmpfs: [/run]" in (only_run.after or b"")
-
-
-@pytest.mark.parametrize(("given", "last", "after"), [
-    ("/x", False, '["/x", /var/lib/nginx, /run]'),
-    ("'/x:size=1m,mode=1777'", False, "['/x:size=1m,mode=1777', /var/lib/nginx, /run]"),
-    ("[/a, /x]", True, "[/a, /x, /var/lib/nginx, /run]"),
-    ("[/a, /run]", True, "[/a, /run, /var/lib/nginx]"),
-    ("\n      - /a\n      - /x", True, "\n      - /a\n      - /x\n      - /var/lib/nginx\n      - /run"),
-])
-def test_folders_in_memory_that_the_file_gives_stay(given: str, last: bool, after: str) -> None:
-    """One that stood there alone was replaced, and what lay in it failed next."""
-    text = f"    tmpfs: {given}\n".replace(": \n", ":\n")
-    scene = read_only(key=text)
-    whole = COMPOSE + text
-    end = len(whole) - 1 - (1 if given.startswith("[") else 0)
-    start = whole.rfind("/run" if "/run" in given else "/x", 0, end) if last else whole.index(given)
-    words = given.strip("[]'").replace("- ", "").replace(",", "" if last else ",")
-    settings = [ComposeSetting("tmpfs", words, "/p/compose.yaml", 5, None if last else start, None if last else end)]
-    settings += [ComposeSetting("tmpfs.last", words.split()[-1], "/p/compose.yaml", 5, start, end)] if last else []
-    scene.nginx["service"] = replace(scene.nginx["service"], compose_settings=tuple(settings))
-    write = down(scene).repairs[0].steps[0]
-    assert isinstance(write, WriteFile) and write.after is not None
-    assert write.after.decode() == COMPOSE + f"    tmpfs: {after}\n".replace(": \n", ":\n")
-
-
-def test_folders_that_the_file_gives_already_are_no_repair() -> None:
-    scene = read_only("/run/nginx.pid")
-    setting = ComposeSetting("tmpfs", "/run:size=1k", "/p/compose.yaml", 5, 0, 1)
-    scene.nginx["service"] = replace(scene.nginx["service"], compose_settings=(setting,))
-    assert down(scene).repairs[0].risk == "manual"
-
-
-@pytest.mark.parametrize("scene", [read_only("/etc/nginx/x"), read_only(key="    tmpfs: [/x]\n")])
-def test_folders_that_cannot_be_given(scene: Scene) -> None:
-    found = down(scene)
-    assert found.variant == "readonly-rootfs-nginx" and found.repairs[0].risk == "manual"
-
-
-def test_folders_need_the_projects_files() -> None:
-    for changes in ({"target": TargetRef("docker", "web")}, {"files": ()}):
-        scene = read_only()
-        scene.extra.update(changes)
-        repair = down(scene).repairs[0]
-        assert repair.risk == "manual" and "/var/lib/nginx" in repair.manual
-    flow = read_only()
-    flow.nginx["service"] = replace(flow.nginx["service"], setting_slot=None)
-    assert down(flow).repairs[0].risk == "manual"
-
-
-def test_a_writable_container_is_not_blamed() -> None:
-    assert down(read_only(read_only=False)).variant == "nginx-stopped"
-
-
-def test_its_container_lacks_what_it_mounts() -> None:
-    """The engine would refuse the start, and says so to nobody but whoever asks for it."""
-    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "missing_sources": ("/opt/shop/tls.key",)})
-    found = down(no_nginx(service=web, test=Unknown("not running")))
-    assert "/opt/shop/tls.key" in found.summary and found.repairs[0].risk == "manual"
-    assert "put it back" in found.repairs[0].manual
 
 
 def halted(*states: str, master: str = "S") -> Scene:
@@ -336,3 +203,38 @@ def test_what_nginx_asked_for_is_what_its_file_says_so_the_file_was_loaded() -> 
     scene.nginx["config_mtime"] = Known(NOW - 6)
     scene.nginx["loaded_at"] = Known(NOW - 6.5)
     assert roots(diagnose(scene.snapshot())) == [DOWN]
+
+
+SETGID = "setgid(33) failed (1: Operation not permitted)"
+
+
+def refused_start_alone(*said: str, workers: tuple[int, ...] = ()) -> Scene:
+    scene = healthy_scene().answers(SLOW)
+    for text in said:
+        scene.logs(text, None, "", ago=30.0)
+    levels = ["alert" if text.startswith("worker process") else "emerg" for text in said]
+    scene.events = [replace(event, level=level) for event, level in zip(scene.events, levels, strict=True)]
+    scene.nginx["worker_pids"] = workers
+    return scene
+
+
+def lost(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [DOWN] and diagnosis.verdict == "broken"
+    return finding_of(diagnosis, DOWN)
+
+
+GIVEN_UP = "worker process 7 exited with fatal code 2 and cannot be respawned"
+
+
+def test_a_master_whose_workers_all_ended_serves_nobody() -> None:
+    found = lost(refused_start_alone(SETGID, GIVEN_UP))
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("worker-crash", "certain", "manual")
+    assert SETGID in found.summary and "cap_add" in found.repairs[0].manual
+    assert lost(refused_start_alone(GIVEN_UP)).confidence == "likely"
+    assert "epoll" in lost(refused_start_alone("epoll_create() failed (38: Function not implemented)", GIVEN_UP)).repairs[0].manual
+
+
+def test_workers_that_are_there_or_pages_that_answer() -> None:
+    for scene in (refused_start_alone(SETGID, GIVEN_UP, workers=(101,)), refused_start_alone(SETGID, GIVEN_UP).answers(GOOD)):
+        assert DOWN not in roots(diagnose(scene.snapshot()))

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
-from tests.causes.snapshot_builders import (
-    GOOD,
-    SLOW,
-    Scene,
-    container_service,
-    finding_of,
-    healthy_scene,
-    log_lines,
-    roots,
-)
+from tests.causes.snapshot_builders import Scene, container_service, finding_of, log_lines, roots
 
 DOWN = "nginx-down"
 EMERG = "2026/11/27 12:13:10 [emerg] 1#1: "
-SETGID = "setgid(33) failed (1: Operation not permitted)"
 
 
 def ended(said: str, *, user: str = "", mtime: float | None = None, **box: object) -> Scene:
@@ -59,35 +46,3 @@ def test_what_it_may_not_do_is_not_tried_again(said: str, user: str, todo: str) 
 ])
 def test_other_ends_are_told_as_before(scene: Scene) -> None:
     assert "it may not" not in finding_of(diagnose(scene.snapshot()), DOWN).summary
-
-
-def alone(*said: str, workers: tuple[int, ...] = ()) -> Scene:
-    scene = healthy_scene().answers(SLOW)
-    for text in said:
-        scene.logs(text, None, "", ago=30.0)
-    levels = ["alert" if text.startswith("worker process") else "emerg" for text in said]
-    scene.events = [replace(event, level=level) for event, level in zip(scene.events, levels, strict=True)]
-    scene.nginx["worker_pids"] = workers
-    return scene
-
-
-def lost(scene: Scene) -> Finding:
-    diagnosis = diagnose(scene.snapshot())
-    assert roots(diagnosis) == [DOWN] and diagnosis.verdict == "broken"
-    return finding_of(diagnosis, DOWN)
-
-
-GIVEN_UP = "worker process 7 exited with fatal code 2 and cannot be respawned"
-
-
-def test_a_master_whose_workers_all_ended_serves_nobody() -> None:
-    found = lost(alone(SETGID, GIVEN_UP))
-    assert (found.variant, found.confidence, found.repairs[0].risk) == ("worker-crash", "certain", "manual")
-    assert SETGID in found.summary and "cap_add" in found.repairs[0].manual
-    assert lost(alone(GIVEN_UP)).confidence == "likely"
-    assert "epoll" in lost(alone("epoll_create() failed (38: Function not implemented)", GIVEN_UP)).repairs[0].manual
-
-
-def test_workers_that_are_there_or_pages_that_answer() -> None:
-    for scene in (alone(SETGID, GIVEN_UP, workers=(101,)), alone(SETGID, GIVEN_UP).answers(GOOD)):
-        assert DOWN not in roots(diagnose(scene.snapshot()))

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 
-from fixer.model.diagnosis import Diagnosis, Finding, Found, RuledOut, Undetermined
-from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from tests.causes.paper_machine import UNIT, diagnose_machine
-from tests.causes.snapshot_builders import finding_of, roots, verdict_of
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Diagnosis, Found, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known
+from fixer.model.plan import DaemonReload, ProgramAction, UnitAction, WriteFile
+from fixer.model.snapshot import PreCommand
+from tests.causes.backend_down.manager_state_builders import supervisord_scene
+from tests.causes.paper_machine import SITE, UNIT, Entry, diagnose_machine, observe_machine
+from tests.causes.snapshot_builders import (
+    NOW,
+    REFUSED,
+    Scene,
+    binding,
+    container_service,
+    failed_service,
+    file,
+    finding_of,
+    listener,
+    log_lines,
+    roots,
+    service,
+    stat,
+    supervised_service,
+    verdict_of,
+)
+from tests.causes.unit_misconfigured.stopped_by_systemd_builders import (
+    found as stopped_by_systemd_found,
+)
+from tests.causes.unit_misconfigured.stopped_by_systemd_builders import (
+    unit_with,
+    value,
+)
+from tests.causes.unit_misconfigured.unit_misconfigured_builders import GONE, MOVED, SHUT, START, edit_of, found
+from tests.observe.capture_builders import node
+from tests.observe.supervisord.supervisord_programs_builders import CONF, DAEMON, ERR, LOG, MAIN, SHOP, said
+from tests.repairs.container_start_builders import OCI, dead
+from tests.repairs.container_start_builders import START as CONTAINER_START_START
 
 CAUSE = "unit-misconfigured"
 PROGRAM = "/srv/shop/venv/bin/uvicorn"
-START = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={PROGRAM} app.main:app --port 8000\n"
 APP = {"/srv/shop/app/main.py": "app = 1\n"}
-GONE = (f"back.service: Failed at step EXEC spawning {PROGRAM}: No such file or directory",)
-SHUT = (f"back.service: Failed at step EXEC spawning {PROGRAM}: Permission denied",)
-
-
-def found(diagnosis: Diagnosis) -> Finding:
-    assert roots(diagnosis) == [CAUSE]
-    return finding_of(diagnosis, CAUSE)
-
-
-def edit_of(finding: Finding) -> WriteFile:
-    (repair,) = finding.repairs
-    assert repair.risk == "disruptive" and repair.steps, repair
-    step = repair.steps[0]
-    assert isinstance(step, WriteFile)
-    return step
-
-
-def text_of(finding: Finding) -> str:
-    return (edit_of(finding).after or b"").decode()
-
-
-def test_hit_the_program_of_the_units_own_environment() -> None:
-    finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, log=GONE))
-    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
-    assert text_of(finding) == f"[Service]\n{START}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
-    assert finding.evidence[0].where == f"{UNIT}:4" and finding.evidence[1].text == "not there"
-    kinds = [type(step) for step in finding.repairs[0].steps[:4]]
-    assert kinds == [WriteFile, DaemonReload, UnitAction, UnitAction]
 
 
 def test_miss_a_program_that_ran_and_ended() -> None:
@@ -58,319 +64,12 @@ def test_unknown_where_the_program_was_not_looked_at() -> None:
     assert isinstance(verdict_of(diagnose_machine(START, relative, log=GONE, unseen=("python3",)), CAUSE), Undetermined)
 
 
-@pytest.mark.parametrize(("files", "choices"), [
-    ({"/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, ["/usr/bin/uvicorn"]),
-    ({"/srv/shop/.venv/bin/uvicorn": ("", 0o755), "/srv/shop/env/bin/uvicorn": ("", 0o755)},
-     ["/srv/shop/.venv/bin/uvicorn", "/srv/shop/env/bin/uvicorn"]),
-])
-def test_where_another_environment_could_be_meant_a_person_says_which(
-    files: dict[str, tuple[str, int]], choices: list[str],
-) -> None:
-    finding = found(diagnose_machine(START, {**APP, **files}, log=GONE))
-    (repair,) = finding.repairs
-    assert repair.needs[0].key == "program" and list(repair.needs[0].choices) == choices and not repair.steps
-    chosen = found(diagnose_machine(START, {**APP, **files}, log=GONE, inputs={"program": choices[0]}))
-    assert choices[0] in text_of(chosen)
-
-
-def test_the_systems_own_program_under_another_folder_of_the_system() -> None:
-    unit = START.replace(PROGRAM, "/usr/local/bin/uvicorn")
-    finding = found(diagnose_machine(unit, {**APP, "/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/bin": "-> usr/bin"}, log=GONE))
-    assert "ExecStart=/usr/bin/uvicorn app" in text_of(finding)
-
-
-def test_another_version_of_the_name_in_the_same_folder() -> None:
-    unit = START.replace(PROGRAM, "/opt/py/bin/python -m uvicorn")
-    finding = found(diagnose_machine(unit, {**APP, "/opt/py/bin/python3": ("", 0o755), "/opt/py/bin/python.bak": ("", 0o755)}, log=GONE))
-    assert "ExecStart=/opt/py/bin/python3 -m uvicorn" in text_of(finding)
-    unit = START.replace(PROGRAM, "/opt/shop/serve")
-    other = found(diagnose_machine(unit, {**APP, "/opt/shop/serve.sh": ("", 0o755)}, log=GONE))
-    assert other.repairs[0].needs[0].choices == ("/opt/shop/serve.sh",)
-
-
-def test_nothing_that_could_be_meant() -> None:
-    finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o644)}, log=GONE))
-    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
-    bare = found(diagnose_machine(START.replace(PROGRAM, "uvicorn"), {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
-    assert "ExecStart=/srv/shop/venv/bin/uvicorn app" in text_of(bare)
-
-
-@pytest.mark.parametrize(("launcher", "status", "said"), [
-    ("/usr/bin/timeout 1d ", 127, "timeout: failed to run command '{}': No such file or directory"),
-    ("/usr/bin/env A=1 ", 127, "/usr/bin/env: \u2018{}\u2019: No such file or directory"),
-    ("/usr/bin/flock -n /run/back.lock ", 69, "flock: failed to execute {}: No such file or directory"),
-    ("/usr/sbin/runuser -u shop -- ", 1, "runuser: failed to execute {}: No such file or directory"),
-    ("/usr/bin/chpst -u shop ", 111, ""),
-])
-def test_a_launcher_that_could_not_start_its_program(launcher: str, status: int, said: str) -> None:
-    unit = START.replace(PROGRAM, launcher + PROGRAM)
-    files = {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), launcher.split(maxsplit=1)[0]: ("\x7fELF", 0o755)}
-    diagnosis = diagnose_machine(unit, files, log=(said.format(PROGRAM),), show={"ExecMainStatus": str(status)})
-    if not said:
-        assert CAUSE not in roots(diagnosis)        # nothing says that it could not
-        return
-    finding = found(diagnosis)
-    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
-    assert text_of(finding) == f"[Service]\n{unit}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
-
-
-READS = "/bin/bash: line 1: {}: No such file or directory"
-
-
-@pytest.mark.parametrize(("command", "files", "status", "log"), [
-    ("/bin/bash -lc 'source /srv/shop/venv/bin/activate && exec uvicorn app.main:app --port 8000'", {}, "1",
-     (READS.format("/srv/shop/venv/bin/activate"),)),
-    ("/bin/sh -c '. venv/bin/activate; exec uvicorn app.main:app --port 8000'", {}, "2",
-     ("/bin/sh: 1: .: cannot open venv/bin/activate: No such file",)),
-    ("/srv/shop/run", {"/srv/shop/run": ("#!/bin/bash\nsource venv/bin/activate\nexec uvicorn app.main:app --port 8000\n", 0o755)},
-     "1", (READS.format("venv/bin/activate"), "Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 1',
-           "ModuleNotFoundError: No module named 'orjson'")),
-])
-def test_what_a_shell_was_to_read_first_is_not_there(
-    command: str, files: dict[str, tuple[str, int]], status: str, log: tuple[str, ...],
-) -> None:
-    unit = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={command}\n"
-    diagnosis = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
-        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
-    finding = found(diagnosis)
-    assert "/srv/shop/venv/bin/activate, which its command reads first, is not there" in finding.summary
-    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
-    other = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
-        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
-    assert not any("reads first" in f.summary for f in other.findings)
-
-
-def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
-    unit = START.replace(PROGRAM, f"/usr/bin/timeout 1d {PROGRAM}")
-    diagnosis = diagnose_machine(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
-                       log=("sh: 1: /srv/shop/tool: not found",), show={"ExecMainStatus": "1"})
-    assert CAUSE not in roots(diagnosis)
-
-
-def test_a_packages_unit_gets_a_drop_in() -> None:
-    path = "/usr/local/lib/systemd/system/back.service"
-    files = {**APP, path: f"[Service]\n{START}", "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}
-    from tests.causes.paper_machine import SITE, UNIT_PROPERTIES
-    from tests.observe.capture_builders import file, node
-
-    shown = "".join(f"{key}={value}\n" for key, value in {**UNIT_PROPERTIES, "FragmentPath": path}.items())
-    seen = node(site=SITE, units=[file(path, f"[Service]\n{START}")], show=shown)
-    step = edit_of(found(diagnose_machine(START, files, log=GONE, seen=seen)))
-    assert step.path == "/etc/systemd/system/back.service.d/50-badgateway-unit.conf"
-    assert step.after == b"[Service]\nExecStart=\nExecStart=/srv/shop/.venv/bin/uvicorn app.main:app --port 8000\n"
-
-
-def test_a_program_by_a_specifier_is_written_nowhere_literally() -> None:
-    unit = START.replace(PROGRAM, "/srv/%N/bin/uvicorn")
-    finding = found(diagnose_machine(unit, {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
-    assert finding.repairs[0].risk == "manual"
-
-
-def test_no_execute_bit() -> None:
-    files = {**APP, PROGRAM: ("#!/bin/sh\nexec uvicorn app.main:app --port 8000\n", 0o640, 7)}
-    finding = found(diagnose_machine(START, files, log=SHUT))
-    step = edit_of(finding)
-    assert finding.variant == "start-203-exec-not-executable" and step.before == step.after
-    assert step.meta is not None and (step.meta.mode, step.meta.uid) == (0o750, 7)
-    assert step.expect_meta is not None and step.expect_meta.mode == 0o640
-    large = found(diagnose_machine(START, {**APP, PROGRAM: ("x" * 70000, 0o644)}, log=SHUT))
-    assert large.repairs[0].risk == "manual" and "chmod +x" in large.repairs[0].manual
-
-
-@pytest.mark.parametrize(("files", "said"), [
-    ({PROGRAM: ("#!/bin/sh\n", 0o755), "/srv/shop": ("dir", 0o700), "/bin/sh": ("", 0o755)}, "pass through /srv/shop (mode 0700"),
-    ({PROGRAM: ("#!/bin/sh\n", 0o750), "/bin/sh": ("", 0o755)}, "may not execute"),
-    ({PROGRAM: ("dir", 0o755)}, "is a dir"),
-])
-def test_executable_but_not_for_this_account(files: dict[str, tuple[str, int]], said: str) -> None:
-    finding = found(diagnose_machine(START, {**APP, **files}, log=SHUT))
-    assert said in finding.summary and finding.repairs[0].risk == "manual"
-
-
-def test_no_program_of_this_machine() -> None:
-    line = f"back.service: Failed at step EXEC spawning {PROGRAM}: Exec format error"
-    finding = found(diagnose_machine(START, {**APP, PROGRAM: ("exec uvicorn\n", 0o755)}, log=(line,)))
-    assert finding.variant == "start-203-exec-bad-interpreter" and "names no interpreter" in finding.summary
-
-
 def test_it_is_there_by_now() -> None:
     finding = found(diagnose_machine(START, {**APP, PROGRAM: ("\x7fELF", 0o755)}, log=GONE))
     assert finding.confidence == "likely" and finding.repairs[0].id == "start-service" and finding.repairs[0].risk == "safe"
 
 
-def test_carriage_returns() -> None:
-    script = "#!/bin/sh\r\nexec uvicorn app.main:app --port 8000\r\n"
-    finding = found(diagnose_machine(START, {**APP, PROGRAM: (script, 0o755), "/bin/sh": ("", 0o755)}, log=GONE))
-    assert finding.variant == "start-203-exec-bad-interpreter"
-    assert edit_of(finding).after == script.replace("\r", "").encode()
-
-
-@pytest.mark.parametrize(("interpreter", "files", "expected"), [
-    ("/usr/local/bin/bash", {"/usr/bin/bash": ("", 0o755)}, "/usr/bin/bash"),
-    ("/home/old/venv/bin/python3.11", {"/srv/shop/venv/bin/python3.11": ("", 0o755)}, "/srv/shop/venv/bin/python3.11"),
-])
-def test_an_interpreter_that_moved(interpreter: str, files: dict[str, tuple[str, int]], expected: str) -> None:
-    script = f"#!{interpreter} -u\nprint(1)\n"
-    finding = found(diagnose_machine(START, {**APP, **files, PROGRAM: (script, 0o755)}, log=GONE))
-    assert text_of(finding) == f"#!{expected} -u\nprint(1)\n"
-
-
-def test_an_interpreter_of_another_version_is_a_choice() -> None:
-    script = "#!/srv/shop/venv/bin/python3.9\nprint(1)\n"
-    files = {**APP, PROGRAM: (script, 0o755), "/srv/shop/venv/bin/python3": ("", 0o755)}
-    finding = found(diagnose_machine(START, files, log=GONE))
-    assert finding.repairs[0].needs[0].choices == ("/srv/shop/venv/bin/python3",)
-    chosen = found(diagnose_machine(START, files, log=GONE, inputs={"interpreter": "/srv/shop/venv/bin/python3"}))
-    assert text_of(chosen).startswith("#!/srv/shop/venv/bin/python3\n")
-    nothing = found(diagnose_machine(START, {**APP, PROGRAM: (script, 0o755)}, log=GONE))
-    assert nothing.repairs[0].risk == "manual" and f"{PROGRAM}:1" in nothing.repairs[0].manual
-
-
-def test_the_link_of_an_environment_leads_nowhere() -> None:
-    unit = START.replace(PROGRAM, "/srv/shop/venv/bin/python -m uvicorn")
-    links = {"/srv/shop/venv/bin/python": "-> python3", "/srv/shop/venv/bin/python3": "-> /usr/local/bin/python3.11"}
-    finding = found(diagnose_machine(unit, {**APP, **links, "/usr/bin/python3.11": ("", 0o755)}, log=GONE))
-    remove, make = finding.repairs[0].steps[:2]
-    assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
-    assert (remove.path, remove.link_target, remove.after) == ("/srv/shop/venv/bin/python3", "/usr/local/bin/python3.11", None)
-    assert (make.path, make.link_target, make.after) == ("/srv/shop/venv/bin/python3", "/usr/bin/python3.11", b"")
-    other = found(diagnose_machine(unit, {**APP, **links, "/usr/bin/python3.13": ("", 0o755)}, log=GONE))
-    assert other.repairs[0].risk == "manual" and "make the environment /srv/shop/venv anew" in other.repairs[0].manual
-
-
-def test_a_script_whose_interpreter_is_such_a_link() -> None:
-    files = {**APP, PROGRAM: ("#!/srv/shop/venv/bin/python\n", 0o755), "/srv/shop/venv/bin/python": "-> /usr/bin/python3.9"}
-    finding = found(diagnose_machine(START, files, log=GONE))
-    assert finding.variant == "start-203-exec-bad-interpreter" and f"{PROGRAM} asks for" in finding.summary
-
-
 CHDIR = "back.service: Failed at step CHDIR spawning /usr/bin/uvicorn: {}"
-MOVED = "User=shop\nWorkingDirectory=/srv/old\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
-OLD = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/old"}
-NOT_THERE = (CHDIR.format("No such file or directory"),)
-
-
-def test_the_one_folder_that_holds_the_application() -> None:
-    finding = found(diagnose_machine(MOVED, APP, log=NOT_THERE, show=OLD))
-    assert finding.variant == "start-200-chdir"
-    assert text_of(finding) == f"[Service]\n{MOVED}".replace("/srv/old", "/srv/shop")
-
-
-def test_several_folders_hold_it() -> None:
-    files = {**APP, "/opt/two/app/main.py": "app = 1\n"}
-    (repair,) = found(diagnose_machine(MOVED, files, log=NOT_THERE, show=OLD)).repairs
-    assert repair.needs[0].key == "directory" and repair.needs[0].choices == ("/opt/two", "/srv/shop")
-    chosen = found(diagnose_machine(MOVED, files, log=NOT_THERE, show=OLD, inputs={"directory": "/opt/two"}))
-    assert "WorkingDirectory=/opt/two" in text_of(chosen)
-    around = MOVED.replace("/usr/bin/uvicorn", "/opt/two/venv/bin/uvicorn")
-    assert "WorkingDirectory=/opt/two" in text_of(found(diagnose_machine(around, files, log=NOT_THERE, show=OLD)))
-
-
-def test_no_folder_holds_it() -> None:
-    for unit, files in ((MOVED, {}), (MOVED.replace("app.main:app", "--factory"), APP)):
-        (repair,) = found(diagnose_machine(unit, files, log=NOT_THERE, show=OLD)).repairs
-        assert repair.risk == "manual" and f"{UNIT}:3" in repair.manual
-
-
-def test_a_release_that_is_gone() -> None:
-    unit = MOVED.replace("/srv/old", "/srv/shop/current")
-    show = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/shop/current"}
-    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/x/app/main.py": "a"}
-    remove, make = found(diagnose_machine(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
-    assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
-    assert (remove.link_target, make.link_target) == ("releases/7", "/srv/shop/releases/6")
-    several = {**files, "/srv/shop/releases/5/app/main.py": "app = 1\n"}
-    (repair,) = found(diagnose_machine(unit, several, log=NOT_THERE, show=show)).repairs
-    assert repair.needs[0].choices == ("/srv/shop/releases/5", "/srv/shop/releases/6") and not repair.steps
-
-
-LINKED = "User=shop\nWorkingDirectory=/srv/shop/current\nExecStart={} app.main:app --port 8000\n"
-
-
-def test_a_link_to_nowhere_is_led_to_a_folder_below_its_own() -> None:
-    unit = LINKED.format("/usr/bin/uvicorn")
-    show = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/shop/current"}
-    files = {"/srv/shop/current": "-> /home/ci/shop", "/srv/shop/releases/6/app/main.py": "app = 1\n"}
-    remove, make = found(diagnose_machine(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
-    assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
-    assert (remove.link_target, make.link_target) == ("/home/ci/shop", "/srv/shop/releases/6")
-
-
-@pytest.mark.parametrize(("table", "is_named"), [
-    ("/dev/sdb1 /mnt/apps ext4 noauto,nofail 0 2\n", True), ("# /dev/sdb1 /mnt/apps ext4 noauto 0 2\n", False),
-    ("/dev/sdb1 /mnt/apps ext4 noauto 0 2\n#mounted", False),
-    ("/dev/sdb1 /mnt/app ext4 noauto 0 2\n", False), ("/dev/sda1 / ext4 defaults 0 1\n", False),
-])
-def test_a_folder_of_what_is_to_be_mounted_is_not_looked_for_elsewhere(table: str, *, is_named: bool) -> None:
-    unit = MOVED.replace("/srv/old", "/mnt/apps/shop")
-    now = "/dev/sda1 / ext4 rw 0 0\n" + ("/dev/sdb1 /mnt/apps ext4 rw 0 0\n" if "#mounted" in table else "")
-    finding = found(diagnose_machine(unit, {**APP, "/etc/fstab": table, "/proc/mounts": now}, log=NOT_THERE,
-                           show={"ExecMainStatus": "200", "WorkingDirectory": "/mnt/apps/shop"}))
-    (repair,) = finding.repairs
-    assert (repair.id, repair.risk) == (("mount-folder", "manual") if is_named else ("correct-directory", "disruptive"))
-    assert ("/mnt/apps is not mounted" in finding.summary) is is_named
-
-
-def test_a_program_that_one_release_lacks_is_in_another() -> None:
-    program = "/srv/shop/current/venv/bin/uvicorn"
-    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7/app/main.py": "app = 1\n",
-             "/srv/shop/releases/6/venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/usr/bin/uvicorn": ("", 0o755)}
-    show = {"ExecMainStatus": "203", "WorkingDirectory": "/srv/shop/current"}
-    said = GONE[0].replace(PROGRAM, program)
-    finding = found(diagnose_machine(LINKED.format(program), files, log=(said,), show=show))
-    first, second = finding.repairs
-    assert first.id == "previous-release" and first.needs[0].choices == ("/srv/shop/releases/6",) and not first.steps
-    assert "lacks venv/bin/uvicorn" in first.needs[0].why and second.id == "correct-program"
-    chosen = found(diagnose_machine(LINKED.format(program), files, log=(said,), show=show,
-                          inputs={"release": "/srv/shop/releases/6"})).repairs[0]
-    make = chosen.steps[1]
-    assert isinstance(make, WriteFile) and make.link_target == "releases/6"
-
-
-def test_a_release_that_is_not_complete() -> None:
-    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7": ("dir", 0o755),
-             "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/shop/releases/5/app/main.py": "app = 1\n"}
-    show = {"ExecMainStatus": "1", "WorkingDirectory": "/srv/shop/current"}
-    said = 'ERROR:    Error loading ASGI app. Could not import module "app.main".'
-    diagnosis = diagnose_machine(LINKED.format("/usr/bin/uvicorn"), files, log=(said,), show=show)
-    assert roots(diagnosis) == ["crash-code-error"]
-    first = finding_of(diagnosis, "crash-code-error").repairs[0]
-    assert first.id == "previous-release" and "lacks app/main.py" in first.needs[0].why
-    assert first.needs[0].choices == ("/srv/shop/releases/6", "/srv/shop/releases/5")
-
-
-def test_a_folder_that_the_account_may_not_enter() -> None:
-    files = {"/srv/shop/app/main.py": "a", "/srv/shop": ("dir", 0o700)}
-    unit = MOVED.replace("/srv/old", "/srv/shop")
-    finding = found(diagnose_machine(unit, files, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
-    assert "shop may not enter /srv/shop (mode 0700, owner 0:0)" in finding.summary
-    assert finding.repairs[0].risk == "manual" and f"{UNIT}:3" in finding.repairs[0].manual
-
-
-def test_a_folder_that_was_opened_since_needs_a_start() -> None:
-    unit = MOVED.replace("/srv/old", "/srv/shop")
-    finding = found(diagnose_machine(unit, APP, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
-    assert (finding.confidence, finding.repairs[0].id) == ("likely", "start-service")
-    assert "might not enter /srv/shop" in finding.summary and "mended" in finding.summary
-
-
-@pytest.mark.parametrize(("line", "risk", "words"), [
-    ("ProtectHome=yes\n", "disruptive", "ProtectHome=yes hides /home/shop/app from it"),
-    ("ProtectHome=tmpfs\n", "disruptive", "ProtectHome=tmpfs hides /home/shop/app from it"),
-    ("InaccessiblePaths=-/home/shop /mnt\n", "manual", "InaccessiblePaths=-/home/shop /mnt hides /home/shop/app from it"),
-    ("ProtectHome=read-only\n", "safe", "mended"), ("InaccessiblePaths=/home/sho\n", "safe", "mended"),
-])
-def test_a_folder_that_the_sandbox_hides_is_there_and_not_mended(line: str, risk: str, words: str) -> None:
-    unit = MOVED.replace("/srv/old", "/home/shop/app") + line
-    files = {"/home/shop/app/main.py": "app = 1", "/home/shop/app": ("dir", 0o755), "/home/shop": ("dir", 0o755)}
-    show = {"ExecMainStatus": "200", "WorkingDirectory": "/home/shop/app"}
-    for said in (CHDIR.format("Permission denied"), CHDIR.format("No such file or directory")):
-        finding = found(diagnose_machine(unit, files, log=(said,), show=show))
-        assert finding.variant == "start-200-chdir" and words in finding.summary
-        assert finding.repairs[0].risk == risk
-        if risk == "disruptive":
-            edit = finding.repairs[0].steps[0]
-            assert isinstance(edit, WriteFile) and b"ProtectHome=read-only\n" in (edit.after or b"")
 
 
 def test_what_other_services_share_is_not_edited_for_one_of_them() -> None:
@@ -399,80 +98,6 @@ def test_what_may_execute_nothing_there_is_told_by_its_setting(lines: str, barre
     assert finding.repairs[0].risk == "manual"
 
 
-def test_a_folder_that_is_there_by_now() -> None:
-    unit = MOVED.replace("/srv/old", "/srv/shop")
-    finding = found(diagnose_machine(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))
-    assert finding.repairs[0].id == "start-service"
-    link = "WorkingDirectory=~\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
-    unknown = diagnose_machine(link, APP, log=NOT_THERE, show={"ExecMainStatus": "200", "WorkingDirectory": ""})
-    assert isinstance(verdict_of(unknown, CAUSE), Undetermined)
-
-
-PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:7:9::/:/bin/false\n"
-GROUPS = "root:x:0:\nweb:x:9:\n"
-
-
-def test_an_account_that_does_not_exist() -> None:
-    files = {**APP, "/srv/shop": ("dir", 0o755, 7), "/etc/passwd": PASSWD}
-    (repair,) = found(diagnose_machine(START, files, show={"ExecMainStatus": "217"})).repairs
-    assert repair.needs[0].key == "user" and repair.needs[0].choices == ("web",) and not repair.steps
-    chosen = found(diagnose_machine(START, files, show={"ExecMainStatus": "217"}, inputs={"user": "web"}))
-    assert chosen.variant == "start-217-user" and "User=web\n" in text_of(chosen)
-    nobody = found(diagnose_machine(START, {**APP, "/etc/passwd": PASSWD}, show={"ExecMainStatus": "217"}))
-    assert nobody.repairs[0].risk == "manual" and "useradd --system shop" in nobody.repairs[0].manual
-
-
-def test_a_group_that_does_not_exist() -> None:
-    files = {**APP, "/etc/passwd": PASSWD, "/etc/group": GROUPS}
-    show = {"ExecMainStatus": "216", "User": "web", "Group": "shops"}
-    unit = START.replace("User=shop", "User=web\nGroup=shops")
-    chosen = found(diagnose_machine(unit, files, show=show, inputs={"group": "web"}))
-    assert chosen.variant == "start-216-group" and "Group=web\n" in text_of(chosen)
-
-
-def test_an_account_that_exists_by_now_or_cannot_be_looked_up() -> None:
-    line = ("back.service: Failed at step USER spawning /x: No such process",)
-    by_now = found(diagnose_machine(START, {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}, log=line, show={"ExecMainStatus": "217"}))
-    assert by_now.repairs[0].id == "start-service"
-    refused = ("back.service: Failed at step USER spawning /x: Operation not permitted",)     # in a container, say
-    files = {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}
-    unknown = verdict_of(diagnose_machine(START, files, log=refused, show={"ExecMainStatus": "217"}), CAUSE)
-    assert isinstance(unknown, Undetermined) and "as shop (Operation not permitted)" in " ".join(unknown.missing)
-    assert isinstance(verdict_of(diagnose_machine(START, APP, show={"ExecMainStatus": "217"}), CAUSE), Undetermined)
-
-
-def test_a_path_of_the_sandbox() -> None:
-    unit = START + "ProtectSystem=strict\nReadWritePaths=-/srv/cache /srv/data\n"
-    line = ("back.service: Failed to set up mount namespacing: /srv/data: No such file or directory",
-            f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
-    finding = found(diagnose_machine(unit, APP, log=line, show={"ExecMainStatus": "226"}))
-    assert finding.variant == "start-226-namespace" and "/srv/data," in finding.summary
-    assert [(r.id, r.risk) for r in finding.repairs] == [("make-path-optional", "disruptive")]
-    assert "ReadWritePaths=-/srv/cache -/srv/data\n" in text_of(finding)
-    for mounted in ("nas:/x /srv nfs rw\n", "UUID=1 /srv/data ext4 rw\n"):
-        table = diagnose_machine(unit, {**APP, "/etc/fstab": f"UUID=0 / ext4 rw\n{mounted}"}, log=line, show={"ExecMainStatus": "226"})
-        (by_hand,) = found(table).repairs
-        assert by_hand.risk == "manual" and f"{UNIT}:6" in by_hand.manual
-    bind = found(diagnose_machine(START + "BindReadOnlyPaths=+/srv/data:/data\n", APP, log=line, show={"ExecMainStatus": "226"}))
-    assert "BindReadOnlyPaths=-+/srv/data:/data\n" in text_of(bind)
-    whole = diagnose_machine(START, APP, log=line[1:], show={"ExecMainStatus": "226"})
-    assert isinstance(verdict_of(whole, CAUSE), Undetermined)
-
-
-def test_all_paths_of_the_sandbox_that_are_gone_are_made_optional_at_once() -> None:
-    """systemd names one at a time: with one of two mended it ended again, and the edit was taken back."""
-    unit = START + "ReadOnlyPaths=/srv/data /srv/spool\nReadWritePaths=/srv/spool\n"
-    line = ("back.service: Failed to set up mount namespacing: /srv/spool: No such file or directory",
-            "back.service: Failed to set up mount namespacing: /srv/data: No such file or directory",
-            f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
-    finding = found(diagnose_machine(unit, APP, log=line, show={"ExecMainStatus": "226"}))
-    assert "/srv/data and /srv/spool, paths of its sandbox, are not there" in finding.summary
-    assert text_of(finding).endswith("ReadOnlyPaths=-/srv/data -/srv/spool\nReadWritePaths=-/srv/spool\n")
-    table = diagnose_machine(unit, {**APP, "/etc/fstab": "UUID=1 /srv/spool ext4 rw\n"}, log=line, show={"ExecMainStatus": "226"})
-    (by_hand,) = found(table).repairs
-    assert by_hand.risk == "manual" and "/srv/spool" in by_hand.manual
-
-
 def test_what_the_start_limit_says_is_its_consequence() -> None:
     log = (*GONE, "back.service: Start request repeated too quickly.")
     diagnosis = diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}, log=log)
@@ -480,78 +105,311 @@ def test_what_the_start_limit_says_is_its_consequence() -> None:
     assert {f.role for f in diagnosis.findings if f.cause == "crash-loop-gave-up"} == {"consequence"}
 
 
-def test_the_interpreter_of_an_environment_is_not_the_systems() -> None:
-    """The packages of the script lie in its environment: under another Python they are not there."""
-    unit = START.replace(PROGRAM, "/srv/shop/venv/bin/uvicorn")
-    files = {**APP, "/srv/shop/venv/bin/uvicorn": ("#!/srv/shop/venv/bin/python3\nprint(1)\n", 0o755),
-             "/usr/bin/python3": ("", 0o755)}
-    (repair,) = found(diagnose_machine(unit, files, log=GONE)).repairs
-    assert repair.risk == "manual" and "where /srv/shop/venv is an environment of Python's" in repair.manual
+MANAGER_STATE_CONF = "/etc/supervisor/conf.d/shop.conf"
 
 
-@pytest.mark.parametrize(("status", "said", "setting"), [
-    ("203", GONE, ""), ("200", NOT_THERE, "WorkingDirectory=/srv/old\n"),
+def test_a_command_that_supervisord_cannot_find_is_told_with_its_section() -> None:
+    said = "can't find command '/srv/shop/env/bin/uvicorn'"
+    made = supervised_service("FATAL", program={"ended": said}, log=log_lines(f"spawnerr: {said}", "gave up: shop entered FATAL state"))
+    first = diagnose(supervisord_scene(made).snapshot()).findings[0]
+    assert (first.cause, first.variant) == ("crash-loop-gave-up", "supervisor-fatal") and said in first.summary
+    assert said in first.repairs[0].manual and f"{MANAGER_STATE_CONF}:1" in first.repairs[0].manual
+
+
+def test_a_folder_that_supervisord_cannot_enter_is_told_as_its_child_said_it() -> None:
+    lines = ("supervisor: couldn't chdir to /srv/shop2: ENOENT", "supervisor: child process was not spawned",
+             "gave up: shop entered FATAL state, too many start retries too quickly")
+    ended = {"ended": "exit status 127", "expected": False}
+    first = diagnose(supervisord_scene(supervised_service("FATAL", program=ended, log=log_lines(*lines))).snapshot()).findings[0]
+    assert first.cause == "crash-loop-gave-up" and "couldn't chdir to /srv/shop2: ENOENT" in first.summary
+
+
+STOPPED_BY_SYSTEMD_UNIT = "/etc/systemd/system/backend.service"
+TIMED_OUT = "backend.service: start operation timed out. Terminating."
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({}, True), ({"result": "start-limit-hit"}, True), ({"result": "resources"}, False),
+    ({"exec_main_code": 1, "exec_main_status": 3}, False),
 ])
-def test_a_unit_with_a_root_of_its_own_is_not_judged_by_the_machines_files(
-    status: str, said: tuple[str, ...], setting: str,
-) -> None:
-    """The program lies on the machine, and not in the unit's root: "that is mended" was told, and started in vain."""
-    files = {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755), "/srv/old": ("dir", 0o755)}
-    unit = f"{START}{setting}RootDirectory=/srv/jail\nBindReadOnlyPaths=/lib /etc\n"
-    show = {"ExecMainStatus": status, "WorkingDirectory": "/srv/old" if setting else "/srv/shop"}
-    finding = found(diagnose_machine(unit, files, log=said, show=show))
-    assert finding.confidence == "likely" and "in its own root (RootDirectory=/srv/jail)" in finding.summary
-    assert finding.repairs[0].risk == "manual" and "BindReadOnlyPaths=" in finding.repairs[0].manual
-    outside = found(diagnose_machine(unit.replace("/srv/jail", "/"), files, log=said, show=show))
-    assert "own root" not in outside.summary
+def test_it_is_told_by_the_log_where_the_units_were_read_again_since(changes: dict[str, object], told: bool) -> None:
+    """daemon-reload forgets how a command before the program ended, and a start that comes too soon does not run it."""
+    setting, _ = value("ExecStartPre=/srv/check")
+    lines = ("INFO: Finished server process [69]", "Stopped backend.service - Shop.",
+             "backend.service: Control process exited, code=exited, status=1/FAILURE",
+             "backend.service: Failed with result 'exit-code'.", "backend.service: Start request repeated too quickly.",
+             "backend.service: Failed with result 'exit-code'.", "Failed to start backend.service - Shop.")
+    scene = Scene().with_service(failed_service(
+        unit_values=(setting,), log=log_lines(*lines), unit_changes={
+            "active_state": "failed", "sub_state": "failed", "result": "exit-code", "n_restarts": 4, "main_pid": 0,
+            "exec_main_status": 0, "exec_main_code": 0, "pre": (PreCommand("/srv/check", "", 0),), **changes},
+    )).refused()
+    findings = [f for f in diagnose(scene.snapshot()).findings if f.variant == "start-execstartpre-failed"]
+    assert bool(findings) is told
+    assert not told or (findings[0].role == "root" and "ended with status 1" in findings[0].summary)
+    assert "Finished" not in repr(findings)
 
 
-STEP = "back.service: Failed at step {} spawning " + PROGRAM + ": {}"
+def test_an_edit_that_systemd_never_read() -> None:
+    told = binding(8001)
+    running = replace(binding(8000), source=Evidence("process", "pid 200", "uvicorn --port 8000"))
+    made = service(bindings=Known((told, running)), unit_changes={"need_daemon_reload": True})
+    scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 200)).refused()
+    finding = stopped_by_systemd_found(scene)
+    assert finding.variant == "unit-edited-no-daemon-reload"
+    reload, restart, *_ = finding.repairs[0].steps
+    assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and restart.verb == "restart"
+    read = service(bindings=Known((told, running)))
+    other = Scene("127.0.0.1:8001").with_service(read, listener(8000, 200)).refused()
+    assert CAUSE not in roots(diagnose(other.snapshot()))
 
 
-@pytest.mark.parametrize(("status", "step", "why", "line", "words"), [
-    ("209", "STDOUT", "No such file or directory", "StandardOutput=append:/var/log/shop/out.log", "/var/log/shop is not"),
-    ("243", "CREDENTIALS", "No such file or directory", "LoadCredential=key:/etc/shop/key", "/etc/shop/key is not there"),
-    ("225", "NETWORK", "Operation not permitted", "PrivateNetwork=yes", "the step NETWORK: Operation not permitted"),
-    ("205", "LIMITS", "Operation not permitted", "LimitNOFILE=9999999", "the step LIMITS: Operation not permitted"),
+@pytest.mark.parametrize(("path", "ago", "stale"), [
+    ("/etc/default/shop", 60.0, True), (STOPPED_BY_SYSTEMD_UNIT, 60.0, True),
+    ("/etc/default/shop", 7200.0, False),       # it was started with that: why it listens elsewhere is not told
+    ("/etc/default/other", 60.0, False),
 ])
-def test_further_steps_are_told_by_the_settings_that_they_carry_out(
-    status: str, step: str, why: str, line: str, words: str,
-) -> None:
-    finding = found(diagnose_machine(f"{START}{line}\n", APP, log=(STEP.format(step, why),), show={"ExecMainStatus": status}))
-    assert (finding.variant, finding.confidence) == ("start-step-failed", "certain") and words in finding.summary
-    assert finding.evidence[0].text == line and f"{UNIT}:5" in finding.repairs[0].manual
+def test_a_file_that_was_edited_after_the_start_wants_a_restart(path: str, ago: float, stale: bool) -> None:
+    told = replace(binding(8001), source=Evidence("unit", f"{'/etc/default/shop' if 'default' in path else STOPPED_BY_SYSTEMD_UNIT}:2", "PORT=8001"))
+    running = replace(binding(8000), source=Evidence("process", "pid 200", "uvicorn --port 8000"))
+    scene = Scene("127.0.0.1:8001").with_service(service(bindings=Known((told, running))), listener(8000, 200)).refused()
+    scene.files.append(file(path, "PORT=8001\n", stat=stat(mtime=NOW - ago)))
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is stale
+    if stale:
+        first = diagnosis.findings[0]
+        assert first.confidence == "likely" and f"{path} says port 8001 since it was edited" in first.summary
+        restart = next(s for s in first.repairs[0].steps if isinstance(s, UnitAction))
+        assert (first.repairs[0].risk, restart.verb) == ("disruptive", "restart")
 
 
-def test_a_file_of_a_further_step_that_is_there_by_now_needs_a_start_and_a_status_alone_is_no_step() -> None:
-    unit = f"{START}StandardOutput=append:/var/log/shop/out.log\n"
-    said = (STEP.format("STDOUT", "No such file or directory"),)
-    files = {**APP, "/var/log/shop": ("dir", 0o755)}
-    assert found(diagnose_machine(unit, files, log=said, show={"ExecMainStatus": "209"})).repairs[0].id == "start-service"
-    assert isinstance(verdict_of(diagnose_machine(unit, files, log=("x",), show={"ExecMainStatus": "209"}), CAUSE), RuledOut)
+def test_a_program_of_supervisord_that_was_edited_after_its_start_is_updated() -> None:
+    conf = "/etc/supervisor/conf.d/shop.conf"
+    told = replace(binding(8001), source=Evidence("file", f"{conf}:2", "--port 8001"), file=conf)
+    running = replace(binding(8000), source=Evidence("process", "pid 300", "uvicorn --port 8000"))
+    made = supervised_service(bindings=Known((told, running)), program={"started_at": NOW - 3600})
+    scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 300)).refused()
+    for ago in (60.0, 3599.0, 3601.0):      # also in the moment of the start: with the edit it would listen elsewhere
+        scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - ago)))
+        (repair,) = stopped_by_systemd_found(scene).repairs
+        assert [s.verb for s in repair.steps if isinstance(s, ProgramAction)] == ["update"]
+        scene.files.pop()
 
 
-POST = f"{START}ExecStartPost=/usr/bin/curl -sf http://127.0.0.1:8001/health\n"
-TRY = ("Starting back.service - Back...", "INFO: Application startup complete.",
-       "back.service: Control process exited, code=exited, status=7/NOTRUNNING")
-LEFT = ("back.service: Failed with result 'exit-code'.", "Failed to start back.service - Back.")
+def test_what_answers_and_was_never_restarted_is_left_alone() -> None:
+    scene = unit_with("Type=notify", TIMED_OUT, now_well=True)
+    assert diagnose(scene.snapshot()).verdict == "healthy" and NOW
 
 
-@pytest.mark.parametrize("after", [(), ("back.service: Scheduled restart job, restart counter is at 5.",
-                                        "back.service: Start request repeated too quickly.", *LEFT)])
-def test_a_command_after_the_program_that_failed_is_why_it_was_ended(after: tuple[str, ...]) -> None:
-    finding = found(diagnose_machine(POST, APP, log=(*TRY, *LEFT, *after), show={"ExecMainStatus": "15"}))
-    assert (finding.variant, finding.confidence) == ("start-execstartpost-failed", "certain")
-    assert "`/usr/bin/curl -sf http://127.0.0.1:8001/health`" in finding.summary and "status 7" in finding.summary
-    assert f"{UNIT}:5" in finding.repairs[0].manual
+STOPPED_BY_SYSTEMD_REFUSED = {"load_state": "bad-setting", "load_error": 'org.freedesktop.systemd1.BadUnitSetting "bad"', "active_state": "inactive",
+           "sub_state": "dead", "main_pid": 0, "need_daemon_reload": False}
+PLACE = "/etc/systemd/system/backend.service"
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    (f"{PLACE}:3: Neither a valid executable name nor an absolute path: ./venv/bin/uvicorn",
+     f"Neither a valid executable name nor an absolute path: ./venv/bin/uvicorn ({PLACE}:3)"),
+    ("backend.service: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.", f"Refusing. ({PLACE})"),
+    ("something else", "systemd cannot load backend.service"),
+])
+def test_a_unit_that_systemd_could_not_load(line: str, words: str) -> None:
+    finding = stopped_by_systemd_found(Scene().with_service(service(pid=None, log=log_lines(line), unit_changes=STOPPED_BY_SYSTEMD_REFUSED)).refused())
+    assert (finding.variant, finding.confidence) == ("unit-not-loaded", "certain") and words in finding.summary
+    assert finding.repairs[0].risk == "manual" and "daemon-reload" in finding.repairs[0].manual
+
+
+def test_a_unit_that_was_corrected_and_not_read_yet_is_another_matter() -> None:
+    scene = Scene().with_service(service(pid=None, unit_changes={**STOPPED_BY_SYSTEMD_REFUSED, "need_daemon_reload": True})).refused()
+    assert all(f.variant != "unit-not-loaded" for f in diagnose(scene.snapshot()).findings)
+
+
+def test_a_program_of_several_processes_that_was_edited_after_its_start_is_updated() -> None:
+    conf = "/etc/supervisor/conf.d/shop.conf"
+    told = tuple(binding(port, f"{conf}:3") for port in (9001, 9002))
+    made = supervised_service(bindings=Known(told), program={"started_at": NOW - 3600, "name": "shop:*"}, pids=(200, 201))
+    scene = Scene("127.0.0.1:9001", "127.0.0.1:9002").with_service(made, listener(8001, 200), listener(8002, 201))
+    scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - 60)))
+    for index in (0, 1):
+        scene.refused(index, configured_service=made.id)
+    diagnosis = diagnose(scene.snapshot())
+    assert set(roots(diagnosis)) == {CAUSE}
+    assert {f.variant for f in diagnosis.findings if f.cause == CAUSE} == {"unit-edited-no-daemon-reload"}
+
+
+# unit-misconfigured of supervisord: what it could not start, or would refuse to, by its log, the child's and the
+# disk.
+SERVE = "/srv/shop/env/bin/serve"
+SCRIPT = '#!/bin/sh\nexec /usr/bin/uvicorn "$@"\n'
+SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM = f"[program:shop]\ndirectory=/srv/shop\ncommand={SERVE} shop:app --port 8000\nuser=shop\n"
+SPAWNED = (30, "spawned: 'shop' with pid 5")
+WELL = (29, "success: shop entered RUNNING state, x")
+GAVE_UP = (5, "gave up: shop entered FATAL state, too many start retries too quickly")
+STOPPED = (9, "stopped: shop (terminated by SIGTERM)")
+HERE: dict[str, Entry] = {SERVE: (SCRIPT, 0o755), "/bin/sh": ("\x7fELF", 0o755), "/srv/shop/shop.py": "app = 1\n"}
+
+
+def judged(files: Mapping[str, Entry], *log: tuple[float, str], own: str = "", program: str = SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM) -> Diagnosis:
+    disk = {CONF: MAIN, SHOP: program, LOG: said(*log), **({ERR: (own, 0o644, 0, 5.0)} if own else {}), **files}
+    return diagnose(observe_machine("", disk, seen=node(site=SITE, running=[DAEMON])))
+
+
+def without(*paths: str, **more: Entry) -> dict[str, Entry]:
+    return {path: entry for path, entry in {**HERE, **more}.items() if path not in paths}
 
 
 @pytest.mark.parametrize("log", [
-    (*TRY[:2], "back.service: Main process exited, code=exited, status=1/FAILURE", TRY[2], *LEFT),   # it ended before
-    (*TRY, *LEFT, "Started back.service - Back.", "back.service: Main process exited, code=killed, status=9/KILL"),
-    (*TRY[:2], *LEFT),
-    (*TRY[:2], "back.service: start operation timed out. Terminating.", TRY[2], *LEFT),        # of the stop
+    (SPAWNED, WELL, STOPPED),       # supervisorctl restart looked, refused, and left no line
+    (SPAWNED, WELL, (9, f"spawnerr: command at '{SERVE}' is not executable"), GAVE_UP),
 ])
-def test_a_program_that_ended_by_itself_is_not_laid_to_what_runs_after_it(log: tuple[str, ...]) -> None:
-    diagnosis = diagnose_machine(POST, APP, log=log, show={"ExecMainStatus": "1"})
-    assert CAUSE not in roots(diagnosis)
+def test_a_lost_execute_bit_is_given_back(log: tuple[tuple[float, str], ...]) -> None:
+    diagnosis = judged({**HERE, SERVE: (SCRIPT, 0o644)}, *log)
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence, found.service) == ("start-203-exec-not-executable", "certain", "shop")
+    (repair,) = found.repairs
+    write, act = repair.steps[:2]
+    assert isinstance(write, WriteFile) and write.meta is not None and write.meta.mode == 0o755
+    assert isinstance(act, ProgramAction) and act.verb == "update"
+    assert not any(isinstance(step, DaemonReload) for step in repair.steps)
+
+
+@pytest.mark.parametrize("log", [
+    (SPAWNED, WELL, STOPPED), (SPAWNED, WELL, (9, f"spawnerr: can't find command '{SERVE}'"), GAVE_UP),
+])
+def test_an_environment_that_moved_is_named_in_its_section(log: tuple[tuple[float, str], ...]) -> None:
+    diagnosis = judged(without(SERVE, **{"/srv/shop/venv/bin/serve": (SCRIPT, 0o755)}), *log)
+    found = finding_of(diagnosis, CAUSE)
+    assert roots(diagnosis) == [CAUSE] and found.variant == "start-203-exec-missing"
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.path == SHOP
+    assert (write.after or b"").decode() == SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM.replace("/env/bin", "/venv/bin")
+
+
+def test_a_folder_that_is_not_there() -> None:
+    program = SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM.replace(SERVE, "/usr/bin/uvicorn").replace("/srv/shop", "/srv/old")
+    there: dict[str, Entry] = {"/usr/bin/uvicorn": ("\x7fELF", 0o755), "/srv/shop/shop.py": "app = 1\n"}
+    diagnosis = judged(there, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP, program=program,
+                       own="supervisor: couldn't chdir to /srv/old: ENOENT\nsupervisor: child process was not spawned\n")
+    found = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), found.variant, found.confidence) == ([CAUSE], "start-200-chdir", "certain")
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and b"directory=/srv/shop\n" in (write.after or b"")
+
+
+def test_in_the_moment_of_one_more_try_what_ended_the_last_one_counts() -> None:
+    gone = (9, f"spawnerr: can't find command '{SERVE}'")
+    files = without(SERVE, **{"/srv/shop/venv/bin/serve": (SCRIPT, 0o755)})
+    own = f"supervisor: couldn't exec {SERVE}: ENOENT\n"
+    ended = (SPAWNED, (3, "exited: shop (exit status 127; not expected)"), (1, "spawned: 'shop' with pid 9"))
+    assert roots(judged(files, *ended, own=own)) == [CAUSE]
+    assert CAUSE not in roots(judged(HERE, *ended, own=own))       # it is there by now: this try tells
+    assert roots(judged(files, SPAWNED, WELL, gone)) == [CAUSE]
+
+
+def test_the_account_is_the_sections() -> None:
+    shut: dict[str, Entry] = {**HERE, "/srv/shop": ("dir", 0o700)}
+    diagnosis = judged(shut, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP,
+                       own="supervisor: couldn't chdir to /srv/shop: EACCES\n")
+    found = finding_of(diagnosis, CAUSE)
+    assert found.variant == "start-200-chdir" and "shop may not enter /srv/shop" in found.summary
+    assert [repair.risk for repair in found.repairs] == ["manual"]
+
+
+def test_an_interpreter_that_is_gone() -> None:
+    own = f"supervisor: couldn't exec {SERVE}: ENOENT\n"
+    files = {**HERE, SERVE: ("#!/opt/gone\n", 0o755)}
+    found = finding_of(judged(files, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP, own=own), CAUSE)
+    assert found.variant == "start-203-exec-bad-interpreter"
+
+
+@pytest.mark.parametrize(("log", "own"), [
+    ((SPAWNED, WELL, STOPPED), ""),                                                     # somebody stopped it
+    ((SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP), "sh: 1: nothing\n"),   # the program's own 127
+    ((SPAWNED, (9, "exited: shop (exit status 1; not expected)"), GAVE_UP),
+     "supervisor: couldn't chdir to /srv/shop: ENOENT\nOSError: it ran and ended by itself\n"),      # an earlier try's line
+])
+def test_near_misses(log: tuple[tuple[float, str], ...], own: str) -> None:
+    assert CAUSE not in {finding.cause for finding in judged(HERE, *log, own=own).findings}
+
+
+def test_what_a_wrapper_is_given_counts() -> None:
+    found = next(s for s in observe_machine("", {CONF: MAIN, SHOP: SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM, LOG: said(SPAWNED, WELL, STOPPED), **HERE},
+                                 seen=node(site=SITE, running=[DAEMON])).services if s.name == "shop")
+    assert [word.text for word in found.command] == ["/usr/bin/uvicorn", "shop:app", "--port", "8000"]
+
+
+RUN = '#!/bin/sh\ncd /srv/shop\nexec /srv/shop/env/bin/uvicorn shop:app --port 8000\n'
+BY_SCRIPT: dict[str, Entry] = {"/srv/shop/run.sh": (RUN, 0o755), "/srv/shop/shop.py": "app = 1\n", "/bin/sh": ("\x7fELF", 0o755)}
+SAYS = ["{at}: 3: exec: {what}: not found", "{at}: line 3: exec: {what}: not found", "{at}: line 3: {what}: No such file or directory"]
+
+
+@pytest.mark.parametrize("says", SAYS)
+def test_a_script_that_ends_in_nothing(says: str) -> None:
+    own = says.format(at="/srv/shop/run.sh", what="/srv/shop/env/bin/uvicorn")
+    files = {**BY_SCRIPT, "/srv/shop/.venv/bin/uvicorn": ("\x7fELF", 0o755)}
+    diagnosis = judged(files, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP, own=own,
+                       program=SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM.replace(f"{SERVE} shop:app --port 8000", "/srv/shop/run.sh"))
+    found = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), found.variant, found.confidence) == ([CAUSE], "start-203-exec-missing", "certain")
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.path == "/srv/shop/run.sh"
+    assert (write.after or b"").decode() == RUN.replace("/env/", "/.venv/")
+
+
+def test_the_script_of_a_unit() -> None:
+    files = {**BY_SCRIPT, "/srv/shop/env/bin/uvicorn": ("\x7fELF", 0o644)}
+    log = ("/srv/shop/run.sh: 3: exec: /srv/shop/env/bin/uvicorn: Permission denied",)
+    show = {"ExecMainStatus": "126"}
+    unit = "User=shop\nWorkingDirectory=/srv/shop\nExecStart=/srv/shop/run.sh\n"
+    diagnosis = diagnose(observe_machine(unit, files, log=log, show=show))
+    found = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), found.variant) == ([CAUSE], "start-203-exec-not-executable")
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.path == "/srv/shop/env/bin/uvicorn" and write.meta is not None
+    missing = diagnose(observe_machine(unit, {**BY_SCRIPT, "/srv/shop/venv/bin/uvicorn": ("\x7fELF", 0o755)}, show={"ExecMainStatus": "127"},
+                            log=("/srv/shop/run.sh: 3: exec: /srv/shop/env/bin/uvicorn: not found",)))
+    steps = finding_of(missing, CAUSE).repairs[0].steps
+    assert isinstance(steps[0], WriteFile) and steps[0].path == "/srv/shop/run.sh"
+    assert not any(isinstance(step, DaemonReload) for step in steps)
+
+
+def test_what_a_program_says_of_another_is_no_script() -> None:
+    files = {**BY_SCRIPT, "/srv/shop/env/bin/uvicorn": ("\x7fELF", 0o755)}
+    own = "/srv/shop/run.sh: 3: exec: /opt/other/bin/tool: not found"
+    diagnosis = judged(files, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP, own=own,
+                       program=SUPERVISORD_PROGRAMS_MISCONFIGURED_PROGRAM.replace(f"{SERVE} shop:app --port 8000", "/srv/shop/run.sh"))
+    assert CAUSE not in {finding.cause for finding in diagnosis.findings}
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (CONTAINER_START_START + 'exec: "hypercorn": executable file not found in $PATH: unknown', "hypercorn is not in its image"),
+    (CONTAINER_START_START + 'exec: "/srv/serve": stat /srv/serve: no such file or directory: unknown', "/srv/serve is not in its image"),
+    (CONTAINER_START_START + 'exec: "/srv/serve": permission denied: unknown', "/srv/serve may not be executed"),
+    (CONTAINER_START_START + "exec /srv/serve: exec format error", "/srv/serve cannot be run"),
+    ("unable to find user shop: no matching entries in passwd file", "its account shop is not"),
+    (OCI + 'chdir to cwd ("/srv/none") set in config.json failed: no such file or directory: unknown', "/srv/none cannot be"),
+    ("driver failed programming external connectivity on endpoint p-app-1: Bind for 0.0.0.0:8000 failed: port is already "
+     "allocated", "0.0.0.0:8000"),
+    ("failed to bind host port: address already in use", "a port that it is to publish is taken"),
+    ("something else went wrong", "something else went wrong"),
+    (CONTAINER_START_START + "error during container init: too many open files: unknown", "too many open files"),
+])
+def test_hit_what_the_engine_says(error: str, said: str) -> None:
+    diagnosis = diagnose(dead(error).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    finding = finding_of(diagnosis, CAUSE)
+    assert finding.variant == "container-cannot-start" and said in finding.summary
+    assert finding.repairs[0].risk == "manual" and finding.repairs[0].manual
+
+
+@pytest.mark.parametrize(("status", "code"), [("exited", 0), ("exited", 137), ("created", 0)])
+def test_what_it_mounts_is_gone_from_the_host(status: str, code: int) -> None:
+    """A secret's file: the engine refuses each start and keeps no word of it, so it looked like one that was stopped."""
+    made = container_service(pid=None, box={"status": status, "exit_code": code, "missing_sources": ("/opt/shop/key.txt",)})
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    scene.endpoint(tcp=Known(REFUSED))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    finding = finding_of(diagnosis, CAUSE)
+    assert finding.variant == "container-cannot-start" and "/opt/shop/key.txt" in finding.summary
+    assert finding.repairs[0].risk == "manual" and "put it back" in finding.repairs[0].manual

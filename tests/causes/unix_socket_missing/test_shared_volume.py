@@ -8,20 +8,11 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.formats.docker_conventions import path_in_container, path_on_engine
 from fixer.model.diagnosis import Finding
-from fixer.model.facts import Known
+from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ComposeUp
-from tests.causes.snapshot_builders import (
-    Scene,
-    binding,
-    container,
-    container_service,
-    file,
-    finding_of,
-    listener,
-    roots,
-)
+from tests.causes.snapshot_builders import Scene, binding, container_service, file, finding_of, listener, probe, roots
+from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, socket, told
 
 CAUSE = "unix-socket-missing"
 VOLUME = "/var/lib/docker/volumes/socks/_data"
@@ -85,8 +76,11 @@ def test_miss_nobody_has_a_socket() -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
-def test_where_paths_lie() -> None:
-    box = replace(container("web"), shares=((VOLUME, "/run/g"), ("/srv/other", "/run/g/in")))
-    assert path_on_engine(box, "/run/g/a.sock") == f"{VOLUME}/a.sock" and path_on_engine(box, "/run/gx") is None
-    assert path_in_container(box, f"{VOLUME}/a.sock") == "/run/g/a.sock"
-    assert path_in_container(box, f"{VOLUME}/in/a.sock") is None and path_in_container(box, "/srv/other/a") == "/run/g/in/a"
+@pytest.mark.parametrize(("pids", "expected"), [(Known((200,)), True), (Unknown("no right"), True), (Known((999,)), False)])
+def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: bool) -> None:
+    held = replace(socket(ASKED), node="app", pids=pids)
+    made = container_service("app", pid=200, bindings=told(ASKED).bindings)
+    gone = {"listener": Known(held), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
+    page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
+    diagnosis = diagnose(page.endpoint(**gone).snapshot())
+    assert (CAUSE in roots(diagnosis)) is expected

@@ -16,7 +16,6 @@ from tests.causes.snapshot_builders import (
     NGINX_PID,
     Scene,
     binding,
-    container_service,
     file,
     finding_of,
     healthy_scene,
@@ -29,17 +28,9 @@ from tests.causes.snapshot_builders import (
     verdict_of,
     wrong_port_scene,
 )
+from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, HELD, socket, told
 
 CAUSE = "unix-socket-missing"
-ASKED, HELD = "/run/shop/app.sock", "/run/shop/gunicorn.sock"
-
-
-def socket(path: str = HELD, pid: int = 200) -> Listener:
-    return replace(listener(1, pid), family="unix", address=path, port=0)
-
-
-def told(path: str = HELD, **changes: object) -> Service:
-    return service(bindings=Known((replace(binding(0), host="", unix=path),)), **changes)
 
 
 def scene(made: Service, *held: Listener, asked: str = ASKED) -> Scene:
@@ -213,17 +204,6 @@ def test_miss_a_stranger_that_holds_the_path_is_not_restarted() -> None:
     gone = {"listener": Known(socket(ASKED, 999)), "tcp": Known(probe(error="no-socket"))}
     found = diagnose(scene(told(ASKED), socket(ASKED, 999)).endpoint(**gone).snapshot())
     assert isinstance(verdict_of(found, CAUSE), RuledOut)
-
-
-@pytest.mark.parametrize(("pids", "expected"), [(Known((200,)), True), (Unknown("no right"), True), (Known((999,)), False)])
-def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: bool) -> None:
-    held = replace(socket(ASKED), node="app", pids=pids)
-    made = container_service("app", pid=200, bindings=told(ASKED).bindings)
-    gone = {"listener": Known(held), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
-    page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
-    diagnosis = diagnose(page.endpoint(**gone).snapshot())
-    assert (CAUSE in roots(diagnosis)) is expected
-
 
 
 def test_hit_the_socket_that_systemd_holds_for_a_service_at_rest() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known
+from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Binding, Compose
 from fixer.model.target import TargetRef
-from tests.causes.snapshot_builders import Scene, container_service, listener, roots, service
+from tests.causes.snapshot_builders import Scene, container_service, finding_of, listener, roots, service
+from tests.causes.wrong_port.wrong_port_builders import group
 
 WRITTEN = Binding("0.0.0.0", 8000, None, Evidence("file", "/srv/p/compose.yaml:8", "--port ${PORT:-8000}"))
 RUNS = Binding("0.0.0.0", 8011, None, Evidence("process", "pid 7", "uvicorn app.main:app --port 8011"))
@@ -50,3 +52,22 @@ def test_a_unit_that_was_told_so_until_the_next_boot_is_a_persons_to_decide() ->
         shown = diagnose(scene.snapshot()).findings[0]
         assert shown.cause == "wrong-port" and (shown.repairs[0].risk == "safe") is lasting
         assert ("until the next boot" in shown.summary) is not lasting
+
+
+CAUSE = "wrong-port"
+
+
+def test_hit_each_server_of_a_group_gets_a_socket_of_its_own() -> None:
+    diagnosis = diagnose(group(8001, 8002, 8003, told=(8011, 8012, 8013)).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert "127.0.0.1:8001, 127.0.0.1:8002, 127.0.0.1:8003" in first.summary and first.repairs[0].risk == "safe"
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and len([s for s in first.repairs[0].steps if isinstance(s, WriteFile)]) == 1
+    assert all(f"http://127.0.0.1:801{n};".encode() in (write.after or b"") for n in (1, 2, 3))
+
+
+def test_where_their_numbers_differ_a_person_says_which() -> None:
+    first = finding_of(diagnose(group(8001, 8002, 8003, told=(8011, 8012)).snapshot()), CAUSE)
+    assert first.confidence == "possible" and first.repairs[0].steps == ()
+    assert first.repairs[0].needs[0].choices == ("127.0.0.1:8011", "127.0.0.1:8012")

@@ -36,6 +36,7 @@ from tests.causes.snapshot_builders import (
     verdict_of,
     wrong_port_scene,
 )
+from tests.causes.wrong_port.wrong_port_builders import containers, group
 
 CAUSE = "wrong-port"
 TRACEBACK = (
@@ -69,33 +70,6 @@ def test_miss_a_healthy_host_is_left_alone() -> None:
 def test_unknown_nobody_could_look_whether_something_listens() -> None:
     scene = wrong_port_scene().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"), http=Unknown("no probe"))
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
-
-
-def test_every_place_that_names_the_address_is_edited_in_one_write() -> None:
-    scene = Scene("127.0.0.1:8001", "127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused().refused(1)
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert found.routes == ("r1", "r2")
-    writes = [step for step in found.repairs[0].steps if isinstance(step, WriteFile)]
-    assert len(writes) == 1 and writes[0].after is not None and writes[0].after.count(b"127.0.0.1:8000") == 2
-
-
-def test_two_equal_services_are_named_and_none_is_chosen() -> None:
-    scene = wrong_port_scene().with_service(service("other.service", 9000, 300), listener(9000, 300))
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    (repair,) = found.repairs
-    assert repair.steps == () and repair.needs[0].choices == ("127.0.0.1:8000", "127.0.0.1:9000")
-    chosen = finding_of(diagnose(scene.snapshot(), {"upstream": "127.0.0.1:9000"}), CAUSE).repairs[0]
-    write = chosen.steps[0]
-    assert isinstance(write, WriteFile) and write.after is not None and b":9000" in write.after
-
-
-def test_names_separate_two_services() -> None:
-    scene = wrong_port_scene().with_service(service("shop.service", 9000, 300), listener(9000, 300))
-    scene.services[0] = replace(
-        scene.services[0], id="local/metrics.service", name="metrics.service",
-        unit=unit("metrics.service", working_directory="/opt/metrics", user="metrics"))
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert found.service == "shop.service" and found.repairs[0].needs == ()
 
 
 def test_a_service_that_another_route_relies_on_is_nobody_elses() -> None:
@@ -171,20 +145,6 @@ def test_a_stopped_relative_is_not_passed_over_for_a_running_stranger() -> None:
     assert roots(diagnose(scene.snapshot())) == []
 
 
-def containers(port: int = 8001, *lines: int) -> Scene:
-    scene = Scene(f"app:{port}", node="web", back="app")
-    scene.with_service(container_service(), *(listener(n, 7, "0.0.0.0", "app") for n in lines or (8000,)))
-    scene.endpoint(addresses=Known(("172.18.0.2",))).refused()
-    web = container_service("web", 80, pid=NGINX, is_app_server=False, box={
-        "mounts": (("/home/lab/files", "/etc/nginx/sites-available", True),)})
-    scene.nginx["service"] = web
-    scene.services.append(web)
-    return scene
-
-
-NGINX = 100
-
-
 def test_a_container_is_known_by_its_name_and_edited_outside() -> None:
     found = finding_of(diagnose(containers().snapshot()), CAUSE)
     assert (found.variant, found.confidence, found.service) == ("container-wrong-port", "certain", "p-app-1")
@@ -200,33 +160,10 @@ def test_of_a_containers_two_sockets_the_one_it_is_told_to_open() -> None:
     assert isinstance(write, WriteFile) and write.after is not None and b"app:8000" in write.after
 
 
-def test_a_file_in_the_layer_is_for_a_person() -> None:
-    scene = containers()
-    scene.services[-1] = scene.nginx["service"] = container_service("web", 80, pid=NGINX, is_app_server=False)
-    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
-    assert repair.risk == "manual" and "layer" in repair.manual and "8000" in repair.manual
-
-
-def test_a_file_that_the_container_makes_at_each_start_is_for_a_person() -> None:
-    """Edited behind its mount it would serve until the next start."""
-    scene = containers()
-    made = scene.files[0].real_path.rpartition("/")[2]
-    scene.node_changes["web"] = {"files": ((f"/etc/nginx/templates/{made}.template", stat()),)}
-    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
-    assert repair.risk == "manual" and f"from /etc/nginx/templates/{made}.template and its variables" in repair.manual
-
-
 def test_a_stale_mount_is_not_a_wrong_port() -> None:
     scene = wrong_port_scene()
     scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
     assert CAUSE not in roots(diagnose(scene.snapshot()))
-
-
-def test_a_managed_file_says_who_overwrites_it() -> None:
-    scene = wrong_port_scene()
-    scene.files[0] = replace(scene.files[0], managed_by="Ansible")
-    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
-    assert repair.risk == "disruptive" and "Ansible manages" in repair.summary
 
 
 def test_a_refused_configuration_or_a_built_port_is_for_a_person() -> None:
@@ -238,12 +175,6 @@ def test_a_refused_configuration_or_a_built_port_is_for_a_person() -> None:
     unread = wrong_port_scene()
     unread.files.clear()
     assert "could not be read" in finding_of(diagnose(unread.snapshot()), CAUSE).repairs[0].manual
-
-
-def test_a_port_that_is_not_written_is_added() -> None:
-    scene = Scene("localhost").with_service(service(), listener(8000, 200)).refused(port=81)
-    write = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].steps[0]
-    assert isinstance(write, WriteFile) and write.after is not None and b"http://localhost:8000;" in write.after
 
 
 def test_a_daemon_behind_the_port_is_another_services_port() -> None:
@@ -332,21 +263,6 @@ def test_unused_builders_stay_honest() -> None:
     assert isinstance(verdict_of(diagnose(wrong_port_scene().snapshot()), CAUSE), Found)
 
 
-@pytest.mark.slow
-def test_thousands_of_places_are_edited_in_one_go() -> None:
-    many = 3000
-    scene = Scene(*["127.0.0.1:8001"] * many).with_service(service(), listener(8000, 200))
-    for index in range(many):
-        scene.endpoint(index, listener=Known(None), tcp=Known(probe(error="refused")), http=Known(probe(error="refused")))
-        scene.probes[index] = Unknown("not more than 50 are asked")
-    scene.probes[0] = Known((probe(502),))
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    write = found.repairs[0].steps[0]
-    assert len(found.routes) == many and isinstance(write, WriteFile)
-    assert write.before is not None and write.after == write.before.replace(b":8001;", b":8000;")
-    assert len(found.evidence) < 20
-
-
 def test_the_summary_names_locations_and_both_addresses() -> None:
     scene = Scene("127.0.0.1:8001", "127.0.0.1:8001").with_service(service(port=8000), listener(8000, 200))
     scene.refused(0).refused(1)
@@ -387,78 +303,6 @@ def test_what_anybody_could_start_becomes_no_upstream_unasked(told: int, argv: t
 def test_a_person_may_still_name_it() -> None:
     given = finding_of(diagnose(strangers(9000).snapshot(), {"upstream": "127.0.0.1:9000"}), CAUSE).repairs[0]
     assert given.needs and isinstance(given.steps[0], WriteFile)
-
-
-def behind_docker(*lines: Listener, published: tuple[tuple[str, int, int], ...] = (("127.0.0.1", 8001, 8000),),
-                  inner: int = 8000, **changes: Any) -> Scene:
-    """nginx on the Docker host asks for 127.0.0.1:8001; the application is in a container named for the site."""
-    made = container_service("app", 8000)
-    assert made.container is not None
-    name = changes.pop("name", "shop-app-1")
-    made = replace(made, name=name, container=replace(made.container, published=published, name=name, service=None, project=None))
-    scene = Scene("127.0.0.1:8001").with_service(made, *lines).refused(configured_service=made.id if inner else None)
-    if inner:
-        scene.endpoint(node="app", container_port=inner, tcp=Known(probe()), http=Known(probe(error="reset")))
-    return scene
-
-
-def test_a_published_port_that_leads_to_nothing_inside() -> None:
-    scene = behind_docker(listener(9000, 7, "0.0.0.0", "app"))
-    diagnosis = diagnose(scene.snapshot())
-    assert roots(diagnosis) == [CAUSE]
-    found = finding_of(diagnosis, CAUSE)
-    assert (found.variant, found.confidence) == ("docker-proxy-no-listener", "certain")
-    assert found.repairs[0].risk == "manual" and "-p 127.0.0.1:8001:9000" in found.repairs[0].manual
-    unseen = diagnose(scene.endpoint(listener=Unknown("no shell")).snapshot())
-    assert isinstance(verdict_of(unseen, CAUSE), Undetermined)
-
-
-def test_the_containers_own_loopback_is_nobody_elses() -> None:
-    diagnosis = diagnose(behind_docker(listener(8000, 7, "127.0.0.1", "app")).snapshot())
-    found = finding_of(diagnosis, CAUSE)
-    assert roots(diagnosis) == [CAUSE] and found.variant == "docker-proxy-no-listener"
-    assert "listen on 0.0.0.0" in found.repairs[0].manual
-
-
-def test_a_port_that_no_container_publishes() -> None:
-    found = finding_of(diagnose(behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=(), inner=0).snapshot()), CAUSE)
-    assert (found.variant, found.confidence) == ("docker-port-not-published", "likely")
-    assert found.repairs[0].risk == "manual" and "-p 127.0.0.1:8001:8000" in found.repairs[0].manual
-
-
-def test_a_port_that_is_published_on_another_address_only() -> None:
-    there = (("10.0.0.5", 8001, 8000),)
-    found = finding_of(diagnose(behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=there, inner=0).snapshot()), CAUSE)
-    assert found.variant == "docker-port-not-published" and "published at 10.0.0.5:8001 only" in found.summary
-
-
-def test_a_container_that_is_published_elsewhere_and_named_for_the_site() -> None:
-    elsewhere = (("127.0.0.1", 8002, 8000),)
-    found = finding_of(diagnose(behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=elsewhere, inner=0).snapshot()), CAUSE)
-    write = found.repairs[0].steps[0]
-    assert (found.variant, found.repairs[0].risk) == ("container-wrong-port", "safe")
-    assert isinstance(write, WriteFile) and b"127.0.0.1:8002" in (write.after or b"")
-
-
-def test_a_container_that_nothing_binds_to_the_site_is_a_persons_choice() -> None:
-    scene = behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=(("", 8002, 8000),), inner=0, name="zealous-tesla")
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert found.confidence == "possible" and found.repairs[0].steps == ()
-    assert found.repairs[0].needs[0].choices == ("127.0.0.1:8002",)
-
-
-def test_of_several_containers_that_may_be_meant_a_person_chooses_one() -> None:
-    """Each of them is published elsewhere; one that is not is named too."""
-    scene = behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=(("", 8002, 8000),), inner=0, name="app")
-    for name, port, pid, published in (("api", 9000, 8, (("", 9002, 9000),)), ("back", 9100, 9, ())):
-        scene.with_service(container_service(name, port, pid=pid, box={"published": published, "service": None, "project": None}),
-                           listener(port, pid, "0.0.0.0", name))
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    (need,) = found.repairs[0].needs
-    assert (found.confidence, found.service, need.key, need.choices) == ("possible", None, "upstream", ("127.0.0.1:8002", "127.0.0.1:9002"))
-    assert not found.repairs[0].steps and "p-back-1, of which nothing that listens is published" in found.summary
-    write = finding_of(diagnose(scene.snapshot(), {"upstream": "127.0.0.1:9002"}), CAUSE).repairs[0].steps[0]
-    assert isinstance(write, WriteFile) and b"127.0.0.1:9002" in (write.after or b"")
 
 
 def of_shop(name: str, port: int, pid: int, **changes: Any) -> Service:
@@ -504,23 +348,6 @@ def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
     assert roots(diagnose(scene.snapshot()))[0] == "backend-down"
 
 
-def test_a_socket_of_uwsgis_own_protocol_is_no_listener_for_http() -> None:
-    """Its command says so, where no file does."""
-    argv = ("/usr/bin/uwsgi", "--module", "app:app", "--socket", "127.0.0.1:8000")
-    for words, expected in ((argv, []), ((*argv[:3], "--http-socket", "127.0.0.1:8000"), ["wrong-port"])):
-        scene = Scene("127.0.0.1:8001").with_service(service(runtime="uwsgi", argv=words), listener(8000, 200)).refused()
-        assert roots(diagnose(scene.snapshot())) == expected
-
-
-def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
-    for runtime, kind, expected in (("uwsgi", "uwsgi_pass", ["wrong-port"]), ("uvicorn", "uwsgi_pass", []),
-                                    ("uwsgi", "grpc_pass", []), ("php-fpm", "fastcgi_pass", ["wrong-port"])):
-        scene = wrong_port_scene()
-        scene.services = [replace(scene.services[0], runtime=runtime)]
-        scene.route[0] = {"kind": kind}
-        assert roots(diagnose(scene.snapshot())) == expected, (runtime, kind)
-
-
 def test_a_service_whose_own_files_name_nginx_port_is_no_certain_case() -> None:
     """It may only not have been started since they were edited: seconds ago no clock tells."""
     scene = wrong_port_scene()
@@ -550,42 +377,13 @@ def test_what_tells_a_supervisor_what_to_do_is_no_application() -> None:
     assert CAUSE not in roots(diagnosis) and "circusctl status" in " ".join(diagnosis.notes)
 
 
-def group(*ports: int, told: tuple[int, ...], program: bool = False, held: tuple[int, ...] = ()) -> Scene:
-    """One upstream of several servers, all of them empty; one service that holds several sockets."""
-    scene = Scene(*(f"127.0.0.1:{port}" for port in ports))
-    bindings = Known(tuple(binding(port) for port in told))
-    made = supervised_service(bindings=bindings) if program else service("shop.service", bindings=bindings)
-    scene.with_service(made, *(listener(port, made.pids[0]) for port in held or told))
-    scene.with_service(service(      # the name tells which of the two is meant
-        "office.service", 9999, 300, argv=("/usr/bin/uvicorn", "office:app"),
-        unit_changes={"working_directory": "/srv/office", "user": "office"}))
-    for index, port in enumerate(ports):
-        if port not in (held or told):
-            scene.refused(index, configured_service=None)
-    page = scene.snapshot()
-    named = replace(page.routes[0].route, server_names=("shop.example",), upstream="shop")
-    route = replace(page.routes[0], route=named, endpoints=tuple(e.id for e in page.endpoints))
-    scene.extra = {"routes": (route,)}
-    return scene
-
-
-def test_hit_each_server_of_a_group_gets_a_socket_of_its_own() -> None:
-    diagnosis = diagnose(group(8001, 8002, 8003, told=(8011, 8012, 8013)).snapshot())
-    assert roots(diagnosis) == [CAUSE]
-    first = finding_of(diagnosis, CAUSE)
-    assert "127.0.0.1:8001, 127.0.0.1:8002, 127.0.0.1:8003" in first.summary and first.repairs[0].risk == "safe"
-    write = first.repairs[0].steps[0]
-    assert isinstance(write, WriteFile) and len([s for s in first.repairs[0].steps if isinstance(s, WriteFile)]) == 1
-    assert all(f"http://127.0.0.1:801{n};".encode() in (write.after or b"") for n in (1, 2, 3))
-
-
-def test_where_their_numbers_differ_a_person_says_which() -> None:
-    first = finding_of(diagnose(group(8001, 8002, 8003, told=(8011, 8012)).snapshot()), CAUSE)
-    assert first.confidence == "possible" and first.repairs[0].steps == ()
-    assert first.repairs[0].needs[0].choices == ("127.0.0.1:8011", "127.0.0.1:8012")
-
-
 def test_miss_the_process_of_a_program_that_is_told_this_very_port() -> None:
     """One process of three was stopped, and nginx was sent to another's port in its place, for certain."""
     scene = group(8001, 8002, told=(8001, 8002), held=(8001,), program=True)
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_a_program_on_another_port_is_pointed_at() -> None:
+    made = supervised_service("RUNNING", 8001)
+    moved = Scene().with_service(made, listener(8001, 300)).refused()
+    assert roots(diagnose(moved.snapshot())) == ["wrong-port"]

@@ -12,9 +12,8 @@ import pytest
 from fixer.app import ignore_list, policy_files
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine import state_root
-from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.open_target import open_target, parse_target
-from fixer.policy import parse_rules
+from fixer.model.target import TargetRef
 
 LOCAL = parse_target("local")
 
@@ -68,11 +67,6 @@ def test_a_policy_that_is_none_forbids_at_once(root: Path, make: Callable[[Path]
     assert time.monotonic() - began < 2
 
 
-def test_a_nested_policy_forbids() -> None:
-    with pytest.raises(NeedsPerson):
-        parse_rules(f"services = {'[' * 20_000}{']' * 20_000}".encode(), "x")
-
-
 @pytest.mark.parametrize("place", ["", "targets"])
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 def test_a_folder_that_others_may_write_holds_no_journal(root: Path, place: str, mode: int) -> None:
@@ -102,13 +96,38 @@ def test_ours_does(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert state_root.private_root() == str(tmp_path / "not" / "there" / "yet")
 
 
-def test_an_in_place_write_follows_no_link_and_waits_for_nobody(tmp_path: Path) -> None:
-    """Between the look and the write the file may have become something else."""
-    victim = tmp_path / "victim"
-    victim.write_text("kept")
-    (tmp_path / "link").symlink_to(victim)
-    os.mkfifo(tmp_path / "fifo")
-    for name in ("link", "fifo"):
-        with pytest.raises(OSError):
-            LocalFiles().overwrite(str(tmp_path / name), b"new")
-    assert victim.read_text() == "kept"
+LOCAL_LOCAL = TargetRef("local", "")
+
+
+def test_state_roots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BADGATEWAY_STATE", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert state_root.state_root() == "/var/lib/badgateway"
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", "/x/state")
+    assert state_root.state_root() == "/x/state/badgateway"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert state_root.state_root() == "/home/me/.local/state/badgateway"
+
+
+def test_another_user_is_told_of_what_root_did(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BADGATEWAY_STATE", raising=False)
+    monkeypatch.setattr(state_root, "ROOT_STATE", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert state_root.unseen_root_state() == str(tmp_path)
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "mine"))
+    assert state_root.unseen_root_state() is None         # they chose the place themselves
+    monkeypatch.delenv("BADGATEWAY_STATE")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert state_root.unseen_root_state() is None         # root sees them
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(state_root, "ROOT_STATE", str(tmp_path / "nothing"))
+    assert state_root.unseen_root_state() is None
+
+
+def test_folders_of_targets_are_apart() -> None:
+    words = [TargetRef("docker", "a-b"), TargetRef("compose", "a-b"), TargetRef("ssh", "u@h:22"), TargetRef("ssh", "u_h_22"), LOCAL_LOCAL]
+    folders = {state_root.target_folder("/s", ref) for ref in words}
+    assert len(folders) == len(words)
+    assert all(f.startswith("/s/targets/") and f.count("/") == 3 for f in folders)

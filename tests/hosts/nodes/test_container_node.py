@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Sequence
-
 import pytest
 
-from fixer.hosts.docker_engine.distroless import ShelllessContainer, answer_stopped_container
-from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.nodes.container_node import is_exec_refused, is_shell_missing
-from fixer.model.host import CommandResult
-from fixer.model.query import ReadFile
 
 BEGIN = "OCI runtime exec failed: exec failed: unable to start container process: "
 
@@ -43,24 +35,3 @@ def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
 def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
     """The container may run all the same: its files, processes and sockets are looked at from outside."""
     assert is_exec_refused(said) is refused
-
-
-@pytest.mark.parametrize(("target", "real"), [("good", "/etc/good"), ("nowhere", None), ("loop", None)])
-def test_a_link_that_leads_nowhere_has_no_real_path(target: str, real: str | None) -> None:
-    """As every other way of reading tells it."""
-    entries = {"/etc/link": target, "/etc/good": None, "/etc/loop": "loop"}
-
-    def copied(argv: Sequence[str], **_: object) -> CommandResult:
-        path = argv[2].partition(":")[2]
-        out, member = io.BytesIO(), tarfile.TarInfo(path[1:])
-        if path not in entries:
-            return CommandResult(tuple(argv), 1, b"", b"Could not find the file")
-        leads = entries[path]
-        member.type, member.linkname = (tarfile.REGTYPE, "") if leads is None else (tarfile.SYMTYPE, leads)
-        with tarfile.open(fileobj=out, mode="w") as tar:
-            tar.addfile(member)
-        return CommandResult(tuple(argv), 0, out.getvalue(), b"")
-
-    query = ReadFile("/etc/link")
-    (file,) = answer_stopped_container(ShelllessContainer("web", Docker(copied)), "exited", [query])[query].files
-    assert file.stat is not None and (file.stat.kind, file.stat.real_path) == ("link", real)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from lab.paths import compose_root
 from lab.scenario import catalog
 from lab.scenario.draw import SLOTS, STRUCTURE, draw, pick_variant, structure_of, way_names
 from lab.scenario.scenario_file import SCHEMA, Scenario, Stack, Variant
-from lab.scenario.word_lists import USERS
 
 CASES = [
     pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
@@ -71,13 +68,6 @@ def test_the_seed_draws_the_variant_too() -> None:
     found = catalog.scenario_named("backend-down")
     drawn = {pick_variant(found, "host", seed).name for seed in range(80)}
     assert drawn == {variant.name for variant in found.variants_on("host")}
-
-
-def test_accounts_are_those_of_the_machine() -> None:
-    text = (compose_root() / "images" / "machine" / "Dockerfile").read_text()
-    made = re.search(r"for name in ([a-z ]+);", text)
-    assert made is not None
-    assert tuple(made[1].split()) == USERS
 
 
 @pytest.mark.parametrize("stack", ["host", "containers"])

@@ -6,62 +6,18 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar, cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from lab.http_get import REFUSED, SLOW, get_status
+from lab.http_get import REFUSED, SLOW
+from lab.scenario.catalog import scenario_named
 from lab.stack.running_lab import Lab, LogPosition
-from lab.stack.symptoms import StatusCounts, ask_round, matches_symptom, send_form, wait_for_symptom
-
-
-class Answers(BaseHTTPRequestHandler):
-    asked: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.path == "/slow":
-            self.server.shutdown_asked.wait(5)  # type: ignore[attr-defined]
-            return
-        self.send_response(int(self.path.lstrip("/")))
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(500 if len(body) > 1000 else 303 if self.headers["Host"] == "www.example" else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.daemon_threads = True
-    server.shutdown_asked = threading.Event()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown_asked.set()  # type: ignore[attr-defined]
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_what_one_request_gets(url: str) -> None:
-    assert get_status(url, "/200") == 200
-    assert get_status(url, "/502") == 502
-    assert get_status(url, "/slow", timeout=0.2) == SLOW
-
-
-def test_a_port_that_refuses_or_hangs_up() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        assert get_status(f"http://127.0.0.1:{free.getsockname()[1]}", "/") == REFUSED
+from lab.stack.symptoms import StatusCounts, ask_round, has_symptom_again, matches_symptom, send_form, wait_for_symptom
+from tests.lab.stack.symptoms_builders import Answers
 
 
 class Asked:
@@ -116,3 +72,39 @@ def test_where_one_request_shows_it_no_second_one_is_made(url: str) -> None:
     seen = wait_for_symptom(lab, {"path": "/502", "statuses": [502], "requests": 1}, LogPosition(0, 0.0), "")
     assert seen.statuses == {502: 1}
     assert Answers.asked == ["/502"]
+
+
+# Whether a fault that leaves the oracle's pages well goes on, asked of a real server.
+
+
+@contextmanager
+def page(limit: int) -> Iterator[str]:
+    """A form that takes so many bytes, and answers 504 to more."""
+
+    class Form(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = int(self.headers["Content-Length"])
+            self.rfile.read(size)
+            self.send_response(200 if size <= limit else 504)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Form)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("limit", "goes_on"), [(1_000_000, True), (100_000_000, False)])
+def test_a_form_that_is_too_long_is_sent_once_more(limit: int, goes_on: bool) -> None:
+    variant = scenario_named("timeout-too-short").variant("send-timeout-upload")
+    with page(limit) as url:
+        lab: Any = SimpleNamespace(stack="host", url=url, visit_name="", params={"login": "a", "password": "b"},
+                                   record=SimpleNamespace(scenario="timeout-too-short"))
+        assert has_symptom_again(lab, variant) is goes_on

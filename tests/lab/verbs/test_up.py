@@ -17,7 +17,6 @@ from lab.http_get import get_status
 from lab.scenario.scenario_file import Stack
 from lab.stack import lab_records
 from lab.stack.docker_command import docker, labelled_ids
-from lab.stack.running_lab import Lab
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 
@@ -53,39 +52,6 @@ def test_a_healthy_stack_answers_and_goes_away(stack: Stack, state: Path) -> Non
     lab_down(lab.id)
     assert remains(lab.id) == []
     assert [path for path in state.rglob("*") if lab.id in path.name] == []
-
-
-@pytest.mark.parametrize(("stack", "variant"), [("containers", "container-wrong-port"), ("host", "wrong-port")])
-def test_a_wrong_port_lasts_and_its_repair_too(stack: Stack, variant: str) -> None:
-    risen = lab_up(f"wrong-port/{variant}", stack, 12, quiet)
-    lab = risen.lab
-    assert get_status(lab.url, "/login") == 502
-    lab.restart()
-    assert get_status(lab.url, "/login") == 502
-    _correct(lab)
-    lab.restart()
-    assert get_status(lab.url, "/login") == 200
-
-
-def _correct(lab: Lab) -> None:
-    """By hand, as a person would."""
-    path = str(lab.params["site_file"])
-    old, new = f":{lab.params['route_port']}", f":{lab.params['port']}"
-    if lab.stack == "host":
-        lab.run_in("web", ["sed", "-i", f"s/{old}\\b/{new}/", path])
-    else:
-        file = lab.folder / path
-        file.write_text(file.read_text().replace(old, new))
-
-
-def test_the_machine_keeps_its_disk_and_loses_its_run() -> None:
-    lab = lab_up("healthy", "host", 13, quiet).lab
-    lab.run_in("web", ["touch", "/etc/kept", "/run/lost", "/tmp/lost"])
-    lab.restart()
-    assert lab.run_in("web", ["ls", "/etc/kept"]).code == 0
-    assert lab.run_in("web", ["ls", "/run/lost"], check=False).code != 0
-    assert lab.run_in("web", ["ls", "/tmp/lost"], check=False).code != 0
-    assert lab.run_in("web", ["systemctl", "is-system-running"], check=False).text == "running"
 
 
 def test_the_same_lab_twice_is_refused() -> None:

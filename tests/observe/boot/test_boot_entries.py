@@ -7,22 +7,15 @@ from dataclasses import replace
 import pytest
 
 from fixer.model.deployment import BootEntry
-from fixer.model.query import Answer, FileAnswer, Query, ReadFile, ReadGlob
+from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, boot_entries_of, boot_entry_queries
-from fixer.observe.evidence_bundle import redact_capture
-from fixer.observe.view.node_view import View
 from tests.causes import snapshot_builders
-from tests.observe.capture_builders import capture, file, node, stat, view
+from tests.observe.boot.boot_entries_builders import seen
+from tests.observe.capture_builders import file, stat, view
 
 UVICORN = "/usr/bin/uvicorn web:app --host 127.0.0.1 --port 8123"
 CRONTAB = "/var/spool/cron/crontabs/deploy"
 UNIT = "/home/ann/.config/systemd/user/shop.service"
-
-
-def seen(*files: FileAnswer, more: dict[Query, Answer] | None = None) -> View:
-    made = view()
-    return replace(made, node=replace(made.node, answers={
-        **made.node.answers, BOOT_ENTRY_FILES: Answer("ok", files=files), **(more or {})}))
 
 
 def found(*files: FileAnswer) -> list[BootEntry]:
@@ -82,64 +75,6 @@ def test_what_was_not_asked_is_nothing() -> None:
     assert boot_entries_of(view()) == ()
 
 
-def test_secrets_of_such_a_line_are_in_no_bundle() -> None:
-    line = file(CRONTAB, f"API_TOKEN=hunter2hunter2\n@reboot API_TOKEN=hunter2hunter2 {UVICORN}\n")
-    made = node({BOOT_ENTRY_FILES: Answer("ok", files=(line,))})
-    kept = redact_capture(capture(made)).nodes[0].answers[BOOT_ENTRY_FILES].files[0].data
-    assert b"hunter2" not in kept and b"uvicorn" in kept
-
-
-RUN = "#!/bin/sh\nexec 2>&1\ncd /opt/shop\nPORT=8123\nexec chpst -u shop /usr/bin/uvicorn web:app --port $PORT\n"
-
-
-def watched(*argv: str, folder: str = "/etc/service/shop", more: tuple[FileAnswer, ...] = ()) -> list[BootEntry]:
-    made = seen(file(f"{folder}/run", RUN), *more)
-    watcher = replace(snapshot_builders.process(300), argv=argv, uid=0, comm=argv[0])
-    return list(boot_entries_of(replace(made, by_pid={300: watcher})))
-
-
-@pytest.mark.parametrize(("argv", "folder", "kind", "command"), [
-    (("runsv", "shop"), "/etc/service/shop", "runit", "sv up shop"),
-    (("s6-supervise", "shop"), "/run/service/shop", "s6", "s6-svc -u /run/service/shop"),
-    (("supervise", "shop"), "/service/shop", "daemontools", "svc -u /service/shop"),
-])
-def test_a_folder_that_a_watcher_keeps(argv: tuple[str, ...], folder: str, kind: str, command: str) -> None:
-    (one,) = watched(*argv, folder=folder)
-    assert (one.kind, one.name, one.port, one.command, one.not_run_reason, one.line) == (kind, "shop", 8123, command, "", 5)
-
-
-def test_what_runit_was_told_to_keep_down_and_what_nobody_watches() -> None:
-    def status(wanted: bytes) -> FileAnswer:
-        return replace(file("/etc/service/shop/supervise/status", ""), data=bytes(17) + wanted + bytes(2))
-    (down,) = watched("runsv", "shop", more=(status(b"d"),))
-    assert down.not_run_reason == "runsv was told to keep it down"
-    (loop,) = watched("runsv", "shop", more=(status(b"u"),))
-    assert loop.not_run_reason == ""
-    (alone,) = watched("runsv", "blog")
-    assert (alone.command, alone.not_run_reason) == ("", "no runsv, s6-supervise or supervise watches shop")
-
-
-@pytest.mark.parametrize("argv", [
-    ("/usr/bin/s6-svscan", "-d4", "/srv/scan/"), ("runsvdir", "-P", "/srv/scan", "log: ..."), ("svscan", "/srv/scan"),
-])
-def test_a_scanner_may_have_a_folder_of_its_own(argv: tuple[str, ...]) -> None:
-    keeper = replace(snapshot_builders.process(300), argv=argv, uid=0, comm="scanner")
-    watcher = replace(snapshot_builders.process(301), argv=("s6-supervise", "shop"), uid=0, comm="s6-supervise")
-    made = replace(seen(), by_pid={300: keeper, 301: watcher})
-    asked = next(q for q in boot_entry_queries(made) if isinstance(q, ReadGlob) and q != BOOT_ENTRY_FILES)
-    assert asked.patterns == ("/srv/scan/*/run", "/srv/scan/*/supervise/status")
-    answers = {**made.node.answers, asked: Answer("ok", files=(file("/srv/scan/shop/run", RUN),))}
-    (one,) = boot_entries_of(replace(made, node=replace(made.node, answers=answers)))
-    assert (one.kind, one.port, one.command) == ("s6", 8123, "s6-svc -u /srv/scan/shop")
-
-
-@pytest.mark.parametrize(("uid", "folder"), [(1000, "/srv/scan"), (0, "scan"), (0, "/srv/*"), (0, "/etc/service")])
-def test_a_folder_that_anybody_could_name_is_not_read(uid: int, folder: str) -> None:
-    keeper = replace(snapshot_builders.process(300), argv=("svscan", folder), uid=uid, comm="svscan")
-    made = replace(seen(), by_pid={300: keeper})
-    assert [q for q in boot_entry_queries(made) if isinstance(q, ReadGlob)] == [BOOT_ENTRY_FILES]
-
-
 MONIT = "check process shop with pidfile /run/shop.pid\n  start program = \"{}\"{}\n  stop program = \"/bin/kill 1\"\n"
 
 
@@ -164,12 +99,6 @@ def test_what_monit_starts(path: str, command: str, more: str, user: str) -> Non
 def test_other_checks_of_monit_start_no_server() -> None:
     text = 'check filesystem root with path /\nstart program = "/usr/bin/uvicorn a:b --port 1"\ncheck process cron\n'
     assert found(file("/etc/monit/conf.d/x", text)) == []
-
-
-def test_a_folder_that_two_places_lead_to_counts_once_and_the_watched_place_is_named() -> None:
-    (one,) = watched("runsv", "shop", more=(file("/etc/sv/shop/run", RUN),))
-    assert one.file == "/etc/service/shop/run"
-    assert list(boot_entries_of(seen(file("/etc/sv/job/run", "#!/bin/sh\nwhile true; do sleep 9; done\n")))) == []
 
 
 BOX = snapshot_builders.container("web")

@@ -22,6 +22,7 @@ from fixer.observe.boot.learned_services import (
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions, options_from
+from tests.causes.backend_down.learned_start_builders import MADE
 from tests.observe.capture_builders import file, node, process, sockets, tcp_row
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
@@ -148,3 +149,10 @@ def test_what_systemd_run_made_is_remembered_as_started_by_hand() -> None:
         (found,) = learn_candidates(build_snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
         service = learned_service(found, b"", {}, {})
         assert (service.name, service.manager) == kept
+
+
+def test_the_memory_as_bytes() -> None:
+    kept = Learned("local", 5.0, WHERE, (MADE,))
+    assert learned_from_json(learned_to_json(kept), "local", WHERE) == kept
+    for damaged in (b"", b"{}", b'{"version": 2}', b'{"version": 1, "at": 1, "services": [{}]}'):
+        assert learned_from_json(damaged, "local", WHERE) is None

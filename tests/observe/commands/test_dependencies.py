@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.formats.shell_words import literal_word
+from fixer.model.capture import NodeCapture
 from fixer.model.deployment import Dependency
-from fixer.model.facts import Evidence
-from fixer.observe.commands.dependencies import dependencies_of
-from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
-from tests.observe.capture_builders import file, view
+from fixer.model.query import Answer, Command, Query
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.commands.dependencies import POSTGRES_CONFIGS, dependencies_of
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.view.observe_options import ObserveOptions
+from tests.observe.capture_builders import capture, file, node, view
+from tests.observe.files.application_code_builders import UNIT, logged
+from tests.observe.nginx.endpoints_builders import SHOW
 
 
 def read(**env: str) -> list[Dependency]:
@@ -47,15 +52,46 @@ def test_any_value_is_read(value: str) -> None:
     read(DATABASE_URL=value, REDIS_HOST=value, DB_HOST=value, DB_PORT=value)
 
 
-@pytest.mark.parametrize(("line", "found"), [
-    ("ulimit -v 40000", ("ulimit -v", "40000")), ("ulimit -c 0; ulimit -Sv 50", ("ulimit -v", "50")),
-    ("ulimit -S -d 70 || true", ("ulimit -d", "70")), ("ulimit -v unlimited", None), ("# ulimit -v 4", None),
-    ("ulimit -n 4096", None), ("ulimit -v $LIMIT", None),
-])
-def test_a_limit_of_a_script(line: str, found: tuple[str, str] | None) -> None:
-    text = f"#!/bin/sh\n{line}\nexec uvicorn a:b\n"
-    told = ServiceCommand((), {}, Evidence("unit", "u", ""), "shell", script="/srv/run")
-    said = ulimits_of(told, view(file("/srv/run", text)))
-    assert [(one.key, one.value) for one in said] == ([found] if found else [])
-    for one in said:
-        assert one.argument is not None and text[one.argument.start:one.argument.end] == one.value
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+JOURNAL = Command("journal", ("back.service", "200"))
+LISTING = Command("systemctl-units")
+REFUSED = 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: Connection refused\n'
+
+
+def asked(seen: NodeCapture) -> list[Query]:
+    return follow_up_queries(capture(seen), ObserveOptions()).get("local", [])
+
+
+def test_units_of_the_system_in_question_are_looked_up() -> None:
+    seen = logged(REFUSED)
+    wanted = asked(seen)
+    assert LISTING in wanted and POSTGRES_CONFIGS in wanted
+    seen.answers[LISTING] = Answer("ok", b"--\npostgresql.service disabled enabled\npostgresql@.service indirect -\n"  # type: ignore[index]
+                                         b"redis-server.service enabled enabled\n")
+    seen.answers[POSTGRES_CONFIGS] = Answer("ok", files=(file("/etc/postgresql/17/main/postgresql.conf", "port = 5432\n"),))  # type: ignore[index]
+    assert Command("systemctl-show", ("postgresql.service", "postgresql@17-main.service")) in asked(seen)
+    assert "/etc/postgresql/17/main/postgresql.conf" in {f.path for f in build_snapshot(capture(seen)).files}
+
+
+def test_the_journal_of_a_database_that_failed() -> None:
+    seen = logged(REFUSED)
+    more = seen.answers[Command("systemctl-show")].data.decode() + SHOW.format("postgresql@17-main.service", "failed", 0)
+    seen.answers[Command("systemctl-show")] = Answer("ok", more.encode())  # type: ignore[index]
+    assert Command("journal", ("postgresql@17-main.service", "200")) in asked(seen)
+
+
+@pytest.mark.parametrize("text", ["all is well\n", "connection refused by somebody\n"])
+def test_nobody_is_looked_up_without_a_complaint(text: str) -> None:
+    assert not [q for q in asked(logged(text)) if q == POSTGRES_CONFIGS or (isinstance(q, Command) and q.name == "systemctl-units")]
+
+
+def test_the_units_that_one_requires_are_looked_up_where_it_was_not_started_for_want_of_them() -> None:
+    text = "Dependency failed for back.service - Office.\n"
+    unit = file("/etc/systemd/system/back.service", UNIT.replace("[Service]", "[Unit]\nRequires=files other.service\n[Service]"))
+    show = SHOW.format("back.service", "inactive", 0) + SHOW.format("files.service", "failed", 0)
+    seen = node({JOURNAL: Answer("ok", f"1700000000.1 box systemd[1]: {text}".encode())}, site=SITE, show=show, units=[unit])
+    wanted = asked(seen)
+    assert Command("journal", ("files.service", "200")) in wanted
+    assert Command("systemctl-show", ("other.service",)) in wanted
+    calm = node({JOURNAL: Answer("ok", b"1700000000.1 box systemd[1]: Stopped\n")}, site=SITE, show=show, units=[unit])
+    assert Command("journal", ("files.service", "200")) not in asked(calm)

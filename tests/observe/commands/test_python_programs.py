@@ -7,12 +7,12 @@ import pytest
 from fixer.formats.shell_words import literal_word
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.commands.python_programs import bindings_in_code
+from fixer.observe.commands.python_programs import bindings_in_code, is_no_web_program, program_paths
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row
-from tests.observe.nginx.test_endpoints import SHOW
-from tests.observe.test_services import look
+from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row, view
+from tests.observe.nginx.endpoints_builders import SHOW
+from tests.observe.services_builders import look
 
 AT_REST = SHOW.format("back.service", "inactive", 0)
 SERVES = "from http.server import HTTPServer\n"
@@ -104,3 +104,17 @@ def test_beside_an_application_that_runs_the_packaged_ones_are_looked_up_where_n
 
 def test_where_somebody_answers_no_list_is_asked_for() -> None:
     assert LISTING not in asked({}, 7400)
+
+
+def test_where_a_program_stands() -> None:
+    assert program_paths(["python3", "a.py"], "/srv") == ("/srv/a.py",)
+    assert program_paths(["python3", "-u", "-m", "shop.web"], "/srv") == ("/srv/shop/web.py", "/srv/shop/web/__main__.py")
+    assert program_paths(["python3", "-c", "x"], "/srv") == () and program_paths(["uvicorn", "x"], "/srv") == ()
+
+
+def test_a_program_is_judged_by_its_source() -> None:
+    seen = view(file("/srv/echo.py", "import socketserver"), file("/srv/web.py", "from flask import Flask"))
+    assert is_no_web_program(["python3", "/srv/echo.py"], "/", seen)
+    assert not is_no_web_program(["python3", "web.py"], "/srv", seen)
+    assert not is_no_web_program(["python3", "/srv/unread.py"], "/", seen)
+    assert not is_no_web_program(["python3", "/srv/echo.py"], "/", None)

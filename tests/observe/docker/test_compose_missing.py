@@ -9,9 +9,8 @@ import pytest
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadGlob
 from fixer.observe.docker.compose_missing import missing_env_files, missing_file_queries
 from fixer.observe.view.node_view import containers_of, views_of
-from fixer.redaction.all_files import redact_file
 from tests.observe.capture_builders import capture, file, node
-from tests.observe.docker.test_compose_service import UVICORN, inspect
+from tests.observe.docker.compose_service_builders import inspect, shop
 
 TEXT = "services:\n  web: {image: x}\n  api:\n    image: y\n"
 HERE = "/srv/shop"
@@ -64,7 +63,13 @@ def test_one_that_is_there_is_not_lacked() -> None:
     assert asked(there, text=TEXT + "    env_file: app.env\n") == ([], [])
 
 
-@pytest.mark.parametrize("name", ["app.env.example", ".env.example", "app.env.bak", ".env.sample"])
-def test_a_bundle_shows_no_value_of_what_lies_beside(name: str) -> None:
-    data = b"one word of prose\nand another one\nthird\nKEY=hunter22\n"
-    assert b"hunter22" not in redact_file(f"{HERE}/{name}", data)
+UVICORN = ["uvicorn", "a:b", "--port", "8000"]
+
+
+def test_variables_that_a_compose_file_takes_from_outside_and_that_nothing_sets() -> None:
+    body = ("    command: uvicorn a:b --port ${API_PORT} --host $HOST --root $$ROOT --log ${LEVEL:-info}\n"
+            "    environment:\n      DATABASE_URL: ${DATABASE_URL}\n      KEPT: ${KEPT}\n")
+    found = shop(body, argv=UVICORN, files={"/srv/shop/.env": "KEPT=1\nHOST=\n"})
+    assert [(one.name, one.defined_in) for one in found.unset_variables] == [
+        ("API_PORT", "/srv/shop/compose.yaml:3"), ("HOST", "/srv/shop/compose.yaml:3"), ("DATABASE_URL", "/srv/shop/compose.yaml:5")]
+    assert "API_PORT" in found.env_slots[0].only_for and found.env_slots[0].file == "/srv/shop/.env"

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Unknown
 from fixer.model.query import Answer, Command
-from fixer.model.snapshot import OomKill
-from fixer.observe.evidence_bundle import redact_capture
-from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill, kernel_log_of
+from fixer.observe.kernel.oom_log import KERNEL_LOG, can_be_oom_kill, kernel_log_of
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.node_view import ENGINE, view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import container_service, failed_service, log_lines, service
 from tests.observe.capture_builders import NOW, capture, file, node
-from tests.observe.nginx.test_endpoints import SHOW
+from tests.observe.kernel.oom_log_builders import kills
+from tests.observe.nginx.endpoints_builders import SHOW
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
-# recorded on Debian 13, kernel 6.18, cgroup v1, and shortened
-DMESG = b"""[ 2725.855255] [   1408]   999  1408    52448    11515    10112     1403         0   143360        0             0 python3
-[ 2725.855260] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=6d94,mems_allowed=0,oom_memcg=/docker/6d94,task_memcg=/docker/6d94,task=python3,pid=1408,uid=999
-[ 2725.855291] Memory cgroup out of memory: Killed process 1408 (python3) total-vm:209792kB, anon-rss:40448kB, file-rss:5612kB
-[ 2725.964362] vethb072515: renamed from eth0
-[ 2800.000001] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/system.slice/a.service,task=(x)y,pid=7,uid=0
-[ 2800.000002] Out of memory: Killed process 7 (node) total-vm:1kB
-[ 2801.000002] Out of memory: Killed process 8 (lost) total-vm:1kB
-not a line of the kernel's
-"""
-
-
-def kills(name: str = "local", **answers: Answer) -> tuple[OomKill, ...] | str:
-    found = {KERNEL_LOG: Answer("ok", DMESG), **({UPTIME: answers["uptime"]} if "uptime" in answers else {})}
-    told = kernel_log_of(view_of(node(found, name=name))).kills
-    return told.value if isinstance(told, Known) else told.reason
 
 
 def test_each_kill_with_whose_limit_it_was() -> None:
@@ -67,10 +50,3 @@ def test_the_kernel_is_asked_only_where_something_was_killed() -> None:
              for name, text in (("failed", show), ("killed", killed))}
     assert KERNEL_LOG not in asked["failed"] and KERNEL_LOG in asked["killed"]
     assert Command("kernel-log") == KERNEL_LOG
-
-
-def test_a_bundle_keeps_of_the_kernels_log_only_what_is_read() -> None:
-    kept = redact_capture(capture(node({KERNEL_LOG: Answer("ok", DMESG)}))).nodes[0]
-    assert b"veth" not in kept.answers[KERNEL_LOG].data
-    told = kernel_log_of(view_of(kept)).kills
-    assert isinstance(told, Known) and told.value == kills()

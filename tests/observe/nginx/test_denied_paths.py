@@ -14,8 +14,9 @@ from fixer.observe.nginx.denied_paths import ACCOUNTS_LIMIT
 from fixer.observe.nginx.nginx_masters import log_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node
+from tests.observe.services_builders import SITE
 
-SITE = "server { listen 80; location / { proxy_pass http://unix:/sock/app.sock; } }"
+DENIED_PATHS_SITE = "server { listen 80; location / { proxy_pass http://unix:/sock/app.sock; } }"
 LOGS = Command("docker-logs", ("web", "200"))
 ACCOUNTS = {ReadFile(path, ACCOUNTS_LIMIT): Answer("ok", files=(file(path, data),)) for path, data in (
     ("/etc/passwd", "www-data:x:33:33::/var/www:/bin/false\n"), ("/etc/group", "www-data:x:33:\n"))}
@@ -23,7 +24,7 @@ ACCOUNTS = {ReadFile(path, ACCOUNTS_LIMIT): Answer("ok", files=(file(path, data)
 
 def stack(answers: dict[Query, Answer], ago: float, errno: str = "13: Permission denied"):
     device: FileAnswer = link("/var/log/nginx/error.log", "/dev/stderr")
-    web = node({log_query("/var/log/nginx/error.log"): Answer("ok", files=(device,)), **answers}, site=SITE, name="web",
+    web = node({log_query("/var/log/nginx/error.log"): Answer("ok", files=(device,)), **answers}, site=DENIED_PATHS_SITE, name="web",
                kind="container")
     item = {"Id": "w" * 64, "Name": "/web", "Path": "nginx", "State": {"Status": "running"}}
     stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - ago))
@@ -54,3 +55,23 @@ def test_of_one_that_is_not_there_whether_its_folder_is(errno: str, *, asked: bo
     """A service that is told another folder, which is not there, was told to have that one back."""
     wanted = follow_up_queries(stack({}, 30, errno), ObserveOptions())["web"]
     assert (ReadFile("/sock", 0) in wanted) is asked and ReadFile("/etc/passwd", ACCOUNTS_LIMIT) not in wanted
+
+
+def crit(message: str, ago: float = 5.0, level: str = "crit") -> str:
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - ago))
+    return f'{stamp} [{level}] 41#41: *1 {message}, client: 1.2.3.4, server: a, request: "POST / HTTP/1.1", host: "a"\n'
+
+
+def asked(log: str) -> set[str]:
+    questions = follow_up_queries(capture(node(site=SITE, log=log)), ObserveOptions())
+    return {q.path for q in questions["local"] if isinstance(q, ReadFile) and q.limit == 1}
+
+
+def test_folders_that_nginx_could_not_write_to_are_looked_at() -> None:
+    body = 'open() "/var/lib/nginx/body/0000000001" failed (13: Permission denied)'
+    proxy = 'open() "/var/lib/nginx/proxy/1/00/0000000001" failed (13: Permission denied) while reading upstream'
+    assert asked(crit(body) + crit(proxy)) == {"/var/lib/nginx/body", "/var/lib/nginx/proxy"}
+    gone = 'mkdir() "/var/lib/nginx/proxy/1" failed (2: No such file or directory) while reading upstream'
+    assert asked(crit(gone)) == {"/var/lib/nginx/proxy"}
+    assert asked(crit(body, 900)) == set() and asked(crit(body, level="error")) == set()
+    assert asked(crit('open() "/srv/x.html" failed (13: x)')) == set()

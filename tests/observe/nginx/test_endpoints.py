@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,22 +10,15 @@ import pytest
 from fixer.analysis.route_verdict import is_closed
 from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadFile
+from fixer.model.query import Answer, Command, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.nginx.endpoints import host_header, hosts_line_of, probe_result
-from fixer.observe.view.node_view import parse_hosts
 from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
+from tests.observe.nginx.endpoints_builders import SHOW, unit
 
 SITE = "server {{ listen 80; server_name shop.example; location / {{ proxy_pass {}; }} }}"
 BACK = process(7, ["uvicorn", "a:b", "--port", "8000"], cgroup="/system.slice/back.service")
-UNIT = "[Service]\nExecStart=/usr/bin/uvicorn a:b --port {}\n"
-SHOW = ("Id={0}\nNames={0}\nLoadState=loaded\nActiveState={1}\nSubState=x\nMainPID={2}\nType=simple\n"
-        "FragmentPath=/etc/systemd/system/{0}\n\n")
-
-
-def unit(name: str, port: int) -> FileAnswer:
-    return file(f"/etc/systemd/system/{name}", UNIT.format(port))
 
 
 def look(target: str, **more: object) -> Snapshot:
@@ -342,13 +334,6 @@ def test_who_may_have_got_an_old_address_is_asked_too(started: str, port: int, a
     assert all(isinstance(s.http, Known) and s.http.value.status == 404 for s in found)
 
 
-def test_who_asks_for_ipv4_gets_it_of_a_loopback_that_only_ipv6_has() -> None:
-    """As the C library answers: nginx reaches what listens on 127.0.0.1, though no line says so."""
-    assert parse_hosts(b"::1 localhost\n") == {"localhost": ("::1", "127.0.0.1")}
-    assert parse_hosts(b"127.0.0.1 localhost\n::1 localhost six\n")["localhost"] == ("127.0.0.1", "::1")
-    assert parse_hosts(b"fe80::1 db\n") == {"db": ("fe80::1",)}
-
-
 @pytest.mark.parametrize(("own", "led"), [
     (b"127.0.0.1\n::1\n10.0.0.5\n", ("::1", "127.0.0.1")), (b"127.0.0.1\n::1\nfe80::5\n", ("::1",)), (b"", ("::1", "127.0.0.1")),
 ])
@@ -370,14 +355,6 @@ def test_the_name_by_which_a_server_is_asked(names: tuple[str, ...], asked: str)
     assert host_header(SimpleNamespace(server_names=names)) == asked     # type: ignore[arg-type]
 
 
-def test_a_hosts_file_of_very_many_lines_costs_its_length() -> None:
-    began = time.process_time()
-    same = parse_hosts(b"10.0.0.1 db\n" * 40_000)
-    many = parse_hosts(b"".join(b"10.%d.%d.%d db\n" % (n >> 16, n >> 8 & 255, n & 255) for n in range(40_000)))
-    assert same == {"db": ("10.0.0.1",)} and len(many["db"]) == 40_000
-    assert time.process_time() - began < 2
-
-
 @pytest.mark.parametrize(("said", "at"), [
     (b"api 10.0.9.5\napi 10.0.9.6\n", ("10.0.9.5", "10.0.9.6")), (b"api 10.0.9.5\n", ("",)),
     (b"api 10.0.9.5\napi fe80::9\n", ("",)), (b"api 127.0.0.1\napi 10.0.9.6\n", ("",)),
@@ -393,3 +370,10 @@ def test_the_line_of_the_hosts_file_is_told() -> None:
     found = endpoint("http://db:8000").addresses
     assert isinstance(found, Known) and [(e.where, e.text) for e in found.evidence] == [("/etc/hosts:2", "10.0.0.7 db")]
     assert hosts_line_of(b"# db\n1.2.3.4 other # db\n10.0.0.7 a DB\n", "db") == 3 and hosts_line_of(b"", "db") == 0
+
+
+def test_only_an_answer_that_sends_on_has_a_place_it_leads_to() -> None:
+    for status, expected in ((303, "/login"), (201, "")):
+        head = f"HTTP/1.1 {status} X\r\nServer: nginx\r\nLocation: /login"
+        told = probe_result(Answer("ok", json.dumps({"status": status, "head": head, "phase": "done"}).encode()))
+        assert isinstance(told, Known) and told.value.location == expected

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import PIPE
-from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadTree
+from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, Query, ReadTree
 from fixer.model.snapshot import Nginx
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
@@ -22,10 +23,10 @@ from fixer.observe.nginx.nginx_masters import (
     log_query,
     needs_config_test,
 )
-from fixer.observe.nginx.nginx_masters import config_test_query as query_of_test
-from fixer.observe.nginx.sites import sites_of
-from fixer.observe.view.docker_inspect import parse_inspect
-from fixer.observe.view.node_view import view_of, views_of
+from fixer.observe.nginx.nginx_masters import (
+    config_test_query as query_of_test,
+)
+from fixer.observe.view.node_view import view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import (
     BOOT,
@@ -37,19 +38,20 @@ from tests.observe.capture_builders import (
     file,
     link,
     node,
+    probe_answer,
     process,
     processes,
     stat,
 )
-from tests.observe.docker.test_compose_service import inspect
+from tests.observe.next_queries_builders import BACK, ROUTE, SITE, asked
 
-SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+NGINX_MASTERS_SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 LINE = ('2027/01/15 07:{:02}:00 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, '
         'client: 1.2.3.4, server: _, request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:8000/", host: "x"\n')
 
 
 def only(**more: object) -> Nginx:
-    (found,) = build_snapshot(capture(node(site=SITE, **more))).nginxes  # type: ignore[arg-type]
+    (found,) = build_snapshot(capture(node(site=NGINX_MASTERS_SITE, **more))).nginxes  # type: ignore[arg-type]
     return found
 
 
@@ -63,7 +65,7 @@ def only(**more: object) -> Nginx:
 ])
 def test_what_a_master_was_started_with(title: str, exe: str | None, expected: tuple[str, str, str, bool]) -> None:
     own = processes(process(40, [f"nginx: master process {title}"], comm="nginx", exe=exe))
-    (place,) = find_nginxes(view_of(node({ListProcesses(): own}, site=SITE)))
+    (place,) = find_nginxes(view_of(node({ListProcesses(): own}, site=NGINX_MASTERS_SITE)))
     assert (place.binary, place.conf, place.prefix, place.explicit) == expected
 
 
@@ -73,17 +75,17 @@ def test_workers_and_the_time_of_loading() -> None:
                     process(43, ["nginx: worker process is shutting down"], comm="nginx", ppid=40, started=BOOT + 5),
                     process(44, ["nginx: cache manager process"], comm="nginx", ppid=40),
                     process(45, WORKER, comm="nginx", ppid=40, started=BOOT + 2, state="Z"))
-    (found,) = build_snapshot(capture(node({ListProcesses(): own}, site=SITE))).nginxes
+    (found,) = build_snapshot(capture(node({ListProcesses(): own}, site=NGINX_MASTERS_SITE))).nginxes
     assert found.worker_pids == (41, 42) and isinstance(found.loaded_at, Known)
     assert found.loaded_at.value == pytest.approx(BOOT + 50, abs=0.02)
 
 
 def test_a_master_without_workers_and_a_single_process() -> None:
     alone = processes(process(40, MASTER, comm="nginx", started=BOOT + 7))
-    (found,) = build_snapshot(capture(node({ListProcesses(): alone}, site=SITE))).nginxes
+    (found,) = build_snapshot(capture(node({ListProcesses(): alone}, site=NGINX_MASTERS_SITE))).nginxes
     assert isinstance(found.loaded_at, Known) and found.loaded_at.value == pytest.approx(BOOT + 7, abs=0.02)
     single = processes(process(40, ["nginx", "-g", "master_process off;"], comm="nginx", exe="/usr/sbin/nginx"))
-    assert find_nginxes(view_of(node({ListProcesses(): single}, site=SITE)))[0].master is not None
+    assert find_nginxes(view_of(node({ListProcesses(): single}, site=NGINX_MASTERS_SITE)))[0].master is not None
 
 
 def test_a_stopped_nginx() -> None:
@@ -114,34 +116,6 @@ def test_an_nginx_in_a_container_is_not_this_machines() -> None:
     assert find_nginxes(seen) == () and containers_with_nginx(seen) == (inner,)
 
 
-@pytest.mark.parametrize("runs", [True, False])
-def test_an_nginx_that_only_lies_in_an_applications_image_is_not_meant_to_run(runs: bool) -> None:
-    """Two containers of one image: the one serves by nginx, or would, the other is the application."""
-    app = node(site=SITE, name="app", kind="container", nginx=False, running=[process(1, ["python3", "-m", "uvicorn", "a:b"], ppid=0)])
-    web = node(site=SITE, name="web", kind="container", nginx=runs)
-    sites = sites_of(views_of(capture(app, web, kind="compose", address="shop")), ())
-    assert [site.view.name for site in sites] == ["web"]
-    assert [site.view.name for site in sites_of(views_of(capture(app, kind="docker", address="app")), ())] == ["app"]
-
-
-@pytest.mark.parametrize(("asked", "main", "serves", "meant"), [
-    (["sleep", "900"], ["sleep", "900"], True, False),
-    (["/docker-entrypoint.sh", "crond", "-f"], ["crond", "-f"], True, False),       # a script that hands over
-    (["sleep", "900"], ["sleep", "900"], False, True),                              # that may be what is down
-    (["sh", "-c", "nginx && tail -f /log"], ["tail", "-f", "/log"], True, True),    # which started one before
-    (["supervisord", "-n"], ["supervisord", "-n"], True, True), (["/start"], ["/start"], True, True),
-])
-def test_a_container_that_was_made_for_another_program_lacks_no_nginx(asked: list[str], main: list[str], serves: bool, meant: bool) -> None:
-    """Two containers of one image, and the nginx of the other runs."""
-    other = node(site=SITE, name="other", kind="container", nginx=False, running=[process(1, main, ppid=0)])
-    web = node(site=SITE, name="web", kind="container", nginx=serves)
-    for words, names in (["/start"], meant), (["nginx", "-g", "daemon off;"], meant and serves):     # what web was made with
-        told = [inspect("other", asked, ip="10.9.0.7"), inspect("web", words, ip="10.9.0.8")]
-        boxes = tuple(parse_inspect(Answer("ok", json.dumps(told).encode())))
-        sites = sites_of(views_of(capture(other, web, kind="compose", address="shop")), boxes)
-        assert ("other" in [site.view.name for site in sites]) is names
-
-
 def test_a_configuration_that_cannot_be_read() -> None:
     seen = node({ReadTree("/etc/nginx"): Answer("ok", files=(FileAnswer("/etc/nginx/nginx.conf", "denied", stat()),))})
     (found,) = build_snapshot(capture(seen)).nginxes
@@ -149,7 +123,7 @@ def test_a_configuration_that_cannot_be_read() -> None:
 
 
 def test_a_link_is_as_new_as_itself_and_its_end() -> None:
-    ends = file("/etc/nginx/sites/shop", SITE, kind="link", mtime=BOOT + 100, real="/srv/x", target=stat(mtime=BOOT + 700))
+    ends = file("/etc/nginx/sites/shop", NGINX_MASTERS_SITE, kind="link", mtime=BOOT + 100, real="/srv/x", target=stat(mtime=BOOT + 700))
     tree = Answer("ok", files=(file("/etc/nginx/nginx.conf", NGINX, mtime=BOOT), ends))
     found = only(answers={ReadTree("/etc/nginx"): tree})
     assert found.config_mtime == Known(BOOT + 700)
@@ -158,8 +132,8 @@ def test_a_link_is_as_new_as_itself_and_its_end() -> None:
 @pytest.mark.parametrize(("mtime", "problem", "doubt"), [(NOW - 900, "", False), (NOW - 10, "", True), (NOW - 900, "x;", True)])
 def test_when_nginx_is_asked_itself(mtime: float, problem: str, doubt: bool) -> None:
     tree = Answer("ok", files=(file("/etc/nginx/nginx.conf", NGINX + problem.encode(), mtime=mtime),
-                               file("/etc/nginx/sites/shop", SITE, mtime=mtime)))
-    seen = view_of(node({ReadTree("/etc/nginx"): tree}, site=SITE))
+                               file("/etc/nginx/sites/shop", NGINX_MASTERS_SITE, mtime=mtime)))
+    seen = view_of(node({ReadTree("/etc/nginx"): tree}, site=NGINX_MASTERS_SITE))
     (place,) = find_nginxes(seen)
     assert needs_config_test(place, config_of(place, seen), seen) is doubt
 
@@ -183,8 +157,8 @@ def test_a_pipe_that_is_included_is_told_at_once_and_nginx_is_not_left_waiting_a
 def test_a_program_that_only_calls_itself_nginx_is_none(exe: str, comm: str) -> None:
     """`perl -t -c FILE` runs what stands in the file: nobody's title chooses what root runs."""
     fake = process(50, ["nginx: master process /usr/sbin/nginx -c /tmp/evil.conf"], comm=comm, exe=exe, uid=0)
-    assert [place.conf for place in find_nginxes(view_of(node(site=SITE, running=[fake])))] == ["/etc/nginx/nginx.conf"]
-    assert [place.master for place in find_nginxes(view_of(node(site=SITE, nginx=False, running=[fake])))] == [None]
+    assert [place.conf for place in find_nginxes(view_of(node(site=NGINX_MASTERS_SITE, running=[fake])))] == ["/etc/nginx/nginx.conf"]
+    assert [place.master for place in find_nginxes(view_of(node(site=NGINX_MASTERS_SITE, nginx=False, running=[fake])))] == [None]
 
 
 STRANGE = ["nginx: master process /usr/sbin/nginx -c /tmp/evil.conf"]
@@ -192,30 +166,30 @@ STRANGE = ["nginx: master process /usr/sbin/nginx -c /tmp/evil.conf"]
 
 def test_another_users_nginx_does_not_count_beside_the_machines_own() -> None:
     theirs = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000)
-    seen = build_snapshot(capture(node(site=SITE, running=[theirs])))
+    seen = build_snapshot(capture(node(site=NGINX_MASTERS_SITE, running=[theirs])))
     assert [nginx.conf_path for nginx in seen.nginxes] == ["/etc/nginx/nginx.conf"]
     assert any("pid 50 of uid 1000" in note for note in seen.notes)
 
 
 def test_where_it_is_the_only_one_it_is_looked_at_and_not_tried_as_root() -> None:
     theirs = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000)
-    seen = node(site=SITE, nginx=False, running=[theirs])
+    seen = node(site=NGINX_MASTERS_SITE, nginx=False, running=[theirs])
     (found,) = build_snapshot(capture(seen)).nginxes
     assert found.conf_path == "/tmp/evil.conf" and found.test == Unknown(TEST_NOT_ALLOWED)
     asked = follow_up_queries(capture(seen), ObserveOptions()).get("local", ())
     assert not [query for query in asked if isinstance(query, Command) and query.name == "nginx-test"]
     # in a container all belongs to the application
-    inside = node(site=SITE, nginx=False, running=[theirs], kind="container", root=False)
+    inside = node(site=NGINX_MASTERS_SITE, nginx=False, running=[theirs], kind="container", root=False)
     assert [query for query in follow_up_queries(capture(inside), ObserveOptions())["local"] if isinstance(query, Command) and query.name == "nginx-test"]
 
 
 def test_a_unit_may_run_it_as_a_user() -> None:
     show = "Id=web.service\nNames=web.service\nLoadState=loaded\nActiveState=active\nExecStart={ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -c /srv/web.conf ; ignore_errors=no }\n"
     units = process(50, ["nginx: master process /usr/sbin/nginx -c /srv/web.conf"], comm="nginx", exe="/usr/sbin/nginx", uid=33, cgroup="/system.slice/web.service")
-    both = build_snapshot(capture(node(site=SITE, running=[units], show=show))).nginxes
+    both = build_snapshot(capture(node(site=NGINX_MASTERS_SITE, running=[units], show=show))).nginxes
     assert {nginx.conf_path for nginx in both} == {"/etc/nginx/nginx.conf", "/srv/web.conf"}
     faked = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000, cgroup="/user.slice/user-1000.slice/user@1000.service/app.slice/web.service")
-    assert [nginx.conf_path for nginx in build_snapshot(capture(node(site=SITE, running=[faked], show=show))).nginxes] == ["/etc/nginx/nginx.conf"]
+    assert [nginx.conf_path for nginx in build_snapshot(capture(node(site=NGINX_MASTERS_SITE, running=[faked], show=show))).nginxes] == ["/etc/nginx/nginx.conf"]
 
 
 def test_what_nginx_itself_says() -> None:
@@ -224,12 +198,12 @@ def test_what_nginx_itself_says() -> None:
     assert isinstance(found.test, Known) and found.test.value[0] == 1 and "emerg" in found.test.value[1]
     assert isinstance(only(answers={asked: Answer("no-tool", message="no nginx")}).test, Unknown)
     own = processes(process(40, ["nginx: master process nginx -c /etc/nginx/nginx.conf -p /p"], comm="nginx"))
-    (place,) = find_nginxes(view_of(node({ListProcesses(): own}, site=SITE)))
+    (place,) = find_nginxes(view_of(node({ListProcesses(): own}, site=NGINX_MASTERS_SITE)))
     assert query_of_test(place).args == ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/p")
 
 
 def test_the_error_log_in_order_of_time() -> None:
-    site = f"error_log /var/log/nginx/b.log;\n{SITE}"
+    site = f"error_log /var/log/nginx/b.log;\n{NGINX_MASTERS_SITE}"
     found = only(answers={log_query("/var/log/nginx/b.log"): Answer("ok", files=(file("/b", LINE.format(5) + LINE.format(3)),))})
     assert found.error_log_path == "/var/log/nginx/error.log" and found.errors == Known(())
     with_site = node({log_query("/var/log/nginx/b.log"): Answer("ok", files=(file("/b", LINE.format(5) + LINE.format(3)),))}, site=site)
@@ -250,7 +224,7 @@ def test_a_log_that_cannot_be_read_is_unknown() -> None:
 
 def test_a_log_that_goes_to_the_engine() -> None:
     device = link("/var/log/nginx/error.log", "/dev/stderr")
-    web = node({log_query("/var/log/nginx/error.log"): Answer("ok", files=(device,))}, site=SITE, name="web", kind="container")
+    web = node({log_query("/var/log/nginx/error.log"): Answer("ok", files=(device,))}, site=NGINX_MASTERS_SITE, name="web", kind="container")
     item = {"Id": "w" * 64, "Name": "/web", "Path": "nginx", "State": {"Status": "running"}}
     logs = "".join(f"2027-01-15T08:0{n}:00.5Z {LINE.format(n)}" for n in (1, 2))
     engine = node({Command("docker-container", ("web",)): Answer("ok", json.dumps([item]).encode()),
@@ -263,7 +237,7 @@ def test_a_log_that_goes_to_the_engine() -> None:
 def test_two_masters_have_routes_of_their_own() -> None:
     own = processes(process(40, MASTER, comm="nginx", exe="/usr/sbin/nginx"),
                     process(50, ["nginx: master process nginx -c /etc/nginx/nginx.conf"], comm="nginx", exe="/usr/sbin/nginx"))
-    seen = build_snapshot(capture(node({ListProcesses(): own}, site=SITE)))
+    seen = build_snapshot(capture(node({ListProcesses(): own}, site=NGINX_MASTERS_SITE)))
     assert [n.master_pid for n in seen.nginxes] == [40, 50] and [r.route.id for r in seen.routes] == ["r1", "r2"]
     assert [e.id for e in seen.endpoints] == ["e1", "e2"] and seen.routes[1].endpoints == ("e2",)
     second = seen.nginxes[1].config
@@ -272,16 +246,16 @@ def test_two_masters_have_routes_of_their_own() -> None:
 
 def test_the_log_option_of_the_command_line() -> None:
     own = processes(process(40, ["nginx: master process nginx -e /var/log/n.log"], comm="nginx"))
-    seen = view_of(node({ListProcesses(): own}, site=SITE))
+    seen = view_of(node({ListProcesses(): own}, site=NGINX_MASTERS_SITE))
     (place,) = find_nginxes(seen)
     assert error_log_paths(place, Unknown("x")) == ("/var/log/n.log",)
 
 
 def test_relative_logs_count_from_the_prefix_and_includes_from_the_folder_of_the_main_file() -> None:
     conf = "error_log logs/error.log;\nevents {}\nhttp { include sites/*.conf; }\n"
-    tree = Answer("ok", files=(file("/srv/conf/n.conf", conf), file("/srv/conf/sites/a.conf", SITE)))
+    tree = Answer("ok", files=(file("/srv/conf/n.conf", conf), file("/srv/conf/sites/a.conf", NGINX_MASTERS_SITE)))
     own = processes(process(40, ["nginx: master process nginx -p /srv -c conf/n.conf"], comm="nginx", exe="/usr/sbin/nginx"))
-    seen = view_of(node({ListProcesses(): own, ReadTree("/srv/conf"): tree}, site=SITE))
+    seen = view_of(node({ListProcesses(): own, ReadTree("/srv/conf"): tree}, site=NGINX_MASTERS_SITE))
     (place,) = find_nginxes(seen)
     config = config_of(place, seen)
     assert error_log_paths(place, config) == ("/srv/logs/error.log",) and isinstance(config, Known) and config.value.routes
@@ -295,8 +269,57 @@ def test_what_an_nginx_with_a_root_of_its_own_reads_is_not_what_lies_at_its_path
     show = (f"Id=nginx.service\nNames=nginx.service\nLoadState=loaded\nActiveState=active\nFragmentPath={unit}\n"
             f"DropInPaths={DROP}\nExecStart={{ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -g daemon on; ; ignore_errors=no }}\n")
     units = [file(unit, "[Service]\nExecStart=/usr/sbin/nginx\n"), file(DROP, f"[Service]\n{line}")]
-    seen = build_snapshot(capture(node(site=SITE, show=show, units=units)))
+    seen = build_snapshot(capture(node(site=NGINX_MASTERS_SITE, show=show, units=units)))
     assert isinstance(seen.nginxes[0].config, Known) is known and bool(seen.routes) is known
 
 
 DROP = "/etc/systemd/system/nginx.service.d/root.conf"
+
+# nginx's errors in the journal: told to go to stderr or to the system's log, no file holds them.
+FIRST, LATER = Command("journal", ("nginx.service", "400")), Command("journal", ("nginx.service", "399"))
+
+
+def tree(*, log: str, site: str = SITE) -> dict[Query, Answer]:
+    main: FileAnswer = file("/etc/nginx/nginx.conf", f"{log}\nhttp {{ include /etc/nginx/sites/*; }}\n")
+    return {ReadTree("/etc/nginx"): Answer("ok", files=(main, file("/etc/nginx/sites/shop", site)))}
+
+
+def journal(head: str) -> bytes:
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW))
+    return (f'{NOW:.6f} host nginx[41]: {head}{stamp} [error] 41#41: *1 connect() failed (111: Connection refused) while '
+            'connecting to upstream, client: 127.0.0.1, server: a.example, request: "GET / HTTP/1.1", '
+            'upstream: "http://127.0.0.1:8000/", host: "a.example"\n').encode()
+
+
+@pytest.mark.parametrize(("log", "there"), [
+    ("error_log stderr;", True), ("error_log syslog:server=unix:/dev/log,nohostname error;", True),
+    ("error_log syslog:server=unix:/run/systemd/journal/dev-log;", True),
+    ("error_log syslog:server=10.0.0.9:514;", False), ("error_log /var/log/nginx/error.log;", False),
+])
+def test_it_is_asked_for_where_the_errors_go_there(log: str, there: bool) -> None:
+    assert (FIRST in asked(node(tree(log=log)))) is there
+
+
+@pytest.mark.parametrize("head", ["", "host nginx: ", "nginx: "])
+def test_its_lines_are_events_with_or_without_a_host_and_a_tag(head: str) -> None:
+    answers = tree(log="error_log stderr;") | {FIRST: Answer("ok", journal(head))}
+    errors = build_snapshot(capture(node(answers))).nginxes[0].errors
+    assert isinstance(errors, Known)
+    assert [(e.errno, e.request, e.where.partition(":")[0]) for e in errors.value] == [
+        (111, "GET / HTTP/1.1", "journal nginx.service")]
+
+
+def test_words_of_a_visitor_before_the_time_make_no_event_of_it() -> None:
+    answers = tree(log="error_log stderr;") | {FIRST: Answer("ok", journal('"GET /x '))}
+    errors = build_snapshot(capture(node(answers))).nginxes[0].errors
+    assert isinstance(errors, Known) and errors.value == ()
+
+
+def test_it_is_read_once_more_where_an_error_page_hides_what_our_request_met() -> None:
+    masked = SITE.replace("location", "error_page 502 =200 /soon.html; location")
+    probes = {ROUTE: probe_answer(200), BACK: probe_answer(200)}
+    answers = tree(log="error_log stderr;", site=masked) | probes | {FIRST: Answer("ok", b"")}
+    assert LATER in asked(node(answers))
+    answers |= {LATER: Answer("ok", journal(""))}
+    errors = build_snapshot(capture(node(answers))).nginxes[0].errors
+    assert isinstance(errors, Known) and len(errors.value) == 1

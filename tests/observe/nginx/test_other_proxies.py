@@ -10,25 +10,16 @@ from fixer.model.snapshot import Service
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.nginx.other_proxies import PACKAGED_UNITS, gateway_of
-from fixer.observe.services import journal_query
 from fixer.observe.view.observe_options import ObserveOptions
-from fixer.redaction.all_files import redact_file
 from tests.observe.capture_builders import capture, file, node, sockets, tcp_row
+from tests.observe.nginx.other_proxies_builders import show
 
-SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } }"
+OTHER_PROXIES_SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } }"
 LIMIT = 1 << 18
 
 
-def show(name: str, command: str, **changes: str) -> str:
-    told = {"Id": name, "LoadState": "loaded", "ActiveState": "inactive", "SubState": "dead", "MainPID": "0",
-            "FragmentPath": f"/etc/systemd/system/{name}", "UnitFileState": "disabled", **changes}
-    lines = [f"{key}={value}" for key, value in told.items()]
-    program = command.split(maxsplit=1)[0]
-    return "\n".join([*lines, f"ExecStart={{ path={program} ; argv[]={command} ; ignore_errors=no }}"]) + "\n"
-
-
 def unit_of(name: str, command: str, answers: dict[Query, Answer] | None = None, **changes: str) -> Service:
-    seen = capture(node(answers, site=SITE, show=show(name, command, **changes)))
+    seen = capture(node(answers, site=OTHER_PROXIES_SITE, show=show(name, command, **changes)))
     return next(s for s in build_snapshot(seen).services if s.name == name)
 
 
@@ -46,10 +37,10 @@ def test_what_only_hands_on(command: list[str], name: str) -> None:
 
 
 def test_they_are_asked_for_only_where_nobody_listens() -> None:
-    asked = follow_up_queries(capture(node(site=SITE)), ObserveOptions(probe=False))["local"]
+    asked = follow_up_queries(capture(node(site=OTHER_PROXIES_SITE)), ObserveOptions(probe=False))["local"]
     assert Command("systemctl-show", PACKAGED_UNITS) in asked
     held = sockets([tcp_row("127.0.0.1", 9000, 77)], {})
-    well = follow_up_queries(capture(node(site=SITE, listening=held)), ObserveOptions(probe=False)).get("local", [])
+    well = follow_up_queries(capture(node(site=OTHER_PROXIES_SITE, listening=held)), ObserveOptions(probe=False)).get("local", [])
     assert Command("systemctl-show", PACKAGED_UNITS) not in well
 
 
@@ -59,17 +50,12 @@ def test_haproxy_by_its_file() -> None:
     command = "/usr/sbin/haproxy -Ws -f $CONFIG -p /run/haproxy.pid"
     seen = unit_of("haproxy.service", command, {ReadFile(path, LIMIT): Answer("ok", files=(file(path, conf),))})
     assert told(seen) == [("127.0.0.1", 9000, None), ("0.0.0.0", 9443, None), ("0.0.0.0", 8404, None)]
-    asked = follow_up_queries(capture(node(site=SITE, show=show("haproxy.service", command))), ObserveOptions(probe=False))
+    asked = follow_up_queries(capture(node(site=OTHER_PROXIES_SITE, show=show("haproxy.service", command))), ObserveOptions(probe=False))
     assert ReadFile(path, LIMIT) in asked["local"]
     assert isinstance(unit_of("haproxy.service", command).bindings, Unknown)
     strange = show("haproxy.service", "/usr/sbin/haproxy -f /srv/edge.cfg")
-    more = follow_up_queries(capture(node(site=SITE, show=strange)), ObserveOptions(probe=False))["local"]
+    more = follow_up_queries(capture(node(site=OTHER_PROXIES_SITE, show=strange)), ObserveOptions(probe=False))["local"]
     assert not any(isinstance(query, ReadFile) and query.path == "/srv/edge.cfg" for query in more)
-
-
-def test_passwords_of_its_file_are_in_no_capture() -> None:
-    conf = b"frontend f\n  bind :80\n  stats auth admin:hunter2\nuserlist u\n  user a password $5$x$y\n"
-    assert redact_file("/etc/haproxy/haproxy.cfg", conf).split() == b"frontend f bind :80".split()
 
 
 def test_another_nginx_by_its_own_files() -> None:
@@ -78,7 +64,7 @@ def test_another_nginx_by_its_own_files() -> None:
     command = "/usr/sbin/nginx -p /opt/web -c conf/nginx.conf"
     seen = unit_of("inner.service", command, {ReadTree("/opt/web/conf"): tree})
     assert told(seen) == [("127.0.0.1", 9000, None), ("", 0, "/run/w.sock")] and not seen.is_app_server
-    asked = follow_up_queries(capture(node(site=SITE, show=show("inner.service", command))), ObserveOptions(probe=False))
+    asked = follow_up_queries(capture(node(site=OTHER_PROXIES_SITE, show=show("inner.service", command))), ObserveOptions(probe=False))
     assert ReadTree("/opt/web/conf") in asked["local"]
 
 
@@ -101,22 +87,6 @@ def test_a_socket_of_systemds_proxy() -> None:
     written[Command("systemctl-show", ("front.socket",))] = Answer("ok", socket.encode())
     seen = unit_of("front.service", "/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:8000", written)
     assert seen.socket is not None and seen.socket.name == "front.socket"
-
-
-def test_the_log_of_one_that_failed_is_asked_for() -> None:
-    told_off = show("relay.service", "/usr/bin/socat TCP-LISTEN:9000 TCP:127.0.0.1:8000", ActiveState="failed", Result="exit-code")
-    refused = "2027/01/15 07:59:50 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, " \
-        'client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:9000/", host: "x"\n'
-    seen = capture(node(site=SITE, show=told_off, log=refused))
-    assert journal_query("relay.service") in follow_up_queries(seen, ObserveOptions(probe=False))["local"]
-
-
-@pytest.mark.parametrize(("told_to", "asked"), [("127.0.0.1 9000", True), ("127.0.0.1 9001", False)])
-def test_the_log_of_any_program_that_should_answer_is_asked_for(told_to: str, asked: bool) -> None:
-    """A packaged program that is no server known by name: nginx asks where its unit tells it to listen."""
-    told_off = show("page.service", f"/usr/bin/python3 /usr/lib/page/page.py {told_to}", ActiveState="failed", Result="exit-code")
-    seen = capture(node(site=SITE, show=told_off))
-    assert (journal_query("page.service") in follow_up_queries(seen, ObserveOptions(probe=False))["local"]) is asked
 
 
 def test_one_whose_files_are_not_understood_is_unknown_and_a_running_one_is_as_ever() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,8 @@ from fixer.model.query import Answer, Command, Probe, Query
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.nginx.nginx_masters import later_log_query, log_query
+from fixer.observe.nginx.probe_follow_ups import swap_tls
+from fixer.observe.view.node_view import View, view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node, probe_answer, sockets, tcp_row
 
@@ -70,3 +74,42 @@ def test_a_log_that_goes_to_docker_too(log: str, again: bool) -> None:
 
 def written(line: str) -> Answer:
     return Answer("ok", b"", stderr=f"2027-01-15T08:00:00.5Z {line}".encode() if line else b"")
+
+
+# The question in the other way of speaking.
+PLAIN = Probe("127.0.0.1", 8000, "/", host_header="shop.example")
+TLS = replace(PLAIN, tls=True, sni="shop.example")
+HTTPS_PORT = "<center>The plain HTTP request was sent to HTTPS port</center>"
+
+
+def heard(probe: Probe, **outcome: Any) -> View:
+    made = node()
+    said = Answer("ok", json.dumps({"phase": "head", "ms": 1.0, **outcome}).encode())
+    return view_of(replace(made, answers={**made.answers, probe: said}))
+
+
+@pytest.mark.parametrize("outcome", [{"error": "closed"}, {"error": "reset"}, {"error": "not-http"},
+                                     {"status": 400, "body": HTTPS_PORT}])
+def test_what_hangs_up_on_plain_http_is_asked_with_tls(outcome: dict[str, Any]) -> None:
+    assert swap_tls(PLAIN, heard(PLAIN, **outcome)) == TLS
+
+
+def test_what_takes_no_tls_is_asked_plainly() -> None:
+    assert swap_tls(TLS, heard(TLS, error="tls", phase="tls")) == replace(PLAIN, sni="")
+    assert swap_tls(TLS, heard(TLS, error="timeout", phase="tls")) == replace(PLAIN, sni="")
+    assert swap_tls(TLS, heard(TLS, error="timeout", phase="head")) is None
+    assert swap_tls(TLS, heard(TLS, error="timeout", phase="connect")) is None
+
+
+@pytest.mark.parametrize(("probe", "outcome"), [
+    (PLAIN, {"status": 200}), (PLAIN, {"status": 400, "body": "bad request"}), (PLAIN, {"error": "refused"}),
+    (TLS, {"status": 200}), (TLS, {"error": "closed"}),
+    (replace(PLAIN, path=None), {"error": "closed"}), (replace(PLAIN, unix="/run/x", host="", port=0), {"error": "closed"}),
+    (replace(PLAIN, proxy_protocol=True), {"error": "closed"}),
+])
+def test_nothing_else_is_asked_again(probe: Probe, outcome: dict[str, Any]) -> None:
+    assert swap_tls(probe, heard(probe, **outcome)) is None
+
+
+def test_what_was_not_answered_is_left_alone() -> None:
+    assert swap_tls(PLAIN, view_of(node())) is None

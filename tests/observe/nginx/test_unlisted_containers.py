@@ -3,71 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 
 import pytest
 
-from fixer.model.capture import NodeCapture
-from fixer.model.host import NodeClock
-from fixer.model.query import Answer, Command, Query
-from fixer.model.target import NodeKind, TargetRef
+from fixer.model.query import Answer, Command
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.collect_capture import ObserveOptions, collect
 from fixer.observe.nginx.sites import sites_of
 from fixer.observe.nginx.unlisted_containers import named_container_query
 from fixer.observe.view.node_view import containers_of, views_of
 from tests.observe.capture_builders import capture, node
 
-SITE = "server {{ listen 80; location / {{ proxy_pass {}; }} }}"
-
-
-ITEMS = [{"Id": name * 16, "Name": f"/{name}", "Path": "nginx" if name == "web1" else "uvicorn", "State": {"Status": "running"},
-          "Config": {}, "HostConfig": {"NetworkMode": "net"},
-          "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Aliases": [name, *also]}}}}
-         for name, address, also in (("web1", "10.9.0.2", ()), ("till", "10.9.0.3", ("app",)))]
-
-
-class Answering:
-    """A node that has answered all of it before."""
-
-    def __init__(self, node: NodeCapture) -> None:
-        self.name, self.kind, self._answers = node.name, node.kind, node.answers
-
-    name: str
-    kind: NodeKind
-
-    def clock(self) -> NodeClock:
-        return NodeClock(now=1_800_000_000.0, root=True, utc_offset=0)
-
-    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        return {query: self._answers.get(query, Answer("absent")) for query in queries}
-
-
-class Shared:
-    """A project whose nginx asks for a name that a container of somebody else has too."""
-
-    notes: tuple[str, ...] = ()
-    ref = TargetRef("docker", "web1")
-
-    def __init__(self) -> None:
-        self.asked: list[Command] = []
-
-    def askers(self) -> tuple[Answering, ...]:
-        told = {Command("docker-container", ("web1",)): Answer("ok", json.dumps(ITEMS).encode())}
-        known = {Command("resolve", ("app",)): Answer("ok", b"app 10.9.0.3\napp 10.9.0.8\n")}
-        web = node(known, site=SITE.format("http://app:8000"), name="web1", kind="container")
-        return Answering(web), Answering(node(name="till", kind="container", nginx=False)), Answering(
-            node(told, name="engine", nginx=False))
-
-    def called(self, query: Command) -> tuple[Answering, ...]:
-        self.asked.append(query)
-        return ()
-
-
-def test_what_a_name_leads_to_is_known_a_round_later() -> None:
-    target = Shared()
-    collect(target, ObserveOptions())      # type: ignore[arg-type]
-    assert target.asked == [Command("docker-called", ("net", "10.9.0.8"))]
+UNLISTED_CONTAINERS_SITE = "server {{ listen 80; location / {{ proxy_pass {}; }} }}"
 
 
 @pytest.mark.parametrize(("said", "asked"), [
@@ -83,7 +29,7 @@ def test_an_address_that_is_nobodys_of_the_target(said: bytes, asked: Command | 
 
     items = [item("web1", "10.9.0.2"), item("till", "10.9.0.3")]
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
-    web = node({Command("resolve", ("app",)): Answer("ok", said)}, site=SITE.format("http://app:8000"), name="web1", kind="container")
+    web = node({Command("resolve", ("app",)): Answer("ok", said)}, site=UNLISTED_CONTAINERS_SITE.format("http://app:8000"), name="web1", kind="container")
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
     assert named_container_query(sites_of(views, containers), containers, views) == asked
@@ -103,7 +49,7 @@ def test_a_port_of_the_docker_host_that_a_container_of_another_project_may_publi
             "HostConfig": {"NetworkMode": mode, "PortBindings": ports},
             "NetworkSettings": {"Networks": {mode: {"IPAddress": "", "Aliases": []}}}}
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
-    web = node(site=SITE.format(target), name="web1", kind="container")
+    web = node(site=UNLISTED_CONTAINERS_SITE.format(target), name="web1", kind="container")
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
     assert named_container_query(sites_of(views, containers), containers, views) == asked
@@ -128,7 +74,7 @@ def test_who_bears_an_asked_name_on_another_network_is_none_of_the_targets() -> 
     asked = Command("docker-called", ("net", "desk", "till"))
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item("web1", "net")]).encode()),
                    asked: Answer("ok", json.dumps([item("desk", "bridge"), item("till", "net")]).encode())}, name="engine", nginx=False)
-    web = node(site=SITE.format("http://desk:8000"), name="web1", kind="container")
+    web = node(site=UNLISTED_CONTAINERS_SITE.format("http://desk:8000"), name="web1", kind="container")
     seen = build_snapshot(capture(web, engine, kind="docker", address="web1"))
     assert [box.name for box in seen.named_containers] == ["desk"]
     assert [s.name for s in seen.services if s.container is not None] == ["web1", "till"]

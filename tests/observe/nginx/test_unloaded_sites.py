@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.notes import _is_disabled_site
 from fixer.model.nginx_config import UnloadedSite
 from fixer.model.query import FileAnswer, ReadTree
 from fixer.observe.build_snapshot import build_snapshot
@@ -53,11 +52,3 @@ def test_what_hands_nothing_on_is_none(data: str) -> None:
 
 def test_what_a_loaded_link_leads_to_is_loaded() -> None:
     assert left_out() == () and left_out(link("/etc/nginx/sites-enabled/dead", "/nowhere")) == ()
-
-
-@pytest.mark.parametrize(("name", "aside"), [
-    ("shop.conf.disabled", True), ("shop.conf~", True), ("shop.conf.dpkg-dist", True), ("#shop.conf#", True),
-    ("_shop.conf", True), ("shop", False), ("shop.example.com", False), ("old-shop", False), ("shop.cnf", False),
-])
-def test_what_its_name_puts_aside(name: str, aside: bool) -> None:
-    assert _is_disabled_site(UnloadedSite(f"/etc/nginx/conf.d/{name}", 1, (), "127.0.0.1", 1, None)) is aside

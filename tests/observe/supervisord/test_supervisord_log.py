@@ -8,12 +8,19 @@ from fixer.formats.ini_file import ini_sections
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine, Service
-from fixer.observe.supervisord.supervisord_log import lines_since_healthy, own_stream_lines, stream_container, stream_of
+from fixer.observe.supervisord.supervisord_log import (
+    history_of,
+    lines_since_healthy,
+    own_stream_lines,
+    parse_supervisord_log,
+    stream_container,
+    stream_of,
+)
 from fixer.observe.supervisord.supervisord_programs import program_services
 from fixer.observe.view.node_view import ENGINE, view_of
 from tests.causes.snapshot_builders import container
 from tests.observe.capture_builders import NOW, file, node, process
-from tests.observe.supervisord.test_supervisord_programs import CONF, stamp
+from tests.observe.supervisord.supervisord_programs_builders import CONF, DAEMON, said, shop, stamp
 
 NGINX = "[program:nginx]\ncommand=/usr/sbin/nginx -g 'daemon off;'\nstdout_logfile=/dev/stdout\n"
 SHOP = ("[program:shop]\ncommand=uvicorn shop:app --port 8001\nstdout_logfile=/dev/fd/1\nstderr_logfile=/dev/stderr\n")
@@ -87,3 +94,65 @@ def test_on_a_machine_of_systemds_the_containers_log_is_not_asked_for(init: str,
 def test_what_was_well_before_is_over() -> None:
     kept = lines_since_healthy(lines((9.0, "KeyError: 'a'"), (8.0, "INFO: Application startup complete."), (7.0, "ValueError: b")))
     assert [line.text for line in kept] == ["ValueError: b"]
+
+
+@pytest.mark.parametrize(("lines", "state", "ended", "restarts"), [
+    ([(9, "spawned: 'shop' with pid 5"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
+      (7, "exited: shop (terminated by SIGKILL; not expected)")], "BACKOFF", "terminated by SIGKILL", 1),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
+      (7, "exited: shop (exit status 0; expected)")], "EXITED", "exit status 0", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
+      (7, "gave up: shop entered FATAL state, too many start retries too quickly")], "FATAL", "exit status 1", 1),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
+      (7, "spawned: 'shop' with pid 6")], "STARTING", "exit status 1", 1),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"),
+      (9, "spawned: 'shop' with pid 6"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
+    ([(90, "spawned: 'shop' with pid 5"), (89, "exited: shop (exit status 3; not expected)"),
+      (9, "spawned: 'shop' with pid 6"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (12, "spawned: 'shop' with pid 6"),
+      (10.5, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
+    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
+      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
+    # somebody restarted it since: that is another try
+    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
+      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)"), (9, "spawned: 'shop' with pid 7"),
+      (8, "success: shop entered RUNNING state, x")], "RUNNING", "exit status 0", 0),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (9, "spawned: 'shop' with pid 6"),
+      (8, "stopped: shop (exit status 0)"), (7, "spawned: 'shop' with pid 7")], "STARTING", "exit status 3", 1),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "supervisord started with pid 60")], "UNKNOWN", "", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "spawnerr: can't find command '/x'"), (7, "strange words")], "BACKOFF",
+     "can't find command '/x'", 0),
+    ([(900, "exited: shop (exit status 1; not expected)"), (9, "spawned: 'shop' with pid 5")], "STARTING", "exit status 1", 0),
+])
+def test_its_log_tells_the_state(lines: list[tuple[float, str]], state: str, ended: str, restarts: int) -> None:
+    found = shop(DAEMON, log=said(*lines)).program
+    assert found is not None
+    assert (found.state, found.ended, found.restarts) == (state, ended, restarts)
+
+
+def test_signals_and_times_are_read() -> None:
+    events = parse_supervisord_log(b"no line\n2027-01-15 09:00:00,250 INFO exited: a (terminated by SIGSEGV; not expected)\n", 3600.0)
+    assert events[0].at == pytest.approx(1_800_000_000.25)
+    course = history_of(["a"], events, 1_800_000_001.0)
+    assert course is not None and (course.signal, course.expected) == (11, False)
+    assert history_of(["b"], events, 0.0) is None
+
+
+def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matters() -> None:
+    """Its master says that it ends in both cases: in order, and since its workers do not come up."""
+    failed = ("[INFO] Starting gunicorn 23.0.0", "KeyError: 'SHOP_KEY'", "[ERROR] Shutting down: Master",
+              "[ERROR] Reason: Worker failed to boot.", "[INFO] Starting gunicorn 23.0.0", "[INFO] Booting worker with pid: 9")
+
+    def said(*texts: str) -> list[str]:
+        return [line.text for line in lines_since_healthy(tuple(LogLine(None, text, "x") for text in texts))]
+
+    assert said(*failed) == list(failed)
+    assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)
+    older = ("KeyError: 'SHOP_KEY'", "[INFO] Shutting down: Master", "[INFO] Reason: Worker failed to boot.")
+    assert said(*older) == list(older)
+    assert said(*failed, "INFO: Application startup complete.") == []
+    tried = ("KeyError: 'SHOP_KEY'", "INFO: Started server process [7]", "INFO: Finished server process [7]")
+    assert said(*tried) == list(tried), "stopped in one more try it had not been well"
+    assert said(*tried[:2], "INFO: Application startup complete.", tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]
+    assert said(tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]

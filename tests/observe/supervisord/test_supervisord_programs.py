@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from fixer.formats.ini_file import ini_sections
 from fixer.model.facts import Known
-from fixer.model.query import Answer, Query, ReadFile, ReadGlob
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.query import ReadFile, ReadGlob
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.services import journal_query
-from fixer.observe.supervisord.supervisord_log import history_of, lines_since_healthy, parse_supervisord_log
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import NOW, capture, file, node, process, sockets, tcp_row
-from tests.observe.nginx.test_endpoints import SHOW
+from tests.observe.capture_builders import capture, node, process, sockets, tcp_row
+from tests.observe.nginx.endpoints_builders import SHOW
+from tests.observe.supervisord.supervisord_programs_builders import DAEMON, PROGRAM, answers, said, shop
 
 CONF = "/etc/supervisor/supervisord.conf"
 SHOP = "/etc/supervisor/conf.d/shop.conf"
-LOG = "/var/log/supervisor/supervisord.log"
-MAIN = """; supervisor config file
-[supervisord]
-logfile=/var/log/supervisor/supervisord.log ; (main log file)
-childlogdir=/var/log/supervisor
-environment=ZONE="UTC"
-[include]
-files = /etc/supervisor/conf.d/*.conf
-"""
-PROGRAM = """[program:shop]   ; the office
-command=/usr/bin/uvicorn shop:app
-    --host 127.0.0.1 --port 8001 ; moved in May
-directory=/srv/shop
-environment=MODE="a,b",KEY='x y' , EMPTY=
-"""
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
-DAEMON = process(60, ["/usr/bin/python3", "/usr/bin/supervisord", "-n", "-c", CONF], comm="supervisord",
-                 cgroup="/system.slice/supervisor.service")
 ARGV = ["/usr/bin/python3", "/usr/bin/uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "8001"]
 CHILD = process(71, ARGV, ppid=60, comm="uvicorn", cgroup="/system.slice/supervisor.service")
-ERR = "/var/log/supervisor/shop-stderr---supervisor-x.log"
-
-
-def stamp(ago: float) -> str:
-    moment = NOW - ago
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment)) + f",{int(moment % 1 * 1000):03d}"
-
-
-def said(*lines: tuple[float, str]) -> str:
-    return "".join(f"{stamp(ago)} INFO {text}\n" for ago, text in lines)
-
-
-def answers(program: str = PROGRAM, log: str = "", err: str | None = None, main: str = MAIN) -> dict[Query, Answer]:
-    listing = ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=MOST_PROGRAM_FILES)
-    found: dict[Query, Answer] = {
-        ReadFile(CONF): Answer("ok", files=(file(CONF, main),)),
-        ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=MOST_PROGRAM_FILES): Answer("ok", files=(file(SHOP, program),)),
-        ReadFile(LOG, 1 << 16, tail=True): Answer("ok", files=(file(LOG, log),)),
-    }
-    if err is not None:
-        found[listing] = Answer("ok", files=(file(ERR, "", mtime=NOW - 3),))
-        found[ReadFile(ERR, 1 << 16, tail=True)] = Answer("ok", files=(file(ERR, err, mtime=NOW - 3),))
-    return found
-
-
-def shop(*running: list, show: str = "", **more: str | None) -> Service:
-    made = node(answers(**more), site=SITE, running=running, show=show)  # type: ignore[arg-type]
-    return next(s for s in build_snapshot(capture(made)).services if s.manager == "supervisord")
 
 
 @pytest.mark.parametrize(("socket", "told"), [
@@ -84,18 +35,6 @@ def test_a_program_for_which_supervisord_listens_itself(socket: str, told: tuple
     assert [(b.host, b.port, b.unix) for b in made.bindings.value] == ([told] if told else [])
     for binding in made.bindings.value:
         assert text[binding.start : binding.end] in ("7600", "/run/chat.sock") and binding.source.where == f"{SHOP}:2"
-
-
-def test_sections_keep_their_places() -> None:
-    section = ini_sections(SHOP, PROGRAM.encode())[0]
-    assert (section.name, PROGRAM[: section.end].endswith("office")) == ("program:shop", True)
-    command = section.get("command")
-    assert command is not None
-    assert PROGRAM[command.start :].startswith("/usr/bin/uvicorn shop:app\n    --host")
-    assert "moved" not in command.value
-    assert section.text("nothing", "x") == "x"
-    assert ini_sections("f", b"loose = 1\n[a]\n= b\nk: v\n")[0].text("k") == "v"
-    assert ini_sections("f", b"no section") == ()
 
 
 def test_a_program_with_its_bytes() -> None:
@@ -128,49 +67,6 @@ def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
     assert found.program is not None and found.program.state == "UNKNOWN"
 
 
-@pytest.mark.parametrize(("lines", "state", "ended", "restarts"), [
-    ([(9, "spawned: 'shop' with pid 5"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 0),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
-      (7, "exited: shop (terminated by SIGKILL; not expected)")], "BACKOFF", "terminated by SIGKILL", 1),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
-      (7, "exited: shop (exit status 0; expected)")], "EXITED", "exit status 0", 0),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
-      (7, "gave up: shop entered FATAL state, too many start retries too quickly")], "FATAL", "exit status 1", 1),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
-      (7, "spawned: 'shop' with pid 6")], "STARTING", "exit status 1", 1),
-    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"),
-      (9, "spawned: 'shop' with pid 6"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
-    ([(90, "spawned: 'shop' with pid 5"), (89, "exited: shop (exit status 3; not expected)"),
-      (9, "spawned: 'shop' with pid 6"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
-    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (12, "spawned: 'shop' with pid 6"),
-      (10.5, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
-    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
-      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
-    # somebody restarted it since: that is another try
-    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
-      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)"), (9, "spawned: 'shop' with pid 7"),
-      (8, "success: shop entered RUNNING state, x")], "RUNNING", "exit status 0", 0),
-    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (9, "spawned: 'shop' with pid 6"),
-      (8, "stopped: shop (exit status 0)"), (7, "spawned: 'shop' with pid 7")], "STARTING", "exit status 3", 1),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "supervisord started with pid 60")], "UNKNOWN", "", 0),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "spawnerr: can't find command '/x'"), (7, "strange words")], "BACKOFF",
-     "can't find command '/x'", 0),
-    ([(900, "exited: shop (exit status 1; not expected)"), (9, "spawned: 'shop' with pid 5")], "STARTING", "exit status 1", 0),
-])
-def test_its_log_tells_the_state(lines: list[tuple[float, str]], state: str, ended: str, restarts: int) -> None:
-    found = shop(DAEMON, log=said(*lines)).program
-    assert found is not None
-    assert (found.state, found.ended, found.restarts) == (state, ended, restarts)
-
-
-def test_signals_and_times_are_read() -> None:
-    events = parse_supervisord_log(b"no line\n2027-01-15 09:00:00,250 INFO exited: a (terminated by SIGSEGV; not expected)\n", 3600.0)
-    assert events[0].at == pytest.approx(1_800_000_000.25)
-    course = history_of(["a"], events, 1_800_000_001.0)
-    assert course is not None and (course.signal, course.expected) == (11, False)
-    assert history_of(["b"], events, 0.0) is None
-
-
 @pytest.mark.parametrize(("text", "state"), [
     ("autostart=false\n", "STOPPED"), ("autorestart=false\n", "EXITED"), ("autorestart=true\n", "BACKOFF"),
 ])
@@ -184,17 +80,6 @@ def test_what_its_file_says_counts(text: str, state: str) -> None:
         assert (PROGRAM + text)[found.autostart_span[0] : found.autostart_span[1]] == "false"
 
 
-def test_groups_and_several_processes() -> None:
-    grouped = PROGRAM.replace("[program", "[group:web]\nprograms=shop, other\n[program")
-    found = shop(DAEMON, program=grouped).program
-    assert found is not None and (found.name, found.group) == ("web:shop", "web")
-    several = PROGRAM + "numprocs=2\nprocess_name=%(program_name)s_%(process_num)02d\n"
-    found = shop(DAEMON, program=several, log=said((9, "spawned: 'shop_01' with pid 5"))).program
-    assert found is not None and (found.name, found.state) == ("shop:*", "STARTING")
-    odd = PROGRAM + "numprocs=2\nprocess_name=%(process_num)02d%(what)s\n"
-    assert shop(DAEMON, program=odd).program is not None
-
-
 def test_all_processes_of_a_program_that_has_several() -> None:
     several = PROGRAM.replace("8001", "80%(process_num)02d") + "numprocs=2\nprocess_name=shop_%(process_num)02d\n"
     children = [process(pid, [*ARGV[:-1], port], ppid=60, comm="uvicorn") for pid, port in ((71, "8000"), (72, "8001"), (73, "9x"))]
@@ -204,15 +89,6 @@ def test_all_processes_of_a_program_that_has_several() -> None:
     only = several.replace("[program", "[group:web]\nprograms=shop\n[program")
     program = shop(DAEMON, program=only).program
     assert program is not None and program.name == "web:*"        # what supervisorctl calls the processes of that group
-
-
-def test_the_number_of_a_process_as_a_text() -> None:
-    """`%(process_num)s`, as aiohttp's guide writes it."""
-    text = "[program:aio]\nnumprocs=2\nnumprocs_start=1\nprocess_name=aio_%(process_num)s\n" \
-           "command=/srv/gw/main.py --path=/tmp/gw_%(process_num)s.sock\n"
-    made = shop(DAEMON, program=text)
-    assert isinstance(made.bindings, Known) and [b.unix for b in made.bindings.value] == ["/tmp/gw_1.sock", "/tmp/gw_2.sock"]
-    assert made.is_app_server
 
 
 def test_a_process_of_several_that_does_not_run_is_told_apart() -> None:
@@ -283,22 +159,3 @@ def test_what_is_asked_for_and_when() -> None:
     assert ReadGlob(both, limit=1, max_files=MOST_PROGRAM_FILES) in asked      # called as its processes are
     none = follow_up_queries(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
     assert not any(isinstance(q, ReadFile) and "supervisor" in q.path for q in none)
-
-
-def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matters() -> None:
-    """Its master says that it ends in both cases: in order, and since its workers do not come up."""
-    failed = ("[INFO] Starting gunicorn 23.0.0", "KeyError: 'SHOP_KEY'", "[ERROR] Shutting down: Master",
-              "[ERROR] Reason: Worker failed to boot.", "[INFO] Starting gunicorn 23.0.0", "[INFO] Booting worker with pid: 9")
-
-    def said(*texts: str) -> list[str]:
-        return [line.text for line in lines_since_healthy(tuple(LogLine(None, text, "x") for text in texts))]
-
-    assert said(*failed) == list(failed)
-    assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)
-    older = ("KeyError: 'SHOP_KEY'", "[INFO] Shutting down: Master", "[INFO] Reason: Worker failed to boot.")
-    assert said(*older) == list(older)
-    assert said(*failed, "INFO: Application startup complete.") == []
-    tried = ("KeyError: 'SHOP_KEY'", "INFO: Started server process [7]", "INFO: Finished server process [7]")
-    assert said(*tried) == list(tried), "stopped in one more try it had not been well"
-    assert said(*tried[:2], "INFO: Application startup complete.", tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]
-    assert said(tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]

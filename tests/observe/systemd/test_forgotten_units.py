@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from fixer.model.facts import Known
-from fixer.model.query import Answer, ReadFile
+from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.services import journal_query
@@ -15,8 +15,9 @@ from fixer.observe.systemd.forgotten_units import with_journal_state
 from fixer.observe.view.node_view import View
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import STOPPED, unit
-from tests.observe.capture_builders import BOOT, capture, file, node, process, view
-from tests.observe.nginx.test_endpoints import SHOW
+from tests.observe.capture_builders import BOOT, capture, file, node, process, sockets, view
+from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
+from tests.observe.nginx.endpoints_builders import SHOW
 
 KILLED = ("systemd[1]: solo.service: Main process exited, code=killed, status=11/SEGV",
           "systemd[1]: solo.service: Failed with result 'signal'.")
@@ -151,3 +152,71 @@ def test_while_the_next_try_is_prepared_the_try_before_tells(state: str, argv: S
 def test_a_try_that_may_be_up_is_taken_as_it_is(said: Answer, argv: Sequence[str] | None) -> None:
     was = unit("solo.service", **TRYING)
     assert with_journal_state(was, said, trying(argv)) == was
+
+
+def test_units_that_systemd_forgot_are_looked_up_where_nobody_serves() -> None:
+    listing, nginx = Command("systemctl-units"), Command("systemctl-show", ("nginx.service",))
+    dead = node(site=SITE)
+    assert listing in asked(dead) and nginx not in asked(dead)
+    assert nginx in asked(node(site=SITE, nginx=False))
+    assert listing not in asked(node(site=SITE, listening=LISTENS))
+    told = Answer("ok", b"a.service loaded\n--\nshop.service disabled enabled\nx@.service disabled enabled\n"
+                        b"lib.service static -\nsystemd-x.service enabled enabled\n")
+    assert Command("systemctl-show", ("shop.service",)) in asked(node({listing: told}, site=SITE))
+
+
+def test_what_a_mask_hides_is_read_where_an_address_is_empty() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    assert hidden in asked(node(site=SITE, show=show))
+    assert hidden not in asked(node(site=SITE, show=show, listening=LISTENS))
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
+    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
+    assert seen.endpoints[0].configured_service == "local/shop.service"
+
+
+def test_whether_a_masked_unit_would_start_at_boot_is_asked_once_its_file_is_known() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n[Install]\nWantedBy=multi-user.target\n")
+    start = ReadFile("/etc/systemd/system/multi-user.target.wants/shop.service", 64 << 10)
+    answers = {hidden: Answer("ok", files=(text,))}
+    assert start in asked(node(answers, site=SITE, show=show))
+    gone = node({**answers, start: Answer("ok", files=(FileAnswer(start.path, "absent"),))}, site=SITE, show=show)
+    seen = build_snapshot(capture(gone)).services[0].settings
+    assert [(s.key, s.value, s.present) for s in seen] == [("WantedBy", "multi-user.target", False)]
+
+
+def _template(text: str, path: str = "/etc/systemd/system/api@.service") -> FileAnswer:
+    return file(path, f"[Service]\n{text}\n")
+
+
+HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/shop/blue.sock\n")
+
+
+def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_listens_on_a_socket() -> None:
+    listing = Command("systemctl-units")
+    assert listing in asked(node(site=SOCKET_SITE)) and listing not in asked(node(site=SOCKET_SITE, listening=HEARD))
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --uds /run/shop/blue.sock\n")
+    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
+    assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].configured_service == "local/shop.service"
+
+
+def test_a_mask_also_hides_what_the_administrator_installed() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    own = _template("ExecStart=/usr/bin/uvicorn a:b --port 8000", "/usr/local/lib/systemd/system/shop.service")
+    assert build_snapshot(capture(node(site=SITE, show=show, units=[own]))).endpoints[0].configured_service == "local/shop.service"
+
+
+def test_drop_ins_of_a_masked_unit_count_though_systemd_tells_none_of_them() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    own = _template("ExecStart=/usr/bin/uvicorn a:b --port 7000", "/usr/local/lib/systemd/system/shop.service")
+    folder = "systemd/system/shop.service.d"
+    drops = [_template(f"ExecStart=\nExecStart=/usr/bin/uvicorn a:b --port {port}", f"{where}/{folder}/{name}.conf")
+             for where, name, port in (("/run", "50-port", 7001), ("/etc", "50-port", 8000), ("/etc", "10-port", 7002))]
+    seen = build_snapshot(capture(node(site=SITE, show=show, units=[own, *drops])))
+    assert seen.endpoints[0].configured_service == "local/shop.service"
+    bindings = seen.services[0].bindings
+    assert isinstance(bindings, Known) and [b.port for b in bindings.value] == [8000]

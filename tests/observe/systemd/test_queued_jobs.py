@@ -12,8 +12,8 @@ from fixer.observe.view.node_view import view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import STOPPED, unit
 from tests.observe.capture_builders import capture, node
-from tests.observe.nginx.test_endpoints import SHOW
-from tests.observe.nginx.test_endpoints import unit as unit_file
+from tests.observe.nginx.endpoints_builders import SHOW
+from tests.observe.nginx.endpoints_builders import unit as unit_file
 
 DIRECT = """58 desk.service           start waiting
 └─ \twaiting for job 94 (warm.service/start) -     -

@@ -11,7 +11,7 @@ from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node
-from tests.observe.nginx.test_endpoints import SHOW
+from tests.observe.nginx.endpoints_builders import SHOW
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 SOCKET = "/etc/systemd/system/shop.socket"

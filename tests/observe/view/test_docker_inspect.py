@@ -6,11 +6,9 @@ import json
 
 import pytest
 
-from fixer.formats.service_log import days_from_epoch, parse_docker_logs, parse_journal, parse_log_file, parse_time
-from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, FileAnswer
+from fixer.model.query import Answer
+from fixer.model.query import Answer as Said
 from fixer.observe.view.docker_inspect import host_path, inspect_environment, inspect_objects, parse_inspect
-from tests.observe.capture_builders import file
 
 ITEM = {
     "Id": "abc", "Name": "/shop-api-1", "Path": "uvicorn", "Args": ["a:b"], "RestartCount": 3,
@@ -48,18 +46,6 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
                 "back": {"IPAddress": "10.2.0.2", "IPAMConfig": None}, "old": {"IPAMConfig": {}}}
     (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": networks}}]))
     assert found.fixed_addresses == (("front", ("10.1.0.9", "fd00::9")),)
-
-
-PAINTED = (b'2026-11-27T12:00:00Z   File \x1b[35m"/code/main.py"\x1b[0m, line \x1b[35m2\x1b[0m, in \x1b[35m<module>\x1b[0m\r\n'
-           b"2026-11-27T12:00:01Z \x1b[1;35mKeyError\x1b[0m: \x1b[35m'SECRET_KEY'\x1b[0m\r\n"
-           b"2026-11-27T12:00:02Z \x1b]0;a title\x07INFO\r\n")
-
-
-def test_words_that_a_program_painted_for_a_terminal() -> None:
-    """Python 3.13 colours its tracebacks where it has a terminal: `tty: true` in a compose file is one."""
-    found = parse_docker_logs(Answer("ok", PAINTED), "shop-api-1")
-    assert isinstance(found, Known) and [line.text for line in found.value] == [
-        '  File "/code/main.py", line 2, in <module>', "KeyError: 'SECRET_KEY'", "INFO"]
 
 
 def test_what_must_be_there_when_a_container_starts() -> None:
@@ -127,44 +113,6 @@ def test_paths_on_the_host(path: str, expected: tuple[str, bool] | None) -> None
     assert host_path(parse_inspect(answer([ITEM]))[0], path) == expected
 
 
-@pytest.mark.parametrize(("text", "epoch"), [
-    ("1970-01-01T00:00:00Z", 0.0), ("2000-03-01T00:00:00Z", 951868800.0), ("2024-02-29T12:00:00.5Z", 1709208000.5),
-    ("2026-11-24T01:30:00-02:00", 1795491000.0), ("0001-01-01T00:00:00Z", 0.0), ("soon", 0.0),
-])
-def test_times(text: str, epoch: float) -> None:
-    assert parse_time(text) == epoch
-
-
-def test_days() -> None:
-    assert days_from_epoch(1970, 1, 1) == 0 and days_from_epoch(2100, 3, 1) - days_from_epoch(2100, 2, 28) == 1
-
-
-def test_docker_logs_of_both_streams() -> None:
-    said = Answer("ok", b"2026-11-24T15:34:34.2Z out\nno stamp\n", stderr=b"2026-11-24T15:34:34.1Z err\r\n")
-    found = parse_docker_logs(said, "api")
-    assert isinstance(found, Known) and [line.text for line in found.value] == ["no stamp", "err", "out"]
-    assert parse_docker_logs(None, "api") == Unknown("not asked") and parse_docker_logs(Answer("failed"), "a") == Unknown("failed")
-
-
-def test_a_journal() -> None:
-    said = Answer("ok", b"-- Boot --\n1795533913.912829 host systemd[1]: Started.\n1795533914.0 host u[2]: a: b\ncontinued\n\xff\n")
-    found = parse_journal(said, "u.service")
-    assert isinstance(found, Known)
-    assert [(line.at, line.text) for line in found.value] == [
-        (1795533913.912829, "Started."), (1795533914.0, "a: b"), (1795533914.0, "continued"), (1795533914.0, "�")]
-    assert parse_journal(None, "u") == Unknown("not asked")
-    assert parse_journal(Answer("no-tool", message="no journalctl"), "u") == Unknown("no journalctl")
-
-
-def test_a_log_file() -> None:
-    whole = parse_log_file(Answer("ok", files=(file("/l", "a\n\nb\n"),)), "/l")
-    assert isinstance(whole, Known) and [(line.at, line.text) for line in whole.value] == [(None, "a"), (None, "b")]
-    cut = parse_log_file(Answer("ok", files=(FileAnswer("/l", "ok", None, b"alf a line\nb\n", True),)), "/l")
-    assert isinstance(cut, Known) and [line.text for line in cut.value] == ["b"]
-    assert parse_log_file(None, "/l") == Unknown("not asked")
-    assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l") == Unknown("denied")
-
-
 def test_the_last_words_of_a_health_check_and_the_ports_that_an_image_names() -> None:
     said = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"curl\": not found: unknown"
     log = [{"ExitCode": 0, "Output": "old"}, {"ExitCode": -1, "Output": f"first\n{said}\n"}]
@@ -172,3 +120,12 @@ def test_the_last_words_of_a_health_check_and_the_ports_that_an_image_names() ->
             "Config": {"ExposedPorts": {"5432/tcp": {}, "53/udp": {}, "x/tcp": {}}}}
     (found,) = parse_inspect(Answer("ok", json.dumps([item]).encode()))
     assert (found.health_output, found.health_exit, found.exposes) == ('exec: "curl": not found: unknown', -1, (5432,))
+
+
+@pytest.mark.parametrize(("host", "expected"), [
+    ('"NanoCpus": 50000000, "ReadonlyRootfs": true, "Ulimits": [{"Name": "nofile", "Soft": 48, "Hard": 48}]', (0.05, True, 48)),
+    ('"CpuQuota": 5000', (0.05, False, 0)), ('"CpuQuota": 5000, "CpuPeriod": 50000', (0.1, False, 0)), ("", (0.0, False, 0)),
+])
+def test_limits_of_a_container(host: str, expected: tuple[float, bool, int]) -> None:
+    (found,) = parse_inspect(Said("ok", f'[{{"Id": "x", "HostConfig": {{{host}}}}}]'.encode()))
+    assert (found.cpu_limit, found.read_only, found.nofile_limit) == (pytest.approx(expected[0]), *expected[1:])

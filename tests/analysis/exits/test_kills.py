@@ -1,0 +1,62 @@
+"""Tests of fixer/analysis/exits/kills.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import RuledOut
+from tests.causes.crash_killed_builders import killed
+from tests.causes.snapshot_builders import NOW, Scene, finding_of, healthy_scene, log_lines, roots, verdict_of
+
+CAUSE = "crash-killed"
+
+
+def test_a_shell_between_says_137() -> None:
+    values = {"result": "exit-code", "exec_main_status": 137}
+    assert roots(diagnose(killed(unit_changes=values).snapshot())) == [CAUSE]
+
+
+def lost(phase: str, scene: Scene, ago: float = 60.0) -> Scene:
+    return scene.logs("upstream prematurely closed connection", None, phase, ago=ago)
+
+
+def worker(*lines: str, ago: float = 20.0, **changes: object) -> Scene:
+    scene = healthy_scene()
+    scene.services[0] = replace(scene.services[0], log=log_lines(*lines, ago=ago), **changes)  # type: ignore[arg-type]
+    return lost("reading response header from upstream", scene, ago=ago)
+
+
+@pytest.mark.parametrize("said", ["INFO:     Child process [812] died",
+                                  "[ERROR] Worker (pid:812) was sent SIGKILL! Perhaps out of memory?"])
+def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) -> None:
+    diagnosis = diagnose(worker(said).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.role, found.repairs) == ("uvicorn-worker-died", "advice", ())
+    assert diagnosis.verdict == "healthy" and {"service-log", "unit", "nginx-log"} == {e.source for e in found.evidence}
+
+
+def test_a_worker_that_died_in_the_second_of_its_start_is_told() -> None:
+    """nginx writes whole seconds: what was lost after the start may stand a moment before it."""
+    scene = healthy_scene()
+    begun = replace(scene.services[0].unit, active_enter=NOW - 20.3)   # type: ignore[type-var]
+    scene.services[0] = replace(scene.services[0], log=log_lines("INFO:     Child process [812] died", ago=19.6), unit=begun)
+    young = lost("reading response header from upstream", scene, ago=21.0)
+    assert finding_of(diagnose(young.snapshot()), CAUSE).variant == "uvicorn-worker-died"
+
+
+def test_workers_that_die_again_and_again_are_for_a_person() -> None:
+    diagnosis = diagnose(worker(*["INFO:     Child process [812] died"] * 3).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.role, found.repairs[0].risk, diagnosis.verdict) == ("contributing", "manual", "degraded")
+
+
+@pytest.mark.parametrize("scene", [
+    worker("WARNING:  Maximum request limit of 5 exceeded. Terminating process.", "INFO:     Child process [812] died"),
+    worker("INFO:     Child process [812] died", ago=1000), healthy_scene(), worker("INFO:     all is well"),
+    worker("INFO:     Child process [812] died", is_app_server=False),
+])
+def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

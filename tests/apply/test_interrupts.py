@@ -1,0 +1,45 @@
+"""Tests of fixer/apply/interrupts.py."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from fixer.apply.repair_run import forget, history, undo, unfinished_run
+from fixer.errors import Interrupted, UsageError
+from tests.apply.folder_target import NEW, OLD, FolderTarget, make_plan, read_tree, write_step
+from tests.apply.repair_run_builders import Interrupting, open_run
+
+
+def test_the_first_interrupt_ends_the_step_and_goes_back(site: Path, tmp_path: Path) -> None:
+    before = read_tree(site)
+    target = FolderTarget(tmp_path / "state", Interrupting("shop"))
+    with pytest.raises(Interrupted, match="taken back"), open_run(target) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW), write_step(site / "b", None, b"x")))
+    assert read_tree(site) == before and history(target)[0].state == "rolled-back"
+    assert history(target)[0].steps == (f"edit {site}/shop",)
+
+
+def test_an_interrupt_after_the_last_step_counts_too(site: Path, tmp_path: Path) -> None:
+    target = FolderTarget(tmp_path / "state", Interrupting("shop"))
+    with pytest.raises(Interrupted), open_run(target) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
+    assert (site / "shop").read_bytes() == OLD
+
+
+def test_the_second_interrupt_stops_at_once_and_the_journal_knows(site: Path, tmp_path: Path) -> None:
+    before = read_tree(site)
+    target = FolderTarget(tmp_path / "state", Interrupting("shop", "shop"))
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="at once") as raised, open_run(target) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
+    assert "fixer undo" in raised.value.hint and signal.getsignal(signal.SIGINT) is handler
+    assert (site / "shop").read_bytes() == NEW
+    broken = unfinished_run(target)
+    assert broken is not None and broken.id == run.id
+    with pytest.raises(UsageError, match="interrupted"):
+        forget(target, broken.id)
+    assert undo(FolderTarget(tmp_path / "state"), None).restored == (f"restored {site}/shop",)
+    assert read_tree(site) == before and unfinished_run(target) is None

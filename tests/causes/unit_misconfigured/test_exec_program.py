@@ -1,0 +1,189 @@
+"""Tests of fixer/causes/unit_misconfigured/exec_program.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from tests.causes.paper_machine import UNIT, diagnose_machine
+from tests.causes.snapshot_builders import finding_of, roots
+from tests.causes.unit_misconfigured.unit_misconfigured_builders import GONE, SHUT, START, edit_of, found, text_of
+
+CAUSE = "unit-misconfigured"
+PROGRAM = "/srv/shop/venv/bin/uvicorn"
+APP = {"/srv/shop/app/main.py": "app = 1\n"}
+
+
+def test_hit_the_program_of_the_units_own_environment() -> None:
+    finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, log=GONE))
+    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
+    assert text_of(finding) == f"[Service]\n{START}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
+    assert finding.evidence[0].where == f"{UNIT}:4" and finding.evidence[1].text == "not there"
+    kinds = [type(step) for step in finding.repairs[0].steps[:4]]
+    assert kinds == [WriteFile, DaemonReload, UnitAction, UnitAction]
+
+
+@pytest.mark.parametrize(("files", "choices"), [
+    ({"/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, ["/usr/bin/uvicorn"]),
+    ({"/srv/shop/.venv/bin/uvicorn": ("", 0o755), "/srv/shop/env/bin/uvicorn": ("", 0o755)},
+     ["/srv/shop/.venv/bin/uvicorn", "/srv/shop/env/bin/uvicorn"]),
+])
+def test_where_another_environment_could_be_meant_a_person_says_which(
+    files: dict[str, tuple[str, int]], choices: list[str],
+) -> None:
+    finding = found(diagnose_machine(START, {**APP, **files}, log=GONE))
+    (repair,) = finding.repairs
+    assert repair.needs[0].key == "program" and list(repair.needs[0].choices) == choices and not repair.steps
+    chosen = found(diagnose_machine(START, {**APP, **files}, log=GONE, inputs={"program": choices[0]}))
+    assert choices[0] in text_of(chosen)
+
+
+def test_the_systems_own_program_under_another_folder_of_the_system() -> None:
+    unit = START.replace(PROGRAM, "/usr/local/bin/uvicorn")
+    finding = found(diagnose_machine(unit, {**APP, "/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/bin": "-> usr/bin"}, log=GONE))
+    assert "ExecStart=/usr/bin/uvicorn app" in text_of(finding)
+
+
+def test_another_version_of_the_name_in_the_same_folder() -> None:
+    unit = START.replace(PROGRAM, "/opt/py/bin/python -m uvicorn")
+    finding = found(diagnose_machine(unit, {**APP, "/opt/py/bin/python3": ("", 0o755), "/opt/py/bin/python.bak": ("", 0o755)}, log=GONE))
+    assert "ExecStart=/opt/py/bin/python3 -m uvicorn" in text_of(finding)
+    unit = START.replace(PROGRAM, "/opt/shop/serve")
+    other = found(diagnose_machine(unit, {**APP, "/opt/shop/serve.sh": ("", 0o755)}, log=GONE))
+    assert other.repairs[0].needs[0].choices == ("/opt/shop/serve.sh",)
+
+
+def test_nothing_that_could_be_meant() -> None:
+    finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o644)}, log=GONE))
+    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
+    bare = found(diagnose_machine(START.replace(PROGRAM, "uvicorn"), {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
+    assert "ExecStart=/srv/shop/venv/bin/uvicorn app" in text_of(bare)
+
+
+@pytest.mark.parametrize(("launcher", "status", "said"), [
+    ("/usr/bin/timeout 1d ", 127, "timeout: failed to run command '{}': No such file or directory"),
+    ("/usr/bin/env A=1 ", 127, "/usr/bin/env: \u2018{}\u2019: No such file or directory"),
+    ("/usr/bin/flock -n /run/back.lock ", 69, "flock: failed to execute {}: No such file or directory"),
+    ("/usr/sbin/runuser -u shop -- ", 1, "runuser: failed to execute {}: No such file or directory"),
+    ("/usr/bin/chpst -u shop ", 111, ""),
+])
+def test_a_launcher_that_could_not_start_its_program(launcher: str, status: int, said: str) -> None:
+    unit = START.replace(PROGRAM, launcher + PROGRAM)
+    files = {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), launcher.split(maxsplit=1)[0]: ("\x7fELF", 0o755)}
+    diagnosis = diagnose_machine(unit, files, log=(said.format(PROGRAM),), show={"ExecMainStatus": str(status)})
+    if not said:
+        assert CAUSE not in roots(diagnosis)        # nothing says that it could not
+        return
+    finding = found(diagnosis)
+    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
+    assert text_of(finding) == f"[Service]\n{unit}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
+
+
+READS = "/bin/bash: line 1: {}: No such file or directory"
+
+
+@pytest.mark.parametrize(("command", "files", "status", "log"), [
+    ("/bin/bash -lc 'source /srv/shop/venv/bin/activate && exec uvicorn app.main:app --port 8000'", {}, "1",
+     (READS.format("/srv/shop/venv/bin/activate"),)),
+    ("/bin/sh -c '. venv/bin/activate; exec uvicorn app.main:app --port 8000'", {}, "2",
+     ("/bin/sh: 1: .: cannot open venv/bin/activate: No such file",)),
+    ("/srv/shop/run", {"/srv/shop/run": ("#!/bin/bash\nsource venv/bin/activate\nexec uvicorn app.main:app --port 8000\n", 0o755)},
+     "1", (READS.format("venv/bin/activate"), "Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 1',
+           "ModuleNotFoundError: No module named 'orjson'")),
+])
+def test_what_a_shell_was_to_read_first_is_not_there(
+    command: str, files: dict[str, tuple[str, int]], status: str, log: tuple[str, ...],
+) -> None:
+    unit = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={command}\n"
+    diagnosis = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
+        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
+    finding = found(diagnosis)
+    assert "/srv/shop/venv/bin/activate, which its command reads first, is not there" in finding.summary
+    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
+    other = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
+        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
+    assert not any("reads first" in f.summary for f in other.findings)
+
+
+def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
+    unit = START.replace(PROGRAM, f"/usr/bin/timeout 1d {PROGRAM}")
+    diagnosis = diagnose_machine(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
+                       log=("sh: 1: /srv/shop/tool: not found",), show={"ExecMainStatus": "1"})
+    assert CAUSE not in roots(diagnosis)
+
+
+def test_a_packages_unit_gets_a_drop_in() -> None:
+    path = "/usr/local/lib/systemd/system/back.service"
+    files = {**APP, path: f"[Service]\n{START}", "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}
+    from tests.causes.paper_machine import SITE, UNIT_PROPERTIES
+    from tests.observe.capture_builders import file, node
+
+    shown = "".join(f"{key}={value}\n" for key, value in {**UNIT_PROPERTIES, "FragmentPath": path}.items())
+    seen = node(site=SITE, units=[file(path, f"[Service]\n{START}")], show=shown)
+    step = edit_of(found(diagnose_machine(START, files, log=GONE, seen=seen)))
+    assert step.path == "/etc/systemd/system/back.service.d/50-badgateway-unit.conf"
+    assert step.after == b"[Service]\nExecStart=\nExecStart=/srv/shop/.venv/bin/uvicorn app.main:app --port 8000\n"
+
+
+def test_a_program_by_a_specifier_is_written_nowhere_literally() -> None:
+    unit = START.replace(PROGRAM, "/srv/%N/bin/uvicorn")
+    finding = found(diagnose_machine(unit, {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
+    assert finding.repairs[0].risk == "manual"
+
+
+def test_no_execute_bit() -> None:
+    files = {**APP, PROGRAM: ("#!/bin/sh\nexec uvicorn app.main:app --port 8000\n", 0o640, 7)}
+    finding = found(diagnose_machine(START, files, log=SHUT))
+    step = edit_of(finding)
+    assert finding.variant == "start-203-exec-not-executable" and step.before == step.after
+    assert step.meta is not None and (step.meta.mode, step.meta.uid) == (0o750, 7)
+    assert step.expect_meta is not None and step.expect_meta.mode == 0o640
+    large = found(diagnose_machine(START, {**APP, PROGRAM: ("x" * 70000, 0o644)}, log=SHUT))
+    assert large.repairs[0].risk == "manual" and "chmod +x" in large.repairs[0].manual
+
+
+@pytest.mark.parametrize(("files", "said"), [
+    ({PROGRAM: ("#!/bin/sh\n", 0o755), "/srv/shop": ("dir", 0o700), "/bin/sh": ("", 0o755)}, "pass through /srv/shop (mode 0700"),
+    ({PROGRAM: ("#!/bin/sh\n", 0o750), "/bin/sh": ("", 0o755)}, "may not execute"),
+    ({PROGRAM: ("dir", 0o755)}, "is a dir"),
+])
+def test_executable_but_not_for_this_account(files: dict[str, tuple[str, int]], said: str) -> None:
+    finding = found(diagnose_machine(START, {**APP, **files}, log=SHUT))
+    assert said in finding.summary and finding.repairs[0].risk == "manual"
+
+
+def test_no_program_of_this_machine() -> None:
+    line = f"back.service: Failed at step EXEC spawning {PROGRAM}: Exec format error"
+    finding = found(diagnose_machine(START, {**APP, PROGRAM: ("exec uvicorn\n", 0o755)}, log=(line,)))
+    assert finding.variant == "start-203-exec-bad-interpreter" and "names no interpreter" in finding.summary
+
+
+LINKED = "User=shop\nWorkingDirectory=/srv/shop/current\nExecStart={} app.main:app --port 8000\n"
+
+
+def test_a_program_that_one_release_lacks_is_in_another() -> None:
+    program = "/srv/shop/current/venv/bin/uvicorn"
+    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7/app/main.py": "app = 1\n",
+             "/srv/shop/releases/6/venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/usr/bin/uvicorn": ("", 0o755)}
+    show = {"ExecMainStatus": "203", "WorkingDirectory": "/srv/shop/current"}
+    said = GONE[0].replace(PROGRAM, program)
+    finding = found(diagnose_machine(LINKED.format(program), files, log=(said,), show=show))
+    first, second = finding.repairs
+    assert first.id == "previous-release" and first.needs[0].choices == ("/srv/shop/releases/6",) and not first.steps
+    assert "lacks venv/bin/uvicorn" in first.needs[0].why and second.id == "correct-program"
+    chosen = found(diagnose_machine(LINKED.format(program), files, log=(said,), show=show,
+                          inputs={"release": "/srv/shop/releases/6"})).repairs[0]
+    make = chosen.steps[1]
+    assert isinstance(make, WriteFile) and make.link_target == "releases/6"
+
+
+def test_a_release_that_is_not_complete() -> None:
+    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7": ("dir", 0o755),
+             "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/shop/releases/5/app/main.py": "app = 1\n"}
+    show = {"ExecMainStatus": "1", "WorkingDirectory": "/srv/shop/current"}
+    said = 'ERROR:    Error loading ASGI app. Could not import module "app.main".'
+    diagnosis = diagnose_machine(LINKED.format("/usr/bin/uvicorn"), files, log=(said,), show=show)
+    assert roots(diagnosis) == ["crash-code-error"]
+    first = finding_of(diagnosis, "crash-code-error").repairs[0]
+    assert first.id == "previous-release" and "lacks app/main.py" in first.needs[0].why
+    assert first.needs[0].choices == ("/srv/shop/releases/6", "/srv/shop/releases/5")

@@ -1,0 +1,47 @@
+"""Tests of fixer/diagnose/route_health.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.facts import Known, Unknown
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, SLOW, Scene, healthy_scene, listener, probe, service
+
+
+def test_some_routes_or_some_requests_is_degraded() -> None:
+    two = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).refused(1)
+    assert diagnose(two.snapshot()).verdict == "degraded"
+    assert diagnose(healthy_scene().answers(GOOD, BAD_GATEWAY).snapshot()).verdict == "degraded"
+
+
+def test_nobody_could_be_asked() -> None:
+    scene = healthy_scene()
+    scene.probes[0] = Unknown("--no-probe")
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("unknown", ())
+    assert diagnose(healthy_scene().answers().snapshot()).verdict == "unknown"
+    assert diagnose(healthy_scene().answers(probe(error="permission")).snapshot()).verdict == "unknown"
+
+
+def test_a_page_that_gave_no_answer_beside_one_that_is_well_is_said() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(SLOW))
+    scene.probes[1] = Known((SLOW,))
+    seen = diagnose(scene.snapshot())
+    assert not seen.findings and any("/1 on 0.0.0.0:80: no answer in time" in note and "--wait" in note for note in seen.notes)
+    assert not diagnose(healthy_scene().snapshot()).notes
+
+
+def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_one_is() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(SLOW))
+    scene.probes[1] = Known((SLOW,))
+    seen = diagnose(scene.snapshot())
+    assert (seen.verdict, [h.state for h in seen.health]) == ("unknown", ["ok", "unknown"])
+    assert "nobody behind it was seen to answer" in seen.notes[0]
+    alive = diagnose(scene.endpoint(1, http=Known(GOOD)).snapshot())
+    assert alive.verdict == "healthy" and "nobody behind" not in alive.notes[0]      # a slow page of an application that lives
+    both = scene.endpoint(1, http=Known(SLOW)).snapshot()
+    other = replace(both.routes[0], endpoints=("e1",))
+    assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers

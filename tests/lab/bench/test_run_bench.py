@@ -1,0 +1,57 @@
+"""Tests of lab/bench/run_bench.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAB = str(Path(sys.executable).with_name("lab"))
+
+
+def test_a_bench_without_a_solver_is_wrong_usage() -> None:
+    done = subprocess.run([LAB, "bench"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "restart-everything" in done.stderr
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(400)
+def test_solvers_side_by_side_on_a_real_machine(tmp_path: Path) -> None:
+    """Ours repairs it; a restart of everything does not, and neither does nothing. On a healthy stack nothing wins."""
+    report = tmp_path / "scores.json"
+    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
+
+    def bench(scenario: str, *solvers: str) -> tuple[int, list[dict[str, object]]]:
+        words = [word for solver in solvers for word in ("--solver", solver)]
+        done = subprocess.run([LAB, "bench", "--only", scenario, "--stack", "host", "--json", str(report), *words],
+                              capture_output=True, text=True, check=False, env=env)
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode, json.loads(report.read_text())["scores"]
+
+    told = "sh -c 'env | grep -q BADGATEWAY || echo cause: wrong-port; test -n {target} -a -n {url}'"
+    code, scores = bench("wrong-port/wrong-port", "fixer", "restart-everything", told)
+    assert [(s["cause_right"], s["repaired"], s["survived_restart"], s["solved"]) for s in scores] == [
+        (True, True, True, True), (None, False, None, False), (True, False, None, False)]
+    assert code == 1 and not any(s["harm"] for s in scores)
+    code, scores = bench("healthy/healthy", "nothing", "docker exec {container} rm /etc/nginx/nginx.conf")
+    assert [s["solved"] for s in scores] == [True, False] and code == 1
+    assert "/etc/nginx/nginx.conf: gone" in str(scores[1]["harm"])
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_a_solver_inside_the_machine(tmp_path: Path) -> None:
+    """Its file is copied in and run as root, with its words and without a word about the lab."""
+    solver, report = tmp_path / "mine", tmp_path / "scores.json"
+    solver.write_text('#!/bin/sh\ntest "$(id -u)" = 0 || exit 1\necho "cause: $1"\nenv | grep -q BADGATEWAY && exit 1\n'
+                      "systemctl enable -q --now $(cd /etc/systemd/system && grep -l ^WorkingDirectory= *.service)\n")
+    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
+    done = subprocess.run([LAB, "bench", "--only", "backend-down/unit-disabled*", "--inside", "--json", str(report),
+                           "--solver", f"{solver} backend-down"], capture_output=True, text=True, check=False, env=env)
+    (score,) = json.loads(report.read_text())["scores"]
+    assert (score["cause_right"], score["repaired"], score["survived_restart"], score["harm"]) == (True, True, True, [])
+    assert done.returncode == 0 and "1 of 1" in done.stdout

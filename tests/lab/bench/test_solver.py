@@ -1,0 +1,29 @@
+"""Tests of lab/bench/solver.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.bench.solver import cause_in, resolve_solver
+from lab.errors import UsageError
+
+
+@pytest.mark.parametrize(("out", "cause"), [
+    ("looking\ncause: wrong-port\ndone\n", "wrong-port"), ("nothing said", None), ("", None), ("[1]", None), ("{}", None),
+    ('{"cause": "nginx-down"}', "nginx-down"), ('{"cause": 5}', None), ('{"findings": []}', None),
+    ('{"findings": [{"cause": "a", "role": "root"}, {"cause": "b", "role": "consequence"}]}', "a"),
+    ('{"findings": [{"cause": "a", "role": "advice"}]}', None),
+    ('{"before": {"findings": [{"cause": "c", "role": "root"}]}, "after": {"findings": []}}', "c"),
+])
+def test_the_cause_that_an_output_names(out: str, cause: str | None) -> None:
+    assert cause_in(out) == cause
+
+
+@pytest.mark.parametrize(("word", "within", "said"), [
+    ("fix {targt}", False, "{targt} stands for nothing"), ("fix 'open", False, "No closing quotation"),
+    ("", False, "no command"), ("/no/such/solver --now", True, "no file /no/such/solver"),
+])
+def test_a_solver_that_cannot_be_one(word: str, within: bool, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_solver(word, within=within)
+    assert said in caught.value.message

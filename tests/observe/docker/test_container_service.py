@@ -1,0 +1,39 @@
+"""Tests of fixer/observe/docker/container_service.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fixer.model.facts import Known
+from fixer.model.query import Answer, Command
+from fixer.observe.docker.container_service import container_service
+from fixer.observe.view.node_view import containers_of, views_of
+from tests.observe.capture_builders import capture, node
+from tests.observe.docker.compose_service_builders import inspect, shop
+
+UVICORN = ["uvicorn", "a:b", "--port", "8000"]
+
+
+@pytest.mark.parametrize(("argv", "told"), [
+    (["sh", "-c", "exec uvicorn a:b --port $PORT"], ("uvicorn", "a:b", "--port", "8000")),
+    (["/bin/bash", "-lc", "cd /srv && uvicorn a:b --key $KEY"], ("uvicorn", "a:b", "--key", "$KEY")),      # it may be a secret
+    (["sh", "/srv/run.sh"], ("sh", "/srv/run.sh")), (["uvicorn", "a:b"], ("uvicorn", "a:b")),
+])
+def test_a_container_that_does_not_run_tells_what_its_shell_would(argv: list[str], told: tuple[str, ...]) -> None:
+    item = inspect("api", argv, ip="1.1.1.1", status="exited", env=["PORT=8000", "KEY=k3y!"])
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    views = views_of(capture(engine))
+    (container,) = containers_of(views)
+    assert container_service(container, "api", views).argv == told
+
+
+def test_where_a_start_of_a_stopped_container_listens_is_as_it_was_made() -> None:
+    """Its files say what the next `up` would make of it: both are told, the files first."""
+    words = ["sh", "-c", "exec uvicorn a:b --port $PORT"]
+    body = "    command: sh -c 'exec uvicorn a:b --port $$PORT'\n    environment: {PORT: '${API_PORT}'}\n"
+    found = shop(body, argv=words, env=["PORT=8000"], running=[["sleep", "9"]], files={"/srv/shop/.env": "API_PORT=9000\n"})
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
+    found = shop("    command: uvicorn a:b --port 9000\n", argv=UVICORN, running=[["sleep", "9"]])
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]

@@ -1,0 +1,92 @@
+"""Tests of fixer/observe/nginx/probes.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.capture import Capture
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Probe
+from fixer.model.target import TargetRef
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.nginx.probes import route_of_url
+from fixer.observe.nginx.sites import sites_of
+from fixer.observe.view.node_view import views_of
+from fixer.observe.view.observe_options import ObserveOptions
+from tests.observe.capture_builders import capture, node, probe_answer
+from tests.observe.next_queries_builders import LISTENS, SITE, WELL, asked, failure
+
+ROUTE = Probe("127.0.0.1", 80, "/", host_header="a.example")
+BACK = Probe("127.0.0.1", 8000, "/", host_header="a.example")
+
+
+def test_the_second_round_probes_and_then_all_is_said() -> None:
+    seen = node(site=SITE, listening=LISTENS)
+    assert asked(seen) == [BACK, ROUTE]
+    assert asked(node(WELL, site=SITE, listening=LISTENS)) == []
+    assert asked(seen, ObserveOptions(probe=False)) == []
+
+
+@pytest.mark.parametrize(("path", "asked_again"), [
+    ("/api/users/", "/api/users/"), ("/api/x", "/api/"), ("/other", "/"), ("/api/users/7?a=1", "/api/users/"),
+])
+def test_the_longest_location_of_the_failed_request_is_asked_again(path: str, asked_again: str) -> None:
+    locations = "".join(f"location {at} {{ proxy_pass http://127.0.0.1:8000; }} " for at in ("/", "/api/", "/api/users/"))
+    others = SITE.replace("a.example", "b.example").replace("location /", "location /api/users/7")
+    site = f"server {{ listen 80; server_name a.example; {locations}}} {others}"
+    first = [q for q in asked(node(site=site, listening=LISTENS)) if isinstance(q, Probe)]
+    seen = node({probe: probe_answer(200) for probe in first}, site=site, listening=LISTENS, log=failure(30, path))
+    again = {(q.host_header, q.path) for q in asked(seen, ObserveOptions(repeat=2)) if isinstance(q, Probe)}
+    assert again == {("a.example", asked_again)}
+
+
+def test_slower_probes_when_asked_to_wait() -> None:
+    assert {q.timeout for q in asked(node(site=SITE, listening=LISTENS), ObserveOptions(wait=9)) if isinstance(q, Probe)} == {9}
+
+
+def test_a_route_that_failed_just_now_is_asked_again() -> None:
+    seen = node(WELL, site=SITE, listening=LISTENS, log=failure(30))
+    again = asked(seen, ObserveOptions(repeat=4))
+    assert [q.attempt for q in again if isinstance(q, Probe)] == [1, 2, 3]
+    assert asked(node(WELL, site=SITE, listening=LISTENS, log=failure(500))) == []
+    bad = node({**WELL, ROUTE: probe_answer(502)}, site=SITE, listening=LISTENS, log=failure(30))
+    assert not [q for q in asked(bad) if isinstance(q, Probe)]
+    repeated = {Probe("127.0.0.1", 80, "/", host_header="a.example", attempt=n): probe_answer(504) for n in (1, 2, 3)}
+    told = Capture(TargetRef("local", ""), (node({**WELL, **repeated}, site=SITE, listening=LISTENS, log=failure(30)),), (),
+                   ObserveOptions(repeat=4).pairs())
+    probes = build_snapshot(told).routes[0].probes
+    assert isinstance(probes, Known) and [p.status for p in probes.value] == [200, 504, 504, 504]
+
+
+def test_at_most_fifty_probes_distinct_endpoints_first() -> None:
+    site = "server { listen 80; " + "".join(f"location /{n} {{ proxy_pass http://127.0.0.1:{9000 + n}; }} " for n in range(40)) + "}"
+    probes = [q for q in asked(node(site=site)) if isinstance(q, Probe)]
+    assert len(probes) == 50 and len({q.port for q in probes if q.port >= 9000}) == 40
+    seen = build_snapshot(capture(node(site=site)))
+    assert any("30 probes were left out" in note for note in seen.notes)
+    assert isinstance(seen.routes[-1].probes, Unknown)
+
+
+def test_hundreds_of_sites_before_one_backend_are_asked_through_nginx_too() -> None:
+    sites = "".join(SITE.replace("a.example", f"s{n}.example") for n in range(300))
+    probes = [q for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)]
+    assert len(probes) == 50 and [q.port for q in probes].count(8000) == 1
+    assert len({q.host_header for q in probes if q.port == 80}) == 49
+
+
+def test_of_hundreds_of_backends_some_are_asked_through_nginx_and_what_failed_just_now_first() -> None:
+    sites = "".join(SITE.replace("a.example", f"s{n}.example").replace("8000", str(9000 + n)) for n in range(300))
+    quiet = [q for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)]
+    assert len(quiet) == 50 and sum(q.port == 80 for q in quiet) == 10
+    line = failure(5).replace("server: a.example", "server: s250.example")
+    loud = [q for q in asked(node(site=sites, listening=LISTENS, log=line)) if isinstance(q, Probe)]
+    assert {(q.port, q.host_header) for q in loud} >= {(9250, "s250.example"), (80, "s250.example")} and len(loud) == 50
+
+
+def test_the_users_own_url_first() -> None:
+    options = ObserveOptions(url="http://a.example/login?x=1")
+    first = next(q for q in asked(node(site=SITE, listening=LISTENS), options) if isinstance(q, Probe) and q.port == 80)
+    assert (first.path, first.host_header) == ("/login?x=1", "a.example")
+    views = views_of(capture(node(site=SITE)))
+    (site,) = sites_of(views, ())
+    assert route_of_url(site, "http://a.example:80/") == "r1" and route_of_url(site, "nonsense") is None

@@ -1,0 +1,87 @@
+"""Tests of fixer/observe/systemd/template_instances.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.query import Answer, Command, FileAnswer, ReadFile, ReadGlob
+from fixer.observe.build_snapshot import build_snapshot
+from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row
+from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
+from tests.observe.nginx.endpoints_builders import SHOW
+
+
+def _template(text: str, path: str = "/etc/systemd/system/api@.service") -> FileAnswer:
+    return file(path, f"[Service]\n{text}\n")
+
+
+@pytest.mark.parametrize(("text", "instance"), [
+    ("ExecStart=/usr/bin/uvicorn a:b --port %i", "api@8000.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --port=80%i", "api@00.service"),
+    ("Environment=PORT=%I\nExecStart=/srv/run", "api@8000.service"),
+    ("ExecStart=/usr/bin/gunicorn -b 127.0.0.1:%i a:b", "api@8000.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --port 9%i", None),
+    ("ExecStart=/usr/bin/uvicorn a:b --root-path /%i --port 8000", None),
+])
+def test_a_stopped_instance_of_a_template_is_asked_for_where_its_port_is_empty(text: str, instance: str | None) -> None:
+    shown = [q for q in asked(node(site=SITE, units=[_template(text)])) if isinstance(q, Command) and "api@" in str(q.args)]
+    assert shown == ([Command("systemctl-show", (instance,))] if instance else [])
+    assert not [q for q in asked(node(site=SITE, units=[_template(text)], listening=LISTENS)) if "api@" in str(q)]
+
+
+@pytest.mark.parametrize(("text", "held", "instance"), [
+    ("ExecStart=/usr/bin/python3 server.py %i", (8001, "8001"), "api@8000.service"),
+    ("ExecStart=/usr/bin/python3 server.py \"80%i\" --quiet", (8001, "01"), "api@00.service"),
+    ("ExecStart=/usr/bin/python3 worker.py %i", (8001, "2"), None),        # its number is no port
+    ("ExecStart=/usr/bin/python3 worker.py %i", (0, "8001"), None),         # it listens nowhere
+    ("ExecStart=/usr/bin/python3 server.py --name=%i", (8001, "8001"), None),
+])
+def test_a_stopped_instance_whose_bare_word_is_the_port_of_others(text: str, held: tuple[int, str], instance: str | None) -> None:
+    port, name = held
+    sibling = process(70, ["python3", "server.py"], cgroup=f"/system.slice/system-api.slice/api@{name}.service")
+    listening = sockets([tcp_row("127.0.0.1", port, 5)], {5: [70]}) if port else sockets([], {})
+    seen = node(site=SITE, units=[_template(text)], listening=listening, running=[sibling])
+    shown = [q.args for q in asked(seen) if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
+    assert [names for names in shown if f"api@{name}.service" not in names] == ([(instance,)] if instance else [])
+
+
+HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/shop/blue.sock\n")
+
+
+@pytest.mark.parametrize(("text", "instance"), [
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/shop/%i.sock", "api@blue.service"),
+    ("ExecStart=/usr/bin/gunicorn --bind=unix:%t/shop/%i.sock a:b", "api@blue.service"),
+    ("Environment=\"SOCKET=/run/shop/%I.sock\"\nExecStart=/srv/run", "api@blue.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/%i/blue.sock --root-path /%i", "api@shop.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/%i/%i.sock", None),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/shop/%n-%i.sock", None),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/other/%i.sock", None),
+])
+def test_a_stopped_instance_of_a_template_is_asked_for_by_its_socket(text: str, instance: str | None) -> None:
+    shown = [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)])) if isinstance(q, Command) and "api@" in str(q.args)]
+    assert shown == ([Command("systemctl-show", (instance,))] if instance else [])
+    assert not [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)], listening=HEARD)) if "api@" in str(q)]
+
+
+@pytest.mark.parametrize(("text", "instance"), [
+    ("--uds /run/shop/%I.sock", r"api@back\x2doffice.service"), ("--uds /run/shop/%i.sock", "api@back-office.service"),
+])
+def test_an_instance_is_named_by_its_escaped_text(text: str, instance: str) -> None:
+    """Another instance than the one that was meant was enabled and started: `%I` of back-office is back/office."""
+    site = SOCKET_SITE.replace("blue.sock", "back-office.sock")
+    shown = [q for q in asked(node(site=site, units=[_template(f"ExecStart=/usr/bin/uvicorn a:b {text}")]))
+             if isinstance(q, Command) and "api@" in str(q.args)]
+    assert shown == [Command("systemctl-show", (instance,))]
+
+
+def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
+    unit = _template("EnvironmentFile=/etc/api/%i.env\nExecStart=/usr/bin/uvicorn a:b --port ${PORT}")
+    listing = ReadGlob(("/etc/api/*.env",), 512, 60)
+    assert listing in asked(node(site=SITE, units=[unit]))
+    files = (file("/etc/api/blue.env", "# PORT=8000\nPORT=8001\n"), file("/etc/api/green.env", "PORT=8000\n"))
+    answers = {listing: Answer("ok", files=files)}
+    assert Command("systemctl-show", ("api@green.service",)) in asked(node(answers, site=SITE, units=[unit]))
+    show = SHOW.format("api@green.service", "inactive", 0).replace("system/api@green", "system/api@")
+    named = {**answers, Command("systemctl-show", ("api@green.service",)): Answer("ok", show.encode()),
+             ReadFile("/etc/api/green.env", 64 << 10): Answer("ok", files=files[1:])}
+    assert build_snapshot(capture(node(named, site=SITE, units=[unit]))).endpoints[0].configured_service == "local/api@green.service"

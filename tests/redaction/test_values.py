@@ -1,0 +1,18 @@
+"""Tests of fixer/redaction/values.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.redaction.values import redact_value
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.mark.parametrize(("name", "value", "kept"), [
+    ("PORT", "8000", True), ("APP_HOST", "0.0.0.0", True), ("ANY", "8000", True), ("LISTEN_ON", "127.0.0.1:80", True),
+    ("PORT", "${PORT:-80}", True), ("ANY", "", True), ("ARGS", "--port 8000", True), ("ANY", SECRET, False),
+    ("SECRET_KEY", "abc", False), ("DATABASE_URL", "postgres://u:p@h/d", False), ("PORT", "a b c", False),
+])
+def test_values(name: str, value: str, kept: bool) -> None:
+    assert (redact_value(name, value) == value) is kept

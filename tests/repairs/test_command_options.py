@@ -1,0 +1,96 @@
+"""Tests of fixer/repairs/command_options.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.facts import Evidence, Known
+from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, EnvSlot
+from fixer.model.target import TargetRef
+from tests.causes.backend_hung_builders import BUSY, busy
+from tests.causes.snapshot_builders import (
+    SLOW,
+    TIMED_OUT,
+    Scene,
+    container_service,
+    file,
+    finding_of,
+    listener,
+    log_lines,
+)
+
+DONE = 'INFO:     10.0.0.9:41 - "GET /api/report HTTP/1.1" 200 OK'
+
+
+def repair_steps(scene: Scene, **inputs: str) -> list[object]:
+    repair = finding_of(diagnose(scene.snapshot(), inputs), BUSY).repairs[0]
+    assert repair.risk != "manual", repair.manual
+    return list(repair.steps)
+
+
+def test_workers_by_drop_in_then_restart() -> None:
+    write, reload, restart, _ = repair_steps(busy(), workers="9")
+    assert isinstance(write, WriteFile) and write.after == b'[Service]\nEnvironment="WEB_CONCURRENCY=9"\n'
+    assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and restart.verb == "restart"
+
+
+def test_workers_in_the_environment_file_over_an_older_number() -> None:
+    scene = busy(env=(EnvAssignment("WEB_CONCURRENCY", "/etc/shop.env:2", False),), env_slots=())
+    scene.files.append(file("/etc/shop.env", "PORT=1\nWEB_CONCURRENCY=1\n", managed_by="Puppet"))
+    write = repair_steps(scene)[0]
+    assert isinstance(write, WriteFile) and write.after == b"PORT=1\nWEB_CONCURRENCY=13\n"
+    assert "Puppet" in finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].summary
+
+
+@pytest.mark.parametrize(("line", "word", "want"), [
+    ("ExecStart=/usr/bin/uvicorn app:app --workers 1\n", "1", "--workers 13\n"),
+    ("ExecStart=/usr/bin/uvicorn app:app --workers=1\n", "--workers=1", "--workers=13\n"),
+    ("ExecStart=/usr/bin/gunicorn app:app -w1\n", "-w1", "-w13\n"),
+])
+def test_workers_in_the_command(line: str, word: str, want: str) -> None:
+    path = "/etc/systemd/system/backend.service"
+    start = len(line) - 1 - len(word)
+    places = (CommandArgument("--workers"), CommandArgument(word, path, 1, start, start + len(word)))
+    scene = busy(command=places if word == "1" else places[1:])
+    scene.files.append(file(path, line))
+    write, reload, *_ = repair_steps(scene)
+    assert isinstance(write, WriteFile) and write.after is not None and write.after.decode().endswith(want)
+    assert isinstance(reload, DaemonReload)
+    scene.files[-1] = file(path, line.replace("1\n", "2\n"))
+    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].risk == "manual"
+    scene.files.pop()
+    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("changes", [
+    {"argv": ("uvicorn", "app:app", "--reload")}, {"argv": ("uvicorn", "app:app", "--workers", "1")},
+    {"runtime": "hypercorn"}, {"runtime": ""},
+    {"workers": Known(1, (Evidence("file", "/srv/shop/gunicorn.conf.py:3", "workers = 1"),))},
+    {"unit": None, "manager": "none"},
+])
+def test_workers_for_a_person(changes: dict[str, object]) -> None:
+    repair = finding_of(diagnose(busy(**changes).snapshot()), BUSY).repairs[0]
+    assert repair.risk == "manual" and "workers" in repair.manual
+
+
+def test_many_workers_become_twice_as_many() -> None:
+    scene = busy(workers=Known(20), queued=30, established=40)
+    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == "40"
+
+
+def test_workers_of_a_compose_service() -> None:
+    data = "WORD=1\n"
+    made = container_service(log=log_lines(DONE, ago=2), workers=Known(1), env_slots=(
+        EnvSlot("engine", "/home/lab/.env", len(data), "{name}={value}\n", "env-file"),))
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        made, listener(8000, 7, "0.0.0.0", "app", queued=6, established=8))
+    scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
+    scene.logs("upstream timed out (110)", 110, "reading response header from upstream", count=9)
+    scene.files.append(file("/home/lab/.env", data, node="engine"))
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/home/lab", (), (), (("app", True),), Known(True))}
+    write, up, _ = repair_steps(scene)
+    assert isinstance(write, WriteFile) and write.after == b"WORD=1\nWEB_CONCURRENCY=12\n"
+    assert isinstance(up, ComposeUp)

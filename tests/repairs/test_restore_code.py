@@ -1,0 +1,41 @@
+"""Tests of fixer/repairs/restore_code.py."""
+
+from __future__ import annotations
+
+from fixer.model.plan import UnitAction, WriteFile
+from tests.causes.crash_code_error.crash_code_error_builders import IMPORT, SYNTAX, crashed, found, repair_called
+from tests.causes.snapshot_builders import NOW, file, stat
+
+MAIN = "/srv/shop/app/main.py"
+
+
+def test_a_backup_beside_the_file_is_offered_and_never_taken_unasked() -> None:
+    scene = crashed(*SYNTAX)
+    scene.files += [
+        file(MAIN, "x = 1\ndef page(:\n"), file(MAIN + ".bak", "x = 1\n", stat=stat(mtime=NOW - 100)),
+        file(MAIN + ".old", "x = 0\n", stat=stat(mtime=NOW - 900)), file(MAIN + ".orig", "def page(:\n"),
+    ]
+    repair = repair_called(scene, "restore-backup")
+    assert repair.risk == "disruptive" and repair.steps == ()
+    assert repair.needs[0].choices == (MAIN + ".bak", MAIN + ".old") and repair.needs[0].default is None
+    steps = repair_called(scene, "restore-backup", **{"restore-from": MAIN + ".bak"}).steps
+    assert isinstance(steps[0], WriteFile) and steps[0].after == b"x = 1\n"
+    assert [s.verb for s in steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+def test_a_backup_with_the_same_import_is_none() -> None:
+    scene = crashed()
+    scene.files += [file(MAIN, "\n\nimport orjson\n"), file(MAIN + "~", "import orjson\nx = 1\n")]
+    assert [r.id for r in found(scene).repairs] == ["mend-code"]
+    scene.files[-1] = file(MAIN + "~", "x = 1\n")
+    assert [r.id for r in found(scene).repairs] == ["restore-backup", "mend-code"]
+
+
+def test_a_module_of_a_package_that_is_there_is_put_back_and_not_installed() -> None:
+    lines = (*IMPORT[:-3], "    import app.local", "ModuleNotFoundError: No module named 'app.local'")
+    scene = crashed(*lines)
+    scene.files += [file(MAIN, "import app.local\n"), file(MAIN + ".bak", "from starlette.applications import App\n"),
+                    file(MAIN + ".old", "from .local import KEY\n")]
+    restore, mend = found(scene).repairs
+    assert restore.needs[0].choices == (MAIN + ".bak",)
+    assert mend.manual.startswith("app is there, and there is no local in it: put that file or folder back")

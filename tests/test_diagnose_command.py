@@ -1,0 +1,27 @@
+"""Tests of fixer/diagnose_command.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixer.start import main
+
+BROKEN = f"bundle:{Path(__file__).parent / 'observe/data/machine.tgz'}"
+
+
+def test_a_whole_plain_look_does_without_the_parser() -> None:
+    code = f"import sys; from fixer.start import main; print(main(['diagnose', {BROKEN!r}]), 'typer' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("\n1 False\n")
+
+
+def test_its_mistakes_end_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagnose", "nowhere://x", "--json"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["kind"] == "usage"
+    assert said.err.startswith("fixer: ")
