@@ -1,1 +1,1 @@
-"""Repairs: steps applied one at a time, each journaled first, and taken back from the journal alone."""
+"""Application of repairs: each step is journaled before it runs, and undone from the journal alone."""

@@ -1,4 +1,4 @@
-"""One file changed: present state checked, before-image kept, intent written, then the change, then done."""
+"""File changes of a repair, and their undo. Order: check, save before-image, write intent, change, write done."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fixer.model.host import Files
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import FileMeta, WriteFile
 
-_FOLDER_MODE = 0o755     # folders of unit drop-ins, which every user may list
+_FOLDER_MODE = 0o755  # folders of unit drop-ins, which every user may list
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A checked change that is ready to be announced: the intent, and the bytes that it leads to."""
+    """A checked change, ready to journal: the intent, and the before-image if there is one."""
 
     step: WriteFile
     intent: Record
@@ -28,13 +28,13 @@ class FileChange:
 
 
 def prepare_change(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileChange:
-    """Check the present state against the step; `draft` is the intent without what only the machine knows."""
+    """Check the present state against the step and complete `draft`, the intent; raise Conflict on a mismatch."""
     _check_step(step)
     present = _present_state(step, files)
     if reason := mismatch_text(step, present):
         raise Conflict(f"{step.path} {reason}", "nothing was written to it; diagnose again")
     post = state_after(step, present, _new_file_meta(step, files))
-    temp = "" if step.in_place else _temp_name(step.path, run_id, draft)     # an undo needs it too
+    temp = "" if step.in_place else _temp_name(step.path, run_id, draft)  # an undo needs it too
     blob = blob_name(draft.round, draft.index, step.before or b"") if present.kind == "file" else ""
     dirs = tuple(d for d in step.create_dirs if files.state(d).kind == "absent")
     intent = dataclasses.replace(draft, pre=present, post=post, temp=temp, blob=blob, dirs=dirs)
@@ -58,7 +58,7 @@ def _check_step(step: WriteFile) -> None:
 
 
 def _new_file_meta(step: WriteFile, files: Files) -> FileMeta:
-    """A new file belongs to whoever owns its folder, as far down as there is one."""
+    """Return the metadata of a new file: mode 0644, and the owner of its nearest existing folder."""
     folder = posixpath.dirname(step.path)
     while (state := files.state(folder)).kind == "absent" and folder not in ("/", ""):
         folder = posixpath.dirname(folder)
@@ -66,12 +66,12 @@ def _new_file_meta(step: WriteFile, files: Files) -> FileMeta:
 
 
 def _temp_name(path: str, run_id: str, draft: Record) -> str:
-    """Beside the file, so that a rename can replace it; a leading dot, since `include dir/*` skips such files."""
+    """Return a path in the file's folder, so that rename works; `include dir/*` skips names with a leading dot."""
     return f"{posixpath.dirname(path)}/.badgateway-{run_id}-{draft.round}-{draft.index}"
 
 
 def store_before_image(change: FileChange, journal: Journal) -> None:
-    """Store what is needed to take the change back. Nothing on the target has changed when this returns."""
+    """Store what undo needs. Nothing on the target has changed when this returns."""
     if change.blob_data is not None:
         journal.store_blob(change.intent.blob, change.blob_data)
     if change.step.in_place and change.step.after is not None:
@@ -79,7 +79,7 @@ def store_before_image(change: FileChange, journal: Journal) -> None:
 
 
 def perform_change(change: FileChange, files: Files) -> FileState:
-    """Change the file, as the intent announced; what it is now."""
+    """Change the file as the intent says; return its new state."""
     step, intent = change.step, change.intent
     for folder in intent.dirs:
         files.mkdir(folder, _FOLDER_MODE)
@@ -94,7 +94,7 @@ def perform_change(change: FileChange, files: Files) -> FileState:
 
 
 def write_bytes(files: Files, path: str, data: bytes, wanted: FileState, *, temp: str, present: FileState) -> None:
-    """Give the path these bytes and metadata: by rename, in place where no temp name was announced."""
+    """Write bytes and metadata: by rename, or in place if `temp` is empty."""
     if temp:
         files.create(temp, data, meta_of(wanted))
         files.rename(temp, path)
@@ -104,13 +104,12 @@ def write_bytes(files: Files, path: str, data: bytes, wanted: FileState, *, temp
         files.set_meta(path, meta_of(wanted))
 
 
-# One file taken back from its intent: recognised as before, after or torn by us, else left as somebody's hand edit.
 
 
 @dataclass(frozen=True, slots=True)
 class FileRestore:
-    """The intent to take back, the file system it is on, and the journal that holds the before-image. `earlier`: what
-    writes of the same file before this one found, which go back after it."""
+    """Undo of one file write, from its intent and before-image.
+    `earlier`: states that earlier writes of the same file found; they are undone after this one."""
 
     step: WriteFile
     item: Intent
@@ -120,18 +119,18 @@ class FileRestore:
 
     @property
     def intent(self) -> Record:
-        """What was announced."""
+        """Return the journaled intent."""
         return self.item.intent
 
     def is_in_force(self) -> bool:
-        """Whether the file is as the step left it."""
+        """Return whether the file is as the step left it."""
         present = self.files.state(self.step.path)
         return any(matches_state(present, post) for post in self._expected_posts())
 
     def run(self) -> bool:
-        """Put the file back; False when it was as before already. Conflict when somebody else changed it."""
+        """Restore the file; return False if it was already restored. Raise Conflict if somebody else changed it."""
         pre, present = self._pre, self.files.state(self.step.path)
-        # those too, when it was cut off behind
+        # an interrupted undo may have restored these too
         if any(matches_state(present, state) for state in (pre, *self.earlier)):
             return False
         if not self._is_ours(present):
@@ -159,12 +158,12 @@ class FileRestore:
         return self.step.in_place and present.kind == "file" and self._is_torn(present)
 
     def _is_torn(self, present: FileState) -> bool:
-        """An in-place write of ours, forward or back, stopped halfway: its images are still kept."""
+        """Return whether an in-place write of ours, in either direction, stopped halfway. Its images still exist."""
         states = (self._pre, *self._expected_posts())
         if not any(has_same_meta(present, state) for state in states):
             return False
         if present.sha256 in {state.sha256 for state in states}:
-            return True      # all bytes written, the mode not yet
+            return True  # all bytes written, the mode not yet
         images = self.journal.images(self.intent.blob)
         before, data = self.journal.read_blob(self.intent.blob), self.files.read(self.step.path)
         forward = self.item.done is None and any(is_torn(data, image, before) for image in images)
@@ -178,7 +177,7 @@ class FileRestore:
         write_bytes(self.files, self.step.path, before, self._pre, temp=self.intent.temp, present=present)
 
     def sweep(self) -> None:
-        """Remove what may be left: the announced temp file, folders that were made and are empty again."""
+        """Remove the temporary file and created folders that are empty again."""
         self._remove_temp()
         for folder in reversed(self.intent.dirs):
             if self.files.state(folder).kind == "other" and not self.files.listdir(folder):

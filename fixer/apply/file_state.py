@@ -1,4 +1,4 @@
-"""Whether a path is in a state that a step expects, or left behind. Pure."""
+"""Comparison of file states: what a step expects, what it leaves, and where new files really lie."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MODE = 0o7777
 
 
 def matches_state(actual: FileState, expected: FileState) -> bool:
-    """True when the path is what was expected. A label or an ACL that the expectation does not know is not compared."""
+    """Return whether the path is as expected. A label or ACL is compared only if the expectation has one."""
     if actual.kind != expected.kind:
         return False
     if expected.kind == "absent":
@@ -26,7 +26,7 @@ def matches_state(actual: FileState, expected: FileState) -> bool:
 
 
 def has_same_meta(actual: FileState, expected: FileState) -> bool:
-    """True when owner, mode, label and ACL are those."""
+    """Return whether owner, mode, label and ACL match."""
     return (
         (actual.mode & _MODE, actual.uid, actual.gid) == (expected.mode & _MODE, expected.uid, expected.gid)
         and expected.label in ("", actual.label)
@@ -35,18 +35,18 @@ def has_same_meta(actual: FileState, expected: FileState) -> bool:
 
 
 def meta_of(state: FileState) -> FileMeta:
-    """The metadata of a file's state."""
+    """Return the metadata of a file's state."""
     return FileMeta(state.mode & _MODE, state.uid, state.gid, state.label, bytes.fromhex(state.acl))
 
 
 def state_of(data: bytes, meta: FileMeta) -> FileState:
-    """What a file with these bytes and metadata is."""
+    """Return the state of a file with these bytes and metadata."""
     digest = hashlib.sha256(data).hexdigest()
     return FileState("file", digest, len(data), meta.mode & _MODE, meta.uid, meta.gid, meta.label, meta.acl.hex())
 
 
 def mismatch_text(step: WriteFile, present: FileState) -> str:
-    """Why the present state is not what the step expects; empty when it is."""
+    """Return why the present state is not what the step expects; empty if it is."""
     if step.link_target is not None:
         return _link_mismatch_text(step, present)
     if step.before is None:
@@ -69,7 +69,7 @@ def _link_mismatch_text(step: WriteFile, present: FileState) -> str:
 
 
 def state_after(step: WriteFile, present: FileState, default: FileMeta) -> FileState:
-    """What the path will be when the step is done. `default` is the metadata of a new file that names none."""
+    """Return the state of the path after the step. `default` is the metadata of a new file if the step has none."""
     if step.link_target is not None:
         return FileState("absent") if step.after is None else FileState("link", link_target=step.link_target)
     if step.after is None:
@@ -79,27 +79,25 @@ def state_after(step: WriteFile, present: FileState, default: FileMeta) -> FileS
 
 
 def is_torn(data: bytes, new: bytes, old: bytes) -> bool:
-    """True for what an interrupted in-place write of `new` over `old` leaves: a start of `new`, alone or with the rest
-    of `old` behind it."""
+    """Return whether `data` is the result of an interrupted in-place write of `new` over `old`.
+    That is a prefix of `new`, alone or followed by the rest of `old`."""
     same = 0
     while same < min(len(data), len(new)) and data[same] == new[same]:
         same += 1
     return len(data) == same or data[same:] == old[same:]
 
 
-# Where a plan's new files and links really come to lie: settled before the plan is shown, and kept to afterwards.
+# Real paths of a plan's new files and links: resolved before the plan is shown, and used from then on.
 
 
 def with_real_paths(drawn: Plan, target: Target) -> Plan:
-    """The plan with the real folders of what it makes, and of the links that it changes.
-
-    A file that was read has its real path already: a link that came in between is a change, and stops the repair.
-    """
+    """Return the plan with the real folders of new files, and of links that it changes.
+    A file that was read has its real path already: a link that appeared since then stops the repair."""
     return replace(drawn, steps=tuple(_with_real_path(step, target) for step in drawn.steps))
 
 
 def changed_path_notes(before: Plan, after: Plan) -> tuple[str, ...]:
-    """A line for each path that is another one than its name says."""
+    """Return a line for each path that a link resolves to another one."""
     pairs = zip(before.steps, after.steps, strict=True)
     lines = [f"{old.path} is {new.path}: a link leads there" for old, new in pairs
              if isinstance(old, WriteFile) and isinstance(new, WriteFile) and old.path != new.path]
@@ -114,7 +112,7 @@ def _with_real_path(step: Step, target: Target) -> Step:
         dirs = tuple(_real_path(files, folder) for folder in step.create_dirs)
         return replace(step, path=_real_path(files, step.path), create_dirs=dirs)
     except (NeedsPerson, CannotObserve, OSError):
-        return step      # nothing can be changed there now; making the change says why
+        return step  # nothing can be changed there now; applying the step says why
 
 
 def _real_path(files: Files, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C during a repair: the first lets the step under way end, the second stops at once."""
+"""Signals during a repair: the first lets the current step end, the second stops at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)      # a closed terminal and a stopped unit mean the same
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # closing a terminal and stopping a unit count as Ctrl-C
 
 
 class Interrupts:
-    """While it is entered: `asked` after the first interrupt, `abandoned` after the second. In the main thread only."""
+    """Context manager, main thread only: sets `asked` on the first interrupt, `abandoned` on the second."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -36,7 +36,7 @@ class Interrupts:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """While this block runs, the first interrupt only asks."""
+        """Within this block the first interrupt only sets `asked`."""
         before, self._busy = self._busy, True
         try:
             yield

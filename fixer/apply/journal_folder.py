@@ -1,4 +1,4 @@
-"""The folder of one run: records appended and fsynced, before-images beside them; only ever added to."""
+"""The journal folder of one run: fsynced records and before-images, append-only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fixer.model.journal import Phase, Record
 from fixer.model.plan import FileMeta
 
 _IMAGE = ".image"
-_TORN_LINE_END = b"~\n"     # ends a torn line and makes it no record, even where only its newline was missing
+_TORN_LINE_END = b"~\n"  # makes a torn line invalid, even if only its newline was missing
 
 
 @dataclass(slots=True)
 class Journal:
-    """One run on the machine that holds its journal. `images` (in-place writes under way) is all that ever goes."""
+    """One run's journal, on the machine that stores it. Only images of in-place writes are ever removed."""
 
     files: Files
     folder: str
@@ -32,7 +32,7 @@ class Journal:
 
     @property
     def run_id(self) -> str:
-        """The name of the folder."""
+        """Return the folder's name, which is the run's id."""
         return posixpath.basename(self.folder)
 
     @property
@@ -44,10 +44,10 @@ class Journal:
         return f"{self.folder}/blobs"
 
     def append(self, record: Record) -> Record:
-        """Number, time and write the record; it is on disk when this returns. A torn line before it is ended first."""
+        """Number, time and write the record; end a torn line first. The record is on disk when this returns."""
         record = _with_number(record, self._next)
         line = (_TORN_LINE_END if self._torn else b"") + record_line(record)
-        self._torn = True      # until it is known to be whole: a full disk may take half a line
+        self._torn = True  # until the write succeeds: a full disk may store half a line
         self.files.append(self._path, line)
         self._torn = False
         self._next += 1
@@ -55,28 +55,28 @@ class Journal:
         return record
 
     def note(self, phase: Phase, like: Record | None = None, note: str = "") -> Record:
-        """Append a record that names a phase, of the step that `like` belongs to."""
+        """Append a record of this phase, for the step of `like`."""
         where = (like.round, like.index) if like else (0, 0)
         return self.append(Record(0, 0.0, phase, *where, note=note))
 
     def store_blob(self, name: str, data: bytes) -> None:
-        """Keep a before-image. A file of that name is left of an attempt that never got to its intent."""
+        """Store a before-image. Replace a file of that name: its attempt never reached the intent."""
         self._store(f"{self._blobs}/{name}", data)
 
     def read_blob(self, name: str) -> bytes:
-        """The before-image; ValueError where its digest is not that of its name (`ROUND-INDEX-SHA256`)."""
+        """Return the before-image; ValueError unless its digest matches its name (`ROUND-INDEX-SHA256`)."""
         data = self.files.read(f"{self._blobs}/{name}")
         if not name.endswith(hashlib.sha256(data).hexdigest()):
             raise ValueError(f"the stored copy {self._blobs}/{name} is damaged")
         return data
 
     def store_image(self, blob: str, data: bytes) -> None:
-        """Keep what an in-place write starts from or leads to, until that write is over."""
+        """Store the source or target of an in-place write until that write has ended."""
         if data not in self.images(blob):
             self._store(f"{self._blobs}/{_image_name(blob, data)}", data)
 
     def images(self, blob: str) -> tuple[bytes, ...]:
-        """The images kept for that before-image; a torn one is none."""
+        """Return the complete images of that before-image; skip torn ones."""
         found = []
         for name in self._image_names(blob):
             data = self.files.read(f"{self._blobs}/{name}")
@@ -85,7 +85,7 @@ class Journal:
         return tuple(found)
 
     def drop_images(self, blob: str = "") -> None:
-        """Remove the images of one before-image, or all: they can hold what only the file itself should."""
+        """Remove the images of one before-image, or all: they may hold secrets that only the file itself should."""
         for name in self._image_names(blob):
             self.files.unlink(f"{self._blobs}/{name}")
 
@@ -107,12 +107,12 @@ def _with_number(record: Record, seq: int) -> Record:
 
 
 def blob_name(round_number: int, index: int, data: bytes) -> str:
-    """The name of a before-image: which step it belongs to, and its digest."""
+    """Return the name of a before-image: its step and its digest."""
     return f"{round_number:02d}-{index:03d}-{hashlib.sha256(data).hexdigest()}"
 
 
 def create_run(files: Files, state_dir: str, run_id: str, begin: Record) -> Journal:
-    """A new run folder with its first record."""
+    """Create a run folder with its first record."""
     make_folders(files, f"{state_dir}/runs")
     folder = f"{state_dir}/runs/{run_id}"
     files.mkdir(folder, 0o700)
@@ -124,7 +124,7 @@ def create_run(files: Files, state_dir: str, run_id: str, begin: Record) -> Jour
 
 
 def open_run(files: Files, state_dir: str, run_id: str) -> Journal:
-    """A run that is there, with what can be read of it; a folder without a journal is an empty run."""
+    """Open an existing run with its readable records; a folder without a journal is an empty run."""
     folder = f"{state_dir}/runs/{run_id}"
     owner = files.state(folder)
     found = read_run(files, state_dir, run_id)
@@ -133,18 +133,18 @@ def open_run(files: Files, state_dir: str, run_id: str) -> Journal:
 
 
 def read_run(files: Files, state_dir: str, run_id: str) -> RunRecords:
-    """The records of a run."""
+    """Return the records of a run."""
     path = f"{state_dir}/runs/{run_id}/journal.jsonl"
     return parse_records(files.read(path)) if files.state(path).kind == "file" else RunRecords(())
 
 
 def run_ids(files: Files, state_dir: str) -> tuple[str, ...]:
-    """The runs of a target, the oldest first (the names sort by time); strange folders are no runs."""
+    """Return the run ids of a target, oldest first (names sort by time); ignore other folders."""
     return tuple(n for n in files.listdir(f"{state_dir}/runs") if is_run_id(n))
 
 
 def last_work_time(journal: Journal) -> float:
-    """When this run or another last did something here that could have started something."""
+    """Return when any run on this machine last did something that could have started a service."""
     root = posixpath.dirname(posixpath.dirname(journal.folder))
     others = [i for i in run_ids(journal.files, root) if i != journal.run_id]
     ends = [work_end_time(read_run(journal.files, root, run_id).records) for run_id in others]
@@ -152,17 +152,17 @@ def last_work_time(journal: Journal) -> float:
 
 
 def is_run_id(name: str) -> bool:
-    """True for `20261124-151403-7f3a`."""
+    """Return whether `name` has the form `20261124-151403-7f3a`."""
     parts = name.split("-")
     return [len(p) for p in parts] == [8, 6, 4] and (parts[0] + parts[1]).isdigit() and parts[2].isalnum()
 
 
 def make_folders(files: Files, path: str) -> None:
-    """The folder and those above it that are missing, for nobody but us."""
+    """Create the folder and its missing parents with mode 0700."""
     if files.state(path).kind != "absent":
         return
     parent = posixpath.dirname(path)
     if parent != path:
         make_folders(files, parent)
-    with contextlib.suppress(FileExistsError):     # another run made it meanwhile
+    with contextlib.suppress(FileExistsError):  # another run may create it at the same time
         files.mkdir(path, 0o700)

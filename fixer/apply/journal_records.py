@@ -1,4 +1,4 @@
-"""Journal records as lines of ASCII JSON, and what a run's records say about it. Pure."""
+"""Journal records as lines of ASCII JSON, and the state of a run that follows from them. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATE_FIELDS = frozenset(field.name for field in dataclasses.fields(FileState))
 
 @dataclass(frozen=True, slots=True)
 class RunRecords:
-    """The readable records of a run. `torn`: the last line has no end. `gaps`: numbers that are missing."""
+    """The readable records of a run. `torn`: the last line is incomplete. `gaps`: missing sequence numbers."""
 
     records: tuple[Record, ...]
     torn: bool = False
@@ -26,7 +26,7 @@ class RunRecords:
 
 
 def record_line(record: Record) -> bytes:
-    """One line, ended by its newline; fields with their default value are left out."""
+    """Return one line with its newline; omit fields with default values."""
     fields: dict[str, object] = {}
     for name, field in _FIELDS.items():
         value = getattr(record, name)
@@ -37,7 +37,7 @@ def record_line(record: Record) -> bytes:
 
 
 def parse_records(data: bytes) -> RunRecords:
-    """Every record that can be read. A torn line (the last, or one that a later run ended) was never promised."""
+    """Return every readable record. A torn line (the last, or one that a later run ended) was never durable."""
     lines = data.split(b"\n")
     torn = bool(lines.pop())
     records = [record for record in map(_parse_line, lines) if record is not None]
@@ -63,7 +63,7 @@ def _parse_line(line: bytes) -> Record | None:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a run began to do: its intent, and the record that says it was done (None: interrupted in between)."""
+    """An intent of a run and its done record; `done` is None if the step was interrupted."""
 
     intent: Record
     done: Record | None
@@ -71,16 +71,16 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of a run and its intents in the order in which they were begun."""
+    """One round of a run and its intents, in the order in which they started."""
 
     number: int
     state: RoundState
     intents: tuple[Intent, ...]
-    planned: str = ""       # steps that a boot may have brought into effect (rebooted.planned)
+    planned: str = ""  # JSON of steps that a boot may have run (reboot_recovery.automatic_steps)
 
 
 def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
-    """The rounds of a run, first to last."""
+    """Return the rounds of a run, first to last."""
     states: dict[int, RoundState] = {}
     plans: dict[int, str] = {}
     intents: dict[int, dict[int, Intent]] = {}
@@ -101,7 +101,7 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
 
 
 def is_undoing(records: Iterable[Record]) -> bool:
-    """True when an undo was begun and not ended."""
+    """Return whether an undo started and did not end."""
     begun = False
     for record in records:
         if record.phase in ("undoing", "undone"):
@@ -109,29 +109,29 @@ def is_undoing(records: Iterable[Record]) -> bool:
     return begun
 
 
-RESTARTED = "started anew"     # what a way back did, where that could have started something
+RESTARTED = "started anew"  # value of `describe` in a restore that could have started something
 _WORK_PHASES = frozenset({"round", "intent", "done", "committed"})
 
 
 def work_end_time(records: Iterable[Record]) -> float:
-    """When the last of what these records tell was done, that could have started something."""
+    """Return the time of the last record whose work could have started something; 0 if there is none."""
     return max((r.at for r in records if r.phase in _WORK_PHASES or r.describe == RESTARTED), default=0.0)
 
 
 def is_unfinished(records: Iterable[Record]) -> bool:
-    """True when a round, or an undo, was interrupted."""
+    """Return whether a round, or an undo, was interrupted."""
     records = tuple(records)
     return is_undoing(records) or any(r.state == "open" for r in rounds_of(records))
 
 
 def is_step_undone(records: Iterable[Record], round_number: int, index: int) -> bool:
-    """True when the journal says that this step was taken back already, and not that a part of it was not."""
+    """Return whether the journal says that this step was undone without a conflict."""
     told = {r.phase for r in records if (r.round, r.index) == (round_number, index)}
     return "restored" in told and "conflict" not in told
 
 
 def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
-    """The run as `history` lists it."""
+    """Return the run as `history` lists it."""
     records = tuple(records)
     begin = next((r for r in records if r.phase == "begin"), None)
     rounds = rounds_of(records)
@@ -150,7 +150,7 @@ def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
 
 
 def _causes_of(records: tuple[Record, ...], numbers: set[int]) -> str:
-    """What those rounds were for, in their order: a run may have met one fault behind another."""
+    """Return the causes of those rounds, in order: a run may repair several faults in sequence."""
     return ", ".join(dict.fromkeys(r.note for r in records if r.phase == "round" and r.round in numbers and r.note))
 
 
@@ -167,7 +167,7 @@ def _state_of(
 
 
 def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
-    """The conflicts of the last attempt to take something back, ended or not: of the whole run, or of each round."""
+    """Return the conflicts of the last undo, of the run or of each round, whether it ended or not."""
     conflicts: list[Record] = []
     for record in records:
         match record.phase:

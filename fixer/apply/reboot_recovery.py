@@ -1,6 +1,6 @@
-"""What read the files of a round though the round never came to tell it: the machine went down and came up with them, a
-manager that starts a failing service again and again took them up, or somebody else reloaded it. Once the files are
-back, it reads them anew."""
+"""Recovery of services that used a round's files before the round was undone.
+
+A reboot, a restart policy or another person may have loaded them. Once the files are restored, the services reload."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _AGE_COMMAND = (
     'read -r up rest </proc/uptime; s=$(cat "/proc/$1/stat") || exit 3; set -f; set -- ${s##*) }; echo "$up ${20}"',
     "sh",
 )
-_TICKS_PER_SECOND = 100.0       # what the kernel tells others of in /proc, on every platform
+_TICKS_PER_SECOND = 100.0  # USER_HZ, the unit of /proc on every platform
 _RUNNING_STATES = frozenset({"active", "activating", "reloading", "RUNNING", "STARTING", "BACKOFF", "running",
                              "restarting"})
 
 
 def automatic_steps_json(steps: Sequence[Step]) -> str:
-    """The steps of a round whose effect may come without them, for the round's record; empty where there are none."""
+    """Return the steps whose effect may come without them, as JSON for the round's record; empty if none."""
     told = [step_to_json(step) for step in steps if _is_automatic(step)]
     return json.dumps(told) if told else ""
 
 
 def automatic_steps(text: str) -> tuple[AutomaticStep, ...]:
-    """Those steps again, unit files first."""
+    """Return the steps of that JSON, unit files first."""
     try:
         steps = [step_from_json(entry) for entry in json.loads(text or "[]")]
-    except (ValueError, TypeError):        # a journal of another version: nothing more is known than before
+    except (ValueError, TypeError):  # a journal of another version: no such steps are known
         return ()
     return tuple(sorted(filter(_is_automatic, steps), key=lambda step: not isinstance(step, DaemonReload)))
 
@@ -49,7 +49,7 @@ def _is_automatic(step: Step) -> TypeGuard[AutomaticStep]:
 
 
 def was_running(step: AutomaticStep) -> bool:
-    """Whether what the step is about ran, or tried to, when it was planned."""
+    """Return whether the step's service ran, or tried to, when the step was planned."""
     match step:
         case UnitAction():
             return step.was_active in _RUNNING_STATES
@@ -60,7 +60,7 @@ def was_running(step: AutomaticStep) -> bool:
 
 
 def has_booted(runner: Runner, since: float) -> bool:
-    """Whether the node came up after that moment (epoch seconds of our clock): by the age of its first process."""
+    """Return whether the node booted after `since` (epoch seconds of our clock), by the age of PID 1."""
     return _is_younger(runner, "1", since)
 
 
@@ -74,8 +74,8 @@ def _is_younger(runner: Runner, pid: str, since: float) -> bool:
 
 
 def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
-    """Whether what the step is about came up after that moment (epoch seconds of our clock): by itself, or, where it
-    ran when the step was planned, by anybody (a person who helps himself, a renewal of certificates)."""
+    """Return whether the step's service started after `since` (epoch seconds of our clock).
+    If it ran when the step was planned, starts by other people count (a hand restart, a certificate renewal)."""
     if isinstance(step, ContainerAction):
         return start_marks.has_container_restarted(step.container_id, nodes.engine(), since,
                                                    anyhow=step.was in _RUNNING_STATES)
@@ -97,21 +97,21 @@ def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
 
 
 def _pid_of(step: ProgramAction, runner: Runner) -> str:
-    """As supervisord counts; 0, which is no process, where it does not run."""
+    """Return the PID that supervisord reports; "0" if the program does not run."""
     said = runner.run(["supervisorctl", "-c", step.conf, "pid", step.program]).stdout.decode("ascii", "replace").strip()
     return said if said.isdecimal() else "0"
 
 
 def _has_reloaded_since(step: ReloadNginx, runner: Runner, since: float) -> bool:
-    """Whether nginx, or a worker of it, began after that moment."""
-    from fixer.apply.steps.nginx_step import youngest_process  # few ways back come here
+    """Return whether nginx's master or a worker started after `since`."""
+    from fixer.apply.steps.nginx_step import youngest_process  # needed by few rollbacks
 
     pid = youngest_process(step, runner)
     return pid is not None and _is_younger(runner, str(pid), since)
 
 
 def apply_restored_files(step: AutomaticStep, nodes: Nodes) -> str:
-    """Let what runs take the files that went back; what was done, empty where nothing runs."""
+    """Reload or restart what runs, so that it uses the restored files; return what was done, empty if nothing runs."""
     if isinstance(step, ContainerAction):
         return container_step.restart_if_running(step, nodes.engine())
     runner = nodes.runner(step.node)
@@ -120,7 +120,7 @@ def apply_restored_files(step: AutomaticStep, nodes: Nodes) -> str:
             daemon_reload(runner)
             return "systemd read its unit files again"
         case ReloadNginx():
-            from fixer.apply.steps.nginx_step import reload_nginx  # few ways back come here
+            from fixer.apply.steps.nginx_step import reload_nginx  # needed by few rollbacks
 
             reload_nginx(step, runner)
             return "reloaded nginx"

@@ -1,4 +1,4 @@
-"""A repair run: lock, recovery of what was interrupted, rounds that are kept or taken back; and what became of runs."""
+"""A repair run: lock, recovery of an interrupted run, and rounds that are committed or rolled back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from fixer.redaction.masked_steps import describe_step, step_to_json
 __all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished_run"]
 
 
-_FAILURE_HINTS = {      # what stops root too, by the words of the C library: over sh no number comes along
+_FAILURE_HINTS = {  # keys: the C library's messages, since sh gives no errno; what stops root too
     "Operation not permitted": "; if lsattr shows an i for {0}, it may not be changed: chattr -i {0} takes that off",
     "Read-only file system": "; findmnt -T {0} shows what is mounted there read-only: change it where it comes from",
 }
@@ -42,9 +42,8 @@ def _failure_hint(step: Step, said: str) -> str:
 
 
 class RepairRun:
-    """One `repair`, as a context manager. Rounds change the target; a round that is not committed when the block ends,
-    however it ends, is taken back. Nothing is written anywhere before the first round that has steps.
-    """
+    """One `repair` run, as a context manager. It rolls back a round that is open when the block ends, however it ends.
+    Nothing is written anywhere before the first round that has steps."""
 
     def __init__(self, target: Target, cause: str, now: float) -> None:
         self._target = target
@@ -57,26 +56,26 @@ class RepairRun:
         self._journal: Journal | None = None
         self._open = 0
         self.recovered: Restoration | None = None
-        self.taken_back: Restoration | None = None      # the last round that was
+        self.taken_back: Restoration | None = None  # result for the last round that was rolled back
 
     @classmethod
     def open(cls, target: Target, *, cause: str, now: float) -> Self:
-        """The run, to be entered with `with`. `now` is epoch seconds; it names the run."""
+        """Return the run, to be entered with `with`. `now` is epoch seconds; it names the run."""
         return cls(target, cause, now)
 
     @property
     def id(self) -> str | None:
-        """The name of the run, None while nothing was written."""
+        """Return the run's id; None until something is written."""
         return self._journal.run_id if self._journal else None
 
     @property
     def kept(self) -> bool:
-        """True when a round was committed: there is something to undo."""
+        """Return whether a round was committed, so that there is something to undo."""
         return self._journal is not None and any(r.state == "committed" for r in rounds_of(self._journal.records))
 
     @property
     def applied(self) -> tuple[str, ...]:
-        """The steps of the committed rounds, in words; a wait that was in vain is none."""
+        """Return descriptions of the committed steps; a wait that timed out is not one."""
         rounds = rounds_of(self._journal.records) if self._journal else ()
         done = [i for r in rounds if r.state == "committed" for i in r.intents if i.done is not None]
         return tuple(i.intent.describe for i in done)
@@ -108,8 +107,8 @@ class RepairRun:
                 raise Interrupted("interrupted; what was under way was taken back") from None
 
     def round(self, plan: Plan, tell: Callable[[str], None] | None = None) -> None:
-        """Apply the plan's steps. On any failure the round is taken back and the failure raised; only where nothing
-        but the last step's wait was in vain (NotListening) it stays open, for the caller to judge."""
+        """Apply the plan's steps. On a failure, roll the round back and raise.
+        If only the last step's wait failed (NotListening), the round stays open and the caller decides."""
         if not plan.steps:
             return
         if self._open:
@@ -125,8 +124,7 @@ class RepairRun:
                 raise self._after_roll_back(error) from error
 
     def commit(self) -> None:
-        """Keep the open round: it proved better. Where the journal cannot say so it is taken back, as the next repair
-        would do that finds it open."""
+        """Commit the open round. If the journal cannot be written, roll it back, as the next repair would."""
         if self._journal is not None and self._open:
             with self._interrupts.busy():
                 try:
@@ -137,7 +135,7 @@ class RepairRun:
                 self._open = 0
 
     def roll_back(self) -> Restoration:
-        """Take the open round back; what could not go back is among the conflicts."""
+        """Roll back the open round. The result lists conflicts."""
         result = Restoration()
         if self._journal is not None and self._open:
             with self._interrupts.busy():
@@ -175,7 +173,7 @@ class RepairRun:
         return Nodes(self._target, writer, home or writer.name)
 
     def _begin(self, plan: Plan) -> tuple[Journal, Nodes]:
-        """Lock and journal, at the first round only; nothing of the target has changed when this returns."""
+        """Lock and open the journal, in the first round only. Nothing on the target has changed when this returns."""
         writer, folder = self._where()
         if not self._locked:
             self._lock()
@@ -199,7 +197,7 @@ class RepairRun:
         return self._journal, nodes
 
     def _new_id(self) -> str:
-        """Names sort by time, also where the clock went back."""
+        """Return a run id that sorts after all others, even if the clock went back."""
         writer, folder = self._where()
         last, moment = max(run_ids(writer.files, folder), default=""), self._now
         while (run_id := time.strftime("%Y%m%d-%H%M%S", time.gmtime(moment))) <= last[:15]:
@@ -219,7 +217,7 @@ class RepairRun:
                     raise StepFailed(error.message, error.hint) from error
                 raise
             except StartFailed as error:
-                # what was edited may be right all the same: the start may fail over the next fault
+                # the edits may be right all the same: the start may fail because of the next fault
                 if has_only_starts(steps) or any(not isinstance(later, WaitForListener) for later in steps[index + 1:]):
                     raise
                 raise NotListening(error.message, error.hint) from error
@@ -244,7 +242,7 @@ _INTERRUPTED_NOTE = "the next `fixer repair` or `fixer undo` takes back what was
 
 
 def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> None:
-    """Journal, change, journal: the order that makes every interruption recoverable."""
+    """Write the intent, run the step, write done: in this order every interruption is recoverable."""
     if not isinstance(step, WriteFile):
         journal.append(draft)
         note = perform_step(step, nodes)

@@ -1,4 +1,4 @@
-"""Rounds taken back from the journal alone: the one way for a failed round, a crash, and an undo. Repeatable."""
+"""Rollback from the journal alone: for a failed round, a crash and an undo. It can be repeated."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ from fixer.redaction.masked_steps import describe_step, is_reversible, step_from
 
 @dataclass(slots=True)
 class Restoration:
-    """What went back, what did not and why, what cannot, and what there is to remark. `lost`: the connection was, or
-    the disk takes nothing now; the journal stays open, and the next repair or undo goes on."""
+    """The result of a rollback: restored items, conflicts, irreversible steps and notes.
+    `lost`: no connection, or the disk refuses writes. The journal stays open, and the next repair or undo continues."""
 
     restored: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
@@ -57,24 +57,24 @@ class Restoration:
     lost: bool = False
 
     def conflicts_text(self) -> str:
-        """One line about what did not go back; empty where all did."""
+        """Return one line about what was not restored; empty if all was."""
         told = (*self.conflicts, *([RESUMES_NOTE] if self.lost else []))
         return f"{INCOMPLETE_UNDO_TEXT}: {'; '.join(told)}" if self.conflicts else ""
 
 
-# A disk that is full, read-only or broken: nobody else has changed the file, and it goes back once the disk is mended.
+# The disk is full, read-only or broken: nobody changed the file. It is restored once the disk works.
 _TEMPORARY_ERRNOS = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 RESUMES_NOTE = "the next repair or undo goes on from here"
 _EARLIER_REFUSED_NOTE = "not reloaded, the earlier configuration is itself refused"
 _UNRESOLVED_HOST_TEXT = "host not found in upstream"
-_FIRST_EXTRA_INDEX = 1000   # the numbers of steps that stand in no intent
-_CLOCK_MARGIN = 1.0         # a change is known to the second
-# seconds that a command may go on without the fixer that began it: docker restarts a container
+_FIRST_EXTRA_INDEX = 1000  # index of the first step without an intent
+_CLOCK_MARGIN = 1.0  # change times have a resolution of one second
+# seconds that a command may outlive the fixer that started it: docker restarts a container
 COMMAND_SECONDS = 15.0
 
 
 def recover(journal: Journal, nodes: Nodes) -> Restoration:
-    """End what was interrupted: an open round is taken back; an undo that was begun goes on to its end."""
+    """Finish what was interrupted: roll back an open round, or continue an undo."""
     wait_for_commands(journal, nodes)
     if is_undoing(journal.records):
         return undo_run(journal, nodes)
@@ -85,8 +85,8 @@ def recover(journal: Journal, nodes: Nodes) -> Restoration:
 
 
 def wait_for_commands(journal: Journal, nodes: Nodes) -> None:
-    """A command that was begun, and of which nobody saw the end, may still be at work: taken back before it is done, it
-    would be done all the same. Its time runs from the last record on."""
+    """Wait for commands without a done record: one that is still running would act after its rollback.
+    Their time limit starts at the last record."""
     undoing = is_undoing(journal.records)
     open_ = [item for r in rounds_of(journal.records) if undoing or r.state == "open" for item in r.intents]
     begun = [step for item in open_ if undoing or item.done is None for step in _step_of_intent(item)]
@@ -104,17 +104,17 @@ def _step_of_intent(item: Intent) -> tuple[Step, ...]:
 
 
 def _stop_seconds(step: Step, nodes: Nodes) -> float:
-    """What a container that stops slowly by its own settings may take besides."""
+    """Return the extra seconds that a container may need to stop, by its own settings."""
     if not isinstance(step, ContainerAction | ComposeUp):
         return 0.0
     try:
         return stop_grace(step, nodes.engine())
-    except (FixerError, OSError):        # what the way back itself will tell
+    except (FixerError, OSError):  # the rollback itself reports it
         return 0.0
 
 
 def undo_run(journal: Journal, nodes: Nodes) -> Restoration:
-    """Take back every round that was kept or is open, the last first."""
+    """Roll back every round that is committed or open, last first."""
     result = Restoration()
     journal.note("undoing")
     for round_ in reversed(rounds_of(journal.records)):
@@ -125,7 +125,7 @@ def undo_run(journal: Journal, nodes: Nodes) -> Restoration:
 
 
 def _end_journal(journal: Journal, record: Record, result: Restoration) -> None:
-    """The last word, after everything; without it the next run looks once more, and does what is left."""
+    """Append the final record. Without it the next run checks again, and does what is left."""
     if result.lost:
         result.notes.append(RESUMES_NOTE)
         return
@@ -136,7 +136,7 @@ def _end_journal(journal: Journal, record: Record, result: Restoration) -> None:
 
 
 def roll_back_round(journal: Journal, number: int, nodes: Nodes, result: Restoration) -> None:
-    """Take back one round and say so in the journal. Conflicts are in `result`; they stop nothing."""
+    """Roll back one round and journal that. Conflicts are in `result`; they stop nothing."""
     round_ = next(r for r in rounds_of(journal.records) if r.number == number)
     step = Record(0, 0.0, "rolling-back", number)
     _append_note(journal, step)
@@ -145,19 +145,18 @@ def roll_back_round(journal: Journal, number: int, nodes: Nodes, result: Restora
 
 
 def _has_conflicts(journal: Journal, round_: Round) -> bool:
-    """A round that was rolled back, but for something: an undo tries that once more."""
+    """Return whether the rolled-back round has conflicts: an undo tries those again."""
     return any(r.phase == "conflict" and r.round == round_.number for r in journal.records)
 
 
 def _append_note(journal: Journal, like: Record, note: str = "") -> None:
-    """A record that helps people and saves work, but that going back does not need: a full disk is no obstacle."""
+    """Append a record that the rollback does not need: it helps readers and saves work. Ignore a full disk."""
     with contextlib.suppress(OSError):
         journal.append(replace(like, note=note))
 
 
 def _discards_memory(step: Step) -> bool:
-    """Whether it made something that ran forget what it held: a reload, a restart, the network of a container that is
-    gone."""
+    """Return whether the step discards state in memory: a reload, a restart, or a missing container network."""
     if isinstance(step, ComposeUp):
         return bool(step.network) and step.was == "running"
     return isinstance(step, ReloadNginx | DaemonReload) or (
@@ -167,14 +166,14 @@ def _discards_memory(step: Step) -> bool:
 
 @dataclass(slots=True)
 class _Rollback:
-    """One round on its way back: state backwards with the files, sweeping, then effects forwards."""
+    """One round in rollback: undo steps in reverse order, remove leftovers, then apply effects in forward order."""
 
     journal: Journal
     round: Round
     nodes: Nodes
     result: Restoration
     files_moved: bool = False
-    refused: frozenset[int] = frozenset()       # reloads that nginx refused before any file went back
+    refused: frozenset[int] = frozenset()  # reloads that nginx refused before any file was restored
     began: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -183,8 +182,8 @@ class _Rollback:
         self.refused = frozenset(item.intent.index for item, step in steps if isinstance(step, ReloadNginx)
                                  and item.done is not None and self._is_refused(item, step, steps))
         if not any(isinstance(step, WriteFile) for _, step in steps):
-            # No file of ours went in: what was held in memory stands in no file that a reload or restart could bring
-            # back.
+            # No file of the round was written: what was held in memory is in no file that a reload or restart could
+            # restore.
             self.result.irreversible += [i.intent.describe for i, step in steps if _discards_memory(step)]
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
@@ -199,7 +198,7 @@ class _Rollback:
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._sweep, item, step))
-        if not self.result.lost:         # what was torn on the way back is known by them
+        if not self.result.lost:  # torn in-place writes of this rollback need the images
             self._drop_images()
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
@@ -209,8 +208,8 @@ class _Rollback:
         self._bring_what_came_by_itself(steps)
 
     def _bring_what_came_by_itself(self, steps: Sequence[tuple[Intent, Step]]) -> None:
-        """Steps that the round never came to, and whose effect came all the same: with its files, or where what a
-        service failed for was there for a while (a database that was started)."""
+        """Reload services for steps that the round never reached but that took effect anyway.
+        Their files did it, or what a failed service needed was available for a while (a database that was started)."""
         wrote = [item for item, step in steps if isinstance(step, WriteFile)]
         did = wrote or [item for item, _ in steps]
         if not did or not (self.files_moved or any(map(self._is_back, did))) or self.result.lost:
@@ -233,10 +232,10 @@ class _Rollback:
             return ""
 
     def _drop_images(self) -> None:
-        """Also one that was stored for an intent which was never written."""
+        """Remove the images, also one whose intent was never written."""
         try:
             self.journal.drop_images()
-        except OSError:                  # they may hold what only the file itself should: later, then
+        except OSError:  # they may hold secrets: the next attempt removes them
             self.result.lost = True
 
     def _step_of(self, item: Intent) -> Step | None:
@@ -259,7 +258,7 @@ class _Rollback:
         return any(note.endswith(LEFT_RUNNING_NOTE) for note in said)
 
     def _boot_undid(self, item: Intent, step: Step) -> bool:
-        """Whether the machine has come up since this was taken back, with files of ours: by them it runs then."""
+        """Return whether the machine booted after this step was undone, and so runs with the round's files."""
         wrote = any(isinstance(step, WriteFile) for item in self.round.intents for step in _step_of_intent(item))
         if not wrote or not isinstance(step, UnitAction | ProgramAction):
             return False
@@ -280,7 +279,7 @@ class _Rollback:
         return f"{verb} {step.display_path or step.path}"
 
     def _found_before(self, item: Intent, step: WriteFile) -> tuple[FileState, ...]:
-        """What earlier writes of this file found, of this round, and where all rounds go back of those."""
+        """Return the states that earlier writes of this file found, in this round or in all that are undone."""
         me, undoing = (item.intent.round, item.intent.index), is_undoing(self.journal.records)
         back = [r for r in rounds_of(self.journal.records)
                 if r.number == self.round.number or (undoing and r.state != "rolled-back")]
@@ -294,15 +293,15 @@ class _Rollback:
         return ""
 
     def _is_refused(self, item: Intent, step: ReloadNginx, steps: Sequence[tuple[Intent, Step]]) -> bool:
-        """Whether nginx, which runs with what the repair gave it, refuses it by now: then not because of what goes
-        back, and until that is mended the reload that was done cannot be taken back."""
+        """Return whether nginx now refuses the repair's own files, for a reason that the rollback does not remove.
+        Until that is fixed, the reload of the round cannot be undone."""
         at = (item.intent.round, item.intent.index)
-        # names that were given with containers and networks are taken back with them, by an undo that was cut off too
+        # names of containers and networks are undone with them, also in an interrupted undo
         names = any(isinstance(other, NetworkAction | ContainerAction | ComposeUp) for _, other in steps)
         said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
         if any(not names or _UNRESOLVED_HOST_TEXT not in note for note in said):
             return True
-        # by what a later round gave back
+        # files that the rollback of a later round restored
         if any(note.startswith(_EARLIER_REFUSED_NOTE) for note in self.result.notes):
             return False
         try:
@@ -314,7 +313,7 @@ class _Rollback:
             check_config(step, self.nodes.runner(step.node))
         except ConfigRefused as error:
             return not names or _UNRESOLVED_HOST_TEXT not in error.message
-        except (FixerError, OSError, ValueError):      # what the way back itself will tell
+        except (FixerError, OSError, ValueError):  # the rollback itself reports it
             return False
         return False
 
@@ -336,7 +335,7 @@ class _Rollback:
             self.result.notes.append(note)
 
     def _is_anothers(self, step: Step, error: ConfigRefused) -> bool:
-        """Whether nginx complains of a file that was changed since this way back began, and not by it."""
+        """Return whether nginx complains about a file that somebody else changed since this rollback started."""
         if not isinstance(step, ReloadNginx):
             return False
         every = [item for round_ in rounds_of(self.journal.records) for item in round_.intents]
@@ -346,7 +345,7 @@ class _Rollback:
         return age is not None and age <= time.monotonic() - self.began + _CLOCK_MARGIN
 
     def _attempt(self, item: Intent, work: Callable[[], str], how: str = "") -> None:
-        """One part of the way back; what fails is a conflict, and the rest goes on. Only a lost journal stops all."""
+        """Run one part of the rollback. A failure becomes a conflict, and the rest continues."""
         try:
             done = work()
         except Conflict as error:
@@ -363,7 +362,7 @@ class _Rollback:
                 _append_note(self.journal, _record_for(item, "restored", how), done)
 
     def _failed(self, item: Intent, reason: str, *, later: bool) -> None:
-        """What can be done later is no conflict of the journal, which is open until then."""
+        """Record a failure. One that can be retried later is no conflict of the journal, which stays open."""
         note = f"{item.intent.describe}{NOT_UNDONE_TEXT}{reason}"
         self.result.lost |= later
         if not later:
@@ -378,7 +377,7 @@ class _Rollback:
 
 
 def _is_lost(error: FixerError) -> bool:
-    """The way there is gone, not the thing itself: a container that was removed never comes back, a daemon does."""
+    """Return whether the connection or the daemon is missing. A removed container never returns; a daemon does."""
     return isinstance(error,
                       ConnectionLost) or (isinstance(error, Unreachable) and is_daemon_unreachable(error.message))
 

@@ -1,4 +1,4 @@
-"""Runs of the past: listed, found unfinished, undone, forgotten."""
+"""History of runs: list, find the unfinished one, undo, forget."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _UNDOABLE_STATES = ("committed", "unfinished")
 
 
 def history(target: Target) -> tuple[RunSummary, ...]:
-    """Every run on the target, the oldest first."""
+    """Return every run on the target, oldest first."""
     writer, folder = locate_journal(target)
     with journal_access(folder):
         return tuple(_summary(writer, folder, run_id) for run_id in run_ids(writer.files, folder))
 
 
 def unfinished_run(target: Target) -> RunSummary | None:
-    """The run that was interrupted, if there is one. Reads only; None also where no journal can be (a bundle)."""
+    """Return the interrupted run, if any. Reads only; None also if no journal is possible (a bundle)."""
     try:
         runs = history(target)
     except NeedsPerson:
@@ -34,10 +34,8 @@ def unfinished_run(target: Target) -> RunSummary | None:
 
 
 def undo(target: Target, run_id: str | None) -> UndoResult:
-    """Take back a run: the named one, else the interrupted one, else the last that changed something and was kept.
-
-    Where nothing is left to undo, nothing is done and the result says so: everything is back already.
-    """
+    """Undo a run: the named one, else the interrupted one, else the last committed one.
+    If nothing is left to undo, nothing changes and the result says so."""
     writer, folder = locate_journal(target)
     runs = history(target)
     if run_id is not None and run_id not in [run.id for run in runs]:
@@ -55,7 +53,7 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
         journal = open_run(writer.files, folder, run)
         _add_restoration(total, recover(journal, _nodes(target, writer, journal)))
     name = run_id or (broken[-1] if broken else _last_committed(target))
-    if name is None:       # somebody else took it back while we waited for the lock
+    if name is None:  # another process undid it while this one waited for the lock
         return _empty_result(target, None, _NOTHING_TO_UNDO)
     journal = open_run(writer.files, folder, name)
     summary = summary_of(name, journal.records)
@@ -72,7 +70,7 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
 
 
 def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
-    """What the last repair took back but for something, and how that is tried once more; else empty."""
+    """Return the conflicts of the last rollback and how to retry them; else an empty text."""
     if not runs or runs[-1].state != "rolled-back" or not runs[-1].conflicts:
         return ""
     where = "" if target.ref.kind == "local" else f" {target.ref}"
@@ -81,7 +79,7 @@ def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
 
 
 def _already_undone_text(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
-    """Which run was meant, and which one is next: after `nothing` alone people undo once more."""
+    """Return which run was already undone, and which one is next: after a bare "nothing" people undo once more."""
     told = (f"run {name}: its undo was cut off when all of it was back already" if begun else
             f"run {name} was cut off before anything of it was in force" if cut_off else
             f"run {name}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already")

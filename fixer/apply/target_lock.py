@@ -1,4 +1,4 @@
-"""One repair or undo at a time on a target: a flock beside its journals, with the holder's name in the file."""
+"""Lock that allows one repair or undo at a time on a target: a flock in its state folder, with the holder's name."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
 
 
 def locate_journal(target: Target) -> tuple[Writer, str]:
-    """The machine that holds lock and journal, and the folder there by its real path."""
+    """Return the machine that stores lock and journal, and the real path of the folder."""
     writer, folder = target.journal_location()
     return writer, writer.files.real(folder)
 
 
 @contextlib.contextmanager
 def journal_access(folder: str) -> Iterator[None]:
-    """Around what reads or writes journals: a machine that refuses that is one clear line."""
+    """Raise NeedsPerson with one clear line if reading or writing journals fails."""
     try:
         yield
     except OSError as error:
@@ -35,8 +35,8 @@ def journal_access(folder: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold_lock(files: Files, state_dir: str, what: str) -> Iterator[None]:
-    """Hold the target's lock until the block ends; `Locked` says who holds it. It goes with its holder; where that died
-    and a node did not see it, its connection being lost, whoever comes next from the same place sees to it."""
+    """Hold the target's lock until the block ends; `Locked` names the holder. The lock ends with its holder.
+    If a holder died and the node missed it (lost connection), the next fixer on this machine releases the lock."""
     make_folders(files, state_dir)
     path = f"{state_dir}/lock"
     with contextlib.ExitStack() as stack:
@@ -64,7 +64,7 @@ def _holder_json(what: str, holder: str) -> bytes:
 
 
 def _kernel_id() -> str:
-    """This boot of this kernel and its table of processes, where a number and a start name one; else empty."""
+    """Return the boot id and PID namespace, in which a PID and start time identify a process; empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -73,7 +73,7 @@ def _kernel_id() -> str:
 
 
 def _start_ticks(pid: int) -> int:
-    """When that process began, in ticks; 0 where there is none that lives."""
+    """Return the start time of a live process in ticks; 0 if there is none."""
     try:
         entry = parse_process_table(Path(f"/proc/{pid}/stat").read_bytes()).get(pid)
     except OSError:
@@ -82,7 +82,7 @@ def _start_ticks(pid: int) -> int:
 
 
 def _has_holder_ended(fields: Mapping[str, object]) -> bool:
-    """Whether the fixer that wrote this ran here, through a shell elsewhere, and does not run any more."""
+    """Return whether the fixer that wrote this ran on this machine and has ended."""
     kernel, pid, start = fields.get("kernel"), fields.get("pid"), fields.get("start")
     if not kernel or kernel != _kernel_id() or not isinstance(pid, int) or not isinstance(start, int) or not start:
         return False
@@ -90,7 +90,7 @@ def _has_holder_ended(fields: Mapping[str, object]) -> bool:
 
 
 def _read_holder(files: Files, path: str) -> Mapping[str, object]:
-    """What the last holder wrote; empty where that cannot be read."""
+    """Return what the last holder wrote; empty if it cannot be read."""
     try:
         fields = json.loads(files.read(path))
     except (OSError, ValueError, RecursionError):
@@ -99,7 +99,7 @@ def _read_holder(files: Files, path: str) -> Mapping[str, object]:
 
 
 def _locked_error(fields: Mapping[str, object], error: Locked) -> Locked:
-    """Who wrote the lock file last, in words."""
+    """Return `Locked` with the last writer of the lock file as text."""
     hint, there = "wait until it has ended; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
     if there.isdecimal():
         hint += f"; where its connection is lost for good, the end of process {there} on the node lets go of the lock"

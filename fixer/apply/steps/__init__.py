@@ -1,1 +1,1 @@
-"""The kinds of step: how each is performed, and its inverse."""
+"""Kinds of steps: how each is performed and undone."""

@@ -1,4 +1,4 @@
-"""Containers and compose services acted on through the docker command, and brought back."""
+"""Steps on containers and compose services through the docker command, and their undo."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fixer.model.host import CommandResult
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _COMMAND_SECONDS = 180.0
-_DEFAULT_STOP_SECONDS = 10.0      # seconds that Docker waits before it kills
+_DEFAULT_STOP_SECONDS = 10.0  # seconds that Docker waits before it kills
 _IDENTITY_FORMAT = f'{{{{.Id}}}} {{{{with index .Config.Labels "{SERVICE_LABEL}"}}}}{{{{.}}}}{{{{end}}}}'
 _STOPPED_STATES = frozenset({"exited", "created", "dead", "removing", ""})
 _PAST_TENSE = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
 
 
 def apply_container(step: ContainerAction, engine: Runner) -> str:
-    """One docker verb on the container. The mark of a start that an undo would end."""
+    """Run one docker verb on the container. Return the mark of a start that undo would stop."""
     _run_docker_verb(step, engine, step.verb)
     return start_marks.container_mark(step.container_id, engine) if _needs_stop(step) else ""
 
@@ -37,13 +37,13 @@ def _needs_stop(step: ContainerAction) -> bool:
 
 
 def _run_docker_verb(step: ContainerAction, engine: Runner, verb: str) -> str:
-    """By id, else, where compose replaced it, by name."""
+    """Run the verb by id, or by name if compose replaced the container."""
     result = CommandResult((), None, b"", b"")
     for word in dict.fromkeys((step.container_id, step.name)):
         if word != step.container_id:
             require_same_container(step.container_id, step.name, engine)
         result = engine.run(["docker", verb, word], timeout=_COMMAND_SECONDS)
-        paused = verb == "pause" and b"is already paused" in result.stderr     # by an undo that was cut off
+        paused = verb == "pause" and b"is already paused" in result.stderr  # an interrupted undo did it
         if result.returncode == 0 or paused:
             return f"{_PAST_TENSE.get(verb, verb)} container {step.name}"
         if b"No such container" not in result.stderr:
@@ -53,7 +53,7 @@ def _run_docker_verb(step: ContainerAction, engine: Runner, verb: str) -> str:
 
 
 def require_same_container(ident: str, name: str, engine: Runner) -> None:
-    """Conflict where the container of that name is neither the step's nor one that compose put in its place."""
+    """Raise Conflict unless the container of that name is the step's, or compose's replacement of it."""
     shown = engine.run(["docker", "inspect", "--type", "container", "-f", _IDENTITY_FORMAT, name])
     words = shown.stdout.decode("utf-8", "replace").split()
     if shown.returncode == 0 and len(words) == 1 and words[0] != ident:
@@ -61,7 +61,7 @@ def require_same_container(ident: str, name: str, engine: Runner) -> None:
 
 
 def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
-    """Seconds over Docker's usual ten that its containers are given to stop: `stop_grace_period`, `--stop-timeout`."""
+    """Return the stop timeout in seconds above Docker's default of 10 (`stop_grace_period`, `--stop-timeout`)."""
     names = [step.container_id, step.name] if isinstance(step, ContainerAction) else _service_container_ids(step,
                                                                                                             engine)
     shown = engine.run(["docker", "inspect", "-f", "{{.Config.StopTimeout}}", *names]).stdout.split() if names else []
@@ -70,19 +70,19 @@ def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
 
 
 def _service_container_ids(step: ComposeUp, engine: Runner) -> list[str]:
-    """Ids: the old one and the new, while one replaces the other."""
+    """Return the container ids of the service: old and new while one replaces the other."""
     return _list_service_containers(step, engine).stdout.decode("ascii", "replace").split()
 
 
 def _list_service_containers(step: ComposeUp, engine: Runner) -> CommandResult:
-    """By the labels: `docker compose ps` wants every file of the project to be there."""
+    """List by labels: `docker compose ps` requires every file of the project."""
     wanted = [f"{PROJECT_LABEL}={step.project}", f"{SERVICE_LABEL}={step.service}"]
     filters = [word for label in wanted for word in ("--filter", f"label={label}")]
     return engine.run(["docker", "ps", "-a", "-q", *filters], timeout=_COMMAND_SECONDS)
 
 
 def undo_container(step: ContainerAction, engine: Runner, started: StepStart) -> str:
-    """Before the files go back: what did not run stops, what was paused is paused."""
+    """Undo before the files: stop a container that did not run, pause one that was paused."""
     if _needs_stop(step):
         start_marks.require_own_container_start(step.container_id, step.name, engine, started)
         return _run_docker_verb(step, engine, "stop")
@@ -92,7 +92,7 @@ def undo_container(step: ContainerAction, engine: Runner, started: StepStart) ->
 
 
 def restart_container(step: ContainerAction, engine: Runner) -> str:
-    """After the files went back: what ran runs again, with them."""
+    """Undo after the files: restart a container that ran, with the restored files."""
     if step.was in _STOPPED_STATES or step.verb not in ("stop", "restart"):
         return ""
     done = _run_docker_verb(step, engine, "start" if step.verb == "stop" else "restart")
@@ -100,17 +100,17 @@ def restart_container(step: ContainerAction, engine: Runner) -> str:
 
 
 def restart_if_running(step: ContainerAction, engine: Runner) -> str:
-    """What came up by itself with files that went back reads them anew."""
+    """Restart a container that started by itself, so that it reads the restored files."""
     return _run_docker_verb(step, engine, "restart")
 
 
 def change_network(step: NetworkAction, engine: Runner) -> None:
-    """Join the container to the network, or take it off."""
+    """Connect the container to the network, or disconnect it."""
     _run_network_verb(step, engine, step.verb)
 
 
 def undo_network(step: NetworkAction, engine: Runner) -> str:
-    """The other way; where it is so already (the container was made anew), nothing."""
+    """Reverse the step; do nothing if that is the state already (the container was recreated)."""
     words = ["docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", step.name]
     shown = engine.run(words)
     require_connection(shown, f"inspect container {step.name}")
@@ -135,16 +135,16 @@ def _run_network_verb(step: NetworkAction, engine: Runner, verb: str) -> None:
 
 
 def compose_command(step: ComposeUp, *words: str) -> list[str]:
-    """`docker compose` with the project's own files, as its containers' labels name them."""
+    """Return a `docker compose` command with the project's own files, as container labels name them."""
     files = [word for path in step.config_files for word in ("-f", path)]
     envs = [word for path in step.environment_files for word in ("--env-file", path)]
     return ["docker", "compose", "-p", step.project, "--project-directory", step.working_dir, *files, *envs, *words]
 
 
 def require_unchanged_service(step: ComposeUp, engine: Runner) -> None:
-    """Conflict when an `up` of the files as they are would deploy something else than what runs."""
+    """Raise Conflict if an `up` with the present files would deploy something else than what runs."""
     result = engine.run(compose_command(step, "config", "--hash", step.service), timeout=_COMMAND_SECONDS)
-    lacks_only = step.was == ABSENT and b"env file" in result.stderr     # which a step of this very repair may put back
+    lacks_only = step.was == ABSENT and b"env file" in result.stderr  # which a step of this repair may restore
     if result.returncode != 0 and not lacks_only:
         what = f"the files of project {step.project} cannot be read: {error_text(result)}"
         raise Conflict(what, "nothing was changed")
@@ -165,7 +165,7 @@ def require_unchanged_service(step: ComposeUp, engine: Runner) -> None:
 
 
 def _require_no_container(step: ComposeUp, engine: Runner) -> None:
-    """Conflict when somebody has made a container of the service meanwhile."""
+    """Raise Conflict if somebody has created a container of the service since."""
     listed = _list_service_containers(step, engine)
     require_connection(listed, f"list the containers of {step.service}")
     if listed.returncode != 0:
@@ -176,7 +176,7 @@ def _require_no_container(step: ComposeUp, engine: Runner) -> None:
 
 
 def _would_replace(step: ComposeUp, engine: Runner) -> bool:
-    """Whether an up would make another container: `config --hash` drops env_file and so differs from every label."""
+    """Return whether an up would recreate the container. `config --hash` drops env_file, so labels always differ."""
     ways = [(compose_command(step, "up", *DRY_UP, step.service), b"")]
     if step.network:
         given = network_override_file(step.service, step.network, step.depends)
@@ -186,8 +186,8 @@ def _would_replace(step: ComposeUp, engine: Runner) -> bool:
 
 
 def compose_up(step: ComposeUp, engine: Runner) -> None:
-    """Bring the one service up: nothing built, nothing pulled, no other service touched."""
-    anew = ("--force-recreate",) if step.network else ()      # the id of another container may be all that is new
+    """Bring up one service: without build, without pull, without other services."""
+    anew = ("--force-recreate",) if step.network else ()  # only the id of another container may have changed
     _run_compose_up(step, engine, "-d", *anew)
 
 
@@ -197,7 +197,7 @@ def _run_compose_up(step: ComposeUp, engine: Runner, *how: str) -> None:
 
 
 def undo_compose(step: ComposeUp, engine: Runner) -> str:
-    """After the files went back: the service as they say, running only if it ran; none where there was none."""
+    """Undo after the files: the service as its files say, running only if it ran; removed if it did not exist."""
     if step.was == ABSENT:
         return _remove_containers(step, engine)
     if step.was in _STOPPED_STATES:
@@ -213,7 +213,7 @@ def undo_compose(step: ComposeUp, engine: Runner) -> str:
 
 
 def _remove_containers(step: ComposeUp, engine: Runner) -> str:
-    """Without compose: it does nothing while a file of the project is gone, and this may be so again by now."""
+    """Remove without compose, which does nothing while a file of the project is missing."""
     listed = _list_service_containers(step, engine)
     require_connection(listed, f"list the containers of {step.service}")
     ids = listed.stdout.decode("ascii", "replace").split()

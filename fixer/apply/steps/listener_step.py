@@ -1,4 +1,4 @@
-"""Waiting for a listener in a node's own kernel tables: nothing is sent, a container without tools is no hindrance."""
+"""Wait for a listener in a node's kernel tables: sends nothing, and works for containers without tools."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fixer.formats.numbers import is_number
 from fixer.model.plan import WaitForListener
 
 _HEADER = b"local_address"
-_TABLE_NAMES = ("tcp", "tcp6", "unix")      # tables of /proc/net
-_CHECK_SECONDS = 2.0                 # seconds between looks at whether it is still worth waiting
+_TABLE_NAMES = ("tcp", "tcp6", "unix")  # tables of /proc/net
+_CHECK_SECONDS = 2.0  # seconds between checks that the service has not ended
 _LISTEN_STATE = b"0A"
-_ACCEPT_FLAG = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
+_ACCEPT_FLAG = 0x10000  # __SO_ACCEPTCON in the flags of /proc/net/unix
 
 
 def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
-    """Until it listens; NotListening when it does not in time, or when what should listen has ended."""
+    """Wait until it listens; raise NotListening on a timeout, or if the service has ended."""
     where = step.unix or f"{step.host}:{step.port}"
     asked = time.monotonic()
 
@@ -31,7 +31,7 @@ def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
         try:
             if has_listener(step, _read_socket_tables(step, nodes)):
                 return True
-        except (StepFailed, Unreachable):       # its container is just being replaced
+        except (StepFailed, Unreachable):  # its container is being replaced
             pass
         if time.monotonic() - asked < _CHECK_SECONDS:
             return False
@@ -46,7 +46,7 @@ def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
 
 
 def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
-    """True where its manager says so; one that is being started once more has not."""
+    """Return whether its manager says that it has ended; a service that restarts has not."""
     if step.unit:
         shown = nodes.runner(step.node).run(["systemctl", "is-active", "--", step.unit])
         return shown.stdout.strip() in (b"failed", b"inactive")
@@ -57,14 +57,14 @@ def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
 
 
 def _read_socket_tables(step: WaitForListener, nodes: Nodes) -> bytes:
-    """The node's own tables; of a container that has no tool to show them, from its first process on the engine."""
+    """Return the node's socket tables. For a container without tools, read them on the engine by its first process."""
     data = b""
     try:
         data = nodes.runner(step.node).run(["cat", *(f"/proc/net/{name}" for name in _TABLE_NAMES)]).stdout
     except (StepFailed, Unreachable):
         if not step.container:
             raise
-    if _HEADER in data or not step.container:      # docker tells on stdout too that there is no such program
+    if _HEADER in data or not step.container:  # docker reports a missing program on stdout too
         return data
     shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Pid}}", step.container]).stdout.strip()
     pid = shown.decode("ascii", "replace")
@@ -74,7 +74,7 @@ def _read_socket_tables(step: WaitForListener, nodes: Nodes) -> bytes:
 
 
 def has_listener(step: WaitForListener, data: bytes) -> bool:
-    """True when a socket listens there, as the kernel's tables say."""
+    """Return whether a socket listens there, by the kernel's tables."""
     if step.unix is not None:
         wanted = step.unix.encode("utf-8", "surrogateescape")
         return any(path == wanted or _may_be_same_path(path, wanted) for path in unix_listeners(data))
@@ -82,25 +82,25 @@ def has_listener(step: WaitForListener, data: bytes) -> bool:
 
 
 def tcp_listeners(data: bytes) -> Iterator[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:
-    """(address, port) of every listening socket in /proc/net/tcp and tcp6."""
+    """Yield (address, port) of every listening socket in /proc/net/tcp and tcp6."""
     for line in data.splitlines():
         words = line.split()
         if len(words) < 10 or words[3] != _LISTEN_STATE or b":" not in words[1]:
             continue
         text, _, port = words[1].partition(b":")
         raw = bytes.fromhex(text.decode("ascii"))
-        if sys.byteorder == "little":     # each 32 bit word stands in the machine's own order
+        if sys.byteorder == "little":  # each 32-bit word is in the machine's byte order
             raw = b"".join(raw[i:i + 4][::-1] for i in range(0, len(raw), 4))
         yield ipaddress.ip_address(raw), int(port, 16)
 
 
 def _may_be_same_path(path: bytes, wanted: bytes) -> bool:
-    """Bound by a relative name, which the kernel keeps as it is: whose it is shows the look that comes after."""
+    """Return whether a relative bound path may be `wanted`; the next observation shows which it is."""
     return path[:1] not in (b"/", b"@", b"") and wanted.endswith(b"/" + posixpath.normpath(path))
 
 
 def unix_listeners(data: bytes) -> Iterator[bytes]:
-    """The path of every listening socket in /proc/net/unix."""
+    """Yield the path of every listening socket in /proc/net/unix."""
     for line in data.splitlines():
         words = line.split(maxsplit=7)
         if len(words) == 8 and words[0].endswith(b":") and len(words[3]) == 8 and int(words[3], 16) & _ACCEPT_FLAG:
@@ -114,6 +114,6 @@ def _reaches(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) 
         return True
     try:
         wanted = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:                    # a name: whatever the node has
+    except ValueError:  # a host name may stand for any address of the node
         return not address.is_loopback or host == "localhost"
     return wanted == address

@@ -1,4 +1,4 @@
-"""Commands that run in the network of a container, entered from the Docker host with the host's own programs."""
+"""Commands in a container's network namespace, run on the Docker host with the host's programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.model.plan import RemoveRoute
 
 
 def nsenter_prefix(container: str, engine: Runner) -> list[str]:
-    """The words in front of such a command; the container may have been started anew since the plan was made."""
+    """Return the nsenter prefix of such a command. Inspect first: the container may have restarted since the plan."""
     shown = run_or_fail(engine, ["docker", "inspect", "-f", "{{.State.Pid}}", container], f"find {container}")
     pid = shown.stdout.decode("ascii", "replace").strip()
     if not pid.isdigit() or pid == "0":
@@ -23,34 +23,34 @@ def nsenter_prefix(container: str, engine: Runner) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class NetworkRunner:
-    """The engine's machine, with a container's network in place of its own."""
+    """Runner on the Docker host, in a container's network namespace."""
 
     engine: Runner
     prefix: tuple[str, ...]
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
-        """Run it there."""
+        """Run a command there."""
         return self.engine.run([*self.prefix, *argv], stdin=stdin, timeout=timeout)
 
 
 def container_network(container: str, container_id: str, engine: Runner) -> NetworkRunner:
-    """That container's network. Conflict where another container goes by its name now."""
+    """Return a runner in that container's network. Raise Conflict if another container has its name now."""
     if container_id:
         require_same_container(container_id, container, engine)
     return NetworkRunner(engine, tuple(nsenter_prefix(container, engine)))
 
 
-# Routes that lead nowhere, taken away and brought back, also in the network of a container.
+# Blackhole and similar routes, removed and restored, also in a container's network.
 
 
 def remove_route(step: RemoveRoute, runner: Runner) -> None:
-    """Delete the one route."""
+    """Delete the route."""
     run_or_fail(runner, [*_namespace_prefix(step, runner), *_route_command(step, "del")],
                 f"delete the {step.way} route to {step.prefix}")
 
 
 def undo_route(step: RemoveRoute, runner: Runner) -> str:
-    """Add it again; nothing where it is there."""
+    """Add the route again; do nothing if it exists."""
     if step.container_id:
         require_same_container(step.container_id, step.container, runner)
     result = runner.run([*_namespace_prefix(step, runner), *_route_command(step, "add")])

@@ -1,4 +1,4 @@
-"""nginx checked, reloaded with proof, started and stopped."""
+"""Steps on nginx: test, reload with proof, start and stop."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fixer.model.host import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
 
 _PROOF_SECONDS = 15.0
-_SIGNAL_SECONDS = 1.0        # a worker that hears its master does so at once
+_SIGNAL_SECONDS = 1.0  # seconds; a worker with an open channel obeys its master at once
 _TITLES_SCRIPT = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"; done 2>/dev/null'
-# The program of each process, and the mark of one that is in a container: it has numbers of its own.
+# The program of each process, or `inside` for one in a container, which has PIDs of its own.
 _PROGRAMS_SCRIPT = ('o=$(readlink /proc/self/ns/pid); for p; do n=$(readlink "/proc/$p/ns/pid"); '
              '[ "${n:-$o}" = "$o" ] || { printf "%s inside\\n" "$p"; continue; }; '
              'l=$(readlink "/proc/$p/exe") && printf "%s %s\\n" "$p" "$l"; done 2>/dev/null')
@@ -28,19 +28,19 @@ _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
 _NAMED_FILE = regex(r" in (/.*):\d+$")
 _CONTAINER_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
-_SELF_PATH = "/proc/self/."     # without what follows it is a link, and root's
+_SELF_PATH = "/proc/self/."  # `/proc/self` alone is a link owned by root
 
 
 class ConfigRefused(StepFailed):
-    """`nginx -t` does not accept the configuration."""
+    """`nginx -t` rejects the configuration."""
 
 
 class NginxNotRunning(StepFailed):
-    """There is no master to reload."""
+    """No master runs that could reload."""
 
 
 def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) -> None:
-    """`nginx -t`; Refused with nginx's own words."""
+    """Run `nginx -t`; raise ConfigRefused with nginx's error text."""
     if isinstance(step, ReloadNginx):
         _require_root_nginx(step, runner)
     try:
@@ -55,8 +55,8 @@ def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) ->
 
 
 def _require_root_nginx(step: ReloadNginx, runner: Runner) -> None:
-    """Root's `nginx -t` loads modules, and makes and gives away folders, as the configuration says: so on a machine
-    only that of root's own nginx is tried."""
+    """On a machine, raise StepFailed if fixer is root and nginx is not.
+    Root's `nginx -t` loads modules, and creates and chowns folders, as the configuration says."""
     asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", _SELF_PATH, "/proc/1"])
     owners = asked.stdout.split()
     if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2]:
@@ -66,8 +66,8 @@ def _require_root_nginx(step: ReloadNginx, runner: Runner) -> None:
 
 
 def _uid_of_current_master(step: ReloadNginx, runner: Runner, planned: bytes) -> str | None:
-    """Whose the master is that a reload would reach: after a restart of the machine the number in the plan may be
-    anybody's. None where none runs; "unknown" where nobody could say, which is not root's."""
+    """Return the uid of the master that a reload would reach; after a reboot another process may have the planned PID.
+    None if none runs; "unknown" if it cannot be read, which does not count as root."""
     try:
         master = find_master(step, runner)
     except NginxNotRunning:
@@ -83,13 +83,13 @@ def _nginx_command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
 
 
 def age_of_refused_file(error: ConfigRefused, runner: Runner, ours: Container[str]) -> float | None:
-    """Seconds since the last change of the file that nginx names, None where it names none, or one of these."""
+    """Return the seconds since the file that nginx names last changed; None if it names none, or one of `ours`."""
     named = _NAMED_FILE.search(error.message)
     if named is None or named[1] in ours:
         return None
     told = runner.run(["sh", "-c", 'stat -L -c %Z "$1" && date +%s && readlink -f "$1"', "sh", named[1]]).stdout
     lines = told.decode("utf-8", "surrogateescape").splitlines()
-    if len(lines) != 3 or lines[2] in ours:       # it names the link, and a step the file
+    if len(lines) != 3 or lines[2] in ours:  # nginx names the link, a step the file
         return None
     return float(lines[1]) - float(lines[0])
 
@@ -102,7 +102,7 @@ def _emergency_text(result: CommandResult) -> str:
 
 
 def reload_nginx(step: ReloadNginx, runner: Runner) -> None:
-    """Test, signal, and prove it: new workers, and no [emerg] of that master since. An exit code proves nothing."""
+    """Test, signal, and check for new workers without an [emerg] of that master. An exit code proves nothing."""
     check_config(step, runner)
     master = find_master(step, runner)
     old = _children(runner, master)
@@ -118,8 +118,8 @@ def reload_nginx(step: ReloadNginx, runner: Runner) -> None:
 
 
 def _stop_deaf_workers(runner: Runner, master: ProcessEntry, old: set[tuple[int, int]]) -> None:
-    """A worker with as many files open as it may cannot receive what its master tells it: it closes the channel and
-    takes visitors by the old configuration for ever. By a signal it is told the same."""
+    """Signal old workers that do not receive their master's messages.
+    A worker at its open-file limit closes the channel and serves the old configuration for ever."""
     deaf: list[tuple[int, int]] = []
 
     def all_know() -> bool:
@@ -133,22 +133,22 @@ def _stop_deaf_workers(runner: Runner, master: ProcessEntry, old: set[tuple[int,
 
 
 def _active_workers(runner: Runner, pids: list[int]) -> set[int]:
-    """Those of the processes that call themselves workers and do not say that they shut down."""
+    """Return the processes titled as workers that do not shut down."""
     shown = runner.run(["sh", "-c", _TITLES_SCRIPT, "sh", *map(str, pids)]).stdout if pids else b""
     return {int(pid) for pid, title in _TITLE.findall(shown) if b"worker process" in title and b"shutting" not in title}
 
 
 def _has_reload_ended(runner: Runner, master: ProcessEntry, old: set[tuple[int, int]], log: LogMark) -> bool:
-    """New workers, or nginx has given up. For a busy port it logs an [emerg] for each of five tries, 500 ms apart, and
-    only then `still could not bind()`: until then it may yet succeed, and would take a second signal only afterwards.
-    """
+    """Return whether new workers run, or nginx has given up.
+    For a busy port nginx logs an [emerg] for each of five tries, 500 ms apart, then `still could not bind()`. Until
+    then it may succeed, and handles a second signal only afterwards."""
     if _children(runner, master) - old:
         return True
     return any(not line.startswith("bind() to ") for line in log.emergencies(runner, master.pid))
 
 
 def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
-    """The master that the plan saw, or, after a restart of it, the only one that reads the same configuration."""
+    """Return the planned master, or after a restart the only one that reads the same configuration."""
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
     table = read_process_table(runner)
     masters = {e.pid: e for e in table.values() if e.comm == name and _is_master(e, table)}
@@ -167,8 +167,8 @@ def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
 
 
 def _main_files(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
-    """The main file that each master was told to read, by its title, none of this node where it is in a container; a
-    master that shows no title is left out."""
+    """Return the main file of each master, by its title; an empty path if the master is in a container.
+    A master without a title is left out."""
     from fixer.observe.nginx.nginx_masters import command_in_title, instance_of_command
 
     shown = runner.run(["sh", "-c", _TITLES_SCRIPT, "sh", *map(str, masters)]).stdout
@@ -187,7 +187,7 @@ def _main_files(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[i
 
 
 def youngest_process(step: ReloadNginx, runner: Runner) -> int | None:
-    """The process of that nginx that began last: a start or reload, whoever's, gives new ones. None without one."""
+    """Return the PID of that nginx's youngest process (master or worker): each start or reload makes new ones."""
     try:
         master = find_master(step, runner)
     except StepFailed:
@@ -208,14 +208,14 @@ def _children(runner: Runner, master: ProcessEntry) -> set[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class LogMark:
-    """How long the error log was; -1 where it is no file that can be read again (stderr, syslog, a pipe)."""
+    """The size of the error log at one time; -1 if it cannot be read again (stderr, syslog, a pipe)."""
 
     path: str
     size: int
 
     @classmethod
     def set(cls, runner: Runner, path: str) -> LogMark:
-        """The log as it is now."""
+        """Return the mark of the log's present end."""
         if not path.startswith("/"):
             return cls(path, -1)
         words = runner.run(["stat", "-L", "-c", "%f %s", path]).stdout.split()
@@ -224,7 +224,7 @@ class LogMark:
         return cls(path, int(words[1]))
 
     def emergencies(self, runner: Runner, master_pid: int) -> list[str]:
-        """What that master logged as [emerg] since: matched at the start of a line, visitors write the rest."""
+        """Return the [emerg] lines of that master since. Match from the line start: visitors can write the rest."""
         if self.size < 0:
             return []
         data = runner.run(["tail", "-c", f"+{self.size + 1}", self.path]).stdout[-_TAIL_LIMIT:]
@@ -233,7 +233,7 @@ class LogMark:
 
 
 def start_nginx(step: StartNginx, runner: Runner) -> str:
-    """Start it; `pid start_ticks` of the new master, for the way back."""
+    """Start nginx; return `pid start_ticks` of the new master, for undo."""
     check_config(step, runner)
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
     before = set(read_process_table(runner))
@@ -254,7 +254,7 @@ def start_nginx(step: StartNginx, runner: Runner) -> str:
 
 
 def quit_started_master(step: StartNginx, runner: Runner, started: StepStart) -> bool:
-    """End the master that a start gave; False when it is gone. Without its number nginx finds it by its pid file."""
+    """Stop the master that a start created; False if it has ended. Without its PID nginx uses its pid file."""
     words = started.mark.split()
     if len(words) == 2:
         return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
@@ -262,7 +262,7 @@ def quit_started_master(step: StartNginx, runner: Runner, started: StepStart) ->
 
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
     table = read_process_table(runner)
-    now = max((e.start_ticks for e in table.values()), default=0)     # what printed the table
+    now = max((e.start_ticks for e in table.values()), default=0)  # start time of the process that printed the table
     masters = [e for e in table.values() if e.comm == name and _is_master(e, table)]
     if masters and all(started.is_anothers((now - e.start_ticks) / TICKS_PER_SECOND) for e in masters):
         raise Conflict(f"nginx {LEFT_RUNNING_NOTE}")

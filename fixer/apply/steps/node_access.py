@@ -1,4 +1,4 @@
-"""Where the steps of a run act: node names to writers, and to whatever can run a command there."""
+"""Access to nodes for the steps of a run: writers, and runners of commands."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SERVICE = "com.docker.compose.service"
 
 
 class Runner(Protocol):
-    """A place where commands run."""
+    """Something that runs commands on a node."""
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerRunner:
-    """A container that is no machine: commands run in it through the Docker engine, its files are not ours."""
+    """Runner in a container that is no machine, through the Docker engine. Its files are not ours to change."""
 
     engine: Runner
     container: str
@@ -34,23 +34,23 @@ class ContainerRunner:
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """The nodes of a target. `home` is what the journal's machine was called when the run began: an undo that runs
-    inside a machine takes back what was done to it from outside, where it has another name."""
+    """The nodes of a target. `home` is the journal machine's node name when the run started.
+    An undo inside a machine, where its name differs, thus undoes what was done to it from outside."""
 
     target: Target
     journal_writer: Writer
     home: str
 
     def writer(self, node: str) -> Writer:
-        """The node to change."""
+        """Return the writer of the node."""
         return self.journal_writer if node == self.home else self.target.writer(node)
 
     def engine(self) -> Writer:
-        """The machine that talks to Docker."""
+        """Return the machine that talks to Docker."""
         return self.writer(ENGINE)
 
     def runner(self, node: str) -> Runner:
-        """Where the node's commands run. A container is looked up anew: bringing it up may have replaced it."""
+        """Return where the node's commands run. Find a container again each time: an up may have replaced it."""
         try:
             return self.writer(node)
         except NeedsPerson:
@@ -58,10 +58,10 @@ class Nodes:
 
     def _container(self, node: str) -> str:
         filters = [[f"label={_SERVICE}={node}"], [f"name=^/{node}$"]]
-        if self.target.ref.kind in ("local", "ssh"):      # its nodes bear the containers' own names
+        if self.target.ref.kind in ("local", "ssh"):  # their nodes have the containers' own names
             filters = filters[1:]
         project = self._project()
-        if project:         # other projects of the machine may call a service alike
+        if project:  # other projects of the machine may have a service of that name
             filters[0].append(f"label={_PROJECT}={project}")
         for wanted in filters:
             arguments = [word for text in wanted for word in ("--filter", text)]
@@ -73,7 +73,7 @@ class Nodes:
 
 
     def _project(self) -> str:
-        """The compose project of the target, empty where it has none."""
+        """Return the target's compose project; empty if it has none."""
         ref = self.target.ref
         if ref.kind != "docker":
             return ref.address if ref.kind == "compose" else ""
@@ -83,8 +83,8 @@ class Nodes:
 
 
 def run_or_fail(runner: Runner, argv: Sequence[str], what: str, *, timeout: float = 30.0) -> CommandResult:
-    """Run a command that must succeed; StepFailed tells `what` could not be done and what the tool said, ConnectionLost
-    that nobody was there to do it or to say that it was done."""
+    """Run a command that must succeed. Raise StepFailed with `what` and the tool's error text.
+    Raise ConnectionLost if the connection ended, or the Docker daemon is unreachable."""
     result = runner.run(argv, timeout=timeout)
     require_connection(result, what)
     if result.returncode != 0:
@@ -93,7 +93,7 @@ def run_or_fail(runner: Runner, argv: Sequence[str], what: str, *, timeout: floa
 
 
 def require_connection(result: CommandResult, what: str) -> None:
-    """ConnectionLost where nobody was there to do it, or to say that it was done."""
+    """Raise ConnectionLost if the command may not have run, or its end is unknown."""
     cut = result.returncode is None and not result.timed_out and not result.missing
     away = result.returncode != 0 and is_daemon_unreachable(result.stderr.decode(errors="replace"))
     if cut or (away and result.argv[:1] == ("docker",)):
@@ -101,15 +101,15 @@ def require_connection(result: CommandResult, what: str) -> None:
 
 
 def error_text(result: CommandResult) -> str:
-    """What a failed command said, in one line."""
+    """Return the error text of a failed command, in one line."""
     if result.missing:
         return f"{result.argv[0]} is not there"
     if result.timed_out:
         return f"{result.argv[0]} did not end in time"
     text = (result.stderr.strip() or result.stdout.strip()).decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if lines and not lines[-1].strip("^~ "):     # nft shows the place below what it was told
+    if lines and not lines[-1].strip("^~ "):  # nft marks the error position below the command
         lines = [line for line in lines if line.startswith("Error:")] or lines
-    if len(lines) > 1 and lines[-1].startswith("Error: failed to "):     # docker's sum of what it said before
+    if len(lines) > 1 and lines[-1].startswith("Error: failed to "):  # docker's summary of the lines before
         lines.pop()
     return lines[-1] if lines else f"{result.argv[0]} ended with {result.returncode}"

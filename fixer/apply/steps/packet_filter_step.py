@@ -1,4 +1,4 @@
-"""Rules of packet filters taken out and put in at their place, and the chain brought back as it was."""
+"""Steps on packet filter rules: remove or insert at an index, and restore the chain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _PresentRule:
 
 
 def change_rule(step: ChangeRule, runner: Runner) -> None:
-    """Make the change, and prove it. Conflict where the chain is not what the plan saw."""
+    """Change the chain, and check it. Raise Conflict if it differs from the plan."""
     if _rule_texts(_read_rules(step, runner)) != list(step.before):
         raise Conflict(f"{_chain_text(step)} was changed meanwhile", "look again")
     if step.action == "remove":
@@ -35,12 +35,12 @@ def change_rule(step: ChangeRule, runner: Runner) -> None:
 
 
 def undo_rule(step: ChangeRule, runner: Runner) -> str:
-    """The chain as it was before; after a reboot, or where others changed it, the rule beside the same neighbour."""
+    """Restore the chain; if it has changed since (a reboot, other people), put the rule next to its old neighbour."""
     try:
         now = _rule_texts(_read_rules(step, runner))
     except StepFailed as error:
         if step.action == "add":
-            return ""          # the chain is gone, and our rule with it
+            return ""  # the chain is missing, and our rule with it
         if "No such file or directory" in error.message or "No chain" in error.message:
             raise Conflict(f"{_chain_text(step)} is gone, as after a restart or a flush; what filters there now was "
                            f"left as "
@@ -54,7 +54,7 @@ def undo_rule(step: ChangeRule, runner: Runner) -> str:
         _delete_rule(step, runner, now.index(step.rule))
         return f"took the rule out of {_chain_text(step)} again"
     if now.count(step.rule) >= list(step.before).count(step.rule):
-        return ""              # it is back already
+        return ""  # it is restored already
     _insert_rule(step, runner, _old_index(step, now))
     return f"put the rule back into {_chain_text(step)}"
 
@@ -69,7 +69,7 @@ def _rules_after(step: ChangeRule) -> list[str]:
 
 
 def _old_index(step: ChangeRule, now: list[str]) -> int:
-    """Where the rule stood: behind the nearest rule before it that is still there, else before the next one."""
+    """Return the rule's old index: after the nearest earlier rule that still exists, else before the next one."""
     before, behind = step.before[:step.index], step.before[step.index + 1:]
     for rule in reversed(before):
         if rule in now:

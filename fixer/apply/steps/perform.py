@@ -1,10 +1,9 @@
-"""Every kind of step but files: how it is done, and both halves of its way back.
+"""Dispatch of every kind of step except files: perform it, and both halves of its undo.
 
-A way back has two halves. *State* comes before the files, last step first: what was started is stopped, what was
-enabled is disabled. *Effect* comes after the files, first step first, unit files before all: what read the changed
-files reads the restored ones (nginx reloads, systemd reloads, services and containers that ran restart). Taken simply
-backwards, a reload would come before the file that it has to read.
-"""
+*State* is undone before the files, last step first: what was started stops, what was enabled is disabled. *Effect*
+follows the files, first step first, unit files before all: what read the changed files reads the restored ones (nginx
+and systemd reload, services and containers that ran restart). In plain reverse order, a reload would run before the
+file that it must read."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ from fixer.model.plan import (
 
 
 def perform_step(step: Step, nodes: Nodes) -> str:
-    """Do it; a note that its way back needs. Files have their own way (write_file)."""
+    """Perform the step; return a note that its undo needs. file_change handles files."""
     match step:
         case CheckNginx():
             nginx_step.check_config(step, nodes.runner(step.node))
@@ -93,7 +92,7 @@ def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute,
 
 
 def _filter_runner(step: ChangeRule, nodes: Nodes) -> Runner:
-    """Where the tools see the packet filter that the step is about."""
+    """Return a runner whose tools see the step's packet filter."""
     if not step.container:
         return nodes.runner(step.node)
     return network_step.container_network(step.container, step.container_id, nodes.engine())
@@ -104,13 +103,13 @@ def _undo_rule(step: ChangeRule, nodes: Nodes) -> str:
         place = _filter_runner(step, nodes)
     except StepFailed:
         if step.container and step.action == "add":
-            return ""          # the container ended, and its network with our rule
+            return ""  # the container ended, and its network with our rule
         raise
     return packet_filter_step.undo_rule(step, place)
 
 
 def undo_before_files(step: Step, nodes: Nodes, started: StepStart) -> str:
-    """The first half of the way back. What was done; empty where there is nothing to do."""
+    """Undo the step's state, before the files. Return what was done; empty if nothing."""
     match step:
         case UnitAction():
             return unit_step.undo_unit(step, nodes.runner(step.node), started)
@@ -136,8 +135,8 @@ def undo_before_files(step: Step, nodes: Nodes, started: StepStart) -> str:
 
 
 def undo_after_files(step: Step, nodes: Nodes) -> str:
-    """The second half. What was done; empty where there is nothing to do. `nginx.Refused` and `nginx.NotRunning` say
-    that the earlier state itself allows no reload."""
+    """Undo the step's effect, after the files. Return what was done; empty if nothing.
+    ConfigRefused and NginxNotRunning say that the earlier state itself allows no reload."""
     match step:
         case ReloadNginx():
             nginx_step.reload_nginx(step, nodes.runner(step.node))

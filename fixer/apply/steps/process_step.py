@@ -1,4 +1,4 @@
-"""Processes during a repair: the process table, and a signal sent only to the process that was meant."""
+"""Processes during a repair: the process table, and signals sent only to the intended process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.plan import SignalProcess
 
-# Constant scripts; what varies is passed as arguments and never becomes code.
+# Constant scripts; variable parts are arguments and never become code.
 _TABLE_COMMAND = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")
-# Field n of stat is ${n+1} after the comm in parentheses, which may hold anything, was cut off. Read and kill stand
-# microseconds apart, so that a number that was given to another process is not hit.
+# Field n of stat is ${n+1} once the comm in parentheses, which may hold anything, is cut off. Read and kill are
+# microseconds apart, so that a reused PID is not hit.
 _SEND_SCRIPT = (
     'set -f; s=$(cat "/proc/$2/stat" 2>/dev/null) || exit 3; set -- "$1" "$2" "$3" ${s##*) }; '
     '[ "${23}" = "$3" ] || exit 4; kill -s "$1" "$2" || exit 5'
@@ -37,12 +37,12 @@ class ProcessEntry:
 
 
 def read_process_table(runner: Runner) -> Mapping[int, ProcessEntry]:
-    """Every process of the node; some may have ended meanwhile."""
+    """Return every process of the node; some may have ended in the meantime."""
     return parse_process_table(runner.run(_TABLE_COMMAND).stdout)
 
 
 def parse_process_table(data: bytes) -> Mapping[int, ProcessEntry]:
-    """/proc/PID/stat of many processes, one after the other."""
+    """Parse /proc/PID/stat of many processes, concatenated."""
     entries = {}
     for pid, comm, state, ppid, _, ticks in _STAT.findall(data):
         entries[int(pid)] = ProcessEntry(int(pid), comm.decode("utf-8", "replace"), state.decode(), int(ppid),
@@ -51,7 +51,7 @@ def parse_process_table(data: bytes) -> Mapping[int, ProcessEntry]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Ask again and again until it is true, at most that long; whether it became true."""
+    """Poll `condition` until it is true, at most `seconds`; return whether it became true."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -61,7 +61,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def send_signal(runner: Runner, pid: int, start_ticks: int, signal: str) -> bool:
-    """Send it; False when the process is gone. Conflict when another one has its number now."""
+    """Send the signal; return False if the process has ended. Raise Conflict if another one has its PID."""
     result = runner.run(["sh", "-c", _SEND_SCRIPT, "sh", signal, str(pid), str(start_ticks)])
     if result.returncode == _EXIT_REUSED:
         raise Conflict(f"process {pid} is another one than before", "nothing was sent to it; diagnose again")
@@ -72,13 +72,13 @@ def send_signal(runner: Runner, pid: int, start_ticks: int, signal: str) -> bool
 
 
 def is_alive(runner: Runner, pid: int, start_ticks: int) -> bool:
-    """True while that very process runs; a zombie has ended."""
+    """Return whether this process still runs; a zombie has ended."""
     entry = read_process_table(runner).get(pid)
     return entry is not None and entry.start_ticks == start_ticks and entry.state != "Z"
 
 
 def end_process(runner: Runner, pid: int, start_ticks: int, signal: str, grace: float) -> bool:
-    """Send the signal, wait, then KILL; False when it was gone already."""
+    """Send the signal, wait `grace` seconds, then KILL; return False if the process had ended already."""
     if not send_signal(runner, pid, start_ticks, signal):
         return False
     if wait_until(lambda: not is_alive(runner, pid, start_ticks), grace):
@@ -90,7 +90,7 @@ def end_process(runner: Runner, pid: int, start_ticks: int, signal: str, grace: 
 
 
 def apply_signal(step: SignalProcess, runner: Runner) -> str:
-    """Signal the process as the step says."""
+    """Send the step's signal; return a note if the process had ended already."""
     if step.signal != "CONT":
         return "" if end_process(runner, step.pid, step.start_ticks, step.signal, step.grace) else "it was gone already"
     if not send_signal(runner, step.pid, step.start_ticks, "CONT"):
@@ -99,5 +99,5 @@ def apply_signal(step: SignalProcess, runner: Runner) -> str:
 
 
 def undo_continue(step: SignalProcess, runner: Runner) -> bool:
-    """The way back from CONT; False when the process has ended since."""
+    """Undo CONT by STOP; return False if the process has ended since."""
     return send_signal(runner, step.pid, step.start_ticks, "STOP")

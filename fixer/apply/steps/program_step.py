@@ -1,4 +1,4 @@
-"""Programs of supervisord acted on through supervisorctl, and brought back to the state in which they were."""
+"""Steps on supervisord programs through supervisorctl, and their undo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fixer.errors import NeedsPerson, StepFailed
 from fixer.lazy.regex import regex
 from fixer.model.plan import ProgramAction
 
-_COMMAND_SECONDS = 90.0          # a program may take its stopwaitsecs and its startsecs
+_COMMAND_SECONDS = 90.0  # a program may use its stopwaitsecs and startsecs
 _SETTLE_SECONDS = 20.0
 _STATUS = regex(rb"^(\S+)\s+([A-Z]+)\b(?:\s+pid (\d+))?")
 _DENIED = regex(r"^error:.*Permission denied", re.MULTILINE)
@@ -19,7 +19,7 @@ _ENDED_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN", ""})
 
 
 def apply_program(step: ProgramAction, runner: Runner) -> None:
-    """One verb, and the proof that what it started did not end at once."""
+    """Run one verb, and check that what it started did not end at once."""
     if step.verb == "update":
         _update_program(step, runner)
     else:
@@ -28,7 +28,7 @@ def apply_program(step: ProgramAction, runner: Runner) -> None:
 
 
 def require_supervisor_access(step: ProgramAction, runner: Runner) -> None:
-    """NeedsPerson where supervisord does not listen to us: nothing is begun that could not be done nor taken back."""
+    """Raise NeedsPerson if supervisord denies access: start nothing that can be neither done nor undone."""
     result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_COMMAND_SECONDS)
     said = (result.stdout + result.stderr).decode("utf-8", "replace")
     if _DENIED.search(said):
@@ -37,7 +37,7 @@ def require_supervisor_access(step: ProgramAction, runner: Runner) -> None:
 
 
 def _run_supervisorctl(step: ProgramAction, runner: Runner, *words: str) -> None:
-    """supervisorctl says ERROR and ends with 0 where it did nothing, so both are looked at."""
+    """Run supervisorctl. It may print ERROR and exit with 0, so check both."""
     argv = ["supervisorctl", "-c", step.conf, *words]
     result = runner.run(argv, timeout=_COMMAND_SECONDS)
     said = (result.stdout + result.stderr).decode("utf-8", "replace")
@@ -47,7 +47,7 @@ def _run_supervisorctl(step: ProgramAction, runner: Runner, *words: str) -> None
 
 
 def _update_program(step: ProgramAction, runner: Runner) -> None:
-    """What changed is stopped, read and started by supervisord; where only a file that it names changed, a restart."""
+    """Update the group: supervisord restarts what changed. If only a file that it names changed, restart it."""
     before = _pids(step, runner)
     run_or_fail(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}",
                 timeout=_COMMAND_SECONDS)
@@ -86,7 +86,7 @@ def _require_started(step: ProgramAction, runner: Runner) -> None:
 
 
 def undo_program(step: ProgramAction, runner: Runner) -> str:
-    """Before the files go back: stop what did not run."""
+    """Undo before the files: stop a program that did not run."""
     if step.was == "RUNNING" or (step.was == "STARTING" and step.verb != "update"):
         return ""
     _run_supervisorctl(step, runner, "stop", step.program)
@@ -94,7 +94,7 @@ def undo_program(step: ProgramAction, runner: Runner) -> str:
 
 
 def restart_program(step: ProgramAction, runner: Runner) -> str:
-    """After the files went back: supervisord reads them, and what ran runs again with them."""
+    """Undo after the files: supervisord reads them, and a program that ran restarts with them."""
     if step.verb == "update" and step.was == "RUNNING":
         _update_program(step, runner)
         return f"{step.program} runs with its earlier files again"
@@ -102,11 +102,11 @@ def restart_program(step: ProgramAction, runner: Runner) -> str:
         run_or_fail(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}",
                     timeout=_COMMAND_SECONDS)
         if step.was in ("STARTING", "BACKOFF"):
-            with contextlib.suppress(StepFailed):      # it was started again and again, and ended each time
+            with contextlib.suppress(StepFailed):  # it was in a restart loop: each start failed
                 _run_supervisorctl(step, runner, "start", step.program)
         return f"supervisord read the files of {step.group} again"
     if step.was not in ("RUNNING", "STARTING") or step.verb == "start":
         return ""
-    with contextlib.nullcontext() if step.was == "RUNNING" else contextlib.suppress(StepFailed):     # as above
+    with contextlib.nullcontext() if step.was == "RUNNING" else contextlib.suppress(StepFailed):  # as above
         _run_supervisorctl(step, runner, "restart", step.program)
     return f"restarted {step.program}"

@@ -1,4 +1,4 @@
-"""Booleans of the SELinux policy, set so that they last, and set back."""
+"""Persistent SELinux booleans: set them, and undo that."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from fixer.apply.steps.node_access import Runner, run_or_fail
 from fixer.errors import Conflict
 from fixer.model.plan import SetBoolean
 
-_COMMAND_SECONDS = 120.0      # -P writes the whole policy anew, which takes a while on a small machine
+_COMMAND_SECONDS = 120.0  # seconds; -P rewrites the complete policy, which is slow on a small machine
 
 
 def set_boolean(step: SetBoolean, runner: Runner) -> None:
-    """Turn it; Conflict where it is no longer as the plan saw it."""
+    """Set the boolean; raise Conflict if it has changed since the plan."""
     if _is_on(step, runner) is not step.was:
         raise Conflict(f"the SELinux boolean {step.name} was changed meanwhile", "look again")
     _write_boolean(step, runner, step.value)
 
 
 def undo_boolean(step: SetBoolean, runner: Runner) -> str:
-    """As it was; nothing where it is so already."""
+    """Restore the boolean; do nothing if it has the old value already."""
     if _is_on(step, runner) is step.was:
         return ""
     _write_boolean(step, runner, step.was)

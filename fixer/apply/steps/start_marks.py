@@ -1,13 +1,12 @@
-"""What a step started, told from what somebody started anew since: an undo stops the one and leaves the other.
+"""Start marks: whether a step started a service, or somebody else restarted it since.
 
-A manager gives every start a mark of its own (systemd's InvocationID, Docker's StartedAt), and the journal keeps the
-one that the step gave. Another mark alone proves nothing: managers start things anew by themselves, after a crash, at a
-boot, for a socket or a timer, and later steps of fixer's own do. Somebody else's start it is where none of these can be
-the reason; else the undo stops what the step had started.
+Undo stops what the step started, and leaves what somebody else started. Managers give each start a mark (systemd's
+InvocationID, Docker's StartedAt), which the journal stores. Another mark alone proves nothing: a manager restarts
+services after a crash, at boot, for a socket or timer, and later steps of fixer do too. If none of these can be the
+reason, somebody else started the service.
 
-A step that was cut off left no mark. What runs then is somebody else's start where it came long after all that fixer
-did: people help themselves when a repair dies, and the next one must not stop what they started.
-"""
+An interrupted step left no mark. A start long after fixer's last work is then somebody else's: people help themselves
+when a repair dies, and the next repair must not stop what they started."""
 
 from __future__ import annotations
 
@@ -21,15 +20,15 @@ from fixer.lazy.dataclass import dataclass
 
 _UNIT_PROPERTIES = ("ActiveState,InvocationID,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic,NRestarts,"
                     "TriggeredBy")
-_BOOT_UNIT = "init.scope"       # active since systemd itself is: tells one boot from another, in a container too
+_BOOT_UNIT = "init.scope"  # active since systemd's own start: identifies a boot, in containers too
 _ACTIVE_STATES = frozenset({"active", "activating", "reloading"})
 _CONTAINER_FORMAT = ("{{.Id}} {{and .State.Running (not .State.Restarting)}} {{.State.StartedAt}} {{.RestartCount}} "
               "{{.HostConfig.RestartPolicy.Name}}")
-_CLOCK_SECONDS = 1.0                 # what `date +%s` cuts off: a start of this second comes after it
-_MARGIN_SECONDS = 1.0                 # seconds
-# seconds from a record to the start that it announced, though fixer is dead: first a stop
+_CLOCK_SECONDS = 1.0  # `date +%s` truncates: a start in the current second may seem later
+_MARGIN_SECONDS = 1.0  # seconds
+# seconds from a record to the start that it announced, even if fixer died: first a stop
 _WORK_SECONDS = 240.0
-READING_SECONDS = 5.0                # seconds that a program may take until it has read its files
+READING_SECONDS = 5.0  # seconds that a program may take until it has read its files
 _AGES_SCRIPT = ('date +%s; export TZ=UTC LC_ALL=C; exec systemctl show --no-pager '
          '--property=ActiveState,SubState,NRestarts,TriggeredBy,InactiveExitTimestamp,ActiveEnterTimestamp '
          '-- "$1" "$2"')
@@ -38,9 +37,9 @@ LEFT_RUNNING_NOTE = "was started again since, not by fixer; it is left running"
 
 @dataclass(frozen=True, slots=True)
 class StepStart:
-    """A step's start, by the journal: its mark, when it was begun at the earliest, and when fixer was last at work here
-    (epoch seconds of the same clock; asked only where it matters). `was_left`: an undo before this one left it.
-    `cut_off`: nothing says that the step was done."""
+    """A step's start, by the journal: its mark, its earliest time, and when fixer last worked here.
+    Times are epoch seconds of one clock; `last_work` is called only if needed. `was_left`: an earlier undo left it
+    running. `cut_off`: there is no done record."""
 
     mark: str
     begun: float
@@ -49,24 +48,24 @@ class StepStart:
     cut_off: bool = False
 
     def is_later(self, seconds: float) -> bool:
-        """Whether what began so many seconds after this start came after all that fixer did."""
+        """Return whether an event `seconds` after this start came after all work of fixer."""
         return self.was_left or self.begun + seconds > self.last_work() + _MARGIN_SECONDS
 
     def is_anothers(self, age: float) -> bool:
-        """Whether what began so many seconds ago is no start of the step, which was cut off."""
+        """Return whether a start `age` seconds ago cannot be the interrupted step's."""
         return self.cut_off and (self.was_left
                                  or -_CLOCK_SECONDS < age < time.time() - self.last_work() - _WORK_SECONDS)
 
 
 def unit_mark(runner: Runner, unit: str) -> str:
-    """The start that the unit lives by, the machine's, and its moment; empty where systemd does not tell all three."""
+    """Return the unit's InvocationID, the boot's mark and the start time; empty unless systemd reports all three."""
     seen, machine = _read_unit(runner, unit)
     words = (seen.get("InvocationID", ""), machine, seen.get("InactiveExitTimestampMonotonic", "0"))
     return " ".join(words) if all(word.strip("0") for word in words) else ""
 
 
 def require_own_unit_start(unit: str, runner: Runner, started: StepStart) -> None:
-    """Conflict where somebody else has started the unit since the step did."""
+    """Raise Conflict if somebody else has started the unit since the step did."""
     if started.cut_off:
         _require_own_cut_off_start(unit, runner, started)
         return
@@ -84,7 +83,7 @@ def require_own_unit_start(unit: str, runner: Runner, started: StepStart) -> Non
 
 
 def _require_own_cut_off_start(unit: str, runner: Runner, started: StepStart) -> None:
-    """By the machine's own clock: another one wrote the journal."""
+    """Compare by the machine's own clock: another machine may have written the journal."""
     seen, start, boot = _read_ages(runner, unit)
     if start is None or boot is None or seen.get("ActiveState") not in _ACTIVE_STATES:
         return
@@ -94,14 +93,14 @@ def _require_own_cut_off_start(unit: str, runner: Runner, started: StepStart) ->
 
 
 def is_started_by_boot(unit: str, runner: Runner, started: StepStart) -> bool:
-    """Whether the unit runs on a machine that was started after all that fixer did there."""
+    """Return whether the unit runs on a machine that booted after all work of fixer there."""
     seen, _, boot = _read_ages(runner, unit)
     return seen.get("ActiveState") in _ACTIVE_STATES and boot is not None and boot < time.time() - started.last_work()
 
 
 def has_unit_restarted(unit: str, runner: Runner, since: float, *, anyhow: bool) -> bool:
-    """Whether the unit was started since that moment (epoch seconds of our clock) and runs; by systemd itself, as one
-    that fails again and again or that a socket or timer starts, or `anyhow`."""
+    """Return whether the unit runs and was started after `since` (epoch seconds of our clock).
+    The start counts if systemd made it (restart after failure, socket, timer), or with `anyhow`."""
     seen, start, _ = _read_ages(runner, unit)
     runs = seen.get("ActiveState") in _ACTIVE_STATES and not seen.get("SubState", "").startswith("auto-restart")
     by_itself = seen.get("NRestarts", "0") != "0" or bool(seen.get("TriggeredBy", ""))
@@ -109,12 +108,12 @@ def has_unit_restarted(unit: str, runner: Runner, since: float, *, anyhow: bool)
 
 
 def _greatest_age(moment: float) -> float:
-    """How many seconds ago what has read a file of that moment began at most."""
+    """Return the greatest age in seconds of a process that has read a file of that time."""
     return time.time() - moment + READING_SECONDS
 
 
 def _read_ages(runner: Runner, unit: str) -> tuple[Mapping[str, str], float | None, float | None]:
-    """What systemd says of the unit, and for how many seconds it and the machine have been up."""
+    """Return the unit's properties, and the ages in seconds of the unit's start and of the boot."""
     result = runner.run(["sh", "-c", _AGES_SCRIPT, "sh", unit, _BOOT_UNIT])
     clock, _, said = result.stdout.decode("utf-8", "replace").partition("\n")
     shown = _parse_blocks(said)
@@ -127,7 +126,7 @@ def _read_ages(runner: Runner, unit: str) -> tuple[Mapping[str, str], float | No
 
 
 def _parse_moment(text: str) -> int:
-    """`Thu 2026-11-26 05:13:21 UTC`; 0 where that is not what is there."""
+    """Parse `Thu 2026-11-26 05:13:21 UTC` to epoch seconds; 0 if the text has another form."""
     try:
         return calendar.timegm(time.strptime(text.partition(" ")[2], "%Y-%m-%d %H:%M:%S UTC"))
     except ValueError:
@@ -140,7 +139,7 @@ def _parse_blocks(text: str) -> list[dict[str, str]]:
 
 
 def _read_unit(runner: Runner, unit: str) -> tuple[Mapping[str, str], str]:
-    """What systemd says of the unit, and since when it is there itself."""
+    """Return the unit's properties, and when systemd itself became active."""
     result = runner.run(["systemctl", "show", "--no-pager", f"--property={_UNIT_PROPERTIES}", "--", unit, _BOOT_UNIT])
     shown = _parse_blocks(result.stdout.decode("utf-8", "replace"))
     if result.returncode != 0 or len(shown) != 2:
@@ -149,13 +148,13 @@ def _read_unit(runner: Runner, unit: str) -> tuple[Mapping[str, str], str]:
 
 
 def container_mark(name: str, engine: Runner) -> str:
-    """When the container that runs was started; empty where that is not known."""
+    """Return the start time of a running container; empty if unknown."""
     words = _inspect_container(name, engine)
     return words[2] if words[1:2] == ["true"] else ""
 
 
 def require_own_container_start(ident: str, name: str, engine: Runner, started: StepStart) -> None:
-    """Conflict where somebody else has started that very container since the step did."""
+    """Raise Conflict if somebody else has started this container since the step did."""
     words = _inspect_container(ident, engine) if started.mark or started.cut_off else []
     if len(words) < 4 or words[1] != "true" or words[2] == started.mark or words[3] != "0":
         return
@@ -175,8 +174,8 @@ def require_own_container_start(ident: str, name: str, engine: Runner, started: 
 
 
 def has_container_restarted(ident: str, engine: Runner, since: float, *, anyhow: bool) -> bool:
-    """Whether the container was started since that moment (epoch seconds of our clock) and runs; by Docker itself, as
-    one that ends again and again or since Docker was started anew, or `anyhow`."""
+    """Return whether the container runs and was started after `since` (epoch seconds of our clock).
+    The start counts if Docker made it (restart policy, restart of Docker), or with `anyhow`."""
     words = _inspect_container(ident, engine)
     clock = engine.run(["date", "+%s"]).stdout.strip()
     if len(words) < 4 or words[1] != "true" or not clock.isdigit():
@@ -193,7 +192,7 @@ def _inspect_container(name: str, engine: Runner) -> list[str]:
 
 
 def _has_older_container(moment: float, engine: Runner) -> bool:
-    """Whether a container runs since before: then Docker was not started anew, which starts containers by itself."""
+    """Return whether a container has run since before `moment`: Docker was not restarted since then."""
     names = engine.run(["docker", "ps", "-q", "--no-trunc"]).stdout.decode("ascii", "replace").split()
     if not names:
         return False

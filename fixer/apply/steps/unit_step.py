@@ -1,4 +1,4 @@
-"""systemd units acted on, and brought back to the state in which they were."""
+"""Steps on systemd units, and their undo."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from fixer.model.host import CommandResult
 from fixer.model.plan import UnitAction
 from fixer.redaction.secrets import redact_text
 
-# a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
+# a unit may use its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
 _COMMAND_SECONDS = 180.0
 _SETTLE_SECONDS = 10.0
-_UNSET = 2**64 - 1            # what older versions of systemd say where there is no number
+_UNSET = 2**64 - 1  # older versions of systemd print this if there is no number
 _STOPPED_STATES = frozenset({"inactive", "failed", "deactivating", "exited", ""})
 _LOST_STATE_NOTES = {"failed": "; it had failed before, and is shown as inactive now",
         "exited": "; it was active with nothing running before, and is shown as inactive now"}
 
 
 def daemon_reload(runner: Runner) -> None:
-    """systemd reads its unit files again."""
+    """Let systemd read its unit files again."""
     run_or_fail(runner, ["systemctl", "daemon-reload"], "let systemd read its unit files", timeout=_COMMAND_SECONDS)
 
 
 def apply_unit(step: UnitAction, runner: Runner) -> str:
-    """One verb, and for what starts the unit the proof that it did not end at once. The mark of a start that an undo
-    would end."""
+    """Run one verb; after a start, check that the unit did not end at once.
+    Return the mark of a start that undo would stop."""
     if step.along:
         _run_systemctl(runner, step.verb, step.unit, "--no-block")
         return ""
@@ -42,10 +42,10 @@ def _needs_stop(step: UnitAction) -> bool:
 
 
 def _run_systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
-    if verb in ("start", "restart"):     # systemd's start limit counts manual starts too, and refuses the next one
+    if verb in ("start", "restart"):  # systemd's start limit counts manual starts too, and refuses the next one
         runner.run(["systemctl", "reset-failed", "--", unit])
     if verb == "start" and _read_properties(runner, unit).get("SubState") == "auto-restart":
-        verb = "restart"                 # before systemd 254 a start waits until the pause (RestartSec) is over
+        verb = "restart"  # before systemd 254 a start waits until RestartSec has passed
     words, what = ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}"
     if verb == "reset-failed":
         _reset_failed(runner, words, what, unit)
@@ -60,7 +60,7 @@ def _run_systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
 
 
 def _reset_failed(runner: Runner, words: list[str], what: str, unit: str) -> None:
-    """Nothing is left to do where somebody did it before us: systemd forgets a stopped unit that has not failed."""
+    """Run reset-failed. It may fail if the unit has not failed: systemd unloads a stopped unit."""
     result = runner.run(words, timeout=_COMMAND_SECONDS)
     require_connection(result, what)
     if result.returncode != 0 and _read_properties(runner, unit).get("ActiveState") != "inactive":
@@ -94,12 +94,12 @@ def _read_properties(runner: Runner, unit: str) -> dict[str, str]:
 
 
 def undo_unit(step: UnitAction, runner: Runner, started: StepStart) -> str:
-    """Before the files go back: stop what did not run, enabled as it was. What was done, if anything."""
+    """Undo before the files: stop what did not run, restore enablement. Return what was done; empty if nothing."""
     match step.verb:
         case "start" | "restart" if _needs_stop(step):
             start_marks.require_own_unit_start(step.unit, runner, started)
             _run_systemctl(runner, "stop", step.unit)
-            if step.was_enabled == "generated":      # an init script asks its program to end, and does not wait
+            if step.was_enabled == "generated":  # an init script signals its program and does not wait
                 wait_until(lambda: _has_no_tasks(runner, step.unit), _SETTLE_SECONDS)
             return f"stopped {step.unit}{_LOST_STATE_NOTES.get(step.was_active, '')}"
         case "enable" | "disable":
@@ -116,17 +116,17 @@ def _undo_enabled(step: UnitAction, runner: Runner, started: StepStart) -> str:
     if step.verb == "enable" and not step.was_enabled.startswith("enabled"):
         _run_systemctl(runner, "disable", step.unit)
         if step.was_active in _STOPPED_STATES and start_marks.is_started_by_boot(step.unit, runner, started):
-            _run_systemctl(runner, "stop", step.unit)      # it is up because it was enabled
+            _run_systemctl(runner, "stop", step.unit)  # it runs because it was enabled
             return f"disabled and stopped {step.unit}"
         return f"disabled {step.unit}"
     return ""
 
 
 def restart_unit(step: UnitAction, runner: Runner) -> str:
-    """After the files went back: what ran runs again, with them."""
+    """Undo after the files: what ran restarts, with the restored files."""
     if step.was_active in _STOPPED_STATES or step.verb not in ("start", "restart", "stop"):
         return ""
-    if step.was_active == "activating":     # it was in a crash loop: back into it, without waiting for success
+    if step.was_active == "activating":  # it was in a crash loop: restart it without waiting for success
         _run_systemctl(runner, "restart", step.unit, "--no-block")
         return f"{step.unit} tries to start again, as before"
     if step.verb == "start":
@@ -136,23 +136,23 @@ def restart_unit(step: UnitAction, runner: Runner) -> str:
     return f"{verb}ed {step.unit}"
 
 
-# Why a unit did not come up, asked before the round is taken back: afterwards nothing tells it any more.
-_MOST_CHARACTERS = 200        # characters of a line that are repeated
+# Why a unit did not start: read before the rollback, since afterwards nothing reports it.
+_MOST_CHARACTERS = 200  # characters of a quoted log line
 
 
 def job_error_text(result: CommandResult) -> str:
-    """What systemctl says of a job that failed: its reason, not where else to look."""
+    """Return systemctl's reason for a failed job, without its hints."""
     text = result.stderr.decode("utf-8", "replace")
     told = next((line.strip() for line in text.splitlines() if line.startswith("Job for ")), "")
     return told.removesuffix(".") or error_text(result)
 
 
 def last_line_text(runner: Runner, unit: str) -> str:
-    """`; its last words: …`, the last line that a process of this very start wrote, secrets masked; else empty."""
+    """Return `; its last words: …` with the last log line of this start, secrets masked; else empty."""
     shown = runner.run(["systemctl", "show", "--no-pager", "--property=InvocationID", "--", unit])
     start = shown.stdout.decode("ascii", "replace").strip().removeprefix("InvocationID=")
     if shown.returncode != 0 or not start.isalnum():
-        return ""           # words of an earlier run explain nothing
+        return ""  # log lines of an earlier run explain nothing
     words = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=1", f"_SYSTEMD_INVOCATION_ID={start}"]
     said = runner.run(words)
     line = said.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2] if said.returncode == 0 else ""
