@@ -80,14 +80,14 @@ from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_
 from fixer.repairs.write_variables import write_drop_in
 
 _EACCES = "13"
-_TAIL_LINES = 120              # lines of a run's end that are read
+_TAIL_LINES = 120              # last lines of a run that are read
 _REQUEST_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 PATHS_DROP_IN = "50-badgateway-paths.conf"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
 _SYSTEM_PATHS = ("/usr/", "/boot/", "/efi/")
 _PROTECTED_BY_VALUE = {"full": (*_SYSTEM_PATHS, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _SYSTEM_PATHS)}
-# a folder below them, never these themselves
+# only folders below these, never these themselves
 _DATA_FOLDERS = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")
 _UNIT_ADVICE = "LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start"
 _CONTAINER_ADVICE = ("what its image does not bring has to be mounted (as a volume, a config or a secret of its "
@@ -98,7 +98,7 @@ _PLAIN_PATH = regex(r"/[\w./@-]+")
 
 @dataclass(frozen=True, slots=True)
 class _UnusablePath:
-    """The path that ended a run, why, and the line that says so; the others that it may have been as well."""
+    """The path that ended a run, the reason, and the log line. `others` are further candidates for the path."""
 
     path: str
     reason: str
@@ -107,7 +107,7 @@ class _UnusablePath:
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that failed: does its last error name a file that it could not use?"""
+    """Judge each failed service: does its last error name a file that it could not use?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
@@ -121,7 +121,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
-    """What the end of the run says, where nothing explains it better and it never came to serve."""
+    """Return the unusable path in the last log lines, if the program never came up and nothing explains it better."""
     if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
     fault = find_code_fault(crash.lines, crash.service.argv, start_time_of(crash.service))
@@ -133,7 +133,7 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
     for index in range(len(texts) - 1, -1, -1):
         text = texts[index]
         if _REQUEST_LINE.search(text):
-            continue           # a request line: a visitor's words
+            continue           # a visitor wrote this text
         if STARTUP_COMPLETE.search(text):
             return None
         named = inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
@@ -197,7 +197,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) 
 
 
 def _select_path(case: Case, crash: FailedRun, denied: _UnusablePath) -> _UnusablePath:
-    """Of several files that it may have been the one that is closed or gone still, else one that cannot be judged."""
+    """Select, of several candidates, the path that is unusable now, else one whose state is unknown."""
     paths = (denied.path, *denied.others)
     states = [path_state(case.snapshot, crash, path, denied.reason, denied.line).state for path in paths]
     for now in ("holds", "unknown", "gone"):
@@ -207,7 +207,7 @@ def _select_path(case: Case, crash: FailedRun, denied: _UnusablePath) -> _Unusab
 
 
 def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: PathState) -> Finding:
-    """What it could not use it can use by now: only the start is left to do."""
+    """Return the finding for a path that is usable now: the service only has to be started."""
     service = crash.service
     missing = denied.reason in MISSING_CODES
     then = f"{denied.path} was not there" if missing else f"it might not use {denied.path}"
@@ -233,7 +233,7 @@ def _evidence(case: Case, crash: FailedRun, denied: _UnusablePath, shown: tuple[
 
 
 def protecting_setting(crash: FailedRun, path: str) -> UnitValue | None:
-    """The setting of its unit that makes the path read-only for it."""
+    """Return the ProtectSystem= setting that makes the path read-only for the service."""
     for setting in crash.service.unit_values:
         value = setting.value.strip().lower()
         if setting.key == "ProtectSystem" and (value == "strict"
@@ -243,7 +243,7 @@ def protecting_setting(crash: FailedRun, path: str) -> UnitValue | None:
 
 
 def _runtime_folder(case: Case, crash: FailedRun, denied: _UnusablePath) -> str:
-    """The folder below /run that is not there and that only this unit is told to use: somebody made it by hand once."""
+    """Return the name of a missing folder below /run that only this unit uses and that was created by hand, or ""."""
     service = crash.service
     path = posixpath.normpath(denied.path).removeprefix("/var")
     match, node = _RUN_FOLDER.fullmatch(path), find_node(case.snapshot, service.node)
@@ -261,10 +261,10 @@ def _runtime_folder(case: Case, crash: FailedRun, denied: _UnusablePath) -> str:
 def _repairs(
     case: Case, crash: FailedRun, denied: _UnusablePath, setting: UnitValue | None, todo: str,
 ) -> tuple[Repair, ...]:
-    """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
-    it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
+    """Return an edit that allows writes to the data folder, or lets systemd create the folder below /run. Else return
+    a manual repair."""
     if (denied.reason in READ_ONLY_CODES or denied.reason == NO_TEMP) and crash.service.container is not None:
-        from fixer.repairs.container_settings import temporary_folder_repair  # only where a container may not write
+        from fixer.repairs.container_settings import temporary_folder_repair  # only if a container may not write
 
         given = temporary_folder_repair(case, crash, denied.path)
         return (*((given,) if given is not None else ()), *manual_repairs("open-path", todo))
@@ -302,11 +302,9 @@ CAUSE = Cause(
 )
 
 
-# The folder of the socket that a service is told to make is not there, and nginx asks for one in a folder that is.
-
-
 def listen_where_asked_repair(case: Case, crash: FailedRun, path: str) -> Repair | None:
-    """To put the folder back would let it listen where nobody asks."""
+    """Return a repair that moves the socket from a missing folder to the path that nginx uses, if its folder exists.
+    A restored folder would let the service listen where nginx does not connect."""
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     told = next((b for b in bindings_of(service) if b.unix == path), None)
     node = find_node(case.snapshot, service.node)
@@ -324,12 +322,12 @@ def listen_where_asked_repair(case: Case, crash: FailedRun, path: str) -> Repair
     return Repair(LISTEN_ID, "disruptive", f"{does}, in {edit.where}, then start it", (*edit.steps, *begin))
 
 
-# A program that finds no folder for temporary files: /tmp has lost its mode, its unit hides it, or a disk is full.
+# No folder for temporary files: /tmp has the wrong mode, the unit protects it, or the disk is full.
 TMP_DROP_IN = "50-badgateway-tmp.conf"
 
 
 def temporary_folder_texts(service: Service, path: str, state: PathState, setting: UnitValue | None) -> tuple[str, str]:
-    """What is wrong, and what a person does about it."""
+    """Return what is wrong, and what to do about it."""
     folder = posixpath.dirname(path)
     said = "it finds no folder for temporary files that it may write to"
     box = service.container
@@ -346,7 +344,7 @@ def temporary_folder_texts(service: Service, path: str, state: PathState, settin
 
 
 def temporary_folder_repairs(case: Case, crash: FailedRun, setting: UnitValue | None, todo: str) -> tuple[Repair, ...]:
-    """A /tmp of its own, where the unit's protection is all that forbids it; else a person's."""
+    """Give the unit its own /tmp if only its protection settings forbid writes; else return a manual repair."""
     service = crash.service
     own = any(s.key == "PrivateTmp" for s in service.unit_values)
     written = write_drop_in(case.snapshot, service, "PrivateTmp=yes\n",

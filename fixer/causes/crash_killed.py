@@ -60,13 +60,13 @@ from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
 from fixer.repairs.start_service import start_again_repairs, start_steps, swarm_advice_text
 
-_LOSS_SECONDS = 3.0       # seconds round a death in which nginx loses what was under way
+_LOSS_SECONDS = 3.0       # seconds before and after a kill in which nginx loses requests under way
 _EXPLAINS = ("crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
-_MIN_DEATHS = 3          # so many deaths are no accident
+_MIN_DEATHS = 3          # fewer deaths may be an accident
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that failed: did a signal end it, once, without its being asked to stop?"""
+    """Judge each failed service: did a signal end it once, without a request to stop?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
@@ -84,7 +84,7 @@ def judge(case: Case) -> Verdict:
         else:
             findings.append(_killed_finding(case, crash, number))
     findings += [_worker_deaths_finding(case, found) for found in worker_deaths(case)]
-    # a signal is told by the manager alone: a log that could not be read hides nothing here
+    # the manager alone reports signals, so an unreadable log does not matter here
     missing = [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
 
@@ -120,7 +120,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
 
 
 def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Finding:
-    """It was refused another thread once, and no limit of its own says so any more."""
+    """Return the finding for a service that hit a task limit which its unit no longer sets."""
     service, trouble = crash.service, crash.failing_addresses[0]
     evidence = (
         lifted, *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)[-1:]),
@@ -137,7 +137,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
 
 
 def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
-    """What nginx lost in the moment of its death."""
+    """Return the requests that nginx lost within `_LOSS_SECONDS` of the service's end."""
     unit, box = crash.service.unit, crash.service.container
     ended = unit.inactive_enter if unit is not None else box.finished_at if box is not None else 0.0
     return cut_off_requests(case, crash.failing_addresses[0].endpoint, ended - _LOSS_SECONDS,
@@ -145,7 +145,7 @@ def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
 
 
 def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
-    """One death is healed by the parent; workers that die again and again lose requests for a reason."""
+    """Return the finding for dead workers: advice for a few deaths, since the parent replaces a worker."""
     service, count = died.service, len(died.lines)
     asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
     again = count >= _MIN_DEATHS
@@ -173,7 +173,7 @@ def _is_crash_event(event: ErrorEvent) -> bool:
 
 
 def _repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
-    from fixer.repairs.write_variables import write_drop_in  # only where it is found
+    from fixer.repairs.write_variables import write_drop_in  # only if found
 
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)

@@ -55,14 +55,14 @@ from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, siz
 from fixer.repairs.start_service import start_again_repairs, start_steps
 
 EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
-_CLOCK_SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files
-_JOURNAL_SLACK = 0.5    # seconds between a journal's clock and that of the files
+_CLOCK_SLACK = 3.0     # seconds between the kernel log's clock, which counts from the boot, and file times
+_JOURNAL_SLACK = 0.5    # seconds between the journal's clock and file times
 _KILLED_LINE = regex(r"Main process exited, code=killed|Failed with result 'oom-kill'")
 _OOM_LINE = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that ended by KILL: does the kernel's log, or its manager, say that memory was the reason?"""
+    """Judge each failed service: does the kernel's log or the manager report an out-of-memory kill?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     missing: list[str] = []
@@ -83,7 +83,7 @@ def judge(case: Case) -> Verdict:
 
 
 def oom_flag_evidence(service: Service) -> Evidence | None:
-    """What its manager says of it, where that can be believed: true flags are, false ones say nothing."""
+    """Return the manager's out-of-memory flag as evidence, if it is set. An unset flag proves nothing."""
     unit, box = service.unit, service.container
     if unit is not None and unit.result == "oom-kill":
         return state_evidence(service)
@@ -121,8 +121,8 @@ def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], fl
 
 
 def _limit_change_evidence(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...]) -> tuple[Evidence, ...]:
-    """What shows that the unit's own limit was changed after the kill, or is gone; nothing where systemd has not read
-    it yet."""
+    """Return evidence that the unit's own memory limit was changed or removed after the kill. Return () if systemd has
+    not loaded the change yet."""
     service = crash.service
     unit, until = service.unit, _kill_over_at(crash, kills)
     if unit is None or unit.need_daemon_reload or not until or any(kill.limit_scope != "own" for kill in kills[-1:]):
@@ -136,8 +136,8 @@ def _limit_change_evidence(case: Case, crash: FailedRun, kills: tuple[OomKilling
 
 
 def _kill_over_at(crash: FailedRun, kills: tuple[OomKilling, ...]) -> float:
-    """When the kill was surely over by the clock of the files: the kernel counts from the boot, and its clock may be
-    seconds off; the manager's journal goes by the same clock. 0.0 where nothing tells."""
+    """Return the time (epoch seconds) by which the kill was over on the clock of the files, or 0.0 if unknown. The
+    kernel's clock may be seconds off. The journal uses the same clock as the files."""
     at = kills[-1].kill.at if kills else ended_at(crash)
     said = [line.at for line in crash.lines if line.at is not None and _KILLED_LINE.search(message_of(line))]
     close = [one for one in said[-1:] if abs(one - at) < _CLOCK_SLACK]
@@ -145,7 +145,7 @@ def _kill_over_at(crash: FailedRun, kills: tuple[OomKilling, ...]) -> float:
 
 
 def _worker_findings(case: Case) -> list[Finding]:
-    """Services that run, whose workers the kernel has killed since they were started."""
+    """Return findings for running services whose workers the kernel has killed since their start."""
     found: list[Finding] = []
     for service in case.snapshot.services:
         if not service.running or not service.is_app_server:
@@ -180,7 +180,7 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
 
 
 def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[ErrorEvent, ...]:
-    """Requests that ended unanswered since the service was started, from nginx's fresh lines."""
+    """Return requests that were cut off since the service started, from nginx's recent log lines."""
     routes = [j.facts for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     found = {
         e.where + e.raw: e for nginx in case.snapshot.nginxes

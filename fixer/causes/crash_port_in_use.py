@@ -74,18 +74,18 @@ from fixer.repairs.start_service import start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import write_drop_in
 
 REPAIR_ID = "stop-port-holder"
-_LEAVING_KILL_MODES = ("process", "none")      # KillMode= that ends no more than the main process
-_CLOCK_SLACK = 2.0          # seconds between the kernel's count of ticks and systemd's clock
+_LEAVING_KILL_MODES = ("process", "none")      # KillMode= values that stop at most the main process
+_CLOCK_SLACK = 2.0          # seconds between the kernel's tick count and systemd's clock
 _EARLIER_RUN_TEXT = ", left of its own earlier run"
 
 
 def judge(case: Case) -> Verdict:
-    """For every address that routes lead to: is its service failed because a stranger holds the socket?"""
+    """Judge each endpoint: did its service fail because another process holds the socket?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     troubles = {e.id: t for t in case.failing_addresses for e in t.endpoints}
-    owners: dict[tuple[object, ...], PortOwner | None] = {}      # thousands of places may share one address
+    owners: dict[tuple[object, ...], PortOwner | None] = {}      # thousands of locations may share one address
     for endpoint in case.snapshot.endpoints:
         at = endpoint
         key = (at.node, at.host, at.port, at.unix, at.container_port, at.configured_service, at.listening_service,
@@ -108,7 +108,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """nginx asks for it where nobody is; it is told another address, and that is somebody else's."""
+    """Return the finding if the configured port of the service is in use, and nginx uses another, closed one."""
     service, trouble = crash.service, crash.failing_addresses[0]
     line, taken = port_in_use_line(crash.lines), reported_port_conflict(case, service)
     if line is None or taken is None or is_closed(trouble.endpoint) is not True or is_configured_at(service,
@@ -143,7 +143,7 @@ def _judge_endpoint(
     case: Case, endpoint: Endpoint, owner: PortOwner | None, trouble: FailingAddress | None,
 ) -> Finding | str | Evidence | None:
     if owner is None and trouble is not None and is_stale_socket(endpoint):
-        owner = only_owner(case, trouble)      # the name of a socket says nothing of a program that its files do not
+        owner = only_owner(case, trouble)      # no file of the program names this socket
     if owner is None:
         return None
     service = owner.service
@@ -162,7 +162,7 @@ def _judge_endpoint(
         return state_evidence(service)
     held = listener_at(endpoint)
     if held is None and bindings_of(service) and not is_configured_at(service, endpoint):
-        return state_evidence(service)      # whatever is there, it is not what this one wants to bind
+        return state_evidence(service)      # this service does not bind that address
     if held is None or isinstance(held.pids, Unknown):
         why = held.pids.reason if held is not None and isinstance(held.pids, Unknown) else "no socket table"
         return f"who holds {endpoint_text(endpoint)}: {why}"
@@ -174,16 +174,15 @@ def _judge_endpoint(
 
 
 def _can_have_failed(case: Case, service: Service) -> bool:
-    """Failed, or started again: for a moment of each turn it runs, before it finds its port taken once more. gunicorn
-    tries for some seconds before it gives up, also in its first run: it holds no socket then."""
+    """Return whether the service failed or may be in a restart loop, in which it runs for a moment each time. gunicorn
+    retries for some seconds, also in its first run, and has no socket until then."""
     state = run_state_of(service)
     return state in ("failed", "looping") or (
         state == "running" and (restart_count_of(service) > 0 or not has_listening_socket(case, service)))
 
 
 def _pids_of_this_run(case: Case, service: Service) -> frozenset[int]:
-    """Its main process with all that came of it, or since it was started. What else is in a unit's group is left of an
-    earlier run."""
+    """Return the main process, its descendants, and what started since. The rest of the cgroup is of an earlier run."""
     unit = service.unit
     if unit is None:
         return frozenset(service.pids)
@@ -197,7 +196,7 @@ def _pids_of_this_run(case: Case, service: Service) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class _PortConflict:
-    """What was seen at one address: its service, the socket, who holds it, and the line that complains."""
+    """One address with its service, the listener, the processes that hold it, and the log line with the error."""
 
     endpoint: Endpoint
     failing_address: FailingAddress | None
@@ -244,8 +243,8 @@ def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
 
 
 def _is_foreign_holder(seen: _PortConflict) -> bool:
-    """What answers is nothing of the service's: a person's session runs it, from another folder, and it is another kind
-    of program. An old copy that somebody started by hand has one of them in common."""
+    """Return whether the holder is unrelated: a user session's process, of another folder and another runtime. An old
+    instance of the service, started by hand, shares one of them."""
     holder, unit, kind = seen.holders[0], seen.service.unit, seen.service.runtime
     if unit is None or not unit.working_directory.startswith("/") or not isinstance(holder.cwd, Known) or not kind:
         return False
@@ -270,7 +269,7 @@ def _holder_state_text(seen: _PortConflict) -> str:
 
 
 def _holding_service(case: Case, seen: _PortConflict) -> Service | None:
-    """The other service whose processes hold the socket."""
+    """Return the other managed service whose processes hold the socket."""
     return next((s for s in case.snapshot.services if s.id != seen.service.id and s.manager != "none"
                  and s.node == seen.listener.node and {p.pid for p in seen.holders} & set(s.pids)), None)
 
@@ -303,7 +302,7 @@ def _repair(case: Case, seen: _PortConflict) -> Repair:
 
 
 def _sort_oldest_first(holders: Sequence[Process]) -> list[Process]:
-    """A parent before its workers: it would start them again."""
+    """Sort parents before their workers, which a parent would otherwise start again."""
     ours = {p.pid for p in holders}
     return sorted(holders, key=lambda p: (p.ppid in ours, p.start_ticks, p.pid))
 
@@ -318,14 +317,14 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# A unix socket that a killed server left behind: nobody listens on it, and the next one may not bind its name.
+# Stale unix socket of a killed server: nothing listens on it, and the next server cannot bind its path.
 SOCKET_DROP_IN = "50-badgateway-socket.conf"
-_PLAIN_PATH = regex(r"/[\w./@-]+")      # as one word of a unit file, whatever systemd or a shell makes of other signs
+_PLAIN_PATH = regex(r"/[\w./@-]+")      # safe as one word of a unit file: nothing for systemd or a shell to expand
 
 
 def stale_socket_finding(case: Case, trouble: FailingAddress, endpoint: Endpoint, service: Service,
                          line: LogLine) -> Finding:
-    """The service cannot bind, and what is in its way is its own socket of an earlier run."""
+    """Return the finding for a service that cannot bind because its socket of an earlier run still exists."""
     path = endpoint.unix or ""
     return Finding(
         cause="crash-port-in-use", variant="start-socket-stale", role="root",

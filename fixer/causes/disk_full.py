@@ -54,9 +54,9 @@ from fixer.model.query import FileStat
 from fixer.model.snapshot import ComposeSetting, ErrorEvent, LogLine, Nginx, Service
 from fixer.repairs.file_edits import check_and_reload_steps
 
-RECENT_SECONDS = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
-_CURRENT_SECONDS = 60.0          # seconds: what cannot be looked at must be that fresh
-_CRASH_STATES = ("failed", "looping", "running")     # what is started again and again is running now and then
+RECENT_SECONDS = 600.0       # maximum age of a log line, if the folder is still unwritable
+_CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cannot be checked
+_CRASH_STATES = ("failed", "looping", "running")     # a restart loop is "running" now and then
 _TEMP_FILE_ERROR = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
               r"mkdir\(\) \"(?P<above>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
 _HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
@@ -67,7 +67,7 @@ _REASON_TEXTS = {
 
 
 def judge(case: Case) -> Verdict:
-    """For every nginx: does its log name folders that it cannot write to, and are they still so?"""
+    """Judge each nginx: does its log name folders that it cannot write to, and is that still so?"""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = []
@@ -89,13 +89,13 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_by_current_worker(nginx: Nginx, event: ErrorEvent) -> bool:
-    """Written by a worker that serves now, after its start."""
+    """Return whether a current worker wrote the line, after the configuration was loaded."""
     loaded = nginx.loaded_at.value - 1.0 if isinstance(nginx.loaded_at, Known) else 0.0
     return event.at >= loaded and is_from_current_worker(event, nginx)
 
 
 def _is_after_repair(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
-    """Written after whatever we changed."""
+    """Return whether the line is newer than fixer's last repair."""
     quiet = case.snapshot.seconds_since_repair
     return not quiet or event.at >= clock_of(case.snapshot, nginx.node) - quiet
 
@@ -119,7 +119,7 @@ def _stat_of_folder(case: Case, nginx: Nginx, path: str) -> FileStat | None:
 
 
 def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> bool:
-    """Seen, where it can be looked at: a repair of something else changed nothing here. Else by the log alone."""
+    """Return whether nginx still cannot write to the folder, by its mode and owner, else by the log alone."""
     errno, event = said
     stat = _stat_of_folder(case, nginx, folder)
     fresh = clock_of(case.snapshot, nginx.node) - event.at < _CURRENT_SECONDS and _is_after_repair(case, nginx, event)
@@ -183,11 +183,11 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# A backend that ended because its disk is full: its last words say so, and no restart makes room.
-_TAIL_LINES = 40           # lines of a run's end that are read
+# Backends that ended because the disk is full.
+_TAIL_LINES = 40           # last lines of a run that are read
 _FULL_ERROR = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
 _QUOTA_ERROR = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
-_CALL_LINES = 4            # lines above the error in which its call stands
+_CALL_LINES = 4            # lines above the error that may show the call
 _PATH_IN_CALL = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
 _PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
 _REQUEST_LINE = regex(r"HTTP/\d")
@@ -195,7 +195,7 @@ _ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
 
 
 def full_disk_findings(case: Case) -> Iterator[Finding]:
-    """One finding for every service that ended so."""
+    """Yield one finding for each service that ended because its disk or quota is full."""
     for crash in failed_runs(case).found:
         line = _disk_error_line(crash)
         if line is not None:
@@ -203,11 +203,11 @@ def full_disk_findings(case: Case) -> Iterator[Finding]:
 
 
 def _disk_error_line(crash: FailedRun) -> LogLine | None:
-    """The line that says so, where no other error was said after it."""
+    """Return the log line of the disk error, if no other error follows it."""
     for line in reversed(crash.lines[-_TAIL_LINES:]):
         text = message_of(line).strip()
         if _REQUEST_LINE.search(text):
-            continue           # a request line: a visitor's words
+            continue           # a visitor wrote this text
         if _FULL_ERROR.search(text) or _QUOTA_ERROR.search(text):
             return line
         if _ERROR_LINE.match(text):
@@ -244,7 +244,7 @@ def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
 
 
 def _tmpfs_setting(service: Service, path: str) -> ComposeSetting | None:
-    """A tmpfs of its compose file with a size; of a path that is named only one that holds it."""
+    """Return the service's tmpfs setting with a size limit. If a path is known, it must lie in that tmpfs."""
     given = next((s for s in service.compose_settings if s.key == "tmpfs" and "size=" in s.value), None)
     places = [word.partition(":")[0].rstrip("/") for word in given.value.split()] if given is not None else []
     return given if not path or any(path.startswith(f"{place}/") for place in places) else None
@@ -255,7 +255,7 @@ def _account_text(service: Service) -> str:
 
 
 def _path_in_call(crash: FailedRun, line: LogLine) -> str:
-    """What the call above the error names, as far as the traceback shows it."""
+    """Return the path in the call above the error, if the traceback shows it, as part of a message."""
     at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
     for one in reversed(crash.lines[max(0, at - _CALL_LINES):at]):
         match = _PATH_IN_CALL.search(message_of(one)) if not message_of(one).lstrip().startswith("File ") else None
