@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 
 from fixer.errors import UsageError
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
+from fixer.model.diagnosis import AT_FAULT, Diagnosis, Finding, Inputs, Need, Repair
 from fixer.model.plan import Plan, Risk, Withheld, has_only_starts
 
 _RISK_RANK: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
-_REPAIRED_ROLES = frozenset({"root", "contributing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def plan(
 
 def _offered_repairs(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
     for finding in diagnosis.findings:
-        if finding.role in _REPAIRED_ROLES:
+        if finding.role in AT_FAULT:
             for repair in finding.repairs:
                 yield finding, repair
 

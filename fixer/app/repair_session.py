@@ -10,15 +10,13 @@ from fixer.app.abandoned_repairs import AbandonedRepairs, abandon_repair
 from fixer.app.inspect_target import diagnose_snapshot, observe_and_diagnose
 from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass, field
-from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
+from fixer.model.diagnosis import AT_FAULT, Finding, Need, Repair, Undetermined
 from fixer.model.host import Target
 from fixer.model.plan import Plan, Withheld, has_only_starts
 from fixer.model.report import OutcomeKind
 from fixer.planner import RepairPolicy, plan
 from fixer.render.terminal_text import Style
 from fixer.verify import Observation, route_keys
-
-FAULT_ROLES = ("root", "contributing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +151,11 @@ class RepairSession:
 
     def has_fault(self) -> bool:
         """Return whether a cause is proven."""
-        return any(finding.role in FAULT_ROLES for finding in self.current.diagnosis.findings)
+        return any(finding.role in AT_FAULT for finding in self.current.diagnosis.findings)
 
     def _offers(self) -> Iterator[tuple[Finding, Repair]]:
         for finding in self.current.diagnosis.findings:
-            if finding.role in FAULT_ROLES:
+            if finding.role in AT_FAULT:
                 for repair in finding.repairs:
                     yield finding, repair
 
@@ -172,8 +170,6 @@ def withheld_text(withheld: Withheld) -> str:
     """Return a repair that was not applied, the reason, and the flag that allows it."""
     flag = f" (allow it with {withheld.flag})" if withheld.flag else ""
     return f"{withheld.repair_id} for {withheld.cause}: {withheld.why}{flag}"
-
-
 
 
 class Operator(Protocol):

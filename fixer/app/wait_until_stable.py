@@ -9,7 +9,7 @@ from typing import TypeAlias
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Finding
+from fixer.model.diagnosis import AT_FAULT, Finding
 from fixer.model.facts import Known
 from fixer.model.host import Target
 from fixer.verify import Observation, Verification, compare
@@ -105,7 +105,7 @@ def _state(look: Observation) -> object:
 
 
 def _at_fault(look: Observation) -> list[Finding]:
-    return [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
+    return [f for f in look.diagnosis.findings if f.role in AT_FAULT]
 
 
 def _is_starting(look: Observation) -> bool:

@@ -8,10 +8,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Finding, IgnoredFinding
+from fixer.model.diagnosis import AT_FAULT, Finding, IgnoredFinding
 from fixer.model.snapshot import Snapshot
-
-_AT_FAULT = ("root", "contributing")
 
 
 class IgnoredResult(NamedTuple):
@@ -31,7 +29,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
     notes: list[str] = []
     causes: set[str] = set()
     for finding in findings:
-        match = _match_entry(finding, accepted, places, today) if finding.role in _AT_FAULT else None
+        match = _match_entry(finding, accepted, places, today) if finding.role in AT_FAULT else None
         if match is None:
             kept.append(finding)
             continue
@@ -40,7 +38,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
         causes.update(finding.explains)
         where = f" at {match.where}" if match.where else ""
         notes.append(f"{finding.cause}{where} is accepted by {match.owner} until {match.until}: {match.because}")
-    still = {route for finding in kept if finding.role in _AT_FAULT for route in finding.routes}
+    still = {route for finding in kept if finding.role in AT_FAULT for route in finding.routes}
     # Consequences of an ignored finding are advice, too.
     told = tuple(
         replace(finding, role="advice") if finding.role == "consequence" and finding.cause in causes

@@ -12,7 +12,7 @@ from fixer.analysis.ownership.resolve import unloaded_site_text
 from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.formats.backup_names import is_unused_name
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Finding, RouteHealth
+from fixer.model.diagnosis import AT_FAULT, Finding, RouteHealth
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Route, UnloadedSite
 from fixer.model.plan import WriteFile
@@ -218,7 +218,6 @@ def route_notes(case: Case) -> tuple[str, ...]:
 
 # A faulty drop-in that several services share breaks the others at their next start, too.
 _MAX_DROP_INS = 3
-_AT_FAULT = frozenset({"root", "contributing"})
 
 
 def shared_file_notes(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterator[str]:
@@ -226,7 +225,7 @@ def shared_file_notes(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterat
     told: set[tuple[str, str]] = set()
     for finding in findings:
         for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence) if (
-                finding.role in _AT_FAULT) else ():
+                finding.role in AT_FAULT) else ():
             name = path.partition(":")[2] if not path.startswith("/") else path      # without the node prefix
             service = _service_of(snapshot, finding)
             if service is None or not is_shared_drop_in(name, service.name) or (finding.node, name) in told:

@@ -14,13 +14,12 @@ from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.diagnosis import Finding, Repair
+from fixer.model.diagnosis import AT_FAULT, Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Service, Snapshot, Unit
 
 _ChangeKey: TypeAlias = tuple[str, str, tuple[object, ...]]
-_AT_FAULT = frozenset({"root", "contributing"})
 _START_VERBS = frozenset({"start", "restart"})
 
 
@@ -28,7 +27,7 @@ def merge_shared_edits(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings; a repair also restarts the other services that the same file change repairs."""
     sharing: dict[_ChangeKey, list[UnitAction]] = {}
     for finding in findings:
-        for repair in finding.repairs if finding.role in _AT_FAULT else ():
+        for repair in finding.repairs if finding.role in AT_FAULT else ():
             key, start = _change_key(finding, repair), _only_start(repair)
             if key is not None and start is not None:
                 sharing.setdefault(key, []).append(start)
@@ -106,7 +105,7 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
     mine = [x for x in lost if x.verdict.facts.route.id in finding.routes
             and finding.service in (x.service.name, x.container.name)]
     first = next((x for x in mine if finding.node == x.service.node), None)
-    if first is None or finding.role not in ("root", "contributing"):
+    if first is None or finding.role not in AT_FAULT:
         return finding
     name, own = first.service.name, first.container.name
     summary = f"{own}{finding.summary[len(name):]}" if finding.summary.startswith(f"{name} ") else finding.summary

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from fixer.analysis.case import Case, is_answering, unique_route_id
 from fixer.analysis.route_verdict import RouteVerdict
-from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
+from fixer.model.diagnosis import AT_FAULT, Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
 
-AT_FAULT = frozenset({"root", "contributing"})
 _AT_ONCE_MS = 500.0     # milliseconds: fast enough that one worker answers two requests in time
 
 

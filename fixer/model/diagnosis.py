@@ -10,6 +10,7 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import Risk, Step
 
 Role: TypeAlias = Literal["root", "contributing", "consequence", "advice"]
+AT_FAULT: frozenset[Role] = frozenset({"root", "contributing"})
 Confidence: TypeAlias = Literal["certain", "likely", "possible"]
 HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.model.diagnosis import AT_FAULT
 from fixer.model.facts import Evidence
 from fixer.model.report import CheckReport, FindingReport, Report, RouteReport
 from fixer.render.plan_text import repair_lines
@@ -29,8 +30,8 @@ WHERE_WIDTH = 38       # where a piece of evidence was seen: the left column
 
 def render(report: Report, style: Style = PLAIN, *, verbose: bool = False) -> str:
     """The whole page."""
-    main = [finding for finding in report.findings if finding.role in ("root", "contributing")]
-    rest = [finding for finding in report.findings if finding.role not in ("root", "contributing")]
+    main = [finding for finding in report.findings if finding.role in AT_FAULT]
+    rest = [finding for finding in report.findings if finding.role not in AT_FAULT]
     lines = headline(report, style)
     for finding in main:
         lines += ["", *_finding_lines(finding, style, verbose=verbose)]
