@@ -167,7 +167,7 @@ def _has_no_live_endpoint(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapp
 
 def _is_own_listen_address(nginx: Nginx, endpoint: Endpoint) -> bool:
     """Whether its own configuration listens there: one server hands on to another, or to a `stream` block."""
-    config = nginx.config.value if isinstance(nginx.config, Known) else None
+    config = nginx.config.or_else(None)
     if config is None:
         return False
     blocks = (*(server.listens for server in config.servers), *(route.listens for route in config.routes))

@@ -62,12 +62,12 @@ def listeners_on(snapshot: Snapshot, node: str | None) -> tuple[Listener, ...]:
 
 def pids_of(listener: Listener) -> tuple[int, ...]:
     """Who holds a socket; none where that is not known."""
-    return listener.pids.value if isinstance(listener.pids, Known) else ()
+    return listener.pids.or_else(())
 
 
 def listener_at(endpoint: Endpoint) -> Listener | None:
     """The socket that accepts at an endpoint, None where there is none or nobody could look."""
-    return endpoint.listener.value if isinstance(endpoint.listener, Known) else None
+    return endpoint.listener.or_else(None)
 
 
 def address_text(host: str, port: int, unix: str | None = None) -> str:
@@ -158,7 +158,7 @@ def log_evidence(text: str, where: str) -> Evidence:
 
 def bindings_of(service: Service) -> tuple[Binding, ...]:
     """Where the service is told to listen, none where that could not be read."""
-    return service.bindings.value if isinstance(service.bindings, Known) else ()
+    return service.bindings.or_else(())
 
 
 _TEMPLATES = (".template", ".tmpl", ".tpl")

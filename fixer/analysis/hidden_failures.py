@@ -31,7 +31,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
             or has_unloaded_config(nginx)):
         return verdict
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    probes = verdict.facts.probes.value if isinstance(verdict.facts.probes, Known) else ()
+    probes = verdict.facts.probes.or_else(())
     if not meant or not probes or any((probe.status or 500) >= 500 for probe in probes):
         return verdict
     lines = recent_events(nginx, (verdict.facts,), snapshot)
@@ -64,7 +64,7 @@ def _has_failed_everywhere(ours: list[ErrorEvent], meant: list[Endpoint], probes
 
 
 def _has_no_answer(endpoint: Endpoint, facts: RouteFacts) -> bool:
-    http = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    http = endpoint.http.or_else(None)
     if http is None or http.status is not None:
         return False
     return http.error in _HTTP_FAILURES or (http.error == "slow" and endpoint.path == facts.route.path)
@@ -202,8 +202,8 @@ def _is_about_endpoint(upstream: str, endpoint: Endpoint) -> bool:
     """A line about this address. A visitor could write one: it weighs only where we were let wait there ourselves."""
     if endpoint.unix is not None:
         return f"unix:{endpoint.unix}:" in upstream
-    hosts = {endpoint.single_address} if endpoint.single_address else {endpoint.host, *(
-        endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ())}
+    hosts = {endpoint.single_address} if endpoint.single_address else {
+        endpoint.host, *endpoint.addresses.or_else(())}
     return any(f"//{host}:{endpoint.port}/" in f"{upstream}/" for host in hosts)
 
 

@@ -129,7 +129,7 @@ def is_chosen_by_request(route: Route) -> bool:
 
 def _is_own_listener(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> bool:
     """It is the very port at which this nginx takes the route's requests: what comes from there is its own word."""
-    held = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
+    held = endpoint.listener.or_else(None)
     if nginx is None or held is None or held.family == "unix" or isinstance(held.pids, Unknown):
         return False
     ours = {nginx.master_pid, *nginx.worker_pids}
@@ -163,7 +163,7 @@ def _can_be_websocket_only(reached: tuple[Endpoint, ...], snapshot: Snapshot) ->
 
 
 def _is_hanging_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    heard = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    heard = endpoint.http.or_else(None)
     service = snapshot.service(endpoint.listening_service) if endpoint.listening_service is not None else None
     if heard is None or service is None or heard.error not in _HANG_UP_ERRORS or heard.phase == "connect":
         return False
@@ -287,7 +287,7 @@ def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -
     if nginx is None or probe.status is not None or probe.error != "closed" or not _is_configured_return(444, facts,
                                                                                                          nginx):
         return False
-    events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    events = nginx.errors.or_else(())
     return not any("exited on signal" in event.message for event in events)
 
 

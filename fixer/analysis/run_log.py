@@ -55,7 +55,7 @@ def has_log(service: Service) -> bool:
 
 def lines_of(service: Service) -> tuple[LogLine, ...]:
     """All lines that were read."""
-    return service.log.value if isinstance(service.log, Known) else ()
+    return service.log.or_else(())
 
 
 def skipped_by_condition(service: Service) -> bool:

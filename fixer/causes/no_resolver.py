@@ -31,7 +31,7 @@ from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import events_for, routes_text
 from fixer.analysis.nginx_process import is_ip_address
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent
 
 _NO_RESOLVER_TEXT = "no resolver defined to resolve"
@@ -58,7 +58,7 @@ def judge(case: Case) -> Verdict:
 
 def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
     endpoint, nginx = trouble.endpoint, trouble.nginx
-    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    known = endpoint.addresses.or_else(())
     leads = f" (here it leads to {', '.join(known)})" if known else ""
     manual = (
         f"write the address itself in place of {endpoint.host} at {endpoint.file}:{endpoint.line}{leads}, take the "

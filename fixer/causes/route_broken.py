@@ -110,7 +110,7 @@ def _cut_short_addresses(case: Case, nginxes: list[Nginx]) -> Iterator[FailingAd
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, nginx = trouble.endpoint, trouble.nginx
     seen = _connect_errnos(case, trouble)
-    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    known = endpoint.addresses.or_else(())
     address = next((a for a in known if ":" not in a), "")
     node = find_node(case.snapshot, nginx.node)
     unasked = isinstance(endpoint.tcp, Unknown) and not seen     # then the kernel's table alone tells

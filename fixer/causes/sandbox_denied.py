@@ -107,7 +107,7 @@ def _settings(service: Service, key: str) -> tuple[UnitSetting, ...]:
 def _address_family(endpoint: Endpoint) -> str:
     if endpoint.unix is not None:
         return "AF_UNIX"
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     return "AF_INET6" if addresses and all(":" in address for address in addresses) else "AF_INET"
 
 
@@ -213,7 +213,7 @@ def _no_listener_denial(case: Case, trouble: FailingAddress, service: Service) -
 def _is_on_own_machine(case: Case, endpoint: Endpoint) -> bool:
     """An address of nginx's own machine: one that leads into another network may be served from there."""
     node = find_node(case.snapshot, endpoint.node)
-    asked = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    asked = endpoint.addresses.or_else(())
     held = node.addresses if node is not None else ()
     return bool(asked) and all(ip in held or ip.startswith("127.") or ip == "::1" for ip in asked)
 

@@ -135,7 +135,7 @@ def _last_matching_line(service: Service, pattern: re.Pattern[str]) -> LogLine |
 
 
 def _worker_count(service: Service) -> int:
-    return service.workers.value if isinstance(service.workers, Known) else 1
+    return service.workers.or_else(1)
 
 
 def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,

@@ -55,7 +55,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 from fixer.repairs.start_service import start_again_repairs
 from fixer.repairs.upstream_address import point_at_address_repair
@@ -118,7 +118,7 @@ def _is_own_listener(line: Listener, service: Service, endpoint: Endpoint) -> bo
 def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
     """Whether a connection to the endpoint's address would come to this socket; `::` may take IPv4 or refuse it, and
     the address was refused."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     if line.address in ("0.0.0.0", "*"):  # noqa: S104
         return any(":" not in a for a in addresses)
     if line.address == "::":
@@ -130,7 +130,7 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
     from fixer.repairs.listen_address import ANY_IPV4, ANY_IPV6, listen_address_repair  # only where it is found
 
     endpoint, service = trouble.endpoint, owner.service
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     six = ":" in held.address and not held.address.startswith("::ffff:")
     only_six = six and all(":" not in a for a in addresses)
     there = address_text(held.address, held.port)
@@ -203,7 +203,7 @@ def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> st
 
     if service.container is not None and not has_host_network(service):
         return ANY_IPV4
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     node = find_node(snapshot, service.node)
     own = node.addresses if node is not None else ()
     return next((a for a in addresses if a in own or a.startswith("127.") or a == "::1"), "127.0.0.1")

@@ -281,7 +281,7 @@ _MAX_TEXT = 120
 def rejected_answer_notes(case: Case, well: Collection[str]) -> Iterator[str]:
     """Return a note for each nginx that rejected answers. `well` are the ids of routes that answer."""
     for nginx in case.snapshot.nginxes:
-        errors = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+        errors = nginx.errors.or_else(())
         if not any(_REJECTED_ANSWER.match(event.message) for event in errors):
             continue
         routes = tuple(j.facts for j in case.verdicts.values() if j.facts.route.id in well and nginx.serves(j.facts))

@@ -187,7 +187,7 @@ def _forward_text(case: Case, holder: Service) -> str:
 
 def _half_listening_text(case: Case, endpoint: Endpoint) -> str:
     """Return a note on a local name with two addresses of which one has no listener. nginx alternates between them."""
-    led = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    led = endpoint.addresses.or_else(())
     if len(led) < 2 or endpoint.container_port or endpoint.node is None:
         return ""
     there = {x.address for x in listeners_on(case.snapshot, endpoint.node) if x.port == endpoint.port}
@@ -220,7 +220,7 @@ def _log_text(case: Case, judged: RouteVerdict) -> str:
 
 def _own_error_text(case: Case, nginx: Nginx) -> str:
     """Return nginx's own last serious error if it logged none about an upstream, such as a limit of its own."""
-    events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    events = nginx.errors.or_else(())
     since = max((node.now for node in case.snapshot.nodes if node.name == nginx.node), default=0.0) - RECENT_ERROR
     own = [event for event in events if event.at >= since and event.level in ("alert", "crit", "emerg")]
     return max(own, key=lambda event: event.at).message[:_MAX_TEXT] if own else ""

@@ -49,7 +49,7 @@ def parse_processes(answer: Answer | None, now: float) -> ProcessTable:
             other[file.path] = file
     boot = boot_time(other, now)
     root = _cgroup_root(by_pid.get(1, {}))
-    start = boot.value if isinstance(boot, Known) else 0.0
+    start = boot.or_else(0.0)
     found = [p for pid, files in sorted(by_pid.items()) if (p := _process(pid, files, start, root)) is not None]
     containers = {p.pid: c for p in found if (c := _inner_container(p.cgroup))}
     if 1 not in by_pid and len(containers) == len(found) and len(set(containers.values())) == 1:

@@ -216,7 +216,7 @@ def _is_relative(listener: Listener) -> bool:
 
 
 def _with_absolute_path(listener: Listener, by_pid: Mapping[int, Process]) -> Listener:
-    pids = listener.pids.value if isinstance(listener.pids, Known) else ()
+    pids = listener.pids.or_else(())
     places = {p.cwd.value for pid in pids if (p := by_pid.get(pid)) is not None and isinstance(p.cwd, Known)}
     if len(places) != 1:
         return listener

@@ -9,7 +9,7 @@ from fixer.formats.numbers import is_number, timespan
 from fixer.formats.shell_words import systemd_words
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.facts import Fact, Known
+from fixer.model.facts import Fact
 from fixer.model.query import Answer
 from fixer.model.snapshot import PreCommand, Unit
 
@@ -22,7 +22,7 @@ def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
     """Units by name; one for each of its names (aliases), so that any of them finds it."""
     if answer is None or not answer.data:
         return {}
-    boot = boot_at.value if isinstance(boot_at, Known) else 0.0
+    boot = boot_at.or_else(0.0)
     units: dict[str, Unit] = {}
     for block in _blocks(answer.data.decode("utf-8", "replace")):
         if block.get("Id"):

@@ -7,6 +7,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from fixer.lazy.dataclass import dataclass
 
 T_co = TypeVar("T_co", covariant=True)
+D = TypeVar("D")
 
 Source: TypeAlias = Literal[
     "nginx-config", "nginx-log", "nginx-process", "nginx-test", "socket", "process", "unit", "program", "container",
@@ -30,12 +31,20 @@ class Known(Generic[T_co]):
     value: T_co
     evidence: tuple[Evidence, ...] = ()
 
+    def or_else(self, _default: D) -> T_co | D:
+        """The value: it is known."""
+        return self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """A value that could not be read, and why (`not root`, `slow`, `no systemctl`)."""
 
     reason: str
+
+    def or_else(self, default: D) -> D:
+        """What the caller goes on with where it is not known."""
+        return default
 
 
 Fact: TypeAlias = Known[T_co] | Unknown

@@ -262,7 +262,7 @@ def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
 
 
 def _listening_pids(view: View) -> Iterator[tuple[int, ...]]:
-    for listener in view.listeners.value if isinstance(view.listeners, Known) else ():
+    for listener in view.listeners.or_else(()):
         if listener.family != "unix" or not listener.address.startswith(("@", "/run/systemd", "/run/user")):
             yield known_pids(listener.pids)
 
@@ -298,7 +298,7 @@ def _bare_service(root: Process, view: View) -> Service:
 
 def working_directory(process: Process) -> str:
     """Where a process is, `/` where that may not be read."""
-    return process.cwd.value if isinstance(process.cwd, Known) else "/"
+    return process.cwd.or_else("/")
 
 
 def stdout_query(pid: int) -> ReadFile:

@@ -169,7 +169,7 @@ def _changed_port_entry(setting: ComposeSetting, service: Service, endpoint: End
 
 def _port_entry(endpoint: Endpoint, port: int) -> str:
     """What `ports:` or `-p` says: the address that nginx asks for, and no other of the machine."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     return f"{address_text(addresses[0] if addresses else '127.0.0.1', endpoint.port)}:{port}"
 
 

@@ -93,7 +93,7 @@ def _is_held_by_service(line: Listener, service: Service, told: list[int]) -> bo
 
 
 def _is_reachable(line: Listener, endpoint: Endpoint, service: Service) -> bool:
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     wanted = set(addresses) or {"127.0.0.1" if endpoint.host == "localhost" else endpoint.host}
     v4 = any(":" not in address for address in wanted)
     if line.address in ("0.0.0.0", "*"):   # noqa: S104  an address that was read

@@ -174,7 +174,7 @@ def refault_rate(case: Case, service: Service, pages: int) -> float:
 
 def is_thrashing(case: Case, service: Service) -> bool:
     """Whether that is what it does now; False where nobody could count."""
-    pages = service.refaults.value if isinstance(service.refaults, Known) else 0
+    pages = service.refaults.or_else(0)
     return pages >= MIN_REFAULTS and refault_rate(case, service, pages) >= MIN_REFAULT_RATE
 
 

@@ -18,7 +18,7 @@ from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Binding, Endpoint, Process, Service, Snapshot
 
 _SUPERVISORS = frozenset({"runsv", "s6-supervise", "supervise"})
@@ -124,7 +124,7 @@ def _has_published_port(service: Service, endpoint: Endpoint) -> bool:
 
 def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
     """The container that a name or an address leads to; its name is gone from the resolver once it is stopped."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     for service in snapshot.services:
         box = service.container
         if box is None:

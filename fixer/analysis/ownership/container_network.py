@@ -82,7 +82,7 @@ def has_host_network(service: Service) -> bool:
 
 def configured_on_host_network(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
     """The containers of the Docker host's own network that are told to listen where nginx asks that host."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     boxes = (service.container for service in snapshot.services if service.container is not None)
     if endpoint.unix is not None or not docker_conventions.is_docker_host(endpoint.host, addresses, boxes):
         return []
@@ -91,7 +91,7 @@ def configured_on_host_network(snapshot: Snapshot, endpoint: Endpoint) -> list[S
 
 def is_loopback_endpoint(endpoint: Endpoint) -> bool:
     """Whether the address is nothing but the asker's own, which in a container is that container."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     return endpoint.unix is None and bool(addresses) and all(ip.startswith("127.") or ip == "::1" for ip in addresses)
 
 
@@ -108,7 +108,7 @@ def configured_in_shared_network(snapshot: Snapshot, endpoint: Endpoint) -> list
 
 
 def _is_configured_on_port(service: Service, port: int) -> bool:
-    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    told = service.bindings.or_else(())
     return any(b.unix is None and b.port == port for b in told)
 
 
@@ -140,7 +140,7 @@ def is_wrong_container_address(snapshot: Snapshot, endpoint: Endpoint) -> bool:
 def is_configured_server(service: Service, port: int) -> bool:
     """An application behind a server of its own that is told to listen at that port: what merely listens there, and
     scripts that may be anything, are no reason to think of them."""
-    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    told = service.bindings.or_else(())
     return service.is_app_server and service.runtime not in _SCRIPT_RUNTIMES and any(
         b.unix is None and b.port == port for b in told)
 
@@ -180,7 +180,7 @@ def is_docker_address(box: Container, host: str) -> bool:
 
 def _has_port(snapshot: Snapshot, service: Service, port: int) -> bool | None:
     """Told to listen at that port, or listening there; None where neither is known."""
-    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    told = service.bindings.or_else(())
     if any(b.unix is None and b.port == port for b in told):
         return True
     node = find_node(snapshot, service.node)

@@ -230,7 +230,7 @@ def mark_contested(case: Case, trouble: FailingAddress, found: tuple[PortOwner, 
 
 def _unloaded_other_site(trouble: FailingAddress, service: Service) -> UnloadedSite | None:
     ours = _site_names(tuple(name for facts in trouble.routes for name in facts.route.server_names))
-    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    told = service.bindings.or_else(())
     places = {(b.unix, 0 if b.unix else b.port) for b in told}
     here = [left for left in trouble.nginx.unloaded_sites if (left.unix, 0 if left.unix else left.port) in places]
     if any(_site_names(left.names) & ours or _site_names(left.names) == ours for left in here):

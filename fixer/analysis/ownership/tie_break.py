@@ -140,7 +140,7 @@ def pm2_circus_notes(case: Case, name: str | None = None) -> Iterator[str]:
     for node in case.snapshot.nodes:
         if name is not None and node.name != name:
             continue
-        for process in node.processes.value if isinstance(node.processes, Known) else ():
+        for process in node.processes.or_else(()):
             if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
                 yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
                        "user, tells which of them it has stopped or given up, pm2 logs why")

@@ -132,7 +132,7 @@ def _explained_symptom(hit: Hit, seen: frozenset[Symptom]) -> Symptom | None:
 def _filters_on_path(case: Case, trouble: FailingAddress) -> Iterator[tuple[str, Fact[Firewall], tuple[Hit, ...]]]:
     """Every packet filter on the way, with what it stops."""
     snapshot, endpoint, nginx = case.snapshot, trouble.endpoint, trouble.nginx
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     own, there = find_node(snapshot, nginx.node), find_node(snapshot, endpoint.node)
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
     uid = workers[0].uid if workers else None

@@ -72,7 +72,7 @@ def _is_running(snapshot: Snapshot, learned: Learned, service: LearnedService) -
 def _is_other_instance(snapshot: Snapshot, running: Service, service: LearnedService, other: LearnedService) -> bool:
     """Return whether the process is the other instance: by working directory if the two differ, else by address."""
     node = snapshot.node(running.node)
-    processes = node.processes.value if isinstance(node.processes, Known) else ()
+    processes = node.processes.or_else(())
     folders = {p.cwd.value for p in processes if p.pid in running.pids and isinstance(p.cwd, Known)}
     if service.directory != other.directory and folders & {service.directory, other.directory}:
         return other.directory in folders

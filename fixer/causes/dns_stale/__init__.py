@@ -196,7 +196,7 @@ def _answers_through_nginx(facts: RouteFacts, endpoint: Endpoint) -> tuple[Probe
 
 def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: AddressCandidate) -> Finding | None:
     nginx = case.snapshot.nginx_of(facts)
-    now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    now = endpoint.addresses.or_else(())
     if nginx is None or stranger.address in now:
         return None
     theirs = next((s for s in case.snapshot.services if s.node == stranger.node), None)

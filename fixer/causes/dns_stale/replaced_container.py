@@ -43,7 +43,7 @@ def collision_findings(case: Case) -> Iterator[Finding]:
 
 def _judge_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
     web = container_of(case.snapshot, nginx.node)
-    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    known = endpoint.addresses.or_else(())
     if web is None or web.is_machine or len(known) < 2:
         return None
     mine = {name for name, _, _ in web.networks}
@@ -108,7 +108,7 @@ def _collision_finding(case: Case, about: tuple[Nginx, Endpoint, Service],
              for s, on, ip in strays if s.container is not None]
     ours = {unique_route_id(f) for f in case.snapshot.routes if f.route.id in routes and f.node == nginx.node}
     judged = [j for key, j in case.verdicts.items() if key in ours]
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     return Finding(
         cause="dns-stale", variant="docker-alias-collision", role="root", confidence="certain",
         summary=(f"{endpoint.host} is the name of {rightful.name} and of {names} too: nginx hands a part of all "
@@ -177,7 +177,7 @@ def _is_cached_name(facts: RouteFacts, endpoint: Endpoint) -> bool:
 
 
 def _stale_replica_findings(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint) -> Iterator[Finding]:
-    now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    now = endpoint.addresses.or_else(())
     if not now:
         return
     lines = [e for e in recent_events(nginx, (facts,), case.snapshot)

@@ -149,12 +149,12 @@ def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Fin
 def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
     """The present files name what nobody knows: nginx refuses them, and what runs is older. `systemctl reload` leaves
     its refusal in the log, `nginx -s reload` tells only whoever typed it."""
-    changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else float("inf")
+    changed = nginx.config_mtime.or_else(float("inf"))
     if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value + _CLOCK_GRAIN:
         return []
     if isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
         return []        # it refuses none of its names: one in a variable is asked for with each request
-    events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    events = nginx.errors.or_else(())
     said = {parse_unresolved_name(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
     unknown = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.host
                and not _is_resolved_per_request(t)

@@ -260,7 +260,7 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
 
 def _has_no_server(nginx: Nginx) -> bool:
     """No other file of it holds a server: nginx would start, and listen nowhere."""
-    config = nginx.config.value if isinstance(nginx.config, Known) else None
+    config = nginx.config.or_else(None)
     return config is not None and not config.cut and not (config.servers or config.routes)
 
 

@@ -131,7 +131,7 @@ def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
     node = find_node(case.snapshot, nginx.node)
     for process in node.processes.value if node is not None and isinstance(node.processes, Known) else ():
         if process.uid == 0 and process.argv and process.argv[0].startswith("nginx: master process"):
-            exe = process.exe.value if isinstance(process.exe, Known) else "its program unknown"
+            exe = process.exe.or_else("its program unknown")
             return f"pid {process.pid} ({exe})"
     return None
 

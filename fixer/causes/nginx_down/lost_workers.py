@@ -151,7 +151,7 @@ def _has_cut_answer(probes: object) -> bool:
 
 
 def _error_events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
-    return nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    return nginx.errors.or_else(())
 
 
 def unmanaged_master_finding(case: Case, nginx: Nginx) -> Finding | None:

@@ -178,7 +178,7 @@ def _age_evidence(case: Case, nginx: Nginx) -> Evidence:
 
 def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") -> Finding:
     nginx, endpoint = trouble.nginx, trouble.endpoint
-    direct = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    direct = endpoint.http.or_else(None)
     answer = "" if direct is None else f"answers {direct.status} when asked directly"
     answers = "answers"
     if direct is not None and direct.status is None:
@@ -209,7 +209,7 @@ def _failing_routes(case: Case, trouble: FailingAddress) -> tuple[str, ...]:
 
 def _bind_errors(nginx: Nginx) -> list[ErrorEvent]:
     """What nginx said since its files changed of addresses that it could not have."""
-    changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else 0.0
+    changed = nginx.config_mtime.or_else(0.0)
     # the log knows whole seconds only
     return [e for e in _error_events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at > changed - 1.0]
 
@@ -255,7 +255,7 @@ def _bind_error_for(line: Listener, events: Sequence[ErrorEvent]) -> ErrorEvent 
 
 
 def _error_events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
-    return nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    return nginx.errors.or_else(())
 
 
 def _stale_mount_finding(case: Case, trouble: FailingAddress) -> Finding:
@@ -324,7 +324,7 @@ def _failure_text(endpoint: Endpoint) -> str:
     """How nginx would be let down there, empty where that is not seen."""
     if is_closed(endpoint) is True:
         return "where nothing listens"
-    heard = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    heard = endpoint.http.or_else(None)
     if heard is not None and heard.error == "tls":
         return "where they speak TLS and nobody takes it"
     return "which takes TLS only, and they speak plainly" if heard is not None and needs_tls(heard) else ""

@@ -292,7 +292,7 @@ def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """
     endpoint, nginx = trouble.endpoint, trouble.nginx
     line = hosts_evidence(trouble)
-    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    known = endpoint.addresses.or_else(())
     if line is None or len(known) != 1:
         return None
     bare = replace(trouble, endpoints=tuple(replace(place, host=known[0]) for place in trouble.endpoints))

@@ -264,7 +264,7 @@ def _published_listeners(case: Case, trouble: FailingAddress, owner: PortOwner,
                          lines: tuple[Listener, ...]) -> tuple[ReachableListener, ...]:
     """The ports of the host that Docker hands on to these sockets, where nginx can ask for them."""
     box, endpoint = owner.service.container, trouble.endpoint
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     inner = {line.port: line for line in lines}
     taken = {(e.port, e.node) for e in case.snapshot.endpoints if e.id not in {x.id for x in trouble.endpoints}}
     found: dict[int, ReachableListener] = {}

@@ -37,7 +37,7 @@ def learned_queries(view: View, path: str) -> list[Query]:
 
 def _has_no_listener(service: LearnedService, view: View) -> bool:
     """Return whether nothing listens at any address of the service."""
-    listeners = view.listeners.value if isinstance(view.listeners, Known) else ()
+    listeners = view.listeners.or_else(())
     held = {(line.address if line.family == "unix" else "", line.port) for line in listeners}
     return not any((unix, port) in held for _, port, unix in service.addresses)
 
@@ -108,7 +108,7 @@ def environ_query(candidate: LearnCandidate) -> ReadFile:
 
 def variable_file_queries(candidate: LearnCandidate) -> tuple[ReadFile | ReadGlob, ...]:
     """Return the queries for files that usually hold the variables of such a deployment."""
-    directory = candidate.process.cwd.value if isinstance(candidate.process.cwd, Known) else "/"
+    directory = candidate.process.cwd.or_else("/")
     if directory == "/":
         return (ReadGlob(("/etc/default/*",), 1 << 16, 100), ReadFile("/etc/passwd"))
     above = posixpath.dirname(directory)
@@ -124,7 +124,7 @@ def learned_service(
     service, process = candidate.service, candidate.process
     values = dict(_parse_environ(environ or b""))
     texts = {path: read_env_file(path, data) for path, data in files.items()}
-    directory = process.cwd.value if isinstance(process.cwd, Known) else "/"
+    directory = process.cwd.or_else("/")
     variables = []
     for name, value in values.items():
         if name not in _SHELL_VARIABLES and not name.startswith(_IGNORED_PREFIXES):
@@ -152,7 +152,7 @@ def _learnable_argv(process: Process, values: Mapping[str, str]) -> tuple[str, .
         program = _path_in_virtualenv(words[0], process, values)
         if not program and not isinstance(process.exe, Known):
             return ()
-        words[0] = program or (process.exe.value if isinstance(process.exe, Known) else "")
+        words[0] = program or process.exe.or_else("")
     return tuple(words)
 
 
@@ -163,7 +163,7 @@ def _path_in_virtualenv(word: str, process: Process, values: Mapping[str, str]) 
     if "/" not in word:
         first = values.get("PATH", "").split(":")[0]
         return f"{first}/{word}" if _PYTHON.match(word) and home.startswith("/") and first == f"{home}/bin" else ""
-    cwd = process.cwd.value if isinstance(process.cwd, Known) else ""
+    cwd = process.cwd.or_else("")
     if not cwd or values.get("PWD", cwd) != cwd:
         return ""
     return posixpath.normpath(posixpath.join(cwd, word))

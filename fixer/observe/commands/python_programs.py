@@ -11,7 +11,7 @@ from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of, script_of
 from fixer.formats.shell_words import Env
 from fixer.lazy.regex import regex
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Binding, Service, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand, command_of_unit
@@ -172,7 +172,7 @@ _SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/syste
 def has_service_for_each_port(ports: Sequence[int], services: Sequence[Service], view: View) -> bool:
     """Whether of every empty port somebody is known who is told to listen there, or whose code does."""
     told = {b.port for s in services if s.node == view.name
-            for b in (*(s.bindings.value if isinstance(s.bindings, Known) else ()), *s.code_bindings)}
+            for b in (*s.bindings.or_else(()), *s.code_bindings)}
     return all(port in told for port in ports)
 
 

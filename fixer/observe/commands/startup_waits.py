@@ -13,7 +13,7 @@ from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Process, Service
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
@@ -83,7 +83,7 @@ def shell_queries(view: View) -> Iterator[Query]:
 def command_of_shell(process: Process, view: View) -> ServiceCommand | None:
     """The server that a shell is on its way to, as its script says; None where it is to start none. Its variables are
     not read: a command that needs one of them is told without places where it listens."""
-    follow = CommandTrace(view.contents(), process.cwd.value if isinstance(process.cwd, Known) else "/")
+    follow = CommandTrace(view.contents(), process.cwd.or_else("/"))
     said = Evidence("process", f"pid {process.pid}", " ".join(redact_argv(list(process.argv)))[:200])
     words, env, style, said = trace_command([literal_word(word) for word in process.argv], {}, said, follow)
     told = ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(follow.source_files),
@@ -122,7 +122,7 @@ def _script_path(process: Process) -> str:
     if shell_text_index(process.argv, 0) is not None:
         return ""
     script = script_of(process.argv)
-    folder = process.cwd.value if isinstance(process.cwd, Known) else ""
+    folder = process.cwd.or_else("")
     path = posixpath.normpath(posixpath.join(folder, script)) if script else ""
     return path if path.startswith("/") else ""
 

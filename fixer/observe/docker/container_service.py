@@ -144,6 +144,6 @@ def _is_app(container: Container, runtime: str, processes: list[Process], view: 
         return False
     programs = [p for p in processes if runtime_of(p.argv) == "python"]
     strange = runtime == "python" and programs and all(
-        is_no_web_program(p.argv, p.cwd.value if isinstance(p.cwd, Known) else "/", view) for p in programs
+        is_no_web_program(p.argv, p.cwd.or_else("/"), view) for p in programs
     )
     return runtime != "http.server" and not strange

@@ -79,7 +79,7 @@ def _is_host_asked_from_inside(server: UpstreamServer, addresses: Sequence[str],
 
 
 def _tcp_listeners(view: View) -> tuple[Listener, ...]:
-    found = view.listeners.value if isinstance(view.listeners, Known) else ()
+    found = view.listeners.or_else(())
     return tuple(x for x in found if x.family != "unix")
 
 

@@ -70,7 +70,7 @@ def service_of_shared_socket(path: str, own: Container | None, view: View,
 
 def _has_listener(path: str, view: View) -> bool:
     """Return whether something on this node listens on this path."""
-    heard = view.listeners.value if isinstance(view.listeners, Known) else ()
+    heard = view.listeners.or_else(())
     return any(x.family == "unix" and x.address == path for x in heard)
 
 

@@ -28,7 +28,7 @@ def can_be_oom_kill(service: Service) -> bool:
     if box is not None and (box.oom_killed or box.exit_code == 137):
         return True
     limited = bool((unit is not None and unit.memory_max) or (box is not None and box.memory_max))
-    lines = service.log.value if isinstance(service.log, Known) else ()
+    lines = service.log.or_else(())
     return limited and (service.running or any(_WORKER_KILLED.search(line.text) for line in lines))
 
 

@@ -74,7 +74,7 @@ def replica_addresses(server: UpstreamServer, resolved: Fact[tuple[str, ...]], v
 
     Of a family other than the first's is none: what has both is one program with two addresses.
     """
-    found = resolved.value if isinstance(resolved, Known) else ()
+    found = resolved.or_else(())
     if len(found) < 2 or server.variable or any(is_loopback(a) or a in view.addresses for a in found):
         return ("",)
     alike = tuple(a for a in dict.fromkeys(found) if (":" in a) is (":" in found[0]))[:MOST_REPLICAS]
@@ -308,7 +308,7 @@ def with_services(endpoint: Endpoint, services: Sequence[Service], container: Co
 
 
 def _listening_service(endpoint: Endpoint, services: Sequence[Service]) -> Service | None:
-    listener = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
+    listener = endpoint.listener.or_else(None)
     if listener is None:
         return None
     pids = set(known_pids(listener.pids))
@@ -336,7 +336,7 @@ def _configured_service(endpoint: Endpoint, services: Sequence[Service], contain
 
 def _bindings_of(service: Service) -> tuple[Binding, ...]:
     """The places that a service is told to listen at when it starts (the first), or listens at now."""
-    return service.bindings.value if isinstance(service.bindings, Known) else ()
+    return service.bindings.or_else(())
 
 
 def _is_binding_of(binding: Binding, endpoint: Endpoint) -> bool:
@@ -345,7 +345,7 @@ def _is_binding_of(binding: Binding, endpoint: Endpoint) -> bool:
     if binding.unix is not None or binding.port != endpoint.port:
         return False
     host = binding.host.strip("[]")
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    addresses = endpoint.addresses.or_else(())
     local = all(is_loopback(a) for a in addresses) and (host == "localhost" or is_loopback(host))
     return local or host in (ANY4, ANY6, "*", "", endpoint.host, *addresses)
 

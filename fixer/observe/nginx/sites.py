@@ -33,7 +33,7 @@ class Address:
         """The addresses, none where they are unknown."""
         if self.replica_ip:
             return (self.replica_ip,)
-        return self.resolved.value if isinstance(self.resolved, Known) else ()
+        return self.resolved.or_else(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], vi
                   containers: tuple[Container, ...]) -> tuple[str, ...]:
     """The ids of such containers, of the very service that the name leads to; none where somebody else may have one of
     its addresses, who could be one of them by now."""
-    found = resolved.value if isinstance(resolved, Known) else ()
+    found = resolved.or_else(())
     own = container_of(view.name, containers)
     if not found or server.variable or server.unix is not None or own is None or own.is_machine:
         return ()

@@ -13,7 +13,7 @@ from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence
 from fixer.model.query import ReadFile, ReadGlob
 from fixer.model.snapshot import Binding, Process, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand
@@ -54,7 +54,7 @@ def find_supervisords(view: View) -> tuple[Supervisord, ...]:
     found: dict[str, Supervisord] = {}
     for process in view.by_pid.values():
         if is_trusted_supervisord(process, view) and process.pid not in view.process_table.containers:
-            cwd = process.cwd.value if isinstance(process.cwd, Known) else "/"
+            cwd = process.cwd.or_else("/")
             unit = units.get(process.unit or "")
             found.setdefault(_conf_path(process.argv, cwd), Supervisord(_conf_path(process.argv, cwd), process, unit))
     for unit in units.values():

@@ -41,8 +41,7 @@ def with_journal_state(unit: Unit, answer: Answer | None, view: View) -> Unit:
     again = unit.active_state in ("active", "activating") and unit.n_restarts > 0 and unit.result in ("", "success")
     if not loaded or not (rests or runs or again) or answer is None or answer.status != "ok":
         return unit
-    said = _systemd_lines(answer.data,
-                          view.process_table.boot_at.value if isinstance(view.process_table.boot_at, Known) else 0.0)
+    said = _systemd_lines(answer.data, view.process_table.boot_at.or_else(0.0))
     if again:
         return _with_previous_try(unit, said, view)
     return _with_last_failure(unit, said) if rests else _with_restart_count(unit, said)

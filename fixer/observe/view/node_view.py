@@ -12,7 +12,7 @@ from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.capture import Capture, NodeCapture
-from fixer.model.facts import Fact, Known
+from fixer.model.facts import Fact
 from fixer.model.query import (
     Answer,
     Command,
@@ -312,4 +312,4 @@ def is_loopback(address: str) -> bool:
 
 def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:
     """The pids, none where they are unknown."""
-    return fact.value if isinstance(fact, Known) else ()
+    return fact.or_else(())
