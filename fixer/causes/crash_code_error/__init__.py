@@ -73,7 +73,7 @@ _VARIANTS = {
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that failed: is the last error of its log one of code or command?"""
+    """Judge each failed service: is the last error in its log one of code or command?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
@@ -87,7 +87,7 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     if any(is_cut_in_body(event) for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):
-        from fixer.causes.crash_code_error.broken_response import (  # only where an answer ended early
+        from fixer.causes.crash_code_error.broken_response import (  # only if a response ended early
             judge_broken_answers,
         )
 
@@ -100,7 +100,7 @@ def judge(case: Case) -> Verdict:
 
 
 def fault_of(crash: FailedRun) -> CodeFault | None:
-    """The fault that ended the last run, where no variable and no port explains it better."""
+    """Return the fault that ended the last run, if no variable and no port explains it better."""
     if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
     if blank_variables(crash.lines, crash.service):
@@ -109,7 +109,7 @@ def fault_of(crash: FailedRun) -> CodeFault | None:
 
 
 def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
-    from fixer.repairs.restore_code import code_repairs, find_change_since_exit  # only where one is found
+    from fixer.repairs.restore_code import code_repairs, find_change_since_exit  # only if found
 
     service, since = crash.service, find_change_since_exit(case, crash, fault)
     confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
@@ -153,7 +153,7 @@ def _mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> MountedFo
 def _package_folder(case: Case, crash: FailedRun, fault: CodeFault) -> PackageFolder | None:
     if fault.kind != "target" or crash.service.container is not None:
         return None
-    from fixer.causes.crash_code_error.start_folder import find_package_folder  # only where no application was found
+    from fixer.causes.crash_code_error.start_folder import find_package_folder  # only if no application was found
 
     return find_package_folder(case, crash, fault)
 
@@ -176,15 +176,15 @@ def _start_in_mount_repairs(case: Case, crash: FailedRun, there: MountedFolder |
 
 
 def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
-    """uvicorn does not say why it could not load a module: where the code is mounted from the host, an empty folder,
-    the wrong one, or one that the container's account may not enter looks the same."""
+    """Return a note if the code of a failed import is mounted from the host, or "". uvicorn's error is the same for an
+    empty, a wrong and an unreadable folder."""
     box = crash.service.container
     unseen = fault.kind == "target" and ("Could not import" in fault.text or "No module named" in fault.text)
     if not unseen or box is None or box.is_machine:
         return ""
     folders = module_folders(crash.service.argv, box.working_dir)
-    # What PYTHONPATH holds is not kept: where it is set, the code may come from any folder that is mounted.
-    mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # volumes too
+    # fixer does not record the value of PYTHONPATH: if it is set, any mounted folder may hold the code
+    mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # also volumes
     over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(
         f"{folder}/".startswith(m[1].rstrip("/") + "/") for folder in folders)]
     if not over:
@@ -195,7 +195,7 @@ def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
 
 
 def variant_of(crash: FailedRun, fault: CodeFault) -> str | None:
-    """A parent that stays hides what ends; else what the line says."""
+    """Return the variant: by a parent process that outlives its failing workers, else by the kind of fault."""
     workers = crash.service.workers
     if fault.boot is not None:
         return "gunicorn-worker-boot-failed"
@@ -203,12 +203,12 @@ def variant_of(crash: FailedRun, fault: CodeFault) -> str | None:
                                      or (isinstance(workers, Known) and workers.value > 1)):
         return "multiworker-import-loop"
     if fault.kind == "tls" and "SSLError" not in fault.text:
-        return None            # a file that cannot be opened says nothing of whether key and certificate fit
+        return None            # an unreadable file does not prove that key and certificate mismatch
     return _VARIANTS.get(fault.kind)
 
 
 def fault_text(fault: CodeFault) -> str:
-    """The fault in a few words."""
+    """Return the fault as a short phrase for the summary."""
     at = f" ({fault.file_line})" if fault.file_line else ""
     match fault.kind:
         case "import":
@@ -241,7 +241,7 @@ def _evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence,
 
 
 def _source_evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence, ...]:
-    """The line of code itself, as it stands on disk; the word of the command that names the target."""
+    """Return the faulty line of code on disk, or the target, variable or option in the service's configuration."""
     file = source_file_of(case.snapshot, crash.service, fault.file)
     if file is not None and fault.line and line_of(file, fault.line):
         return (Evidence("file", file_line_text(case.snapshot, file.node, file.path, fault.line),

@@ -1,4 +1,4 @@
-"""Answers that the application itself broke off: it raised an error after its first bytes were on their way."""
+"""Responses that the application broke off: it raised an error after it had sent the first bytes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
 
-MIN_EVENTS = 3          # answers within a minute that are more than one visitor's bad luck
-_MAX_GAP_SECONDS = 2.5          # seconds between the error in the log and nginx's line, whose clock has whole seconds
+MIN_EVENTS = 3          # broken responses within a minute; fewer may be chance
+_MAX_GAP_SECONDS = 2.5          # between the application's error and nginx's line, whose clock has whole seconds
 _TRACEBACK_START = regex(r"^(?:ERROR: +|\[[^]]*\] *)*(?:Exception in ASGI application|Error handling "
                          r"request|Traceback \(most)")
 _ERROR_LINE = regex(r"^[ |]*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Timeout))(?::.*)?$")
 
 
 def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
-    """Routes of which several answers ended early lately, while their service ran on and logged an error each time."""
+    """Yield a finding for each route with several recent responses cut off, if its running service logged errors."""
     for nginx in case.snapshot.nginxes:
         for judged, fresh in recent_lines_by_route(case, nginx, is_cut_in_body).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
@@ -44,12 +44,12 @@ def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
 
 
 def _events_of_run(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[ErrorEvent, ...]:
-    """Without those that its restart, or a run before it, broke off; nginx's clock cuts the second that has begun."""
+    """Return the events since the service started. nginx's clock truncates to whole seconds."""
     return tuple(event for event in events if event.at > start_time_of(service) - 1.0)
 
 
 def _error_lines(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, ...]:
-    """Errors of this run that stand beside such a line; none where a worker died instead."""
+    """Return the errors of this run that were logged near such an event, or () if a worker died."""
     since = max(start_time_of(service), events[0].at - _MAX_GAP_SECONDS)
     lines = [line for line in lines_of(service) if line.at is not None and line.at >= since]
     if any(WORKER_DIED.search(message_of(line)) for line in lines):
@@ -63,7 +63,7 @@ def _error_lines(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogL
 
 
 def _traceback_lines(service: Service, raised: LogLine, named: LogLine | None) -> list[LogLine]:
-    """The traceback, from its first line to the error that it ends in."""
+    """Return the traceback, from its first line to its final error."""
     lines = list(lines_of(service))
     first = next((i for i, line in enumerate(lines) if line is raised), len(lines))
     last = next((i for i, line in enumerate(lines) if line is named), len(lines) - 1)

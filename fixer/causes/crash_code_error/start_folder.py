@@ -1,4 +1,4 @@
-"""An application that is mounted into its container at another folder than the one that its server starts in."""
+"""Applications that their server cannot import because it starts in the wrong folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_an
 
 @dataclass(frozen=True, slots=True)
 class MountedFolder:
-    """The folder of the container that has the module, and what shows it."""
+    """The container's folder that holds the module, the folder where the server starts, and the evidence."""
 
     folder: str
     start_folder: str
@@ -28,7 +28,7 @@ class MountedFolder:
 
 
 def find_mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> MountedFolder | None:
-    """The one mounted folder that has the module, where none does of those that the server looks into."""
+    """Return the only mounted folder that holds the module, if no folder that the server searches does."""
     box, module = crash.service.container, find_missing_module(fault.log_line.text)
     if box is None or box.is_machine or not module or "PYTHONPATH" in box.env_names:
         return None
@@ -44,7 +44,7 @@ def find_mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> Mount
 
 
 def start_in_mount_repair(case: Case, crash: FailedRun, there: MountedFolder) -> Repair | None:
-    """Its working directory, in the compose file; None where that cannot be edited or the command names a folder."""
+    """Set working_dir in the compose file. Return None if it is not editable or the command names a folder."""
     service, box = crash.service, crash.service.container
     if box is None or there.start_folder != (box.working_dir or "/"):
         return None
@@ -56,12 +56,9 @@ def start_in_mount_repair(case: Case, crash: FailedRun, there: MountedFolder) ->
     return Repair("start-in-folder", "disruptive", f"{summary}, in {written.where}; it is made anew", steps)
 
 
-# The application that a command names is there, seen from the folder above: it starts inside its own package.
-
-
 @dataclass(frozen=True, slots=True)
 class PackageFolder:
-    """`folder` is where it starts, `home` where the target can be imported from, `shown` what proves both."""
+    """A server that starts inside its own package (`folder`), and the folder from which the target can be imported."""
 
     folder: str
     import_folder: str
@@ -69,7 +66,7 @@ class PackageFolder:
 
 
 def find_package_folder(case: Case, crash: FailedRun, fault: CodeFault) -> PackageFolder | None:
-    """The folder above, where the unit starts in the very package that the target names first."""
+    """Return the folder above, if the unit starts inside the package that its target names."""
     service = crash.service
     if service.container is not None or service.unit is None or any(w.startswith("--chdir") for w in service.argv):
         return None
@@ -88,7 +85,7 @@ def find_package_folder(case: Case, crash: FailedRun, fault: CodeFault) -> Packa
 
 
 def start_above_package_repair(case: Case, crash: FailedRun, inside: PackageFolder) -> Repair:
-    """WorkingDirectory= becomes the folder from which the target can be imported."""
+    """Set WorkingDirectory= to the folder from which the target can be imported."""
     setting = setting_of(crash.service, "WorkingDirectory")
     does = f"run in {inside.import_folder} instead of {inside.folder}"
     doing = RepairWording("correct-directory", does, f"write {inside.import_folder} as WorkingDirectory= at "

@@ -87,7 +87,7 @@ _STATE_TEXTS = {"stopped": "is stopped", "failed": "failed", "masked": "is maske
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that failed: does its log end with a complaint about another system, and is that so?"""
+    """Judge each failed service: does its log end with an error about a dependency, and is that still so?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     missing = list(all_of.missing)
@@ -109,7 +109,7 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    ended = {(finding.node, finding.service) for finding in findings}      # its log says more than what it does now
+    ended = {(finding.node, finding.service) for finding in findings}     # a log explains more than the state
     findings += [blocked_finding(case, one) for one in blocked_starts(case)
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in unstarted_units(case)]
@@ -118,7 +118,7 @@ def judge(case: Case) -> Verdict:
 
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
     if any(_has_no_socket(case, trouble) for trouble in case.failing_addresses):
-        from fixer.causes.crash_dependency_down.stopped_dependency import stopped_dependency_findings  # as it says
+        from fixer.causes.crash_dependency_down.stopped_dependency import stopped_dependency_findings
 
         findings += stopped_dependency_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
@@ -129,26 +129,26 @@ def judge(case: Case) -> Verdict:
 
 
 def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:
-    """Of the machine itself, and who belongs there has no socket at all."""
+    """Return whether the owner of the address has no listening socket. The address must be on an observed node."""
     owner = only_owner(case, trouble) if trouble.endpoint.node is not None else None
     return owner is not None and not has_listening_socket(case, owner.service)
 
 
 def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
-    """What ended the last run, where no variable and no port of its own explains it better."""
+    """Return the dependency error that ended the last run, if no variable and no port explains it better."""
     if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
     said = dependency_complaint(crash.lines, start_time_of(crash.service))
     blank = said is not None and said.unix and any(ADDRESS_VARIABLE.match(one.name.upper())
                                                    for one in crash.service.unset_variables)
-    return None if blank else said      # it was given no address: the variable is what is missing
+    return None if blank else said      # no address is configured: the variable is missing
 
 
 def _unnamed_dependency_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """Its log speaks of another system without a name, and one that its compose file starts before it is stopped."""
+    """Return the finding if the log reports an unnamed dependency, and one from `depends_on` is stopped."""
     if crash.service.container is None or missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
         return None
-    from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint  # only where a container failed
+    from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint  # only if a container failed
 
     said = unnamed_complaint(case, crash)
     found = _judge_complaint(case, crash, said) if said is not None else None
@@ -187,7 +187,7 @@ def _judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) ->
         return _complaint_finding(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
     apart = private_network_setting(crash.service) if needed.is_listening and not said.unix else None
     if apart is not None:
-        return apart.source        # what accepts on the machine is not in the network of that unit: sandbox-denied
+        return apart.source        # the listener is outside the unit's private network: sandbox-denied
     if needed.is_listening:
         text = f"{_provider_text(said, needed)} refused it then and accepts by now, but nobody started it again"
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
@@ -205,8 +205,8 @@ def _judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) ->
 
 
 def is_started_later(crash: FailedRun, said: DependencyComplaint, provider: Service) -> bool:
-    """A container that bears the name on a network of both, and that was started after the last try: Docker's resolver
-    does not know the names of what does not run."""
+    """Return whether the provider has the name on a common network and started after the last attempt. Docker's
+    resolver knows only the names of running containers."""
     box, own = provider.container, crash.service.container
     if box is None or own is None or box.status != "running" or is_restarting(provider):
         return False
@@ -217,12 +217,12 @@ def is_started_later(crash: FailedRun, said: DependencyComplaint, provider: Serv
 
 
 def _is_still_trying(crash: FailedRun) -> bool:
-    """It is started again and again, so what it is told is how things are; what has ended knows nothing newer."""
+    """Return whether the service restarts again and again, so that its last error describes the present state."""
     return is_restarting(crash.service) or crash.has_running_parent
 
 
 def _is_serving(provider: Service) -> bool:
-    """It runs by itself; a unit that only stands for others proves nothing."""
+    """Return whether the provider runs and has processes. An active umbrella unit proves nothing."""
     return run_state_of(provider) in ("running", "unknown") and bool(provider.pids or provider.container is not None)
 
 
@@ -270,7 +270,7 @@ def _complaint_finding(
 
 
 def _change_evidence(case: Case, crash: FailedRun, said: DependencyComplaint) -> tuple[Evidence, ...]:
-    """What was changed since the refusal where nothing else tells how it is now: its settings, or where names are."""
+    """Return changes to the settings or name files since the refusal, if nothing else shows the present state."""
     unit = crash.service.unit
     if said.kind not in ("auth", "name") or (unit is not None and unit.need_daemon_reload):
         return ()

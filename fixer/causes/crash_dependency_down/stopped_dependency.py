@@ -1,5 +1,4 @@
-"""A backend that fails, hangs or rests without a word about another system, while one that it is told to use is
-stopped on its own host: its variables name it, or its unit's Requires= and Wants=."""
+"""Stopped dependencies of a backend whose log does not name them: its variables or its unit files do."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ from fixer.repairs.start_service import wait_for_listener_step
 
 FailureManner: TypeAlias = Literal["ends", "waits", "rests"]
 
-# Errors that name nothing of their own.
+# errors that may stem from a dependency
 _GENERIC_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
                  r"\w*(?:Connect|Database|Operational|Interface|Unavailable|Startup|Broker|Timeout)\w*)\b")
 _ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Configured)\b")
@@ -56,14 +55,14 @@ _STARTUP_LINE = regex(r"Started (?:server|parent|reloader) process|Waiting for a
                r"Uvicorn running on|Starting gunicorn|Booting worker|Listening at|Using worker|Child process|"
                r"Waiting for child process|Stopping parent process|Stopping reloader")
 _SELF_ENDED_RESULTS = frozenset({"exit-code", "success", "timeout", "protocol", "start-limit-hit"})
-_START_SECONDS = 3.0        # seconds after its start in which nothing is said of a program that does not listen yet
-_SLOW_START_SECONDS = 60.0        # one that says nothing may only be slow
+_START_SECONDS = 3.0        # a program this recent is not judged if it does not listen yet
+_SLOW_START_SECONDS = 60.0        # the same if its log is empty: it may only be slow
 
 
 @dataclass(frozen=True, slots=True)
 class StoppedDependency:
-    """Who fails how, and what it is told to use that is stopped; `said` is its last word, None where it has none.
-    `is_sure` is false where that word may be about something else."""
+    """A failing backend with the stopped dependencies that it is configured to use. `last_line` is None if its log is
+    empty. `is_sure` is false if that line may concern something else."""
 
     owner: PortOwner
     failing_address: FailingAddress
@@ -74,12 +73,12 @@ class StoppedDependency:
 
     @property
     def service(self) -> Service:
-        """The backend."""
+        """The failing backend."""
         return self.owner.service
 
 
 def find_stopped_dependencies(case: Case, found: tuple[FailedRun, ...]) -> Iterator[StoppedDependency]:
-    """One for each service behind an empty address that nothing of its own explains."""
+    """Yield one for each service at a closed address whose failure it does not explain itself."""
     crashed = {crash.service.id: crash for crash in found}
     done: set[str] = set()
     for trouble in case.failing_addresses:
@@ -108,7 +107,7 @@ def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash:
         return None if sure is None else StoppedDependency(owner, trouble, "ends", stopped, said, sure)
     if is_start_queued(service) or (state == "stopped" and service.unit is not None
                                     and not service.unit.condition_result):
-        return None        # what keeps it from being started is known, and is no other system
+        return None        # systemd itself keeps it from starting, not a dependency
     if state == "stopped":
         meant = tuple(entry for entry in stopped if _is_started_at_boot(case, entry[2]))
         return StoppedDependency(owner, trouble, "rests", meant, None, is_sure=True) if meant else None
@@ -129,7 +128,7 @@ def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash:
 
 
 def _judge_exit(crash: FailedRun) -> tuple[bool | None, LogLine | None]:
-    """Whether its end is one that another system may explain: None where it is explained by something of its own."""
+    """Return whether a dependency may explain the exit, and the log line. None: the service itself explains it."""
     service, lines, unit = crash.service, crash.lines, crash.service.unit
     since = start_time_of(service)
     own = dependency_complaint(lines,
@@ -147,8 +146,8 @@ def _judge_exit(crash: FailedRun) -> tuple[bool | None, LogLine | None]:
 
 
 def _judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine | None]:
-    """Sure where it says nothing, or speaks of another system; not where its word may be about anything; None where
-    that names something else."""
+    """Return True if the log is empty or reports a dependency, False if its last line may mean anything, and None if
+    that line names another error; and the line."""
     refused = dependency_error_line(lines)
     if refused is not None:
         return True, refused
@@ -166,7 +165,7 @@ def _judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine 
 
 
 def _stopped_providers(case: Case, service: Service) -> Iterator[tuple[Dependency, LocatedDependency, Service]]:
-    """What it is told to use, at an address of its own host where nobody is, while one unit that should be is down."""
+    """Yield the configured dependencies of the service where nothing listens and whose provider is stopped."""
     seen: set[str] = set()
     for one in (*service.dependencies, *_required_dependencies(case, service)):
         needed = locate_script_dependency(case, service, one)
@@ -181,7 +180,7 @@ def _stopped_providers(case: Case, service: Service) -> Iterator[tuple[Dependenc
 
 
 def _required_dependencies(case: Case, service: Service) -> Iterator[Dependency]:
-    """The databases and caches that its unit requires or wants: systemd starts them along with it."""
+    """Yield the databases and caches that its unit requires or wants: systemd starts them with it."""
     for name, said in requirements_of(case.snapshot, service, wanted=True).items():
         other = next((s for s in case.snapshot.services if s.node == service.node and s.name == name), None)
         engine = system_kind_of(other) if other is not None else ""
@@ -190,17 +189,14 @@ def _required_dependencies(case: Case, service: Service) -> Iterator[Dependency]
 
 
 def _is_started_at_boot(case: Case, provider: Service) -> bool:
-    """It should run: a boot starts it."""
+    """Return whether the provider, or its umbrella unit, starts at boot and so should run."""
     above = umbrella_of(case.snapshot, provider)
     return not is_off_at_boot(above or provider)
 
 
-# What is told of a backend beside which a system that it is told to use is stopped, without its log naming that.
-
-
 def stopped_dependency_findings(case: Case, found: tuple[FailedRun, ...],
                                 told: Collection[tuple[str, str | None]]) -> list[Finding]:
-    """For the services of which nothing else was told."""
+    """Return findings for the services that no other finding (`told`) names."""
     crashed = {crash.service.id: crash for crash in found}
     return [_stopped_dependency_finding(case, one, crashed.get(one.service.id))
             for one in find_stopped_dependencies(case, found)
@@ -238,7 +234,7 @@ def _stopped_dependency_finding(case: Case, one: StoppedDependency, crash: Faile
 
 
 def _start_dependency_repair(case: Case, one: StoppedDependency, crash: FailedRun | None) -> Repair:
-    """Start what is stopped, then the backend; of one that rests its own finding tells the start."""
+    """Start what is stopped, then the backend. A backend that is only stopped is started by its own finding."""
     service, names = one.service, ", ".join(p.name for _, _, p in one.stopped_services)
     reasons = [why for _, _, p in one.stopped_services if (why := start_obstacle_text(case, p))]
     begun = tuple(step for r, _,
@@ -261,20 +257,19 @@ def _start_dependency_repair(case: Case, one: StoppedDependency, crash: FailedRu
     return Repair("start-dependency", "safe", f"start {names}{also}, {then}", tuple(dict.fromkeys((*begun, *after))))
 
 
-# What programs say of another system in words of their own, without its name.
+# phrases about a dependency that do not name it
 CONNECTION_TEXT = regex(
     r"(?i)\bconnect(?:ed|ing|ions?)?\b|\breach(?:ed|able|ing)?\b|unreachable|unavailable|not available|\brefused\b|"
     r"time[ds]? ?out|\b(?:database|db|broker|cache|queue|storage) (?:is|was|did|does|seems|not|gone|down|lost)\b|"
     r"\b(?:no|wait(?:ed|ing) for|lost) (?:the |a )?(?:database|db|broker|cache|queue|storage)\b")
 
-# A program that ends over a system which its log does not name, while a service that it is made after does not run.
-_JOB_SECONDS = 60.0        # seconds: a job that is done once is done sooner
+_JOB_SECONDS = 60.0        # a one-time job ends sooner
 
 
 def unnamed_complaint(case: Case, crash: FailedRun) -> DependencyComplaint | None:
-    """Its last words are about some other system, and of those that its compose file makes it wait for one is stopped.
+    """Return the complaint if the last lines report a dependency without its name and one from `depends_on` is stopped.
 
-    None where several are: which of them it asked for stands nowhere.
+    Return None if several are stopped: nothing shows which one it needed.
     """
     lines = [line for line in last_error_lines(crash.lines) if line.text.strip()]
     stopped = list(_stopped_start_dependencies(case, crash.service))
@@ -296,7 +291,7 @@ def _is_about_dependency(line: LogLine, name: str) -> bool:
 
 
 def _stopped_start_dependencies(case: Case, service: Service) -> Iterator[Service]:
-    """Services of `depends_on` that serve for as long as they run, and do not run now: jobs end, and are well."""
+    """Yield the long-running services from `depends_on` that are stopped. A finished job is no fault."""
     box = service.container
     wanted = dict(depends_on_conditions(box)) if box is not None and box.project else {}
     for other in case.snapshot.services:
@@ -310,8 +305,8 @@ def _stopped_start_dependencies(case: Case, service: Service) -> Iterator[Servic
 
 
 def _is_long_running(asking: Container, box: Container, engine: str) -> bool:
-    """It is meant to go on: it is told to be started again, its health is asked, it is a known kind of system, or its
-    image names a port. A job of the application is of the same image."""
+    """Return whether the container is no job: it has a restart policy, a health check, an exposed port, a known kind
+    of system, or it ran long. A job of the application has the application's image."""
     kept = box.restart_policy.partition(":")[0] in ("always", "unless-stopped")
     ran = box.finished_at - box.started_at if box.finished_at > box.started_at > 0 else 0.0
     serves = bool(box.exposes) and box.image != asking.image

@@ -1,4 +1,4 @@
-"""What is told of a backend that waits for another system, and of one that was not started for want of a unit."""
+"""Findings for backends that wait for a dependency, or were not started because a dependency failed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start", 
 
 
 def blocked_finding(case: Case, one: BlockedStart) -> Finding:
-    """It runs, holds no socket, and waits for an answer of what it needs."""
+    """Return the finding for a service that runs, does not listen, and waits for an answer of a dependency."""
     service, trouble, line = one.service, one.failing_address, one.connection
     where = address_text(line.address, line.port)
     provider = one.dependency.provider
@@ -72,7 +72,7 @@ def _unblock_repairs(case: Case, one: BlockedStart, still: Service | None) -> tu
 
 
 def required_finding(case: Case, one: UnstartedUnit) -> Finding:
-    """systemd started it not, for want of another unit."""
+    """Return the finding for a unit that systemd did not start because a required unit failed."""
     service, trouble = one.service, one.failing_address
     names = ", ".join(s.name for s in one.missing_units)
     text = f"a unit that it requires does not run: {names}" if names else "a unit that it required failed then"
@@ -96,7 +96,7 @@ def _last_log_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
 
 
 def _start_required_repairs(case: Case, one: UnstartedUnit) -> tuple[Repair, ...]:
-    """What was only stopped is started; what failed by itself is for a person."""
+    """Start units that are only stopped. Return a manual repair if one has failed."""
     service = one.service
     reasons = [why for s in one.missing_units if (why := start_obstacle_text(case, s))]
     if reasons:
@@ -112,7 +112,7 @@ _AWAITED_EXPLAINS = ("backend-down", "slow-start", "dns-unresolved", "nginx-down
 
 
 def awaited_findings(case: Case) -> list[Finding]:
-    """One finding a service: started by itself it would run, and the next `up` would stop there again."""
+    """Return one finding for each container that Compose created but did not start: a dependency is not ready."""
     found: dict[str, Finding] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)

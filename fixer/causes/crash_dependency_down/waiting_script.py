@@ -1,4 +1,4 @@
-"""What is told of a start script that has not started its server: who must be started, or what a person looks at."""
+"""Findings for start scripts that wait for an address before they start the server."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _STATE_TEXTS: Mapping[str, str] = {
     "stopped": "is stopped", "failed": "failed", "masked": "is masked", "looping": "fails again and again",
     "starting": "is being started",
 }
-START_SECONDS = 60.0     # seconds that a start may take: what is not seen to be down may come by itself
+START_SECONDS = 60.0     # a start may take this long if no dependency is known to be down
 
 
 def waiting_findings(case: Case, told: Container[tuple[str, str | None]]) -> list[Finding]:
-    """One for each service whose script waits for an address, where nothing else was told of that service."""
+    """Return a finding for each service whose script waits for an address and that no other finding names."""
     found = [(one, dependency_finding(case, one)) for one in waiting_scripts(case)]
     return [finding for one, finding in found
             if finding is not None and (one.service.node, one.service.name) not in told]
 
 
 def dependency_finding(case: Case, one: WaitingScript) -> Finding | None:
-    """It waits for an address at which nobody is: of this host, or one that is not seen from here."""
+    """Return the finding if the script waits for an address where nothing listens, or one on no observed node."""
     named = next(((r, n) for r, n in one.unmet_dependencies if n is not None and n.is_listening is False), None)
     named = named or next(((r, n) for r, n in one.unmet_dependencies if n is not None), None)
     if named is None:
@@ -73,7 +73,7 @@ def _state_text(needed: LocatedDependency) -> str:
 
 def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
                    needed: LocatedDependency) -> tuple[Repair, ...]:
-    """Start all that is stopped; the script then goes on by itself, unless something else holds it up."""
+    """Start every stopped dependency. The script then continues, unless it also waits for something else."""
     service, provider = one.service, needed.provider
     title = "a person must bring back what it waits for"
     if needed.is_listening is not False or provider is None:

@@ -60,9 +60,9 @@ from fixer.repairs.resource_limits import is_caused_by_limit
 from fixer.repairs.start_service import restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set
 
-_UNPRIVILEGED_PORT = 1024      # ports below are for root, unless the kernel was told otherwise
+_UNPRIVILEGED_PORT = 1024      # lower ports need root, unless a sysctl allows them
 _PERMISSION_DENIED = regex(r"(?i)permission denied")
-_SYSTEMD_LINE = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
+_SYSTEMD_LINE = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # written by systemd, not by the program
 _SPAWN_ERROR = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _EXEC_NO_FILE = regex(r"couldn't exec .*ENOENT")
 _CHILD_ERROR = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
@@ -70,7 +70,7 @@ ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that failed: has its manager given up, or does it try in vain?"""
+    """Judge each failed service: has its manager given up, or does it restart the service in vain?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     missing = list(all_of.missing)
@@ -90,21 +90,21 @@ def judge(case: Case) -> Verdict:
 
 
 def _has_unreadable_log(crash: FailedRun) -> bool:
-    """A container that ended by itself, and whose log driver keeps nothing that anybody could read back."""
+    """Return whether a container failed by itself and its log driver does not support reading."""
     box, log = crash.service.container, crash.service.log
     return box is not None and isinstance(log, Unknown) and "does not support reading" in log.reason and (
         box.status in ("exited", "dead") and box.exit_code != 0)
 
 
 def _has_clean_exit(crash: FailedRun) -> bool:
-    """Its command comes to its end without an error: nothing in it stays."""
+    """Return whether the container's command ends with exit code 0 each time, instead of staying up."""
     box = crash.service.container
     return box is not None and not box.is_machine and box.exit_code == 0 and (
         box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
 
 
 def has_given_up(crash: FailedRun) -> bool:
-    """The manager says that it starts the service no more."""
+    """Return whether the manager has stopped starting the service."""
     box = crash.service.container
     if box is not None:
         tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
@@ -113,18 +113,18 @@ def has_given_up(crash: FailedRun) -> bool:
 
 
 def has_failed_socket(crash: FailedRun) -> bool:
-    """systemd listened for it, and has closed the socket since starting it failed too often."""
+    """Return whether systemd closed the service's socket because too many starts failed."""
     socket = crash.service.socket
     return socket is not None and socket.active_state == "failed" and socket.result.endswith("limit-hit")
 
 
 def is_in_restart_loop(crash: FailedRun) -> bool:
-    """It is being started again and again."""
+    """Return whether the service, or its workers, restart again and again."""
     return crash.has_running_parent or is_restarting(crash.service)
 
 
 def _has_other_cause(crash: FailedRun) -> bool:
-    """Another cause tells it in full."""
+    """Return whether another cause explains the failure."""
     unit = crash.service.unit
     by_file = unit is not None and (unit.result in ("resources", "oom-kill") or has_failed_before_start(crash.service))
     return by_file or bool(missing_variables(crash.lines)) or port_in_use_line(crash.lines) is not None or (
@@ -132,7 +132,7 @@ def _has_other_cause(crash: FailedRun) -> bool:
 
 
 def reason_state(case: Case, crash: FailedRun) -> ReasonState:
-    """Whether the reason of the last failure still holds, is gone, lies in another system, or is not known."""
+    """Return whether the reason of the last failure holds, has ended, lies in another system, or is unknown."""
     said = missing_variables(crash.lines)
     if said:
         return "gone" if all(is_variable_set(crash.service, s.name) for s in said) else "holds"
@@ -141,7 +141,7 @@ def reason_state(case: Case, crash: FailedRun) -> ReasonState:
         is_free = is_closed(endpoint) is True and not is_stale_socket(endpoint)
         return "gone" if is_free and reported_port_conflict(case, crash.service) is None else "holds"
     number = last_exit_signal(crash)
-    if number is not None:      # who killed it may have stopped; what a program does to itself it does again
+    if number is not None:      # a kill from outside may not recur; a fault of the program does
         return "unknown" if number in FAULT_SIGNALS else "gone"
     return "outside" if dependency_error_line(crash.lines) is not None else "unknown"
 
@@ -183,7 +183,7 @@ def _found(case: Case, crash: FailedRun) -> Finding:
 
 
 def change_evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
-    """What was changed since its end and a start would take: not what systemd or supervisord has not read yet."""
+    """Return changes since the exit that a start would use. Changes that the manager has not loaded do not count."""
     unit = crash.service.unit
     if _spawn_error_text(crash) or (unit is not None and unit.need_daemon_reload):
         return ()
@@ -248,7 +248,7 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")
     elif _has_no_own_lines(crash):
-        from fixer.analysis.exits.last_output import silent_exit_text  # only where a log holds no word
+        from fixer.analysis.exits.last_output import silent_exit_text  # only if the log is empty
 
         manual = f"{service.name} would end the same way again; {silent_exit_text(service)}"
     else:
@@ -258,12 +258,12 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
 
 
 def _has_no_own_lines(crash: FailedRun) -> bool:
-    """Its journal was read and holds no word of its own, be it that its unit sends them elsewhere."""
+    """Return whether the journal of the unit was read and holds no line of the program."""
     return crash.service.unit is not None and has_log(crash.service) and not program_lines(crash.lines)
 
 
 def _low_port_text(crash: FailedRun) -> str:
-    """An account other than root was denied something, and is told to open a port that most machines keep for root."""
+    """Return a hint if a non-root service got "permission denied" and is configured for a port below 1024, or ""."""
     unit, port = crash.service.unit, next((b.port for b in bindings_of(crash.service)
                                            if 0 < b.port < _UNPRIVILEGED_PORT), 0)
     if not port or unit is None or unit.user in ("", "root",
@@ -276,7 +276,7 @@ def _low_port_text(crash: FailedRun) -> str:
 
 
 def _spawn_error_text(crash: FailedRun) -> str:
-    """supervisord's words for a command that it could not even start, empty where the program ran."""
+    """Return supervisord's error for a command that it could not start, or "" if the program ran."""
     program = crash.service.program
     if program is None:
         return ""
@@ -285,13 +285,13 @@ def _spawn_error_text(crash: FailedRun) -> str:
 
 
 def _interpreter_text(unrun: str) -> str:
-    """The kernel says the same of a file that is there, and whose first line names a program that is not."""
+    """Return a hint about a missing interpreter: the kernel reports it like a missing file (ENOENT)."""
     interpreter = ", or the interpreter that its first line (#!) names, if only that is gone"
     return interpreter if _EXEC_NO_FILE.search(unrun) else ""
 
 
 def _try_by_hand_text(crash: FailedRun) -> str:
-    """How a person sees it end, where its log is silent."""
+    """Return a command that shows why the service ends, if its log does not."""
     unit = crash.service.unit
     if last_error_lines(crash.lines) and not any(_SYSTEMD_LINE.search(message_of(line))
                                                  for line in last_error_lines(crash.lines)[-1:]):
@@ -303,7 +303,7 @@ def _try_by_hand_text(crash: FailedRun) -> str:
 
 
 def _core_dump_text(crash: FailedRun) -> str:
-    """How a person finds the place of a fault that ends a process without a word."""
+    """Return commands that locate a crash without log lines."""
     unit, argv = crash.service.unit, crash.service.argv
     if unit is None or not argv:
         return ""

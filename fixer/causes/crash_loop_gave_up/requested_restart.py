@@ -1,4 +1,4 @@
-"""A restart that somebody asked for, as nginx saw it: refusals between the old stop and the new listener, no more."""
+"""Requested restarts, which nginx sees as refused connections until the new listener is up, and stale pid files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
 from fixer.redaction.values import redact_argv
 
-_CLOCK_SLACK = 2.0          # seconds between nginx's clock, to the second, and the manager's
-_START_SECONDS = 60.0       # seconds that a start may take
-_STOP_SECONDS = 120.0     # seconds that a stop may take: a server listens no more from its very beginning
+_CLOCK_SLACK = 2.0          # seconds between nginx's clock, in whole seconds, and the manager's
+_START_SECONDS = 60.0       # maximum duration of a start
+_STOP_SECONDS = 120.0     # maximum duration of a stop: a server closes its listener when the stop begins
 
 
 def restart_window_findings(case: Case, cause: str) -> tuple[Finding, ...]:
-    """Services that answer now and were restarted in order while visitors asked: told, and nothing to repair."""
+    """Return advice for services that answer now and were restarted on request while visitors connected."""
     found: list[Finding] = []
     for service_id in case.services_in_use:
         service = case.service(service_id)
@@ -51,7 +51,7 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
     refused = _refused_events(case, routes)
     events = [event for event in refused if said.at - _CLOCK_SLACK <= event.at <= began + _START_SECONDS]
     if not events or events[-1] != refused[-1]:
-        return None                 # none, or it was refused later as well: that is something else
+        return None                 # no refusal, or one after the restart: another fault
     age = age_text(max(0.0, clock_of(case.snapshot, service.node) - began))
     return Finding(
         cause=cause, variant="restart-window", role="advice", confidence="certain",
@@ -80,7 +80,7 @@ def _refused_events(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEv
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
 
-# A program that does not start because its pid file says that it runs already: what that process is by now.
+# Pid files that make a program refuse to start.
 _TAIL_LINES = 6
 _PID_FILE_LINE = regex(r"(?i)\balready running\b|\bis running\b|\bpid ?file\b.*\b(?:stale|exists?)\b")
 _PID = regex(r"(?i)\bpid[ :=#(]*(?:is )?(\d{1,8})\b|\bprocess (\d{1,8})\b")
@@ -88,9 +88,9 @@ _PATH = regex(r"(/[^\s'\"`:;,()]+\.(?:pid|lock))\b")
 
 
 def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str:
-    """What a person has to know of the pid file that the last words speak of; empty where they speak of none.
+    """Return advice about the pid file that the last log lines name, or "" if they name none.
 
-    The log is the program's word: the process is looked up, and nothing is removed by it.
+    The log alone proves nothing, so the process is checked and nothing is removed.
     """
     said = next((text for line in reversed(program_lines(lines)[-_TAIL_LINES:])
                  if _PID_FILE_LINE.search(text := message_of(line))), "")

@@ -73,11 +73,11 @@ from fixer.repairs.start_service import restart_steps, start_or_restart_steps, s
 from fixer.repairs.write_variables import is_variable_set, write_variables
 
 REPAIR_ID = "set-variable"
-_MIN_SIMILARITY = 0.85             # of two names' letters in the same order
+_MIN_SIMILARITY = 0.85             # difflib ratio of two names
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that failed: does its log name a variable that nothing sets?"""
+    """Judge each failed service: does its log name a variable that nothing sets?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
@@ -96,22 +96,22 @@ def judge(case: Case) -> Verdict:
             findings.append(_missing_variable_finding(case, crash, lacking) if lacking
                             else _set_since_finding(case, crash, said))
     if case.snapshot.compose is not None and case.snapshot.compose.missing_env_files:
-        from fixer.causes.crash_missing_env.lost_env_file import lost_env_findings  # only where such a file is gone
+        from fixer.causes.crash_missing_env.lost_env_file import lost_env_findings  # only if one is missing
 
         findings += lost_env_findings(case)
     return conclude(findings, all_of.missing, ruled)
 
 
 def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:
-    """It looks for its database on a socket of its own container, as drivers do that are given no address, and its
-    compose file takes the address from outside, where nothing sets it."""
+    """Return the unset address variables of the compose file if the service tried a database socket in its container:
+    drivers do so by default."""
     wanted = [one for one in crash.service.unset_variables if ADDRESS_VARIABLE.match(one.name.upper())]
     said = dependency_complaint(crash.lines, start_time_of(crash.service)) if wanted else None
     return tuple(NamedLine(one.name, said.log_line) for one in wanted) if said is not None and said.unix else ()
 
 
 def limit_to_compose(crash: FailedRun, blank: tuple[NamedLine, ...]) -> FailedRun:
-    """As far as variables of the compose file itself go: only what Compose reads for them is a place for one."""
+    """Limit the run's slots for new variables to those that Compose reads for its own file."""
     names = {said.name for said in blank}
     slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
     service = replace(crash.service, env_slots=slots)
@@ -186,8 +186,8 @@ def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tup
 
 
 def _similar_name_text(service: Service, name: str) -> str:
-    """Another variable that is called nearly so, and that the program may not ask for."""
-    from difflib import SequenceMatcher  # only for a name that may be a typing error
+    """Return a hint about a variable with a similar name, which may be a typing error, or ""."""
+    from difflib import SequenceMatcher  # only if a variable is missing
 
     near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
             and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _MIN_SIMILARITY]
@@ -195,7 +195,7 @@ def _similar_name_text(service: Service, name: str) -> str:
 
 
 def _set_elsewhere_text(case: Case, service: Service, name: str) -> str:
-    """Where another service of the same application is given it: what a person looks at for the value."""
+    """Return a hint where another service of the same application sets the variable, or ""."""
     def kin(other: Service) -> bool:
         template = service.name.partition("@")[0] if "@" in service.name else ""
         folder = working_directory_of(service)
@@ -209,12 +209,12 @@ def _set_elsewhere_text(case: Case, service: Service, name: str) -> str:
 
 
 def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> Finding:
-    """The variable was missing at the last start and has been set since: only the start is left to do."""
+    """Return the finding for a variable that was set after the last start: the service only has to be started."""
     service = crash.service
     place = next((a.defined_in for a in service.env if a.name.upper() == said[0].name.upper()), "")
     endpoint = crash.failing_addresses[0].endpoint
     repair = Repair("start-service", "safe", f"start {service.name}", start_steps(case.snapshot, service, endpoint))
-    if crash.has_running_parent:      # its parent runs with the environment of its own start
+    if crash.has_running_parent:      # the parent still has its old environment
         again = restart_steps(case.snapshot, service, endpoint)
         repair = Repair("restart-service", "disruptive", f"restart {service.name}", again)
     return Finding(
@@ -227,7 +227,7 @@ def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]
 
 
 def _similar_files(case: Case, crash: FailedRun, path: str) -> tuple[str, ...]:
-    """Files that are called like one that is gone, the newest first; what they hold nobody looked at."""
+    """Return files with names like the missing file's, newest first. Their contents were not read."""
     node = find_node(case.snapshot, crash.service.node)
     found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
              if has_similar_name(name, path) and stat.kind == "file"]
@@ -235,7 +235,7 @@ def _similar_files(case: Case, crash: FailedRun, path: str) -> tuple[str, ...]:
 
 
 def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """systemd never started the program: a file named by EnvironmentFile= is not there (Result=resources)."""
+    """Return the finding if an EnvironmentFile= is missing, so systemd did not start the unit (Result=resources)."""
     unit = crash.service.unit
     if unit is None or unit.result != "resources":
         return None
@@ -262,7 +262,7 @@ def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
 
 
 def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """Such a file was not there at the last start, as systemd said, and is there now."""
+    """Return the finding for an EnvironmentFile= that was missing at the last start and exists now."""
     said = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
     steps = start_steps(case.snapshot, crash.service, crash.failing_addresses[0].endpoint)
     if said is None or not steps:

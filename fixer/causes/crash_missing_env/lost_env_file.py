@@ -1,4 +1,4 @@
-"""A service without a container that Compose cannot create: a file that the project takes variables from is gone."""
+"""Missing, backed-up and misread files of environment variables, and their repairs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _EXPLAINS = ("backend-down", "dns-unresolved", "dns-stale", "nginx-down", "nginx
 
 
 def lost_env_findings(case: Case) -> list[Finding]:
-    """One finding a service that is missed; its own file comes before that of another one of the project."""
+    """Return one finding for each uncreated backend that lacks an env_file: its own, or another service's."""
     found: dict[str, Finding] = {}
     for compose, trouble, service in uncreated_backends(case):
         lacked = sorted(compose.missing_env_files, key=lambda one: one.service != service.service)
@@ -71,7 +71,7 @@ def _older_file_evidence(case: Case, lacked: MissingEnvFile) -> Iterator[Evidenc
 
 
 def _repairs(case: Case, name: str, lacked: MissingEnvFile, *, alone: bool) -> Iterator[Repair]:
-    """What lies beside it is a person's choice: a copy may be old, and an example holds no values that are meant."""
+    """Let the operator choose a backup copy or an example file: a copy may be old, an example has placeholders."""
     create = create_service_step(case.snapshot, name, f"env file {lacked.path}")
     paths = tuple(path for path in lacked.copies if _find_nonempty_file(case, path) is not None)
     if paths and alone and not isinstance(create, NotEditable):
@@ -103,11 +103,11 @@ def _restore_step(path: str, older: FileContent) -> WriteFile:
                      mask=masked_lines(older.data, redact_env_file))
 
 
-# A copy beside a file of variables holds what is missing: the file, or those of its lines, may be put back from it.
+# Backup copies from which a file, or some of its variables, can be restored.
 
 
 def backups_with(snapshot: Snapshot, service: Service, names: Iterable[str]) -> tuple[EnvCopy, ...]:
-    """The copies that hold all of those variables; the newest first."""
+    """Return the backup copies that set all the variables, newest first."""
     wanted = tuple(names)
     found = [(newest_first_key(file), copy) for copy in service.env_copies
              if (file := snapshot.file(copy.node, copy.path)) is not None
@@ -117,13 +117,13 @@ def backups_with(snapshot: Snapshot, service: Service, names: Iterable[str]) -> 
 
 
 def backups_of(snapshot: Snapshot, service: Service, path: str) -> tuple[EnvCopy, ...]:
-    """The copies of one file that is not there, with any variables in them; the newest first."""
+    """Return the backup copies of a missing file, newest first."""
     return tuple(copy for copy in backups_with(snapshot, service, ()) if copy.original_path == path
                  and copy.original_names is None)
 
 
 def backup_evidence(copies: Sequence[EnvCopy], names: Sequence[str]) -> tuple[Evidence, ...]:
-    """Which variables a copy sets; never what to."""
+    """Return the names of the variables that each copy sets, never their values."""
     said = ", ".join(names)
     return tuple(Evidence("file", copy.path, f"sets {said or ', '.join(n for n, _, _ in copy.value_spans)}"[:300])
                  for copy in copies[:2])
@@ -131,7 +131,7 @@ def backup_evidence(copies: Sequence[EnvCopy], names: Sequence[str]) -> tuple[Ev
 
 def restore_variables_repair(case: Case, crash: FailedRun, copies: Sequence[EnvCopy],
                              names: Sequence[str]) -> Repair | None:
-    """Take the variables (all of the file where that is empty or gone) from the copy that a person names."""
+    """Restore the variables, or all of a missing or empty file, from the copy that the operator chooses."""
     service = crash.service
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if not copies or isinstance(begin, NotEditable):
@@ -156,12 +156,12 @@ def _variable_span(copy: EnvCopy, name: str) -> tuple[int, int] | None:
 
 
 def _is_set_elsewhere(service: Service, copy: EnvCopy, name: str) -> bool:
-    """Another place is known to give it an empty value, which may win over this file."""
+    """Return whether another file assigns the variable, which may override this file."""
     return any(a.name == name and a.defined_in.rpartition(":")[0] not in ("", copy.original_path) for a in service.env)
 
 
 def _restore_variables_step(snapshot: Snapshot, copy: EnvCopy, names: Sequence[str]) -> tuple[WriteFile, str] | None:
-    """The step, and who manages the file."""
+    """Return the step, and the tool that manages the file."""
     older, now = snapshot.file(copy.node, copy.path), snapshot.file(copy.node, copy.original_path)
     if older is None or (now is None) != (copy.original_names is None):
         return None
@@ -177,7 +177,7 @@ def _restore_variables_step(snapshot: Snapshot, copy: EnvCopy, names: Sequence[s
 
 
 def _merge_lines(data: bytes, older: FileContent, copy: EnvCopy, names: Sequence[str]) -> bytes:
-    """The file with the copy's lines: each in the place of the empty one that is there, else at the end."""
+    """Return the file with the copy's lines: each replaces an empty assignment, or is appended."""
     for name in names:
         start, end = _variable_span(copy, name) or (0, 0)
         line = older.data[start:end]
@@ -189,30 +189,30 @@ def _merge_lines(data: bytes, older: FileContent, copy: EnvCopy, names: Sequence
     return data
 
 
-# Lines of an EnvironmentFile= that give a variable to a shell and not to systemd, which takes `NAME=value` only; and
-# those that an open quote or a backslash at the end of a line before them makes a part of another value.
+# Lines of an EnvironmentFile= that set a variable for a shell and not for systemd, which reads only `NAME=value`; and
+# lines that belong to another value because of an open quote or a backslash on an earlier line.
 _BOM = b"\xef\xbb\xbf"
 _EXPORT_LINE = regex(rb"^[ \t]*(?P<word>(?:export|declare -x|typeset -x)[ \t]+)(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 _BOM_LINE = regex(rb"^(?P<word>\xef\xbb\xbf)[ \t]*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
-# What a shell and systemd read alike: no variable, no command, no comment behind the value, no escape.
 _ASSIGNMENT = regex(rb"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)=")
-# a value of one line that lacks its last quote, and no more
+# a one-line value that lacks only its closing quote
 _UNCLOSED_QUOTE = regex(rb"[ \t]*(?P<quote>['\"])[^'\"\\$`]*")
+# read alike by a shell and systemd: no expansion, escape or trailing comment
 _PLAIN_VALUE = regex(rb"[^\s$`\\'\"#]*|'[^'$`\\]*'|\"[^\"$`\\]*\"")
 
-_MAX_UNMASKED = 3     # a number or a word of yes and no would be hidden all over the display
+_MAX_UNMASKED = 3     # masking shorter values (1, yes) would hide too much of the display
 
 
 @dataclass(frozen=True, slots=True)
 class MisreadLine:
-    """One such line. `word` is what stands before the name there; `file` is what it stands in."""
+    """A line that systemd misreads. `prefix` is the text before the name."""
 
     name: str
     file: FileContent
     line: int
     prefix: bytes
     is_plain: bool
-    within: EnvLine | None = None     # the value that it is a part of
+    within: EnvLine | None = None     # the value that this line is part of
 
     @property
     def where(self) -> str:
@@ -221,7 +221,7 @@ class MisreadLine:
 
     @property
     def problem_text(self) -> str:
-        """What is wrong with it, without the value."""
+        """What is wrong with the line, without the value."""
         if self.within is not None:
             begins = f"the value of {self.within.name}, which begins at line {self.within.line}"
             how = f"a quote ({self.within.quote})" if self.within.quote else "a quote or a backslash"
@@ -232,7 +232,7 @@ class MisreadLine:
 
 
 def find_misread_line(snapshot: Snapshot, service: Service, name: str) -> MisreadLine | None:
-    """The last such line that would give the service the variable, None where there is none or no unit."""
+    """Return the last misread line that should set the variable, or None if there is none or no unit."""
     if service.unit is None:
         return None
     for word in reversed(service.unit.environment_files):
@@ -251,8 +251,8 @@ def find_misread_line(snapshot: Snapshot, service: Service, name: str) -> Misrea
 
 
 def _find_line_within_value(file: FileContent, name: str) -> MisreadLine | None:
-    """The line that names it lies within a value that began before it; plain where one quote more at the end of that
-    first line is all that it lacks."""
+    """Return the line that names the variable inside another value. It is plain if the first line of that value lacks
+    only its closing quote."""
     lines = file.data.split(b"\n")
     for one in env_lines(file.data.decode("latin-1")):
         for number in range(one.last, one.line, -1):
@@ -265,7 +265,7 @@ def _find_line_within_value(file: FileContent, name: str) -> MisreadLine | None:
 
 
 def remove_prefix_steps(found: tuple[MisreadLine, ...]) -> tuple[WriteFile, ...]:
-    """The steps that take away what stands before the names; nothing else of the files changes."""
+    """Return steps that remove the prefixes and close open quotes; nothing else in the files changes."""
     steps: dict[str, WriteFile] = {}
     for one in found:
         file = one.file
@@ -284,6 +284,6 @@ def remove_prefix_steps(found: tuple[MisreadLine, ...]) -> tuple[WriteFile, ...]
 
 
 def _close_quote(line: bytes, quote: bytes) -> bytes:
-    """The line with the quote that its value lacks, as it is where that was done for another variable."""
+    """Return the line with its missing closing quote, or unchanged if the value is already closed."""
     text = line.rstrip(b"\r")
     return text + quote + line[len(text):] if _UNCLOSED_QUOTE.fullmatch(text.partition(b"=")[2]) else line
