@@ -66,6 +66,7 @@ from fixer.formats.file_errors import (
     inaccessible_socket_at,
     inaccessible_tls_at,
 )
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -81,7 +82,6 @@ from fixer.repairs.write_variables import write_drop_in
 
 _EACCES = "13"
 _TAIL_LINES = 120              # last lines of a run that are read
-_REQUEST_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 PATHS_DROP_IN = "50-badgateway-paths.conf"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
@@ -132,7 +132,7 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
     texts = [message_of(line).rstrip() for line in lines]
     for index in range(len(texts) - 1, -1, -1):
         text = texts[index]
-        if _REQUEST_LINE.search(text):
+        if is_request_line(text):
             continue           # a visitor wrote this text
         if STARTUP_COMPLETE.search(text):
             return None

@@ -47,6 +47,7 @@ from fixer.analysis.nginx_errors import is_from_current_worker
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -190,7 +191,6 @@ _QUOTA_ERROR = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\
 _CALL_LINES = 4            # lines above the error that may show the call
 _PATH_IN_CALL = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
 _PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
-_REQUEST_LINE = regex(r"HTTP/\d")
 _ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
 
 
@@ -206,7 +206,7 @@ def _disk_error_line(crash: FailedRun) -> LogLine | None:
     """Return the log line of the disk error, if no other error follows it."""
     for line in reversed(crash.lines[-_TAIL_LINES:]):
         text = message_of(line).strip()
-        if _REQUEST_LINE.search(text):
+        if is_request_line(text):
             continue           # a visitor wrote this text
         if _FULL_ERROR.search(text) or _QUOTA_ERROR.search(text):
             return line

@@ -42,6 +42,7 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import STARTUP_COMPLETE, lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.errors import StepFailed
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -68,7 +69,6 @@ _OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOF
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _TOO_MANY_FILES = regex(r"Too many open files|out of system resource|\bEMFILE\b")
 _TAIL_LINES = 120         # lines of a run's end that are read
-_REQUEST_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _WORKER_ERROR = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: |^socket\(\) failed \(24: ")
 
 
@@ -109,7 +109,7 @@ def _recent_error_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
     if case.snapshot.seconds_since_repair:
         since = max(since, clock_of(case.snapshot, service.node) - case.snapshot.seconds_since_repair)
     return tuple(line for line in lines_of(service) if line.at is not None and line.at >= since
-                 and _TOO_MANY_FILES.search(message_of(line)) and not _REQUEST_LINE.search(message_of(line)))
+                 and _TOO_MANY_FILES.search(message_of(line)) and not is_request_line(message_of(line)))
 
 
 def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
@@ -117,7 +117,7 @@ def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
     if any(STARTUP_COMPLETE.search(message_of(line)) for line in crash.lines):
         return ()
     return tuple(line for line in crash.lines[-_TAIL_LINES:]
-                 if _TOO_MANY_FILES.search(message_of(line)) and not _REQUEST_LINE.search(message_of(line)))
+                 if _TOO_MANY_FILES.search(message_of(line)) and not is_request_line(message_of(line)))
 
 
 def open_files_limit(service: Service) -> int:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
 from fixer.analysis.service_names import SYSTEM_PORTS
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
@@ -14,7 +15,6 @@ from fixer.model.snapshot import LogLine
 ComplaintKind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
 
 _TAIL_LINES = 120
-_ACCESS_LOG_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _EXCEPTION_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 _EXIT_EXCEPTIONS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:SystemExit|KeyboardInterrupt|HaltServer|CancelledError)\b")
 _STARTING = regex(r"the database system is (?:starting up|shutting down|in recovery mode)")
@@ -111,7 +111,7 @@ def dependency_complaint(lines: Sequence[LogLine], since: float) -> DependencyCo
     texts = [message_of(line).rstrip() for line in tail]
     for index in range(len(tail) - 1, -1, -1):
         text = texts[index]
-        if _ACCESS_LOG_LINE.search(text):
+        if is_request_line(text):
             continue           # a request line: a visitor's words
         if STARTUP_COMPLETE.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
             return None        # it had come up

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
@@ -17,7 +18,6 @@ CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls"
 _TAIL_LINES = 120              # lines of a run's end that are read
 _MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "waitress", "granian"})
-_ACCESS_LOG_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _TARGETS = (
     regex(r"Error loading ASGI app\. (?:Could not import module|Import string) \"(?P<name>[^\"]+)\""),
     regex(r"Error loading ASGI app\. Attribute \"(?P<name>[^\"]+)\" not found in module \"(?P<module>[^\"]+)\""),
@@ -85,7 +85,7 @@ def find_code_fault(lines: Sequence[LogLine], argv: Sequence[str], since: float)
     texts = [message_of(line).rstrip() for line in tail]
     boot = next((tail[i] for i in range(len(tail) - 1, -1, -1) if _WORKER_BOOT_FAILED.search(texts[i])), None)
     for index in range(len(tail) - 1, -1, -1):
-        if _ACCESS_LOG_LINE.search(texts[index]):
+        if is_request_line(texts[index]):
             continue           # a request line: a visitor's words
         if STARTUP_COMPLETE.search(texts[index]) and _is_of_run(tail[index], since):
             return None        # it came up, and nothing since says why it ended

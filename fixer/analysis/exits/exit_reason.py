@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.run_log import message_of
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine, Service
@@ -18,7 +19,6 @@ _CONFIG_ERROR = regex(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing"
 _EXCEPTION = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|SystemExit): "
 )
-_ACCESS_LOG_LINE = regex(r"\"[A-Z]+ .*HTTP/\d")
 _VARIABLE_MISSING = (
     regex(rf"\b[Ss]et the {_VARIABLE_NAME} environment variable"),
     regex(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_VARIABLE_NAME}"),
@@ -119,7 +119,7 @@ def _systemd_unset_variables(tail: Sequence[LogLine], texts: Sequence[str], inde
 
 def _missing_variable_in(texts: Sequence[str], index: int) -> str | None:
     text = texts[index]
-    if _ACCESS_LOG_LINE.search(text):
+    if is_request_line(text):
         return None            # a request line: a visitor's words
     key = _KEY_ERROR.match(text)
     if key is not None:
@@ -141,7 +141,7 @@ def port_in_use_line(lines: Sequence[LogLine]) -> LogLine | None:
     """The line that says that the address is taken."""
     for line in reversed(lines[-_TAIL_LINES:]):
         text = message_of(line)
-        if _PORT_IN_USE.search(text) and not _ACCESS_LOG_LINE.search(text):
+        if _PORT_IN_USE.search(text) and not is_request_line(text):
             return line
     return None
 
@@ -152,7 +152,7 @@ def address_unavailable_line(lines: Sequence[LogLine]) -> LogLine | None:
     tail = list(lines[-_TAIL_LINES:])
     texts = [message_of(line) for line in tail]
     for index in range(len(tail) - 1, -1, -1):
-        if _UNAVAILABLE.search(texts[index]) and not _ACCESS_LOG_LINE.search(texts[index]):
+        if _UNAVAILABLE.search(texts[index]) and not is_request_line(texts[index]):
             context = texts[max(0, index - 6):index + 1]
             return tail[index] if any(_BIND_CALL.search(text) for text in context) else None
     return None

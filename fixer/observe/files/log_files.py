@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
+from fixer.formats.run_output import is_request_line
 from fixer.formats.service_log import parse_log_file
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known
@@ -51,7 +52,6 @@ _MOST_UNIT_LOGS = 2
 _LAST_LINES = 60           # lines of a run's end without a traceback
 _TRACEBACK = regex(r"^Traceback \(most recent call last\)")
 _CHAINED = regex(r"^(?:During handling of the above exception|The above exception was the direct cause)")
-_REQUEST = regex(r"HTTP/\d")
 
 
 def unit_log_paths(told: ServiceCommand) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _last_run_lines(path: str, view: View) -> list[LogLine]:
     lines = parse_log_file(answer, path)
     if file is None or file.stat is None or not isinstance(lines, Known):
         return []
-    texts = [line for line in lines.value if not _REQUEST.search(line.text)]
+    texts = [line for line in lines.value if not is_request_line(line.text)]
     return [LogLine(file.stat.mtime, line.text, line.where) for line in texts[_last_run_start(texts):]]
 
 

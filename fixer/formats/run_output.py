@@ -1,0 +1,34 @@
+"""Recognise the lines that the end of a run is told by: an exception, a server that serves, and a visitor's request."""
+
+from __future__ import annotations
+
+from fixer.lazy.regex import regex
+
+_REQUEST_LINE = regex(
+    r"\"[A-Z]+ .*HTTP/\d"                                                    # common log format
+    r"|\"(?:[A-Z]{3,}|WebSocket) /[^\"]*\" (?:\d{3}\b|\[|- -)"               # hypercorn, daphne; WebSockets of uvicorn
+    r"|=> generated \d.*\(HTTP/\d"                                           # uWSGI, which does not quote the path
+    r"|\] code \d{3}, message |\] Invalid request from ip="                  # http.server, gunicorn
+)
+_RAISED = regex(
+    r"^(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)|HaltServer)\b"
+)
+# Exceptions that carry an end to the top: what caused it is named above them.
+_CARRIERS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
+
+
+def is_request_line(text: str) -> bool:
+    """Whether a server logs a request there: its words are a visitor's and prove nothing about the program."""
+    return _REQUEST_LINE.search(text) is not None
+
+
+def raised_name(text: str) -> str:
+    """Return the name of the exception or warning, without its module, that the line begins with."""
+    match = _RAISED.match(text)
+    return match["name"] if match is not None else ""
+
+
+def ends_run(text: str) -> bool:
+    """Whether the line names the exception that ends a run: no warning, and none that only carries another."""
+    name = raised_name(text)
+    return bool(name) and name not in _CARRIERS and not name.endswith("Warning")
