@@ -72,7 +72,7 @@ def _unblock_repairs(case: Case, one: BlockedStart, still: Service | None) -> tu
 
 
 def required_finding(case: Case, one: UnstartedUnit) -> Finding:
-    """Return the finding for a unit that systemd did not start because a required unit failed."""
+    """Return the finding for a unit that systemd did not start because a required unit does not run."""
     service, trouble = one.service, one.failing_address
     names = ", ".join(s.name for s in one.missing_units)
     text = f"a unit that it requires does not run: {names}" if names else "a unit that it required failed then"
@@ -96,7 +96,7 @@ def _last_log_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
 
 
 def _start_required_repairs(case: Case, one: UnstartedUnit) -> tuple[Repair, ...]:
-    """Start units that are only stopped. Return a manual repair if one has failed."""
+    """Start units that are only stopped. Return a manual repair if a start cannot bring one back."""
     service = one.service
     reasons = [why for s in one.missing_units if (why := start_obstacle_text(case, s))]
     if reasons:
