@@ -1,1 +1,1 @@
-"""nginx on a node: its masters, the sites they serve, what lies beside their configuration."""
+"""nginx on a node: its masters, its sites and their endpoints, and files outside its loaded configuration."""

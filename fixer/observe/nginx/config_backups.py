@@ -1,4 +1,4 @@
-"""Older states beside the file that nginx refuses: where they are looked for, and which were read whole."""
+"""Backup copies of a configuration file that nginx rejects: their queries, and those that were read completely."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from fixer.observe.nginx.sites import Site
 from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 
-MOST_REFUSED = 3              # files that are said to be refused
-UNREAD_KIND = "missing-include"      # kind of a problem: of a file that may only not be read yet
-LAST_LINES = 10       # of what a container wrote before it ended
+MOST_REFUSED = 3              # rejected files that are checked
+UNREAD_KIND = "missing-include"      # kind of a problem: the file may only not be read yet
+LAST_LINES = 10       # of a container's log before it ended
 
 _EMERG_LINE = regex(rb"\[emerg\].* in (?P<path>/[^\n]+):\d+\s*$")
 
 
 def backup_queries(site: Site, views: Mapping[str, View], containers: tuple[Container, ...],
                    ) -> Iterator[tuple[str, Query]]:
-    """What lies beside such a file under a longer name, where no tree that was read shows it."""
+    """Yield queries for longer names of a rejected file, unless a tree that was read lists them already."""
     for node, path in _lasting_paths(site, views, containers):
         patterns = backup_patterns(path)
         if patterns and (node != site.view.name or not was_listed(path, site.view)):
@@ -36,7 +36,7 @@ def backup_queries(site: Site, views: Mapping[str, View], containers: tuple[Cont
 
 def complete_backups(site: Site, views: Mapping[str, View],
                      containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
-    """(node, path) of those that are regular files and were read whole."""
+    """Yield (node, path) of copies that are regular files and were read completely."""
     for node, path in _lasting_paths(site, views, containers):
         folder, name = posixpath.split(path)
         for beside, file in views[node].files.items():
@@ -51,7 +51,7 @@ def _is_complete(file: FileAnswer) -> bool:
 
 def _lasting_paths(site: Site, views: Mapping[str, View],
                    containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
-    """(node, path) under which each refused file lasts: as named and behind links, or what is mounted from the host."""
+    """Yield the permanent (node, path) of each rejected file: as named and its link target, or the host's path."""
     box = container_of(site.view.name, containers)
     for named in dict.fromkeys(_refused_files(site, views, box)):
         file = site.view.files.get(named)
@@ -65,7 +65,7 @@ def _lasting_paths(site: Site, views: Mapping[str, View],
 
 
 def _refused_files(site: Site, views: Mapping[str, View], box: Container | None) -> tuple[str, ...]:
-    """The files that nginx says, or said when it ended, or our own reading shows it would refuse."""
+    """Return files that `nginx -t`, our own parser, or the log of the stopped container's nginx reports as invalid."""
     tested = config_test_result(site.nginx, site.view)
     found = [p.file for p in parse_test_output(tested.value[1]) if p.fatal] if isinstance(tested, Known) else []
     if isinstance(site.config, Known):

@@ -1,4 +1,4 @@
-"""Folders that nginx could not write a request or a response to, as its log says lately: they are looked at."""
+"""Paths that recent errors in nginx's log refer to: temp folders it cannot write, unix sockets it cannot connect to."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ _HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
 
 
 def temp_folders(site: Site, logs: Answer | None) -> tuple[str, ...]:
-    """The folders, without the numbered ones below them. Only read: what is done about them is nginx's own reload.
-
-    `logs` are what nginx's container writes to the engine."""
+    """Return the temp folders without their numbered subfolders. They are only read: the repair is an nginx reload."""
     errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
@@ -32,16 +30,14 @@ def temp_folders(site: Site, logs: Answer | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-# Sockets that nginx was denied lately: the modes and owners on the way to them, and the accounts of the machine. Of
-# those that were not there only whether their folder is.
 RECENT_SOCKET = 600.0
 ACCOUNTS_LIMIT = 256 << 10
 MOST_SOCKETS = 4
 
 
 def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
-    """Paths come from the configuration; the log only says that it is worth a look. `logs` are
-    what nginx's container writes to the engine."""
+    """Yield queries for modes and owners on the paths of denied sockets; only for the folders of missing ones.
+    The configuration names the paths; the log is only the trigger. `logs`: the engine's log of nginx's container."""
     paths = tuple(dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None))
     errnos = _recent_connect_errnos(site, logs) if paths else frozenset()
     if 2 in errnos:
@@ -55,7 +51,7 @@ def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
 
 
 def _recent_connect_errnos(site: Site, logs: Answer | None) -> frozenset[int]:
-    """With what its connects failed."""
+    """Return the errnos of recently failed connects."""
     errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return frozenset()

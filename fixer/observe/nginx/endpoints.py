@@ -1,4 +1,4 @@
-"""Endpoints: where each address of a route leads, who listens there, who should, and what a probe met."""
+"""Endpoints: where each address of a route leads, its listener, its configured service, and its probe result."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _ERROR_NAMES = {"timeout": "slow"}
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
 _NOT_ASKED = Unknown("not asked")
-MOST_REPLICAS = 8       # addresses of one name that are each asked
-# how a wildcard is reached from here
+MOST_REPLICAS = 8       # addresses of one name that are each probed
+# the address to connect to for a wildcard
 _LOCAL_ADDRESS = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}
 
 
 def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...]) -> Fact[tuple[str, ...]]:
-    """The addresses of an upstream server as its nginx would get them; Known(()) where the name does not resolve."""
+    """Return an upstream server's addresses as its nginx would get them; Known(()) if the name does not resolve."""
     if server.variable and not server.host:
         return Unknown(f"the address stands in ${server.variable.lstrip('$')}")
     if server.unix is not None:
@@ -49,10 +49,10 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
 
 
 def normalize_address(text: str) -> str:
-    """The address as the kernel and Docker write it: IPv6 can be written in many ways."""
+    """Return the address as the kernel and Docker write it: IPv6 has many spellings."""
     if ":" not in text:
         return text
-    import ipaddress  # only where one is written
+    import ipaddress  # only IPv6 needs it
 
     try:
         return ipaddress.ip_address(text).compressed
@@ -61,7 +61,7 @@ def normalize_address(text: str) -> str:
 
 
 def hosts_line_of(data: bytes, host: str) -> int:
-    """The first line of an /etc/hosts file that names the host."""
+    """Return the first line of an /etc/hosts file that names the host, 0 if none does."""
     wanted = host.lower().encode("utf-8", "surrogateescape")
     lines = enumerate(data.split(b"\n"), 1)
     return next((number for number, line in lines if wanted in line.partition(b"#")[0].lower().split()[1:]), 0)
@@ -69,10 +69,10 @@ def hosts_line_of(data: bytes, host: str) -> int:
 
 def replica_addresses(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
               containers: tuple[Container, ...]) -> tuple[str, ...]:
-    """The addresses that nginx takes turns with, each of another copy of the same; one empty text where the name leads
-    to one place, or to this machine, or to different programs.
+    """Return the addresses of replicas that nginx balances over.
 
-    Of a family other than the first's is none: what has both is one program with two addresses.
+    One empty text if the name has one address, leads to this machine, or leads to different programs.
+    Ignore addresses of the second family (IPv4 or IPv6): one program listens on both.
     """
     found = resolved.or_else(())
     if len(found) < 2 or server.variable or any(is_loopback(a) or a in view.addresses for a in found):
@@ -85,14 +85,14 @@ def replica_addresses(server: UpstreamServer, resolved: Fact[tuple[str, ...]], v
 
 
 def name_to_resolve(server: UpstreamServer, view: View) -> str | None:
-    """The name to ask the node's resolver for, None where the files tell already."""
+    """Return the name to ask the node's resolver for; None if files already resolve it."""
     host = server.host
     known = not host or _IP.match(host.strip("[]")) or host in view.resolved or host.lower() in view.hosts
     return None if known or server.unix is not None else host
 
 
 def _alias_addresses(host: str, view: View, containers: tuple[Container, ...]) -> Iterator[str]:
-    """Addresses that Docker's DNS gives for a name on the networks of this node's container."""
+    """Yield addresses that Docker's DNS returns for a name on the networks of this node's container."""
     own = container_of(view.name, containers)
     networks = {name for name, _, _ in own.networks} if own is not None else set()
     for container in containers:
@@ -103,7 +103,7 @@ def _alias_addresses(host: str, view: View, containers: tuple[Container, ...]) -
 
 def node_at_addresses(addresses: Sequence[str], view: View, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> str | None:
-    """The node that holds the address: nginx's own, or the container that has it on a network both are on."""
+    """Return the node that has the address: nginx's own, or the container that has it on a shared network."""
     for address in addresses:
         if is_loopback(address) or address in view.addresses:
             return view.name
@@ -115,9 +115,9 @@ def node_at_addresses(addresses: Sequence[str], view: View, views: Mapping[str, 
 
 def container_at(server: UpstreamServer, addresses: Sequence[str], containers: tuple[Container, ...],
                  own: Container | None) -> Container | None:
-    """The container that an upstream names or reaches, also one that does not run and has no address now; None where
-    several services go by that name and none is of nginx's own project. Where the name leads to several, the one that
-    is called so before one that has it as an alias only."""
+    """Return the container that an upstream names or reaches, even if it is stopped and has no address now.
+    None if several services have that name and none is in nginx's own project.
+    If it reaches several, a name match comes before an alias."""
     reached = [c for c in containers if c.addresses.intersection(addresses)]
     if reached:
         called = [c for c in reached if server.host in (c.name, c.service)] if len(reached) > 1 else []
@@ -142,8 +142,8 @@ def _container_of_one_service(named: Sequence[Container]) -> Container | None:
 
 
 def container_by_alias(server: UpstreamServer, services: Sequence[Service], own: Container | None) -> Container | None:
-    """The container that its project's files call so on a network of nginx's, where it does not go by that name now;
-    None where several services are called so."""
+    """Return the container with that alias in its compose files on a network of nginx's, if it lacks the alias now.
+    None if several services have that alias."""
     mine = {name for name, _, _ in own.networks} if own is not None else set()
     for service in services:
         if own is not None and service.container is not None and service.container.id == own.id:
@@ -154,7 +154,7 @@ def container_by_alias(server: UpstreamServer, services: Sequence[Service], own:
 
 def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | None,
                 tcp: Fact[ProbeResult]) -> Fact[Listener | None]:
-    """Who listens at the first of these addresses that anybody listens at; `server.port` is the node's own."""
+    """Return the listener at the first of these addresses that has one; `server.port` is the node's own port."""
     if view is None:
         return Unknown("the address leads outside of what was observed")
     if isinstance(view.listeners, Unknown):
@@ -174,7 +174,7 @@ def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | N
 
 
 def listener_evidence(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
-    """Who listens there and how many wait, or that nobody does."""
+    """Return evidence of the listener's pids and queue, or that nothing listens."""
     if listener is None:
         return (Evidence("socket", path, "nobody listens on this socket"),)
     place = listener.address if listener.family == "unix" else f"{listener.address}:{listener.port}"
@@ -191,13 +191,13 @@ def _is_wildcard_match(listener: Listener, address: str) -> bool:
 
 
 def _is_dual_stack_match(listener: Listener, address: str) -> bool:
-    """A v6 wildcard takes v4 too unless the program asked not to; the kernel's table does not tell which."""
+    """Return whether it is a v6 wildcard: it accepts v4 too unless IPV6_V6ONLY is set, which the table omits."""
     return listener.address == ANY6 and ":" not in address
 
 
 def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str], path: str,
                    timeout: float) -> Probe | None:
-    """The one request to an endpoint: a GET where it speaks HTTP, a connect else. None where no address is known."""
+    """Return the probe of an endpoint: a GET if it speaks HTTP, else a connect; None if no address is known."""
     http = route.kind == "proxy_pass"
     asked = path if http else None
     if server.unix is not None:
@@ -210,7 +210,7 @@ def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str
 
 
 def host_header(route: Route) -> str:
-    """A name that the route's server answers to: its first plain name, else one that fits, else localhost."""
+    """Return a name that the route's server answers to: its first plain name, else one that matches, else localhost."""
     for name in route.server_names:
         if name and name != "_" and not name.startswith("~") and "*" not in name:
             return name.lstrip(".")
@@ -220,12 +220,12 @@ def host_header(route: Route) -> str:
 _PATTERN_GROUP = regex(r"\((?:\?(?:P?<\w+>|:))?([^()|]*)(?:\|[^()]*)?\)\??")
 _PATTERN_CLASS = regex(r"\[([^\]]+)\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
 _HOST_NAME = regex(r"^(?=.{1,80}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
-_MAX_GROUP_DEPTH = 4      # groups within groups
+_MAX_GROUP_DEPTH = 4      # nested groups
 
 
 def _matching_host(name: str) -> str:
-    """A host that a wildcard or a plain enough pattern takes (`*.shop.test`, `~^(?<who>.+)[.]test$`), else empty:
-    a request by another name would be answered by another server."""
+    """Return a host that matches a wildcard or a simple pattern (`*.shop.test`, `~^(?<who>.+)[.]test$`), else empty.
+    Another server would answer a request with another name."""
     if not name.startswith("~"):
         made = name.replace("*", "a", 1) if "*" in name else ""
     else:
@@ -240,7 +240,7 @@ def _matching_host(name: str) -> str:
 
 
 def route_probe(route: Route, timeout: float) -> Probe | None:
-    """A request through nginx's own listener, None where no path or no address can be made up for it."""
+    """Return a request through nginx's own listener; None if the route's path is unknown or it is internal."""
     if route.path is None or route.internal:
         return None
     host = host_header(route)
@@ -256,7 +256,7 @@ def route_probe(route: Route, timeout: float) -> Probe | None:
 
 
 def probe_result(answer: Answer | None) -> Fact[ProbeResult]:
-    """What a probe met; Unknown where it was not made or its outcome cannot be read."""
+    """Return the result of a probe; Unknown if it was not made or its answer cannot be read."""
     if answer is None:
         return _NOT_ASKED
     return parse_once(lambda: _parse_outcome(answer), "probe-result", answer)     # many routes share one probe
@@ -285,7 +285,7 @@ def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
 
 
 def _partial_head(data: Mapping[str, object]) -> tuple[int, float | None]:
-    """How much of an unfinished head had come, and for how long it kept coming."""
+    """Return (bytes of an unfinished head, how long it kept growing)."""
     arrived, growing = data.get("arrived"), data.get("growing")
     if not isinstance(arrived, int) or arrived <= 0:
         return 0, None
@@ -293,14 +293,14 @@ def _partial_head(data: Mapping[str, object]) -> tuple[int, float | None]:
 
 
 def connect_result(http: Fact[ProbeResult]) -> Fact[ProbeResult]:
-    """What a request tells of the connect below it, so that one connection answers both."""
+    """Return the connect result that a request implies, so that one connection answers both."""
     if isinstance(http, Unknown) or http.value.phase == "connect":
         return http
     return Known(ProbeResult(None, None, None, "done", http.value.ms))
 
 
 def with_services(endpoint: Endpoint, services: Sequence[Service], container: Container | None) -> Endpoint:
-    """The endpoint with the service that holds its listener and the one that should be there, with the proof."""
+    """Return the endpoint with the service of its listener, its configured service, and the evidence."""
     holder = _listening_service(endpoint, services)
     owner, why = _configured_service(endpoint, services, container, holder)
     return replace(endpoint, listening_service=holder.id if holder else None,
@@ -323,7 +323,7 @@ def _configured_service(endpoint: Endpoint, services: Sequence[Service], contain
             if service.container is not None and service.container.id == container.id:
                 return service, (Evidence("container", container.name, f"{endpoint.written} leads to it"),)
     told = [(s, b) for s in services if s.node == endpoint.node for b in _bindings_of(s) if _is_binding_of(b, endpoint)]
-    # what a manager would start there comes before what merely runs there
+    # what a service manager starts there comes before a bare process
     told.sort(key=lambda pair: (not pair[0].is_app_server, pair[1].source.source == "process",
                                 pair[0].manager == "none", pair[0] is not holder))
     if told:
@@ -335,7 +335,7 @@ def _configured_service(endpoint: Endpoint, services: Sequence[Service], contain
 
 
 def _bindings_of(service: Service) -> tuple[Binding, ...]:
-    """The places that a service is told to listen at when it starts (the first), or listens at now."""
+    """Return the bindings of a service: those configured for its start first, then those it listens on now."""
     return service.bindings.or_else(())
 
 
@@ -351,5 +351,5 @@ def _is_binding_of(binding: Binding, endpoint: Endpoint) -> bool:
 
 
 def resolve_query(name: str) -> Command:
-    """Ask the node's own resolver for one name."""
+    """Return the query to the node's own resolver for one name."""
     return Command("resolve", (name,))

@@ -1,4 +1,4 @@
-"""nginx on a node: its running masters, which configuration they read, what that says, what its error log holds."""
+"""nginx instances of a node: masters, the configuration they read, `nginx -t`, and their error logs."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ DEFAULT_CONF = "/etc/nginx/nginx.conf"
 DEFAULT_LOG = "/var/log/nginx/error.log"
 LOG_TAIL = 256 << 10
 MOST_EVENTS = 3000
-JOURNAL_TAIL, JOURNAL_TAIL_LATER = "400", "399"      # two numbers, two questions
+JOURNAL_TAIL, JOURNAL_TAIL_LATER = "400", "399"      # two line counts, two queries
 
 TEST_NEVER_ENDS = "nginx -t would wait for ever at a pipe that is included"
 TEST_NOT_ALLOWED = "nginx runs as another user, whose configuration is not tried with these rights"
-_SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # a host, a tag
+_SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # host and tag
 _PROCESS_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
 
 def find_nginxes(view: View) -> tuple[NginxInstance, ...]:
-    """Every nginx of this node; its own containers' nginxes are not its own. None where nothing points to one.
+    """Return every nginx of this node, without those of its containers; empty if nothing indicates one.
 
-    Anybody may start a program that calls itself nginx: while the machine's own runs, another user's does not count.
+    Any user can start a program with nginx's title: while the machine's own nginx runs, another user's does not count.
     """
     running = tuple(with_build_options(place, view) for place in _running_nginxes(view))
     ours = tuple(place for place in running if _is_trusted_master(place.master, view))
@@ -54,14 +54,14 @@ def find_nginxes(view: View) -> tuple[NginxInstance, ...]:
 
 
 def other_users_masters(view: View) -> tuple[Process, ...]:
-    """Masters of other users that are left out beside the machine's own."""
+    """Return masters of other users that are ignored while the machine's own runs."""
     running = {place.master.pid: place.master for place in _running_nginxes(view) if place.master is not None}
     taken = {place.master.pid for place in find_nginxes(view) if place.master is not None}
     return tuple(master for pid, master in running.items() if pid not in taken)
 
 
 def _is_trusted_master(master: Process | None, view: View) -> bool:
-    """Root's, or its unit's."""
+    """Return whether the master runs as root or belongs to an nginx unit."""
     if master is None or is_trusted_process(master, view):
         return True
     unit = view.units.get(master.unit or "")
@@ -69,13 +69,13 @@ def _is_trusted_master(master: Process | None, view: View) -> bool:
 
 
 def containers_with_nginx(view: View) -> tuple[str, ...]:
-    """Ids of the containers of this machine in which an nginx runs."""
+    """Return ids of the containers of this machine in which an nginx runs."""
     return tuple(dict.fromkeys(view.process_table.containers[p.pid] for p in view.by_pid.values()
                                if is_master(p) and p.pid in view.process_table.containers))
 
 
 def is_master(process: Process) -> bool:
-    """The title that nginx gives its master, on a program that is called so: any other program can take the title."""
+    """Return whether a process has the title of an nginx master and its binary: any program can set the title."""
     match = _PROCESS_TITLE.match(process.argv[0]) if process.argv else None
     if match is None or match[1] != "master":
         return False
@@ -107,7 +107,7 @@ def _is_live_worker(process: Process) -> bool:
 
 
 def _command_of_master(process: Process) -> list[str]:
-    """The command that started a master, from its title; its binary from /proc where that may be read."""
+    """Return the command that started a master, from its title; its binary from /proc if readable."""
     match = _PROCESS_TITLE.match(process.argv[0])
     words = match[2].split() if match else list(process.argv)
     if isinstance(process.exe, Known):
@@ -116,13 +116,13 @@ def _command_of_master(process: Process) -> list[str]:
 
 
 def command_in_title(title: str) -> list[str]:
-    """The command in the title of a master, none in any other."""
+    """Return the command in a master's title; empty for any other title."""
     match = _PROCESS_TITLE.match(title)
     return match[2].split() if match is not None and match[1] == "master" else []
 
 
 def instance_of_command(command: Sequence[str]) -> NginxInstance:
-    """What a command of nginx reads, whether or not it runs."""
+    """Return what an nginx command reads, whether or not it runs."""
     return _make_instance(list(command), None, ())
 
 
@@ -148,9 +148,9 @@ def _path_options(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _stopped_nginxes(view: View) -> Iterator[NginxInstance]:
-    """Where a stopped nginx would start from: its unit's command, else the default, where that is there.
+    """Yield the stopped nginx as it would start: from its unit's command, else from the default configuration.
 
-    Of several units one that is not put to rest, and of those one that hands something on, as far as was read.
+    Of several units prefer one that is not disabled, then one whose configuration has routes.
     """
     units = [u for u in dict.fromkeys(view.units.values()) if u.exec_start and is_nginx(u.exec_start[0])]
     unit = min(units, key=lambda u: (is_disabled(u), _has_no_routes(instance_of_command(u.exec_start), view)),
@@ -164,13 +164,13 @@ def _stopped_nginxes(view: View) -> Iterator[NginxInstance]:
 
 
 def reads_same_files(unit: Unit, place: NginxInstance, view: View) -> bool:
-    """Whether what the unit starts would read the same files."""
+    """Return whether the unit would start nginx with the same files."""
     other = with_build_options(instance_of_command(unit.exec_start), view)
     return (other.conf, other.prefix) == (place.conf, place.prefix)
 
 
 def is_disabled(unit: Unit) -> bool:
-    """Nothing starts it at boot, and it has not failed: somebody left it out."""
+    """Return whether nothing starts it at boot and it has not failed: somebody disabled it."""
     return unit.unit_file_state in ("disabled", "masked") and unit.active_state != "failed"
 
 
@@ -179,7 +179,7 @@ def _has_no_routes(place: NginxInstance, view: View) -> bool:
 
 
 def config_of(place: NginxInstance, view: View) -> Fact[NginxConfig]:
-    """What the files say now."""
+    """Return the configuration in the files on disk."""
     if apart := _own_root_setting(place, view):
         return Unknown(f"{apart} gives nginx a root of its own: what lies at {place.conf} here is not what it reads")
     main = view.conf_files.get(place.conf)
@@ -192,7 +192,7 @@ def config_of(place: NginxInstance, view: View) -> Fact[NginxConfig]:
 
 
 def _own_root_setting(place: NginxInstance, view: View) -> str:
-    """The setting of its unit by which the paths that it reads lie elsewhere, empty where there is none."""
+    """Return the unit setting that gives nginx another root directory, empty if there is none."""
     unit = view.units.get((place.master.unit if place.master is not None else None) or "nginx.service")
     if unit is None or place.binary not in unit.exec_start[:1]:
         return ""
@@ -203,7 +203,7 @@ def _own_root_setting(place: NginxInstance, view: View) -> str:
 
 
 def parsed_config(place: NginxInstance, view: View) -> NginxConfig | None:
-    """What the bytes that were read say, be they all or not; None where the main file was not read."""
+    """Return the configuration in the bytes read so far; None if the main file was not read."""
     main = view.conf_files.get(place.conf)
     if main is None or not is_readable(main):
         return None
@@ -221,7 +221,7 @@ def _is_pipe(file: FileAnswer) -> bool:
 
 
 def config_mtime(config: NginxConfig, view: View) -> Fact[float]:
-    """The newest change of the files it is made of: of a link the link's own change and that of the file it names."""
+    """Return the newest mtime of its files; for a link, of the link and of its target."""
     times = [time for path in config.files for time in _change_times(view.conf_files.get(path))]
     return Known(max(times)) if times else Unknown("no file was read")
 
@@ -234,7 +234,8 @@ def _change_times(file: FileAnswer | None) -> Iterator[float]:
 
 
 def loaded_at(place: NginxInstance) -> Fact[float]:
-    """When the configuration in use was loaded: the oldest live worker's start (a crashed one is replaced later)."""
+    """Return the load time of the running configuration: the oldest live worker's start (crashed ones restart
+    later)."""
     if place.master is None:
         return Unknown("nginx does not run")
     if not place.workers:
@@ -244,20 +245,19 @@ def loaded_at(place: NginxInstance) -> Fact[float]:
 
 
 def can_test_config(place: NginxInstance, view: View) -> bool:
-    """Whether its `nginx -t` may be run. Root's `nginx -t` on a configuration of somebody else's would load their
-    modules, and make and give away the folders that it names."""
+    """Return whether its `nginx -t` may run. As root on another user's configuration it would load their modules.
+    It would also create the folders named there and change their owner."""
     return place.master is None or place.master.uid <= 0 or (view.node.kind != "machine" and not view.node.root)
 
 
 def has_included_pipe(place: NginxInstance, view: View) -> bool:
-    """Whether its `nginx -t` would wait for ever: seen by us, so it need not be tried."""
+    """Return whether its `nginx -t` would hang at an included pipe, which our own parser already shows."""
     config = parsed_config(place, view)
     return config is not None and any(problem.kind == PIPE for problem in config.problems)
 
 
 def needs_config_test(place: NginxInstance, config: Fact[NginxConfig], view: View) -> bool:
-    """Whether `nginx -t` could tell something new: not running, edited since it was loaded, a problem was seen, or
-    the folder of its log is gone."""
+    """Return whether `nginx -t` could add a fact: not running, edited since loading, a problem, or no log folder."""
     if isinstance(config, Unknown) or place.master is None or config.value.problems:
         return True
     if has_missing_folder(error_log_paths(place, config), view):
@@ -267,13 +267,13 @@ def needs_config_test(place: NginxInstance, config: Fact[NginxConfig], view: Vie
 
 
 def config_test_query(place: NginxInstance) -> Command:
-    """`nginx -t` as the running master would read its configuration."""
+    """Return the query for `nginx -t` as the running master would read its configuration."""
     prefix = place.prefix if place.explicit else ""
     return Command("nginx-test", (place.binary, place.conf if place.explicit else "", prefix))
 
 
 def config_test_result(place: NginxInstance, view: View) -> Fact[tuple[int, str]]:
-    """Exit code and output of `nginx -t`, where it was asked."""
+    """Return exit code and output of `nginx -t`, if it was run."""
     answer = view.node.answers.get(config_test_query(place))
     if answer is None and not can_test_config(place, view):
         return Unknown(TEST_NOT_ALLOWED)
@@ -289,25 +289,25 @@ def config_test_result(place: NginxInstance, view: View) -> Fact[tuple[int, str]
 
 
 def error_log_paths(place: NginxInstance, config: Fact[NginxConfig]) -> tuple[str, ...]:
-    """The files it logs errors to, the main one first; `stderr` where a container hands them to its engine."""
+    """Return the files it logs errors to, the main one first; `stderr` if a container logs to its engine."""
     named = config.value.error_logs if isinstance(config, Known) else ()
     logs = [posixpath.normpath(posixpath.join(place.prefix, log)) if log != "stderr" else log for log in named]
     return tuple(dict.fromkeys([*logs, *([] if logs else [place.log_option or DEFAULT_LOG])]))
 
 
 def log_query(path: str) -> ReadFile:
-    """The end of a log."""
+    """Return the query for the end of a log."""
     return ReadFile(path, LOG_TAIL, tail=True)
 
 
 def later_log_query(path: str) -> ReadFile:
-    """The end of a log once more, after our own requests: another question than the first one's."""
+    """Return the query for the end of a log after our own requests; it differs from the first one."""
     return ReadFile(path, LOG_TAIL - 1, tail=True)
 
 
 def journal_log_query(place: NginxInstance, config: Fact[NginxConfig], *, later: bool = False) -> Command | None:
-    """The journal of its unit where its errors go there: by stderr, or as the system's log. `later` is another
-    question, after our own requests."""
+    """Return the query for its unit's journal if its errors go there, by stderr or syslog.
+    `later` is a different query, after our own requests."""
     unit = place.master.unit if place.master is not None else None
     if not unit or isinstance(config, Unknown) or not config.value.logs_to_journal:
         return None
@@ -315,7 +315,7 @@ def journal_log_query(place: NginxInstance, config: Fact[NginxConfig], *, later:
 
 
 def _journal_events(place: NginxInstance, config: Fact[NginxConfig], view: View) -> tuple[ErrorEvent, ...] | None:
-    """What the journal holds of its errors, None where nobody asked or it did not answer."""
+    """Return its errors in the journal; None if not asked or not answered."""
     queries = (journal_log_query(place, config, later=True), journal_log_query(place, config))
     for answer in (view.node.answers.get(query) for query in queries if query is not None):
         if answer is not None and answer.status == "ok":
@@ -329,7 +329,7 @@ def _journal_events(place: NginxInstance, config: Fact[NginxConfig], view: View)
 
 def error_events(place: NginxInstance, config: Fact[NginxConfig], view: View, docker_logs: Answer | None,
               container: str = "") -> Fact[tuple[ErrorEvent, ...]]:
-    """What the error logs hold, oldest first; the last few thousand. `docker_logs` are the words of `container`."""
+    """Return the newest events of the error logs, oldest first. `docker_logs` is the log of `container`."""
     events: list[ErrorEvent] = []
     reasons: list[str] = []
     seen = False
@@ -356,7 +356,7 @@ def error_events(place: NginxInstance, config: Fact[NginxConfig], view: View, do
 
 
 def _unread_reason(file: FileAnswer | None, docker_logs: Answer | None) -> str:
-    """One that is there and no file is what `docker logs` would show."""
+    """Return why a log was not read. For one that is no regular file (stderr) it is the reason of `docker logs`."""
     if file is None:
         return "not read"
     if file.status == "ok" and docker_logs is not None:
@@ -370,7 +370,7 @@ def _file_answer(query: ReadFile, view: View) -> FileAnswer | None:
 
 
 def _later_log(path: str, view: View) -> FileAnswer | None:
-    """The later reading, where there was one: what is asked only once holds none."""
+    """Return the later reading of a log; None if it was read only once."""
     file = _file_answer(later_log_query(path), view)
     return file if file is not None and is_readable(file) else None
 
@@ -388,6 +388,6 @@ def _parse_events(data: bytes, where: str, utc_offset: float, cut: bool = False)
 
 
 def _without_docker_stamps(answer: Answer) -> bytes:
-    """The lines of `docker logs --timestamps` without Docker's own stamp."""
+    """Return the lines of `docker logs --timestamps` without Docker's timestamp."""
     lines = (answer.data + b"\n" + answer.stderr).split(b"\n")
     return b"\n".join(line.split(b" ", 1)[-1] for line in lines)

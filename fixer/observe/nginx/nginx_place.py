@@ -1,4 +1,4 @@
-"""One nginx of a node: what runs, or what would be started, and which file it reads."""
+"""One nginx instance of a node: build options, deleted logs, and parts of its configuration that were not read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fixer.observe.view.node_view import View
 
 @dataclass(frozen=True, slots=True)
 class NginxInstance:
-    """One nginx of a node: the running master with its live workers, or where it would start from."""
+    """One nginx of a node: the running master with its live workers, or how it would start."""
 
     binary: str
     conf: str
@@ -25,30 +25,30 @@ class NginxInstance:
     master: Process | None
     workers: tuple[Process, ...]
     log_option: str = ""
-    has_conf_option: bool = False       # by -c which file to read: what it was built to read does not count
+    has_conf_option: bool = False       # -c overrides the built-in configuration path
 
     @property
     def conf_folder(self) -> str:
-        """What relative includes are relative to: the folder of the main file."""
+        """Return the folder of the main file, which relative includes start from."""
         return posixpath.dirname(self.conf)
 
 
-# An nginx that was built by hand: where its binary lies, and what it was built to read.
-BUILT_BINARY = "/usr/local/nginx/sbin/nginx"       # where `make install` puts it unless told otherwise
+# An nginx built from source: where its binary is, and the files that it reads by default.
+BUILT_BINARY = "/usr/local/nginx/sbin/nginx"       # default of `make install`
 BUILT_PREFIX = "/usr/local/nginx"
 _PACKAGED_FOLDERS = ("/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/")
 _BUILD_OPTION = regex(r"--(prefix|conf-path|error-log-path)=['\"]?([^\s'\"]+)")
 
 
 def is_packaged(binary: str) -> bool:
-    """Where packages put it: what it reads is known."""
+    """Return whether the binary has a package's path: its default files are known."""
     return binary.startswith(_PACKAGED_FOLDERS)
 
 
 def build_option_queries(place: NginxInstance, config: Fact[NginxConfig], view: View) -> Iterator[Query]:
-    """What one that does not run was built to read; beside a packaged one that serves nothing, whether there is one.
+    """Yield queries for built-in paths of a stopped nginx, and for a source build if the packaged one has no routes.
 
-    Of one that runs the same where its file is not where it should be. The binary is only run where it is root's.
+    A running one is asked too if its configuration was not found. The binary is run only if it is root's.
     """
     if view.node.kind != "machine":
         return
@@ -61,13 +61,13 @@ def build_option_queries(place: NginxInstance, config: Fact[NginxConfig], view: 
 
 
 def has_built_binary(view: View) -> bool:
-    """Whether somebody built one where it goes by default."""
+    """Return whether there is a source build at the default path."""
     file = view.files.get(BUILT_BINARY)
     return file is not None and file.stat is not None and file.stat.end.kind == "file"
 
 
 def with_build_options(place: NginxInstance, view: View) -> NginxInstance:
-    """The place with what `nginx -V` of its binary says, for what its command leaves open."""
+    """Return the instance with the paths of its `nginx -V` for what its command does not set."""
     answer = view.node.answers.get(Command("nginx-version", (place.binary,)))
     if answer is None or place.has_conf_option or answer.status != "ok":
         return place
@@ -82,18 +82,18 @@ def with_build_options(place: NginxInstance, view: View) -> NginxInstance:
 
 
 def has_no_routes(config: NginxConfig | None) -> bool:
-    """Whether a configuration that was read hands nothing on."""
+    """Return whether a configuration that was read has no routes and no problems."""
     return config is not None and not config.routes and not config.problems
 
 
-# A log that was deleted while nginx runs: it is written to all the same, and read by way of the process.
-# the log is among the first that it opens, and its own stderr where it runs in the background
+# A deleted log: the running nginx still writes to it, and /proc/PID/fd still reads it. It is among the first files that
+# nginx opens; in the background it is also nginx's stderr.
 _LOG_DESCRIPTORS = (2, 3, 4)
 _DELETED = " (deleted)"
 
 
 def deleted_log_queries(place: NginxInstance, paths: Sequence[str], view: View, tail: int) -> Iterator[Query]:
-    """Where a log is not there though nginx runs: its folder, and what the master holds."""
+    """Yield queries for the folder of a missing log of a running nginx, and for the master's open files."""
     for path in paths:
         if place.master is not None and path.startswith("/") and _is_log_absent(path, view, tail):
             yield ReadFile(posixpath.dirname(path), 0)
@@ -106,7 +106,7 @@ def _is_log_absent(path: str, view: View, tail: int) -> bool:
 
 
 def deleted_log(place: NginxInstance, path: str, view: View, tail: int) -> FileAnswer | None:
-    """The deleted file itself, None where nobody holds it or could look."""
+    """Return the deleted file itself; None if the master does not hold it or was not read."""
     if place.master is None:
         return None
     for fd in _LOG_DESCRIPTORS:
@@ -118,21 +118,21 @@ def deleted_log(place: NginxInstance, path: str, view: View, tail: int) -> FileA
 
 
 def has_missing_folder(paths: Sequence[str], view: View) -> bool:
-    """The folder of a log is not there: nginx could not start again, and no reload would be accepted."""
+    """Return whether the folder of a log is missing: nginx could neither start nor reload."""
     folders = [view.files.get(posixpath.dirname(path)) for path in paths if path.startswith("/")]
     return any(folder is not None and folder.status == "absent" for folder in folders)
 
 
-# A configuration beyond what a first look reads: what was cut is asked for whole, what stays cut is unknown.
+# Limits for the second query of a configuration that the first one truncated.
 MAX_CONFIG_BYTES = 32 << 20      # bytes of one file
 MAX_CONFIG_FILES = 20_000         # files below one folder
-TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
+TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx reaches for certain
 
 _GLOB_CHARACTERS = frozenset("*?[]\\")
 
 
 def remaining_config_queries(config: NginxConfig | None, view: View) -> Iterator[Query]:
-    """Folders with more files than were read, and files that were read in part."""
+    """Yield queries for folders with more files than were read, and for truncated files."""
     for query in _truncated_lists(view):
         if query.max_files < MAX_CONFIG_FILES:
             yield replace(query, max_files=MAX_CONFIG_FILES)
@@ -142,7 +142,7 @@ def remaining_config_queries(config: NginxConfig | None, view: View) -> Iterator
 
 
 def truncated_config_text(config: NginxConfig, view: View) -> str:
-    """What of the configuration was not read, empty where all of it was."""
+    """Return which part of the configuration was not read; empty if it is complete."""
     for query in _truncated_lists(view):
         where = query.root if isinstance(query, ReadTree) else " ".join(query.patterns)
         return f"{where}: more than {query.max_files} files, and the rest was not read"
@@ -152,7 +152,7 @@ def truncated_config_text(config: NginxConfig, view: View) -> str:
 
 
 def _truncated_lists(view: View) -> Iterator[ReadGlob | ReadTree]:
-    """Lists of nginx's files that ended early and that no longer list replaces."""
+    """Yield truncated lists of nginx's files that no longer list replaces."""
     asked = [(q, a) for q, a in view.node.answers.items() if view.is_nginx_query(q)]
     for query, answer in asked:
         assert isinstance(query, ReadGlob | ReadTree)
@@ -169,7 +169,7 @@ def _truncated_files(config: NginxConfig | None, view: View) -> Iterator[str]:
 
 
 def was_listed(pattern: str, view: View) -> bool:
-    """Whether the tree that was read shows every match: not behind a linked folder, which is not followed."""
+    """Return whether the tree that was read lists every match; linked folders are not followed."""
     if not pattern.startswith("/etc/nginx/") or pattern.count("/") > TREE_DEPTH or ".." in pattern:
         return False
     parts = pattern.split("/")
@@ -177,7 +177,7 @@ def was_listed(pattern: str, view: View) -> bool:
 
 
 def unread_include_text(config: NginxConfig, view: View) -> str:
-    """The file that is included and that nobody asked for before the rounds ended; empty where there is none."""
+    """Return the included file that was not queried before the rounds ended; empty if there is none."""
     for path in config.missing:
         asked = path in view.conf_files or ReadGlob((path,)) in view.node.answers or was_listed(path, view)
         if not asked and not _GLOB_CHARACTERS.intersection(path):

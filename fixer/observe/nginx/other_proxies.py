@@ -1,7 +1,7 @@
-"""Programs that only hand connections on: which they are, and where the files of one that does not run have it listen.
+"""Other gateways (HAProxy, Apache, socat …): which programs they are, and where a stopped one would listen.
 
-nginx may stand before another gateway. While that one is stopped the application behind it is well, only on another
-port: whoever does not see the gateway takes that for a wrong port.
+nginx may proxy to another gateway. While that is stopped, its backend runs well on another port.
+Without this module that backend looks like a wrong port.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fixer.observe.nginx.nginx_masters import instance_of_command
 from fixer.observe.systemd.socket_activation import socket_of, socket_unit_name, socket_unit_path
 from fixer.observe.view.node_view import View, is_readable
 
-# Units of packages: systemd forgets one that is stopped and disabled, so they are asked for by name.
+# Packaged units: systemd unloads a stopped and disabled one, so they are queried by name.
 PACKAGED_UNITS = tuple(f"{name}.service" for name in (
     "apache2", "caddy", "envoy", "haproxy", "hitch", "httpd", "lighttpd", "squid", "stunnel4", "traefik", "varnish",
 ))
@@ -46,7 +46,7 @@ _LIMIT = 1 << 18
 
 
 def gateway_of(argv: Sequence[str]) -> str:
-    """The name of the gateway that a command runs, empty for any other program; `nginx` whatever its file is called."""
+    """Return the gateway program of a command, empty for others; `nginx` whatever its file is called."""
     i = skip_launchers(argv)
     name = posixpath.basename(argv[i].lstrip("@-:+!")) if i < len(argv) else ""
     if name and is_nginx(name):
@@ -55,12 +55,12 @@ def gateway_of(argv: Sequence[str]) -> str:
 
 
 def is_stopped_gateway(service: Service) -> bool:
-    """A gateway of a unit that does not run."""
+    """Return whether the service is a stopped gateway unit."""
     return service.unit is not None and not service.running and bool(gateway_of(service.unit.exec_start))
 
 
 def gateway_queries(view: View) -> Iterator[Query]:
-    """The files that say where a gateway of a unit would listen which does not run."""
+    """Yield queries for the files that configure the listen addresses of stopped gateway units."""
     unknown = tuple(name for name in PACKAGED_UNITS if name not in view.units)
     if unknown:
         yield Command("systemctl-show", unknown)
@@ -82,7 +82,7 @@ def gateway_queries(view: View) -> Iterator[Query]:
 
 
 def gateway_bindings(unit: Unit, told: ServiceCommand, view: View) -> Fact[tuple[Binding, ...]] | None:
-    """Where a gateway that does not run would listen, Unknown where that was not understood; None for what is none."""
+    """Return where a stopped gateway would listen; Unknown if not understood, None if it is no stopped gateway."""
     name = gateway_of(unit.exec_start)
     if not name or unit.main_pid:
         return None
@@ -104,20 +104,20 @@ def gateway_bindings(unit: Unit, told: ServiceCommand, view: View) -> Fact[tuple
 
 
 def proxy_socket_unit(unit: Unit, view: View) -> str:
-    """The socket unit that systemd's own proxy cannot do without, empty for any other program."""
+    """Return the socket unit that systemd-socket-proxyd requires; empty for any other program."""
     if gateway_of(unit.exec_start) != _SOCKET_PROXY:
         return ""
     return socket_unit_name(unit, view) or unit.name.removesuffix(".service") + ".socket"
 
 
 def _conf_path(name: str, argv: Sequence[str]) -> str:
-    """The main file: named by `-f`, where the words say it, else where the packages have it."""
+    """Return the main configuration file: from haproxy's `-f`, else the packages' default."""
     if name not in _DEFAULT_CONFS:
         return ""
     named = [after for word, after in pairwise(argv) if word == "-f" and not after.startswith("$")]
     if name != "haproxy" or not named:
         return _DEFAULT_CONFS[name]
-    return named[0] if re.match(r"/(?:\S+/)?haproxy/\S+$", named[0]) else ""     # elsewhere nothing masks its secrets
+    return named[0] if re.match(r"/(?:\S+/)?haproxy/\S+$", named[0]) else ""     # its secrets are redacted only there
 
 
 def _parse_bindings(path: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[Binding]:
@@ -138,7 +138,7 @@ def _socat_binding(text: str, said: Evidence) -> Binding | None:
 
 
 def _nginx_bindings(unit: Unit, view: View) -> Fact[tuple[Binding, ...]]:
-    """The `listen` lines of its servers."""
+    """Return the `listen` addresses of its servers."""
     place = instance_of_command(unit.exec_start)
     main = view.conf_files.get(place.conf)
     if main is None or not is_readable(main):

@@ -1,4 +1,4 @@
-"""The end of nginx's log once more, after our own requests: what they met may stand in no other place."""
+"""Queries after the probes: nginx's log with the errors of our own requests, and probes with TLS swapped."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fixer.observe.nginx.probes import ProbePlan, is_good_answer, recently_faili
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of
 
-_GATEWAY_STATUSES = frozenset({500, 502, 504})       # statuses with which nginx itself answers where it did not get on
+_GATEWAY_STATUSES = frozenset({500, 502, 504})       # statuses that nginx itself answers if the upstream fails
 
 
 def later_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],
                ) -> Iterator[Query]:
-    """None but where an error page may hide what our request met, or where only the log tells why it failed; and what
-    the master holds of a log that is not there."""
+    """Yield later log queries if an error page may hide our probe's error, or only the log explains it.
+    Also query the master's open files for a missing log."""
     paths = error_log_paths(site.nginx, site.config)
     yield from deleted_log_queries(site.nginx, paths, site.view, LOG_TAIL)
     if _needs_later_log(site, plan, views, containers):
@@ -34,7 +34,7 @@ def later_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, View], co
 
 def later_engine_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],
                       ) -> Iterator[Query]:
-    """The same of a log that goes to Docker."""
+    """Yield the same query for a log that goes to Docker."""
     own, engine = container_of(site.view.name, containers), views.get(ENGINE)
     if own is not None and engine is not None and logs_query(own) in engine.node.answers and _needs_later_log(
             site, plan, views, containers):
@@ -42,9 +42,9 @@ def later_engine_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, Vi
 
 
 def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
-    """A route answered well that would do so without its backend too; or nginx answered with an error of its own, an
-    address behind the route is open, and the log that was read before our request has nothing of it (that nobody
-    listened is of a time before)."""
+    """Return whether a good answer may be a masked error, or nginx answered an unexplained gateway error.
+    Unexplained: an address of the route accepts connections, and the earlier log has no failure of it.
+    A refused connection in the log is older than that and does not count."""
     unsaid: set[str] = set()
     for route in site.routes:
         results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route.get(route.id, ())]
@@ -59,21 +59,21 @@ def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], con
 
 
 def _accepts_connections(route: Route, site: Site, plan: ProbePlan) -> bool:
-    """Somebody takes connections at one of its addresses."""
+    """Return whether one of the route's addresses accepts connections."""
     probes = (plan.by_address.get(name) for name in site.by_route.get(route.id, ()))
     results = (probe_result(site.view.node.answers.get(probe)) for probe in probes if probe is not None)
     seen = (found.value for found in results if isinstance(found, Known))
     return any(found.error is None or found.status is not None for found in seen)
 
 
-# The same question in the other way of speaking: plain where TLS was not taken, TLS where plain was hung up on.
-MOST_SWAPPED = 8      # addresses of one nginx that are asked so
+# A swapped probe: plain HTTP after a TLS error, TLS after a closed plain connection.
+MOST_SWAPPED = 8      # swapped probes for one nginx
 
 _CLOSED_ERRORS = frozenset({"closed", "reset", "not-http"})
 
 
 def swap_tls(probe: Probe, view: View) -> Probe | None:
-    """The other question, where what came back to the first one leaves open how it wants to be spoken to."""
+    """Return the swapped probe if the first result leaves open which protocol the endpoint speaks, else None."""
     heard = probe_result(view.node.answers.get(probe))
     if isinstance(heard, Unknown) or probe.path is None or probe.unix is not None or probe.proxy_protocol:
         return None
@@ -87,12 +87,12 @@ def swap_tls(probe: Probe, view: View) -> Probe | None:
 
 
 def swapped_tls_probes(plan: ProbePlan, view: View) -> Iterator[Probe]:
-    """Each such question once, the first few."""
+    """Yield each swapped probe once, up to the limit."""
     found = dict.fromkeys(made for probe in plan.by_address.values() if (made := swap_tls(probe, view)) is not None)
     yield from list(found)[:MOST_SWAPPED]
 
 
 def swapped_tls_result(probe: Probe | None, view: View) -> Fact[ProbeResult]:
-    """What came back to it; Unknown where it was not asked."""
+    """Return the result of the swapped probe; Unknown if it was not made."""
     made = swap_tls(probe, view) if probe is not None else None
     return probe_result(view.node.answers.get(made)) if made is not None else Unknown("not asked")

@@ -1,4 +1,4 @@
-"""Which probes are made of one nginx: endpoints first, then routes through nginx, within fifty a node."""
+"""Probe plan of one nginx: endpoints first, then routes through nginx, at most fifty for each node."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fixer.observe.view.docker_inspect import inspect_objects, string_list, valu
 from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
 
-RECENT_SECONDS = 120.0     # seconds: a failure in the log younger than this may be going on
-MOST_ENDPOINT_PROBES = 40     # of all probes, so that some are left for the way through nginx
+RECENT_SECONDS = 120.0     # seconds: a younger failure in the log may still persist
+MOST_ENDPOINT_PROBES = 40     # the rest is for probes through nginx
 MOST_FAILING_PROBES = 20
-_ECONNREFUSED = 111    # Linux's number, which nginx logs
+_ECONNREFUSED = 111    # Linux's errno, as nginx logs it
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
@@ -29,7 +29,7 @@ _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """The probes of one site: by address id, by route id (the first attempt first), and how many were left out."""
+    """The probes of one site by address id and by route id (the first attempt first), and how many were left out."""
 
     by_address: Mapping[str, Probe]
     by_route: Mapping[str, tuple[Probe, ...]]
@@ -38,7 +38,7 @@ class ProbePlan:
 
 def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                 containers: tuple[Container, ...]) -> ProbePlan:
-    """All probes that this site asks for by now; repeats only once the first answers are in."""
+    """Return all probes that this site needs now; repeats follow only after the first answers."""
     around = site, options, views, containers
     return parse_once(lambda: _make_plan(*around), "probe-plan", *around)
 
@@ -50,7 +50,7 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     by_address = _address_probes(site, options, views, containers)
     routes, limit = site.routes, options.timeout
     wanted = parse_once(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
-    once = {id(probe): probe for probe in by_address.values()}      # thousands of places share one address
+    once = {id(probe): probe for probe in by_address.values()}      # thousands of addresses can share one probe
     failing = recently_failing_routes(site)
     chosen = _rank_probes(site, by_address, wanted, failing)
     allowed = set(chosen[:MOST_PROBES])
@@ -69,8 +69,8 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
 
 def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],
               failing: frozenset[str]) -> list[Probe]:
-    """What matters most first: what failed a moment ago, each place that can be connected to once, a route to each of
-    them, the other routes, and last the same places under other names."""
+    """Return the probes by importance: recent failures, each endpoint once, and one route to each endpoint.
+    Then the other routes, and last the same endpoints under other names."""
     if len(by_address) + len(wanted) <= MOST_PROBES:
         return list(dict.fromkeys([*by_address.values(), *wanted.values()]))
     lately: list[Probe] = []
@@ -93,7 +93,7 @@ def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[st
 
 def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                     containers: tuple[Container, ...]) -> dict[str, Probe]:
-    """One request to each address, by its id; the same object wherever the same is asked."""
+    """Return address id -> probe; equal probes are the same object."""
     made: dict[tuple[object, ...], Probe | None] = {}
     found: dict[str, Probe] = {}
     own = container_of(site.view.name, containers)
@@ -111,12 +111,12 @@ def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, Vie
 
 
 def _route_probes(routes: tuple[Route, ...], timeout: float) -> dict[str, Probe]:
-    """The request through nginx for each route that one can be made up for, by the route's id."""
+    """Return route id -> request through nginx, for routes that have one."""
     return {route.id: probe for route in routes if (probe := route_probe(route, timeout)) is not None}
 
 
 def _repeated_probes(site: Site, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
-    """More attempts where the first was good although the log says that requests failed just now."""
+    """Yield more attempts if the first succeeded although the log has recent failures."""
     result = probe_result(site.view.node.answers.get(first))
     if isinstance(result, Known) and is_good_answer(result.value):
         for attempt in range(1, options.repeat):
@@ -124,12 +124,12 @@ def _repeated_probes(site: Site, first: Probe, options: ObserveOptions) -> Itera
 
 
 def is_good_answer(result: ProbeResult) -> bool:
-    """An answer that is no gateway error."""
+    """Return whether it is an answer without a server error."""
     return result.status is not None and result.status < 500
 
 
 def recent_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent, ...]:
-    """Upstream failures of the last two minutes in the site's log; `logs` where that goes to the engine."""
+    """Return upstream failures of the last two minutes in the site's log; `logs` if that goes to the engine."""
     errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
@@ -138,14 +138,14 @@ def recent_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent,
 
 
 def is_socket_denied(site: Site) -> bool:
-    """Whether nginx was lately denied a unix socket: by its mode, or by a policy of the kernel."""
+    """Return whether nginx was recently denied a unix socket, by its mode or by a kernel policy."""
     return any(a.server.unix is not None for a in site.addresses) and any(
         e.errno == 13 and "connecting" in e.phase for e in recent_failures(site)[-20:])
 
 
 def recently_failing_routes(site: Site, logs: Answer | None = None, *, refused: bool = True) -> frozenset[str]:
-    """The routes that the freshly failed requests most likely went through: by server name, then longest location.
-    `refused`: those too to whose connections nobody listened."""
+    """Return the routes that most likely served recently failed requests: by server name, then longest location.
+    `refused` includes routes whose connections were refused."""
     asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in recent_failures(site, logs)
              if refused or event.errno != _ECONNREFUSED}
     if not asked:
@@ -169,7 +169,7 @@ def _most_likely_route(server: str, path: str, by_prefix: Mapping[str, Sequence[
 
 
 def _probes_of_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:
-    """The user's own URL, asked of this nginx, on the route that would take it."""
+    """Yield the user's URL as a probe of this nginx, on the route that would serve it."""
     match = _URL.match(options.url) if options.url else None
     base = route_probe(route, options.timeout)
     if match is None or base is None or route_of_url(site, options.url or "") != route.id:
@@ -180,7 +180,7 @@ def _probes_of_url(route: Route, site: Site, options: ObserveOptions) -> Iterato
 
 
 def route_of_url(site: Site, url: str) -> str | None:
-    """The route of this site that a URL most likely lands in: by port, name, then longest prefix."""
+    """Return the route of this site that a URL most likely matches: by port, name, then longest prefix."""
     match = _URL.match(url)
     if match is None:
         return None
@@ -198,7 +198,7 @@ def route_of_url(site: Site, url: str) -> str | None:
 
 
 def health_path(container: Container | None, engine: View | None) -> str | None:
-    """The path that a container's own health check asks for."""
+    """Return the path in a container's own health check."""
     if container is None or engine is None:
         return None
     for answer in engine.node.answers.values():

@@ -1,4 +1,4 @@
-"""Every nginx of a target with its routes and endpoints, ids made unique over all of them."""
+"""Sites: every nginx of a target with its routes and addresses, with ids that are unique in the target."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from fixer.observe.view.node_view import ENGINE, View, container_of, is_outside_
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address that some route of a site may connect to, under the id that it has in the snapshot."""
+    """One address that some route of a site may connect to, with its id in the snapshot."""
 
     id: str
     route: Route
     server: UpstreamServer
     resolved: Fact[tuple[str, ...]]
-    replica_ip: str = ""        # the one of them that this stands for, where the name leads to several copies
-    # the container of another copy, which ends again and again and has no address meanwhile
+    replica_ip: str = ""        # this replica's address, if the name leads to several
+    # the container of a replica that restarts repeatedly and has no address now
     missing_replica: str = ""
 
     @property
     def ips(self) -> tuple[str, ...]:
-        """The addresses, none where they are unknown."""
+        """Return the addresses, empty if they are unknown."""
         if self.replica_ip:
             return (self.replica_ip,)
         return self.resolved.or_else(())
@@ -38,7 +38,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One nginx and what its configuration asks for."""
+    """One nginx with its configuration, routes and addresses."""
 
     view: View
     nginx: NginxInstance
@@ -49,7 +49,7 @@ class Site:
 
 
 def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[Site, ...]:
-    """Every nginx of every node, in order of nodes."""
+    """Return every nginx of every node, in the order of nodes."""
     found: list[Site] = []
     routes = addresses = 0
     for view, place in _intended_nginxes(views, containers):
@@ -65,9 +65,9 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
 
 
 def _intended_nginxes(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxInstance]]:
-    """Every nginx that is meant to run: one that only lies in the image of an application's container is not, unless
-    the target is that container; nor is one in a container that was made for another program, beside one that runs or
-    was made for it."""
+    """Return every nginx that should run.
+    Leave out one in the image of an application's container, unless that container is the target.
+    Leave out one in another program's container if another nginx runs or has a container created for it."""
     every = [(view, place) for view in views.values() if not is_outside_target(view, views)
              for place in find_nginxes(view)]
     if sum(view.name != ENGINE for view in views.values()) <= 1:
@@ -85,8 +85,8 @@ def _was_made_for_nginx(view: View, containers: tuple[Container, ...]) -> bool:
 
 
 def _runs_other_program(view: View, box: Container | None) -> bool:
-    """Whether the words that the container was made with are what runs as its first process, and start no nginx. A
-    shell or a script could have ended as that process and have started one before."""
+    """Return whether the container's own command runs as its first process and never starts nginx.
+    A shell or script could have started nginx first and then become that process."""
     main = view.by_pid.get(1)
     if box is None or main is None or not main.argv or view.node.kind != "container":
         return False
@@ -112,7 +112,7 @@ def _make_site(view: View, place: NginxInstance, config: Fact[NginxConfig], cont
             if name not in resolved:
                 resolved[name] = resolve(server, view, containers)
                 copies[name] = _replicas(server, resolved[name], view, containers)
-            # one place can stand for several addresses: a port in a variable
+            # one upstream line can stand for several addresses: a port in a variable
             key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
                    server.port, server.unix)
             for at, copy in copies[name]:
@@ -127,11 +127,11 @@ def _make_site(view: View, place: NginxInstance, config: Fact[NginxConfig], cont
 
 def _replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
             containers: tuple[Container, ...]) -> list[tuple[str, str]]:
-    """The addresses that a name stands for, and the containers of copies that have none now: one empty address where
-    it leads to one place."""
+    """Return (address, container id) for each replica of a name; a stopped replica has only the container id.
+    One empty address if it leads to one address."""
     found = replica_addresses(server, resolved, view, containers)
     gone = _missing_replicas(server, resolved, view, containers) if containers else ()
-    if gone and found == ("",) and isinstance(resolved, Known):      # the one that is there is one of several
+    if gone and found == ("",) and isinstance(resolved, Known):      # the address found is one of several replicas
         found = resolved.value[:1]
     return [*((at, "") for at in found), *(("", copy) for copy in gone)]
 
@@ -142,15 +142,14 @@ def _missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], v
     return missing_replicas(server, resolved, view, containers)
 
 
-# Copies of a scaled service that end again and again: Docker's DNS leaves them out while they are down, nginx goes on
-# asking each where it looked the name up while it was there.
-_STOPPED_EXIT_CODES = (0, 137, 143)      # how a container ends that was stopped
+# Replicas that restart repeatedly: Docker's DNS omits them while they are down, but nginx keeps the old address.
+_STOPPED_EXIT_CODES = (0, 137, 143)      # exit codes of a stopped container
 
 
 def missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
                   containers: tuple[Container, ...]) -> tuple[str, ...]:
-    """The ids of such containers, of the very service that the name leads to; none where somebody else may have one of
-    its addresses, who could be one of them by now."""
+    """Return the container ids of such replicas of the service that the name leads to.
+    None if another container may have one of its addresses: it may be a replica now."""
     found = resolved.or_else(())
     own = container_of(view.name, containers)
     if not found or server.variable or server.unix is not None or own is None or own.is_machine:
@@ -170,6 +169,6 @@ def missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], vi
 
 
 def _ends_repeatedly(box: Container) -> bool:
-    """Being started once more, or given up after several starts."""
+    """Return whether it is restarting, or failed after several starts."""
     return box.status == "restarting" or (
         box.status == "exited" and box.restart_count > 0 and box.exit_code not in _STOPPED_EXIT_CODES)

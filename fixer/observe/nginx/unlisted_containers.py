@@ -1,5 +1,4 @@
-"""Which names nginx asks for on its container's networks that no container of the target goes by, or not it alone; and
-which ports of the Docker host that no container of the target publishes."""
+"""Containers outside the target that nginx may reach: by a name, by a host port, or by a reused address."""
 
 from __future__ import annotations
 
@@ -20,13 +19,13 @@ from fixer.observe.view.node_view import View, container_of, is_loopback, node_o
 from fixer.observe.view.observe_options import ObserveOptions
 
 _PORT_IN_USE = regex(r"port is already allocated|address already in use")
-MOST_NAMES = 8              # names: each site asks for few that are not its own
+MOST_NAMES = 8              # each site has few names outside the target
 _UNNAMED_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
 
 
 def named_container_query(sites: Sequence[Site], containers: tuple[Container, ...],
                           views: Mapping[str, View]) -> Command | None:
-    """What to ask Docker for, None where every name is one of the target's own, or nobody's on those networks."""
+    """Return the query for Docker; None if every name belongs to the target or cannot be a container there."""
     names: dict[str, None] = {}
     networks: dict[str, None] = {}
     for site in sites:
@@ -37,7 +36,7 @@ def named_container_query(sites: Sequence[Site], containers: tuple[Container, ..
             names.update(dict.fromkeys(asked))
             joined = {name for name, _, _ in own.networks} | ({own.network_mode} - _UNNAMED_NETWORKS)
             networks.update(dict.fromkeys(sorted(joined) if asked else ()))
-    for own in containers:       # a port that it was refused: whose is it?
+    for own in containers:       # its port is in use: query who holds it
         if own.status != "running" and _PORT_IN_USE.search(own.error):
             names.update({f":{outer}": None for _, outer, _ in own.published})
             networks.update({name: None for name, _, _ in own.networks})
@@ -56,7 +55,7 @@ def _unlisted_names(address: Address, own: Container, containers: tuple[Containe
         return
     if container_at(server, address.ips, containers, own) is not None:
         others = [a for a in address.ips if _is_private(a) and not any(a in c.addresses for c in containers)]
-        if len(others) < len(address.ips):        # one of ours is behind that name, and somebody else's besides
+        if len(others) < len(address.ips):        # the name leads to a target container and to others
             yield from others
         return
     if any(is_loopback(a) or a in view.addresses for a in address.ips) or server.host == "localhost":
@@ -73,15 +72,15 @@ def _is_private(address: str) -> bool:
         return False
 
 
-# Containers that may have got the address which nginx still uses for a name: asked like the name's own address.
-MOST_PER_ADDRESS = 4              # of them that are asked for one address
+# Containers that may have received the address that nginx cached for a name: probed like that address.
+MOST_PER_ADDRESS = 4              # containers probed for one address
 _IP = regex(r"^[\d.]+$|:")
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 def unlisted_containers_of(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
                  containers: tuple[Container, ...]) -> tuple[AddressCandidate, ...]:
-    """Each of them with what it answers to nginx's own container."""
+    """Return each of them with its answer to nginx's container."""
     return tuple(
         AddressCandidate(key, node, probe.host, probe_result(site.view.node.answers.get(probe)))
         for site in sites for key, node, probe in _each_probe(site, options, views, containers)
@@ -90,14 +89,14 @@ def unlisted_containers_of(sites: tuple[Site, ...], options: ObserveOptions, vie
 
 def unlisted_container_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                     containers: tuple[Container, ...]) -> Iterator[Probe]:
-    """The questions of one site; hardly ever any."""
+    """Yield the probes of one site; rarely any."""
     return (probe for _, _, probe in _each_probe(site, options, views, containers))
 
 
 def _each_probe(site: Site, options: ObserveOptions, views: Mapping[str, View],
            containers: tuple[Container, ...]) -> Iterator[tuple[str, str, Probe]]:
-    """(address id, node, probe): the name's container was started after nginx looked the name up, so it may have moved,
-    and another one that was started since listens on the same port of a network of nginx's."""
+    """Yield (address id, node, probe) if the name's container started after nginx resolved it and may have moved.
+    Each probe goes to another container started since, on the same port of a network of nginx's."""
     own, loaded = container_of(site.view.name, containers), loaded_at(site.nginx)
     if own is None or own.is_machine or site.nginx.master is None or isinstance(loaded, Unknown):
         return

@@ -1,4 +1,4 @@
-"""The addresses of a site at which nobody listens, as far as this very node can tell, and who should."""
+"""Addresses of a site on which nothing listens, and site files that no include loads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fixer.observe.view.node_view import is_readable
 
 
 def has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
-    """Whether somebody listens on that port, for addresses of this very node; others are left to their probes."""
+    """Return whether something listens on that port; True for addresses of other nodes, which probes check."""
     view = site.view
     if isinstance(view.listeners, Unknown) or not any(a.startswith("127.") or a in view.addresses for a in addresses):
         return True
@@ -25,12 +25,12 @@ def has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
 
 
 def ports_without_listener(site: Site) -> list[int]:
-    """The ports that nginx asks for and that nobody holds."""
+    """Return the ports that nginx connects to and on which nothing listens."""
     return [a.server.port for a in site.addresses if a.ips and not has_listener(site, a.ips, a.server.port)]
 
 
 def sockets_without_listener(site: Site) -> list[str]:
-    """The unix sockets that nginx asks for and at which nobody listens."""
+    """Return the unix sockets that nginx connects to and on which nothing listens."""
     wanted = dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None)
     if isinstance(site.view.listeners, Unknown):
         return []
@@ -39,7 +39,7 @@ def sockets_without_listener(site: Site) -> list[str]:
 
 
 def is_stopped_backend(service: Service, sites: tuple[Site, ...]) -> bool:
-    """A unit of any program that is told to listen where nginx asks, and that does not run."""
+    """Return whether a stopped unit is configured to listen on an address of nginx."""
     if service.unit is None or service.running or not isinstance(service.bindings, Known):
         return False
     told = {(binding.unix, binding.port) for binding in (*service.bindings.value, *service.code_bindings)}
@@ -47,17 +47,16 @@ def is_stopped_backend(service: Service, sites: tuple[Site, ...]) -> bool:
                for at in site.addresses)
 
 
-# Sites that lie beside the configuration and that no include matches: what each would hand requests to. Pure.
-MOST_FILES = 60             # files that are read so
-MAX_FILE_BYTES = 64 << 10    # bytes of one
+MOST_FILES = 60             # files that are parsed
+MAX_FILE_BYTES = 64 << 10    # bytes of one file
 
 _PASS_DIRECTIVE = re.compile(rb"^[^#\n]*_pass\s", re.MULTILINE)
 _INCLUDE_DIRECTIVE = regex(rb"^[^#\n]*\binclude\s+[\"']?([^;\"'\s]+)", re.MULTILINE)
-_HTTP_BLOCK = b"http {\n"      # what such a file is included into
+_HTTP_BLOCK = b"http {\n"      # the block that includes such a file
 
 
 def unloaded_sites_of(site: Site) -> tuple[UnloadedSite, ...]:
-    """Looked for only where no route is configured at all, or an address is empty that nginx asks for."""
+    """Return the sites in unloaded files; only if nginx has no routes, or nothing listens on one of its addresses."""
     if isinstance(site.config, Unknown):
         return ()
     config = site.config.value
@@ -70,15 +69,15 @@ def unloaded_sites_of(site: Site) -> tuple[UnloadedSite, ...]:
 
 
 def _nearest_include(path: str, patterns: tuple[str, ...]) -> str:
-    """The include that looks into the file's folder, though not for its name."""
+    """Return the include for the file's folder that does not match its name."""
     return next((p for p in patterns if posixpath.dirname(p) == posixpath.dirname(path)
                  and not glob_pattern(p).fullmatch(path)), "")
 
 
 def _unloaded_files(site: Site, config: NginxConfig, files: Mapping[str, bytes],
                     patterns: tuple[str, ...]) -> list[str]:
-    """Files below nginx's own folder that are read under no name, and that hand requests on: each by one name, the one
-    in a folder that an include looks into before others."""
+    """Return unloaded files below nginx's folder that contain a pass directive, each under one name.
+    Those in a folder of an include come first."""
     used = {real for path in config.files for real in (path, _real_path(site, path))}
     root = site.nginx.conf_folder.rstrip("/") + "/"
     found: dict[str, str] = {}
@@ -96,7 +95,7 @@ def _real_path(site: Site, path: str) -> str:
 
 
 def _include_patterns(site: Site, config: NginxConfig, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The includes with wildcards, as whole paths."""
+    """Return the includes with wildcards as absolute paths."""
     found = []
     for path in config.files:
         for match in _INCLUDE_DIRECTIVE.finditer(files.get(path, b"")):
