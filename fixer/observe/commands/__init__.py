@@ -1,1 +1,1 @@
-"""What a command is told: its words, options, wrappers, and the addresses in them."""
+"""Commands of services: the resolved command, its options and settings, its bindings and dependencies."""

@@ -1,5 +1,5 @@
-"""The systems that a service's variables name: where its database, its cache and its broker are. Never what else they
-hold: accounts and passwords stay behind."""
+"""Dependencies of a service: databases, caches and brokers named in its variables, and the units it needs.
+Only addresses are read from the variables, never accounts or passwords."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ENGINE_BY_VARIABLE = (
 
 
 def dependencies_of(env: Mapping[str, Word], fallback: str, view: View) -> tuple[Dependency, ...]:
-    """One for each such variable that has an address, in their order."""
+    """Return one dependency for each variable that holds an address, in their order."""
     found: dict[tuple[str, int, str], Dependency] = {}
     for name, one in _each_dependency(env):
         place = env[name].to_argument()
@@ -71,7 +71,7 @@ def _make_dependency(host: str, port: int, engine: str, path: str = "") -> Depen
 
 
 def _parse_url(value: str) -> Dependency | None:
-    """By hand: the library's module for it takes as long to import as a whole look at a unit."""
+    """Parse by hand: importing urllib.parse takes as long as observing a complete unit."""
     match = _URL_PARTS.match(value)
     if match is None:
         return None
@@ -79,7 +79,7 @@ def _parse_url(value: str) -> Dependency | None:
     if scheme == "unix" and match["path"]:
         return _make_dependency("", 0, "redis", match["path"])
     known = _ENGINES.get(scheme)
-    if known is None or "," in match["net"]:      # of several, which of them is down matters to nobody
+    if known is None or "," in match["net"]:      # several hosts: one failed host is no failure
         return None
     engine, usual = known
     place = _NET_ADDRESS.match(match["net"].rpartition("@")[2])
@@ -106,10 +106,9 @@ def _parse_host(name: str, value: str, port: str) -> Dependency | None:
     return _make_dependency(value, number, engine) if number and _HOST_NAME.match(value) else None
 
 
-# Systems that an application needs: which units of a machine to ask for when its log says that one did not answer.
 LAST_LINES = 60
 MOST_LOOKED_UP = 8
-POSTGRES_CONFIGS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 16)     # Debian's: one unit a cluster
+POSTGRES_CONFIGS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 16)     # Debian: one unit per cluster
 
 _CONNECT_ERROR = regex(r"[Cc]onnection refused|Connect call failed|ECONNREFUSED|Error \d+ connecting|Errno 111|"
                    r"connection to server (?:at|on socket)|Can't connect to|is (?:starting up|shutting down)")
@@ -125,9 +124,9 @@ _ENGINE_UNITS = (
 
 
 def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
-    """Units that systemd has forgotten since they were stopped: the list of all, then those of the system in question.
+    """Yield queries for stopped units that systemd has unloaded: the list of all, then those of the engine in question.
 
-    The journal of one that failed is asked too: it says why.
+    Also query the journals of failed ones for the reason.
     """
     yield from _required_unit_queries(view, services)
     engines = [names for said, names in _ENGINE_UNITS
@@ -149,7 +148,7 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
 
 
 def _required_unit_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
-    """The units that one requires which systemd did not start for want of them, and what those said."""
+    """Yield queries for units whose failure kept systemd from starting a service, and for their journals."""
     if view.init != "systemd":
         return
     names: dict[str, None] = {}
@@ -177,8 +176,8 @@ def _logs_connect_error(service: Service, engine: re.Pattern[str], node: str) ->
 
 
 def _depends_on(service: Service, engine: re.Pattern[str], names: re.Pattern[str], view: View) -> bool:
-    """The shell that should have become the server waits for such a system; or one that is at fault (its log was asked
-    for) is told to use it, by its variables or by its unit."""
+    """Return whether a startup script waits for such a system, or a suspect service is configured for it.
+    A suspect's log was queried; its variables or its unit name the system."""
     if not service.is_app_server or service.node != view.name or service.container is not None:
         return False
     at_fault = isinstance(service.log, Known)
@@ -203,13 +202,13 @@ def _unit_files_on_disk(view: View, listing: Command) -> Iterator[str]:
 
 
 def postgres_units(view: View) -> Iterator[str]:
-    """`postgresql@VERSION-NAME.service` of every cluster that has a configuration."""
+    """Yield `postgresql@VERSION-NAME.service` for every cluster with a configuration."""
     for file in postgres_config_files(view):
         parts = posixpath.dirname(file.path).split("/")
         yield f"postgresql@{parts[-2]}-{parts[-1]}.service"
 
 
 def postgres_config_files(view: View) -> tuple[FileAnswer, ...]:
-    """The configurations of PostgreSQL clusters that were read."""
+    """Return the configurations of PostgreSQL clusters that were read."""
     answer = view.node.answers.get(POSTGRES_CONFIGS)
     return answer.files if answer is not None else ()

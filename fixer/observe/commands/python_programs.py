@@ -1,4 +1,5 @@
-"""Python programs that are no known server: which file holds them, and whether it serves HTTP at all."""
+"""Python programs that are no known server: their source files, whether they serve HTTP, and the ports in their
+code."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from fixer.model.snapshot import Binding, Service, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand, command_of_unit
 from fixer.observe.view.node_view import View
 
-# What a program imports when it serves a web application; a bare socket server is somebody else's.
+# Imports of web applications; a bare socket server is none.
 _WEB_IMPORT = regex(
     rb"\b(?:uvicorn|hypercorn|gunicorn|waitress|granian|daphne|flask|fastapi|starlette|aiohttp|tornado|sanic|bottle|"
     rb"cherrypy|django|falcon|pyramid|quart|litestar|blacksheep|robyn|cheroot|gevent\.pywsgi|eventlet\.wsgi|"
@@ -27,7 +28,7 @@ _WEB_IMPORT = regex(
 
 
 def program_paths(argv: Sequence[str], directory: str) -> tuple[str, ...]:
-    """Where the source of a python command may be: its script, or the module that `-m` names in its folder."""
+    """Return the possible source paths of a python command: its script, or the module of `-m` in its directory."""
     if runtime_of(argv) != "python":
         return ()
     script = script_of(argv)
@@ -41,19 +42,18 @@ def program_paths(argv: Sequence[str], directory: str) -> tuple[str, ...]:
 
 
 def is_no_web_program(argv: Sequence[str], directory: str, view: View | None) -> bool:
-    """True where the source was read and serves no web application; what was not read is given the benefit."""
+    """Return True if the source was read and serves no web application; unread source counts as one."""
     read = [view.data(path) for path in program_paths(argv, directory)] if view is not None else []
     known = [data for data in read if data is not None]
     return bool(known) and not any(_WEB_IMPORT.search(data) for data in known)
 
 
-# The ports that a Python program's own code listens on: where no command line, variable or setting says so.
 MOST_CALLS = 20
-_MAX_ARGUMENTS_LENGTH = 600           # of a call's arguments
-_MAX_NAME_DEPTH = 4              # of names that stand for names
+_MAX_ARGUMENTS_LENGTH = 600           # characters of a call's arguments
+_MAX_NAME_DEPTH = 4              # names that refer to other names
 
 _TEXT_AND_COMMENTS = regex(r"(?s)\"\"\".*?\"\"\"|'''.*?'''|(?m:(?:^|(?<=\s))#[^\n]*)")
-# What binds by (host, port) or host, port; what else takes a port is told by its keyword alone.
+# Calls that bind by (host, port) or host, port; others take a port only by keyword.
 _BIND_CALL = regex(
     r"\b(?P<name>\w*HTTPServer|\w*TCPServer|\w*WSGIServer|StreamServer|make_server|run_simple|start_server|"
     r"create_server|TCPSite|listen|bind|bind_sockets|run|run_app|serve|Config|Server)\s*\("
@@ -70,7 +70,7 @@ _PARSED_ARGUMENT = regex(r"^(?:args|options|opts|ns|namespace)\.(\w+)$")
 
 
 def ports_in_code(unit: Unit, told: ServiceCommand, view: View) -> tuple[Binding, ...]:
-    """Where the program of a unit that does not run would listen, as far as its own file says it."""
+    """Return where the program of a stopped unit would listen, as far as its own source shows it."""
     if unit.active_state == "active" or unit.main_pid or unit.load_state != "loaded" or unit.type == "oneshot":
         return ()
     found: dict[int, Binding] = {}
@@ -81,7 +81,7 @@ def ports_in_code(unit: Unit, told: ServiceCommand, view: View) -> tuple[Binding
 
 
 def bindings_in_code(file: str, data: bytes, env: Env) -> Iterator[Binding]:
-    """Each port that a call in the code binds, with the line that gives its number."""
+    """Yield each port that a call in the code binds, with the line of its number."""
     text = _TEXT_AND_COMMENTS.sub(_blank_out, data.decode("latin-1"))
     has_bind = ".bind(" in text
     for call in list(_BIND_CALL.finditer(text))[:MOST_CALLS]:
@@ -90,7 +90,7 @@ def bindings_in_code(file: str, data: bytes, env: Env) -> Iterator[Binding]:
         for argument, at in _call_arguments(text, call.end()):
             keyword = _KEYWORD_ARGUMENT.match(argument)
             if keyword is None and (call["name"] in _PORT_BY_KEYWORD or (call["name"] == "listen" and has_bind)):
-                continue        # of a socket, listen() takes the length of its queue
+                continue        # a socket's listen() takes the length of its queue
             if keyword is not None and keyword[1] not in ("port", "bind", "listen", "server_address", "address"):
                 continue
             value = _port_of_tuple(keyword[2] if keyword is not None else argument)
@@ -109,7 +109,7 @@ def _line_at(text: str, offset: int) -> str:
 
 
 def _call_arguments(text: str, start: int) -> Iterator[tuple[str, int]]:
-    """The arguments of a call whose `(` ends before `start`, each with the place where it begins."""
+    """Yield (argument, offset) of a call whose `(` ends before `start`."""
     depth, begun, quote = 0, start, ""
     for at in range(start, min(len(text), start + _MAX_ARGUMENTS_LENGTH)):
         char = text[at]
@@ -130,7 +130,7 @@ def _call_arguments(text: str, start: int) -> Iterator[tuple[str, int]]:
 
 
 def _port_of_tuple(value: str) -> str:
-    """The port of `(host, port)`."""
+    """Return the port of `(host, port)`."""
     if not (value.startswith("(") and value.endswith(")")):
         return value
     parts = [part for part, _ in _call_arguments(value, 1)]
@@ -138,7 +138,7 @@ def _port_of_tuple(value: str) -> str:
 
 
 def _resolve_port(value: str, at: int, text: str, env: Env, depth: int) -> tuple[int, int]:
-    """(port, where its number stands), 0 where the code alone does not say it."""
+    """Return (port, offset of its number); port 0 if the code alone does not show it."""
     value = value.strip()
     while value.startswith(("int(", "str(")) and value.endswith(")"):
         value = value[4:-1].strip()
@@ -158,26 +158,25 @@ def _resolve_port(value: str, at: int, text: str, env: Env, depth: int) -> tuple
         return _resolve_port(option[1], option.start(1), text, env, depth - 1) if option is not None else (0, at)
     if _IDENTIFIER.match(value):
         lines = list(re.finditer(rf"(?m)^[ \t]*{value}[ \t]*(?::[^=\n]{{1,80}})?=(?!=)[ \t]*([^\n]{{1,200}})$", text))
-        if len(lines) == 1:         # given twice, nobody knows which of them counts
+        if len(lines) == 1:         # with two assignments it is unclear which one counts
             return _resolve_port(lines[0][1], lines[0].start(1), text, env, depth - 1)
     return 0, at
 
 
-# The code of units at rest that a package brought: read where an address is empty and nobody known explains it.
 PROGRAM_LIMIT = 64 << 10
 MOST_PROGRAMS = 8
 _SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/systemd/", "/lib/systemd/")
 
 
 def has_service_for_each_port(ports: Sequence[int], services: Sequence[Service], view: View) -> bool:
-    """Whether of every empty port somebody is known who is told to listen there, or whose code does."""
+    """Return whether each port has a service that is configured for it, or whose code binds it."""
     told = {b.port for s in services if s.node == view.name
             for b in (*s.bindings.or_else(()), *s.code_bindings)}
     return all(port in told for port in ports)
 
 
 def code_queries(view: View) -> Iterator[Query]:
-    """The programs of such units: a few, and none of the system's own."""
+    """Yield queries for the programs of stopped units: a few, none of the system's own."""
     units = [unit for unit in dict.fromkeys(view.units.values()) if _is_stopped_service(unit)]
     paths = [path for unit in units for path in _program_files(unit, view)]
     yield from (ReadFile(path, PROGRAM_LIMIT) for path in sorted(dict.fromkeys(paths))[:MOST_PROGRAMS])

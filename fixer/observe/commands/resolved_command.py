@@ -1,4 +1,4 @@
-"""What a unit, a wrapper or a process is told: its command word by word, its variables, the files that say so."""
+"""The command of a unit, wrapper script or process: arguments, variables, and the files that define them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fixer.observe.view.node_view import View
 
 CommandStyle = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
 
-# Programs of the distribution: no wrappers of somebody's application.
+# Programs of the distribution are no wrappers of an application.
 _SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
 _OUTPUT_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
 _SPECIFIER = regex(r"%([%iInpNh])")
@@ -30,10 +30,9 @@ _SPECIFIER = regex(r"%([%iInpNh])")
 
 @dataclass(frozen=True, slots=True)
 class ServiceCommand:
-    """A command with its variables. `reads` are the files that say it (read or not), `env_files` those among them
-    that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed, `entry` the
-    program that systemd itself starts, `output` the files that its output goes to, `namespace` the journal of its own
-    that it has."""
+    """A command with its variables. `source_files` define it (read or not); `env_files` are those with variables.
+    `unit_files`: the fragment and drop-ins. `script`: the wrapper followed. `entry`: the program that systemd starts.
+    `output_files`: files that its output goes to. `namespace`: its own journal namespace."""
 
     command: tuple[Word, ...]
     env: Env
@@ -51,7 +50,7 @@ class ServiceCommand:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """The command as text."""
+        """Return the command as text."""
         return tuple(word.text for word in self.command)
 
 
@@ -60,7 +59,7 @@ _UNIT_FOLDERS = tuple(f"{folder}/systemd/system" for folder in ("/etc", "/run", 
 
 @dataclass(slots=True)
 class CommandTrace:
-    """A command on its way from the unit or compose file through wrappers to the server."""
+    """The state while a command is traced from its unit or compose file through wrappers to the server."""
 
     contents: Mapping[str, bytes]
     directory: str
@@ -70,14 +69,14 @@ class CommandTrace:
     output_files: list[str] = field(default_factory=list)
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file, noting that it is wanted."""
+        """Return the bytes of a file, and record that it is needed."""
         if path not in self.source_files:
             self.source_files.append(path)
         return self.contents.get(path, b"")
 
 
 def command_of_unit(unit: Unit, view: View) -> ServiceCommand:
-    """What systemd would run for a unit, read from its files where they were read, else from `systemctl show`."""
+    """Return the command that systemd runs for a unit, from its files if read, else from `systemctl show`."""
     contents = view.contents()
     is_masked = unit.load_state == "masked"
     fragment = _masked_unit_file(unit.name, contents) if is_masked else unit.fragment_path
@@ -103,14 +102,14 @@ def command_of_unit(unit: Unit, view: View) -> ServiceCommand:
 
 
 def _masked_unit_file(name: str, contents: Mapping[str, bytes]) -> str:
-    """The unit file that a mask hides: the administrator's own folder goes before the packages'."""
+    """Return the unit file that a mask hides: the administrator's folder comes before the packages'."""
     own = f"/usr/local/lib/systemd/system/{name}"
     return own if contents.get(own) else packaged_unit_path(name)
 
 
 def _masked_drop_ins(name: str, contents: Mapping[str, bytes]) -> list[str]:
-    """The drop-ins of a unit that systemd tells none of while it is masked, in the order in which they count: of the
-    same name in two folders only the first folder's."""
+    """Return the drop-ins of a masked unit, which systemd does not report, in their order.
+    Of two with the same name only the one in the first folder counts."""
     found: dict[str, str] = {}
     for folder in _UNIT_FOLDERS:
         for path in contents:
@@ -120,39 +119,39 @@ def _masked_drop_ins(name: str, contents: Mapping[str, bytes]) -> list[str]:
 
 
 def _unit_output_files(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:
-    """The files that the unit itself sends the output to."""
+    """Return the files that the unit itself sends its output to."""
     said = [line.value.strip() for key in ("StandardOutput", "StandardError")
             for line in effective_lines(lines, key)[-1:]]
     return [_expand_specifiers(match[1], unit) for text in said if (match := _OUTPUT_TO_FILE.match(text)) is not None]
 
 
 def _log_namespace(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
-    """The journal namespace that its lines go to, empty for the machine's own."""
+    """Return the unit's journal namespace, empty for the default one."""
     said = [line.value.strip() for line in effective_lines(lines, "LogNamespace")[-1:]]
     return _expand_specifiers(said[0], unit) if said else ""
 
 
 def _without_exec_prefix(word: Word) -> Word:
-    """The program without the marks that systemd reads before it (`-`, `@`, `+` …)."""
+    """Return the program without systemd's prefixes (`-`, `@`, `+` …)."""
     text = word.text
     return word.slice(len(text) - len(text.lstrip("@-:+!|")), len(text))
 
 
 def _working_directory(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
-    """WorkingDirectory= as its files say, else as systemd has it."""
+    """Return WorkingDirectory= from its files, else as systemd has it."""
     said = [line.value.strip() for line in effective_lines(lines, "WorkingDirectory")]
     path = _expand_specifiers(said[-1].lstrip("-"), unit) if said else unit.working_directory
     return path if path.startswith("/") else "/"
 
 
 def command_of_process(process: Process, view: View) -> ServiceCommand:
-    """What a bare process was started with: its own arguments; a wrapper it came from is long gone."""
+    """Return the command of a bare process: its own arguments; its wrapper has already ended."""
     said = Evidence("process", f"pid {process.pid}", " ".join(process.argv))
     return ServiceCommand(tuple(literal_word(a) for a in process.argv), {}, said, "")
 
 
 def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: CommandTrace) -> dict[str, Word]:
-    """Environment= of the unit and its drop-ins, then the files of EnvironmentFile=, which win."""
+    """Return Environment= of the unit and its drop-ins, overridden by the files of EnvironmentFile=."""
     env: dict[str, Word] = {}
     for line in effective_lines(lines, "Environment"):
         words = systemd_words(line.value, line.file, line.line, line.start)
@@ -166,7 +165,7 @@ def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: CommandTr
 
 
 def _expand_specifiers(text: str, unit: Unit) -> str:
-    """A text with the common specifiers of systemd put in."""
+    """Return the text with systemd's common specifiers expanded."""
     stem = unit.name.rsplit(".", 1)[0]
     prefix, _, instance = stem.partition("@")
     values = {"%": "%", "i": instance, "I": unescape_instance(instance), "n": unit.name, "N": stem, "p": prefix,
@@ -175,7 +174,7 @@ def _expand_specifiers(text: str, unit: Unit) -> str:
 
 
 def _with_specifiers(words: list[Word], unit: Unit) -> list[Word]:
-    """Words with specifiers put in; a piece that held one stands nowhere byte for byte."""
+    """Return words with expanded specifiers; an expanded piece has no byte position."""
     return [Word(tuple(replace(p, text=_expand_specifiers(p.text, unit), start=None) if "%" in p.text else p
                        for p in word.pieces)) for word in words]
 
@@ -184,7 +183,7 @@ TracedCommand = tuple[list[Word], dict[str, Word], CommandStyle, Evidence]
 
 
 def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follow: CommandTrace) -> TracedCommand:
-    """The command behind wrapper scripts and `sh -c`, with its variables put in."""
+    """Return the command behind wrapper scripts and `sh -c`, with its variables expanded."""
     style: CommandStyle = ""
     for _ in range(MAX_DEPTH):
         words = expand_words(words, env)
@@ -206,12 +205,12 @@ def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follo
 
 
 def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tuple[ShellRun | None, str]:
-    """The shell script that a command runs: a file of its own, or the text after `sh -c`."""
+    """Return the shell script that a command runs: its own file, or the text after `sh -c`."""
     argv = [w.text for w in words]
     runtime, at = server_at(argv)
     given = shell_text_index(argv, at - 1) if runtime == "shell" else None
     if given is not None:
-        return _run_shell_text(words[given], env, follow, words[given + 2:]), ""       # what stands between is its $0
+        return _run_shell_text(words[given], env, follow, words[given + 2:]), ""       # the word between is its $0
     script = script_of(argv)
     if script is None or runtime not in ("", "shell", "python") or script.startswith(_SYSTEM_FOLDERS):
         return None, ""
@@ -229,16 +228,16 @@ def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tupl
 def _run_shell_text(word: Word, env: Env, follow: CommandTrace, given: list[Word]) -> ShellRun:
     place, first = word.to_argument(), word.pieces[:1]
     start, whole = place.start, None
-    if start is None and first and first[0].file and not first[0].variable:     # compose writes its $ twice
+    if start is None and first and first[0].file and not first[0].variable:     # compose doubles each $
         start, whole = first[0].start, len(first[0].text)
     return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=start,
                        directory=follow.directory, given=given, whole=whole)
 
 
 def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:
-    """The command alone; `output` takes the files that it writes to."""
+    """Return the command without redirections; append the files that it writes to `output`."""
     kept: list[Word] = []
-    writes: bool | None = None          # after a mark that stands alone: whether its file is written to
+    writes: bool | None = None          # after a lone redirection operator: whether it writes
     for word in words:
         match = re.match(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$", word.text)
         if match is None and writes is None:
@@ -251,13 +250,13 @@ def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:
     return kept
 
 
-# A limit on memory that a start script sets for its server with `ulimit`: read as text, with its place.
-# -v is the address space, -d the data of a process, both in KiB; without -H or -S both limits are set.
+# `ulimit` in a start script: -v is the address space, -d the data segment, both in KiB; without -H or -S both limits
+# are set.
 _ULIMIT = regex(rb"^[^#\n]*?\bulimit[ \t]+(?:-[SH][ \t]+)*-[SH]*(?P<what>[vd])[ \t]+(?P<value>[1-9][0-9]*)\b")
 
 
 def ulimits_of(told: ServiceCommand, view: View) -> tuple[UnitSetting, ...]:
-    """`ulimit -v` and `ulimit -d` of the script that ends in its server, the last of each."""
+    """Return `ulimit -v` and `ulimit -d` of the start script, the last of each."""
     data = view.data(told.script) if told.script else None
     return tuple({one.key: one for one in _ulimit_lines(told.script, data)}.values()) if data is not None else ()
 

@@ -1,4 +1,4 @@
-"""Configuration files of servers: gunicorn's `bind` and `workers`, and what uWSGI's ini file says of its sockets."""
+"""Configuration files of servers: gunicorn's `bind` and `workers`, the sockets in uWSGI's ini files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 
 
 def settings_path(told: ServiceCommand) -> str | None:
-    """The configuration file that the command reads, None for a server that has none."""
+    """Return the configuration file that the command reads; None if its server has none."""
     runtime = runtime_of(told.argv)
     if runtime == "uwsgi":
         named = last_option_value(told.command, ("--ini",))
@@ -54,8 +54,8 @@ def _gunicorn_arguments(told: ServiceCommand) -> list[Word]:
 
 
 def bindings_in_settings(told: ServiceCommand, view: View) -> tuple[Binding, ...] | None:
-    """`bind = "…"` or a list of them in gunicorn's file; None where nothing there says it, or the command line does,
-    which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
+    """Return `bind` of gunicorn's file (a text or a list), or uWSGI's sockets; None if the file does not decide it.
+    The command line wins. Empty if the value is an expression: then it is unknown, not the server's default."""
     path = settings_path(told)
     data = view.data(path) if path else None
     if runtime_of(told.argv) == "uwsgi" and (kept := list(vassal_files(told, path, view))):
@@ -65,7 +65,7 @@ def bindings_in_settings(told: ServiceCommand, view: View) -> tuple[Binding, ...
         return _sockets_in_ini(told, path, data)
     if path is None or last_option_value(_gunicorn_arguments(told), ("-b", "--bind")) is not None:
         return None
-    if data is None:        # one that is named and was not read may say anything: the server's default is not meant
+    if data is None:        # a named file that was not read may set it: do not assume the server's default
         return () if runtime_of(told.argv) == "gunicorn" and last_option_value(_gunicorn_arguments(told),
                                                                                ("-c", "--config")) else None
     match = next(reversed(list(_BIND.finditer(data))), None)
@@ -78,7 +78,7 @@ def bindings_in_settings(told: ServiceCommand, view: View) -> tuple[Binding, ...
 
 
 def has_no_vassals(told: ServiceCommand, view: View) -> bool:
-    """A uWSGI that only starts what files in a folder say, and none is there: as a package brings it."""
+    """Return whether a uWSGI only starts the files of a folder and that is empty, as after package installation."""
     if runtime_of(told.argv) != "uwsgi":
         return False
     ini = settings_path(told)
@@ -86,7 +86,7 @@ def has_no_vassals(told: ServiceCommand, view: View) -> bool:
 
 
 def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Binding, ...] | None:
-    """Every socket of uWSGI's own section; None where the command line names one, empty where magic words do."""
+    """Return the sockets of the [uwsgi] section; None if the command line names one, empty for placeholders."""
     if last_option_value(told.command, DIALECTS["uwsgi"].bind) is not None:
         return None
     keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
@@ -105,13 +105,13 @@ def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Bindi
 
 
 def _ini_word(value: IniValue, path: str) -> Word:
-    """With its place, but where it does not stand there as it is meant."""
+    """Return the value with its byte position, unless its text was expanded."""
     text = value.value.strip()
     return Word((Piece(text, path, value.line, value.start) if value.start >= 0 else Piece(text),))
 
 
 def _socket_path_binding(word: Word, said: Evidence, folder: str) -> Binding | None:
-    """A word without a colon is the path of a socket to uWSGI, from where it starts if it is not whole."""
+    """Return the binding of a word without a colon: uWSGI reads it as a socket path, relative to its directory."""
     if ":" in word.text:
         return None
     made = parse_relative_socket(Word((Piece(f"unix:{word.text}"),)), said, folder)
@@ -119,7 +119,7 @@ def _socket_path_binding(word: Word, said: Evidence, folder: str) -> Binding | N
 
 
 def workers_in_settings(told: ServiceCommand, view: View) -> Known[int] | None:
-    """`workers = N` of gunicorn's file, where the command line does not say it."""
+    """Return `workers = N` of gunicorn's file, unless the command line sets it."""
     path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
     data = view.data(path) if path else None
     match = _WORKERS.search(data) if data is not None else None
@@ -138,11 +138,8 @@ def _located_setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Wo
     return word, Evidence("file", f"{path}:{line}", text)
 
 
-# Where a command listens, whoever gives it: its options, its configuration file, the script that it runs.
-
-
 def configured_bindings(told: ServiceCommand, view: View) -> tuple[Binding, ...]:
-    """Where a command listens: its options and variables, its configuration file, the script it runs."""
+    """Return where a command is configured to listen: its settings file, its script, or its options and variables."""
     settings = bindings_in_settings(told, view)
     if settings is not None:
         return settings
@@ -155,7 +152,7 @@ def configured_bindings(told: ServiceCommand, view: View) -> tuple[Binding, ...]
     return bindings_of(told.command, told.env, told.evidence, told.directory)
 
 
-# Applications that one uWSGI starts from files in a folder: an emperor's vassals, those of Debian's init script.
+# Applications that one uWSGI starts from files in a folder: vassals of an emperor, or apps of Debian's init script.
 MOST_VASSALS = 40
 _VASSAL_LIMIT = 64 << 10
 _PACKAGED_UNIT_FOLDERS = ("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator/")
@@ -163,7 +160,7 @@ _DEBIAN_APPS, _DEBIAN_DEFAULT_INI = "/etc/uwsgi/apps-enabled/*.ini", "/usr/share
 
 
 def vassal_pattern(told: ServiceCommand, ini: str | None, view: View) -> str | None:
-    """Which files it takes for applications of its own, None where it takes none. `ini` is its own file."""
+    """Return the glob of its application files, None if it has none. `ini` is its own file."""
     if runtime_of(told.argv) != "uwsgi":
         return None
     if _is_debian_script(told):
@@ -177,20 +174,20 @@ def vassal_pattern(told: ServiceCommand, ini: str | None, view: View) -> str | N
 
 
 def is_unmodified_packaged_unit(unit: Unit) -> bool:
-    """A package's unit as it came, which serves nothing of an administrator's; one of uWSGI's does, by their files."""
+    """Return whether it is a packaged unit without drop-ins; not so for uWSGI, whose apps lie in other files."""
     return (unit.fragment_path.startswith(_PACKAGED_UNIT_FOLDERS) and not unit.drop_in_paths
             and not unit.name.startswith("uwsgi"))
 
 
 def vassal_queries(told: ServiceCommand, ini: str | None, view: View) -> Iterator[Query]:
-    """The files that it takes for its applications."""
+    """Yield the query for its application files."""
     pattern = vassal_pattern(told, ini, view)
     if pattern is not None:
         yield ReadGlob((pattern,), _VASSAL_LIMIT, MOST_VASSALS)
 
 
 def vassal_files(told: ServiceCommand, ini: str | None, view: View) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of each."""
+    """Yield (path, content) of each application file."""
     pattern = vassal_pattern(told, ini, view)
     for path, file in view.files.items() if pattern else ():
         if fnmatchcase(path, pattern or "") and path.count("/") == (pattern or "").count("/") and is_readable(file):
@@ -198,7 +195,7 @@ def vassal_files(told: ServiceCommand, ini: str | None, view: View) -> Iterator[
 
 
 def debian_socket(told: ServiceCommand, path: str) -> Binding | None:
-    """Debian's script gives every application a socket of its own beside what its file says."""
+    """Return the socket that Debian's script adds to each application; None for any other command."""
     if not _is_debian_script(told):
         return None
     name = posixpath.basename(path).removesuffix(".ini")

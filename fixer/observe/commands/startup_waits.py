@@ -1,4 +1,4 @@
-"""What a shell that has not come to its server yet waits for: the conditions of its loops, read as text, never run."""
+"""Conditions that a start script waits for before it starts its server, read as text and never run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NC_VALUE_OPTIONS = frozenset({"-w", "-G", "-i", "-p", "-s", "-X", "-x", "-q"})
 
 @dataclass(frozen=True, slots=True)
 class _DatabaseClient:
-    """A program that asks one kind of system whether it is there: its options, and where it asks without them."""
+    """A program that checks one kind of system: its options for the address, and its default port."""
 
     engine: str
     host_options: tuple[str, ...]
@@ -57,12 +57,12 @@ _DATABASE_CLIENTS = {
 
 
 def is_shell(argv: Sequence[str]) -> bool:
-    """Whether it is a shell with something to run: a script, or the text after `-c`."""
+    """Return whether it is a shell with a script or a `-c` text."""
     return len(argv) > 1 and posixpath.basename(argv[0].lstrip("-")) in SHELLS
 
 
 def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
-    """The scripts that shells run where a server belongs, then whether the files are there that they wait for."""
+    """Yield queries for the scripts of shells in a service, then for the files that they wait for."""
     for service in services:
         view = views.get(service.node)
         if view is None or not service.is_app_server:
@@ -74,15 +74,15 @@ def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iter
 
 
 def shell_queries(view: View) -> Iterator[Query]:
-    """The scripts of shells that no manager holds: one of them may be on its way to the server that is missed."""
+    """Yield queries for scripts of unmanaged shells: one of them may start the missing server."""
     shells = [p for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in view.process_table.containers]
     paths = dict.fromkeys(path for p in shells if (path := _script_path(p)) and not path.startswith(_SYSTEM_FOLDERS))
     yield from (ReadFile(path, SCRIPT_LIMIT) for path in list(paths)[:MOST])
 
 
 def command_of_shell(process: Process, view: View) -> ServiceCommand | None:
-    """The server that a shell is on its way to, as its script says; None where it is to start none. Its variables are
-    not read: a command that needs one of them is told without places where it listens."""
+    """Return the server that a shell's script will start; None if it starts none.
+    The shell's variables are not read: a command that needs one has no known bindings."""
     follow = CommandTrace(view.contents(), process.cwd.or_else("/"))
     said = Evidence("process", f"pid {process.pid}", " ".join(redact_argv(list(process.argv)))[:200])
     words, env, style, said = trace_command([literal_word(word) for word in process.argv], {}, said, follow)
@@ -92,8 +92,8 @@ def command_of_shell(process: Process, view: View) -> ServiceCommand | None:
 
 
 def waits_of(pids: Sequence[int], told: ServiceCommand, view: View) -> tuple[Dependency, ...]:
-    """What the shells among these processes wait for before their server, and what is asked at this very moment;
-    nothing where no shell is among them."""
+    """Return what the shells among these processes wait for before their server, and what they check now.
+    Empty if none of them is a shell."""
     if not any(is_shell(view.by_pid[pid].argv) for pid in pids[:MOST] if pid in view.by_pid):
         return ()
     found: dict[tuple[object, ...], Dependency] = {}
@@ -108,7 +108,7 @@ def waits_of(pids: Sequence[int], told: ServiceCommand, view: View) -> tuple[Dep
 
 
 def _with_presence(one: Dependency, view: View) -> Dependency:
-    """With the address of its name, and whether its file is there."""
+    """Return the dependency with the address of its name, and whether its file exists."""
     if one.path:
         file = view.files.get(one.path)
         there = None if file is None else True if file.stat is not None else False if file.status == "absent" else None
@@ -118,7 +118,7 @@ def _with_presence(one: Dependency, view: View) -> Dependency:
 
 
 def _script_path(process: Process) -> str:
-    """The file that a shell runs, empty for the text after `-c` and for a relative one whose folder is not known."""
+    """Return the script of a shell; empty for `-c` and for a relative path in an unknown directory."""
     if shell_text_index(process.argv, 0) is not None:
         return ""
     script = script_of(process.argv)
@@ -137,7 +137,7 @@ def _waits_of_shell(process: Process, told: ServiceCommand, view: View) -> Itera
 
 
 def waits_in_script(text: str, file: str, name: str, told: ServiceCommand) -> Iterator[Dependency]:
-    """The conditions of the loops before the server, in order, and the programs that only wait."""
+    """Yield the loop conditions before the server, in order, and the commands that only wait."""
     commands = simple_commands(text)
     loop, odd = "", False
     env: dict[str, Word] = dict(told.env)
@@ -171,12 +171,12 @@ def waits_in_script(text: str, file: str, name: str, told: ServiceCommand) -> It
 
 
 def _condition_text(command: str) -> str:
-    """The condition as it is written, without what may be a secret."""
+    """Return the condition as written, with possible secrets redacted."""
     return _URL_USER.sub("://…@", " ".join(redact_argv(command.split())))[:120]
 
 
 def _strip_keywords(words: list[Word]) -> tuple[list[Word], bool]:
-    """The command behind keywords and launchers, and whether an odd number of `!` stands before it."""
+    """Return the command without keywords and launchers, and whether an odd number of `!` precedes it."""
     negated = False
     while words and (words[0].text in _SYNTAX or words[0].text.startswith("(")):
         negated ^= words[0].text == "!"
@@ -187,7 +187,7 @@ def _strip_keywords(words: list[Word]) -> tuple[list[Word], bool]:
 
 
 def _starts_server(argv: Sequence[str], told: ServiceCommand) -> bool:
-    """The command that the script is there for: what follows it no longer holds it up."""
+    """Return whether this command starts the server: later commands do not delay it."""
     runtime = runtime_of(argv)
     own = told.argv[skip_launchers(told.argv):]
     if not runtime or not own:
@@ -200,7 +200,7 @@ def _is_wait_tool(argv: Sequence[str]) -> bool:
 
 
 def _address_in_text(command: str) -> Dependency | None:
-    """An address in a condition that is written another way: a redirection, a command inside quotes."""
+    """Return an address in another form of condition: a redirection, or a command inside quotes."""
     if (tcp := _DEV_TCP.search(command)) is not None:
         return _dependency_at(tcp[1], tcp[2])
     if any(name in command for name in ("curl ", "wget ")) and (url := _URL.search(command)) is not None:
@@ -209,8 +209,8 @@ def _address_in_text(command: str) -> Dependency | None:
 
 
 def checked_dependency(words: Sequence[Word], directory: str = "/") -> Dependency | None:
-    """What one command looks at: a file by `test`, an address by a program that knocks there. `wanted` is false where
-    it is true while that is missing."""
+    """Return what a command checks: a file by `test`, an address by a connect. None if it checks nothing.
+    `wanted` is False if the command succeeds while it is missing."""
     argv = [word.text for word in words]
     place = skip_launchers(argv)
     argv = argv[place:]

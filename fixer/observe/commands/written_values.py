@@ -1,4 +1,4 @@
-"""Where a service's variables stand, and where a new one would be written, the place it reads already first."""
+"""Where a service's variables are set, where a new one can be added, and evidence that quotes its line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET_KEYS = frozenset({"Environment", "SetCredential", "SetCredentialEncrypte
 
 
 def env_assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignment, ...]:
-    """Every variable by name and place; its value never leaves this function."""
+    """Return every variable by name and position; its value never leaves this function."""
     found = []
     for name, word in env.items():
         place = word.to_argument()
@@ -28,7 +28,7 @@ def env_assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignme
 
 
 def unit_values_of(told: ServiceCommand) -> tuple[UnitValue, ...]:
-    """What `[Service]` of the unit's files says, in the order in which it counts; never the values of variables."""
+    """Return the `[Service]` values of the unit's files in their order of precedence, without variable values."""
     return tuple(
         UnitValue(line.key, line.value, line.file, line.line, line.start, line.start + len(line.value))
         for line in told.lines if line.section == "Service" and line.key not in _SECRET_KEYS
@@ -36,7 +36,7 @@ def unit_values_of(told: ServiceCommand) -> tuple[UnitValue, ...]:
 
 
 def slots_of_unit(told: ServiceCommand, view: View) -> tuple[EnvSlot, ...]:
-    """Environment files that exist, then drop-ins and unit that set variables already, then the unit itself."""
+    """Return existing environment files, then drop-ins and units that already set variables, then the unit itself."""
     return tuple(_unit_env_slots(told, view))
 
 
@@ -59,7 +59,7 @@ def _unit_env_slots(told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
 
 
 def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:
-    """The end of a file of NAME=VALUE lines, or before the value there that takes in what follows."""
+    """Return the end of a file of NAME=VALUE lines, or the offset before an unterminated value there."""
     at = append_offset(data.decode("latin-1"))
     if at < len(data):
         return EnvSlot(node, path, at, "{name}={value}\n", "env-file")
@@ -67,12 +67,11 @@ def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:
     return EnvSlot(node, path, len(data), before + "{name}={value}\n", "env-file")
 
 
-# Evidence that quotes the very line it points at, its secrets masked.
 MAX_QUOTE_LENGTH = 200
 
 
 def quoted_evidence(said: Evidence, view: View | None) -> Evidence:
-    """The evidence with the text of its line, where that file was read."""
+    """Return the evidence with the text of its line, secrets redacted, if that file was read."""
     path, _, number = said.where.rpartition(":")
     data = view.data(path) if view is not None and is_number(number) else None
     lines = data.split(b"\n") if data is not None else []
@@ -83,13 +82,13 @@ def quoted_evidence(said: Evidence, view: View | None) -> Evidence:
 
 
 def quoted_bindings(bindings: Fact[tuple[Binding, ...]], view: View | None) -> Fact[tuple[Binding, ...]]:
-    """Bindings whose sources quote their lines."""
+    """Return the bindings with quoted lines in their sources."""
     if not isinstance(bindings, Known):
         return bindings
     return Known(tuple(replace(b, source=quoted_evidence(b.source, view)) for b in bindings.value), bindings.evidence)
 
 
 def quoted_count(count: Fact[int], view: View | None) -> Fact[int]:
-    """A number whose evidence quotes its line."""
+    """Return the number with quoted lines in its evidence."""
     return Known(count.value, tuple(quoted_evidence(e, view) for e in count.evidence)) if isinstance(count,
                                                                                                      Known) else count
