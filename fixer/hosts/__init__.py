@@ -1,1 +1,1 @@
-"""The only code that touches a machine: one file a kind of target."""
+"""Access to targets: the only code that touches a machine, one module per kind of target."""

@@ -1,4 +1,4 @@
-"""`bundle:FILE`: a saved capture as a target. It answers what was asked when it was taken, and cannot be changed."""
+"""`bundle:FILE`: a saved capture as a target. It replays recorded answers and cannot be changed."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from fixer.model.target import NodeKind, TargetRef
 
 
 class ReplayAsker:
-    """One node of a capture: the same question gets the recorded answer, any other `failed: not recorded`."""
+    """One node of a capture: a recorded query gets its answer, any other `failed: not recorded`."""
 
     def __init__(self, node: NodeCapture) -> None:
         self._node = node
 
     @property
     def name(self) -> str:
-        """The node's name when it was recorded."""
+        """Return the node's recorded name."""
         return self._node.name
 
     @property
     def kind(self) -> NodeKind:
-        """The node's kind when it was recorded."""
+        """Return the node's recorded kind."""
         return self._node.kind
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """The recorded answers."""
+        """Return the recorded answers."""
         if self._node.unreachable:
             raise Unreachable(self._node.unreachable)
         missing = Answer("failed", message="not recorded")
         return {query: self._node.answers.get(query, missing) for query in queries}
 
     def clock(self) -> NodeClock:
-        """The node's clock when it was recorded."""
+        """Return the node's recorded clock."""
         return NodeClock(self._node.now, self._node.utc_offset, self._node.root)
 
 
 class BundleTarget:
-    """A target that was, as its capture tells."""
+    """A target as its capture recorded it."""
 
     def __init__(self, ref: TargetRef, capture: Capture) -> None:
         self.ref = ref
@@ -49,23 +49,23 @@ class BundleTarget:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noted when the capture was taken."""
+        """Return the notes of the capture."""
         return self.capture.notes
 
     def askers(self) -> tuple[Asker, ...]:
-        """The recorded nodes."""
+        """Return the recorded nodes."""
         return tuple(ReplayAsker(node) for node in self.capture.nodes)
 
     def writer(self, node: str) -> Writer:
-        """Never: a bundle is a record."""
+        """Raise NeedsPerson: a bundle is a record."""
         self._refuse()
 
     def journal_location(self) -> tuple[Writer, str]:
-        """Never: nothing is changed, so nothing is journaled."""
+        """Raise NeedsPerson: nothing is changed, so nothing is journaled."""
         self._refuse()
 
     def _refuse(self) -> NoReturn:
         raise NeedsPerson(f"{self.ref} is a record and cannot be changed", f"it was taken of {self.capture.target}")
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: nothing is open."""

@@ -1,4 +1,4 @@
-"""`fixer collect --script`: one POSIX sh program that asks everything at once and writes a redacted bundle."""
+"""`fixer collect --script`: a POSIX sh program that asks all queries at once and writes a redacted bundle."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ COLLECT_HEADER = "badgateway-collect 1"
 MOST_PROBES = 60
 FILE_LIMIT = (1 << 16) + 1
 JOURNAL_LINES = 200
-LOG_LIMIT = 256 << 10      # of each of nginx's logs, as of any look
+LOG_LIMIT = 256 << 10  # bytes of each nginx log, as in any observation
 
 
 def build_collect_script(queries: Sequence[Query], described: Sequence[object], *, secret_words: str,
                          agent: str) -> str:
-    """The program. `queries` are asked as any round asks them; `described` are the same as JSON, for who reads it;
-    `secret_words` are the names of secrets as an extended regular expression."""
+    """Return the script for `queries`, which it asks as any round does.
+    `described` are the queries as JSON, for the reader of the bundle; `secret_words` are names of secrets as an ERE."""
     asked = build_round_script(queries)
     text = asked.script.decode("utf-8", "surrogateescape").replace("item end\n}\nround </dev/null 2>/dev/null\n", "}\n")
     described_round = {"nonce": asked.nonce.decode(), "prefix": asked.prefix.decode(), "queries": list(described)}
@@ -42,7 +42,7 @@ def build_collect_script(queries: Sequence[Query], described: Sequence[object], 
 
 
 def _read_package_file(name: str) -> str:
-    """A file beside this one, also inside a zip."""
+    """Return a file of this package, also inside a zip."""
     data = pkgutil.get_data("fixer.hosts", name)
     assert data is not None
     return data.decode()

@@ -19,7 +19,7 @@ from fixer.model.target import TargetRef
 
 
 def open_compose(ref: TargetRef) -> ComposeTarget:
-    """The target; NoSuchTarget naming the projects that are there."""
+    """Open the target; raise NoSuchTarget with the names of existing projects."""
     found = engine_answers.project_containers(ref.address)
     if not found:
         raise NoSuchTarget(f"there is no compose project {ref.address}", _projects_hint())
@@ -34,7 +34,7 @@ def _projects_hint() -> str:
 
 
 def name_nodes(found: Sequence[Inspected]) -> dict[str, Inspected]:
-    """Each container under its service's name, or under its own where a service has several (or is `engine`)."""
+    """Name each container by its service, or by its own name if the service has several (or is `engine`)."""
     services = [docker_cli.labels_of(item).get(SERVICE_LABEL, "") for item in found]
     counts = Counter(services)
     return {
@@ -44,7 +44,7 @@ def name_nodes(found: Sequence[Inspected]) -> dict[str, Inspected]:
 
 
 class ComposeTarget:
-    """A compose project. Its files and journal are on this machine; inside its containers only commands are run."""
+    """A compose project. Its files and journal are on this machine; its containers only run commands."""
 
     notes: tuple[str, ...] = ()
 
@@ -54,19 +54,19 @@ class ComposeTarget:
         self._nodes = name_nodes(found)
 
     def askers(self) -> tuple[Asker, ...]:
-        """One node a container, stopped ones too, and `engine`."""
+        """Return one node per container, stopped ones too, and `engine`."""
         found, self._opened = self._opened or engine_answers.project_containers(self.ref.address), None
         self._nodes = name_nodes(found)
         nodes = [ContainerAsker(name, item) for name, item in sorted(self._nodes.items())]
         return (*nodes, engine_node.EngineAsker({Command("docker-project", (self.ref.address,)): found}))
 
     def called(self, query: Command) -> tuple[Asker, ...]:
-        """Containers of other projects that nginx asks for."""
+        """Return containers of other projects that nginx asks for."""
         names = {docker_cli.name_of(item) for item in self._nodes.values()}
         return named_container_askers(query, names | set(self._nodes))
 
     def writer(self, node: str) -> Writer:
-        """`engine` is this machine; a container runs commands, its files are no place for a repair."""
+        """Return the writer: `engine` is this machine; a container runs commands, and its files are not changed."""
         if node == "engine":
             return LocalWriter("engine")
         if node not in self._nodes:
@@ -74,8 +74,8 @@ class ComposeTarget:
         return ContainerWriter(node, self._nodes[node])
 
     def journal_location(self) -> tuple[Writer, str]:
-        """This machine."""
+        """Return this machine and the target's folder."""
         return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), self.ref)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: nothing is open."""

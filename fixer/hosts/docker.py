@@ -1,4 +1,4 @@
-"""`docker://CONTAINER`: one container, its peers where it is no machine of its own, and the engine."""
+"""`docker://CONTAINER`: one container, its peers unless it is a machine, and the engine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fixer.model.target import TargetRef
 
 
 def open_docker(ref: TargetRef) -> DockerTarget:
-    """The target; NoSuchTarget naming what comes close, Unreachable where Docker does not answer."""
+    """Open the target; raise NoSuchTarget with similar names, or Unreachable if Docker does not answer."""
     return DockerTarget(ref, docker_cli.inspect_one(ref.address))
 
 
 class DockerTarget:
-    """A container. A machine is changed inside, with its journal; any other only through the engine's host."""
+    """A container. A machine is changed inside, with its journal; others only through the Docker host."""
 
     notes: tuple[str, ...] = ()
 
@@ -37,7 +37,7 @@ class DockerTarget:
         self._writers: dict[str, ContainerWriter] = {}
 
     def askers(self) -> tuple[Asker, ...]:
-        """The container, its running and stopped peers (read only), and `engine`."""
+        """Return the container, its running and stopped peers (read only), and `engine`."""
         item, self._opened = self._opened or docker_cli.inspect_one(self._name), None
         found = [item] if self._machine else engine_answers.with_peers(item)
         names = [(docker_cli.name_of(one), one) for one in found]
@@ -46,11 +46,11 @@ class DockerTarget:
         return (*nodes, engine_node.EngineAsker(known_inspections(self.ref.address, self._name, found)))
 
     def called(self, query: Command) -> tuple[Asker, ...]:
-        """Containers that nginx asks for and that are on no network with this one now, or that may be meant."""
+        """Return containers that nginx asks for and that share no network with this one, or are candidates."""
         return named_container_askers(query, self._known, self._project)
 
     def writer(self, node: str) -> Writer:
-        """`engine` is this machine; the container itself; a peer belongs to another target."""
+        """Return the writer: `engine` is this machine, or the container itself. Raise NeedsPerson for a peer."""
         if node == "engine":
             return LocalWriter("engine")
         if node != self._name:
@@ -63,19 +63,19 @@ class DockerTarget:
         return self._writers[self._name]
 
     def journal_location(self) -> tuple[Writer, str]:
-        """Inside a machine as its own `local`, so that fixer run there finds it; else here, under one name however the
-        container was called: with the others of its compose project, since a repair may start those too."""
+        """Return the journal's place: inside a machine as its `local`, so that fixer run there finds it, else here.
+        Here it is shared with the compose project, since a repair may start its other containers too."""
         if self._machine:
             return self._container_writer(), state_root.target_folder(state_root.ROOT_STATE, TargetRef("local", ""))
         owner = TargetRef("compose", self._project) if self._project else TargetRef("docker", self._name)
         return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), owner)
 
     def close(self) -> None:
-        """End the shells that changed files."""
+        """End the shells that change files."""
         for writer in self._writers.values():
             writer.close()
 
 
 def known_inspections(word: str, name: str, found: Sequence[Inspected]) -> dict[Command, Sequence[Inspected]]:
-    """What the engine need not be asked again, under the word on the command line and under the name."""
+    """Return what need not be inspected again, by the name on the command line and by the container's name."""
     return {Command("docker-container", (word,)): found, Command("docker-container", (name,)): found}

@@ -1,4 +1,4 @@
-"""This machine, in-process: an asker that reads /proc and files itself, a writer for repairs, the `local` target."""
+"""The `local` target: this machine, in-process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
 
 class LocalTarget:
-    """The machine that fixer runs on."""
+    """The machine that runs fixer."""
 
     notes: tuple[str, ...] = ()
 
@@ -23,21 +23,21 @@ class LocalTarget:
         self.ref = ref
 
     def askers(self) -> tuple[Asker, ...]:
-        """One node, `local`."""
+        """Return one node, `local`."""
         return (LocalAsker(),)
 
     def has_docker(self) -> bool:
-        """Whether an engine can be asked at all: two looks at the disk, since most machines have none."""
+        """Return whether Docker may run here, by its socket files: most machines have none."""
         return "DOCKER_HOST" in os.environ or any(map(os.path.exists, _DOCKER_SOCKETS))
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
-        """The containers that may be behind these ports and sockets, and the engine; none where there are none."""
+        """Return the containers that may serve these ports and sockets, and the engine; empty if there are none."""
         from fixer.hosts.nodes.nearby_containers import published_container_askers
 
         return published_container_askers(places)
 
     def writer(self, node: str) -> Writer:
-        """This machine, which is the Docker host too."""
+        """Return this machine, which is the Docker host too."""
         if node == "engine":
             return LocalWriter("engine")
         if node != "local":
@@ -45,8 +45,8 @@ class LocalTarget:
         return LocalWriter()
 
     def journal_location(self) -> tuple[Writer, str]:
-        """Here."""
+        """Return this machine and the target's folder."""
         return LocalWriter(), state_root.target_folder(state_root.private_root(), self.ref)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: nothing is open."""

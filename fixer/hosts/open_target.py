@@ -1,4 +1,4 @@
-"""Opens a target: finds the kind's own module, which is imported only then."""
+"""Targets by name: parse the TARGET argument, and open it with the module of its kind."""
 
 from __future__ import annotations
 
@@ -12,38 +12,36 @@ from fixer.model.target import TargetRef
 
 
 def open_target(ref: TargetRef, *, load_bundle: Callable[[bytes], Capture] | None = None) -> Target:
-    """The opened target; NoSuchTarget or Unreachable where that cannot be. Opening changes nothing.
-
-    `load_bundle` turns a bundle's bytes into a capture (observe.bundle.load): that format belongs to the observers.
-    """
+    """Open the target; raise NoSuchTarget or Unreachable if that fails. Opening changes nothing.
+    `load_bundle` parses a bundle's bytes into a capture (observe.bundle.load): that format belongs to the observers."""
     match ref.kind:
         case "local":
-            from fixer.hosts.local import LocalTarget  # one kind a run
+            from fixer.hosts.local import LocalTarget  # only the kind in use
 
             return LocalTarget(ref)
         case "docker":
-            from fixer.hosts.docker import open_docker  # one kind a run
+            from fixer.hosts.docker import open_docker  # only the kind in use
 
             return open_docker(ref)
         case "compose":
-            from fixer.hosts.compose import open_compose  # one kind a run
+            from fixer.hosts.compose import open_compose  # only the kind in use
 
             return open_compose(ref)
         case "bundle":
             return _open_bundle(ref, load_bundle)
         case "ssh":
-            from fixer.hosts.ssh import SshTarget  # one kind a run
+            from fixer.hosts.ssh import SshTarget  # only the kind in use
 
             return SshTarget(ref)
 
 
 def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Target:
-    from fixer.hosts.bundle import BundleTarget  # one kind a run
+    from fixer.hosts.bundle import BundleTarget  # only the kind in use
 
     if load is None:
         raise UsageError("bundles cannot be read here", "fixer diagnose bundle:FILE reads them")
     try:
-        with open(ref.address, "rb") as file:     # pathlib's import takes long
+        with open(ref.address, "rb") as file:  # importing pathlib is slow
             data = file.read()
     except FileNotFoundError:
         raise NoSuchTarget(f"there is no file {ref.address}", "fixer collect -o FILE writes a bundle") from None
@@ -52,10 +50,9 @@ def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Tar
     return BundleTarget(ref, load(data))
 
 
-# From the word on the command line to a TargetRef, or one clear line why not.
 TARGET_HINT = "TARGET is local, docker://CONTAINER, compose://PROJECT, ssh://[user@]host[:port] or bundle:FILE"
 
-# What Docker and compose allow as names; an id is such a name too.
+# Names that Docker and compose allow; an id is such a name too.
 _NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _SSH = regex(
     r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?\Z"
@@ -63,7 +60,7 @@ _SSH = regex(
 
 
 def parse_target(word: str) -> TargetRef:
-    """The target that the word names; UsageError for anything else."""
+    """Parse the TARGET argument; raise UsageError if it is invalid."""
     if word == "local":
         return TargetRef("local", "")
     if word.startswith("bundle:"):

@@ -1,4 +1,4 @@
-"""`ssh://[user@]host[:port]`: another machine through the system's OpenSSH, over one connection, with only sh there."""
+"""`ssh://[user@]host[:port]`: another machine through OpenSSH, over one connection; needs only sh there."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.target import TargetRef
 
 ENGINE = "engine"
-_LOGIN_SECONDS = 40.0        # seconds until somebody is in: jump hosts, slow name servers, a busy machine
-# Who we are there, whether sudo lets us have the shell that all work is done by, where state goes; then the connection
-# stays until its input ends.
+_LOGIN_SECONDS = 40.0  # seconds until login: jump hosts, slow name servers, a busy machine
+# Print the uid, whether sudo allows the shell that does all work, and the state folder. Then the connection stays until
+# its input ends.
 _LOGIN_SCRIPT = r"""u=$(id -u); s=-; e=''; t=''
 if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then
   if timeout 1 true 2>/dev/null; then t='timeout 15'; fi
@@ -40,16 +40,16 @@ case $g in ''|0|1|*[!0-9]*) kill -s KILL "$1" ;; *) kill -s KILL -- "-$g" ;; esa
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who we are on the other side."""
+    """The user on the other side."""
 
     root: bool
     sudo: bool
     state: str
-    refusal: str = ""       # what a sudo said that does not let us
+    refusal: str = ""  # sudo's message if it denies access
 
 
 class Connection:
-    """One connection that all commands share. A live one of the person's own configuration is used as it is."""
+    """One connection that all commands share. Use a live one of the user's own ssh configuration as it is."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -92,13 +92,13 @@ class Connection:
         return Login(root, user != "0" and root, state_root.ROOT_STATE if root else f"{home}/badgateway", refused)
 
     def argv(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Words to run here so that these run there."""
+        """Return the local command that runs `words` there."""
         command = shell_command_line(words, sudo=self.login.sudo)
         return (*self._ssh, *self._options, *SSH_OPTIONS, *self._words, command)
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0,
             max_output: int = run_process.MAX_OUTPUT) -> CommandResult:
-        """Run a command there, its own exit code told apart from ssh's."""
+        """Run a command there; separate its exit code from ssh's."""
         nonce = os.urandom(16).hex()
         words = self.argv(("sh", "-c", RUN_SCRIPT, "sh", nonce, *argv))
         result = run_process.run(words, stdin=stdin, timeout=timeout, max_output=max_output)
@@ -107,11 +107,11 @@ class Connection:
                           explained=explained)
 
     def kill(self, pid: int) -> None:
-        """Kill what a command left: the end of its channel does not end it."""
+        """Kill a command's process group there: the end of its channel does not end it."""
         run_process.run(self.argv(("sh", "-c", _KILL_SCRIPT, "sh", str(pid))), timeout=10)
 
     def close(self) -> None:
-        """End the connection that we opened."""
+        """End the connection if fixer opened it."""
         if self._master is not None:
             self._master.close()
         if self._folder:
@@ -119,7 +119,7 @@ class Connection:
 
 
 class SshWriter:
-    """The machine behind the connection, to be changed."""
+    """Writer for the machine at the other end of the connection."""
 
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
@@ -128,7 +128,7 @@ class SshWriter:
 
     @property
     def files(self) -> Files:
-        """Its files."""
+        """Return its files."""
         return self._files
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
@@ -141,7 +141,7 @@ class SshWriter:
 
 
 class SshTarget:
-    """Another machine. Lock and journal are its own, where fixer run there as root looks for them."""
+    """Another machine. Lock and journal are on it, where a fixer that root runs there finds them."""
 
     def __init__(self, ref: TargetRef) -> None:
         self.ref = ref
@@ -156,15 +156,15 @@ class SshTarget:
             self.notes = (f"not root on {self._name}, and there is no sudo",)
 
     def askers(self) -> tuple[Asker, ...]:
-        """One node, named by its host."""
+        """Return one node, named by its host."""
         return (ShAsker(self._name, "machine", self._shell),)
 
     def has_docker(self) -> bool:
-        """Only looked for where nginx leads to a port or socket that no program of the machine itself holds."""
+        """Return True: Docker is checked only if no program of the machine listens at an address of nginx."""
         return True
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
-        """The containers that may be behind its ports and sockets, asked by its own docker; none without one."""
+        """Return the containers that may serve its ports and sockets, by its own docker; empty without docker."""
         if self._connection.run(("docker", "--version"), timeout=10.0).missing:
             return ()
         from fixer.hosts.docker_engine.docker_cli import Docker
@@ -184,7 +184,7 @@ class SshTarget:
         return result
 
     def writer(self, node: str) -> Writer:
-        """That machine, which is the Docker host of its containers too."""
+        """Return that machine, which is the Docker host of its containers too."""
         if node not in (self._name, ENGINE):
             raise NeedsPerson(f"{node} is not {self.ref}", "on that host itself docker:// and compose:// work")
         return self._own()
@@ -200,7 +200,7 @@ class SshTarget:
         return self._writer
 
     def journal_location(self) -> tuple[Writer, str]:
-        """There, as its own `local`."""
+        """Return that machine and the folder of its own `local`."""
         return self._own(), state_root.target_folder(self._connection.login.state, TargetRef("local", ""))
 
     def close(self) -> None:
@@ -210,16 +210,16 @@ class SshTarget:
         self._connection.close()
 
 
-# The system's ssh as argv: which options, how a command passes any login shell, and what its complaints mean.
-SSH_VARIABLE = "BADGATEWAY_SSH"      # another ssh, or this one with options (`ssh -F FILE`), as git has GIT_SSH_COMMAND
-CONNECT_SECONDS = 10        # seconds for TCP and the greeting of the server
-# Nothing may ask, forward, or run what the configuration has for sessions of a person.
+# The system's ssh: its options, commands that pass any login shell unchanged, and its error messages.
+SSH_VARIABLE = "BADGATEWAY_SSH"  # another ssh, or ssh with options (`ssh -F FILE`), like GIT_SSH_COMMAND
+CONNECT_SECONDS = 10  # seconds for TCP and the server's greeting
+# No prompt, no forwarding, and none of the commands that the configuration runs in interactive sessions.
 SSH_OPTIONS = (
     "-T", "-x", "-a", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}", "-o", "ClearAllForwardings=yes",
     "-o", "PermitLocalCommand=no", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "EscapeChar=none",
     "-o", "LogLevel=ERROR", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4",
 )
-_SOCKET_PATH_LIMIT = 103      # bytes that a socket's path may have everywhere: macOS has 104 with the last 0
+_SOCKET_PATH_LIMIT = 103  # bytes of a socket path that every system accepts: macOS has 104 with the final 0
 _ADDRESS = regex(r"(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?\Z")
 _PLAIN = regex(rb"[A-Za-z0-9 _./:,;=@%+(){}<>|&\"$#?*\[\]-]")
 _SSH_ERRORS: tuple[tuple[str, str, str], ...] = (
@@ -240,7 +240,7 @@ _SSH_ERRORS: tuple[tuple[str, str, str], ...] = (
 
 
 def ssh_command() -> tuple[str, ...]:
-    """The ssh to use, with the options that a person gave to it."""
+    """Return the ssh command to use, with the user's options."""
     try:
         return tuple(shlex.split(os.environ.get(SSH_VARIABLE, ""))) or ("ssh",)
     except ValueError as error:
@@ -248,10 +248,9 @@ def ssh_command() -> tuple[str, ...]:
 
 
 def make_control_folder() -> str:
-    """A new folder for the connection's socket: in the temporary folder, or where its path is short enough for one.
-
-    CannotObserve where none can be made."""
-    for base in (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp"):       # noqa: S108 a new folder of our own in it
+    """Create a folder for the connection's socket, in a temporary folder whose path is short enough.
+    Raise CannotObserve if none can be created."""
+    for base in (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp"):  # noqa: S108 a new private folder in it
         if base and len(os.fsencode(base)) <= _SOCKET_PATH_LIMIT - len("/badgateway-12345678/s.1234567890123456"):
             try:
                 return tempfile.mkdtemp(prefix="badgateway-", dir=base)
@@ -262,7 +261,7 @@ def make_control_folder() -> str:
 
 
 def ssh_arguments(address: str) -> tuple[str, ...]:
-    """`user@host:port` as ssh's own words, the host last."""
+    """Return `user@host:port` as ssh's arguments, the host last."""
     match = _ADDRESS.match(address)
     assert match, address
     user, host, port = match[1], match[2].strip("[]"), match[3]
@@ -270,20 +269,20 @@ def ssh_arguments(address: str) -> tuple[str, ...]:
 
 
 def host_of(address: str) -> str:
-    """The host alone, as a person names it."""
+    """Return the host alone."""
     return ssh_arguments(address)[-1]
 
 
 def shell_command_line(words: Sequence[str], *, sudo: bool) -> str:
-    """The command as one line that sh, bash, csh and fish hand on unchanged: nothing in its quotes is special to any
-    of them, and what would be is octal until our own sh has it."""
+    """Return the command as one line that sh, bash, csh and fish pass on unchanged.
+    Special bytes are octal until our own sh decodes them."""
     text = os.fsencode(shlex.join(words))
     safe = "".join(chr(b) if _PLAIN.match(bytes((b,))) else f"\\0{b:03o}" for b in text)
     return f"{'sudo -n -- ' if sudo else ''}sh -c 'eval \"$(printf %b \"$0\")\"' '{safe}'"
 
 
 def explain_ssh_error(address: str, result: CommandResult) -> Unreachable:
-    """What ssh's last words mean, and what to do next."""
+    """Return ssh's last error as Unreachable, with what to do next."""
     if result.missing:
         return Unreachable("ssh is not installed here", "ssh:// needs the OpenSSH client (openssh-client)")
     words = ssh_arguments(address)

@@ -1,1 +1,1 @@
-"""The Docker command line and the answers of its engine."""
+"""The docker command line and the answers of its engine."""

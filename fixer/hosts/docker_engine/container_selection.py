@@ -1,4 +1,4 @@
-"""What an engine has, listed once and inspected once for as long as one question takes."""
+"""Selection of containers: an engine's listing, inspected once per query, and matches by name, port or socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROW = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Label "{SERVICE_LABEL}"}}}}\t{{{{.Net
 
 
 class Row(NamedTuple):
-    """A container as `docker ps -a` tells it; no network where it has another one's."""
+    """A row of `docker ps -a`; no network if the container shares another one's."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 class Listing:
-    """All containers of an engine, stopped ones too; `Unreachable` where Docker does not answer."""
+    """All containers of an engine, stopped ones too; raises `Unreachable` if Docker does not answer."""
 
     def __init__(self, docker: Docker = docker_cli.docker) -> None:
         self.docker = docker
@@ -31,7 +31,7 @@ class Listing:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """One for each."""
+        """Return one row per container."""
         said = self.docker("ps", "-a", "--no-trunc", "--format", _ROW).stdout.decode(errors="replace")
         cells = [row.split("\t") for row in said.splitlines()]
         return tuple(Row(some[0], some[1], some[2], frozenset(filter(None, some[3].split(","))))
@@ -39,25 +39,23 @@ class Listing:
 
     @property
     def every(self) -> list[Inspected]:
-        """All of them, inspected."""
-        # an older podman that answers to docker's name knows no label in a row
+        """Return all containers, inspected."""
+        # an older podman behind the name docker knows no labels in rows
         return self.inspected([row.id for row in self.rows] or docker_cli.list_ids(docker=self.docker))
 
     def inspected(self, ids: Iterable[str]) -> list[Inspected]:
-        """Those of these ids that still exist; only what was not inspected before is asked for."""
+        """Return the inspections of those ids that still exist; inspect each only once."""
         wanted = list(ids)
         for item in docker_cli.inspect([one for one in wanted if one not in self._seen], self.docker):
             self._seen[str(item.get("Id"))] = item
         return [self._seen[one] for one in wanted if one in self._seen]
 
 
-# Containers of other projects that nginx asks for by name or address on networks that it shares with them: what
-# several projects have in common is a network, and a proxy of its own project in front.
 
 
 def candidate_containers(words: Sequence[str], project: str, listing: Listing) -> list[Inspected]:
-    """Of the same project where others of it run, else whatever runs: behind a port of the Docker host that nobody
-    publishes. Nothing where nginx has a network of its own."""
+    """Return candidates for a port of the Docker host that no container publishes.
+    Prefer containers of the same project, else any. Empty if nginx has its own network."""
     ports = [name[1:] for name in words[1:] if name.startswith(":")]
     if not ports or "host" not in words[0].split(","):
         return []
@@ -66,15 +64,16 @@ def candidate_containers(words: Sequence[str], project: str, listing: Listing) -
 
 
 def containers_named(networks: str, *names: str, docker: Docker = docker_cli.docker) -> list[Inspected]:
-    """Both: those that answer to the names there, and those that bear one of them elsewhere."""
+    """Return both: containers with one of the names on the networks, and on other networks."""
     found, carriers = select_named(Listing(docker), networks, *names)
     return [*found, *carriers]
 
 
 def select_named(listing: Listing, networks: str, *names: str) -> tuple[list[Inspected], list[Inspected]]:
-    """Those that go by one of the names, or have one of the addresses, on one of the networks (joined by commas), or
-    were made with it and taken off since, and those that are in the network of one of them; of `:PORT` those that
-    publish that port of the Docker host, or are to. And those that bear one of the names on other networks."""
+    """Return containers with one of the names or addresses on one of the networks (comma-separated), and carriers.
+    Includes containers created with such a network and disconnected since, those that share the network of a match, and
+    for `:PORT` those that publish that port of the Docker host, or are configured to. Carriers have one of the names on
+    other networks."""
     wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith(":")}
     ports = {int(name[1:]) for name in names if name.startswith(":") and name[1:].isdigit()}
     outer = containers_publishing(ports, listing) if ports else []
@@ -91,7 +90,7 @@ def select_named(listing: Listing, networks: str, *names: str) -> tuple[list[Ins
 
 
 def _is_named_directly(item: Inspected, names: set[str]) -> bool:
-    """Called so itself, on no network that matters: no machine, and none that lives in another's network."""
+    """Return whether it has one of the names itself: no machine, and none that shares another's network."""
     called = {docker_cli.name_of(item), docker_cli.labels_of(item).get(SERVICE_LABEL)}
     mode = (item.get("HostConfig") or {}).get("NetworkMode")
     is_alone = mode != "host" and not docker_cli.lender_of(item) and not docker_cli.is_machine(item)
@@ -117,14 +116,14 @@ def _strings_in(value: object) -> Sequence[object]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
-# containers that are looked at where none publishes a port: each is asked by a process of its own
+# candidates for a port that no container publishes: each costs a process
 MOST_CANDIDATES = 12
 _ENGINE = "engine"
 
 
 def containers_at(places: Sequence[str], listing: Listing) -> list[Inspected]:
-    """Those that publish one of the ports or share the folder of one of the sockets, running or not; for a port that
-    none publishes also whatever runs and may be meant, those first that know a port of that number."""
+    """Return containers that publish one of the ports or share the folder of one of the sockets, running or not.
+    For a port that none publishes, also running candidates, those first that mention a port of that number."""
     every = [item for item in listing.every if _is_eligible(item, listing.docker.host)]
     outer = {id(item): _published_ports(item) for item in every}
     wanted = {int(place) for place in places if place.isdigit()}
@@ -138,18 +137,18 @@ def containers_at(places: Sequence[str], listing: Listing) -> list[Inspected]:
         others.sort(key=lambda i: (not _mentions_port(i, left), not outer[id(i)], docker_cli.name_of(i)))
         found += others[:MOST_CANDIDATES]
     lenders = {item.get("Id") for item in found}
-    found += [i for i in every if i not in found and docker_cli.lender_of(i) in lenders]     # who serves in its network
+    found += [i for i in every if i not in found and docker_cli.lender_of(i) in lenders]  # which serve in its network
     return sorted(found, key=docker_cli.name_of)
 
 
 def containers_publishing(ports: AbstractSet[int], listing: Listing) -> list[Inspected]:
-    """Those that publish one of the ports, or would if they ran."""
+    """Return the containers that publish one of the ports, or would if they ran."""
     return [item for item in listing.every if _is_eligible(item, listing.docker.host)
             and _published_ports(item) & ports]
 
 
 def _is_eligible(item: Inspected, host: str) -> bool:
-    """No machine of its own, which is another target, and no container named like one of our own nodes."""
+    """Return False for a machine, which is another target, and for a container with the name of a node."""
     shared = (item.get("HostConfig") or {}).get("NetworkMode") == "host"
     names = {docker_cli.name_of(item), docker_cli.labels_of(item).get(docker_cli.SERVICE_LABEL, "")}
     return not docker_cli.is_machine(item) and not shared and not names & {host, _ENGINE}
@@ -161,20 +160,20 @@ def _bindings(item: Inspected) -> Mapping[str, Any]:
 
 
 def _has_mounted_folder(item: Inspected, path: str) -> bool:
-    """Whether this path of the machine lies in a folder that the container has too."""
+    """Return whether this host path is in a folder that the container mounts."""
     sources = [str((mount or {}).get("Source") or "").rstrip("/") for mount in item.get("Mounts") or ()]
     return any(source and path.startswith(f"{source}/") for source in sources)
 
 
 def _published_ports(item: Inspected) -> set[int]:
-    """The ports of this machine that it publishes, or would if it ran."""
+    """Return the host ports that it publishes, or would if it ran."""
     places = [place for some in _bindings(item).values() for place in some or ()]
     words = [str((place or {}).get("HostPort", "")) for place in places]
     return {int(word) for word in words if word.isdigit()}
 
 
 def _mentions_port(item: Inspected, ports: set[int]) -> bool:
-    """Whether it exposes a port of that number, or its command or health check names one."""
+    """Return whether it exposes a port of that number, or its command or health check mentions one."""
     config = item.get("Config") or {}
     check = (config.get("Healthcheck") or {}).get("Test") or ()
     text = " ".join(map(str, (*_bindings(item), *(config.get("ExposedPorts") or ()), item.get("Path"),

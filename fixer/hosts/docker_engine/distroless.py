@@ -1,4 +1,4 @@
-"""A container without a shell: files through `docker cp`, the rest from its first process's /proc on this machine."""
+"""Containers without a shell: files through `docker cp`, the rest from the host's /proc of their first process."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ _NEEDS_ROOT_TEXT = f"{_NO_SHELL}, and only root on its Docker host sees its proc
 
 
 def clock() -> NodeClock:
-    """This machine's time: a container shares its clock; without its files its zone is taken for UTC."""
+    """Return this machine's time: a container shares its clock. Its time zone counts as UTC."""
     return NodeClock(read_clock().now, 0.0, True)
 
 
 @dataclass(frozen=True, slots=True)
 class ShelllessContainer:
-    """A container by name, and the engine that is asked for it."""
+    """A container by name, and its engine."""
 
     name: str
     docker: Docker = docker_cli.docker
 
 
 def answer_without_shell(container: ShelllessContainer, pid: int, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-    """Each query with what can be known without a shell; `no-tool` for the rest. `pid` is the first process as this
-    machine counts, 0 where that cannot be looked at."""
+    """Answer each query as far as possible without a shell; `no-tool` for the rest.
+    `pid` is the container's first process in this machine's numbering, 0 if it cannot be inspected."""
     return {query: _answer(container, pid, query) for query in queries}
 
 
 def answer_stopped_container(container: ShelllessContainer, status: str,
                              queries: Sequence[Query]) -> Mapping[Query, Answer]:
-    """The files of a container that does not run, bind mounts included; it has no process and no socket."""
+    """Answer with the files of a stopped container, bind mounts included. It has no process and no socket."""
     return {query: _answer_stopped(container, status, query) for query in queries}
 
 
@@ -91,7 +91,7 @@ def _answer(container: ShelllessContainer, pid: int, query: Query) -> Answer:
 
 
 def _read_archive(container: ShelllessContainer, path: str) -> tarfile.TarFile | None:
-    """What `docker cp` gives for the path as a tar archive; None where it is not there."""
+    """Return the path as the tar archive of `docker cp`; None if it does not exist."""
     result = container.docker("cp", f"{container.name}:{path}", "-", timeout=20)
     if result.returncode != 0:
         return None
@@ -159,7 +159,7 @@ def _answer_tree(container: ShelllessContainer, query: ReadTree) -> Answer:
 
 
 def _answer_glob(container: ShelllessContainer, query: ReadGlob) -> Answer:
-    """Only patterns whose folder is literal can be asked for: there is no listing but a copy."""
+    """Answer patterns with a literal folder only: listing needs a copy."""
     import fnmatch  # rarely needed
 
     found: dict[str, FileAnswer] = {}
@@ -178,14 +178,14 @@ def _answer_glob(container: ShelllessContainer, query: ReadGlob) -> Answer:
 
 
 def _answer_processes(container: ShelllessContainer, pid: int) -> Answer:
-    """This machine's entries for the container's processes; the pids are this machine's (docker top gives them)."""
+    """Return this machine's /proc entries of the container's processes, with this machine's PIDs (docker top)."""
     result = container.docker("top", container.name, "-eo", "pid,args")
     pids = [line.split()[0] for line in result.stdout.decode(errors="replace").splitlines()[1:] if line.split()]
     if not pid or not pids:
         return Answer("no-tool", message=_NEEDS_ROOT_TEXT)
-    wanted = (*(f"/proc/{one}/" for one in pids), "/proc/stat/", "/proc/uptime/")      # their folders tell the owners
+    wanted = (*(f"/proc/{one}/" for one in pids), "/proc/stat/", "/proc/uptime/")  # the folders show the owners
     kept = tuple(file for file in procfs.list_processes().files if f"{file.path}/".startswith(wanted))
-    # seen from here every cgroup begins with the container's own, which its first process, `1` in it, has
+    # on the host every cgroup path starts with the container's own, that of its first process, PID 1 inside
     root = tuple(FileAnswer("/proc/1/cgroup", file.status, None, file.data) for file in kept
                  if file.path == f"/proc/{pid}/cgroup")
     return Answer("ok", files=(*kept, *root), message="pids are those of the Docker host")
@@ -208,12 +208,12 @@ def _answer_addresses(pid: int) -> Answer:
     return Answer("ok", own_addresses(*tables))
 
 
-# The packet filter of a container's network, read with this machine's tools: few images have any that may be used.
+# Packet filter of a container's network, read with this machine's tools: few images contain usable ones.
 _FILTER_QUERIES = frozenset({"nft-rules", "nft-text", "iptables-rules", "ip6tables-rules"})
 
 
 def packet_filter_answers(queries: Sequence[Query], inside: Mapping[Query, Answer], pid: int) -> dict[Query, Answer]:
-    """What the container could not tell of its filter itself; `pid` is its first process as this machine counts."""
+    """Answer the packet filter queries that failed inside; `pid` is the first process on this machine."""
     wanted = [q for q in queries if isinstance(q, Command) and q.name in _FILTER_QUERIES and _has_failed(inside.get(q))]
     return {query: _answer_from_host(query, pid) for query in wanted} if pid > 0 else {}
 
@@ -227,6 +227,6 @@ def _answer_from_host(query: Command, pid: int) -> Answer:
 
 
 def _run(pid: int, argv: Sequence[str], timeout: float) -> CommandResult:
-    """nsenter tells by the shell's own code that there is no such program."""
+    """Run in the network namespace; nsenter reports a missing program with the shell's exit code."""
     result = run_process.run(("nsenter", "-t", str(pid), "-n", *argv), timeout=timeout)
     return replace(result, argv=tuple(argv), missing=result.missing or result.returncode == MISSING_CODE)

@@ -1,7 +1,6 @@
-"""The docker command line: one call each, its failures told apart (no tool, no daemon, no such container).
+"""The docker command line: one call each, with distinct failures (no tool, no daemon, no such container).
 
-It is this machine's, or that of another machine whose way in (`Run`) is given: then its words run there.
-"""
+It runs on this machine, or on another one through a given CommandRunner."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
-DRY_UP_ALL = tuple(word for word in DRY_UP if word != "--no-deps")      # with what the service depends on
+DRY_UP_ALL = tuple(word for word in DRY_UP if word != "--no-deps")  # with the service's dependencies
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
@@ -39,27 +38,27 @@ class CommandRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Docker:
-    """An engine's command line; `there` says how commands run where it is, None on this machine. `host` is how the
-    node of that machine is called where it is one."""
+    """An engine's command line. `remote_runner` runs commands on the engine's machine; None on this one.
+    `host` is the node name of that machine, if it is one."""
 
     remote_runner: CommandRunner | None = None
     host: str = "local"
 
     @property
     def run(self) -> CommandRunner:
-        """What runs a command where the engine is."""
+        """Return the runner for the engine's machine."""
         return run_process.run if self.remote_runner is None else self.remote_runner
 
     def __call__(self, *words: str, timeout: float = 15.0) -> CommandResult:
-        """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
+        """Run one docker command; raise `Unreachable` if docker is missing or its daemon does not answer."""
         return self._require_daemon(self.run(("docker", *words), timeout=timeout))
 
     def bounded(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
-        """A call that reads files of whoever, with so much memory and no more."""
+        """Run a command that reads untrusted files, with a memory limit."""
         return self._require_daemon(self.run(with_memory_limit("docker", *words), timeout=timeout, stdin=stdin))
 
     def dry_up(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
-        """An up that is not done; see `without_a_trace`."""
+        """Run an up with `--dry-run`; see `with_temporary_buildx`."""
         return self._require_daemon(self.run(with_temporary_buildx("docker", *words), timeout=timeout, stdin=stdin))
 
     def _require_daemon(self, result: CommandResult) -> CommandResult:
@@ -80,25 +79,24 @@ class Docker:
 docker = Docker()
 """This machine's."""
 
-# `ulimit -d` bounds what it takes of its own: compose reads all that its files name, be it a device without end
+# `ulimit -d` limits its own memory: compose reads all that its files name, even an endless device
 _MEMORY_LIMIT_KB = 524288
 _LIMIT_MEMORY = f'ulimit -d {_MEMORY_LIMIT_KB} 2>/dev/null; '
 _TEMPORARY_BUILDX = _LIMIT_MEMORY + 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
 
 
 def with_memory_limit(*words: str) -> tuple[str, ...]:
-    """The command with so much memory and no more."""
+    """Return the command with a memory limit."""
     return ("sh", "-c", _LIMIT_MEMORY + 'exec "$@"', "sh", *words)
 
 
 def with_temporary_buildx(*words: str) -> tuple[str, ...]:
-    """The command with a short-lived folder for what compose notes of its builders: an up that is not done notes them
-    too, in the home of whoever looks."""
+    """Return the command with a temporary BUILDX_CONFIG: even a dry run writes builder state to the user's home."""
     return ("sh", "-c", _TEMPORARY_BUILDX, "sh", *words)
 
 
 def is_daemon_unreachable(said: str) -> bool:
-    """Whether docker says that its daemon did not answer, or no longer."""
+    """Return whether docker reports that its daemon does not answer."""
     return bool(_NO_DAEMON.search(said))
 
 
@@ -107,7 +105,7 @@ Inspected = Mapping[str, Any]
 
 
 def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
-    """The containers of these names that exist."""
+    """Return the existing containers of these names."""
     wanted = list(names)
     if not wanted:
         return []
@@ -121,20 +119,20 @@ def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
 
 
 def list_ids(*filters: str, docker: Docker = docker) -> list[str]:
-    """Ids of all containers, stopped ones too, that match any of the filters."""
+    """Return the ids of all containers, stopped ones too, that match any of the filters."""
     words = [word for text in filters for word in ("--filter", text)]
     return docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}", *words).stdout.decode().split()
 
 
 def list_networks(docker: Docker = docker) -> list[tuple[str, tuple[str, ...]]]:
-    """Every container's id, stopped ones too, and the names of its networks; none where it has another one's."""
+    """Return (id, network names) of every container, stopped ones too; no names if it shares another's network."""
     rows = docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}\t{{.Networks}}").stdout.decode(errors="replace")
     cells = [row.partition("\t") for row in rows.splitlines() if row]
     return [(name, tuple(filter(None, joined.split(",")))) for name, _, joined in cells]
 
 
 def inspect_one(name: str) -> Inspected:
-    """The container of that name; NoSuchTarget with the names that come close."""
+    """Return the container of that name; raise NoSuchTarget with similar names."""
     found = inspect([name])
     if not found:
         raise NoSuchTarget(f"there is no container {name}", _similar_names_hint(name))
@@ -152,26 +150,25 @@ def _similar_names_hint(name: str) -> str:
 
 
 def name_of(item: Inspected) -> str:
-    """The container's name without docker's slash."""
+    """Return the container's name without docker's slash."""
     return str(item.get("Name", "")).lstrip("/")
 
 
 def labels_of(item: Inspected) -> Mapping[str, str]:
-    """The container's labels."""
+    """Return the container's labels."""
     labels = (item.get("Config") or {}).get("Labels") or {}
     return {str(key): str(value) for key, value in labels.items()}
 
 
 def runs_nginx(item: Inspected) -> bool:
-    """Whether its command or its image names nginx."""
+    """Return whether its command or its image names nginx."""
     image = str((item.get("Config") or {}).get("Image", ""))
     words = [item.get("Path"), *(item.get("Args") or []), image.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]]
     return any(isinstance(word, str) and word.rsplit("/", 1)[-1] in ("nginx", "openresty") for word in words)
 
 
 def may_run_nginx(item: Inspected) -> bool:
-    """Whether nginx's files may be in it: a script of its own may start nginx, and only its image, its mounts or its
-    ports tell."""
+    """Return whether it may contain nginx's files, by command, image, mounts or ports: a script may start nginx."""
     config = item.get("Config") or {}
     mounts = [str(mount.get("Destination", "")) for mount in item.get("Mounts") or [] if isinstance(mount, dict)]
     return (
@@ -182,33 +179,31 @@ def may_run_nginx(item: Inspected) -> bool:
 
 
 def status_of(item: Inspected) -> str:
-    """running, exited, paused, created, restarting, removing or dead."""
+    """Return running, exited, paused, created, restarting, removing or dead."""
     return str((item.get("State") or {}).get("Status", ""))
 
 
 def pid_of(item: Inspected) -> int:
-    """The container's first process as the engine's host counts, 0 where none runs."""
+    """Return its first process in the engine host's numbering, 0 if none runs."""
     pid = (item.get("State") or {}).get("Pid", 0)
     return pid if isinstance(pid, int) else 0
 
 
 def user_networks(item: Inspected) -> tuple[str, ...]:
-    """Names of the user-defined networks it is in: there, containers reach each other by name."""
+    """Return its user-defined networks: on those, containers reach each other by name."""
     networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
     return tuple(name for name in networks if name not in ("bridge", "host", "none"))
 
 
 def lender_of(item: Inspected) -> str:
-    """The id of the container whose network it was made with, empty where it has its own."""
+    """Return the id of the container whose network it was created with; empty if it has its own."""
     kind, _, lender = str((item.get("HostConfig") or {}).get("NetworkMode", "")).partition(":")
     return lender if kind == "container" else ""
 
 
 def is_machine(item: Inspected) -> bool:
-    """Whether its process 1 is an init, so that services live in it and its layer is its disk.
-
-    A mere reaper (tini, dumb-init) is none; what it starts may be one.
-    """
+    """Return whether its PID 1 is an init, so that services live in it and its layer is its disk.
+    A mere reaper (tini, dumb-init) is none; the program that it starts may be one."""
     argv = [str(item.get("Path", "")), *map(str, item.get("Args") or ())]
     while argv and _basename(argv[0]) in _WRAPPERS:
         argv = [word for word in argv[1:] if word != "--"]
@@ -227,7 +222,7 @@ def _basename(word: str) -> str:
 
 
 def runs_here(pid: int, container_id: str) -> bool:
-    """Whether that process of this machine is the container's: the daemon may be elsewhere, the pid reused."""
+    """Return whether this machine's process is the container's: the daemon may be elsewhere, the PID reused."""
     if pid <= 1 or len(container_id) < 64:
         return False
     try:
@@ -242,14 +237,14 @@ FILES_LABELS = tuple(f"{PROJECT_LABEL}.{name}" for name in ("config_files", "wor
 
 
 def project_files(labels: Mapping[str, str]) -> tuple[str, str, str]:
-    """What they say of the project's files: those themselves, their folder, and the files of variables."""
+    """Return (compose files, project folder, env files) as the labels name them."""
     files, folder, given = (labels.get(name, "") for name in FILES_LABELS)
     return files, folder, given
 
 
 def compose_arguments(labels: Mapping[str, str]) -> Sequence[str]:
-    """`docker compose` with the project's own files, as its labels name them; nothing where one of them is no such
-    file. Whoever made an image may have written its labels, and what compose cannot use it repeats."""
+    """Return `compose` arguments with the project's own files; empty if a label does not name such files.
+    The author of an image can write its labels, and compose prints what it cannot parse."""
     named, folder, given = project_files(labels)
     configs, settings = named.split(","), given.split(",")
     if not all(map(_is_compose_file, filter(None, configs))) or not all(map(_is_env_file, filter(None, settings))):
@@ -265,9 +260,9 @@ def compose_arguments(labels: Mapping[str, str]) -> Sequence[str]:
 
 
 def network_override_file(service: str, network: str, depends: str) -> bytes:
-    """One more compose file, for its stdin: the service in the network of that very container. What an `up` wrote into
-    the label `config-hash` counted the container's id, of whom the files only know the service, and what the service
-    depends on (`depends`: its label), of which that container is one though no file says so."""
+    """Return a compose file for stdin that puts the service into the network of that container.
+    `config-hash` counted the container's id, while the files name only the service. `depends` is the service's label:
+    it counts too, and includes that container."""
     told = [words for entry in depends.split(",") if len(words := entry.split(":")) == 3]
     needs = {name: {"condition": until, "restart": again == "true", "required": True} for name, until, again in told}
     found: dict[str, Any] = {"network_mode": network, **({"depends_on": needs} if needs else {})}
@@ -275,7 +270,7 @@ def network_override_file(service: str, network: str, depends: str) -> bytes:
 
 
 def _is_compose_file(path: str) -> bool:
-    """On this machine, and called as such files are."""
+    """Return whether the path is absolute and has the extension of a compose file."""
     return path.startswith("/") and path.lower().endswith((".yml", ".yaml", ".json"))
 
 

@@ -12,17 +12,17 @@ from fixer.hosts.machine import query_commands
 from fixer.model.query import Answer, Command
 
 _HASH_LABEL = "com.docker.compose.config-hash"
-_SEARCHED_LINES = 5000        # lines of both streams that are looked through
-_STDERR_FACTOR = 5          # times as many lines of what goes to stderr, where errors are told, are kept
+_SEARCHED_LINES = 5000  # lines of both streams that are searched
+_STDERR_FACTOR = 5  # stderr, which holds the errors, keeps this many times as many lines
 
 
 def inspect_answer(found: Sequence[Inspected]) -> Answer:
-    """Containers as the answer that `docker inspect` gives."""
+    """Return containers as the answer of `docker inspect`."""
     return Answer("ok", json.dumps(list(found)).encode(), returncode=0)
 
 
 def answer_docker(query: Command, docker: Docker = docker_cli.docker) -> Answer:
-    """The answer to one of docker's commands."""
+    """Return the answer to a docker query."""
     kinds: Mapping[tuple[str, int], Callable[..., Answer]] = {
         ("docker-project", 1): lambda docker, project: inspect_answer(project_containers(project, docker)),
         ("docker-container", 1): _answer_container, ("docker-logs", 2): _answer_logs, ("docker-top", 1): _answer_top,
@@ -39,15 +39,15 @@ def answer_docker(query: Command, docker: Docker = docker_cli.docker) -> Answer:
 
 
 def project_containers(project: str, docker: Docker = docker_cli.docker) -> list[Inspected]:
-    """Every container of a compose project, stopped ones too, in the order of their names."""
+    """Return every container of a compose project, stopped ones too, sorted by name."""
     ids = docker_cli.list_ids(f"label={docker_cli.PROJECT_LABEL}={project}", docker=docker)
     found = docker_cli.inspect(ids, docker)
     return sorted(found, key=docker_cli.name_of)
 
 
 def with_peers(item: Inspected, docker: Docker = docker_cli.docker) -> list[Inspected]:
-    """A container, then those that share a user-defined network with it, or lend it their own, and those that are in
-    the network of one of these: what asks for its name asks for them."""
+    """Return a container and its peers: containers that nginx reaches by the same names.
+    Peers share a user-defined network with it, lend it their network, or use the network of one of these."""
     networks, lender = set(docker_cli.user_networks(item)), docker_cli.lender_of(item)
     rows = docker_cli.list_networks(docker)
     ids = [name for name, joined in rows if networks.intersection(joined)]
@@ -74,7 +74,7 @@ def _answer_published(docker: Docker, places: Sequence[str]) -> Answer:
 
 
 def _answer_named(docker: Docker, words: Sequence[str]) -> Answer:
-    from fixer.hosts.docker_engine.container_selection import containers_named  # which builds on this
+    from fixer.hosts.docker_engine.container_selection import containers_named  # which imports this module
 
     return inspect_answer(containers_named(*words, docker=docker))
 
@@ -82,7 +82,7 @@ def _answer_named(docker: Docker, words: Sequence[str]) -> Answer:
 def _answer_logs(docker: Docker, container: str, lines: str) -> Answer:
     if not lines.isdigit() or int(lines) == 0:
         return Answer("failed", message=f"not a number of lines: {lines}")
-    # --tail counts both streams: the requests of two seconds would push the errors of a minute out
+    # --tail counts both streams: the access lines of two seconds would push out the errors of a minute
     result = docker("logs", "--timestamps", "--tail", str(max(int(lines), _SEARCHED_LINES)), container)
     if result.truncated:
         result = docker("logs", "--timestamps", "--tail", lines, container)
@@ -90,7 +90,7 @@ def _answer_logs(docker: Docker, container: str, lines: str) -> Answer:
         said = result.stderr.decode(errors="replace").strip().splitlines()[-1:]
         words = "docker logs failed" + "".join(f": {line.rpartition('daemon: ')[2][:200]}" for line in said)
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=words)
-    # the two streams come apart; the stamps are of fixed width, so they sort as text
+    # docker separates the streams; the timestamps have a fixed width, so they sort as text
     both = [*result.stdout.splitlines(keepends=True)[-int(lines):],
             *result.stderr.splitlines(keepends=True)[-int(lines) * _STDERR_FACTOR:]]
     both.sort(key=_timestamp)
@@ -109,7 +109,7 @@ def _answer_top(docker: Docker, container: str) -> Answer:
 
 
 def compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[Inspected] = ()) -> Answer:
-    """The hash of a service's settings that Compose would compute now."""
+    """Return the config hash of a service that Compose would compute now."""
     found = found or project_containers(project, docker)
     mine = [i for i in found if service in ("*", docker_cli.labels_of(i).get(docker_cli.SERVICE_LABEL))]
     if not mine:
@@ -117,7 +117,7 @@ def compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[
     told = {docker_cli.project_files(docker_cli.labels_of(i)): i for i in reversed(found)}
     told = {files: i for files, i in told.items() if files[0]}
     whole = widest_project_files(told)
-    if whole is None and told:      # a label may be forged, or of an older deployment
+    if whole is None and told:  # a label may be forged, or from an older deployment
         return Answer("failed", message="its containers name different compose files")
     words = docker_cli.compose_arguments(docker_cli.labels_of(told[whole] if whole is not None else mine[0]))
     if not words:
@@ -131,15 +131,15 @@ def compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[
 
 
 def _hash_in_network(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> str:
-    """What the files give where the service is put into the network of that very container."""
+    """Return the hash that the files give with the service in the network of that container."""
     given = docker_cli.network_override_file(service, network, depends)
     said = docker.bounded(*words, "--file", "-", "config", "--hash", service, stdin=given).stdout.split()
     return said[1].decode(errors="replace") if len(said) == 2 else ""
 
 
 def _is_kept_in_network(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> bool:
-    """Whether an up would keep it, in the network of that very container: one with an env_file prints another hash
-    than it was made with. What it depends on counts, so the others are asked about too."""
+    """Return whether an up would keep it, in the network of that container.
+    A service with an env_file prints another hash than it was created with. Its dependencies count too."""
     given = docker_cli.network_override_file(service, network, depends)
     tried = docker.dry_up(*words, "--file", "-", "up", *docker_cli.DRY_UP_ALL, service, stdin=given)
     return tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr
@@ -147,11 +147,9 @@ def _is_kept_in_network(docker: Docker, words: Sequence[str], service: str, netw
 
 def _keep_unchanged_hashes(docker: Docker, printed: bytes, containers: list[Inspected],
                         words: Sequence[str]) -> bytes:
-    """The hashes, the label's own where compose would not replace the container although it prints another.
-
-    `config --hash` drops env_file before it hashes and `up` does not, so a service with one never gives its label back
-    (compose 2.26). What decides is what an up would do: it is asked without doing it.
-    """
+    """Return the hashes, with the label's own if compose would keep the container although it prints another.
+    `config --hash` drops env_file before it hashes, `up` does not. A service with env_file thus never prints its label
+    (compose 2.26). A dry-run up decides."""
     hashes = dict(line.split()[:2] for line in printed.decode(errors="replace").splitlines() if len(line.split()) >= 2)
     labels = {
         service: label for service, label in (
@@ -168,5 +166,5 @@ def _keep_unchanged_hashes(docker: Docker, printed: bytes, containers: list[Insp
             hashes[service] = label
         elif service in lent and (_hash_in_network(docker, words, service, *lent[service]) == label
                                   or _is_kept_in_network(docker, words, service, *lent[service])):
-            hashes[service] = label      # an up replaces it only since the container whose network it has was replaced
+            hashes[service] = label  # an up replaces it only because the container whose network it has was replaced
     return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

@@ -1,8 +1,7 @@
-"""Files of this machine, changed durably: every call is on disk when it returns, or it raised and did nothing.
+"""Files of this machine, changed durably: each call is on disk when it returns, or it raised and did nothing.
 
-A folder is walked to from the root by descriptors, and no link is followed on the way: what a name means is settled
-once for each call, whoever renames folders meanwhile.
-"""
+A folder is opened from the root by descriptors, without following links. Each call thus resolves a name once, even if
+somebody renames folders meanwhile."""
 
 from __future__ import annotations
 
@@ -23,14 +22,14 @@ _ACL = "system.posix_acl_access"
 _NO_ATTRIBUTE = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
 
 
-# O_PATH: one may pass where one may not list
+# O_PATH: works for folders that one may enter but not list
 _FOLDER_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
 def _open_parent(path: str) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder that holds the path, and the name in it. ELOOP where a link is on the way."""
+    """Yield a descriptor of the path's folder, and the name in it; raise ELOOP if a link is on the way."""
     folder, _, name = path.rpartition("/")
     fd = os.open("/" if path.startswith("/") else ".", _FOLDER_FLAGS)
     try:
@@ -43,7 +42,7 @@ def _open_parent(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _open_subfolder(fd: int, part: str, path: str) -> int:
-    """One folder further; the descriptor that was come from is closed."""
+    """Open one folder deeper, and close the descriptor of its parent."""
     try:
         following = os.open(part, _FOLDER_FLAGS, dir_fd=fd)
     except NotADirectoryError as error:
@@ -69,7 +68,7 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def _apply_meta(fd: int, meta: FileMeta) -> None:
-    """Owner first: chown clears set-id bits. Mode before ACL: chmod rewrites the ACL's mask."""
+    """Set owner first: chown clears set-id bits. Set mode before ACL: chmod rewrites the ACL's mask."""
     info = os.fstat(fd)
     if (info.st_uid, info.st_gid) != (meta.uid, meta.gid):
         _set_owner(fd, meta)
@@ -111,11 +110,11 @@ class LocalFiles:
     """The Files protocol on this machine."""
 
     def real(self, path: str) -> str:
-        """The path with all links resolved, as far as it is there."""
+        """Return the path with all links resolved, as far as it exists."""
         return os.path.realpath(path)
 
     def state(self, path: str) -> FileState:
-        """What the path is now."""
+        """Return the path's present state."""
         try:
             with _open_parent(path) as (folder, name):
                 return _state(folder, name, path)
@@ -123,7 +122,7 @@ class LocalFiles:
             return FileState("absent")
 
     def read(self, path: str) -> bytes:
-        """The bytes of a regular file."""
+        """Return the bytes of a regular file."""
         with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
         with os.fdopen(fd, "rb") as file:
@@ -131,7 +130,7 @@ class LocalFiles:
             return file.read()
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
-        """A new file; FileExistsError where something is there."""
+        """Create a file; raise FileExistsError if the path exists."""
         with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE_FLAGS, 0o600, dir_fd=folder)
             try:
@@ -148,7 +147,7 @@ class LocalFiles:
                 raise
 
     def append(self, path: str, data: bytes) -> None:
-        """Append to the file, made 0600 where it is not there."""
+        """Append to the file; create it with mode 0600 if missing."""
         with _open_parent(path) as (folder, name):
             new = not _exists(folder, name)
             fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE_FLAGS, 0o600, dir_fd=folder)
@@ -161,14 +160,14 @@ class LocalFiles:
                 _sync_folder(folder)
 
     def rename(self, source: str, destination: str) -> None:
-        """Atomic rename over the destination, in one folder."""
+        """Rename atomically over the destination, in one folder."""
         beside = name_in_same_folder(source, destination)
         with _open_parent(destination) as (folder, name):
             os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
             _sync_folder(folder)
 
     def overwrite(self, path: str, data: bytes) -> None:
-        """Write over the same inode, then cut to the new length."""
+        """Overwrite the same inode, then truncate to the new length."""
         with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_WRONLY | _FILE_FLAGS, dir_fd=folder)
         try:
@@ -180,7 +179,7 @@ class LocalFiles:
             os.close(fd)
 
     def set_meta(self, path: str, meta: FileMeta) -> None:
-        """Owner, mode, ACL and label of a regular file."""
+        """Set owner, mode, ACL and label of a regular file."""
         with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
         try:
@@ -191,7 +190,7 @@ class LocalFiles:
             os.close(fd)
 
     def symlink(self, target: str, path: str) -> None:
-        """A new link; FileExistsError where something is there."""
+        """Create a link; raise FileExistsError if the path exists."""
         with _open_parent(path) as (folder, name):
             os.symlink(target, name, dir_fd=folder)
             _sync_folder(folder)
@@ -203,7 +202,7 @@ class LocalFiles:
             _sync_folder(folder)
 
     def mkdir(self, path: str, mode: int) -> None:
-        """A new folder of exactly that mode."""
+        """Create a folder with exactly that mode."""
         with _open_parent(path) as (folder, name):
             os.mkdir(name, mode, dir_fd=folder)
             fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -220,7 +219,7 @@ class LocalFiles:
             _sync_folder(folder)
 
     def listdir(self, path: str) -> tuple[str, ...]:
-        """Sorted names; empty where there is no such folder."""
+        """Return the sorted names; empty if there is no such folder."""
         try:
             return tuple(sorted(os.listdir(path)))
         except (FileNotFoundError, NotADirectoryError):
@@ -228,7 +227,7 @@ class LocalFiles:
 
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[str]:
-        """Hold flock(2) on the file, the same lock that util-linux flock takes; its folder must be there."""
+        """Hold flock(2) on the file, the lock that util-linux flock uses; its folder must exist."""
         with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
         try:
@@ -241,7 +240,7 @@ class LocalFiles:
             os.close(fd)
 
     def release_lock(self, holder: str) -> None:
-        """A process of this machine lets go when it ends, whatever ends it."""
+        """Do nothing: the kernel releases a lock of this machine when its process ends."""
 
 
 def _exists(folder: int, name: str) -> bool:
@@ -269,8 +268,8 @@ def _read_label(where: int | str) -> str:
 
 
 def _file_state(folder: int, name: str, path: str) -> FileState:
-    """All of it from one descriptor: digest, mode and owner are of the same file."""
-    import hashlib  # 5 ms for OpenSSL, and a look only lists
+    """Read all from one descriptor: digest, mode and owner belong to the same file."""
+    import hashlib  # 5 ms for OpenSSL, and an observation only lists
 
     fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
     with os.fdopen(fd, "rb") as file:

@@ -1,4 +1,4 @@
-"""An answer that is fetched before anything asks for it."""
+"""Answers that are fetched before a query asks for them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from fixer.model.query import Answer, Command
 
-SLOWEST_COMMAND = Command("systemctl-show")     # 40 ms of another process: as long as the imports take
+SLOWEST_COMMAND = Command("systemctl-show")  # 40 ms in another process: as long as the imports
 
 
 class PrefetchedAnswer:
-    """The answer to one command, on its way."""
+    """The answer to one command, fetched in a thread."""
 
     def __init__(self, work: Callable[[], Answer]) -> None:
         self._answers: list[Answer] = []
@@ -19,7 +19,7 @@ class PrefetchedAnswer:
         self._thread.start()
 
     def answer(self) -> Answer | None:
-        """The answer, waited for."""
+        """Wait for the answer and return it."""
         self._thread.join()
         return self._answers[0] if self._answers else None
 
@@ -28,6 +28,6 @@ pending_answers: dict[Command, PrefetchedAnswer] = {}
 
 
 def prefetched_answer(command: Command) -> Answer | None:
-    """The answer that was asked for ahead, given out once: who asks again wants to know what is so by then."""
+    """Return the prefetched answer once: a second query wants the present state."""
     early = pending_answers.pop(command, None)
     return early.answer() if early is not None else None

@@ -1,7 +1,6 @@
-"""The probe itself: connects and GETs, all at once, each bounded. Runs in-process and, as text, in other pythons.
+"""The probe program: connects and GETs, in parallel, each with a limit. Runs in-process and, as text, in other pythons.
 
-Standard library only and no syntax younger than Python 3.6: a node's own python3 runs this very file by `-c`.
-"""
+Standard library only, and no syntax newer than Python 3.6: a node's own python3 runs this file by `-c`."""
 # mypy: allow-untyped-defs, allow-untyped-calls
 # ruff: noqa: UP031, UP041
 
@@ -15,7 +14,7 @@ import time
 
 HEAD_LIMIT = 2048
 BODY_LIMIT = 1024
-_INTERIM_LIMIT = 16384        # bytes of interim answers, after which the next are read slowly
+_INTERIM_LIMIT = 16384  # bytes of interim answers, after which it reads slowly
 _ERROR_NAMES = {
     errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
     errno.EADDRNOTAVAIL: "unreachable", errno.ECONNRESET: "reset", errno.EPIPE: "reset", errno.ECONNABORTED: "reset",
@@ -25,7 +24,7 @@ _ERROR_NAMES = {
 
 
 def probe_one(spec):
-    """One probe: its outcome as the dict that model/query.py describes."""
+    """Run one probe; return its outcome as the dict that model/query.py describes."""
     started = time.time()
     out = {"phase": "connect", "errno": None, "error": None, "status": None, "ms": 0.0, "head": "", "body": ""}
     deadline = started + spec["timeout"]
@@ -72,7 +71,7 @@ def _connect(spec, deadline):
         return sock
     host = spec["host"]
     if all(char < "\x80" for char in host):
-        host = host.encode("ascii")   # a str would have the codec of other alphabets imported
+        host = host.encode("ascii")  # a str would import the IDNA codec
     return socket.create_connection((host, spec["port"]), timeout=_time_left(deadline))
 
 
@@ -95,14 +94,14 @@ def _exchange(sock, spec, deadline, out):
     try:
         sock.sendall(_request(spec))
     except (BrokenPipeError, ConnectionResetError):
-        out["phase"] = "head"   # the answer, or its reset, may still be readable: nginx answers 400 to early ends
+        out["phase"] = "head"  # the answer, or its reset, may still be readable: nginx answers 400 to early ends
     out["phase"] = "head"
     data = _read_answer(sock, deadline, out)
     head, found, body = data.partition(b"\r\n\r\n")
     out["head"] = head[:HEAD_LIMIT].decode("latin-1")
     out["body"] = body[:BODY_LIMIT].decode("latin-1")
     if out["error"] == "timeout" and not found:
-        return sock   # what has begun may never be whole: it is no answer yet
+        return sock  # a partial answer may never be complete: it does not count yet
     out["status"] = _status(head)
     if out["status"] is not None:
         out["phase"] = "done" if found else "head"
@@ -113,10 +112,8 @@ def _exchange(sock, spec, deadline, out):
 
 
 def _read_answer(sock, deadline, out):
-    """Bytes up to the end, or until enough is known: a backend that streams forever must not hold us.
-
-    An interim answer (100 Continue) is none: only what follows it counts, and where nothing does, none came.
-    """
+    """Read to the end, or until enough is known: a backend may stream forever.
+    An interim answer (100 Continue) does not count: only what follows it does."""
     data = b""
     interim = 0
     first = last = 0.0
@@ -127,7 +124,7 @@ def _read_answer(sock, deadline, out):
         if data and not b"HTTP/".startswith(data[:5]):
             break
         try:
-            # with a whole head at hand, only wait briefly for more of the body
+            # with a complete head, wait only briefly for more of the body
             sock.settimeout(min(_time_left(deadline), 0.25) if end >= 0 else _time_left(deadline))
             more = sock.recv(8192)
         except socket.timeout:
@@ -158,7 +155,7 @@ def _read_answer(sock, deadline, out):
 
 
 def after_interim(data: bytes) -> bytes:
-    """What follows the interim answers, as far as they are whole."""
+    """Return what follows the complete interim answers."""
     while True:
         head, found, rest = data.partition(b"\r\n\r\n")
         if not found or not is_interim(head):
@@ -167,7 +164,7 @@ def after_interim(data: bytes) -> bytes:
 
 
 def is_interim(head: bytes) -> bool:
-    """101 is none: what follows it is another protocol."""
+    """Return whether the status is interim. 101 is not: another protocol follows it."""
     return _status_number(head) in range(100, 200) and _status_number(head) != 101
 
 
@@ -208,7 +205,7 @@ def _wrap_tls(sock, sni):
 
 
 def probe_all(specs):
-    """The outcomes of all probes, made at the same time, in their order."""
+    """Run all probes in parallel; return their outcomes in the same order."""
     outcomes = [None] * len(specs)  # type: list[object]
 
     def work(index):
@@ -222,24 +219,24 @@ def probe_all(specs):
         thread.start()
     end = time.time() + max([0.0] + [spec["timeout"] for spec in specs]) + 1.0
     for thread in threads:
-        thread.join(max(0.0, end - time.time()))   # a resolver can hang for longer than any socket
+        thread.join(max(0.0, end - time.time()))  # a resolver can hang for longer than any socket
     late = {"phase": "connect", "errno": None, "error": "timeout", "status": None, "ms": 0.0, "head": "", "body": ""}
     return [outcome or late for outcome in outcomes]
 
 
 def enter_namespaces(paths):
-    """Enter the namespaces behind these /proc/PID/ns files (network first, then mounts for unix sockets and names)."""
+    """Enter the namespaces of these /proc/PID/ns files (network first, then mounts for unix sockets and names)."""
     import ctypes
     import encodings.idna
     import ssl
 
-    del encodings, ssl   # loaded now: afterwards the files of this python may be out of reach
+    del encodings, ssl  # loaded now: afterwards this python's files may be unreachable
     libc = ctypes.CDLL(None, use_errno=True)
     handles = [os.open(path, os.O_RDONLY) for path in paths]
     if libc.setns(handles[0], 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), paths[0])
     for handle in handles[1:]:
-        libc.setns(handle, 0)   # may be refused; then names and unix sockets are ours, addresses the node's
+        libc.setns(handle, 0)  # may be refused; then names and unix sockets are ours, addresses the node's
 
 
 if __name__ == "__main__":
@@ -248,4 +245,4 @@ if __name__ == "__main__":
         enter_namespaces(request["enter"])
     sys.stdout.write(json.dumps(probe_all(request["probes"])) + "\n")
     sys.stdout.flush()
-    os._exit(0)   # threads that hang in a resolver must not hold the end
+    os._exit(0)  # threads that hang in a resolver must not delay the exit

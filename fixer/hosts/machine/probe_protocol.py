@@ -1,4 +1,4 @@
-"""Probes as the probe program takes them, and its outcomes as answers."""
+"""Input and output of probes: specs for the probe program or plain tools, and their outcomes as answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGENT = f"badgateway/{__version__}"
 
 
 def spec_of(probe: Probe) -> dict[str, object]:
-    """A probe as plain data for the probe program."""
+    """Return a probe as plain data for the probe program."""
     return {
         "host": probe.host, "port": probe.port, "path": probe.path, "unix": probe.unix, "tls": probe.tls,
         "host_header": probe.host_header, "sni": probe.sni, "proxy_protocol": probe.proxy_protocol,
@@ -25,7 +25,7 @@ def spec_of(probe: Probe) -> dict[str, object]:
 
 
 def http_request(probe: Probe) -> str:
-    """The request that the plain tools send; empty for a mere connect, or where a slot is no part of a request."""
+    """Return the request that plain tools send; empty for a mere connect, or if a slot is invalid in a request."""
     host = probe.host_header or probe.host or "localhost"
     if probe.path is None or any(char in f"{probe.path}{host}" for char in "\r\n\0 "):
         return ""
@@ -34,7 +34,7 @@ def http_request(probe: Probe) -> str:
 
 
 def program_source() -> str:
-    """The text of the probe program (pkgutil: it must be found inside a zip too)."""
+    """Return the text of the probe program (by pkgutil: it may be inside a zip)."""
     import pkgutil  # only for a program that runs elsewhere
 
     data = pkgutil.get_data("fixer.hosts.machine", "probe_program.py")
@@ -43,20 +43,20 @@ def program_source() -> str:
 
 
 def program_argument(probes: Sequence[Probe], enter: Sequence[str] = ()) -> str:
-    """The one argument of the probe program."""
+    """Return the one argument of the probe program."""
     return json.dumps({"probes": [spec_of(p) for p in probes], "enter": list(enter)})
 
 
 def probe_here(probes: Sequence[Probe]) -> dict[Query, Answer]:
     """Probe from this process's own network namespace."""
-    from fixer.hosts.machine.probe_program import probe_all  # sockets are imported only when asked for
+    from fixer.hosts.machine.probe_program import probe_all  # import sockets only when needed
 
     outcomes = probe_all([spec_of(p) for p in probes])  # type: ignore[no-untyped-call] # a file for old pythons
     return {p: Answer("ok", json.dumps(o).encode()) for p, o in zip(probes, outcomes, strict=True)}
 
 
 def probe_inside(probes: Sequence[Probe], pid: int) -> dict[Query, Answer] | None:
-    """Probe from the namespaces of a process of this machine; None where they cannot be entered."""
+    """Probe from the namespaces of a process of this machine; None if they cannot be entered."""
     enter = [f"/proc/{pid}/ns/net", f"/proc/{pid}/ns/mnt"]
     argv = [sys.executable, "-I", "-S", "-c", program_source(), program_argument(probes, enter)]
     result = run_process.run(argv, timeout=longest_timeout(probes) + 5)
@@ -64,12 +64,12 @@ def probe_inside(probes: Sequence[Probe], pid: int) -> dict[Query, Answer] | Non
 
 
 def longest_timeout(probes: Sequence[Probe]) -> float:
-    """How long the slowest of these probes may take."""
+    """Return the longest timeout of these probes, in seconds."""
     return max((p.timeout for p in probes), default=0.0)
 
 
 def parse_outcomes(probes: Sequence[Probe], data: bytes) -> dict[Query, Answer] | None:
-    """The answers in what the probe program printed; None unless it is whole and well formed."""
+    """Parse the probe program's output; None unless it is complete and well formed."""
     try:
         outcomes = json.loads(data)
     except (ValueError, RecursionError):
@@ -81,11 +81,10 @@ def parse_outcomes(probes: Sequence[Probe], data: bytes) -> dict[Query, Answer] 
     return {p: Answer("ok", json.dumps(o).encode()) for p, o in zip(probes, outcomes, strict=True)}
 
 
-# What bash's /dev/tcp or busybox nc printed about a probe, as the outcome that the probe program would give.
 _TIMED_OUT = ("124", "137", "143")
 _BEGINNING = regex(rb"H(T(T(P(/|$)|$)|$)|$)")
 _STATUS = regex(rb"HTTP/\S+ (\d{3})\b")
-# a reset after the answer is told before it
+# the tool may report a reset before it prints the answer
 _ERROR_BEFORE_ANSWER = regex(rb"^(?:cat|bash|nc|sh): [^\n]*\n(?=HTTP/)")
 _ERROR_MESSAGES: tuple[tuple[bytes, str, int | None], ...] = (
     (b"Connection refused", "refused", 111), (b"No route to host", "unreachable", 113),
@@ -96,7 +95,8 @@ _ERROR_MESSAGES: tuple[tuple[bytes, str, int | None], ...] = (
 
 
 def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object]:
-    """`words` are the tool's exit code and the nanoseconds before and after it, where the node's date gives them."""
+    """Return the output of bash's /dev/tcp or busybox nc as the outcome that the probe program would give.
+    `words` are the tool's exit code, and nanoseconds before and after it if the node's date prints them."""
     code = words[0]
     found: dict[str, object] = {
         "phase": "connect", "errno": None, "error": None, "status": None, "ms": _milliseconds(words[1:]),
@@ -104,7 +104,7 @@ def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, 
     }
     came, data = len(data), after_interim(_ERROR_BEFORE_ANSWER.sub(b"", data))
     head, whole, body = data.partition(b"\r\n\r\n")
-    if is_interim(head) or (came and not data):     # of answers that are none a tool reads so many, and no more
+    if is_interim(head) or (came and not data):  # a tool reads so many bytes of interim answers, and no more
         cut = code in _TIMED_OUT or came >= HEAD_LIMIT
         return found | {"error": "timeout" if cut else "closed", "phase": "head"}
     if code in _TIMED_OUT and not whole and _BEGINNING.match(data):
@@ -120,7 +120,7 @@ def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, 
         if text in data:
             return found | {"error": word, "errno": number, "phase": "head" if word == "reset" else "connect"}
     if code in _TIMED_OUT:
-        # the connect of a plain tool cannot be told from its wait for an answer: the request had been given to it
+        # a plain tool does not show whether the connect or the answer was slow: the request was already written
         return found | {"error": "timeout", "phase": "connect" if probe.path is None else "head"}
     if probe.path is None:
         return found | ({"phase": "done"} if code == "0" else {"error": data[:200].decode("latin-1") or "failed"})

@@ -1,4 +1,4 @@
-"""This machine's processes and listening sockets straight from /proc, in as few system calls as can be."""
+"""This machine's processes and listening sockets, read from /proc with few system calls."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from fixer.hosts.machine.read_files import read_bytes, status_of
 from fixer.model.host import NodeClock
 from fixer.model.query import Answer, FileAnswer, FileStat
 
-PROC_LIMIT = 1 << 15         # of one process file
-TABLE_LIMIT = 64 << 20       # of one socket table
-KERNEL_THREAD = 0x00200000   # PF_KTHREAD in field 9 of /proc/PID/stat
+PROC_LIMIT = 1 << 15  # bytes of one process file
+TABLE_LIMIT = 64 << 20  # bytes of one socket table
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD in field 9 of /proc/PID/stat
 _LINKS = ("exe", "cwd")
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
 
 
 def link_stat(target: str) -> FileStat:
-    """The stat of a link of /proc: only where it leads means anything."""
+    """Return the stat of a /proc link: only its target has a meaning."""
     return FileStat("link", 0o777, 0, 0, 0, 0.0, 0, 1, target)
 
 
 def owner_stat(uid: int, gid: int) -> FileStat:
-    """The stat of /proc/PID: only its owner means anything."""
+    """Return the stat of /proc/PID: only its owner has a meaning."""
     return FileStat("dir", 0o555, uid, gid, 0, 0.0, 0, 1)
 
 
 def is_kernel_thread(stat: bytes) -> bool:
-    """Whether a /proc/PID/stat line is that of a kernel thread."""
+    """Return whether a /proc/PID/stat line is that of a kernel thread."""
     fields = stat[stat.rfind(b")") + 2 :].split(None, 7)
     return len(fields) > 6 and fields[6].isdigit() and bool(int(fields[6]) & KERNEL_THREAD)
 
@@ -48,8 +48,8 @@ def _read(path: str) -> bytes:
 
 
 def list_processes() -> Answer:
-    """The answer to ListProcesses. A second thread would take twice as long: each call would wait for the other."""
-    kernel: list[FileAnswer] = []      # first of all: the clock was read a moment ago, and starts are told from both
+    """Answer ListProcesses. A second thread would double the time: the calls wait for each other."""
+    kernel: list[FileAnswer] = []  # first: start times need both these and the clock, which was just read
     for path in ("/proc/stat", "/proc/uptime"):
         try:
             kernel.append(FileAnswer(path, "ok", None, read_bytes(path, TABLE_LIMIT)[0]))
@@ -63,7 +63,7 @@ def list_processes() -> Answer:
 
 
 def _read_processes(pids: list[str], refused: dict[str, list[str]]) -> list[FileAnswer]:
-    """What is read of each of these processes; links that only others may read are noted."""
+    """Read the files of each process; note links that only others may read."""
     files: list[FileAnswer] = []
     for pid in pids:
         base = f"/proc/{pid}/"
@@ -71,14 +71,14 @@ def _read_processes(pids: list[str], refused: dict[str, list[str]]) -> list[File
             stat = _read(base + "stat")
             if is_kernel_thread(stat):
                 continue
-            owner = os.stat(base)       # far cheaper than the Uid line of /proc/PID/status
+            owner = os.stat(base)  # far cheaper than the Uid line of /proc/PID/status
             entries = [
                 FileAnswer(base[:-1], "ok", owner_stat(owner.st_uid, owner.st_gid)),
                 FileAnswer(base + "stat", "ok", None, stat),
             ]
             for name in ("cmdline", "cgroup"):
                 entries.append(FileAnswer(base + name, "ok", None, _read(base + name)))
-        except OSError:      # ended meanwhile, or hidden from us
+        except OSError:  # ended in the meantime, or hidden from us
             continue
         for name in _LINKS:
             try:
@@ -99,8 +99,8 @@ def _with_owner_links(files: list[FileAnswer], links: dict[str, str]) -> Iterato
 
 
 def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:
-    """The inodes of sockets in /proc/net/tcp, tcp6 and unix that listen, or whose other side is silent: they dial and
-    were not answered yet, or what they sent is let lie."""
+    """Return the inodes of sockets in /proc/net/tcp, tcp6 and unix that listen or whose peer is silent.
+    A silent peer has not answered a connect, or does not read what it was sent."""
     found: set[bytes] = set()
     for path, data in tables.items():
         if path.endswith("unix"):
@@ -114,7 +114,7 @@ def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:
 
 
 def list_sockets() -> Answer:
-    """The answer to ListSockets."""
+    """Answer ListSockets."""
     tables: dict[str, bytes] = {}
     files: list[FileAnswer] = []
     for path in _TABLES:
@@ -150,7 +150,7 @@ def _add_descriptors(
     try:
         for name in os.listdir(folder):
             try:
-                link = os.readlink(name, dir_fd=folder)      # a path of four folders would be walked for each
+                link = os.readlink(name, dir_fd=folder)  # a path would walk four folders for each
             except PermissionError:
                 refused.setdefault(pid, []).append(f"{base}/{name}")
                 continue
@@ -167,7 +167,7 @@ def _add_descriptors(
 
 
 def unreadable_text(pids: list[str]) -> str:
-    """The sentence for processes whose descriptors could not be read; empty where there are none."""
+    """Return a sentence about processes whose descriptors could not be read; empty if there are none."""
     if not pids:
         return ""
     shown = " ".join(sorted(pids, key=int)[:5]) + (" …" if len(pids) > 5 else "")
@@ -175,16 +175,16 @@ def unreadable_text(pids: list[str]) -> str:
 
 
 def read_clock() -> NodeClock:
-    """This machine's clock, zone and our privilege."""
+    """Return this machine's clock, time zone and our privilege."""
     now = time.time()
     return NodeClock(now, float(time.localtime(now).tm_gmtoff), os.geteuid() == 0)
 
 
-# Links of /proc that root may not read without SYS_PTRACE, read under the file-system ids of the process's owner.
 
 
 def read_links(paths_by_pid: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """path -> target of every link that could be read as the owner of its process; nothing unless we are root."""
+    """Return path -> target of each link that the owner of its process can read; empty unless we are root.
+    Without SYS_PTRACE, root may not read them except under the owner's file-system ids."""
     if os.geteuid() != 0:
         return {}
     owners: dict[tuple[int, int], list[str]] = {}

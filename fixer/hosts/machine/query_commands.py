@@ -9,7 +9,7 @@ from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
 from fixer.model.query import OTHER_UNITS, UNIT_PROPERTIES, Answer, AnswerStatus, Command
 
-MISSING_CODE = 127        # sh's code for a command that is not there
+MISSING_CODE = 127  # sh's exit code for a missing command
 
 _UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
 _NAMESPACE = regex(r"[A-Za-z0-9:_.@-]+\Z")
@@ -21,7 +21,7 @@ _UNITS = ("--all", "--no-legend", "--plain", "--no-pager", "--full", "--type=ser
 
 @dataclass(frozen=True, slots=True)
 class QueryCommand:
-    """One command to run for a query. `trusted` is a program that must belong to root before we run it as root."""
+    """One command to run for a query. `trusted` is a program that must belong to root before root runs it."""
 
     argv: tuple[str, ...]
     timeout: float = 8.0
@@ -37,7 +37,7 @@ _FIXED_COMMANDS: Mapping[str, QueryCommand] = {
 
 
 def commands_for(command: Command) -> tuple[QueryCommand, ...] | None:
-    """The commands whose outputs, joined by lines `--`, answer this query; None where a slot is refused."""
+    """Return the commands whose outputs, joined by lines `--`, answer the query; None if a slot is refused."""
     args = command.args
     if command.name in _FIXED_COMMANDS:
         return None if args else (_FIXED_COMMANDS[command.name],)
@@ -46,7 +46,7 @@ def commands_for(command: Command) -> tuple[QueryCommand, ...] | None:
             return (QueryCommand(("systemctl", "list-units", *_UNITS)),
                     QueryCommand(("systemctl", "list-unit-files", *_UNITS[1:])))
         case "systemctl-show" if all(map(_UNIT.match, args)):
-            # --all: a pattern names running units only, and the one that is stopped is the one to find
+            # --all: a pattern matches running units only, and the stopped unit is the wanted one
             show = ("systemctl", "show", "--no-pager", "--all", "--property=" + ",".join(UNIT_PROPERTIES), "--")
             return (QueryCommand((*show, *(args or OTHER_UNITS))),)
         case "journal" if len(args) in (2, 3) and _UNIT.match(args[0]) and _NUMBER.match(args[1]) \
@@ -74,17 +74,17 @@ def _option(flag: str, value: str) -> tuple[str, ...]:
 
 
 def needs_systemd(command: Command) -> bool:
-    """Whether only a running systemd can answer it."""
+    """Return whether only a running systemd can answer it."""
     return command.name in ("systemctl-units", "systemctl-show", "systemctl-jobs", "journal")
 
 
 def refused_answer(command: Command) -> Answer:
-    """The answer to a command of another node, or with a slot that is not what the slot takes."""
+    """Return the answer to a command of another node, or with an invalid slot."""
     return Answer("failed", message=f"{command.name} {command.args!r} is refused")
 
 
 def answer_of(results: list[CommandResult]) -> Answer:
-    """One answer from the results of a query's commands."""
+    """Combine the results of a query's commands into one answer."""
     worst = next((r for r in results if r.returncode != 0), results[0])
     status: AnswerStatus = "ok"
     message = ""
@@ -103,7 +103,7 @@ def answer_of(results: list[CommandResult]) -> Answer:
 
 
 def resolve_answer(names: tuple[str, ...], results: list[CommandResult]) -> Answer:
-    """The answer to `resolve` from one `getent ahosts` a name: lines `NAME ADDRESS`, each once, in order."""
+    """Answer `resolve` from one `getent ahosts` per name: unique lines `NAME ADDRESS`, in order."""
     if results and all(r.missing for r in results):
         return Answer("no-tool", message="no getent")
     lines: dict[str, None] = {}
@@ -117,7 +117,7 @@ def resolve_answer(names: tuple[str, ...], results: list[CommandResult]) -> Answ
 
 
 def own_addresses(fib_trie: bytes, if_inet6: bytes) -> bytes:
-    """One address a line, from /proc/net/fib_trie (v4, its LOCAL host entries) and /proc/net/if_inet6."""
+    """Return one address per line, from /proc/net/fib_trie (v4, its LOCAL host entries) and /proc/net/if_inet6."""
     found: dict[str, None] = {}
     last = ""
     for line in fib_trie.decode("ascii", "replace").splitlines():

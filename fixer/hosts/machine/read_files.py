@@ -1,4 +1,4 @@
-"""Reading this machine's files in-process: stat, links, bytes, globs and trees; never blocks on what is no file."""
+"""Reading of this machine's files in-process: stat, links, bytes, globs and trees; never blocks on special files."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MAGIC = frozenset("*?[")
 
 
 def status_of(error: OSError) -> AnswerStatus:
-    """The word for an error of the file system."""
+    """Return the answer status for a file system error."""
     if error.errno in _ABSENT:
         return "absent"
     return "denied" if error.errno in (errno.EACCES, errno.EPERM) else "failed"
 
 
 def kind_of(mode: int) -> FileKind:
-    """The kind that a full st_mode tells."""
+    """Return the file kind of a full st_mode."""
     return next((kind for test, kind in _KINDS if test(mode)), "other")
 
 
 def stat_from(info: os.stat_result) -> FileStat:
-    """An lstat in our words, without where links lead."""
+    """Convert an lstat, without link targets."""
     return FileStat(
         kind_of(info.st_mode), st.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_size, info.st_mtime,
         info.st_ino, info.st_nlink,
@@ -38,7 +38,7 @@ def stat_from(info: os.stat_result) -> FileStat:
 
 
 def read_path(path: str, limit: int, *, tail: bool = False, real_dir: str | None = None) -> FileAnswer:
-    """One path: its lstat and, where it is (or leads to) a regular file, its bytes."""
+    """Read one path: its lstat and, if it is (or leads to) a regular file, its bytes."""
     try:
         info = os.lstat(path)
     except OSError as error:
@@ -66,7 +66,7 @@ def read_path(path: str, limit: int, *, tail: bool = False, real_dir: str | None
 
 
 def _follow(path: str, info: os.stat_result) -> tuple[FileStat, int]:
-    """The stat of a link with all it leads to, and the full mode of its end (0 where it leads nowhere)."""
+    """Return a link's stat with its targets, and the full mode of its end (0 if it is dangling)."""
     try:
         link = os.readlink(path)
     except OSError:
@@ -83,7 +83,7 @@ def _follow(path: str, info: os.stat_result) -> tuple[FileStat, int]:
 
 
 def read_bytes(path: str, limit: int, *, tail: bool = False) -> tuple[bytes, bool]:
-    """At most `limit` bytes, and whether there were more. The open cannot block, whatever the path has become."""
+    """Return at most `limit` bytes, and whether there were more. The open never blocks, whatever the file is now."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         info = os.fstat(fd)
@@ -110,19 +110,19 @@ def _read_up_to(fd: int, limit: int) -> bytes:
 
 
 def answer_file(query: ReadFile) -> Answer:
-    """The answer to ReadFile: one entry, whose status is the answer's."""
+    """Answer ReadFile: one entry, whose status is the answer's."""
     file = read_path(query.path, query.limit, tail=query.tail)
     return Answer(file.status, files=(file,))
 
 
 def answer_glob(query: ReadGlob) -> Answer:
-    """The answer to ReadGlob: every match, sorted, none twice."""
+    """Answer ReadGlob: every match once, sorted."""
     found = sorted({path for pattern in query.patterns for path in expand_glob(pattern)})
     return _answer_paths(found, query.limit, query.max_files)
 
 
 def answer_tree(query: ReadTree) -> Answer:
-    """The answer to ReadTree: everything but folders below the root."""
+    """Answer ReadTree: everything except folders below the root."""
     if not os.path.isdir(query.root):
         return Answer("absent")
     found = sorted(_walk(query.root, query.depth, query.max_files))
@@ -135,7 +135,7 @@ def _answer_paths(paths: list[str], limit: int, max_files: int) -> Answer:
     files = []
     for path in paths[:max_files]:
         folder = path.rpartition("/")[0]
-        if folder not in real_dirs:   # one realpath a folder: it costs an lstat a component
+        if folder not in real_dirs:  # one realpath per folder: it costs an lstat per component
             real_dirs[folder] = os.path.realpath(folder or "/").rstrip("/")
         files.append(read_path(path, limit, real_dir=real_dirs[folder]))
     return Answer("ok", files=tuple(files), message=message)
@@ -166,9 +166,9 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
 
 
 def expand_glob(pattern: str) -> Iterable[str]:
-    """The paths that an sh glob matches: `*` and `?` skip leading dots, a pattern without magic matches itself."""
+    """Return the matches of an sh glob: `*` and `?` skip leading dots, a literal pattern matches itself."""
     if not _MAGIC.intersection(pattern):
         return [pattern] if os.path.lexists(pattern) else []
-    import glob  # costs 3 ms, only patterns with magic need it
+    import glob  # costs 3 ms, only patterns with wildcards need it
 
     return glob.iglob(pattern)

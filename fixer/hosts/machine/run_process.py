@@ -1,4 +1,4 @@
-"""The one place that starts a process: its own group, bounded in time and output, stdin given, never a shell."""
+"""Start of processes, only here: own group, limits on time and output, explicit stdin, never a shell."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from fixer.model.host import CommandResult
 
 MAX_OUTPUT = 16 << 20
-_GRACE = 1.0       # between TERM and KILL
-_CLOSE_SECONDS = 5.0    # for a conversation to end by itself: what it holds on a node (a lock) is free only then
-_DRAIN_SECONDS = 0.2   # how long a finished command's pipes may stay open: a daemon that it started may hold them
+_GRACE = 1.0  # seconds between TERM and KILL
+_CLOSE_SECONDS = 5.0  # seconds for a conversation to end by itself: only then is its lock on a node released
+_DRAIN_SECONDS = 0.2  # seconds that a finished command's pipes may stay open: a daemon that it started may hold them
 _CHUNK = 1 << 16
 
 
 def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our environment with the C locale, and the system tools in reach even under a bare PATH."""
+    """Return our environment with the C locale, and with the system tools even if PATH is bare."""
     env = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", **(extra or {})}
     env["PATH"] = env.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
     return env
@@ -40,7 +40,7 @@ def run(
         child = _start(argv, env, cwd)
     except FileNotFoundError as error:
         return CommandResult(tuple(argv), None, b"", str(error).encode(), missing=True)
-    except (OSError, ValueError) as error:   # not executable; a NUL in an argument
+    except (OSError, ValueError) as error:  # not executable; a NUL in an argument
         return CommandResult(tuple(argv), None, b"", str(error).encode())
     try:
         out, err, timed_out, cut = _pump(child, stdin, time.monotonic() + timeout, max_output)
@@ -62,7 +62,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) 
 
 
 def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int) -> tuple[bytes, bytes, bool, bool]:
-    """Feed stdin and collect both outputs until the command is over: (stdout, stderr, timed out, cut)."""
+    """Feed stdin and collect both outputs until the command ends: (stdout, stderr, timed out, truncated)."""
     assert child.stdin and child.stdout and child.stderr
     chunks: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
     left = dict.fromkeys(chunks, limit)
@@ -111,7 +111,7 @@ def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, li
     if not data:
         selector.unregister(fd)
         return
-    if left[fd] > 0:          # what is over the limit is read and dropped, so that the command can end
+    if left[fd] > 0:  # read and drop what exceeds the limit, so that the command can end
         chunks[fd].append(data[: left[fd]])
     left[fd] -= len(data)
 
@@ -146,11 +146,11 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
             child.wait(patience)
             break
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)   # children that outlived their parent
+        os.killpg(child.pid, signal.SIGKILL)  # children that outlived their parent
 
 
 class InteractiveProcess:
-    """A process that stays: write to its stdin, read its stdout up to a mark. Ends when closed or when we die."""
+    """A process that stays: write to its stdin, read its stdout up to a mark. It ends on close, or with fixer."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._child = _start(argv, None, None)
@@ -158,16 +158,16 @@ class InteractiveProcess:
         for pipe in (self._child.stdout, self._child.stderr, self._child.stdin):
             os.set_blocking(pipe.fileno(), False)
         self._rest = b""
-        self.unread = b""         # what it wrote before it ended, where the mark never came
-        self.is_over = False      # its output has ended, though it may take a moment to be gone itself
+        self.unread = b""  # its output before it ended, if the mark never came
+        self.is_over = False  # its output has ended, though the process may still exit
 
     @property
     def alive(self) -> bool:
-        """False once the process has ended or the conversation was closed."""
+        """Return False once the process has ended or was closed."""
         return self._child.poll() is None
 
     def exchange(self, data: bytes, mark: bytes, timeout: float) -> bytes | None:
-        """Send, then read until `mark`; what came before it, None when the process ended or time ran out first."""
+        """Send, then read until `mark`; return what came before. None if the process ended or time ran out first."""
         assert self._child.stdin and self._child.stdout
         deadline, pending, got = time.monotonic() + timeout, memoryview(data), self._rest
         with selectors.DefaultSelector() as selector:
@@ -202,14 +202,14 @@ class InteractiveProcess:
         return pending
 
     def complaint(self) -> str:
-        """What the process wrote to stderr so far."""
+        """Return what the process has written to stderr so far."""
         assert self._child.stderr
         with contextlib.suppress(BlockingIOError, ValueError):
             return os.read(self._child.stderr.fileno(), 4096).decode(errors="replace").strip()
         return ""
 
     def close(self) -> None:
-        """End of input, then the same ladder as for any command."""
+        """Close stdin, then end the process like any command."""
         if self._child.stdin:
             with contextlib.suppress(OSError):
                 self._child.stdin.close()

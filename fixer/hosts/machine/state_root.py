@@ -1,4 +1,4 @@
-"""Where journals lie: the state root of this machine, and one folder a target below it."""
+"""Locations of journals: the state root of this machine, and one folder per target below it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fixer.lazy.regex import regex
 from fixer.model.target import TargetRef
 
 ROOT_STATE = "/var/lib/badgateway"
-POLICY = "/etc/badgateway/policy.toml"      # what may be repaired without a person
-IGNORE_LIST_FILE = "accepted.json"             # in the folder of a target: what people accepted there
-_MOST_BYTES = 1 << 20                          # of a policy, or of a list of what was accepted
+POLICY = "/etc/badgateway/policy.toml"  # what may be repaired without an operator
+IGNORE_LIST_FILE = "accepted.json"  # in a target's folder: findings that are ignored there
+_MOST_BYTES = 1 << 20  # bytes of a policy or an ignore list
 _UNSAFE = regex(r"[^A-Za-z0-9._-]")
 
 
 def state_root() -> str:
-    """BADGATEWAY_STATE, else /var/lib/badgateway for root, else badgateway in XDG_STATE_HOME."""
+    """Return BADGATEWAY_STATE, else /var/lib/badgateway for root, else badgateway in XDG_STATE_HOME."""
     if override := os.environ.get("BADGATEWAY_STATE"):
         return os.path.abspath(override)
     if os.geteuid() == 0:
@@ -28,10 +28,8 @@ def state_root() -> str:
 
 
 def private_root() -> str:
-    """The state root, where nobody else could have put a journal or a list there: what stands in them is carried out.
-
-    NeedsPerson names the folder that others may change. What is not there yet is made for us alone.
-    """
+    """Return the state root; raise NeedsPerson if others can write there, since fixer executes its journals.
+    The error names that folder. Missing folders are created with mode 0700."""
     root = state_root()
     place = os.path.realpath(root)
     below = [f"{place}/targets"] if os.path.isdir(f"{place}/targets") else []
@@ -51,7 +49,7 @@ def private_root() -> str:
 
 
 def read_own_file(path: str) -> bytes:
-    """A small file of ours. OSError also for what is no regular file (opening it does not block), or is too big."""
+    """Read a small file of ours; OSError if it is not regular (opening it does not block), or too big."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -63,19 +61,19 @@ def read_own_file(path: str) -> bytes:
 
 
 def unseen_root_state() -> str | None:
-    """Where root's runs lie, when this user looks at runs of their own: root may have repaired what they ask about."""
+    """Return the folder of root's runs if this user asks for their own: root may have repaired the target."""
     if os.environ.get("BADGATEWAY_STATE") or state_root() == ROOT_STATE or not os.path.isdir(ROOT_STATE):
         return None
     return ROOT_STATE
 
 
 def target_folder(root: str, ref: TargetRef) -> str:
-    """The folder of one target below the state root; names that need escapes keep apart by them."""
+    """Return the folder of one target below the state root; escaped characters keep names distinct."""
     name = "local" if ref.kind == "local" else f"{ref.kind}-{ref.address}"
     safe = _UNSAFE.sub(lambda match: "".join(f"%{byte:02x}" for byte in match[0].encode()), name)
     return f"{root}/targets/{safe}"
 
 
 def ignore_list_path(ref: TargetRef) -> str:
-    """The list of what people accepted on a target; it lies on the machine where they said so."""
+    """Return the path of a target's ignore list, on the machine where it was written."""
     return f"{target_folder(state_root(), ref)}/{IGNORE_LIST_FILE}"

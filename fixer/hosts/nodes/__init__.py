@@ -1,1 +1,1 @@
-"""How a machine, a container and the Docker engine answer queries."""
+"""Nodes: how a machine, a container and the Docker engine answer queries."""

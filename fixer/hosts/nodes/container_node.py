@@ -1,4 +1,4 @@
-"""One container as a node: asked through `docker exec`, probed from its own network, changed only where it may be."""
+"""A container as a node: asked through `docker exec`, probed from its network, changed only if it is a machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fixer.model.host import CommandResult, Files, NodeClock
 from fixer.model.query import Answer, Probe, Query
 from fixer.model.target import NodeKind
 
-# runc and crun, of the program that is not there; a container that just ended has no `/proc/…/ns` any more either
+# messages of runc and crun for a missing program; a container that just ended has no `/proc/…/ns` either
 _NO_SHELL = regex(
     r"executable file\b.*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
     r"exec /\S+: no such file or directory", re.IGNORECASE)
@@ -31,24 +31,24 @@ _EXEC_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is pa
 
 
 def is_shell_missing(said: str) -> bool:
-    """Whether Docker's words say that the container has no such program, and not that it ended meanwhile."""
+    """Return whether Docker reports that the container has no such program, not that it has ended."""
     return bool(_NO_SHELL.search(said))
 
 
 def is_exec_refused(said: str) -> bool:
-    """Whether Docker's words say that it starts no further program there: a link to a container that is gone, a limit
-    on processes that is reached. It may run all the same."""
+    """Return whether Docker refuses to start another program there, though the container may run.
+    Reasons: a link to a missing container, a process limit that is reached."""
     return bool(_EXEC_REFUSED.search(said))
 
 
 def docker_exec_prefix(container: str, *, stdin: bool = True) -> tuple[str, ...]:
-    """`docker exec` as root in the root folder: the image's user and a deleted WORKDIR must not blind us."""
+    """Return `docker exec` as root in /, whatever the image's user and even if its WORKDIR is deleted."""
     return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
 
 
 def namespace_prefix(pid: int) -> tuple[str, ...]:
-    """In front of words that run with this machine's programs, among the processes and sockets of a container: in its
-    network and process namespaces, with a /proc that shows these, mounted where nobody else sees it."""
+    """Return a prefix that runs this machine's programs in a container's network and process namespaces.
+    It mounts a /proc that shows these, in a private mount namespace."""
     mounted = 'mount -t proc proc /proc && exec "$@"'
     return ("nsenter", "-t", str(pid), "-n", "-p", "--", "unshare", "-m", "sh", "-c", mounted, "sh")
 
@@ -64,9 +64,9 @@ def _docker_exec_argv(container: str, words: Sequence[str]) -> tuple[str, ...]:
 
 
 class ContainerAsker:
-    """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status, except
-    that the files of a stopped nginx are read, for they say why and where it should run; so are those of the container
-    that was `meant` by the target."""
+    """Asker for a container. One that does not run is never started: it is `Unreachable`, with its status.
+    The files of a stopped nginx, and of the container that the target names (`meant`), are read all the same: they show
+    why and where it should run."""
 
     def __init__(self, name: str, item: Inspected, docker: Docker = docker_cli.docker, *, meant: bool = False) -> None:
         self.name = name
@@ -81,14 +81,12 @@ class ContainerAsker:
         self._shellless = False
 
     def clock(self) -> NodeClock:
-        """The container's clock and zone; ours where it has no shell."""
+        """Return the container's clock and time zone; ours if it has no shell."""
         return distroless.clock() if self._shellless else self._sh.clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """One round through its shell; its probes meanwhile from its network namespace where that can be entered.
-
-        A container that ends while it is asked (it starts again and again) is looked at once more, as it is then.
-        """
+        """Run one round through its shell, with probes in parallel from its network namespace if possible.
+        Retry if the container ends meanwhile (it may restart again and again)."""
         for again in (True, True, False):
             try:
                 return self._ask(queries)
@@ -129,7 +127,7 @@ class ContainerAsker:
         return answers | dict(probed or {})
 
     def _pid_here(self) -> int:
-        """Its first process as this machine counts; 0 where the daemon is elsewhere or we may not enter."""
+        """Return its first process on this machine; 0 if the daemon is elsewhere or we may not enter."""
         pid = docker_cli.pid_of(self._item) if self._docker.remote_runner is None else 0
         return pid if os.geteuid() == 0 and docker_cli.runs_here(pid, self._id) else 0
 
@@ -154,7 +152,7 @@ class ContainerAsker:
 
 
 class _NamespaceProbes:
-    """Probes under way from a container's namespaces, if they can be entered."""
+    """Probes that run from a container's namespaces, if they can be entered."""
 
     def __init__(self, probes: Sequence[Probe], pid: int) -> None:
         self.works = bool(probes) and pid > 0
@@ -167,14 +165,14 @@ class _NamespaceProbes:
         self._found = probe_inside(probes, pid)
 
     def result(self) -> Mapping[Query, Answer] | None:
-        """The outcomes; None where none were made."""
+        """Return the outcomes; None if there were no probes."""
         if self.works:
             self._thread.join()
         return self._found
 
 
 class ContainerWriter:
-    """A container that repairs may act in. Its files are a place for changes only where it is a machine."""
+    """Writer for a container. Its files may be changed only if it is a machine."""
 
     def __init__(self, name: str, item: Inspected) -> None:
         self.name = name
@@ -185,7 +183,7 @@ class ContainerWriter:
 
     @property
     def files(self) -> Files:
-        """The files of a machine; `NeedsPerson` for any other container, whose layer goes with it."""
+        """Return the files of a machine; raise `NeedsPerson` for other containers, whose layer is lost with them."""
         if not self._machine:
             raise NeedsPerson(
                 f"a change inside container {self._container} would be lost when it is made anew",
@@ -196,7 +194,7 @@ class ContainerWriter:
         return self._files
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
-        """Run a command inside; its own exit code is told apart from docker's."""
+        """Run a command inside; separate its exit code from docker's."""
         if not self._shellless:
             nonce = os.urandom(16).hex()
             words = (*docker_exec_prefix(self._container), "sh", "-c", RUN_SCRIPT, "sh", nonce, *argv)
@@ -211,8 +209,8 @@ class ContainerWriter:
         return self._run_without_shell(argv, stdin, timeout)
 
     def _run_without_shell(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
-        """Its own programs as they are; our scripts about processes and sockets by this machine's shell, which sees
-        just the container's."""
+        """Run its own programs as they are. Scripts about processes and sockets run in this machine's shell,
+        in the container's namespaces."""
         if argv[0] == "sh" or (argv[0] == "cat" and all(word.startswith("/proc/") for word in argv[1:])):
             found = docker_cli.inspect([self._container])
             pid = docker_cli.pid_of(found[0]) if found else 0
@@ -221,7 +219,7 @@ class ContainerWriter:
                                   "run fixer as root on the Docker host")
             return run_process.run((*namespace_prefix(pid), *argv), stdin=stdin, timeout=timeout)
         result = run_process.run((*docker_exec_prefix(self._container), *argv), stdin=stdin, timeout=timeout)
-        said = (result.stderr + result.stdout).decode(errors="replace")     # docker says it on either
+        said = (result.stderr + result.stdout).decode(errors="replace")  # docker uses either stream
         if result.returncode in (126, 127) and is_shell_missing(said):
             return CommandResult(tuple(argv), None, b"", said.encode(), missing=True)
         return result

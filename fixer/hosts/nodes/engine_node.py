@@ -1,4 +1,4 @@
-"""The node `engine`: the Docker host. It answers docker's own questions and reads that machine's files."""
+"""The node `engine`: the Docker host. It answers docker queries and reads that machine's files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DOCKER_QUERIES = ("docker-project", "docker-container", "docker-published", "do
 
 
 class EngineAsker:
-    """Docker's view of the target. What opening the target inspected a moment ago is used once, then asked anew."""
+    """Asker for Docker's view of the target. Inspections from opening the target are used once."""
 
     kind: NodeKind = "machine"
     name = "engine"
@@ -33,11 +33,11 @@ class EngineAsker:
         self._docker = docker
 
     def clock(self) -> NodeClock:
-        """That machine's clock."""
+        """Return that machine's clock."""
         return self._here.clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Docker's answers and that machine's files; each call of this machine's docker beside the others."""
+        """Return Docker's answers and that machine's files; calls to this machine's docker run in parallel."""
         asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command) and q.name in _DOCKER_QUERIES]
         answers: dict[Query, Answer] = {}
         threads = [threading.Thread(target=self._ask_docker, args=(query, answers), daemon=True) for query in asked]
@@ -46,7 +46,7 @@ class EngineAsker:
                 thread.start()
         found = self._here.ask([q for q in queries if q not in asked])
         for thread in threads:
-            if self._docker.remote_runner is not None:      # one way into another machine, one call at a time
+            if self._docker.remote_runner is not None:  # one call at a time over a connection to another machine
                 thread.start()
             thread.join()
         return {**found, **answers}

@@ -1,4 +1,4 @@
-"""A question to this machine that runs already while the rest of the program is still being imported."""
+"""The node `local`: this machine, with a prefetch that runs while the program is still importing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fixer.model.target import NodeKind
 
 
 def start_prefetch(command: Command = SLOWEST_COMMAND) -> None:
-    """Begin to ask this machine. Only for the first look of a process, right before it."""
+    """Start to ask this machine. Only for a process's first observation, immediately before it."""
 
     pending_answers[command] = PrefetchedAnswer(lambda: answer_command(command))
 
 
 class LocalAsker:
-    """Answers for this machine. Commands and probes run beside the reading of files, each bounded by its own limit."""
+    """Asker for this machine. Commands and probes run in parallel with file reads, each with its own limit."""
 
     kind: NodeKind = "machine"
 
@@ -32,11 +32,11 @@ class LocalAsker:
         self._clock: NodeClock | None = None
 
     def clock(self) -> NodeClock:
-        """The clock read when the last `ask` began."""
+        """Return the clock as read at the start of the last `ask`."""
         return self._clock or read_clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Every query with its answer."""
+        """Return every query with its answer."""
         self._clock = read_clock()
         answers: dict[Query, Answer] = {}
         asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command)]
@@ -65,7 +65,7 @@ def _start_thread(work: Callable[[], object]) -> threading.Thread:
 
 
 def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets) -> Answer:
-    """The answer to a query that only reads files."""
+    """Answer a query that only reads files."""
     match query:
         case ReadFile():
             return read_files.answer_file(query)
@@ -80,9 +80,9 @@ def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListS
 
 
 def _answer_engine(command: Command) -> Answer:
-    """What this machine's docker says of a container, where there is one."""
+    """Ask this machine's docker, if any, about a container."""
     from fixer.errors import Unreachable
-    from fixer.hosts.docker_engine.engine_answers import answer_docker  # which builds on this module
+    from fixer.hosts.docker_engine.engine_answers import answer_docker  # which imports this module
 
     try:
         return answer_docker(command)
@@ -91,11 +91,11 @@ def _answer_engine(command: Command) -> Answer:
 
 
 def answer_command(command: Command) -> Answer:
-    """The answer to a command that this machine itself can run."""
+    """Answer a command query on this machine."""
     if command.name == "ip-addresses":
         tables = [read_files.read_path(f"/proc/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
         return Answer("ok", query_commands.own_addresses(*tables))
-    if command.name == "docker-container":      # only asked to name the right target where nginx is in a container
+    if command.name == "docker-container":  # asked only to name the right target if nginx is in a container
         return _answer_engine(command)
     runs = query_commands.commands_for(command)
     if runs is None:
@@ -126,13 +126,13 @@ def _run_query_command(run: query_commands.QueryCommand) -> CommandResult:
 
 
 def _is_trusted(path: str) -> bool:
-    """Nothing that another user could have put there is run with our rights: no folder above it is theirs either."""
+    """Return whether only root or this user could have written the program and all folders above it."""
     place, own = os.path.realpath(path), (0, os.geteuid())
     while True:
         try:
             info = os.stat(place)
         except OSError:
-            return not os.path.lexists(path)   # what is not there cannot be run at all; the command says so
+            return not os.path.lexists(path)  # a missing program cannot run; the command reports it
         sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
         if info.st_uid not in own or (info.st_mode & 0o022 and not sticky):
             return False
@@ -142,14 +142,14 @@ def _is_trusted(path: str) -> bool:
 
 
 class LocalWriter:
-    """This machine, to be changed."""
+    """Writer for this machine."""
 
     def __init__(self, name: str = "local") -> None:
         self.name = name
 
     @property
     def files(self) -> Files:
-        """The files of this machine."""
+        """Return the files of this machine."""
         from fixer.hosts.machine.local_files import LocalFiles  # only repairs need it
 
         return LocalFiles()

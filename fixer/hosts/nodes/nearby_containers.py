@@ -1,5 +1,4 @@
-"""Containers of a machine that its own nginx may lead to: by the ports that Docker publishes, or is to publish, and by
-the unix sockets in folders that they share with it."""
+"""Containers that a machine's nginx may lead to: by published ports, shared socket folders, names and networks."""
 
 from __future__ import annotations
 
@@ -16,25 +15,23 @@ from fixer.model.query import Command
 
 def published_container_askers(places: Sequence[str], here: Asker | None = None,
                   docker: Docker = docker_cli.docker) -> tuple[Asker, ...]:
-    """A node for each container at a place (a port, or the path of a socket), and `engine`, whose files
-    `here` reads (this machine's by default); none where there is no container."""
+    """Return a node for each container at these ports or socket paths, and `engine`; empty if there is none.
+    `here` reads the engine's files (default: this machine)."""
     found = containers_at(places, Listing(docker))
     if not found:
         return ()
-    from fixer.hosts.nodes.engine_node import EngineAsker  # which builds on the local asker
+    from fixer.hosts.nodes.engine_node import EngineAsker  # which imports the local asker
 
     nodes = [ContainerAsker(docker_cli.name_of(item), item, docker) for item in found]
     return (*nodes, EngineAsker({Command("docker-published", tuple(places)): found}, here, docker))
 
 
-# Containers of other projects that nginx asks for by name or address on networks that it shares with them: what
-# several projects have in common is a network, and a proxy of its own project in front.
 
 
 def named_container_askers(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:
-    """A node for each container that answers to the query, and `engine`; none where there is none but those that are
-    nodes already (`known`, by node's and container's name). `project`: where nginx has the network of the Docker host
-    and nobody publishes the port, also those that may be meant, of that project where it has others."""
+    """Return a node for each container that matches the query, and `engine`; empty if there is no new one.
+    `known` are existing nodes, by node and container name. `project`: if nginx uses the host's network and no container
+    publishes the port, also candidates, preferably of that project."""
     listing = Listing()
     called, carriers = select_named(listing, *query.args)
     every = [*called, *(() if project is None else candidate_containers(query.args, project, listing))]

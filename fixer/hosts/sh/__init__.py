@@ -1,1 +1,1 @@
-"""One round of queries answered over a POSIX shell."""
+"""Rounds of queries, commands and files over a POSIX shell."""

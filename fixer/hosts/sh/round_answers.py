@@ -1,4 +1,4 @@
-"""Turns the output of an sh round into the same answers that this machine would give about itself."""
+"""Answers of an sh round, parsed into the form that this machine gives about itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PROC = regex(r"/proc/(\d+)/(.+)\Z")
 
 @dataclass(slots=True)
 class FileGroup:
-    """What one call of stat, ls, readlink and head said about the files of several queries."""
+    """What one call of stat, ls, readlink and head printed about the files of several queries."""
 
     stats: Mapping[str, FileStat] = field(default_factory=dict)
     targets: Mapping[str, FileStat] = field(default_factory=dict)
@@ -68,16 +68,16 @@ class RoundOutput:
         self._groups = [self._group(f"g{number}") for number in range(len(asked.groups))]
 
     def _parts(self, name: str) -> dict[str, bytes]:
-        """The last frame of each kind that carries this name."""
+        """Return the last frame of each kind with this name."""
         return {item.header[1]: item.data for item in self._items.get(name, ()) if len(item.header) > 1}
 
     @property
     def has_started(self) -> bool:
-        """Whether the script ran at all."""
+        """Return whether the script ran at all."""
         return "clock" in self._items
 
     def clock(self, fallback: float) -> NodeClock:
-        """The node's clock; ours where it has no date."""
+        """Return the node's clock; `fallback` if the node has no date."""
         item = self._items["clock"][0]
         self.root = item.header[1:2] == ("0",)
         self.own_pid = int(item.header[-1]) if item.header[-1].isdigit() else 0
@@ -89,7 +89,7 @@ class RoundOutput:
         return NodeClock(now, -offset if match[3] == b"-" else offset, self.root)
 
     def answers(self) -> dict[Query, Answer]:
-        """Every answer that is in the output; a query without one is missing."""
+        """Return every answer in the output; a query without one is missing."""
         by_reading = dict(self._reading_groups())
         found: dict[Query, Answer] = {}
         for index, query in enumerate(self._round.queries):
@@ -115,7 +115,7 @@ class RoundOutput:
                 yield query, group
 
     def _group(self, name: str) -> FileGroup:
-        """All that was said about its files, which come in blocks where they are many."""
+        """Return all output about a group's files; many files come in several blocks."""
         group = self._block(name)
         number = 1
         while f"{name}+{number}" in self._items:
@@ -145,7 +145,7 @@ class RoundOutput:
         )
 
     def dynamic_file(self, groups: Sequence[str], path: str, limit: int, *, tail: bool) -> Answer:
-        """A file that a collect script found by itself."""
+        """Return a file that a collect script found by itself."""
         for name in groups:
             group = self._group(name)
             if path in group.stats:
@@ -156,11 +156,11 @@ class RoundOutput:
         return Answer("failed", message="the collect script did not ask for it")
 
     def searched_paths(self) -> frozenset[str]:
-        """The paths that a collect script looked for, also those that are not there."""
+        """Return the paths that a collect script checked, missing ones too."""
         return frozenset(self._parts("looked").get("list", b"").decode("utf-8", "surrogateescape").splitlines())
 
     def dynamic_glob(self, name: str, patterns: Sequence[str]) -> Answer:
-        """The files among those that match, with their stat alone."""
+        """Return the matching files, with their stat alone."""
         from fnmatch import fnmatchcase  # only collect scripts need it
 
         group = self._group(name)
@@ -299,29 +299,29 @@ def _link_answer(path: str, links: Mapping[str, str | None]) -> FileAnswer:
 
 
 def _other_pids(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]:
-    """The pids that are neither kernel threads nor our own script and what it started, in order."""
+    """Return the PIDs in order, without kernel threads, our own script and its children."""
     parents: dict[int, int] = {}
     for pid, kinds in table.items():
         fields = kinds.get("stat", b"").rpartition(b")")[2].split(None, 2)
         if len(fields) > 1 and not is_kernel_thread(kinds["stat"]):
             parents[int(pid)] = int(fields[1])
     ours = {own}
-    for number in sorted(parents):     # a child of ours is younger; after a wrap of pids it would merely be shown
+    for number in sorted(parents):  # a child is younger; after a PID wrap it would merely be shown
         if parents[number] in ours:
             ours.add(number)
     return [str(number) for number in sorted(parents) if number not in ours]
 
 
-# An asker whose node is reached through `sh -s`: one script on stdin, one output, the same answers as local.
 MAX_ROUND_BYTES = 96 << 20
-_ROUND_SECONDS = 20.0     # for a round without slow commands, on a machine under load
+_ROUND_SECONDS = 20.0  # seconds for a round without slow commands, on a busy machine
 
 Shell = Callable[[bytes, float], CommandResult]
 """Runs `sh -s` on the node with this script, bounded by that many seconds; after a timeout nothing of it is left."""
 
 
 class ShAsker:
-    """A node behind a shell. With `whole`, a round that broke off is no answer: half a folder looks like a folder."""
+    """A node reached through `sh -s`: one script on stdin, one output, the same answers as local.
+    With `whole`, an interrupted round is no answer: a partial folder could pass for a complete one."""
 
     def __init__(self, name: str, kind: NodeKind, shell: Shell, *, whole: bool = False) -> None:
         self.name = name
@@ -331,14 +331,14 @@ class ShAsker:
         self._clock: NodeClock | None = None
 
     def clock(self) -> NodeClock:
-        """The node's clock as the last `ask` found it."""
+        """Return the node's clock as of the last `ask`."""
         if self._clock is None:
             self.ask(())
         assert self._clock is not None
         return self._clock
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """One round; `Unreachable` when the script did not even begin."""
+        """Run one round; raise `Unreachable` if the script did not even start."""
         unique = tuple(dict.fromkeys(queries))
         asked = build_round_script(unique)
         started = time.time()
@@ -360,7 +360,7 @@ def _extra_seconds(queries: Sequence[Query]) -> float:
 
 
 def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:
-    """(message, hint) for a transport that gave no answer."""
+    """Return (message, hint) for a transport that gave no answer."""
     said = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
     reason = "it did not answer in time" if result.timed_out else said[-1][:300] if said else "no answer"
     return f"{name} cannot be asked: {reason}", ""

@@ -1,4 +1,4 @@
-"""Splits the raw output of an sh round by its nonce and its unforgeable path prefix; content is never looked into."""
+"""Raw output of an sh round, split by its nonce and its unforgeable path prefix; contents are not inspected."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TYPES = {"-": st.S_IFREG, "d": st.S_IFDIR, "l": st.S_IFLNK, "s": st.S_IFSOCK, "
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its words (first word the query's index or a name) and the bytes up to the next frame."""
+    """One frame: its header (first item the query's index or a name) and the bytes up to the next frame."""
 
     header: tuple[str, ...]
     data: bytes
 
 
 def split_frames(output: bytes, nonce: bytes) -> tuple[list[Frame], bool]:
-    """The frames in order, and whether the round ran to its end."""
+    """Return the frames in order, and whether the round ran to its end."""
     items = []
     for chunk in output.split(b"\n" + nonce + b" ")[1:]:
         head, _, data = chunk.partition(b"\n")
@@ -37,12 +37,12 @@ def split_frames(output: bytes, nonce: bytes) -> tuple[list[Frame], bool]:
 
 
 def path_text(raw: bytes) -> str:
-    """A path as str, any bytes of it kept."""
+    """Return a path as str, with all its bytes."""
     return os.fsdecode(raw)
 
 
 def split_contents(data: bytes, prefix: bytes) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of what head or tail printed for several files."""
+    """Yield (path, content) from the output of head or tail for several files."""
     for chunk in data.split(b"\n==> " + prefix)[1:]:
         path, found, content = chunk.partition(b" <==\n")
         if found:
@@ -50,12 +50,12 @@ def split_contents(data: bytes, prefix: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def split_lines(data: bytes, prefix: bytes) -> list[str]:
-    """The paths of a list, one a line; a path may itself hold line breaks. Empty names are marks."""
+    """Return the paths of a list, one a line; a path may contain line breaks. Empty names are marks."""
     return [path_text(chunk.removesuffix(b"\n")) for chunk in data.split(prefix)[1:]]
 
 
 def split_listing(data: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(columns before the name, name and what follows it) of each line of `ls -l`, whatever the names hold."""
+    """Yield (columns before the name, name and the rest) of each line of `ls -l`, whatever the names contain."""
     chunks = data.split(prefix)
     columns = chunks[0].rpartition(b"\n")[2]
     for number, chunk in enumerate(chunks[1:], 1):
@@ -66,17 +66,17 @@ def split_listing(data: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def split_links(data: bytes, prefix: bytes) -> dict[str, str | None]:
-    """path -> target of each link in an `ls -l`; None where it could not be read."""
+    """Return path -> target of each link in an `ls -l`; None if it could not be read."""
     found: dict[str, str | None] = {}
     for columns, text in split_listing(data, prefix):
-        if b"l" in columns[:24]:      # not a link: a plain name that may well hold an arrow
+        if b"l" in columns[:24]:  # else a plain name that may contain an arrow
             path, arrow, target = text.partition(b" -> ")
             found[path_text(path)] = path_text(target) if arrow else None
     return found
 
 
 def split_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
-    """path -> stat of what `stat -c` printed; targets and real paths are not in it."""
+    """Return path -> stat from the output of `stat -c`, without targets and real paths."""
     found: dict[str, FileStat] = {}
     for chunk in data.split(prefix)[1:]:
         path, _, meta = chunk.removesuffix(b"\n").rpartition(b"|")
@@ -92,7 +92,7 @@ def split_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
 
 
 def split_ls_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
-    """The same from `ls -lnid`, where the node has no stat: the time of change is then not known (0)."""
+    """Return the same from `ls -lnid`, for nodes without stat; the modification time is unknown then (0)."""
     found: dict[str, FileStat] = {}
     for columns, text in split_listing(data, prefix):
         if match := _LS.match(columns):
@@ -105,7 +105,7 @@ def split_ls_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
 
 
 def mode_of(letters: str) -> int:
-    """st_mode of `-rwxr-sr-t`."""
+    """Return the st_mode of `-rwxr-sr-t`."""
     mode = _TYPES.get(letters[0], 0)
     for position, letter in enumerate(letters[1:10]):
         if letter not in "-ST":
@@ -116,7 +116,7 @@ def mode_of(letters: str) -> int:
 
 
 def split_real_paths(data: bytes, order: Sequence[str]) -> dict[str, str]:
-    """path -> resolved path; only where there is exactly one for each."""
+    """Return path -> resolved path; empty unless there is exactly one for each."""
     parts = data.split(b"\0")[:-1]
     return {p: path_text(real) for p,
             real in zip(order, parts, strict=True) if real} if len(parts) == len(order) else {}

@@ -1,4 +1,4 @@
-"""Writes the sh script of one round: many queries, one program on stdin, every slot quoted, nothing executed early."""
+"""The sh script of one round: many queries, one program on stdin, every slot quoted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fixer.hosts.machine.procfs import PROC_LIMIT, TABLE_LIMIT
 from fixer.lazy.dataclass import dataclass
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
 
-_SMALL_LIMIT = 1 << 20              # queries with limits up to this share one call of head
-_LANE_DESCRIPTORS = (4, 5, 6, 7, 8, 9)   # descriptors of commands that run beside the reading; sh knows one digit only
+_SMALL_LIMIT = 1 << 20  # queries with limits up to this share one call of head
+_LANE_DESCRIPTORS = (4, 5, 6, 7, 8, 9)  # descriptors of parallel commands; sh allows one digit only
 _MAGIC = "*?["
 
 Reading = ReadFile | ReadGlob | ReadTree
@@ -21,7 +21,7 @@ Reading = ReadFile | ReadGlob | ReadTree
 
 @dataclass(frozen=True, slots=True)
 class RoundScript:
-    """One round: its script, and what is needed to read the output."""
+    """One round: its script, and what is needed to parse the output."""
 
     nonce: bytes
     prefix: bytes
@@ -31,7 +31,7 @@ class RoundScript:
 
 
 def build_round_script(queries: Sequence[Query], *, probes_too: bool = True) -> RoundScript:
-    """The round for these queries; those that cannot be asked through sh are simply not in the script."""
+    """Return the round for these queries; omit those that sh cannot ask."""
     nonce, bits = os.urandom(16).hex(), os.urandom(8)
     prefix = "".join("/." if byte >> bit & 1 else "/" for byte in bits for bit in range(8)) + "/."
     indexed = list(enumerate(queries))
@@ -41,7 +41,7 @@ def build_round_script(queries: Sequence[Query], *, probes_too: bool = True) -> 
             tail = isinstance(query, ReadFile) and query.tail
             groups.setdefault((tail, max(query.limit, _SMALL_LIMIT)), []).append(index)
     body = ['item "clock $u $$"', "date '+%s.%N %z'"]
-    # At once after the clock: starts of processes are told from both, and reading files takes a while.
+    # Immediately after the clock: start times need both, and reading files takes a while.
     body += [f"booted {index} {1 << 22}" for index, query in indexed if isinstance(query, ListProcesses)]
     for number, ((tail, limit), members) in enumerate(groups.items()):
         body += _group_text(number, tail, limit, [(i, queries[i]) for i in members])
@@ -65,7 +65,7 @@ def build_round_script(queries: Sequence[Query], *, probes_too: bool = True) -> 
 
 
 def is_askable(query: Query) -> bool:
-    """Whether the paths of a reading query can be asked for: absolute, and without NUL."""
+    """Return whether a read query's paths can be asked for: absolute, without NUL."""
     match query:
         case ReadFile(path) | ReadTree(root=path):
             paths: tuple[str, ...] = (path,)
@@ -77,7 +77,7 @@ def is_askable(query: Query) -> bool:
 
 
 def _group_text(number: int, tail: bool, limit: int, members: list[tuple[int, Query]]) -> Iterable[str]:
-    """The text that lists the files of some queries and reads them all with few calls."""
+    """Return the text that lists the files of some queries and reads them all with few calls."""
     literals = [q.path for _, q in members if isinstance(q, ReadFile)]
     yield "set -- " + " ".join(f'"$P"{shlex.quote(path)}' for path in dict.fromkeys(literals))
     yield f'item "g{number} hidden"'
@@ -94,7 +94,7 @@ def _group_text(number: int, tail: bool, limit: int, members: list[tuple[int, Qu
 
 
 def quote_pattern(pattern: str) -> str:
-    """An sh glob with everything quoted but `*`, `?`, and brackets with their `!` and `-`."""
+    """Return an sh glob with everything quoted except `*`, `?`, and brackets with their `!` and `-`."""
     parts: list[str] = []
     inside = False
     for char in pattern:
@@ -107,7 +107,7 @@ def quote_pattern(pattern: str) -> str:
 
 
 def _command_lanes(indexed: Iterable[tuple[int, Query]]) -> Iterable[str]:
-    """One lane of text a command, at most as many as there are descriptors for them and one for probes."""
+    """Return lanes of commands, which run in parallel; at most one per descriptor, and one is for probes."""
     texts = [_command_text(index, query) for index, query in indexed if isinstance(query, Command)]
     spoken = [text for text in texts if text]
     width = len(_LANE_DESCRIPTORS) - 1
@@ -153,7 +153,7 @@ def _probe_lane(probes: Sequence[Probe]) -> str:
 
 
 def _parallel_text(body: Sequence[str], lanes: Sequence[str]) -> str:
-    """The body with the lanes running at the same time; what they say is printed after it, lane by lane."""
+    """Return the body with the lanes in parallel; their output is printed after it, lane by lane."""
     descriptors = _LANE_DESCRIPTORS[: len(lanes)]
     text = "\n".join([*body, *(f"cat <&{fd}" for fd in descriptors)])
     for fd, lane in zip(descriptors, lanes, strict=True):
@@ -161,7 +161,7 @@ def _parallel_text(body: Sequence[str], lanes: Sequence[str]) -> str:
     return text
 
 
-# The constant POSIX sh text of one round of questions; busybox sh and dash run it, cat-class tools suffice.
+# Constant POSIX sh text of one round; runs in busybox sh and dash, with cat-class tools.
 PRELUDE = r"""LC_ALL=C; export LC_ALL; SYSTEMD_COLORS=0; export SYSTEMD_COLORS
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 S='%n|%f %u %g %s %Y %h %i %y'
@@ -299,7 +299,7 @@ fi
 LITERALS = r"""for f; do shift; if there "$f"; then set -- "$@" "$f"; else hidden "$f"; fi; done
 """
 
-# The lowest common probe, where the node has no python3: bash's /dev/tcp or busybox nc, all in the background.
+# The fallback probe for nodes without python3: bash's /dev/tcp or busybox nc, all in the background.
 PLAIN_PROBES = r"""how=''; if [ "$T" ]; then if have bash; then how=bash; elif have nc; then how=nc; fi; fi
 item "probe how $how"
 # head passes on what it has only at its end: it stands outside of what is ended, so that half an answer is seen too

@@ -1,4 +1,4 @@
-"""Running one command behind a shell on a node, its own exit code and output told apart from the transport's."""
+"""One command behind a shell on a node, with its exit code and output separated from the transport's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from fixer.errors import Unreachable
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
 
-# A login shell may greet on both outputs before it comes to our command: what counts begins at the nonce. Words and
-# tools as this machine's own commands have them (process.environment): no user's PATH leads to nft.
+# A login shell may print on both outputs first: our output starts at the nonce. Environment and PATH are those of this
+# machine's own commands (command_environment): no user's PATH contains nft.
 RUN_SCRIPT = r"""LC_ALL=C; SYSTEMD_COLORS=0; SYSTEMD_PAGER=; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 export LC_ALL SYSTEMD_COLORS SYSTEMD_PAGER PATH
 printf '%s\n' "$1"; printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
@@ -27,7 +27,7 @@ def unwrap_result(
     node: str, nonce: bytes, result: CommandResult, *, argv: tuple[str, ...], kill: Callable[[int], None],
     explained: Callable[[CommandResult], Unreachable] | None = None,
 ) -> CommandResult:
-    """What the command itself gave; `Unreachable` where it never began. `kill` ends what a timeout leaves there."""
+    """Return the command's own result; raise `Unreachable` if it never started. `kill` ends what a timeout leaves."""
     _, began, stderr = result.stderr.partition(nonce + b" ")
     if not began:
         if result.timed_out:
@@ -49,5 +49,5 @@ def unwrap_result(
 
 
 def without_api_url(said: str) -> str:
-    """What a command said, without the address that docker's command line asked: nobody can do anything with it."""
+    """Return the message without docker's API address, which helps no reader."""
     return _DOCKER_API_URL.sub("", said).strip()

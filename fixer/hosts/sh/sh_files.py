@@ -1,8 +1,7 @@
-"""Files of a node that is reached through sh: one shell stays open, each call is one small script with one outcome.
+"""Files of a node reached through sh: one shell stays open, each call is one small script with one outcome.
 
-It goes into the folder first, sees by the kernel's word that no link led it elsewhere, and then uses bare names only;
-what is written is held open by number 5. So whoever renames folders or names meanwhile has no other file written.
-"""
+Each call enters the folder first, checks by the kernel that no link led elsewhere, and then uses bare names only.
+Written files stay open as descriptor 5, so that renames meanwhile cannot redirect a write."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ _ERRORS = (
 _COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
 _PLAIN_BYTE = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
 
-# Every function says why it failed in the words of strerror; those of the tools are the same under LC_ALL=C.
+# Every function prints its failure in strerror's words; the tools print the same under LC_ALL=C.
 _PRELUDE = r"""LC_ALL=C; export LC_ALL; umask 077; exec 4>&1
 have() { command -v "$1" >/dev/null 2>&1; }
 there() { [ -e "$1" ] || [ -h "$1" ]; }
@@ -128,13 +127,13 @@ names() {
   for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
 }
 """.replace("ELSEWHERE", FOLDER_REDIRECTED)
-# Says that it holds the lock, who it is, and stays as long as its input does.
+# Report that it holds the lock and its identity, and stay until its input ends.
 _LOCK_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
 set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
 
 
 def quoted_bytes(data: bytes) -> str:
-    """Sh text that prints exactly these bytes: octal for all but plain characters, so nothing can end the quotes."""
+    """Return sh text that prints exactly these bytes, octal except plain characters, so nothing can end the quotes."""
     parts = []
     for start in range(0, len(data), _CHUNK):
         chunk = data[start : start + _CHUNK]
@@ -144,8 +143,7 @@ def quoted_bytes(data: bytes) -> str:
 
 
 class ShFiles:
-    """The Files protocol through sh. `enter` makes words that run on the node of words to run here; `shell` are those
-    of the shell that stays."""
+    """The Files protocol through sh. `enter` turns a command into one that runs it on the node; `shell` stays open."""
 
     def __init__(self, enter: Callable[[Sequence[str]], Sequence[str]], shell: Sequence[str] = ("sh",)) -> None:
         self._enter = enter
@@ -159,7 +157,7 @@ class ShFiles:
             self._talk = None
 
     def _call(self, function: str, *words: str, data: bytes | None = None) -> bytes:
-        """What the function printed; OSError with what it complained about."""
+        """Run the function; return its output, or raise OSError with its error message."""
         if any("\0" in word for word in words):
             raise ValueError("embedded null byte")
         nonce = os.urandom(16).hex()
@@ -174,7 +172,7 @@ class ShFiles:
         return body
 
     def _at(self, path: str, function: str, *words: str, data: bytes | None = None) -> bytes:
-        """What the function printed that was called in the path's folder, with its name there and the other words."""
+        """Run the function in the path's folder, with the path's name there and the other arguments."""
         folder, _, name = path.rpartition("/")
         try:
             return self._call("at", folder or "/", function, f"./{name}", *words, data=data)
@@ -182,17 +180,17 @@ class ShFiles:
             raise OSError(error.errno, (error.strerror or "").replace(f"./{name}", path), path) from None
 
     def real(self, path: str) -> str:
-        """The path with all links resolved, as far as it is there."""
+        """Return the path with all links resolved, as far as it exists."""
         return os.fsdecode(self._call("real", path)) or "/"
 
     def _exchange(self, text: bytes, mark: bytes) -> bytes:
         if self._talk is None or not self._talk.alive:
             self.close()
             self._talk = InteractiveProcess(self._enter(self._shell))
-            # what a login shell says before it comes to us belongs to no answer
+            # skip what a login shell prints first
             hello = os.urandom(16).hex()
             if self._talk.exchange(f"{_PRELUDE}echo {hello}\n".encode(), f"{hello}\n".encode(), _TIMEOUT) is not None:
-                self._talk.complaint()       # nor is it why the shell ends later
+                self._talk.complaint()  # which does not explain a later end of the shell either
         output = self._talk.exchange(text, mark, _TIMEOUT)
         if output is None:
             said = without_api_url(self._talk.complaint())
@@ -201,7 +199,7 @@ class ShFiles:
         return output
 
     def state(self, path: str) -> FileState:
-        """What the path is now."""
+        """Return the path's present state."""
         head, _, rest = self._at(path, "state").partition(b"\n")
         if head == b"absent":
             return FileState("absent")
@@ -216,7 +214,7 @@ class ShFiles:
         bits, uid, gid = st.S_IMODE(mode), int(match[3]), int(match[4])
         context = label.decode(errors="replace").strip("?")
         if st.S_ISLNK(mode):
-            # by readlink where there is one: busybox ls prints ? for what it finds unprintable
+            # use readlink if present: busybox ls prints ? for unprintable characters
             listed, _, exact = data.rpartition(b"\ntarget\n")
             target = (exact if listed else data.removeprefix(b" -> ")).removesuffix(b"\n")
             return FileState("link", "", len(target), bits, uid, gid, context, "", os.fsdecode(target))
@@ -226,31 +224,31 @@ class ShFiles:
         return FileState("file", hashlib.sha256(data).hexdigest(), len(data), bits, uid, gid, context, acl)
 
     def read(self, path: str) -> bytes:
-        """The bytes of a regular file."""
+        """Return the bytes of a regular file."""
         return self._at(path, "contents")
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
-        """A new file; FileExistsError where something is there."""
+        """Create a file; raise FileExistsError if the path exists."""
         self._at(path, "create", *_meta_arguments(meta), data=data)
 
     def append(self, path: str, data: bytes) -> None:
-        """Append to the file, made 0600 where it is not there."""
+        """Append to the file; create it with mode 0600 if missing."""
         self._at(path, "add", data=data)
 
     def rename(self, source: str, destination: str) -> None:
-        """Atomic rename over the destination, in one folder."""
+        """Rename atomically over the destination, in one folder."""
         self._at(source, "move", f"./{name_in_same_folder(destination, source)}")
 
     def overwrite(self, path: str, data: bytes) -> None:
-        """Write over the same inode."""
+        """Overwrite the same inode."""
         self._at(path, "overwrite", data=data)
 
     def set_meta(self, path: str, meta: FileMeta) -> None:
-        """Owner, mode, ACL and label of a regular file."""
+        """Set owner, mode, ACL and label of a regular file."""
         self._at(path, "remeta", *_meta_arguments(meta))
 
     def symlink(self, target: str, path: str) -> None:
-        """A new link; FileExistsError where something is there."""
+        """Create a link; raise FileExistsError if the path exists."""
         self._at(path, "link", target)
 
     def unlink(self, path: str) -> None:
@@ -258,7 +256,7 @@ class ShFiles:
         self._at(path, "remove")
 
     def mkdir(self, path: str, mode: int) -> None:
-        """A new folder of exactly that mode."""
+        """Create a folder with exactly that mode."""
         self._at(path, "folder", f"{~mode & 0o777:o}")
 
     def rmdir(self, path: str) -> None:
@@ -266,13 +264,13 @@ class ShFiles:
         self._at(path, "unfolder")
 
     def listdir(self, path: str) -> tuple[str, ...]:
-        """Sorted names; empty where there is no such folder."""
+        """Return the sorted names; empty if there is no such folder."""
         return tuple(sorted(os.fsdecode(name) for name in self._call("names", path).split(b"\0")[:-1]))
 
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[str]:
-        """A live `flock` on the node holds it: it ends with its input, so also when we are killed. Where the connection
-        was lost meanwhile the node may not see that for hours; its process there is known by `pid start_ticks`."""
+        """Hold the lock by a live `flock` on the node: it ends with its input, so also if fixer is killed.
+        After a lost connection the node may not notice for hours; its process there is known by `pid start_ticks`."""
         begun, held = os.urandom(16).hex(), os.urandom(16).hex()
         script = 'umask 077; echo "$3"; flock -n "$1" sh -c "$4" sh "$2" 2>&1 || echo "busy $2"'
         holder = InteractiveProcess(self._enter(("sh", "-c", script, "sh", path, held, begun, _LOCK_HOLDER)))
@@ -291,7 +289,7 @@ class ShFiles:
             holder.close()
 
     def release_lock(self, holder: str) -> None:
-        """End that very process; nothing where it is gone."""
+        """End that process; do nothing if it has ended."""
         words = holder.split()
         if len(words) == 2 and all(word.isdecimal() for word in words):
             self._call("letgo", *words)
