@@ -1,4 +1,4 @@
-"""Where every start begins: the command, `python -m fixer` and the one-file build."""
+"""Entry point of every start: the command, `python -m fixer` and the one-file build."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def main() -> int:
     """Run the command line. A Ctrl-C during the imports waits for them and ends as one line, like any other."""
     protect_streams()
     early: list[int] = []
-    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores it: so does fixer
     if heard:
         signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
-    from fixer import start  # first of all: it sets how often the collector runs before anything big is imported
+    from fixer import start  # first: it sets the collector's threshold before large imports
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""The command line: words become options, one call into a use-case, its result rendered, an exit code."""
+"""The command line: parse options, call one use case, render its result, return an exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 
 class Format(StrEnum):
-    """How a report is printed."""
+    """Output format of a report."""
 
     CONSOLE = "console"
     JSON = "json"
@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 
 class MaxRisk(StrEnum):
-    """The riskiest repair that may be applied."""
+    """The highest risk of repairs that may be applied."""
 
     SAFE = "safe"
     DISRUPTIVE = "disruptive"
@@ -49,16 +49,16 @@ NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and o
 
 
 def run_command_line(words: list[str]) -> object:
-    """Run the command that these words call; its exit code."""
+    """Run the command that the arguments name; return its exit code."""
     return _app_with_command(words)(args=words, prog_name="fixer", standalone_mode=False)
 
 
 def _app_with_command(words: Sequence[str]) -> typer.Typer:
-    """The app with the one command that is called; whole where none is, so that help and suggestions know them all."""
+    """Return the app with only the called command; complete if none is called, for help and suggestions."""
     called = [c for c in app.registered_commands if c.callback is not None and c.callback.__name__ in words[:1]]
     if not called:
         return app
-    alone = copy(app)      # typer reads the signature of every command that it has: a millisecond for two
+    alone = copy(app)  # typer reads the signature of every command: a millisecond for two
     alone.registered_commands = called
     return alone
 
@@ -272,7 +272,7 @@ def ignore(
     """Accept a finding until a day: shown, not counted, not repaired."""
     from fixer.app import ignore
 
-    if "://" in cause or cause == "local" or cause.startswith("bundle:"):     # a list is asked for by its target
+    if "://" in cause or cause == "local" or cause.startswith("bundle:"):  # `fixer ignore TARGET` lists
         cause, target = "", cause
     if cause and forget:
         raise UsageError("--forget takes no CAUSE", "fixer ignore --forget ID")

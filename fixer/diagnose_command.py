@@ -1,4 +1,4 @@
-"""What a look is asked and how it is shown: `fixer diagnose` without its command line."""
+"""`fixer diagnose` without its command line: the request, the output and the exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,
                  no_probe: bool = False,
          ) -> int:
-    """`fixer diagnose`: one look, printed; its exit code."""
+    """Run `fixer diagnose`: print one observation and return the exit code."""
     prefetch_local(target)
     from fixer.app.inspect_target import diagnose
 
@@ -40,7 +40,7 @@ def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False
 
 
 def prefetch_local(target: str) -> None:
-    """What takes long to be answered is asked before the use-case is even imported."""
+    """Start the slowest query before the use case is even imported."""
     if target == "local":
         from fixer.hosts.nodes.local_node import start_prefetch as ask
 
@@ -48,12 +48,12 @@ def prefetch_local(target: str) -> None:
 
 
 def make_request(url: str, wait: float, no_probe: bool) -> DiagnoseRequest:
-    """How to look, checked."""
+    """Return the checked request."""
     from fixer.app.request import DiagnoseRequest, check_url
 
     return DiagnoseRequest(url=check_url(url), wait=wait, no_probe=no_probe)
 
 
 def health_code(verdict: str) -> int:
-    """The exit code of a look."""
+    """Return the exit code of a diagnosis."""
     return {"healthy": 0, "unknown": 3}.get(verdict, 1)

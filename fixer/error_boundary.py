@@ -1,4 +1,4 @@
-"""The one error boundary: every way a command can end becomes an exit code and one clear line, or one JSON object."""
+"""The one error boundary: every end of a command becomes an exit code and one clear line, or one JSON object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_TARGET_COMMANDS = frozenset({"explain", "causes"})
 
 
 class _ClickError(Protocol):
-    """What the parser's errors tell beside their message."""
+    """What the parser's errors provide in addition to their message."""
 
     exit_code: int
 
@@ -30,28 +30,28 @@ class _ClickError(Protocol):
 
 
 def run(command: Callable[[], object], argv: Sequence[str]) -> int:
-    """Run a parsed command line. Nothing but an exit code leaves here."""
+    """Run a parsed command line. Only an exit code leaves this function."""
     try:
         code = command()
     except FixerError as error:
         return fail(argv, error.exit_code, error.kind, error.message, error.hint)
     except KeyboardInterrupt:
         return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
-    except Exception as error:  # noqa: BLE001 - the boundary: a bug of ours ends as one line too
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug of fixer ends as one line too
         return _report_exception(argv, error)
-    if code == INTERRUPTED_CODE:         # the parser turns an interrupt into this code
+    if code == INTERRUPTED_CODE:  # the parser turns an interrupt into this code
         return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
     return code if isinstance(code, int) else 0
 
 
 def emit(text: str) -> None:
-    """The product of a command, on stdout."""
+    """Print the product of a command on stdout."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
-    """Say it on stderr in one line and a hint; with --json also as the one object on stdout."""
+    """Print one line and a hint on stderr; with --json also the one object on stdout. Return `code`."""
     from fixer.model.report import SCHEMA_VERSION, ErrorReport, Failure
     from fixer.render.outcome_text import failure_text
     from fixer.render.to_json import render
@@ -63,13 +63,13 @@ def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = ""
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Whether this command line, however wrong it is, asks for JSON."""
+    """Return whether this command line, even an invalid one, asks for JSON."""
     words = list(argv)
     return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
 
 
 def target_argument(argv: Sequence[str]) -> str:
-    """The TARGET of a command line that may be wrong: its second word that is no option."""
+    """Return the TARGET of a command line that may be invalid: its second argument that is no option."""
     words: list[str] = []
     skip = False
     for word in argv:
@@ -83,14 +83,14 @@ def target_argument(argv: Sequence[str]) -> str:
 
 
 def _report_exception(argv: Sequence[str], error: Exception) -> int:
-    """The end of what is no error of ours: the parser's own, or a bug."""
-    if "typer" not in sys.modules:     # a plain look does without the parser
+    """Report an exception that is no FixerError: the parser's own, or a bug."""
+    if "typer" not in sys.modules:  # a plain diagnose runs without the parser
         return _report_bug(argv, error)
     import typer
 
     if isinstance(error, typer.Abort):
         return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
-    # wherever this version of typer keeps them
+    # this version of typer may keep the class elsewhere
     said = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
     return _report_parser_error(argv, error) if isinstance(error, said) else _report_bug(argv, error)
 
@@ -105,7 +105,7 @@ def _report_parser_error(argv: Sequence[str], error: Exception) -> int:
 
 
 def _report_bug(argv: Sequence[str], error: Exception) -> int:
-    import traceback  # only for a bug of ours
+    import traceback  # only for a bug of fixer
 
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)

@@ -1,13 +1,13 @@
 """The exception tree. Each class carries the exit code and the kind that `--json` prints.
 
 FixerError
-├── UsageError            2  wrong words on the command line, an unknown ID
-├── CannotObserve         3  the target is not there, or cannot be looked at
+├── UsageError            2  invalid arguments on the command line, an unknown ID
+├── CannotObserve         3  the target does not exist, or cannot be observed
 │   ├── NoSuchTarget      3
 │   ├── NoNginx           3  no nginx on the target (the hint names the right target if one is known)
 │   └── Unreachable       3  the transport failed: docker or ssh did not answer
-│       └── ConnectionLost 3 it went away in the middle of a command
-├── NotHealthy            1  learn: what is not well is not remembered
+│       └── ConnectionLost 3 it ended in the middle of a command
+├── NotHealthy            1  learn: an unhealthy deployment is not remembered
 ├── StepFailed            1  a step of a repair failed; the engine rolls back
 ├── Conflict              1  the present state is neither before nor after: somebody's hand edit
 ├── Locked                4  another repair or undo runs on this target
@@ -65,7 +65,7 @@ class Unreachable(CannotObserve):
 
 
 class ConnectionLost(Unreachable):
-    """The transport went away in the middle of a command: whether it was done nobody knows."""
+    """The transport ended in the middle of a command, which may or may not have run."""
 
 
 class NotHealthy(FixerError):
@@ -76,18 +76,18 @@ class NotHealthy(FixerError):
 
 
 class StepFailed(FixerError):
-    """A step of a repair did not do what it should; what was done is rolled back."""
+    """A step of a repair failed; the steps before it are rolled back."""
 
     exit_code = 1
     kind = "step-failed"
 
 
 class StartFailed(StepFailed):
-    """A manager was told to start something, and says that the start failed."""
+    """A service manager reports that a start failed."""
 
 
 class NotListening(StepFailed):
-    """All was done, and what should listen in the end does not: perhaps the next fault shows only now."""
+    """All steps were applied, but nothing listens at the end: perhaps the next fault shows only now."""
 
 
 class Conflict(FixerError):
@@ -105,14 +105,14 @@ class Locked(FixerError):
 
 
 class NeedsPerson(FixerError):
-    """A person must give an input, make a choice, or allow a riskier step."""
+    """An operator must give an input, make a choice, or allow a riskier step."""
 
     exit_code = 4
     kind = "needs-person"
 
 
 class Interrupted(FixerError):
-    """Ctrl-C; what was under way was rolled back."""
+    """Ctrl-C; the open round was rolled back."""
 
     exit_code = 130
     kind = "interrupted"

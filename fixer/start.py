@@ -1,9 +1,7 @@
-"""The start of every command line; the look that is asked for most begins without the parser, whose import takes as
-long as a fifth of a diagnosis.
+"""Start of every command line. A plain `diagnose` skips the parser, whose import takes a fifth of a diagnosis.
 
-Only what the parser would understand in one way is read here: `diagnose` with a target and options that stand alone.
-Everything else, each mistake included, is the parser's.
-"""
+Only what the parser would understand in one way is read here: `diagnose` with a target and options without arguments.
+The parser handles everything else, mistakes included."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 
-gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle, beginning with the next line
+gc.set_threshold(100_000)  # a short run makes many objects and hardly a cycle, starting with the next line
 
 from fixer import error_boundary  # noqa: E402
 
@@ -19,16 +17,16 @@ _FLAG_OPTIONS = frozenset({"--json", "--verbose", "-v", "--no-probe"})
 
 
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
-    """Run one command line and return its exit code; `instead` is what is run, within the same bounds."""
+    """Run one command line and return its exit code; `instead` replaces its work, within the same error boundary."""
     words = list(sys.argv[1:] if argv is None else argv)
     code = error_boundary.run(instead or plain_diagnose(words) or (lambda: _run_parsed(words)), words)
     if argv is None:
-        gc.freeze()     # the end of the process frees it all at once: Python would first look at every object for 20 ms
+        gc.freeze()  # process exit frees everything: Python would first visit every object for 20 ms
     return code
 
 
 def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
-    """The work of a plain `fixer diagnose`; None for any other command line."""
+    """Return the work of a plain `fixer diagnose`; None for any other command line."""
     options = [word for word in words[1:] if word.startswith("-")]
     targets = [word for word in words[1:] if not word.startswith("-")]
     if words[:1] != ["diagnose"] or len(targets) > 1 or not _FLAG_OPTIONS.issuperset(options):

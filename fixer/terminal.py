@@ -1,4 +1,4 @@
-"""The terminal: what it can show, and the person who sits at it. Progress and questions go to stderr."""
+"""The terminal: its style, and the operator at it. Progress and questions go to stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fixer.render.terminal_text import Style, clean, plain_text
 
 
 def style_of(stream: TextIO) -> Style:
-    """Colour and symbols only where the stream is a terminal that has them."""
+    """Return the style of a stream: colour and symbols only if it is a terminal that supports them."""
     if not stream.isatty():
         return Style()
     coloured = "NO_COLOR" not in os.environ and os.environ.get("TERM", "") not in ("", "dumb")
@@ -19,12 +19,12 @@ def style_of(stream: TextIO) -> Style:
 
 
 def is_root() -> bool:
-    """Whether what is done here is root's, as its journal is."""
+    """Return whether fixer runs as root, and so uses root's journal."""
     return os.geteuid() == 0
 
 
 class Terminal:
-    """A person, if stdin and stderr are a terminal; otherwise somebody who only reads."""
+    """The operator at a terminal, if stdin and stderr are one; otherwise a reader who cannot answer."""
 
     def __init__(self, source: TextIO | None = None, sink: TextIO | None = None) -> None:
         self._source = source or sys.stdin
