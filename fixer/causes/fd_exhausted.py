@@ -62,18 +62,18 @@ from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 from fixer.repairs.start_nginx import wait_for_nginx_steps
 
 DEFAULT_LIMIT = "65536"
-CONTAINER_LIMIT = 8192     # an engine can give a container no more than it may open itself
+CONTAINER_LIMIT = 8192     # a container's limit cannot exceed the engine's own
 _RECENT_SECONDS = 60.0
-_NEAR_LIMIT_SHARE = 0.6         # of the limit: connections alone; the rest are its own files
+_NEAR_LIMIT_SHARE = 0.6         # of the limit: connections only; the rest are other files
 _OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _TOO_MANY_FILES = regex(r"Too many open files|out of system resource|\bEMFILE\b")
-_TAIL_LINES = 120         # lines of a run's end that are read
+_TAIL_LINES = 120         # last lines of a run that are read
 _WORKER_ERROR = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: |^socket\(\) failed \(24: ")
 
 
 def judge(case: Case) -> Verdict:
-    """For every failing address: does its service say that it may open no more? And for every nginx the same."""
+    """Judge each service and each nginx: does it log that it has too many open files?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -104,7 +104,7 @@ def _is_worker_error(event: ErrorEvent) -> bool:
 
 
 def _recent_error_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
-    """Its own lines of the last minute, of this run."""
+    """Return the matching log lines of the last minute from this run."""
     since = max(clock_of(case.snapshot, service.node) - _RECENT_SECONDS, start_time_of(service))
     if case.snapshot.seconds_since_repair:
         since = max(since, clock_of(case.snapshot, service.node) - case.snapshot.seconds_since_repair)
@@ -113,7 +113,7 @@ def _recent_error_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
 
 
 def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
-    """Its lines at the end of a run that never came to serve."""
+    """Return the matching last lines of a run that never finished its startup."""
     if any(STARTUP_COMPLETE.search(message_of(line)) for line in crash.lines):
         return ()
     return tuple(line for line in crash.lines[-_TAIL_LINES:]
@@ -121,14 +121,14 @@ def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
 
 
 def open_files_limit(service: Service) -> int:
-    """How many files its manager lets it open, 0 where that is not known."""
+    """Return the service's limit of open files, 0 if unknown."""
     if service.unit is not None:
         return service.unit.nofile_limit
     return service.container.nofile_limit if service.container is not None else 0
 
 
 def _is_near_limit(trouble: FailingAddress, service: Service) -> bool:
-    """Nearly as many connections as it may have files; others wait or are reset, and we get no answer."""
+    """Return whether connections nearly reach the limit, others wait or are reset, and our probe gets no answer."""
     held, limit, http = listener_at(trouble.endpoint), open_files_limit(service), trouble.endpoint.http
     silent = isinstance(http, Known) and http.value.status is None
     reset = isinstance(http, Known) and http.value.error in ("reset", "closed")
@@ -179,8 +179,8 @@ def _worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Findin
 
 
 def _container_limit(case: Case, nginx: Nginx) -> int:
-    """What nginx's container was given, where its own files do not ask for less: without a privilege that containers do
-    not have its workers get no more than that, whatever worker_rlimit_nofile says. Else 0."""
+    """Return the limit of nginx's container if it caps the workers, else 0. Without CAP_SYS_RESOURCE they get no more,
+    whatever worker_rlimit_nofile says."""
     service = nginx.service
     if service is None or service.container is None or service.container.is_machine:
         return 0
@@ -195,7 +195,7 @@ def _configured_limit(data: bytes) -> int:
 
 
 def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
-    """Its container is made anew with more."""
+    """Return the repair that recreates the container with a higher limit."""
     need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
                 default=str(max(CONTAINER_LIMIT, limit * 4)), pattern="[1-9][0-9]{1,6}")
     return raise_limit_repair(case, service, wait_for_nginx_steps(nginx), _OPEN_FILES, need)
@@ -223,7 +223,7 @@ def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
 
 
 def _write_limit(data: bytes, value: str) -> bytes | NotEditable:
-    """The main file with another limit: where it stands, else after the first directive of the file."""
+    """Return the main file with the new limit: in its line, else after the first suitable directive."""
     top = parse(data).directives
     old = next((d for d in top if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
     first = next((d for d in top if d.name in (b"worker_processes", b"user", b"pid")), None)

@@ -47,7 +47,7 @@ from fixer.model.diagnosis import Verdict
 
 
 def judge(case: Case) -> Verdict:
-    """For every address that fails in silence: does a rule drop its packets?"""
+    """Judge each address that fails silently: does a rule drop its packets?"""
     return judge_filters(case, CAUSE.id, _variant)
 
 

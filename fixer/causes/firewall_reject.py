@@ -37,7 +37,7 @@ from fixer.model.diagnosis import Verdict
 
 
 def judge(case: Case) -> Verdict:
-    """For every address that refuses although something listens: does a rule say so?"""
+    """Judge each address that refuses although something listens: does a rule reject it?"""
     return judge_filters(case, CAUSE.id, _variant)
 
 

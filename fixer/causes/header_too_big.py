@@ -60,15 +60,15 @@ from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_r
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
 INPUT_KEY = "header_buffer"
-PAGE_SIZE = 4096            # where nothing is said: a page of memory, 4k on nearly every machine
+PAGE_SIZE = 4096            # bytes: the default, a page of memory, 4k on nearly every machine
 _FIRST_SIZE = 16 << 10
-_MAX_DEFAULT_SIZE = 32 << 10     # up to here the next size is no question
-_BUFFER_COUNT = 8           # nginx's own number of them
+_MAX_DEFAULT_SIZE = 32 << 10     # bytes: up to this size the next one is chosen without asking
+_BUFFER_COUNT = 8           # nginx's default number of buffers
 _TOO_BIG_TEXT = "upstream sent too big header"
 
 
 def judge(case: Case) -> Verdict:
-    """For every route about which nginx lately said so: is it the page that we asked for, or several visitors'?"""
+    """Judge each route with recent log lines of this error: does our probe fail, or did several requests?"""
     findings, missing, ruled = for_each_logged_route(case, _is_too_big, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
 
@@ -118,11 +118,11 @@ def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Re
 
 
 def _wanted_settings(route: Route, head: int) -> Iterator[DirectiveValue]:
-    """The larger buffer, and what nginx refuses beside it: those that are busy must hold it, and leave one free."""
+    """Return the larger buffer, and what nginx requires then: busy buffers that hold it and leave one free."""
     family = route.kind.removesuffix("_pass")
     yield DirectiveValue(route, f"{family}_buffer_size", _size_text(head))
     if family == "grpc":
-        return          # it has no others
+        return          # gRPC has no other buffer directives
     number, size = route.buffers
     busy = route.busy_buffers or 2 * max(head, size)
     if not max(head, size) <= busy <= (number - 1) * size:
@@ -145,12 +145,12 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# uWSGI takes the head of a request (headers, uwsgi_param) up to `buffer-size` bytes, and hangs up on more.
+# uWSGI reads a request head up to `buffer-size` bytes and closes the connection on more.
 _DEFAULT_BLOCK_SIZE = 4096
 
 
 def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Finding]:
-    """Routes whose requests were cut off lately, by a uWSGI that says that they were too big for it."""
+    """Find routes with recently cut requests whose uWSGI logs that the request block is too big."""
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, is_cut_off).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints]

@@ -53,7 +53,7 @@ _HEADER_NAME = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Len
 
 
 def judge(case: Case) -> Verdict:
-    """For every route about which nginx lately said so: is it the page that we asked for?"""
+    """Judge each route with recent log lines of this error: is it the page that fixer probed?"""
     return conclude(*for_each_logged_route(case, _is_invalid_header, partial(_found, case)))
 
 
@@ -64,7 +64,7 @@ def _is_invalid_header(event: ErrorEvent) -> bool:
 def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
            asked: bool) -> Finding | None:
     if not is_failing(judged) or judged.facts.route.kind != "proxy_pass" or not has_direct_answer(case, judged):
-        return None         # where our page is well it is a note; no HTTP, or none to us, is something else
+        return None         # if the probe succeeds it is a note; without an HTTP answer it is another cause
     route, said = judged.facts.route, events[-1].message
     names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _HEADER_NAME.finditer(said)))
     service = service_of_route(case, judged)
@@ -86,7 +86,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
 
 
 def _program_text(service: Service | None) -> str:
-    """Where the application begins, as its command names it."""
+    """Return the application's file as its command names it."""
     if service is None or service.container is not None:
         return ""
     script = next((word for word in service.argv[1:] if word.endswith(_SCRIPTS)), "")

@@ -54,7 +54,7 @@ _Explanation = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
 
 
 def judge(case: Case) -> Verdict:
-    """For every address that nginx may not connect to although it answers others: whose policy is it?"""
+    """Judge each address that answers, but not to nginx: which policy denies it?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -76,8 +76,8 @@ def _is_connect_denied(event: ErrorEvent) -> bool:
 
 
 def _is_denied_by_policy(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> bool:
-    """nginx was denied just now, and the address answers when asked directly. Of a socket that is a file its mode may
-    be the reason, unless audit has recorded that a policy was."""
+    """Return whether nginx was just denied although a direct probe is answered. For a unix socket the file mode may be
+    the reason, unless the audit log names a policy."""
     if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _is_connect_denied):
         return False
     tcp = trouble.endpoint.tcp
@@ -132,7 +132,7 @@ def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
 
 
 def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evidence, ...]) -> _Explanation:
-    """No boolean that is off explains it: its policy is a person's to change, and the tools of SELinux know how."""
+    """Return the explanation for a denial that no disabled boolean explains: the operator changes the policy."""
     mine, theirs = selinux_type_of(denial.source), selinux_type_of(denial.target)
     ask = ("ausearch -m avc -ts recent -c nginx | audit2why names the boolean or the rule that is missing, "
            "audit2allow -M NAME writes it")
@@ -152,7 +152,7 @@ def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evide
 
 
 def _connect_filter(case: Case, trouble: FailingAddress) -> UnitSetting | None:
-    """A call filter of nginx's unit that names connect among what it forbids."""
+    """Return the SystemCallFilter of nginx's unit that forbids connect."""
     service = trouble.nginx.service
     for setting in service.settings if service is not None and service.unit is not None else ():
         words = {word.lstrip("~").partition(":")[0] for word in setting.value.split()}
@@ -162,7 +162,7 @@ def _connect_filter(case: Case, trouble: FailingAddress) -> UnitSetting | None:
 
 
 def _explain_unit_filter(case: Case, trouble: FailingAddress, setting: UnitSetting) -> _Explanation:
-    from fixer.repairs.write_variables import write_drop_in  # only where it is found
+    from fixer.repairs.write_variables import write_drop_in  # only if it is found
 
     service = trouble.nginx.service
     assert service is not None and service.unit is not None

@@ -44,7 +44,7 @@ from fixer.repairs.resource_limits import memory_limit, raise_memory_repair
 
 
 def judge(case: Case) -> Verdict:
-    """For every service with a memory limit behind a route that suffers: does it live from hand to mouth?"""
+    """Judge each service with a memory limit on a failing or slow route: does it thrash?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -64,7 +64,7 @@ def judge(case: Case) -> Verdict:
 
 def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) -> Finding:
     limit = memory_limit(service) >> 20
-    again = refault_rate(case, service, pages) / 256       # pages of 4 KiB to MiB
+    again = refault_rate(case, service, pages) / 256       # 4 KiB pages to MiB
     source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit} MiB")
     told = service.refaults.evidence if isinstance(service.refaults, Known) else ()
     return Finding(

@@ -74,11 +74,11 @@ EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", 
              "nginx-config-invalid", "nginx-down", "firewall-drop")
 _DEFAULT_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
 
-_NETWORK_ID = regex(r"^[0-9a-f]{64}$")      # a network may have been named by its id, which tells nothing here
+_NETWORK_ID = regex(r"^[0-9a-f]{64}$")      # a network id, which says nothing about its name
 
 
 def judge(case: Case) -> Verdict:
-    """For every address of a running container: is it on a network of nginx's own?"""
+    """Judge each address of a running container: is it on a network of nginx?"""
     findings: dict[str, Finding] = {}
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble in (*case.failing_addresses, *_unresolved_addresses(case)):
@@ -105,7 +105,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _unresolved_addresses(case: Case) -> tuple[FailingAddress, ...]:
-    """Addresses by a name for want of which nginx ended: on another network nobody has it."""
+    """Return addresses whose unresolved name ended nginx: on another network the name does not exist."""
     found: list[FailingAddress] = []
     for nginx in case.snapshot.nginxes:
         said = unresolved_upstream_name(nginx) if nginx.master_pid is None else None
@@ -115,7 +115,7 @@ def _unresolved_addresses(case: Case) -> tuple[FailingAddress, ...]:
 
 
 def _merge_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
-    """One finding a fault, with all the routes that it stops."""
+    """Keep one finding for each fault, with all routes that it stops."""
     old = findings.get(key)
     findings[key] = new if old is None else replace(
         old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
@@ -124,7 +124,7 @@ def _merge_finding(findings: dict[str, Finding], key: str, new: Finding) -> None
 
 
 def _icc_block(case: Case, trouble: FailingAddress) -> FilterMatch | None:
-    """Docker's own rule that lets nothing pass between the containers of their network."""
+    """Return Docker's rule that drops traffic between containers of their network (icc=false)."""
     return next((block for block in certain_filter_matches(case, trouble)[0] if block.is_icc), None)
 
 
@@ -157,13 +157,13 @@ def _backend_container(case: Case, trouble: FailingAddress) -> Container | None:
 
 
 def _has_shared_network(web: Container, box: Container) -> bool:
-    """A container that does not run comes back on the network that it was made with."""
+    """Return whether they share a network. A stopped container returns to the network it was created with."""
     mine = {name for name, _, _ in web.networks} | ({web.network_mode} if web.status != "running" else set())
     return bool(mine & {name for name, _, _ in box.networks})
 
 
 def _lost_network(case: Case, box: Container) -> ComposeNetwork | None:
-    """The network that a running container belongs on, where it is on none at all."""
+    """Return the network that a running container should be on, if it is on none."""
     if box.status != "running" or box.networks or box.has_shared_network:
         return None
     told = compose_networks_of(case.snapshot, box)
@@ -174,7 +174,7 @@ def _lost_network(case: Case, box: Container) -> ComposeNetwork | None:
 
 
 def _no_network_finding(case: Case, trouble: FailingAddress, box: Container, network: ComposeNetwork) -> Finding:
-    """What Docker publishes of a container goes by its network: without one nobody listens at that address either."""
+    """Return the finding: Docker's published ports lead nowhere while the container has no network."""
     connect = join_network_step(case.snapshot, box, network.name)
     text = endpoint_text(trouble.endpoint)
     evidence = (
@@ -199,13 +199,13 @@ def _networks_evidence(box: Container) -> Evidence:
 
 
 def is_disconnected(box: Container) -> bool:
-    """Taken off the network that it was made with."""
+    """Return whether the container was disconnected from the network it was created with."""
     known = box.network_mode not in _DEFAULT_NETWORKS and not _NETWORK_ID.match(box.network_mode)
     return known and box.network_mode not in {name for name, _, _ in box.networks}
 
 
 def _find_disconnected(case: Case, boxes: tuple[Container, Container]) -> tuple[Container, str, Evidence | None] | None:
-    """Which of the two is not on a network that it was made with, or that its files put it on beside the other."""
+    """Return which of the two lacks a network that it was created with, or that its files share with the other."""
     for box, other in (boxes, boxes[::-1]):
         joined = {name for name, _, _ in box.networks}
         if is_disconnected(box):
@@ -279,8 +279,8 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# Containers in the network of another one (`network_mode: service:x`, `--network container:x`): where that one was
-# started again or made anew it has another network, and they stay in the old one, in which nobody else is.
+# Containers in the network of another one (`network_mode: service:x`). If that one was restarted or recreated, they
+# stay in the old network, where nothing else is.
 SHARED_NETWORK_VARIANT = "shared-network-gone"
 REPAIR_ID = "renew-network"
 _LOST_NETWORK_TEXT = " (the one that it is alone in cannot be brought back)"
@@ -290,7 +290,7 @@ SHARED_NETWORK_EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "
 
 
 def shared_network_findings(case: Case) -> Iterator[Finding]:
-    """nginx's own container, and those of applications at whose port a route asks in vain."""
+    """Return findings on nginx's own container and on application containers whose port nginx cannot reach."""
     done: set[str] = set()
     for nginx in case.snapshot.nginxes:
         web = container_of(case.snapshot, nginx.node)
@@ -311,8 +311,8 @@ def shared_network_findings(case: Case) -> Iterator[Finding]:
 
 
 def _is_intended(case: Case, trouble: FailingAddress, cut: LostSharedNetwork) -> bool:
-    """Nobody is at the address, and this one serves that very port where nobody else comes; the address is the
-    lender's, or, where that is no longer, nginx's own."""
+    """Return whether the address is closed and this service listens on that port in the old network. The address is the
+    lender's, or nginx's if there is no lender any more."""
     endpoint = trouble.endpoint
     if endpoint.unix is not None or is_closed(endpoint) is not True:
         return False

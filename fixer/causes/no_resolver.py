@@ -38,7 +38,7 @@ _NO_RESOLVER_TEXT = "no resolver defined to resolve"
 
 
 def judge(case: Case) -> Verdict:
-    """For every name of the configuration: did nginx just say that it has nobody to ask for it?"""
+    """Judge each name in the configuration: did nginx just log that no resolver is defined for it?"""
     findings: list[Finding] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []

@@ -59,16 +59,16 @@ from fixer.repairs.file_edits import (
 )
 from fixer.repairs.start_service import start_or_restart_steps
 
-MIN_EVENTS = 3      # time-outs within a minute that are more than one visitor's bad luck
+MIN_EVENTS = 3      # timeouts within a minute that are no coincidence
 
 
 def judge(case: Case) -> Verdict:
-    """For every service that answers too late: is it busy, with more requests than workers?"""
+    """Judge each service that answers too late: does it have more requests than workers?"""
     found, missing, ruled = pressures(case)
     findings: dict[str, Finding] = {}
     lacking, shown = list(missing), list(ruled)
     limits = (*judge_shed_requests(case), *judge_max_conns(case), *judge_full_pools(case))
-    told = {(one.node, one.service) for one in limits if not isinstance(one, str)}      # which says it more exactly
+    told = {(one.node, one.service) for one in limits if not isinstance(one, str)}      # these findings are more exact
     for pressure in found:
         if (pressure.service.node, pressure.service.name) in told:
             continue
@@ -125,20 +125,20 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# Limits that turn requests away before anything is overloaded: the server's own, max_conns, a pool of threads.
+# Limits that reject requests before overload: the server's own, max_conns, a thread pool.
 CAUSE_ID = "overload-saturated"
 MIN_REJECTED = 3
 _RECENT_SECONDS = 60.0
 _SHED_TEXT = "Exceeded concurrency limit"
 _OPTION = "--limit-concurrency"
-_POOL_THREADS = 40                # threads that anyio lends to synchronous handlers
+_POOL_THREADS = 40                # threads of anyio's pool for synchronous handlers
 _QUICK_MS = 1000.0           # milliseconds
 
 Outcome = Finding | str
 
 
 def judge_shed_requests(case: Case) -> Iterable[Outcome]:
-    """The server answers 503 by itself above --limit-concurrency; nginx only passes it on and logs nothing."""
+    """Judge servers that answer 503 themselves above --limit-concurrency; nginx passes it on and logs nothing."""
     for service in case.snapshot.services:
         option = find_option(service, _OPTION)
         if option is None or not service.running:
@@ -185,7 +185,7 @@ def _raise_limit_repair(case: Case, service: Service, option: CommandOption, end
     chosen = case.inputs.get(need.key, default)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only where something is found
+    from fixer.repairs.resource_limits import (  # only if something is found
         SettingRepairWording,
         set_and_start_repair,
     )
@@ -198,7 +198,7 @@ def _raise_limit_repair(case: Case, service: Service, option: CommandOption, end
 
 
 def judge_max_conns(case: Case) -> Iterable[Outcome]:
-    """nginx takes no server of a group because each has all the connections that max_conns allows it."""
+    """Judge groups with no server available because each has all the connections that max_conns allows."""
     for nginx in case.snapshot.nginxes:
         done: set[str] = set()
         for judged, events in recent_lines_by_route(case, nginx, _is_no_live_upstream).values():
@@ -268,7 +268,7 @@ def _raise_max_conns_repair(case: Case, nginx: Nginx, judged: RouteVerdict) -> R
 
 
 def judge_full_pools(case: Case) -> Iterable[Outcome]:
-    """Synchronous handlers wait for one of 40 threads, while what needs no thread answers at once."""
+    """Judge servers with a full thread pool (40): sync handlers wait, other requests are answered at once."""
     done: set[str] = set()
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, is_read_timeout).values():
@@ -290,9 +290,9 @@ def _pool_pressure(
     processes = processes_of(case.snapshot, service.node, service.pids)
     full = [p for p in processes if p.threads > _POOL_THREADS]
     workers = service.workers.value
-    # a busy machine answers everything later; what waits for a thread waits for as long as nginx does
+    # a busy machine delays every answer; a request without a thread waits until nginx gives up
     quick = http.value.status is not None and http.value.ms < max(_QUICK_MS, judged.facts.route.read_timeout * 1000 / 4)
-    crowd = max(held.established, len(events))      # visitors come in waves: what timed out was there too
+    crowd = max(held.established, len(events))      # requests come in waves: those that timed out were open, too
     if len(full) < workers or crowd <= _POOL_THREADS * workers or not quick:
         return None
     trouble = FailingAddress(nginx, (endpoint,), (judged.facts,), (judged,))

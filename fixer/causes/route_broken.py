@@ -58,7 +58,7 @@ _ERRNOS = frozenset({13, 22, 101, 113})
 
 
 def judge(case: Case) -> Verdict:
-    """For every address to which a connect fails at once: what does the kernel's table say of it?"""
+    """Judge each address with connects that fail at once: what does the kernel's routing table say?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -75,13 +75,13 @@ def judge(case: Case) -> Verdict:
 
 
 def _size_filter_findings(case: Case) -> tuple[Finding, ...]:
-    """Rules that stop packets by their size: long answers vanish, as behind a link of a small MTU."""
+    """Find packet filter rules that match by size: long answers are lost, as with an MTU that is too small."""
     late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known)
             and any(map(_is_late_answer, n.errors.value))]
     if not late:
         return ()
     from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
-    from fixer.findings.filter_rule import filter_finding  # only where answers did not come to their end
+    from fixer.findings.filter_rule import filter_finding  # only for incomplete answers
 
     found: dict[str, Finding] = {}
     for trouble in (*case.failing_addresses, *_cut_short_addresses(case, late)):
@@ -96,7 +96,7 @@ def _is_late_answer(event: ErrorEvent) -> bool:
 
 
 def _cut_short_addresses(case: Case, nginxes: list[Nginx]) -> Iterator[FailingAddress]:
-    """Routes that answer what we ask, while answers of visitors' requests stopped on the way just now."""
+    """Return endpoints of routes that answer our probe while recent answers to clients stalled."""
     for nginx in nginxes:
         for key, judged in case.verdicts.items():
             facts = judged.facts
@@ -113,7 +113,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     known = endpoint.addresses.or_else(())
     address = next((a for a in known if ":" not in a), "")
     node = find_node(case.snapshot, nginx.node)
-    unasked = isinstance(endpoint.tcp, Unknown) and not seen     # then the kernel's table alone tells
+    unasked = isinstance(endpoint.tcp, Unknown) and not seen     # then only the kernel's table decides
     if not (seen or unasked) or not address or node is None or (unasked and isinstance(node.ip_routes, Unknown)):
         return config_evidence(case.snapshot, nginx, endpoint)
     if isinstance(node.ip_routes, Unknown):
@@ -130,19 +130,19 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _connect_errnos(case: Case, trouble: FailingAddress) -> frozenset[int]:
-    """How connects fail, by a probe and by nginx's log."""
+    """Return the errnos of failed connects, from the probe and nginx's log."""
     tcp = trouble.endpoint.tcp
     seen = {event.errno for event in events_for(case, trouble, lambda event: "connecting" in event.phase)}
     if isinstance(tcp, Known):
         if tcp.value.error is None or tcp.value.errno == _REFUSED:
-            return frozenset()           # packets come and go: it is not the route, whatever nginx met before
+            return frozenset()           # packets arrive: routing works, whatever nginx logged before
         seen.add(tcp.value.errno)
     return frozenset(errno for errno in seen if errno in _ERRNOS)
 
 
 def best_route(ways: tuple[tuple[str, str], ...], address: str) -> tuple[str, str] | None:
-    """The route with the longest network that holds the address, as the kernel picks it."""
-    import ipaddress  # only where a connect failed in a way that a route explains
+    """Return the route with the longest prefix for the address, as the kernel selects it."""
+    import ipaddress  # only after a connect error that a route explains
 
     found: tuple[int, tuple[str, str]] | None = None
     wanted = ipaddress.ip_address(address)
@@ -170,8 +170,8 @@ def _no_route_finding(case: Case, trouble: FailingAddress, address: str) -> Find
 
 
 def _restart_container_repair(case: Case, trouble: FailingAddress, address: str) -> Repair | None:
-    """A restart of nginx's own container, where Docker gave it the network that the address is of: the routes of its
-    networks are laid when it starts."""
+    """Return a restart of nginx's container if Docker gave it the network of the address: the routes of its networks
+    are set at its start."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine:
         return None

@@ -76,19 +76,19 @@ _LOCAL = frozenset({"localhost", "127.0.0.0/8", "127.0.0.1", "127.0.0.1/32", "::
 
 @dataclass(frozen=True, slots=True)
 class SandboxDenial:
-    """What a setting of a unit forbids: the variant, the words for it, and the lines that allow it again."""
+    """A call that a unit setting forbids: variant, summary, and the drop-in that allows it again."""
 
     variant: str
     service: Service
     setting: UnitSetting
     summary: str
     drop_in_text: str
-    confidence: Confidence = "certain"      # that it is this service which belongs behind the address
-    log_line: LogLine | None = None             # what its program says of it
+    confidence: Confidence = "certain"      # that the service belongs to the address
+    log_line: LogLine | None = None             # the program's error
 
 
 def judge(case: Case) -> Verdict:
-    """For every failing address: does a setting of the backend's unit, or of nginx's, forbid the connection?"""
+    """Judge each failing address: does a setting of the backend's or nginx's unit forbid the connection?"""
     findings: dict[str, Finding] = {}
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble in case.failing_addresses:
@@ -112,7 +112,7 @@ def _address_family(endpoint: Endpoint) -> str:
 
 
 def _forbidding_setting(settings: tuple[UnitSetting, ...], family: str) -> UnitSetting | None:
-    """The setting that keeps a family out: the first decides whether the list allows or forbids."""
+    """Return the setting that excludes the family; the first line makes it an allow or a deny list."""
     if not settings:
         return None
     words = [(word.lstrip("~"), setting) for setting in settings for word in setting.value.split()]
@@ -136,7 +136,7 @@ def _nginx_denial(case: Case, trouble: FailingAddress) -> SandboxDenial | None:
 
 
 def _allow_family_text(setting: UnitSetting, family: str) -> str:
-    """An allowing list grows by every line; a forbidding one can only be taken back."""
+    """Return the drop-in text: an allow list grows with each line; a deny list can only be reset."""
     key = "RestrictAddressFamilies"
     return f"{key}=\n" if setting.value.startswith("~") else f"{key}={family}\n"
 
@@ -211,7 +211,7 @@ def _no_listener_denial(case: Case, trouble: FailingAddress, service: Service) -
 
 
 def _is_on_own_machine(case: Case, endpoint: Endpoint) -> bool:
-    """An address of nginx's own machine: one that leads into another network may be served from there."""
+    """Return whether the address is on nginx's own machine; another network may have another server there."""
     node = find_node(case.snapshot, endpoint.node)
     asked = endpoint.addresses.or_else(())
     held = node.addresses if node is not None else ()
@@ -219,7 +219,7 @@ def _is_on_own_machine(case: Case, endpoint: Endpoint) -> bool:
 
 
 def _no_packets_denial(case: Case, trouble: FailingAddress, service: Service) -> SandboxDenial | None:
-    """A listener that gets nothing while everything is denied and this machine is not allowed."""
+    """Return the denial of a listener that gets no packets: IPAddressDeny without an allowed localhost."""
     held = listener_at(trouble.endpoint)
     if held is None or held.queued or not service.running:
         return None
@@ -253,7 +253,7 @@ def _finding(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Find
 
 
 def _repair(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Repair:
-    from fixer.repairs.write_variables import write_drop_in  # only where it is found
+    from fixer.repairs.write_variables import write_drop_in  # only if it is found
 
     service = denial.service
     if not denial.drop_in_text:
@@ -292,9 +292,8 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# What a unit's own restrictions refuse to its program while it goes on until its last words: a family of sockets, a
-# system call that is answered with an error, memory that is written and executed.
-_TAIL_LINES = 25               # lines: a traceback's own end, with the calls above it
+# Calls that a unit's restrictions refuse with an error: socket families, system calls, writable and executable memory.
+_TAIL_LINES = 25               # lines: the end of a traceback and the calls above it
 _CALL_LINES = 4                # lines: the call above its error
 _FAMILY_ERROR = regex(r"\[Errno 97\]|Address family not supported by protocol|\bEAFNOSUPPORT\b")
 _UNIX_SOCKET_TEXT = regex(r"\bAF_UNIX\b|connection to /\S+ failed|\bunix:/")
@@ -310,18 +309,18 @@ _TRUE_VALUES = frozenset({"yes", "true", "on", "1"})
 
 @dataclass(frozen=True, slots=True)
 class RefusedCall:
-    """A call that was refused: the key of the setting that does it, the line that says it, and how sure that is."""
+    """A refused call: the setting's key, the log line, and the confidence."""
 
     key: str
     summary: str
-    drop_in_text: str                  # of a drop-in that allows it again
+    drop_in_text: str                  # drop-in that allows it again
     log_line: LogLine
     confidence: Confidence
 
 
 def refused_family(lines: Sequence[LogLine], endpoint: str) -> tuple[str, LogLine] | None:
-    """The family of sockets that its last words say it was refused, where they tell which; else `endpoint`,
-    the one that nginx asks for. (A pair of sockets is never refused: the restriction is about socket() alone.)"""
+    """Return the refused socket family that the last lines name; else `endpoint`, the family that nginx uses.
+    (RestrictAddressFamilies refuses socket(), never socketpair().)"""
     own = program_lines(lines)[-_TAIL_LINES:]
     said = next((line for line in reversed(own) if _FAMILY_ERROR.search(message_of(line))), None)
     if said is None:
@@ -331,7 +330,7 @@ def refused_family(lines: Sequence[LogLine], endpoint: str) -> tuple[str, LogLin
 
 
 def refused_call(service: Service, lines: Sequence[LogLine]) -> RefusedCall | None:
-    """Its last words are the error that one of its unit's restrictions answers with."""
+    """Return the call that a unit restriction refused, if the run's last error shows it."""
     own = program_lines(lines)[-_TAIL_LINES:]
     last = next((line for line in reversed(own) if _ERROR_LINE.search(message_of(line).strip())), None)
     return _memory_refusal(service, own, last) or _filter_refusal(service, last) or _bind_refusal(service, own)
@@ -351,7 +350,7 @@ def _memory_refusal(service: Service, own: Sequence[LogLine], last: LogLine | No
 
 
 def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | None:
-    """A filter that answers with an error rather than a signal: no path stands in it, as where a mode denies one."""
+    """Return a SystemCallFilter refusal with an errno. The error has no path, unlike one of file modes."""
     match = _REFUSED_CALL.search(message_of(last).strip()) if last is not None else None
     number = (_setting_value(service, "SystemCallErrorNumber") or "").upper()
     filtered = any(setting.key == "SystemCallFilter" for setting in service.settings)
@@ -362,7 +361,7 @@ def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | Non
 
 
 def _bind_refusal(service: Service, own: Sequence[LogLine]) -> RefusedCall | None:
-    """A port that it may not listen on: other than one below 1024 this is EPERM, and its list says which are denied."""
+    """Return a SocketBindDeny refusal: EPERM on a port, while a port below 1024 gives EACCES."""
     ports = [b.port for b in service.bindings.value if b.port] if isinstance(service.bindings, Known) else []
     said = next((line for line in reversed(own[-_TAIL_LINES:]) if _BIND_ERROR.search(message_of(line))), None)
     if said is None or not ports or _last_setting(service, "SocketBindDeny") is None:
@@ -381,7 +380,7 @@ def _last_setting(service: Service, key: str) -> UnitValue | None:
 
 
 def setting_for(service: Service, key: str) -> UnitSetting | UnitValue | None:
-    """The last line of the unit's files that sets it."""
+    """Return the last line in the unit's files that sets it."""
     for of_list in reversed(service.settings):
         if of_list.key == key:
             return of_list

@@ -81,14 +81,14 @@ from fixer.redaction.values import redact_argv
 from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
 
-LONG_SECONDS = 15.0       # seconds after which a person may ask what a start waits for
+LONG_SECONDS = 15.0       # seconds after which the operator should see what a start waits for
 _MAX_COMMAND_TEXT = 160
-START_SECONDS = 60.0      # seconds that a start may take and still be called a start
+START_SECONDS = 60.0      # seconds: a longer wait is no start any more
 _PRE_START_STATES = frozenset({("activating", "start-pre"), ("activating", "condition")})
 
 
 def judge(case: Case) -> Verdict:
-    """For every empty address: was its service started just now?"""
+    """Judge each closed address: did its service start just now?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -110,7 +110,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _unhealthy_containers(case: Case) -> list[Service]:
-    """Containers whose own check fails while nginx gets its answers from them."""
+    """Return containers that answer nginx while their own health check fails."""
     return [
         service for service in case.snapshot.services
         if service.container is not None and service.container.health == "unhealthy"
@@ -122,7 +122,7 @@ def _unhealthy_containers(case: Case) -> list[Service]:
 def _unhealthy_finding(case: Case, service: Service) -> Finding:
     box, facts = service.container, case.services_in_use[service.id]
     assert box is not None
-    from fixer.analysis.dependency.start_order import health_check_text  # only where Docker calls one unhealthy
+    from fixer.analysis.dependency.start_order import health_check_text  # only if Docker reports one as unhealthy
     answers = [e for key, j in case.verdicts.items() if key == unique_route_id(facts) for e in j.evidence[:1]]
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
@@ -136,7 +136,7 @@ def _unhealthy_finding(case: Case, service: Service) -> Finding:
 
 
 def _judge_queued(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
-    """systemd has not come to its start."""
+    """Return the finding if systemd still has its start job in the queue."""
     if not is_start_queued(owner.service):
         return None
 
@@ -144,7 +144,7 @@ def _judge_queued(case: Case, trouble: FailingAddress, owner: PortOwner) -> Find
 
 
 def _judge_start_script(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
-    """Its start script has not come to its server."""
+    """Return the finding if its start script has not started the server yet."""
     if has_listening_socket(case, owner.service):
         return None
     from fixer.analysis.dependency.startup_script import find_waiting_script, waiting_seconds
@@ -171,8 +171,8 @@ def _is_starting(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
 
 
 def _unseen_socket_text(case: Case, service: Service) -> str:
-    """A socket of that node of which nobody may see who holds it (no SYS_PTRACE in a container, not root), and that
-    neither nginx nor another service is told to open: it may be this one's, which then listens elsewhere."""
+    """Return a listener of unknown owner (no SYS_PTRACE, not root) that is not configured for nginx or another service.
+    It may be this service's, on another port."""
     snapshot = case.snapshot
     told = {b.port for other in snapshot.services if other.node == service.node and other.id != service.id
             for b in bindings_of(other)}
@@ -182,7 +182,7 @@ def _unseen_socket_text(case: Case, service: Service) -> str:
 
 
 def _started_at(case: Case, owner: PortOwner) -> float:
-    """When the present start began, 0.0 where that is not known."""
+    """Return when the present start began, 0.0 if unknown."""
     service = owner.service
     if service.program is not None:
         return service.program.started_at
@@ -192,8 +192,8 @@ def _started_at(case: Case, owner: PortOwner) -> float:
 
 
 def _unmanaged_started_at(case: Case, service: Service) -> float:
-    """A program that somebody started by hand has its age from its oldest process. Below a supervisor of another kind
-    (runit, pm2) it may have been started again and again, which nobody counts."""
+    """Return the start of the oldest process of a program started by hand. Below runit, pm2 and the like it may have
+    been restarted any number of times: 0.0."""
     seen = processes_of(case.snapshot, service.node, service.pids)
     above = processes_of(case.snapshot, service.node, tuple(process.ppid for process in seen))
     if not seen or any(supervisor_name_of(process) for process in above) or is_supervised([*seen], above):
@@ -202,7 +202,7 @@ def _unmanaged_started_at(case: Case, service: Service) -> float:
 
 
 def _is_in_start_pre(owner: PortOwner) -> bool:
-    """Its manager still runs what comes before the program."""
+    """Return whether its manager still runs the commands before the program (ExecStartPre=)."""
     unit = owner.service.unit
     return unit is not None and (unit.active_state, unit.sub_state) in _PRE_START_STATES
 
@@ -238,7 +238,7 @@ def _wait_repairs(service: Service) -> tuple[Repair, ...]:
 
 
 def _pre_start_texts(case: Case, service: Service) -> tuple[str, ...]:
-    """What runs before the program, and what ends it if it waits for ever: a person looks at what it waits for."""
+    """Return the commands that run before the program, with advice if they take long."""
     running = processes_of(case.snapshot, service.node, service.pids)
     told = tuple(f"pid {p.pid} runs for {age_text(max(0.0, clock_of(case.snapshot, service.node) - p.started_at))}: "
                  f"{' '.join(redact_argv(list(p.argv)))[:_MAX_COMMAND_TEXT]}" for p in running[-1:])
@@ -270,7 +270,7 @@ CAUSE = Cause(
 
 
 def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wait: tuple[Repair, ...]) -> Finding:
-    """It waits for a file, or for something that is not to be seen: a person looks. `wait` where it is young."""
+    """Return the finding on a script that waits for a file or for something unseen; `wait` while it is young."""
     file = next((r for r, needed in one.unmet_dependencies if needed is None), None)
     name = one.service.name
     if file is not None:
@@ -293,12 +293,9 @@ def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wai
     )
 
 
-# A service whose start is queued behind units that are not up yet.
-
-
 def queued_finding(case: Case, trouble: FailingAddress, service: Service, cause: str,
                    wait: tuple[Repair, ...]) -> Finding:
-    """Its turn comes when they are up, or stopped; `wait` where that may be soon."""
+    """Return the finding on a start queued after units that are not up yet; `wait` if that may end soon."""
     ages = awaited_unit_ages(case, service)
     young = all(age is not None and age < LONG_QUEUED for age in ages.values())
     return Finding(

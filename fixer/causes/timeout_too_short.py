@@ -62,18 +62,18 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
-LAST_EVENT_SECONDS = 15.0       # seconds: the last such line must be that young
-MIN_EVENTS = 3        # lines within a minute that are more than one visitor's bad luck
-QUICK_MS = 1000.0     # milliseconds: an answer that came within is no sign of load
-DEFAULT_SECONDS = 60.0       # seconds: what nginx itself waits where nothing is said
+LAST_EVENT_SECONDS = 15.0       # seconds: maximum age of the last line
+MIN_EVENTS = 3        # lines within a minute that are no coincidence
+QUICK_MS = 1000.0     # milliseconds: a faster answer is no sign of load
+DEFAULT_SECONDS = 60.0       # seconds: nginx's default
 INPUT_KEY = "seconds"
-_OWN_CONNECTIONS = 4           # connections that are ours and nginx's own for us
-_POOL_CONNECTIONS = 40         # connections: so many at once may fill a pool of threads, which is load
+_OWN_CONNECTIONS = 4           # connections of fixer's probes, direct and through nginx
+_POOL_CONNECTIONS = 40         # connections: this many may fill a thread pool, which is load
 
 
 @dataclass(frozen=True, slots=True)
 class _TimedOutRoute:
-    """One route whose requests run into a limit while its backend is well."""
+    """A route whose requests reach a timeout while its backend works."""
 
     nginx: Nginx
     verdict: RouteVerdict
@@ -81,23 +81,23 @@ class _TimedOutRoute:
     no_live_upstream: tuple[ErrorEvent, ...]
     endpoints: tuple[Endpoint, ...]
     is_sending: bool
-    is_measured: bool = False      # asked directly, this very page took longer than nginx waits
+    is_measured: bool = False      # the same page, probed directly, took longer than nginx waits
 
     @property
     def limit(self) -> float:
-        """The seconds after which nginx gave up."""
+        """Return the seconds after which nginx gave up."""
         route = self.verdict.facts.route
         return route.send_timeout if self.is_sending else route.read_timeout
 
     @property
     def directive(self) -> str:
-        """Its name."""
+        """Return the name of the timeout directive."""
         family = self.verdict.facts.route.kind.removesuffix("_pass")
         return f"{family}_{'send' if self.is_sending else 'read'}_timeout"
 
 
 def judge(case: Case) -> Verdict:
-    """For every route with several time-outs lately: does its backend answer at once, with nobody waiting?"""
+    """Judge each route with several recent timeouts: does its backend answer at once, without a queue?"""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -132,7 +132,7 @@ def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]
     late = recent_lines_by_route(case, nginx, _is_timeout)
     none_left = recent_lines_by_route(case, nginx, _is_no_live_upstream) if late else {}
     gone: dict[str, tuple[ErrorEvent, ...]] = {}
-    for judged, events in none_left.values():       # several locations may hand to one group
+    for judged, events in none_left.values():       # several locations may use one group
         group = judged.facts.route.upstream
         gone[group] = tuple(sorted((*gone.get(group, ()), *events), key=lambda event: event.at))
     for judged, events in late.values():
@@ -146,7 +146,7 @@ def _judge_route(
     last = events[-1]
     shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}")
     endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
-    # one late page takes each server of a group for dead, and for some seconds nobody comes as far as to be late
+    # one slow page marks each server of a group as failed; later requests fail before a timeout
     all_gone = len(endpoints) > 1 and len(none_left) >= MIN_EVENTS and len(events) >= len(endpoints)
     if judged.state == "failing" and endpoints and all(_is_slower_than_limit(e, judged) for e in endpoints):
         return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, is_sending=False,
@@ -158,7 +158,7 @@ def _judge_route(
     newest = max(line.at for line in (last, *none_left))
     if clock_of(case.snapshot, nginx.node) - newest > LAST_EVENT_SECONDS or any(_is_about_asked_path(
         e, endpoints, judged) for e in events):
-        return shown        # over, or late for what answers at once now: it was another trouble
+        return shown        # ended, or slow for a page that is fast now: another fault
     if any(_is_from_other_process(case, e, events) for e in endpoints):
         return shown
     if any(not _has_spare_capacity(e) for e in endpoints) or not (judged.state == "ok" or none_left):
@@ -168,13 +168,13 @@ def _judge_route(
 
 
 def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: RouteVerdict) -> bool:
-    """It is about a path that we asked for too."""
+    """Return whether the line is about a path that fixer probed, too."""
     path = "".join(event.request.split(" ")[1:2]).partition("?")[0]
     return path in {judged.facts.route.path, *(e.path for e in endpoints)}
 
 
 def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:
-    """It answered the same page well, with nobody waiting before us, after the time that nginx gives it."""
+    """Return whether the same page, probed directly without a queue, took longer than nginx waits."""
     held, http, route = listener_at(endpoint), endpoint.http, judged.facts.route
     if not isinstance(http, Known) or endpoint.path != route.path:
         return False
@@ -185,7 +185,7 @@ def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:
 
 
 def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
-    """Another process than the service's answers there, or the service began anew after those lines."""
+    """Return whether another process answers there, or the service restarted after those lines."""
     if endpoint.listening_service is not None and endpoint.configured_service not in (None, endpoint.listening_service):
         return True
     service = case.service(endpoint.configured_service)
@@ -193,7 +193,7 @@ def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEv
 
 
 def _has_spare_capacity(endpoint: Endpoint) -> bool:
-    """It answers a question at once, and neither its queue nor a pool of threads can be full."""
+    """Return whether it answers at once, and neither its queue nor a thread pool can be full."""
     held = listener_at(endpoint)
     if held is not None and (held.queued > 0 or held.established >= _POOL_CONNECTIONS):
         return False
@@ -233,7 +233,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
 
 
 def _group_routes(case: Case, seen: _TimedOutRoute) -> tuple[str, ...]:
-    """Whatever else nginx hands to the group of which it has no server left fails with it."""
+    """Return the failing routes of the same upstream group: without an available server all of them fail."""
     group = seen.verdict.facts.route.upstream
     return tuple(j.facts.route.id for j in case.verdicts.values() if group and j.facts.route.upstream == group
                  and j.state in ("failing", "degraded") and seen.nginx.serves(j.facts))
@@ -289,12 +289,12 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# A backend that begins its answer and does not come to the end of the header in the time that nginx gives it.
-_MIN_GROWING_MS = 500.0     # milliseconds between the first and the last byte: no packet that was merely cut in two
+# A backend that sends a part of its header and does not finish it before nginx's timeout.
+_MIN_GROWING_MS = 500.0     # milliseconds between first and last byte: more than one packet cut in two
 
 
 def judge_trickling(case: Case) -> Iterator[Finding | str]:
-    """One finding for each such address whose visitors were let down; else what is not known yet."""
+    """Return one finding for each such address with failed requests; else the missing fact."""
     for trouble in case.failing_addresses:
         if not has_partial_answer(trouble.endpoint):
             continue
@@ -306,7 +306,7 @@ def judge_trickling(case: Case) -> Iterator[Finding | str]:
 
 
 def _has_given_up(case: Case, trouble: FailingAddress) -> bool:
-    """nginx gave up waiting: it told us so now, or its log tells of somebody else since the backend runs."""
+    """Return whether nginx gave up: with 504 for our probe, or in its log since the backend started."""
     if any(probe.status == 504 for judged in trouble.verdicts if isinstance(judged.facts.probes, Known)
            for probe in judged.facts.probes.value):
         return True

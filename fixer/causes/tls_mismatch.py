@@ -38,7 +38,7 @@ _VERSION_ERROR = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol 
 
 
 def judge(case: Case) -> Verdict:
-    """For every route that fails us, and about which nginx lately said so."""
+    """Judge each route that fails in our probe and has recent log lines of this error."""
     return handshake_verdict(case, _is_mismatch, "no-version")
 
 

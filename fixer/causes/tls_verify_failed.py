@@ -42,7 +42,7 @@ _VERIFY_ERRORS = ("upstream SSL certificate verify error: (", 'upstream SSL cert
 
 
 def judge(case: Case) -> Verdict:
-    """For every route that fails us, and about which nginx lately said so."""
+    """Judge each route that fails in our probe and has recent log lines of this error."""
     return handshake_verdict(case, _is_untrusted, "untrusted")
 
 

@@ -55,7 +55,7 @@ from fixer.repairs.file_edits import check_and_reload_steps
 
 
 def judge(case: Case) -> Verdict:
-    """For every name behind a failing route: does nginx ask an address that the name no longer has?"""
+    """Judge each name of a failing route: does nginx use an address that the name no longer has?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -77,7 +77,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _container_findings(case: Case) -> list[Finding]:
-    """Names that another container has too, or whose old address another one got."""
+    """Return findings on names shared by two containers, and on old addresses that another container has now."""
     found: list[Finding] = []
     if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
         from fixer.causes.dns_stale.replaced_container import (  # only where a name leads to several addresses
@@ -113,7 +113,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _asked_addresses(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
-    """The addresses that nginx failed to connect to, as its log says: a visitor could write some, so they only show."""
+    """Return the addresses in nginx's failed connects. Clients can write log text, so they are only shown."""
     return tuple(dict.fromkeys(found for event in events if (found := logged_address(event))))
 
 
@@ -159,11 +159,11 @@ CAUSE = Cause(
 )
 
 
-# nginx still asks the old address of a name, and another container answers there: told by comparing three answers.
+# nginx still uses the old address of a name, and another container answers there.
 
 
 def stranger_findings(case: Case) -> Iterator[Finding]:
-    """For every container that may have got the old address: does nginx pass on its answer, and not the right one?"""
+    """Find routes where nginx returns the answer of the old address's new container, not of the name's."""
     done: set[str] = set()
     for stranger in case.snapshot.address_candidates:
         endpoint = case.snapshot.endpoint(stranger.endpoint)
@@ -187,7 +187,7 @@ def _is_same_answer(one: ProbeResult, other: ProbeResult) -> bool:
 
 
 def _answers_through_nginx(facts: RouteFacts, endpoint: Endpoint) -> tuple[ProbeResult, ...]:
-    """What nginx answered where it asks the address for the same page as the look at the address itself did."""
+    """Return nginx's answers if it requests the same page from the endpoint as the direct probe did."""
     route = facts.route
     plain = route.pass_text.partition("://")[2].find("/") < 0
     comparable = facts.endpoints == (endpoint.id,) and plain and route.path == endpoint.path

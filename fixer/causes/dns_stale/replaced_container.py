@@ -1,4 +1,4 @@
-"""One name that different containers have on nginx's network: Docker's DNS gives the addresses of all of them."""
+"""Container names on nginx's network: one name of two programs, and replicas that ended after nginx resolved it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fixer.repairs.start_service import start_steps
 
 
 def collision_findings(case: Case) -> Iterator[Finding]:
-    """One finding for each name that leads to containers of different programs."""
+    """Return one finding for each name that resolves to containers of different programs."""
     done: set[tuple[str, str]] = set()
     for facts in case.snapshot.routes:
         nginx = case.snapshot.nginx_of(facts)
@@ -54,7 +54,7 @@ def _judge_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
     ]
     own = [s for s, _, _ in holders if s.container and endpoint.host in (s.container.service, s.container.name)]
     ours = [s for s in own if s.container and web.project and s.container.project == web.project]
-    own = ours or own          # of two projects' services of one name that of nginx's own project is meant
+    own = ours or own          # prefer nginx's own project if two projects have a service of that name
     rightful = own[0] if own else None
     strays = [h for h in holders if rightful is not None and _is_other_program(h[0], rightful)]
     if rightful is None or any(_is_other_program(s, rightful) for s in own):
@@ -66,13 +66,13 @@ def _judge_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
 
 
 def _downgrade_finding(found: Finding) -> Finding:
-    """The same program on the same port, of another project: a second deployment of it, or meant so."""
+    """Return the finding as advice: the same program and port in another project may be intended."""
     said = found.summary.replace("answers with something else", "runs the same program for another project")
     return replace(found, role="advice", confidence="possible", explains=(), summary=said)
 
 
 def _is_other_program(service: Service, rightful: Service) -> bool:
-    """No copy of the same: another compose service that runs another program, or the same from another image."""
+    """Return whether it is no replica: another compose service, with another program or other ports."""
     one, other = service.container, rightful.container
     if one is None or other is None or (one.project, one.service) == (other.project, other.service):
         return False
@@ -84,7 +84,7 @@ def _ports(service: Service) -> frozenset[int]:
 
 
 def _has_other_ports(one: frozenset[int], other: frozenset[int]) -> bool:
-    """Copies of one program listen on the same port."""
+    """Return whether the ports differ: replicas of one program listen on the same port."""
     return bool(one and other) and one.isdisjoint(other)
 
 
@@ -126,13 +126,13 @@ def _collision_finding(case: Case, about: tuple[Nginx, Endpoint, Service],
 
 
 def _display_name(service: Service, rightful: Service) -> str:
-    """Two projects may each have a service of that name."""
+    """Return the container's name if both services have the same name, as in two projects."""
     box = service.container
     return box.name if box is not None and service.name == rightful.name else service.name
 
 
 def _remove_alias_repair(box: Container, name: str, network: str) -> Repair:
-    """Which of the two is to have the name, only a person knows; where it is written is told."""
+    """Return a manual repair that says where the name is configured: only the operator knows whose it is."""
     files = box.label("com.docker.compose.project.config_files") or "its compose file"
     place = f"make container {box.name} anew without the alias {name}"
     if box.project and box.service == name:
@@ -146,12 +146,12 @@ def _remove_alias_repair(box: Container, name: str, network: str) -> Repair:
     return Repair("remove-alias", "manual", f"take the name {name} off {box.name}", (), manual=manual)
 
 
-# Copies that nginx still asks although they do not run any more: it looked their name up while they did.
-_START_MARGIN = 2.0       # seconds: so near to nginx's start it is not known which of the two was first
+# Replicas that ended after nginx resolved their name, and that nginx still uses.
+_START_MARGIN = 2.0       # seconds: closer to nginx's start, the order of the two is unknown
 
 
 def find_stale_replicas(case: Case, told: AbstractSet[str]) -> Iterator[Finding]:
-    """One finding for each name behind routes that answer, of which nginx still holds a dead copy's address."""
+    """Return one finding for each name of an answering route for which nginx still uses a dead replica."""
     done: set[tuple[str, str, str]] = set()
     for facts in case.snapshot.routes:
         nginx = case.snapshot.nginx_of(facts)
@@ -167,7 +167,7 @@ def find_stale_replicas(case: Case, told: AbstractSet[str]) -> Iterator[Finding]
 
 
 def _is_cached_name(facts: RouteFacts, endpoint: Endpoint) -> bool:
-    """A name that was looked up once, when nginx read its configuration, and that leads to somebody who answers."""
+    """Return whether nginx resolved the name once, when it read its configuration, and the endpoint answers."""
     if endpoint.unix is not None or endpoint.down or not endpoint.host or is_ip_address(endpoint.host):
         return False
     route = facts.route
@@ -191,7 +191,7 @@ def _stale_replica_findings(case: Case, nginx: Nginx, facts: RouteFacts, endpoin
 
 
 def _ended_replicas(case: Case, nginx: Nginx, endpoint: Endpoint) -> list[Service]:
-    """Further containers of the same service that ran when nginx looked the name up, and ended since."""
+    """Return other containers of the service that ran when nginx resolved the name, and ended since."""
     web, loaded = container_of(case.snapshot, nginx.node), nginx.loaded_at
     here = case.service(endpoint.configured_service)
     if web is None or web.is_machine or here is None or here.container is None or not isinstance(loaded, Known):
@@ -212,7 +212,7 @@ def _has_name(box: Container, host: str, networks: AbstractSet[str]) -> bool:
 
 
 def _is_certain(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint, strange: list[ErrorEvent]) -> bool:
-    """More than one line, of which no address is any other place's of this route: a copy was taken away for good."""
+    """Return whether a replica was removed for good: several log lines, none with another address of this route."""
     beside = [case.snapshot.endpoint(name) for name in facts.endpoints]
     if any(not isinstance(e.addresses, Known) for e in beside):
         return False

@@ -68,11 +68,11 @@ from fixer.repairs.container_settings import join_network_step, network_aliases_
 from fixer.repairs.start_nginx import start_nginx_steps
 from fixer.repairs.upstream_name import other_address_repair, other_resolver_repair
 
-_CLOCK_GRAIN = 0.5     # seconds: a file that a container makes right before it starts nginx is no edit since
+_CLOCK_GRAIN = 0.5     # seconds: a file written just before nginx starts is no later edit
 
 
 def judge(case: Case) -> Verdict:
-    """For every nginx that ended for want of a name, and for every name that its resolver did not find."""
+    """Judge each nginx that ended because of an unresolved name, and each name that its resolver did not find."""
     findings: list[Finding] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
@@ -90,7 +90,7 @@ def judge(case: Case) -> Verdict:
     for trouble in case.failing_addresses:
         new = _request_finding(case, trouble)
         if new is None and trouble.nginx.node not in refused and _is_name_lost(trouble):
-            from fixer.causes.dns_unresolved.container_names import lost_name_finding  # only where a name leads nowhere
+            from fixer.causes.dns_unresolved.container_names import lost_name_finding  # only if a name has no address
 
             new = lost_name_finding(case, trouble)
             new = None if new is None else _add_name_carriers(case, trouble, new)
@@ -106,13 +106,13 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_name_lost(trouble: FailingAddress) -> bool:
-    """Nobody has the name by now, and nginx does not ask for it again."""
+    """Return whether the name has no address now and nginx does not resolve it at each request."""
     addresses = trouble.endpoint.addresses
     return isinstance(addresses, Known) and not addresses.value and not _is_resolved_per_request(trouble)
 
 
 def _is_waiting_for_resolver(trouble: FailingAddress) -> bool:
-    """nginx asks for the name at each request, and has said nothing yet: it waits 30 s for its resolver."""
+    """Return whether nginx resolves the name at each request and still waits for its resolver (30 s)."""
     return _is_resolved_per_request(trouble) and any(judged.state == "slow" for judged in trouble.verdicts)
 
 
@@ -122,7 +122,7 @@ def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Fin
         return shown
     trouble = troubles[0]
     if is_uncreated(case, name):
-        return shown           # its service has no container: that is the root
+        return shown           # the root is that its service has no container
     addresses = trouble.endpoint.addresses
     if isinstance(addresses, Known) and addresses.value:
         return Evidence("probe", name, f"resolves to {', '.join(addresses.value)} by now")
@@ -130,9 +130,9 @@ def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Fin
     box = owner.service.container if owner is not None else None
     web = container_of(case.snapshot, nginx.node)
     if is_docker_host(trouble.endpoint) and web is not None and not web.is_machine:
-        return shown           # that name is told to a container, or unknown: wrong-host
+        return shown           # that name is set for a container or unknown: wrong-host
     if box is not None and box.status != "running":
-        return shown           # the backend is down: that is the root
+        return shown           # the root is that the backend is down
     if box is not None and web is not None and not web.is_machine and box.has_shared_network:
         return _guest_finding(case, troubles, box, shown)
     if box is not None and web is not None and not web.is_machine:
@@ -147,13 +147,13 @@ def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Fin
 
 
 def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
-    """The present files name what nobody knows: nginx refuses them, and what runs is older. `systemctl reload` leaves
-    its refusal in the log, `nginx -s reload` tells only whoever typed it."""
+    """Find names in files younger than the running nginx that do not resolve: nginx refuses the files. `systemctl
+    reload` logs the refusal; `nginx -s reload` prints it only to its caller."""
     changed = nginx.config_mtime.or_else(float("inf"))
     if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value + _CLOCK_GRAIN:
         return []
     if isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
-        return []        # it refuses none of its names: one in a variable is asked for with each request
+        return []        # nginx accepts all names: one in a variable is resolved at each request
     events = nginx.errors.or_else(())
     said = {parse_unresolved_name(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
     unknown = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.host
@@ -176,14 +176,14 @@ def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
 def _add_name_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Finding:
     if not case.snapshot.named_containers:
         return finding
-    from fixer.causes.dns_unresolved.container_names import add_carriers  # only where one bears a name elsewhere
+    from fixer.causes.dns_unresolved.container_names import add_carriers  # only if other networks have the name
 
     return add_carriers(case, trouble, finding)
 
 
 def _renamed_service_findings(case: Case, nginx: Nginx) -> list[Finding]:
-    """Pages answer, by the address that a container's nginx looked up when it started, of a name that nobody has by
-    now: a service of the project was renamed. Its next start would end at once."""
+    """Find routes that answer only because nginx resolved a name at its start that no longer exists, as after a rename
+    of a compose service. The next start of nginx would fail."""
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine or _has_resolver(case, nginx):
         return []
@@ -203,15 +203,14 @@ def _renamed_service_findings(case: Case, nginx: Nginx) -> list[Finding]:
 
 
 def _has_resolver(case: Case, nginx: Nginx) -> bool:
-    """Its files name a resolver: what a variable holds is asked for with each request, and there."""
+    """Return whether nginx's files name a `resolver`: it resolves names in variables at each request."""
     files = nginx.config.value.files if isinstance(nginx.config, Known) else ()
     return any(b"resolver" in content.data for path in files
                if (content := case.snapshot.file(nginx.node, path)) is not None)
 
 
 def _is_container_down(case: Case, trouble: FailingAddress) -> bool:
-    """Docker forgets the name of a container that does not run, or not all the time: that is the root, whatever was
-    edited."""
+    """Return whether the owner's container is down or restarts: Docker then drops its name, which is the root."""
     owner = configured_owner(case, trouble.endpoint)
     box = owner.service.container if owner is not None else None
     return owner is not None and box is not None and (box.status != "running" or is_restarting(owner.service))
@@ -223,13 +222,13 @@ def _has_addresses(trouble: FailingAddress) -> bool:
 
 
 def _is_resolved_per_request(trouble: FailingAddress) -> bool:
-    """nginx asks its own resolver for the name, at each request."""
+    """Return whether nginx asks its own resolver for the name at each request."""
     host = trouble.endpoint.host
     return any(s.variable and s.host == host for facts in trouble.routes for s in facts.route.servers)
 
 
 def _network_without_name(case: Case, web: Container, box: Container, name: str) -> str | None:
-    """A network of both, on which the container does not have the name."""
+    """Return a shared network on which the container lacks the name that it should have there."""
     mine = {network for network, _, _ in web.networks} | {web.network_mode}
     for network, _, names in box.networks:
         if network in mine and name not in names and name in network_aliases_of(case.snapshot, box, network):
@@ -247,7 +246,7 @@ def _rejoin_repair(case: Case, nginx: Nginx, box: Container, network: str) -> Re
     off = NetworkAction(box.id, box.name, network, "disconnect", tuple(
         name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)),
         dict(box.fixed_addresses).get(network, ()))
-    down = nginx.master_pid is None       # one that runs asks for the name at each request
+    down = nginx.master_pid is None       # a running nginx resolves the name at each request
     steps: tuple[Step, ...] = (off, again, *(start_nginx_steps(case, nginx) if down else ()))
     words = f"join container {box.name} to network {network} again as {', '.join(again.aliases)}" + (
         ", then start nginx" if down else "")
@@ -255,7 +254,7 @@ def _rejoin_repair(case: Case, nginx: Nginx, box: Container, network: str) -> Re
 
 
 def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """nginx's own resolver said so at a request just now, of a name that its configuration holds."""
+    """Return a finding if nginx's resolver just failed at a request for a name of the configuration."""
     host = trouble.endpoint.host
     if not host or trouble.nginx.master_pid is None or is_uncreated(case, host):
         return None
@@ -264,7 +263,7 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         return None
     owner = configured_owner(case, trouble.endpoint)
     if owner is not None and _is_down_at(owner.service.container, said[-1].at):
-        return None            # Docker knows the name of what runs: that it did not is the root
+        return None            # the root is that the container was down: Docker resolves names of running ones
     if owner is not None and owner.service.container is not None and owner.service.container.has_shared_network and (
             container_of(case.snapshot, trouble.nginx.node) is not None):
         return _guest_finding(case, [trouble], owner.service.container, Evidence(
@@ -289,7 +288,7 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
 
 
 def _guest_finding(case: Case, troubles: list[FailingAddress], box: Container, shown: Evidence) -> Finding:
-    """It has no name of its own: it is in the network of another container, or in the Docker host's."""
+    """Return the finding on a container in the network of another or of the host: it has no name of its own."""
     trouble, lender = troubles[0], lender_of(case, box)
     whose = "the Docker host" if box.network_mode == "host" else f"container {lender.name}" if lender is not None else (
         "another container")
@@ -301,7 +300,7 @@ def _guest_finding(case: Case, troubles: list[FailingAddress], box: Container, s
 
 
 def _lost_alias(case: Case, trouble: FailingAddress, owner: PortOwner | None) -> tuple[Container, str] | None:
-    """The container that is to have the name, and the network of nginx's on which it lacks it."""
+    """Return the container that should have the name, and the network of nginx on which it lacks it."""
     web = container_of(case.snapshot, trouble.nginx.node)
     box = owner.service.container if owner is not None else None
     if web is None or web.is_machine or box is None or box.status != "running":
@@ -311,7 +310,7 @@ def _lost_alias(case: Case, trouble: FailingAddress, owner: PortOwner | None) ->
 
 
 def _is_known_to_docker(case: Case, trouble: FailingAddress) -> bool:
-    """A container that runs has the name on a network of nginx's: there Docker's resolver tells it, and no other."""
+    """Return whether a running container has the name on a network of nginx. Only Docker's resolver knows it."""
     web, host = container_of(case.snapshot, trouble.nginx.node), trouble.endpoint.host
     mine = {name for name, _, _ in web.networks} if web is not None and not web.is_machine else set()
     boxes = (s.container for s in case.snapshot.services if s.container is not None and s.container.status == "running")
@@ -319,7 +318,7 @@ def _is_known_to_docker(case: Case, trouble: FailingAddress) -> bool:
 
 
 def _is_down_at(box: Container | None, at: float | None) -> bool:
-    """It does not run, or had not started again when nginx asked for its name."""
+    """Return whether the container is down, or was not started when nginx resolved its name."""
     return box is not None and (box.status != "running" or (at is not None and at <= box.started_at + 1.0))
 
 

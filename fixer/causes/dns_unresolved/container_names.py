@@ -1,4 +1,4 @@
-"""The name that nginx asks for is a container's on another network: made anew, it may lack the one that they shared."""
+"""Container names that nginx cannot resolve: on another network, in a shared network, or removed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fixer.repairs.start_nginx import start_nginx_steps
 from fixer.repairs.upstream_name import other_address_repair
 
 REPAIR_ID, INPUT_KEY = "connect-container", "connect"
-MAX_CARRIERS = 3              # services of other projects may be called alike
-_NAMELESS_NETWORKS = frozenset({"bridge", "host", "none", "default"})       # on which Docker knows no names
+MAX_CARRIERS = 3              # services of other projects may have the same name
+_NAMELESS_NETWORKS = frozenset({"bridge", "host", "none", "default"})       # networks without names in Docker's DNS
 
 
 def add_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Finding:
-    """The finding, with who bears the name elsewhere and how they come together; whether that one is meant a person
-    says, as well as that the two may talk to each other."""
+    """Add containers that have the name on other networks, and how to connect them. The operator decides if one is
+    intended and may talk to nginx."""
     host, web = trouble.endpoint.host, container_of(case.snapshot, trouble.nginx.node)
     every = case.snapshot.named_containers
     found = [box for box in every if host == box.name] or [box for box in every if host == box.service][:MAX_CARRIERS]
@@ -54,7 +54,7 @@ def _networks_text(box: Container) -> str:
 
 
 def _repairs(case: Case, trouble: FailingAddress, found: list[Container], network: str) -> tuple[Repair, ...]:
-    """One that compose made gets its networks from its files: a connection is gone when it is made anew."""
+    """Return the repairs. A compose container loses a manual connection when it is recreated from its files."""
     nginx, host = trouble.nginx, trouble.endpoint.host
     lasting = [box for box in found if not box.project and box.status == "running"]
     ways = [f"docker network connect --alias {shlex.quote(host)} {network} {box.name}" for box in lasting or found]
@@ -73,17 +73,17 @@ def _repairs(case: Case, trouble: FailingAddress, found: list[Container], networ
     return (Repair(REPAIR_ID, "safe", summary, steps, (Need(INPUT_KEY, "choice", why, choices),)),)
 
 
-# Containers that have no name in Docker's DNS, as they are in the network of another one, or of the Docker host.
+# Containers without a name in Docker's DNS: they share another network.
 
 
 def lender_of(case: Case, box: Container) -> Container | None:
-    """The container whose network it has."""
+    """Return the container whose network it shares."""
     return next((s.container for s in case.snapshot.services
                  if s.container is not None and s.container.id == box.lender), None)
 
 
 def guest_repair(case: Case, troubles: list[FailingAddress], box: Container, lender: Container | None) -> Repair:
-    """The name of its host in place of its own, where nginx reaches that one; else a person decides."""
+    """Return the repair: use the lender's name if nginx reaches it; else it is manual."""
     nginx, endpoint = troubles[0].nginx, troubles[0].endpoint
     web = container_of(case.snapshot, nginx.node)
     hosts = [s for s in case.snapshot.services
@@ -104,11 +104,11 @@ def guest_repair(case: Case, troubles: list[FailingAddress], box: Container, len
     return Repair("name-address", "manual", f"name at {where} what {endpoint.host} is reached by", (), manual=manual)
 
 
-# A name that nobody on the networks of nginx's container has any more, while nginx asks the address that it had.
+# A name that no container on nginx's networks has any more, while nginx uses its old address.
 
 
 def lost_name_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """Its container was removed, renamed or made anew on another network; which of them, none here can tell."""
+    """Return the finding on a name that vanished: its container was removed, renamed or moved; which is unknown."""
     endpoint, nginx = trouble.endpoint, trouble.nginx
     web = container_of(case.snapshot, nginx.node)
     if nginx.master_pid is None or web is None or web.is_machine or not endpoint.host or is_docker_host(endpoint):

@@ -58,25 +58,25 @@ from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
 from fixer.repairs.start_nginx import start_nginx_steps
 
 REPAIR_ID = "remove-dangling-link"
-_IS_DIRECTORY_TEXT = "failed (21: Is a directory)"      # its last word though it is [crit]: what it includes is no file
+_IS_DIRECTORY_TEXT = "failed (21: Is a directory)"      # fatal, though only [crit]: an include that is no file
 _SILENT_TEST_TEXT = "nginx -t ends over it without a word, as over a file that includes itself"
 _NAMED_PATH = regex(r"\"(?P<path>/[^\"\n]+)\"")
 _UNKNOWN_VARIABLE = regex(r"unknown \"(\w{1,200})\" variable")
 _MISSING_FILE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
-# what depends on the machine and on who asks, not on what the files say
+# errors that depend on the machine and the account, not on the files
 _OTHER_ERROR_TEXTS = (
     "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",
     "Operation not permitted", "Read-only file system", "No space left on device", "Cannot allocate memory",
     "Too many open files",
 )
 
-# nginx says so of a file that it reads or writes, of a certificate or key, and of a module.
+# for files that nginx reads or writes, certificates, keys and modules
 _LOST_FILE = regex(r"(?:open\(\) |certificate |certificate key |dlopen\(\) )\"(?P<path>/[^\"]+)\""
               r"(?: failed \(2: |.*[Nn]o such file)")
 
 
 def judge(case: Case) -> Verdict:
-    """For every nginx: does it refuse its files?"""
+    """Judge each nginx: does it refuse its configuration?"""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = []
@@ -96,7 +96,7 @@ def judge(case: Case) -> Verdict:
 
 
 def config_problem(nginx: Nginx) -> ConfigProblem | None:
-    """What nginx itself says is wrong; where it could not be asked, what reading the files shows."""
+    """Return nginx's own configuration error; if it was not tested, what fixer's parser finds."""
     if isinstance(nginx.test, Known):
         code, text = nginx.test.value
         if code == 0:
@@ -120,14 +120,13 @@ def _fatal_problems(text: str) -> list[ConfigProblem]:
 
 
 def _locate_problem(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProblem:
-    """Of a file that nginx could not use (a certificate), and of a variable that it does not know, it names no line:
-    the first that holds the same."""
+    """Return the problem at the first line with its file name or variable, if nginx names no line."""
     match = _NAMED_PATH.search(problem.message) if problem.line == 0 else None
     unknown = _UNKNOWN_VARIABLE.fullmatch(problem.message) if problem.line == 0 else None
     if not (match or unknown) or not isinstance(nginx.config, Known):
         return problem
     named = match["path"].encode("utf-8", "surrogateescape") if match else b""
-    if unknown:      # as nginx says it, in small letters
+    if unknown:      # nginx writes it in lower case
         use = re.compile(rb"(?i)\$\{?" + re.escape(unknown[1].encode()) + rb"\b")
     else:
         use = re.compile(re.escape(named))
@@ -141,9 +140,9 @@ def _locate_problem(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigP
 
 
 def last_logged_problem(nginx: Nginx) -> ConfigProblem | None:
-    """The last words of an nginx that ended in its container, where nothing can be asked any more: what it refused.
+    """Return the configuration error with which nginx's stopped container ended.
 
-    Files that changed since may be right by now, so they must be older than the words.
+    Files changed after that line may be correct now, so they must be older.
     """
     if nginx.service is None or nginx.service.container is None or not isinstance(nginx.config_mtime, Known):
         return None
@@ -189,7 +188,7 @@ def _evidence(
 ) -> tuple[Evidence, ...]:
     where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
     asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
-    # What our own reading finds wrong is said in the summary; evidence is nginx's word or the line itself.
+    # Evidence is nginx's message or the line; the summary states fixer's own reading.
     shown = [Evidence("nginx-test", where, problem.message)] if asked else []
     near = _mistake_line(nginx, problem)
     for line in dict.fromkeys((near, problem.line)):
@@ -205,7 +204,7 @@ def _evidence(
 
 
 def _mistake_line(nginx: Nginx, problem: ConfigProblem) -> int:
-    """The line where the mistake begins, which our own reading of the file may know better than nginx."""
+    """Return the line where the mistake begins. fixer's parser may know it better than nginx."""
     if problem.near:
         return problem.near
     if isinstance(nginx.config, Known):
@@ -216,7 +215,7 @@ def _mistake_line(nginx: Nginx, problem: ConfigProblem) -> int:
 
 
 def _dangling_links(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[str, FileStat], ...]:
-    """Links that lead nowhere, in the folder of the one that nginx could not open."""
+    """Return dangling links in the folder of the one that nginx could not open."""
     match = _MISSING_FILE.search(problem.message)
     named = match["path"] if match is not None else problem.file if problem.kind == "missing-include" else ""
     node = find_node(case.snapshot, nginx.node)
@@ -259,14 +258,13 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
 
 
 def _has_no_server(nginx: Nginx) -> bool:
-    """No other file of it holds a server: nginx would start, and listen nowhere."""
+    """Return whether no other file has a server: nginx would start and listen nowhere."""
     config = nginx.config.or_else(None)
     return config is not None and not config.cut and not (config.servers or config.routes)
 
 
 def _restore_text(said: str, where: str) -> str:
-    """What is wrong may be what the line names and not the line: a file that is gone, or the folder of a log, which a
-    boot empties where it lies in memory."""
+    """Return how to restore a missing file or log folder that a line names, such as one in a tmpfs emptied at boot."""
     match = _LOST_FILE.search(said)
     if match is None:
         return ""
@@ -279,7 +277,7 @@ def _restore_text(said: str, where: str) -> str:
 
 
 def _mounted_folder_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
-    """Docker makes an empty folder where the file that is to be mounted is not there (`-v`, compose's short form)."""
+    """Explain a folder in place of a mounted file: Docker creates one if the source does not exist (`-v`)."""
     match = _NAMED_PATH.search(problem.message) if problem.message.endswith(_IS_DIRECTORY_TEXT) else None
     if match is None:
         return ""
@@ -292,7 +290,7 @@ def _mounted_folder_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> st
 
 
 def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
-    """Of a file that a container makes at each start: there a correction would not last."""
+    """Explain that the container writes this file from a template at each start: a correction would not last."""
     box = container_of(case.snapshot, nginx.node)
     file = case.snapshot.file(nginx.node, problem.file)
     template = template_of(case.snapshot, file) if file is not None and box is not None and not box.is_machine else None
@@ -305,7 +303,7 @@ def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 
 def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
-    """An older state of the file where one lies beside it, and always what a person can do by hand."""
+    """Return the repair from a backup copy if there is one, and always the manual repair."""
     from fixer.causes.nginx_config_invalid.older_config import restore_backup_repair  # only where one is found
 
     older, manual = restore_backup_repair(case, nginx, problem,

@@ -1,4 +1,4 @@
-"""Copies that lie beside a configuration file: which plainly are states of the same file, by what they hold. Pure."""
+"""Backup copies of a configuration file that nginx refuses, and dangling links in nginx's container. Pure."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _MIN_COMMON = 2
 
 
 def is_same_file(broken: bytes, older: bytes) -> bool:
-    """Whether the older bytes can be read to their end, and plainly are a state of the same file.
+    """Return whether the older bytes parse and are a version of the same file.
 
-    What names a file are the names and addresses of its servers and its outermost blocks. A mistake may have hidden one
-    of them as such, but not as a word: so each word that names the one must stand in the other. Files without any (the
-    parameters that are handed to a backend) are one where most of what they say is the same.
+    A file is identified by its server names, addresses and outermost blocks. A mistake may hide one of them from the
+    parser, not its text: each identifying word of one file must occur in the other. Files without any, such as
+    parameter lists, are the same if most directives are equal.
     """
     good = parse(older)
     if good.problem is not None or good.left < 0:
@@ -50,7 +50,7 @@ def is_same_file(broken: bytes, older: bytes) -> bool:
 
 
 def _is_same_list(good: Iterable[Directive], bad: Iterable[Directive]) -> bool:
-    """Two lists of plain directives, one of which may have a mistake in it: at least two in common, and most of all."""
+    """Return whether two lists of plain directives, one maybe with a mistake, share at least two and most of all."""
     ours, theirs = ({(d.name, *d.args) for d in directives} for directives in (good, bad))
     return len(ours & theirs) >= max(_MIN_COMMON, len(ours) / 2, len(theirs) / 2)
 
@@ -71,14 +71,14 @@ def _identifying_values(directives: Iterable[Directive], *, inside: bool = False
             yield from directive.args[:1]
 
 
-# Links that lead nowhere in nginx's container: removed on the Docker host where a mounted folder has them from.
+# Dangling links in nginx's container: removed on the Docker host if a mounted folder holds them.
 DanglingLink = tuple[str, FileStat]
 
 
 def remove_links_steps(snapshot: Snapshot, box: Container,
                        links: Sequence[DanglingLink]) -> tuple[WriteFile, ...] | NotEditable:
-    """One step a link; NoPlace where one of them lies in no such folder, could not be seen there, or leads to a file
-    of the host: that one is meant, and only not mounted."""
+    """Return one step for each link. NotEditable if a link is in no mounted folder, was not read there, or leads to a
+    host file, which is intended but not mounted."""
     stats = dict(snapshot.engine_files)
     steps = []
     for path, stat in links:
@@ -99,8 +99,8 @@ def remove_links_steps(snapshot: Snapshot, box: Container,
 
 
 def _path_on_engine(box: Container, path: str) -> str | None:
-    """The link on the Docker host: in a folder that is mounted, the innermost that holds it; empty where it lies in the
-    image, None where a volume or its own mount has it."""
+    """Return the link's path on the Docker host, from the innermost mounted folder. Empty if it is in the image, None
+    if a volume or its own mount holds it."""
     mounts = [*((source, at) for source, at, _ in box.mounts), *(("", at) for _, at in box.shares)]
     holding = [m for m in mounts if path == m[1] or path.startswith(f"{m[1].rstrip('/')}/")]
     source, at = max(holding, key=lambda m: len(m[1]), default=("", path))
@@ -110,22 +110,21 @@ def _path_on_engine(box: Container, path: str) -> str | None:
 
 
 def _real_path(path: str, stats: Mapping[str, FileStat]) -> str:
-    """Its folder behind links: a step follows none."""
+    """Return the path with its folder's links resolved: a step follows no links."""
     folder = stats.get(posixpath.dirname(path))
     return posixpath.join(folder.real_path, posixpath.basename(path)) if folder and folder.real_path else path
 
 
-# Older states of the file that nginx refuses, beside it: which may be put back, and which nginx loads as well.
-# said of a line at which it was too late
+# Backup copies of the refused file; and parse errors that nginx reports at a later line.
 _TORN_ERROR = regex(r"is not terminated by|unexpected |too long parameter")
 _WORD_CHARACTER = regex(r"\w")
 
 
 def restore_backup_repair(case: Case, nginx: Nginx, problem: ConfigProblem, near: int) -> Repair | None:
-    """The file with an older state's bytes; which one, and whether at all, a person says."""
+    """Return the repair that restores a backup copy; the operator chooses which."""
     at = locate_editable_file(case.snapshot, nginx.node, problem.file) if problem.file else None
     if at is None or isinstance(at, NotEditable):
-        return None       # what lies in an image only is gone with the container, be it older or newer
+        return None       # a change in the container's layer is lost when it is recreated
     torn = _TORN_ERROR.search(problem.message) is not None or parse(at.data).problem is not None
     wrong = "" if torn else line_text(case.snapshot, nginx.node, problem.file, near)
     states = [s for s in _backup_files(case, nginx, problem, at) if _is_better_copy(at.data, s.data, wrong)
@@ -150,7 +149,7 @@ def restore_backup_repair(case: Case, nginx: Nginx, problem: ConfigProblem, near
 
 
 def loaded_original(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
-    """The file that a refused one is a backup of by its name, where nginx loads both; empty where it does not."""
+    """Return the original of a refused backup copy if nginx loads both, else an empty text."""
     folder, name = posixpath.split(problem.file)
     base = posixpath.join(folder, original_name(name)) if original_name(name) else ""
     loaded = nginx.config.value.files if isinstance(nginx.config, Known) else ()
@@ -158,7 +157,7 @@ def loaded_original(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 
 def _backup_files(case: Case, nginx: Nginx, problem: ConfigProblem, at: EditableFile) -> list[FileContent]:
-    """Regular files that are called like an older state, and that nginx does not load by themselves."""
+    """Return regular files named like a backup copy that nginx does not load."""
     named = {at.path} if at.node != nginx.node else {at.path, posixpath.normpath(problem.file)}
     loaded = nginx.config.value.files if isinstance(nginx.config, Known) and at.node == nginx.node else ()
     return [
@@ -171,14 +170,14 @@ def _backup_files(case: Case, nginx: Nginx, problem: ConfigProblem, at: Editable
 
 
 def _is_better_copy(broken: bytes, older: bytes, wrong: str) -> bool:
-    """Plainly a state of the same file, and without the mistake: what is torn is whole in it, the wrong line gone."""
+    """Return whether it is a version of the same file without the mistake: complete, and without the wrong line."""
     if older == broken or not is_same_file(broken, older):
         return False
     return not _WORD_CHARACTER.search(wrong) or wrong.encode() not in {line.strip() for line in older.split(b"\n")}
 
 
 def _has_mistake(case: Case, nginx: Nginx, path: str, older: bytes) -> bool:
-    """Whether our own reading finds a mistake in it, in its place in the whole."""
+    """Return whether fixer's parser finds a mistake in it, read in its context."""
     files = {file.path: file.data for file in case.snapshot.files if file.node == nginx.node} | {path: older}
     main = nginx.conf_path
     if main not in files:

@@ -73,11 +73,11 @@ from fixer.repairs.start_nginx import (
 REPAIR_ID = "start-nginx"
 _MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')
 _RUNNING_CHECKS = (stopped_workers_finding, lost_workers_finding, ended_workers_finding, unmanaged_master_finding)
-_CLOCK_SLACK = 0.5     # seconds between the clock of a log and that of a file
+_CLOCK_SLACK = 0.5     # seconds between a log's clock and a file's
 
 
 def judge(case: Case) -> Verdict:
-    """For every nginx: is there a master process, and workers that work?"""
+    """Judge each nginx: is there a master process, and do its workers work?"""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = []
@@ -86,7 +86,7 @@ def judge(case: Case) -> Verdict:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
             findings += filter(None, (look(case, nginx) for look in _RUNNING_CHECKS))
             if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
-                from fixer.causes.nginx_down.lost_workers import judge_refused_memory  # only where nginx said so
+                from fixer.causes.nginx_down.lost_workers import judge_refused_memory  # only if nginx logged it
 
                 told = judge_refused_memory(case, nginx)
                 findings += [told] if isinstance(told, Finding) else []
@@ -105,7 +105,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_unobservable(case: Case, nginx: Nginx) -> bool:
-    """No master was seen, but nobody could look: the process table is closed, and no manager says that it is down."""
+    """Return whether the process table is unreadable and no manager says that nginx is down."""
     if nginx.service is not None and run_state_of(nginx.service) != "running":
         return False
     node = find_node(case.snapshot, nginx.node)
@@ -113,8 +113,8 @@ def _is_unobservable(case: Case, nginx: Nginx) -> bool:
 
 
 def _unused_unit_text(nginx: Nginx) -> str:
-    """A unit that was put to rest and whose files hand nothing on, as a package leaves them: to start that one would
-    serve nobody, and take the ports of the one that is meant (built by hand, below a folder of its own)."""
+    """Explain a disabled unit whose files hand nothing on, as a package installs it. Starting it would serve nothing
+    and take the ports of the intended nginx, built by hand with its own folder."""
     unit = nginx.service.unit if nginx.service is not None else None
     if unit is None or unit.unit_file_state != "disabled" or unit.active_state == "failed" or \
             not isinstance(nginx.config, Known) or nginx.config.value.routes or nginx.config.value.problems:
@@ -124,9 +124,9 @@ def _unused_unit_text(nginx: Nginx) -> str:
 
 
 def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
-    """Root runs a program with the title of nginx's master and another name: it may be nginx, renamed or rebuilt.
+    """Return a root process with the title of nginx's master but another name: a renamed or rebuilt nginx.
 
-    It is not asked anything, since any program can take the title; but beside it the packaged one is not just down.
+    Any program can set that title, so it gets no commands. But with it, the packaged nginx is not just down.
     """
     node = find_node(case.snapshot, nginx.node)
     for process in node.processes.value if node is not None and isinstance(node.processes, Known) else ():
@@ -149,7 +149,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     refused = refused_start_reason(box) if box is not None and waits is None else None
     was_taken, holder = False, None
     if refused is not None and box is not None and refused[1] == "ports":
-        from fixer.repairs.container_start import is_port_free_now, port_publisher  # only where a port was taken
+        from fixer.repairs.container_start import is_port_free_now, port_publisher  # only for a port in use
 
         was_taken, holder = is_port_free_now(case.snapshot, box), port_publisher(case.snapshot, box)
         refused = None if was_taken else refused if holder is None else (
@@ -179,7 +179,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     elif refused is not None:
         summary += f": its container could not be started, as {refused[0]}"
     elif is_start_queued(service):
-        from fixer.analysis.dependency.start_order import queue_evidence, queued_start_text  # only if it waits its turn
+        from fixer.analysis.dependency.start_order import queue_evidence, queued_start_text  # only if it is queued
 
         evidence = (*evidence, *queue_evidence(service))
         summary += f": {queued_start_text(service)}"
@@ -210,7 +210,7 @@ def _listen_address_repair(listen: str) -> Repair:
 
 
 def _container_repair(box: Container, said: str, key: str) -> Repair:
-    """The engine would say the same again: what it stumbles over comes first."""
+    """Return the manual repair of what made the engine refuse the start; it would refuse again."""
     by_whom = "what holds it: docker ps --filter publish=PORT, ss -ltnp; free it, or publish another"
     todo = by_whom if key == "ports" else f"correct {key or 'that'} where {box.name} was made"
     todo = f"put it back, or {todo}" if box.missing_sources else todo
@@ -220,7 +220,7 @@ def _container_repair(box: Container, said: str, key: str) -> Repair:
 
 
 def _conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
-    """Sockets of others where nginx wants to listen; nginx itself holds none while it is down."""
+    """Return other programs' listeners on nginx's addresses; nginx has none while it is down."""
     wanted = {(listen.address, listen.port) for listen in listen_addresses_of(nginx) if listen.port}
     ports = {port for _, port in wanted}
     everywhere = ("0.0.0.0", "::", "*")   # noqa: S104  addresses that were read
@@ -233,14 +233,14 @@ def _conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
 
 
 def _missing_name_line(nginx: Nginx) -> LogLine | None:
-    """Its log ends with a backend's name that does not resolve: the backend must be there before nginx starts."""
+    """Return the log line about an unresolved backend name: the backend must run before nginx starts."""
     if nginx.service is None:
         return None
     return next((line for line in reversed(lines_of(nginx.service)[-10:]) if HOST_NOT_FOUND in message_of(line)), None)
 
 
 def _dependency_text(case: Case, nginx: Nginx) -> str:
-    """What must run before nginx can start: it said so, or it is a container and would ask for the name in vain."""
+    """Return what must run before nginx: its log says so, or its container could not resolve the name."""
     box = nginx.service.container if nginx.service is not None else None
     if _missing_name_line(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
         return ""
@@ -260,7 +260,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
         return allow_start_repair(nginx.service.container, denied, REPAIR_ID)
     if is_start_queued(nginx.service):
-        from fixer.repairs.start_service import end_wait_repair  # only where it waits its turn
+        from fixer.repairs.start_service import end_wait_repair  # only if its start is queued
 
         return end_wait_repair(nginx.service)
     waited_for = _dependency_text(case, nginx)
@@ -298,14 +298,14 @@ def _current_denied_line(nginx: Nginx) -> LogLine | None:
 
 
 def _has_no_unit(case: Case, nginx: Nginx) -> bool:
-    """Built by hand on a machine, and known by where it lies alone."""
+    """Return whether nginx was built by hand on a machine: known by its path only, without a unit."""
     node = find_node(case.snapshot, nginx.node)
     return nginx.service is None and node is not None and node.kind == "machine" and node.init == "systemd" \
         and nginx.binary.startswith("/usr/local/")
 
 
 def _outdated_error_text(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
-    """Why what it said at its last try is so no more: its files were changed since, or what it named in vain came."""
+    """Explain why nginx's last error no longer holds: its files changed, or the named container started."""
     if _is_changed_since(nginx, line):
         return "its configuration was changed"
     named = _MISSING_HOST.search(message_of(line))

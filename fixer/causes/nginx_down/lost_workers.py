@@ -1,4 +1,4 @@
-"""An nginx that has a master and serves nobody all the same: stopped workers, workers that end, an unmanaged master."""
+"""An nginx that has a master but serves nothing: stopped, crashed or missing workers, huge buffers."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from fixer.repairs.file_edits import (
 from fixer.repairs.start_nginx import restart_nginx_repair
 
 CAUSE_ID = "nginx-down"
-RECENT_SECONDS = 600.0       # seconds: a worker that ended then is worth a word
-_CURRENT_SECONDS = 60.0      # seconds: one that ended then may be why a page fails now
+RECENT_SECONDS = 600.0       # seconds: a worker exit within this time is reported
+_CURRENT_SECONDS = 60.0      # seconds: an exit within this time may explain a failing route
 NO_MEMORY = regex(r"^(?:malloc\((\d{1,15})\)|posix_memalign\(\d+, (\d{1,15})\)) failed \(12: ")
 _NOT_RESPAWNED = regex(r"^worker process \d+ exited with fatal code \d+ and cannot be respawned")
-_CLOCK_SLACK = 5.0         # seconds between what ends a worker and what its master says of that
+_CLOCK_SLACK = 5.0         # seconds between a worker's error and the master's message about it
 _WORKER_EXIT = regex(r"^worker process \d+ exited (?:on signal [1-9]\d*|with (?:fatal )?code [1-9]\d*)")
 
 
 def stopped_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """Workers in state T: connections are completed by the kernel, and nobody takes them."""
+    """Return the finding on workers in state T: the kernel completes connections that no worker accepts."""
     found = processes_of(case.snapshot, nginx.node, (*nginx.worker_pids, nginx.master_pid or 0))
     stopped = [p for p in found if p.state == "T"]
     workers = [p for p in stopped if p.pid in nginx.worker_pids]
@@ -69,7 +69,7 @@ def stopped_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
 def _continue_repair(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair:
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        # no process of it is known by a number that means something outside
+        # its pids are not valid outside the container
         return restart_nginx_repair(case, nginx, box)
     signals = tuple(
         SignalProcess(nginx.node, p.pid, p.start_ticks, "CONT", process_text(case.snapshot, nginx.node, p))
@@ -80,8 +80,8 @@ def _continue_repair(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair
 
 
 def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """A master alone: each worker ended with a fatal error at its start, and the master gave up. The kernel takes
-    connections for it, and nobody answers them."""
+    """Return the finding on a master without workers: each ended with a fatal error at its start, and the master
+    stopped respawning. The kernel accepts connections that no worker answers."""
     events = _error_events(nginx)
     at = next((i for i in range(len(events) - 1, -1, -1) if _NOT_RESPAWNED.match(events[i].message)), -1)
     if nginx.worker_pids or at < 0 or any(j.state == "ok" for j in _route_verdicts(case, nginx)):
@@ -112,7 +112,7 @@ def _route_verdicts(case: Case, nginx: Nginx) -> tuple[RouteVerdict, ...]:
 
 
 def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """Workers that were killed or crashed. The master starts new ones, so it is a fault only while pages fail of it."""
+    """Return the finding on killed or crashed workers: a fault only while routes fail, as nginx respawns them."""
     now = clock_of(case.snapshot, nginx.node)
     events = [e for e in _error_events(nginx) if e.level == "alert" and _WORKER_EXIT.match(e.message)
               and now - e.at < RECENT_SECONDS]
@@ -146,7 +146,7 @@ def _worker_exit_repair(message: str) -> Repair:
 
 
 def _has_cut_answer(probes: object) -> bool:
-    """An answer that never came, on a connection that nginx had taken."""
+    """Return whether nginx accepted a connection and closed it without an answer."""
     return isinstance(probes, Known) and any(p.status is None and p.error in ("closed", "reset") for p in probes.value)
 
 
@@ -155,7 +155,7 @@ def _error_events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
 
 
 def unmanaged_master_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """The master runs outside its unit, which is meant to run it: systemctl reloads and restarts somebody else."""
+    """Return the finding on a master outside its unit: systemctl does not control it."""
     unit = _own_unit(case, nginx)
     masters = processes_of(case.snapshot, nginx.node, (nginx.master_pid or 0,))
     if unit is None or unit.unit is None or not masters or masters[0].unit == unit.name:
@@ -180,15 +180,15 @@ def unmanaged_master_finding(case: Case, nginx: Nginx) -> Finding | None:
 
 
 def _own_unit(case: Case, nginx: Nginx) -> Service | None:
-    """The unit whose command is this nginx."""
+    """Return the unit whose command is this nginx."""
     return next((s for s in case.snapshot.services if s.node == nginx.node and s.unit is not None
                  and s.unit.exec_start[:1] == (nginx.binary,)), None)
 
 
-# A request that nginx could not get memory for, because its configuration asks for a buffer that nobody means.
+# Requests that fail because the configuration asks for a huge buffer.
 REPAIR_ID = "smaller-nginx-buffers"
 _BUFFER_SUFFIXES = (b"_buffer_size", b"_buffers", b"_buffers_size")
-_HUGE_SIZE = 16 << 20       # bytes: no head, no part of an answer and no body is kept whole in one piece of that size
+_HUGE_SIZE = 16 << 20       # bytes: no header, body or part of an answer needs one piece of that size
 _MAX_FILE_SIZE = 4 << 20        # bytes of a file
 _MAX_SHOWN = 6
 _SMALLER_UNITS = {"g": "m", "m": "k"}
@@ -196,7 +196,7 @@ _SMALLER_UNITS = {"g": "m", "m": "k"}
 
 @dataclass(frozen=True, slots=True)
 class _HugeBuffer:
-    """A size that stands in a file: where, for which directive, what it would be instead."""
+    """A huge size in a configuration file: its line, directive and byte span, and a smaller size."""
 
     file: str
     line: int
@@ -207,10 +207,10 @@ class _HugeBuffer:
 
 
 def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
-    """Whether a buffer of exactly the size that nginx could not get is configured; else the fact that is missing.
-    None where nginx says nothing of it now.
+    """Return the finding if a configured buffer has the size that the kernel refused; else the missing fact, or None
+    without recent log lines.
 
-    A host that is short of memory fails in small pieces too: those say nothing about a directive.
+    A host short of memory refuses small sizes too: those say nothing about a directive.
     """
     lines = recent_lines(case, nginx, is_refused_memory)
     if not lines:
@@ -242,7 +242,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
 
 
 def is_refused_memory(event: ErrorEvent) -> bool:
-    """Whether nginx says that the kernel gave it no memory."""
+    """Return whether nginx logs that the kernel gave it no memory."""
     return event.level == "emerg" and NO_MEMORY.match(event.message) is not None
 
 
@@ -257,7 +257,7 @@ def _config_files(nginx: Nginx) -> tuple[str, ...]:
 
 def _huge_buffers_by_block(case: Case, nginx: Nginx, path: str,
                            wanted: Mapping[int, ErrorEvent]) -> Iterator[list[_HugeBuffer]]:
-    """Of a file: for each block that asks for a wanted size, all huge buffers in force there."""
+    """Return, for each block of a file with a refused size, all huge buffers in force there."""
     file = case.snapshot.file(nginx.node, path)
     if file is None or len(file.data) > _MAX_FILE_SIZE or b"_buffer" not in file.data:
         return
@@ -269,7 +269,7 @@ def _huge_buffers_by_block(case: Case, nginx: Nginx, path: str,
 def _block_chains(
     block: Sequence[Directive], above: tuple[Sequence[Directive], ...],
 ) -> Iterator[tuple[Sequence[Directive], ...]]:
-    """Every block with those around it, outermost first."""
+    """Return every block with its enclosing blocks, outermost first."""
     chain = (*above, block)
     yield chain
     for directive in block:
@@ -291,14 +291,14 @@ def _huge_buffers(block: Sequence[Directive], path: str) -> Iterator[_HugeBuffer
 
 
 def _smaller_size(word: str) -> str:
-    """A thousandth: `128m` was meant as `128k`. Empty where that is huge still."""
+    """Return a thousandth: `128m` was probably `128k`. Empty if that is still huge."""
     number, unit = (word[:-1], word[-1].lower()) if word[-1].isalpha() else (word, "")
     less = number + _SMALLER_UNITS[unit] if unit in _SMALLER_UNITS else f"{int(number) // 1024}{unit}"
     return less if (parse_size(less) or 0) < _HUGE_SIZE else ""
 
 
 def _repair(case: Case, nginx: Nginx, huge: Sequence[_HugeBuffer]) -> Repair:
-    """All of them by the same measure, so that what they must be to each other stays."""
+    """Scale all huge buffers by the same factor, so that nginx's rules between them still hold."""
     title = "ask for smaller buffers"
     said = "; ".join(dict.fromkeys(f"{file_line_text(case.snapshot, nginx.node, h.file)}:{h.line} {h.text}"
                                    for h in huge[:_MAX_SHOWN]))

@@ -1,4 +1,4 @@
-"""An nginx in a container that may not do what it does first: write its files, listen, change its account."""
+"""An nginx that cannot start: denied calls in its container, and listen addresses that the machine lacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CAPABILITIES = "CHOWN, SETGID and SETUID"
 
 
 def denied_line(nginx: Nginx) -> LogLine | None:
-    """The line with which it ended, where that says that it may not: the engine would let it end there again."""
+    """Return the permission error with which nginx's container ended; a restart would end the same way."""
     box = nginx.service.container if nginx.service is not None else None
     if nginx.service is None or box is None or box.is_machine or not box.exit_code or nginx.master_pid is not None:
         return None
@@ -27,19 +27,19 @@ def denied_line(nginx: Nginx) -> LogLine | None:
 
 
 def denied_text(line: LogLine) -> str:
-    """What it may not, as nginx says it."""
+    """Return what was denied, as nginx logs it."""
     match = _DENIED_LINE.search(message_of(line))
     return match["said"][:160] if match is not None else ""
 
 
 def missing_capability(said: str) -> str:
-    """The capability that a call of nginx's lacks, empty where it is another one."""
+    """Return the capability that nginx's call lacks, or an empty text for other calls."""
     match = _CALL.match(said)
     return _CALL_CAPABILITIES[match["call"]] if match is not None else ""
 
 
 def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
-    """What a person changes where the container is made."""
+    """Return the manual repair of the container's definition."""
     said, path = denied_text(line), _PATH.search(denied_text(line))
     who = f"the account {box.user}" if box.user else "root without its capabilities"
     if missing_capability(said):
@@ -55,14 +55,14 @@ def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
     return Repair(repair_id, "manual", "let nginx's container start", (), manual=f"{todo}; then {again}")
 
 
-# An address that nginx is to listen on and that the machine does not have (any more): nginx does not start without.
+# A listen address that the machine does not have (any more): nginx does not start.
 _BIND_ERROR = regex(r"\[emerg\].* bind\(\) to (\S{1,80}) failed \(99: ")
-_TAIL_LINES = 12     # lines of the journal that hold its last try
+_TAIL_LINES = 12     # journal lines that hold the last start
 
 
 def missing_listen_address(snapshot: Snapshot, nginx: Nginx) -> tuple[str, LogLine, tuple[Evidence, ...]] | None:
-    """The address as a person writes it, the line in which nginx said so, and what else shows it: it stands in the
-    configuration, and the kernel does not have it."""
+    """Return the address, nginx's log line about it, and evidence: it is configured, and the kernel does not have
+    it."""
     node = find_node(snapshot, nginx.node)
     if nginx.service is None or node is None or not node.addresses or not isinstance(nginx.config, Known):
         return None

@@ -59,8 +59,8 @@ from fixer.repairs.file_edits import check_and_reload_steps
 from fixer.repairs.start_nginx import free_port_repair
 from fixer.repairs.start_service import restart_container_repair
 
-# Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
-# than this, in seconds, cannot be put in order, and an edit right before its own reload is what everybody does.
+# Process start times come from a clock and an uptime, read one after the other. A file and a worker closer than this,
+# in seconds, cannot be ordered: an edit right before its own reload is normal.
 _CLOCK_GRAIN = 0.5
 REPAIR_ID = "reload-nginx"
 _SAME_MOMENT_TEXT = "it was changed in the moment of the last reload, and nginx asks elsewhere"
@@ -68,7 +68,7 @@ RELOAD_TEXT = "check the configuration and reload nginx (what it holds in memory
 
 
 def judge(case: Case) -> Verdict:
-    """For every failing address that answers directly: are nginx's files younger than its workers?"""
+    """Judge each failing address that answers directly: are nginx's files younger than its workers?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = []
@@ -117,7 +117,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _failed_reload_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """A reload that a port kept away, told by nginx's log and the port: true whatever the new address does."""
+    """Return the finding on a reload that failed at a port. The log and the port prove it, whatever the new address
+    does."""
     nginx = trouble.nginx
     known = isinstance(nginx.config_mtime, Known) and isinstance(nginx.loaded_at, Known) and has_unloaded_config(nginx)
     found = _port_conflict_finding(case, trouble) if known and not _is_config_refused(nginx) else None
@@ -125,36 +126,35 @@ def _failed_reload_finding(case: Case, trouble: FailingAddress) -> Finding | Non
 
 
 def _is_hanging(case: Case, trouble: FailingAddress) -> bool:
-    """It accepts and gives no answer, and nginx is refused at once, elsewhere: two faults, and the older configuration
-    hides the other."""
+    """Return whether the endpoint accepts without an answer while nginx's connects are refused elsewhere: two faults,
+    one hidden by the old configuration."""
     endpoint = trouble.endpoint
     slow = isinstance(endpoint.http, Known) and endpoint.http.value.error == "slow"
     return slow and is_closed(endpoint) is False and _is_asking_elsewhere(case, trouble)
 
 
 def _is_in_same_moment(nginx: Nginx) -> bool:
-    """The newest file and the workers are so close that which came first cannot be told."""
+    """Return whether the newest file and the workers are too close in time to be ordered."""
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return False
     return abs(nginx.config_mtime.value - nginx.loaded_at.value) <= _CLOCK_GRAIN
 
 
 def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
-    """The last that nginx was refused in that second or since (or all of just now, where it says nothing since) was at
-    a port that its files do not name for these routes. A visitor may have written that line; all that follows from it
-    is that the files are read once more."""
+    """Return whether nginx's last refused connect, since the reload or edit if any, went to a port that its files do
+    not name for these routes. A client may have forged that line; the only result is one more reload."""
     named = [*trouble.routes, *(facts for facts in case.snapshot.routes if facts.route.asked_first)]
     ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in named)]
     events = events_for(case, trouble, is_connect_failure)
     known = (trouble.nginx.config_mtime, trouble.nginx.loaded_at)
     moment = max((fact.value for fact in known if isinstance(fact, Known)), default=0.0)
-    since = [e for e in events if e.at > moment - 1.0]     # its clock cuts the second that has begun
+    since = [e for e in events if e.at > moment - 1.0]     # log times are whole seconds
     asked = {_asked_port(event.upstream) for event in since[-1:] or events}
     return bool(asked) and "" not in asked and not asked.intersection(e.unix or str(e.port) for e in ours)
 
 
 def _asked_port(upstream: str) -> str:
-    """The port of `http://HOST:PORT/PATH`, or the socket of `http://unix:SOCKET:/PATH`; empty where it is neither."""
+    """Return the port of `http://HOST:PORT/PATH` or the socket of `http://unix:SOCKET:/PATH`, else an empty text."""
     place = upstream.partition("://")[2]
     if place.startswith("unix:"):
         return place.removeprefix("unix:").partition(":")[0]
@@ -167,7 +167,7 @@ def _is_config_refused(nginx: Nginx) -> bool:
 
 
 def _age_evidence(case: Case, nginx: Nginx) -> Evidence:
-    """How old the files and the loaded configuration are."""
+    """Return evidence of the age of the files and of the loaded configuration."""
     where = file_line_text(case.snapshot, nginx.node, nginx.conf_path)
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return Evidence("nginx-process", where, "the age of files or workers is not known")
@@ -200,7 +200,7 @@ def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") 
 
 
 def _failing_routes(case: Case, trouble: FailingAddress) -> tuple[str, ...]:
-    """All failing routes of that nginx whose address answers: one reload is for all of them."""
+    """Return all failing routes of that nginx whose address answers: one reload serves all of them."""
     return tuple(dict.fromkeys(
         route for other in case.failing_addresses
         if other.nginx is trouble.nginx and is_closed(other.endpoint) is False for route in other.route_ids
@@ -208,27 +208,27 @@ def _failing_routes(case: Case, trouble: FailingAddress) -> tuple[str, ...]:
 
 
 def _bind_errors(nginx: Nginx) -> list[ErrorEvent]:
-    """What nginx said since its files changed of addresses that it could not have."""
+    """Return nginx's bind errors since its files changed."""
     changed = nginx.config_mtime.or_else(0.0)
-    # the log knows whole seconds only
+    # log times are whole seconds
     return [e for e in _error_events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at > changed - 1.0]
 
 
 def _wanted_listeners(case: Case, nginx: Nginx) -> list[Listener]:
-    """Sockets on ports that its files name."""
+    """Return listeners on ports that nginx's files name."""
     wanted = {listen.port for listen in listen_addresses_of(nginx) if listen.port}
     return [line for line in listeners_on(case.snapshot, nginx.node) if line.port in wanted]
 
 
 def _unseen_holder_text(case: Case, nginx: Nginx) -> str:
-    """The reload was tried since, and whether it would fail again depends on who holds a port: nobody could see."""
+    """Explain a failed reload that may fail again: the owner of the port could not be read."""
     events = _bind_errors(nginx)
     line = next((x for x in _wanted_listeners(case, nginx) if not pids_of(x) and _bind_error_for(x, events)), None)
     return "" if line is None else f"but since then it could not have {address_text(line.address, line.port)}"
 
 
 def _port_conflict_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """A reload was tried and could not take effect, since a port that the new files want is taken."""
+    """Return the finding on a reload that failed because a new listen port is in use."""
     nginx = trouble.nginx
     events = _bind_errors(nginx)
     mine = set(nginx.worker_pids) | {nginx.master_pid}
@@ -250,7 +250,7 @@ def _port_conflict_finding(case: Case, trouble: FailingAddress) -> Finding | Non
 
 
 def _bind_error_for(line: Listener, events: Sequence[ErrorEvent]) -> ErrorEvent | None:
-    """The last line in which nginx named that port as one that it could not have."""
+    """Return nginx's last bind error for that port."""
     return next((e for e in reversed(events) if f":{line.port} failed (98: " in e.message), None)
 
 
@@ -259,7 +259,7 @@ def _error_events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
 
 
 def _stale_mount_finding(case: Case, trouble: FailingAddress) -> Finding:
-    """The mounted file was replaced on the host; the container holds on to the old one."""
+    """Return the finding: the mounted file was replaced on the host, and the container keeps the old one."""
     nginx, endpoint = trouble.nginx, trouble.endpoint
     box = container_of(case.snapshot, nginx.node)
     where = file_line_text(case.snapshot, nginx.node, endpoint.file)
@@ -288,7 +288,7 @@ def _stale_mount_finding(case: Case, trouble: FailingAddress) -> Finding:
 
 
 def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """Pages answer, but at the address that the files on disk name nobody would: the next reload would break them."""
+    """Return advice: routes answer, but on-disk files name an address where the next reload would fail."""
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown) or nginx.master_pid is None:
         return None
     if not has_unloaded_config(nginx):
@@ -315,13 +315,13 @@ def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
 def _replaced_mount_finding(case: Case, nginx: Nginx) -> Finding | None:
     if nginx.service is None or nginx.service.container is None:
         return None
-    from fixer.causes.nginx_not_reloaded.stale_mount import stale_mounts_finding  # only where nginx is in a container
+    from fixer.causes.nginx_not_reloaded.stale_mount import stale_mounts_finding  # only if nginx is in a container
 
     return stale_mounts_finding(case, nginx)
 
 
 def _failure_text(endpoint: Endpoint) -> str:
-    """How nginx would be let down there, empty where that is not seen."""
+    """Return how requests to the endpoint would fail, or an empty text if that is not observed."""
     if is_closed(endpoint) is True:
         return "where nothing listens"
     heard = endpoint.http.or_else(None)

@@ -1,5 +1,4 @@
-"""Pages answer, and nginx's container holds on to a file that the Docker host has replaced: its next start takes the
-new one, and what that would break is told before."""
+"""Mounted files of nginx's container that the Docker host has replaced: the next start reads the new ones."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ _MAX_SHOWN = 3
 
 
 def stale_mounts_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """Advice only: what runs is well, and whether the new files are meant, nobody knows."""
+    """Return advice only: the running nginx works, and whether the new files are intended is unknown."""
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine or nginx.master_pid is None or isinstance(nginx.config, Unknown):
         return None
@@ -44,7 +43,7 @@ def stale_mounts_finding(case: Case, nginx: Nginx) -> Finding | None:
 def _replaced_files(
     snapshot: Snapshot, nginx: Nginx, box: Container, config: NginxConfig,
 ) -> Iterator[tuple[FileContent, FileContent | None]]:
-    """What nginx's container still has, and what lies on the host by now (None where that was not read)."""
+    """Return each replaced file in nginx's container with the host's version (None if it was not read)."""
     for path in config.files:
         file = snapshot.file(nginx.node, path)
         if file is None or file.stat.kind != "file":
@@ -62,7 +61,7 @@ def _file_evidence(nginx: Nginx, inside: FileContent, outside: FileContent | Non
 
 
 def _next_config(snapshot: Snapshot, nginx: Nginx, new: dict[str, bytes]) -> NginxConfig:
-    """The configuration as its next start would read it; only of a replaced file where the main one was not read."""
+    """Return the configuration that the next start would read; only a replaced file if the main one was not read."""
     files = {file.path: file.data for file in snapshot.files if file.node == nginx.node} | new
     main = nginx.conf_path
     if main not in files:
@@ -97,7 +96,7 @@ def _server_text(server: UpstreamServer) -> str:
 
 
 def _node_without_listener(snapshot: Snapshot, server: UpstreamServer) -> str | None:
-    """The node of the container of that name, where its sockets were seen and none is on that port."""
+    """Return the container's node if its listeners were read and none is on that port."""
     for service in snapshot.services:
         box = service.container
         if box is not None and service.running and server.host in (box.service, box.name) and server.unix is None:
