@@ -1,5 +1,4 @@
-"""Python programs that are no known server: their source files, whether they serve HTTP, and the ports in their
-code."""
+"""Python programs of unknown servers: their source files, whether they serve HTTP, and the ports in their code."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One node's answers, parsed once."""
+"""Views: one node's answers, each parsed once."""

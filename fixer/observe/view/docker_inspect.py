@@ -1,4 +1,4 @@
-"""Containers from `docker inspect`: state, command, networks, mounts; names of variables, never their values."""
+"""Containers from `docker inspect`: state, command, networks and mounts; names of variables, never their values."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runs
 
 
 def parse_inspect(answer: Answer | None) -> tuple[Container, ...]:
-    """Every container of a docker inspect answer; what is not an object with an Id is left out."""
+    """Return every container of a docker inspect answer, without objects that have no Id."""
     return tuple(_make_container(item) for item in inspect_objects(answer))
 
 
 def inspect_objects(answer: Answer | None) -> list[Mapping[str, Json]]:
-    """The raw objects of a docker inspect answer."""
+    """Return the raw objects of a docker inspect answer."""
     if answer is None or not answer.data:
         return []
     try:
@@ -38,12 +38,12 @@ def inspect_objects(answer: Answer | None) -> list[Mapping[str, Json]]:
 
 
 def inspect_environment(item: Mapping[str, Json]) -> dict[str, str]:
-    """NAME -> value of Config.Env: for finding ports and hosts, never kept."""
+    """Return NAME -> value of Config.Env: for finding ports and hosts, never stored."""
     return dict(e.split("=", 1) for e in string_list(value_at(item, "Config", "Env")) if "=" in e)
 
 
 def value_at(item: Json, *path: str) -> Json:
-    """The value at a path of keys, None where any of them is missing."""
+    """Return the value at a path of keys, None if a key is missing."""
     for key in path:
         if not isinstance(item, Mapping):
             return None
@@ -52,19 +52,19 @@ def value_at(item: Json, *path: str) -> Json:
 
 
 def text_at(item: Json, *path: str) -> str:
-    """The string at a path, empty where there is none."""
+    """Return the string at a path, empty if there is none."""
     value = value_at(item, *path)
     return value if isinstance(value, str) else ""
 
 
 def number_at(item: Json, *path: str) -> int:
-    """The integer at a path, 0 where there is none."""
+    """Return the integer at a path, 0 if there is none."""
     value = value_at(item, *path)
     return value if isinstance(value, int) else 0
 
 
 def string_list(value: Json) -> list[str]:
-    """The strings of a list."""
+    """Return the strings of a list."""
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
@@ -102,7 +102,8 @@ def _make_container(item: Mapping[str, Json]) -> Container:
 
 
 def _links(item: Json) -> Iterable[tuple[str, str]]:
-    """`container:name` of its networks, and `/container:/own/name` of the default bridge."""
+    """Yield (container, name) of `container:name` links on networks and `/container:/own/name` on the default
+    bridge."""
     ends = _mapping(value_at(item, "NetworkSettings", "Networks")).values()
     for link in [w for end in ends
                  for w in string_list(value_at(end, "Links"))] + string_list(value_at(item, "HostConfig", "Links")):
@@ -112,7 +113,7 @@ def _links(item: Json) -> Iterable[tuple[str, str]]:
 
 
 def _cpu_limit(item: Json) -> float:
-    """`--cpus`, or a quota within a period of 100 ms."""
+    """Return the number of CPUs: `--cpus`, or the quota divided by its period (default 100 ms)."""
     nano, quota = number_at(item, "HostConfig", "NanoCpus"), number_at(item, "HostConfig", "CpuQuota")
     if nano > 0:
         return nano / 1e9
@@ -137,7 +138,7 @@ def _health_exit(item: Json) -> int | None:
 
 
 def _health_output(item: Json) -> str:
-    """Its last line, without what runc says of its own work."""
+    """Return the last line of its health check's output, without runc's prefix."""
     log = value_at(item, "State", "Health", "Log")
     lines = text_at(log[-1], "Output").strip().splitlines() if isinstance(log, list) and log else []
     return redact_text(_RUNC_PREFIX.sub("", lines[-1].strip()))[:200] if lines else ""
@@ -167,7 +168,7 @@ def _ipv6(item: Mapping[str, Json]) -> Iterable[tuple[str, str]]:
 
 
 def _fixed_addresses(item: Json) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Where Docker was told which address to give it."""
+    """Yield (network, fixed addresses) where Docker is configured to assign one."""
     for name, network in _mapping(value_at(item, "NetworkSettings", "Networks")).items():
         told = (text_at(network, "IPAMConfig", key) for key in ("IPv4Address", "IPv6Address"))
         if chosen := tuple(filter(None, told)):
@@ -175,7 +176,7 @@ def _fixed_addresses(item: Json) -> Iterable[tuple[str, tuple[str, ...]]]:
 
 
 def _subnets(item: Json) -> Iterable[tuple[str, str]]:
-    """Each network's addresses, from its own there and how many bits of it name the network."""
+    """Yield (network, CIDR subnet), from its address there and the prefix length."""
     for name, network in _mapping(value_at(item, "NetworkSettings", "Networks")).items():
         octets = text_at(network, "IPAddress").split(".")
         bits = number_at(network, "IPPrefixLen")
@@ -196,7 +197,7 @@ def _gateways(item: Json) -> Iterable[str]:
 
 
 def _bridges(item: Json) -> Iterable[tuple[str, str]]:
-    """The devices of user-defined bridge networks, as Docker names them where nobody chose another name."""
+    """Yield (network, bridge device) of user-defined bridge networks, by Docker's default names."""
     for name, network in _mapping(value_at(item, "NetworkSettings", "Networks")).items():
         made = text_at(network, "NetworkID")
         if made:
@@ -204,7 +205,7 @@ def _bridges(item: Json) -> Iterable[tuple[str, str]]:
 
 
 def _published(item: Json) -> Iterable[tuple[str, int, int]]:
-    """As it is now; of a container that does not run, as it would be."""
+    """Yield (host address, host port, container port) as published now; for a stopped container, as configured."""
     now, told = value_at(item, "NetworkSettings", "Ports"), value_at(item, "HostConfig", "PortBindings")
     for port, places in sorted(_mapping(now or told).items()):
         inner = port.split("/", 1)[0]
@@ -222,8 +223,8 @@ def _mounts(item: Json) -> Iterable[tuple[str, str, bool]]:
 
 
 def _sources(item: Json) -> Iterable[str]:
-    """`--mount type=bind`, and what compose makes of a secret, a config or a long volume: a start needs the source.
-    That of `-v` and of a short volume is made, an empty folder, where it is gone."""
+    """Yield the sources that a start needs: `--mount type=bind`; compose secrets, configs and long volumes.
+    Docker creates a missing source of `-v` or of a short volume as an empty folder."""
     mounts = value_at(item, "HostConfig", "Mounts")
     for mount in mounts if isinstance(mounts, list) else []:
         if text_at(mount, "Type") == "bind" and text_at(mount, "Source") and (
@@ -239,7 +240,7 @@ def _shares(item: Json) -> Iterable[tuple[str, str]]:
 
 
 def host_path(container: Container, path: str) -> tuple[str, bool] | None:
-    """(path on the Docker host, single-file mount) of a container's path that lies in a bind mount."""
+    """Return (path on the Docker host, single-file mount) of a container's path in a bind mount; else None."""
     best: tuple[str, str] | None = None
     for source, destination, _ in container.mounts:
         root = destination.rstrip("/")

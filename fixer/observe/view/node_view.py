@@ -1,4 +1,4 @@
-"""One node's answers, each parsed once: what its processes, sockets, units and files say."""
+"""Views of nodes: processes, sockets, units and files in a node's answers, and which container is which node."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from fixer.model.snapshot import Container, Listener, Process, Unit
 from fixer.observe.view.docker_inspect import parse_inspect
 
 ENGINE = "engine"
-_MACHINE_TARGETS = ("local", "ssh")        # kinds of targets that are a machine of their own
-PEEK_BYTES = 512            # bytes that a glob reads of each file where only the place and the first line matter
+_MACHINE_TARGETS = ("local", "ssh")        # kinds of targets that are machines
+PEEK_BYTES = 512            # bytes that a glob reads of each file if only its path and first line matter
 INSPECT_COMMANDS: frozenset[CommandName] = frozenset({
     "docker-project", "docker-container", "docker-published", "docker-called"})
 UNIT_FILES = ReadGlob((
@@ -40,14 +40,14 @@ UNIT_FILES = ReadGlob((
 ))
 
 
-MOST_PROGRAM_FILES = 200       # the globs with this limit are those of supervisord's files
-MOST_CHANGED_FILES = 320       # … and with this one of what may have been changed since a program ended
-MOST_BOOT_FILES = 120       # … and with this one of what else starts programs: cron, rc.local, units of users
+MOST_PROGRAM_FILES = 200       # globs with this limit read supervisord's files
+MOST_CHANGED_FILES = 320       # globs with this limit read files that may have changed since a program ended
+MOST_BOOT_FILES = 120       # globs with this limit read boot files: cron, rc.local, user units
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A node as far as it has answered. `files` are those read whole (never log tails), by the path they were named;
-    `conf_files` the ones among them that were read for nginx."""
+    """A node as far as it has answered. `files` were read completely (no log tails), by the path in the query;
+    `conf_files` are those of them that were read for nginx."""
 
     node: NodeCapture
     process_table: ProcessTable
@@ -60,51 +60,52 @@ class View:
     hosts: Mapping[str, tuple[str, ...]]
     resolved: Mapping[str, tuple[str, ...]]
     init: str
-    is_other_project: bool = False    # a container of another project, looked at since a name of nginx's leads to it
-    # the machine that the target is; beside it are the containers that its nginx may lead to
+    is_other_project: bool = False    # another project's container that nginx's names lead to
+    # the target machine itself, not a container that its nginx may lead to
     is_target_machine: bool = False
 
     @property
     def name(self) -> str:
-        """The node's name."""
+        """Return the node's name."""
         return self.node.name
 
     def data(self, path: str) -> bytes | None:
-        """The bytes of a file, None where it was not read or is no file."""
+        """Return the bytes of a file, None if it was not read or is no regular file."""
         file = self.files.get(path)
         return file.data if file is not None and is_readable(file) else None
 
     def contents(self) -> dict[str, bytes]:
-        """Every file of services that was read, by path."""
+        """Return path -> bytes of every service file that was read."""
         return {p: f.data for p, f in self.files.items() if is_readable(f) and p not in self.conf_files}
 
     def command(self, name: CommandName, *args: str) -> Answer | None:
-        """The answer to a command, None where it was not asked."""
+        """Return the answer to a command, None if it was not asked."""
         return self.node.answers.get(Command(name, args))
 
     def no_processes_reason(self) -> str:
-        """Why its processes could not be listed here; empty where they were, or where that was said as a failure."""
+        """Return why processes cannot be listed here; empty if they were, or if that query failed."""
         told = self.node.answers.get(ListProcesses())
         return told.message if told is not None and told.status == "no-tool" else ""
 
     @staticmethod
     def is_nginx_query(query: Query) -> bool:
-        """Whether it asks for files of nginx: trees and globs do, but for the globs of services' managers."""
+        """Return whether it reads nginx's files: trees and globs do, except the globs for service managers."""
         return isinstance(query, ReadTree | ReadGlob) and not _is_peek(query) and not _is_service_query(query)
 
     def was_asked(self, path: str) -> bool:
-        """True where a file was asked for by its own path or came with a tree or glob."""
+        """Return True if a file was queried by its own path or came with a tree or glob."""
         return path in self.files or any(isinstance(q, ReadFile) and q.path == path for q in self.node.answers)
 
 
 def is_trusted_process(process: Process, view: View) -> bool:
-    """Root's. On a machine that root looks at, what another user runs is theirs, whatever it calls itself; in a
-    container all belongs to the application, and who is not root does no harm as root."""
+    """Return whether the process is root's, or its owner does not matter.
+    On a machine that root observes, another user's process is untrusted, whatever its name.
+    In a container all belongs to the application, and an observer without root does no harm as root."""
     return process.uid <= 0 or view.node.kind != "machine" or not view.node.root
 
 
 def is_readable(file: FileAnswer) -> bool:
-    """Read, and a regular file or a link to one (a folder or socket gives no bytes either)."""
+    """Return whether a regular file or a link was read (a folder or socket has no bytes either)."""
     if file.status != "ok" or file.stat is None:
         return False
     end = file.stat.end
@@ -112,7 +113,7 @@ def is_readable(file: FileAnswer) -> bool:
 
 
 def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False) -> View:
-    """Parse what a node has answered so far."""
+    """Return the view of a node's answers so far."""
     asked = node.answers.get(ListProcesses())
     table = parse_once(partial(parse_processes, asked, node.now), "processes", asked, node.now)
     sockets = node.answers.get(ListSockets())
@@ -138,7 +139,7 @@ def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False) -> V
 
 
 def views_of(capture: Capture) -> dict[str, View]:
-    """All nodes that answered, the engine too, by name."""
+    """Return all nodes that answered, the engine too, by name."""
     first = capture.nodes[0].name if capture.nodes and capture.target.kind in _MACHINE_TARGETS else ""
     engine = next((node for node in capture.nodes if node.name == ENGINE), None)
     called = {container.name for container in _named_containers(engine)} if engine is not None else set()
@@ -147,7 +148,7 @@ def views_of(capture: Capture) -> dict[str, View]:
 
 
 def _named_containers(engine: NodeCapture) -> list[Container]:
-    """The containers of other projects that nginx asks for."""
+    """Return the containers of other projects that nginx refers to."""
     return [c for query, c in _named_with_query(engine) if not _is_unreachable_namesake(c, query)]
 
 
@@ -158,7 +159,8 @@ def _named_with_query(engine: NodeCapture) -> Iterator[tuple[Command, Container]
 
 
 def _is_unreachable_namesake(container: Container, query: Command) -> bool:
-    """Called as nginx asks, and on none of its networks: Docker's DNS does not give that name there."""
+    """Return whether a container has a name that nginx uses, but is on none of its networks.
+    Docker's DNS does not return that name there."""
     networks, names = set(query.args[0].split(",")), set(query.args[1:])
     here = networks.intersection(name for name, _, _ in container.networks) or container.network_mode in networks
     asked = {container.name, container.service} & names
@@ -167,7 +169,7 @@ def _is_unreachable_namesake(container: Container, query: Command) -> bool:
 
 
 def unreachable_namesakes(views: Mapping[str, View]) -> tuple[Container, ...]:
-    """Containers of such a name elsewhere: none of the target's, and none that nginx reaches."""
+    """Return containers with such a name that are neither the target's nor reachable by nginx."""
     engine = views.get(ENGINE)
     known = {container.id for container in containers_of(views)}
     found = () if engine is None else _named_with_query(engine.node)
@@ -175,19 +177,19 @@ def unreachable_namesakes(views: Mapping[str, View]) -> tuple[Container, ...]:
 
 
 def target_machine(views: Mapping[str, View]) -> View | None:
-    """The machine that is the target itself, not a container on it."""
+    """Return the machine that is the target itself, not a container on it."""
     return next((view for view in views.values() if view.is_target_machine), None)
 
 
 def is_outside_target(view: View, views: Mapping[str, View]) -> bool:
-    """The engine, and containers that were only looked at since the target's nginx may lead to them: an nginx in
-    one of those is another target's."""
+    """Return whether it is the engine, or a container observed only because the target's nginx may lead to it.
+    An nginx in such a container belongs to another target."""
     return view.name == ENGINE or view.is_other_project or (not view.is_target_machine
                                                             and target_machine(views) is not None)
 
 
 def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
-    """Every container that the engine told of, each once."""
+    """Return every container that the engine reported, each once."""
     engine = views.get(ENGINE)
     found: dict[str, Container] = {}
     for query, answer in (engine.node.answers if engine else {}).items():
@@ -205,14 +207,14 @@ def _with_missing_sources(container: Container, engine: View | None) -> Containe
 
 
 def _other_project_ids(views: Mapping[str, View]) -> frozenset[str]:
-    """Ids of the containers of other projects."""
+    """Return ids of the containers of other projects."""
     engine = views.get(ENGINE)
     return frozenset(c.id for c in _named_containers(engine.node)) if engine is not None else frozenset()
 
 
 def node_of(container: Container, views: Mapping[str, View]) -> str:
-    """The name of the node that a container is (or would be, if it ran): beside a machine always its own, since several
-    projects may call a service alike."""
+    """Return the node name of a container (running or not).
+    With a machine as the target it is the container's name: several projects may use the same service name."""
     if target_machine(views) is not None or container.id in _other_project_ids(views):
         return container.name
     for name in (container.name, container.service):
@@ -223,15 +225,15 @@ def node_of(container: Container, views: Mapping[str, View]) -> str:
 
 
 def container_of(node: str, containers: tuple[Container, ...]) -> Container | None:
-    """The container that a node is."""
+    """Return the container that a node is."""
     named = [c for c in containers if node == c.name]
     served = [c for c in containers if node == c.service]
     return next(iter(named or served), None)
 
 
 def _read_files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, FileAnswer]]:
-    """Trees and globs are asked for nginx, single files for services; the globs of their managers are the exception."""
-    cut, whole = dict[str, FileAnswer](), set[str]()       # one that was read in part gives way to the whole
+    """Yield (path, file): trees and globs are nginx's, single files and the service managers' globs are services'."""
+    cut, whole = dict[str, FileAnswer](), set[str]()       # a complete file replaces a truncated one
     for query, answer in node.answers.items():
         if _is_peek(query):
             continue
@@ -253,7 +255,7 @@ def _is_service_query(query: Query) -> bool:
 
 
 def _peeked_files(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:
-    """Places that were only looked for, with the first bytes of each: what was read in full comes before them."""
+    """Yield files that were only located, with their first bytes; completely read files take precedence."""
     for query, answer in node.answers.items():
         if _is_peek(query):
             for file in answer.files:
@@ -269,7 +271,7 @@ def _node_addresses(answer: Answer | None) -> tuple[str, ...]:
 
 
 def _resolved_names(node: NodeCapture) -> dict[str, tuple[str, ...]]:
-    """name -> addresses, for every name that was asked and answered; empty where it does not resolve."""
+    """Return name -> addresses for every name that was asked and answered; empty if it does not resolve."""
     found: dict[str, tuple[str, ...]] = {}
     for query, answer in node.answers.items():
         if isinstance(query, Command) and query.name == "resolve" and answer.status == "ok":
@@ -281,15 +283,16 @@ def _resolved_names(node: NodeCapture) -> dict[str, tuple[str, ...]]:
 
 
 def _has_ipv6(addresses: Collection[str]) -> bool:
-    """Whether the C library counts the machine as one of IPv6: by an address that is not the loopback's."""
+    """Return whether the C library considers the machine IPv6-capable: it has a v6 address that is not loopback."""
     return any(":" in address and not is_loopback(address) for address in addresses)
 
 
 def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]:
-    """name -> addresses of an /etc/hosts file, each once, in its order.
+    """Return name -> addresses of an /etc/hosts file, each once, in its order.
 
-    `six`: the machine has IPv6, so that of a name with ::1 alone nginx gets ::1 alone. Where it has none, the C library
-    answers 127.0.0.1 of that line.
+    `six`: the machine has IPv6, so nginx resolves a name with only ::1 to ::1. Otherwise the C library returns
+    127.0.0.1
+    for that line.
     """
     found: dict[str, dict[str, None]] = {}
     for line in data.decode("utf-8", "replace").splitlines():
@@ -298,7 +301,7 @@ def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]
             found.setdefault(name.lower(), {})[words[0]] = None
     for addresses in found.values():
         if not six and "::1" in addresses and not any(address.startswith("127.") for address in addresses):
-            addresses["127.0.0.1"] = None      # what the C library answers of ::1 to whoever asks for IPv4
+            addresses["127.0.0.1"] = None      # the C library returns it for ::1 if IPv4 is requested
     return {name: tuple(addresses) for name, addresses in found.items()}
 
 
@@ -306,10 +309,10 @@ _LOOPBACK = regex(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
 
 
 def is_loopback(address: str) -> bool:
-    """True for an address that never leaves the node."""
+    """Return True for an address that never leaves the node."""
     return bool(_LOOPBACK.match(address))
 
 
 def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:
-    """The pids, none where they are unknown."""
+    """Return the pids, empty if they are unknown."""
     return fact.or_else(())
