@@ -1,1 +1,1 @@
-"""supervisord's configuration, log and programs."""
+"""supervisord: its configuration, its log, and its programs as services."""

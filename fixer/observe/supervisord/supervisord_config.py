@@ -1,4 +1,4 @@
-"""Every supervisord of a node: its process and unit, its configuration, and the sections of its files."""
+"""supervisord instances of a node: their process, unit, configuration and program sections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _USUAL_UNITS = ("supervisor.service", "supervisord.service")
 
 @dataclass(frozen=True, slots=True)
 class Supervisord:
-    """One supervisord: its configuration, its process where it runs, its unit where it has one."""
+    """One supervisord: its configuration, its process if it runs, its unit if it has one."""
 
     conf: str
     process: Process | None
@@ -35,21 +35,21 @@ class Supervisord:
 
 
 def is_supervisord(process: Process) -> bool:
-    """Whether the process is supervisord itself."""
+    """Return whether the process is supervisord itself."""
     if not process.comm.startswith(("supervisor", "python", "pypy")):
         return False
     return any(word.rpartition("/")[2] == "supervisord" for word in process.argv[:3])
 
 
 def is_trusted_supervisord(process: Process, view: View) -> bool:
-    """One whose word counts: root asks supervisorctl by its configuration, so it must not be anybody's."""
+    """Return whether it is a trusted supervisord: root runs supervisorctl with its configuration."""
     unit = view.units.get(process.unit or "")
     return is_supervisord(process) and (is_trusted_process(process, view)
                                         or (unit is not None and _is_supervisord_unit(unit)))
 
 
 def find_supervisords(view: View) -> tuple[Supervisord, ...]:
-    """Every supervisord of the node, running or not."""
+    """Return every supervisord of the node, running or not."""
     units = {u.name: u for u in view.units.values() if _is_supervisord_unit(u)}
     found: dict[str, Supervisord] = {}
     for process in view.by_pid.values():
@@ -78,40 +78,40 @@ def _conf_path(argv: tuple[str, ...], cwd: str) -> str:
 
 
 def include_query(pattern: str) -> ReadGlob:
-    """A pattern of its include list."""
+    """Return the query for a pattern of its include list."""
     return ReadGlob((pattern,), max_files=MOST_PROGRAM_FILES)
 
 
 def sections_of(path: str, view: View) -> tuple[IniSection, ...]:
-    """The sections of one file, as far as it was read."""
+    """Return the sections of one file, empty if it was not read."""
     data = view.data(path)
     return () if data is None else parse_once(partial(ini_sections, path, data), "ini", path, data)
 
 
 def main_sections(place: Supervisord, view: View) -> dict[str, IniSection]:
-    """The sections of its main file, by name."""
+    """Return name -> section of its main file."""
     return {section.name: section for section in sections_of(place.conf, view)}
 
 
 def include_patterns(main: Mapping[str, IniSection], folder: str) -> list[str]:
-    """The patterns of the files that it includes."""
+    """Return the patterns of the files that it includes."""
     words = main["include"].text("files").split() if "include" in main else []
     return [posixpath.normpath(posixpath.join(folder, word.replace("%(here)s", folder))) for word in words]
 
 
 def supervisord_section(main: Mapping[str, IniSection]) -> IniSection:
-    """What `[supervisord]` says."""
+    """Return the `[supervisord]` section, an empty one if there is none."""
     return main.get("supervisord") or IniSection("", 0, "supervisord", 0, ())
 
 
 def supervisord_log_query(main: Mapping[str, IniSection], folder: str) -> ReadFile:
-    """Its own log, from the end."""
+    """Return the query for the end of its own log."""
     path = supervisord_section(main).text("logfile", "supervisord.log").replace("%(here)s", folder)
     return ReadFile(posixpath.join("/", path), LOG_LIMIT, tail=True)
 
 
 def program_sections(place: Supervisord, view: View) -> list[IniSection]:
-    """Every [program:x] and [fcgi-program:x], in the order of the files."""
+    """Return every [program:x] and [fcgi-program:x], in the order of the files."""
     patterns = [include_query(p) for p in include_patterns(main_sections(place, view), posixpath.dirname(place.conf))]
     paths = [place.conf]
     for query in patterns:
@@ -122,7 +122,7 @@ def program_sections(place: Supervisord, view: View) -> list[IniSection]:
 
 
 def groups_of(place: Supervisord, view: View) -> dict[str, str]:
-    """program -> group, for those that a [group:x] holds."""
+    """Return program -> group, for programs in a [group:x]."""
     found: dict[str, str] = {}
     patterns = [include_query(p) for p in include_patterns(main_sections(place, view), posixpath.dirname(place.conf))]
     answers = [view.node.answers.get(query) for query in patterns]
@@ -135,21 +135,20 @@ def groups_of(place: Supervisord, view: View) -> dict[str, str]:
     return found
 
 
-# Programs of supervisord that are several processes, told apart by `%(process_num)d` in their command.
 _PROCESS_NUMBER = regex(r"%\(process_num\)(?:(0?\d?)d|s)")
 _MOST_PROCESSES = 64
-FCGI_PREFIX = "fcgi-program:"      # supervisord itself listens for its processes, and hands them the socket
+FCGI_PREFIX = "fcgi-program:"      # supervisord itself listens and passes the socket to the processes
 
 
 def has_numbered_processes(section: IniSection) -> bool:
-    """Its processes are told apart by their numbers in the command."""
+    """Return whether `%(process_num)d` in the command distinguishes its processes."""
     return not section.name.startswith(FCGI_PREFIX) and _PROCESS_NUMBER.search(section.text("command")) is not None
 
 
 def program_bindings(section: IniSection, told: ServiceCommand, view: View,
                      numbers: Sequence[int]) -> tuple[Binding, ...]:
-    """Where its processes listen, each for itself where the number of the process stands in the command; on a socket
-    that supervisord opens for them, all in the same place."""
+    """Return where its processes listen: one binding for each number in the command, else shared ones.
+    The processes of an fcgi-program share the socket that supervisord opens."""
     shared = section.get("socket") if section.name.startswith(FCGI_PREFIX) else None
     if shared is not None:
         word = Word((Piece(shared.value.strip(), shared.file, shared.line, shared.start),))
@@ -171,7 +170,7 @@ def program_bindings(section: IniSection, told: ServiceCommand, view: View,
 
 
 def process_numbers(section: IniSection) -> range:
-    """The numbers that supervisord counts a program's processes with."""
+    """Return the numbers that supervisord gives a program's processes."""
     count, start = section.text("numprocs", "1"), section.text("numprocs_start", "0")
     first = int(start) if is_number(start) else 0
     return range(first, first + min(int(count) if is_number(count) else 1, _MOST_PROCESSES))

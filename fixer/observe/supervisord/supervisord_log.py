@@ -1,4 +1,4 @@
-"""supervisord's own log: what it did with each program, and how each of their runs ended."""
+"""supervisord's log: its events for each program, and how each run ended."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SIGNAL = regex(r"terminated by SIG([A-Z0-9]+)")
 _SIGNAL_NUMBERS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "SEGV": 11,
                    "PIPE": 13,
             "TERM": 15}
-_RETRY_SECONDS = 30.0     # seconds between an end and a try that somebody stopped
-_TRY_SECONDS = 5.0         # seconds in which such a try may have been called running: an application loads that long
-RECENT_SECONDS = 180.0        # seconds in which an unexpected end counts as one of a row
+_RETRY_SECONDS = 30.0     # seconds between an exit and a retry that somebody stopped
+_TRY_SECONDS = 5.0         # seconds: such a retry may be RUNNING for this time while the application loads
+RECENT_SECONDS = 180.0        # seconds in which unexpected exits count as one series
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramEvent:
-    """One line about a program (process name), or about supervisord itself (name empty)."""
+    """One log line about a program (process name), or about supervisord itself (name empty)."""
 
     at: float
     name: str
@@ -48,7 +48,7 @@ class ProgramEvent:
 
 @dataclass(frozen=True, slots=True)
 class ProgramHistory:
-    """What became of one program."""
+    """The state and last exit of one program, from its events."""
 
     state: ProgramState
     pid: int
@@ -59,11 +59,11 @@ class ProgramHistory:
     ended_at: float
     restarts: int
     events: tuple[ProgramEvent, ...]
-    last_run_started_at: float = 0.0       # when the run began that ended last
+    last_run_started_at: float = 0.0       # start of the run that ended last
 
 
 def parse_supervisord_log(data: bytes, utc_offset: float) -> tuple[ProgramEvent, ...]:
-    """The events in order; the log's time is the machine's local time."""
+    """Return the events in order; the log's timestamps are local time."""
     events: list[ProgramEvent] = []
     spawned = ""
     for raw in data.split(b"\n"):
@@ -99,7 +99,7 @@ def _parse_event(at: float, text: str, last: str) -> ProgramEvent | None:
 
 
 def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: float) -> ProgramHistory | None:
-    """What the log tells of the program since supervisord began; None where it is silent about it."""
+    """Return the program's history since supervisord started; None if the log does not mention it."""
     wanted = set(names)
     mine: list[ProgramEvent] = []
     for event in events:
@@ -114,7 +114,7 @@ def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: floa
     for event in mine:
         match event.kind:
             case "spawned":
-                # what somebody starts after a stop that was asked for is no try of a row of bad ends
+                # a start after a requested stop begins a new series of exits
                 row = event.at if state == "STOPPED" and expected else row
                 state, pid, started = "STARTING", event.pid, event.at
             case "success":
@@ -124,7 +124,7 @@ def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: floa
                 state, pid = "BACKOFF" if state == "STARTING" else "EXITED", 0
             case "stopped" if not expected and event.at - ended_at < _RETRY_SECONDS and (
                     state == "STARTING" or event.at - started < _TRY_SECONDS):
-                state, pid = "STOPPED", 0           # in the middle of its tries: it still ended as it did before them
+                state, pid = "STOPPED", 0           # stopped during its retries: the exit before them counts
             case "stopped":
                 state, pid, ended, expected, ended_at = "STOPPED", 0, event.detail, True, event.at
             case "gave-up":
@@ -137,16 +137,16 @@ def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: floa
     return ProgramHistory(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine), run)
 
 
-# What supervisord and its programs write where it is the first process of a container: into the container's log.
-STREAM_LINES = "2000"     # nginx's access log is among them
+# Log lines of supervisord and its programs in the log of a container whose first process it is.
+STREAM_LINES = "2000"     # includes nginx's access log
 _STREAM_FILES = frozenset(f"{folder}{name}" for folder, names in (
     ("/dev/", ("stdout", "stderr", "fd/1", "fd/2")), ("/proc/self/fd/", ("1", "2"))) for name in names)
-# After one of these a program was well or went in order: what stands before it belongs to a run that is over.
-# gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
+# Lines that end a healthy or orderly run: older lines do not count. gunicorn's master exits with an error if its
+# workers fail to boot, and is restarted at once.
 _SERVER_STARTED, _STARTUP_COMPLETE, _SERVER_FINISHED = "Started server process", ("Application startup "
                                                                                   "complete"), "Finished server process"
 _RUN_FINISHED = regex(rf"{_STARTUP_COMPLETE}|{_SERVER_FINISHED}|\[INFO\] Shutting down: Master")
-# gunicorn before 22 bids farewell alike when it failed, and then says why
+# gunicorn before 22 logs the same line after a failure, and then the reason
 _FAILURE_REASON = regex(r"\] Reason: \S")
 _OTHER_WRITER = regex(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (?:spawned|success|exited|stopped|gave up|waiting|"
@@ -159,30 +159,30 @@ Stream = tuple[LogLine, ...]
 
 
 def stream_query(box: Container) -> Command:
-    """The last lines of the container's log."""
+    """Return the query for the last lines of the container's log."""
     return Command("docker-logs", (box.name, STREAM_LINES))
 
 
 def stream_container(view: View, containers: tuple[Container, ...]) -> Container | None:
-    """The container that a node is, where what its first process runs may write into the container's log."""
+    """Return the container of a node if its first process may write to the container's log."""
     return container_of(view.name, containers) if view.init != "systemd" else None
 
 
 def stream_of(view: View, views: Mapping[str, View], containers: tuple[Container, ...]) -> Stream:
-    """What was read of it; nothing on a machine."""
+    """Return the lines read from that log; empty on a machine."""
     box, engine = stream_container(view, containers), views.get(ENGINE)
     read = parse_docker_logs(engine.node.answers.get(stream_query(box)), box.name) if box and engine else None
     return read.value if isinstance(read, Known) else ()
 
 
 def stream_bytes(stream: Stream) -> bytes:
-    """The lines as a file of supervisord's would hold them."""
+    """Return the lines as supervisord's log file would contain them."""
     return "\n".join(line.text for line in stream).encode()
 
 
 def own_stream_lines(section: IniSection, programs: Sequence[IniSection], stream: Stream,
                      since: float) -> Stream | None:
-    """The program's own lines of the run that began then; None where others write there as well, nginx apart."""
+    """Return the program's own lines since its run started; None if other programs than nginx write there too."""
     writers = [one for one in programs if _writes_to_stream(one) and not _runs_nginx(one)]
     if not stream or [(one.file, one.line) for one in writers] != [(section.file, section.line)]:
         return None
@@ -200,7 +200,7 @@ def _runs_nginx(section: IniSection) -> bool:
 
 
 def lines_since_healthy(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    """The lines since the program was last well."""
+    """Return the lines since the program was last healthy."""
     for index in range(len(lines) - 1, -1, -1):
         after = lines[index + 1].text if index + 1 < len(lines) else ""
         if _RUN_FINISHED.search(lines[index].text) and not _FAILURE_REASON.search(after) and _reached_serving(lines,
@@ -210,7 +210,7 @@ def lines_since_healthy(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
 
 
 def _reached_serving(lines: tuple[LogLine, ...], end: int) -> bool:
-    """Whether the run that says farewell had been well: uvicorn does so too where it is stopped in one more try."""
+    """Return whether the finished run had served: uvicorn also logs "Finished" if a retry is stopped."""
     if _SERVER_FINISHED not in lines[end].text:
         return True
     before = (line.text for line in reversed(lines[:end]) if _SERVER_STARTED in line.text

@@ -1,4 +1,4 @@
-"""Programs of supervisord as services: what its files say, what its log tells, which processes are theirs."""
+"""supervisord programs as services: their configuration, their history, and their processes."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ from fixer.observe.supervisord.supervisord_log import (
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
 
-MOST_PROCESS_LOGS = 16      # processes of one program whose logs are looked for
+MOST_PROCESS_LOGS = 16      # processes of one program whose logs are read
 _ENV_PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE_TEXTS = frozenset(("true", "yes", "on", "1"))
 _AUTO_LOG = frozenset(("", "auto", "none"))
 
 
 def supervisord_queries(view: View) -> Iterator[Query]:
-    """supervisord's files and log, and the files that its programs are told by."""
+    """Yield queries for supervisord's files and log, and for the files that configure its programs."""
     for place in find_supervisords(view):
         yield ReadFile(place.conf)
         folder = posixpath.dirname(place.conf)
@@ -84,7 +84,7 @@ def supervisord_queries(view: View) -> Iterator[Query]:
 
 
 def _failed_start_queries(section: IniSection, told: ServiceCommand, place: Supervisord, view: View) -> Iterator[Query]:
-    """What to look at on disk for a program that supervisord could not even start."""
+    """Yield queries for files of a program that supervisord could not start."""
     course = history_of(_process_names(section), _log_events(place, view), view.node.now)
     if course is None or course.state == "RUNNING" or not (
             course.state == "STOPPED" or spawn_error(course.exit_detail) or course.exit_detail in NOT_STARTED_STATUSES):
@@ -98,7 +98,7 @@ def _failed_start_queries(section: IniSection, told: ServiceCommand, place: Supe
 
 
 def _log_events(place: Supervisord, view: View, stream: Stream = ()) -> tuple[ProgramEvent, ...]:
-    """What its own log tells, or the log of the container that it is the first process of."""
+    """Return the events of its log, or of the container's log if it is the first process there."""
     answer = view.node.answers.get(supervisord_log_query(main_sections(place, view), posixpath.dirname(place.conf)))
     file = answer.files[0] if answer is not None and answer.files else None
     data = (file.data if file is not None else b"") or stream_bytes(stream)
@@ -107,7 +107,7 @@ def _log_events(place: Supervisord, view: View, stream: Stream = ()) -> tuple[Pr
 
 
 def _program_command(section: IniSection, main: Mapping[str, IniSection], view: View) -> ServiceCommand:
-    """The command with its variables, followed through wrappers as for a unit."""
+    """Return the command with its variables, traced through wrappers as for a unit."""
     value = section.get("command")
     assert value is not None
     directory = section.text("directory", "/") or "/"
@@ -123,7 +123,7 @@ def _program_command(section: IniSection, main: Mapping[str, IniSection], view: 
 
 
 def _expand_word(word: Word, section: IniSection) -> Word:
-    """`%(…)s` put in where its value is known; such a piece stands nowhere byte for byte."""
+    """Return the word with known `%(…)s` expanded; an expanded piece has no byte position."""
     pieces = []
     for piece in word.pieces:
         if "%" not in piece.text:
@@ -148,7 +148,7 @@ def _parse_environment(value: IniValue | None) -> dict[str, Word]:
 
 
 def program_services(view: View, stream: Stream = ()) -> list[Service]:
-    """One service a program; `stream` is the log of the container that the node is."""
+    """Return one service for each program; `stream` is the log of the node's container."""
     found: list[Service] = []
     for place in find_supervisords(view):
         main = main_sections(place, view)
@@ -168,8 +168,8 @@ def program_services(view: View, stream: Stream = ()) -> list[Service]:
 
 def _group_processes(names: tuple[str, ...], section: IniSection, place: Supervisord,
                      view: View) -> list[tuple[str, ...]]:
-    """The processes of one program together; where each listens for itself and only some of them run, those together
-    and each of the others alone."""
+    """Return a program's processes as groups, one service each.
+    Usually one group; if each process has its own address and some ended, the running ones and each ended one."""
     if len(names) == 1 or place.process is None or not has_numbered_processes(section):
         return [names]
     events = _log_events(place, view)
@@ -182,7 +182,7 @@ def _group_processes(names: tuple[str, ...], section: IniSection, place: Supervi
 
 def _stream_log(section: IniSection, programs: list[IniSection], stream: Stream,
             course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
-    """As `_log`, from the container's log."""
+    """Return the same as `_program_log`, from the container's log."""
     own = own_stream_lines(section, programs, stream,
                            course.last_run_started_at or course.started_at if course is not None else 0.0)
     if own is None:
@@ -209,9 +209,9 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
                      names: tuple[str, ...]) -> Service:
     main, course, groups, taken = seen
     told, every = _program_command(section, main, view), _process_names(section)
-    one = names[0] if len(names) == 1 < len(every) else ""        # which does not run, while others of the program do
+    one = names[0] if len(names) == 1 < len(every) else ""        # stopped, while others of the program run
     roots = () if one else _root_pids(told, place, view, course if len(every) == 1 else None, taken)
-    if not roots and len(names) > 1:       # its file was changed since: their command is another one
+    if not roots and len(names) > 1:       # its file changed since: their command differs
         events = _log_events(place, view)
         logged = {c.pid for name in names if (c := history_of((name,), events, view.node.now)) is not None}
         roots = _child_pids(place, view, logged - {0} - taken)
@@ -241,7 +241,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
 
 
 def _section_values(section: IniSection) -> Iterator[UnitValue]:
-    """What its section says that may have to be corrected, as far as it stands there byte for byte."""
+    """Yield the values of its section that a repair may edit, if they have a byte position."""
     for value in section.values:
         if value.key in ("command", "directory", "user") and "\n" not in value.value:
             yield UnitValue(value.key, value.value, value.file, value.line, value.start, value.start + len(value.value))
@@ -249,7 +249,7 @@ def _section_values(section: IniSection) -> Iterator[UnitValue]:
 
 def _root_pids(told: ServiceCommand, place: Supervisord, view: View, course: ProgramHistory | None,
                taken: set[int]) -> tuple[int, ...]:
-    """Its process by the pid that the log names, else supervisord's children that run its command; all of several."""
+    """Return its pid from the log, else the pids of supervisord's children that run its command."""
     if place.process is None:
         return ()
     children = [p for p in view.by_pid.values() if p.ppid == place.process.pid and p.pid not in taken]
@@ -268,7 +268,7 @@ def _child_pids(place: Supervisord, view: View, pids: set[int]) -> tuple[int, ..
 
 
 def _matches_argument(told: str, word: str) -> bool:
-    """A word of the command as its process has it; `%(process_num)02d` is any number."""
+    """Return whether a process argument matches the configured one; `%(process_num)02d` is any number."""
     before, mark, rest = told.partition("%(process_num)")
     if not mark:
         return told == word
@@ -280,7 +280,7 @@ def _matches_argument(told: str, word: str) -> bool:
 def _make_program(section: IniSection, place: Supervisord, course: ProgramHistory | None, groups: Mapping[str, str],
              roots: tuple[int, ...]) -> Program:
     group = groups.get(section.name.partition(":")[2], "")
-    alone = group if list(groups.values()).count(group) == 1 else ""     # its group's name stands for it and no other
+    alone = group if list(groups.values()).count(group) == 1 else ""     # the group has no other program
     name = section.name.partition(":")[2]
     several = section.text("numprocs", "1") not in ("", "1")
     value = section.get("autostart")
@@ -290,7 +290,7 @@ def _make_program(section: IniSection, place: Supervisord, course: ProgramHistor
     if place.process is None:
         state = "DOWN"
     elif roots and state not in ("RUNNING", "STARTING"):
-        state = "RUNNING"       # the log was cut or lies elsewhere: what lives, runs
+        state = "RUNNING"       # the log was truncated or is elsewhere: a live process runs
     elif state == "UNKNOWN" and not autostart:
         state = "STOPPED"
     elif state == "EXITED" and course is not None and _is_restarted_after_exit(section, course):
@@ -314,7 +314,7 @@ def _is_restarted_after_exit(section: IniSection, course: ProgramHistory) -> boo
 
 
 def _env_slots(section: IniSection, told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
-    """Files that a wrapper reads, then `environment=` of the program, which is made where there is none."""
+    """Yield the files that a wrapper reads, then the program's `environment=`, which is added if missing."""
     for path in told.env_files:
         data = view.data(path)
         if data is not None:
@@ -328,7 +328,7 @@ def _env_slots(section: IniSection, told: ServiceCommand, view: View) -> Iterato
 
 
 def program_log_queries(service: Service, view: View) -> Iterator[Query]:
-    """Where a program writes: the files that it is told, or those that supervisord names itself."""
+    """Yield queries for a program's logs: the configured files, or those that supervisord names itself."""
     program = service.program
     assert program is not None
     for place in find_supervisords(view):
@@ -348,7 +348,7 @@ def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
             if path.startswith("/") and not path.startswith("/dev/"):
                 yield ReadFile(path, LOG_LIMIT, tail=True)
             continue
-        # supervisord calls such a file as the process, which several of one program do not share
+        # supervisord names such a file after the process, so each process has its own
         own = dict.fromkeys(f"{folder}/{process}-{stream}---*.log"
                             for process in _process_names(section)[:MOST_PROCESS_LOGS])
         listing = ReadGlob(tuple(own), limit=1, max_files=MOST_PROGRAM_FILES)
@@ -361,10 +361,10 @@ def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
 
 def _program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
          course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
-    """What supervisord says of it, then the program's own lines since it was last well."""
+    """Return supervisord's events for it, then the program's own lines since it was last healthy."""
     where = supervisord_log_query(main, posixpath.dirname(section.file)).path
     lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
-    # what the run said that ended last matters until the next one has said something; a busy machine sees the end late
+    # the lines of the last ended run count until the next run logs; a busy machine notices the end late
     since = 0.0 if course is None else course.last_run_started_at or course.started_at
     read = False
     for query in _section_log_queries(section, main, view):
