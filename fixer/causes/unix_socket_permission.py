@@ -58,7 +58,7 @@ _UMASK = regex(r"^[0-7]{2,4}$")
 
 @dataclass(frozen=True, slots=True)
 class _ClosedPath:
-    """One folder, or the socket, that an account may not use."""
+    """A folder or socket that an account may not use, and the missing permission bit."""
 
     path: str
     stat: FileStat
@@ -66,12 +66,12 @@ class _ClosedPath:
 
     @property
     def is_open_to_group(self) -> bool:
-        """Whether its group may."""
+        """Return whether its group has the permission."""
         return bool(self.stat.mode >> 3 & self.bit)
 
 
 def judge(case: Case) -> Verdict:
-    """For every socket that nginx was denied though it answers: what on the way stops it?"""
+    """Judge each answering socket that nginx was denied: which part of its path is closed?"""
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
@@ -80,8 +80,8 @@ def _is_connect_denied(event: ErrorEvent) -> bool:
 
 
 def _is_alive(endpoint: Endpoint) -> bool:
-    """It answers, or takes connections at least: a socket that systemd holds starts its service at the first one, and
-    nginx's account never gets that far."""
+    """Return whether it answers or accepts connections: systemd starts a socket-activated service at the first
+    connection, which nginx's account never makes."""
     return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
 
 
@@ -101,7 +101,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         _ClosedPath(path, stats[path], 2 if path == way[-1] else 1) for path in way
         if stats[path].kind != "link" and not has_permission(stats[path], account, 2 if path == way[-1] else 1)
     )
-    if not shut and (refused := recent_denials(case, trouble)):       # mac-denied names it
+    if not shut and (refused := recent_denials(case, trouble)):       # mac-denied reports it
         return audit_evidence(refused[-1])
     if not shut:
         return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it (an access list? "
@@ -110,7 +110,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _worker_account(snapshot: Snapshot, trouble: FailingAddress) -> Account | None:
-    """The workers' account, by the machine's own files; None where these do not have it."""
+    """Return the workers' account from the machine's files; None if they do not have it."""
     nginx = trouble.nginx
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
     return find_account(snapshot, nginx.node, workers[0].uid) if workers else None
@@ -147,7 +147,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (),
                      manual=f"{told}: {_open_path_text(service, account, shut)}")
     if service is not None and service.socket is not None:
-        unit = service.socket.name       # systemd makes the socket: the application has no say
+        unit = service.socket.name       # systemd creates the socket: the application has no influence
         return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
             f"{told}: systemctl edit {unit}, and under [Socket] SocketMode=0660 and "
             f"SocketGroup={account.group or account.name} (DirectoryMode=0755 for a folder that it makes); then "
@@ -183,7 +183,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
 
 
 def _open_path_text(service: Service | None, account: Account, shut: tuple[_ClosedPath, ...]) -> str:
-    """What a person does about each kind of place that is closed."""
+    """Return the manual steps for each kind of closed path."""
     group = account.group or account.name
     words = [f"chmod o+x {s.path} lets others pass through it, and see nothing of what lies in it" for s in shut
              if s.bit == 1]
@@ -201,7 +201,7 @@ def _open_path_text(service: Service | None, account: Account, shut: tuple[_Clos
 
 def _umask_repair(case: Case, trouble: FailingAddress, service: Service, account: Account,
                  shut: tuple[_ClosedPath, ...]) -> Repair | None:
-    """The socket has nginx's group by now, and only what gunicorn is told of its mode keeps the group out."""
+    """Return the repair if the socket has nginx's group and only gunicorn's umask excludes the group."""
     if len(shut) != 1 or shut[0].bit != 2 or shut[0].stat.gid not in account.gids or not shut[0].stat.gid:
         return None
     words = service.command
@@ -220,7 +220,7 @@ def _umask_repair(case: Case, trouble: FailingAddress, service: Service, account
 
 
 def _runtime_folders(service: Service) -> frozenset[str]:
-    """The folders under /run that systemd makes for the unit at each start."""
+    """Return the folders in /run that systemd creates for the unit at each start."""
     words = [w for s in service.settings if s.key == "RuntimeDirectory" for w in s.value.split()]
     return frozenset(f"/run/{word.partition(':')[0]}" for word in words if "%" not in word)
 

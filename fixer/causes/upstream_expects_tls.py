@@ -47,7 +47,7 @@ _CLOSING_ERRORS = frozenset({"closed", "reset", "not-http"})
 
 
 def judge(case: Case) -> Verdict:
-    """For every address behind a failing route: does it hang up on plain HTTP, and answer TLS?"""
+    """Judge each address of a failing route: does it close plain HTTP, and answer TLS?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
     return conclude(merge_same_edits(findings), missing, ruled)
 

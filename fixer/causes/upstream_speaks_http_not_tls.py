@@ -46,7 +46,7 @@ from fixer.repairs.nginx_directives import (
 
 
 def judge(case: Case) -> Verdict:
-    """For every address behind a failing route: does it refuse TLS, and answer plain HTTP?"""
+    """Judge each address of a failing route: does it refuse TLS, and answer plain HTTP?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
     return conclude(merge_same_edits(findings), missing, ruled)
 
@@ -64,7 +64,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not isinstance(other, ProbeResult):
         return other
     if silent and needs_tls(other):
-        return shown      # it takes TLS, and is slow with it
+        return shown      # it accepts TLS, and is slow
     service = case.service(endpoint.configured_service or endpoint.listening_service)
     said = "no answer to the handshake" if silent else endpoint.http.value.body[:100] or "refused"
     return Finding(

@@ -49,14 +49,14 @@ from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.write_variables import EditSteps, write_variables
 
-RECENT_SECONDS = 180.0     # seconds: what was said before has healed, or is told by the state
-_LOSS_SECONDS = 8.0        # seconds between what the server says and what nginx loses
+RECENT_SECONDS = 180.0     # seconds: older events are over, or the state shows them
+_LOSS_SECONDS = 8.0        # seconds between the server's log line and nginx's lost requests
 _LIMIT_LINE = regex(r"Maximum request limit of (\d+) exceeded\. Terminating process")
 _TIMEOUT_LINE = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)|^(?:\w{3} .{20} - )?\*\*\* HARAKIRI ON WORKER \d+ \(pid: \d+")
 
 
 def judge(case: Case) -> Verdict:
-    """For every application behind a route: does its log say that it ended a process, and did requests fail then?"""
+    """Judge each application: does its log show that it ended a process, and did requests fail then?"""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -78,19 +78,19 @@ def judge(case: Case) -> Verdict:
 
 
 def _has_lost_requests(case: Case, service: Service, endpoint: Endpoint) -> bool:
-    """Requests ended unanswered lately in the hands of a server whose parent may have ended a worker."""
+    """Return whether requests recently ended without an answer at a server whose parent may end workers."""
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
     return service.runtime == "gunicorn" and bool(_lost_events(case, endpoint, since, float("inf"), refused=False))
 
 
 def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
-    """A single process that ended itself: it is down, or was so lately while visitors asked."""
+    """Return the finding on a single process that ended itself: it is down, or was while requests came."""
     line = _last_matching_line(service, _LIMIT_LINE)
     if line is None or line.at is None or _worker_count(service) > 1:
         return None
     down = run_state_of(service) in ("stopped", "looping")
     if down and not start_time_of(service) - _LOSS_SECONDS <= line.at:
-        return None          # that was said by an earlier run
+        return None          # the line is from an earlier run
     lost = _lost_events(case, endpoint, line.at - 1.0, float("inf"), refused=True)
     if not down and (not lost or line.at < clock_of(case.snapshot, service.node) - RECENT_SECONDS):
         return None
@@ -106,9 +106,9 @@ def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> 
 
 
 def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
-    """gunicorn's arbiter, or uWSGI's master, ended a worker in the middle of a request, lately."""
+    """Return the finding on gunicorn's arbiter or uWSGI's master that recently ended a busy worker."""
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
-    for line in reversed(lines_of(service)):      # an idle worker may have been ended since: nobody missed that one
+    for line in reversed(lines_of(service)):      # the newest may be about an idle worker, which lost nothing
         if line.at is None or line.at < since or not _TIMEOUT_LINE.search(message_of(line)):
             continue
         lost = _lost_events(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
@@ -153,7 +153,7 @@ def _finding(
     case: Case, service: Service, endpoint: Endpoint, words: tuple[str, str], *, role: Role, line: LogLine,
     lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...],
 ) -> Finding:
-    """`words` are the variant and what is said of the service."""
+    """Return the finding. `words` are the variant and the summary."""
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     evidence = (
@@ -178,21 +178,21 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# The time that gunicorn gives a worker, raised where its command says it.
+# The timeout of gunicorn's workers, raised in its command.
 REPAIR_ID = "raise-worker-timeout"
 INPUT_KEY = "timeout"
-DEFAULT_SECONDS = 30                # gunicorn's own, where nothing is said
+DEFAULT_SECONDS = 30                # gunicorn's default
 _TIMEOUT_OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<value>\d*)$")
 
 
 def timeout_of(service: Service) -> int:
-    """What its command says, in seconds."""
+    """Return the timeout of its command, in seconds."""
     found = find_numbered_option(service.command, _TIMEOUT_OPTION)
     return int(found.value) if found is not None and is_number(found.value) else DEFAULT_SECONDS
 
 
 def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
-    """Four times the present one unless a person says otherwise."""
+    """Return the repair: four times the present timeout, unless the operator gives a value."""
     now = timeout_of(service)
     need = Need(INPUT_KEY, "value", f"seconds that a worker of {service.name} may be silent, now {now}",
                 default=str(max(now * 4, 30)), pattern="[1-9][0-9]{0,3}")

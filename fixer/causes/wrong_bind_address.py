@@ -62,7 +62,7 @@ from fixer.repairs.upstream_address import point_at_address_repair
 
 
 def judge(case: Case) -> Verdict:
-    """For every empty address: does its service hold that port on another address, or fail to get this one?"""
+    """Judge each closed address: does its service listen on that port elsewhere, or fail to bind it?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
     for crash in failed_runs(case).found:
         line = address_unavailable_line(crash.lines)
@@ -76,7 +76,7 @@ def judge(case: Case) -> Verdict:
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or endpoint.container_port:       # what Docker publishes is wrong-port's
+    if endpoint.unix is not None or endpoint.container_port:       # wrong-port judges published ports
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     closed = is_closed(endpoint)
     if closed is None:
@@ -90,13 +90,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         alone = _private_listener(case, trouble, owner.service)
         return state_evidence(owner.service) if alone is None else _wrong_address_finding(case, trouble, owner, alone)
     if any(_can_receive(x, endpoint) for x in held):
-        return listener_evidence(case.snapshot, held[0], owner.service)     # a socket for it is there: not this
+        return listener_evidence(case.snapshot, held[0], owner.service)     # a listener can receive it: another cause
     return _wrong_address_finding(case, trouble, owner, held[0])
 
 
 def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> Listener | None:
-    """The one socket of a service in another network, where it is told to listen and nobody outside reaches it: that
-    nginx asks for another port too is the next round's, since nothing can be led to a socket within."""
+    """Return the only listener of a service in another network: configured, and on loopback. A wrong port of nginx
+    comes next round: no repair reaches a loopback socket there."""
     if service.node in nodes_in_same_network(case, trouble.nginx.node) or has_host_network(service):
         return None
     told = {(b.port, b.host) for b in bindings_of(service) if b.unix is None}
@@ -107,7 +107,7 @@ def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> 
 
 
 def _is_own_listener(line: Listener, service: Service, endpoint: Endpoint) -> bool:
-    """A socket of the service on that port; where nobody may see who holds it, one at the address it is told."""
+    """Return whether the service listens there on that port; if the owner is unknown, by its configured address."""
     if line.family == "unix" or line.port != endpoint.port:
         return False
     if isinstance(line.pids, Unknown) or not line.pids.value:
@@ -116,8 +116,8 @@ def _is_own_listener(line: Listener, service: Service, endpoint: Endpoint) -> bo
 
 
 def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
-    """Whether a connection to the endpoint's address would come to this socket; `::` may take IPv4 or refuse it, and
-    the address was refused."""
+    """Return whether a connection to the endpoint's address reaches this socket. `::` may exclude IPv4, and the
+    connection was refused."""
     addresses = endpoint.addresses.or_else(())
     if line.address in ("0.0.0.0", "*"):  # noqa: S104
         return any(":" not in a for a in addresses)
@@ -127,20 +127,20 @@ def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
 
 
 def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
-    from fixer.repairs.listen_address import ANY_IPV4, ANY_IPV6, listen_address_repair  # only where it is found
+    from fixer.repairs.listen_address import ANY_IPV4, ANY_IPV6, listen_address_repair  # only if it is found
 
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.or_else(())
     six = ":" in held.address and not held.address.startswith("::ffff:")
     only_six = six and all(":" not in a for a in addresses)
     there = address_text(held.address, held.port)
-    led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # of a name: where to
+    led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # addresses of a name
     asked = f"{endpoint_text(endpoint)}{led}"
     manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
     same = endpoint.node == trouble.nginx.node and service.node in nodes_in_same_network(case, trouble.nginx.node)
     aim = address_text(_reachable_address(held.address), held.port)
     everywhere = ANY_IPV6 if addresses and all(":" in a for a in addresses) else ANY_IPV4
-    everywhere = addresses[0] if addresses and has_host_network(service) else everywhere     # of its own network
+    everywhere = addresses[0] if addresses and has_host_network(service) else everywhere     # in its own network
     repair = (
         point_at_address_repair(case, trouble, "point-route-at-socket", aim) if same
         else listen_address_repair(case, service, endpoint, everywhere)
@@ -162,13 +162,13 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
 
 
 def _reachable_address(address: str) -> str:
-    """How nginx on the same machine reaches that socket."""
+    """Return the address by which nginx on the same machine reaches that socket."""
     return {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(address, address)  # noqa: S104
 
 
 def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Finding:
-    """The program ended, because the machine does not have the address that it is told."""
-    from fixer.repairs.listen_address import listen_address_repair  # only where it is found
+    """Return the finding on a program that ended because the machine lacks its configured address."""
+    from fixer.repairs.listen_address import listen_address_repair  # only if it is found
 
     service, trouble = crash.service, crash.failing_addresses[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
@@ -198,8 +198,8 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
 
 
 def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
-    """The address that nginx asks for where it is one of the same machine, else every address of the container."""
-    from fixer.repairs.listen_address import ANY_IPV4  # only where it is found
+    """Return the address that nginx uses if it belongs to the machine, else every address of the container."""
+    from fixer.repairs.listen_address import ANY_IPV4  # only if it is found
 
     if service.container is not None and not has_host_network(service):
         return ANY_IPV4

@@ -51,7 +51,7 @@ _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 
 
 def judge(case: Case) -> Verdict:
-    """For every address behind a failing route: does who holds it speak what the pass speaks?"""
+    """Judge each address of a failing route: does its listener use the protocol of the pass?"""
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
@@ -81,7 +81,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
-    """Who holds the socket; where nobody may see that, who is told to."""
+    """Return the service that holds the socket; if the owner is unknown, the configured one."""
     held = listener_at(endpoint)
     if endpoint.listening_service is None and held is not None and not pids_of(held):
         return case.service(endpoint.configured_service)
@@ -89,7 +89,7 @@ def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
 
 
 def _spoken_protocol(service: Service) -> tuple[str, tuple[Evidence, ...]]:
-    """What it speaks on its sockets, and what says so."""
+    """Return the protocol on its sockets, and the evidence."""
     heard, spoken = http_on_uwsgi_evidence(service, start_time_of(service)), protocol_of(service)
     said = tuple(b.source for b in bindings_of(service)[:1])
     if heard is not None and spoken != "http":
@@ -126,7 +126,7 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# nginx speaks another protocol than its backend takes: the pass and its target, written the other way round.
+# Repairs of a pass with the wrong protocol.
 REPAIR_ID = "speak-its-protocol"
 _TARGET = regex(r"^(?:http://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]+)(?P<page>:?/?)$")
 _HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $remote_addr;",
@@ -135,7 +135,7 @@ _HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $re
 
 
 def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair:
-    """Every pass that leads there becomes one of `kind` (`uwsgi_pass`, `proxy_pass`), with what belongs to it."""
+    """Change every pass to the address to `kind` (`uwsgi_pass`, `proxy_pass`), with its further directives."""
     was = trouble.routes[0].route.kind
     summary = f"hand {routes_text(trouble)} on with {kind} instead of {was}"
     broken = trouble.nginx.test
@@ -147,7 +147,7 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
 
 
 def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str) -> bytes:
-    """Last first, so that what stands before keeps its place."""
+    """Edit the last pass first, so that earlier offsets stay valid."""
     known = b"uwsgi_params" if kind == "uwsgi_pass" else b"proxy_set_header"
     bare = known not in data and not (kind == "proxy_pass" and b"proxy_params" in data)
     for start, facts in sorted({f.route.source.start: f for f in routes}.items(), reverse=True):

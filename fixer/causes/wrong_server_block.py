@@ -70,11 +70,11 @@ from fixer.repairs.file_edits import (
 
 _HOST_IN_LOG = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
 _ADDRESS = regex(r"^[\d.]+$")
-_MAX_SERVERS = 500        # servers of one nginx that are compared
+_MAX_SERVERS = 500        # servers of one nginx, at most, that are compared
 
 
 def judge(case: Case) -> Verdict:
-    """For every failing route: is its block in the way of another one that would answer?"""
+    """Judge each failing route: does its server block hide another one that would answer?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -89,14 +89,14 @@ def judge(case: Case) -> Verdict:
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.config, Known) and len(nginx.config.value.servers) <= _MAX_SERVERS:
             served = {facts.route.server_index for facts in case.snapshot.routes if nginx.serves(facts)}
-            for index in sorted(nginx.config.value.nameless_servers() & served):     # a catch-all is meant so
+            for index in sorted(nginx.config.value.nameless_servers() & served):     # a catch-all block is intended
                 advice = _lost_default_finding(case, nginx, nginx.config.value, index)
                 findings.setdefault(f"{nginx.node}/{nginx.conf_path}/{index}", advice)
     return conclude(findings.values(), missing, ruled)
 
 
 def _lost_default_finding(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> Finding:
-    """Another block took the place of the default, as a file does that sorts before: nobody gets to this one."""
+    """Return the finding on a nameless block without requests: another block is now the default server."""
     block = config.servers[index]
     first = next((config.servers[number] for number in sorted(config.default_servers())
                   if config.servers[number].addresses & block.addresses), block)
@@ -129,16 +129,16 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     hidden = _find_hidden_block(case, nginx, config, index)
     if hidden is not None and not _is_service_down(case, endpoint):
         return _shadowed_finding(case, trouble, index, hidden)
-    # A service that belongs behind the default server is that block's own trouble: down, or listening elsewhere. Names
-    # in the log are what visitors sent, and never outweigh it.
+    # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
+    # clients and never outweigh that.
     belongs = endpoint.configured_service is not None or only_owner(case, trouble) is not None
     return (None if belongs else _default_block_finding(case, trouble, config, index)
             or _unloaded_site_finding(case, trouble, config)) or shown
 
 
 def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
-    """The service of this address is there and does not run: what is wrong is that, whichever block is the older one.
-    One that was put to rest may be the old release of the other."""
+    """Return whether the address's service is stopped: that is the fault, whichever block is older. A disabled one may
+    be an old release of the other."""
     owner = configured_owner(case, endpoint)
     if owner is None or owner.service.running:
         return False
@@ -147,7 +147,7 @@ def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
 
 
 def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
-    """A later block with the same address and name whose own address answers."""
+    """Return a later block with the same address and name whose endpoint answers."""
     first = config.servers[index]
     names = set(first.names or ("",))
     for later, other in enumerate(config.servers[index + 1:], index + 1):
@@ -160,7 +160,7 @@ def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int
 
 
 def _answering_endpoint(case: Case, nginx: Nginx, index: int) -> Endpoint | None:
-    """An address behind a block that answers when it is asked directly."""
+    """Return an endpoint of a block that answers a direct probe."""
     wanted = {name for facts in case.snapshot.routes
               if nginx.serves(facts) and facts.route.server_index == index for name in facts.endpoints}
     return next((e for e in case.snapshot.endpoints if e.id in wanted and is_answering(e)), None)
@@ -212,7 +212,7 @@ def _block_evidence(case: Case, nginx: Nginx, block: ServerBlock) -> Evidence:
 
 
 def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxConfig, index: int) -> Finding | None:
-    """Names that no block lists were asked for just now, and fell to this block, which is the default."""
+    """Return the finding on recent requests for unlisted names that this default block received."""
     nginx, block = trouble.nginx, config.servers[index]
     if index not in config.default_servers():
         return None
@@ -242,7 +242,7 @@ def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxCon
 
 
 def _unlisted_names(case: Case, trouble: FailingAddress, config: NginxConfig) -> dict[str, ErrorEvent]:
-    """The names that no block lists and that were asked for just now, with a line that shows it."""
+    """Return names in recent requests that no block lists, with a log line for each."""
     names = {name for server in config.servers for name in server.names}
     events = [e for e in recent_events(trouble.nginx, trouble.routes, case.snapshot) if is_connect_failure(e)]
     asked = [(match[1].lower(), e) for e in events if (match := _HOST_IN_LOG.search(e.raw)) is not None]
@@ -250,7 +250,7 @@ def _unlisted_names(case: Case, trouble: FailingAddress, config: NginxConfig) ->
 
 
 def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxConfig) -> Finding | None:
-    """A site beside the configuration has the very name that was asked for just now, and is not loaded."""
+    """Return the finding on a site with a recently requested name that nginx does not load."""
     nginx, strange = trouble.nginx, _unlisted_names(case, trouble, config) if trouble.nginx.unloaded_sites else {}
     left = next((x for x in nginx.unloaded_sites if strange.keys() & set(x.names)), None)
     if left is None:
@@ -282,7 +282,7 @@ def _is_healthy(case: Case, nginx: Nginx, index: int) -> bool:
 
 
 def _is_listed(host: str, names: set[str]) -> bool:
-    """Exactly, by a wildcard, or perhaps by an expression, which is not tried here."""
+    """Return whether a name matches exactly, by a wildcard, or maybe by an expression (not evaluated)."""
     if host in names or any(name.startswith("~") for name in names):
         return True
     for name in names:
@@ -305,13 +305,13 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# Repairs of server blocks that are in each other's way: one of two is put aside, or a name is added to one.
+# Repairs of conflicting server blocks: disable one of two, or add a name to one.
 KEEP_KEY, NAME_KEY, BLOCK_KEY = "keep", "server_name", "into"
 _HOST_NAME = r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 
 
 def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: ServerBlock) -> Repair:
-    """Put one of two blocks aside: which one is meant, a person says."""
+    """Return the repair that disables one of two blocks: the operator chooses which to keep."""
     files = tuple(dict.fromkeys(block.span.file for block in (first, second)))
     summary = "put the server block that is not meant out of nginx's sight"
     spots = " or ".join(file_line_text(case.snapshot, nginx.node, b.span.file, b.span.line) for b in (first, second))
@@ -334,7 +334,7 @@ def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: Server
 
 
 def _disable_site_steps(case: Case, nginx: Nginx, path: str) -> tuple[Step, ...] | NotEditable:
-    """A link is removed; a file gets a name that no `*.conf` matches."""
+    """Return the steps: remove a link, or rename a file so that no `*.conf` matches it."""
     file = case.snapshot.file(nginx.node, path)
     if file is None:
         return NotEditable(f"{path} could not be read")
@@ -358,7 +358,7 @@ def _disable_site_steps(case: Case, nginx: Nginx, path: str) -> tuple[Step, ...]
 
 
 def add_name_repair(case: Case, nginx: Nginx, others: list[ServerBlock]) -> Repair:
-    """Another name for the block that is meant; which name and, among several, which block is a person's word."""
+    """Return the repair that adds a server name: the operator gives the name and, among several, the block."""
     blocks = {file_line_text(case.snapshot, nginx.node, b.names_span.file, b.names_span.line): b
               for b in others if b.names_span is not None}
     summary = "add the name that visitors use to the server block that is meant"

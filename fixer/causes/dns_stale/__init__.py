@@ -80,7 +80,7 @@ def _container_findings(case: Case) -> list[Finding]:
     """Return findings on names shared by two containers, and on old addresses that another container has now."""
     found: list[Finding] = []
     if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
-        from fixer.causes.dns_stale.replaced_container import (  # only where a name leads to several addresses
+        from fixer.causes.dns_stale.replaced_container import (  # only if a name leads to several addresses
             collision_findings,
         )
 

@@ -166,7 +166,7 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with what it loaded before; it would not start again")
-    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
 
     original = loaded_original(case, nginx, problem)
     put = _restore_text(problem.message, where)
@@ -241,7 +241,7 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
         return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        from fixer.causes.nginx_config_invalid.older_config import remove_links_steps  # only where one is found
+        from fixer.causes.nginx_config_invalid.older_config import remove_links_steps  # only if nginx refuses its files
 
         removals = remove_links_steps(case.snapshot, box, links)
         if isinstance(removals, NotEditable):
@@ -304,7 +304,7 @@ def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """Return the repair from a backup copy if there is one, and always the manual repair."""
-    from fixer.causes.nginx_config_invalid.older_config import restore_backup_repair  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import restore_backup_repair  # only if nginx refuses its files
 
     older, manual = restore_backup_repair(case, nginx, problem,
                                           _mistake_line(nginx, problem)), _manual_repair(case, nginx, problem)
@@ -312,7 +312,7 @@ def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[R
 
 
 def _manual_repair(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
 
     where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, _mistake_line(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"

@@ -87,13 +87,13 @@ _STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanat
 
 
 def _judge_further_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    from fixer.causes.unit_misconfigured.start_steps import judge_step  # only where such a step failed
+    from fixer.causes.unit_misconfigured.start_steps import judge_step  # only if such a step failed
 
     return judge_step(case, crash, failure)
 
 
 def judge(case: Case) -> Verdict:
-    """For every unit that failed: was it systemd that could not start the program?"""
+    """Judge each failed unit: was it systemd that could not start the program?"""
     all_of = failed_runs(case)
     findings: list[Finding] = []
     missing: list[str] = []
@@ -101,7 +101,7 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            from fixer.causes.unit_misconfigured.start_steps import judge_start_post  # only where one failed
+            from fixer.causes.unit_misconfigured.start_steps import judge_start_post  # only if no start step failed
 
             other = judge_start_pre(case, crash) or judge_start_post(crash)
             other = other or judge_systemd_stop(case, crash) or explain_failed_container(case, crash)
@@ -131,12 +131,12 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_starting_again(service: Service) -> bool:
-    """supervisord starts it once more right now, perhaps with what was mended."""
+    """Return whether supervisord starts it again right now, maybe with a corrected configuration."""
     return service.program is not None and service.program.state == "STARTING"
 
 
 def _running_unit_findings(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:
-    """Units whose files systemd has not read, and those that it ends again and again while they answer in between."""
+    """Find units with files that systemd has not read, and units that it ends repeatedly between answers."""
     for trouble in case.failing_addresses:
         bad = explain_unloaded(case, trouble)
         if bad is not None:
@@ -181,7 +181,7 @@ EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "c
 
 
 def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told: StepExplanation) -> Finding:
-    """The finding for one unit."""
+    """Return the finding for one unit."""
     trouble = crash.failing_addresses[0]
     said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
     return Finding(
@@ -197,12 +197,11 @@ def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told
     )
 
 
-# Programs of supervisord that are stopped, and that it would refuse to start: it looks for the program first, and a
-# refusal leaves no line in any log.
+# Stopped programs that supervisord would refuse to start: it checks the file first, and a refusal is not logged.
 
 
 def refused_programs(case: Case) -> Iterator[tuple[FailedRun, StepExplanation]]:
-    """Each stopped program behind a failing route whose file is not there, or may not be executed."""
+    """Return each stopped program of a failing route whose file is missing or not executable."""
     by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
@@ -219,7 +218,7 @@ def refused_programs(case: Case) -> Iterator[tuple[FailedRun, StepExplanation]]:
 
 def _refusal_reason(snapshot: Snapshot, service: Service) -> SpawnReason | None:
     path = service.entry.text if service.entry is not None else ""
-    if not path.startswith("/"):      # it is looked for in supervisord's own PATH
+    if not path.startswith("/"):      # supervisord searches its own PATH
         return None
     if is_missing(snapshot, service.node, path):
         return "missing"
@@ -227,7 +226,7 @@ def _refusal_reason(snapshot: Snapshot, service: Service) -> SpawnReason | None:
     return None if stat is None or (stat.kind == "file" and stat.mode & 0o111) else "denied"
 
 
-# A unit that systemd refused to load: a line that it cannot use, or no command at all; its journal says which.
+# Units that systemd refused to load: a line is invalid or the command is missing. The journal names it.
 _REFUSED_STATES = frozenset({"bad-setting", "error"})
 _FILE_ERROR_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
 _UNIT_ERROR_LINE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
@@ -235,7 +234,7 @@ _TAIL_LINES = 12
 
 
 def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, StepExplanation] | None:
-    """The finding for the unit that belongs behind an address, None where systemd has loaded it."""
+    """Return the finding for the unit of an address, None if systemd has loaded it."""
     owner = only_owner(case, trouble)
     unit = owner.service.unit if owner is not None else None
     if owner is None or unit is None or unit.load_state not in _REFUSED_STATES or unit.need_daemon_reload:

@@ -1,4 +1,4 @@
-"""Status 203: the program that a unit names is not there, may not be executed, or has no interpreter."""
+"""Status 203: a program or a file that a unit or script starts is missing, not executable, or has no interpreter."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _REPAIR_ID = "correct-program"
 
 def judge_program(case: Case, crash: FailedRun, failure: StepFailure,
                   named: CommandArgument | None = None) -> StepExplanation | str:
-    """What is wrong with the program (of its file, or the `named` one of a script), or the fact that was missing."""
+    """Explain what is wrong with the program (`named` in a script, else the unit's), or return the missing fact."""
     snapshot, service, entry = case.snapshot, crash.service, named or crash.service.entry
     node = service.node
     if entry is None or not entry.text:
@@ -108,7 +108,7 @@ def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> St
         manual = (f"{setting_source_text(entry, service)} names {path}, which is not there: put it back, or name the "
                   f"right program")
         return StepExplanation("start-203-exec-missing", summary, evidence, manual_repairs(_REPAIR_ID, manual))
-    # one of its own, or the system's own where the system's was named: nothing else can be meant
+    # certain: its own program, or the system's if the system's was named
     proven = len(options) == 1 and (bool(own)
                                     or _is_same_program(path, options[0], in_system=bool(system and not near)))
     need = None
@@ -132,10 +132,10 @@ def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> St
 
 
 def _other_release_repairs(case: Case, crash: FailedRun, path: str) -> tuple[Repair, ...]:
-    """It lies behind a link to one of several releases, and others hold it."""
+    """Return the repair to another release, if a link selects one of several and others have the program."""
     from fixer.repairs.older_state import RELEASE_KEY as RELEASE
     from fixer.repairs.older_state import release_repair, releases_with_file
-    from fixer.repairs.restore_code import restart_after_edit_steps  # only where a program is missing
+    from fixer.repairs.restore_code import restart_after_edit_steps  # only if a program is missing
 
     found = releases_with_file(case, crash, path)
     if found is None:
@@ -145,7 +145,7 @@ def _other_release_repairs(case: Case, crash: FailedRun, path: str) -> tuple[Rep
 
 
 def _is_same_program(missing: str, found: str, *, in_system: bool) -> bool:
-    """The same program under another folder of the system, or another version's name in the same folder."""
+    """Return whether it is the same program in another system folder, or another version in the same folder."""
     if in_system:
         return posixpath.dirname(missing) in STANDARD_FOLDERS
     name, other = posixpath.basename(missing), posixpath.basename(found)
@@ -153,7 +153,7 @@ def _is_same_program(missing: str, found: str, *, in_system: bool) -> bool:
 
 
 def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
-    """Programs of that name: in the unit's own folder and environments, beside the missing one, in the system."""
+    """Return programs of that name in the unit's folders, in the missing one's folder, and in the system."""
     name, folder = posixpath.basename(missing), posixpath.dirname(missing)
     home = working_directory_of(service).rstrip("/")
     above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENV_NAMES} if home else set()
@@ -179,7 +179,7 @@ def _programs(snapshot: Snapshot, node: str) -> Iterator[tuple[str, FileStat]]:
 
 
 def _distinct_paths(group: list[tuple[str, FileStat]]) -> Iterator[str]:
-    """Each program once: /bin is often a link to /usr/bin."""
+    """Return each program once: /bin is often a link to /usr/bin."""
     seen: set[str] = set()
     for path, stat in sorted(group, key=lambda pair: (not pair[0].startswith("/usr/bin/"), pair[0])):
         real = stat.real_path or path
@@ -189,7 +189,7 @@ def _distinct_paths(group: list[tuple[str, FileStat]]) -> Iterator[str]:
 
 
 def _edit_entry(service: Service, entry: CommandArgument, program: str | None) -> ValueEdit | None:
-    """The edit of the word that names the program; None where nobody has chosen, or it is not written literally."""
+    """Return the edit of the program's argument; None if none is chosen or it is not written literally."""
     for setting in reversed(service.unit_values):
         inside = entry.start is not None and entry.end is not None and setting.file == entry.file
         if program is not None and inside and setting.key == setting_key_of(service, "ExecStart"):
@@ -198,7 +198,7 @@ def _edit_entry(service: Service, entry: CommandArgument, program: str | None) -
                 return ValueEdit(setting, entry.start, entry.end, program)
     if program is None or entry.start is None or entry.end is None or entry.file is None or entry == service.entry:
         return None
-    # of a script
+    # in a script
     return complete_value_edit(UnitValue("", entry.text, entry.file, entry.line, entry.start, entry.end), program)
 
 
@@ -222,7 +222,7 @@ def _explain_no_execute_bit(case: Case, crash: FailedRun, entry: CommandArgument
 
 
 def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument, stat: FileStat) -> StepExplanation:
-    """It is executable for somebody: its own mode or a folder on the way keeps this account out."""
+    """Explain why this account may not execute it: its mode or a folder of its path."""
     account = account_name_of(crash.service)
     barred = no_exec_setting(crash.service, stat.real_path or entry.text)
     if barred is not None:
@@ -248,7 +248,7 @@ def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument
 
 
 def first_closed_folder(snapshot: Snapshot, node: str, path: str) -> tuple[str, FileStat] | None:
-    """The first folder on the way that is not open to everybody."""
+    """Return the first folder of the path that others may not enter."""
     parts = path.split("/")
     for end in range(2, len(parts)):
         folder = "/".join(parts[:end])
@@ -268,14 +268,14 @@ def _explain_unusable(
                            manual_repairs("mend-program", manual))
 
 
-# Wrapper scripts, and launchers like `timeout`, that end in a program which is not there, or may not be executed: the
-# shell says so, or the launcher, and ends with 127 or 126 as if it were the program.
+# Wrapper scripts and launchers like `timeout` whose program is missing or not executable. The shell or launcher logs it
+# and ends with 127 or 126.
 _SOURCED_FILE = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
 _CANNOT_OPEN = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
 
 
 def explain_wrapped_program(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """What is wrong with the program that the script or launcher starts; None where the program itself ended."""
+    """Explain what is wrong with the program that the script starts; None if the program itself ended."""
     entry = _wrapped_entry(crash.service)
     said = None if entry is None else _unstarted_line(crash, entry.text)
     if said is None or entry is None:
@@ -286,8 +286,8 @@ def explain_wrapped_program(case: Case, crash: FailedRun) -> StepExplanation | N
 
 
 def _explain_unsourced(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """A file that the shell was to read first (the environment's `activate`) is not there: what comes after it starts
-    without that environment, or not at all."""
+    """Explain a missing file that the shell should source first (an environment's `activate`): the rest runs without
+    that environment, or not at all."""
     service, unit = crash.service, crash.service.unit
     if unit is None or unit.main_pid or unit.result != "exit-code":
         return None
@@ -309,7 +309,7 @@ def _explain_unsourced(case: Case, crash: FailedRun) -> StepExplanation | None:
 
 
 def _wrapped_entry(service: Service) -> CommandArgument | None:
-    """The program that its script or launcher was to become, where that gave up."""
+    """Return the program that the failed script or launcher should have started."""
     unit, program = service.unit, service.program
     if program is not None:
         ended = program.ended in NOT_STARTED_STATUSES and program.state != "RUNNING"

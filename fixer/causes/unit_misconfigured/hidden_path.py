@@ -1,4 +1,4 @@
-"""A sandbox that hides from a unit what lies on the disk: its folder or program under /home, or in a closed path."""
+"""Paths hidden from a unit: by its sandbox (ProtectHome=, InaccessiblePaths=) or a root of its own (RootDirectory=)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HIDING_VALUES = frozenset({"yes", "true", "on", "1", "tmpfs"})
 
 
 def explain_hidden(case: Case, crash: FailedRun, variant: str, path: str) -> StepExplanation | None:
-    """The finding where a setting of the unit hides the path, None where none does."""
+    """Return the finding if a setting of the unit hides the path, else None."""
     service = crash.service
     setting = _hiding_setting(service, path)
     if setting is None:
@@ -44,7 +44,7 @@ def explain_hidden(case: Case, crash: FailedRun, variant: str, path: str) -> Ste
 
 
 def no_exec_setting(service: Service, path: str) -> UnitValue | None:
-    """The setting of the unit by which nothing at that path may be executed."""
+    """Return the unit setting that forbids to execute anything at that path."""
     kept = None
     for setting in service.unit_values:
         words = [word.lstrip("-+").rstrip("/") for word in setting.value.split() if "/" in word]
@@ -66,13 +66,13 @@ def _hiding_setting(service: Service, path: str) -> UnitValue | None:
     return None
 
 
-# A unit with a root of its own (RootDirectory=, RootImage=): what lies on the machine at its paths is not its file.
+# A unit with its own root (RootDirectory=, RootImage=) does not see the machine's files at its paths.
 _ROOT_KEYS = ("RootDirectory", "RootImage")
 _BIND_KEYS = frozenset({"BindPaths", "BindReadOnlyPaths"})
 
 
 def own_root_setting(service: Service) -> UnitValue | None:
-    """The setting that gives it one, the last of its kind."""
+    """Return the setting of its root, the last of its kind."""
     for key in _ROOT_KEYS:
         found = [s for s in service.unit_values if s.key == key]
         if found and found[-1].value.strip().strip("'\"") not in ("", "/"):
@@ -81,7 +81,7 @@ def own_root_setting(service: Service) -> UnitValue | None:
 
 
 def explain_own_root(crash: FailedRun, failure: StepFailure, variant: str, path: str) -> StepExplanation | None:
-    """What systemd said of the path, told of the root in which it looked; None for a unit with the machine's own."""
+    """Return systemd's error for the path, explained for the unit's own root; None without one."""
     service = crash.service
     root = own_root_setting(service)
     if root is None:

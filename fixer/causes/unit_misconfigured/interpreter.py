@@ -1,4 +1,4 @@
-"""A program that is there and cannot run: its first line names an interpreter that is not, or it is a dead link."""
+"""A program that exists and cannot run: its first line names a missing interpreter, or it is a dangling link."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REPAIR_ID = "correct-interpreter"
 
 
 def explain_interpreter(case: Case, crash: FailedRun, file: FileContent, wanted: str) -> StepExplanation:
-    """`wanted` is what the first line names, with a carriage return where the line ends in one."""
+    """Explain a missing interpreter. `wanted` is from the first line, with a carriage return if it ends in one."""
     snapshot, service, plain = case.snapshot, crash.service, wanted.rstrip("\r")
     if wanted != plain and not is_missing(snapshot, service.node, plain):
         return _explain_carriage_returns(case, crash, file, plain)
@@ -89,8 +89,8 @@ def _explain_carriage_returns(case: Case, crash: FailedRun, file: FileContent, p
 
 def _candidate_interpreters(snapshot: Snapshot, node: str, script: str,
                             missing: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Interpreters of that very name (beside the script first, else the system's), and others of its kind. For one that
-    stood beside the script the system's is none: the script's packages lie in that environment."""
+    """Return interpreters of the same name (in the script's folder, else the system's), and similar ones. A script with
+    an environment's interpreter gets no system one: its packages are in that environment."""
     name, folder = posixpath.basename(missing), posixpath.dirname(script)
     beside = f"{folder}/{name}"
     if is_executable_file(stat_of(snapshot, node, beside)):
@@ -114,7 +114,7 @@ def _candidate_interpreters(snapshot: Snapshot, node: str, script: str,
 
 
 def explain_broken_link(case: Case, crash: FailedRun, path: str, program: str) -> StepExplanation:
-    """`path` is a link that leads nowhere; `program` is what systemd was to execute (the link, or a script that names
+    """Explain the dangling link `path`; `program` is what systemd should execute (the link, or a script that names
     it)."""
     snapshot, service = case.snapshot, crash.service
     link, end = path, _resolved_target(snapshot, service.node, path)
@@ -132,7 +132,7 @@ def explain_broken_link(case: Case, crash: FailedRun, path: str, program: str) -
     asked = "" if program == path else f"{program} asks for "
     summary = f"{service.name} cannot be started: {asked}{link}, a link to {end}, which is not there"
     evidence = (*program_line_evidence(service), Evidence("file", link, f"link to {end}"), missing_file_evidence(end))
-    # only the very same name: the packages of an environment belong to one version of Python
+    # only the same name: the packages of an environment belong to one version of Python
     same = {(stat.real_path or name): name for place in STANDARD_FOLDERS
             if (name := f"{place}/{posixpath.basename(end)}") != end
             and is_executable_file(stat := link_of(snapshot, service.node, name)) and stat is not None}

@@ -1,4 +1,4 @@
-"""Status 200, 216, 217 and 226: the folder, the account or a path of the sandbox that a unit names is not there."""
+"""Status 200, 216, 217 and 226: a unit's folder, group, account or sandbox path does not exist."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _MISSING_PATH = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such fi
 
 
 def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    """WorkingDirectory=: not there, or shut."""
+    """Judge WorkingDirectory=: missing or inaccessible."""
     service = crash.service
     setting = setting_of(service, "WorkingDirectory")
     path = working_directory_of(service)
@@ -68,7 +68,7 @@ def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExpl
     account = account_name_of(service)
     if failure.why == "denied" or stat.kind != "dir":
         shut = first_closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
-        if shut[1].kind == "dir" and shut[1].mode & 0o001:      # nothing on the way is closed to anybody now
+        if shut[1].kind == "dir" and shut[1].mode & 0o001:      # every folder of the path is open now
             said = f"{account} might not enter {path}, its working directory"
             return mended_explanation(case, crash, "start-200-chdir", said, (*told, stat_evidence(*shut)))
         text = f"mode {shut[1].mode & 0o7777:04o}, owner {shut[1].uid}:{shut[1].gid}"
@@ -93,7 +93,7 @@ def _explain_missing_folder(case: Case, crash: FailedRun, setting: UnitValue | N
         summary = f"{service.name} cannot be started: {path}, its working directory, is a link to {end}, not there"
     evidence = (*(() if setting is None else (setting_evidence(setting),)), missing_file_evidence(end or path))
     mount = _mount_of(case.snapshot, node, end or path)
-    if mount is not None and not _is_mounted_now(case.snapshot, node, mount[0]):     # an old copy may lie elsewhere
+    if mount is not None and not _is_mounted_now(case.snapshot, node, mount[0]):     # another folder may hold a copy
         point, line = mount
         manual = (f"mount {point} ({FSTAB} has {line.split()[0]} there), then start {service.name}; "
                   f"RequiresMountsFor={point} in its unit lets it wait for that")
@@ -125,7 +125,7 @@ def _explain_missing_folder(case: Case, crash: FailedRun, setting: UnitValue | N
 def _correct_folder_repair(
     case: Case, crash: FailedRun, setting: UnitValue | None, path: str, choice: tuple[str | None, Need | None],
 ) -> Repair:
-    """To the folder that is there: by the link that chose the old one, else in the unit."""
+    """Return the repair to the existing folder: in the link that selected the old one, else in the unit."""
     (chosen, need), service = choice, crash.service
     link = link_of(case.snapshot, service.node, path)
     doing = RepairWording(
@@ -150,8 +150,8 @@ def _correct_folder_repair(
 
 
 def _candidate_folders(snapshot: Snapshot, service: Service, missing: str) -> tuple[str, ...]:
-    """Folders that hold the application's own file, and that no other service runs in; the one that holds the program
-    too comes alone."""
+    """Return folders that hold the application's file and that no other service uses. Those that hold the program, too,
+    take precedence."""
     inside = app_file(service.argv)
     node = find_node(snapshot, service.node)
     if inside is None or node is None:
@@ -170,7 +170,7 @@ def _candidate_folders(snapshot: Snapshot, service: Service, missing: str) -> tu
 
 
 def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    """User= or Group=: an account that systemd cannot find."""
+    """Judge User= or Group=: an account that systemd does not find."""
     key = "User" if failure.status == 217 else "Group"
     variant = "start-217-user" if key == "User" else "start-216-group"
     service, unit = crash.service, crash.service.unit
@@ -184,7 +184,7 @@ def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
     told = () if setting is None else (setting_evidence(setting),)
     word = "account" if key == "User" else "group"
     if name in accounts or name in accounts.values():
-        if failure.lines and failure.why != "missing":      # refused to systemd itself: it was never for want of one
+        if failure.lines and failure.why != "missing":      # systemd was refused: the account exists
             reason = failure.lines[-1].text.rpartition(": ")[2].strip()
             return f"why systemd may not run {service.name} as {name} ({reason[:80]})"
         said = f"the {word} {name} did not exist"
@@ -209,13 +209,13 @@ def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
 
 
 def _parse_accounts(data: bytes) -> dict[str, str]:
-    """name -> number of /etc/passwd or /etc/group."""
+    """Parse /etc/passwd or /etc/group: name -> number."""
     rows = [line.split(":") for line in data.decode("utf-8", "replace").splitlines()]
     return {row[0]: row[2] for row in rows if len(row) > 2}
 
 
 def _likely_accounts(snapshot: Snapshot, service: Service, key: str, accounts: dict[str, str]) -> tuple[str, ...]:
-    """Who owns the folder that it runs in and the files that it is given, root left out, since it owns most of them."""
+    """Return the owners of its folder and files, without root, which owns most of them."""
     paths = [service.unit.working_directory] if service.unit is not None else []
     paths += [*service.env_files, *([service.entry.text] if service.entry is not None else [])]
     numbers: dict[str, None] = {}
@@ -238,7 +238,7 @@ def _owner_number(stat: FileStat, key: str) -> int:
 
 
 def judge_sandbox(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    """A path of the unit's sandbox that is not there."""
+    """Judge a missing path of the unit's sandbox."""
     service = crash.service
     said = [m["path"] for line in failure.lines for m in [_MISSING_PATH.search(message_of(line))] if m]
     lines = [s for s in service.unit_values if s.key in SANDBOX_SETTINGS]
@@ -263,7 +263,7 @@ def judge_sandbox(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
 
 
 def _is_editable_path(case: Case, service: Service, setting: UnitValue, word: str) -> bool:
-    """Below a mount point the data may be missing rather than the folder, so there a person looks first."""
+    """Return whether the line is safe to edit. Below a mount point the data may be missing: the operator decides."""
     plain = setting.value.split().count(word) == 1 and not set("\"'\\%") & set(setting.value)
     return plain and setting.file.startswith("/etc/") and not _is_mounted(
         case.snapshot, service.node, word.lstrip("+").split(":", 1)[0])
@@ -271,8 +271,8 @@ def _is_editable_path(case: Case, service: Service, setting: UnitValue, word: st
 
 def _optional_path_repairs(case: Case, crash: FailedRun, gone: list[tuple[UnitValue, str]],
                            manual: str) -> tuple[Repair, ...]:
-    """A dash before a path says that it may be missing: what the sandbox forbids stays forbidden. systemd names one
-    path at a time, so all of them are made optional at once."""
+    """Return the repair that makes the paths optional with a dash; the sandbox still forbids the same. systemd names
+    one path at a time, so it edits all of them at once."""
     service = crash.service
     if not all(_is_editable_path(case, service, setting, word) for setting, word in gone):
         return manual_repairs("mend-sandbox", manual)
@@ -287,23 +287,23 @@ def _optional_path_repairs(case: Case, crash: FailedRun, gone: list[tuple[UnitVa
 
 
 def _word_offset(text: str, number: int) -> int:
-    """Where the word of that number begins."""
+    """Return the offset at which the word of that index begins."""
     return [m.start() for m in _WORD.finditer(text)][number]
 
 
 def _is_mounted(snapshot: Snapshot, node: str, path: str) -> bool:
-    """Whether the path is, or lies below, a place that is mounted at boot."""
+    """Return whether the path is at or below a mount point of /etc/fstab."""
     return _mount_of(snapshot, node, path) is not None
 
 
 def _is_mounted_now(snapshot: Snapshot, node: str, point: str) -> bool:
-    """Whether something is mounted right there, or nobody could see."""
+    """Return whether something is mounted exactly there, or the mounts are unknown."""
     table = snapshot.file(node, PROC_MOUNTS)
     return table is None or any(line.split()[1:2] == [point.encode()] for line in table.data.splitlines())
 
 
 def _mount_of(snapshot: Snapshot, node: str, path: str) -> tuple[str, str] | None:
-    """The place that is mounted, by the table of mounts, at or above the path, with its line."""
+    """Return the mount point of /etc/fstab at or above the path, with its line."""
     table = snapshot.file(node, FSTAB)
     lines = (table.data if table is not None else b"").decode("utf-8", "replace").splitlines()
     rows = [(line.split(), line.strip()) for line in lines]

@@ -1,5 +1,4 @@
-"""Older states of a unit's files, and the packaged unit that one of the machine's own stands before: what may be put
-back where systemd cannot start the unit as its files say now. A person chooses."""
+"""Backup copies of a unit's files, and the packaged unit below a local one, for the operator to restore."""
 
 from __future__ import annotations
 
@@ -38,20 +37,20 @@ _ACCOUNT_FILES = {"User": "/etc/passwd", "Group": "/etc/group"}
 
 @dataclass(frozen=True, slots=True)
 class _OlderFile:
-    """A copy, and the file of the unit that it is a state of."""
+    """A backup copy, and the unit's file that it is a version of."""
 
     file: FileContent
     backup: FileContent
 
     @property
     def label(self) -> str:
-        """Its path, and whose state it is where that is the package's."""
+        """Return its path, marked if it is the package's."""
         ours = posixpath.dirname(self.backup.path) not in PACKAGE_FOLDERS
         return self.backup.path if ours else f"{self.backup.path} (the package's own)"
 
 
 def add_older_file(case: Case, crash: FailedRun, told: StepExplanation) -> StepExplanation:
-    """The same, with an older state to choose where a person has to say or to do something anyhow."""
+    """Add a backup copy to choose if the repair needs the operator anyway."""
     first = told.repairs[0] if told.repairs else None
     if first is None or told.confidence != "certain" or (first.risk != "manual" and not first.needs):
         return told
@@ -64,7 +63,7 @@ def add_older_file(case: Case, crash: FailedRun, told: StepExplanation) -> StepE
 
 def _restore_repair(case: Case, crash: FailedRun, told: StepExplanation) -> Repair | None:
     service, unit = crash.service, crash.service.unit
-    if unit is None or service.program is not None or unit.need_daemon_reload:     # it failed by what was read before
+    if unit is None or service.program is not None or unit.need_daemon_reload:     # it failed with files read before
         return None
     paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
     files = {path: file for path in paths if (file := case.snapshot.file(service.node, path)) is not None}
@@ -93,7 +92,7 @@ def _restore_repair(case: Case, crash: FailedRun, told: StepExplanation) -> Repa
 
 def _older_files(case: Case, crash: FailedRun, told: StepExplanation,
                  files: Mapping[str, FileContent]) -> Iterator[_OlderFile]:
-    """Copies that plainly are of the same file, and with which what failed would not."""
+    """Return copies of the same unit file in which the failed setting would work."""
     snapshot, node = case.snapshot, crash.service.node
     now = _parse_unit_lines(files)
     for path, file in files.items():
@@ -112,8 +111,8 @@ def _parse_unit_lines(files: Mapping[str, FileContent]) -> tuple[UnitLine, ...]:
 
 
 def _is_same_unit(file: FileContent, copy: FileContent, now: tuple[UnitLine, ...], then: tuple[UnitLine, ...]) -> bool:
-    """It serves the same, at the same place; where nothing tells (a script without words), it calls itself the same.
-    A drop-in is known by its folder, and sets something of what it sets now."""
+    """Return whether both start the same service at the same address; else by program or Description=. A drop-in is
+    identified by its folder, and must share a key."""
     if naming_arguments(now) != naming_arguments(then):
         return False
     ours, theirs = unit_lines(file.path, file.data), unit_lines(copy.path, copy.data)
@@ -128,7 +127,7 @@ def _is_same_unit(file: FileContent, copy: FileContent, now: tuple[UnitLine, ...
 
 def _is_fixed_in(snapshot: Snapshot, crash: FailedRun, told: StepExplanation, now: tuple[UnitLine, ...],
                then: tuple[UnitLine, ...]) -> bool:
-    """What failed is otherwise in it, and the disk shows that it would not fail again."""
+    """Return whether the failed setting differs in the copy and would not fail again on this disk."""
     node, unit = crash.service.node, crash.service.unit
     kind = told.variant.removeprefix("start-")
     if kind.startswith("203-"):
@@ -151,7 +150,7 @@ def _is_fixed_in(snapshot: Snapshot, crash: FailedRun, told: StepExplanation, no
 
 
 def _has_no_known_fault(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...]) -> bool:
-    """Nothing else of it is known to fail."""
+    """Return whether nothing else in it is known to fail."""
     program = stat_of(snapshot, node, program_of(then))
     folder = stat_of(snapshot, node, working_directory_of(then))
     gone = [p for p in (program_of(then), working_directory_of(then), *sandbox_paths(then)) if p.startswith("/")]
@@ -161,7 +160,7 @@ def _has_no_known_fault(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...
 
 
 def _has_account(snapshot: Snapshot, node: str, key: str, lines: tuple[UnitLine, ...]) -> bool | None:
-    """Whether there is the account that it is to run as; None where nobody could look."""
+    """Return whether the account that it runs as exists; None if unknown."""
     name, file = last_value(lines, key), snapshot.file(node, _ACCOUNT_FILES[key])
     if not name:
         return True

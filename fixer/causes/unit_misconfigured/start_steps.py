@@ -1,5 +1,4 @@
-"""The further steps at which systemd fails before a program runs: where its output goes, its folders, its credentials,
-what it may do. systemd names the step; the settings that the step carries out are shown with what they name."""
+"""Start steps at which systemd fails (output, folders, credentials, limits), ExecStartPost=, pid files of forking."""
 
 from __future__ import annotations
 
@@ -35,11 +34,11 @@ from fixer.repairs.unit_edits import (
 
 VARIANT = "start-step-failed"
 _REASON = regex(r"spawning .*?: (?P<why>[^:]+)$")
-_OUTPUT_STEPS = frozenset({"STDOUT", "STDERR"})      # a file that is made where its folder is there
+_OUTPUT_STEPS = frozenset({"STDOUT", "STDERR"})      # systemd creates the file if its folder exists
 
 
 def judge_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    """What systemd's line says, the settings of that step, and which of the files that they name are not there."""
+    """Return systemd's error, the settings of that step, and the named files that do not exist."""
     service, (step, keys) = crash.service, OTHER_STEPS[failure.status]
     settings = [s for s in service.unit_values if (s.key in keys or (step == "LIMITS" and s.key.startswith("Limit")))
                 and s.value.strip()]
@@ -63,13 +62,13 @@ def judge_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplan
 
 
 def _keys_text(keys: tuple[str, ...]) -> str:
-    return " or ".join(keys[:2])      # without "=": what follows it is taken for a secret's value in some of them
+    return " or ".join(keys[:2])      # without "=": redaction may take the text after it for a secret
 
 
 def _check_named_files(
     case: Case, crash: FailedRun, failure: StepFailure, *, writes: bool,
 ) -> tuple[list[str], list[Evidence]]:
-    """Of the files that the settings name those that are not there, and what shows the others."""
+    """Return the files of the settings that do not exist, and evidence of those that do."""
     service, gone, there = crash.service, [], []
     for named in paths_of_step(failure.status, service.unit_values):
         path = posixpath.dirname(named) if writes else named
@@ -81,7 +80,7 @@ def _check_named_files(
     return gone, there
 
 
-# A command of ExecStartPost= that failed: systemd then ends the program, though that was well.
+# Failed commands of ExecStartPost=: systemd then ends the program, though it works.
 _CONTROL_EXIT = regex(r": Control process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _MAIN_EXIT = regex(r": Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _START_FAILED = regex(r"^Failed to start ")
@@ -91,8 +90,8 @@ _SIGTERM = "15"
 
 
 def judge_start_post(crash: FailedRun) -> StepExplanation | None:
-    """The last try, by systemd's own lines: a control process failed while the start was under way, and no command
-    before the program did."""
+    """Judge the last start by systemd's log: a control process failed during the start, and no command of ExecStartPre=
+    did."""
     service, unit = crash.service, crash.service.unit
     posts = [s for s in service.unit_values if s.key == "ExecStartPost" and s.value.strip()]
     if unit is None or not posts or any(p.code and (p.code != "exited" or p.status) for p in unit.pre):
@@ -120,8 +119,8 @@ def judge_start_post(crash: FailedRun) -> StepExplanation | None:
 
 
 def _control_process_line(service: Service) -> LogLine | None:
-    """The line of the control process in the last try that failed; none where the program had ended by itself before,
-    or another try came to its end well since."""
+    """Return the log line of the control process in the last failed start; None if the program had ended by itself
+    before, or a later start succeeded."""
     lines = lines_of(service)
     end = next((at for at in range(len(lines) - 1, -1, -1) if _START_FAILED.search(message_of(lines[at]))), -1)
     if any(message_of(line).startswith(("Started ", "Stopped ")) for line in lines[end + 1:]):
@@ -133,7 +132,7 @@ def _control_process_line(service: Service) -> LogLine | None:
             break
         main = _MAIN_EXIT.search(text)
         if _TIMEOUT_LINE.search(text):
-            return None         # what ran afterwards is a command of the stop
+            return None         # later commands belong to the stop
         if main is not None and main["status"] != _SIGTERM and (main["code"], main["status"]) != ("exited", "0"):
             return None
         control = _CONTROL_EXIT.search(text)
@@ -142,9 +141,9 @@ def _control_process_line(service: Service) -> LogLine | None:
     return found
 
 
-# Type=forking and a program that does leave its first process: systemd waits for a pid file that nobody writes.
-_RECENT_SECONDS = 900.0      # seconds: a word that old says nothing of the present
-# systemd says it once the first process has ended, by itself and well, and only then.
+# Type=forking with a program that detaches: systemd waits for a pid file that is never written.
+_RECENT_SECONDS = 900.0      # seconds: older lines say nothing about the present
+# systemd logs it only after the first process has ended by itself with success.
 _NO_PID_FILE = regex(r"Can't open PID file '?(?P<path>/[^'\s]+)'? \(yet\?\) after start"
                  r"|PID file (?P<older>/\S+) not readable \(yet\?\) after start")
 _DETACH_OPTIONS = frozenset({"--daemon", "--daemonize", "--daemonize2", "--background", "--fork"})
@@ -153,14 +152,14 @@ _PID_OPTIONS = ("--pid", "--pidfile", "--pid-file")
 
 
 def is_detaching(service: Service, kind: UnitValue) -> bool:
-    """Under Type=forking, a word of the command makes the program leave its first process, as that type wants."""
+    """Return whether, under Type=forking, an option of the command makes the program detach, as that type requires."""
     short = _SHORT_OPTIONS.get(service.runtime, ("", ""))[0]
     return kind.value == "forking" and any(
         w.partition("=")[0] in _DETACH_OPTIONS or (short and w == short) for w in _command_arguments(service))
 
 
 def judge_pid_file(case: Case, crash: FailedRun, kind: UnitValue) -> StepExplanation | None:
-    """The program went to the background, and the file that should tell its number never came."""
+    """Judge a program that detached without writing the pid file that PIDFile= names."""
     service = crash.service
     setting = setting_of(service, "PIDFile")
     said = _no_pid_file_line(case, service) if kind.value == "forking" and setting is not None else None
@@ -186,7 +185,7 @@ def judge_pid_file(case: Case, crash: FailedRun, kind: UnitValue) -> StepExplana
 
 
 def _no_pid_file_line(case: Case, service: Service) -> LogLine | None:
-    """systemd's own newest word about it."""
+    """Return systemd's newest log line about the missing pid file."""
     since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     return next((x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
                  and message_of(x).startswith(f"{service.name}: ") and _NO_PID_FILE.search(message_of(x))), None)
@@ -197,7 +196,7 @@ def _command_arguments(service: Service) -> list[str]:
 
 
 def _pid_file_argument(service: Service) -> CommandArgument | None:
-    """The word of its command that names the pid file which it writes."""
+    """Return the argument of its command that names the pid file it writes."""
     short = _SHORT_OPTIONS.get(service.runtime, ("", ""))[1]
     names = (*_PID_OPTIONS, short) if short else _PID_OPTIONS
     words = service.command

@@ -1,4 +1,4 @@
-"""Services that are stopped again and again with requests in their hands, and killed before those are done."""
+"""Services that systemd kills at each stop, before their open requests end."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.unit_edits import complete_value_edit, write_edit
 
 VARIANT = "stop-timeout-sigkill"
-DEFAULT_SECONDS = 90              # seconds: systemd's own limit where nothing is said
+DEFAULT_SECONDS = 90              # seconds: systemd's default
 _INPUT_KEY = "stop-timeout"
 _SETTING_KEYS = ("TimeoutStopSec", "TimeoutSec")
-_RECENT_SECONDS = 900.0           # seconds: a stop that old says nothing of the present
-_LOSS_SECONDS = 3.0           # seconds between the kill and what nginx loses by it
-_STOP_SLACK = 3.0            # seconds by which a busy systemd is late
-_MIN_KILLS = 2              # a single one is over: all is well again
+_RECENT_SECONDS = 900.0           # seconds: older stops say nothing about the present
+_LOSS_SECONDS = 3.0           # seconds between the kill and nginx's lost requests
+_STOP_SLACK = 3.0            # seconds of delay of a busy systemd
+_MIN_KILLS = 2              # a single one is over
 _STOPPING_TEXT = "Stopping "
 _STOP_KILL_LINE = regex(r"State 'stop-(?:sigterm|watchdog)' timed out\. Killing")
 
 
 @dataclass(frozen=True, slots=True)
 class StopKill:
-    """One stop that ran out of time, and the requests that nginx lost by it."""
+    """One stop that timed out, and the requests that nginx lost by it."""
 
     line: LogLine
     lost_requests: tuple[ErrorEvent, ...]
 
 
 def judge_stop_kills(case: Case) -> Iterator[tuple[FailedRun, StepExplanation] | str]:
-    """Every unit that was killed several times lately while it stopped, and took requests with it; or the fact that is
-    missing to tell."""
+    """Return each unit that was killed several times during its stop and lost requests; or the missing fact."""
     for service in case.snapshot.services:
         endpoint = next((e for e in case.snapshot.endpoints
                          if service.id in (e.configured_service, e.listening_service)), None)
@@ -70,7 +69,7 @@ def _parse_seconds(setting: UnitValue) -> float:
 
 
 def _stop_kills(case: Case, service: Service, endpoint: Endpoint, limit: float) -> tuple[StopKill, ...]:
-    """Those that the limit of now brought about: what another one did says nothing of it."""
+    """Return the kills that the present limit caused; those of another limit say nothing about it."""
     since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     name = service.name
     began: float | None = None
@@ -90,8 +89,8 @@ def _stop_kills(case: Case, service: Service, endpoint: Endpoint, limit: float) 
 
 
 def _has_earlier_losses(case: Case, service: Service, endpoint: Endpoint, kill: StopKill) -> bool:
-    """A busy program fills its log, so that only the last stop is in it: nginx's log reaches further back, and lost
-    several requests at one moment before that too."""
+    """Return whether nginx's log shows an earlier moment with several lost requests. A busy program's own log may hold
+    only the last stop."""
     first = next((line.at for line in lines_of(service) if line.at is not None), None)
     if first is None or kill.line.at is None:
         return False
@@ -119,7 +118,7 @@ def _explain_stop_kills(case: Case, service: Service, setting: UnitValue | None,
 
 
 def _repair(case: Case, service: Service, setting: UnitValue | None) -> Repair:
-    """Only read by systemd anew: the service need not be restarted for it."""
+    """Return the repair: systemd rereads the unit, and the service is not restarted."""
     name = "raise-stop-timeout"
     short = setting is not None and _parse_seconds(setting) < DEFAULT_SECONDS
     need = Need(_INPUT_KEY, "value", f"seconds that {service.name} may take to end its requests when it is stopped",

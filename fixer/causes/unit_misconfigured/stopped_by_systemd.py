@@ -1,4 +1,4 @@
-"""Units whose program is well and that systemd ends all the same; commands before it; files it has not read."""
+"""Units whose program works but is ended by systemd; failed ExecStartPre= commands; files not read since an edit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from fixer.repairs.unit_edits import (
     reload_and_start_repair,
 )
 
-# Servers that tell systemd neither that they are ready nor that they are alive.
+# Servers that send systemd neither readiness nor watchdog notifications.
 SILENT_SERVERS = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
 _START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
@@ -48,27 +48,27 @@ _PROCESS_EXIT = regex(r"(?P<which>Control|Main) process exited, code=(?P<code>\w
 _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
 _WAITING_TYPES = ("notify", "notify-reload", "forking")
 _DEFAULT_START_SECONDS = 90  # seconds: systemd's own default
-_RECENT_SECONDS = 900.0      # seconds: an end that old says nothing of the present
+_RECENT_SECONDS = 900.0      # seconds: older ends say nothing about the present
 _INPUT_KEY = "runtime-limit"
 _UNREAD_VARIANT = "unit-edited-no-daemon-reload"
-_CLOCK_SLACK = 2.0      # seconds between the clock of a manager and that of files
+_CLOCK_SLACK = 2.0      # seconds between a manager's clock and that of files
 
 
 @dataclass(frozen=True, slots=True)
 class SystemdStop:
-    """A service that systemd itself ends, with the lines that say so, newest first."""
+    """A service that systemd ended, with the log lines, newest first."""
 
     service: Service
     lines: tuple[LogLine, ...]
 
     @property
     def count(self) -> int:
-        """How often, as far as its log reaches."""
+        """Return the number of stops in its log."""
         return len(self.lines)
 
 
 def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner, StepExplanation] | None:
-    """Its files put the service where nginx asks, it has not been started with them since, and listens elsewhere."""
+    """Explain a service that listens elsewhere because it was not restarted since its files were edited."""
     endpoint, owner = trouble.endpoint, only_owner(case, trouble)
     if owner is None or is_closed(endpoint) is not True:
         return None
@@ -76,7 +76,7 @@ def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
     if service.unit is None and service.program is None:
         return None
     ports = [b for b in bindings_of(service) if b.unix is None]
-    several = [b for b in ports if service.program is not None and b.source.source != "process"]      # of its processes
+    several = [b for b in ports if service.program is not None and b.source.source != "process"]      # one a process
     told = next((b for b in several or ports if not several or b.port == endpoint.port), None)
     held = [x for x in listeners_on(case.snapshot, service.node) if set(pids_of(x)) & set(service.pids) and x.port]
     if told is None or told.port != endpoint.port or not held or any(
@@ -106,28 +106,28 @@ def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
 
 
 def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evidence | None:
-    """The file that says where it listens, where it was changed after the start of what runs."""
+    """Return evidence that the file with its listen address changed after the running process started."""
     path, since = told.file or told.source.where.rpartition(":")[0], start_time_of(service)
     file = case.snapshot.file(service.files_node or service.node, path)
     if file is None or not since or file.stat.mtime < since - _CLOCK_SLACK:
         return None
-    if file.stat.mtime <= since + _CLOCK_SLACK:      # and yet it runs with something else: it was read before the edit
+    if file.stat.mtime <= since + _CLOCK_SLACK:      # it runs with another value, so it was read before the edit
         return Evidence("file", path, f"changed in the moment in which {service.name} was started")
     return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} was started")
 
 
 def find_systemd_stop(case: Case, service: Service, pattern: str) -> SystemdStop | None:
-    """The lines of the last minutes in which systemd says that it ended the service for that reason."""
+    """Return recent log lines in which systemd ends the service for that reason."""
     wanted = {"notify": _START_TIMEOUT_LINE, "watchdog": _WATCHDOG_LINE, "runtime": _RUNTIME_LIMIT_LINE}[pattern]
     since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
-    said = f"{service.name}: "      # systemd's own words, not the program's
+    said = f"{service.name}: "      # systemd's lines, not the program's
     lines = tuple(x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
                   and message_of(x).startswith(said) and wanted.search(message_of(x)))
     return SystemdStop(service, lines) if lines else None
 
 
 def judge_systemd_stop(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """What of its unit makes systemd end a program that is well."""
+    """Explain which unit setting makes systemd end a working program."""
     return next(_stop_explanations(case, crash), None)
 
 
@@ -156,7 +156,7 @@ def _stop_explanations(case: Case, crash: FailedRun) -> Iterator[StepExplanation
 
 
 def _is_unlimited(limit: UnitValue) -> bool:
-    """No limit any more: what systemd did before is no fault of the unit as it is now."""
+    """Return whether there is no limit now: earlier stops are then no fault of the present unit."""
     return limit.value == "infinity" or not limit.value.rstrip("ums").strip("0")
 
 
@@ -187,7 +187,7 @@ def _explain_never_ready(case: Case, crash: FailedRun, ended: SystemdStop) -> St
 
 
 def _short_start_setting(service: Service) -> UnitValue | None:
-    """What the unit's files give a start, where that is less than systemd itself would."""
+    """Return the start timeout in the unit's files if it is below systemd's default."""
     written = setting_of(service, "TimeoutStartSec") or setting_of(service, "TimeoutSec")
     match = _SECONDS.match(written.value) if written is not None else None
     return written if match is not None and int(match[1]) < _DEFAULT_START_SECONDS else None
@@ -226,7 +226,7 @@ def _explain_no_pings(case: Case, crash: FailedRun, ended: SystemdStop) -> StepE
 
 
 def _explain_runtime_limit(case: Case, crash: FailedRun, ended: SystemdStop) -> StepExplanation:
-    """The limit may be meant (a program that leaks): whether it is lifted, a person says."""
+    """Explain RuntimeMaxSec=. The limit may be intended (a program that leaks): the operator decides."""
     service = crash.service
     setting = setting_of(service, "RuntimeMaxSec")
     assert setting is not None
@@ -247,7 +247,7 @@ def _explain_runtime_limit(case: Case, crash: FailedRun, ended: SystemdStop) -> 
 
 
 def judge_start_pre(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """A command of ExecStartPre= that failed: the program was never started."""
+    """Explain a failed command of ExecStartPre=: the program was never started."""
     service, unit = crash.service, crash.service.unit
     if unit is None or unit.main_pid or unit.exec_main_status:
         return None
@@ -278,7 +278,7 @@ def judge_start_pre(case: Case, crash: FailedRun) -> StepExplanation | None:
 
 
 def _lines_since_run(service: Service) -> tuple[LogLine, ...]:
-    """The lines after the last that tells of the program itself: of a run that went well, or of its end."""
+    """Return the log lines after the last one about the program itself: its start or its end."""
     lines = lines_of(service)
     over = (at + 1 for at in range(len(lines) - 1, -1, -1)
             if message_of(lines[at]).startswith(("Started ", "Stopped ")))
@@ -286,7 +286,7 @@ def _lines_since_run(service: Service) -> tuple[LogLine, ...]:
 
 
 def _last_failed_command(service: Service, unit: Unit) -> PreCommand | None:
-    """The only command before the program, as the log tells its last end, where systemd has forgotten it."""
+    """Return the only ExecStartPre= command with its last exit status from the log, if systemd has forgotten it."""
     said = f"{service.name}: "
     ends = (found for line in reversed(lines_of(service)) if message_of(line).startswith(said)
             and (found := _PROCESS_EXIT.search(message_of(line))) is not None)
@@ -297,7 +297,7 @@ def _last_failed_command(service: Service, unit: Unit) -> PreCommand | None:
 
 
 def restarted_unit_runs(case: Case) -> Iterator[FailedRun]:
-    """Services behind routes that answer at this moment, which their manager has started again of late."""
+    """Return services of routes that answer now, but whose manager restarted them recently."""
     for key, facts in case.services_in_use.items():
         service = case.service(key)
         unit = None if service is None else service.unit

@@ -76,7 +76,7 @@ _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that Privat
 
 
 def judge(case: Case) -> Verdict:
-    """For every socket path where nobody answers: does its service run, with a socket at another path?"""
+    """Judge each socket path without a listener: does its service run, with a socket at another path?"""
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
@@ -121,7 +121,7 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if not meant:
         return state_evidence(owner.service)
     if endpoint.unix is None and meant[0].address not in told:
-        return state_evidence(owner.service)       # a program that has a port may hold sockets of its own besides
+        return state_evidence(owner.service)       # a program with a port may have other sockets, too
     if len(meant) > 1:
         return f"which socket of {owner.service.name} is meant: {', '.join(line.address for line in meant[:5])}"
     return _moved_socket_finding(case, trouble, owner, meant[0])
@@ -130,7 +130,7 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
 def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.unix_socket_missing.shared_volume import (  # only where there are containers
+    from fixer.causes.unix_socket_missing.shared_volume import (  # only if there are containers
         other_container_finding,
     )
 
@@ -138,7 +138,7 @@ def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | N
 
 
 def _sockets_of(case: Case, service: Service) -> list[Listener]:
-    """Paths where the service's own processes accept, but for those that some route names already."""
+    """Return the paths where the service's processes listen, without those that a route names already."""
     named = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == service.node}
     return [line for line in listeners_on(case.snapshot, service.node)
             if line.family == "unix" and line.address.startswith("/") and line.address not in named
@@ -146,7 +146,7 @@ def _sockets_of(case: Case, service: Service) -> list[Listener]:
 
 
 def _is_accepting(service: Service, line: Listener) -> bool:
-    """Held by its own processes, or by systemd for it: what its socket unit says, where it may be at rest itself."""
+    """Return whether its processes hold the socket, or systemd holds it for its socket unit."""
     pids = set(pids_of(line))
     if pids.intersection(service.pids):
         return True
@@ -163,7 +163,7 @@ _REACHABLE_ADDRESSES = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  
 
 
 def _moved_to_port_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
-    """It was moved from a socket to a port: the one that it is told to open and holds, which no route names."""
+    """Return the finding on a service moved from a socket to its configured port that no route names."""
     told = {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
     named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
     held = [x for x in listeners_on(case.snapshot, owner.service.node)
@@ -173,7 +173,7 @@ def _moved_to_port_finding(case: Case, trouble: FailingAddress, owner: PortOwner
 
 
 def _private_tmp_setting(trouble: FailingAddress, service: Service) -> UnitSetting | None:
-    """The setting that gives the service a /tmp of its own, where its socket lies at this path of that folder."""
+    """Return the PrivateTmp= of the service if its socket is at this path of its own /tmp."""
     held, path = listener_at(trouble.endpoint), trouble.endpoint.unix or ""
     if held is None or not _is_socket_missing(trouble.endpoint) or not path.startswith(_PRIVATE_FOLDERS) or \
             not set(service.pids) & set(pids_of(held)):
@@ -182,7 +182,7 @@ def _private_tmp_setting(trouble: FailingAddress, service: Service) -> UnitSetti
 
 
 def _is_held_by(service: Service, line: Listener) -> bool:
-    """By its processes; where a container lets nobody see those, by the path that it is told, in its own network."""
+    """Return whether the service's processes hold it; if they are unknown in a container, by its configured path."""
     if isinstance(line.pids, Unknown) or not line.pids.value:
         told = {b.unix for b in bindings_of(service)}
         return service.container is not None and service.node == line.node and line.address in told
@@ -194,8 +194,8 @@ def _is_socket_missing(endpoint: Endpoint) -> bool:
 
 
 def _judge_lost_socket(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding | str:
-    """It listens at this very path, as the kernel's table says, and the path leads to no socket any more: the file was
-    removed, or a folder on the way is a link that leads to another one since. Only a start makes it anew."""
+    """Judge a service that listens on this path, by the kernel's table, while the path has no socket any more: it was
+    removed, or a link in the path changed. Only a restart creates it again."""
     service, text = owner.service, endpoint_text(trouble.endpoint)
     apart = hiding_setting_text(service, trouble.endpoint.unix or "")
     if apart:
@@ -212,7 +212,7 @@ def _judge_lost_socket(case: Case, trouble: FailingAddress, owner: PortOwner, he
 
 
 def _other_runtime_folder_text(case: Case, trouble: FailingAddress, service: Service) -> tuple[str, ...]:
-    """systemd takes a unit's RuntimeDirectory= away whenever that stops, with what others have put into it."""
+    """Explain a RuntimeDirectory= of another unit: systemd removes it at each stop, with others' files in it."""
     path = trouble.endpoint.unix or ""
     for other in case.snapshot.services:
         if other.node != service.node or other.id == service.id:
@@ -293,15 +293,15 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# A unix socket at which the backend answers and which nginx's own unit hides from nginx: PrivateTmp=, ProtectHome=.
+# Unix sockets that answer and that nginx's own unit hides from it: PrivateTmp=, ProtectHome=.
 PRIVATE_TMP_VARIANT = "unix-socket-private-tmp"
 SOCKET_DROP_IN = "50-badgateway-socket.conf"
-_VISIBLE_VALUES = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still lets it connect
+_VISIBLE_VALUES = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still allows to connect
 _HIDDEN_ERRNOS = (2, 13)
 
 
 def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """Somebody accepts there, nginx says that the path is not there, and its unit shows it another folder."""
+    """Return the finding if the socket answers, nginx logs a missing path, and its unit hides the folder."""
     nginx, endpoint = trouble.nginx.service, trouble.endpoint
     if nginx is None or nginx.unit is None or endpoint.unix is None or endpoint.node != trouble.nginx.node:
         return None

@@ -1,4 +1,4 @@
-"""Unix sockets of applications in other containers: the path by which nginx sees them in a folder that both have."""
+"""Unix sockets of applications in other containers: nginx's path to them in a shared folder."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _EXPLAINS = ("wrong-port", "backend-down", "slow-start")
 
 @dataclass(frozen=True, slots=True)
 class _ContainerSocket:
-    """A socket on which the application of another container listens, as it is told to: its path there, on the
-    engine's machine (None: in the container's own layer), and as nginx sees it (None: it does not)."""
+    """A configured socket on which another container's application listens: its path there, on the Docker host (None:
+    in the container's layer), and in nginx's container (None: not visible)."""
 
     service: Service
     container: Container
@@ -38,7 +38,7 @@ class _ContainerSocket:
 
 
 def other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """What nobody listens at, where the application's socket is to be found under another path, or not at all."""
+    """Return the finding if another container's socket is at another path, or not visible to nginx."""
     web = container_of(case.snapshot, trouble.nginx.node)
     if trouble.endpoint.unix is None or (web is not None and web.is_machine):
         return None
@@ -83,7 +83,7 @@ def _moved_finding(case: Case, trouble: FailingAddress, shared: list[_ContainerS
 
 
 def _unshared_finding(case: Case, trouble: FailingAddress, only: _ContainerSocket, web: Container) -> Finding:
-    """nginx's container has no part in the folder of the socket: what to mount where, a person decides."""
+    """Return the finding if nginx's container does not share the socket's folder: the operator chooses the mount."""
     folder = (trouble.endpoint.unix or "").rpartition("/")[0]
     files = web.label("com.docker.compose.project.config_files") or ""
     where = f"service {web.service} in {files}" if files else f"container {web.name}"

@@ -84,7 +84,7 @@ _WILDCARDS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that wer
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A service that could be meant, its port, its address as nginx would name it, and what shows that."""
+    """A service that may be intended: its port, its address as nginx would name it, and the evidence."""
 
     service: Service
     port: int
@@ -93,7 +93,7 @@ class _Candidate:
 
 
 def judge(case: Case) -> Verdict:
-    """For every address behind a failing route: does it lead to nobody, while its service is elsewhere?"""
+    """Judge each address of a failing route: does nothing exist there while its service is elsewhere?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
     for nginx in case.snapshot.nginxes:
         if nginx.master_pid is None:
@@ -103,7 +103,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    from fixer.causes.wrong_host.docker_gateway import gateway_finding  # only where such a name stands
+    from fixer.causes.wrong_host.docker_gateway import gateway_finding  # only for the Docker host's name
 
     return gateway_finding(case, trouble)
 
@@ -123,7 +123,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if configured_owner(case, endpoint) is not None:
         return said
     if inside and box is not None and box.network_mode == "host":
-        return said       # its loopback is the Docker host's: wrong-port looks at what is published there
+        return said       # its loopback is the Docker host's: wrong-port judges published ports there
     if inside and box is not None and is_own_loopback(trouble):
         words = f"{endpoint_text(endpoint)}, its own container, where nothing listens"
         return _judge_containers(case, trouble, box, ("nginx-container-uses-loopback", words))
@@ -146,7 +146,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _judge_containers(case: Case, trouble: FailingAddress, box: Container, words: tuple[str, str]) -> Finding | str:
-    """Of the containers on a network of nginx's the one that is meant, with the socket that can be reached there."""
+    """Find the intended container on a network of nginx, with a listener that nginx can reach."""
     found, said = intended_containers(case, trouble), words[1]
     options = tuple(option for owner in found for option in _container_candidates(case, trouble, owner.service, box))
     names = ", ".join(owner.service.name for owner in found)
@@ -160,7 +160,7 @@ def _judge_containers(case: Case, trouble: FailingAddress, box: Container, words
 
 def _container_candidates(case: Case, trouble: FailingAddress, service: Service,
                           box: Container) -> tuple[_Candidate, ...]:
-    """The sockets of a container that nginx's can reach; the same port comes first."""
+    """Return the container's listeners that nginx can reach; those on the same port take precedence."""
     reached = reachable_ip_and_name(service, box)
     if reached is None or not service.running:
         return ()
@@ -175,7 +175,7 @@ def _container_candidates(case: Case, trouble: FailingAddress, service: Service,
 
 def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
                          words: tuple[str, str]) -> Finding | None:
-    """It does not run: both faults are there, and the address comes after the start, when a socket proves it."""
+    """Return the finding on a stopped service with both faults: the address follows after the start."""
     service, (variant, said), told = owner.service, words, [b for b in bindings_of(owner.service) if b.port]
     if not told:
         return None
@@ -193,8 +193,8 @@ def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
 
 
 def _judge_local_services(case: Case, trouble: FailingAddress, words: tuple[str, str]) -> Finding | str:
-    """Applications of nginx's own machine that listen on that very port, or would if they ran; who really has the
-    address, none can tell."""
+    """Find applications on nginx's machine that listen on that port, or would if they ran. The real owner of the
+    address is unknown."""
     node, port = trouble.nginx.node, trouble.endpoint.port
     free = [service for service in case.snapshot.services if service.node == node and _is_free(case, service)]
     options = [
@@ -214,7 +214,7 @@ def _judge_local_services(case: Case, trouble: FailingAddress, words: tuple[str,
 
 
 def _is_free(case: Case, service: Service) -> bool:
-    """An application that no route relies on already."""
+    """Return whether it is an application that no route uses."""
     held = {name for e in case.snapshot.endpoints if is_closed(e) is False
             for name in (e.configured_service, e.listening_service)}
     return service.is_app_server and service.id not in case.services_in_use and service.id not in held
@@ -233,7 +233,7 @@ def _reachable_address(address: str) -> str:
 def _wrong_host_finding(
     case: Case, trouble: FailingAddress, words: tuple[str, str], options: tuple[_Candidate, ...], *, proven: bool,
 ) -> Finding:
-    """`words` are the variant and what is wrong with the address."""
+    """Return the finding. `words` are the variant and the fault of the address."""
     endpoint, (variant, said), first = trouble.endpoint, words, options[0]
     need, text = None, first.text if proven and len(options) == 1 else None
     choices = tuple(dict.fromkeys(option.text for option in options))
@@ -263,7 +263,7 @@ def _wrong_host_finding(
 
 
 def _address_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
-    """The addresses that nginx's own node has."""
+    """Return evidence of the addresses of nginx's node."""
     node = find_node(case.snapshot, trouble.nginx.node)
     if node is None or not node.addresses:
         return ()
@@ -280,15 +280,15 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-# A line of /etc/hosts that leads the upstream's name to an address which nobody has: the line is what is wrong.
+# Lines of /etc/hosts that resolve the upstream's name to an unused address.
 _HOSTS_REPAIR_ID = "correct-hosts-line"
 
 
 def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """The finding, None where the name does not come from that file or somebody may be at its address.
+    """Return the finding, or None if the name is not from /etc/hosts or its address may be in use.
 
-    A container of that name on a network of nginx's is found by Docker's DNS as soon as the line is gone; else which
-    address is right stands nowhere that a repair may trust, so the line is named and a person corrects it.
+    If a container on nginx's network has the name, Docker's DNS finds it without the line. Otherwise no trusted source
+    has the right address, and the operator corrects the line.
     """
     endpoint, nginx = trouble.endpoint, trouble.nginx
     line = hosts_evidence(trouble)
@@ -325,7 +325,7 @@ def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
 
 def _correct_hosts_repair(case: Case, trouble: FailingAddress, box: Container | None, words: tuple[str, str],
                           right: str) -> Repair:
-    """The entry taken out of the compose file, where Docker's DNS knows the name; else the words for a person."""
+    """Return the repair: remove the compose entry if Docker's DNS knows the name, else it is manual."""
     (said, where), nginx, name = words, trouble.nginx, trouble.endpoint.host
     if box is None or box.is_machine:
         manual = (f"{said}write the right address there, or take the line out where DNS knows the name; then nginx -t, "
@@ -351,14 +351,14 @@ def _correct_hosts_repair(case: Case, trouble: FailingAddress, box: Container | 
 
 
 def hosts_evidence(trouble: FailingAddress) -> Evidence | None:
-    """The line of that file which tells the address of the name."""
+    """Return the line of /etc/hosts that gives the name's address."""
     addresses = trouble.endpoint.addresses
     told = addresses.evidence if isinstance(addresses, Known) else ()
     return next((shown for shown in told if shown.source == "file" and shown.where.startswith("/etc/hosts:")), None)
 
 
 def _address_of(service: Service, web: Container) -> str:
-    """What the container really has on a network of nginx's."""
+    """Return the container's actual address on a network of nginx."""
     mine = {name for name, _, _ in web.networks}
     networks = service.container.networks if service.container is not None and service.running else ()
     return next((ip for name, ip, _ in networks if name in mine and ip), "")

@@ -1,4 +1,4 @@
-"""host.docker.internal: the name of the Docker host, which a container knows only where it is told."""
+"""host.docker.internal: the Docker host's name, which a container knows only if it is configured."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _REPAIR_ID = "reach-docker-host"
 
 
 def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """nginx's container does not know the name, or nobody listens on the Docker host for containers."""
+    """Return the finding if nginx's container does not know the name, or the Docker host has no such listener."""
     endpoint, nginx = trouble.endpoint, trouble.nginx
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine or box.network_mode == "host":
         return None
     shown = _unknown_name_evidence(trouble, box)
     if not shown and (is_closed(endpoint) is not True or configured_owner(case, endpoint) is not None):
-        return None       # known, and whose that port is too: what is wrong there is for others to tell
+        return None       # the name and the port's owner are known: another cause
     shown_there: tuple[Evidence, ...] = ()
     if shown:
         said = f"{endpoint.host}, a name that its container does not know"
@@ -55,7 +55,7 @@ def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
 
 
 def _host_only_port(case: Case, port: int) -> tuple[str, Evidence] | None:
-    """A container that publishes that port where only programs of the host reach it: what to do, and the proof."""
+    """Return the advice and evidence for a container that publishes the port only on the host's loopback."""
     for service in case.snapshot.services:
         box = service.container
         for host, outer, inner in box.published if box is not None and box.status == "running" else ():
@@ -69,7 +69,7 @@ def _host_only_port(case: Case, port: int) -> tuple[str, Evidence] | None:
 
 
 def _unknown_name_evidence(trouble: FailingAddress, box: Container) -> tuple[Evidence, ...]:
-    """What shows that the name is unknown in there: nobody gave it to the container, and nginx or a look says so."""
+    """Return evidence that the name is unknown in the container: not configured, and nginx or a probe shows it."""
     endpoint = trouble.endpoint
     if endpoint.host in box.extra_hosts:
         return ()
@@ -81,7 +81,7 @@ def _unknown_name_evidence(trouble: FailingAddress, box: Container) -> tuple[Evi
 
 
 def _add_host_repair(case: Case, nginx: Nginx, box: Container, name: str) -> Repair:
-    """The line in its compose file and the container anew, else the words for a person."""
+    """Return the repair: extra_hosts in its compose file and a new container, else manual."""
     summary = f"tell {box.service or box.name} the address of the Docker host as {name}"
     service = _service_of(case, nginx, box)
     entry = f'["{name}:host-gateway"]'

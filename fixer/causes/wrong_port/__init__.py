@@ -89,16 +89,16 @@ from fixer.repairs.upstream_address import (
 if TYPE_CHECKING:
     from fixer.causes.wrong_port.upstream_group import AddressPair
 
-MAX_SHOWN = 8       # places of one address that are named as evidence; all of them are edited
+MAX_SHOWN = 8       # locations of one address shown as evidence; all of them are edited
 
 
 def judge(case: Case) -> Verdict:
-    """For every address behind a failing route: is it empty, and does its service listen elsewhere?"""
+    """Judge each address of a failing route: is it closed, and does its service listen elsewhere?"""
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
-    """A finding, the fact that is missing, or what rules it out."""
+    """Return a finding, the missing fact, or the evidence that rules it out."""
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
     if endpoint.unix is not None or not has_matching_protocol(case, trouble):
@@ -106,7 +106,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if has_stale_config(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.container_port:
-        from fixer.causes.wrong_port.published_port import judge_published  # only where Docker publishes it
+        from fixer.causes.wrong_port.published_port import judge_published  # only for published ports
 
         return judge_published(case, trouble)
     stranger = is_occupied_by_stranger(case, trouble)
@@ -114,22 +114,22 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if closed is None:
         return f"whether anything listens at {text}"
     held = listener_at(endpoint)
-    if (not closed or held is not None) and not stranger:      # what refuses there is no question of the port
+    if (not closed or held is not None) and not stranger:      # the listener refuses for another reason than its port
         return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
             case.snapshot, held, case.service(endpoint.listening_service))
     found = unclaimed_candidates(case, trouble) if stranger else candidate_owners(case, trouble)
     if any(owner.rule == "elsewhere" for owner in found):
-        return state_evidence(found[0].service)       # the host is wrong, whatever the port: wrong-host
+        return state_evidence(found[0].service)       # the host is wrong, not the port: wrong-host
     if not found:
         return _judge_unpublished(case, trouble) or f"which service belongs behind {text}"
     if len(found) == 1 and found[0].service.container is not None and system_kind_of(found[0].service):
-        return f"which application belongs behind {text}: {found[0].service.name} is none"      # no page is behind it
+        return f"which application belongs behind {text}: {found[0].service.name} is none"      # it serves no page
     if len(found) == 1 and not stranger and (grouped := _judge_group(case, trouble, found[0])) is not None:
         return grouped
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
     options += _listeners_of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
     if options:
-        # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
+        # a candidate without a listener may be the intended one, so the operator must confirm even a single option
         unsure = len(options) > 1 or len(found) > 1 or _needs_confirmation(trouble, options[0].owner)
         return _wrong_port_finding(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
@@ -142,14 +142,14 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | Evidence | None:
-    """A service of several sockets, behind an upstream of several servers."""
+    """Judge a service with several sockets in an upstream with several servers."""
     every = all_reachable_listeners(case, trouble, owner)
     told = {b.port for b in bindings_of(owner.service) if b.unix is None}
     if owner.service.program is not None and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
-        return state_evidence(owner.service)       # the process that is told this very port is what is missing
+        return state_evidence(owner.service)       # the process configured for this port is missing
     if len(every) < 2:
         return None
-    from fixer.causes.wrong_port.upstream_group import pair_addresses  # only where it has several sockets
+    from fixer.causes.wrong_port.upstream_group import pair_addresses  # only for several sockets
 
     pairs = pair_addresses(case, trouble, every)
     return None if pairs is None else _judge_pairs(case, trouble, pairs, every)
@@ -157,14 +157,13 @@ def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Findi
 
 def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, ...],
                  every: tuple[ReachableListener, ...]) -> Finding | Evidence:
-    """One finding for all the addresses of a group; which socket is meant for which, where that is open, a person says.
-    """
-    from fixer.causes.wrong_port.upstream_group import point_each_repair  # as above
+    """Return one finding for all addresses of a group. If the pairing is open, the operator decides."""
+    from fixer.causes.wrong_port.upstream_group import point_each_repair  # only for several sockets
 
     if not pairs:
         return _wrong_port_finding(case, trouble, every, (False, True))
     if pairs[0].failing_address is not trouble:
-        return config_evidence(case.snapshot, trouble.nginx, trouble.endpoint)     # told with the first
+        return config_evidence(case.snapshot, trouble.nginx, trouble.endpoint)     # reported with the first
     found = _wrong_port_finding(case, trouble, (pairs[0].option,), (False, False))
     asked = ", ".join(endpoint_text(pair.failing_address.endpoint) for pair in pairs)
     held = ", ".join(pair.option.text for pair in pairs)
@@ -178,10 +177,10 @@ def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, 
 
 
 def _listeners_of_others(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
-    """Sockets of other containers on the very port: nginx names one application's container and another one's port."""
+    """Return other containers' listeners on the port: nginx may name the wrong application with the right port."""
     if owner.service.container is None or owner.rule != "placed":
         return ()
-    from fixer.analysis.ownership.intended_container import services_with_same_port  # only where there are containers
+    from fixer.analysis.ownership.intended_container import services_with_same_port  # only if there are containers
 
     port = trouble.endpoint.port
     return tuple(
@@ -194,22 +193,22 @@ def _listeners_of_others(case: Case, trouble: FailingAddress, owner: PortOwner) 
 
 
 def _judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | None:
-    """No service of the machine itself: a container that does not publish the port may be meant."""
+    """Judge whether a container with an unpublished port may be intended, if no local service is."""
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.wrong_port.published_port import judge_unpublished  # only where there are containers
+    from fixer.causes.wrong_port.published_port import judge_unpublished  # only if there are containers
 
     return judge_unpublished(case, trouble)
 
 
 def _needs_confirmation(trouble: FailingAddress, owner: PortOwner) -> bool:
-    """It is the only one left, and nothing but that binds it to the site: the real one may just not be there."""
+    """Return whether nothing but being the last candidate links it to the site: the real one may be missing."""
     return owner.needs_choice or (owner.rule in ("alone", "bare") and (
         has_unrelated_name(trouble, owner.service) or has_unrelated_unit_name(trouble, owner.service)))
 
 
 def _out_of_reach_text(case: Case, owner: PortOwner, text: str) -> str | None:
-    """The service holds a socket, only not one that could be reached under the address which nginx asks for."""
+    """Explain that the service listens only on sockets that nginx's address does not reach."""
     ours = set(owner.service.pids)
     held = [line for line in listeners_on(case.snapshot, owner.service.node) if ours.intersection(pids_of(line))]
     if not held or not owner.service.running:
@@ -220,7 +219,7 @@ def _out_of_reach_text(case: Case, owner: PortOwner, text: str) -> str | None:
 
 
 def _other_path_text(case: Case, trouble: FailingAddress) -> str | None:
-    """Nobody listens on the socket's path while the service that could be meant runs: that is not explained here."""
+    """Explain that the socket path has no listener while the likely service runs: the reason is unknown."""
     endpoint = trouble.endpoint
     owner = only_owner(case, trouble)
     if endpoint.unix is None or is_closed(endpoint) is not True or owner is None or not owner.service.running:
@@ -231,7 +230,7 @@ def _other_path_text(case: Case, trouble: FailingAddress) -> str | None:
 
 def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...],
                         doubts: tuple[bool, bool]) -> Finding:
-    """`doubts`: whether a stranger sits on the port, and whether a person must choose."""
+    """Return the finding. `doubts`: does a stranger listen on the port, and must the operator choose?"""
     endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
     there = "where nothing listens" if not stranger else "where something else than the backend listens"
     names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
@@ -248,7 +247,7 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
     )
     proven = first.owner.certain or (first.is_configured and first.owner.rule != "bare")
     if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:
-        proven = False       # its own files say nginx's port: it may only not have been started with them
+        proven = False       # its files name nginx's port: it may not be restarted since
     confidence: Confidence = "possible" if several else "certain" if proven else "likely"
     return Finding(
         cause=CAUSE.id,
@@ -268,7 +267,7 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
 
 
 def _only_left_text(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> tuple[str, ...]:
-    """Why a person is asked about the only one that there is."""
+    """Explain why the operator must confirm the only candidate."""
     left = [o.owner.service for o in options if is_sole_network_candidate(case, trouble, o.owner.service)]
     names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
     return tuple(f"{name} shares that network, and nothing names it there: what belonged at port "
@@ -276,7 +275,7 @@ def _only_left_text(case: Case, trouble: FailingAddress, options: tuple[Reachabl
 
 
 def _name_or_port_repair(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> Repair:
-    """A person says which is meant: the name or the port."""
+    """Return the repair: the operator decides whether the name or the port is wrong."""
     choices, text = tuple(option.text for option in options), endpoint_text(trouble.endpoint)
     why = f"{text} is empty, and nothing tells whether its name or its port is wrong: {' or '.join(choices)}"
     chosen = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
@@ -299,7 +298,7 @@ def _variant(owner: PortOwner, stranger: bool) -> str:
 
 
 def _not_running_finding(case: Case, trouble: FailingAddress, owner: PortOwner, stranger: bool) -> Finding | None:
-    """The service is down and is told to listen elsewhere: both faults are there; the port comes after the start."""
+    """Return the finding on a stopped service configured for another port: the port follows after the start."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b for b in bindings_of(service) if b.unix is None and b.port]
     if service.running or not told or any(b.port == endpoint.port for b in told) or owner.needs_choice:
@@ -310,7 +309,7 @@ def _not_running_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
             line.port == endpoint.port for line in listeners_on(case.snapshot, service.node))):
         return None
     if service.unit is not None and service.unit.result == "resources":
-        return None       # what its EnvironmentFile= would have said is not there to be read
+        return None       # its EnvironmentFile= is not readable
     binding = told[0]
     where = address_text(binding.host, binding.port)
     return Finding(

@@ -1,4 +1,5 @@
-"""Ports that Docker publishes for containers: one that leads to nothing inside, and one that nginx asks for in vain."""
+"""Ports that Docker publishes: one without a listener in the container, and one that nginx uses and is not
+published."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were
 
 
 def judge_published(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
-    """Docker hands connections on to a port of a container: does anything listen there, or elsewhere in it?"""
+    """Judge a published port: does anything listen there in the container, or on another port in it?"""
     endpoint, owner = trouble.endpoint, configured_owner(case, trouble.endpoint)
     if owner is None and is_only_by_elimination(case, endpoint, case.service(endpoint.configured_service)):
         return _judge_only_left(case, trouble)
@@ -70,8 +71,8 @@ def judge_published(case: Case, trouble: FailingAddress) -> Finding | str | Evid
 
 
 def _judge_only_left(case: Case, trouble: FailingAddress) -> Finding | str:
-    """The container that publishes it lends its network, and whoever is in there is not told that port: a person says
-    whether one of them is meant."""
+    """Judge a port published for a shared network in which no service is configured for it: the operator decides
+    whether one of them is intended."""
     found, endpoint = candidate_owners(case, trouble), trouble.endpoint
     options = [o for owner in found
                for o in _published_listeners(case, trouble, owner, _outside_listeners(case, owner.service))]
@@ -89,7 +90,7 @@ def _judge_only_left(case: Case, trouble: FailingAddress) -> Finding | str:
 
 
 def _publish_repairs(case: Case, trouble: FailingAddress, owner: PortOwner, line: Listener) -> tuple[Repair, ...]:
-    """To a port that Docker publishes for that socket already, else by publishing the right one."""
+    """Return the repair: use a port that is published for that listener, else publish the right one."""
     options = _published_listeners(case, trouble, owner, (line,))
     if options:
         return (point_at_listener_repair(case, trouble, options[:1], ask=False),)
@@ -117,8 +118,7 @@ def _no_listener_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
 
 
 def judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | None:
-    """Nothing listens there and Docker publishes nothing there: is it a container that is meant? None where there is no
-    such thing."""
+    """Judge a closed port that Docker does not publish: is a container intended? None if there is no candidate."""
     if not is_nginx_on_docker_host(case, trouble):
         return None
     pool = _free_applications(case, trouble)
@@ -137,7 +137,7 @@ def judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | No
         return None
     owner = found[0]
     told = bool(same) or _is_same_project(case, trouble, owner.service) or is_named_after_site(trouble, owner.service)
-    # one that does not run, or that nobody can reach, may be the one that is meant
+    # a stopped or unreachable one may be the intended one
     alone = bool(same) or len(meant) == 1
     proven = owner.rule == "related" or (
         told and alone and not has_unrelated_name(trouble, owner.service) and not owner.needs_choice)
@@ -150,7 +150,7 @@ def judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | No
 
 def _which_container_finding(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...],
                              every: list[str]) -> Finding:
-    """Several may be meant, and ports of theirs are published: a person says which."""
+    """Return the finding on several candidates with published ports: the operator chooses."""
     named = [(o.owner.service.container.name, o.text) for o in options if o.owner.service.container is not None]
     rest = [name for name in every if name not in {name for name, _ in named}]
     said = f"where nothing listens; meant may be {' or '.join(f'{name} at {text}' for name, text in named)}"
@@ -161,12 +161,12 @@ def _which_container_finding(case: Case, trouble: FailingAddress, options: tuple
 
 
 def _select_servers(pool: list[Service]) -> list[Service]:
-    """The application servers where there are any: a script that listens too is hardly the site's application."""
+    """Return the application servers if there are any: a script with a listener is rarely the site's application."""
     return [s for s in pool if s.runtime in SERVERS] or pool
 
 
 def _judge_unreachable(case: Case, trouble: FailingAddress, owner: PortOwner, *, proven: bool) -> Finding | str:
-    """The container that is meant has no socket that could be published: it does not run, or listens to itself only."""
+    """Judge an intended container without a reachable listener: it does not run, or listens on loopback only."""
     service, endpoint, box = owner.service, trouble.endpoint, owner.service.container
     text = endpoint_text(endpoint)
     held = _own_listeners(case, service) if run_state_of(service) == "running" else ()
@@ -182,7 +182,7 @@ def _judge_unreachable(case: Case, trouble: FailingAddress, owner: PortOwner, *,
 
 
 def _is_same_project(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """nginx and the application are parts of one compose project."""
+    """Return whether nginx and the application belong to one compose project."""
     web = container_of(case.snapshot, trouble.nginx.node)
     return web is not None and bool(web.project) and service.container is not None and (
         service.container.project == web.project)
@@ -211,7 +211,7 @@ def _unpublished_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
 def _make_unpublished_finding(case: Case, trouble: FailingAddress, owner: PortOwner, words: tuple[str, str, Listener],
                               repair: Repair,
                    *, sure: bool) -> Finding:
-    """`words` are the variant, what is said of the address, and the socket that is meant."""
+    """Return the finding. `words` are the variant, the address' fault, and the intended listener."""
     (variant, said, line), service, box = words, owner.service, owner.service.container
     assert box is not None
     return Finding(
@@ -229,7 +229,7 @@ def _make_unpublished_finding(case: Case, trouble: FailingAddress, owner: PortOw
 
 
 def _free_applications(case: Case, trouble: FailingAddress) -> list[Service]:
-    """Applications of containers that no route relies on, also those that do not run."""
+    """Return applications in containers that no route uses, including stopped ones."""
     wanted = {e.configured_service for e in case.snapshot.endpoints if e.container_port} | set(case.services_in_use)
     return [
         s for s in case.snapshot.services
@@ -238,7 +238,7 @@ def _free_applications(case: Case, trouble: FailingAddress) -> list[Service]:
 
 
 def _own_listeners(case: Case, service: Service) -> tuple[Listener, ...]:
-    """Its sockets; where nobody may see who holds them, those at the ports it is told."""
+    """Return the service's listeners; if their owner is unknown, those on its configured ports."""
     ours, told = set(service.pids), {b.port for b in bindings_of(service)}
     return tuple(
         line for line in listeners_on(case.snapshot, service.node)
@@ -256,13 +256,13 @@ def _is_loopback_listener(line: Listener) -> bool:
 
 
 def _is_docker_resolver(line: Listener) -> bool:
-    """Docker's own resolver inside every container of a network."""
+    """Return whether it is Docker's resolver, which every container of a network has."""
     return line.address.startswith("127.0.0.11")
 
 
 def _published_listeners(case: Case, trouble: FailingAddress, owner: PortOwner,
                          lines: tuple[Listener, ...]) -> tuple[ReachableListener, ...]:
-    """The ports of the host that Docker hands on to these sockets, where nginx can ask for them."""
+    """Return the host's published ports of these listeners that nginx can use."""
     box, endpoint = owner.service.container, trouble.endpoint
     addresses = endpoint.addresses.or_else(())
     inner = {line.port: line for line in lines}
@@ -276,13 +276,13 @@ def _published_listeners(case: Case, trouble: FailingAddress, owner: PortOwner,
 
 
 def _publishing_container(case: Case, box: Container) -> Container:
-    """Whose ports Docker publishes for it: those of the container whose network it has."""
+    """Return the container whose published ports it uses: the one that lends its network, else itself."""
     boxes = (s.container for s in case.snapshot.services if s.container is not None)
     return next((other for other in boxes if other.id == box.lender), box)
 
 
 def _mapping_evidence(box: Container, port: int) -> tuple[Evidence, ...]:
-    """What Docker publishes of a container: all of it, or one port."""
+    """Return evidence of a container's published ports: one port, or all (0)."""
     shown = [f"{address_text(host or ANY_IPV4, outer)} -> {inner}" for host, outer, inner in box.published
              if port in (0, outer)]
     return (Evidence("container", box.name, f"published: {', '.join(shown)}" if shown else "publishes no port"),)

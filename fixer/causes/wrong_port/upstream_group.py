@@ -1,4 +1,4 @@
-"""Several empty addresses of one upstream, and as many sockets of the one service behind them: each gets its own."""
+"""Upstream groups with several closed addresses of one service: each gets its own listener."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fixer.repairs.upstream_address import POINT_ID, ReachableListener, editable
 
 @dataclass(frozen=True, slots=True)
 class AddressPair:
-    """An empty address, and the socket that takes its place."""
+    """A closed address, and the listener that replaces it."""
 
     failing_address: FailingAddress
     option: ReachableListener
@@ -33,7 +33,7 @@ class AddressPair:
 
 def pair_addresses(case: Case, trouble: FailingAddress,
                    options: tuple[ReachableListener, ...]) -> tuple[AddressPair, ...] | None:
-    """In the order in which both are written; empty where their numbers differ, None where one address is empty."""
+    """Pair both in file order; empty if their numbers differ, None if only one address is closed."""
     name, routes = options[0].owner.service.id, set(trouble.route_ids)
     ours = [t for t in case.failing_addresses if t.nginx.node == trouble.nginx.node and routes.intersection(t.route_ids)
             and t.endpoint.unix is None and is_closed(t.endpoint) is True
@@ -49,7 +49,7 @@ def pair_addresses(case: Case, trouble: FailingAddress,
 
 
 def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:
-    """One edit for all of them: with the first alone the others would have no service any more."""
+    """Return one edit for all addresses: with only the first, the others would have no service."""
     first = pairs[0].failing_address
     told = ", ".join(f"{p.option.text} instead of {endpoint_text(p.failing_address.endpoint)}" for p in pairs)
     summary = f"point {routes_text(first)} at {told}"
@@ -80,15 +80,15 @@ def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:
                   (*steps, *check_and_reload_steps(case.snapshot, first.nginx)))
 
 
-# What listens elsewhere than nginx asks, and would not for long: containers whose own settings side with nginx, units
-# that were told so until the next boot.
+# Listeners on another port that would not last: containers whose own settings name nginx's port, units changed until
+# the next boot.
 _RUNTIME_FOLDERS = ("/run/systemd/system/", "/run/systemd/system.control/")
 _RUNTIME_SOURCES = frozenset({"process", "container"})
 
 
 def explain_contradiction(snapshot: Snapshot, endpoint: Endpoint,
                           option: ReachableListener) -> tuple[str, Repair] | None:
-    """What says that nginx asks the right port, and the words for a person."""
+    """Return the evidence that nginx's port is right, and the manual repair."""
     service, box = option.owner.service, option.owner.service.container
     if service.unit is not None:
         return _explain_runtime_drop_in(service, option.listener.port)
@@ -111,7 +111,7 @@ def explain_contradiction(snapshot: Snapshot, endpoint: Endpoint,
 
 
 def _explain_runtime_drop_in(service: Service, port: int) -> tuple[str, Repair] | None:
-    """A drop-in of `systemctl edit --runtime`: pointed there, nginx would be wrong when the machine comes back."""
+    """Explain a drop-in of `systemctl edit --runtime`: a port changed in nginx would be wrong after a reboot."""
     told = next((b.source.where for b in bindings_of(service) if b.port == port and b.unix is None), "")
     if not told.startswith(_RUNTIME_FOLDERS):
         return None
@@ -124,7 +124,7 @@ def _explain_runtime_drop_in(service: Service, port: int) -> tuple[str, Repair] 
 
 
 def _is_created_differently(snapshot: Snapshot, service: Service, port: int) -> bool:
-    """Its project's files put it there, and it was not made from them as they are."""
+    """Return whether its compose files name the port but the container was not created from them."""
     box, compose = service.container, snapshot.compose
     told = bindings_of(service)
     if box is None or compose is None or box.service is None or not told:
