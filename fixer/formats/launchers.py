@@ -8,11 +8,16 @@ from collections.abc import Sequence
 
 from fixer.lazy.regex import regex
 
+# The first process of a container, where it only passes on signals and collects the ended processes.
+REAPERS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit"})
+_INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init",
+                    "procd", "launchd"})
 # How many words each takes before the program, its options left out.
 LAUNCHERS = {
-    "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "tini": 0, "dumb-init": 0, "catatonit": 0,
-    "docker-init": 0, "chpst": 0, "gosu": 1, "su-exec": 1, "setuidgid": 1, "s6-setuidgid": 1, "envuidgid": 1,
-    "envdir": 1, "s6-envdir": 1, "softlimit": 0, "s6-softlimit": 0, "with-contenv": 0,
+    **dict.fromkeys(REAPERS, 0),
+    "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "chpst": 0, "gosu": 1, "su-exec": 1,
+    "setuidgid": 1, "s6-setuidgid": 1, "envuidgid": 1, "envdir": 1, "s6-envdir": 1, "softlimit": 0,
+    "s6-softlimit": 0, "with-contenv": 0,
     "chroot": 1, "timeout": 1, "flock": 1, "taskset": 1, "chrt": 1, "prlimit": 0, "setlock": 1, "pidproxy": 1,
     "env": 0, "sudo": 0, "doas": 0, "runuser": 0, "setpriv": 0, "stdbuf": 0, "nice": 0, "ionice": 0, "numactl": 0,
     "chronic": 0, "unbuffer": 0, "eatmydata": 0, "catchsegv": 0, "authbind": 0, "faketime": 1, "fakeroot": 0,
@@ -33,7 +38,7 @@ _TAKES_VALUE = {
     "stdbuf": {"-o", "-e", "-i", "--output", "--error", "--input"},
     "chpst": {"-u", "-U", "-e", "-n", "-/", "-b", "-m", "-d", "-o", "-p", "-f", "-c", "-l", "-L"},
     "softlimit": {"-m", "-d", "-o", "-f", "-c"}, "s6-softlimit": {"-m", "-d", "-o", "-f", "-c"},
-    "timeout": {"-s", "-k", "--signal", "--kill-after"}, "tini": {"-p"},
+    "timeout": {"-s", "-k", "--signal", "--kill-after"}, "tini": {"-p"}, "tini-static": {"-p"},
     "flock": {"-w", "-E", "--timeout", "--wait", "--conflict-exit-code"},
     "chrt": {"-T", "-P", "-D"}, "numactl": {"-N", "-m", "-C", "-i", "-p"},
     "cgexec": {"-g"}, "unshare": {"-S", "-G", "-R", "-w", "--setuid", "--setgid", "--root", "--wd"},
@@ -56,6 +61,7 @@ _RUNNERS: dict[tuple[str, str], set[str]] = {
     ("op", "run"): {"--env-file"},
 }
 _ASSIGNMENT = regex(r"^[A-Za-z_]\w*=")
+_PYTHON = regex(r"python[0-9.]*\Z")
 _EXEC_PREFIXES = "@-:+!|"       # what systemd reads before a program
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _COMMAND_OPTIONS = frozenset({"-c", "--command"})
@@ -98,6 +104,21 @@ def launched_index(argv: Sequence[str]) -> int | None:
     """The place of the program that is started in the end; None where nothing is."""
     place = skip_launchers(argv)
     return place if place < len(argv) else None
+
+
+def starts_init(argv: Sequence[str]) -> bool:
+    """Return whether the command ends in an init, so that its container is a machine: services live in it.
+
+    A launcher or a reaper is none, but what it starts may be one.
+    """
+    rest = argv[skip_launchers(argv):]
+    if rest and _PYTHON.match(program_name(rest, 0)):
+        rest = [word for word in rest[1:] if not word.startswith("-")]
+    text = shell_text_index(rest, 0) if rest else None
+    if text is not None:
+        words = rest[text].replace(";", " ").replace("&&", " ").split()
+        rest = words[words.index("exec") + 1:] if "exec" in words else words
+    return bool(rest) and program_name(rest, 0) in _INITS
 
 
 def _skip_options(argv: Sequence[str], i: int, takes_value: set[str], *, dashes: bool = True) -> int:

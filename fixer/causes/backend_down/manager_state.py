@@ -7,7 +7,7 @@ from fixer.analysis.evidence import find_node, log_evidence, processes_of
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.run_log import SERVING_LINE, last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import run_state_of
-from fixer.formats.launchers import SHELLS
+from fixer.formats.launchers import REAPERS, SHELLS
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -82,7 +82,7 @@ def _ordering_cycle_lines(case: Case, service: Service) -> list[LogLine]:
 
 
 # Lost server: a script started it in the background and runs on, with only a shell or a `sleep`.
-_IDLE_PROGRAMS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "tini", "dumb-init", "systemd-cat"}
+_IDLE_PROGRAMS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "systemd-cat"} | REAPERS
 
 
 def explain_lost_server(case: Case, trouble: FailingAddress,

@@ -17,6 +17,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import uncreated_backends
 from fixer.analysis.service_state import IDLE_PROGRAMS, is_idle_container, program_name, state_evidence
+from fixer.formats.launchers import REAPERS
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
@@ -74,7 +75,6 @@ def _changed_files_text(trouble: FailingAddress, service: Service) -> tuple[str,
 
 
 # Containers that run only `sleep` or the like: left from debugging, or used only for their network.
-_INITS = frozenset({"docker-init", "tini", "dumb-init", "catatonit"})
 
 
 def has_only_idle_programs(case: Case, trouble: FailingAddress, service: Service) -> bool:
@@ -87,7 +87,7 @@ def has_only_idle_programs(case: Case, trouble: FailingAddress, service: Service
         return False
     lends = any(s.container is not None and s.container.lender == box.id
                 for s in case.snapshot.services)
-    return not lends and all(program_name(p.argv) in IDLE_PROGRAMS | _INITS for p in node.processes.value)
+    return not lends and all(program_name(p.argv) in IDLE_PROGRAMS | REAPERS for p in node.processes.value)
 
 
 def configure_server_repair(trouble: FailingAddress, service: Service) -> Repair:

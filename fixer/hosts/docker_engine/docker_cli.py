@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fixer.errors import NoSuchTarget, Unreachable
+from fixer.formats.launchers import starts_init
 from fixer.hosts.machine import run_process
 from fixer.hosts.sh.run_command import without_api_url
 from fixer.lazy.dataclass import dataclass
@@ -23,10 +24,7 @@ DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 DRY_UP_ALL = tuple(word for word in DRY_UP if word != "--no-deps")  # with the service's dependencies
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
-_INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
-_WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
 _WEB_PORTS = frozenset({"80/tcp", "443/tcp"})
-_INTERPRETER = regex(r"python[0-9.]*\Z")
 
 
 class CommandRunner(Protocol):
@@ -202,23 +200,8 @@ def lender_of(item: Inspected) -> str:
 
 
 def is_machine(item: Inspected) -> bool:
-    """Return whether its PID 1 is an init, so that services live in it and its layer is its disk.
-    A mere reaper (tini, dumb-init) is none; the program that it starts may be one."""
-    argv = [str(item.get("Path", "")), *map(str, item.get("Args") or ())]
-    while argv and _basename(argv[0]) in _WRAPPERS:
-        argv = [word for word in argv[1:] if word != "--"]
-        while argv and argv[0].startswith("-"):
-            argv = argv[1:]
-    if argv and _INTERPRETER.match(_basename(argv[0])):
-        argv = [word for word in argv[1:] if not word.startswith("-")]
-    if argv and _basename(argv[0]) in ("sh", "bash", "dash") and argv[1:2] == ["-c"] and len(argv) > 2:
-        words = argv[2].replace(";", " ").replace("&&", " ").split()
-        argv = words[words.index("exec") + 1:] if "exec" in words else words
-    return bool(argv) and _basename(argv[0]) in _INITS
-
-
-def _basename(word: str) -> str:
-    return word.rpartition("/")[2]
+    """Return whether its PID 1 is an init, so that services live in it and its layer is its disk."""
+    return starts_init((str(item.get("Path", "")), *map(str, item.get("Args") or ())))
 
 
 def runs_here(pid: int, container_id: str) -> bool:
@@ -275,4 +258,4 @@ def _is_compose_file(path: str) -> bool:
 
 
 def _is_env_file(path: str) -> bool:
-    return path.startswith("/") and "env" in _basename(path).lower()
+    return path.startswith("/") and "env" in path.rpartition("/")[2].lower()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from fixer.formats.launchers import starts_init
 from fixer.formats.numbers import is_number
 from fixer.formats.service_log import parse_time
 from fixer.lazy.regex import regex
@@ -17,7 +18,6 @@ Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | 
 _HEALTH_PORT_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})\b")
 _RUNC_PREFIX = regex(r"^(?:OCI runtime exec failed: |exec failed: |unable to start container process: )+")
 _HOST_SEPARATOR = regex(r"[:=]")     # `name:address`, or with an equals sign
-INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init"})
 
 
 def parse_inspect(answer: Answer | None) -> tuple[Container, ...]:
@@ -87,7 +87,7 @@ def _make_container(item: Mapping[str, Json]) -> Container:
         published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         shares=tuple(_shares(item)), sources=tuple(_sources(item)),
         labels=tuple(sorted(labels.items())),
-        is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text_at(item, "HostConfig", "NetworkMode"),
+        is_machine=starts_init(argv), network_mode=text_at(item, "HostConfig", "NetworkMode"),
         bridges=tuple(_bridges(item)),
         security=tuple(option[:200] for option in string_list(value_at(item, "HostConfig", "SecurityOpt"))),
         working_dir=text_at(item, "Config", "WorkingDir"),

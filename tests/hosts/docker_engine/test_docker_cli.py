@@ -55,24 +55,6 @@ def inspected(*argv: str) -> dict:
     return {"Name": "/c", "Path": argv[0], "Args": list(argv[1:])}
 
 
-@pytest.mark.parametrize("argv", [
-    ["/lib/systemd/systemd"], ["/sbin/init"], ["/init"], ["/usr/bin/python3", "/usr/bin/supervisord", "-n"],
-    ["supervisord", "-c", "/etc/s.conf"], ["/bin/s6-svscan", "/run/s6"], ["tini", "--", "supervisord"],
-    ["/usr/bin/dumb-init", "-v", "/sbin/init"], ["sh", "-c", "mkdir -p /run/x && exec /sbin/init"],
-])
-def test_machines(argv: list[str]) -> None:
-    assert docker_cli.is_machine(inspected(*argv))
-
-
-@pytest.mark.parametrize("argv", [
-    ["nginx", "-g", "daemon off;"], ["/docker-entrypoint.sh", "nginx"], ["tini", "--", "uvicorn", "a:b"], ["tini"],
-    ["/bin/sh", "-c", "uvicorn main:app"], ["python3", "-m", "uvicorn", "init:app"], ["dumb-init", "gunicorn"], [""],
-    ["sh"], ["sleep", "1"],
-])
-def test_containers_that_are_no_machines(argv: list[str]) -> None:
-    assert not docker_cli.is_machine(inspected(*argv))
-
-
 @pytest.mark.parametrize(("more", "may"), [
     ({}, False), ({"Config": {"Env": ["PATH=/bin", "NGINX_VERSION=1.27.3"]}}, True),
     ({"Mounts": [{"Destination": "/etc/nginx/conf.d"}]}, True), ({"Mounts": [{"Destination": "/srv"}], "Config": {}}, False),
