@@ -182,7 +182,7 @@ def _unseen_socket_text(case: Case, service: Service) -> str:
 
 
 def _started_at(case: Case, owner: PortOwner) -> float:
-    """Return when the present start began, 0.0 if unknown."""
+    """Return the time of the present start, 0.0 if unknown."""
     service = owner.service
     if service.program is not None:
         return service.program.started_at

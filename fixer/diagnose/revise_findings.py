@@ -73,7 +73,7 @@ def _join_restarts(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
 
 @dataclass(frozen=True, slots=True)
 class _FailingReplica:
-    """A failing replica behind a route that answers through others, and the number of replicas."""
+    """A failing replica of a route that answers through others, and the number of replicas."""
 
     service: Service
     container: Container
