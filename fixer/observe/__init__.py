@@ -1,1 +1,1 @@
-"""Observing: the rounds of questions that make a capture, and the pure parsers that make a snapshot of it."""
+"""Observing: the rounds of queries that make a capture, and the pure parsers that make a snapshot from it."""

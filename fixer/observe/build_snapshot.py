@@ -1,4 +1,4 @@
-"""From a capture to a snapshot: pure, so that the same capture always gives the same facts."""
+"""Snapshot of a capture: pure, so that the same capture always gives the same facts."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 
 
 def build_snapshot(capture: Capture) -> Snapshot:
-    """Everything that a capture tells, typed."""
+    """Return the typed facts of a capture."""
     options = options_from(capture.options)
     views = views_of(capture)
     containers = containers_of(views)
@@ -141,23 +141,23 @@ def _build_nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, 
 
 
 def _service_of_nginx(place: NginxInstance, view: View, services: tuple[Service, ...]) -> Service | None:
-    """The service that this nginx is: the holder of its master, else the unit that would start it."""
+    """Return the service of this nginx: the one with its master's pid, else the unit that would start it."""
     mine = [s for s in services if s.node == view.name]
     if place.master is not None:
         held = next((s for s in mine if place.master.pid in s.pids), None)
         if held is not None:
             return held
     units = [(s, s.unit) for s in mine if s.unit is not None and place.binary in s.unit.exec_start[:1]]
-    if units:       # a packaged one that was put to rest may stand beside the one that is meant
+    if units:       # a disabled packaged unit may exist as well
         return min(units, key=lambda pair: (not reads_same_files(pair[1], place, view), is_disabled(pair[1])))[0]
-    name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit tells no command
+    name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit shows no command
     masked = (s for s in mine if s.name == name and s.unit is not None and s.unit.load_state == "masked")
     return next(masked, None) or next((s for s in mine if s.container is not None), None)
 
 
 def _build_endpoints(site: Site, plan: ProbePlan, services: tuple[Service, ...], views: Mapping[str, View],
                containers: tuple[Container, ...]) -> Iterator[Endpoint]:
-    """Each place where an address is written; what is the same of thousands of places is worked out once."""
+    """Yield an endpoint for each written address; equal addresses are built once."""
     same: dict[tuple[object, ...], Endpoint] = {}
     for address in site.addresses:
         server, probe = address.server, plan.by_address.get(address.id)
@@ -237,20 +237,20 @@ def _with_local_callers(held: Fact[Listener | None], view: View) -> Fact[Listene
 
 def _published_container(server: UpstreamServer, addresses: Sequence[str], view: View,
                around: tuple[Mapping[str, View], tuple[Container, ...]]) -> PublishedPort | None:
-    from fixer.observe.docker.published_ports import find_published_port  # only where there are containers
+    from fixer.observe.docker.published_ports import find_published_port  # only needed with containers
 
     return find_published_port(server, addresses, view, *around)
 
 
 def _unlisted_containers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
                containers: tuple[Container, ...]) -> tuple[AddressCandidate, ...]:
-    from fixer.observe.nginx.unlisted_containers import unlisted_containers_of  # only where there are containers
+    from fixer.observe.nginx.unlisted_containers import unlisted_containers_of  # only needed with containers
 
     return unlisted_containers_of(sites, options, views, containers)
 
 
 def _listener_inside(behind: PublishedPort, server: UpstreamServer, view: View | None) -> Fact[Listener | None]:
-    """Who listens where Docker hands connections on to."""
+    """Return the listener at the container address that Docker forwards connections to."""
     addresses = tuple(ip for _, ip, _ in behind.container.networks if ip)
     if not addresses:
         return Unknown(f"container {behind.container.name} has no address")
@@ -266,7 +266,7 @@ def _node_of_address(address: Address, site: Site, views: Mapping[str, View],
 
 def _prefer_container_node(address: Address, container: Container, node: str | None,
                            views: Mapping[str, View]) -> str | None:
-    """Of several places that a name leads to, that of the container which it is the name of."""
+    """Return the node of the container that the name belongs to, if the name leads to several nodes."""
     return node_of(container, views) if container.addresses.intersection(address.ips) else node
 
 

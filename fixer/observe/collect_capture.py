@@ -1,4 +1,4 @@
-"""Collecting: rounds of questions to all nodes at once, until nothing is left to ask. The only IO of observing."""
+"""Collecting a capture: rounds of queries to all nodes at once until none is left. The only IO of observing."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fixer.observe.view.observe_options import ObserveOptions
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
-MOST_TARGET_HINTS = 3        # containers of a machine whose targets are told
-MOST_ROUNDS = 8       # survey, what depends on it, includes of includes, repeats; few looks need a fourth
+MOST_TARGET_HINTS = 3        # containers of a machine that the hint names as targets
+MOST_ROUNDS = 8       # survey, its follow-ups, nested includes, repeats; few observations need a fourth
 
 
 def collect(target: Target, options: ObserveOptions) -> Capture:
-    """Ask the target's nodes until nothing depends on an answer any more. NoNginx where no node holds one.
+    """Query the target's nodes until no answer leads to another query. Raise NoNginx if no node has an nginx.
 
-    A bundle is what was answered already: it is the capture, whatever the options say now.
+    A bundle already holds the answers: it is the capture, whatever the options are.
     """
     if target.ref.kind == "bundle":
         return capture_in_bundle(target)
@@ -55,14 +55,14 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
 
 
 def _docker_host(target: Target) -> DockerHost | None:
-    """The target where it is a machine that may have a Docker engine."""
+    """Return the target if it is a machine that may have a Docker engine."""
     return target if is_docker_host(target) and target.has_docker() else None
 
 
 def _add_published_containers(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker],
                               capture: Capture) -> bool:
-    """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
-    itself. False while its configuration is not read yet."""
+    """Add containers as nodes if nginx's addresses on this machine may lead to them and to no host program.
+    Return False while nginx's configuration is not read yet."""
     from fixer.observe.docker.published_ports import addresses_without_listener, published_query
 
     views = views_of(capture)
@@ -73,7 +73,7 @@ def _add_published_containers(target: DockerHost, nodes: dict[str, NodeCapture],
     places = addresses_without_listener(home, [(a.server, a.ips) for site in sites for a in site.addresses])
     try:
         more = {asker.name: asker for asker in target.beside(places)} if places else {}
-    except Unreachable as error:      # its containers stay unknown, which is said
+    except Unreachable as error:      # its containers stay unknown, and the capture reports why
         nodes[ENGINE] = NodeCapture(ENGINE, "machine", 0.0, False, {}, unreachable=error.message)
         return True
     if more:
@@ -87,9 +87,9 @@ def _add_published_containers(target: DockerHost, nodes: dict[str, NodeCapture],
 
 def _add_named_containers(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture,
           called: list[Command | None]) -> bool:
-    """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet,
-    and once more (`called` are those that were asked): what its names lead to is known a round later."""
-    from fixer.observe.nginx.unlisted_containers import named_container_query  # only where there are containers
+    """Add containers of other projects that nginx refers to as nodes. `called` lists the queries made.
+    Return False while nginx's configuration is not read, and once more: its names resolve a round later."""
+    from fixer.observe.nginx.unlisted_containers import named_container_query  # only needed with containers
 
     views = views_of(capture)
     containers = containers_of(views)
@@ -102,7 +102,7 @@ def _add_named_containers(target: Project, nodes: dict[str, NodeCapture], askers
     called.append(query)
     try:
         more = {asker.name: asker for asker in target.called(query)} if query is not None else {}
-    except Unreachable:               # Docker went away: what it has told already counts
+    except Unreachable:               # Docker stopped answering: its earlier answers count
         return True
     more = {name: asker for name, asker in more.items() if name == ENGINE or name not in nodes}
     if more and query is not None:
@@ -115,7 +115,7 @@ def _add_named_containers(target: Project, nodes: dict[str, NodeCapture], askers
 
 
 def capture_in_bundle(target: Target) -> Capture:
-    """The capture inside a bundle."""
+    """Return the capture inside a bundle."""
     from fixer.hosts.bundle import BundleTarget
 
     assert isinstance(target, BundleTarget)
@@ -132,7 +132,7 @@ def _empty_capture(asker: Asker) -> NodeCapture:
 
 def _ask_all(askers: Mapping[str, Asker], questions: Mapping[str, Sequence[Query]],
              nodes: dict[str, NodeCapture]) -> None:
-    """One round: every node at the same time; a node that fails says so and does not stop the others."""
+    """Run one round: all nodes in parallel. A node that fails records its error and does not stop the others."""
     threads = []
     for name, queries in questions.items():
         if not nodes[name].unreachable:
@@ -152,7 +152,7 @@ def _ask_one(asker: Asker, queries: Sequence[Query], nodes: dict[str, NodeCaptur
                                         before.utc_offset, error.message)
         return
     clock = asker.clock()
-    first = not before.answers       # uptime and processes were read then, so that is the clock they go with
+    first = not before.answers       # uptime and processes were read then, so they go with that clock
     nodes[asker.name] = NodeCapture(
         before.name, before.kind, clock.now if first else before.now, clock.root, {**before.answers, **answers},
         clock.utc_offset,
@@ -179,7 +179,7 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
 
 
 def _target_of_container(asker: Asker, container_id: str) -> str:
-    """The target word for a container that was seen in this machine's process table."""
+    """Return the target argument for a container in this machine's process table."""
     query = Command("docker-container", (container_id,))
     for container in parse_inspect(asker.ask([query])[query]):
         if container.id == container_id:
@@ -193,7 +193,7 @@ def _no_nginx_hint(containers: Sequence[Container], views: Mapping[str, View]) -
     down = [box for box in containers if box.status not in ("running", "restarting")]
     own = next((box for box in down if any(is_nginx(word) for word in box.argv[:3])), None)
     stopped = own or next(iter(down), None)
-    if own is not None and own.error:       # what it mounts is no file any more: nothing of it can be copied out either
+    if own is not None and own.error:       # a mounted file is missing: nothing can be copied out
         said = own.error.rpartition("container process: ")[2][:240]
         return f"container {own.name} starts nginx, and the engine cannot start it: {said}"
     if stopped is not None:

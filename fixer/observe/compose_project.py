@@ -1,4 +1,4 @@
-"""The compose project that a target's containers belong to: its files, and whether they still are what runs."""
+"""The compose project of a target's containers: its files, and whether the containers still match them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _FILE_LABELS = ("config_files", "working_dir", "environment_file")
 
 
 def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
-    """The project of the containers that hold nginx."""
+    """Return the project of the containers in which nginx runs."""
     for site in sites:
         own = container_of(site.view.name, containers)
         if own is not None and own.project:
             return own.project
     projects = tuple(dict.fromkeys(c.project for c in containers if c.project and not c.is_machine))
-    # nginx is on the host: its containers may be of several
+    # nginx is on the host: containers may belong to several projects
     if any(site.view.is_target_machine for site in sites):
         return projects[0] if len(projects) == 1 else None
     return next(iter(projects), None) if not list(sites) else None
 
 
 def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views: Mapping[str, View]) -> Compose | None:
-    """The project as the labels of its containers name it."""
+    """Return the project as its containers' labels describe it; None if there is none."""
     project = project_of(sites, containers)
     members = [c for c in containers if project and c.project == project]
     if not project or not members:
         return None
-    # one that was run by hand of an image that compose has built bears the project's name, and no files
+    # `docker run` of an image that compose built has the project label, but no files
     told = {_project_files(member): member for member in reversed(members)}
     told = {files: member for files, member in told.items() if files[0]}
     whole = widest_project_files(told)
@@ -63,7 +63,7 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
 
 
 def _missing_files(first: Container, engine: View) -> tuple[MissingEnvFile, ...]:
-    from fixer.observe.docker.compose_missing import missing_env_files  # only where a service has no container
+    from fixer.observe.docker.compose_missing import missing_env_files  # only needed if a service has no container
 
     return tuple(missing_env_files(first, engine))
 
@@ -74,13 +74,13 @@ def _project_files(member: Container) -> ProjectFiles:
 
 
 def _describes_all(whole: ProjectFiles | None, members: list[Container], same: Mapping[str, bool]) -> bool:
-    """Whether the files that include all others give every container of the project as it is."""
+    """Return whether the files that include all others match every container of the project."""
     return whole is not None and all(same.get(m.service or "", False) for m in members if _project_files(m)[0])
 
 
 def _conflicting_files_text(told: Mapping[ProjectFiles, Container], whole: ProjectFiles | None) -> str:
-    """Which containers name other files than another does: a label may be forged, or of an older deployment, and whose
-    files the project's are then nobody can tell."""
+    """Return which containers name different files.
+    A label may be forged or from an older deployment, so the project's files are ambiguous."""
     if whole is not None:
         other = next(files for files in told if files != whole)
         lacks = [path for path in whole[0].split(",") if path not in other[0].split(",")]
@@ -94,7 +94,7 @@ def _conflicting_files_text(told: Mapping[ProjectFiles, Container], whole: Proje
 
 def _uncreated_services(project: str, first: Container, members: list[Container],
                         engine: View | None) -> Iterator[UncreatedService]:
-    """Services of the files without a container, where all of the project's containers are known."""
+    """Yield services in the files without a container, if all of the project's containers are known."""
     if engine is None or Command("docker-project", (project,)) not in engine.node.answers:
         return
     outer = interpolation_env(first, engine)
@@ -112,24 +112,24 @@ def _uncreated_services(project: str, first: Container, members: list[Container]
 
 
 def _undefined_services(first: Container, members: list[Container], engine: View | None) -> Iterator[str]:
-    """Services that have a container and that the files do not define: they were renamed there, or taken out."""
+    """Yield services that have a container but no definition: renamed or removed in the files."""
     defined = () if engine is None else defined_services(first, engine, interpolation_env(first, engine))
     yield from dict.fromkeys(m.service for m in members if defined and m.service and m.service not in defined)
 
 
 def config_hash_query(project: str) -> Command:
-    """The hash of every service as its files give it now."""
+    """Return the query for the current config hash of every service."""
     return Command("compose-hash", (project, "*"))
 
 
 def _compose_error(project: str, engine: View | None) -> str:
-    """What Compose says of files that it does not take as they are, empty where it does or was not asked."""
+    """Return Compose's error about the files; empty if it accepts them or was not asked."""
     answer = engine.node.answers.get(config_hash_query(project)) if engine is not None else None
     return answer.message if answer is not None and answer.status == "failed" and answer.returncode else ""
 
 
 def _match_config_hashes(project: str, members: list[Container], engine: View | None) -> Iterator[tuple[str, bool]]:
-    """service -> whether the files still give the hash that its container was made with; only those that are known."""
+    """Yield (service, whether the files still have the config hash of its container), if known."""
     answer = engine.node.answers.get(config_hash_query(project)) if engine is not None else None
     if answer is None or answer.status != "ok":
         return

@@ -1,4 +1,4 @@
-"""Bundles: a redacted capture as one tar.gz (an index in JSON, the bytes beside it), and back."""
+"""Bundles: a redacted capture as one tar.gz (a JSON index and the bytes as blobs), written and read."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ from fixer.redaction.secrets import redact_text
 
 FORMAT = 1
 INDEX = "index.json"
-MAX_UNPACKED_BYTES = 256 << 20       # of all bytes that a bundle unpacks to, its headers too
-MAX_MEMBERS = 50_000             # of its members
-MAX_INDEX_BYTES = 32 << 20  # of the index: as objects it takes far more than as text
-MAX_INDEX_OBJECTS = 500_000     # of the objects and lists in it
+MAX_UNPACKED_BYTES = 256 << 20       # of all unpacked bytes, headers included
+MAX_MEMBERS = 50_000             # members of the archive
+MAX_INDEX_BYTES = 32 << 20  # of the index: parsed objects need far more memory than text
+MAX_INDEX_OBJECTS = 500_000     # objects and lists in the index
 
 _DAMAGE_ERRORS = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
            OverflowError, RecursionError)
@@ -61,7 +61,7 @@ _QUERY_TYPES = {c.__name__: c for c in (ReadFile, ReadGlob, ReadTree, ListProces
 
 
 def pack_bundle(capture: Capture) -> bytes:
-    """The bundle of a capture, redacted; the same capture gives the same bytes."""
+    """Return the bundle of a capture, redacted; the same capture gives the same bytes."""
     blobs: dict[bytes, str] = {}
     index = {"format": FORMAT, **_capture_json(redact_capture(capture), blobs)}
     raw = io.BytesIO()
@@ -73,7 +73,7 @@ def pack_bundle(capture: Capture) -> bytes:
 
 
 def unpack_bundle(data: bytes) -> Capture:
-    """The capture in a bundle; CannotObserve where it is not one."""
+    """Return the capture in a bundle; raise CannotObserve if it is not a bundle."""
     try:
         members = dict(_read_members(data))
         index = json.loads(_check_index_size(members[INDEX]))
@@ -93,7 +93,7 @@ def _add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 class _BoundedReader(io.RawIOBase):
-    """What a bundle unpacks to, up to a bound: a header too may claim any length, and is read whole."""
+    """The unpacked bytes of a bundle, up to a limit: a header can claim any length and is read completely."""
 
     def __init__(self, data: bytes) -> None:
         self._file, self._left = gzip.GzipFile(fileobj=io.BytesIO(data)), MAX_UNPACKED_BYTES
@@ -107,7 +107,7 @@ class _BoundedReader(io.RawIOBase):
 
 
 def _read_members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Regular members only, read in memory and nowhere else, within bounds."""
+    """Yield regular members only, read in memory, within limits."""
     left = MAX_UNPACKED_BYTES
     with tarfile.open(fileobj=_BoundedReader(data), mode="r|") as tar:
         for number, member in enumerate(tar):
@@ -120,7 +120,7 @@ def _read_members(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _check_index_size(data: bytes) -> bytes:
-    """The index, unless it would be far more in memory than what a bundle of ours holds."""
+    """Return the index; raise ValueError if it would need far more memory than a bundle of ours."""
     if len(data) > MAX_INDEX_BYTES or data.count(b"[") + data.count(b"{") > MAX_INDEX_OBJECTS:
         raise ValueError("too big")
     return data
@@ -140,7 +140,7 @@ def _capture_json(capture: Capture, blobs: dict[bytes, str]) -> dict[str, object
 
 
 def query_json(query: Query) -> dict[str, object]:
-    """A query as plain data."""
+    """Return a query as plain data."""
     fields = {f.name: getattr(query, f.name) for f in dataclasses.fields(query)}
     return {"type": type(query).__name__, **fields}
 
@@ -161,7 +161,7 @@ def _blob_name(data: bytes, blobs: dict[bytes, str]) -> str:
 
 
 class _IndexReader:
-    """Reads an index back, every value checked for what it must be: a bundle may come from anybody."""
+    """A reader of an index that checks every value: a bundle may come from any source."""
 
     def __init__(self, members: Mapping[str, bytes]) -> None:
         self._members = members
@@ -221,7 +221,7 @@ def _file_stat(stat: Mapping[str, Json]) -> FileStat:
 
 
 def query_from_json(item: Json) -> Query:
-    """A query that was described so; ValueError or TypeError where it is none."""
+    """Return the query of such data; raise ValueError, TypeError or KeyError if it is none."""
     data = dict(_as_object(item))
     made = _QUERY_TYPES[_as_text(data.pop("type"))]
     fields = {k: tuple(map(_as_text, v)) if isinstance(v, list) else v for k, v in data.items()}
@@ -260,11 +260,8 @@ def _as_number(value: Json) -> float:
     return value
 
 
-# A whole capture with its secrets masked, so that it can be saved and handed on; what a diagnosis needs stays.
-
-
 def _redact_kernel_log(data: bytes) -> bytes:
-    """Of the kernel's log what a diagnosis reads; the rest is nobody's matter."""
+    """Return the lines of the kernel log that a diagnosis reads; drop the rest."""
     kept = [line for line in data.splitlines(keepends=True) if b"oom-kill:" in line or b"Killed process" in line]
     return redact_bytes(b"".join(kept))
 
@@ -277,7 +274,7 @@ _REDACT_BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
 
 
 def redact_capture(capture: Capture) -> Capture:
-    """The capture as it may leave the machine."""
+    """Return the capture with its secrets redacted, so that it can leave the machine."""
     accepted = (replace(e, because=redact_text(e.because), where=redact_text(e.where)) for e in capture.accepted)
     return replace(capture, nodes=tuple(_redact_node(node) for node in capture.nodes), accepted=tuple(accepted),
                    said=tuple(map(redact_text, capture.said)))
@@ -288,7 +285,7 @@ def _redact_node(node: NodeCapture) -> NodeCapture:
 
 
 def _redact_answer(query: Query, answer: Answer) -> Answer:
-    """What each kind of answer may hold."""
+    """Redact an answer by the kind of its query."""
     match query:
         case Command():
             mask = _REDACT_BY_COMMAND.get(query.name, redact_bytes)

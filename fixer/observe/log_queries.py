@@ -1,4 +1,4 @@
-"""Where the logs lie of services that may be at fault, and of the kernel that may have ended them."""
+"""Queries for logs of services that may be at fault, and of the kernel that may have killed them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fixer.observe.view.node_view import ENGINE, View
 
 def log_queries(service: Service, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[
         tuple[str, Query]]:
-    """Where its manager, or the program itself, says what happened."""
+    """Yield queries for the logs of a service's manager and of the service itself."""
     if service.program is not None:
         yield from ((service.node, query) for query in program_log_queries(service, views[service.node]))
         box = stream_container(views[service.node], containers)
         if box is not None and ENGINE in views:
             yield ENGINE, stream_query(box)
-        if service.program.state == "DOWN" and service.program.unit is not None:      # what ended supervisord itself
+        if service.program.state == "DOWN" and service.program.unit is not None:      # why supervisord itself ended
             yield service.node, journal_query(service.program.unit.name)
     elif service.unit is not None:
         told = command_of_unit(service.unit, views[service.node])
         if service.unit.job:
-            from fixer.observe.systemd.queued_jobs import job_queries  # only where systemd has a job for it
+            from fixer.observe.systemd.queued_jobs import job_queries  # only needed if systemd has a job for it
 
             yield from ((service.node, query) for query in job_queries(service.unit, views[service.node]))
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
@@ -43,7 +43,7 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
 
 
 def kernel_log_queries(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
-    """What the kernel says: only where something could have been killed by it."""
+    """Yield kernel log queries, only if the OOM killer may have ended a process."""
     suspects = [service for service in services if service.is_app_server and can_be_oom_kill(service)]
     for node in dict.fromkeys(s.node for s in suspects if s.unit is not None and s.node in views):
         yield node, KERNEL_LOG

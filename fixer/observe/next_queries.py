@@ -1,4 +1,4 @@
-"""What to ask next: pure, so that a recorded capture asks for exactly what it holds."""
+"""The next queries of an observation: pure, so that a recorded capture asks for exactly what it holds."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ QueriesByNode = dict[str, list[Query]]
 
 
 def first_queries(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
-    """The first round for one node; only a machine has units."""
+    """Return the first round for one node; only a machine has units."""
     if name == ENGINE:
         return [Command("docker-project" if ref.kind == "compose" else "docker-container", (ref.address,))]
     common: list[Query] = [
@@ -97,7 +97,7 @@ def first_queries(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
 
 
 def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNode:
-    """What is still to be asked of each node, given what it has answered; empty when nothing is."""
+    """Return node -> queries still to be asked, given its answers; empty if there are none."""
     views = views_of(capture)
     containers = containers_of(views)
     sites = sites_of(views, containers)
@@ -106,7 +106,7 @@ def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNod
     for site in sites:
         asked[site.view.name] += _site_queries(site, options, views, containers)
         if containers:
-            from fixer.observe.nginx.unlisted_containers import (  # only where there are containers
+            from fixer.observe.nginx.unlisted_containers import (  # only needed with containers
                 unlisted_container_probes,
             )
 
@@ -148,7 +148,7 @@ def _unanswered_queries(queries: list[Query], view: View) -> Iterator[Query]:
 
 def _site_queries(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> Iterator[Query]:
-    """Includes outside of what was read, logs that it names, names to resolve, `nginx -t` in doubt, probes."""
+    """Yield queries for unread includes, named logs, names to resolve, `nginx -t` if in doubt, and probes."""
     yield from build_option_queries(site.nginx, site.config, site.view)
     yield from remaining_config_queries(parsed_config(site.nginx, site.view), site.view)
     if isinstance(site.config, Unknown):
@@ -179,7 +179,7 @@ def _site_queries(site: Site, options: ObserveOptions, views: Mapping[str, View]
 
 
 def _unit_file_queries(view: View) -> Iterator[Query]:
-    """Units on disk that systemd has not loaded, and the files that say how applications are started."""
+    """Yield queries for units on disk that systemd has not loaded, and for files that configure applications."""
     if view.init != "systemd":
         return
     paths = [path for path in view.files if path.endswith(".service") and "/systemd/system/" in path]
@@ -204,9 +204,9 @@ def _unit_file_queries(view: View) -> Iterator[Query]:
 
 def _forgotten_unit_queries(site: Site, services: tuple[Service, ...],
                             containers: tuple[Container, ...]) -> Iterator[Query]:
-    """Packaged units that systemd forgot once they were stopped: nginx's own, and those of applications.
+    """Yield queries for stopped packaged units that systemd has unloaded: nginx's own and applications'.
 
-    The list of all is long, so it is asked for only where nothing that was seen can be the application.
+    The list of all units is long, so it is queried only if no known service can be the application.
     """
     view = site.view
     if view.init != "systemd":
@@ -241,7 +241,7 @@ def _forgotten_unit_queries(site: Site, services: tuple[Service, ...],
 
 
 def _program_source_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
-    """The sources of python programs that no unit file names: whether they serve a web application."""
+    """Yield queries for the sources of python programs without a unit file: do they serve a web application?"""
     for service in services:
         if service.node == view.name and service.unit is None and service.runtime == "python":
             for pid in service.pids[:MOST_PROGRAMS]:
@@ -252,7 +252,7 @@ def _program_source_queries(view: View, services: tuple[Service, ...]) -> Iterat
 
 def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], views: Mapping[str, View],
                  containers: tuple[Container, ...], options: ObserveOptions) -> Iterator[tuple[str, Query]]:
-    """Logs of services that may be at fault: never of a host where all is well."""
+    """Yield queries for the logs of services that may be at fault; none on a healthy host."""
     troubled = any(_has_failures(site, options, views, containers) for site in sites)
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
@@ -284,14 +284,14 @@ def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], vie
     if troubled:
         yield from kernel_log_queries(services, views)
     project = project_of(sites, containers)
-    # at fault also where we are answered
+    # may be at fault even if our probes succeed
     limited = any(_has_concurrency_limit(s) or has_cpu_quota(s) for s in services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
 
 
 def _has_concurrency_limit(service: Service) -> bool:
-    """Its server answers 503 by itself above a limit, which nothing but its own log tells."""
+    """Return whether its server answers 503 above a limit, which only its own log shows."""
     return any(word.text.startswith("--limit-concurrency") for word in service.command)
 
 
@@ -306,7 +306,7 @@ def _has_restarts(service: Service) -> bool:
 
 def _has_failures(site: Site, options: ObserveOptions, views: Mapping[str, View],
                  containers: tuple[Container, ...]) -> bool:
-    """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
+    """Return whether a probe failed, nothing listens, the log has recent failures, or nginx is down or unclear."""
     if site.nginx.master is None or isinstance(site.config, Unknown) or not options.probe:
         return True
     if recent_failures(site, engine_log(site.view.name, views, containers)):
@@ -324,7 +324,7 @@ def _has_failures(site: Site, options: ObserveOptions, views: Mapping[str, View]
 
 def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
                 containers: tuple[Container, ...]) -> bool:
-    """Whether something between nginx and an address may stop packets: it fails, and not for want of a listener."""
+    """Return whether packets to an address may be blocked: it fails, and not because nothing listens."""
     plan = plan_probes(site, options, views, containers)
     addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.ips}
     for key, address in addresses.items():
@@ -338,14 +338,14 @@ def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
 
 
 def _containers_led_to(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[str, ...]:
-    """The containers that its addresses lead to: the filter of their network is passed as well."""
+    """Return the containers that its addresses lead to: packets also pass their network's filter."""
     led = (node_at_addresses(address.ips, site.view, views, containers) for address in site.addresses if address.ips)
-    asked = {name for name, view in views.items() if view.node.kind == "container"}   # not one that ended
+    asked = {name for name, view in views.items() if view.node.kind == "container"}   # no stopped ones
     return tuple(dict.fromkeys(name for name in led if name in asked and name != site.view.name))
 
 
 def _has_listener(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
-    """Whether the kernel of the node that an address leads to knows a listener on its port; false where nobody saw."""
+    """Return whether something listens on the port of an address on its node; False if the node was not observed."""
     view = views.get(node_at_addresses(address.ips, site.view, views, containers) or "")
     return view is not None and isinstance(view.listeners, Known) and any(
         x.port == address.server.port for x in view.listeners.value)
@@ -357,7 +357,7 @@ def _is_good_status(status: int | None) -> bool:
 
 def _engine_queries(sites: tuple[Site, ...], views: Mapping[str, View],
                containers: tuple[Container, ...]) -> Iterator[Query]:
-    """Compose files and what they name, the host's side of nginx's mounted files, logs that go to the engine."""
+    """Yield queries for compose files and their env files, host paths of nginx's mounted files, and engine logs."""
     engine = views[ENGINE]
     for container in containers:
         if container.project and not container.is_machine:
@@ -379,7 +379,7 @@ def _engine_queries(sites: tuple[Site, ...], views: Mapping[str, View],
 
 
 def _is_service_of_nginx(service: Service, site: Site) -> bool:
-    """Whether the service's command is that nginx; a container's command may leave the folder out."""
+    """Return whether the service's command is that nginx; a container's command may omit the directory."""
     program = service.argv[0] if service.argv else ""
     if service.container is not None and service.node == site.view.name:
         return posixpath.basename(program) == posixpath.basename(site.nginx.binary)

@@ -1,4 +1,4 @@
-"""What a collect script wrote, as a capture: its answers, and for every later question the one that it foresaw."""
+"""Output of a collect script as a capture: its answers, and the foreseen answer for each later query."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ ASKED_ONCE = "not in the bundle: the collect script asks only once"
 _LOCAL_ADDRESSES = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104  addresses that were read
 _STATE_FOLDER = target_folder(ROOT_STATE, TargetRef("local", ""))
 _LEARNED_PATH = f"{_STATE_FOLDER}/{LEARNED_FILE}"
-# what people said on that machine
+# operator files of that machine
 OPERATOR_FILES = (ReadFile(f"{_STATE_FOLDER}/{IGNORE_LIST_FILE}"), ReadFile(POLICY))
 
 
-# Read for the units that may name them: as a glob of a capture they would count as nginx's own files.
+# Read because units may name them; as a glob of a capture they would count as nginx's files.
 _DEFAULT_FILES = ReadGlob(("/etc/default/*",), 1 << 16, 100)
 
 
 def script_text() -> str:
-    """The program that `collect --script` prints."""
+    """Return the program that `collect --script` prints."""
     queries: list[Query] = [
         *first_queries(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED_PATH), *OPERATOR_FILES,
         ReadFile(DEFAULT_CONF),
@@ -61,7 +61,7 @@ def script_text() -> str:
 
 
 def is_script_bundle(data: bytes) -> bool:
-    """Whether a file is what such a script wrote."""
+    """Return whether a file is the output of such a script."""
     return _decompress_start(data, len(COLLECT_HEADER) + 1) == COLLECT_HEADER.encode() + b"\n"
 
 
@@ -75,7 +75,7 @@ def _decompress_start(data: bytes, most: int) -> bytes:
 
 
 def load_script_bundle(data: bytes) -> Capture:
-    """The capture; CannotObserve where the file is damaged."""
+    """Return the capture; raise CannotObserve if the file is damaged."""
     try:
         raw = _decompress(data)
         _, header, output = raw.split(b"\n", 2)
@@ -110,7 +110,7 @@ class _ScriptRun:
         self._defaults: dict[str, FileAnswer] = {}
 
     def capture(self) -> Capture:
-        """Its answers, then what every later look asks for, until nothing is asked any more."""
+        """Return its answers and those to all later queries, until no query is left."""
         clock = self._round.clock(0.0)
         answers = dict(self._round.answers())
         defaults = answers.pop(_DEFAULT_FILES, None)
@@ -185,7 +185,7 @@ class _ScriptRun:
 
 
 def _is_same_request(probe: Probe, words: tuple[str, ...]) -> bool:
-    """The same request; of one that only connects, any to the same port."""
+    """Return whether it is the same request; a connect matches any request to the same port."""
     _, _, port, path, host = words
     if str(probe.port) != port:
         return False

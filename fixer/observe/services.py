@@ -1,4 +1,4 @@
-"""Services: units, containers and bare processes, with what they are told, what they run and what they logged."""
+"""Services of all nodes: units, containers, programs and bare processes, with commands, bindings and logs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LOG_LIMIT = 64 << 10
 
 
 def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[Service, ...]:
-    """Every service of every node, ids unique."""
+    """Return every service of every node, with unique ids."""
     found: list[Service] = []
     for view in views.values():
         if view.name != ENGINE:
@@ -64,13 +64,13 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
 
 
 def _runs_nginx(view: View) -> bool:
-    """A container in which nginx runs: what serves beside it there is its backend, not the container itself."""
+    """Return whether nginx runs in this container: other servers there are its backends, not the container itself."""
     return any(is_nginx(process.argv[0].partition(":")[0]) for process in view.by_pid.values() if process.argv
                and process.pid not in view.process_table.containers)
 
 
 def _without_pids(service: Service, pids: set[int]) -> Service:
-    """A unit of supervisord, of runit or of cron holds the processes of what it starts too: they are not its own."""
+    """Return the service without these pids: a unit of supervisord, runit or cron contains its children's processes."""
     if not pids.intersection(service.pids):
         return service
     return replace(service, pids=tuple(pid for pid in service.pids if pid not in pids))
@@ -84,7 +84,7 @@ def _with_unique_ids(services: Sequence[Service]) -> Iterator[Service]:
 
 
 def unit_services(view: View) -> list[Service]:
-    """One service a unit that can be started, in order of name; templates and units of systemd itself are left out."""
+    """Return one service for each startable unit, by name, without templates and systemd's own units."""
     groups = _pids_by_unit(view)
     units = {unit.name: unit for unit in view.units.values()}
     return [_unit_service(unit, view, groups.get(unit.name, ())) for _,
@@ -108,17 +108,17 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = with_journal_state(unit, view.node.answers.get(journal_query(unit.name)), view)
     if unit.job:
-        from fixer.observe.systemd.queued_jobs import with_awaited_units  # only where systemd has a job for it
+        from fixer.observe.systemd.queued_jobs import with_awaited_units  # only needed if systemd has a job for it
 
         unit = with_awaited_units(unit, view)
     told = command_of_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)
     inner = _podman_server(main, pids, view)
-    if inner is not None:      # of a container that shares this node's network: it listens here, whoever started it
+    if inner is not None:      # a container on this node's network: it listens here, whoever started it
         main, told = inner, replace(command_of_process(inner, view), directory=working_directory(inner))
     argv = main.argv if main is not None and is_fully_started(main) else told.argv or unit.exec_start
     runtime = runtime_of(told.argv) or runtime_of(argv)
-    if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened a session of its own
+    if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened another session
         pids = (*descendants([unit.main_pid], view.by_pid), *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view) and not has_no_vassals(told, view)
@@ -147,8 +147,8 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
 
 
 def _podman_server(main: Process | None, pids: tuple[int, ...], view: View) -> Process | None:
-    """The server that podman's monitor keeps for a unit, where it holds a socket of this very node: one that has a
-    network of its own listens there, and its port says nothing of here."""
+    """Return the server under podman's monitor (conmon) if it listens on a socket of this node.
+    A container with its own network listens there: its port means nothing here."""
     if main is None or main.comm != "conmon":
         return None
     listening = {pid for fact in _listening_pids(view) for pid in fact}
@@ -157,24 +157,24 @@ def _podman_server(main: Process | None, pids: tuple[int, ...], view: View) -> P
 
 
 def _unit_log(unit: Unit, told: ServiceCommand, view: View) -> Fact[tuple[LogLine, ...]]:
-    """What the journal has of it, and the files that it writes to."""
+    """Return its journal, and the ends of files that it logs to."""
     kept = [view.node.answers.get(query) for query in journal_queries(unit, told)]
     journal = parse_journal(next((a for a in reversed(kept) if a is not None and a.status == "ok"), kept[0]), unit.name)
     if unit.is_from_journal and unit.active_state == "inactive" and isinstance(journal, Known):
         lines = (line for line in journal.value if line.at is None or line.at <= unit.inactive_enter)
-        journal = replace(journal, value=tuple(lines))      # a try that was stopped says nothing of the end before it
-    # asked together: never of a host that is well
+        journal = replace(journal, value=tuple(lines))      # a stopped attempt does not explain the exit before it
+    # queried together, never on a healthy host
     files = unit_log_paths(told) if isinstance(journal, Known) else ()
     return with_unit_logs(journal, files, view) if files else journal
 
 
 def socket_units(unit: Unit) -> tuple[str, ...]:
-    """The socket units that start it."""
+    """Return the socket units that start it."""
     return tuple(name for name in unit.triggered_by if name.endswith(".socket"))
 
 
 def socket_queries(service: Service) -> Iterator[tuple[str, Query]]:
-    """Of the socket units that start it: the list of all units that was asked for holds services only."""
+    """Yield the query for the socket units that start it: the list of all units holds only services."""
     if service.unit is not None and service.socket is None and socket_units(service.unit):
         yield service.node, Command("systemctl-show", socket_units(service.unit))
 
@@ -184,12 +184,12 @@ def _env_file_paths(told: ServiceCommand, view: View) -> tuple[str, ...]:
 
 
 def journal_query(unit: str) -> Command:
-    """The last lines of a unit's journal."""
+    """Return the query for the last lines of a unit's journal."""
     return Command("journal", (unit, JOURNAL_LINES))
 
 
 def journal_queries(unit: Unit, told: ServiceCommand) -> tuple[Command, ...]:
-    """The same, and once more with the lines of the journal of its own that its files give it (LogNamespace=)."""
+    """Return that query, and a second one for the unit's own journal namespace (LogNamespace=)."""
     plain = journal_query(unit.name)
     return (plain, Command("journal", (*plain.args, told.namespace))) if told.namespace else (plain,)
 
@@ -199,8 +199,8 @@ def _command_bindings(told: ServiceCommand, view: View) -> Fact[tuple[Binding, .
 
 
 def bindings_outside_root(found: list[Binding], told: ServiceCommand) -> Iterator[Binding]:
-    """The sockets of a unit with a root of its own, by the paths at which nginx finds them; what its files say of them
-    is not to be edited by such a path."""
+    """Yield the bindings of a unit with its own root by the paths that nginx sees.
+    Such a path does not occur in its files, so it has no byte position."""
     for binding in found:
         path = path_on_machine(told.lines, binding.unix) if binding.unix is not None else binding.unix
         if path == binding.unix:
@@ -210,7 +210,7 @@ def bindings_outside_root(found: list[Binding], told: ServiceCommand) -> Iterato
 
 
 def _unit_bindings(told: ServiceCommand, main: Process | None, view: View) -> Fact[tuple[Binding, ...]]:
-    """What its files say first, then what the running process was started with where that differs."""
+    """Return the bindings in its files, then those of the running process that differ."""
     found = list(configured_bindings(told, view))
     if main is not None:
         running = command_of_process(main, view)
@@ -224,7 +224,7 @@ def _unit_bindings(told: ServiceCommand, main: Process | None, view: View) -> Fa
 
 
 def bare_services(view: View, taken: set[int]) -> list[Service]:
-    """Processes that listen or serve and that no unit holds, each group under its topmost process."""
+    """Return processes that listen or serve outside of units, each group under its topmost process."""
     listening = {pid for fact in _listening_pids(view) for pid in fact}
     roots: dict[int, Process] = {}
     for process in view.by_pid.values():
@@ -240,7 +240,7 @@ def bare_services(view: View, taken: set[int]) -> list[Service]:
 
 
 def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
-    """A shell that somebody left in the background, on its way to a server: nothing of it listens yet."""
+    """Return a background shell as a service if its script will start a server: nothing listens yet."""
     pids = descendants([root.pid], view.by_pid)
     above = view.by_pid.get(root.ppid)
     if held.intersection(pids) or root.pid in view.process_table.containers or (above is not None
@@ -268,7 +268,7 @@ def _listening_pids(view: View) -> Iterator[tuple[int, ...]]:
 
 
 def _topmost_process(process: Process, view: View, taken: set[int]) -> Process:
-    """The highest parent that is part of the same service: shells, inits and supervisors above it are not."""
+    """Return the highest parent that belongs to the service, below shells, inits and supervisors."""
     top = process
     for parent in ancestors(process.pid, view.by_pid):
         if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv) or is_supervisord(parent):
@@ -297,12 +297,12 @@ def _bare_service(root: Process, view: View) -> Service:
 
 
 def working_directory(process: Process) -> str:
-    """Where a process is, `/` where that may not be read."""
+    """Return the working directory of a process, `/` if it is not readable."""
     return process.cwd.or_else("/")
 
 
 def stdout_query(pid: int) -> ReadFile:
-    """The end of the file that a process writes its output to; a pipe or terminal gives its stat and no bytes."""
+    """Return the query for the end of a process's output file; a pipe or terminal has a stat and no bytes."""
     return ReadFile(f"/proc/{pid}/fd/1", LOG_LIMIT, tail=True)
 
 
@@ -316,7 +316,7 @@ def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
 
 
 def evidence_of(service: Service) -> Evidence:
-    """A line that shows what a service is."""
+    """Return a line that shows what a service is."""
     if service.unit is not None:
         return Evidence("unit", service.name, f"{service.unit.active_state} ({service.unit.sub_state})")
     if service.container is not None:

@@ -141,7 +141,7 @@ def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: floa
 STREAM_LINES = "2000"     # includes nginx's access log
 _STREAM_FILES = frozenset(f"{folder}{name}" for folder, names in (
     ("/dev/", ("stdout", "stderr", "fd/1", "fd/2")), ("/proc/self/fd/", ("1", "2"))) for name in names)
-# Lines that end a healthy or orderly run: older lines do not count. gunicorn's master exits with an error if its
+# Lines that end a healthy or orderly run: older lines do not count. gunicorn logs its master's end as an error if its
 # workers fail to boot, and is restarted at once.
 _SERVER_STARTED, _STARTUP_COMPLETE, _SERVER_FINISHED = "Started server process", ("Application startup "
                                                                                   "complete"), "Finished server process"

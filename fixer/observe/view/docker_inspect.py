@@ -102,8 +102,7 @@ def _make_container(item: Mapping[str, Json]) -> Container:
 
 
 def _links(item: Json) -> Iterable[tuple[str, str]]:
-    """Yield (container, name) of `container:name` links on networks and `/container:/own/name` on the default
-    bridge."""
+    """Yield (container, name) of links: `container:name` on networks, `/container:/own/name` on the default bridge."""
     ends = _mapping(value_at(item, "NetworkSettings", "Networks")).values()
     for link in [w for end in ends
                  for w in string_list(value_at(end, "Links"))] + string_list(value_at(item, "HostConfig", "Links")):

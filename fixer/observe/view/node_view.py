@@ -98,9 +98,8 @@ class View:
 
 
 def is_trusted_process(process: Process, view: View) -> bool:
-    """Return whether the process is root's, or its owner does not matter.
-    On a machine that root observes, another user's process is untrusted, whatever its name.
-    In a container all belongs to the application, and an observer without root does no harm as root."""
+    """Return whether it is root's, or its owner does not matter: only on a machine observed as root it does.
+    In a container all belongs to the application; an observer without root does no harm as root."""
     return process.uid <= 0 or view.node.kind != "machine" or not view.node.root
 
 
@@ -159,8 +158,7 @@ def _named_with_query(engine: NodeCapture) -> Iterator[tuple[Command, Container]
 
 
 def _is_unreachable_namesake(container: Container, query: Command) -> bool:
-    """Return whether a container has a name that nginx uses, but is on none of its networks.
-    Docker's DNS does not return that name there."""
+    """Return whether a container has a name that nginx uses, but no network of nginx's, as Docker's DNS requires."""
     networks, names = set(query.args[0].split(",")), set(query.args[1:])
     here = networks.intersection(name for name, _, _ in container.networks) or container.network_mode in networks
     asked = {container.name, container.service} & names
@@ -291,8 +289,7 @@ def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]
     """Return name -> addresses of an /etc/hosts file, each once, in its order.
 
     `six`: the machine has IPv6, so nginx resolves a name with only ::1 to ::1. Otherwise the C library returns
-    127.0.0.1
-    for that line.
+    127.0.0.1 for that line.
     """
     found: dict[str, dict[str, None]] = {}
     for line in data.decode("utf-8", "replace").splitlines():

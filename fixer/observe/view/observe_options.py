@@ -12,10 +12,9 @@ MOST_PROBES = 50
 
 @dataclass(frozen=True, slots=True)
 class ObserveOptions:
-    """`probe` False makes no probes. `wait`: seconds allowed for a probe (at least 2). `url` is probed first.
-    `repeat`: attempts at most for a route that fails at times. `quiet`: seconds since the last repair changed
-    something,
-    0 if none did; older log lines are history."""
+    """`probe`: make probes. `wait`: seconds for one probe (at least 2). `url` is probed first. `repeat`: most attempts
+    for a route that fails at times. `quiet`: seconds since the last repair changed something, 0 if none did: older log
+    lines are history."""
 
     probe: bool = True
     url: str | None = None
