@@ -148,7 +148,7 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
 
 
 def _required_unit_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
-    """Yield queries for units whose failure kept systemd from starting a service, and for their journals."""
+    """Yield queries for units whose failure prevented the start of a service, and for their journals."""
     if view.init != "systemd":
         return
     names: dict[str, None] = {}

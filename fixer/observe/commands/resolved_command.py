@@ -183,7 +183,7 @@ TracedCommand = tuple[list[Word], dict[str, Word], CommandStyle, Evidence]
 
 
 def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follow: CommandTrace) -> TracedCommand:
-    """Return the command behind wrapper scripts and `sh -c`, with its variables expanded."""
+    """Return the command that wrapper scripts and `sh -c` end in, with its variables expanded."""
     style: CommandStyle = ""
     for _ in range(MAX_DEPTH):
         words = expand_words(words, env)

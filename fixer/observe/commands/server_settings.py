@@ -174,7 +174,7 @@ def vassal_pattern(told: ServiceCommand, ini: str | None, view: View) -> str | N
 
 
 def is_unmodified_packaged_unit(unit: Unit) -> bool:
-    """Return whether it is a packaged unit without drop-ins; not so for uWSGI, whose apps lie in other files."""
+    """Return whether it is a packaged unit without drop-ins; never for uWSGI, whose apps are in other files."""
     return (unit.fragment_path.startswith(_PACKAGED_UNIT_FOLDERS) and not unit.drop_in_paths
             and not unit.name.startswith("uwsgi"))
 

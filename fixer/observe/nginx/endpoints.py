@@ -285,7 +285,7 @@ def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
 
 
 def _partial_head(data: Mapping[str, object]) -> tuple[int, float | None]:
-    """Return (bytes of an unfinished head, how long it kept growing)."""
+    """Return (bytes of an unfinished head, the time for which it grew)."""
     arrived, growing = data.get("arrived"), data.get("growing")
     if not isinstance(arrived, int) or arrived <= 0:
         return 0, None

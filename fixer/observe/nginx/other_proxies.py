@@ -1,7 +1,7 @@
 """Other gateways (HAProxy, Apache, socat …): which programs they are, and where a stopped one would listen.
 
-nginx may proxy to another gateway. While that is stopped, its backend runs well on another port.
-Without this module that backend looks like a wrong port.
+nginx may proxy to another gateway. While that is stopped, its healthy backend listens on another port.
+Without this module that would be reported as a wrong port.
 """
 
 from __future__ import annotations

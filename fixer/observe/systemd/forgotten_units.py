@@ -1,8 +1,7 @@
 """Unit states that systemd has cleared, restored from its journal: the end of the last run and the restart count.
 
 `systemctl reset-failed` clears both. systemd also unloads a unit that is not enabled and has no failure left.
-A stop during a start attempt of a restart loop clears the result too. Only the run before that attempt shows the
-failure.
+A stop during a start attempt of a restart loop clears the result too: only the run before shows the failure.
 The same happens while systemd prepares the next attempt: the unit's process is not its program yet.
 Only systemd's own lines of this boot count: a program can print anything.
 """
