@@ -56,7 +56,7 @@ from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
 from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
 from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
-from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.analysis.service_state import state_evidence
 from fixer.formats.file_errors import (
     MISSING_CODES,
     NO_TEMP,
@@ -122,9 +122,9 @@ def judge(case: Case) -> Verdict:
 
 def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
     """Return the unusable path in the last log lines, if the program never came up and nothing explains it better."""
-    if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
+    if missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
         return None
-    fault = find_code_fault(crash.lines, crash.service.argv, start_time_of(crash.service))
+    fault = find_code_fault(crash.end, crash.service.argv)
     if fault is not None:
         shut = denied_folder_of(case.snapshot, crash, fault)
         return _UnusablePath(shut, _EACCES, fault.log_line) if shut else None

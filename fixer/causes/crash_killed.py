@@ -79,7 +79,7 @@ def judge(case: Case) -> Verdict:
             findings.append(_lifted_limit_finding(case, crash, lifted))
         elif number is None or run_state_of(crash.service) == "looping" or gave_up_line(crash.service) is not None:
             ruled.append(state_evidence(crash.service))
-        elif missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
+        elif missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
             ruled.append(log_evidence(crash.lines[-1].text, crash.lines[-1].where))
         else:
             findings.append(_killed_finding(case, crash, number))

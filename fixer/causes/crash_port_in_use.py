@@ -57,6 +57,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket, reported_port_conflict
 from fixer.analysis.exits.last_output import is_stale_socket
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, is_read_timeout, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
@@ -110,7 +111,7 @@ def judge(case: Case) -> Verdict:
 def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if the configured port of the service is in use, and nginx uses another, closed one."""
     service, trouble = crash.service, crash.failing_addresses[0]
-    line, taken = port_in_use_line(crash.lines), reported_port_conflict(case, service)
+    line, taken = port_in_use_line(crash.end), reported_port_conflict(case, service)
     if line is None or taken is None or is_closed(trouble.endpoint) is not True or is_configured_at(service,
                                                                                                     trouble.endpoint):
         return None
@@ -150,14 +151,14 @@ def _judge_endpoint(
     if not _can_have_failed(case, service):
         return state_evidence(service) if trouble is not None else None
     if is_closed(endpoint) is True and is_stale_socket(endpoint) and trouble is not None:
-        said = port_in_use_line(last_run_lines(case.snapshot, service))
+        said = port_in_use_line(read_run_end(last_run_lines(case.snapshot, service)))
         return stale_socket_finding(case, trouble, endpoint, service,
                                     said) if said is not None else state_evidence(service)
     if is_closed(endpoint) is True:
         return state_evidence(service) if trouble is not None else None
     if isinstance(service.log, Unknown):
         return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
-    line = port_in_use_line(last_run_lines(case.snapshot, service))
+    line = port_in_use_line(read_run_end(last_run_lines(case.snapshot, service)))
     if line is None:
         return state_evidence(service)
     held = listener_at(endpoint)

@@ -65,7 +65,7 @@ def judge(case: Case) -> Verdict:
     """Judge each closed address: does its service listen on that port elsewhere, or fail to bind it?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
     for crash in failed_runs(case).found:
-        line = address_unavailable_line(crash.lines)
+        line = address_unavailable_line(crash.end)
         if line is not None:
             findings.append(_unavailable_finding(case, crash, log_evidence(line.text, line.where)))
         elif isinstance(crash.service.log, Unknown):

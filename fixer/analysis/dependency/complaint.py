@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
+from fixer.analysis.exits.run_end import RunEnd
 from fixer.analysis.service_names import SYSTEM_PORTS
-from fixer.formats.run_output import is_request_line
+from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
 
 ComplaintKind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
 
-_TAIL_LINES = 120
-_EXCEPTION_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
-_EXIT_EXCEPTIONS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:SystemExit|KeyboardInterrupt|HaltServer|CancelledError)\b")
 _STARTING = regex(r"the database system is (?:starting up|shutting down|in recovery mode)")
 _NAMES = (
     regex(r"could not translate host name \"(?P<host>[^\"]+)\" to address"),
@@ -105,22 +102,16 @@ def default_port_of(engine: str) -> int:
     return next((number for number, name in SYSTEM_PORTS.items() if name == engine), 0)
 
 
-def dependency_complaint(lines: Sequence[LogLine], since: float) -> DependencyComplaint | None:
-    """The end of the run, where it is one of a system that the program needs and the run never came to serve."""
-    tail = list(lines[-_TAIL_LINES:])
-    texts = [message_of(line).rstrip() for line in tail]
-    for index in range(len(tail) - 1, -1, -1):
-        text = texts[index]
-        if is_request_line(text):
-            continue           # a request line: a visitor's words
-        if STARTUP_COMPLETE.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
-            return None        # it had come up
-        found = _parse_line(tail[index], text, texts[max(0, index - 6):index])
+def dependency_complaint(end: RunEnd) -> DependencyComplaint | None:
+    """Return what the end of the run says of a system that the program needs, if the run never came to serve."""
+    if end.served_at >= 0:
+        return None            # its error may end one answer only
+    for index in end.newest_first():
+        text = end.texts[index]
+        found = _parse_line(end.lines[index], text, end.texts[max(0, index - 6):index])
         if found is not None:
-            served = any(STARTUP_COMPLETE.search(t) and (line.at is None or line.at >= since)
-                         for t, line in zip(texts[:index], tail[:index], strict=True))
-            return None if served else found
-        if _EXCEPTION_LINE.match(text) and not _EXIT_EXCEPTIONS.match(text):
+            return found
+        if ends_run(text):
             return None
     return None
 

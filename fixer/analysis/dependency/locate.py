@@ -8,6 +8,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.run_log import last_run_lines
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of, start_time_of
@@ -174,5 +175,6 @@ def private_network_setting(service: Service) -> UnitSetting | None:
 
 def needs_host_network(case: Case, service: Service) -> bool:
     """Its log ends with what it could not reach at an address of the machine, which is another one in there."""
-    said = dependency_complaint(last_run_lines(case.snapshot, service), start_time_of(service))
+    end = read_run_end(last_run_lines(case.snapshot, service), start_time_of(service))
+    said = dependency_complaint(end)
     return said is not None and not said.unix and is_on_node(case.snapshot, service.node, said)

@@ -6,16 +6,16 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
+from fixer.analysis.exits.run_end import RunEnd
+from fixer.analysis.run_log import message_of
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
-from fixer.formats.run_output import is_request_line
-from fixer.lazy.dataclass import dataclass
+from fixer.formats.run_output import ends_run
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
 
 CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
 
-_TAIL_LINES = 120              # lines of a run's end that are read
 _MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "waitress", "granian"})
 _TARGETS = (
@@ -34,9 +34,6 @@ _WAITRESS_ARGUMENT = regex(r"^1\. (?P<text>.+)$")
 _NO_SERVER = regex(r"^\S*(?:python|pypy)[\d.]*t?: (?:No module named|Error while finding module specification for) "
                    r"'?(?P<name>[\w.]+)")
 _EXCEPTION = regex(r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?:: (?P<text>.*))?$")
-_ENDING_EXCEPTION = regex(r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Configured|HaltServer)|"
-                          r"HaltServer)\b")
-_EXIT_EXCEPTIONS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
 _NO_MODULE = regex(r"^No module named '?(?P<name>[\w.]+)'?")
 _NO_NAME = regex(r"^cannot import name '(?P<name>[^']+)'(?: from '(?P<module>[^']+)')?")
 _NODE_MODULE = regex(
@@ -76,38 +73,20 @@ class CodeFault:
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
-def find_code_fault(lines: Sequence[LogLine], argv: Sequence[str], since: float) -> CodeFault | None:
-    """The last error of the run, where it is one of code or command and the run never came to serve.
-
-    `since` is when the last run began: what was said to be ready before it belongs to another run.
-    """
-    tail = list(lines[-_TAIL_LINES:])
-    texts = [message_of(line).rstrip() for line in tail]
-    boot = next((tail[i] for i in range(len(tail) - 1, -1, -1) if _WORKER_BOOT_FAILED.search(texts[i])), None)
-    for index in range(len(tail) - 1, -1, -1):
-        if is_request_line(texts[index]):
-            continue           # a request line: a visitor's words
-        if STARTUP_COMPLETE.search(texts[index]) and _is_of_run(tail[index], since):
-            return None        # it came up, and nothing since says why it ended
-        read = _parse_line(tail, texts, index, argv)
-        if read == "other":
-            return None
-        if isinstance(read, CodeFault):
-            served = any(STARTUP_COMPLETE.search(texts[i]) and _is_of_run(tail[i], since) for i in range(index))
-            if served:
-                return None    # an error in one answer, not in the start
-            return CodeFault(read.kind, read.log_line, read.text, read.name, read.file, read.line, read.code, boot)
+def find_code_fault(end: RunEnd, argv: Sequence[str]) -> CodeFault | None:
+    """Return the last error of the run, if it is one of code or command and the run never came to serve."""
+    if end.served_at >= 0:
+        return None            # its error may end one answer only
+    for index in end.newest_first():
+        read = _parse_line(end, index, argv)
+        if read is not None:
+            return replace(read, boot=end.last_line(_WORKER_BOOT_FAILED)) if isinstance(read, CodeFault) else None
     return None
 
 
-def _is_of_run(line: LogLine, since: float) -> bool:
-    return line.at is None or line.at >= since
-
-
-def _parse_line(tail: Sequence[LogLine], texts: Sequence[str], index: int,
-          argv: Sequence[str]) -> CodeFault | Literal["other"] | None:
+def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Literal["other"] | None:
     """The fault that a line tells; `other` where it tells an end of another kind; None where it tells none."""
-    text, said = texts[index], tail[index]
+    texts, text, said = end.texts, end.texts[index], end.lines[index]
     for pattern in _TARGETS:
         match = pattern.search(text)
         if match is not None:
@@ -128,11 +107,7 @@ def _parse_line(tail: Sequence[LogLine], texts: Sequence[str], index: int,
     if match is not None:
         file = next((m["file"] for t in texts[index + 1:index + 12] if (m := _NODE_STACK.match(t))), "")
         return CodeFault("import", said, text, match["name"], file, 0)
-    if not _ENDING_EXCEPTION.match(text):
-        return None
-    match = _EXCEPTION.match(text)
-    name = match["type"].rsplit(".", 1)[-1] if match is not None else ""
-    if name in _EXIT_EXCEPTIONS:
+    if not ends_run(text):
         return None
     return _exception_fault(said, text, texts[max(0, index - _MAX_TRACE_LINES):index], argv) or "other"
 
@@ -163,7 +138,7 @@ def _has_no_callable(texts: Sequence[str], index: int) -> bool:
     for text in reversed(texts[max(0, index - _MAX_TRACE_LINES):index]):
         if _UWSGI_START.match(text):
             return True
-        if _ENDING_EXCEPTION.match(text) or _NO_MODULE.match(text):
+        if ends_run(text) or _NO_MODULE.match(text):
             return False
     return True
 

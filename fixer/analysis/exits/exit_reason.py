@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.run_log import message_of
-from fixer.formats.run_output import is_request_line
+from fixer.analysis.exits.run_end import RunEnd, read_run_end
+from fixer.formats.run_output import ends_run, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine, Service
 
-_TAIL_LINES = 120              # lines of a run's end that are read
 _CONTEXT_LINES = 14            # lines before a KeyError that belong to its traceback
 _VARIABLE_NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
 _ENVIRON = regex(r"environ\b|getenv|<frozen os>|/os\.py\"")
@@ -66,7 +65,6 @@ _CONNECTION_FAILED = regex(
 _ERROR_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
 _MAX_SHUTDOWN_LINES = 6             # lines that a server says at most between its error and its end
 _LEVEL_CHARS = 60               # where a line names its level
-_EXCEPTION_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +75,9 @@ class NamedLine:
     line: LogLine
 
 
-def missing_variables(lines: Sequence[LogLine]) -> tuple[NamedLine, ...]:
+def missing_variables(end: RunEnd) -> tuple[NamedLine, ...]:
     """The variables that the end of the run asks for; several where the program lists them."""
-    tail = list(lines[-_TAIL_LINES:])
-    texts = [message_of(line).rstrip() for line in tail]
+    tail, texts = end.lines, end.texts
     for index in range(len(tail) - 1, -1, -1):
         name = _missing_variable_in(texts, index)
         if name is not None:
@@ -98,11 +95,10 @@ def missing_variables(lines: Sequence[LogLine]) -> tuple[NamedLine, ...]:
     return ()
 
 
-def blank_variables(lines: Sequence[LogLine], service: Service) -> tuple[NamedLine, ...]:
+def blank_variables(end: RunEnd, service: Service) -> tuple[NamedLine, ...]:
     """The run ends since an option or a number has no value, and its compose file puts variables there that nothing
     sets: those of its command, else all of them, since which one it was the words do not say."""
-    tail = [line for line in lines[-_TAIL_LINES:] if message_of(line).strip()] if service.unset_variables else []
-    said = next((line for line in reversed(tail) if _BLANK_VALUE.search(message_of(line).rstrip())), None)
+    said = end.last_line(_BLANK_VALUE) if service.unset_variables else None
     places = {f"{word.file}:{word.line}" for word in service.command if word.file}
     meant = [one for one in service.unset_variables if one.defined_in in places] or service.unset_variables
     return () if said is None else tuple(NamedLine(one.name, said) for one in meant)
@@ -119,8 +115,6 @@ def _systemd_unset_variables(tail: Sequence[LogLine], texts: Sequence[str], inde
 
 def _missing_variable_in(texts: Sequence[str], index: int) -> str | None:
     text = texts[index]
-    if is_request_line(text):
-        return None            # a request line: a visitor's words
     key = _KEY_ERROR.match(text)
     if key is not None:
         context = texts[max(0, index - _CONTEXT_LINES):index]
@@ -137,49 +131,42 @@ def _missing_variable_in(texts: Sequence[str], index: int) -> str | None:
     return None
 
 
-def port_in_use_line(lines: Sequence[LogLine]) -> LogLine | None:
+def port_in_use_line(end: RunEnd) -> LogLine | None:
     """The line that says that the address is taken."""
-    for line in reversed(lines[-_TAIL_LINES:]):
-        text = message_of(line)
-        if _PORT_IN_USE.search(text) and not is_request_line(text):
-            return line
-    return None
+    return end.last_line(_PORT_IN_USE)
 
 
-def address_unavailable_line(lines: Sequence[LogLine]) -> LogLine | None:
+def address_unavailable_line(end: RunEnd) -> LogLine | None:
     """The line that says that the machine does not have the address to listen on; a connection of the program's own
     can fail with the same number, so the line, or the traceback above it, must speak of binding."""
-    tail = list(lines[-_TAIL_LINES:])
-    texts = [message_of(line) for line in tail]
-    for index in range(len(tail) - 1, -1, -1):
-        if _UNAVAILABLE.search(texts[index]) and not is_request_line(texts[index]):
-            context = texts[max(0, index - 6):index + 1]
-            return tail[index] if any(_BIND_CALL.search(text) for text in context) else None
-    return None
+    index = end.find_last(_UNAVAILABLE.search)
+    is_bind = index is not None and any(_BIND_CALL.search(text) for text in end.texts[max(0, index - 6):index + 1])
+    return end.lines[index] if index is not None and is_bind else None
 
 
-def dependency_error_line(lines: Sequence[LogLine]) -> LogLine | None:
+def dependency_error_line(end: RunEnd) -> LogLine | None:
     """The exception that ended the run, where it says that another system did not answer."""
-    for line in reversed(lines[-_TAIL_LINES:]):
-        text = message_of(line)
-        if _EXCEPTION_LINE.match(text):
-            return line if _CONNECTION_EXCEPTION.match(text) and _CONNECTION_FAILED.search(text) else None
-    return None
+    index = end.find_last(ends_run)
+    text = end.texts[index] if index is not None else ""
+    is_refused = _CONNECTION_EXCEPTION.match(text) and _CONNECTION_FAILED.search(text)
+    return end.lines[index] if index is not None and is_refused else None
 
 
-def has_repeated_exception(lines: Sequence[LogLine]) -> bool:
+def has_repeated_exception(end: RunEnd) -> bool:
     """The run's end shows the same exception more than once: what a parent starts ends again and again."""
-    ends = [text for text in (message_of(line).rstrip() for line in lines[-_TAIL_LINES:]) if _EXCEPTION.match(text)]
+    ends = [text for text in end.texts if _EXCEPTION.match(text)]
     return bool(ends) and ends.count(ends[-1]) > 1
 
 
 def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """The end of the last traceback, or the last lines: what a person would read first."""
-    tail = [line for line in lines[-_TAIL_LINES:] if message_of(line).strip()]
+    end = read_run_end(lines)
+    own = [(line, text) for line, text in zip(end.lines, end.texts, strict=True) if text]
+    tail, texts = tuple(line for line, _ in own), [text for _, text in own]
     for index in range(len(tail) - 1, -1, -1):
-        if _EXCEPTION_LINE.match(message_of(tail[index])):
-            return tuple(tail[max(0, index - 2):index + 1])
+        if raised_name(texts[index]):
+            return tail[max(0, index - 2):index + 1]
     for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1):
-        if _ERROR_LEVEL.search(message_of(tail[index])[:_LEVEL_CHARS]):
-            return tuple(tail[max(0, index - 2):index + 1])     # what a server says after it is how it goes down
-    return tuple(tail[-3:])
+        if _ERROR_LEVEL.search(texts[index][:_LEVEL_CHARS]):
+            return tail[max(0, index - 2):index + 1]     # what a server says after it is how it goes down
+    return tail[-3:]

@@ -18,6 +18,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
+from fixer.analysis.exits.run_end import NO_OUTPUT, RunEnd, read_run_end
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -50,6 +51,7 @@ class FailedRun:
     lines: tuple[LogLine, ...]
     # its manager sees it run: what ends again and again are the workers that it starts
     has_running_parent: bool = False
+    end: RunEnd = NO_OUTPUT
 
     @property
     def service(self) -> Service:
@@ -93,7 +95,8 @@ def failed_runs(case: Case) -> FailedRuns:
         troubles.sort(key=lambda trouble: not is_configured_at(owner.service, trouble.endpoint))
         inside = not has_failed(case, owner.service, troubles[0])
         lines = lines_since_reload(last_run_lines(case.snapshot, owner.service))
-        found.append(FailedRun(owner, tuple(troubles), lines, inside))
+        end = read_run_end(lines, start_time_of(owner.service))
+        found.append(FailedRun(owner, tuple(troubles), lines, inside, end))
     return FailedRuns(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
 
 
@@ -140,7 +143,8 @@ def has_missing_mount_source(service: Service) -> bool:
 
 def has_known_exit_reason(service: Service, lines: Sequence[LogLine]) -> bool:
     """Whether the lines name what ends the program before it serves: a variable, or a fault in its code."""
-    return bool(missing_variables(lines)) or find_code_fault(lines, service.argv, start_time_of(service)) is not None
+    end = read_run_end(lines, start_time_of(service))
+    return bool(missing_variables(end)) or find_code_fault(end, service.argv) is not None
 
 
 def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -> bool:
@@ -153,7 +157,7 @@ def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -
         return (not is_answering(trouble.endpoint) and bool(parent_without_workers(case, trouble, service))
                 and has_known_exit_reason(service, lines_since_reload(last_run_lines(case.snapshot, service))))
     lines = last_run_lines(case.snapshot, service)
-    return has_repeated_exception(lines) or has_known_exit_reason(service, lines)
+    return has_repeated_exception(read_run_end(lines)) or has_known_exit_reason(service, lines)
 
 
 def has_listening_socket(case: Case, service: Service) -> bool:

@@ -57,7 +57,7 @@ from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
 from fixer.analysis.nginx_errors import is_connect_failure, is_cut_in_body, symptom_evidence
-from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.analysis.service_state import state_evidence
 from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -101,11 +101,11 @@ def judge(case: Case) -> Verdict:
 
 def fault_of(crash: FailedRun) -> CodeFault | None:
     """Return the fault that ended the last run, if no variable and no port explains it better."""
-    if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
+    if missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
         return None
-    if blank_variables(crash.lines, crash.service):
+    if blank_variables(crash.end, crash.service):
         return None
-    return find_code_fault(crash.lines, crash.service.argv, start_time_of(crash.service))
+    return find_code_fault(crash.end, crash.service.argv)
 
 
 def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:

@@ -60,7 +60,7 @@ from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listenin
 from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import is_restarting
-from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
+from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     CAUSE_ID,
     EXPLAINS,
@@ -136,9 +136,9 @@ def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:
 
 def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
     """Return the dependency error that ended the last run, if no variable and no port explains it better."""
-    if missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
+    if missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
         return None
-    said = dependency_complaint(crash.lines, start_time_of(crash.service))
+    said = dependency_complaint(crash.end)
     blank = said is not None and said.unix and any(ADDRESS_VARIABLE.match(one.name.upper())
                                                    for one in crash.service.unset_variables)
     return None if blank else said      # no address is configured: the variable is missing
@@ -146,7 +146,7 @@ def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
 
 def _unnamed_dependency_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if the log reports an unnamed dependency, and one from `depends_on` is stopped."""
-    if crash.service.container is None or missing_variables(crash.lines) or port_in_use_line(crash.lines) is not None:
+    if crash.service.container is None or missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
         return None
     from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint  # only if a container failed
 

@@ -26,6 +26,7 @@ from fixer.analysis.exits.exit_reason import (
 )
 from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.exits.kills import last_exit_signal
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -118,7 +119,7 @@ def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash:
     if find_waiting_script(case, trouble, owner) is not None:
         return None
     lines = program_lines(last_run_lines(case.snapshot, service))
-    if dependency_complaint(lines, start_time_of(service)) is not None:
+    if dependency_complaint(read_run_end(lines, start_time_of(service))) is not None:
         return None
     sure, said = _judge_last_lines(lines)
     age = clock_of(case.snapshot, service.node) - start_time_of(service)
@@ -130,12 +131,10 @@ def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash:
 def _judge_exit(crash: FailedRun) -> tuple[bool | None, LogLine | None]:
     """Return whether a dependency may explain the exit, and the log line. None: the service itself explains it."""
     service, lines, unit = crash.service, crash.lines, crash.service.unit
-    since = start_time_of(service)
-    own = dependency_complaint(lines,
-                               since) is not None or missing_variables(lines) or port_in_use_line(lines) is not None
-    if own or find_code_fault(lines, service.argv,
-                              since) is not None or is_memory_refused(lines) or is_task_refused(lines) or (
-            last_exit_signal(crash) is not None):
+    own = dependency_complaint(crash.end) or missing_variables(crash.end) or port_in_use_line(crash.end)
+    if own or find_code_fault(crash.end, service.argv) is not None or last_exit_signal(crash) is not None:
+        return None, None
+    if is_memory_refused(lines) or is_task_refused(lines):
         return None, None
     if unit is not None and (has_failed_before_start(service) or unit.result not in _SELF_ENDED_RESULTS):
         return None, None
@@ -148,7 +147,7 @@ def _judge_exit(crash: FailedRun) -> tuple[bool | None, LogLine | None]:
 def _judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine | None]:
     """Return True if the log is empty or reports a dependency, False if its last line may mean anything, and None if
     that line names another error; and the line."""
-    refused = dependency_error_line(lines)
+    refused = dependency_error_line(read_run_end(lines))
     if refused is not None:
         return True, refused
     last = [line for line in last_error_lines(lines) if message_of(line).strip()

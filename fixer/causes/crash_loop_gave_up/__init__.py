@@ -77,7 +77,7 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         untold = exit_signal_of(crash.service) is None and not _has_other_cause(crash)
-        free = port_in_use_line(crash.lines) is not None and reason_state(case, crash) == "gone"
+        free = port_in_use_line(crash.end) is not None and reason_state(case, crash) == "gone"
         if is_in_restart_loop(crash) or has_given_up(crash) or free or (
                 untold and (_has_unreadable_log(crash) or change_evidence(case, crash))):
             findings.append(_found(case, crash))
@@ -127,23 +127,23 @@ def _has_other_cause(crash: FailedRun) -> bool:
     """Return whether another cause explains the failure."""
     unit = crash.service.unit
     by_file = unit is not None and (unit.result in ("resources", "oom-kill") or has_failed_before_start(crash.service))
-    return by_file or bool(missing_variables(crash.lines)) or port_in_use_line(crash.lines) is not None or (
-        address_unavailable_line(crash.lines) is not None)
+    return by_file or bool(missing_variables(crash.end)) or port_in_use_line(crash.end) is not None or (
+        address_unavailable_line(crash.end) is not None)
 
 
 def reason_state(case: Case, crash: FailedRun) -> ReasonState:
     """Return whether the reason of the last failure holds, has ended, lies in another system, or is unknown."""
-    said = missing_variables(crash.lines)
+    said = missing_variables(crash.end)
     if said:
         return "gone" if all(is_variable_set(crash.service, s.name) for s in said) else "holds"
-    if port_in_use_line(crash.lines) is not None:
+    if port_in_use_line(crash.end) is not None:
         endpoint = crash.failing_addresses[0].endpoint
         is_free = is_closed(endpoint) is True and not is_stale_socket(endpoint)
         return "gone" if is_free and reported_port_conflict(case, crash.service) is None else "holds"
     number = last_exit_signal(crash)
     if number is not None:      # a kill from outside may not recur; a fault of the program does
         return "unknown" if number in FAULT_SIGNALS else "gone"
-    return "outside" if dependency_error_line(crash.lines) is not None else "unknown"
+    return "outside" if dependency_error_line(crash.end) is not None else "unknown"
 
 
 def _found(case: Case, crash: FailedRun) -> Finding:

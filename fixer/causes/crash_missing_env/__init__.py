@@ -51,7 +51,7 @@ from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
-from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
     MisreadLine,
     backup_evidence,
@@ -83,8 +83,8 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         file = _missing_file_finding(case, crash)
-        said = missing_variables(crash.lines)
-        blank = () if said else blank_variables(crash.lines, crash.service) or missing_address_lines(crash)
+        said = missing_variables(crash.end)
+        blank = () if said else blank_variables(crash.end, crash.service) or missing_address_lines(crash)
         if file is not None:
             findings.append(file)
         elif blank:
@@ -106,7 +106,7 @@ def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:
     """Return the unset address variables of the compose file if the service tried a database socket in its container:
     drivers do so by default."""
     wanted = [one for one in crash.service.unset_variables if ADDRESS_VARIABLE.match(one.name.upper())]
-    said = dependency_complaint(crash.lines, start_time_of(crash.service)) if wanted else None
+    said = dependency_complaint(crash.end) if wanted else None
     return tuple(NamedLine(one.name, said.log_line) for one in wanted) if said is not None and said.unix else ()
 
 

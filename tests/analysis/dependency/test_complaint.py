@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.analysis.dependency.complaint import dependency_complaint
+from fixer.analysis.exits.run_end import read_run_end
 from tests.causes.snapshot_builders import log_lines
 
 STARTED = "Started backend.service - Office."
@@ -29,5 +30,5 @@ STARTED = "Started backend.service - Office."
      "refused", "127.0.0.1:3306", "mysql"),
 ])
 def test_what_programs_say(text: str, kind: str, address: str, engine: str) -> None:
-    said = dependency_complaint(log_lines(STARTED, text).value, 0.0)
+    said = dependency_complaint(read_run_end(log_lines(STARTED, text).value))
     assert said is not None and (said.kind, said.address, said.engine) == (kind, address, engine)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.analysis.exits.code_error import find_code_fault
+from fixer.analysis.exits.run_end import NO_OUTPUT, read_run_end
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import CommandArgument, EnvAssignment
@@ -135,9 +136,9 @@ def test_a_class_of_workers_that_gunicorn_could_not_load_is_named() -> None:
 
 def test_the_last_error_counts() -> None:
     lines = log_lines(*IMPORT, STARTED, *SYNTAX[1:]).value
-    fault = find_code_fault(lines, (), 0.0)
+    fault = find_code_fault(read_run_end(lines), ())
     assert fault is not None and fault.kind == "syntax"
-    assert find_code_fault((), (), 0.0) is None
+    assert find_code_fault(NO_OUTPUT, ()) is None
 
 
 def test_a_variable_that_is_no_number_is_named_with_its_place() -> None:
