@@ -1,1 +1,1 @@
-"""The vocabulary: frozen dataclasses that every stage speaks. Pure; imports nothing of ours."""
+"""Frozen dataclasses that every stage uses. Pure; imports no other package of fixer."""

@@ -1,4 +1,4 @@
-"""The capture: raw bytes read from the nodes of a target. Everything after it is pure and can be replayed."""
+"""The capture: raw bytes read from the nodes of a target. All later stages are pure and can be replayed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from fixer.model.target import NodeKind, TargetRef
 
 @dataclass(frozen=True, slots=True)
 class NodeCapture:
-    """The answers of one node. `now` is the node's clock (epoch seconds) when it was asked, `root` whether we were."""
+    """The answers of one node. `now` is the node's clock (epoch seconds) at the query, `root` whether we were root."""
 
     name: str
     kind: NodeKind
     now: float
     root: bool
     answers: Mapping[Query, Answer]
-    utc_offset: float = 0.0   # seconds east of UTC of the node's local time: nginx logs local time without a zone
+    utc_offset: float = 0.0  # seconds east of UTC: nginx logs local time without a zone
     unreachable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """All nodes of a target. The node `engine` holds what the Docker engine answered (docker and compose targets).
-
-    A bundle keeps what people had `accepted` there, and what else was `said` of the target (its policy), too.
-    """
+    """All nodes of a target. The node `engine` holds the Docker engine's answers (docker and compose targets).
+    A bundle also holds the findings `accepted` (ignored) there, and what else was `said` of the target (its policy)."""
 
     target: TargetRef
     nodes: tuple[NodeCapture, ...]

@@ -1,4 +1,4 @@
-"""A compose project: what its files define, what of it has no container, and which of its files are gone."""
+"""Compose projects, dependencies of a service, and entries that start servers at boot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fixer.model.facts import Evidence, Fact
 
 @dataclass(frozen=True, slots=True)
 class UncreatedService:
-    """A service of a project's files without a container; others call it by `names`. `profiles`: any turns it on."""
+    """A service of a project's files without a container, reached by `names`. Any of `profiles` enables it."""
 
     service: str
     names: tuple[str, ...]
@@ -20,8 +20,8 @@ class UncreatedService:
 
 @dataclass(frozen=True, slots=True)
 class MissingEnvFile:
-    """A file that a service of a compose project takes variables from and that is not there. `beside` are copies of it
-    and examples, what counts most first."""
+    """A missing env file of a compose service. `copies` are backups and examples next to it, the most relevant
+    first."""
 
     service: str
     source: Evidence
@@ -31,9 +31,9 @@ class MissingEnvFile:
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """A compose project as its containers' labels name it. `hash_matches` per service: config-hash label equals
-    `docker compose config --hash`; only then may an `up` be run. `editable` Unknown(reason) where files are missing or
-    not writable. `dropped` are services with a container that its files do not define (any more)."""
+    """A compose project as its containers' labels name it. `undefined_services` have a container and are in no file.
+    `hash_matches` per service: config-hash label equals `docker compose config --hash`; only then may an `up` run.
+    `editable` is Unknown(reason) if files are missing or not writable."""
 
     project: str
     working_dir: str
@@ -43,11 +43,10 @@ class Compose:
     editable: Fact[bool]
     uncreated: tuple[UncreatedService, ...] = ()
     undefined_services: tuple[str, ...] = ()
-    missing_env_files: tuple[MissingEnvFile, ...] = ()   # looked for only where a service has no container
+    missing_env_files: tuple[MissingEnvFile, ...] = ()  # checked only if a service has no container
 
 
-# What a service relies on besides its own program: an address or a file that its variables or start script name.
-# How variables are called that say where such a system is.
+# Names of variables that give the address of a dependency (database, cache, broker).
 DEPENDENCY_NAME_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|"
                            r"MONGO(?:DB)?|CACHE|BROKER|"
           r"AMQP|RABBITMQ|VALKEY|MEMCACHED?|CELERY_BROKER)(?:_\w+)?_?")
@@ -55,12 +54,10 @@ DEPENDENCY_NAME_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLA
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One address (`host`, `ip` where a name leads to one, `port`), or one `path`: a file, or a socket of that system.
-
-    `engine` is the kind of system, empty where nothing tells it. Of a script that waits: `wanted` is false where it
-    waits until that is gone, `is_looped` true where it waits for as long as it takes. `present` tells whether the path
-    is there, None where nobody looked.
-    """
+    """A dependency of a service: one address (`host`, `ip` if resolved, `port`), or one `path` (file or socket).
+    `engine` is the kind of system, empty if unknown. In a script that waits: `wanted` is False if it waits until the
+    dependency is missing, `is_looped` True if it waits without limit. `present`: whether the path exists, None if not
+    checked."""
 
     source: Evidence
     host: str = ""
@@ -74,22 +71,23 @@ class Dependency:
 
     @property
     def address(self) -> str:
-        """For people."""
+        """Return the address as people write it."""
         if self.path:
             return self.path
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.port else host
 
 
-# What starts a backend besides the managers: lines of cron for a reboot, rc.local, units of a user's own systemd,
-# folders of runit, s6 or daemontools, what monit watches, the script that a container begins with.
+# What starts a backend besides service managers: cron's @reboot lines, rc.local, user units, service folders of runit,
+# s6 or daemontools, monit's checks, a container's entrypoint script.
 StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools", "monit", "entrypoint"]
 
 
 @dataclass(frozen=True, slots=True)
 class BootEntry:
-    """One command that starts a server at `port` (or `unix`). `user` is whose it is; `idle` says why it may not have
-    been run, empty where nothing speaks against it; `command` starts it where its watcher has one for that."""
+    """One command that starts a server at `port` (or `unix`), owned by `user`.
+    `not_run_reason` says why it may not have run, empty if nothing prevents it. `command` starts it, if its supervisor
+    has a command for that."""
 
     node: str
     kind: StarterKind

@@ -1,4 +1,4 @@
-"""What was found: findings with evidence, one verdict for every cause, the repairs each finding offers."""
+"""Diagnosis types: findings with evidence, one verdict per cause, and the repairs that each finding offers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something only a person can give. `key` is what `--set KEY=VALUE` takes; a secret never has a default.
-
-    `pattern`, where set, is the regular expression that a value must match as a whole.
-    """
+    """An input that only an operator can give. `key` is for `--set KEY=VALUE`; a secret never has a default.
+    `pattern`, if set, is the regular expression that the complete value must match."""
 
     key: str
     kind: Literal["value", "secret", "choice"]
@@ -32,11 +30,9 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A way to remove a finding. `steps` are complete when every need has a value (given or default), else empty.
-
-    `waits` is true where nothing is changed and time heals (a backend still starting). `manual` text says precisely
-    what a person must do and why fixer does not.
-    """
+    """A way to remove a finding. `steps` are complete once every need has a value (given or default), else empty.
+    `waits`: nothing is changed, time heals (a backend that still starts). `manual` says precisely what an operator must
+    do and why fixer does not."""
 
     id: str
     risk: Risk
@@ -45,12 +41,12 @@ class Repair:
     needs: tuple[Need, ...] = ()
     manual: str = ""
     waits: bool = False
-    doubt: str = ""       # what a look right after it cannot tell, said where it was kept
+    doubt: str = ""  # what an observation right after the repair cannot prove; shown once it is committed
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A cause seen in a snapshot. Evidence is never empty. `explains` are causes that this one makes consequences."""
+    """A cause seen in a snapshot. Evidence is never empty. `explains` are causes that are its consequences."""
 
     cause: str
     variant: str | None
@@ -68,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The cause is there; `missing` is what was not known where else it might be."""
+    """The cause was found; `missing` are the facts that were unknown elsewhere."""
 
     findings: tuple[Finding, ...]
     missing: tuple[str, ...] = ()
@@ -76,14 +72,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """The cause is not there, and this shows it."""
+    """The cause is not present, as the evidence shows."""
 
     evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Undetermined:
-    """It cannot be told: these facts were missing."""
+    """The cause can be neither found nor ruled out: these facts were missing."""
 
     missing: tuple[str, ...]
 
@@ -103,7 +99,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class RouteHealth:
-    """How one route does: worst status seen, and how many of the requests failed."""
+    """State of one route, and its reason."""
 
     route: str
     state: Literal["ok", "failing", "degraded", "unknown"]
@@ -112,7 +108,7 @@ class RouteHealth:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The whole answer: findings ordered with the root first, one check per cause, the health of each route."""
+    """The complete diagnosis: findings with the root first, one check per cause, the health of each route."""
 
     verdict: HealthVerdict
     findings: tuple[Finding, ...]
@@ -121,15 +117,12 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
 
 
-# A finding that somebody has accepted: known, left alone, until a date.
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFinding:
-    """`where` names a service, node, route (location, server name) or file; empty: wherever the cause is found.
-
-    `until` is the last day (YYYY-MM-DD, UTC) on which it holds; `owner` is who answers for it.
-    """
+    """An ignored finding. `where` names a service, node, route (location, server name) or file; empty for any.
+    `until` is the last day (YYYY-MM-DD, UTC); `owner` is the person responsible."""
 
     id: str
     cause: str

@@ -1,4 +1,4 @@
-"""A fact is Known(value, evidence) or Unknown(reason): absent and could-not-look are never the same value."""
+"""Facts: Known(value, evidence) or Unknown(reason), so that absent never equals not observed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Source: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One thing that was seen: `where` is file:line, a unit, a socket or a container; `text` the raw excerpt."""
+    """One observation: `where` is file:line, a unit, a socket or a container; `text` the raw excerpt."""
 
     source: Source
     where: str
@@ -26,13 +26,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Known(Generic[T_co]):
-    """A value that was read, with what shows it. `Known(None)` is a proven absence."""
+    """A value that was read, with its evidence. `Known(None)` is a proven absence."""
 
     value: T_co
     evidence: tuple[Evidence, ...] = ()
 
     def or_else(self, _default: D) -> T_co | D:
-        """The value: it is known."""
+        """Return the value."""
         return self.value
 
 
@@ -43,7 +43,7 @@ class Unknown:
     reason: str
 
     def or_else(self, default: D) -> D:
-        """What the caller goes on with where it is not known."""
+        """Return `default`."""
         return default
 
 

@@ -1,4 +1,4 @@
-"""Packet filters as they were read: base chains, their rules in order, and what each rule looks at."""
+"""Packet filters as read: base chains, their rules in order, and each rule's conditions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ MatchKey: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One condition of a rule. `values` are words: numbers, ranges `a-b`, networks `a/n`; any of them fits.
-
-    `flags` holds mask and wanted flags, each joined by commas. `other` is something that nobody here can decide.
-    """
+    """One condition of a rule. `values` are numbers, ranges `a-b` or networks `a/n`; any of them matches.
+    `flags` holds mask and wanted flags, each comma-separated. `other` cannot be evaluated."""
 
     key: MatchKey
     values: tuple[str, ...] = ()
@@ -28,11 +26,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a chain. `index` is its place there, `handle` nft's own number (0 with iptables).
-
-    `text` is the rule as its tool prints it, without counters. `reject` is how a reject speaks: `reset`, `port` (both
-    are "refused" to whoever connects) or the ICMP word. `whole` is false for a part of a verdict map.
-    """
+    """One rule of a chain. `index` is its position, `handle` nft's number (0 with iptables).
+    `text` is the rule as its tool prints it, without counters. `reject` is the answer: `reset`, `port` (the client sees
+    both as "refused") or the ICMP type. `is_complete` is False for a part of a verdict map."""
 
     handle: int
     index: int
@@ -47,7 +43,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain with its rules; `hook` is empty for one that is only jumped to."""
+    """A chain with its rules; `hook` is empty if other chains jump to it."""
 
     tool: Tool
     family: str
@@ -60,12 +56,12 @@ class Chain:
 
     @property
     def title(self) -> str:
-        """How a person finds it."""
+        """Return the chain as people name it."""
         return f"{self.tool} {f'{self.family} ' if self.tool == 'nft' else ''}{self.table} {self.name}"
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The rules in order, each once."""
+        """Return the rules in order, each once."""
         return tuple({rule.index: rule.text for rule in self.rules}.values())
 
 
@@ -74,10 +70,10 @@ class Firewall:
     """Every chain of a node's network namespace."""
 
     chains: tuple[Chain, ...] = ()
-    unread: str = ""          # what the tools said of rules that they do not show
+    unread: str = ""  # the tools' message about rules that they do not show
 
     def chain(self, like: Chain, name: str) -> Chain | None:
-        """The chain of that name beside another."""
+        """Return the chain of that name in the same table as `like`."""
         for chain in self.chains:
             if (chain.tool, chain.family, chain.table, chain.name) == (like.tool, like.family, like.table, name):
                 return chain

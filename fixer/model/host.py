@@ -1,7 +1,6 @@
-"""What observers (Asker), repairs (Writer, Files) and use-cases (Target) may do with a machine.
+"""Protocols of machines: what observers (Asker), repairs (Writer, Files) and use cases (Target) may do.
 
-Observers receive only Askers: a diagnosis cannot write because the type it holds has no write.
-"""
+Observers receive only Askers: a diagnosis cannot write because its type has no write."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NodeClock:
-    """The node's time when asked (epoch seconds), its zone (seconds east of UTC), and whether we are root there."""
+    """The node's time at the query (epoch seconds), its zone (seconds east of UTC), and whether we are root there."""
 
     now: float
     utc_offset: float
@@ -29,7 +28,7 @@ class NodeClock:
 
 
 class Asker(Protocol):
-    """A node that answers queries and nothing else. One `ask` is one round trip."""
+    """A node that only answers queries. One `ask` is one round trip."""
 
     @property
     def name(self) -> str: ...
@@ -38,24 +37,25 @@ class Asker(Protocol):
     def kind(self) -> NodeKind: ...
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Every query with its answer. A missing file or tool is an answer; `Unreachable` if the transport fails."""
+        """Return every query with its answer. A missing file or tool is an answer; `Unreachable` if the transport
+        fails."""
         ...
 
     def clock(self) -> NodeClock:
-        """Time and privilege, learned with the first `ask` (no round trip of its own after it)."""
+        """Return time and privilege, learned with the first `ask` (no further round trip)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """A finished command: exit code (None when it timed out or could not start), raw output."""
+    """A finished command: exit code (None if it timed out or could not start), raw output."""
 
     argv: tuple[str, ...]
     returncode: int | None
     stdout: bytes
     stderr: bytes
     timed_out: bool = False
-    missing: bool = False    # the tool is not there
+    missing: bool = False  # the tool is missing
     truncated: bool = False  # output over the limit was dropped
 
 
@@ -63,7 +63,7 @@ FOLDER_REDIRECTED = "its folder leads elsewhere now"
 
 
 def name_in_same_folder(source: str, destination: str) -> str:
-    """The name of the source, which lies where the destination does."""
+    """Return the name of `source`; raise ValueError unless it is in the folder of `destination`."""
     folder, _, name = source.rpartition("/")
     if folder != destination.rpartition("/")[0]:
         raise ValueError(f"{source} is not beside {destination}")
@@ -71,25 +71,23 @@ def name_in_same_folder(source: str, destination: str) -> str:
 
 
 class Files(Protocol):
-    """File operations on one machine. Each call is one IO step: it is done durably, or it raised and did nothing
-    (except `overwrite`, which may leave a prefix). OSError for what the machine refuses.
-
-    A path is a real one: a link that it leads through is not followed but refused (ELOOP), so that nobody who may
-    rename the folders above a file can have another one written. `real` and `listdir` follow links.
-    """
+    """File operations on one machine. Each call is one durable IO step, or it raised and did nothing
+    (except `overwrite`, which may leave a prefix). OSError if the machine refuses.
+    Paths must be real: a link on the way is refused (ELOOP), so that nobody who may rename folders can redirect a
+    write. `real` and `listdir` follow links."""
 
     def real(self, path: str) -> str:
-        """The path with all links resolved, as far as it is there."""
+        """Return the path with all links resolved, as far as it exists."""
         ...
 
     def state(self, path: str) -> FileState:
-        """What the path is now: lstat and, for a file, its digest and metadata."""
+        """Return the path's present state: lstat and, for a file, its digest and metadata."""
         ...
 
     def read(self, path: str) -> bytes: ...
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
-        """A new file (must not exist), written, given its metadata, fsynced."""
+        """Create a file (must not exist): write, set metadata, fsync."""
         ...
 
     def append(self, path: str, data: bytes) -> None:
@@ -97,7 +95,7 @@ class Files(Protocol):
         ...
 
     def rename(self, source: str, destination: str) -> None:
-        """Atomic rename over the destination, which lies in the same folder; directory fsynced."""
+        """Rename atomically over the destination, in the same folder; fsync the directory."""
         ...
 
     def overwrite(self, path: str, data: bytes) -> None:
@@ -115,16 +113,16 @@ class Files(Protocol):
     def rmdir(self, path: str) -> None: ...
 
     def listdir(self, path: str) -> tuple[str, ...]:
-        """Sorted names; empty when the directory does not exist."""
+        """Return the sorted names; empty if the directory does not exist."""
         ...
 
     def lock(self, path: str) -> AbstractContextManager[str]:
-        """Hold an exclusive flock on the file until the block ends, or its holder dies; `Locked` if held. A word for
-        `let_go`, empty where the holder is this process itself."""
+        """Hold an exclusive flock on the file until the block or its holder ends; raise `Locked` if held.
+        Yield an argument for `release_lock`, empty if this process is the holder."""
         ...
 
     def release_lock(self, holder: str) -> None:
-        """End the holder of a lock that the machine did not see die: its connection was lost."""
+        """End the holder of a lock whose lost connection the machine has not noticed."""
         ...
 
 
@@ -150,16 +148,16 @@ class Target(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
     def askers(self) -> tuple[Asker, ...]:
-        """The nodes to observe. docker and compose targets have one named `engine`: the Docker host, which answers
-        the docker commands and reads files of this machine (compose files, bind mounts)."""
+        """Return the nodes to observe. docker and compose targets have one named `engine`: the Docker host, which
+        answers docker commands and reads this machine's files (compose files, bind mounts)."""
         ...
 
     def writer(self, node: str) -> Writer:
-        """The node to change; `NeedsPerson` where that cannot be (a bundle, a container that is not a machine)."""
+        """Return the node to change; raise `NeedsPerson` for a bundle, or a container that is not a machine."""
         ...
 
     def journal_location(self) -> tuple[Writer, str]:
-        """The machine that holds lock and journal, and the state folder there for this target."""
+        """Return the machine that stores lock and journal, and the state folder there for this target."""
         ...
 
     def close(self) -> None: ...
@@ -169,29 +167,28 @@ class Project(Protocol):
     """A target of containers, whose nginx may lead to containers of other projects."""
 
     def called(self, query: Command) -> tuple[Asker, ...]:
-        """The containers of a `docker-called` that are no nodes of the target, and `engine`; none where there is none.
-        """
+        """Return the containers of a `docker-called` that are not yet nodes, and `engine`; empty if there are none."""
         ...
 
 
 class DockerHost(Protocol):
-    """A target that is a machine, whose nginx may lead to containers of an engine of its own."""
+    """A machine as target, whose nginx may lead to containers of its own engine."""
 
     def has_docker(self) -> bool:
-        """Whether it is worth a question."""
+        """Return whether Docker may run there."""
         ...
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
-        """The containers that may be behind ports of that machine, and `engine`; none where there are none."""
+        """Return the containers that may serve ports of that machine, and `engine`; empty if there are none."""
         ...
 
 
 # isinstance of a protocol imports inspect, which takes as long as a command
 def is_project(target: object) -> TypeGuard[Project]:
-    """Whether the target is one of containers."""
+    """Return whether the target consists of containers."""
     return hasattr(target, "called")
 
 
 def is_docker_host(target: object) -> TypeGuard[DockerHost]:
-    """Whether the target is a machine that may have an engine of its own."""
+    """Return whether the target is a machine that may have its own engine."""
     return hasattr(target, "beside") and hasattr(target, "has_docker")

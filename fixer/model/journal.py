@@ -1,8 +1,7 @@
-"""The records of a repair's journal: intent before every change, done after it, one terminal record a round.
+"""Records of a repair's journal: intent before every change, done after it, one terminal record per round.
 
-One run is one folder `runs/ID/` with `journal.jsonl` (one record a line, never rewritten) and `blobs/` (before-images,
-0600). A round begins with `round`, ends with `committed` or `rolled-back`; an undo of the run ends with `undone`.
-"""
+One run is one folder `runs/ID/` with `journal.jsonl` (one record a line, append-only) and `blobs/` (before-images,
+0600). A round starts with `round`, ends with `committed` or `rolled-back`; an undo of the run ends with `undone`."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ Phase: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What a path is: absent (`kind` absent), a file with digest and metadata, or a link with its target."""
+    """State of a path: absent, a file with digest and metadata, or a link with its target."""
 
     kind: Literal["absent", "file", "link", "other"]
     sha256: str = ""
@@ -33,11 +32,9 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the journal. `step` is the step as JSON without any bytes of a file; `pre`/`post` for files.
-
-    `temp` is announced before it exists, beside the file. `dirs` are folders that the step makes. `home` (in `begin`)
-    is the name which the journal's own machine had as a node: an undo that runs inside it calls it otherwise.
-    """
+    """One line of the journal. `step` is the step as JSON without file contents; `pre`/`post` for files.
+    `temp`, in the file's folder, is recorded before it exists. `dirs` are folders that the step creates. `home` (in
+    `begin`) is the journal machine's node name: an undo that runs inside it uses another one."""
 
     seq: int
     at: float
@@ -57,10 +54,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as `history` lists it; `cause` one or several, in the order in which they were met.
-
-    `state` nothing: it changed nothing.
-    """
+    """One run as `history` lists it; `cause` lists one or more causes, in order.
+    `state` nothing: the run changed nothing."""
 
     id: str
     target: str
@@ -69,4 +64,4 @@ class RunSummary:
     cause: str
     steps: tuple[str, ...]
     conflicts: tuple[str, ...] = ()
-    last: float = field(default=0.0, metadata={"json": False})     # its last record, epoch seconds
+    last: float = field(default=0.0, metadata={"json": False})  # its last record, epoch seconds

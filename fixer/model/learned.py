@@ -1,4 +1,4 @@
-"""What `fixer learn` remembers of a healthy deployment: commands, ports, users, names of variables, never a value."""
+"""Last known good of `fixer learn`: commands, ports, users, names of variables, never a value."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LearnedService:
-    """One application behind nginx as it was when all was well.
-
-    `addresses` are (host, port, unix socket or empty) that nginx reached it at. `variables` are (name, file): the
-    names that it was started with and where each one's value stood then, empty where no file was found that holds it,
-    `.` where it was the working directory itself.
-    """
+    """One application behind nginx, as it was in a healthy deployment.
+    `addresses` are (host, port, unix socket or empty) at which nginx reached it. `variables` are (name, file): the file
+    that held the value, empty if none was found, `.` if the value was the working directory."""
 
     name: str
     manager: str
@@ -27,19 +24,19 @@ class LearnedService:
     user: str
     addresses: tuple[tuple[str, int, str], ...]
     variables: tuple[tuple[str, str], ...]
-    complete: bool = True        # false where its command held what may not be remembered
-    readable: bool = True        # false where its variables could not be read: it may need some that nobody knows of
+    complete: bool = True  # False if its command contained what may not be stored
+    readable: bool = True  # False if its variables were unreadable: it may need unknown ones
 
     @property
     def reached_at(self) -> tuple[str, ...]:
-        """Its addresses as people write them."""
+        """Return its addresses as people write them."""
         written = ((f"[{host}]" if ":" in host else host, port, unix) for host, port, unix in self.addresses)
         return tuple(unix or f"{host}:{port}" for host, port, unix in written)
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A healthy deployment. `at` is the node's time then, `where` the file that says it."""
+    """A healthy deployment. `at` is the node's time then, `where` the file that records it."""
 
     node: str
     at: float
@@ -48,15 +45,15 @@ class Learned:
 
 
 def learned_to_json(learned: Learned) -> bytes:
-    """The file's bytes."""
-    import dataclasses  # only where something is learned
+    """Return the content of the file."""
+    import dataclasses  # only `learn` needs it
 
     services = [dataclasses.asdict(service) for service in learned.services]
     return (json.dumps({"version": VERSION, "at": learned.at, "services": services}, indent=1) + "\n").encode()
 
 
 def learned_from_json(data: bytes, node: str, where: str) -> Learned | None:
-    """What the file says; None where it is not ours or damaged."""
+    """Parse the file; None if it is not ours or damaged."""
     try:
         found = json.loads(data)
         if found["version"] != VERSION:

@@ -1,4 +1,4 @@
-"""nginx's configuration as its files say it: routes with their places, problems with file and line."""
+"""nginx's configuration as its files define it: routes with their spans, problems with file and line."""
 
 from __future__ import annotations
 
@@ -40,10 +40,8 @@ class Listen:
 @dataclass(frozen=True, slots=True)
 class UpstreamServer:
     """One address that a pass can lead to. `span` covers exactly the host:port (or unix path) text to edit.
-
-    `written` is that text. host `` with `unix` set for a socket. `port` is the default of the scheme when not
-    written. `variable` names the variable whose value is not known from the files.
-    """
+    `written` is that text. `host` is empty for a socket (`unix`). `port` defaults to the scheme's. `variable` names a
+    variable whose value the files do not define."""
 
     written: str
     host: str
@@ -55,20 +53,18 @@ class UpstreamServer:
     variable: str = ""
     max_fails: int = 1
     max_conns: int = 0
-    port_span: Span | None = None    # only the digits of the port, where written literally (may lie in a `set`)
+    port_span: Span | None = None  # only the digits of a literal port (may be in a `set`)
     weight: int = 1
     fail_timeout: float = 10.0
-    resolves: bool = False           # `resolve`: looked up again and again while nginx runs
-    group: str = ""                  # the `upstream` block it stands in
+    resolves: bool = False  # `resolve`: looked up repeatedly while nginx runs
+    group: str = ""  # its `upstream` block
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A location that hands requests upstream. `id` is r1, r2 … in configuration order.
-
-    `location` is the pattern as written (`/api`, `= /x`, `~ \\.php$`, `@name`); `path` a request path that lands in
-    it, None when none could be made (regex, internal). `timeouts` in seconds: connect, send, read.
-    """
+    r"""A location that hands requests upstream. `id` is r1, r2 … in configuration order.
+    `location` is the pattern as written (`/api`, `= /x`, `~ \\.php$`, `@name`). `path` is a request path that matches
+    it, None if none could be made (regex, internal). `timeouts` in seconds: connect, send, read."""
 
     id: str
     kind: PassKind
@@ -86,27 +82,27 @@ class Route:
     read_timeout: float
     server_index: int = 0
     internal: bool = False
-    shadowed: bool = False      # a file that is looked for first, whatever is asked, may answer for all
-    upgrades: bool = False      # hands on what asks for another protocol (WebSocket)
-    one_try: str = ""           # what keeps nginx from asking another server where a connection fails, and its place
-    auth: str = ""              # the path that `auth_request` asks first, empty where it does not
-    asked_first: bool = False   # `auth_request` of this server leads here
-    included: bool = False      # internal, and pages of this server are put together of several answers (`ssi`)
-    reached_from: tuple[str, ...] = ()    # a server of `stream`: the ids of the routes that lead to where it listens
-    denies_all: bool = False        # `deny all`: nginx lets nobody in, so nobody gets as far as the pass
-    header_buffer: int = 0      # bytes that the head of an answer may have, 0 where nginx's own default holds
-    buffers: tuple[int, int] = (8, 4096)    # how many others, and of how many bytes each
-    busy_buffers: int = 0       # bytes that may be on their way to the visitor, 0 where nothing is said
-    masked_by: str = ""         # the error_page that gives a 502 or 504 another status, and its place
+    shadowed: bool = False  # a file that is tried first for any request may answer all
+    upgrades: bool = False  # passes on requests for another protocol (WebSocket)
+    one_try: str = ""  # what prevents a retry on another server after a failed connect, and its location
+    auth: str = ""  # the path that `auth_request` asks first, empty without it
+    asked_first: bool = False  # `auth_request` of this server leads here
+    included: bool = False  # internal, and this server assembles pages of several answers (`ssi`)
+    reached_from: tuple[str, ...] = ()  # a server of `stream`: ids of the routes that lead to its listen address
+    denies_all: bool = False  # `deny all`: nginx refuses every request, so none reaches the pass
+    header_buffer: int = 0  # maximum bytes of a response head, 0 for nginx's default
+    buffers: tuple[int, int] = (8, 4096)  # number and size in bytes of the other buffers
+    busy_buffers: int = 0  # bytes that may be in transit to the client, 0 if not configured
+    masked_by: str = ""  # the error_page that changes the status of a 502 or 504, and its location
 
     @property
     def listen_text(self) -> str:
-        """The first listen address, as shown to people and used to compare reports."""
+        """Return the first listen address, as shown to people and used to compare reports."""
         return str(self.listens[0]) if self.listens else "0.0.0.0:80"
 
     @property
     def listen_scheme(self) -> Literal["http", "https"]:
-        """How that address is spoken to."""
+        """Return the scheme of that address."""
         return "https" if self.listens and self.listens[0].tls else "http"
 
 
@@ -118,19 +114,17 @@ class StaticLocation:
     location: str
     returns: int | None
     source: Span
-    conditional: bool = False        # inside an `if`
+    conditional: bool = False  # inside an `if`
 
 
-PIPE = "pipe"      # kind of a problem: what is included is no file, and nginx waits there for whoever writes into it
+PIPE = "pipe"  # kind of problem: the include is a FIFO, and nginx waits for a writer
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """Something nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`.
-
-    `line` is the one nginx names (where it gave up); `near` the line where the mistake itself begins (the directive
-    without its `;`, the quote that never closes), 0 where nothing better is known. `text` is that line's text.
-    """
+    """A problem that nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`.
+    `line` is the one that nginx names; `near` the line where the mistake begins (a directive without `;`, a quote
+    without end), 0 if unknown. `text` is that line's text."""
 
     kind: str
     message: str
@@ -143,8 +137,9 @@ class ConfigProblem:
 
 @dataclass(frozen=True, slots=True)
 class ServerBlock:
-    """One `server`, in configuration order. `span` is the word itself; `names_span` is empty and lies just before the
-    `;` of its last server_name, where another name can be written (None without a server_name)."""
+    """One `server`, in configuration order. `span` covers the word `server`.
+    `names_span` is empty and directly before the `;` of its last server_name, where a name can be added (None without
+    one)."""
 
     listens: tuple[Listen, ...]
     names: tuple[str, ...]
@@ -153,33 +148,33 @@ class ServerBlock:
 
     @property
     def addresses(self) -> set[tuple[str, int]]:
-        """Where it listens; without a `listen` nobody is asked for."""
+        """Return its listen addresses; without a `listen` there are none."""
         return {(listen.address, listen.port) for listen in self.listens}
 
 
 @dataclass(frozen=True, slots=True)
 class NginxConfig:
-    """The effective configuration below one main file."""
+    """The effective configuration of one main file."""
 
     main: str
     files: tuple[str, ...]
     routes: tuple[Route, ...]
     statics: tuple[StaticLocation, ...]
     problems: tuple[ConfigProblem, ...]
-    missing: tuple[str, ...]                 # literal includes and globs whose files were not in the map
+    missing: tuple[str, ...]  # literal includes and globs whose files were not in the map
     pid_path: str
     error_logs: tuple[str, ...]
     error_log_level: str
     user: str
     worker_processes: str
     server_names: tuple[tuple[int, tuple[str, ...]], ...] = ()
-    logs_to_journal: bool = False      # errors go to stderr, or to the socket that is the system's log
+    logs_to_journal: bool = False  # errors go to stderr, or to the system log's socket
     servers: tuple[ServerBlock, ...] = ()
-    cut: bool = False                        # there was more than may be held, and the rest was not read
+    cut: bool = False  # the configuration exceeded a limit, and the rest was not read
 
     def hidden_servers(self) -> frozenset[int]:
-        """The indexes of servers that get no request: an earlier one has each of their names at each of their
-        addresses. nginx only warns (`conflicting server name "…", ignored`)."""
+        """Return the indexes of servers that get no request: an earlier server has all their names and addresses.
+        nginx only warns (`conflicting server name "…", ignored`)."""
         seen: set[tuple[str, int, str]] = set()
         hidden: set[int] = set()
         for index, server in enumerate(self.servers):
@@ -190,8 +185,8 @@ class NginxConfig:
         return frozenset(hidden)
 
     def default_servers(self) -> frozenset[int]:
-        """The indexes of servers that take requests for any name at one of their addresses: by their own word, or as
-        the first where nobody says so."""
+        """Return the indexes of servers that serve any name at one of their addresses:
+        marked `default_server`, or the first there if none is."""
         said: dict[tuple[str, int], int] = {}
         first: dict[tuple[str, int], int] = {}
         for index, server in enumerate(self.servers):
@@ -203,8 +198,8 @@ class NginxConfig:
         return frozenset({**first, **said}.values())
 
     def nameless_servers(self) -> frozenset[int]:
-        """The indexes of servers that have no name by which anybody asks (none, or `_`) and are the default nowhere:
-        no visitor gets there."""
+        """Return the indexes of servers without a usable name (none, or `_`) that are no default: no client reaches
+        them."""
         nameless = {index for index, server in enumerate(self.servers)
                     if server.listens and not set(server.names) - {"", "_"}}
         return frozenset(nameless - self.default_servers() if nameless else ())
@@ -212,8 +207,8 @@ class NginxConfig:
 
 @dataclass(frozen=True, slots=True)
 class UnloadedSite:
-    """A server of a file that lies beside the configuration and that no include matches, with one address which it
-    hands requests to. `pattern` is an include that looks into the file's folder for other names, empty without one."""
+    """A server in a file that no include matches, with one address that it passes requests to.
+    `pattern` is an include for other names in the file's folder, empty if there is none."""
 
     file: str
     line: int

@@ -1,8 +1,7 @@
-"""Steps that change a machine, as data: each can be described, previewed, applied and taken back.
+"""Steps that change a machine, as data: each can be described, previewed, applied and undone.
 
-Every step says what the present state must be (`expect`); the engine stops when it is not. Undo of a list of steps
-is the same list backwards. Bytes are kept whole in the step; only the journal's before-image touches the disk.
-"""
+Every step states the expected present state; the run stops if it differs. Undo of a list of steps is the same list
+backwards. Steps hold complete contents; only the journal's before-image reaches the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ Risk: TypeAlias = Literal["safe", "disruptive", "manual"]
 
 @dataclass(frozen=True, slots=True)
 class FileMeta:
-    """What a file must be besides its bytes. `label` is the SELinux context, `acl` the raw system.posix_acl_access."""
+    """Metadata of a file. `label` is the SELinux context, `acl` the raw system.posix_acl_access."""
 
     mode: int
     uid: int
@@ -26,16 +25,11 @@ class FileMeta:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """Replace the bytes of `path` (the file itself, links resolved), or create it (`before` None), or delete it
-    (`after` None). No link that `path` leads through is followed: where one is there by then, it stops. `before` are
-    the exact bytes expected now. `mask` are byte strings never to be shown (secrets).
-
-    `link_target` set: the thing is a symlink; `after` None removes the link itself. `in_place` for a single-file
-    bind mount. `create_dirs` are parent folders to make (and take back on undo when empty). A link is created where
-    `link_target` is set, `before` is None and `after` is not.
-
-    `meta` is what the file has afterwards (None: what it has now); `expect_meta` what it must have now (None: any).
-    """
+    """Replace the bytes of `path` (links resolved), or create it (`before` None), or delete it (`after` None).
+    It stops if a link is on the way. `before` are the exact bytes expected now. `mask` are secrets, never shown.
+    `link_target` set: the path is a symlink; `after` None removes the link itself, else it is created (`before` None).
+    `in_place` for a single-file bind mount. `create_dirs` are parent folders to create (and to remove on undo if
+    empty). `meta` is the metadata afterwards (None: as now); `expect_meta` what it must be now (None: any)."""
 
     node: str
     path: str
@@ -53,18 +47,18 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True)
 class CheckNginx:
-    """`nginx -t` must pass; else the steps before it are taken back. Changes nothing."""
+    """Run `nginx -t`; if it fails, the steps before it are rolled back. Changes nothing."""
 
     node: str
     binary: str
     conf_path: str
     prefix: str
-    explicit: bool = False    # pass -c and -p (the running master does)
+    explicit: bool = False  # pass -c and -p, as the running master does
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadNginx:
-    """Reload the running master and prove it: new worker pids, no [emerg] since. Its undo is the same reload."""
+    """Reload the running master and check it: new worker PIDs, no [emerg] since. Its undo is the same reload."""
 
     node: str
     master_pid: int
@@ -84,11 +78,9 @@ class DaemonReload:
 
 @dataclass(frozen=True, slots=True)
 class UnitAction:
-    """One systemctl verb on one unit. `was_active`/`was_enabled` are the states that undo goes back to;
-    `exited` is a unit that counts as active with no process of it left.
-
-    `along`: another unit that reads what was changed. It is restarted with the rest, and judged by a round of its own.
-    """
+    """One systemctl verb on one unit. Undo restores the states `was_active`/`was_enabled`;
+    `exited` is an active unit without processes. `along`: another unit that reads the change. It is restarted too, and
+    judged in its own round."""
 
     node: str
     unit: str
@@ -102,10 +94,8 @@ class UnitAction:
 
 @dataclass(frozen=True, slots=True)
 class ProgramAction:
-    """One verb on one program of supervisord. `update` lets it read its files again, then runs it with them.
-
-    `was` is the state before (RUNNING, STOPPED, FATAL …): an undo goes back to it.
-    """
+    """One verb on one supervisord program. `update` reloads its files, then runs it with them.
+    Undo restores `was`, the state before (RUNNING, STOPPED, FATAL …)."""
 
     node: str
     program: str
@@ -128,18 +118,15 @@ class ContainerAction:
     describe: str = ""
 
 
-ABSENT = "absent"     # the state of a compose service without a container
+ABSENT = "absent"  # state of a compose service without a container
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeUp:
     """`docker compose … up -d --no-deps --no-build --pull never SERVICE` with the project's own files.
-
-    `config_hash` is the label that the files must still give before the first edit. Undo: files back, up again; where
-    `was` is ABSENT there must be no container before, and undo removes the one that was made. `network`
-    (`container:ID`) is that of another container which it was made with, `depends` its label of what it depends on: the
-    hash counts both.
-    """
+    `config_hash` is the label that the files must still yield before the first edit. Undo: restore files, up again; if
+    `was` is ABSENT there must be no container before, and undo removes the new one. `network` (`container:ID`) and
+    `depends` (its label) are those of its creation: the hash counts both."""
 
     project: str
     service: str
@@ -154,10 +141,8 @@ class ComposeUp:
 
 @dataclass(frozen=True, slots=True)
 class SignalProcess:
-    """Send a signal to one process, known by pid and start time. TERM/KILL cannot be taken back and says so before.
-
-    KILL follows TERM after `grace` seconds when the process is still there. CONT is taken back with STOP.
-    """
+    """Send a signal to one process, identified by PID and start time. TERM and KILL are announced as irreversible.
+    KILL follows TERM after `grace` seconds if the process still runs. CONT is undone with STOP."""
 
     node: str
     pid: int
@@ -169,7 +154,7 @@ class SignalProcess:
 
 @dataclass(frozen=True, slots=True)
 class StartNginx:
-    """Start nginx where no manager owns it: `BINARY [-c CONF -p PREFIX]`. Undo: quit that master."""
+    """Start nginx if no service manager owns it: `BINARY [-c CONF -p PREFIX]`. Undo: quit that master."""
 
     node: str
     binary: str
@@ -180,24 +165,22 @@ class StartNginx:
 
 @dataclass(frozen=True, slots=True)
 class WaitForListener:
-    """Wait until something accepts at that address of the node, at most `seconds`, or until the `unit` or `container`
-    that should do so has ended. Changes nothing."""
+    """Wait until something listens at that address of the node, at most `seconds`. Changes nothing.
+    Stop early if the `unit` or `container` that should listen has ended."""
 
     node: str
     host: str
     port: int
     unix: str | None = None
-    seconds: float = 60.0    # a large application on a busy host takes its time; one that ends is not waited for
+    seconds: float = 60.0  # a large application on a busy host is slow; one that ends stops the wait
     unit: str = ""
     container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkAction:
-    """Join a container to a Docker network under these names, or take it off. Undo: the other of the two.
-
-    `addresses` are those that somebody chose for it there; without any Docker gives it what is free.
-    """
+    """Connect a container to a Docker network under these names, or disconnect it. Undo: the opposite.
+    `addresses` are its fixed addresses there; without any, Docker assigns one."""
 
     container_id: str
     name: str
@@ -209,11 +192,8 @@ class NetworkAction:
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoute:
-    """Delete a route that leads nowhere (`ip route del unreachable 10.0.0.1/32`). Undo: it is added again.
-
-    `container` names the one whose network it belongs to: it is entered from the Docker host. Journals of earlier
-    versions do not tell its id.
-    """
+    """Delete a route of a rejecting type (`ip route del unreachable 10.0.0.1/32`). Undo: add it again.
+    `container` owns the network namespace, entered from the Docker host. Journals of earlier versions lack its id."""
 
     node: str
     way: Literal["unreachable", "prohibit", "blackhole", "throw"]
@@ -224,7 +204,7 @@ class RemoveRoute:
 
 @dataclass(frozen=True, slots=True)
 class SetBoolean:
-    """Turn a boolean of the SELinux policy on or off, for good (`setsebool -P`). Undo: as it was."""
+    """Set a SELinux boolean persistently (`setsebool -P`). Undo: its old value."""
 
     node: str
     name: str
@@ -234,12 +214,10 @@ class SetBoolean:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRule:
-    """Take one rule out of a packet filter's chain, or put one in, at `index`. `before` are all rules that the chain
-    must hold now, as their tool prints them without counters. Undo: the chain as before, the rule at its old place.
-
-    `container` names the one whose network the chain filters, where it is no machine: it is entered from the Docker
-    host, for its image need hold no such tool, and it may not use it.
-    """
+    """Remove one rule from a packet filter chain, or insert one, at `index`.
+    `before` are all rules that the chain must hold now, as their tool prints them without counters. Undo: the chain as
+    before, the rule at its old index. `container` owns the network, unless it is a machine: it is entered from the
+    Docker host, since its image may lack the tool or the permission."""
 
     node: str
     tool: Literal["nft", "iptables", "ip6tables"]
@@ -263,7 +241,7 @@ Step: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A repair that is offered but not in the plan, and the flag that would allow it."""
+    """An offered repair that is not in the plan, and the flag that would allow it."""
 
     repair_id: str
     cause: str
@@ -273,7 +251,7 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one round will do for one finding; empty steps with `withheld` when a person must act first."""
+    """The steps of one round for one finding; no steps but `withheld` if an operator must act first."""
 
     cause: str | None
     repair_id: str | None
@@ -285,7 +263,7 @@ class Plan:
 
 
 def has_only_starts(steps: tuple[Step, ...]) -> bool:
-    """True where nothing is done but to start what is down and to wait for it."""
+    """Return whether the steps only start what is down and wait for it."""
     verbs = ("start", "unpause", "enable", "reset-failed")
     return bool(steps) and all(
         isinstance(step, WaitForListener)
@@ -295,7 +273,7 @@ def has_only_starts(steps: tuple[Step, ...]) -> bool:
 
 
 def affected_services(steps: tuple[Step, ...]) -> tuple[str, ...]:
-    """The services that steps start, stop or restart, by the names that they go by."""
+    """Return the names of the services that the steps start, stop or restart."""
     names: list[str] = []
     for step in steps:
         match step:

@@ -1,9 +1,8 @@
-"""The closed list of questions an observer may ask of a node, and the shape of every answer.
+"""The closed list of queries an observer may ask of a node, and the shape of every answer.
 
-A query is data: constant commands with typed slots, paths and globs to read. There is no query that writes, so the
-type that observers hold cannot change anything. Every transport (in-process, sh over docker exec, a replayed
-capture) answers the same query with the same bytes; the formats stand in each class.
-"""
+A query is data: constant commands with typed slots, paths and globs to read. No query writes, so the type that
+observers hold cannot change anything. Every transport (in-process, sh over docker exec, a replayed capture) answers the
+same query with the same bytes; each class documents its format."""
 
 from __future__ import annotations
 
@@ -38,13 +37,13 @@ CommandName: TypeAlias = Literal[
     "ip6tables-rules",      # ()                       ip6tables-save -c
 ]
 
-# Every service but systemd's own, which are most of them and cost most of the time: fnmatch has no other way to say it.
+# Every service except systemd's own, which are most of them and cost most time; fnmatch has no shorter pattern.
 OTHER_UNITS: tuple[str, ...] = (
     "[!s]*.service", "s[!y]*.service", "sy[!s]*.service", "sys[!t]*.service", "syst[!e]*.service", "syste[!m]*.service",
     "system[!d]*.service", "systemd[!-]*.service",
 )
 
-# What systemctl-show asks for. The monotonic stamps (microseconds since boot) need no time zone and exist in every
+# Properties for systemctl-show. The monotonic timestamps (microseconds since boot) need no time zone and exist in every
 # version; --timestamp=unix does not.
 UNIT_PROPERTIES: tuple[str, ...] = (
     "Id", "Names", "LoadState", "LoadError", "ActiveState", "SubState", "Result", "ExecMainCode", "ExecMainStatus",
@@ -62,9 +61,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
 @dataclass(frozen=True, slots=True)
 class ReadFile:
     """One file. `tail` reads the last `limit` bytes instead of the first. Answer.files has one entry.
-
-    Never blocks: a FIFO, device or socket gives its stat and no data.
-    """
+    Never blocks: a FIFO, device or socket gives its stat and no data."""
 
     path: str
     limit: int = 1 << 20
@@ -73,7 +70,7 @@ class ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class ReadGlob:
-    """Every match of the patterns (sh globs, no `**`), sorted; links are followed for data, kept in stat."""
+    """Every match of the patterns (sh globs, no `**`), sorted; data follows links, stat does not."""
 
     patterns: tuple[str, ...]
     limit: int = 1 << 18
@@ -83,9 +80,7 @@ class ReadGlob:
 @dataclass(frozen=True, slots=True)
 class ReadTree:
     """All regular files, links and sockets below `root` down to `depth`, sorted; data up to `limit` bytes each.
-
-    Links to folders are listed and not followed. Status `absent` when there is no such folder.
-    """
+    Links to folders are listed and not followed. Status `absent` if there is no such folder."""
 
     root: str
     limit: int = 1 << 20
@@ -95,28 +90,26 @@ class ReadTree:
 
 @dataclass(frozen=True, slots=True)
 class ListProcesses:
-    """Every process of the node's /proc except kernel threads and our own. Answer.files: `/proc/PID` (a `dir` entry
-    whose `stat` holds only the effective uid and gid: the kernel gives that folder to them, dumpable or not),
-    /proc/PID/{stat,cmdline,cgroup} (no `stat` of them) and readlinks /proc/PID/exe, cwd (as `link` entries; status
-    `denied` where they may not be read), plus /proc/stat (btime) and /proc/uptime. A node without the tool stat gives
+    """Every process of the node's /proc except kernel threads and our own. Answer.files holds
+    `/proc/PID` (a `dir` entry whose `stat` has only the effective uid and gid, the kernel's owner of that folder),
+    /proc/PID/{stat,cmdline,cgroup} (no `stat` of them), the links /proc/PID/exe and cwd (`link` entries; status
+    `denied` if unreadable), plus /proc/stat (btime) and /proc/uptime. A node without the tool stat gives
     /proc/PID/status in place of `/proc/PID`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListSockets:
-    """Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node) and one `link` entry per descriptor of a
-    *listening* socket (tcp state 0A, unix flag 00010000), of one that dials (tcp state 02), or of one whose other side
-    lets lie what it was sent; path /proc/PID/fd/N, target `socket:[INODE]`. `message` says why owners are incomplete,
-    if they are: a listening inode without an entry then has an unknown owner."""
+    """Listening sockets and their owners. Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node)
+    and one `link` entry per descriptor of a *listening* socket (tcp state 0A, unix flag 00010000), of one that connects
+    (tcp state 02), or of one whose peer does not read; path /proc/PID/fd/N, target `socket:[INODE]`. `message` says why
+    owners are incomplete: a listening inode without an entry then has an unknown owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A constant command with typed slots. Answer.data is stdout, `no-tool` where the command is not there.
-
+    """A constant command with typed slots. Answer.data is stdout, status `no-tool` if the command is missing.
     systemctl-units: list-units, then a line `--`, then list-unit-files. ip-addresses: one address a line.
-    resolve: a line `NAME ADDRESS` each, in resolver order; a name without a line did not resolve.
-    """
+    resolve: a line `NAME ADDRESS` each, in resolver order; a name without a line did not resolve."""
 
     name: CommandName
     args: tuple[str, ...] = ()
@@ -124,14 +117,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One TCP connect or one GET from this node's network namespace, bounded by `timeout` seconds.
-
-    host/port or a unix socket path (`unix`); `path` None means connect only; `tls` wraps with SNI `sni`, unverified.
+    """One TCP connect or one GET from this node's network namespace, limited to `timeout` seconds.
+    host/port or a unix socket path (`unix`); `path` None means connect only; `tls` uses SNI `sni`, unverified.
     Answer.data is JSON: {"phase": "connect|tls|send|head|done", "errno": int|null, "error": str|null, "status":
-    int|null, "ms": number, "head": str (first 2 KiB of headers, latin-1), "body": str (first 1 KiB, latin-1)}. Where
-    time ran out before the head was whole also "arrived": its bytes so far, and "growing": the milliseconds between
-    the first and the last of them (missing where the tool cannot tell).
-    """
+    int|null, "ms": number, "head": str (first 2 KiB of headers, latin-1), "body": str (first 1 KiB, latin-1)}. On a
+    timeout before the head is complete also "arrived": its bytes so far, and "growing": milliseconds between the first
+    and last of them (missing if the tool cannot measure it)."""
 
     host: str
     port: int
@@ -142,7 +133,7 @@ class Probe:
     sni: str = ""
     proxy_protocol: bool = False
     timeout: float = 2.0
-    attempt: int = 0       # the same request again, where failures come and go
+    attempt: int = 0  # the same request again, for intermittent failures
 
 
 Query: TypeAlias = ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets | Command | Probe
@@ -150,7 +141,7 @@ Query: TypeAlias = ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets 
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """lstat of one path; `link_target` for links (raw, unresolved), `real_path` fully resolved when it exists."""
+    """lstat of one path; `link_target` for links (raw, unresolved), `real_path` fully resolved if it exists."""
 
     kind: FileKind
     mode: int
@@ -162,11 +153,11 @@ class FileStat:
     nlink: int
     link_target: str | None = None
     real_path: str | None = None
-    target: FileStat | None = None    # of a link: the file that it leads to (its mtime, mode, owner)
+    target: FileStat | None = None  # for a link: the stat of its target (mtime, mode, owner)
 
     @property
     def end(self) -> FileStat:
-        """What a link leads to; else itself."""
+        """Return the stat of a link's target; else itself."""
         return self.target if self.kind == "link" and self.target is not None else self
 
 
@@ -183,7 +174,7 @@ class FileAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one query: raw bytes, never interpreted. `message` explains any status but ok."""
+    """The answer to one query: raw bytes, never interpreted. `message` explains any status but ok."""
 
     status: AnswerStatus
     data: bytes = b""

@@ -1,4 +1,4 @@
-"""What a command says at its end, in the shape of the JSON contract (schema_version 1)."""
+"""Results of commands, in the shape of the JSON contract (schema_version 1)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fixer.model.plan import Risk
 
 SCHEMA_VERSION = 1
 
-NOT_IN_JSON = {"json": False}   # metadata of fields that are shown to people and are no part of the JSON contract
+NOT_IN_JSON = {"json": False}  # field metadata: shown to people, not part of the JSON contract
 
-INCOMPLETE_UNDO_TEXT = "not everything could be taken back"     # how the note begins that tells it
-NOT_UNDONE_TEXT = ": not taken back, "      # between a step and why it could not be, where that is nobody's hand edit
+INCOMPLETE_UNDO_TEXT = "not everything could be taken back"  # prefix of the note
+NOT_UNDONE_TEXT = ": not taken back, "  # between a step and the reason, unless somebody edited the file
 OutcomeKind: TypeAlias = Literal["nothing-to-do", "repaired", "rolled-back", "needs-input", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """Where a route stands."""
+    """Position of a route in the configuration."""
 
     file: str
     line: int
@@ -29,7 +29,7 @@ class SourceRef:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What nginx answered for a route: HTTP status (null without one), milliseconds, error word."""
+    """nginx's answer for a route: HTTP status (null without one), milliseconds, error code."""
 
     status: int | None
     ms: float
@@ -39,9 +39,7 @@ class ProbeReport:
 @dataclass(frozen=True, slots=True)
 class RouteReport:
     """One route of the report. Compared across reports by (listen, server_names, location).
-
-    `state` and `reason` say how it does, for people; `scheme` how its listener is spoken to.
-    """
+    `state` and `reason` describe its health, for people; `scheme` is its listener's."""
 
     id: str
     listen: str
@@ -68,10 +66,8 @@ class NeedReport:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """A repair as offered: its steps in words and its unified diff with secrets masked.
-
-    The steps of a manual repair are what a person must do. `waits`: nothing is changed, time heals it.
-    """
+    """A repair as offered: its steps as text and its unified diff with secrets masked.
+    The steps of a manual repair are for the operator. `waits`: nothing is changed, time heals it."""
 
     id: str
     risk: Risk
@@ -111,7 +107,7 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`diagnose`, and what `verify` and `repair` build on."""
+    """Result of `diagnose`, also used by `verify` and `repair`."""
 
     schema_version: int
     target: str
@@ -125,7 +121,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class RepairResult:
-    """`repair`: the last report's fields, and what was done. `applied` are the steps that were kept, in words."""
+    """Result of `repair`: the last report's fields, and what was done. `applied` are the committed steps as text."""
 
     schema_version: int
     target: str
@@ -142,18 +138,18 @@ class RepairResult:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One of the checks that prove health, with where it was made and what it saw."""
+    """One of the checks that prove health, with its location and result."""
 
     check: Literal["nginx-test", "nginx-up", "backend-answers", "route-answers"]
     state: Literal["passed", "failed", "unknown"]
     where: str
     text: str
-    partly: bool = field(default=False, metadata=NOT_IN_JSON)     # it answers, and not as it should
+    partly: bool = field(default=False, metadata=NOT_IN_JSON)  # it answers, but not as it should
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """`verify`: a report without findings, and the proof it stands on."""
+    """Result of `verify`: a report without findings, and its proof."""
 
     report: Report
     proof: tuple[Proof, ...]
@@ -161,7 +157,7 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """`undo`: what went back, what did not and why. `notes` are no failures."""
+    """Result of `undo`: what was restored, what was not and why. `notes` are no failures."""
 
     schema_version: int
     target: str
@@ -183,7 +179,7 @@ class ErrorReport:
 
 @dataclass(frozen=True, slots=True)
 class HistoryReport:
-    """`history`: the runs of a target, the newest first."""
+    """Result of `history`: the runs of a target, newest first."""
 
     schema_version: int
     target: str
@@ -193,7 +189,7 @@ class HistoryReport:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreReport:
-    """`ignore`: what is accepted on a target, by whom and until when."""
+    """Result of `ignore`: the ignored findings of a target, with owner and last day."""
 
     schema_version: int
     target: str
@@ -203,7 +199,7 @@ class IgnoreReport:
 
 @dataclass(frozen=True, slots=True)
 class LearnedReport:
-    """One application that is remembered: of its variables the names, and those whose value stands in no file."""
+    """One remembered application: names of its variables, and those whose value is in no file."""
 
     service: str
     manager: str
@@ -212,12 +208,12 @@ class LearnedReport:
     addresses: tuple[str, ...]
     variables: tuple[str, ...]
     unplaced: tuple[str, ...]
-    readable: bool = True        # whether its variables could be read at all
+    readable: bool = True  # whether its variables could be read at all
 
 
 @dataclass(frozen=True, slots=True)
 class LearnReport:
-    """`learn`: what is remembered, and in which file on the machine."""
+    """Result of `learn`: what is remembered, and in which file on the machine."""
 
     schema_version: int
     target: str
@@ -237,7 +233,7 @@ class CauseReport:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueReport:
-    """`causes`: everything that can be found."""
+    """Result of `causes`: everything that can be found."""
 
     schema_version: int
     causes: tuple[CauseReport, ...]
@@ -245,7 +241,7 @@ class CatalogueReport:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What `--json` prints when a command could not do its work."""
+    """What `--json` prints if a command failed."""
 
     schema_version: int
     target: str

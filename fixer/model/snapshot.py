@@ -65,10 +65,8 @@ class Process:
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One listening socket of a node. For `unix`, `address` is the path and port 0.
-
-    `queued` are connections that wait to be accepted (Recv-Q), `pids` those that hold the socket. The kernel's
-    tables give no backlog for it, so none is kept. `established` counts connections in state ESTABLISHED to it.
-    """
+    `queued` are connections that wait to be accepted (Recv-Q), `pids` those that hold the socket. The kernel's tables
+    show no backlog. `established` counts connections in state ESTABLISHED to it."""
 
     node: str
     family: Literal["tcp", "tcp6", "unix"]
@@ -82,9 +80,9 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection that a node makes: one that nobody has answered yet (`dialing`), one to a system of a well-known
-    port (`open`), or one of any port whose other side lets lie what it was sent (`unread`). `pids` are those that hold
-    it, where they were looked for; `uid` is whose it is. `waited` are the seconds, at least, since it first asked."""
+    """An outgoing connection: without an answer yet (`dialing`), to a well-known dependency port (`open`),
+    or to a peer that does not read what it was sent (`unread`). `pids` hold it, if looked up; `uid` is its owner.
+    `seconds_waited` is a minimum since the first SYN."""
 
     address: str
     port: int
@@ -97,9 +95,7 @@ class Connection:
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
     """A line of nginx's error log. `route_ids` are routes it can belong to (by server name, path and address).
-
-    `errno` from the parenthesis, `phase` the text after `while`. `upstream` can be a visitor's text: display only.
-    """
+    `errno` from the parenthesis, `phase` the text after `while`. `upstream` can be a visitor's text: display only."""
 
     at: float
     level: str
@@ -116,12 +112,9 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class Nginx:
-    """The nginx of a node: its running master (None when stopped), the configuration its files hold now, its log.
-
-    `loaded_at` is when the oldest live, not retiring worker started: files newer than that are not loaded.
-    `config_mtime` is the newest mtime of the files that make the configuration up. `test` is `nginx -t`'s exit code
-    and output where it was asked.
-    """
+    """The nginx of a node: its running master (None if stopped), its files' present configuration, its log.
+    `loaded_at` is the start of the oldest worker that is not shutting down: newer files are not loaded. `config_mtime`
+    is the newest mtime of the configuration's files. `test` is the exit code and output of `nginx -t`, if it ran."""
 
     node: str
     binary: str
@@ -136,52 +129,50 @@ class Nginx:
     service: Service | None
     errors: Fact[tuple[ErrorEvent, ...]]
     error_log_path: str
-    explicit: bool = False                # the running master was started with -c or -p: tests and reloads need them
-    lost_logs: tuple[str, ...] = ()       # error logs that were deleted while its master holds them open
-    # sites beside the configuration, looked for where an address is empty
+    explicit: bool = False  # the running master was started with -c or -p: tests and reloads need them
+    lost_logs: tuple[str, ...] = ()  # error logs that were deleted while its master holds them open
+    # sites outside the configuration, read only if nothing listens at an address
     unloaded_sites: tuple[UnloadedSite, ...] = ()
 
     def serves(self, facts: RouteFacts) -> bool:
-        """Whether a route is of this nginx: a node may run several, each with its own files."""
+        """Return whether a route belongs to this nginx: a node may run several, each with its own files."""
         return facts.node == self.node and facts.conf in ("", self.conf_path)
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one request or connect gave. `status` None without an HTTP answer; `error` such as `refused`, `slow`,
-    `reset`, `closed`, `unreachable`, `not-http`, `no-socket`, `permission`; None when an answer came."""
+    """Result of one request or connect. `status` None without an HTTP answer; `error` such as `refused`, `slow`,
+    `reset`, `closed`, `unreachable`, `not-http`, `no-socket`, `permission`; None if an answer came."""
 
     status: int | None
     error: str | None
     errno: int | None
     phase: str
     ms: float
-    server: str = ""       # Server response header, as sent
-    body: str = ""         # first KiB
-    arrived: int = 0       # bytes of a head that was not whole when time ran out
-    growing: float | None = None   # milliseconds between the first and the last of them; None where nobody measured
-    location: str = ""     # where a 301, 302, 303, 307 or 308 leads, as sent
+    server: str = ""  # Server response header, as sent
+    body: str = ""  # first KiB
+    arrived: int = 0  # bytes of an incomplete head at the timeout
+    growing: float | None = None  # milliseconds between the first and the last of them; None if not measured
+    location: str = ""  # Location header of a 301, 302, 303, 307 or 308, as sent
 
 
 _NEEDS_TLS_TEXTS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")
 
 
 def needs_tls(heard: ProbeResult) -> bool:
-    """A server that takes TLS only says so to whoever speaks plainly: no application was asked."""
+    """Return whether a TLS server reports a plain HTTP request: no application was reached."""
     return heard.status == 400 and any(words in heard.body for words in _NEEDS_TLS_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address that a route may connect to, resolved as its nginx would, and what was seen there.
-
-    `written` is the text in the configuration; file/start/end its byte span (host:port part only). `node` is where
-    the address leads (None: outside what was observed). `listener` Known(None) is a proven absence.
-    `service` is the id of the service that belongs there (told to listen there, or the container the address leads
-    to, or the holder of the listener), `service_why` shows it; None where nothing does. `holder` is the id of the
-    service whose process holds the listener now: another than `service` means a stranger sits on its port.
-    A probe that got no answer in time is Known with error `slow`; Unknown means that it was not asked.
-    """
+    """An address that a route may connect to, resolved as its nginx would, and what was observed there.
+    `written` is the text in the configuration; file/start/end its byte span (host:port part only). `node` is the
+    address's node (None: not observed). `listener` Known(None) is a proven absence. `configured_service` is the id of
+    the service that belongs there (configured to listen there, or the address's container, or the listener's owner),
+    with `service_evidence`; None if there is none. `listening_service` is the id of the service whose process holds the
+    listener now; if it differs, a foreign service uses the port. A probe without an answer in time is Known with error
+    `slow`; Unknown means not probed."""
 
     id: str
     written: str
@@ -202,35 +193,35 @@ class Endpoint:
     configured_service: str | None = None
     service_evidence: tuple[Evidence, ...] = ()
     listening_service: str | None = None
-    path: str = "/"                       # what `http` asked for
-    # the container's own port where Docker publishes this one; `node` is it
+    path: str = "/"  # the path that `http` requested
+    # the container's own port if Docker publishes this one; `node` is that container
     container_port: int = 0
-    # the one address this stands for, where the name leads to several copies
+    # the one address this stands for, if the name has several replicas
     single_address: str = ""
-    # the answer to TLS where plain was hung up on, or the reverse
+    # the answer to TLS after plain HTTP was closed, or the reverse
     other_scheme_probe: Fact[ProbeResult] = Unknown("not asked")
 
     @property
     def port_on_node(self) -> int:
-        """The port on which `node` itself is asked."""
+        """Return the port on `node` itself."""
         return self.container_port or self.port
 
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
-    """A route, its endpoints (ids), what nginx answered for it: one result per request that was made."""
+    """A route, its endpoints (ids), and nginx's answers: one result per request."""
 
     route: Route
     node: str
     endpoints: tuple[str, ...]
     probes: Fact[tuple[ProbeResult, ...]]
-    conf: str = ""      # the main file of its nginx: of two on one node the one that serves it; empty for the only one
+    conf: str = ""  # the main file of its nginx, of several on one node; empty for the only one
 
 
 @dataclass(frozen=True, slots=True)
 class SelinuxDenial:
-    """What SELinux refused to nginx, as audit recorded it: `port` is 0 where it was no connection to one, `name` the
-    path, or the last part of it, of a socket that is a file. The contexts are user:role:type:level."""
+    """A SELinux denial for nginx, from the audit log: `port` is 0 unless it was a connect to one.
+    `name` is the path, or its last part, of a socket file. The contexts are user:role:type:level."""
 
     at: float
     permission: str
@@ -243,9 +234,8 @@ class SelinuxDenial:
 
 @dataclass(frozen=True, slots=True)
 class SecurityPolicy:
-    """What the kernel's security modules say: SELinux enforcing or not (None: no SELinux), its booleans that are known,
-    the label or profile that nginx's workers run under (empty where there is none), and what was refused to them in the
-    last minutes."""
+    """State of the kernel's security modules: SELinux enforcing or not (None: no SELinux), its known booleans,
+    the label or profile of nginx's workers (empty for none), and their denials in the last minutes."""
 
     enforcing: bool | None
     booleans: tuple[tuple[str, bool], ...]
@@ -255,7 +245,7 @@ class SecurityPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One place with its own process table, network and files."""
+    """A host, container or engine with its own process table, network and files."""
 
     name: str
     kind: NodeKind
@@ -267,13 +257,13 @@ class Node:
     listeners: Fact[tuple[Listener, ...]]
     connections: tuple[Connection, ...] = ()
     files: tuple[tuple[str, FileStat], ...] = ()
-    init: str = ""                        # `systemd` where systemd is process 1
+    init: str = ""  # `systemd` if systemd is PID 1
     firewall: Fact[Firewall] = Unknown("not asked")
     policy: Fact[SecurityPolicy] = Unknown("not asked")
-    ip_routes: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")     # its IPv4 routes: (network, type)
-    # addresses of its own networks that it asked for and that nobody has
+    ip_routes: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")  # its IPv4 routes: (network, type)
+    # addresses in its own networks that do not answer ARP
     unanswered_addresses: tuple[str, ...] = ()
-    missing_paths: tuple[str, ...] = ()          # paths that were looked for and are not there, or lead nowhere
+    missing_paths: tuple[str, ...] = ()  # paths that were checked and are missing or dangling
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,18 +271,18 @@ class FileContent:
     """A file whose bytes a repair may edit: unit files, drop-ins, environment files, wrappers, compose files."""
 
     node: str
-    path: str          # as named by whoever uses it
-    real_path: str     # the file itself, after links
+    path: str  # as its user names it
+    real_path: str  # the file itself, after links
     data: bytes
     stat: FileStat
     single_file_mount: bool = False
-    managed_by: str = ""   # `Ansible`, `certbot` … where its header says so
+    managed_by: str = ""  # `Ansible`, `certbot` …, if its header says so
 
 
 @dataclass(frozen=True, slots=True)
 class OomKill:
-    """A process that the kernel killed for want of memory, from its log. `cgroup` is where the process was, `limit`
-    the group whose limit was reached, empty where the whole machine had none left."""
+    """An OOM kill, from the kernel log. `cgroup` is the process's,
+    `limit` the cgroup whose limit was reached, empty if the machine ran out of memory."""
 
     at: float
     cgroup: str
@@ -304,7 +294,7 @@ class OomKill:
 
 @dataclass(frozen=True, slots=True)
 class KernelLog:
-    """What the kernel of a node says that it killed. `engine` is the Docker host, whose kernel is every container's."""
+    """OOM kills of a node's kernel. `engine` is the Docker host, whose kernel all containers share."""
 
     node: str
     kills: Fact[tuple[OomKill, ...]]
@@ -312,7 +302,7 @@ class KernelLog:
 
 @dataclass(frozen=True, slots=True)
 class HandStartedLog:
-    """The newest log in the places where programs started by hand write theirs, and its last lines."""
+    """The newest log where programs started by hand write theirs, and its last lines."""
 
     node: str
     path: str
@@ -322,8 +312,7 @@ class HandStartedLog:
 
 @dataclass(frozen=True, slots=True)
 class AddressCandidate:
-    """A container that may have got the address which nginx still uses for an endpoint's name, and what it answers to
-    the question that the endpoint was asked."""
+    """A container that may have taken over an address that nginx still uses, and its answer to the endpoint's probe."""
 
     endpoint: str
     node: str
@@ -345,40 +334,40 @@ class Snapshot:
     files: tuple[FileContent, ...]
     notes: tuple[str, ...] = ()
     compose: Compose | None = None
-    engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
+    engine_firewall: Fact[Firewall] = Unknown("not asked")  # of the Docker host, for traffic of containers
     learned: tuple[Learned, ...] = ()
     kernel_logs: tuple[KernelLog, ...] = ()
     address_candidates: tuple[AddressCandidate, ...] = ()
     hand_started_logs: tuple[HandStartedLog, ...] = ()
-    boot_entries: tuple[BootEntry, ...] = ()    # what else starts servers, looked for where an address is empty
-    ignored: tuple[IgnoredFinding, ...] = ()   # what a bundle says that people had accepted
-    engine_files: tuple[tuple[str, FileStat], ...] = ()     # what was looked at on the Docker host
-    named_containers: tuple[Container, ...] = ()  # that bear a name which nginx asks for, on none of its networks
-    # seconds since a repair of ours changed something, 0 where none did
+    boot_entries: tuple[BootEntry, ...] = ()  # other starters of servers, read only if nothing listens at an address
+    ignored: tuple[IgnoredFinding, ...] = ()  # ignored findings of a bundle's machine
+    engine_files: tuple[tuple[str, FileStat], ...] = ()  # paths that were checked on the Docker host
+    named_containers: tuple[Container, ...] = ()  # have a name that nginx asks for, on none of its networks
+    # seconds since fixer's last repair, 0 if there is none
     seconds_since_repair: float = 0.0
 
     def service(self, service_id: str) -> Service | None:
-        """The service with that id."""
+        """Return the service with that id."""
         return next((s for s in self.services if s.id == service_id), None)
 
     def nginx_of(self, facts: RouteFacts) -> Nginx | None:
-        """The nginx that a route is of."""
+        """Return the nginx of a route."""
         return next((nginx for nginx in self.nginxes if nginx.serves(facts)), None)
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
-        """The endpoint with that id; KeyError where there is none."""
+        """Return the endpoint with that id; KeyError if there is none."""
         for endpoint in self.endpoints:
             if endpoint.id == endpoint_id:
                 return endpoint
         raise KeyError(endpoint_id)
 
     def node(self, name: str) -> Node:
-        """The node with that name; KeyError where there is none."""
+        """Return the node with that name; KeyError if there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node
         raise KeyError(name)
 
     def file(self, node: str, path: str) -> FileContent | None:
-        """The readable file at that path (or real path) of that node."""
+        """Return the readable file at that path (or real path) of that node."""
         return next((f for f in self.files if f.node == node and path in (f.path, f.real_path)), None)

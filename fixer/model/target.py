@@ -1,4 +1,4 @@
-"""What the user points fixer at, and the places (nodes) it consists of."""
+"""Targets that the user names, and kinds of nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NodeKind: TypeAlias = Literal["machine", "container"]
 
 @dataclass(frozen=True, slots=True)
 class TargetRef:
-    """A parsed TARGET word: `local`, `docker://NAME`, `compose://PROJECT`, `ssh://…`, `bundle:FILE`."""
+    """A parsed TARGET argument: `local`, `docker://NAME`, `compose://PROJECT`, `ssh://…`, `bundle:FILE`."""
 
     kind: TargetKind
     address: str
