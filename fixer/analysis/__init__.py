@@ -1,1 +1,1 @@
-"""What follows from a snapshot. Several causes ask it; it makes no finding and no step."""
+"""Conclusions from a snapshot that several causes share. This folder makes no finding and no step."""

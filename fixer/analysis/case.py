@@ -1,4 +1,4 @@
-"""A case: one snapshot under judgement, with what several causes ask worked out once."""
+"""The case: one snapshot with its route verdicts and failing addresses, worked out once for all causes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Servic
 
 _HIDDEN_SERVER_TEXT = "an earlier server block of the same name and address takes its requests"
 _NAMELESS_SERVER_TEXT = "it has no name that anybody asks for, and another server block is the default there"
-_CLOCK_RESOLUTION = 0.5       # seconds: a file and a start that are closer cannot be put in order
+_CLOCK_RESOLUTION = 0.5       # seconds; the order of a file change and a start that are closer is unknown
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class FailingAddress:
-    """One address that failing routes lead to. `endpoints` are all the places where it is written."""
+    """One address that failing routes lead to. `endpoints` are all its occurrences in the configuration."""
 
     nginx: Nginx
     endpoints: tuple[Endpoint, ...]
@@ -30,21 +30,21 @@ class FailingAddress:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Any one of the places: they name the same address."""
+        """Return any endpoint of the group: all name the same address."""
         return self.endpoints[0]
 
     @property
     def route_ids(self) -> tuple[str, ...]:
-        """The failing routes' ids, in configuration order."""
+        """The ids of the failing routes, in configuration order."""
         return tuple(rf.route.id for rf in self.routes)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the causes judge.
+    """The input of every cause.
 
-    `troubles` are the addresses behind routes that fail (or must fail, where nobody could ask them). `taken` are the
-    services that routes which answer rely on, by id, with such a route; a service in it is nobody else's.
+    `failing_addresses` are the addresses of routes that fail, or must fail if no probe was possible. `services_in_use`
+    maps a service id to an answering route that relies on it. Such a service owns no other address.
     """
 
     snapshot: Snapshot
@@ -52,9 +52,9 @@ class Case:
     verdicts: Mapping[str, RouteVerdict]
     failing_addresses: tuple[FailingAddress, ...]
     services_in_use: Mapping[str, RouteFacts]
-    listening_endpoints: tuple[Endpoint, ...]      # the addresses where somebody listens
-    # worked out at the first question by fixer.analysis.ownership.resolve: who is placed at an address, what is
-    # wanted where, which routes of a server somebody listens behind
+    listening_endpoints: tuple[Endpoint, ...]      # the addresses that accept connections
+    # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, the routes of a
+    # server that have a listener
     configured_owner_cache: dict[int, tuple[Endpoint, PortOwner | None]] = field(default_factory=dict)
     candidate_owner_cache: dict[int, tuple[FailingAddress, tuple[PortOwner, ...]]] = field(default_factory=dict)
     wanted_address_cache: dict[str, set[int]] = field(default_factory=dict)
@@ -62,21 +62,21 @@ class Case:
                                 list[tuple[RouteVerdict, list[Endpoint]]]] = field(default_factory=dict)
 
     def failing_routes(self, nginx: Nginx) -> tuple[RouteVerdict, ...]:
-        """The routes of one nginx that fail, wholly or partly."""
+        """Return the routes of one nginx that fail for all or some requests."""
         return tuple(j for j in self.verdicts.values() if nginx.serves(j.facts) and j.has_failures)
 
     def service(self, service_id: str | None) -> Service | None:
-        """The service with that id, None where there is none."""
+        """Return the service with that id, or None."""
         return None if service_id is None else self.snapshot.service(service_id)
 
 
 def unique_route_id(facts: RouteFacts) -> str:
-    """A route's id, unique over all nodes."""
+    """Return a route id that is unique over all nodes."""
     return f"{facts.node}/{facts.route.id}"
 
 
 def route_ids_to_host(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
-    """The ids of the routes by which that nginx asks that name or address."""
+    """Return the ids of the routes by which that nginx connects to that name or address."""
     return tuple(
         facts.route.id for facts in case.snapshot.routes if nginx.serves(facts)
         and any(case.snapshot.endpoint(name).host == host for name in facts.endpoints)
@@ -84,7 +84,7 @@ def route_ids_to_host(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
 
 
 def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
-    """Judge every route once and gather the addresses behind those that do not answer."""
+    """Judge every route once and collect the addresses that failing routes lead to."""
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
     judged: dict[str, RouteVerdict] = {}
     gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
@@ -110,9 +110,9 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             _mark_services_in_use(taken, facts, reached)
         if verdict.has_failures and any(_is_auth_request_of(guard, facts)
                                         and _has_no_live_endpoint(guard, snapshot, endpoints) for guard in guards):
-            continue        # nobody gets as far as the route's own address
+            continue        # the auth_request fails: no request reaches the route's own address
         further = _dead_stream_endpoints(facts, handing_on, snapshot, endpoints) if verdict.has_failures else {}
-        if further:             # who listens there is this nginx, which hands on
+        if further:             # the listener is this nginx, which passes on to a closed address
             for name, inner in further.items():
                 places, routes = gathered.setdefault(_address_key(facts, endpoints[name]), ({}, {}))
                 places.setdefault(name, endpoints[name])
@@ -122,7 +122,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
                                     in reached)) or _has_failed_internal_request(verdict, reached, nginx, snapshot):
             for endpoint in _suspect_endpoints(verdict, reached, snapshot):
                 if nginx.master_pid is None and _is_own_listen_address(nginx, endpoint):
-                    continue        # that nobody is there is no fault of its own: this nginx does not run
+                    continue        # nothing listens there only because this nginx does not run
                 places, routes = gathered.setdefault(_address_key(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
                 routes.setdefault(facts.route.id, facts)
@@ -143,8 +143,8 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
 
 
 def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
-    """The servers that its workers hand no request, where they run with the files as they are: others bear their names,
-    or they have none."""
+    """Return the servers that get no request, as (hidden, nameless). Both are empty if nginx may run with other
+    files."""
     changed, loaded = nginx.config_mtime, nginx.loaded_at
     if isinstance(nginx.config, Unknown) or isinstance(changed, Unknown) or isinstance(loaded, Unknown):
         return _NO_UNUSED_SERVERS
@@ -154,19 +154,19 @@ def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
 
 
 def _is_auth_request_of(guard: RouteFacts, facts: RouteFacts) -> bool:
-    """Whether `auth_request` of that route asks this one of the same server first."""
+    """Return whether `auth_request` of `facts` asks the location `guard` of the same server."""
     return bool(facts.route.auth) and guard is not facts and guard.route.location.endswith(facts.route.auth) and (
         (guard.node, guard.conf, guard.route.server_index) == (facts.node, facts.conf, facts.route.server_index))
 
 
 def _has_no_live_endpoint(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> bool:
-    """Nobody is at any of its addresses."""
+    """Return whether nothing accepts at any of its addresses."""
     return bool(facts.endpoints) and all(
         _is_dead(endpoints[name], snapshot) for name in facts.endpoints if name in endpoints)
 
 
 def _is_own_listen_address(nginx: Nginx, endpoint: Endpoint) -> bool:
-    """Whether its own configuration listens there: one server hands on to another, or to a `stream` block."""
+    """Return whether this nginx itself listens there, in another server or in a `stream` block."""
     config = nginx.config.or_else(None)
     if config is None:
         return False
@@ -174,14 +174,14 @@ def _is_own_listen_address(nginx: Nginx, endpoint: Endpoint) -> bool:
     wanted = {(listen.address, listen.port) for listens in blocks for listen in listens}
     if endpoint.unix is not None:
         return (f"unix:{endpoint.unix}", 0) in wanted
-    places = ("0.0.0.0", "::", endpoint.host)  # noqa: S104  told, not bound
+    places = ("0.0.0.0", "::", endpoint.host)  # noqa: S104  configured, not bound
     return endpoint.host in _LOOPBACK_HOSTS and any((place, endpoint.port) in wanted for place in places)
 
 
 def _dead_stream_endpoints(
     facts: RouteFacts, handing_on: Iterable[RouteFacts], snapshot: Snapshot, endpoints: Mapping[str, Endpoint],
 ) -> dict[str, RouteFacts]:
-    """The addresses at which nobody is, where a `stream` server of this nginx hands on what the route asks for."""
+    """Return the closed addresses to which a `stream` server of this nginx passes the route's requests."""
     return {
         name: inner for inner in handing_on
         if facts.route.id in inner.route.reached_from and (inner.node, inner.conf) == (facts.node, facts.conf)
@@ -196,18 +196,18 @@ def _address_key(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
 def _mark_services_in_use(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:
     for endpoint in reached:
         if is_closed(endpoint) is True:
-            continue        # a dead member of a group that answers without it proves nothing about its owner
+            continue        # a closed member of an answering group proves nothing about its owner
         for name in (endpoint.configured_service, endpoint.listening_service):
             if name is not None:
                 taken.setdefault(name, facts)
 
 
 def _is_suspect(verdict: RouteVerdict, told: bool) -> bool:
-    """A route that fails, is slow, or could not be asked though a request path for it is known, or others ask it.
-    `told`: a service is told to listen at one of its addresses."""
+    """Return whether the route fails, is slow, or has no probe although its path is known or `auth_request` asks it.
+    `told`: a service is configured to listen at one of its addresses."""
     route = verdict.facts.route
     if route.location == "stream" and not route.reached_from:
-        return verdict.has_failures and told      # else anybody could be meant, another server of this nginx too
+        return verdict.has_failures and told      # else the owner is unclear: it may be a server of this nginx
     if verdict.has_failures or verdict.state == "slow":
         return True
     asked = isinstance(verdict.facts.probes, Known) and bool(verdict.facts.probes.value)
@@ -220,8 +220,8 @@ def _is_suspect(verdict: RouteVerdict, told: bool) -> bool:
 def _has_failed_internal_request(
     verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
 ) -> bool:
-    """Visitors were sent to an internal location just now (`X-Accel-Redirect`, an error page), or a part of their page
-    is taken from there (`ssi`), and nobody was there. What nginx asks beside a request (`mirror`) they do not see."""
+    """Return whether recent requests to an internal location (`X-Accel-Redirect`, error page, `ssi`) found no backend.
+    Failures of background subrequests (`mirror`) do not count: visitors do not see them."""
     route = verdict.facts.route
     if verdict.state != "unknown" or not route.internal or route.asked_first:
         return False
@@ -239,7 +239,7 @@ def _is_about_endpoint(event: ErrorEvent, endpoint: Endpoint) -> bool:
 
 def _suspect_endpoints(verdict: RouteVerdict, reached: tuple[Endpoint, ...],
                        snapshot: Snapshot) -> tuple[Endpoint, ...]:
-    """The addresses that may be at fault; a route nobody asked is only at fault where all of them are closed."""
+    """Return the addresses that may be at fault. For a route without a probe, return them only if all are closed."""
     if verdict.skipped_members:
         return tuple(endpoint for endpoint in reached if endpoint.id in verdict.skipped_members)
     meant = tuple(endpoint for endpoint in reached if not endpoint.down)
@@ -247,30 +247,30 @@ def _suspect_endpoints(verdict: RouteVerdict, reached: tuple[Endpoint, ...],
         return ()
     answering = tuple(endpoint for endpoint in meant if is_answering(endpoint))
     if not answering and any(endpoint.single_address for endpoint in meant):
-        # copies that all fail do it for one reason: said once
+        # replicas that all fail share one reason: report it once
         meant = tuple({(e.file, e.start) if e.single_address else e.id: e for e in reversed(meant)}.values())[::-1]
     return meant if len(answering) == len(meant) else tuple(e for e in meant if e not in answering)
 
 
 def _is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    """Nothing accepts there; the name of a container that does not run leads nowhere, so nobody could connect."""
+    """Return whether nothing accepts there. The name of a stopped container does not resolve: no connect succeeds."""
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
     gone = service is not None and service.container is not None and not service.running
     return is_closed(endpoint) is True or (gone and is_closed(endpoint) is not False)
 
 
 def is_answering(endpoint: Endpoint) -> bool:
-    """True when the address itself gave an HTTP answer."""
+    """Return whether the address itself gave an HTTP answer."""
     return isinstance(endpoint.http, Known) and endpoint.http.value.status is not None
 
 
-# A service that belongs behind an address; which one that is, `fixer.analysis.ownership.resolve` says.
+# The rule by which fixer.analysis.ownership.resolve found the owner of an address.
 OwnershipRule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)
 class PortOwner:
-    """A service that belongs behind an address, and the rule that says so; `certain` where the rule is proof."""
+    """A service that belongs at an address, and the rule that says so."""
 
     service: Service
     rule: OwnershipRule
@@ -278,10 +278,10 @@ class PortOwner:
 
     @property
     def certain(self) -> bool:
-        """True where configuration or topology says it, false where it is only the one left over."""
+        """True if configuration or topology names the service, False if it is only the one left over."""
         return self.rule == "placed"
 
     @property
     def needs_choice(self) -> bool:
-        """True where a person must say that it is meant."""
+        """True if the operator must confirm the service."""
         return self.rule in ("same-site", "contested")

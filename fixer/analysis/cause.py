@@ -1,4 +1,4 @@
-"""What a cause is: its names, its page, and the function that judges a case."""
+"""The definition of a cause: its names, its page, and the function that judges a case."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Judge: TypeAlias = Callable[[Case], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A cause as a person would call it.
+    """A cause under the name that an operator would use.
 
-    `order` tells how near to the root it lies: where two independent faults are found, the lower one is repaired
-    first, since the other can often not be repaired (or even seen) before. `page` is the module's docstring.
+    `order` tells how near to the root the cause is. Of two independent faults, the one with the lower order is repaired
+    first: the other can often not be repaired (or even seen) before. `page` is the module's docstring.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Cause:
 
 
 def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Iterable[Evidence]) -> Verdict:
-    """Found where there is a finding, undetermined where a deciding fact was missing, else ruled out."""
+    """Return Found if there is a finding, Undetermined if a deciding fact is missing, else RuledOut."""
     found, lacking = tuple(findings), tuple(dict.fromkeys(missing))
     if found:
         return Found(found, lacking)
@@ -43,7 +43,7 @@ def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Ite
 def for_each_failing_address(
     case: Case, judge: Callable[[Case, FailingAddress], Finding | str | Evidence],
 ) -> tuple[list[Finding], list[str], list[Evidence]]:
-    """Every trouble judged by itself: the findings, the facts that are missing, and what rules it out."""
+    """Judge each failing address alone. Return the findings, the missing facts, and the evidence that rules it out."""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -59,7 +59,7 @@ def for_each_failing_address(
 
 
 def unique_causes(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Sorted, each id once: the first wins, so that a third party cannot replace one of ours."""
+    """Return the causes by id, each id once. The first wins, so that a third party cannot replace one of ours."""
     found: dict[str, Cause] = {}
     for cause in causes:
         found.setdefault(cause.id, cause)

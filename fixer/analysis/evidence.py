@@ -1,4 +1,4 @@
-"""Looking things up in a snapshot, and saying where they were seen: processes, sockets, services, lines of files."""
+"""Lookups in a snapshot, and evidence about processes, sockets, services and lines of files."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ENGINE = "engine"
 
 
 def find_node(snapshot: Snapshot, name: str | None) -> Node | None:
-    """The node with that name, None where there is none."""
+    """Return the node with that name, or None."""
     return next((node for node in snapshot.nodes if node.name == name), None)
 
 
 def clock_of(snapshot: Snapshot, name: str | None) -> float:
-    """The clock of a node."""
+    """Return the clock of a node, in seconds since the epoch."""
     node = find_node(snapshot, name)
     return snapshot.taken_at if node is None else node.now
 
 
 def processes_of(snapshot: Snapshot, node: str | None, pids: tuple[int, ...]) -> tuple[Process, ...]:
-    """The processes with these ids on a node."""
+    """Return the processes of a node that have these ids."""
     found = find_node(snapshot, node)
     if found is None or isinstance(found.processes, Unknown):
         return ()
@@ -44,8 +44,8 @@ def processes_of(snapshot: Snapshot, node: str | None, pids: tuple[int, ...]) ->
 
 
 def supervisor_name_of(process: Process) -> str:
-    """The name of a supervisor that is no systemd, supervisord or Docker; empty for any other program. What is a script
-    runs as Python's argument."""
+    """Return the name of a supervisor other than systemd, supervisord and Docker; empty for any other program. A
+    supervisor written in Python is the interpreter's first argument."""
     if not process.argv:
         return ""
     if process.argv[0].startswith("PM2 v"):
@@ -55,43 +55,43 @@ def supervisor_name_of(process: Process) -> str:
 
 
 def listeners_on(snapshot: Snapshot, node: str | None) -> tuple[Listener, ...]:
-    """The listening sockets of a node, none where they could not be read."""
+    """Return the listening sockets of a node; empty if they could not be read."""
     found = find_node(snapshot, node)
     return () if found is None or isinstance(found.listeners, Unknown) else found.listeners.value
 
 
 def pids_of(listener: Listener) -> tuple[int, ...]:
-    """Who holds a socket; none where that is not known."""
+    """Return the pids that hold a socket; empty if unknown."""
     return listener.pids.or_else(())
 
 
 def listener_at(endpoint: Endpoint) -> Listener | None:
-    """The socket that accepts at an endpoint, None where there is none or nobody could look."""
+    """Return the listener of an endpoint; None if there is none or it is unknown."""
     return endpoint.listener.or_else(None)
 
 
 def address_text(host: str, port: int, unix: str | None = None) -> str:
-    """`host:port`, with brackets round an IPv6 address, or `unix:PATH`."""
+    """Return `host:port`, with brackets around an IPv6 address, or `unix:PATH`."""
     if unix is not None:
         return f"unix:{unix}"
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def endpoint_text(endpoint: Endpoint) -> str:
-    """The address of an endpoint, for people; of several copies behind one name, the one that is meant."""
+    """Return the address of an endpoint for people; of several replicas with one name, with its own address."""
     text = address_text(endpoint.host, endpoint.port, endpoint.unix)
     return f"{text} ({endpoint.single_address})" if endpoint.single_address else text
 
 
 def file_line_text(snapshot: Snapshot, node: str, path: str, line: int = 0) -> str:
-    """`file:line`, with the node before it where a target has several."""
+    """Return `file:line`, with the node in front if the target has several."""
     where = f"{path}:{line}" if line else path
     several = len([n for n in snapshot.nodes if n.name != ENGINE]) > 1
     return f"{node}:{where}" if several and node != ENGINE else where
 
 
 def config_evidence(snapshot: Snapshot, nginx: Nginx, endpoint: Endpoint) -> Evidence:
-    """The line of nginx's configuration that names an endpoint."""
+    """Return the line of nginx's configuration that names an endpoint."""
     return Evidence(
         "nginx-config",
         file_line_text(snapshot, nginx.node, endpoint.file, endpoint.line),
@@ -100,7 +100,7 @@ def config_evidence(snapshot: Snapshot, nginx: Nginx, endpoint: Endpoint) -> Evi
 
 
 def line_text(snapshot: Snapshot, node: str, path: str, line: int) -> str:
-    """One line of a file that was read, without the space around it; empty where it was not read."""
+    """Return one line of a file, stripped; empty if the file was not read."""
     file = snapshot.file(node, path)
     if file is None:
         return ""
@@ -108,13 +108,13 @@ def line_text(snapshot: Snapshot, node: str, path: str, line: int) -> str:
     return lines[line - 1].decode("utf-8", "replace").strip() if 0 < line <= len(lines) else ""
 
 
-@lru_cache(maxsize=4)      # of one file many lines are told, one for each address in it
+@lru_cache(maxsize=4)      # many addresses cite lines of one file
 def _split_lines(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
 def no_listener_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
-    """What shows that nothing accepts at an endpoint."""
+    """Return the evidence that nothing accepts at an endpoint."""
     shown: list[Evidence] = []
     if isinstance(endpoint.listener, Known) and endpoint.listener.value is None:
         shown += endpoint.listener.evidence or (
@@ -128,7 +128,7 @@ def no_listener_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
 
 
 def listener_evidence(snapshot: Snapshot, listener: Listener, service: Service | None = None) -> Evidence:
-    """A socket with who holds it."""
+    """Return a listening socket and its holder as evidence."""
     where = address_text(listener.address, listener.port, listener.address if listener.family == "unix" else None)
     held = [process_text(snapshot, listener.node, p) for p in processes_of(
         snapshot, listener.node, pids_of(listener)[:1])]
@@ -137,14 +137,14 @@ def listener_evidence(snapshot: Snapshot, listener: Listener, service: Service |
 
 
 def process_text(snapshot: Snapshot, node: str, process: Process) -> str:
-    """`COMMAND, pid N, user U, running for T`: what a person must know before it is touched."""
+    """Return `COMMAND, pid N, uid U, running for T`: what an operator must know before acting on it."""
     age = max(0.0, clock_of(snapshot, node) - process.started_at)
     command = " ".join(process.argv)[:160] or process.comm
     return f"{command}, pid {process.pid}, uid {process.uid}, running for {age_text(age)}"
 
 
 def age_text(seconds: float) -> str:
-    """A length of time in words."""
+    """Return a duration as text."""
     for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {word}"
@@ -152,12 +152,12 @@ def age_text(seconds: float) -> str:
 
 
 def log_evidence(text: str, where: str) -> Evidence:
-    """One line of a service's log."""
+    """Return one line of a service's log as evidence."""
     return Evidence("service-log", where, text.strip()[:300])
 
 
 def bindings_of(service: Service) -> tuple[Binding, ...]:
-    """Where the service is told to listen, none where that could not be read."""
+    """Return where the service is configured to listen; empty if that could not be read."""
     return service.bindings.or_else(())
 
 
@@ -165,27 +165,27 @@ _TEMPLATES = (".template", ".tmpl", ".tpl")
 
 
 def template_of(snapshot: Snapshot, file: FileContent) -> str | None:
-    """What the image's entry point makes the file of, as nginx's own does of /etc/nginx/templates."""
+    """Return the template of the file, if the image's entry point generates it (/etc/nginx/templates), or None."""
     node = find_node(snapshot, file.node)
     names = {posixpath.basename(file.real_path) + ending for ending in _TEMPLATES}
     return next((path for path, _ in node.files if posixpath.basename(path) in names), None) if node else None
 
 
 def path_below(source: str, destination: str, path: str) -> str:
-    """The path below `source` that `path` is below `destination`."""
+    """Return the path below `source` that `path` is below `destination`."""
     return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
 
 
 def host_path_of(box: Container, path: str) -> str:
-    """Where a file that a container has from the Docker host lies there, empty where it is none of those."""
+    """Return the path on the Docker host of a file that a container mounts; empty if it mounts no such file."""
     within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
     mount = max(within, key=lambda m: len(m[1]), default=None)
     return path_below(mount[0], mount[1], path) if mount is not None else ""
 
 
 def replaced_mount_file(snapshot: Snapshot, file: FileContent) -> FileContent | None:
-    """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
-    new one put in its place (a deployment). The container holds on to the old folder until it is started again."""
+    """Return the host's present file if it differs from the mounted one, else None. The mounted folder was moved or
+    deleted and created again (a deployment). The container keeps the old folder until it is restarted."""
     box = container_of(snapshot, file.node)
     if box is None or box.is_machine:
         return None
@@ -198,7 +198,7 @@ def replaced_mount_file(snapshot: Snapshot, file: FileContent) -> FileContent | 
 
 
 def container_of(snapshot: Snapshot, node: str) -> Container | None:
-    """The container that a node is."""
+    """Return the container that a node is, or None."""
     for service in snapshot.services:
         if service.node == node and service.container is not None:
             return service.container

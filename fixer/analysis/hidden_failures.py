@@ -1,4 +1,4 @@
-"""Routes whose error page hides that nobody answers: the status is a good one, and nginx's own log says otherwise."""
+"""Failures that a good status hides: an error page instead of a 502, and upstream members that nginx skips."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
 
 def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
                       snapshot: Snapshot) -> RouteVerdict:
-    """A route that answers is degraded where what came is the page that its configuration gives instead of a 502.
+    """Mark a route as degraded if its good answer is the error page that its configuration sends instead of a 502.
 
-    Either nginx logged the failure of our very request, or whoever is there gives no answer when asked directly and
-    nginx failed there lately. A login or a cache may answer for the backend too; an error page needs a failure first.
+    Either nginx logged the failure of our own probe, or the backend does not answer a direct probe and nginx failed
+    there recently. A login or a cache may also answer for the backend; an error page needs a failure first.
     """
     route = verdict.facts.route
     if (verdict.state != "ok" or verdict.from_application or not route.masked_by or nginx is None
@@ -45,7 +45,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
 
 
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:
-    """About a request for this path from the machine itself, since this look began."""
+    """Return whether the line is about a GET of this path from this machine since the observation began."""
     node = next((node for node in snapshot.nodes if node.name == nginx.node), None)
     if node is None or event.at < math.floor(node.now) or event.client not in _LOCAL_CLIENTS | set(node.addresses):
         return False
@@ -53,7 +53,7 @@ def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: 
 
 
 def _has_failed_everywhere(ours: list[ErrorEvent], meant: list[Endpoint], probes: tuple[ProbeResult, ...]) -> bool:
-    """All servers that nginx may ask failed it; a kept connection that ended is tried once more without a fault."""
+    """Return whether every server of the route failed. A closed keepalive connection is retried and does not count."""
     if any(event.message.startswith("no live upstreams") for event in ours):
         return True
     if len(ours) < len(meant):
@@ -70,8 +70,8 @@ def _has_no_answer(endpoint: Endpoint, facts: RouteFacts) -> bool:
     return http.error in _HTTP_FAILURES or (http.error == "slow" and endpoint.path == facts.route.path)
 
 
-# Servers of an upstream that are meant to run and do not, while nginx gets its answers from the others.
-_CONNECT_UNANSWERED = frozenset({"slow", "unreachable"})      # what a connect meets where nobody even refuses it
+# Members of an upstream that should run and do not, while nginx gets its answers from the others.
+_CONNECT_UNANSWERED = frozenset({"slow", "unreachable"})      # a connect that gets no reply, not even a refusal
 _STARTED_PROGRAM_STATES = frozenset({"FATAL", "BACKOFF", "EXITED", "STARTING"})
 _CLEAN_EXIT_CODES = (0, 137, 143)
 _CLOSED_ERRNOS = (2, 111)       # no such socket, refused
@@ -80,12 +80,12 @@ _INACTIVE_STATES = ("inactive", "deactivating")
 
 def mark_skipped_members(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
                          snapshot: Snapshot) -> RouteVerdict:
-    """A route that answers is degraded where a server of its upstream is gone that its own manager means to run.
+    """Mark an answering route as degraded if an upstream member is down that its service manager should run.
 
-    One that was stopped and taken out of the boot, one that nobody is known to own, and a spare stay what they are: a
-    person may have put them to rest. Where nginx may ask no other server, whoever meets a dead one gets 502.
+    A disabled member, a member without a known owner and a `backup` stay as they are: an operator may have stopped
+    them. If nginx may try no other member, a request to a dead one gets 502, so each dead one counts.
 
-    One that lets wait is missed whoever owns it: it costs visitors the whole time limit, each time nginx tries it.
+    A member that never replies counts whoever owns it: each try costs a visitor the full time limit.
     """
     route = verdict.facts.route
     meant = [endpoint for endpoint in reached if not endpoint.down]
@@ -98,7 +98,7 @@ def mark_skipped_members(verdict: RouteVerdict, reached: tuple[Endpoint, ...], n
     dead = [e for e in meant if not e.backup and is_dead(e, snapshot)]
     mute = _silent_members(verdict.facts, meant, nginx, snapshot)
     gone = [*(dead if route.one_try else [e for e in dead if _has_intended_service(e, snapshot)]), *mute]
-    # where it was waits
+    # a connect to the lost address of a container times out
     late = mute or (_has_answering_member(meant) and any(endpoint.addresses == Known(()) for endpoint in gone))
     if not gone or all(e in mute or is_dead(e, snapshot) for e in meant) or (verdict.state == "slow" and not late):
         return verdict
@@ -113,10 +113,10 @@ def mark_skipped_members(verdict: RouteVerdict, reached: tuple[Endpoint, ...], n
 
 def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Nginx,
                          snapshot: Snapshot) -> RouteVerdict:
-    """Values of a variable are no group: whoever is led to a dead one gets 502, whatever the others answer.
+    """Mark a route as degraded if a value of its variable leads to a dead address: those requests get 502.
 
-    One that was put to rest may be led to by nobody any more. One counts that its own manager has started, or that
-    visitors were refused at just now.
+    A disabled service may be in use by no request. A dead address counts if its service manager has started the
+    service, or if it refused visitors recently.
     """
     route = verdict.facts.route
     groups = {(server.span.file, server.span.start): server.group for server in route.servers}
@@ -147,7 +147,7 @@ def _skipped_members_text(upstream: str, gone: list[Endpoint], mute: list[Endpoi
 
 
 def _silent_members(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snapshot: Snapshot) -> list[Endpoint]:
-    """Members that let wait whoever comes to them while another one answers the same request."""
+    """Return the members that keep clients waiting while another member answers the same request."""
     if not _has_answering_member(meant):
         return []
     silent = [e for e in meant if not e.backup and _is_connect_unanswered(e)]
@@ -160,7 +160,7 @@ def _silent_members(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snap
 
 
 def _is_unknown_to_nginx(endpoint: Endpoint, meant: list[Endpoint], nginx: Nginx, snapshot: Snapshot) -> bool:
-    """A copy without an address that was made after nginx had looked their name up: it never asks that one."""
+    """Return whether a replica without an address was created after nginx resolved the name: nginx never asks it."""
     if endpoint.single_address or endpoint.addresses != Known(()) or not isinstance(nginx.loaded_at, Known):
         return False
     if not any(e.single_address and (e.file, e.start) == (endpoint.file, endpoint.start) for e in meant):
@@ -175,19 +175,19 @@ def _has_answering_member(meant: list[Endpoint]) -> bool:
 
 
 def _is_connect_unanswered(endpoint: Endpoint) -> bool:
-    """Packets to it get no answer, or none of its own: no connect comes to an end there."""
+    """Return whether no connect completes there: packets to it get no reply, or none of its own."""
     return isinstance(endpoint.tcp,
                       Known) and endpoint.tcp.value.error in _CONNECT_UNANSWERED and is_closed(endpoint) is not True
 
 
 def _has_timed_out(endpoint: Endpoint) -> bool:
-    """It takes the connection and gives no answer in time: alone that may be a slow page."""
+    """Return whether it accepts the connection and sends no answer in time. Alone, that may be a slow page."""
     http = endpoint.http
     return isinstance(http, Known) and http.value.error == "slow" and http.value.arrived == 0
 
 
 def _is_suspended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    """Its processes were stopped by a signal, or its container is paused: it will not answer by itself."""
+    """Return whether a signal stopped its processes or its container is paused: it will not answer by itself."""
     service = snapshot.service(endpoint.listening_service or endpoint.configured_service or "")
     if service is None:
         return False
@@ -199,7 +199,7 @@ def _is_suspended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 
 
 def _is_about_endpoint(upstream: str, endpoint: Endpoint) -> bool:
-    """A line about this address. A visitor could write one: it weighs only where we were let wait there ourselves."""
+    """Return whether the line is about this address. Visitors can forge one: it counts only if our probe waited."""
     if endpoint.unix is not None:
         return f"unix:{endpoint.unix}:" in upstream
     hosts = {endpoint.single_address} if endpoint.single_address else {
@@ -208,12 +208,12 @@ def _is_about_endpoint(upstream: str, endpoint: Endpoint) -> bool:
 
 
 def is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    """Nothing accepts there: seen twice, or seen once while its own manager says that it does not run."""
+    """Return whether nothing accepts there: seen twice, or seen once while its service manager reports it down."""
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
     if is_confirmed_closed(endpoint) or service is None or service.running:
         return is_confirmed_closed(endpoint)
     closed = is_closed(endpoint)
-    return closed is True or (service.container is not None and closed is None)     # its name leads nowhere any more
+    return closed is True or (service.container is not None and closed is None)     # its name no longer resolves
 
 
 def _has_intended_service(endpoint: Endpoint, snapshot: Snapshot) -> bool:
@@ -227,7 +227,7 @@ def _has_started_service(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 
 
 def is_started_by_manager(service: Service) -> bool:
-    """Its own manager has started it: it runs, is on its way, or was ended by a failure."""
+    """Return whether its service manager has started it: it runs, is starting, or ended with a failure."""
     box, program = service.container, service.program
     if box is not None:
         return service.running or box.status == "restarting" or box.exit_code not in _CLEAN_EXIT_CODES
@@ -237,12 +237,12 @@ def is_started_by_manager(service: Service) -> bool:
 
 
 def is_intended_to_run(service: Service) -> bool:
-    """Started by its own manager, or to be started at the next boot."""
+    """Return whether its service manager has started it or starts it at the next boot."""
     box, program = service.container, service.program
     if is_started_by_manager(service):
         return True
     if box is not None:
-        # `unless-stopped` that was stopped in order stays so at the next boot: somebody put it to rest.
+        # a stopped `unless-stopped` container stays down at the next boot: an operator stopped it
         return box.restart_policy == "always"
     if program is not None:
         return program.autostart

@@ -1,4 +1,4 @@
-"""The symptom side of a finding: the lines of nginx's log and the answers that show it for one address."""
+"""The symptoms of a finding: nginx's log lines and the probe results that show it for one address."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
 
-_SAMPLE = 20     # routes of one address whose lines are looked for: thousands would say the same
+_SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
 
 EventFilter = Callable[[ErrorEvent], bool]
 
 
 def events_for(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[ErrorEvent, ...]:
-    """Fresh lines about the trouble's routes that are wanted, each once, oldest first."""
+    """Return the recent, wanted lines about the routes of a failing address: each once, oldest first."""
     asked = [facts for facts in trouble.routes if isinstance(facts.probes, Known)]
     sample = (asked or list(trouble.routes))[:_SAMPLE]
     fresh = recent_events(trouble.nginx, sample, case.snapshot)
@@ -29,7 +29,7 @@ def events_for(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[
 
 
 def symptom_evidence(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[Evidence, ...]:
-    """The newest such line, with how many there were, and what the probes got."""
+    """Return the newest such line with the number of lines, and the probe results."""
     events = events_for(case, trouble, want)
     shown = [e for judged in trouble.verdicts[:3] for e in judged.evidence[:1]]
     if events:
@@ -40,28 +40,28 @@ def symptom_evidence(case: Case, trouble: FailingAddress, want: EventFilter) -> 
 
 
 def is_connect_failure(event: ErrorEvent) -> bool:
-    """nginx could not connect: nobody accepts there, or the machine is gone."""
+    """Return whether nginx could not connect: nothing accepts there, or the machine is unreachable."""
     return "connecting" in event.phase and (event.errno in (2, 101, 110, 111, 113) or "connect" in event.message)
 
 
 def is_read_timeout(event: ErrorEvent) -> bool:
-    """nginx was connected and waited for the answer in vain."""
+    """Return whether nginx connected and got no answer in time."""
     return event.errno == 110 and "reading" in event.phase
 
 
 def is_cut_off(event: ErrorEvent) -> bool:
-    """The connection ended, or something else than HTTP came, instead of an answer."""
+    """Return whether the connection ended, or something other than HTTP came, instead of an answer."""
     said = "prematurely" in event.message or "valid" in event.message
     return "reading" in event.phase and (said or event.errno == 104)
 
 
 def is_cut_in_body(event: ErrorEvent) -> bool:
-    """The answer had begun, and the connection ended before its end."""
+    """Return whether the connection ended in the middle of the answer."""
     return event.phase == "reading upstream" and is_cut_off(event)
 
 
 def routes_text(trouble: FailingAddress) -> str:
-    """The locations that fail, for a summary."""
+    """Return the failing locations as text for a summary."""
     several = len({facts.route.server_index for facts in trouble.routes}) > 1
     names = list(dict.fromkeys(_route_text(facts.route, several) for facts in trouble.routes))
     if len(names) > 3:
@@ -74,15 +74,15 @@ def _route_text(route: Route, with_server: bool) -> str:
     return f"{route.location} of {name or route.listen_text}" if with_server else route.location
 
 
-# Which route a line of nginx's log belongs to: by server name, then by the longest location that fits the path.
-MIN_SYMPTOM_LINES = 3          # lines within a minute that are more than one visitor's bad luck
+# Match a log line with its route: by server name, then by the longest location that fits the path.
+MIN_SYMPTOM_LINES = 3          # lines within a minute; fewer may be one visitor's bad luck
 _CLOCK_AHEAD = 5.0
-_MAX_PATH_CHARS = 500       # characters of a path that locations are looked for in
+_MAX_PATH_CHARS = 500       # characters of a path that are compared with locations
 _WORKER_PID = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+)#\d+: ")
 
 
 def recent_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -> list[ErrorEvent]:
-    """Its wanted lines of the last minute, written by workers that serve now, after whatever we changed."""
+    """Return the wanted lines of the last minute that current workers wrote after our last repair."""
     if not isinstance(nginx.errors, Known):
         return []
     now = clock_of(case.snapshot, nginx.node)
@@ -90,7 +90,7 @@ def recent_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
     if case.snapshot.seconds_since_repair:
-        # a backend that was woken was late for everything before
+        # before the repair, a suspended backend was late for every request
         since = max(since, now - case.snapshot.seconds_since_repair)
     return [e for e in nginx.errors.value if since <= e.at <= now + _CLOCK_AHEAD and want(e)
             and is_from_current_worker(e, nginx)]
@@ -99,11 +99,11 @@ def recent_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -
 def recent_lines_by_route(
     case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool],
 ) -> Mapping[str, tuple[RouteVerdict, tuple[ErrorEvent, ...]]]:
-    """Route id -> the route and its wanted lines of the last minute, written by workers that serve now.
+    """Return route id -> the route and its wanted lines of the last minute, written by current workers.
 
-    A worker that is shutting down still ends its requests by the configuration that was loaded before.
+    A worker that shuts down still ends its requests with the previous configuration.
 
-    What a visitor asked for places a line; it chooses nothing that a repair does.
+    The visitor's request assigns a line to a route; it chooses nothing that a repair does.
     """
     events = recent_lines(case, nginx, want)
     if not events:
@@ -120,7 +120,7 @@ def recent_lines_by_route(
 
 
 def slow_visitor_addresses(case: Case, want: Callable[[ErrorEvent], bool]) -> list[FailingAddress]:
-    """Addresses of routes that answered us, and timed out for several visitors within a minute."""
+    """Return the addresses of routes that answered our probe and timed out for several visitors within a minute."""
     found = []
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, want).values():
@@ -132,7 +132,7 @@ def slow_visitor_addresses(case: Case, want: Callable[[ErrorEvent], bool]) -> li
 
 def failing_or_slow_services(case: Case,
                              want: Callable[[ErrorEvent], bool]) -> Iterator[tuple[FailingAddress, Service]]:
-    """What runs behind routes that fail us, or came too late for several visitors, with the trouble that it gives."""
+    """Yield the running services of routes that fail our probe or were late for several visitors, with the address."""
     for trouble in (*case.failing_addresses, *slow_visitor_addresses(case, want)):
         service = case.service(trouble.endpoint.configured_service or trouble.endpoint.listening_service)
         if service is not None and service.running:
@@ -140,13 +140,13 @@ def failing_or_slow_services(case: Case,
 
 
 def is_from_current_worker(event: ErrorEvent, nginx: Nginx) -> bool:
-    """Whether a worker that serves now wrote the line."""
+    """Return whether a current worker wrote the line."""
     match = _WORKER_PID.search(event.raw)
     return match is None or not nginx.worker_pids or int(match[1]) in nginx.worker_pids
 
 
 def _routes_by_prefix(routes: list[RouteVerdict]) -> dict[str, list[RouteVerdict]]:
-    """Prefix -> its routes; regular expressions and named locations are not tried."""
+    """Return prefix -> its routes, without regular expressions and named locations."""
     found: dict[str, list[RouteVerdict]] = {}
     for judged in routes:
         prefix = judged.facts.route.location.lstrip("=^~ ")
@@ -156,7 +156,7 @@ def _routes_by_prefix(routes: list[RouteVerdict]) -> dict[str, list[RouteVerdict
 
 
 def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]]) -> RouteVerdict | None:
-    """The longest location of the server that the line names, else the longest of any."""
+    """Return the route of the longest matching location: of the server that the line names, else of any server."""
     path = "".join(event.request.split(" ")[1:2])[:_MAX_PATH_CHARS]
     unnamed: RouteVerdict | None = None
     for end in range(len(path), 0, -1):
@@ -168,7 +168,7 @@ def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]])
     return unnamed
 
 
-# Causes that nginx itself puts into words: for each route the lines of the last minute that say so.
+# Causes that nginx's log names: per route, the lines of the last minute that name it.
 FindingMaker: TypeAlias = Callable[[Nginx, RouteVerdict, tuple[ErrorEvent, ...], bool], Finding | None]
 """Makes a finding of a route and its lines, or None where they do not suffice; the last argument is whether the page
 that we ask for fails and is one of them."""
@@ -177,7 +177,7 @@ that we ask for fails and is one of them."""
 def for_each_logged_route(
     case: Case, want: Callable[[ErrorEvent], bool], found: FindingMaker,
 ) -> tuple[list[Finding], list[str], list[Evidence]]:
-    """Findings, what could not be read, and what rules it out."""
+    """Return the findings, what could not be read, and the evidence that rules the cause out."""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -195,32 +195,32 @@ def for_each_logged_route(
 
 
 def is_failing(judged: RouteVerdict) -> bool:
-    """The page that we ask for is not well."""
+    """Return whether all or some of our probes of the route fail."""
     return judged.state in ("failing", "degraded")
 
 
 def logged_evidence(case: Case, nginx: Nginx, judged: RouteVerdict,
                     events: tuple[ErrorEvent, ...]) -> tuple[Evidence, ...]:
-    """The last of the lines and their number, the line of the pass, and what the page said."""
+    """Return the last line with the number of lines, the `*_pass` line, and the probe result."""
     route, last = judged.facts.route, events[-1]
     return (Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
             Evidence("nginx-config", *pass_line(case, nginx, route)), *judged.evidence[:1])
 
 
 def pass_line(case: Case, nginx: Nginx, route: Route) -> tuple[str, str]:
-    """Where its pass stands, and that line."""
+    """Return where the route's `*_pass` directive is written, and its line."""
     text = line_text(case.snapshot, nginx.node, route.source.file, route.source.line)
     return file_line_text(case.snapshot, nginx.node, route.source.file, route.source.line), text or route.pass_text
 
 
 def has_direct_answer(case: Case, judged: RouteVerdict) -> bool:
-    """Whether every server of the route answers a request of our own without nginx."""
+    """Return whether every server of the route answers our direct probe, without nginx."""
     ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
     return bool(ends) and all(isinstance(end.http, Known) and end.http.value.status is not None for end in ends)
 
 
 def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:
-    """What answers there, where all servers of the route are one service's."""
+    """Return the service of the route if all its servers belong to one, else None."""
     ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
     found = {name for end in ends for name in (end.configured_service or end.listening_service,)}
     return case.service(next(iter(found))) if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""Addresses of an nginx that does not run, as troubles: nobody could ask its routes, and all of them fail."""
+"""The state of an nginx process: addresses of a stopped nginx, an unresolved upstream name, a stale configuration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HOST_NOT_FOUND = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in 
 
 
 def addresses_of_stopped_nginx(case: Case, nginx: Nginx) -> tuple[FailingAddress, ...]:
-    """One for each place of an address, where nginx has no master; none while it runs."""
+    """Return one failing address for each endpoint of an nginx without a master; empty while it runs."""
     if nginx.master_pid is not None:
         return ()
     found: dict[str, tuple[Endpoint, list[RouteFacts]]] = {}
@@ -47,7 +47,7 @@ def addresses_of_stopped_nginx(case: Case, nginx: Nginx) -> tuple[FailingAddress
 
 
 def unresolved_upstream_name(nginx: Nginx) -> tuple[str, Evidence] | None:
-    """The name that nginx could not find when it started last, and where it said so; None where it ended otherwise."""
+    """Return the name that nginx could not resolve at its last start, with the evidence; None if it ended otherwise."""
     if isinstance(nginx.test, Known):
         match = _HOST_NOT_FOUND.search(nginx.test.value[1]) if nginx.test.value[0] != 0 else None
         if match is not None:
@@ -61,28 +61,28 @@ def unresolved_upstream_name(nginx: Nginx) -> tuple[str, Evidence] | None:
 
 
 def parse_unresolved_name(said: str) -> str:
-    """The name of which nginx says that it did not find it, empty where it says something else."""
+    """Return the name that nginx reports as not found; empty for any other message."""
     match = _HOST_NOT_FOUND.search(said)
     return _host_without_port(match["name"]) if match is not None else ""
 
 
 def is_uncreated(case: Case, name: str) -> bool:
-    """Whether a service of the compose project is called so and has no container."""
+    """Return whether a service of the compose project has this name and no container."""
     compose = case.snapshot.compose
     return compose is not None and any(name in service.names for service in compose.uncreated)
 
 
 def _host_without_port(name: str) -> str:
-    """Without the port."""
+    """Return the host without the port."""
     host, colon, port = name.rpartition(":")
     return host if colon and is_number(port) else name
 
 
-# Who holds a socket that none of a container's own processes has: another container that lives in its network.
+# Holders of a socket that no process of its own container has: another container that shares the network.
 
 
 def is_held_by_others(snapshot: Snapshot, line: Listener, mine: AbstractSet[int | None]) -> bool:
-    """Held by none of these processes: its holder was seen, or they were seen to hold sockets and not this one."""
+    """Return whether none of `mine` holds it: its holder was seen, or `mine` were seen with other sockets only."""
     held = set(pids_of(line))
     if held:
         return not held & mine
@@ -90,7 +90,7 @@ def is_held_by_others(snapshot: Snapshot, line: Listener, mine: AbstractSet[int 
 
 
 def container_of_socket(snapshot: Snapshot, line: Listener) -> tuple[Container, Listener] | None:
-    """The container in which the very same socket was seen with a process, and the socket as it was seen there."""
+    """Return the container in which a process was seen with the very same socket, and the socket as seen there."""
     if not line.inode or pids_of(line):
         return None
     for service in snapshot.services:
@@ -104,7 +104,7 @@ def container_of_socket(snapshot: Snapshot, line: Listener) -> tuple[Container, 
 
 
 def holder_evidence(snapshot: Snapshot, line: Listener) -> Evidence:
-    """A socket with who holds it, and in which container."""
+    """Return a listening socket with its holder and the holder's container."""
     found = container_of_socket(snapshot, line)
     if found is None:
         return listener_evidence(snapshot, line)
@@ -113,11 +113,11 @@ def holder_evidence(snapshot: Snapshot, line: Listener) -> Evidence:
     return replace(shown, text=f"{shown.text}, in container {box.name}")
 
 
-# Backends that a compose project's files define and that have no container: removed, or never created.
+# Backends that the files of a compose project define and that have no container: removed, or never created.
 
 
 def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, UncreatedService]]:
-    """Addresses that lead to such a service."""
+    """Yield each failing address that leads to such a service, with the project and the service."""
     compose = case.snapshot.compose
     if compose is None or not compose.uncreated:
         return
@@ -129,25 +129,25 @@ def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, Un
             yield compose, trouble, service
 
 
-# Copies that nginx still asks although they do not run any more: it looked their name up while they did.
+# Replicas that stopped after nginx resolved their name: nginx still connects to them.
 _UPSTREAM = regex(r"^(?:\w+://)?(?:\[([0-9a-fA-F:]+)\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d+)?(?:/|$)")
 _ADDRESS = regex(r"^[\d.]+$|^\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]*\]?$")
 
 
 def logged_address(event: ErrorEvent) -> str:
-    """The address that the line says nginx asked; a visitor could write one, so it weighs and chooses nothing."""
+    """Return the address that nginx asked, by the line. A visitor can forge a line, so it must decide nothing."""
     match = _UPSTREAM.match(event.upstream)
     return (match[1] or match[2]) if match is not None else ""
 
 
 def is_ip_address(host: str) -> bool:
-    """Written as a number: no name that could lead elsewhere."""
+    """Return whether the host is an IP address, not a name that could resolve elsewhere."""
     return _ADDRESS.match(host) is not None
 
 
 def is_about_other_route(case: Case, routes: Sequence[RouteFacts], event: ErrorEvent) -> bool:
-    """A line about a path for which a longer location is written than for any of these routes: what nginx asked then
-    was asked for that one. Where paths are rewritten it may not be so, and the line shows nothing for certain."""
+    """Return whether another route has a longer location for the line's path: nginx then asked for that route.
+    Rewritten paths can break this rule, so the line proves nothing."""
     path = [*event.request.split(" "), ""][1]
     own = max((len(at) for facts in routes if (at := _location_path(facts)) and path.startswith(at)), default=0)
     mine = {unique_route_id(facts) for facts in routes}
@@ -161,7 +161,7 @@ def is_about_other_route(case: Case, routes: Sequence[RouteFacts], event: ErrorE
 
 
 def _location_path(facts: RouteFacts) -> str:
-    """The path of its location, empty where that is a pattern."""
+    """Return the path of its location; empty if that is a pattern."""
     return facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
 
 
@@ -171,20 +171,20 @@ def _has_server_name(facts: RouteFacts, server: str) -> bool:
 
 
 def route_ids_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
-    """Every route of an nginx."""
+    """Return the ids of all routes of an nginx."""
     return tuple(facts.route.id for facts in case.snapshot.routes if nginx.serves(facts))
 
 
 def listen_addresses_of(nginx: Nginx) -> tuple[Listen, ...]:
-    """The addresses its configuration wants."""
+    """Return the addresses that its configuration listens on."""
     if not isinstance(nginx.config, Known):
         return ()
     return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
 
 
 def has_stale_config(case: Case, trouble: FailingAddress) -> bool:
-    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced; or the
-    mounted folder was, and the file that is there now does not name this address."""
+    """Return whether the file that nginx reads was replaced. Either a single-file mount is in no folder any more, or
+    the mounted folder was replaced and its present file does not name this address."""
     file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
     if file is None or file.stat.nlink == 0:
         return file is not None

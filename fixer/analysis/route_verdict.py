@@ -1,4 +1,4 @@
-"""Which routes fail: what nginx answered for each, and whether the answer was nginx's own or the application's."""
+"""Route verdicts: what each probe got, and whether nginx or the application sent the answer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, Route
 RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
-RECENT_ERROR = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
-_CLOCK_AHEAD = 5.0         # clocks of two views of one machine may differ by this much
+RECENT_ERROR = 60.0         # seconds; an older line of the error log says nothing about the present state
+_CLOCK_AHEAD = 5.0         # seconds by which the clocks of two views of one machine may differ
 _GATEWAY_STATUSES = (502, 503, 504)
-_NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
+_NGINX_PAGE = "<center>nginx"      # the footer of pages that nginx generates
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
 _VARIABLE = regex(r"\$\{?(\w+)")
 _GROUP = regex(r"\(\?P?<(\w+)>")
@@ -28,9 +28,9 @@ _NGINX_UNREACHABLE = frozenset({"refused", "reset", "closed", "no-socket", "unre
 
 @dataclass(frozen=True, slots=True)
 class RouteVerdict:
-    """How a route does. `bad` of `asked` requests failed; `own` says that the application sent its 5xx itself.
+    """How a route does. `failed` of `total` requests failed. `from_application`: the application sent its 5xx itself.
 
-    `gone` are the endpoints that are missed though every request was answered: nginx passes over them.
+    `skipped_members` are endpoints that are down although every request was answered: nginx skips them.
     """
 
     facts: RouteFacts
@@ -45,20 +45,20 @@ class RouteVerdict:
 
     @property
     def some_answered(self) -> bool:
-        """True when at least one request got an answer that is none of the gateway's errors."""
+        """True if at least one answer is not a gateway error."""
         return self.succeeded > 0
 
     @property
     def has_failures(self) -> bool:
-        """True when at least one request failed by the gateway."""
+        """True if at least one request got a gateway error."""
         return self.state in ("failing", "degraded")
 
 
 def is_closed(endpoint: Endpoint) -> bool | None:
-    """Whether nothing accepts there: a connect decides, then the kernel's table; None where neither could look."""
+    """Return whether nothing accepts there, by a connect, else by the kernel's table; None if neither is known."""
     if isinstance(endpoint.tcp, Known):
         if endpoint.tcp.value.error is None and not (endpoint.container_port and isinstance(endpoint.listener, Known)):
-            return False      # docker-proxy accepts for a container whether anybody listens inside or not
+            return False      # docker-proxy accepts even if nothing listens inside the container
         if endpoint.tcp.value.error in ("refused", "no-socket"):
             return True
     if isinstance(endpoint.listener, Known):
@@ -69,7 +69,7 @@ def is_closed(endpoint: Endpoint) -> bool | None:
 def route_verdict(
     facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, snapshot: Snapshot,
 ) -> RouteVerdict:
-    """Weigh every request that was made for the route."""
+    """Return the verdict of a route, from all its probes."""
     runs = nginx is not None and nginx.master_pid is not None
     if facts.route.location == "stream" and not facts.route.reached_from and runs and reached and all(map(
         is_confirmed_closed, reached)):
@@ -114,8 +114,8 @@ def route_verdict(
 
 
 def is_chosen_by_request(route: Route) -> bool:
-    """The address that it leads to holds what the request's path, name, arguments or headers say: one that was made up
-    leads where no visitor's does."""
+    """Return whether the request's path, name, arguments or headers choose the address. A made-up request then leads
+    where no visitor's request does."""
     head = route.pass_text.partition("://")[2].partition("/")[0]
     names = set(_VARIABLE.findall(head))
     if not names:
@@ -128,7 +128,7 @@ def is_chosen_by_request(route: Route) -> bool:
 
 
 def _is_own_listener(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> bool:
-    """It is the very port at which this nginx takes the route's requests: what comes from there is its own word."""
+    """Return whether this nginx takes the route's requests at that port: an answer from there is its own."""
     held = endpoint.listener.or_else(None)
     if nginx is None or held is None or held.family == "unix" or isinstance(held.pids, Unknown):
         return False
@@ -137,15 +137,15 @@ def _is_own_listener(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None)
 
 
 def _other_gateway_status(endpoint: Endpoint, snapshot: Snapshot) -> int | None:
-    """Another gateway sits there and says by this status that nobody is behind it: as little an application's answer
-    as nginx's own. A further nginx is looked at itself."""
+    """Return the status by which another gateway at this endpoint says that its own backend is down. Another nginx does
+    not count: it is diagnosed itself."""
     heard = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
     return heard if heard in _GATEWAY_STATUSES and _is_gateway(endpoint, snapshot) else None
 
 
 def _is_other_gateway_page(probe: ProbeResult, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
-    """The page of another gateway that came through nginx. One that keeps pages may have answered the look at it, of
-    another name, from what it keeps."""
+    """Return whether the page of another gateway came through nginx. A caching gateway may answer our direct probe,
+    which uses another name, from its cache."""
     return (probe.status in _GATEWAY_STATUSES and _NGINX_PAGE not in probe.body and bool(reached)
             and all(_is_gateway(endpoint, snapshot) for endpoint in reached))
 
@@ -156,8 +156,8 @@ def _is_gateway(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 
 
 def _can_be_websocket_only(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
-    """All that is there takes the connection and ends it without a word, again and again, and is no server of a kind
-    that answers every request: what speaks only after an upgrade looks like this, and a plain GET proves nothing."""
+    """Return whether each member accepts connections, closes them without an answer, and is no server that answers
+    every request. A WebSocket-only server does the same, so a plain GET proves nothing."""
     meant = [endpoint for endpoint in reached if not endpoint.down]
     return bool(meant) and all(_is_hanging_up(endpoint, snapshot) for endpoint in meant)
 
@@ -172,7 +172,7 @@ def _is_hanging_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 
 
 def is_confirmed_closed(endpoint: Endpoint) -> bool:
-    """Nothing listens there, seen twice: neither the kernel's table nor a connect a moment later found anything."""
+    """Return whether nothing listens there, seen twice: by the kernel's table and by a connect a moment later."""
     tcp, held = endpoint.tcp, endpoint.listener
     refused = isinstance(tcp, Known) and tcp.value.error in ("refused", "no-socket")
     return refused and isinstance(held, Known) and held.value is None
@@ -182,8 +182,8 @@ def _is_answered_by_another(
     facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, probes: tuple[ProbeResult, ...],
     snapshot: Snapshot,
 ) -> bool:
-    """None of its addresses can have answered: what came is an error page with another status, a cached page, a login
-    that nginx asks for first, or of a container that got the address since. Whoever gets past that gets nothing."""
+    """Return whether none of its addresses can have answered. The answer came from an error page, a cache, a login in
+    front, or a container that got the address since. Requests that pass it get nothing."""
     meant = [endpoint for endpoint in reached if not endpoint.down]
     if not meant or not all(is_confirmed_closed(e) or _has_stopped_container(e, snapshot)
                             for e in meant) or has_unloaded_config(nginx):
@@ -192,8 +192,8 @@ def _is_answered_by_another(
 
 
 def _has_stopped_container(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    """Its name is that of a container which does not run, and leads nowhere now, or to where nobody takes us: one that
-    is started again and again has an address at times."""
+    """Return whether its name is that of a stopped container and leads to no address, or to one that does not accept
+    us. A container that restarts repeatedly has an address at times."""
     service = snapshot.service(endpoint.configured_service) if endpoint.configured_service is not None else None
     if service is None or service.container is None or service.running or service.container.status == "paused":
         return False
@@ -203,8 +203,8 @@ def _has_stopped_container(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 
 
 def _is_rejected_by_nginx(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:
-    """nginx ended every request itself, as it does without the certificate that it asks visitors for or by a name that
-    is none, before it looked at where they go; and nobody heard what is there answer."""
+    """Return whether nginx rejected every request itself, and no direct probe shows a working backend. It does so
+    without a client certificate or for an invalid name, before it chooses the route."""
     if not all(p.status == 400 and _NGINX_PAGE in p.body and not _has_same_status(p, reached) for p in probes):
         return False
     heard = [e.http.value.status if isinstance(e.http, Known) else None for e in reached if not e.down]
@@ -212,14 +212,14 @@ def _is_rejected_by_nginx(probes: tuple[ProbeResult, ...], reached: tuple[Endpoi
 
 
 def has_unloaded_config(nginx: Nginx | None) -> bool:
-    """What is written on disk may not be what nginx goes by."""
+    """Return whether nginx may run with other settings than the files on disk."""
     if nginx is None or not isinstance(nginx.loaded_at, Known) or not isinstance(nginx.config_mtime, Known):
         return True
     return nginx.config_mtime.value > nginx.loaded_at.value
 
 
 def _has_static_answer(facts: RouteFacts, nginx: Nginx | None) -> bool:
-    """The configuration answers there before anything could be handed on, always."""
+    """Return whether the configuration always answers there itself and passes nothing on."""
     if facts.route.denies_all:
         return True
     if nginx is None or isinstance(nginx.config, Unknown):
@@ -254,7 +254,7 @@ def _judge_probe(
 
 
 def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> bool:
-    """Whether nginx made up this 5xx: it does so where the far side gave nothing, and says so in its log."""
+    """Return whether nginx generated this 5xx: it does so if the upstream gave no answer, and logs it."""
     direct = [e.http.value for e in reached if isinstance(e.http, Known)]
     if _has_same_status(probe, reached):
         return False
@@ -266,12 +266,12 @@ def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: boo
 
 
 def _has_same_status(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
-    """The far side, asked without nginx, gives the same status: an application, or another nginx with its own page."""
+    """Return whether a direct probe gets the same status: from an application, or from another nginx's page."""
     return any(isinstance(e.http, Known) and e.http.value.status == probe.status for e in reached)
 
 
 def _is_configured_return(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
-    """A `return 502` that the configuration gives for the whole server or for this very location."""
+    """Return whether the configuration returns this status (`return 502`) for the server or for this location."""
     if nginx is None or isinstance(nginx.config, Unknown):
         return False
     return any(
@@ -282,8 +282,8 @@ def _is_configured_return(status: int, facts: RouteFacts, nginx: Nginx | None) -
 
 
 def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -> bool:
-    """nginx took the connection and ended it without a word, as it is told to do with some visitors; a worker that died
-    with the request looks the same and is in its log."""
+    """Return whether a configured `return 444` closed the connection. A crashed worker looks the same, but is in the
+    log."""
     if nginx is None or probe.status is not None or probe.error != "closed" or not _is_configured_return(444, facts,
                                                                                                          nginx):
         return False
@@ -292,7 +292,7 @@ def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -
 
 
 def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:
-    """Lines about upstreams that belong to these routes and to now: recent, newer than the loaded configuration."""
+    """Return the recent lines about upstreams of these routes that are newer than the loaded configuration."""
     if isinstance(nginx.errors, Unknown):
         return ()
     now = next((node.now for node in snapshot.nodes if node.name == nginx.node), snapshot.taken_at)
@@ -305,7 +305,7 @@ def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot
 def events_since(
     nginx: Nginx, routes: Sequence[RouteFacts], since: float, until: float = float("inf"),
 ) -> tuple[ErrorEvent, ...]:
-    """Lines about upstreams of that time that can belong to these routes."""
+    """Return the lines about upstreams of that time that can belong to these routes."""
     if isinstance(nginx.errors, Unknown):
         return ()
     fresh = [
@@ -321,8 +321,8 @@ def events_since(
 
 
 class _RouteIndex:
-    """Where routes stand, by server name and path: what a visitor sent, so it weighs evidence and never chooses what a
-    repair does. Thousands of routes meet thousands of lines: both are looked up, not compared one by one."""
+    """An index of routes by server name and path, since thousands of routes meet thousands of lines. Visitors send
+    both, so they only weigh evidence and never choose what a repair does."""
 
     def __init__(self, routes: Sequence[RouteFacts]) -> None:
         self._servers: dict[str, set[str]] = {}       # location -> its server names, "" for any
@@ -336,7 +336,7 @@ class _RouteIndex:
         self._all = {name for names in self._servers.values() for name in names}
 
     def has(self, event: ErrorEvent) -> bool:
-        """Whether the line can belong to one of the routes."""
+        """Return whether the line can belong to one of the routes."""
         parts = event.request.split(" ")
         path = parts[1] if len(parts) > 1 else ""
         if not path:
@@ -366,7 +366,7 @@ def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 
 
 def probe_text(probe: ProbeResult) -> str:
-    """An answer in words."""
+    """Return the result of a probe as text."""
     if probe.status is not None:
         return f"answers {probe.status}"
     return "no answer in time" if probe.error == "slow" else f"no answer: {probe.error}"

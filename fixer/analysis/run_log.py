@@ -1,4 +1,4 @@
-"""A service's own log since its last start: which lines belong to the run that failed, and what they say of its end."""
+"""The log of a service since its last start: the lines of the failed run, and how it ended."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ _GRACEFUL_SHUTDOWN = regex(
 )
 _SIGNAL_HANDLED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _REENTRANT_CALL = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
-STARTUP_COMPLETE = regex(r"Application startup complete")      # uvicorn's own word, said once in a run
+STARTUP_COMPLETE = regex(r"Application startup complete")      # uvicorn logs this once a run
 SERVING_LINE = regex(r"Application startup complete|[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
 _BOOTING = regex(r"^(?:\[[^]]*\] *)+(?:Booting worker|Starting gunicorn|Listening at)")
 _FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
 _CLEAN_EXIT = regex(r"Deactivated successfully|: Succeeded\.$")
-ENGINE_SLACK = 0.3       # seconds by which the engine's note of a start may be late, on a busy machine
-LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started again and again
+ENGINE_SLACK = 0.3       # seconds that a busy engine may be late in recording a start
+LOOPING_SPAN = 180.0     # seconds of log that count while a service restarts repeatedly
 
 
 def message_of(line: LogLine) -> str:
-    """The text a program wrote, without what journald or Docker put before it."""
+    """Return the text that the program wrote, without the prefix of journald or Docker."""
     return _PREFIX.sub("", line.text, count=1)
 
 
 def program_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    """What the program itself wrote: without empty lines, and without what its manager says of it."""
+    """Return the lines of the program itself: without empty lines and without those of its service manager."""
     return tuple(line for line in lines if (said := message_of(line)).strip() and not _MANAGER_LINE.search(said)
                  and not _MANAGER_LINE.search(line.text))
 
 
 def has_log(service: Service) -> bool:
-    """Whether its log could be read."""
+    """Return whether the log could be read."""
     return isinstance(service.log, Known)
 
 
 def lines_of(service: Service) -> tuple[LogLine, ...]:
-    """All lines that were read."""
+    """Return all lines that were read."""
     return service.log.or_else(())
 
 
 def skipped_by_condition(service: Service) -> bool:
-    """The last start was refused by a condition of the unit: that is why it is down, whatever it ended over before."""
+    """Return whether a condition of the unit refused its last start: that is why it is down, not its last end."""
     return service.unit is not None and not service.running and not service.unit.condition_result
 
 
 def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
-    """The lines since the last start; while it is started again and again, those of the last few minutes."""
+    """Return the lines since the last start; while the service restarts repeatedly, those of the last few minutes."""
     lines = lines_of(service)
     now = clock_of(snapshot, service.node)
     if is_restarting(service):
@@ -78,21 +78,21 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
 
 
 def lines_since_stop_request(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    """Without what came before somebody stopped or restarted the unit: with that another row of tries began. Of its own
-    restarts systemd says "Stopped", never "Stopping"."""
+    """Return the lines after the last request to stop or restart the unit: another row of tries started with it. For
+    its own restarts systemd logs "Stopped", never "Stopping"."""
     return _lines_after_last(lines, _STOPPING)
 
 
 def _last_two_runs(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    """The last run that ended and the one after it, where systemd says where they begin: what ended an earlier one may
-    be mended since."""
+    """Return the last ended run and the one after it, if systemd logged their starts. What ended an earlier run may be
+    repaired since."""
     begins = [at for at, line in enumerate(lines) if _SCHEDULED.search(message_of(line))]
     return lines[begins[-2]:] if len(begins) > 1 else lines
 
 
 def _container_run_lines(lines: Sequence[LogLine], begun: float) -> tuple[LogLine, ...]:
-    """The engine notes the start some milliseconds before or after the first words of a program that ends at once;
-    the run before may have ended in the same second, and then says that it was stopped."""
+    """Return the lines of the last run of a container. The engine records the start some milliseconds before or after
+    the first line of a program that exits at once. The run before may end in the same second, with a shutdown line."""
     kept = [line for line in lines if line.at is None or line.at >= begun - ENGINE_SLACK]
     before = [i for i, line in enumerate(kept) if line.at is not None and line.at < begun and _is_shutdown_line(line)]
     return tuple(kept[before[-1] + 1:] if before else kept)
@@ -104,7 +104,7 @@ def _is_shutdown_line(line: LogLine) -> bool:
 
 
 def is_restarting(service: Service) -> bool:
-    """Its manager starts it again and again, or has just done so."""
+    """Return whether its service manager restarts it repeatedly, or has just done so."""
     return run_state_of(service) == "looping" or (run_state_of(service) == "running" and restart_count_of(service) > 0)
 
 
@@ -116,7 +116,7 @@ def _lines_after_last(lines: Sequence[LogLine], mark: re.Pattern[str]) -> tuple[
 
 
 def gave_up_line(service: Service) -> LogLine | None:
-    """The manager's own line that it starts the service no more, when it is the last word on the matter."""
+    """Return the manager's line that it restarts the service no more, if no start follows it."""
     if service.program is not None and service.program.state != "FATAL":
         return None
     for line in reversed(lines_of(service)):
@@ -129,14 +129,14 @@ def gave_up_line(service: Service) -> LogLine | None:
 
 
 def was_stopped(snapshot: Snapshot, service: Service) -> bool:
-    """Somebody stopped it: systemd says so, or the program went through its own shutdown."""
+    """Return whether the service was stopped on request: systemd says so, or the program logged its own shutdown."""
     lines = last_run_lines(snapshot, service)
     return any(_STOPPED.search(message_of(line)) or _GRACEFUL_SHUTDOWN.search(message_of(line)) for line in lines[-40:])
 
 
 def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
-    """`docker stop` ends a program that is slow to go with KILL, exit code 137; its log shows that it was going.
-    And one that tripped over its own last words had been asked to go before."""
+    """Return whether the service was asked to stop. `docker stop` kills a slow program (exit code 137) after its log
+    shows the shutdown. A log call during shutdown may also have failed."""
     box = service.container
     if box is not None and box.exit_code == 137:
         return not box.oom_killed and was_stopped(snapshot, service)
@@ -144,7 +144,7 @@ def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
 
 
 def _has_reentrant_exit(snapshot: Snapshot, service: Service) -> bool:
-    """gunicorn logs from within a signal's handler: a worker that ends while it writes makes it end with status 1."""
+    """Return whether gunicorn's signal handler failed in a log call: a worker ended during a write (status 1)."""
     run = last_run_lines(snapshot, service)
     since = _lines_after_last(run, _SIGNAL_HANDLED)
     return len(since) < len(run) and any(_REENTRANT_CALL.search(message_of(line)) for line in since) and not any(
@@ -152,7 +152,7 @@ def _has_reentrant_exit(snapshot: Snapshot, service: Service) -> bool:
 
 
 def has_exited_by_itself(snapshot: Snapshot, service: Service) -> bool:
-    """Its log reaches back to a start and holds an end without anybody having asked for it."""
+    """Return whether its log reaches back to a start and shows an end without a request to stop."""
     lines = lines_of(service)
     run = _lines_after_last(lines, _STARTED)
     ended = any(_CLEAN_EXIT.search(message_of(line)) for line in run)
@@ -160,7 +160,7 @@ def has_exited_by_itself(snapshot: Snapshot, service: Service) -> bool:
 
 
 def stop_request_line(service: Service, since: float, until: float) -> LogLine | None:
-    """The first line of that time which shows that it was asked to stop."""
+    """Return the first line of that time that shows a request to stop."""
     for line in lines_of(service):
         if line.at is not None and since <= line.at <= until:
             text = message_of(line)
@@ -170,22 +170,22 @@ def stop_request_line(service: Service, since: float, until: float) -> LogLine |
 
 
 def clean_exit_evidence(service: Service) -> tuple[Evidence, ...]:
-    """systemd's own line that the unit ended well, without a request to stop."""
+    """Return systemd's own line that the unit ended successfully, without a request to stop."""
     for line in reversed(lines_of(service)):
         if _CLEAN_EXIT.search(message_of(line)):
             return (log_evidence(line.text, line.where),)
     return ()
 
 
-# One kill from outside, after which systemd started the unit again: what follows is a start, not a loop.
+# One kill from outside, after which systemd restarted the unit: a restart, not a loop.
 _PROCESS_EXITED = regex(r"Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _INTERNAL_KILL = regex(r"oom-kill|OOM killer|timed out|[Ww]atchdog|Failed with result '(?!signal)")
-# what a person or a script sends; the rest are faults of its own
+# signals that a person or a script sends; the others are the program's own faults
 _EXTERNAL_SIGNALS = frozenset({"1", "2", "3", "9", "15"})
 
 
 def single_external_kill(snapshot: Snapshot, service: Service) -> LogLine | None:
-    """systemd's line about the only end of the last minutes, where it was such a kill and the next run has begun."""
+    """Return systemd's line about the only end of the last minutes, if it was such a kill and the next run started."""
     unit = service.unit
     if unit is None or not unit.n_restarts or unit.sub_state == "auto-restart" or not service.running:
         return None

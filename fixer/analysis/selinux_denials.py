@@ -1,4 +1,4 @@
-"""What SELinux refused to nginx, as audit recorded it."""
+"""SELinux denials of nginx's connections, as audit recorded them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fixer.model.snapshot import SelinuxDenial
 
 HTTPD_DOMAINS = ("httpd_t", "nginx_t")
 _SOCKET_PERMISSIONS = frozenset({"write", "connectto"})
-_RECENT_DENIAL = 600.0     # seconds: what `ausearch -ts recent` goes back
+_RECENT_DENIAL = 600.0     # seconds that `ausearch -ts recent` covers
 
 
 def recent_denials(case: Case, trouble: FailingAddress) -> tuple[SelinuxDenial, ...]:
-    """What audit recorded of such connections lately: of a web server's domain, to that port or that socket."""
+    """Return the recent audit records of a web server's domain that was denied a connection to that port or socket."""
     node, endpoint = find_node(case.snapshot, trouble.nginx.node), trouble.endpoint
     if node is None or isinstance(node.policy, Unknown) or not node.policy.value.enforcing:
         return ()
@@ -32,10 +32,10 @@ def recent_denials(case: Case, trouble: FailingAddress) -> tuple[SelinuxDenial, 
 
 
 def selinux_type_of(context: str) -> str:
-    """The type of user:role:type:level."""
+    """Return the type of user:role:type:level."""
     return (*context.split(":"), "", "", "")[2]
 
 
 def audit_evidence(denial: SelinuxDenial) -> Evidence:
-    """Audit's own line."""
+    """Return audit's own line as evidence."""
     return Evidence("kernel", "audit (ausearch)", denial.text[:300])

@@ -1,4 +1,4 @@
-"""Which names a site and a service have in common, and which of them say nothing since everybody has them."""
+"""Names that a site and a service share, without common words, which prove nothing."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _MEANINGLESS_WORDS = _COMMON_WORDS | frozenset((
     "app", "apps", "application", "backend", "back", "upstream", "upstreams", "server", "servers", "svc", "site",
     "proxy", "web", "webapp", "to", "the", "pool", "cluster",
 ))
-_MIN_TELLING_LETTERS = 4     # letters from which on one name inside another is no accident
+_MIN_TELLING_LETTERS = 4     # letters from which one name inside another is no accident
 
 
 def has_unrelated_name(trouble: FailingAddress, service: Service) -> bool:
-    """Both have names of their own, and these have nothing in common: an application that is not used by any site is
-    not a site's backend because it is the only one that runs."""
+    """Return whether both have distinctive names and share none. The only running application is not the backend of a
+    site that does not use it."""
     site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, service_words(service) - _GENERIC_WORDS
     return bool(site and ours) and not any(_is_similar(one, other) for one in site for other in ours)
 
 
 def has_unrelated_unit_name(trouble: FailingAddress, service: Service) -> bool:
-    """Its unit and its program bear a telling name, and the site another: two applications of one folder or one user,
-    of which that of the site may be gone. What a compose project calls its services are roles, no names."""
+    """Return whether its unit and program have a distinctive name and the site has another. Two applications may share
+    a folder or user, and the site's own may be missing. Compose service names are roles, not names."""
     if service.container is not None:
         return False
     site = _site_words(trouble, locations=False) - _GENERIC_WORDS
@@ -53,27 +53,27 @@ def has_unrelated_unit_name(trouble: FailingAddress, service: Service) -> bool:
 
 
 def is_auxiliary_service(trouble: FailingAddress, service: Service) -> bool:
-    """It speaks HTTP for other programs, as its own name says, and the site's names do not."""
+    """Return whether it serves HTTP for other programs by its own name, and the site's names do not say so."""
     unit, program = _unit_and_program_words(service)
     return bool(_AUXILIARY_WORDS & (unit | program) - _site_words(trouble))
 
 
 def _unit_and_program_words(service: Service) -> tuple[frozenset[str], frozenset[str]]:
-    """What a person called it: the words of the unit, and those of the program that its command is told to run."""
+    """Return the words of the unit's name, and those of the program that its command runs."""
     return _significant_words([service.name.partition("@")[0]]), _significant_words(
         [word for word in service.argv[1:] if "/" not in word and not word.startswith("-")])
 
 
 def is_named_after_site(trouble: FailingAddress, service: Service) -> bool:
-    """Site and service share a name of their own, one that others would not have too."""
+    """Return whether site and service share a distinctive name."""
     site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, service_words(service) - _GENERIC_WORDS
     return any(_is_similar(one, other) for one in site for other in ours)
 
 
 def is_named_in_config(trouble: FailingAddress, service: Service) -> bool:
-    """What the configuration calls the address is the container's own name, and no other's besides: its upstream, else
-    its location, else its site and file. `shop_admin` is not `shop`, and what all of a project have in common is no
-    name of one of them."""
+    """Return whether the configuration names the address after this container and after no other. It compares the
+    upstream, else the location, else the site and file. `shop_admin` is not `shop`, and a name common to the project is
+    no container's own."""
     box = service.container
     own = _split_words(box.service or box.name if box is not None else service.name)
     for texts in _configured_names(trouble):
@@ -86,7 +86,7 @@ def is_named_in_config(trouble: FailingAddress, service: Service) -> bool:
 
 
 def _configured_names(trouble: FailingAddress) -> Iterator[list[str]]:
-    """The names of an address, the most telling ones first."""
+    """Yield the names of an address, the most distinctive first."""
     routes = [facts.route for facts in trouble.routes]
     yield [route.upstream for route in routes]
     yield [route.location for route in routes]
@@ -110,7 +110,7 @@ def _is_similar(one: str, other: str) -> bool:
 
 
 def count_shared_names(trouble: FailingAddress, service: Service) -> int:
-    """How many names the site and the service have in common."""
+    """Return how many names the site and the service share."""
     return len(_site_words(trouble) & service_words(service))
 
 
@@ -118,14 +118,14 @@ def _site_words(trouble: FailingAddress, *, locations: bool = True) -> frozenset
     texts: list[str] = []
     for facts in trouble.routes:
         route = facts.route
-        places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, and its user
+        places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, its includers
         texts += [*route.server_names, route.upstream, *(place.rsplit("/", 1)[-1] for place in places)]
         texts += [route.location] if locations else []
     return _significant_words(texts)
 
 
 def service_words(service: Service) -> frozenset[str]:
-    """The words of its names, its command, its folder and its user, without those that everybody has."""
+    """Return the words of its names, command, folder and user, without common words."""
     unit, box = service.unit, service.container
     texts = [service.name, *(word for word in service.argv if not word.startswith("-"))]
     if unit is not None:
@@ -140,7 +140,7 @@ def _significant_words(texts: list[str]) -> frozenset[str]:
     return frozenset(word for word in words if len(word) > 1 and not word.isdigit() and word not in _COMMON_WORDS)
 
 
-# The kinds of systems that applications need: databases, caches, brokers; by the unit or the program of a service.
+# Kinds of systems that applications need (databases, caches, brokers), by the unit or program of a service.
 _UNIT_PATTERNS = {
     "postgresql": regex(r"^postgres"), "mysql": regex(r"^(?:mysql|mariadb)"),
     "redis": regex(r"^(?:redis|valkey|keydb)"),
@@ -161,7 +161,7 @@ _IMAGE_KINDS = {
 
 
 def system_kind_of(service: Service) -> str:
-    """The kind of system that a service is, empty where it is none that is known."""
+    """Return the kind of system that a service is; empty if unknown."""
     if service.unit is not None:
         for engine, pattern in _UNIT_PATTERNS.items():
             if pattern.match(service.unit.name):
@@ -174,6 +174,6 @@ def system_kind_of(service: Service) -> str:
 
 
 def _system_kind_of_container(box: Container) -> str:
-    """By its image: its name, or the one port that it says it listens on."""
+    """Return the kind by the image's name, or by the only port that the image exposes."""
     image = box.image.rpartition("/")[2].partition("@")[0].partition(":")[0]
     return _IMAGE_KINDS.get(image) or (SYSTEM_PORTS.get(box.exposes[0], "") if len(box.exposes) == 1 else "")

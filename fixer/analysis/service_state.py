@@ -1,4 +1,4 @@
-"""What a unit's files say that it requires."""
+"""The state of a service, as its service manager reports it, and the units that it requires."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REQUIRES_OR_WANTS = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite|Wants)[ \t]*=(
 
 
 def requirements_of(snapshot: Snapshot, service: Service, *, wanted: bool = False) -> dict[str, Evidence]:
-    """name -> the line of the unit's files that requires it (or, where told so, wants it); short names are services."""
+    """Return name -> the unit file line that requires (with `wanted`: or wants) it; short names are services."""
     unit, pattern = service.unit, _REQUIRES_OR_WANTS if wanted else _REQUIRES
     found: dict[str, Evidence] = {}
     for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
@@ -31,11 +31,11 @@ RunState: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
 ]
 _CLEAN_EXITS = frozenset({0, 130, 143})     # done, Ctrl-C, `docker stop`
-_NO_FAILURE_RESULTS = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
+_NO_FAILURE_RESULTS = ("", "success", "exec-condition")     # values of Result= that no failed run leaves
 
 
 def run_state_of(service: Service) -> RunState:
-    """What its manager says of it now."""
+    """Return the state that its service manager reports now."""
     if service.unit is not None:
         return _unit_run_state(service.unit)
     if service.container is not None:
@@ -57,13 +57,13 @@ def _unit_run_state(unit: Unit) -> RunState:
     if unit.active_state == "failed":
         return "stopped" if _is_ended_by_stop(unit) else "failed"
     if unit.active_state == "inactive" and unit.load_state == "loaded":
-        # Stopped in the pause of a crash loop it is inactive, and its result is still that of its last run.
+        # if stopped between the runs of a crash loop, it is inactive with the result of its last run
         return "stopped" if unit.result in _NO_FAILURE_RESULTS else "failed"
     return "unknown"
 
 
 def _is_ended_by_stop(unit: Unit) -> bool:
-    """It took the signal of its stop and said so by its status, as Java and socat do: systemd calls that a failure."""
+    """Return whether a stop signal ended it with a clean status (Java, socat), which systemd calls a failure."""
     return unit.result == "exit-code" and unit.exec_main_code == 1 and not unit.n_restarts and \
         unit.exec_main_status in _CLEAN_EXITS
 
@@ -94,7 +94,7 @@ def _program_run_state(program: Program) -> RunState:
             return "looping"
         case "FATAL":
             return "failed"
-        case "EXITED" | "STOPPED":      # stopped in the pause of a crash loop it is down for what ended it
+        case "EXITED" | "STOPPED":      # if stopped between the runs of a crash loop, the crash is why it is down
             return "stopped" if program.expected else "failed"
         case "DOWN":
             return "stopped"
@@ -103,7 +103,7 @@ def _program_run_state(program: Program) -> RunState:
 
 
 def start_time_of(service: Service) -> float:
-    """When it last began to run, 0.0 where that is not known."""
+    """Return when it last started, in seconds since the epoch; 0.0 if unknown."""
     if service.unit is not None:
         return service.unit.active_enter
     if service.program is not None:
@@ -112,7 +112,7 @@ def start_time_of(service: Service) -> float:
 
 
 def restart_count_of(service: Service) -> int:
-    """How often its manager has started it again by itself."""
+    """Return how often its service manager restarted it by itself."""
     if service.unit is not None:
         return service.unit.n_restarts
     if service.program is not None:
@@ -121,17 +121,17 @@ def restart_count_of(service: Service) -> int:
 
 
 def is_socket_activated(service: Service) -> bool:
-    """systemd holds its socket and starts it when somebody connects: it may rest."""
+    """Return whether systemd holds its socket and starts it on a connection: it may be inactive."""
     return service.socket is not None and service.socket.active_state == "active"
 
 
 def is_start_queued(service: Service | None) -> TypeGuard[Service]:
-    """systemd has not come to its start: another would wait in the same queue."""
+    """Return whether its start waits in systemd's queue: another start would wait there too."""
     return service is not None and service.unit is not None and bool(service.unit.blocked_by)
 
 
 def state_evidence(service: Service) -> Evidence:
-    """What the manager says of a service, in its own words."""
+    """Return the state of a service in its manager's own terms."""
     unit, container = service.unit, service.container
     if unit is not None:
         text = (
@@ -155,16 +155,16 @@ def _program_evidence(program: Program) -> Evidence:
     return Evidence("program", program.name, f"{words}{ended}, ended {program.restarts} times lately, {boot}")
 
 
-# Containers that run nothing but `sleep` or the like: somebody looked into them, or they only lend their network.
+# Containers that run only `sleep` or the like: an operator debugs in them, or they only share their network.
 IDLE_PROGRAMS = frozenset({"sleep", "tail", "pause"})
 
 
 def is_idle_container(service: Service) -> bool:
-    """Its command is no more than that, and nothing tells it to listen."""
+    """Return whether its command is only that, and nothing configures it to listen."""
     return service.container is not None and bool(service.argv) and not bindings_of(service) and (
         program_name(service.argv) in IDLE_PROGRAMS)
 
 
 def program_name(argv: tuple[str, ...]) -> str:
-    """The program's file name."""
+    """Return the program's file name."""
     return argv[0].rpartition("/")[2] if argv else ""

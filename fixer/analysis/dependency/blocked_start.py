@@ -1,4 +1,4 @@
-"""A backend that runs and listens nowhere, because it waits for a system that does not answer."""
+"""Starts that a dependency blocks: the backend waits for its answer, or systemd did not start the backend."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from fixer.model.facts import Evidence
 from fixer.model.snapshot import Connection, LogLine, Service
 
 _MAX_CONNECT_TIME = 1.5          # seconds in which any other machine answers a connect
-_MAX_READ_TIME = 3.0           # seconds after which what was sent at a start has been read by whoever is well
-_MAX_LOCAL_CONNECT_TIME = 0.2           # seconds in which this one does, however busy
+_MAX_READ_TIME = 3.0           # seconds in which a healthy peer has read what was sent at a start
+_MAX_LOCAL_CONNECT_TIME = 0.2           # seconds in which this machine does, however busy
 
 
 @dataclass(frozen=True, slots=True)
 class BlockedStart:
-    """Who waits for whom, since when, and how that was seen."""
+    """A service that waits for a dependency, and the connection that shows it."""
 
     owner: PortOwner
     failing_address: FailingAddress
@@ -47,7 +47,7 @@ class BlockedStart:
 
 
 def blocked_starts(case: Case) -> tuple[BlockedStart, ...]:
-    """Every service behind an empty address that waits for another one."""
+    """Return every service of a closed address that waits for another one."""
     found: dict[str, BlockedStart] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
@@ -81,7 +81,7 @@ def _blocked_start(case: Case, trouble: FailingAddress, owner: PortOwner) -> Blo
 
 
 def is_connection_of(case: Case, service: Service, line: Connection) -> bool:
-    """By the process that holds the socket; where that is not known, by its user and the container that it is in."""
+    """Return whether the connection is the service's: by the process that holds it, else by its user and container."""
     if line.pids:
         return bool(set(line.pids) & set(service.pids))
     uids = {p.uid for p in processes_of(case.snapshot, service.node, service.pids)}
@@ -89,7 +89,7 @@ def is_connection_of(case: Case, service: Service, line: Connection) -> bool:
 
 
 def locate_peer(case: Case, service: Service, line: Connection) -> tuple[LocatedDependency, DependencyComplaint]:
-    """Who is asked over a connection, as far as that is seen."""
+    """Return the peer of a connection, as far as it is known."""
     engine = system_kind_at_port(line.port)
     nothing = LogLine(None, "", "")
     said = DependencyComplaint("refused", nothing, "", line.address, line.address, line.port, "", "", engine)
@@ -107,13 +107,13 @@ def locate_peer(case: Case, service: Service, line: Connection) -> tuple[Located
 
 
 def _services_on_port(case: Case, service: Service, line: Connection) -> tuple[Service, ...]:
-    """Whoever holds that port, where nothing tells what kind of system it is."""
+    """Return the service that holds that port, if the kind of system is unknown."""
     held = {pid for one in listeners_on(case.snapshot, service.node) if one.port == line.port for pid in pids_of(one)}
     return tuple(s for s in case.snapshot.services if s.node == service.node and held & set(s.pids))[:1]
 
 
 def is_suspended(case: Case, provider: Service) -> bool:
-    """Paused by the engine, or all its processes stopped: it accepts connections and never speaks."""
+    """Return whether it accepts connections and never answers: paused by the engine, or all its processes stopped."""
     if run_state_of(provider) == "paused":
         return True
     own = processes_of(case.snapshot, provider.node, provider.pids)
@@ -121,7 +121,7 @@ def is_suspended(case: Case, provider: Service) -> bool:
 
 
 def blocked_start_evidence(case: Case, one: BlockedStart) -> tuple[Evidence, ...]:
-    """The connection that waits, who holds it, and the state of the other side."""
+    """Return the waiting connection, its holder, and the state of the peer as evidence."""
     service, line = one.service, one.connection
     holders = processes_of(case.snapshot, service.node, line.pids[:1] or service.pids[:1])
     said = {"dialing": "SYN sent, no answer", "open": "connected, no word came back",
@@ -138,18 +138,18 @@ def blocked_start_evidence(case: Case, one: BlockedStart) -> tuple[Evidence, ...
 
 
 def starting_time_text(case: Case, one: BlockedStart) -> str:
-    """For how long it has been starting, for people."""
+    """Return how long it has been starting, as text."""
     return age_text(max(0.0, clock_of(case.snapshot, one.service.node) - start_time_of(one.service)))
 
 
-# A backend that systemd did not start, because a unit that it requires failed.
+# Backends that systemd did not start because a unit that they require failed.
 _DEPENDENCY_FAILED = regex(r"^Dependency failed for |failed with result 'dependency'")
 _UNIT_STARTED = regex(r"^Started \S")
 
 
 @dataclass(frozen=True, slots=True)
 class UnstartedUnit:
-    """Who was not started, the line that says so, and what of that which it requires does not run."""
+    """A service that was not started, the line that says so, and the units that it requires and that do not run."""
 
     owner: PortOwner
     failing_address: FailingAddress
@@ -164,7 +164,7 @@ class UnstartedUnit:
 
 
 def unstarted_units(case: Case) -> tuple[UnstartedUnit, ...]:
-    """Every stopped unit behind a failing route whose last start ended with `Dependency failed`."""
+    """Return every stopped unit of a failing address whose last start ended with `Dependency failed`."""
     found: dict[str, UnstartedUnit] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
@@ -182,7 +182,7 @@ def unstarted_units(case: Case) -> tuple[UnstartedUnit, ...]:
 
 
 def _dependency_failed_line(service: Service) -> LogLine | None:
-    """systemd's line, where nothing was started after it."""
+    """Return systemd's line, if nothing was started after it."""
     for line in reversed(lines_of(service)):
         text = message_of(line)
         if _DEPENDENCY_FAILED.search(text):

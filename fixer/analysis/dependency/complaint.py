@@ -1,4 +1,4 @@
-"""What a program says of a system that it needs: refused, no such name, not let in, full, no answer; and of whom."""
+"""Complaints of a program about a dependency: refused, unknown name, login rejected, all slots used, no answer."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ _SYSTEM_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class DependencyComplaint:
-    """The line, and whom it is about: an address, a socket or a name; `what` is the account or database that is named.
+    """A log line about a dependency: its address, socket or name; `what` is the account or database in it.
 
-    `engine` is the kind of system, empty where nothing tells it.
+    `engine` is the kind of system, empty if unknown.
     """
 
     kind: ComplaintKind
@@ -88,17 +88,17 @@ class DependencyComplaint:
 
     @property
     def address(self) -> str:
-        """For people."""
+        """The address as text for people."""
         return self.unix or (f"{self.host}:{self.port}" if self.port and self.host else self.host) or "its address"
 
 
 def system_kind_at_port(port: int) -> str:
-    """The kind of system that usually listens there."""
+    """Return the kind of system that usually listens at that port."""
     return SYSTEM_PORTS.get(port, "")
 
 
 def default_port_of(engine: str) -> int:
-    """Where that kind of system usually listens, 0 where the kind is not known."""
+    """Return the usual port of that kind of system, 0 if the kind is unknown."""
     return next((number for number, name in SYSTEM_PORTS.items() if name == engine), 0)
 
 

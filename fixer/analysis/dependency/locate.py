@@ -1,4 +1,4 @@
-"""Who provides the system that an application complains about, where it is, and whether it answers by now."""
+"""The provider of the system that an application complains about: where it is, and whether it listens now."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WILDCARD_HOSTS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses tha
 
 @dataclass(frozen=True, slots=True)
 class LocatedDependency:
-    """The system on the other side of a complaint.
+    """The system that a complaint is about.
 
-    `node` is where its address leads, None outside of what was observed. `up` says whether something accepts there
-    now, None where nobody could look. `providers` are the services that it can be: one where it can be told.
+    `node` is where its address leads, None outside of the observed nodes. `is_listening` is None if it is unknown.
+    `providers` are the services that it can be: one if it is certain.
     """
 
     node: str | None
@@ -37,12 +37,12 @@ class LocatedDependency:
 
     @property
     def provider(self) -> Service | None:
-        """The one, None where none or several are known."""
+        """The only provider, None if none or several are known."""
         return self.providers[0] if len(self.providers) == 1 else None
 
 
 def locate_dependency(case: Case, crash: FailedRun, said: DependencyComplaint) -> LocatedDependency:
-    """Follow the address of a complaint: to a container by its name, to the node itself, or out of sight."""
+    """Return the system at the address of a complaint: a container by its name, the node itself, or unobserved."""
     box = container_named(case.snapshot, said, crash.service)
     if box is not None:
         up, why = check_listening(case.snapshot, box.node, said) if box.running else (False, ())
@@ -56,7 +56,7 @@ def locate_dependency(case: Case, crash: FailedRun, said: DependencyComplaint) -
 
 
 def container_named(snapshot: Snapshot, said: DependencyComplaint, asking: Service) -> Service | None:
-    """The container that bears the name or has the address, seen from another container."""
+    """Return the container that has the name or the address, seen from another container."""
     if asking.container is None or not (said.host or said.ip):
         return None
     for service in snapshot.services:
@@ -64,14 +64,14 @@ def container_named(snapshot: Snapshot, said: DependencyComplaint, asking: Servi
         if box is None or service.id == asking.id:
             continue
         names = {box.name, *([box.service] if box.service else []), *(a for _, _, al in box.networks for a in al)}
-        chosen = {ip for _, ips in box.fixed_addresses for ip in ips}      # its own also while it does not run
+        chosen = {ip for _, ips in box.fixed_addresses for ip in ips}      # also valid while it is stopped
         if said.host in names or (said.ip or said.host) in box.addresses | chosen:
             return service
     return None
 
 
 def is_on_node(snapshot: Snapshot, node: str, said: DependencyComplaint) -> bool:
-    """The address is one of the node's own."""
+    """Return whether the address is one of the node's own."""
     found = find_node(snapshot, node)
     if said.unix or said.host in ("localhost", "localhost.localdomain"):
         return True
@@ -81,7 +81,7 @@ def is_on_node(snapshot: Snapshot, node: str, said: DependencyComplaint) -> bool
 
 def check_listening(snapshot: Snapshot, node: str,
                     said: DependencyComplaint) -> tuple[bool | None, tuple[Evidence, ...]]:
-    """Whether something listens there on that node, None where nobody could look, and what shows it."""
+    """Return whether something listens there on that node (None if unknown), and the evidence."""
     found = find_node(snapshot, node)
     if found is None or isinstance(found.listeners, Unknown) or not (said.port or said.unix):
         return None, ()
@@ -104,12 +104,12 @@ def _normalize_run_path(path: str) -> str:
 
 
 def providers_on(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[Service, ...]:
-    """The services of a node that are such a system; of several those that run none, then those told the port."""
+    """Return the services of a node that are such a system: those with that port first, umbrella units last."""
     found = [s for s in snapshot.services if s.node == node and not s.is_app_server
              and system_kind_of(s) == said.engine]
     real = [s for s in found if not is_umbrella_unit(s)] if said.engine else []
     if real and all(cluster_port(snapshot, s) not in (0, said.port) for s in real) and said.port:
-        return ()      # each is told another port: a start would bring up what nobody asks for
+        return ()      # each has another port: a start would bring up what no client uses
     if len(real) > 1:
         at_port = [s for s in real if cluster_port(snapshot, s) == said.port]
         real = at_port or real
@@ -119,7 +119,7 @@ def providers_on(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tu
 
 
 def unobserved_clusters(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[str, ...]:
-    """Units of the PostgreSQL clusters that are configured for that port, and whose state nobody told."""
+    """Return the units of PostgreSQL clusters that are configured for that port and whose state is unknown."""
     if said.engine != "postgresql":
         return ()
     seen = {service.name for service in snapshot.services if service.node == node}
@@ -131,14 +131,14 @@ def unobserved_clusters(snapshot: Snapshot, node: str, said: DependencyComplaint
 
 
 def is_umbrella_unit(service: Service) -> bool:
-    """A unit that only stands for others, as Debian's postgresql.service does for its clusters."""
+    """Return whether the unit only stands for others, as Debian's postgresql.service does for its clusters."""
     unit = service.unit
     return unit is not None and unit.type == "oneshot" and bool(unit.exec_start) and \
         unit.exec_start[0].rsplit("/", 1)[-1] in _UMBRELLA_PROGRAMS
 
 
 def umbrella_of(snapshot: Snapshot, service: Service) -> Service | None:
-    """The unit that stands for this one and its like."""
+    """Return the umbrella unit that stands for this one and its siblings."""
     stem = service.name.partition("@")[0].removesuffix(".service")
     return next((s for s in snapshot.services if s.node == service.node and is_umbrella_unit(s)
                  and s.name == f"{stem}.service" and s.id != service.id), None)
@@ -149,7 +149,7 @@ _PORT = regex(r"(?m)^\s*port\s*=\s*(\d+)")
 
 
 def cluster_port(snapshot: Snapshot, service: Service) -> int:
-    """The port that a PostgreSQL cluster of Debian's is told, 0 where that was not read."""
+    """Return the port that a Debian cluster of PostgreSQL is configured for, 0 if that was not read."""
     instance = service.name.partition("@")[2].removesuffix(".service")
     version, _, name = instance.partition("-")
     file = snapshot.file(service.node, f"/etc/postgresql/{version}/{name}/postgresql.conf")
@@ -158,23 +158,23 @@ def cluster_port(snapshot: Snapshot, service: Service) -> int:
 
 
 def tcp_listeners_of(snapshot: Snapshot, service: Service) -> Iterator[Listener]:
-    """The TCP sockets that a service does hold."""
+    """Yield the TCP sockets that a service holds."""
     ours = set(service.pids)
     yield from (x for x in listeners_on(snapshot, service.node) if x.port and ours.intersection(pids_of(x)))
 
 
-# Units that systemd gives a network of their own: what the machine itself serves is out of their reach.
+# Units with a network namespace of their own: they cannot reach what the machine itself serves.
 _TRUE_VALUES = frozenset({"yes", "true", "on", "1"})
 
 
 def private_network_setting(service: Service) -> UnitSetting | None:
-    """The setting that gives it one, empty (PrivateNetwork=) or named (NetworkNamespacePath=)."""
+    """Return the setting of its namespace: an empty one (PrivateNetwork=) or a named one (NetworkNamespacePath=)."""
     return next((s for s in service.settings if s.value and (
         s.key == "NetworkNamespacePath" or (s.key == "PrivateNetwork" and s.value.lower() in _TRUE_VALUES))), None)
 
 
 def needs_host_network(case: Case, service: Service) -> bool:
-    """Its log ends with what it could not reach at an address of the machine, which is another one in there."""
+    """Return whether its log ends with a failure to reach an address of the machine, which its namespace hides."""
     end = read_run_end(last_run_lines(case.snapshot, service), start_time_of(service))
     said = dependency_complaint(end)
     return said is not None and not said.unix and is_on_node(case.snapshot, service.node, said)

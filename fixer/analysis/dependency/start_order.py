@@ -1,4 +1,4 @@
-"""A container that Compose made and never started: it waits for another one of the project to be well, or done."""
+"""Containers that Compose created and did not start since a dependency is not ready, and unit starts in the queue."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Container, Service
 
-DEPENDS_ON_LABEL = "com.docker.compose.depends_on"      # service:condition:whether it is restarted with it, by commas
+DEPENDS_ON_LABEL = "com.docker.compose.depends_on"      # service:condition:restart, separated by commas
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitedService:
-    """What holds it back: the service, what is the matter with it, and what a person does."""
+    """A dependency that blocks a start: the service, its problem, and the remedy for the operator."""
 
     name: str
     problem: str
@@ -23,7 +23,7 @@ class AwaitedService:
 
 
 def depends_on_note(case: Case, box: Container | None) -> tuple[str, ...]:
-    """A detail for one that has run, and that may be started by itself: the next `up` would not get as far."""
+    """Return a note about a container that ran and can be started alone: the next `up` would stop at a dependency."""
     held = first_awaited(case, box) if box is not None and box.project else None
     if held is None:
         return ()
@@ -32,7 +32,7 @@ def depends_on_note(case: Case, box: Container | None) -> tuple[str, ...]:
 
 
 def explain_never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence] | None:
-    """Why Compose made a container and did not start it, what a person does, and what shows it."""
+    """Return why Compose created a container and did not start it, what the operator does, and the evidence."""
     if box is None or box.status != "created" or box.started_at > 0 or not box.project:
         return None
     held = first_awaited(case, box)
@@ -44,25 +44,25 @@ def explain_never_started(case: Case, box: Container | None) -> tuple[str, str, 
 
 
 def health_check_text(box: Container) -> str:
-    """How its health check ended last, as the rest of a sentence."""
+    """Return how its last health check ended, as the end of a sentence."""
     said = f": {box.health_output}" if box.health_output else ""
     return "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}{said}"
 
 
 def first_awaited(case: Case, box: Container) -> AwaitedService | None:
-    """The first dependency of a container that is not as Compose waits for it to be."""
+    """Return the first dependency of a container that does not meet the condition for which Compose waits."""
     return next((one for name,
                  wanted in depends_on_conditions(box) if (one := _unmet_condition(case, box, name, wanted))), None)
 
 
 def depends_on_conditions(box: Container) -> list[tuple[str, str]]:
-    """(service, what it has to be) of all that Compose starts before this one."""
+    """Return (service, condition) of all services that Compose starts before this one."""
     words = [part.split(":") for part in dict(box.labels).get(DEPENDS_ON_LABEL, "").split(",")]
     return [(word[0], word[1]) for word in words if len(word) > 1]
 
 
 def _unmet_condition(case: Case, box: Container, name: str, wanted: str) -> AwaitedService | None:
-    """Whether that service of the project is not as it has to be before this one is started."""
+    """Return that service of the project if it does not meet the condition for the start of this one, else None."""
     others = [s.container for s in case.snapshot.services if s.container is not None
               and (s.container.project, s.container.service) == (box.project, name)]
     for other in others:
@@ -84,31 +84,31 @@ def _unmet_condition(case: Case, box: Container, name: str, wanted: str) -> Awai
     return None
 
 
-# A service whose start is queued behind units that are not up yet.
-LONG_QUEUED = 60.0     # seconds that an awaited unit may take and still be waited for
+# Services whose start systemd queues until other units are up.
+LONG_QUEUED = 60.0     # seconds that an awaited unit may take to start
 
 
 def queued_start_text(service: Service) -> str:
-    """What is said of it."""
+    """Return the text about the queued start."""
     names = awaited_unit_names(service)
     return (f"the start of {service.name} is queued behind {' and '.join(names)}, which "
             f"{'are' if len(names) > 1 else 'is'} not up yet")
 
 
 def queue_evidence(service: Service) -> tuple[Evidence, ...]:
-    """Its job, and whose it waits for."""
+    """Return its job and the units that it waits for as evidence."""
     job = service.unit.job if service.unit is not None else 0
     text = f"job {job} ({service.name}/start) waits for it"
     return tuple(Evidence("unit", name, text) for name in awaited_unit_names(service))
 
 
 def awaited_unit_names(service: Service) -> tuple[str, ...]:
-    """Names of the units that its queued start waits for."""
+    """Return the names of the units that its queued start waits for."""
     return tuple(one.name for one in service.unit.blocked_by) if service.unit is not None else ()
 
 
 def awaited_unit_ages(case: Case, service: Service) -> dict[str, float | None]:
-    """Seconds since each awaited unit began to start, by name."""
+    """Return the seconds since the start of each awaited unit, by name; None if unknown."""
     now = clock_of(case.snapshot, service.node)
     awaited = service.unit.blocked_by if service.unit is not None else ()
     return {one.name: max(0.0, now - one.since) if one.since else None for one in awaited}

@@ -1,4 +1,4 @@
-"""A backend whose start script runs, and has not come to its server: what the script does, and what it waits for."""
+"""Start scripts that run and have not started their server: what they run now, and what they wait for."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from fixer.model.snapshot import LogLine, Process, Service
 from fixer.redaction.values import redact_argv
 
 _MAX_COMMAND_CHARS = 120
-# systemd's, not the script's
+# systemd runs other commands in these states
 _CONTROL_SUB_STATES = frozenset({"start-pre", "condition", "stop-post", "stop", "stop-sigterm"})
 _SERVER_STARTED = regex(r"Started (?:server|parent|reloader) process|Starting gunicorn|Booting worker|Waiting for app")
-_PROGRAM_ARGS = 8       # words of a command in which its program stands
+_PROGRAM_ARGS = 8       # words of a command that can name its program
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingScript:
-    """Whose script it is, the shell, what that runs now (None: nothing that was seen), and what is not met of that
-    which it waits for, the first first, with who should provide it."""
+    """A service's start script: its shell, the command that it runs now (None: none seen), and its unmet dependencies.
+    These are in order, each with its provider."""
 
     owner: PortOwner
     failing_address: FailingAddress
@@ -44,12 +44,12 @@ class WaitingScript:
 
     @property
     def service(self) -> Service:
-        """The service that has no server yet."""
+        """The service whose server is not started yet."""
         return self.owner.service
 
 
 def waiting_scripts(case: Case) -> tuple[WaitingScript, ...]:
-    """Every service behind an empty address whose shell is still on its way to the server."""
+    """Return every service of a closed address whose shell has not started the server yet."""
     found: dict[str, WaitingScript] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
@@ -61,7 +61,7 @@ def waiting_scripts(case: Case) -> tuple[WaitingScript, ...]:
 
 
 def find_waiting_script(case: Case, trouble: FailingAddress, owner: PortOwner) -> WaitingScript | None:
-    """The same for one service that runs and listens nowhere."""
+    """Return the waiting script of one service that runs and does not listen, or None."""
     service, unit = owner.service, owner.service.unit
     if service.container is not None or (unit is not None and unit.sub_state in _CONTROL_SUB_STATES):
         return None
@@ -79,7 +79,7 @@ def find_waiting_script(case: Case, trouble: FailingAddress, owner: PortOwner) -
 
 
 def _has_started_server(case: Case, service: Service) -> bool:
-    """Its server was there in this run: what is left of it is not on its way, or starts it again and again."""
+    """Return whether this run started its server before: the rest is not on its way, or restarts it repeatedly."""
     lines = program_lines(last_run_lines(case.snapshot, service))
     return any(SERVING_LINE.search(message_of(line)) or _SERVER_STARTED.search(message_of(line)) for line in lines)
 
@@ -89,7 +89,7 @@ def _is_shell(process: Process) -> bool:
 
 
 def _is_server(service: Service, process: Process) -> bool:
-    """It runs what the script is there for: the server by its name, or the same program with the same first word."""
+    """Return whether it runs the script's server: that server by name, or the same program and first argument."""
     names = [posixpath.basename(word) for word in process.argv[:_PROGRAM_ARGS]]
     if _is_shell(process):
         return False
@@ -109,7 +109,7 @@ def _unmet_dependencies(case: Case, service: Service) -> Iterator[tuple[Dependen
 
 
 def locate_script_dependency(case: Case, service: Service, one: Dependency) -> LocatedDependency:
-    """The system on the other side of an address that it relies on."""
+    """Return the system at an address that the script relies on."""
     said = complaint_for(one)
     if not is_on_node(case.snapshot, service.node, said):
         return LocatedDependency(None, None, (), ())
@@ -119,25 +119,25 @@ def locate_script_dependency(case: Case, service: Service, one: Dependency) -> L
 
 
 def complaint_for(one: Dependency) -> DependencyComplaint:
-    """An address in the form in which complaints name it."""
+    """Return an address in the form of a complaint."""
     return DependencyComplaint("refused", LogLine(None, "", ""), "", one.host, one.ip, one.port,
                                one.path if one.engine else "",
                      "", one.engine or system_kind_at_port(one.port))
 
 
 def _services_configured_at(case: Case, service: Service, one: Dependency) -> tuple[Service, ...]:
-    """Services of this node that are told to listen on that port."""
+    """Return the services of this node that are configured to listen on that port."""
     return tuple(s for s in case.snapshot.services if s.node == service.node and s.id != service.id and one.port
                  and any(b.port == one.port for b in bindings_of(s)) and not system_kind_of(s))
 
 
 def waiting_seconds(case: Case, one: WaitingScript) -> float:
-    """For how many seconds the shell has been on its way."""
+    """Return the seconds since the shell started."""
     return max(0.0, clock_of(case.snapshot, one.service.node) - one.shell.started_at)
 
 
 def running_command_text(case: Case, one: WaitingScript) -> str:
-    """What the script runs at this moment, in words; a pause says nothing."""
+    """Return the command that the script runs now, as text; empty for a pause."""
     if one.current_process is None or one.current_process.comm == "sleep":
         return ""
     age = age_text(max(0.0, clock_of(case.snapshot, one.service.node) - one.current_process.started_at))
@@ -145,13 +145,13 @@ def running_command_text(case: Case, one: WaitingScript) -> str:
 
 
 def script_text(one: WaitingScript) -> str:
-    """The file that the shell runs, for people; the text after -c is called its command."""
+    """Return the file that the shell runs, for people; text after -c is called its shell command."""
     path = next((word for word in one.shell.argv[1:] if not word.startswith("-")), "")
     return path if path.startswith(("/", ".")) and " " not in path else "its shell command"
 
 
 def script_evidence(case: Case, one: WaitingScript) -> tuple[Evidence, ...]:
-    """The lines of the script that are not met, and the processes."""
+    """Return the script's unmet lines and its processes as evidence."""
     lines = tuple(dict.fromkeys(reliance.source for reliance, _ in one.unmet_dependencies[:2]))
     age = age_text(waiting_seconds(case, one))
     shell = Evidence("process", f"pid {one.shell.pid}", f"{_command_text(one.shell.argv)}, running for {age}")
@@ -165,13 +165,13 @@ def _command_text(argv: Sequence[str]) -> str:
 
 
 def not_started_text(case: Case, one: WaitingScript) -> str:
-    """Say which script has not started its server, and for how long."""
+    """Return which script has not started its server, and for how long."""
     return (f"{one.service.name} runs {script_text(one)}, which has not started its server for "
             f"{age_text(waiting_seconds(case, one))}")
 
 
 def waiting_script_evidence(case: Case, one: WaitingScript, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """Evidence of a start script that waits, with what the caller shows."""
+    """Return the evidence of a waiting start script, with the caller's own."""
     trouble = one.failing_address
     return tuple(dict.fromkeys((
         *script_evidence(case, one), *shown, state_evidence(one.service),

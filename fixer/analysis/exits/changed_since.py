@@ -1,4 +1,4 @@
-"""What was changed after a program ended: the reason of its end may be mended, and only a start tells."""
+"""Files that changed after a program ended: the reason of its end may be repaired, and only a start shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixer.model.snapshot import LogLine, Snapshot
 
 _CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
 _MAX_SHOWN = 2
-_FUTURE_SLACK = 5.0             # seconds by which a file may seem to be of the future
+_FUTURE_SLACK = 5.0             # seconds by which the time of a file may lie in the future
 _START_LIMIT_LINE = regex(r"^\S+: Start request repeated too quickly\.$")
 _REFUSED_START_LINE = regex(
     r"^\S+: (?:Start request repeated too quickly\.$|Failed with result '|Scheduled restart job)|^Failed to start ")
@@ -23,7 +23,7 @@ _PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
 
 
 def ended_at(crash: FailedRun) -> float:
-    """When its last run said its last words, which a start that systemd refused was not; 0.0 where nothing tells."""
+    """Return when its last run logged its last line, without starts that systemd refused; 0.0 if unknown."""
     said = [line.at for line in _without_refused_starts(crash.lines) if line.at is not None]
     service = crash.service
     if said:
@@ -36,7 +36,7 @@ def ended_at(crash: FailedRun) -> float:
 
 
 def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
-    """Without what systemd says at the end of starts that it refused: nothing of the unit was tried then."""
+    """Return the lines without systemd's last lines about refused starts: nothing of the unit ran then."""
     at = len(lines)
     while at and _REFUSED_START_LINE.search(message_of(lines[at - 1])):
         at -= 1
@@ -44,7 +44,7 @@ def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
 
 
 def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
-    """Its files, and those that it is known to ask besides, that were changed after its end; the newest first."""
+    """Return its files, and those in `also`, that changed after its end; the newest first."""
     service, since, now = crash.service, ended_at(crash), clock_of(snapshot, crash.service.node)
     found = {(at, path) for path,
              at in _file_mtimes(snapshot, crash, also) if since and since + _CLOCK_SLACK < at <= now + _FUTURE_SLACK}
@@ -56,7 +56,7 @@ def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[
 
 
 def unread_unit_files_evidence(snapshot: Snapshot, crash: FailedRun) -> tuple[Evidence, ...]:
-    """The files of its unit that were changed after its end, and that systemd has not read."""
+    """Return the files of its unit that changed after its end and that systemd has not reloaded."""
     unit = crash.service.unit
     if unit is None or not unit.need_daemon_reload:
         return ()
@@ -65,7 +65,7 @@ def unread_unit_files_evidence(snapshot: Snapshot, crash: FailedRun) -> tuple[Ev
 
 
 def _file_mtimes(snapshot: Snapshot, crash: FailedRun, also: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """(path, when it was changed) of all that says how it starts, and of its code and settings."""
+    """Yield (path, mtime) of the files that define its start, and of its code and settings."""
     service = crash.service
     told = {(service.files_node or service.node, path) for path in _configured_paths(crash)}
     yield from ((file.path, file.stat.mtime) for file in snapshot.files if (file.node, file.path) in told)
@@ -99,7 +99,7 @@ def _is_mounted(crash: FailedRun, path: str) -> bool:
 
 
 def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence | None:
-    """The module that it lacked, where it lies in one of its folders by now and came there after the end."""
+    """Return the module that it lacked, if one of its folders holds it now and it came there after the end."""
     module, since = missing_module(crash.service), ended_at(crash)
     node = find_node(snapshot, crash.service.node)
     if not module or not since or node is None or crash.service.container is not None:
@@ -119,6 +119,6 @@ def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence 
 
 
 def _parent_folders(path: str) -> tuple[str, ...]:
-    """The folders that hold it, up to the one that a whole tree of modules was put back into."""
+    """Return the folders that hold it, up to one into which all modules may have been restored."""
     folder = posixpath.dirname(path)
     return (folder, posixpath.dirname(folder)) if folder.endswith(("-packages", "/node_modules")) else (folder,)

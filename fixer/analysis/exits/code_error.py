@@ -1,4 +1,4 @@
-"""The error of its own that ends a program when it starts: what its last lines say, and which line of which file."""
+"""Errors in code or command that end a program at its start: the log line, and the file and line at fault."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TARGETS = (
 )
 _UWSGI_LOAD_ERROR = regex(r"^unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)")
 _UWSGI_START = regex(r"^(?:\*\*\* Starting uWSGI|Python main interpreter initialized)")
-# it shows no traceback
+# waitress shows no traceback
 _WAITRESS_IMPORT_ERROR = regex(r"^There was an exception \((?P<type>\w+)\) importing your module\.")
 _WAITRESS_ARGUMENT = regex(r"^1\. (?P<text>.+)$")
 _NO_SERVER = regex(r"^\S*(?:python|pypy)[\d.]*t?: (?:No module named|Error while finding module specification for) "
@@ -45,7 +45,7 @@ _NODE_STACK = regex(r"^- (?P<file>/\S+)$")
 _TRACEBACK = regex(r"Traceback \(most recent call last\)")
 _LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
                    r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
-_WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # gunicorn calls what it could not load: a string
+_WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # a string: gunicorn could not load the class
 _NUMBER_FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
 _WORKER_BOOT_FAILED = regex(r"Worker failed to boot")
 _CODE_EXCEPTIONS = frozenset({
@@ -56,20 +56,20 @@ _CODE_EXCEPTIONS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class CodeFault:
-    """What ended the run: the line that says so, what it names, and the application's own line that led there."""
+    """What ended the run: its log line, the name in it, and the application's own line that led there."""
 
     kind: CodeFaultKind
     log_line: LogLine
-    text: str              # the line, without what its keeper put before it
-    name: str              # the module, the name, the target; empty where none is named
+    text: str              # the line without the prefix of its service manager
+    name: str              # the module, the name, the target; empty if none is named
     file: str = ""
     line: int = 0
     code: str = ""         # that line of code, as the traceback quotes it
-    boot: LogLine | None = None      # gunicorn's word that it gives up
+    boot: LogLine | None = None      # gunicorn's line that it gives up
 
     @property
     def file_line(self) -> str:
-        """`file:line`, empty where the traceback names no file of the application."""
+        """`file:line`, empty if the traceback names no file of the application."""
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
@@ -85,7 +85,7 @@ def find_code_fault(end: RunEnd, argv: Sequence[str]) -> CodeFault | None:
 
 
 def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Literal["other"] | None:
-    """The fault that a line tells; `other` where it tells an end of another kind; None where it tells none."""
+    """Return the fault that a line shows; `other` if it shows an end of another kind; None if it shows none."""
     texts, text, said = end.texts, end.texts[index], end.lines[index]
     for pattern in _TARGETS:
         match = pattern.search(text)
@@ -113,7 +113,7 @@ def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Lit
 
 
 def _waitress_fault(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
-    """waitress names the kind of the exception in one line and what it said in another."""
+    """Return the fault from waitress, which logs the type of the exception in one line and its text in another."""
     named = next((match for line in reversed(before) if (match := _WAITRESS_IMPORT_ERROR.match(line)) is not None),
                  None)
     words = _WAITRESS_ARGUMENT.sub(r"\g<text>", message_of(said).strip())
@@ -126,15 +126,15 @@ def _waitress_fault(said: LogLine, before: Sequence[str], argv: Sequence[str]) -
 
 
 def _is_target_missing(name: str, words: str, argv: Sequence[str]) -> bool:
-    """The module that the command names was loaded, and what the command calls in it is not there."""
+    """Return whether the module that the command names was loaded and lacks the attribute that the command names."""
     module, _, called = target_of(argv).partition(":")
-    said = words.partition(". Did you mean: ")[0]       # Python guesses
+    said = words.partition(". Did you mean: ")[0]       # Python's guess
     return name == "AttributeError" and bool(module) and (
         said == f"module {module!r} has no attribute {called.partition('.')[0]!r}")
 
 
 def _has_no_callable(texts: Sequence[str], index: int) -> bool:
-    """uWSGI says the same of a module that fails and of a name that is not in it: an error is shown before it."""
+    """Return whether the name is missing. uWSGI logs the same if the module fails, but with an error before it."""
     for text in reversed(texts[max(0, index - _MAX_TRACE_LINES):index]):
         if _UWSGI_START.match(text):
             return True
@@ -150,7 +150,7 @@ def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequ
     name, words = match["type"].rsplit(".", 1)[-1], match["text"] or ""
     trace = _last_traceback(before)
     if inaccessible_tls_at([*trace, text], len(trace), argv)[0]:
-        return None            # which of the files is closed or gone, the disk tells (crash-file-access)
+        return None            # the disk shows which file is unreadable or missing (crash-file-access)
     if loads_tls(last_frame(trace, len(trace))) and name in (
             "SSLError", "FileNotFoundError", "PermissionError", "IsADirectoryError"):
         return CodeFault("tls", said, text, words)
@@ -194,7 +194,7 @@ def _import_fault(said: LogLine, text: str, words: str, trace: Sequence[str], ar
 
 
 def _last_traceback(before: Sequence[str]) -> list[str]:
-    """The lines of the last traceback; without its head, as many as were given."""
+    """Return the lines of the last traceback; without its head, all lines."""
     for index in range(len(before) - 1, -1, -1):
         if _TRACEBACK.search(before[index]):
             return list(before[index:])
@@ -202,7 +202,7 @@ def _last_traceback(before: Sequence[str]) -> list[str]:
 
 
 def application_frame(trace: Sequence[str], *, last: bool = False) -> tuple[str, int, str]:
-    """The innermost frame in the application's files, else nothing; `last` takes the innermost wherever it is."""
+    """Return the innermost frame in the application's files, else nothing; with `last`, the innermost in any file."""
     for index in range(len(trace) - 1, -1, -1):
         node = _NODE_FILE_LINE.match(trace[index])
         match = _FRAME.match(trace[index]) or node
@@ -219,11 +219,11 @@ _TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?$")
 
 
 def target_of(argv: Sequence[str]) -> str:
-    """The `module:attribute` that a command names, empty where it names none."""
+    """Return the `module:attribute` that a command names, empty if it names none."""
     return next((word for word in argv[1:] if _TARGET.match(word)), "")
 
 
-# Words of a command that a server does not take: what it says of an option, and which value is meant.
+# Options that a server rejects: its message, the option and the value.
 _OPTION_ERRORS = (
     regex(r"^Error: (?P<said>Invalid value for '(?:-\w'? / '?)?--(?P<option>[\w-]+)(?: [A-Z_]+)?': "
           r"'(?P<value>[^']*)' is not .+)$"),
@@ -245,7 +245,7 @@ _OPTION_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class RefusedOption:
-    """An option that a server does not take: its words, the option's name and the value, empty where none is said."""
+    """An option that a server rejects: its message, the option's name and the value; empty if not named."""
 
     said: str
     option: str
@@ -253,7 +253,7 @@ class RefusedOption:
 
 
 def parse_refused_option(text: str) -> RefusedOption | None:
-    """What a line says of an option, where it is a server's word about its own command or settings."""
+    """Return the rejected option if the line is a server's message about its own command or settings."""
     for pattern in _OPTION_ERRORS:
         match = pattern.match(text)
         if match is not None:

@@ -1,4 +1,4 @@
-"""Units whose program systemd could not start: at which step it failed, why, and what the disk says about it now."""
+"""Units whose program systemd could not start: the failed step, the reason, and the present state of the files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _STEP_FAILED = regex(r"Failed at step (?P<step>[A-Z_]+) spawning (?P<what>.*?): 
 _REASONS: dict[str, SpawnReason] = {"No such file or directory": "missing", "Permission denied": "denied",
                         "Exec format error": "format", "No such process": "missing"}
 _SUPERVISORD_KEYS = {"ExecStart": "command", "WorkingDirectory": "directory", "User": "user"}
-_TAIL_LINES = 80       # of the last lines: a start limit leaves a dozen of them for each try
+_TAIL_LINES = 80       # last lines that are read: a start limit leaves a dozen for each try
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """systemd's own number for the step at which it failed, the lines that say it, and the reason they give."""
+    """systemd's exit status of the failed step, the lines that report it, and the reason that they give."""
 
     status: int
     why: SpawnReason
@@ -31,7 +31,7 @@ class StepFailure:
 
 
 def step_failure(service: Service) -> StepFailure | None:
-    """The step at which systemd, or supervisord, failed before the program ran; None where the program itself ended."""
+    """Return the step at which systemd or supervisord failed before the program ran; None if the program ended."""
     unit = service.unit
     if service.program is not None:
         return _spawn_failure(service, service.program)
@@ -47,7 +47,7 @@ def step_failure(service: Service) -> StepFailure | None:
 
 
 def _spawn_failure(service: Service, program: Program) -> StepFailure | None:
-    """The same of supervisord: what its log says where it has not forked, and what the child left where it has."""
+    """Return the same for supervisord: by its log if it did not fork, else by the output of the child."""
     if program.state in ("RUNNING", "DOWN", "UNKNOWN"):
         return None
     lines = lines_of(service)[-_TAIL_LINES:]
@@ -64,13 +64,13 @@ def _spawn_failure(service: Service, program: Program) -> StepFailure | None:
 
 
 def has_failed_before_start(service: Service) -> bool:
-    """systemd says that it could not start the program at all."""
+    """Return whether systemd logged that it could not start the program."""
     failure = step_failure(service)
     return failure is not None and bool(failure.lines)
 
 
 def working_directory_of(service: Service) -> str:
-    """The folder that it is to run in, empty where none is told."""
+    """Return the configured working directory, empty if there is none."""
     if service.program is None:
         return service.unit.working_directory if service.unit is not None else ""
     told = setting_of(service, "WorkingDirectory")
@@ -78,53 +78,53 @@ def working_directory_of(service: Service) -> str:
 
 
 def account_name_of(service: Service) -> str:
-    """The account that it is told to run as."""
+    """Return the account that it is configured to run as."""
     told = setting_of(service, "User") if service.program is not None else None
     return (told.value.strip() if told is not None else "" if service.unit is None else service.unit.user) or "root"
 
 
 def stat_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:
-    """What a path is, links followed; None where it is not there, leads nowhere, or was not looked at."""
+    """Return the stat of a path, links followed; None if it is missing, a dangling link, or was not read."""
     stat = link_of(snapshot, node, path)
     return stat.target if stat is not None and stat.kind == "link" else stat
 
 
 def link_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:
-    """What a path is itself, be it a link that leads nowhere."""
+    """Return the stat of a path itself, even if it is a dangling link."""
     found = find_node(snapshot, node)
     return None if found is None else dict(found.files).get(path)
 
 
 def is_missing(snapshot: Snapshot, node: str, path: str) -> bool:
-    """It was looked for and is not there, or is a link that leads nowhere."""
+    """Return whether the path was read and is missing, or is a dangling link."""
     found = find_node(snapshot, node)
     return found is not None and path in found.missing_paths
 
 
 def is_executable_file(stat: FileStat | None) -> bool:
-    """A regular file that somebody may execute."""
+    """Return whether it is a regular file with an execute bit."""
     end = stat.target if stat is not None and stat.kind == "link" else stat
     return end is not None and end.kind == "file" and bool(end.mode & 0o111)
 
 
 def setting_key_of(service: Service, key: str) -> str:
-    """What its manager calls that setting of a unit."""
+    """Return what its service manager calls that setting of a unit."""
     return _SUPERVISORD_KEYS.get(key, key) if service.program is not None else key
 
 
 def setting_of(service: Service, key: str) -> UnitValue | None:
-    """The assignment that counts: the last one, none where that one is empty."""
+    """Return the assignment in effect: the last one; None if that one is empty."""
     found = [s for s in service.unit_values if s.key == setting_key_of(service, key)]
     return found[-1] if found and found[-1].value else None
 
 
 def setting_evidence(setting: UnitValue) -> Evidence:
-    """The line of the unit's file."""
+    """Return the line of the unit's file as evidence."""
     return Evidence("file", f"{setting.file}:{setting.line}", f"{setting.key}={' '.join(setting.value.split())}"[:300])
 
 
 def program_line_evidence(service: Service, named: CommandArgument | None = None) -> tuple[Evidence, ...]:
-    """The line that names the program, of its file or the `named` one of a script."""
+    """Return the line that names the program: of its file, or the `named` one of a script."""
     entry = named or service.entry
     for setting in reversed(service.unit_values):
         here = entry is not None and (setting.file, setting.line) == (entry.file, entry.line)
@@ -135,23 +135,23 @@ def program_line_evidence(service: Service, named: CommandArgument | None = None
 
 
 def setting_source_text(place: CommandArgument | UnitValue | None, service: Service) -> str:
-    """`file:line`, or the unit's name where no file says it."""
+    """Return `file:line`, or the unit's name if no file defines it."""
     return f"{place.file}:{place.line}" if place is not None and place.file else service.name
 
 
 def missing_file_evidence(path: str) -> Evidence:
-    """That a path is not there."""
+    """Return evidence that a path is missing."""
     return Evidence("file", path, "not there")
 
 
 def stat_evidence(path: str, stat: FileStat) -> Evidence:
-    """Mode and owner of a path."""
+    """Return the kind, mode and owner of a path as evidence."""
     return Evidence("file", path, f"{stat.kind}, mode {stat.mode & 0o7777:04o}, owner {stat.uid}:{stat.gid}")
 
 
 @dataclass(frozen=True, slots=True)
 class StepExplanation:
-    """What a judge of one step says: the variant, one sentence, the proof and the repairs."""
+    """The explanation of one failed step: the variant, one sentence, the evidence and the repairs."""
 
     variant: str
     summary: str

@@ -1,4 +1,4 @@
-"""Why a program ended, as its last lines say: a variable that is not set, a port that is taken, something else."""
+"""Why a program ended, by its last lines: a variable that is not set, a port in use, a dependency without an answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VARIABLE_MISSING_BRIEF = (      # only in the line that names an exception
     regex(rf"\b(?:[Pp]lease|[Mm]ust|[Nn]eed to) set {_VARIABLE_NAME}(?![\w.])"),
     regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_VARIABLE_NAME}"),
 )
-_VARIABLE_MISSING_ALONE = regex(      # a line of nothing else, as `sys.exit("NAME is required")` leaves it
+_VARIABLE_MISSING_ALONE = regex(      # a line with nothing else, as `sys.exit("NAME is required")` prints it
     rf"^(?:\[?(?:ERROR|FATAL|CRITICAL|[Ee]rror|[Ff]atal)\]?:?\s+)?{_VARIABLE_NAME} "
     r"(?:(?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)|must (?:be set|not be empty))[.!]?$"
 )
@@ -63,20 +63,20 @@ _CONNECTION_FAILED = regex(
     r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
 )
 _ERROR_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
-_MAX_SHUTDOWN_LINES = 6             # lines that a server says at most between its error and its end
-_LEVEL_CHARS = 60               # where a line names its level
+_MAX_SHUTDOWN_LINES = 6             # lines that a server logs at most between its error and its end
+_LEVEL_CHARS = 60               # characters in which a line names its level
 
 
 @dataclass(frozen=True, slots=True)
 class NamedLine:
-    """What a line says: the name or text that matters, and the line itself."""
+    """A log line, with the name or text that matters in it."""
 
     name: str
     line: LogLine
 
 
 def missing_variables(end: RunEnd) -> tuple[NamedLine, ...]:
-    """The variables that the end of the run asks for; several where the program lists them."""
+    """Return the variables that the end of the run reports as missing; several if the program lists them."""
     tail, texts = end.lines, end.texts
     for index in range(len(tail) - 1, -1, -1):
         name = _missing_variable_in(texts, index)
@@ -96,8 +96,8 @@ def missing_variables(end: RunEnd) -> tuple[NamedLine, ...]:
 
 
 def blank_variables(end: RunEnd, service: Service) -> tuple[NamedLine, ...]:
-    """The run ends since an option or a number has no value, and its compose file puts variables there that nothing
-    sets: those of its command, else all of them, since which one it was the words do not say."""
+    """Return the unset compose variables if the run ended since an option or a number has no value. Prefer those of its
+    command; else return all, since the message does not name one."""
     said = end.last_line(_BLANK_VALUE) if service.unset_variables else None
     places = {f"{word.file}:{word.line}" for word in service.command if word.file}
     meant = [one for one in service.unset_variables if one.defined_in in places] or service.unset_variables
@@ -105,7 +105,7 @@ def blank_variables(end: RunEnd, service: Service) -> tuple[NamedLine, ...]:
 
 
 def _systemd_unset_variables(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[NamedLine, ...]:
-    """An option got no value, and systemd says which variable of the command has none."""
+    """Return the variables that systemd reports as unset before an option without a value."""
     for at in range(index - 1, max(-1, index - _CONTEXT_LINES), -1):
         match = _SYSTEMD_UNSET.search(texts[at])
         if match is not None:
@@ -132,20 +132,20 @@ def _missing_variable_in(texts: Sequence[str], index: int) -> str | None:
 
 
 def port_in_use_line(end: RunEnd) -> LogLine | None:
-    """The line that says that the address is taken."""
+    """Return the line that reports that the address is in use."""
     return end.last_line(_PORT_IN_USE)
 
 
 def address_unavailable_line(end: RunEnd) -> LogLine | None:
-    """The line that says that the machine does not have the address to listen on; a connection of the program's own
-    can fail with the same number, so the line, or the traceback above it, must speak of binding."""
+    """Return the line that reports that the machine lacks the listen address. A client connection can fail with the
+    same number, so the line, or the traceback above it, must mention a bind."""
     index = end.find_last(_UNAVAILABLE.search)
     is_bind = index is not None and any(_BIND_CALL.search(text) for text in end.texts[max(0, index - 6):index + 1])
     return end.lines[index] if index is not None and is_bind else None
 
 
 def dependency_error_line(end: RunEnd) -> LogLine | None:
-    """The exception that ended the run, where it says that another system did not answer."""
+    """Return the exception that ended the run, if it reports that another system did not answer."""
     index = end.find_last(ends_run)
     text = end.texts[index] if index is not None else ""
     is_refused = _CONNECTION_EXCEPTION.match(text) and _CONNECTION_FAILED.search(text)
@@ -153,13 +153,13 @@ def dependency_error_line(end: RunEnd) -> LogLine | None:
 
 
 def has_repeated_exception(end: RunEnd) -> bool:
-    """The run's end shows the same exception more than once: what a parent starts ends again and again."""
+    """Return whether the end of the run shows one exception more than once: what a parent starts ends repeatedly."""
     ends = [text for text in end.texts if _EXCEPTION.match(text)]
     return bool(ends) and ends.count(ends[-1]) > 1
 
 
 def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    """The end of the last traceback, or the last lines: what a person would read first."""
+    """Return the end of the last traceback, or the last lines: what an operator would read first."""
     end = read_run_end(lines)
     own = [(line, text) for line, text in zip(end.lines, end.texts, strict=True) if text]
     tail, texts = tuple(line for line, _ in own), [text for _, text in own]
@@ -168,5 +168,5 @@ def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
             return tail[max(0, index - 2):index + 1]
     for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1):
         if _ERROR_LEVEL.search(texts[index][:_LEVEL_CHARS]):
-            return tail[max(0, index - 2):index + 1]     # what a server says after it is how it goes down
+            return tail[max(0, index - 2):index + 1]     # later lines only show its shutdown
     return tail[-3:]

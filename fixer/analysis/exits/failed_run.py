@@ -1,4 +1,4 @@
-"""Services that ended badly behind a failing route, with the lines their last run left."""
+"""Failed runs of services at failing addresses, with their last log lines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Binding, Listener, LogLine, Process, Service, Snapshot
 
-_JUST_STARTED = 20.0     # seconds: a service that is started again and again is "running" most of the time
+_JUST_STARTED = 20.0     # seconds: a service that restarts repeatedly is "running" most of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FailedRun:
     owner: PortOwner
     failing_addresses: tuple[FailingAddress, ...]
     lines: tuple[LogLine, ...]
-    # its manager sees it run: what ends again and again are the workers that it starts
+    # its service manager reports it as running: the workers that it starts end repeatedly
     has_running_parent: bool = False
     end: RunEnd = NO_OUTPUT
 
@@ -66,7 +66,7 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True)
 class FailedRuns:
-    """What failed, which facts were missing to tell, and what shows that others did not fail."""
+    """The failed runs, the missing facts, and the evidence that other services did not fail."""
 
     found: tuple[FailedRun, ...]
     missing: tuple[str, ...]
@@ -74,7 +74,7 @@ class FailedRuns:
 
 
 def failed_runs(case: Case) -> FailedRuns:
-    """Every service that failed, or fails again and again, behind an address that does not answer."""
+    """Return every service of a failing address that failed, or fails repeatedly."""
     by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
     missing: list[str] = []
     sound = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -91,7 +91,7 @@ def failed_runs(case: Case) -> FailedRuns:
     for owner, troubles in by_service.values():
         if isinstance(owner.service.log, Unknown):
             missing.append(f"log of {owner.service.name}: {owner.service.log.reason}")
-        # its own address goes first
+        # its own address first
         troubles.sort(key=lambda trouble: not is_configured_at(owner.service, trouble.endpoint))
         inside = not has_failed(case, owner.service, troubles[0])
         lines = lines_since_reload(last_run_lines(case.snapshot, owner.service))
@@ -101,7 +101,7 @@ def failed_runs(case: Case) -> FailedRuns:
 
 
 def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> bool:
-    """Failed, or in the middle of being started once more after a failure."""
+    """Return whether it failed, or restarts after a failure."""
     state = run_state_of(service)
     if service.socket is not None and service.socket.active_state == "failed":
         return True
@@ -118,17 +118,17 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
     if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
         return False
     if trouble.endpoint.node not in (None, service.node) and has_listening_socket(case, service):
-        return False      # it came up meanwhile; that nobody is at the address of another says nothing of it
-    # It may end between two questions: whoever connects in that moment gets no answer at all.
+        return False      # it has started since; the address is another node's and proves nothing about it
+    # It may end between two queries: a connect at that moment gets no answer.
     if is_closed(trouble.endpoint) is not False:
         return True
-    # A parent that listens first takes the connection, and ends with its workers before anybody answers.
+    # A parent that listens first accepts the connection and ends with its workers before any answer.
     return not is_answering(trouble.endpoint) and has_known_exit_reason(service, last_run_lines(case.snapshot, service))
 
 
 def reached_serving(case: Case, service: Service) -> bool:
-    """supervisord calls a program STARTING for its first seconds, and this one says by now that it serves: it opened
-    its socket between two questions."""
+    """Return whether the program serves although supervisord still reports STARTING. Its own last line says so: it
+    opened its socket between two queries."""
     program = service.program
     if program is None or program.state != "STARTING" or not service.pids or has_listening_socket(case, service):
         return False
@@ -137,20 +137,20 @@ def reached_serving(case: Case, service: Service) -> bool:
 
 
 def has_missing_mount_source(service: Service) -> bool:
-    """A container that the engine would refuse to start: what it mounts from the host is gone."""
+    """Return whether the engine would refuse to start the container: what it mounts from the host is missing."""
     return service.container is not None and bool(service.container.missing_sources)
 
 
 def has_known_exit_reason(service: Service, lines: Sequence[LogLine]) -> bool:
-    """Whether the lines name what ends the program before it serves: a variable, or a fault in its code."""
+    """Return whether the lines name what ends the program before it serves: a variable, or a fault in its code."""
     end = read_run_end(lines, start_time_of(service))
     return bool(missing_variables(end)) or find_code_fault(end, service.argv) is not None
 
 
 def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -> bool:
-    """It runs and holds no socket, while the program in it ends: a parent that starts its workers again and again, or
-    the last moments of a first run that its manager has not seen end yet. One that opened the socket for them may keep
-    it: then visitors wait, and its log must say why nobody takes them."""
+    """Return whether the service runs without a socket while its program ends. Its workers restart repeatedly, or a
+    first run ends just now. A parent may keep the workers' socket open: visitors then wait, and its log must say
+    why."""
     if run_state_of(service) != "running":
         return False
     if is_closed(trouble.endpoint) is not True or has_listening_socket(case, service):
@@ -161,7 +161,7 @@ def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -
 
 
 def has_listening_socket(case: Case, service: Service) -> bool:
-    """It listens somewhere, be it where nobody asks for it."""
+    """Return whether it listens at any address, even one that no route uses."""
     ours = set(service.pids)
     return any(ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
 
@@ -170,7 +170,7 @@ _WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104  addresses
 
 
 def reported_port_conflict(case: Case, service: Service) -> tuple[Binding, Listener] | None:
-    """Where it is told to listen, and the socket of somebody else that is there already."""
+    """Return where it is configured to listen, and the socket of another process that is there already."""
     for binding in bindings_of(service):
         for line in listeners_on(case.snapshot, service.node) if binding.port else ():
             same = line.address == binding.host or bool({line.address, binding.host} & _WILDCARD_HOSTS)
@@ -181,21 +181,21 @@ def reported_port_conflict(case: Case, service: Service) -> tuple[Binding, Liste
     return None
 
 
-# A parent that opened the socket while none of the programs that it starts to take the connections lasts.
+# A parent that holds the socket while the programs that it starts to accept connections end at once.
 _CODE_RELOADED = regex(r"\w+ detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
 _SETTLED_AGE = 10.0     # seconds: a program that lives so long does not end at its start
 
 
 def parent_without_workers(case: Case, trouble: FailingAddress, service: Service) -> str:
-    """What the parent is (circusd, a server that reloads its code), where its programs end at once: that is no question
-    of one that waits. Empty for any other service."""
+    """Return what the parent is (circusd, a server that reloads its code), if its programs end at once: it does not
+    hang. Empty for any other service."""
     ours = processes_of(case.snapshot, service.node, service.pids)
     parents = {p.pid: name for p in ours if (name := _parent_kind(p))}
     held = listener_at(trouble.endpoint)
     if held is None or not parents.keys() & set(pids_of(held)):
         return ""
     if not any(map(supervisor_name_of, ours)) and not any(p.state == "Z" for p in ours):
-        return ""       # a server whose program lives is no keeper
+        return ""       # a server with a live program
     young = clock_of(case.snapshot, service.node) - _SETTLED_AGE
     lasting = [p for p in ours if p.pid not in parents and p.state != "Z" and p.started_at < young
                and not _is_resource_tracker(p)]
@@ -207,25 +207,25 @@ def _parent_kind(process: Process) -> str:
 
 
 def _is_resource_tracker(process: Process) -> bool:
-    """Python's own helper beside processes that it spawns."""
+    """Return whether it is Python's own helper for processes that it spawns."""
     return any("resource_tracker" in word for word in process.argv)
 
 
 def lines_since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    """What was said since the code was read anew: that it served before is of another code."""
+    """Return the lines since the code was reloaded: earlier lines are about other code."""
     last = next((i for i in range(len(lines) - 1, -1, -1) if _CODE_RELOADED.search(message_of(lines[i]).rstrip())), -1)
     return tuple(lines[last + 1:])
 
 
-# A service that ended with success over an error: hypercorn's parent, and scripts that go on after their program,
-# hand no status on, so its manager calls it no failure.
-_ERROR_TAIL_LINES = 3          # behind an error there may be a note to it, or the script's own last line
+# A service that ended with status 0 after an error: hypercorn's parent, and scripts that continue after their program,
+# pass no status on, so its service manager sees no failure.
+_ERROR_TAIL_LINES = 3          # after an error there may be a note to it, or the script's own last line
 _ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 _SERVED = regex(r"Application startup complete|[Rr]unning on \S|[Ll]istening (?:at|on)\b|[Ss]erving on\b")
 
 
 def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None:
-    """The error that it ended over, by itself and before it ever served."""
+    """Return the error that ended it, by itself and before it ever served; None otherwise."""
     if service.unit is None or not service.is_app_server or not has_exited_by_itself(snapshot, service):
         return None
     own = program_lines(last_run_lines(snapshot, service))
@@ -235,7 +235,7 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
 
 
 def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:
-    """What is said of such an end where no cause of its own is known: started again it would end the same way."""
+    """Return the finding about such an end if no cause of its own is known: a restart would end the same way."""
     line = exited_zero_on_error(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
     if line is None:
         return found

@@ -1,4 +1,4 @@
-"""Which of the kernel's kills hit a service in its last run, and whose limit was reached."""
+"""Kills of a service's processes by the kernel in its last run, and whose memory limit was reached."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
 
 LimitScope: TypeAlias = Literal["own", "other", "machine"]
-_RESTART_WINDOW = 180.0    # seconds in which a container that is started again and again has ended at least once
+_RESTART_WINDOW = 180.0    # seconds in which a container that restarts repeatedly has ended at least once
 _CLOCK_SLACK = 3.0      # seconds between the kernel's clock, counted from the boot, and the managers'
 
 
 @dataclass(frozen=True, slots=True)
 class OomKilling:
-    """One kill, whose limit it was, and where it stands."""
+    """One kill, whose limit was reached, and the line that reports it."""
 
     kill: OomKill
     limit_scope: LimitScope
@@ -31,8 +31,8 @@ class OomKilling:
 
 
 def oom_killings(case: Case, service: Service) -> tuple[OomKilling, ...]:
-    """The kills of its processes since it was last started, oldest first; of one that is started again and again also
-    those that ended its runs before: a look may find it in the middle of one more."""
+    """Return the kills of its processes since its last start, oldest first. If it restarts repeatedly, include kills of
+    earlier runs: the observation may fall into a new run."""
     since = start_time_of(service) - _CLOCK_SLACK
     if service.container is not None and is_restarting(service):
         since = min(since, case.snapshot.taken_at - _RESTART_WINDOW)
@@ -57,7 +57,7 @@ def _limit_scope(kill: OomKill, own: str) -> LimitScope:
 
 
 def _own_cgroup(case: Case, service: Service, cgroup: str) -> str:
-    """The service's own group, as far as the path of a killed process leads through it; empty where it does not."""
+    """Return the service's own cgroup, if the path of a killed process leads through it; else an empty text."""
     parts = cgroup.split("/")
     box = service.container
     if box is not None:
@@ -73,21 +73,21 @@ def _own_cgroup(case: Case, service: Service, cgroup: str) -> str:
 
 
 def _is_cgroup_of_node(case: Case, service: Service, above: str) -> bool:
-    """A unit of that name may also run in another machine of the same kernel: the groups above it tell."""
+    """Return whether the parent cgroups are the node's: another machine of the kernel may run a unit of that name."""
     outer = {_path_before_slice(s.unit.control_group) for s in case.snapshot.services
              if s.node == service.node and s.unit is not None and s.unit.control_group}
     return _path_before_slice(above + "/") in outer if outer else _path_before_slice(above + "/") == ""
 
 
 def _path_before_slice(group: str) -> str:
-    """What stands before the first slice."""
+    """Return the part of the path before the first slice."""
     parts = group.split("/")
     index = next((i for i, part in enumerate(parts) if part.endswith(".slice")), len(parts))
     return "/".join(parts[:index]).rstrip("/")
 
 
 def missing_kernel_log(case: Case, service: Service) -> list[str]:
-    """Why no kernel log could tell; empty where one could be read."""
+    """Return why no kernel log was available; empty if one could be read."""
     logs = [log for log in case.snapshot.kernel_logs if log.node in (service.node, ENGINE)]
     if any(isinstance(log.kills, Known) for log in logs):
         return []
@@ -96,11 +96,11 @@ def missing_kernel_log(case: Case, service: Service) -> list[str]:
     return [f"whether the kernel killed {service.name}, which has a memory limit: {unread}"]
 
 
-# Workers that ended behind a parent that lives: what the parent's log says, and what nginx lost at that moment.
-RECENT_DEATH = 180.0       # seconds: deaths that old are still worth a word
-_SAMPLE = 20         # routes to one address whose lines are looked for: thousands would say the same
-_CLOCK_STEP = 1.0        # seconds: nginx's clock cuts the one that has begun
-_MAX_REPORT_DELAY = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
+# Workers that died while their parent lives: the lines of the parent, and what nginx lost at that moment.
+RECENT_DEATH = 180.0       # seconds: older deaths are not reported
+_SAMPLE = 20         # routes of one address that lines are searched for: more would say the same
+_CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
+_MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
 WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+|"
              r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
 WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT|"
@@ -109,7 +109,7 @@ WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting w
 
 @dataclass(frozen=True, slots=True)
 class WorkerDeaths:
-    """The deaths of one service's workers lately, and the requests that nginx lost then."""
+    """The recent deaths of one service's workers, and the requests that nginx lost then."""
 
     service: Service
     endpoint: Endpoint
@@ -118,7 +118,7 @@ class WorkerDeaths:
 
 
 def worker_deaths(case: Case) -> tuple[WorkerDeaths, ...]:
-    """Services that run, whose workers died lately with requests in their hands, and that nothing else explains."""
+    """Return running services whose workers died recently during requests, if nothing else explains it."""
     found: list[WorkerDeaths] = []
     for service in case.snapshot.services:
         endpoint = next((e for e in case.snapshot.endpoints
@@ -141,7 +141,7 @@ def worker_deaths(case: Case) -> tuple[WorkerDeaths, ...]:
 
 def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
                      until: float = float("inf")) -> tuple[ErrorEvent, ...]:
-    """Requests of routes to the address that ended unanswered in that time."""
+    """Return the requests of routes to the address that ended unanswered in that time."""
     found: list[ErrorEvent] = []
     for nginx in case.snapshot.nginxes:
         routes = [j.facts for j in case.verdicts.values()
@@ -156,14 +156,14 @@ _MAIN_PROCESS_EXITED = regex(r"^\S+\.service: Main process exited, code=(?:(?:ki
 
 
 def exit_signal_of(service: Service) -> int | None:
-    """The signal that ended the main process, None where it was none or the kernel took it for want of memory."""
+    """Return the signal that ended the main process; None if there was none or the kernel ran out of memory."""
     unit, box, program = service.unit, service.container, service.program
     if program is not None:
         return program.signal or None if program.state == "EXITED" and not program.expected else None
     if unit is not None:
         if unit.result in ("signal", "core-dump"):
             return unit.exec_main_status or None
-        if unit.result == "exit-code" and unit.exec_main_status in (137, 139):   # a shell between says 128 + N
+        if unit.result == "exit-code" and unit.exec_main_status in (137, 139):   # a shell in between reports 128 + N
             return unit.exec_main_status - 128
         return None
     if box is not None and not box.oom_killed and box.exit_code in (132, 134, 135, 136, 137, 139):
@@ -172,7 +172,7 @@ def exit_signal_of(service: Service) -> int | None:
 
 
 def last_exit_signal(crash: FailedRun) -> int | None:
-    """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
+    """Return the signal that ended its last run: by its service manager, or by its journal during a restart."""
     number = exit_signal_of(crash.service)
     if number is None and crash.service.unit is not None and is_restarting(crash.service):
         ends = [m for line in crash.lines if (m := _MAIN_PROCESS_EXITED.search(message_of(line))) is not None]

@@ -1,4 +1,4 @@
-"""What a backend that was started by hand said at its end, in the newest log that lies about: shown, never acted on."""
+"""The last output of a hand-started backend, from its newest log: shown, never acted on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, HandStartedLog, Service
 
 _SERVER = regex(r"(?i)\b(?:uvicorn|gunicorn|hypercorn|daphne|asgi|wsgi)\b|Started server process|Application startup")
-_STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"     # of svlogd, multilog, s6-log
+_STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"  # timestamps of svlogd, multilog, s6-log
 _EXIT_LINE = regex(
     rf"^(?:{_STAMP})?(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b|ERROR\b)"
     r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app|Shutting down"
@@ -24,20 +24,20 @@ _CLEAN_SHUTDOWN = regex(r"Shutting down|Finished server process")
 
 
 def is_clean_shutdown(said: str) -> bool:
-    """It was asked to end, as at a reboot, and did: nothing there is to be mended."""
+    """Return whether the program ended on request, as at a reboot: nothing needs a repair."""
     return _CLEAN_SHUTDOWN.search(said) is not None
 
 
 def find_exit_line(lines: Iterable[str]) -> str:
-    """The last line that tells how a program ended, empty where none does: a fault before the words of its leaving,
+    """Return the last line that shows how a program ended, empty if there is none. A fault comes before shutdown lines,
     which follow a fault as well."""
     ends = [line.strip()[:200] for line in lines if _EXIT_LINE.search(line)]
     return next((line for line in reversed(ends) if not is_clean_shutdown(line)), ends[-1] if ends else "")
 
 
 def last_server_output(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
-    """The line that tells how it ended, and the evidence; nothing where no log of an application server lies there,
-    or it was written before this boot."""
+    """Return the line that shows how it ended, with the evidence. Empty if no application server has a log there, or if
+    the log is older than this boot."""
     found = next((w for w in case.snapshot.hand_started_logs if w.node == node), None)
     if found is None or not _is_since_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
         return "", ()
@@ -50,12 +50,12 @@ def _is_since_boot(case: Case, found: HandStartedLog) -> bool:
     return not isinstance(boot, Known) or found.written_at >= boot.value
 
 
-# A service that failed and left no word in the log that was read: where that may be, and how a person sees it.
+# Services that failed without a line in the log that was read: where it may be, and how to see it.
 _UNLOGGED_OUTPUTS = frozenset({"null", "tty", "kmsg"})
 
 
 def silent_exit_text(service: Service) -> str:
-    """Words that go on after "it failed"."""
+    """Return text that continues "it failed"."""
     if isinstance(service.log, Unknown):
         return f"its log could not be read ({service.log.reason})"
     said = f"{_exit_status_text(service)}and its log, as far as it was read, does not say why"
@@ -95,7 +95,7 @@ def _manual_start_text(service: Service) -> str:
 
 
 def _flock_file(service: Service) -> str:
-    """The file that `flock -n FILE COMMAND` wants for itself."""
+    """Return the file that `flock -n FILE COMMAND` locks."""
     words = service.unit.exec_start if service.unit is not None else ()
     words = words if len(words) > 1 else tuple(words[0].split()) if words else ()
     if not words or posixpath.basename(words[0]) != "flock" or not {"-n", "--nonblock", "--nb"}.intersection(words):
@@ -103,9 +103,9 @@ def _flock_file(service: Service) -> str:
     return next((word for word in words[1:] if word.startswith("/")), "")
 
 
-# A unix socket that a killed server left behind: nobody listens on it, and the next one may not bind its name.
+# Unix sockets of a killed server: nothing listens, and the next server may be unable to bind the path.
 
 
 def is_stale_socket(endpoint: Endpoint) -> bool:
-    """The file of the socket is there, and a connect says that nobody listens on it."""
+    """Return whether the file of the socket exists and a connect is refused."""
     return endpoint.unix is not None and isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "refused"

@@ -1,4 +1,4 @@
-"""Whether what a program said of a path when it ended is still so: the path, the folders above it, and its account."""
+"""The present state of a path that a program could not use: the path, the folders above it, and its account."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fixer.model.snapshot import Container, LogLine, Service, Snapshot, UnitValu
 
 FaultState: TypeAlias = Literal["holds", "gone", "unknown"]
 
-_MAX_CALL_LINES = 12               # lines above an error in which its own call stands
+_MAX_CALL_LINES = 12               # lines above an error that hold its own call
 _READ_CALL = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\("
                r"|\bload_cert_chain\(")
 _WRITE_CALL = regex(
@@ -43,7 +43,7 @@ _MOUNTS_FILE = "/proc/mounts"
 
 @dataclass(frozen=True, slots=True)
 class PathState:
-    """How it is now, in words that go on after "because it was so", and what shows it."""
+    """The present state of a path, as text that continues "because it was so", and the evidence."""
 
     state: FaultState
     text: str
@@ -51,7 +51,7 @@ class PathState:
 
 
 def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: LogLine) -> PathState:
-    """Look at what the program could not use."""
+    """Return the present state of the path that the program could not use."""
     service, path = crash.service, posixpath.normpath(path)
     if service.container is not None:
         return _container_path_state(snapshot, service, path, why)
@@ -83,7 +83,7 @@ def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: 
 
 def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Account, ends: tuple[str, str],
            use: Literal["read", "write", ""]) -> PathState:
-    """`ends` are the path and the last part of the way that is there: another means that it is to be made in it."""
+    """Judge the account's access. `ends`: the path and its last existing part; if they differ, it is to be created."""
     path, last = ends
     folders = way if path != last else way[:-1]
     shut = next((p for p in folders if not has_permission(stats[p].end, account, PASS)), None)
@@ -113,7 +113,7 @@ def _stat_evidence(path: str, stat: FileStat) -> Evidence:
 
 
 def _intended_access(crash: FailedRun, line: LogLine) -> Literal["read", "write", ""]:
-    """Whether it wanted to read or to write, as its call in the traceback above the error says."""
+    """Return whether the program wanted to read or to write, by its call in the traceback above the error."""
     if is_write_error(message_of(line)):
         return "write"
     at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
@@ -127,7 +127,7 @@ def _intended_access(crash: FailedRun, line: LogLine) -> Literal["read", "write"
 
 
 def hiding_setting_text(service: Service, path: str) -> str:
-    """The setting of its unit for which it sees something else at that path."""
+    """Return the setting of its unit that replaces what it sees at that path, empty if there is none."""
     for setting in service.unit_values:
         value = setting.value.strip().strip("'\"")
         on = value.lower() not in _FALSE_VALUES
@@ -143,7 +143,7 @@ def hiding_setting_text(service: Service, path: str) -> str:
 
 
 def account_of_service(snapshot: Snapshot, service: Service) -> Account | None:
-    """Whom its unit runs it as, with the groups that the unit adds."""
+    """Return the account that its unit runs it as, with the groups that the unit adds."""
     unit = service.unit
     if unit is None:
         return None
@@ -158,7 +158,7 @@ def account_of_service(snapshot: Snapshot, service: Service) -> Account | None:
 
 
 def _mount_state(snapshot: Snapshot, service: Service, path: str) -> PathState:
-    """How the file system that holds the path is mounted; what the unit makes read-only of it is asked for before."""
+    """Return how the file system of the path is mounted. Read-only settings of the unit are checked before."""
     file = snapshot.file(service.node, _MOUNTS_FILE)
     best: tuple[str, str] = ("", "")
     for words in (line.split() for line in file.data.decode("utf-8", "replace").splitlines()) if file else ():
@@ -174,7 +174,7 @@ def _mount_state(snapshot: Snapshot, service: Service, path: str) -> PathState:
 
 
 def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: str) -> PathState:
-    """What the engine's machine holds behind a mount; what lies in the container itself cannot be looked at."""
+    """Return what the Docker host has at a mount; files in the container itself cannot be read."""
     box = service.container
     mount = max((m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")),
                 key=lambda m: len(m[1]), default=None) if box is not None else None
@@ -191,13 +191,13 @@ def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: 
     return PathState("gone", "it is there now", (_stat_evidence(there, stat),))
 
 
-# What an account of a machine may do with a file, by the machine's own lists of accounts and the file's mode.
+# What an account of a machine may do with a file, by the machine's own account files and the file's mode.
 READ, WRITE, PASS = 4, 2, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Its name, its user id, and all of its groups; `group` is the name of its own."""
+    """An account: its name, its user id, and all of its groups; `group` is the name of its own group."""
 
     name: str
     uid: int
@@ -207,9 +207,9 @@ class Account:
 
 
 def find_account(snapshot: Snapshot, node: str, who: str | int) -> Account | None:
-    """The account of a name or number; None where the machine's files, as far as they were read, do not have it."""
+    """Return the account of a name or number; None if the machine's account files, as far as read, do not have it."""
     passwd, groups = (read_account_file(snapshot, node, path) for path in ("/etc/passwd", "/etc/group"))
-    column = 2 if isinstance(who, int) or who.isdigit() else 0     # a name of digits alone is no name
+    column = 2 if isinstance(who, int) or who.isdigit() else 0     # digits alone are no name
     row = next((r for r in passwd if len(r) > 3 and r[column] == str(who)), None)
     if row is None or not groups or not row[2].isdigit() or not row[3].isdigit():
         return None
@@ -219,7 +219,7 @@ def find_account(snapshot: Snapshot, node: str, who: str | int) -> Account | Non
 
 
 def has_permission(stat: FileStat, account: Account, bit: int) -> bool:
-    """Whether the mode lets it do that."""
+    """Return whether the mode grants the account that right."""
     if account.uid == 0:
         return True
     shift = 6 if stat.uid == account.uid else 3 if stat.gid in account.gids else 0
@@ -227,28 +227,28 @@ def has_permission(stat: FileStat, account: Account, bit: int) -> bool:
 
 
 def read_account_file(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:
-    """The fields of such a list."""
+    """Return the fields of each line of an account file."""
     file = snapshot.file(node, path)
     return [] if file is None else [line.split(":") for line in file.data.decode("utf-8", "replace").splitlines()]
 
 
 def group_name(groups: list[list[str]], gid: int) -> str:
-    """What the group of that number is called."""
+    """Return the name of the group with that number."""
     return next((g[0] for g in groups if len(g) > 2 and g[2] == str(gid)), "")
 
 
-# Credentials that systemd hands to a unit: their folder is there while it runs and no longer.
+# Credentials that systemd passes to a unit: their folder exists only while it runs.
 _CREDENTIAL_PATH = regex(r"/run/credentials/(?P<unit>[^/]+)/(?P<name>[^/]+)")
 _CREDENTIAL_SETTINGS = frozenset({"LoadCredential", "LoadCredentialEncrypted", "ImportCredential"})
 
 
 def is_credential(path: str) -> bool:
-    """The path lies where systemd puts a unit's credentials at each start."""
+    """Return whether the path is where systemd writes a unit's credentials at each start."""
     return _CREDENTIAL_PATH.fullmatch(path) is not None
 
 
 def credential_texts(crash: FailedRun, path: str) -> tuple[str, str]:
-    """What is said of one that the program did not find, and what a person does about it."""
+    """Return the text about a credential that the program did not find, and what an operator does about it."""
     service, match = crash.service, _CREDENTIAL_PATH.fullmatch(path)
     name = match["name"] if match is not None else path
     setting = _credential_setting(service, name)
@@ -265,11 +265,11 @@ def _credential_setting(service: Service, name: str) -> UnitValue | None:
                  if s.key in _CREDENTIAL_SETTINGS and s.value.strip().partition(":")[0] == name), None)
 
 
-# A module that is there, in a folder that the program's account may not look into: Python says that there is none.
+# A module in a folder that the program's account may not read: Python reports that it does not exist.
 
 
 def denied_folder_of(snapshot: Snapshot, crash: FailedRun, fault: CodeFault) -> str:
-    """The first folder on the way to the module that is closed to its account, empty where none is or was seen."""
+    """Return the first folder on the way to the module that is closed to the account, empty if none is known."""
     service = crash.service
     start = service.unit.working_directory if service.unit is not None and service.container is None else ""
     module = find_missing_module(fault.log_line.text)
@@ -282,7 +282,7 @@ def denied_folder_of(snapshot: Snapshot, crash: FailedRun, fault: CodeFault) -> 
     folder = next((f for f in module_folders(service.argv, start) if any(p in stats for p in module_files(f, module))),
                   "")
     if account is None or not folder or hiding_setting_text(service, folder):
-        return ""        # it is not there, whoever asks
+        return ""        # it is missing for every account
     inside = module_parent_folders(folder, module)
     for path in dict.fromkeys((*path_and_parents(folder), *inside)):
         end = stats[path].end if path in stats else None
@@ -293,8 +293,8 @@ def denied_folder_of(snapshot: Snapshot, crash: FailedRun, fault: CodeFault) -> 
 
 
 def _denied_path_in_container(snapshot: Snapshot, service: Service, box: Container, module: str) -> str:
-    """The same of what a container has from the Docker host. An account that it names by a word has a number that
-    only its image knows: then what is root's alone is closed to it."""
+    """Return the same for files that a container has from the Docker host. Only the image knows the number of a named
+    account: then only files of root alone count as closed."""
     user, _, group = box.user.partition(":")
     if user in ("", "0", "root") or box.is_machine:
         return ""

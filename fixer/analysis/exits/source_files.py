@@ -1,4 +1,4 @@
-"""The application's source files as they lie on disk: which one a service means, and an older state that is sound."""
+"""The application's source files on disk: the file that a service uses, and older copies of it without the fault."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fixer.formats.backup_names import LIKELY_SUFFIXES
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import FileContent, Service, Snapshot
 
-MAX_APPLICATIONS = 8                 # of what a server could be pointed at, to be named
-_ONLY_AST = 0x400        # compile() to a tree and no further: nothing that was read is ever run
+MAX_APPLICATIONS = 8                 # applications that a server could use, to be named
+_ONLY_AST = 0x400        # compile() to a syntax tree only: what was read never runs
 _APPLICATION = regex(
     r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\s*=\s*)?(?:[A-Za-z_]\w*\.)*"
     r"(?:FastAPI|Starlette|Quart|Litestar|Sanic|Flask|Bottle|Application|Blacksheep|ProtocolTypeRouter|"
@@ -22,7 +22,7 @@ _APPLICATION = regex(
 
 
 def source_file_of(snapshot: Snapshot, service: Service, path: str) -> FileContent | None:
-    """The file that a service knows under that path, where a change lasts; None where it was not read."""
+    """Return the file that a service has at that path, where a change lasts; None if it was not read."""
     if not path:
         return None
     box = service.container
@@ -36,13 +36,13 @@ def source_file_of(snapshot: Snapshot, service: Service, path: str) -> FileConte
 
 
 def line_of(file: FileContent, number: int) -> str:
-    """One line, without the space around it."""
+    """Return one line, stripped."""
     lines = file.data.split(b"\n")
     return lines[number - 1].decode("utf-8", "replace").strip() if 0 < number <= len(lines) else ""
 
 
 def has_valid_syntax(file: FileContent) -> bool:
-    """It is a whole program as far as its grammar goes; nothing of it is run."""
+    """Return whether the file is a complete program by its grammar; nothing of it runs."""
     if not file.path.rstrip("~").partition(".py")[1]:
         return False
     try:
@@ -53,7 +53,7 @@ def has_valid_syntax(file: FileContent) -> bool:
 
 
 def sound_backup_copies(snapshot: Snapshot, file: FileContent, fault: CodeFault) -> tuple[FileContent, ...]:
-    """Files beside it that hold an older state without the fault; the newest first."""
+    """Return the backup copies of the file that do not have the fault; the newest first."""
     beside = (snapshot.file(file.node, base + end) for base in dict.fromkeys((file.path, file.real_path))
               for end in LIKELY_SUFFIXES)
     good = {f.path: f for f in beside if f is not None and f.data != file.data and is_without_fault(f, fault)}
@@ -61,21 +61,21 @@ def sound_backup_copies(snapshot: Snapshot, file: FileContent, fault: CodeFault)
 
 
 def is_without_fault(file: FileContent, fault: CodeFault) -> bool:
-    """A whole program that does not have the fault."""
+    """Return whether it is a complete program that does not have the fault."""
     return has_valid_syntax(file) and not _has_fault(file, fault)
 
 
 def _has_fault(file: FileContent, fault: CodeFault) -> bool:
     text = file.data.decode("utf-8", "replace")
     if fault.kind == "import":
-        # Of a.b python says so only where a is there: then b is what is missing, be it imported as `.b`.
+        # For a.b Python reports this only if a exists: then b is missing, even if imported as `.b`.
         named = regex(rf"\b{re.escape(fault.name.split('.')[-1])}\b")
         return any(line.lstrip().startswith(("import ", "from ")) and named.search(line) for line in text.splitlines())
     return fault.kind == "own" and bool(fault.code) and fault.code in text
 
 
 def find_applications(snapshot: Snapshot, service: Service) -> tuple[str, ...]:
-    """`module:attribute` of every application that stands at the top of a module beside the one that is meant."""
+    """Return `module:attribute` of every application at the top level of a module of the service."""
     found: dict[str, None] = {}
     for module, file in _python_modules(snapshot, service):
         for match in _APPLICATION.finditer(file.data.decode("utf-8", "replace")):
@@ -84,7 +84,7 @@ def find_applications(snapshot: Snapshot, service: Service) -> tuple[str, ...]:
 
 
 def _python_modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str, FileContent]]:
-    """(dotted name, file) of every python file that was read below where the service starts."""
+    """Yield (dotted name, file) of every Python file that was read below the service's working directory."""
     for folder, node, shown in _source_roots(service):
         for file in snapshot.files:
             inside = file.node == node and file.path.startswith(folder.rstrip("/") + "/")
@@ -98,7 +98,7 @@ def _python_modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str,
 
 
 def _source_roots(service: Service) -> Iterator[tuple[str, str, str]]:
-    """(folder on disk, its node, its path below the folder that the service starts in)."""
+    """Yield (folder on disk, its node, its path below the service's working directory)."""
     box, unit = service.container, service.unit
     if unit is not None and unit.working_directory.startswith("/") and unit.working_directory != "/":
         yield unit.working_directory, service.node, ""

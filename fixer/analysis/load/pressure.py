@@ -1,4 +1,4 @@
-"""How busy a backend is and whether it gets anything done: what tells an overloaded one from a hung one."""
+"""The load and progress of a backend: they distinguish an overloaded backend from a hung one."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
 
 _ANSWERED_LINE = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
-RECENT_REQUEST = 15.0       # seconds: a request that was finished that lately shows a process at work
-_QUIET_TIME = 5.0        # seconds without a finished request, since visitors began to wait in vain
+RECENT_REQUEST = 15.0       # seconds; a request that finished within them shows progress
+_QUIET_TIME = 5.0        # seconds without a finished request since visitors timed out
 
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """One running service behind an address that accepts and does not answer in time.
+    """A running service that accepts connections and does not answer in time.
 
-    `works` tells whether it got anything done lately: None where nothing could show it.
+    `is_working` tells whether it made progress recently; None if nothing shows it.
     """
 
     failing_address: FailingAddress
@@ -40,12 +40,12 @@ class Pressure:
 
     @property
     def waiting(self) -> int:
-        """Requests under way or waiting, as the kernel counts them."""
+        """The number of requests in progress or waiting, by the kernel's counters."""
         return max(self.established, self.queued)
 
 
 def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[Evidence, ...]]:
-    """Every such service, the facts that were missing, and what rules the others out."""
+    """Return every such service, the missing facts, and the evidence that rules the others out."""
     found: list[Pressure] = []
     missing: list[str] = []
     ruled = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -74,34 +74,34 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
 
 
 def _is_connect_dropped(trouble: FailingAddress) -> bool:
-    """A connect gets no answer although nothing waits in the queue: the kernel of the service never saw it."""
+    """Return whether a connect gets no answer although the queue is empty: it never reached the service's kernel."""
     tcp, held = trouble.endpoint.tcp, listener_at(trouble.endpoint)
     return isinstance(tcp, Known) and tcp.value.error == "slow" and held is not None and held.queued == 0
 
 
 def has_partial_answer(endpoint: Endpoint) -> bool:
-    """It began an answer and did not come to the end of the header: neither is it stuck nor does it let us queue."""
+    """Return whether an answer started and its header did not end: the service neither hangs nor queues our request."""
     return isinstance(endpoint.http, Known) and endpoint.http.value.arrived > 0
 
 
 def is_paused(service: Service) -> bool:
-    """A container whose processes are frozen."""
+    """Return whether it is a paused container: its processes are frozen."""
     return service.container is not None and service.container.status == "paused"
 
 
 def _has_live_process(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """It runs, or what an earlier run of its unit left behind holds the socket and stands still."""
+    """Return whether it runs, or suspended processes of an earlier run hold its socket."""
     return service.running or (trouble.endpoint.listening_service == service.id and any(
         p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)))
 
 
 def _is_held_by_other(trouble: FailingAddress, service: Service) -> bool:
-    """Another process than the service's holds the socket: what hangs there is not the service."""
+    """Return whether another service holds the socket: then that one hangs."""
     return trouble.endpoint.listening_service not in (None, service.id)
 
 
 def _has_timeouts(case: Case, trouble: FailingAddress) -> bool:
-    """The symptom is an answer that does not come in time, seen now."""
+    """Return whether an answer does not come in time, seen now."""
     if any(p.error == "slow" or p.status == 504 for j in trouble.verdicts if isinstance(j.facts.probes, Known)
            for p in j.facts.probes.value):
         return True
@@ -114,7 +114,7 @@ def _has_timeouts(case: Case, trouble: FailingAddress) -> bool:
 
 def _measure_pressure(case: Case, trouble: FailingAddress, service: Service) -> Pressure:
     held = listener_at(trouble.endpoint)
-    since = start_time_of(service)     # what the run before it did not answer says nothing of this one
+    since = start_time_of(service)     # timeouts of an earlier run say nothing about this one
     timeouts = tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since)
     works, proof = _judge_progress(case, trouble, service, timeouts)
     return Pressure(
@@ -126,13 +126,13 @@ def _measure_pressure(case: Case, trouble: FailingAddress, service: Service) -> 
 def _judge_progress(
     case: Case, trouble: FailingAddress, service: Service, timeouts: tuple[ErrorEvent, ...],
 ) -> tuple[bool | None, tuple[Evidence, ...]]:
-    """An answer to any probe, or a request that its log shows as finished just now."""
+    """Return whether it answered any probe, or its log shows a request that finished just now."""
     http = trouble.endpoint.http
     if isinstance(http, Known) and http.value.status is not None:
         said = Evidence("probe", trouble.endpoint.written, f"answers {http.value.status} when asked directly")
         return True, http.evidence or (said,)
     for judged in trouble.verdicts:
-        # else another member answered
+        # a skipped member did not answer: another one did
         if judged.some_answered and trouble.endpoint.id not in judged.skipped_members:
             return True, judged.evidence[:1]
     finished = [line for line in lines_of(service) if _ANSWERED_LINE.search(message_of(line))]
@@ -143,7 +143,7 @@ def _judge_progress(
 
 
 def _is_recent(case: Case, service: Service, finished: float, timeouts: tuple[ErrorEvent, ...]) -> bool | None:
-    """An overloaded one finishes requests while others wait in vain; a hung one has finished none since they do."""
+    """Return whether it finishes requests: an overloaded service does while others wait, a hung one does not."""
     age = clock_of(case.snapshot, service.node) - finished
     if age > RECENT_REQUEST:
         return False
@@ -153,7 +153,7 @@ def _is_recent(case: Case, service: Service, finished: float, timeouts: tuple[Er
 
 
 def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
-    """The kernel's view of the listening socket."""
+    """Return the kernel's counters of the listening socket as evidence."""
     held = listener_at(pressure.failing_address.endpoint)
     if held is None:
         return ()
@@ -162,26 +162,26 @@ def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
     return (Evidence("socket", f"socket {at}", text),)
 
 
-# Memory that a service needs again as soon as the kernel has taken it: it waits for its disk, and not in a call.
-MIN_REFAULTS = 5_000         # pages: what a start in little memory may need again
-MIN_REFAULT_RATE = 100.0         # pages a second since its start, on the average: a slow disk gives no more
+# Thrashing: the kernel evicts memory that the service needs again at once, so it waits for its disk.
+MIN_REFAULTS = 5_000         # pages that a start in little memory may need again
+MIN_REFAULT_RATE = 100.0         # pages a second since its start, on average: a slow disk gives no more
 
 
 def refault_rate(case: Case, service: Service, pages: int) -> float:
-    """Pages a second since the service was started."""
+    """Return the refaulted pages a second since the service started."""
     return pages / max(1.0, clock_of(case.snapshot, service.node) - start_time_of(service))
 
 
 def is_thrashing(case: Case, service: Service) -> bool:
-    """Whether that is what it does now; False where nobody could count."""
+    """Return whether the service thrashes now; False if its refaults are unknown."""
     pages = service.refaults.or_else(0)
     return pages >= MIN_REFAULTS and refault_rate(case, service, pages) >= MIN_REFAULT_RATE
 
 
 def stopped_processes(pressure: Pressure) -> tuple[Process, ...]:
-    """The processes of the service that a signal stopped, children first.
+    """Return the processes of the service that a signal stopped, children first.
 
-    A parent that goes on before its workers takes them for hung and kills them.
+    A parent that continues before its workers takes them for hung and kills them.
     """
     stopped = {p.pid: p for p in pressure.processes if p.state == "T"}
     return tuple(sorted(stopped.values(), key=lambda p: (-_depth(p, stopped), p.pid)))

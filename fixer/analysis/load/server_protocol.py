@@ -1,4 +1,4 @@
-"""What a server speaks on its sockets: HTTP, or uWSGI's own protocol, by its command, its file or its own log."""
+"""The protocol of a server's sockets, HTTP or uWSGI's own, by its command, its file or its log."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HTTP_SERVERS = frozenset({
     "uvicorn", "hypercorn", "daphne", "waitress", "waitress-serve", "granian", "django", "flask", "fastapi", "gunicorn",
 })
 INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
-# uWSGI takes the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE for the size of a request
+# uWSGI reads the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE as the size of a request
 _METHOD_BLOCK_SIZES = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
 
 
 def configured_protocol(service: Service) -> str:
-    """`http` or `uwsgi` where that is said of all its sockets, else empty."""
+    """Return `http` or `uwsgi` if that is configured for all its sockets, else an empty text."""
     if service.runtime != "uwsgi":
         return ""
     words = {word.partition("=")[0].lstrip("-") for word in service.argv
@@ -33,7 +33,7 @@ def configured_protocol(service: Service) -> str:
 
 
 def http_on_uwsgi_evidence(service: Service, since: float) -> Evidence | None:
-    """uWSGI's own word, of this run, that somebody spoke HTTP on a socket that takes its own protocol."""
+    """Return uWSGI's log line of this run about an HTTP request on a socket with its own protocol."""
     lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
     line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and is_http_read_as_block(x.text)),
                 None)
@@ -41,13 +41,13 @@ def http_on_uwsgi_evidence(service: Service, since: float) -> Evidence | None:
 
 
 def is_http_read_as_block(text: str) -> bool:
-    """uWSGI refused a request whose size is two letters of HTTP."""
+    """Return whether uWSGI refused a request whose size is two letters of HTTP."""
     match = INVALID_BLOCK_SIZE.match(text)
     return match is not None and match["size"] in _METHOD_BLOCK_SIZES
 
 
 def protocol_of(service: Service) -> str:
-    """As `speech`, and `http` of servers that know nothing else."""
+    """Return `configured_protocol`, and `http` for servers that speak nothing else."""
     if service.runtime in _HTTP_SERVERS and not any(word.startswith("--protocol") for word in service.argv):
         return "http"
     return configured_protocol(service)
@@ -57,9 +57,9 @@ _SERVER_OF_PASS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
 
 
 def has_matching_protocol(case: Case, trouble: FailingAddress) -> bool:
-    """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
+    """Return whether the route passes HTTP, or the one protocol that its owner's server speaks."""
     kind, found = trouble.routes[0].route.kind, candidate_owners(case, trouble)
     server = _SERVER_OF_PASS.get(kind)
     if any(configured_protocol(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
-        return False      # its file says so: nginx pointed there would not be understood
+        return False      # its file configures the other protocol: it would not understand nginx
     return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))

@@ -1,1 +1,1 @@
-"""Which service belongs behind an address."""
+"""The owner of an address: the service that belongs there."""

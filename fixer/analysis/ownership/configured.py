@@ -1,4 +1,4 @@
-"""The service that configuration or topology puts at an address: told to listen there, or the container it names."""
+"""The service that configuration or topology assigns to an address: configured to listen there, or named by it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _SUPERVISORS = frozenset({"runsv", "s6-supervise", "supervise"})
 
 
 def configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:
-    """The service that configuration or topology puts at an address. What anybody could start claims nothing."""
+    """Return the service that configuration or topology assigns to an address; any user's process has no claim."""
     known = case.configured_owner_cache.get(id(endpoint))
-    if known is None:       # the address is kept with it, so that no other gets its id
+    if known is None:       # kept with the endpoint, so that its id is not reused
         known = case.configured_owner_cache[id(endpoint)] = (endpoint, _find_configured_owner(case, endpoint))
     return known[1]
 
@@ -59,7 +59,7 @@ def _find_configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:
 
 
 def _best_configured(told: list[Service]) -> Service:
-    """Of several that are told the same port: who runs, then who is managed and enabled, then the first."""
+    """Return the best of several services with one port: application servers, then managed, then running or enabled."""
     def rank(service: Service) -> tuple[bool, bool, bool]:
         enabled = service.unit is None or service.unit.unit_file_state not in ("disabled", "masked")
         return not service.is_app_server, service.manager == "none", not (service.running or enabled)
@@ -67,9 +67,8 @@ def _best_configured(told: list[Service]) -> Service:
 
 
 def is_unused_instance(snapshot: Snapshot, service: Service) -> bool:
-    """An instance that its template would make of the port, and that nobody ever asked for: it is not enabled and its
-    journal holds nothing, while another instance of the template runs whose port no route names. The number that nginx
-    has is then more likely wrong than that instance missing."""
+    """Return whether the template instance for the port was never used. It is disabled and has no log, while another
+    instance runs whose port no route names. Then nginx's number is more likely wrong than that instance missing."""
     unit = service.unit
     template, at, _ = (unit.name if unit is not None else "").partition("@")
     if unit is None or not at or service.running or unit.unit_file_state != "disabled" or unit.active_enter or \
@@ -84,7 +83,7 @@ def is_unused_instance(snapshot: Snapshot, service: Service) -> bool:
 
 
 def is_unmanaged_user_process(snapshot: Snapshot, service: Service) -> bool:
-    """A process of a user's that no manager holds: its command line, name and folder are what that user likes."""
+    """Return whether it is a user's process without a manager: that user chooses its command line, name and folder."""
     if service.manager != "none" or service.unit is not None or service.container is not None or not service.pids:
         return False
     node = find_node(snapshot, service.node)
@@ -95,7 +94,7 @@ def is_unmanaged_user_process(snapshot: Snapshot, service: Service) -> bool:
 
 
 def is_supervised(ours: list[Process], every: tuple[Process, ...]) -> bool:
-    """Started by what root lets watch it: runit, s6, daemontools."""
+    """Return whether a supervisor of root started it: runit, s6, daemontools."""
     pids = {process.pid for process in ours}
     parents = {process.ppid for process in ours} - pids
     watchers = [p for p in every if p.pid in parents and p.uid == 0 and p.argv
@@ -104,7 +103,7 @@ def is_supervised(ours: list[Process], every: tuple[Process, ...]) -> bool:
 
 
 def is_configured_at(service: Service, endpoint: Endpoint) -> bool:
-    """Told to listen at this port (or socket path)."""
+    """Return whether it is configured to listen at this port (or socket path)."""
     return bool(_binding_evidence(service, endpoint)) or _has_published_port(service, endpoint)
 
 
@@ -123,7 +122,7 @@ def _has_published_port(service: Service, endpoint: Endpoint) -> bool:
 
 
 def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
-    """The container that a name or an address leads to; its name is gone from the resolver once it is stopped."""
+    """Return the container that a name or an address leads to; a stopped container's name no longer resolves."""
     addresses = endpoint.addresses.or_else(())
     for service in snapshot.services:
         box = service.container
@@ -137,14 +136,14 @@ def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
 
 
 def services_wanted_elsewhere(case: Case, trouble: FailingAddress) -> set[str]:
-    """The ids of services that belong behind another address than this one."""
+    """Return the ids of services that belong at another address than this one."""
     mine = id(trouble.endpoint)
     return {name for name, places in _wanted_addresses(case).items() if len(places) > (mine in places)}
 
 
 def _wanted_addresses(case: Case) -> Mapping[str, set[int]]:
-    """Services that belong behind failing addresses, or hold a socket that some route names already: by id, with the
-    addresses that they are wanted at."""
+    """Return service id -> the addresses that it is wanted at. It belongs at a failing address, or at one that accepts
+    connections."""
     if not case.wanted_address_cache:
         for other in case.failing_addresses:
             owner = configured_owner(case, other.endpoint)
@@ -153,31 +152,31 @@ def _wanted_addresses(case: Case) -> Mapping[str, set[int]]:
         for endpoint in case.listening_endpoints:
             for name in (endpoint.configured_service, endpoint.listening_service):
                 if name is not None:
-                    case.wanted_address_cache.setdefault(name, set()).add(0)       # of no address in trouble
+                    case.wanted_address_cache.setdefault(name, set()).add(0)       # 0: not a failing address
         for endpoint in _bypassed_endpoints(case):
             owner = configured_owner(case, endpoint)
             if owner is not None:
                 case.wanted_address_cache.setdefault(owner.service.id, set()).add(0)
-        case.wanted_address_cache.setdefault("", set())       # worked out, though nothing is wanted
+        case.wanted_address_cache.setdefault("", set())       # computed, even if nothing is wanted
     return case.wanted_address_cache
 
 
 def _bypassed_endpoints(case: Case) -> Iterator[Endpoint]:
-    """Addresses at which nobody is, of routes that answer without them (a page for the time of a maintenance): what is
-    told to listen there belongs there all the same."""
+    """Yield the closed addresses of routes that answer without them (a maintenance page). A service that is configured
+    there belongs there all the same."""
     named = {endpoint.id for trouble in case.failing_addresses for endpoint in trouble.endpoints}
     for endpoint in case.snapshot.endpoints:
         if endpoint.configured_service is not None and endpoint.id not in named and is_closed(endpoint) is True:
             yield endpoint
 
 
-# Units at rest of which nothing but their own code says where they listen.
+# Stopped units whose listen address only their own code shows.
 BACKEND_KEY = "backend"
 MAX_CANDIDATES = 6
 
 
 def services_with_port_in_code(snapshot: Snapshot, endpoint: Endpoint) -> tuple[tuple[Service, Evidence], ...]:
-    """The units of the node whose code listens at that port, each with the line; masked ones and jobs were left out."""
+    """Return the units of the node whose code listens at that port, each with the line; no masked ones, no jobs."""
     if endpoint.unix is not None or not endpoint.port_on_node:
         return ()
     lines = ((s, b) for s in snapshot.services if s.node == endpoint.node and s.code_bindings for b in s.code_bindings)
@@ -185,7 +184,7 @@ def services_with_port_in_code(snapshot: Snapshot, endpoint: Endpoint) -> tuple[
 
 
 def has_other_port_in_code(service: Service, endpoint: Endpoint) -> bool:
-    """Put to rest, and by its code of another port: it is not what is missing here."""
+    """Return whether it is disabled and its code has another port: it is not the missing service."""
     unit = service.unit
     return bool(service.code_bindings) and unit is not None and unit.unit_file_state == "disabled" and (
         unit.active_state != "failed") and not _has_port_in_code(service, endpoint)
@@ -198,7 +197,7 @@ def _has_port_in_code(service: Service, endpoint: Endpoint) -> bool:
 def code_choice_finding(
     case: Case, endpoint: Endpoint, owners: Sequence[PortOwner], findings: Sequence[Finding],
 ) -> Finding | None:
-    """What was found of each, as one question, where they are equals by their code."""
+    """Return the findings about all owners as one question, if they are equal by their code; else None."""
     if not all(_has_port_in_code(owner.service, endpoint) for owner in owners):
         return None
     names = tuple(owner.service.name for owner in owners[:MAX_CANDIDATES])
@@ -217,11 +216,11 @@ def code_choice_finding(
     )
 
 
-# What besides the managers would start a server: cron, rc.local, runit and their like, a container's own script.
+# Start entries besides the service managers: cron, rc.local, runit and the like, a container's own script.
 
 
 def boot_entries_at(case: Case, trouble: FailingAddress) -> tuple[BootEntry, ...]:
-    """What would start a server at that address, where nobody listens there."""
+    """Return what would start a server at that address, if nothing listens there."""
     endpoint = trouble.endpoint
     if not case.snapshot.boot_entries or is_closed(endpoint) is not True or endpoint.container_port:
         return ()

@@ -1,4 +1,4 @@
-"""Which nodes are one network: a container, and those that have its (`network_mode: service:x`), as in a pod."""
+"""Nodes that share one network: a container, and those in its network namespace (`network_mode: service:x`, a pod)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 
 
 def nodes_in_same_network(case: Case, node: str | None) -> frozenset[str | None]:
-    """The node, and those among whose sockets a loopback address of it leads. One that stayed in an older network of
-    the same container is none of them."""
+    """Return the node and those whose sockets its loopback address reaches. A container that stayed in an older network
+    of the same container is left out."""
     boxes = {s.node: s.container for s in case.snapshot.services
              if s.container is not None and not s.container.is_machine}
     own = boxes.get(node or "")
@@ -33,10 +33,9 @@ def _network_lender_id(box: Container) -> str:
 
 
 def is_only_by_elimination(case: Case, endpoint: Endpoint, service: Service | None) -> bool:
-    """An address leads to the network that it shares, not to it, and it listens at another port: the one that belongs
-    there may have been taken out of the project's files, and this one is only left. The name of the container that
-    lends its network is that of all of them; where it is no application itself, it is not meant while others are there.
-    """
+    """Return whether the service is only left over. The address leads to the network that it shares, and it listens at
+    another port: the right service may be removed from the project. The name of the lending container is the name of
+    all that share its network. If it is no application, the others come first."""
     box = None if service is None else service.container
     if service is None or box is None or endpoint.unix is not None or not is_in_shared_network(case, service):
         return False
@@ -54,34 +53,34 @@ def is_only_by_elimination(case: Case, endpoint: Endpoint, service: Service | No
 
 
 def is_in_shared_network(case: Case, service: Service) -> bool:
-    """Whether it is in the network of another container, or other applications are in its own."""
+    """Return whether it is in the network of another container, or other applications are in its own."""
     box = service.container
     return box is not None and not box.is_machine and (bool(box.lender) or any(
         s.container is not None and s.container.lender == box.id and s.is_app_server for s in case.snapshot.services))
 
 
 def is_sole_network_candidate(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """Nothing says that it is meant but that no other application is in the network: neither the port nor a name."""
+    """Return whether neither port nor name speaks for it, only that no other application is in the network."""
     asked = any(b.unix is None and b.port == trouble.endpoint.port_on_node for b in bindings_of(service))
     return not asked and is_in_shared_network(case, service) and not is_named_in_config(trouble, service)
 
 
-# The Docker host as its containers see it: who of the containers has its network, and listens where it does.
+# The Docker host as its containers see it, and the containers that share its network.
 
 
 def is_docker_host(endpoint: Endpoint) -> bool:
-    """Whether nginx asks for the Docker host by one of the names that Docker has for it."""
+    """Return whether nginx names the Docker host by one of Docker's names for it."""
     return endpoint.unix is None and endpoint.host.lower() in docker_conventions.DOCKER_HOST_NAMES
 
 
 def has_host_network(service: Service) -> bool:
-    """A container with the Docker host's own network: where it listens, the host does."""
+    """Return whether it is a container with the Docker host's own network: it listens on the host."""
     box = service.container
     return box is not None and not box.is_machine and box.network_mode == "host"
 
 
 def configured_on_host_network(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
-    """The containers of the Docker host's own network that are told to listen where nginx asks that host."""
+    """Return the containers in the host's network that are configured for the port that nginx uses on the host."""
     addresses = endpoint.addresses.or_else(())
     boxes = (service.container for service in snapshot.services if service.container is not None)
     if endpoint.unix is not None or not docker_conventions.is_docker_host(endpoint.host, addresses, boxes):
@@ -90,14 +89,14 @@ def configured_on_host_network(snapshot: Snapshot, endpoint: Endpoint) -> list[S
 
 
 def is_loopback_endpoint(endpoint: Endpoint) -> bool:
-    """Whether the address is nothing but the asker's own, which in a container is that container."""
+    """Return whether the address is loopback only; in a container that is the container itself."""
     addresses = endpoint.addresses.or_else(())
     return endpoint.unix is None and bool(addresses) and all(ip.startswith("127.") or ip == "::1" for ip in addresses)
 
 
 def configured_in_shared_network(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
-    """The containers that were put into the network of the one in which nginx asks itself (`network_mode: service:…`),
-    and that are told to listen there."""
+    """Return the containers in the network of the endpoint's container (`network_mode: service:…`) that are configured
+    to listen there."""
     if not is_loopback_endpoint(endpoint):
         return []
     boxes = [s.container for s in (*snapshot.services, *(n.service for n in snapshot.nginxes if n.service is not None))
@@ -112,15 +111,15 @@ def _is_configured_on_port(service: Service, port: int) -> bool:
     return any(b.unix is None and b.port == port for b in told)
 
 
-# A bare address in nginx's files that Docker has given to another container since (they go round with each start),
-# and the name of a database in the place of an application's.
+# An address in nginx's files that Docker has assigned to another container since (addresses change with each start), or
+# the name of a database instead of an application's.
 _SCRIPT_RUNTIMES = frozenset({"", "python", "binary", "node"})
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
 
 
 def is_wrong_container_address(snapshot: Snapshot, endpoint: Endpoint) -> bool:
-    """The container that has it by now is not told the port and does not listen there, and another one of its network
-    is told it: then it is not the port that is wrong. One whose files chose that address keeps it."""
+    """Return whether the address leads to the wrong container. Its holder neither listens at the port nor is configured
+    for it, and another container of its network is. A fixed address stays with its holder."""
     holder = service_at_address(snapshot, endpoint) or database_named(snapshot, endpoint)
     if holder is None or holder.container is None or _has_port(snapshot, holder, endpoint.port) is not False:
         return False
@@ -138,15 +137,15 @@ def is_wrong_container_address(snapshot: Snapshot, endpoint: Endpoint) -> bool:
 
 
 def is_configured_server(service: Service, port: int) -> bool:
-    """An application behind a server of its own that is told to listen at that port: what merely listens there, and
-    scripts that may be anything, are no reason to think of them."""
+    """Return whether it is an application with its own server that is configured to listen at that port. A mere
+    listener, or a script that may be anything, does not count."""
     told = service.bindings.or_else(())
     return service.is_app_server and service.runtime not in _SCRIPT_RUNTIMES and any(
         b.unix is None and b.port == port for b in told)
 
 
 def service_at_address(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
-    """The container that has the bare address; None for a name, and where it is nobody's that was seen."""
+    """Return the container that has the bare address; None for a name, or if no observed container has it."""
     bare = endpoint.host.strip("[]")
     if endpoint.unix is not None or not _IP.match(endpoint.host):
         return None
@@ -155,7 +154,7 @@ def service_at_address(snapshot: Snapshot, endpoint: Endpoint) -> Service | None
 
 
 def database_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
-    """The container that bears the name and is a database, a cache or the like: nothing that speaks HTTP."""
+    """Return the container of that name if it is a database, a cache or the like, which does not speak HTTP."""
     if endpoint.unix is not None or not endpoint.host or _IP.match(endpoint.host):
         return None
     return next((s for s in snapshot.services if s.container is not None and system_kind_of(s)
@@ -167,8 +166,8 @@ def _container_names(box: Container) -> set[str]:
 
 
 def is_docker_address(box: Container, host: str) -> bool:
-    """An address that Docker gives out on a network of that container, and not the Docker host's own."""
-    import ipaddress  # only where a bare address refuses
+    """Return whether Docker assigns the address on a network of that container, and it is not the host's own."""
+    import ipaddress  # only if a bare address refuses
 
     try:
         address = ipaddress.ip_address(host.strip("[]"))
@@ -179,7 +178,7 @@ def is_docker_address(box: Container, host: str) -> bool:
 
 
 def _has_port(snapshot: Snapshot, service: Service, port: int) -> bool | None:
-    """Told to listen at that port, or listening there; None where neither is known."""
+    """Return whether it is configured to listen at that port, or listens there; None if neither is known."""
     told = service.bindings.or_else(())
     if any(b.unix is None and b.port == port for b in told):
         return True
@@ -189,14 +188,14 @@ def _has_port(snapshot: Snapshot, service: Service, port: int) -> bool | None:
     return any(x.family != "unix" and x.port == port for x in listeners_on(snapshot, service.node))
 
 
-# Containers that stayed behind in the network of another one that has a new network by now, or is gone.
+# Containers that stayed in the network of another one that has a new network now, or was removed.
 _LENDER_MISSING = regex(r"(?:No such container: |cannot join network of a non running container: "
                         r")(?P<id>[0-9a-f]{12,64})")
 
 
 @dataclass(frozen=True, slots=True)
 class LostSharedNetwork:
-    """A container that is alone in a network which was another's; `lender` is that one where it still exists."""
+    """A container alone in a network that was another's; `lender` is that one if it still exists."""
 
     service: Service
     container: Container
@@ -206,9 +205,9 @@ class LostSharedNetwork:
 
 
 def lost_shared_network(snapshot: Snapshot, service: Service | None) -> LostSharedNetwork | None:
-    """Proven by Docker's times of both starts, by the kernel (no address but its loopback), or by the engine's word
-    that it cannot be started. One of a project that has ended says none of these: likely, where the other is not among
-    the containers that were found."""
+    """Return the network that a container lost, or None. Proof: Docker's times of both starts, the kernel (loopback
+    only), or the engine's error. A stopped container of a project has none of these: it is likely if the lender was not
+    found."""
     box = service.container if service is not None else None
     if service is None or box is None or not box.lender:
         return None
@@ -242,7 +241,7 @@ def _missing_container_evidence(wanted: str) -> Evidence:
 
 
 def is_nginx_on_docker_host(case: Case, trouble: FailingAddress) -> bool:
-    """nginx has the Docker host's network and asks for an address of that host, and there are containers."""
+    """Return whether nginx has the Docker host's network, uses an address of that host, and other containers exist."""
     endpoint, node = trouble.endpoint, find_node(case.snapshot, trouble.nginx.node)
     if endpoint.unix is not None or node is None or not isinstance(endpoint.addresses, Known):
         return False
@@ -253,6 +252,6 @@ def is_nginx_on_docker_host(case: Case, trouble: FailingAddress) -> bool:
 
 
 def is_in_other_container(service: Service, trouble: FailingAddress) -> bool:
-    """Whether the service is a container of its own, not nginx's."""
+    """Return whether the service is a container of its own, not nginx's."""
     box = service.container
     return box is not None and not box.is_machine and service.node != trouble.nginx.node

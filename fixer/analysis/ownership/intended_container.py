@@ -1,4 +1,4 @@
-"""nginx's container asks where nobody is: which of the containers beside it is meant, whether it runs now or not."""
+"""The container that is intended if nginx's container connects where nothing listens, running or not."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$"
 
 
 def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """The application that belongs behind such an address, by the rule `elsewhere`; several where they are equals, or
-    none. Whoever is told that very port comes before all others: also one that does not run, since another that does
-    is not meant for that reason. What only its being left over speaks for is a person's choice."""
+    """Return the application that belongs at such an address, by the rule `elsewhere`; several if they are equal, or
+    none. One with that configured port comes first, even if it is stopped. If only elimination speaks for it, the
+    operator must choose."""
     box = _asking_container(case, trouble)
     if box is None or not (is_own_loopback(trouble) or has_no_listener(case, trouble)
                            or is_refused_docker_address(case, trouble)):
@@ -38,14 +38,14 @@ def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
     found = best_by_name(case, trouble, same or pool) if pool else ()
     if len(found) != 1:
         return found
-    # in a network of Docker's live only containers; any other address may be a machine's that is off
+    # only containers use a network of Docker's; any other address may be a machine that is off
     near = is_own_loopback(trouble) or _is_in_network_range(trouble.endpoint.host,
                                                             box) or not _IP.match(trouble.endpoint.host)
     return (replace(found[0], rule="elsewhere" if near and (same or not found[0].needs_choice) else "contested"),)
 
 
 def _asking_container(case: Case, trouble: FailingAddress) -> Container | None:
-    """nginx's own container, where it has a network of its own and asks by HTTP for what no name tells."""
+    """Return nginx's container if it has its own network and uses HTTP to an address without a configured owner."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or box.network_mode == "host" or endpoint.unix is not None:
         return None
@@ -55,13 +55,13 @@ def _asking_container(case: Case, trouble: FailingAddress) -> Container | None:
 
 
 def is_own_loopback(trouble: FailingAddress) -> bool:
-    """Closed, and of nginx's own container."""
+    """Return whether the address is closed and in nginx's own container."""
     endpoint = trouble.endpoint
     return is_loopback_endpoint(endpoint) and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
 
 
 def is_refused_docker_address(case: Case, trouble: FailingAddress) -> bool:
-    """A bare address of Docker's that refuses, since another container has it by now; or a database's name."""
+    """Return whether a bare Docker address that another container has now, or a database's name, refuses."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
     if box is None or endpoint.unix is not None:
         return False
@@ -75,7 +75,7 @@ def is_refused_docker_address(case: Case, trouble: FailingAddress) -> bool:
 
 
 def has_no_listener(case: Case, trouble: FailingAddress) -> bool:
-    """A bare address at which nothing answered: not even a refusal, which only a machine that is there can send."""
+    """Return whether a bare address gave no answer, not even a refusal, which only a running machine can send."""
     endpoint, tcp = trouble.endpoint, trouble.endpoint.tcp
     if endpoint.node is not None or not _IP.match(endpoint.host):
         return False
@@ -88,7 +88,7 @@ def has_no_listener(case: Case, trouble: FailingAddress) -> bool:
 
 
 def arp_silence_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
-    """nginx's own kernel has asked its network for the address, and nobody said to have it."""
+    """Return the evidence that nginx's kernel asked its network for the address and no machine replied."""
     node = find_node(case.snapshot, trouble.nginx.node)
     host = trouble.endpoint.host
     asked = node is not None and host in node.unanswered_addresses
@@ -96,12 +96,12 @@ def arp_silence_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence,
 
 
 def _is_in_network_range(host: str, box: Container) -> bool:
-    """In a network of the container, as Docker's usual sizes go."""
+    """Return whether the address is in a network of the container, by Docker's usual sizes."""
     return any(ip and host.split(".")[:2] == ip.split(".")[:2] for _, ip, _ in box.networks)
 
 
 def _candidate_services(case: Case, trouble: FailingAddress, box: Container) -> list[Service]:
-    """Applications in containers on a network of nginx's that no route relies on."""
+    """Return applications in containers on a network of nginx's that no route relies on."""
     mine = {name for name, _, _ in box.networks}
     away = services_wanted_elsewhere(case, trouble)
     return [
@@ -113,7 +113,7 @@ def _candidate_services(case: Case, trouble: FailingAddress, box: Container) -> 
 
 
 def _has_port(case: Case, service: Service, port: int) -> bool:
-    """Told to listen at that port, or listening there though it is told nothing that could be read."""
+    """Return whether it is configured for that port, or listens there if no configuration could be read."""
     told = bindings_of(service)
     if told:
         return any(b.unix is None and b.port == port for b in told)
@@ -122,7 +122,7 @@ def _has_port(case: Case, service: Service, port: int) -> bool:
 
 
 def reachable_ip_and_name(service: Service, box: Container) -> tuple[str, str] | None:
-    """The address that a container has on a network of nginx's, and the name that it goes by there."""
+    """Return the address of a container on a network of nginx's, and its name there; None if it has none."""
     own, mine = service.container, {name for name, _, _ in box.networks}
     shared = [(ip, names) for name, ip, names in own.networks if name in mine] if own is not None else []
     if own is None or not shared:
@@ -133,8 +133,8 @@ def reachable_ip_and_name(service: Service, box: Container) -> tuple[str, str] |
 
 
 def services_with_same_port(case: Case, trouble: FailingAddress, named: Service) -> tuple[tuple[Service, str], ...]:
-    """Applications on networks of nginx's that are told the port which it asks for at another one's name, and their
-    own names there: the name may be what is wrong, and not the port."""
+    """Return applications on nginx's networks that are configured for the port that it uses with another one's name,
+    and their names there. The name may be wrong, and not the port."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or named.container is None or trouble.endpoint.unix is not None:
         return ()

@@ -1,4 +1,4 @@
-"""Which service belongs behind an address: the one put there, or the only one left over."""
+"""The owner of an address: the configured service, or the only one that is left."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from fixer.model.nginx_config import UnloadedSite
 from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
 
 _CRONS = frozenset({"cron", "crond", "fcron"})
-_FASTCGI_SERVERS = frozenset({"php-fpm"})       # what never speaks HTTP
+_FASTCGI_SERVERS = frozenset({"php-fpm"})       # servers that never speak HTTP
 
 
 def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """One when it can be told, several when they are equals, none when nothing is known to belong there."""
+    """Return the owner; several if they are equal, none if no service is known to belong there."""
     known = case.candidate_owner_cache.get(id(trouble))
-    if known is None:       # most causes ask
+    if known is None:       # cached: most causes ask
         placed = configured_owner(case, trouble.endpoint)
         found = _owner_of_occupied_port(case, trouble) if placed is not None else ()
         found = found or ((placed,) if placed is not None else (
@@ -48,22 +48,22 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
 
 
 def unclaimed_candidates(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """Application servers of the node that nothing else relies on; several only where they are equals."""
+    """Return application servers of the node that no route relies on; several only if they are equal."""
     pool = _unclaimed_services(case, trouble)
-    # what is no service starts one there: only what is named so may be meant as well
+    # a boot entry starts a server there: else only a service with the site's name can be intended
     if boot_entries_at(case, trouble):
         pool = [s for s in pool if s.running and is_named_after_site(trouble, s)]
     return mark_contested(case, trouble, best_by_name(case, trouble, pool)) if pool else ()
 
 
 def _owners_by_code(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """Several at rest whose code listens there: a person says which."""
+    """Return the stopped services whose code listens there: the operator chooses one."""
     return tuple(PortOwner(s, "alone", (why,)) for s,
                  why in services_with_port_in_code(case.snapshot, trouble.endpoint))
 
 
 def _owner_of_occupied_port(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """The one that is down, where a stranger's port is asked in its place."""
+    """Return the stopped owner of the route if nginx uses the port of a foreign program instead."""
     if not is_occupied_by_stranger(case, trouble):
         return ()
     found = unclaimed_candidates(case, trouble)
@@ -80,13 +80,13 @@ def _intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner
 
 
 def only_owner(case: Case, trouble: FailingAddress) -> PortOwner | None:
-    """The owner when there is exactly one that no person needs to choose."""
+    """Return the owner if there is exactly one and the operator need not choose."""
     found = candidate_owners(case, trouble)
     return found[0] if len(found) == 1 and not found[0].needs_choice else None
 
 
 def _is_started_by_cron_or_user(ours: list[Process], every: tuple[Process, ...]) -> bool:
-    """Started by cron, or by a user's own systemd: they stay its parents. No shell of a person's stands between."""
+    """Return whether cron or a user's own systemd started it and is still its parent, without a login shell between."""
     pids = {process.pid for process in ours}
     above = {process.ppid for process in ours} - pids
     parents = [p for p in every if p.pid in above and p.argv and (
@@ -95,7 +95,7 @@ def _is_started_by_cron_or_user(ours: list[Process], every: tuple[Process, ...])
 
 
 def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
-    """Application servers of the node that nothing else relies on; of others in its network those that run."""
+    """Return application servers of the node that no route relies on, and running ones of its shared network."""
     node, nodes = trouble.endpoint.node, nodes_in_same_network(case, trouble.endpoint.node)
     away = services_wanted_elsewhere(case, trouble)
     free = [
@@ -110,20 +110,20 @@ def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
 
 
 def _is_port_answered(case: Case, service: Service, nodes: Collection[str | None]) -> bool:
-    """A route asks, in that network, for a port that it is told, and somebody takes the connection: who, the kernel
-    does not tell from another container."""
+    """Return whether a route uses a configured port of the service in that network and something accepts there. The
+    kernel does not show which container it is."""
     told = {b.port for b in bindings_of(service) if b.unix is None}
     return any(e.node in nodes and e.unix is None and e.port in told for e in case.listening_endpoints)
 
 
 def _can_be_intended(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """Not what speaks FastCGI where HTTP is asked, nor what listens on sockets of the other kind, nor what was put to
-    rest beside an application that runs."""
+    """Return whether the service can be intended. It cannot if it speaks FastCGI and not HTTP, listens on the other
+    kind of socket, or was disabled while another application runs."""
     told, unit = bindings_of(service), service.unit
     if has_other_port_in_code(service, trouble.endpoint):
         return False
     if unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not (service.pids or told):
-        return False      # it has started what it had to start, perhaps nothing: where that would listen nobody knows
+        return False      # it has started what it had to, perhaps nothing; where that would listen is unknown
     if service.runtime in _FASTCGI_SERVERS and all(facts.route.kind != "fastcgi_pass" for facts in trouble.routes):
         return False
     if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
@@ -131,7 +131,7 @@ def _can_be_intended(case: Case, trouble: FailingAddress, service: Service) -> b
     program = service.program
     if program is not None and program.state == "DOWN" and program.unit is not None and \
             program.unit.unit_file_state == "disabled":
-        return False      # supervisord itself was put to rest: only what is told to listen right there is missed
+        return False      # supervisord itself is disabled: only a program configured for this address is missing
     if unit is None or service.running or unit.unit_file_state != "disabled" or unit.active_state == "failed":
         return True
     awake = [s for s in case.snapshot.services if s.is_app_server and s.running and s.node == service.node]
@@ -140,8 +140,8 @@ def _can_be_intended(case: Case, trouble: FailingAddress, service: Service) -> b
 
 
 def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
-    """Started in the background and left to process 1, as a deployment by hand does, or watched; a developer's shell is
-    neither."""
+    """Return whether it runs in the background as a child of process 1, as after a deployment by hand, or supervised. A
+    process of a developer's shell does neither."""
     node = find_node(snapshot, service.node)
     if node is None or isinstance(node.processes, Unknown):
         return False
@@ -153,7 +153,7 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
 
 
 def _same_site_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """Nothing is left over: what serves other locations of the same server may be meant. A person must say so."""
+    """Return services of other locations of the same server, if nothing is left over. The operator must confirm one."""
     if not case.listening_endpoints:
         return ()
     servers = {(facts.node, facts.conf, facts.route.server_index) for facts in trouble.routes}
@@ -171,7 +171,7 @@ def _same_site_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, .
 
 
 def _listening_routes_by_server(case: Case) -> Mapping[tuple[str, str, int], list[tuple[RouteVerdict, list[Endpoint]]]]:
-    """By server: the routes behind which somebody listens, with where."""
+    """Return server -> its routes that have a listener, with their open endpoints."""
     if not case.listening_route_cache:
         accepting = {e.id: e for e in case.listening_endpoints}
         for judged in case.verdicts.values():
@@ -182,16 +182,14 @@ def _listening_routes_by_server(case: Case) -> Mapping[tuple[str, str, int], lis
     return case.listening_route_cache
 
 
-# A stranger at nginx's address whose own backend is down: nginx was pointed at another program's port, and what
-# belongs there does not run either.
+# A foreign program at nginx's address while the intended backend is down: nginx uses another program's port.
 _NON_HTTP_ERRORS = frozenset({"not-http", "closed", "reset"})
 
 
 def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
-    """Something else than an application listens there and does not speak HTTP, and no service is told to. An nginx
-    is no stranger: what its `stream` block hands on passes there. Nor is another program that hands connections on
-    (systemd-socket-proxyd, haproxy): it hangs up while nobody is behind it, and to go past it would miss what it is
-    there for, as the start of a service that no boot starts."""
+    """Return whether something other than an application listens there, speaks no HTTP, and no service is configured
+    there. nginx does not count: its `stream` block passes connections on. Nor does another forwarder
+    (systemd-socket-proxyd, haproxy): it hangs up while its backend is down, and may be what starts that backend."""
     endpoint = trouble.endpoint
     holder = case.service(endpoint.listening_service)
     if holder is None or holder.is_app_server or holder.gateway or endpoint.configured_service not in (None, holder.id):
@@ -202,20 +200,19 @@ def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
 
 
 def is_stopped_site_backend(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """It does not run, is no stranger's, and the site is named for it, while nothing in the stranger's name is the
-    site's."""
+    """Return whether it is stopped and the site is named after it, and not after the foreign program."""
     holder = case.service(trouble.endpoint.listening_service)
     return (holder is not None and not service.running and is_named_after_site(trouble, service)
             and not is_named_after_site(trouble, holder))
 
 
-# Sites that nginx does not load: whose backend runs is no other site's, and what they say about a page that fails.
+# Sites that nginx does not load: their running backends belong to no other site.
 _NO_NAME = frozenset(("", "_"))
 
 
 def mark_contested(case: Case, trouble: FailingAddress, found: tuple[PortOwner, ...]) -> tuple[PortOwner, ...]:
-    """The one left over, doubted where only its being left in a network that containers share speaks for it, or where a
-    site that nginx does not load names its address, and is another site."""
+    """Mark owners as contested if only a shared network speaks for them, or if an unloaded site names their address and
+    is another site."""
     found = tuple(replace(o, rule="contested") if is_sole_network_candidate(case, trouble, o.service) else o
                   for o in found)
     if not trouble.nginx.unloaded_sites:
@@ -234,7 +231,7 @@ def _unloaded_other_site(trouble: FailingAddress, service: Service) -> UnloadedS
     places = {(b.unix, 0 if b.unix else b.port) for b in told}
     here = [left for left in trouble.nginx.unloaded_sites if (left.unix, 0 if left.unix else left.port) in places]
     if any(_site_names(left.names) & ours or _site_names(left.names) == ours for left in here):
-        return None       # a copy of this very site: that its old address is taken over proves what is meant
+        return None       # a copy of this very site: its address is reused on purpose
     return here[0] if here else None
 
 
@@ -248,6 +245,6 @@ def _unloaded_site_evidence(case: Case, nginx: Nginx, left: UnloadedSite) -> Evi
 
 
 def unloaded_site_text(left: UnloadedSite) -> str:
-    """Say which names an unloaded site hands to which address."""
+    """Return which names an unloaded site passes to which address."""
     names = " ".join(left.names) or "the default server"
     return f"{names} is handed to {address_text(left.host, left.port, left.unix)} there"

@@ -1,4 +1,4 @@
-"""Which of several services that are left over an address is meant for, as their names tell."""
+"""The choice between several services that are left over for an address, by their names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCRIPT_RUNTIMES = frozenset({"python", "binary"})
 
 
 def best_by_name(case: Case, trouble: FailingAddress, pool: list[Service]) -> tuple[PortOwner, ...]:
-    """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
+    """Return the only service that is left; of several, the one that shares names with the site, else all as equals."""
     if len(pool) == 1:
         return (PortOwner(pool[0], _rule_of(case, trouble, pool[0]), (state_evidence(pool[0]),)),)
     scores = {s.id: count_shared_names(trouble, s) for s in pool}
@@ -33,7 +33,7 @@ def best_by_name(case: Case, trouble: FailingAddress, pool: list[Service]) -> tu
         return (PortOwner(top[0], "related", (state_evidence(top[0]),)),)
     equals = _plausible_services(top)
     if len(equals) > 1 and all(has_unrelated_name(trouble, s) for s in equals):
-        return ()       # applications of others: that one of them is meant is no more likely than that none is
+        return ()       # applications of other sites: none of them is as likely as one
     return tuple(
         PortOwner(s, "contested" if is_unmanaged_user_process(case.snapshot, s) else "alone", (state_evidence(s),))
         for s in equals)
@@ -49,8 +49,8 @@ def _rule_of(case: Case, trouble: FailingAddress, sole: Service) -> OwnershipRul
 
 
 def _is_of_other_site(trouble: FailingAddress, service: Service) -> bool:
-    """Named for something else than the site, and told to listen elsewhere, or put to rest: what belongs here may be
-    gone."""
+    """Return whether it is named after something other than the site, and is configured elsewhere or disabled. The
+    intended service may be missing."""
     unit = service.unit
     at_rest = unit is not None and not service.running and unit.unit_file_state == "disabled" \
         and unit.active_state != "failed"
@@ -59,8 +59,8 @@ def _is_of_other_site(trouble: FailingAddress, service: Service) -> bool:
 
 
 def _is_wanted_twice(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """Another empty address of the node has no service either: which of the two is meant, no name tells; the number of
-    a port that it holds, on another address, does."""
+    """Return whether another closed address of the node has no service either, and no name decides between them. The
+    same port number on another address does decide."""
     mine = trouble.endpoint
     if mine.unix is None and any(x.port == mine.port and set(service.pids) & set(pids_of(x))
                                  for x in listeners_on(case.snapshot, service.node)):
@@ -75,7 +75,7 @@ def _is_wanted_twice(case: Case, trouble: FailingAddress, service: Service) -> b
 
 
 def _plausible_services(top: list[Service]) -> list[Service]:
-    """Without what lies dormant beside something that runs, and without bare scripts beside a real server."""
+    """Return running or enabled services if any runs, and only real servers if the others are bare scripts."""
     if any(s.running for s in top):
         top = [s for s in top if s.running or is_enabled_or_failed(s)
                or (s.manager != "none" and isinstance(s.bindings, Unknown))]
@@ -84,14 +84,14 @@ def _plausible_services(top: list[Service]) -> list[Service]:
     return servers if servers and len(servers) + len(scripts) == len(top) else top
 
 
-# What may stand behind an empty address beside the only application there is: a gateway, or what others keep.
-_FRONT_PORTS = (80, 443)      # what listens here stands before nginx
+# Other owners of a closed address than the only application: a gateway, or a supervisor's program.
+_FRONT_PORTS = (80, 443)      # a listener on these ports is in front of nginx
 
 
 def can_lead_elsewhere(case: Case, trouble: FailingAddress, sole: Service) -> bool:
-    """nginx may stand before another gateway of the node, and whatever application runs behind that: one that does not
-    run though it is meant to, and where it would listen could not be read, or one that runs and that no route names.
-    Or what is missed is a program of a supervisor that nobody asked what it keeps."""
+    """Return whether another owner is possible. nginx may be in front of another gateway: a stopped one that should
+    run, with an unknown address, or a running one that no route names. Or the missing service is a program of a
+    supervisor that was not queried."""
     return (sole.unit is not None and _has_other_supervisor(case, sole.node)) or any(
         _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_expected_to_run(s)
         for s in case.snapshot.services if s.gateway and s.node == trouble.endpoint.node
@@ -99,7 +99,7 @@ def can_lead_elsewhere(case: Case, trouble: FailingAddress, sole: Service) -> bo
 
 
 def _has_other_supervisor(case: Case, name: str) -> bool:
-    """A supervisor that is no systemd, supervisord or Docker runs there: its stopped programs leave no trace."""
+    """Return whether another supervisor than systemd, supervisord or Docker runs there: it hides stopped programs."""
     node = find_node(case.snapshot, name)
     if node is None or isinstance(node.processes, Unknown):
         return False
@@ -107,14 +107,14 @@ def _has_other_supervisor(case: Case, name: str) -> bool:
 
 
 def _is_expected_to_run(service: Service) -> bool:
-    """Enabled, failed, in use since the boot, or of this machine's own making."""
+    """Return whether it is enabled, failed, was in use since the boot, or is defined by this machine itself."""
     unit = service.unit
     return is_enabled_or_failed(service) or (unit is not None and (
         bool(unit.inactive_enter) or unit.fragment_path.startswith("/etc/")))
 
 
 def _is_unused(case: Case, gateway: Service) -> bool:
-    """It listens, at no address that a route names, and is none that visitors come in by."""
+    """Return whether it listens, at no address that a route names, and at no port where visitors enter."""
     node, ours = find_node(case.snapshot, gateway.node), set(gateway.pids)
     if node is None or isinstance(node.listeners, Unknown) or any(
             n.service is not None and n.service.id == gateway.id for n in case.snapshot.nginxes):
@@ -125,18 +125,18 @@ def _is_unused(case: Case, gateway: Service) -> bool:
 
 
 def is_enabled_or_failed(service: Service) -> bool:
-    """Meant to run, though it does not: started at boot, or ended by a failure."""
+    """Return whether it is started at boot or ended with a failure: then it is intended to run."""
     unit, box = service.unit, service.container
     if unit is not None:
         return unit.unit_file_state.startswith("enabled") or unit.active_state == "failed"
     return box is not None and box.restart_policy in ("always", "unless-stopped")
 
 
-# Managers whose programs no file names by their ports (PM2, circusd): a person asks them which of theirs is meant.
+# Supervisors whose programs no file maps to ports (PM2, circusd): the operator asks them which one is intended.
 
 
 def pm2_circus_notes(case: Case, name: str | None = None) -> Iterator[str]:
-    """Those that run on that node, or on any."""
+    """Yield notes about those that run on that node, or on any."""
     for node in case.snapshot.nodes:
         if name is not None and node.name != name:
             continue
@@ -150,7 +150,7 @@ def pm2_circus_notes(case: Case, name: str | None = None) -> Iterator[str]:
 
 
 def pm2_unit_notes(case: Case, name: str) -> Iterator[str]:
-    """Units that would bring back what PM2 keeps, and do not run."""
+    """Yield notes about stopped units that would restore PM2's programs."""
     for service in case.snapshot.services:
         if service.node == name and not service.running and _is_pm2_resurrect_unit(service):
             off = service.unit is not None and service.unit.unit_file_state == "disabled"
@@ -164,11 +164,11 @@ def _is_pm2_resurrect_unit(service: Service) -> bool:
     return "resurrect" in words and any(word.rpartition("/")[2] == "pm2" for word in words)
 
 
-_PACKAGED_UNIT_FOLDERS = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
+_PACKAGED_UNIT_FOLDERS = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own maintenance units
 
 
 def podman_services(case: Case, node: str) -> Iterator[str]:
-    """What starts or runs containers of podman there: units, then those that were run by hand."""
+    """Yield what starts or runs containers of podman there: units, then containers that were started by hand."""
     theirs: set[int] = set()
     for service in case.snapshot.services:
         unit = service.unit

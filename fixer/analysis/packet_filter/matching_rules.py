@@ -1,4 +1,4 @@
-"""Packet filters between nginx and a backend: which rule stops which packets, and how nginx's own are let through."""
+"""Packet filter rules between nginx and a backend: which rule stops which packets, as seen at the address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited",
 
 @dataclass(frozen=True, slots=True)
 class FilterMatch:
-    """A rule on a node that stops nginx's packets to an address in just the way that is seen there."""
+    """A rule on a node that stops nginx's packets to an address in exactly the way that is seen there."""
 
     failing_address: FailingAddress
     node: str
@@ -29,18 +29,18 @@ class FilterMatch:
 
     @property
     def is_icc(self) -> bool:
-        """Docker's own rule of a network whose containers may not talk to each other (enable_icc=false)."""
+        """True for Docker's own rule that keeps the containers of a network apart (enable_icc=false)."""
         matches = () if self.hit.rule is None else self.hit.rule.matches
         return {m.key for m in matches} == {"iif", "oif"} and len({m.values for m in matches}) == 1
 
     @property
     def is_length(self) -> bool:
-        """It stops packets by their size."""
+        """True if the rule stops packets by their size."""
         return self.hit.rule is not None and any(m.key == "length" for m in self.hit.rule.matches)
 
 
 def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
-    """How the address fails, by what a connect met and by what nginx logged just now."""
+    """Return how the address fails, by the result of our connect and by nginx's recent log lines."""
     endpoint, found = trouble.endpoint, set[Symptom]()
     tcp, http = endpoint.tcp, endpoint.http
     if isinstance(tcp, Known):
@@ -57,7 +57,7 @@ def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
                 pass
     events = recent_events(trouble.nginx, trouble.routes[:20], case.snapshot)
     newest = max((e for e in events if "connecting" in e.phase), key=lambda event: event.at, default=None)
-    # what a connect meets now, and nginx's own last one met, outweighs what was logged before a repair
+    # our connect now, and nginx's last one, outweigh lines from before a repair
     over = found == {"refused"} and newest is not None and newest.errno == 111
     for event in events:
         if "connecting" in event.phase and not (over and event.errno != 111):
@@ -73,13 +73,13 @@ def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
 
 
 def certain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[tuple[FilterMatch, ...], str]:
-    """The rules that explain how this address fails, the sure ones only; and what could not be read, if it matters."""
+    """Return the rules that explain the failure, only the certain ones; and what could not be read, if it matters."""
     found, missing = _filter_matches(case, trouble)
     return tuple(block for block in found if _is_certain(block.hit)), missing
 
 
 def uncertain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[FilterMatch, ...]:
-    """The rules that would explain it, of which nothing tells whether they take these packets (a rate, a mark)."""
+    """Return the rules that would explain it, if it is unknown whether they match these packets (a rate, a mark)."""
     return tuple(block for block in _filter_matches(case, trouble)[0] if not _is_certain(block.hit))
 
 
@@ -110,7 +110,7 @@ def _filter_matches(case: Case, trouble: FailingAddress) -> tuple[list[FilterMat
 
 
 def _is_docker_chain(chain: Chain) -> bool:
-    """Docker's own chains keep networks apart: which network a container is on decides there."""
+    """Return whether the chain is Docker's own: it keeps networks apart, so the container's network decides there."""
     return chain.name.startswith("DOCKER") and chain.name != "DOCKER-USER"
 
 
@@ -130,13 +130,13 @@ def _explained_symptom(hit: Hit, seen: frozenset[Symptom]) -> Symptom | None:
 
 
 def _filters_on_path(case: Case, trouble: FailingAddress) -> Iterator[tuple[str, Fact[Firewall], tuple[Hit, ...]]]:
-    """Every packet filter on the way, with what it stops."""
+    """Yield every packet filter on the path, with the rules that stop the packets."""
     snapshot, endpoint, nginx = case.snapshot, trouble.endpoint, trouble.nginx
     addresses = endpoint.addresses.or_else(())
     own, there = find_node(snapshot, nginx.node), find_node(snapshot, endpoint.node)
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
     uid = workers[0].uid if workers else None
-    # what is published is asked on the host itself
+    # a published port is an address of the host itself
     loop = endpoint.node == nginx.node or bool(endpoint.container_port)
     source = _source_address(snapshot, nginx.node, endpoint)
 
@@ -163,7 +163,7 @@ def _filters_on_path(case: Case, trouble: FailingAddress) -> Iterator[tuple[str,
 
 
 def _source_address(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
-    """nginx's own address towards a container on a network that both are on."""
+    """Return nginx's own address on a network that it shares with a container."""
     mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
     if mine is None or theirs is None:
         return ""
@@ -172,14 +172,14 @@ def _source_address(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
 
 
 def _outgoing_device(snapshot: Snapshot, node: str) -> str:
-    """What leads out of a container on a single network, as Docker calls it."""
+    """Return the outgoing device of a container on a single network, by Docker's name; empty for others."""
     box = container_of(snapshot, node)
     own = box is not None and not box.is_machine and not box.has_shared_network
     return "eth0" if own and box is not None and len(box.networks) == 1 else ""
 
 
 def _shared_bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
-    """The bridge of the network that both containers are on."""
+    """Return the bridge of the network that both containers share."""
     mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
     if mine is None or theirs is None:
         return ""
@@ -188,7 +188,7 @@ def _shared_bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
 
 
 def filter_match_evidence(block: FilterMatch) -> tuple[Evidence, ...]:
-    """The rule with its counter."""
+    """Return the rule with its counter as evidence."""
     rule, chain = block.hit.rule, block.hit.chain
     place = block.hit.where if block.node == block.failing_address.nginx.node else f"{block.node}: {block.hit.where}"
     if rule is None:
@@ -198,7 +198,7 @@ def filter_match_evidence(block: FilterMatch) -> tuple[Evidence, ...]:
 
 
 def filter_match_text(block: FilterMatch) -> str:
-    """What the rule does to what, for a summary."""
+    """Return what the rule does to which packets, for a summary."""
     packet = block.hit.packet
     verb = "rejects" if block.hit.rejects else "drops"
     there = "dport" in packet.fields

@@ -1,4 +1,4 @@
-"""What a packet filter does with the packets between nginx and a backend: followed rule by rule, with doubt kept."""
+"""The path of a packet between nginx and a backend through a packet filter, rule by rule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEVICE_HOOKS: tuple[tuple[MatchKey, tuple[Hook, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One packet at one hook. What is not in `fields` is not known of it."""
+    """One packet at one hook. What is not in `fields` is unknown."""
 
     hook: Hook
     stage: Stage
@@ -37,7 +37,7 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A rule (None: the chain's policy) that drops or rejects a packet; `sure` where nothing about it is in doubt."""
+    """A rule (None: the chain's policy) that drops or rejects a packet; `sure` if nothing about it is in doubt."""
 
     chain: Chain
     rule: Rule | None
@@ -46,7 +46,7 @@ class Hit:
 
     @property
     def rejects(self) -> bool:
-        """Whether the sender is told."""
+        """True if the filter notifies the sender."""
         return self.rule is not None and self.rule.verdict == "reject"
 
     @property
@@ -62,9 +62,9 @@ def request_packets(
     source: str, address: str, port: int, ways: tuple[str, str], *, loop: bool, uid: int | None, bridge: str = "",
     device: str = "",
 ) -> Iterator[Packet]:
-    """The packets of one request: `ways` are the paths of what nginx sends and of what comes back (out, in, through;
-    several joined by `+`). `loop` says that all of it stays on the loopback device, `bridge` names one it crosses,
-    `device` the only one that leads to others."""
+    """Yield the packets of one request. `ways` are the paths of nginx's packets and of the replies (out, in, through;
+    several joined by `+`). `loop`: all of them stay on the loopback device. `bridge` is a bridge that they cross.
+    `device` is the only one that leads to other nodes."""
     device = "lo" if loop else device
     there: dict[MatchKey, str] = {"proto": "tcp", "daddr": address, "dport": str(port)}
     back: dict[MatchKey, str] = {"proto": "tcp", "saddr": address, "sport": str(port), "state": "established"}
@@ -88,7 +88,7 @@ def request_packets(
 
 
 def hits_of(firewall: Firewall, packets: Iterator[Packet]) -> tuple[Hit, ...]:
-    """What stops these packets, the sure ones first; each rule once."""
+    """Return the rules that stop these packets, the sure ones first, each once."""
     found: dict[tuple[str, int], Hit] = {}
     for packet in packets:
         for hit in _ChainWalk(firewall, packet).run():
@@ -222,15 +222,15 @@ def _match_value(key: MatchKey, wanted: str, value: str) -> _MatchResult:
 
 
 def _match_ephemeral_port(low: int, high: int) -> _MatchResult:
-    """Whether a range holds the port that the kernel picked for nginx's end: never one of the well-known, and one of
-    a few among tens of thousands so seldom that it explains no page that fails."""
+    """Return whether a range holds the ephemeral port of nginx's end. It is never a well-known port. A few ports among
+    tens of thousands match too seldom to explain a failing page."""
     if high < _FIRST_EPHEMERAL or high - low < _FEW_PORTS:
         return False
     return True if low <= _FIRST_EPHEMERAL and high >= _LAST_PORT else None
 
 
 def _match_network(wanted: str, value: str) -> _MatchResult:
-    import ipaddress  # only where a filter is followed
+    import ipaddress  # only if a filter is followed
 
     try:
         if "-" in wanted:
