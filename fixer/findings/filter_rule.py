@@ -1,4 +1,4 @@
-"""Findings about packet filters: one rule, all the routes that it stops, and what it makes a consequence."""
+"""Findings about packet filters: one rule, all routes that it stops, and the causes that it explains."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXPLAINED_CAUSES = (
 
 
 def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str | None]) -> Verdict:
-    """A finding for each rule that `variant` has a name for."""
+    """Return the verdict with a finding for each rule that `variant` names."""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
@@ -67,7 +67,7 @@ def _merge_findings(old: Finding, new: Finding) -> Finding:
 
 
 def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> Finding:
-    """The rule, the routes that it stops, and its repairs."""
+    """Return the finding about a rule: the routes that it stops, and its repairs."""
     trouble = block.failing_address
     held = listener_at(trouble.endpoint)
     there = () if held is None else (listener_evidence(case.snapshot, held,
@@ -76,7 +76,7 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         *filter_match_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
         *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
     )
-    from fixer.repairs.packet_filter_rules import filter_repairs  # only where a filter is found
+    from fixer.repairs.packet_filter_rules import filter_repairs  # only if a filter is found
 
     return Finding(
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),

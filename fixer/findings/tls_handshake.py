@@ -1,4 +1,4 @@
-"""Handshakes with a backend that fail for a reason which nginx's log names."""
+"""Findings about TLS handshakes with a backend that fail for a reason in nginx's log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HandshakeProblem: TypeAlias = Literal["untrusted", "no-version"]
 
 
 def handshake_verdict(case: Case, want: Callable[[ErrorEvent], bool], kind: HandshakeProblem) -> Verdict:
-    """For every route with TLS that fails us, and about which nginx lately said so."""
+    """Return the verdict about every TLS route that fails our probe and has such a line in nginx's recent log."""
     def found(nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
         if not is_failing(judged) or judged.facts.route.scheme != "https":
             return None
@@ -31,7 +31,7 @@ def handshake_verdict(case: Case, want: Callable[[ErrorEvent], bool], kind: Hand
     return conclude(*for_each_logged_route(case, want, found))
 
 
-# What nginx and a backend with TLS do not agree on: whom to trust, which name, which version; and what settles it.
+# What nginx and a TLS backend disagree about (trust, name, version), and the directives that settle it.
 LoggedRoute: TypeAlias = tuple[Nginx, RouteVerdict, tuple[ErrorEvent, ...]]
 """An nginx, a route of its that fails, and the lines of its log that say why."""
 
@@ -39,7 +39,7 @@ CA_KEY, NAME_KEY = "ca", "tls_name"
 _VERIFY_ERROR = regex(r"upstream SSL certificate verify error: \((?P<code>\d+):(?P<why>[^)]*)\)")
 _NAME_MISMATCH = regex(r'upstream SSL certificate does not match "(?P<name>[^"]*)"')
 _DATE_ERRORS = frozenset({9, 10})                                 # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED
-# no issuer, one that signed itself, one that is not trusted
+# no issuer, self-signed, not trusted
 _UNTRUSTED_ERRORS = frozenset({2, 18, 19, 20, 21, 27})
 _PATH = r"/[^\s;'\"{}$\\]+"
 _NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
@@ -48,7 +48,7 @@ _DEFAULT_PROTOCOLS = "TLSv1.2 TLSv1.3"
 
 
 def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -> Finding:
-    """nginx verified the certificate and did not take it."""
+    """Return the finding about a certificate that nginx verified and rejected."""
     judged, events = where[1:]
     message, route = events[-1].message, judged.facts.route
     service = service_of_route(case, judged)
@@ -86,7 +86,7 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
 
 
 def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confidence) -> Finding:
-    """Neither offered what the other takes."""
+    """Return the finding about two peers that offer no common version of TLS."""
     nginx, judged, _ = where
     route, service = judged.facts.route, service_of_route(case, judged)
     said = [(file, match) for file in case.snapshot.files if file.node == nginx.node
@@ -117,14 +117,14 @@ def _backend_text(service: Service | None) -> str:
 
 
 def _certificate_file_of(service: Service | None) -> str:
-    """The file of the certificate that its command names."""
+    """Return the certificate file that its command names, empty if it names none."""
     word = option_value(service, TLS_OPTIONS["cert"]) if service is not None else None
     return word.text if word is not None and word.text.startswith("/") else ""
 
 
 def _directive_repair(case: Case, where: LoggedRoute, name: str, need: Need | None,
                       wishes: Sequence[tuple[str, str]]) -> Repair:
-    """Directives of the location, `{}` in them the value that is chosen."""
+    """Return a repair that sets directives of the location; `{}` in them stands for the chosen value."""
     nginx, route = where[0], where[1].facts.route
     chosen = case.inputs.get(need.key, need.default) if need is not None else ""
     told = "; ".join(f"{key} {value.format(chosen or 'VALUE')}" for key, value in wishes)
