@@ -4,60 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from fixer.formats.application_servers import ANY_HOST, OTHER_DIALECT, Dialect, server_of
 from fixer.formats.launchers import launcher_address_indexes
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import server_at
 from fixer.formats.shell_words import Env, Piece, Word, literal_word
-from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.snapshot import Binding
 
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one server is told where to listen. `bind` options take host:port, `variables` are (host, port) names."""
-
-    host: tuple[str, ...] = ()
-    port: tuple[str, ...] = ()
-    bind: tuple[str, ...] = ()
-    unix: tuple[str, ...] = ()
-    workers: tuple[str, ...] = ()
-    variables: tuple[str, str] = ("", "")
-    worker_variables: tuple[str, ...] = ()
-    default: tuple[str, int] | None = None
-    positional: bool = False           # [ADDRESS:]PORT as a bare word
-
-
-ANY_HOST = "0.0.0.0"  # noqa: S104 - told, not bound
-DIALECTS: Mapping[str, Dialect] = {
-    "uvicorn": Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
-                       ("UVICORN_WORKERS", "WEB_CONCURRENCY"), ("127.0.0.1", 8000)),
-    "fastapi": Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",),
-                       (ANY_HOST, 8000)),
-    "gunicorn": Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",),
-                        ("127.0.0.1", 8000)),
-    "hypercorn": Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=("127.0.0.1", 8000)),
-    "daphne": Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=("127.0.0.1", 8000)),
-    "granian": Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
-                       ("GRANIAN_WORKERS",), ("127.0.0.1", 8000)),
-    "waitress-serve": Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",),
-                              default=(ANY_HOST, 8080)),
-    "flask": Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
-                     default=("127.0.0.1", 5000)),
-    "django": Dialect(positional=True, default=("127.0.0.1", 8000)),
-    "http.server": Dialect(("-b", "--bind"), (), positional=True, default=(ANY_HOST, 8000)),
-    "uwsgi": Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
-                     ("-p", "--processes", "--workers")),
-    "sanic": Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=("127.0.0.1", 8000)),
-    "puma": Dialect((), ("-p", "--port"), ("-b", "--bind"), (), ("-w", "--workers"), ("", "PORT"), ("WEB_CONCURRENCY",),
-                    (ANY_HOST, 9292)),
-}
-_OTHER_DIALECT = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
-                 ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"), ("--workers", "-w"),
-                 ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
 _ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
 _UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
 _RELATIVE = regex(r"^unix:([\w.][\w./-]*)$")
@@ -78,12 +36,12 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
               for i in launcher_address_indexes(argv)]
     if handed:
         return tuple(b for word in handed if (b := parse_address(word, said)))
-    dialect = DIALECTS.get(runtime, _OTHER_DIALECT)
+    dialect = server_of(runtime).dialect
     words = command[at:]
     own = last_option_value(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
     folder = posixpath.join(folder, own.text) if own is not None else folder
     unix = last_option_value(words, dialect.unix)
-    if unix is None and dialect is _OTHER_DIALECT:       # a script's own option: as aiohttp's guide has it
+    if unix is None and dialect is OTHER_DIALECT:       # a script's own option: as aiohttp's guide has it
         path = last_option_value(words, ("--path",))
         unix = path if path is not None and path.text.endswith((".sock", ".socket")) else None
     if unix is not None:
@@ -202,7 +160,7 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     runtime, at = server_at([w.text for w in command])
     if not runtime:
         return Unknown("no known server in the command")
-    dialect = DIALECTS.get(runtime, _OTHER_DIALECT)
+    dialect = server_of(runtime).dialect
     word = last_option_value([*arguments_of_variable(runtime, env), *command[at:]], dialect.workers)
     name = next((n for n in dialect.worker_variables if n in env and env[n].text), None)
     if word is None and name is not None:

@@ -7,15 +7,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.formats.launchers import SHELLS, shell_text_index, skip_launchers
 from fixer.lazy.regex import regex
 
-SERVERS = frozenset({
-    "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "uwsgi", "flask", "fastapi",
-    "puma", "unicorn", "thin", "php-fpm", "robyn", "sanic", "litestar",
-})
-_MODULES = {"uvicorn.__main__": "uvicorn", "hypercorn.__main__": "hypercorn", "waitress": "waitress-serve",
-            "http.server": "http.server", "gunicorn.app.wsgiapp": "gunicorn", "django": "django"}
+SERVERS = frozenset(name for name, server in APPLICATION_SERVERS.items() if server.is_program)
+_MODULES = {module: name for name, server in APPLICATION_SERVERS.items() for module in server.modules}
 _PYTHON = regex(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
 _PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
 _LOCAL_FOLDERS = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/",

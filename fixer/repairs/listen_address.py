@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
+from fixer.formats.application_servers import server_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Repair
@@ -16,7 +17,6 @@ from fixer.repairs.write_variables import EditSteps
 LISTEN_ID = "listen-where-nginx-asks"
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104  written into a command, nothing is bound here
 _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
-_HOST_OPTION_SERVERS = frozenset({"uvicorn", "fastapi", "granian", "flask"})      # `--host` may be added at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEd
     """No option says it, so the server's default counts: one more option behind the last word of the command."""
     last = service.command[-1] if service.command else None
     told = bindings_of(service)
-    if service.runtime not in _HOST_OPTION_SERVERS or last is None or last.file is None or last.end is None:
+    if not server_of(service.runtime).appends_host or last is None or last.file is None or last.end is None:
         return None
     if any(b.host not in ("127.0.0.1", "localhost") for b in told) or _has_host_setting(service):
         return None

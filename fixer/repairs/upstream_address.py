@@ -16,6 +16,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.nginx_errors import routes_text
 from fixer.analysis.service_state import is_socket_activated
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
@@ -36,8 +37,6 @@ from fixer.repairs.file_edits import (
 POINT_ID = "point-route-at-listener"
 LISTENER_KEY = "upstream"
 
-# asyncio sets IPV6_V6ONLY on every IPv6 socket: these do not take IPv4 on `::`
-_V6_ONLY = frozenset({"uvicorn", "hypercorn", "daphne", "granian", "fastapi", "sanic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def _is_reachable(line: Listener, endpoint: Endpoint, service: Service) -> bool:
     if line.address in ("0.0.0.0", "*"):   # noqa: S104  an address that was read
         return v4
     if line.address == "::":
-        return any(":" in address for address in wanted) or service.runtime not in _V6_ONLY
+        return any(":" in address for address in wanted) or not server_of(service.runtime).is_ipv6_only
     return line.address in wanted
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of
 from fixer.analysis.ownership.resolve import candidate_owners
+from fixer.formats.application_servers import server_of
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Service
@@ -53,13 +54,10 @@ def protocol_of(service: Service) -> str:
     return configured_protocol(service)
 
 
-_SERVER_OF_PASS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
-
-
 def has_matching_protocol(case: Case, trouble: FailingAddress) -> bool:
     """Return whether the route passes HTTP, or the one protocol that its owner's server speaks."""
     kind, found = trouble.routes[0].route.kind, candidate_owners(case, trouble)
-    server = _SERVER_OF_PASS.get(kind)
     if any(configured_protocol(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
         return False      # its file configures the other protocol: it would not understand nginx
-    return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))
+    return kind == "proxy_pass" or (bool(found) and all(
+        kind.removesuffix("_pass") in server_of(owner.service.runtime).protocols for owner in found))

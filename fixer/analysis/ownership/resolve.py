@@ -24,13 +24,13 @@ from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_names import count_shared_names, is_named_after_site
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import UnloadedSite
 from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
 
 _CRONS = frozenset({"cron", "crond", "fcron"})
-_FASTCGI_SERVERS = frozenset({"php-fpm"})       # servers that never speak HTTP
 
 
 def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
@@ -124,7 +124,8 @@ def _can_be_intended(case: Case, trouble: FailingAddress, service: Service) -> b
         return False
     if unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not (service.pids or told):
         return False      # it has started what it had to, perhaps nothing; where that would listen is unknown
-    if service.runtime in _FASTCGI_SERVERS and all(facts.route.kind != "fastcgi_pass" for facts in trouble.routes):
+    if "fastcgi" in server_of(service.runtime).protocols and all(
+            facts.route.kind != "fastcgi_pass" for facts in trouble.routes):
         return False
     if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
         return False

@@ -20,6 +20,7 @@ from fixer.analysis.exits.exec_step import (
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import OTHER_STEPS, paths_of_step
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -147,13 +148,12 @@ _RECENT_SECONDS = 900.0      # seconds: older lines say nothing about the presen
 _NO_PID_FILE = regex(r"Can't open PID file '?(?P<path>/[^'\s]+)'? \(yet\?\) after start"
                  r"|PID file (?P<older>/\S+) not readable \(yet\?\) after start")
 _DETACH_OPTIONS = frozenset({"--daemon", "--daemonize", "--daemonize2", "--background", "--fork"})
-_SHORT_OPTIONS = {"gunicorn": ("-D", "-p"), "uwsgi": ("-d", "")}      # detach, pid file
 _PID_OPTIONS = ("--pid", "--pidfile", "--pid-file")
 
 
 def is_detaching(service: Service, kind: UnitValue) -> bool:
     """Return whether, under Type=forking, an option of the command makes the program detach, as that type requires."""
-    short = _SHORT_OPTIONS.get(service.runtime, ("", ""))[0]
+    short = server_of(service.runtime).detach_option
     return kind.value == "forking" and any(
         w.partition("=")[0] in _DETACH_OPTIONS or (short and w == short) for w in _command_arguments(service))
 
@@ -197,7 +197,7 @@ def _command_arguments(service: Service) -> list[str]:
 
 def _pid_file_argument(service: Service) -> CommandArgument | None:
     """Return the argument of its command that names the pid file it writes."""
-    short = _SHORT_OPTIONS.get(service.runtime, ("", ""))[1]
+    short = server_of(service.runtime).pid_option
     names = (*_PID_OPTIONS, short) if short else _PID_OPTIONS
     words = service.command
     for place, word in enumerate(words):

@@ -22,6 +22,7 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
+from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import failed_pre_command, is_pre_command_retried
 from fixer.formats.unit_file import bare_command
 from fixer.lazy.dataclass import dataclass
@@ -39,8 +40,6 @@ from fixer.repairs.unit_edits import (
     reload_and_start_repair,
 )
 
-# Servers that send systemd neither readiness nor watchdog notifications.
-SILENT_SERVERS = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
 _START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
 _RUNTIME_LIMIT_LINE = regex(r"Service reached runtime time limit")
@@ -139,7 +138,7 @@ def _stop_explanations(case: Case, crash: FailedRun) -> Iterator[StepExplanation
     if unwritten is not None:
         yield unwritten
     elif ended is not None and kind is not None and kind.value in _WAITING_TYPES and not is_detaching(service, kind):
-        served = service.runtime in SILENT_SERVERS or has_listening_socket(case, service)
+        served = not server_of(service.runtime).notifies_systemd or has_listening_socket(case, service)
         if served:
             yield _explain_never_ready(case, crash, ended)
         elif (limit := _short_start_setting(service)) is not None and not has_known_exit_reason(
@@ -147,7 +146,8 @@ def _stop_explanations(case: Case, crash: FailedRun) -> Iterator[StepExplanation
             yield _explain_slow_start(case, crash, ended, limit)
     limit = setting_of(service, "WatchdogSec")
     ended = find_systemd_stop(case, service, "watchdog")
-    if ended is not None and limit is not None and not _is_unlimited(limit) and service.runtime in SILENT_SERVERS:
+    is_silent = not server_of(service.runtime).notifies_systemd
+    if is_silent and ended is not None and limit is not None and not _is_unlimited(limit):
         yield _explain_no_pings(case, crash, ended)
     ended = find_systemd_stop(case, service, "runtime")
     limit = setting_of(service, "RuntimeMaxSec")

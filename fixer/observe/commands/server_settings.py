@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from fixer.formats.application_servers import server_of
 from fixer.formats.ini_file import IniValue, ini_sections
 from fixer.formats.server_bindings import (
-    DIALECTS,
     arguments_of_variable,
     bindings_in_python,
     bindings_of,
@@ -87,9 +87,9 @@ def has_no_vassals(told: ServiceCommand, view: View) -> bool:
 
 def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Binding, ...] | None:
     """Return the sockets of the [uwsgi] section; None if the command line names one, empty for placeholders."""
-    if last_option_value(told.command, DIALECTS["uwsgi"].bind) is not None:
+    if last_option_value(told.command, server_of("uwsgi").dialect.bind) is not None:
         return None
-    keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
+    keys = {name.lstrip("-") for name in server_of("uwsgi").dialect.bind}
     own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
     found = [value for section in own for value in section.values if value.key in keys]
     name = posixpath.basename(path).removesuffix(".ini")
