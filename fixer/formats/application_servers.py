@@ -44,6 +44,10 @@ class ApplicationServer:
     detach_option: str = ""            # the short options for running in the background and for the pid file
     pid_option: str = ""
 
+    def reads_workers_variable(self, name: str) -> bool:
+        """Return whether the server itself takes its number of workers from this environment variable."""
+        return self.dialect is not OTHER_DIALECT and name in self.dialect.worker_variables
+
 
 APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uvicorn": ApplicationServer(

@@ -13,6 +13,7 @@ from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.source_files import line_of
 from fixer.analysis.load.pressure import Pressure
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
@@ -61,7 +62,6 @@ def edit_argument_span(
 WORKERS_ID = "add-workers"
 WORKERS_KEY = "workers"
 WORKERS_VARIABLE = "WEB_CONCURRENCY"
-_VARIABLE_READERS = frozenset({"uvicorn", "gunicorn", "fastapi"})
 _SPARE_WORKERS = 4                   # arrivals are uneven, and workers do not take turns
 _MIN_WORKERS = 2
 # of a default: fewer are too few for uneven arrivals, more cost memory for nothing
@@ -120,7 +120,7 @@ def _write_workers(snapshot: Snapshot, service: Service, number: str) -> EditSte
     if any(_WORKERS_OPTION.match(word) for word in service.argv):
         return NotEditable("the number of workers stands in its command, and that is written nowhere that could be "
                            "edited")
-    if service.runtime not in _VARIABLE_READERS:
+    if not server_of(service.runtime).reads_workers_variable(WORKERS_VARIABLE):
         return NotEditable(f"{service.runtime or 'its server'} takes no number of workers from the environment")
     if isinstance(service.workers, Known):
         for evidence in service.workers.evidence:

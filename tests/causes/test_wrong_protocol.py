@@ -90,9 +90,10 @@ def test_hit_uwsgi_is_spoken_to_http() -> None:
     assert "\n    proxy_pass http://127.0.0.1:8000;\n}" in written(diagnosis)
 
 
-def test_hit_fastcgi_is_spoken_to_http_and_headers_that_are_there_stay_alone() -> None:
+@pytest.mark.parametrize("runtime", ["gunicorn", "sanic", "puma", "http.server"])
+def test_hit_fastcgi_is_spoken_to_http_and_headers_that_are_there_stay_alone(runtime: str) -> None:
     diagnosis = judged("fastcgi_pass", "", "127.0.0.1:8000", Unknown("not asked"),
-                       "location / { proxy_set_header Host $host; PASS; }\n", runtime="gunicorn", argv=("gunicorn", "a:b"))
+                       "location / { proxy_set_header Host $host; PASS; }\n", runtime=runtime, argv=(runtime, "a:b"))
     assert finding_of(diagnosis, CAUSE).variant == "fastcgi-pass-to-http"
     assert written(diagnosis) == "location / { proxy_set_header Host $host; proxy_pass http://127.0.0.1:8000; }\n"
 

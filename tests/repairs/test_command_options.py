@@ -30,8 +30,9 @@ def repair_steps(scene: Scene, **inputs: str) -> list[object]:
     return list(repair.steps)
 
 
-def test_workers_by_drop_in_then_restart() -> None:
-    write, reload, restart, _ = repair_steps(busy(), workers="9")
+@pytest.mark.parametrize("runtime", ["uvicorn", "puma"])
+def test_workers_by_drop_in_then_restart(runtime: str) -> None:
+    write, reload, restart, _ = repair_steps(busy(runtime=runtime), workers="9")
     assert isinstance(write, WriteFile) and write.after == b'[Service]\nEnvironment="WEB_CONCURRENCY=9"\n'
     assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and restart.verb == "restart"
 

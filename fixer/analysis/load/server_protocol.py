@@ -13,9 +13,6 @@ from fixer.model.snapshot import Service
 _HTTP_OPTIONS = frozenset({"http", "http-socket"})
 _UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})
 PASS_DIRECTIVES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
-_HTTP_SERVERS = frozenset({
-    "uvicorn", "hypercorn", "daphne", "waitress", "waitress-serve", "granian", "django", "flask", "fastapi", "gunicorn",
-})
 INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
 # uWSGI reads the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE as the size of a request
 _METHOD_BLOCK_SIZES = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
@@ -49,7 +46,8 @@ def is_http_read_as_block(text: str) -> bool:
 
 def protocol_of(service: Service) -> str:
     """Return `configured_protocol`, and `http` for servers that speak nothing else."""
-    if service.runtime in _HTTP_SERVERS and not any(word.startswith("--protocol") for word in service.argv):
+    is_changed = any(word.startswith("--protocol") for word in service.argv)
+    if server_of(service.runtime).protocols == {"http"} and not is_changed:
         return "http"
     return configured_protocol(service)
 

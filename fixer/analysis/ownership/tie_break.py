@@ -15,10 +15,12 @@ from fixer.analysis.service_names import (
     is_auxiliary_service,
 )
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
 
-SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
+SERVERS = frozenset({"node", *(name for name, server in APPLICATION_SERVERS.items()
+                               if server.is_program and "http" in server.protocols)})
 _SCRIPT_RUNTIMES = frozenset({"python", "binary"})
 
 

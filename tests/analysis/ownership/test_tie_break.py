@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
@@ -43,10 +45,15 @@ def test_of_two_that_are_told_the_same_the_managed_one() -> None:
     assert named(scene) == [("backend.service", "placed")]
 
 
-def test_a_server_before_a_script() -> None:
+@pytest.mark.parametrize(("runtime", "wins"), [
+    ("uvicorn", True), ("waitress-serve", True), ("flask", True), ("puma", True), ("litestar", True), ("node", True),
+    ("php-fpm", False), ("django", False), ("java", False),
+])
+def test_a_server_before_a_script(runtime: str, wins: bool) -> None:
     script = service("job.service", 9000, 300, runtime="python", unit=unit("job.service"))
     scene = wrong_port_scene().with_service(script, listener(9000, 300))
-    assert named(scene) == [("backend.service", "alone")]
+    scene.services[0] = replace(scene.services[0], runtime=runtime)
+    assert (named(scene) == [("backend.service", "alone")]) is wins, named(scene)
 
 
 def test_equals_stay_equals_and_stop_every_repair_but_a_choice() -> None:
