@@ -1,4 +1,4 @@
-"""How systemd reads an EnvironmentFile=, character by character: where a value ends, and what runs on into it. Pure."""
+"""Environment files: systemd's EnvironmentFile= and shell-like NAME=VALUE files, with byte positions. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fixer.formats.shell_words import Piece, Word, shell_words
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
-_ESCAPABLE = "\"\\`$"          # what a backslash takes its meaning from within double quotes
+_ESCAPABLE = "\"\\`$"  # what a backslash escapes within double quotes
 
 
 @dataclass(frozen=True, slots=True)
 class EnvLine:
-    """One `NAME=value`: its first and last line, the offset of each character of the value, and the quote that is
-    open where the file ends (empty where none is)."""
+    """One `NAME=value`: its first and last line, the offset of each character of the value,
+    and the quote that is open at the end of the file (empty for none)."""
 
     name: str
     line: int
@@ -26,7 +26,7 @@ class EnvLine:
 
 
 def env_lines(text: str) -> Iterator[EnvLine]:
-    """All of them in order; the name is as it stands there, without blanks around it."""
+    """Yield all assignments in order; the name is as written, without blanks around it."""
     at, line = 0, 1
     while at < len(text):
         end = text.find("\n", at)
@@ -43,16 +43,16 @@ def env_lines(text: str) -> Iterator[EnvLine]:
 
 
 def append_offset(text: str) -> int:
-    """The offset where a further line is one of its own: the end, unless a quote or backslash takes in what follows."""
+    """Return the offset of a separate new line: the end, unless an open quote or backslash would include it."""
     before = "" if not text or text.endswith("\n") else "\n"
     found = list(env_lines(f"{text}{before}A=\n"))
     return len(text) if found[-1].name == "A" and found[-1].at >= len(text) else found[-1].at
 
 
 def _value(text: str, at: int) -> tuple[list[int], int, str]:
-    """Where the characters of a value stand, where the next line begins, and the quote that nobody closed."""
+    """Return the offsets of a value's characters, the start of the next line, and the quote left open."""
     kept: list[int] = []
-    quote, trimmed, begun = "", 0, False    # `trimmed`: how much stays when blanks at the end go
+    quote, trimmed, begun = "", 0, False  # `trimmed`: length without trailing blanks
     while at < len(text):
         char = text[at]
         if char == "\\" and quote != "'":
@@ -79,12 +79,12 @@ def _value(text: str, at: int) -> tuple[list[int], int, str]:
     return (kept if quote else kept[:trimmed]), at + 1, quote
 
 
-# Files of NAME=VALUE lines (env_file, .env, what a shell sources): names, values and the bytes where they stand.
+# Files of NAME=VALUE lines (env_file, .env, what a shell sources): names, values and their byte positions.
 _LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*")
 
 
 def read_env_file(file: str, data: bytes) -> dict[str, Word]:
-    """Every variable of the file, the last assignment of each; quotes are taken off, comments left out."""
+    """Return every variable of the file, the last assignment of each, without quotes and comments."""
     text = data.decode("latin-1")
     found: dict[str, Word] = {}
     offset, line = 0, 1
@@ -99,7 +99,7 @@ def read_env_file(file: str, data: bytes) -> dict[str, Word]:
 
 
 def _shell_value(raw: str, file: str, line: int, start: int) -> Word:
-    """The value of one line: quoted as the shell would, or plain up to the end (shells and compose alike)."""
+    """Return the value of one line: quoted as in a shell, or plain to the end (shells and compose agree)."""
     raw = raw.rstrip()
     if raw[:1] in ("'", '"'):
         words = shell_words(raw, file, line, start)
@@ -110,12 +110,12 @@ def _shell_value(raw: str, file: str, line: int, start: int) -> Word:
     return Word((Piece(raw, file, line, start),))
 
 
-# What systemd reads in an EnvironmentFile=: no shell, a `#` within a line is part of the value, `export` no name.
+# EnvironmentFile= of systemd: no shell, a `#` within a line is part of the value, `export` is no prefix.
 _NAME = regex(r"[A-Za-z_]\w*")
 
 
 def read_unit_env_file(file: str, data: bytes) -> dict[str, Word]:
-    """Every variable that systemd takes from the file, the last assignment of each, by its own rules."""
+    """Return every variable that systemd reads from the file, the last assignment of each."""
     text = data.decode("latin-1")
     found: dict[str, Word] = {}
     for one in env_lines(text):
@@ -125,7 +125,7 @@ def read_unit_env_file(file: str, data: bytes) -> dict[str, Word]:
 
 
 def _split_pieces(text: str, kept: tuple[int, ...], file: str, counted: tuple[int, int]) -> Iterator[Piece]:
-    """Runs of what stands side by side; `counted` is a place before them, and its line."""
+    """Yield runs of adjacent characters; `counted` is an offset before them, and its line."""
     before, line = counted
     start = 0
     for i in range(1, len(kept) + 1):

@@ -1,4 +1,4 @@
-"""systemd's numbers for the steps before a program runs (systemd.exec(5), Process Exit Codes), as a unit's status."""
+"""Exit statuses of the steps before a program runs: systemd.exec(5), and supervisord's spawn errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _CREDENTIAL = regex(r"[^\s:]+:(?P<path>/\S+)")
 _FAILED = ("exit-code", "signal", "timeout", "start-limit-hit")
 
 STEPS = {200: "CHDIR", 203: "EXEC", 216: "GROUP", 217: "USER", 226: "NAMESPACE"}
-# Steps that are told by the settings that they carry out. A program may end with such a number of its own, so they
-# count only where systemd's own line names the step.
+# Steps known by the settings that they apply. A program may exit with such a number itself, so they count only if
+# systemd's own log line names the step.
 OTHER_STEPS: dict[int, tuple[str, tuple[str, ...]]] = {
     205: ("LIMITS", ()), 206: ("OOM_ADJUST", ("OOMScoreAdjust",)), 208: ("STDIN", ("StandardInput",)),
     209: ("STDOUT", ("StandardOutput",)), 210: ("CHROOT", ("RootDirectory", "RootImage")),
@@ -32,15 +32,15 @@ OTHER_STEPS: dict[int, tuple[str, tuple[str, ...]]] = {
 
 
 def failed_pre_command(unit: Unit) -> PreCommand | None:
-    """The command of ExecStartPre= that failed, so that the program was never started."""
+    """Return the ExecStartPre= command that failed, so that the program never started; else None."""
     if unit.result not in ("exit-code", "signal", "timeout") or unit.main_pid or unit.exec_main_status:
         return None
     return next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
 
 
 def is_pre_command_retried(unit: Unit) -> bool:
-    """The only command before the program, and systemd has forgotten how it ended: it is tried once more, or the units
-    were read again (`daemon-reload`) when it had failed and was started no more."""
+    """Return whether the only ExecStartPre= failed and systemd no longer reports how.
+    It runs again, or the unit had failed for good before a `daemon-reload`."""
     if len(unit.pre) != 1:
         return False
     gave_up = unit.active_state == "failed" and unit.result in _FAILED and not (
@@ -49,13 +49,13 @@ def is_pre_command_retried(unit: Unit) -> bool:
 
 
 def has_failed_before_start(unit: Unit) -> bool:
-    """systemd failed at one of these steps, or at a command before the program."""
+    """Return whether systemd failed at one of these steps, or at a command before the program."""
     at_step = not unit.main_pid and unit.result == "exit-code" and unit.exec_main_status in STEPS
     return at_step or failed_pre_command(unit) is not None or is_pre_command_retried(unit)
 
 
 class SettingLine(Protocol):
-    """One line of `[Service]`, as it was parsed or as a service keeps it."""
+    """One line of `[Service]`, as parsed or as stored in a service."""
 
     @property
     def key(self) -> str: ...
@@ -64,7 +64,7 @@ class SettingLine(Protocol):
 
 
 def paths_of_step(status: int, lines: Iterable[SettingLine]) -> tuple[str, ...]:
-    """The files that the settings of a further step name: what is written to, read as a credential, or run below."""
+    """Return the files that the settings of an OTHER_STEPS step name: outputs, credentials, root folders."""
     _, keys = OTHER_STEPS.get(status, ("", ()))
     found: list[str] = []
     for line in lines:
@@ -78,29 +78,29 @@ def paths_of_step(status: int, lines: Iterable[SettingLine]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-# What supervisord says where it could not even start a program, as the step at which systemd would have failed.
+# supervisord's spawn errors, as the step at which systemd would have failed.
 SpawnReason: TypeAlias = Literal["missing", "denied", "format", "unknown"]
 
-CHDIR, EXEC = 200, 203       # systemd's numbers for these steps
-SPAWN_FAILED = "exit status 127"       # of the child that could not become the program
-NOT_STARTED_STATUSES = frozenset({SPAWN_FAILED, "exit status 126"})      # of a shell that could not either
+CHDIR, EXEC = 200, 203  # systemd's numbers for these steps
+SPAWN_FAILED = "exit status 127"  # of the child that could not exec the program
+NOT_STARTED_STATUSES = frozenset({SPAWN_FAILED, "exit status 126"})  # of a shell that could not either
 
-_SPAWN_ERRORS: tuple[tuple[str, SpawnReason], ...] = (       # supervisor.process, looked up before it forks
+_SPAWN_ERRORS: tuple[tuple[str, SpawnReason], ...] = (  # supervisor.process, checked before the fork
     ("can't find command ", "missing"), ("command at ", "denied"), ("no permission to run command ", "denied"),
 )
-# What the child that it forks leaves in the program's own log.
+# What the forked child writes to the program's own log.
 _CHILD_ERROR = regex(r"^supervisor: couldn't (?P<step>chdir to|exec) .*: (?P<code>[A-Z]+)$")
 _ERRNO_REASONS: dict[str, SpawnReason] = {"ENOENT": "missing", "ENOTDIR": "missing", "EACCES": "denied",
                                           "ENOEXEC": "format"}
 
 
 def spawn_error(ended: str) -> tuple[int, SpawnReason] | None:
-    """The step, and why, from what its own log says after `spawnerr:`."""
+    """Return (step, reason) from supervisord's log text after `spawnerr:`."""
     return next(((EXEC, why) for words, why in _SPAWN_ERRORS if ended.startswith(words)), None)
 
 
 def child_spawn_error(line: str) -> tuple[int, SpawnReason] | None:
-    """The same from a line that the child left in the program's log."""
+    """Return the same from a line that the child wrote to the program's log."""
     match = _CHILD_ERROR.match(line.strip())
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""The path that a program could not use, as the line with which it ended names it. Pure words, no files."""
+"""Paths that a program could not use, parsed from the last lines of its log. Pure."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ _PATH_ERRORS = (
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
-# What the servers say of a file that their command names: the path may be relative to the folder that they run in.
+# Servers' messages about a file in their command: the path may be relative to their working directory.
 _OPTION_ERRORS = regex(r"^Error: (?:can't chdir to '(?P<folder>[^']+)'|'(?P<conf>[^']+)' doesn't exist"
                r"|Invalid value for '[^']+': (?:Path|File|Directory) '(?P<path>[^']+)' does not exist\.)$")
-# Python's tempfile tries each, and does not say why none would do; the first is the one that every system has.
+# Python's tempfile tries each, and does not say why none works; the first exists on every system.
 _NO_TEMP = regex(r"^FileNotFoundError: \[Errno 2\] No usable temporary directory found in \['(?P<path>/[^']+)'")
 _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqlite3\.OperationalError\) )?"
                 r"(?P<said>unable to open database file|attempt to write a readonly database)$")
 _CONNECT_CALL = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
-# A socket that could not be made: some servers name its path, and of others only the call above tells what failed.
+# A socket that could not be created: some servers name its path, for others only the call above shows it.
 _SOCKET = regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13)\] ")
 _PATHLESS_ERROR = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
                  r"(?:No such file or directory|Permission denied)$")
 _BIND_CALL = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
 _FRAME = regex(r"^\s*File \"")
 _TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
-_TLS_OPTIONS = (                                         # the key first: it is what most accounts may not read
+_TLS_OPTIONS = (  # key first: most accounts may not read it
     frozenset({"--ssl-keyfile", "--keyfile"}), frozenset({"--ssl-certfile", "--certfile"}),
     frozenset({"--ssl-ca-certs", "--ca-certs"}),
 )
-_CALL_LINES = 8                # lines above an error in which its own call stands
+_CALL_LINES = 8  # lines above an error that contain its call
 _WRITE_ERROR = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
                 r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
 _SQLITE_CODES = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
-NEW_FILE_NAME = "badgateway-new"       # a name that nobody has: what is asked is whether a file can be made there
+NEW_FILE_NAME = "badgateway-new"  # an unused name, to test whether a file can be created in a folder
 MISSING_CODES = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
 READ_ONLY_CODES = frozenset({"30", "EROFS"})
 NO_TEMP = "TEMP"
 
 
 def absolute_path(path: str, service: Service) -> str:
-    """A path that may be relative to the folder that the service runs in."""
+    """Return the path, resolved against the service's working directory."""
     folder = service.unit.working_directory if service.unit is not None else ""
     return path if path.startswith("/") or not folder.startswith("/") else posixpath.join(folder, path)
 
 
 def inaccessible_path(text: str) -> tuple[str, str] | None:
-    """(path, number or name of the error) of a line that ends a program, None where it names none."""
+    """Return (path, number or name of the error) from a line that ends a program; None if it names none."""
     for pattern in _PATH_ERRORS:
         match = pattern.match(text)
         if match is not None:
@@ -63,7 +63,7 @@ def inaccessible_path(text: str) -> tuple[str, str] | None:
 
 
 def inaccessible_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | None:
-    """The same of a line among others: SQLite names no path, and the call in the lines above does."""
+    """Return the same from one line among others: SQLite names no path, but the call in the lines above does."""
     named = inaccessible_path(texts[index])
     said = _SQLITE.match(texts[index]) if named is None else None
     for text in reversed(texts[max(0, index - _CALL_LINES):index]) if said is not None else ():
@@ -74,8 +74,8 @@ def inaccessible_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | 
 
 
 def inaccessible_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> tuple[str, str] | None:
-    """(path, number of the error) of a socket that a program was told to make and could not. `told` are the paths that
-    its own files name: the log only says that it was one of them."""
+    """Return (path, error number) of a socket that a program should create and could not.
+    `told` are the paths that its own files configure: the log may not say which one failed."""
     text = texts[index]
     named, bare = _SOCKET.search(text), _PATHLESS_ERROR.match(text)
     if named is not None:
@@ -87,19 +87,19 @@ def inaccessible_socket_at(texts: Sequence[str], index: int, told: Sequence[str]
 
 
 def last_frame(texts: Sequence[str], index: int) -> Sequence[str]:
-    """The lines of the innermost call above an error: a newer Python writes each of its arguments in two more."""
+    """Return the lines of the innermost call above an error: newer Pythons print two more lines per argument."""
     first = next((i for i in range(index - 1, -1, -1) if _FRAME.match(texts[i])), index)
     return texts[first:index]
 
 
 def loads_tls(frame: Sequence[str]) -> bool:
-    """A call that loads certificate and key."""
+    """Return whether a call loads certificate and key."""
     return any(_TLS_CALL.search(text) for text in frame)
 
 
 def inaccessible_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """(paths, number of the error) where key and certificate could not be opened: Python does not say which of them,
-    and the command names them all."""
+    """Return (paths, error number) if key and certificate could not be opened; Python does not say which.
+    The paths are those in the command's options."""
     bare = _PATHLESS_ERROR.match(texts[index])
     if bare is None or not loads_tls(last_frame(texts, index)):
         return (), ""
@@ -108,11 +108,11 @@ def inaccessible_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -
 
 
 def _option_values(argv: Sequence[str], options: frozenset[str]) -> list[str]:
-    """What a command gives for one of these options, as a word of its own or after `=`."""
+    """Return the values of these options, as separate arguments or after `=`."""
     own = [argv[i + 1] for i in range(len(argv) - 1) if argv[i] in options]
     return own + [word.partition("=")[2] for word in argv if "=" in word and word.partition("=")[0] in options]
 
 
 def is_write_error(text: str) -> bool:
-    """The line itself says that it was to be written."""
+    """Return whether the line itself says that the file was to be written."""
     return _WRITE_ERROR.search(text) is not None or _NO_TEMP.match(text) is not None

@@ -1,4 +1,4 @@
-"""supervisord's configuration files: sections and values with their places, comments blanked so that offsets hold."""
+"""supervisord's configuration files: sections and values with byte positions; comments become blanks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COMMENT = regex(r"(?:^|(?<=\s))[;#]")
 
 @dataclass(frozen=True, slots=True)
 class IniValue:
-    """One value: its text from byte `start` on, as many bytes long as in the file, comments in it made blanks."""
+    """One value: its text from byte `start` on, with the same length as in the file, comments as blanks."""
 
     file: str
     line: int
@@ -25,7 +25,7 @@ class IniValue:
 
 @dataclass(frozen=True, slots=True)
 class IniSection:
-    """One section and its values; `end` is where the text of its header line ends."""
+    """One section and its values; `end` is the end of its header line."""
 
     file: str
     line: int
@@ -34,17 +34,17 @@ class IniSection:
     values: tuple[IniValue, ...]
 
     def get(self, key: str) -> IniValue | None:
-        """The value that counts: the last one."""
+        """Return the effective value: the last one."""
         return next((v for v in reversed(self.values) if v.key == key), None)
 
     def text(self, key: str, default: str = "") -> str:
-        """The value's text on one line."""
+        """Return the value's text on one line."""
         found = self.get(key)
         return " ".join(found.value.split()) if found is not None else default
 
 
 def ini_sections(file: str, data: bytes) -> tuple[IniSection, ...]:
-    """The sections in order; latin-1 keeps one character a byte, so offsets are byte offsets."""
+    """Return the sections in order; latin-1 keeps one character a byte, so offsets are byte offsets."""
     return tuple(_sections(file, data.decode("latin-1")))
 
 

@@ -1,4 +1,4 @@
-"""What an init script hands to `start-stop-daemon` or to the function `daemon`: the program that is to run."""
+"""Init scripts: the program that they start through `start-stop-daemon` or the function `daemon`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _NO_START = frozenset({"stop", "status", "test"})
 
 
 def started_daemon(words: Sequence[Word]) -> tuple[list[Word], str] | None:
-    """The command that these words start as a daemon and the folder that they say (empty: none); None where they are
-    no such call, or one that only stops, asks or tries."""
+    """Return the command that these arguments start as a daemon, and its folder (empty: none).
+    None if they are no such call, or one that only stops, queries or tests."""
     name = posixpath.basename(words[0].text) if words else ""
     if name == "start-stop-daemon":
         return _start_stop_daemon(words[1:])
-    if name == "daemon":        # of /etc/init.d/functions
+    if name == "daemon":  # of /etc/init.d/functions
         rest = list(words[1:])
         while rest and rest[0].text.startswith("-"):
             rest = rest[1:]
@@ -34,7 +34,7 @@ def started_daemon(words: Sequence[Word]) -> tuple[list[Word], str] | None:
 
 
 def _start_stop_daemon(words: Sequence[Word]) -> tuple[list[Word], str] | None:
-    """Options with their values, `--exec=…` and `-x …` alike; what follows `--` is the program's own."""
+    """Parse options with their values, `--exec=…` and `-x …` alike; arguments after `--` are the program's."""
     said: dict[str, Word] = {}
     flags: set[str] = set()
     own: list[Word] = []

@@ -1,4 +1,4 @@
-"""Programs that only start another one: what they take before it, as their command lines have it. Pure words."""
+"""Programs that only start another one, and the options and arguments before it. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fixer.lazy.regex import regex
 REAPERS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit"})
 _INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init",
                     "procd", "launchd"})
-# How many words each takes before the program, its options left out.
+# Number of arguments before the program, without options.
 LAUNCHERS = {
     **dict.fromkeys(REAPERS, 0),
     "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "chpst": 0, "gosu": 1, "su-exec": 1,
@@ -25,7 +25,7 @@ LAUNCHERS = {
     "systemd-cat": 0, "systemd-inhibit": 0, "systemd-socket-activate": 0,
     "opentelemetry-instrument": 0, "ddtrace-run": 0, "newrelic-admin": 1,
 }
-# Their options whose value is a word of its own.
+# Options whose value is a separate argument.
 _TAKES_VALUE = {
     "sudo": {"-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "--user", "--group", "--host", "--prompt", "--chdir"},
     "doas": {"-u", "-C"},
@@ -62,27 +62,26 @@ _RUNNERS: dict[tuple[str, str], set[str]] = {
 }
 _ASSIGNMENT = regex(r"^[A-Za-z_]\w*=")
 _PYTHON = regex(r"python[0-9.]*\Z")
-_EXEC_PREFIXES = "@-:+!|"       # what systemd reads before a program
+_EXEC_PREFIXES = "@-:+!|"  # what systemd parses before a program
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _COMMAND_OPTIONS = frozenset({"-c", "--command"})
 
-# What such a program says of one that it could not start, in the words of coreutils, util-linux, busybox, tini, runit
-# and sudo; a shell's are among them.
+# Messages about a program that could not start, of coreutils, util-linux, busybox, tini, runit, sudo and shells.
 START_ERROR = regex(
     r"(?:^|[:\s])['\"\u2018\u201c]?(?P<what>[^\s:'\"\u2018\u2019\u201c\u201d]+)['\"\u2019\u201d]?(?: failed)?: "
     r"(?P<why>(?:command )?not found|No such file or directory|file does not exist|Permission denied|access denied"
     r"|cannot execute[^:]*)(?:: (?:No such file or directory|required file not found))?$")
 
-START_ERROR_STATUSES = frozenset({1, 69, 126, 127})      # how they end then: `runuser` with 1, `flock` with 69
+START_ERROR_STATUSES = frozenset({1, 69, 126, 127})  # their exit codes then: `runuser` 1, `flock` 69
 
 
 def program_name(argv: Sequence[str], i: int) -> str:
-    """What a word of a command is called as a program, without its folder and systemd's marks."""
+    """Return the program name of an argument, without its folder and systemd's prefixes."""
     return posixpath.basename(argv[i].lstrip(_EXEC_PREFIXES) if i == 0 else argv[i])
 
 
 def skip_launchers(argv: Sequence[str]) -> int:
-    """How many leading words only launch the rest (`exec env A=1 sudo -u app …`)."""
+    """Return how many leading arguments only launch the rest (`exec env A=1 sudo -u app …`)."""
     i = 0
     while i < len(argv):
         name = program_name(argv, i)
@@ -101,7 +100,7 @@ def skip_launchers(argv: Sequence[str]) -> int:
 
 
 def launched_index(argv: Sequence[str]) -> int | None:
-    """The place of the program that is started in the end; None where nothing is."""
+    """Return the index of the program that runs in the end; None if there is none."""
     place = skip_launchers(argv)
     return place if place < len(argv) else None
 
@@ -135,7 +134,7 @@ def _skip_options(argv: Sequence[str], i: int, takes_value: set[str], *, dashes:
 
 
 def shell_text_index(argv: Sequence[str], i: int) -> int | None:
-    """Where the text stands that the shell, `su` or `flock` at `i` hands to a shell; None where it is given none."""
+    """Return the index of the text that the shell, `su` or `flock` at `i` passes to a shell; None if there is none."""
     name = program_name(argv, i)
     if name in SHELLS:
         return next((k + 1 for k in range(i + 1, len(argv) - 1) if re.fullmatch(r"-\w*c", argv[k])), None)
@@ -148,12 +147,12 @@ def shell_text_index(argv: Sequence[str], i: int) -> int | None:
         if argv[k] in _COMMAND_OPTIONS:
             return k + 1
         if argv[k] in ("--", "-u", "--user"):
-            return None     # from here on it is another program's words
+            return None  # the arguments of another program start here
     return None
 
 
 def launcher_address_indexes(argv: Sequence[str]) -> list[int]:
-    """Which words are addresses at which a launcher listens for the program that it then starts."""
+    """Return the indexes of addresses on which a launcher listens for the program that it then starts."""
     end = skip_launchers(argv)
     found: list[int] = []
     for i in range(end):

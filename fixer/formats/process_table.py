@@ -1,4 +1,4 @@
-"""Processes from /proc: what runs, since when, for which unit or container, told by raw file answers."""
+"""Processes from /proc: command, start time, and unit or container, parsed from raw file answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Process
 
-# USER_HZ is 100 on every Linux that runs nginx; /proc gives no other place to learn it
+# USER_HZ is 100 on every Linux that runs nginx; /proc does not show it
 TICKS_PER_SECOND = 100.0
 PAGE_BYTES = 4096
 
@@ -24,19 +24,19 @@ _CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(
 
 @dataclass(frozen=True, slots=True)
 class ProcessTable:
-    """All processes of a node by pid, when the node booted, and how far its clock of ticks can be trusted."""
+    """All processes of a node by PID, and when the node booted."""
 
     boot_at: Fact[float]
     processes: Fact[tuple[Process, ...]]
-    containers: Mapping[int, str]      # pid -> id of the container inside this node that it runs in
+    containers: Mapping[int, str]  # pid -> id of the container on this node that it runs in
 
     def by_pid(self) -> dict[int, Process]:
-        """The table as a dict; empty where processes are unknown."""
+        """Return the table as a dict; empty if processes are unknown."""
         return {p.pid: p for p in self.processes.value} if isinstance(self.processes, Known) else {}
 
 
 def parse_processes(answer: Answer | None, now: float) -> ProcessTable:
-    """The process table of a ListProcesses answer, taken when the node's clock said `now`."""
+    """Parse a ListProcesses answer, taken when the node's clock showed `now`."""
     if answer is None or answer.status != "ok":
         reason = "not asked" if answer is None else answer.message or answer.status
         return ProcessTable(Unknown(reason), Unknown(reason), {})
@@ -53,12 +53,12 @@ def parse_processes(answer: Answer | None, now: float) -> ProcessTable:
     found = [p for pid, files in sorted(by_pid.items()) if (p := _process(pid, files, start, root)) is not None]
     containers = {p.pid: c for p in found if (c := _inner_container(p.cgroup))}
     if 1 not in by_pid and len(containers) == len(found) and len(set(containers.values())) == 1:
-        containers = {}      # a container without a shell, as its machine sees it: all of them are the node's own
+        containers = {}  # the host's view of a container without a shell: all are the node's own
     return ProcessTable(boot, Known(tuple(found)), containers)
 
 
 def boot_time(files: Mapping[str, FileAnswer], now: float) -> Fact[float]:
-    """When the kernel booted: now minus uptime (10 ms fine), kept inside the whole second that btime names."""
+    """Return the boot time: now minus uptime (10 ms resolution), limited to the second of btime."""
     btime = _btime(files.get("/proc/stat"))
     uptime = _uptime(files.get("/proc/uptime"))
     if btime is None and uptime is None:
@@ -79,7 +79,7 @@ def _uptime(file: FileAnswer | None) -> float | None:
 
 
 def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) -> Process | None:
-    """One process; None where it was gone before its stat was read."""
+    """Return one process; None if it ended before its stat was read."""
     stat = files.get("stat")
     fields = _stat_fields(stat.data) if stat else None
     if fields is None:
@@ -99,15 +99,15 @@ def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) 
     )
 
 
-@lru_cache(maxsize=1024)      # a unit's processes share it
+@lru_cache(maxsize=1024)  # a unit's processes share it
 def _cgroup_and_unit(data: bytes, root: str) -> tuple[str, str | None]:
-    """The cgroup as the node has it, and its unit."""
+    """Return the cgroup as the node sees it, and its unit."""
     cgroup = _path_below(_cgroup_path(data), root)
     return cgroup, unit_of_cgroup(cgroup)
 
 
 def _stat_fields(data: bytes) -> tuple[str, list[str]] | None:
-    """comm and the fields after it. comm may hold spaces and brackets, so it ends at the last one."""
+    """Return comm and the fields after it. comm may contain spaces and brackets, so it ends at the last bracket."""
     start, end = data.find(b"("), data.rfind(b")")
     if start < 0 or end < start:
         return None
@@ -115,13 +115,13 @@ def _stat_fields(data: bytes) -> tuple[str, list[str]] | None:
 
 
 def split_cmdline(data: bytes) -> tuple[str, ...]:
-    """The arguments. Programs that write a title over them leave one long string padded with NUL."""
+    """Return the arguments. A program that writes a title over them leaves one long string padded with NUL."""
     text = data.rstrip(b"\0").decode("utf-8", "replace")
     return tuple(text.split("\0")) if text else ()
 
 
 def _uid(files: Mapping[str, FileAnswer]) -> int:
-    """The effective uid: the owner of the process's folder, else the line of its status; -1 where neither is known."""
+    """Return the effective uid: the owner of the process's folder, else from its status; -1 if unknown."""
     owner, status = files.get("owner"), files.get("status")
     if owner is not None and owner.stat is not None:
         return owner.stat.uid
@@ -130,7 +130,7 @@ def _uid(files: Mapping[str, FileAnswer]) -> int:
 
 
 def _link(file: FileAnswer | None) -> Fact[str]:
-    """Where a link of /proc leads; readlink needs the right to trace that process."""
+    """Return the target of a /proc link; readlink needs the right to trace that process."""
     if file is None:
         return Unknown("not read")
     if file.status != "ok" or file.stat is None or file.stat.link_target is None:
@@ -139,7 +139,7 @@ def _link(file: FileAnswer | None) -> Fact[str]:
 
 
 def _cgroup_path(data: bytes) -> str:
-    """The path that names the unit: systemd's own hierarchy on v1, the only one on v2, else the longest."""
+    """Return the path that names the unit: systemd's own hierarchy on v1, the only one on v2, else the longest."""
     paths: dict[str, str] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         parts = line.split(":", 2)
@@ -152,25 +152,23 @@ def _cgroup_path(data: bytes) -> str:
 
 
 def _cgroup_root(files: Mapping[str, FileAnswer]) -> str:
-    """The path below which all of this node lies: inside a container every path begins with the container's own."""
+    """Return the path above all of this node: inside a container every path starts with the container's own."""
     path = _cgroup_path(files["cgroup"].data) if "cgroup" in files else ""
     return path.removesuffix("/init.scope").rstrip("/")
 
 
 def _path_below(path: str, root: str) -> str:
     if path and root.startswith(path.rstrip("/") + "/"):
-        return "/"        # `docker exec` starts above the place where the machine's own init moved to
+        return "/"  # `docker exec` starts above the cgroup to which the machine's init moved
     inside = bool(root) and (path == root or path.startswith(root + "/"))
     return (path[len(root) :] or "/") if inside else path
 
 
 def unit_of_cgroup(path: str) -> str | None:
-    """The unit of a cgroup path: its outermost service, else its innermost scope.
-
-    Below its own service (user@1000.service, one with Delegate=) anybody may name a group as they like: what a user's
-    own systemd runs is `uid-1000:shop.service`, never the machine's shop.service.
-    """
-    parts = [part.removeprefix("_") for part in path.split("/")]  # systemd escapes what begins like a control file
+    """Return the unit of a cgroup path: its outermost service, else its innermost scope.
+    Below its own service (user@1000.service, one with Delegate=) a user may name a group freely: a unit of a user's
+    systemd is `uid-1000:shop.service`, never the machine's shop.service."""
+    parts = [part.removeprefix("_") for part in path.split("/")]  # systemd escapes names that start like a control file
     services = [part for part in parts if part.endswith(".service") and not _CONTAINER.search(part)]
     if not services:
         return next((part for part in reversed(parts) if part.endswith(".scope") and not _CONTAINER.search(part)), None)
@@ -179,21 +177,21 @@ def unit_of_cgroup(path: str) -> str | None:
 
 
 def _inner_container(path: str) -> str | None:
-    """The id of the container that a path of this node lies in; None for the node's own processes."""
+    """Return the id of the container of a path on this node; None for the node's own processes."""
     match = _CONTAINER.search(path)
     return match[1] if match else None
 
 
 def is_fully_started(process: Process) -> bool:
-    """Whether it is what it was started as: between fork and exec it has the words of who starts it, and none when it
-    has ended."""
+    """Return whether it runs its final program: between fork and exec it shows its starter's arguments.
+    A process that has ended shows none."""
     if not any(process.argv[:1]) or process.state == "Z" or process.comm.startswith("("):
         return False
     return process.argv[0].rpartition("/")[2] not in _EXECUTORS
 
 
 def ancestors(pid: int, table: Mapping[int, Process]) -> Iterable[Process]:
-    """The parents of a process that are known, nearest first; ends where a pid repeats (hostile or torn data)."""
+    """Yield the known parents of a process, nearest first; stop if a PID repeats (malformed or hostile data)."""
     seen = {pid}
     current = table.get(pid)
     while current is not None and current.ppid not in seen:
@@ -204,7 +202,7 @@ def ancestors(pid: int, table: Mapping[int, Process]) -> Iterable[Process]:
 
 
 def descendants(pids: Sequence[int], table: Mapping[int, Process]) -> tuple[int, ...]:
-    """These processes and all their children, in order of pid."""
+    """Return these processes and all their descendants, in order of PID."""
     children: dict[int, list[int]] = {}
     for process in table.values():
         children.setdefault(process.ppid, []).append(process.pid)

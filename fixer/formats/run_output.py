@@ -1,4 +1,4 @@
-"""Recognise the lines that the end of a run is told by: an exception, a server that serves, and a visitor's request."""
+"""Log lines at the end of a run: an exception, a running server, and a visitor's request."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _REQUEST_LINE = regex(
 _RAISED = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)|HaltServer)\b"
 )
-# Exceptions that carry an end to the top: what caused it is named above them.
+# Exceptions that only carry an exit to the top: the log names their cause above them.
 _CARRIERS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
 
 
 def is_request_line(text: str) -> bool:
-    """Whether a server logs a request there: its words are a visitor's and prove nothing about the program."""
+    """Return whether a server logs a request there: a visitor's text proves nothing about the program."""
     return _REQUEST_LINE.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Where a command is told to listen and with how many workers: options, variables and defaults of each server."""
+"""Addresses and worker counts that a command configures: options, variables and defaults of each server."""
 
 from __future__ import annotations
 
@@ -19,18 +19,16 @@ from fixer.model.snapshot import Binding
 _ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
 _UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
 _RELATIVE = regex(r"^unix:([\w.][\w./-]*)$")
-_NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")     # what is left where a variable has no value
+_NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")  # what remains if a variable has no value
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 
 
 def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "") -> tuple[Binding, ...]:
-    """Where the command listens, an explicit option before a variable before the server's default.
-
-    `folder` is where it starts: the path of a socket may be meant from there. Without it such a path says nothing.
-    """
+    """Return where the command listens: an option wins over a variable, and a variable over the server's default.
+    `folder` is its working directory, for relative socket paths; without it they are ignored."""
     argv = [w.text for w in command]
     runtime, at = server_at(argv)
-    if not runtime and not (0 < at <= len(argv) and argv[at - 1].endswith(".py")):      # a script that is run itself
+    if not runtime and not (0 < at <= len(argv) and argv[at - 1].endswith(".py")):  # a script that runs itself
         return ()
     handed = [command[i].slice(len("--listen=") if argv[i].startswith("--listen=") else 0, len(argv[i]))
               for i in launcher_address_indexes(argv)]
@@ -41,7 +39,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     own = last_option_value(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
     folder = posixpath.join(folder, own.text) if own is not None else folder
     unix = last_option_value(words, dialect.unix)
-    if unix is None and dialect is OTHER_DIALECT:       # a script's own option: as aiohttp's guide has it
+    if unix is None and dialect is OTHER_DIALECT:  # a script's own option, as in aiohttp's guide
         path = last_option_value(words, ("--path",))
         unix = path if path is not None and path.text.endswith((".sock", ".socket")) else None
     if unix is not None:
@@ -66,7 +64,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
 
 
 def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
-    """The arguments that gunicorn reads from its variable; one on the command line goes before."""
+    """Return the arguments that gunicorn reads from its variable; the command line overrides them."""
     value = env.get("GUNICORN_CMD_ARGS") if runtime == "gunicorn" else None
     return [] if value is None else [value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text)]
 
@@ -95,7 +93,7 @@ def _make_binding(host: str, port: int, word: Word, said: Evidence, *, unix: boo
 
 
 def parse_address(word: Word, said: Evidence) -> Binding | None:
-    """`host:port`, `:port`, a port, `unix:/path`, with the place of the port or the path."""
+    """Parse `host:port`, `:port`, a port or `unix:/path`, with the position of the port or the path."""
     if match := _UNIX.match(word.text):
         return _make_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True)
     match = _ADDRESS.match(word.text)
@@ -106,7 +104,7 @@ def parse_address(word: Word, said: Evidence) -> Binding | None:
 
 
 def parse_relative_socket(word: Word, said: Evidence, folder: str) -> Binding | None:
-    """`unix:app.sock`, a path from where the program starts; what stands there is not to be edited by the whole one."""
+    """Parse `unix:app.sock`, relative to `folder`. It has no span: an absolute path must not replace that text."""
     match = _RELATIVE.match(word.text)
     return _with_absolute_socket(_make_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True),
                                  folder) if match else None
@@ -120,7 +118,7 @@ def _with_absolute_socket(binding: Binding, folder: str) -> Binding | None:
 
 
 def option_values(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:
-    """Every value given to one of the options, as `--name value`, `--name=value` or `-nvalue`."""
+    """Yield every value of the options, as `--name value`, `--name=value` or `-nvalue`."""
     for i, word in enumerate(words):
         text = word.text
         if text == "--":
@@ -135,13 +133,13 @@ def option_values(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]
 
 
 def last_option_value(words: Sequence[Word], names: Sequence[str]) -> Word | None:
-    """The value that counts: the last one given."""
+    """Return the effective value: the last one."""
     values = list(option_values(words, names))
     return values[-1] if values else None
 
 
 def _positional_address(words: Sequence[Word]) -> tuple[Word | None, Word | None]:
-    """A bare `PORT`, `ADDRESS:PORT` or `ADDRESS PORT` among the arguments."""
+    """Return (host, port) of a positional `PORT`, `ADDRESS:PORT` or `ADDRESS PORT`."""
     for i, word in enumerate(words):
         after = words[i - 1].text if i else ""
         if after.startswith("-") and "=" not in after:
@@ -156,7 +154,7 @@ def _positional_address(words: Sequence[Word]) -> tuple[Word | None, Word | None
 
 
 def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
-    """How many worker processes the command asks for; 1 where nothing says so."""
+    """Return how many worker processes the command configures; 1 by default."""
     runtime, at = server_at([w.text for w in command])
     if not runtime:
         return Unknown("no known server in the command")
@@ -178,7 +176,7 @@ _KEYWORD = r"\b{}\s*=\s*(?:int\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](\w
 
 
 def bindings_in_python(file: str, data: bytes, env: Env) -> tuple[Binding, ...]:
-    """`uvicorn.run(app, host=…, port=…)` in a script: literals, or variables with their defaults."""
+    """Parse `uvicorn.run(app, host=…, port=…)` in a script: literals, or variables with their defaults."""
     text = data.decode("latin-1")
     for call in _RUN_CALL.finditer(text):
         line = text.count("\n", 0, call.start()) + 1

@@ -1,4 +1,4 @@
-"""Which server a command line runs: its launchers peeled off, its name found, an application server or a daemon."""
+"""The server that a command line runs: launchers removed, name recognised, application server or daemon."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ STARTS_NO_NGINX = DAEMONS - {"nginx", "supervisord", "systemd", "init", "contain
 
 
 def is_nginx(program: str) -> bool:
-    """Whether a program is called as nginx, or one of those that were made from it, is."""
+    """Return whether a program's name is nginx, or that of a fork."""
     name = posixpath.basename(program.removesuffix(" (deleted)")).lower()
     return "nginx" in name or name in ("openresty", "angie", "tengine")
 
 
 def server_at(argv: Sequence[str]) -> tuple[str, int]:
-    """(runtime, index of the first word of its own arguments); runtime empty where nothing is recognised."""
+    """Return (runtime, index of its first own argument); runtime is empty if none is recognised."""
     i = skip_launchers(argv)
     if i >= len(argv):
         return "", i
@@ -61,7 +61,7 @@ def server_at(argv: Sequence[str]) -> tuple[str, int]:
 
 
 def _server_by_name(name: str) -> str:
-    """The server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
+    """Return the server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
     if name == "manage.py":
         return "django"
     stem = re.sub(r"(?:-?\d+(?:\.\d+)*|\.py|\.exe)$", "", name)
@@ -96,17 +96,17 @@ def _python_server(argv: Sequence[str], i: int) -> tuple[str, int]:
 
 
 def server_at_offset(argv: Sequence[str], i: int) -> tuple[str, int]:
-    """As server_at for the words from `i` on."""
+    """Return server_at for the arguments from `i` on."""
     runtime, at = server_at(argv[i:])
     return runtime, at + i
 
 
 def runtime_of(argv: Sequence[str]) -> str:
-    """What serves when this command runs: a known server, `python`, `node`, `java`, `binary` … or nothing."""
+    """Return what serves when this command runs: a known server, `python`, `node`, `java`, `binary` … or empty."""
     return _runtime_of(tuple(argv))
 
 
-@lru_cache(maxsize=4096)      # each process is asked about several times, and thousands run the same
+@lru_cache(maxsize=4096)  # each process is looked up several times, and thousands run the same command
 def _runtime_of(argv: tuple[str, ...]) -> str:
     runtime, _ = server_at(argv)
     if runtime and runtime != "shell":
@@ -119,7 +119,7 @@ def _runtime_of(argv: tuple[str, ...]) -> str:
 
 
 def script_of(argv: Sequence[str]) -> str | None:
-    """The file that holds what this command really does: a script given to python, sh, node, or run itself."""
+    """Return the file with the command's code: a script given to python, sh, node, or run itself."""
     i = skip_launchers(argv)
     if i >= len(argv):
         return None
@@ -135,7 +135,7 @@ def script_of(argv: Sequence[str]) -> str | None:
 
 
 def is_app_server(argv: Sequence[str], runtime: str, fragment: str, unit_type: str) -> bool:
-    """Whether a unit's command is somebody's application, not a daemon of the system nor a job that ends."""
+    """Return whether a unit's command is an application, not a system daemon or a one-shot job."""
     if not runtime or runtime == "http.server" or unit_type == "oneshot":
         return False
     if runtime in SERVERS or runtime == "django":

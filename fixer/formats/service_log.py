@@ -8,7 +8,7 @@ from fixer.model.query import Answer
 from fixer.model.snapshot import LogLine
 
 MAX_LINES = 500
-MAX_LENGTH = 4000        # of one line: a log may hold anything
+MAX_LENGTH = 4000  # characters of one line: a log may contain anything
 
 _ESCAPES = regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?)")
 _JOURNAL = regex(r"^(\d{9,11}\.\d+) \S+ (?:\S+?: )?(.*)$")
@@ -16,7 +16,7 @@ _DOCKER = regex(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))
 
 
 def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]:
-    """`journalctl -o short-unix`: time, host, identifier and the message; lines without a time belong to the last."""
+    """Parse `journalctl -o short-unix`: time, host, identifier, message. Lines without a time have the last one."""
     if answer is None:
         return Unknown("not asked")
     if answer.status != "ok":
@@ -33,7 +33,7 @@ def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]
 
 
 def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLine, ...]]:
-    """`docker logs --timestamps`: what the container wrote to both streams, in order of time."""
+    """Parse `docker logs --timestamps`: the container's output on both streams, in order of time."""
     if answer is None:
         return Unknown("not asked")
     if answer.status != "ok":
@@ -48,7 +48,7 @@ def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLi
 
 
 def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]]:
-    """A plain file that a process writes to: lines without a time."""
+    """Parse a plain log file: lines without a time."""
     file = answer.files[0] if answer is not None and answer.files else None
     if file is None:
         return Unknown("not asked")
@@ -61,7 +61,7 @@ def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]
 def _text_lines(data: bytes) -> list[str]:
     text = data.decode("utf-8", "replace")
     if "\x1b" in text:
-        text = _ESCAPES.sub("", text)       # a program that has a terminal (`tty: true`, FORCE_COLOR) paints its words
+        text = _ESCAPES.sub("", text)  # a program with a terminal (`tty: true`, FORCE_COLOR) colours its output
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
@@ -69,7 +69,7 @@ _TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\
 
 
 def parse_time(value: str) -> float:
-    """Epoch seconds of Docker's RFC 3339 time; 0.0 for its year 1 that means never."""
+    """Return epoch seconds of Docker's RFC 3339 time; 0.0 for year 1, which means never."""
     match = _TIME.match(value)
     if match is None or match[1] == "0001":
         return 0.0
@@ -82,7 +82,7 @@ def parse_time(value: str) -> float:
 
 
 def days_from_epoch(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 to a date (the module calendar costs 10 ms to import)."""
+    """Return the days from 1970-01-01 to a date (the module calendar costs 10 ms to import)."""
     year -= month <= 2
     era_year, month_index = year % 400, (month + 9) % 12
     in_era = era_year * 365 + era_year // 4 - era_year // 100 + (153 * month_index + 2) // 5 + day - 1

@@ -1,4 +1,4 @@
-"""Words of commands that remember where each byte is written, through quotes and variables."""
+"""Words of commands with the byte position of each part, through quotes and variables."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fixer.model.snapshot import CommandArgument
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of text: byte for byte at `start` of `file`, or from nowhere (`start` None). `expand`: holds variables;
-    `variable`: came from one."""
+    """A run of text: byte for byte at `start` of `file`, or without position (`start` None).
+    `expand`: contains variables; `variable`: the variable that it came from."""
 
     text: str
     file: str | None = None
@@ -27,17 +27,17 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word, put together from pieces."""
+    """One word, made of pieces."""
 
     pieces: tuple[Piece, ...]
 
     @property
     def text(self) -> str:
-        """What the word says."""
+        """Return the word's text."""
         return "".join(piece.text for piece in self.pieces)
 
     def slice(self, start: int, end: int) -> Word:
-        """Part of the word, its pieces cut to it."""
+        """Return part of the word, its pieces cut to it."""
         cut: list[Piece] = []
         at = 0
         for piece in self.pieces:
@@ -49,7 +49,7 @@ class Word:
         return Word(tuple(cut))
 
     def to_argument(self) -> CommandArgument:
-        """The word as it may be shown, with its byte span where one piece of one file holds all of it."""
+        """Return the word as it may be shown, with its byte span if it is contiguous in one file."""
         whole = self._joined()
         text = "".join(map(_printable_text, self.pieces)).encode("latin-1", "replace").decode("utf-8", "replace")
         first = next((p for p in self.pieces if p.file), None)
@@ -58,7 +58,7 @@ class Word:
         return CommandArgument(text, whole.file, whole.line, whole.start, whole.start + len(whole.text))
 
     def _joined(self) -> Piece | None:
-        """All pieces as one, where they stand side by side in one file."""
+        """Return all pieces as one, if they are adjacent in one file."""
         pieces = [p for p in self.pieces if p.text]
         if not pieces or pieces[0].start is None:
             return None
@@ -75,13 +75,13 @@ _PUBLIC_NAME = regex(r"HOST|ADDR|BIND|LISTEN|PORT|WORKER|CONCURRENCY|SOCK|UDS|LE
 
 
 def _printable_text(piece: Piece) -> str:
-    """The value of a variable may be a secret: only what is plainly an address, a number or a path is shown."""
+    """Return the text, or `$NAME` unless it is plainly an address, number or path: a value may be a secret."""
     plain = not piece.variable or _PUBLIC_VALUE.match(piece.text) or _PUBLIC_NAME.search(piece.variable.upper())
     return piece.text if plain else f"${piece.variable}"
 
 
 def literal_word(text: str) -> Word:
-    """A word from nowhere: a default, a value of a process."""
+    """Return a word without position: a default, a value of a process."""
     return Word((Piece(text),))
 
 
@@ -91,7 +91,7 @@ _VARIABLE = regex(r"\$(?:(\w+)|\{(\w+)(?:(:?[-=])([^{}]*))?\}|(\$))")
 
 
 def expand_word(word: Word, env: Env) -> Word:
-    """The word with its variables replaced; a default keeps its own place, an unset variable gives nothing."""
+    """Return the word with its variables replaced; a default has its own position, an unset variable is empty."""
     out: list[Piece] = []
     for piece in word.pieces:
         out.extend(_expand_piece(piece, env) if piece.expand and "$" in piece.text else (replace(piece, expand=False),))
@@ -122,7 +122,7 @@ def _slice_piece(piece: Piece, start: int, end: int) -> Piece:
 
 
 def split_assignment(word: Word) -> tuple[str, Word] | None:
-    """NAME and value of a `NAME=value` word."""
+    """Return name and value of a `NAME=value` word; else None."""
     name, found, _ = word.text.partition("=")
     if not found or not re.fullmatch(r"[A-Za-z_]\w*", name):
         return None
@@ -137,12 +137,12 @@ _SINGLE_SHELL = regex(r"[^']+")
 
 
 def systemd_words(text: str, file: str | None = None, line: int = 0, start: int | None = None) -> list[Word]:
-    """Words of a unit file's value: blanks separate, quotes and backslashes hold together, `\\` ends a line."""
+    r"""Split a unit file's value: blanks separate, quotes and backslashes group, `\\` ends a line."""
     return _words(text, file, line, start, sh=False)
 
 
 def shell_words(text: str, file: str | None = None, line: int = 0, start: int | None = None) -> list[Word]:
-    """Words of one shell command (no operators in it); nothing is expanded inside single quotes."""
+    """Split one shell command (without operators); nothing is expanded inside single quotes."""
     return _words(text, file, line, start, sh=True)
 
 
@@ -194,7 +194,7 @@ _ALL_ARGUMENTS = frozenset({"$@", "$*", "${@}", "${*}"})
 
 
 def replace_arguments(words: list[Word], given: list[Word]) -> list[Word]:
-    """`"$@"`, `$1` to `$9`, `${1}` and `${1:-…}` of a script replaced by what it is given; what is not given stays."""
+    """Replace a script's `"$@"`, `$1` to `$9`, `${1}` and `${1:-…}` by its arguments; missing ones stay."""
     out: list[Word] = []
     for word in words:
         if given and word.text in _ALL_ARGUMENTS and word.pieces[0].expand:
@@ -220,7 +220,7 @@ def _replace_numbered(piece: Piece, given: list[Word]) -> list[Piece]:
 
 
 def expand_words(words: list[Word], env: Env) -> list[Word]:
-    """All words expanded; one that is a bare `$NAME` is split at blanks, one that comes out empty is gone."""
+    """Return all words expanded; a bare `$NAME` is split at blanks, an empty result is dropped."""
     out: list[Word] = []
     for word in words:
         bare = re.fullmatch(r"\$\w+", word.text) and word.pieces[0].expand

@@ -1,4 +1,4 @@
-"""Listening sockets from /proc/net, joined to the processes that hold them."""
+"""Sockets from /proc/net, joined to the processes that hold them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fixer.model.query import Answer
 from fixer.model.snapshot import Connection, Listener, Process
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
-DEPENDENCY_PORTS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
+DEPENDENCY_PORTS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})  # ports of usual dependencies
 _TO_DEPENDENCY = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(DEPENDENCY_PORTS))}) {ESTABLISHED} ")
 MOST_CONNECTIONS = 64
 ConnectionState: TypeAlias = Literal["dialing", "open", "unread"]
-_ACCEPT_FLAG = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
-_WAITING_STATE, _ACCEPTED_STATE = "02", "03"     # a unix connection before accept, and after
+_ACCEPT_FLAG = 0x10000  # __SO_ACCEPTCON: a unix socket that listens
+_WAITING_STATE, _ACCEPTED_STATE = "02", "03"  # a unix connection before accept, and after
 _FD = regex(r"^/proc/(\d+)/fd/\d+$")
 _SOCKET = regex(r"^socket:\[(\d+)\]$")
 
 
 def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]]:
-    """Every listener of a node; owners are Unknown where nobody seen holds the socket and not all could be seen."""
+    """Return every listener of a node. Its owners are Unknown if none is visible and some processes are hidden."""
     if answer is None or answer.status != "ok":
         return Unknown("not asked" if answer is None else answer.message or answer.status)
     tables = {f.path: f.data for f in answer.files if f.path.startswith("/proc/net/")}
@@ -43,7 +43,7 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
                 owners = _holder_pids(inode, holders, answer.message)
                 count = _established_count(established, address, port)
                 found.append(Listener(node, family, address, port, inode, owners, queued, count))
-    # the kernel prints a path as it is, line breaks too: a row with a TCP socket's number is part of somebody's path
+    # the kernel prints line breaks in paths: a row with a TCP socket's inode is part of a path
     others = {row[4] for table in rows.values() for row in table}
     unix = unix_rows(tables.get("/proc/net/unix", b""))
     waiting, taken = count_unix_callers(unix)
@@ -56,8 +56,8 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
 
 
 def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
-    """Connections that wait for an answer, and those to systems of a well-known port; a few of them. What the other
-    side lets lie counts on any port, where it is known who waits."""
+    """Return connections without an answer, and those to well-known dependency ports; at most MOST_CONNECTIONS.
+    Connections whose peer does not read count on any port, if their process is known."""
     if answer is None or answer.status != "ok":
         return ()
     tables = [f.data for f in answer.files if f.path in ("/proc/net/tcp", "/proc/net/tcp6")]
@@ -89,14 +89,14 @@ def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
 
 
 def _seconds_waited(fields: list[str]) -> float:
-    """Seconds since the first SYN, at least: the kernel repeats it after one, and says when it will and how often."""
+    """Return a minimum of seconds since the first SYN: the kernel repeats it after one, and shows timer and count."""
     left = int(fields[5].split(":")[1], 16) / 100
     repeats = int(fields[6], 16)
     return float(repeats) if repeats else max(0.0, 1.0 - left)
 
 
 def socket_holders(answer: Answer) -> dict[int, tuple[int, ...]]:
-    """inode -> the pids whose descriptors hold that socket."""
+    """Return inode -> PIDs whose descriptors hold that socket."""
     holders: dict[int, set[int]] = {}
     for file in answer.files:
         target = file.stat.link_target if file.stat is not None else None
@@ -115,7 +115,7 @@ def _holder_pids(inode: int, holders: Mapping[int, tuple[int, ...]], incomplete:
 
 
 def _parse_rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
-    """(address, port, state, queued, inode) of each line; torn lines are left out."""
+    """Yield (address, port, state, queued, inode) of each line; skip malformed lines."""
     for line in data.decode("ascii", "replace").splitlines()[1:]:
         fields = line.split()
         try:
@@ -125,9 +125,9 @@ def _parse_rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
             continue
 
 
-@lru_cache(maxsize=1024)     # thousands of sockets share few addresses
+@lru_cache(maxsize=1024)  # thousands of sockets share few addresses
 def decode_address(text: str) -> str:
-    """The kernel prints addresses as words in the machine's byte order; every machine we meet is little-endian."""
+    """Decode an address: the kernel prints words in machine byte order, here always little-endian."""
     raw = bytes.fromhex(text)
     if len(raw) == 4:
         return ".".join(str(b) for b in raw[::-1])
@@ -140,7 +140,7 @@ def decode_address(text: str) -> str:
 
 
 def compress_ipv6(data: bytes) -> str:
-    """16 bytes as RFC 5952 writes them (importing ipaddress for this would cost 5 ms)."""
+    """Return 16 bytes in RFC 5952 form (importing ipaddress would cost 5 ms)."""
     words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, 16, 2)]
     best, start = 0, -1
     i = 0
@@ -161,7 +161,7 @@ _TcpRows = Mapping[Literal["tcp", "tcp6"], list[tuple[str, int, str, int, int]]]
 
 
 def _count_by_address(rows: _TcpRows) -> Counter[tuple[str, int]]:
-    """How many established connections have that local address; v4 seen through a v6 socket counts as v4."""
+    """Count established connections per local address; v4 seen through a v6 socket counts as v4."""
     return Counter((address.removeprefix("::ffff:"), port) for table in rows.values()
                    for address, port, state, _, _ in table if state == ESTABLISHED)
 
@@ -175,8 +175,8 @@ def _established_count(established: Counter[tuple[str, int]], address: str, port
 
 
 def count_unix_callers(rows: Iterable[list[str]]) -> tuple[Counter[str], Counter[str]]:
-    """Connections to unix sockets by the path of who listens, as /proc/net/unix counts them where they were *made*:
-    those that wait to be accepted (they are nobody's yet, hence no inode), and those that were."""
+    """Count connections to unix sockets by the listener's path: (waiting for accept, accepted).
+    /proc/net/unix counts them on the server side; a waiting one has no owner and no inode yet."""
     waiting: Counter[str] = Counter()
     taken: Counter[str] = Counter()
     for fields in rows:
@@ -197,14 +197,14 @@ def _unix_listeners(rows: Iterable[list[str]]) -> Iterable[tuple[str, int]]:
 
 
 def unix_rows(data: bytes) -> list[list[str]]:
-    """The eight fields of each row of /proc/net/unix that has a path."""
+    """Return the eight fields of each row of /proc/net/unix that has a path."""
     rows = (line.split(None, 7) for line in data.decode("utf-8", "surrogateescape").split("\n")[1:])
     return [fields for fields in rows if len(fields) == 8]
 
 
 def with_absolute_paths(listeners: Fact[tuple[Listener, ...]],
                         by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:
-    """The kernel knows a unix socket by the very words it was bound with: `run/app.sock` lies where its holder is."""
+    """Make relative paths of unix sockets absolute: `run/app.sock` is in its holder's working directory."""
     if isinstance(listeners, Unknown) or not any(map(_is_relative, listeners.value)):
         return listeners
     return Known(tuple(_with_absolute_path(x, by_pid) if _is_relative(x) else x for x in listeners.value),
@@ -223,16 +223,16 @@ def _with_absolute_path(listener: Listener, by_pid: Mapping[int, Process]) -> Li
     return replace(listener, address=posixpath.normpath(posixpath.join(places.pop(), listener.address)))
 
 
-# Connections whose other side is silent in a way that the kernel's tables show: it does not read, or is gone.
+# Connections whose peer is silent, as the kernel's tables show: it does not read, or has ended.
 _ESTABLISHED = " 01 "
-# something waits, or no program has it
+# unread data, or no owning process
 _UNREAD_OR_UNOWNED = regex(rb" 01 (?!00000000:00000000 \S+ \S+ +\d+ +\d+ [1-9])")
-_UNREAD_REPEATS = 2            # times that the kernel has sent it again: one may be lost on any network
+_UNREAD_REPEATS = 2  # retransmissions by the kernel: any network may lose one
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One end: what waits to be sent, what waits to be read, how often it was sent again, whether a program has it."""
+    """One end: bytes to send, bytes to read, retransmissions, and whether a process owns it."""
 
     unsent: int
     unread: int
@@ -241,12 +241,12 @@ class _Row:
 
 
 def unread_lines(tables: Iterable[bytes]) -> frozenset[str]:
-    """The lines of /proc/net/tcp and tcp6 whose other end lets what was sent lie: its program on this node does not
-    read it or has not even accepted the connection, or its machine does not say that it came."""
+    """Return the lines of /proc/net/tcp and tcp6 whose peer does not read what was sent.
+    Its program on this node does not read or accept, or its machine does not acknowledge."""
     return _unread_lines(tuple(tables))
 
 
-@lru_cache(maxsize=4)      # who reads the tables asks, and who explains them: thousands of rows take as long as a file
+@lru_cache(maxsize=4)  # reader and parser of the tables both ask: thousands of rows take as long as a file
 def _unread_lines(tables: tuple[bytes, ...]) -> frozenset[str]:
     if not any(_UNREAD_OR_UNOWNED.search(data) for data in tables):
         return frozenset()
@@ -272,5 +272,5 @@ def _is_unread(row: _Row, other: tuple[str, _Row] | None) -> bool:
 
 
 def _plain_ipv4(address: str) -> str:
-    """An IPv4 address that a socket of IPv6 shows, as the other table has it."""
+    """Return an IPv4-mapped address as the IPv4 table prints it."""
     return address.removeprefix("0000000000000000FFFF0000")

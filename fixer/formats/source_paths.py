@@ -1,4 +1,4 @@
-"""Where the code and the settings of a service lie, as far as its unit, its command and its last words name them."""
+"""Paths of a service's code and settings, from its unit, its command and the last lines of its log."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
 
-LAST_LINES = 80          # of a log: a traceback at its end is what counts
-_MOST_PATHS = 8                # folders, and paths that are named
+LAST_LINES = 80  # log lines at the end: a traceback is there
+_MOST_PATHS = 8  # limit of folders, and of named paths
 _SYSTEM_FOLDERS = ("/usr/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/", "/dev/", "/run/", "/var/run/", "/tmp/",   # noqa: S108
            "/var/log/")
 _SOURCE = regex(r"(?:^\s*File \"|^|\()(?P<file>/[^\":()]+\.(?:py|[cm]?js|ts))(?:\", line |:)\d+")
@@ -27,7 +27,7 @@ _NOT_SOURCE = regex(r"\.lock$|/__pycache__/|/node_modules/|/\.git/")
 
 
 def source_folders(service: Service) -> tuple[str, ...]:
-    """Where it starts, and where the sources that its last words name lie."""
+    """Return its working directory, and the folders of sources in its last log lines."""
     found = [service.unit.working_directory] if service.unit is not None else []
     for line in reversed(_last_lines(service)):
         match = _SOURCE.search(line.text)
@@ -37,20 +37,20 @@ def source_folders(service: Service) -> tuple[str, ...]:
 
 
 def named_paths(service: Service) -> tuple[str, ...]:
-    """Paths that its command and its last words name."""
+    """Return the paths in its command and its last log lines."""
     found = [w.partition("=")[2] if w.startswith("--") else w for w in service.argv[1:]]
     found += [m["path"] for line in reversed(_last_lines(service)) for m in _QUOTED.finditer(line.text)]
     return _own_paths(path for path in found if _PLAIN.fullmatch(path.replace("/", "")))
 
 
 def settings_folders(service: Service) -> tuple[str, ...]:
-    """What /etc may hold under its name."""
+    """Return the folders in /etc with its name."""
     name = service.name.removesuffix(".service").partition("@")[0]
     return (f"/etc/{name}", f"/etc/default/{name}") if _PLAIN.fullmatch(name) and name else ()
 
 
 def drop_in_folders(service: Service) -> tuple[str, ...]:
-    """Where an administrator's drop-ins of its unit lie: one that was taken away leaves no other trace."""
+    """Return the folders of an administrator's drop-ins: a removed drop-in leaves no other trace."""
     unit = service.unit
     if unit is None or not _PLAIN.fullmatch(unit.name):
         return ()
@@ -59,14 +59,14 @@ def drop_in_folders(service: Service) -> tuple[str, ...]:
 
 
 def missing_module(service: Service) -> str:
-    """The module that its last words lack, empty where they lack none."""
+    """Return the module that is missing according to its last log lines; empty for none."""
     matches = (m for line in reversed(_last_lines(service)) if (m := _MODULE.search(line.text)) is not None)
     match = next(matches, None)
     return match["name"] if match is not None and ".." not in match["name"] else ""
 
 
 def module_folders(service: Service) -> tuple[str, ...]:
-    """Patterns of the folders in which its interpreter looks for modules."""
+    """Return globs of the folders in which its interpreter looks for modules."""
     if service.runtime == "node":
         return tuple(f"{folder}/node_modules" for folder in source_folders(service))
     program = posixpath.normpath(service.argv[0]) if service.argv and service.argv[0].startswith("/") else ""
@@ -77,7 +77,7 @@ def module_folders(service: Service) -> tuple[str, ...]:
 
 
 def is_code_or_setting(path: str) -> bool:
-    """By its name; no copy that somebody kept."""
+    """Return whether the name is that of code or a setting, and of no copy."""
     return _SOURCE_NAME.search(path) is not None and not _is_unused(path)
 
 
@@ -86,7 +86,7 @@ def _is_unused(path: str) -> bool:
 
 
 def is_own_source(service: Service, path: str) -> bool:
-    """Code or a setting, in one of these places; no log, no data, no copy that somebody kept."""
+    """Return whether the path is code or a setting of this service; no log, no data, no copy."""
     if _is_unused(path) or not (is_code_or_setting(path) or path in named_paths(service)):
         return False
     inside = any(path.startswith(folder.rstrip("/") + "/") for folder in source_folders(service))

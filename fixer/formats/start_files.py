@@ -1,4 +1,4 @@
-"""What the start of a program needs on disk, as its command and its first line name it. Pure words, no files."""
+"""Files that a program needs to start: application, interpreter, modules, virtual environment. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from fixer.model.service import Service
 STANDARD_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
 VENV_NAMES = ("venv", ".venv", "env", ".env", "virtualenv")
 ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
-FSTAB = "/etc/fstab"       # what is mounted at boot
-PROC_MOUNTS = "/proc/mounts"    # what is mounted now
+FSTAB = "/etc/fstab"  # mounts at boot
+PROC_MOUNTS = "/proc/mounts"  # present mounts
 
 _APP = regex(r"^([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(?:\(\))?$")
 _SHEBANG = regex(rb"^#![ \t]*([^ \t\n]+)")
 
 
 def app_file(argv: Sequence[str]) -> str | None:
-    """The file of the application, relative to its working directory, that a command names: `app/main.py`."""
+    """Return the application's file in a command, relative to its working directory: `app/main.py`."""
     for word in argv[1:]:
         match = _APP.match(word)
         if match:
@@ -31,24 +31,24 @@ def app_file(argv: Sequence[str]) -> str | None:
 
 
 def interpreter_of(data: bytes) -> str | None:
-    """The program that `#!` names, with a carriage return where the line ends in one."""
+    """Return the program that `#!` names, with a carriage return if the line ends in one."""
     match = _SHEBANG.match(data)
     return match[1].decode("utf-8", "surrogateescape") if match else None
 
 
 def stem_of(name: str) -> str:
-    """`python3.11` and `serve.sh` without what comes after the name proper."""
+    """Return `python3.11` or `serve.sh` without version and extension."""
     stem = name.split(".", 1)[0].rstrip("0123456789")
     return stem or name
 
 
 def resolve_link(link: str, target: str) -> str:
-    """Where a link leads, as a path of its own."""
+    """Return the absolute target of a link."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
 
 
 def path_and_parents(path: str) -> tuple[str, ...]:
-    """The folders above a path, the root first, and the path."""
+    """Return the folders above a path, the root first, and the path."""
     found = [posixpath.normpath(path)]
     while found[-1] not in ("/", ""):
         found.append(posixpath.dirname(found[-1]))
@@ -56,7 +56,7 @@ def path_and_parents(path: str) -> tuple[str, ...]:
 
 
 def release_path(link: str, stat: FileStat, source: str) -> tuple[str, str] | None:
-    """(folder of the release, the file's path in it) of a source file that lies behind a link to a folder."""
+    """Return (release folder, path in it) of a source file behind a link to a folder."""
     if stat.kind != "link" or not stat.real_path or posixpath.dirname(stat.real_path) in ("", "/"):
         return None
     for root in (stat.real_path, link):
@@ -66,40 +66,40 @@ def release_path(link: str, stat: FileStat, source: str) -> tuple[str, str] | No
 
 
 def start_arguments(service: Service) -> tuple[str, ...]:
-    """The folder that it starts in, and the words of what its manager starts and of what serves in the end: a script
-    that the manager starts may lie where nothing else of it is named."""
+    """Return its working directory, and the arguments of its manager's command and of the final server.
+    A script that the manager starts may be in another folder."""
     unit = service.unit
     own = () if unit is None else (unit.working_directory, *unit.exec_start)
     return tuple(dict.fromkeys(word.partition("=")[2] or word for word in (*own, *service.argv)))
 
 
-# A module that a program could not find: what its last line calls it, and the files that it would be. Pure.
+# Missing modules: the name in the last log line, and the files that could define it. Pure.
 _MODULE_NOT_FOUND = regex(r"Could not import module \"(?P<asgi>[\w.]+)\"|No module named '(?P<name>[\w.]+)'"
                  r"|Cannot load application from '(?P<target>[\w.]+):")
 
-_FOLDER_OPTIONS = ("--app-dir", "--chdir", "--pythonpath")      # of uvicorn, of gunicorn
+_FOLDER_OPTIONS = ("--app-dir", "--chdir", "--pythonpath")  # of uvicorn, of gunicorn
 
 
 def find_missing_module(text: str) -> str:
-    """The dotted name of the module that a line says was not found, empty where it says no such thing."""
+    """Return the dotted name of the module that a line reports as missing; empty for none."""
     match = _MODULE_NOT_FOUND.search(text)
     return next((name for name in match.groups() if name), "") if match is not None else ""
 
 
 def module_parent_folders(directory: str, module: str) -> tuple[str, ...]:
-    """The folders that are looked into for a module, from the one that the program starts in."""
+    """Return the folders searched for a module, from the working directory on."""
     parts = module.split(".")[:-1]
     return tuple(posixpath.join(directory, *parts[:n]) for n in range(len(parts) + 1))
 
 
 def module_files(directory: str, module: str) -> tuple[str, ...]:
-    """What the module would be: a file, or a folder with its own."""
+    """Return the possible files of a module: a file, or a package folder."""
     place = posixpath.join(directory, *module.split("."))
     return f"{place}.py", f"{place}/__init__.py"
 
 
 def module_folders(argv: Sequence[str], start: str) -> tuple[str, ...]:
-    """The folders that a server looks into for its application: those that its command names, then where it starts."""
+    """Return the folders that a server searches for its application: those in its command, then its start folder."""
     told = (folder for value in _folder_values(argv) for folder in value.split(",") if folder)
     named = (posixpath.normpath(posixpath.join(start, folder)) for folder in told)
     return tuple(dict.fromkeys(folder for folder in (*named, start) if folder.startswith("/")))
@@ -112,20 +112,20 @@ def _folder_values(argv: Sequence[str]) -> Iterator[str]:
             yield value if equals else following
 
 
-# A virtual environment that was made for another Python: what it holds, the one that runs now does not see. Pure.
-_VERSIONS = range(6, 16)        # of Python 3
+# Virtual environments made for another Python: the running one does not see their packages. Pure.
+_VERSIONS = range(6, 16)  # of Python 3
 _SYSTEM_PREFIXES = frozenset({"/", "/usr", "/usr/local"})
 
 
 def virtualenv_of(argv: Sequence[str]) -> str:
-    """The folder of the environment that a command's program lies in, empty where it is the system's or none."""
+    """Return the virtual environment of a command's program; empty if it is the system's or none."""
     folder, _, _ = argv[0].rpartition("/") if argv else ("", "", "")
     root, name = posixpath.split(folder)
     return root if name == "bin" and root.startswith("/") and root not in _SYSTEM_PREFIXES else ""
 
 
 def installed_module_paths(argv: Sequence[str], module: str) -> tuple[str, ...]:
-    """Where an environment keeps a package or a module for each version of Python."""
+    """Return the paths of a package or module in an environment, for each version of Python."""
     root, top = virtualenv_of(argv), module.partition(".")[0]
     if not root or not top.isidentifier():
         return ()

@@ -1,4 +1,4 @@
-"""systemd units: what `systemctl show` and its lists print."""
+"""systemd units, parsed from `systemctl show` and its lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status
 
 
 def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
-    """Units by name; one for each of its names (aliases), so that any of them finds it."""
+    """Return units by name, under each of their names (aliases)."""
     if answer is None or not answer.data:
         return {}
     boot = boot_at.or_else(0.0)
@@ -33,7 +33,7 @@ def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
 
 
 def with_active_conflicts(units: Mapping[str, Unit]) -> dict[str, Unit]:
-    """The units, each with those of its conflicts that run now: a start of it would stop them."""
+    """Return the units, each with only those conflicts that run now: its start would stop them."""
     return {name: replace(unit, conflicts=tuple(dict.fromkeys(
         rival for rival in unit.conflicts if rival in units and units[rival].active_state in _ACTIVE_STATES
     ))) if unit.conflicts else unit for name, unit in units.items()}
@@ -43,7 +43,7 @@ _ACTIVE_STATES = frozenset({"active", "activating", "reloading"})
 
 
 def _blocks(text: str) -> Iterator[dict[str, str]]:
-    """Blocks of KEY=VALUE lines, an empty line between units. ExecStart may repeat: the first one counts."""
+    """Yield blocks of KEY=VALUE lines, an empty line between units. ExecStart may repeat: the first one counts."""
     block: dict[str, str] = {}
     for line in [*text.split("\n"), ""]:
         if not line:
@@ -101,13 +101,13 @@ def _int(text: str | None) -> int:
 
 
 def _parse_limit(text: str | None) -> int:
-    """A limit, 0 where there is none (`infinity`, or the largest number there is)."""
+    """Parse a limit; 0 for none (`infinity`, or the largest number)."""
     number = _int(text)
     return number if number < 1 << 62 else 0
 
 
 def _parse_cpus(text: str) -> float:
-    """`500ms` a second are half a CPU; `infinity` is no limit."""
+    """Parse a CPU quota per second: `500ms` is half a CPU; 0.0 for `infinity`."""
     share = timespan(text)
     return 0.0 if share == float("inf") else share
 
@@ -118,13 +118,13 @@ def _parse_timestamp(text: str | None, boot: float) -> float:
 
 
 def _env_files(text: str) -> Iterator[str]:
-    """Paths of EnvironmentFiles=, a `-` before those that may be missing, as a unit file writes them."""
+    """Yield the paths of EnvironmentFiles=, with a `-` before optional ones, as in a unit file."""
     for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
         yield ("-" if match[2] == "yes" else "") + match[1]
 
 
 def _pre_commands(text: str) -> Iterator[PreCommand]:
-    """Each ExecStartPre= with its last outcome; `code=(null)` before it ever ran."""
+    """Yield each ExecStartPre= with its last outcome; `code=(null)` before its first run."""
     for line in text.split("\n"):
         match = _PRE.search(line)
         if match:
@@ -132,7 +132,7 @@ def _pre_commands(text: str) -> Iterator[PreCommand]:
 
 
 def _listen_addresses(text: str) -> Iterator[str]:
-    """The stream addresses of `Listen=127.0.0.1:8000 (Stream)`; others carry no HTTP."""
+    """Yield the stream addresses of `Listen=127.0.0.1:8000 (Stream)`; others carry no HTTP."""
     for line in text.split("\n"):
         address, found, kind = line.strip().rpartition(" (")
         if found and kind == "Stream)":
@@ -140,15 +140,15 @@ def _listen_addresses(text: str) -> Iterator[str]:
 
 
 def packaged_unit_path(name: str) -> str:
-    """Where a package's unit file lies: what a mask hides."""
+    """Return the path of a package's unit file, which a mask hides."""
     return f"/usr/lib/systemd/system/{name}"
 
 
-_STARTABLE_STATES = ("enabled", "disabled", "generated")       # generated: of an init script
+_STARTABLE_STATES = ("enabled", "disabled", "generated")  # generated: from an init script
 
 
 def startable_services(answer: Answer | None) -> tuple[str, ...]:
-    """The services that `systemctl list-unit-files` shows as meant to be started by somebody, templates left out."""
+    """Return the services of `systemctl list-unit-files` that can be started, without templates."""
     _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
     rows = [line.split() for line in files.splitlines()]
     return tuple(sorted(
@@ -158,17 +158,17 @@ def startable_services(answer: Answer | None) -> tuple[str, ...]:
 
 
 def exec_argv(text: str) -> tuple[str, ...]:
-    """The argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd does not quote it there."""
+    """Return argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd prints it unquoted."""
     match = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", text)
     return tuple(match[1].split()) if match else ()
 
 
-# The name of an instance and the text that it stands for, as systemd-escape(1) turns one into the other. Pure.
+# Escaping of instance names, as in systemd-escape(1). Pure.
 _BYTE = regex(r"\\x([0-9a-fA-F]{2})")
 
 
 def escape_instance(text: str) -> str:
-    """The instance whose `%I` is this text; what its `%i` is."""
+    """Return the instance name (`%i`) whose `%I` is this text."""
     return "".join(
         c if (c.isascii() and (c.isalnum() or c in ":_")) or (c == "." and at) else "-" if c == "/"
         else "".join(f"\\x{byte:02x}" for byte in c.encode("utf-8", "surrogateescape"))
@@ -177,6 +177,6 @@ def escape_instance(text: str) -> str:
 
 
 def unescape_instance(instance: str) -> str:
-    """What `%I` is of an instance."""
+    """Return the `%I` of an instance name."""
     return _BYTE.sub(lambda m: chr(int(m[1], 16)), instance.replace("-", "/")).encode("latin-1", "replace").decode(
         "utf-8", "surrogateescape")

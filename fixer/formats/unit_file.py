@@ -1,4 +1,4 @@
-"""Unit files and their drop-ins, read line by line, and when a copy beside one plainly is a state of it. Pure."""
+"""Unit files and drop-ins, parsed line by line, and their backup copies. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fixer.formats.backup_names import is_backup_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
-# Where packages put their units, the one that goes first first.
+# Packages' unit folders, in order of precedence.
 PACKAGE_FOLDERS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 ADMIN_FOLDER = "/etc/systemd/system"
 SANDBOX_SETTINGS = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths",
@@ -23,9 +23,7 @@ _QUOTES = str.maketrans("", "", "\"'\\")
 @dataclass(frozen=True, slots=True)
 class UnitLine:
     """One assignment of a unit file: continued lines joined, `start` the offset of the value's first byte.
-
-    `value` is the raw text from there to the end, with its backslash-newlines, so offsets in it are file offsets.
-    """
+    `value` is the raw text to the end, with its backslash-newlines, so offsets in it are file offsets."""
 
     file: str
     line: int
@@ -36,7 +34,7 @@ class UnitLine:
 
 
 def unit_lines(file: str, data: bytes) -> list[UnitLine]:
-    """The assignments of one unit file in order; latin-1 keeps one character a byte, so offsets are byte offsets."""
+    """Return the assignments of one unit file in order; latin-1 makes character offsets byte offsets."""
     text = data.decode("latin-1")
     lines: list[UnitLine] = []
     section, offset, number = "", 0, 1
@@ -58,7 +56,7 @@ def unit_lines(file: str, data: bytes) -> list[UnitLine]:
 
 
 def _logical_end(text: str, offset: int) -> int:
-    """Where the line ends, with the lines that a backslash at its end joins to it. Comments are never continued."""
+    """Return the end of the line, including lines continued by a backslash. Comments are never continued."""
     comment = _COMMENT.match(text, offset) is not None
     while True:
         end = text.find("\n", offset)
@@ -70,7 +68,7 @@ def _logical_end(text: str, offset: int) -> int:
 
 
 def effective_lines(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
-    """The assignments of a key that count: an empty one takes back those before it."""
+    """Return the effective assignments of a key: an empty one resets those before it."""
     kept: list[UnitLine] = []
     for line in lines:
         if line.section == "Service" and line.key == key:
@@ -79,8 +77,8 @@ def effective_lines(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
 
 
 def is_unit_backup(path: str, of: str) -> bool:
-    """Whether a file lies beside a unit file (or drop-in) under a name that says that it is a copy, or is the packaged
-    unit file that one of the machine's own stands before."""
+    """Return whether `path` is a copy of the unit file (or drop-in) `of` by its name,
+    or the packaged unit file that an administrator's file overrides."""
     folder, name = posixpath.split(path)
     there, base = posixpath.split(of)
     return is_backup_name(name,
@@ -88,7 +86,7 @@ def is_unit_backup(path: str, of: str) -> bool:
 
 
 def is_complete_unit(data: bytes) -> bool:
-    """Whether systemd would take every line of it, as far as its grammar goes."""
+    """Return whether systemd would accept every line, as far as its grammar goes."""
     text = data.decode("latin-1")
     section, found, offset = "", False, 0
     while offset < len(text):
@@ -105,24 +103,24 @@ def is_complete_unit(data: bytes) -> bool:
 
 
 def last_value(lines: Iterable[UnitLine], key: str) -> str:
-    """What a setting of `[Service]` that is no list comes to; of ExecStart= the last command."""
+    """Return the effective value of a non-list setting in `[Service]`; for ExecStart= the last command."""
     found = effective_lines(lines, key)
     return " ".join(found[-1].value.replace("\\\n", " ").split()) if found else ""
 
 
 def program_of(lines: Iterable[UnitLine]) -> str:
-    """The program that ExecStart= names, without the marks before it."""
+    """Return the program of ExecStart=, without systemd's prefixes."""
     return last_value(lines, "ExecStart").partition(" ")[0].lstrip("@-:+!|").strip("\"'")
 
 
 def working_directory_of(lines: Iterable[UnitLine]) -> str:
-    """WorkingDirectory=, without the mark that makes it optional."""
+    """Return WorkingDirectory=, without the prefix that makes it optional."""
     return last_value(lines, "WorkingDirectory").lstrip("-!").strip("\"'")
 
 
 def path_on_machine(lines: Iterable[UnitLine], path: str) -> str:
-    """A path that the unit's program uses, as the machine sees it: below RootDirectory=, unless what is shown there is
-    bound from elsewhere. Empty where that cannot be told (an image, a specifier)."""
+    """Return the machine's path for a path that the unit's program uses: below RootDirectory=, or bind-mounted.
+    Empty if it cannot be resolved (an image, a specifier)."""
     known = list(lines)
     root = last_value(known, "RootDirectory").strip("\"'").rstrip("/")
     if last_value(known, "RootImage"):
@@ -139,18 +137,18 @@ def path_on_machine(lines: Iterable[UnitLine], path: str) -> str:
 
 
 def sandbox_paths(lines: Iterable[UnitLine]) -> tuple[str, ...]:
-    """Paths that the unit's sandbox needs; those with `-` before them may be missing."""
+    """Return the paths that the unit's sandbox needs; those with a `-` prefix are optional."""
     words = [w for line in lines if line.section == "Service" and line.key in SANDBOX_SETTINGS
              for w in line.value.split()]
     return tuple(dict.fromkeys(w.lstrip("+").split(":", 1)[0] for w in words if w.lstrip("+").startswith("/")))
 
 
 def naming_arguments(lines: Iterable[UnitLine]) -> frozenset[str]:
-    """The words of ExecStart= that say what is served and where: an application, paths and addresses, ports."""
+    """Return the arguments of ExecStart= that identify what is served: application, paths, addresses, ports."""
     words = last_value(lines, "ExecStart").split()[1:]
     return frozenset(w for word in words for w in (word.partition("=")[2] or word,) if _NAMING_ARGUMENT.fullmatch(w))
 
 
 def bare_command(text: str) -> str:
-    """A command without marks before it, quotes and blanks: as a unit's file writes it and as systemd tells it."""
+    """Return a command without prefixes, quotes and blanks, to compare a unit file with systemd's output."""
     return "".join(text.lstrip("-@:+!").translate(_QUOTES).split())

@@ -1,4 +1,4 @@
-"""Wrapper scripts: which server a shell script ends in, with the variables it sets on the way. Read, never run."""
+"""Wrapper scripts: the server that a shell script starts, with the variables it sets. Read, never run."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
-_LABEL = regex(r"^\(?[^()]+\)$")          # of a `case`
+_LABEL = regex(r"^\(?[^()]+\)$")  # of a `case`
 _DEFAULTS = regex(r"^\$\{(\w+):?=")
-MAX_DEPTH = 3      # a wrapper that calls a wrapper that calls a wrapper
+MAX_DEPTH = 3  # a wrapper that calls a wrapper that calls a wrapper
 
 
 @dataclass(slots=True)
 class ShellRun:
-    """What reading a script gave: the server's command in it (None: there is none), variables, files it sources."""
+    """Result of reading a script: the server's command (None: no server), variables, sourced files."""
 
     env: dict[str, Word]
     command: list[Word] | None = None
     directory: str = ""
     sourced: list[str] = field(default_factory=list)
-    other: list[list[Word]] = field(default_factory=list)      # exec'd commands that are no known server
-    arguments: list[Word] = field(default_factory=list)      # its arguments: "$@"
+    other: list[list[Word]] = field(default_factory=list)  # exec'd commands that are no known server
+    arguments: list[Word] = field(default_factory=list)  # its arguments: "$@"
 
 
 def is_shell_script(data: bytes) -> bool:
-    """True for a file that a shell runs."""
+    """Return whether a shell runs this file."""
     first = data[:128].split(b"\n", 1)[0]
     return first.startswith(b"#!") and bool(re.search(rb"/(?:env +)?(?:sh|bash|dash|ash|zsh|ksh)\b", first))
 
@@ -41,8 +41,8 @@ def is_shell_script(data: bytes) -> bool:
 def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
                 start: int | None = 0, directory: str = "", given: Sequence[Word] = (),
                 whole: int | None = None) -> ShellRun:
-    """Follow a script from top to bottom; branches are not decided, so the last server named in it counts. `given` are
-    its arguments. So many of its first characters as `whole` says lie in the file as they are read."""
+    """Follow a script from top to bottom; branches are not decided, so the last server in it counts.
+    `given` are its arguments. `whole` limits byte positions to that many first characters."""
     run = ShellRun(dict(env), directory=directory, arguments=list(given))
     for command, at, number in simple_commands(text):
         words = shell_words(command, file, line + number, None if start is None else start + at)
@@ -53,7 +53,7 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
 
 
 def _without_later_spans(word: Word, end: int) -> Word:
-    """The word without places behind that one: there the file is written otherwise."""
+    """Return the word without positions after `end`: the file's text differs there."""
     return Word(tuple(replace(p, start=None) if p.start is not None and p.start + len(p.text) > end else p
                       for p in word.pieces))
 
@@ -89,7 +89,7 @@ def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]
 
 
 def _without_syntax(words: list[Word]) -> list[Word]:
-    """The command behind keywords, the head of a function and the labels of a `case`."""
+    """Return the command after keywords, a function's head and the labels of a `case`."""
     while words:
         text = words[0].text
         if text == "case" and "in" in [word.text for word in words]:
@@ -104,7 +104,7 @@ def _without_syntax(words: list[Word]) -> list[Word]:
 
 
 def _follow_su(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
-    """`su - deploy -c "cd /srv/shop; uvicorn …"`: the text that another shell is given."""
+    """Follow `su - deploy -c "cd /srv/shop; uvicorn …"`: the text for another shell."""
     text = [word.text for word in words]
     said = expand_word(words[text.index("-c") + 1], run.env)
     place = said.to_argument()
@@ -116,7 +116,7 @@ def _follow_su(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> 
 
 
 def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word]) -> None:
-    inline = {p[0]: p[1] for w in words if (p := split_assignment(w))}       # env PORT=8000 uvicorn …
+    inline = {p[0]: p[1] for w in words if (p := split_assignment(w))}  # env PORT=8000 uvicorn …
     env = {**run.env, **local}
     expanded = expand_words(words, env)
     if expanded and posixpath.basename(expanded[0].text) in ("start-stop-daemon", "daemon"):
@@ -135,7 +135,7 @@ def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word])
 
 
 def _set_defaults(run: ShellRun, words: list[Word]) -> None:
-    """`: "${PORT:=8000}"` gives PORT a value where it has none."""
+    """Set defaults: `: "${PORT:=8000}"` gives PORT a value if it has none."""
     for word in words:
         match = _DEFAULTS.match(word.text)
         if match and not (match[1] in run.env and run.env[match[1]].text):
@@ -153,7 +153,7 @@ _TOKEN = regex(
 
 
 def simple_commands(text: str) -> list[tuple[str, int, int]]:
-    """(text, offset, lines before it) of each simple command: split at newlines and operators outside quotes."""
+    """Return (text, offset, lines before it) of each simple command, split at newlines and operators outside quotes."""
     found: list[tuple[str, int, int]] = []
     begin = at = 0
     parts: list[str] = []

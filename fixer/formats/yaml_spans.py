@@ -1,4 +1,4 @@
-"""A reader of the YAML that compose files are written in, which remembers the bytes of every scalar. Never raises."""
+"""Parser for the YAML of compose files that records the byte span of every scalar. Never raises."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ DEEPEST = 40
 
 @dataclass(slots=True)
 class Scalar:
-    """One value. `start`/`end` cover its text inside quotes; `exact` when the text stands there byte for byte."""
+    """One value. `start`/`end` cover its text inside quotes; `exact` if the file has that text byte for byte."""
 
     text: str
     start: int
     end: int
     exact: bool
-    style: str          # plain, single, double, block
-    outer_end: int      # after the closing quote
+    style: str  # plain, single, double, block
+    outer_end: int  # after the closing quote
 
 
 @dataclass(slots=True)
 class Map:
-    """A mapping; `indent` is the column of its keys, `end` where its last entry ends."""
+    """A mapping; `indent` is the column of its keys, `end` the end of its last entry."""
 
     entries: list[tuple[Scalar, Node | None]]
     indent: int
@@ -38,7 +38,7 @@ class Map:
     end: int
 
     def get(self, key: str) -> Node | None:
-        """The value of a key, through merges (`<<`); the last one written counts."""
+        """Return the value of a key, through merges (`<<`); the last one wins."""
         for name, value in reversed(self.entries):
             if name.text == key:
                 return value
@@ -68,8 +68,8 @@ Node: TypeAlias = Scalar | Map | Seq
 @dataclass(slots=True)
 class _Line:
     indent: int
-    at: int        # of its first character that counts
-    end: int       # of the line, without its newline
+    at: int  # of its first significant character
+    end: int  # of the line, without its newline
 
 
 _KEY = regex(
@@ -85,7 +85,7 @@ _DOUBLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", '"': '"', "\\": "
 
 
 def parse_yaml(data: bytes) -> Node | None:
-    """The first document of a file, None where it holds nothing that this reader understands."""
+    """Return the first document of a file; None if this parser understands nothing of it."""
     return _Reader(data.decode("latin-1")).read()
 
 
@@ -115,7 +115,7 @@ class _Reader:
             at += len(raw) + 1
 
     def _block(self, i: int, indent: int, depth: int) -> tuple[Node | None, int]:
-        """The node whose first line is `i`, and the line after it."""
+        """Return the node whose first line is `i`, and the line after it."""
         line = self.lines[i]
         if depth > DEEPEST:
             return None, len(self.lines)
@@ -163,7 +163,7 @@ class _Reader:
         return found, i
 
     def _value(self, i: int, at: int, indent: int, depth: int) -> tuple[Node | None, int]:
-        """What stands after a key or dash of line `i`, from offset `at` on, belonging to a parent at `indent`."""
+        """Parse what follows a key or dash of line `i`, from offset `at` on, with a parent at `indent`."""
         line = self.lines[i]
         anchor = ""
         while at < line.end and self.text[at] in " \t":
@@ -207,7 +207,7 @@ class _Reader:
         return i
 
     def _plain(self, i: int, at: int, indent: int) -> tuple[Scalar, int]:
-        """A plain scalar, with the deeper lines that continue it."""
+        """Parse a plain scalar, with the deeper lines that continue it."""
         end = self._plain_end(at, self.lines[i].end)
         text, exact, last = self.text[at:end], True, end
         i += 1
@@ -244,7 +244,7 @@ class _Reader:
         return Scalar(text, match.start(1), match.end(1), text == raw, style, match.end())
 
     def _block_scalar(self, i: int, at: int, indent: int) -> tuple[Scalar, int]:
-        """`|` and `>`: the deeper lines below, joined by newlines or blanks."""
+        """Parse `|` and `>`: the deeper lines below, joined by newlines or blanks."""
         start = min(self.lines[i].end + 1, len(self.text))
         offset, end, parts = start, start, []
         while offset < len(self.text):
@@ -260,7 +260,7 @@ class _Reader:
         return Scalar(text, start, end, False, "block", end), self._line_after(end, i + 1)
 
     def _flow(self, at: int, depth: int) -> tuple[Node | None, int]:
-        """A flow list or mapping, which may run over lines."""
+        """Parse a flow list or mapping, which may span lines."""
         opening = self.text[at]
         closing = "]" if opening == "[" else "}"
         items: list[Node | None] = []
@@ -307,11 +307,11 @@ class _Reader:
         return match.end() if match else i
 
 
-# Which line of a file an offset is on: asked of every word, it must not be counted from the top each time.
+# Line numbers of offsets: needed for every word, so not counted from the start each time.
 
 
 def line_of(data: bytes, at: int) -> int:
-    """The number of the line, from 1."""
+    """Return the line number, from 1."""
     return bisect_left(parse_once(partial(_line_ends, data), "lines", data), at) + 1
 
 
