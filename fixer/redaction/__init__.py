@@ -1,1 +1,1 @@
-"""Secrets masked by name, shape and file kind. Pure."""
+"""Redaction: secrets masked by name, shape and file kind. Pure."""

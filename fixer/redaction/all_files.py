@@ -1,4 +1,4 @@
-"""What is secret in each kind of file and output that a bundle keeps: values of variables, headers, keys, passwords."""
+"""Redaction per kind of file and output in a bundle: values of variables, headers, keys, passwords."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NAME = rb"[A-Za-z_]\w*"
 
 
 def redact_bytes(data: bytes) -> bytes:
-    """Any text: passwords in URLs, headers, private keys, values of names that say secret."""
+    """Redact any text: passwords in URLs, headers, private keys, values of secret names."""
     return redact_text(data.decode("latin-1")).encode("latin-1")
 
 
-# a value may go over lines, in quotes that end a line or with a backslash at its end
+# a value may span lines, by quotes that end a line or a backslash at its end
 _ENV_LINE = regex(
     rb"^([ \t]*(?:export[ \t]+)?)([A-Za-z_][\w.-]*)([ \t]*=[ \t]*)"
     rb"(\"(?:[^\"\\]|\\.|\\\n)*\"(?=[ \t]*(?:#[^\n]*)?\r?$)|'[^']*'(?=[ \t]*(?:#[^\n]*)?\r?$)"
@@ -37,16 +37,16 @@ _ENV_LINE = regex(
 
 
 def redact_env_file(data: bytes) -> bytes:
-    """Lines NAME=VALUE: names stay, values go."""
+    """Redact lines NAME=VALUE: names stay, values are masked."""
     return _ENV_LINE.sub(lambda m: m[1] + m[2] + m[3] + redact_lines(m[2], m[4]) + m[5], data)
 
 
 def redact_script(data: bytes) -> bytes:
-    """A shell script: values that it sets go, its commands are masked as any text."""
+    """Redact a shell script: mask the values that it sets, and its commands as any text."""
     return redact_bytes(redact_variables(redact_env_file(data)))
 
 
-# systemd passes over comments between lines that are continued
+# systemd skips comments between continued lines
 _CONTINUED = rb"((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n])*)$"
 _UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)" + _CONTINUED, re.MULTILINE | re.IGNORECASE)
 _UNIT_CREDENTIAL = regex(rb"^([ \t]*SetCredential(?:Encrypted)?[ \t]*=[^:\n]*:)" + _CONTINUED, re.MULTILINE)
@@ -55,14 +55,14 @@ _BARE_PAIR = regex(rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|
 
 
 def redact_unit(data: bytes) -> bytes:
-    """A unit file, or what `systemctl show` prints: values of Environment= go, all else is masked as any text."""
+    """Redact a unit file or the output of `systemctl show`: mask values of Environment=, all else as any text."""
     data = _UNIT_ENVIRONMENT.sub(lambda m: m[1] + _redact_assignments(m[2]), data)
     data = _UNIT_CREDENTIAL.sub(lambda m: m[1] + re.sub(rb"[^\r\n\\]+", b"[redacted: credential]", m[2]), data)
     return redact_bytes(redact_variables(data))
 
 
 def _redact_assignments(text: bytes) -> bytes:
-    """The pairs of one Environment= line, quoted ones whole."""
+    """Redact the pairs of one Environment= line; a quoted pair is one unit."""
     out: list[bytes] = []
     at = 0
     for match in _QUOTED_PAIR.finditer(text):
@@ -82,7 +82,7 @@ _PROGRAM_PAIR = regex(rb"(" + _NAME + rb")([ \t]*=[ \t]*)"
 
 
 def redact_program(data: bytes) -> bytes:
-    """A file of supervisord's: values of environment= go, all else is masked as any text."""
+    """Redact a supervisord file: mask values of environment=, all else as any text."""
     return redact_bytes(_PROGRAM_ENVIRONMENT.sub(lambda m: m[1] + _PROGRAM_PAIR.sub(_program_value, m[2]), data))
 
 
@@ -94,7 +94,7 @@ def _program_value(match: re.Match[bytes]) -> bytes:
 
 
 def redact_inspect(data: bytes) -> bytes:
-    """docker inspect's JSON: values of Config.Env go, every other text is masked; what is no JSON as any text."""
+    """Redact docker inspect's JSON: values of Config.Env, other texts as any; invalid JSON as any text."""
     try:
         items = json.loads(data)
     except (ValueError, RecursionError):
@@ -103,7 +103,7 @@ def redact_inspect(data: bytes) -> bytes:
 
 
 def redact_rules(data: bytes) -> bytes:
-    """The JSON of packet filters: `"key"` names what a rule looks at (a device, a mark), so each text counts alone."""
+    """Redact packet filter JSON: `"key"` names what a rule matches (a device, a mark), so judge each text alone."""
     try:
         listed = json.loads(data)
     except (ValueError, RecursionError):
@@ -128,7 +128,7 @@ def _redact_json(item: object, key: str = "") -> object:
         return [_redact_json(value, key) for value in item]
     if isinstance(item, str):
         if is_secret_name(key) and item:
-            return secret_mark(key)       # a label, an option of a log driver
+            return secret_mark(key)  # a label, an option of a log driver
         return _redact_env_entry(item) if key == "Env" else redact_text(item)
     return item
 
@@ -139,13 +139,13 @@ def _redact_env_entry(entry: str) -> str:
 
 
 def redact_cmdline(data: bytes) -> bytes:
-    """/proc/PID/cmdline."""
+    """Redact /proc/PID/cmdline."""
     words = data.decode("latin-1").split("\0")
     return "\0".join(redact_argv(words)).encode("latin-1")
 
 
 def redact_probe(data: bytes) -> bytes:
-    """A probe's outcome: header and body of an answer may hold a session."""
+    """Redact a probe's outcome: header and body of an answer may contain a session."""
     try:
         outcome = json.loads(data)
     except (ValueError, RecursionError):
@@ -166,7 +166,7 @@ _UWSGI_PUBLIC = frozenset((
 
 
 def _redact_uwsgi_line(match: re.Match[bytes]) -> bytes:
-    """Where it listens and what it serves are no secrets; `env = NAME=value` and whatever else is set may be."""
+    """Keep where it listens and what it serves; mask `env = NAME=value` and other settings."""
     if match[2] in _UWSGI_PUBLIC:
         return match[0]
     return match[1] + match[2] + match[3] + redact_lines(match[2], match[4])
@@ -176,11 +176,11 @@ _HAPROXY = re.compile(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \
 
 
 def redact_file(path: str, data: bytes) -> bytes:
-    """A file that says how a service is started, by its kind; a copy of one holds what the file does."""
+    """Redact a start file of a service by its kind; a copy counts as its original."""
     path = original_path(path)
     if "/nginx/" in path:
         return redact_nginx(data)
-    if "/haproxy/" in path:     # passwords stand there in forms of its own: of all lines only those that are read
+    if "/haproxy/" in path:  # passwords have special forms there: keep only the lines that are parsed
         return b"\n".join(line if _HAPROXY.match(line) else b"" for line in data.split(b"\n"))
     if path.endswith((".yml", ".yaml")):
         return redact_yaml(data)

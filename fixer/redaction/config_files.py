@@ -1,4 +1,4 @@
-"""Secrets of a compose file: the values of variables, wherever and however they are written; its structure stays."""
+"""Secrets of compose files and nginx configurations, masked so that the structure stays."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _DEFAULT = regex(r"(\$\{\w+:?-)([^{}]+)(?=\})")
 
 
 def redact_yaml(data: bytes) -> bytes:
-    """Values below `environment:` go, mapping or list, on lines of their own or in one; else what tells itself."""
+    """Redact values below `environment:`, mapping or list, on separate lines or in one; else recognisable secrets."""
     lines = data.decode("latin-1").split("\n")
-    inside: int | None = None      # the indent of the word that opened
-    scalar: int | None = None      # the indent of the name whose value goes on below
-    flag = False                   # the item before is an option whose value is secret
+    inside: int | None = None  # the indent of the opening key
+    scalar: int | None = None  # the indent of the key whose value continues below
+    flag = False  # the previous item is an option with a secret value
     for i, line in enumerate(lines):
         body = line.strip()
         indent = len(line) - len(line.lstrip(" "))
@@ -42,7 +42,7 @@ def redact_yaml(data: bytes) -> bytes:
                 continue
         opens = _SECRET_SECTION.match(line) if inside is None else None
         if opens:
-            inside = opens.start(1) - (line[opens.start(1) - 1] in "\"'")      # `- env:`: where the name stands
+            inside = opens.start(1) - (line[opens.start(1) - 1] in "\"'")  # `- env:`: the column of the key
             scalar = indent if _is_continued(line) else None
             lines[i] = line[: opens.end()] + _mask_rest(opens[1], line[opens.end():])
             continue
@@ -58,12 +58,12 @@ def redact_yaml(data: bytes) -> bytes:
 
 
 def _mask_plain_line(line: str) -> str:
-    """A line of anything else: a command may set variables on its way."""
+    """Mask any other line: a command may set variables."""
     return redact_text(redact_variables(line.encode("latin-1")).decode("latin-1"))
 
 
 def _is_continued(line: str) -> bool:
-    """A block of text, or a quoted one that does not end on its line."""
+    """Return whether a block of text, or a quoted text without its end, continues on the next line."""
     value = line.partition(":")[2].strip() if ":" in line else line.partition("=")[2].strip()
     quote = value[:1]
     if quote in ('"', "'"):
@@ -72,7 +72,7 @@ def _is_continued(line: str) -> bool:
 
 
 def _mask_rest(word: str, rest: str) -> str:
-    """What stands behind the word on its own line: nothing, an anchor, a mapping in one line, a text."""
+    """Mask what follows the key on its line: nothing, an anchor, a mapping in one line, a text."""
     bare = rest.strip()
     if bare[:1] in ("{", "["):
         return _INLINE.sub(_mask_inline, _DEFAULT.sub(_mask_default, rest))
@@ -93,7 +93,7 @@ def _mask_section_line(line: str) -> str:
 
 
 def _mask_continuation(line: str) -> str:
-    """A further line of a value."""
+    """Mask a continuation line of a value."""
     body = line.strip()
     closing = body[-1] if body[-1] in "\"'" else ""
     return line[: len(line) - len(line.lstrip())] + MARK.replace(": ", ":") + closing
@@ -104,7 +104,7 @@ def _mask_pair(match: re.Match[str]) -> str:
     if said.startswith("${"):
         return _DEFAULT.sub(_mask_default, match[0])
     value = redact_value(name, said)
-    quote = '"' if value != said and match[3].rstrip().endswith(":") else ""    # a mark holds a colon
+    quote = '"' if value != said and match[3].rstrip().endswith(":") else ""  # a mark contains a colon
     return f"{match[1]}{name}{match[3]}{quote}{value}{quote}{match[5]}"
 
 
@@ -115,12 +115,12 @@ def _mask_inline(match: re.Match[str]) -> str:
 
 
 def _mask_default(match: re.Match[str]) -> str:
-    """`${NAME:-value}`: where the default says an address it stays."""
+    """Mask the default in `${NAME:-value}`, unless it is an address."""
     name = match[1].strip("${:-")
     return match[1] + redact_value(name, match[2]).replace(": ", ":")
 
 
-# Secrets of nginx's configuration, taken out word by word, so that what is left still is the same configuration.
+# Secrets of nginx's configuration, masked word by word, so that the rest remains the same configuration.
 _WORD = rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)"
 _SECRET_NAME = rb"(?:authorization|cookie|token|secret|pass(?:w\w*)?(?![a-z])|api[-_]?key|access[-_]?key"
 _VALUE = regex(
@@ -132,7 +132,7 @@ _VALUE = regex(
 _DIRECTIVE = regex(rb"(\b(?:secure_link_secret|secure_link_md5|secure_link_hmac_secret|auth_jwt_key)\s+)" + _WORD)
 _ENV = regex(rb"(?<![^\s;{}])(env\s+)(\w+)=([^\s;]+)")
 _ADDRESS = regex(rb"[\"']?(?:https?://[^\s@?\"']+|[\w.-]+:\d+)[\"']?\Z")
-# a visitor's word compared with the right one
+# comparisons of a client's value with a secret
 _SECRET_VARIABLE = rb"\$(?:cookie_\w+|(?:http|arg)_\w*(?:auth|token|secret|key|cookie|pass|session|sig|verify)\w*)"
 _COMPARED = regex(rb"(" + _SECRET_VARIABLE + rb"\s*!?[=~]\*?\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s(){};]+)")
 _MAP = regex(rb"(\b(?:map|geo)\s+[\"']?" + _SECRET_VARIABLE + rb"[\"']?\s+\$\w+\s*\{)([^{}]*)")
@@ -150,7 +150,7 @@ _PEM = regex(
 
 
 def redact_nginx(data: bytes) -> bytes:
-    """A file of nginx's, or a line of one."""
+    """Redact an nginx file, or one line of it."""
     data = _VALUE.sub(_mask_value, data)
     data = _DIRECTIVE.sub(rb'\1"[redacted: value]"', data)
     data = _ENV.sub(lambda m: m[1] + m[2] + b"=" + without_blank_mark(redact_raw(m[2], m[3])), data)
@@ -164,7 +164,7 @@ def redact_nginx(data: bytes) -> bytes:
 
 
 def _mask_value(match: re.Match[bytes]) -> bytes:
-    """A variable passed on and an address that is only called so hold no secret."""
+    """Mask a value, unless it is a variable or an address: those contain no secret."""
     value = match[2]
     if value.strip(b"\"'")[:1] in (b"$", b"") or _ADDRESS.match(value):
         return match[0]

@@ -1,4 +1,4 @@
-"""Steps in words and as a diff, for people: what will be done, with secrets masked and controls escaped."""
+"""Steps as text, as a diff and as JSON, with secrets masked and control characters escaped."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_
 
 
 def describe_step(step: Step) -> str:
-    """One imperative line; says so where it cannot be taken back."""
+    """Return one imperative line; it says so if the step cannot be undone."""
     mask = step.mask if isinstance(step, WriteFile) else ()
     text = redact_text(mask_text(_step_text(step), mask))
     return printable(text if is_reversible(step) else f"{text}: cannot be undone")
 
 
 def is_reversible(step: Step) -> bool:
-    """False for what no undo brings back: a process that was made to end."""
+    """Return False for what no undo restores: a process that was ended."""
     return not (isinstance(step, SignalProcess) and step.signal != "CONT")
 
 
@@ -131,7 +131,7 @@ def _address_text(step: WaitForListener) -> str:
 
 
 def diff_of(steps: Iterable[Step]) -> str:
-    """The unified diff of all files that the steps change: real paths, secrets masked, every control escaped."""
+    """Return the unified diff of all files that the steps change: real paths, secrets masked, controls escaped."""
     lines = [line for step in steps if isinstance(step, WriteFile) for line in _file_diff(step)]
     return "\n".join(lines) + "\n" if lines else ""
 
@@ -144,7 +144,7 @@ def _file_diff(step: WriteFile) -> Iterator[str]:
         yield from _link_diff(step, path)
         return
     before, after = (_masked_lines(step.path, data, step.mask) for data in (step.before, step.after))
-    import difflib  # only where something is to be changed
+    import difflib  # only if something is changed
 
     hunks = list(difflib.unified_diff(_raw_lines(step.before), _raw_lines(step.after), lineterm=""))[2:]
     yield f"--- {old}"
@@ -162,7 +162,7 @@ def _link_diff(step: WriteFile, path: str) -> Iterator[str]:
 
 
 def _masked_hunks(hunks: list[str], before: list[str], after: list[str]) -> Iterator[str]:
-    """The hunks with each raw line replaced by its masked twin: compared as they are, shown as they may be."""
+    """Yield the hunks with each raw line replaced by its masked one: compared raw, shown masked."""
     old = new = 0
     for hunk in hunks:
         if hunk.startswith("@@"):
@@ -170,7 +170,7 @@ def _masked_hunks(hunks: list[str], before: list[str], after: list[str]) -> Iter
             old, new = _hunk_starts(hunk)
             continue
         source, at = (before, old) if hunk[0] == "-" else (after, new)
-        yield hunk[0] + printable(redact_text(source[at]))      # the lines that are shown, of a file of any length
+        yield hunk[0] + printable(redact_text(source[at]))  # only the shown lines, of a file of any length
         if hunk.endswith(_NO_NEWLINE):
             yield "\\ No newline at end of file"
         old += hunk[0] != "+"
@@ -185,23 +185,23 @@ def _hunk_starts(hunk: str) -> tuple[int, int]:
     return starts[0], starts[1]
 
 
-_NO_NEWLINE = "\0"     # marks a last line without its newline, so that it differs from one that has it
+_NO_NEWLINE = "\0"  # marks a last line without newline, so that it differs from one that has it
 
 
 def _raw_lines(data: bytes | None) -> list[str]:
-    """The raw lines as text that compares exactly."""
+    """Return the raw lines as text that compares exactly."""
     lines = (data or b"").decode("utf-8", "surrogateescape").split("\n")
     last = lines.pop()
     return [*lines, last + _NO_NEWLINE] if last else lines
 
 
 def _masked_lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
-    """As many lines without what the kind of file and more than one line tell; each is still to be masked by itself."""
-    from fixer.redaction.all_files import redact_file  # only where a diff is shown
+    """Return as many lines, masked by file kind and across lines; the caller still masks each line."""
+    from fixer.redaction.all_files import redact_file  # only for a diff
 
     masked = redact_file(path, data or b"")
     if masked.count(b"\n") != (data or b"").count(b"\n"):
-        masked = data or b""       # a value of several lines: hidden as text below
+        masked = data or b""  # a multi-line value: masked as text below
     text = redact_blocks(mask_text(masked.decode("utf-8", "surrogateescape"), mask))
     lines = text.split("\n")
     if not lines[-1]:
@@ -209,21 +209,21 @@ def _masked_lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> lis
     return lines
 
 
-# Steps as JSON for the journal: every field except the bytes of files and what must never be shown.
+# Steps as JSON for the journal: every field except the bytes of files and secrets.
 _KINDS: Mapping[str, type[Step]] = {
     kind.__name__: kind
     for kind in (WriteFile, CheckNginx, ReloadNginx, DaemonReload, UnitAction, ContainerAction, ComposeUp,
                  SignalProcess, StartNginx, WaitForListener, ChangeRule, NetworkAction, SetBoolean,
                  RemoveRoute, ProgramAction)
 }
-# bytes of files; the journal's pre, post and blob stand for them
+# bytes of files; the journal's pre, post and blob replace them
 _BYTE_FIELDS = frozenset({"before", "after", "mask"})
 _TUPLE_FIELDS = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases", "addresses"})
 _META_FIELDS = frozenset({"meta", "expect_meta"})
 
 
 def step_to_json(step: Step) -> str:
-    """One line of ASCII: the kind and its fields; no byte of a file, no secret."""
+    """Return one line of ASCII: the kind and its fields; no file content, no secret."""
     fields: dict[str, object] = {"kind": type(step).__name__}
     never = frozenset[str]() if isinstance(step, ChangeRule) else _BYTE_FIELDS
     import dataclasses  # only for the journal
@@ -242,7 +242,7 @@ def step_to_json(step: Step) -> str:
 
 
 def step_from_json(text: str) -> Step:
-    """The step again; a WriteFile comes back without its bytes (`before`, `after` None). ValueError if it is none."""
+    """Parse a step; a WriteFile has no bytes (`before`, `after` None). ValueError if it is none."""
     fields = json.loads(text)
     if not isinstance(fields, dict) or fields.get("kind") not in _KINDS:
         raise ValueError("not a step of a plan")
@@ -252,7 +252,7 @@ def step_from_json(text: str) -> Step:
     known = {field.name for field in dataclasses.fields(kind)}
     values: dict[str, object] = {"before": None, "after": None} if kind is WriteFile else {}
     for name, value in fields.items():
-        if name in known:      # a field of a newer version is no reason to refuse an undo
+        if name in known:  # a field of a newer version must not prevent an undo
             values[name] = _parse_field(name, value)
     try:
         return kind(**values)  # type: ignore[arg-type]
@@ -269,7 +269,7 @@ def _parse_field(name: str, value: object) -> object:
 
 
 def mask_text(text: str, mask: tuple[bytes, ...]) -> str:
-    """The text (decoded with surrogateescape) with each of the byte strings replaced."""
+    """Return the text (decoded with surrogateescape) with each of the byte strings masked."""
     for secret in sorted({line for value in mask for line in value.splitlines() if line}, key=len, reverse=True):
         text = text.replace(secret.decode("utf-8", "surrogateescape"), "[redacted: secret]")
     return text

@@ -1,7 +1,6 @@
-"""Secrets told by where they stand: queries, URLs, options of known tools, markup, defaults. Pure, one line each.
+"""Secrets recognised by their context: queries, URLs, options of known tools, markup, prose. Pure.
 
-Every rule is tried only where the characters that it needs are in the line, so most lines pay for none of them.
-"""
+Each rule runs only if its required characters are in the line, so most lines cost little."""
 
 from __future__ import annotations
 
@@ -10,14 +9,14 @@ from collections.abc import Callable
 
 from fixer.lazy.regex import regex
 
-# userinfo up to the last @ before the path: passwords hold @ in real life
+# userinfo up to the last @ before the path: real passwords contain @
 _URL = regex(
     r"(?P<head>\b[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s:/@]*):"
     r"(?P<secret>[^\s@/]+(?:@[^\s@/\"'<>,;]+)*)@", re.IGNORECASE,
 )
-# a token in the place of the user
+# a token in place of the user
 _USERINFO = regex(r"(?<=://)(?=[A-Za-z_.~-]{0,60}\d)[\w.~-]{20,}(?=@)")
-# what signs, opens or continues a session in the query of a link; plain words elsewhere
+# parameters that sign, open or continue a session; plain words elsewhere
 _QUERY = regex(
     r"(?P<head>[?&](?:amp;)?(?:code|sig|signature|x-(?:amz|goog)-signature|otp|pin|assertion|saml\w*|ticket|sid|key|pass|pw|jwt"
     r"|session_?(?:id)?|auth|invite|nonce|hash)=)(?P<value>[^\s&\"'<>#]+)", re.IGNORECASE,
@@ -38,9 +37,9 @@ _PAIR = regex(
     r"(?P<head>(?P<quote>\\?[\"'])(?P<name>[A-Za-z_][\w.-]{0,80})(?P=quote)"
     r"(?:\s?,\s?|\]\s?=\s?)(?:b|r|f)?(?P=quote))(?P<value>(?:(?!(?P=quote)).){1,4096})"
 )
-# pydantic repeats what it was given
+# pydantic repeats its input
 _INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\{\}).*?)(?=, input_type=|\]|$)")
-# what a program that talks to a database says of its accounts, and a redis of its own
+# statements about accounts of databases and of redis
 _SQL = regex(
     r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"
     r"(?P<value>(?:(?!(?P=q)).){1,4096})", re.IGNORECASE,
@@ -69,7 +68,7 @@ _TOOLS = ("mysql", "mariadb", "sshpass", "redis-cli", "curl", "wget", "http")
 
 
 def mask_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hide: str) -> str:
-    """A text of any size: no shape takes two lines, so that only lines with one of its beginnings are searched."""
+    """Mask a shape in a text of any size: no shape spans lines, so search only lines with one of its starts."""
     there = [start for start in starts if start in text]
     if not there:
         return text
@@ -78,7 +77,7 @@ def mask_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hi
 
 
 def mask_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
-    """The line without what its place gives away; `is_secret` judges the names of variables."""
+    """Return the line with secrets masked by context; `is_secret` judges names of variables."""
     if "://" in body and "@" in body:
         body = _URL.sub(lambda m: f"{m['head']}{m['user']}:[redacted: password]@", body)
         body = _USERINFO.sub("[redacted: token]", body)
@@ -107,7 +106,7 @@ def mask_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
 
 
 def _mask_unless_variable(kind: str) -> Callable[[re.Match[str]], str]:
-    """Anything in that place, but what is hidden already and a variable that only names it."""
+    """Mask any value there, except a masked one and a variable."""
     return lambda m: m[0] if m["value"].startswith(("[redacted", "$")) else f"{m['head']}[redacted: {kind}]"
 
 
@@ -124,7 +123,7 @@ _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-coo
 
 
 def _mask_pair(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
-    """A name and a value beside it, not two names beside each other (`('body', 'password')`)."""
+    """Mask a value next to a secret name, but not two adjacent names (`('body', 'password')`)."""
     hide = _mask_if_secret_name(lambda name: is_secret(name) or name.lower() in _HEADERS)
 
     def judged(match: re.Match[str]) -> str:
@@ -135,7 +134,7 @@ def _mask_pair(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], st
     return judged
 
 
-# Secrets told by the words or lines around them: sentences, .netrc, .pgpass, PuTTY's keys, calls that log in. Pure.
+# Secrets recognised by adjacent words or lines: sentences, .netrc, .pgpass, PuTTY's keys, login calls. Pure.
 _CREDENTIAL_WORD = r"pass(?:word|wd|phrase|code)"
 _LINKING_WORDS = (r"(?:\s{1,4}(?:for|of)\s{1,4}\S{1,80})?"
          r"(?P<is>\s{1,4}(?:(?:is|was|to|now|changed|set|reset|updated)\s{1,4}){1,3}|\s{1,4})")
@@ -172,7 +171,7 @@ _MAC = regex(r"(?P<head>\bPrivate-(?:MAC|Hash):\s*)(?P<value>[0-9a-f]{8,})")
 
 
 def mask_blocks(text: str) -> str:
-    """What takes several lines: as many are left."""
+    """Mask secrets that span several lines; the number of lines stays."""
     if "Private-Lines:" in text:
         text = _PUTTY.sub(lambda m: m[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", m[3]), text)
     if "login" in text and ("machine" in text or "default" in text):
@@ -181,7 +180,7 @@ def mask_blocks(text: str) -> str:
 
 
 def mask_prose(body: str) -> str:
-    """One line."""
+    """Mask secrets in the prose of one line."""
     lower = body.lower()
     if "pass" in lower:
         body = _PHRASE.sub(_mask_prose_value("passphrase"), body)
@@ -211,7 +210,7 @@ def _mask_login(match: re.Match[str]) -> str:
 
 
 def _mask_sentence(match: re.Match[str]) -> str:
-    """`password is X` and `password 'X'` say that it is one; of `password X` it takes a longer word to be sure."""
+    """Mask the value of `password is X` or `password 'X'`; for `password X` only if it is longer."""
     value = match["value"].rstrip(".:!?") if not match["q"] else match["value"]
     said = bool(match["is"].strip()) or bool(match["q"] and match["end"])
     sure = _is_random_text(value, 6) if said else _is_random_text(value, 8) and not _NUMBERED.match(value)
@@ -225,6 +224,6 @@ def _mask_key(match: re.Match[str]) -> str:
 
 
 def _is_random_text(word: str, least: int) -> bool:
-    """Letters and digits in one word that is no name of a method, no length and no path."""
+    """Return whether it mixes letters and digits and is no method name, length or path."""
     mixed = any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
     return mixed and len(word) >= least and not _KNOWN_NAMES.match(word)

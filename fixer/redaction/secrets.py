@@ -1,4 +1,4 @@
-"""Secrets by their names and shapes, replaced with `[redacted: …]`; control characters as escapes. Pure."""
+"""Secrets recognised by names and shapes, replaced with `[redacted: …]`; control characters as escapes. Pure."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _PLAIN_NAME = regex(
     r"|^PassEnvironment$|^(?:proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass$|^proxy_cookie",
     re.IGNORECASE,
 )
-# NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value.
-# Every run of name's characters is read once, and runs below are bounded: a long line costs no more than its length.
+# NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each to the end of the (quoted) value. Each
+# run of name characters is read once, and later runs are bounded: the cost is linear in the line's length.
 _ASSIGNMENT = regex(
     r"""(?<![A-Za-z0-9_.-])[0-9.-]*+(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)"""
     r"""(?P<mark>\\{0,3}["']?\s*(?:[:+=]?=>?|:)\s*)(?=[^\s,;}])"""
 )
-# a quoted value, with what a shell would join to it; a bare one, on behind a mark that no other name follows;
-# the last: a quote that a cut line never closes
+# a quoted value with text joined to it; a bare one, continued after a separator unless another name follows; last: a
+# quote that a truncated line leaves open
 _BARE = r"""(?:[^\s"',;}\\]|\\(?!["'])|[,;}](?=[^\s"'}\])])(?![\w. -]{0,60}["']?\s{0,3}[=:]))"""
 _VALUE = regex(
     r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')(?:(?=\w)BARE+)?|\\+"[^"]*"|\\+'[^']*'|BARE+(?:["']\w[^"'\s]*["'])?|["'].+"""
     .replace("BARE", _BARE)
 )
-# a line of a program that looks a variable up by name: it holds no value, and tracebacks are read by it
+# a code line that looks a variable up by name: it contains no value, and tracebacks need it
 _LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
 )
@@ -39,7 +39,7 @@ _HEADER = regex(
     r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret|Auth|Verify))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
     re.IGNORECASE,
 )
-# Keys that say by themselves what they are, wherever they stand.
+# Keys recognisable by their own form, anywhere.
 _SHAPE = regex(
     r"(?P<github>\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,})|(?P<gitlab>\bglpat-[\w-]{20,})"
     r"|(?P<aws>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|(?P<slack>\bxox[abeoprs]-[A-Za-z0-9-]{10,})"
@@ -55,7 +55,7 @@ _OPTION = regex(
     r"(?P<value>\"[^\"]+\"?|'[^']+'?|[^\s\"'-][^\s\"']*)", re.IGNORECASE,
 )
 _USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][\"']?[^\s:/]+:)(?P<value>[^\s/][^\s\"']*)")
-# nginx's own way to give a name a value: `set $api_secret VALUE;`
+# nginx's assignment: `set $api_secret VALUE;`
 _SET = regex(r"(?P<head>\bset\s+\$(?P<name>\w+)\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;$][^\s;]*)")
 _PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)(?!/)[A-Za-z0-9+/]{40,}={0,2}\s*$")
@@ -65,24 +65,24 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def is_secret_name(name: str) -> bool:
-    """True for the name of a variable whose value is nobody's business (SECRET_KEY, DATABASE_URL, apiToken)."""
+    """Return whether a variable of that name holds a secret (SECRET_KEY, DATABASE_URL, apiToken)."""
     return bool(_SECRET_NAME.search(name)) and not _PLAIN_NAME.search(name)
 
 
 def redact_text(text: str) -> str:
-    """A text of any number of lines with every secret that a name or a shape gives away replaced; lines stay lines."""
+    """Return a text with every secret masked that a name or a shape reveals; lines stay lines."""
     return "".join(_redact_line(line) for line in redact_blocks(text).splitlines(keepends=True))
 
 
 def redact_blocks(text: str) -> str:
-    """Only what takes several lines; what a line tells by itself `redact_text` hides, also line by line after this."""
+    """Mask only multi-line secrets; `redact_text` masks single lines, also line by line after this."""
     if "PRIVATE KEY-----" in text:
         text = _PEM.sub(_mask_key, _mask_key_tail(text))
     return mask_blocks(text)
 
 
 def _mask_key_tail(text: str) -> str:
-    """The lines of a key that began before what was read begins."""
+    """Mask the lines of a key whose start was not read."""
     end = text.find("-----END ")
     if end < 0 or -1 < text.find("-----BEGIN ") < end or not _KEY_END.match(text, end):
         return text
@@ -99,7 +99,7 @@ def _mask_key(match: re.Match[str]) -> str:
 
 
 def redact_shapes(text: str) -> str:
-    """Only what says by itself that it is a key; marked as one word."""
+    """Mask only keys recognisable by their form, with a mark without blanks."""
     hide = "[redacted]"
     return mask_in_lines(mask_in_lines(text, _SHAPE, _SHAPE_STARTS, hide), TOKEN_SHAPE, TOKEN_STARTS, hide)
 
@@ -119,7 +119,7 @@ def _redact_line(line: str) -> str:
 
 
 def _mask_option(match: re.Match[str]) -> str:
-    """A word that looks made up, not one of a sentence about the option."""
+    """Mask a value that seems random, not a word of a sentence about the option."""
     value = match["value"].strip("\"'")
     if value.startswith(("[redacted", "$")) or (value.isalpha() and value.islower() and not match["list"]):
         return match[0]
@@ -129,7 +129,7 @@ def _mask_option(match: re.Match[str]) -> str:
 def _mask_header(match: re.Match[str]) -> str:
     value = match["value"]
     if value.startswith(("$", '"$', "'$", "[redacted", '"[redacted', "'[redacted")) or value in ("{", "}"):
-        return match[0]        # nginx passes a variable on: no secret stands here
+        return match[0]  # nginx passes a variable on: no secret here
     name = re.split(r"[\s:=\"']", match["head"].strip())[0]
     return f"{match['head']}[redacted: {name}]"
 
@@ -148,7 +148,7 @@ def _mask_assignments(body: str) -> str:
         if value is not None and not value[0].startswith("[redacted") and value[0] not in ('""', "''"):
             parts += [body[at:start], f"[redacted: {name}]"]
             at = _end_of_value(body, match, value)
-        else:                  # the value may hold an assignment itself: Environment=SECRET_KEY=…
+        else:  # the value may contain an assignment: Environment=SECRET_KEY=…
             parts.append(body[at:start])
             at = start
     return "".join(parts) + body[at:]
@@ -158,10 +158,8 @@ _BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?")
 
 
 def _end_of_value(body: str, match: re.Match[str], value: re.Match[str]) -> int:
-    """Where the value ends: at its own quote, at the quote around the whole assignment, else with the line.
-
-    Only in the middle of a line (`Environment=A=1 B=2`) does a space end a value.
-    """
+    """Return the end of the value: its own quote, the quote around the assignment, or the end of the line.
+    Only in the middle of a line (`Environment=A=1 B=2`) does a space end a value."""
     start = match.start("name")
     if value[0][0] in "\"'":
         return value.end()
@@ -173,10 +171,8 @@ def _end_of_value(body: str, match: re.Match[str], value: re.Match[str]) -> int:
 
 
 def printable(text: str) -> str:
-    """The text with controls, direction overrides and lone surrogates (bytes that are no UTF-8) written as escapes.
-
-    Tabs stay; a newline is escaped too: split into lines first.
-    """
+    """Return the text with controls, direction overrides and lone surrogates (invalid UTF-8) as escapes.
+    Tabs stay; a newline is escaped too: split into lines first."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(c) if c != "\t" and unicodedata.category(c) in _INVISIBLE_CATEGORIES else c for c in text)
@@ -184,6 +180,6 @@ def printable(text: str) -> str:
 
 def _escape(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:      # surrogateescape: the byte as it is
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the byte as it is
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
