@@ -1,4 +1,4 @@
-"""The model as a report: routes with their probes, findings with their repairs in words and masked diffs."""
+"""The report of a diagnosis: routes with probes, findings with their repairs as text and masked diffs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fixer.redaction.secrets import redact_text
 
 def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float,
                  notes: tuple[str, ...] = ()) -> Report:
-    """The report of one look at a target."""
+    """Return the report of one observation of a target."""
     health = {entry.route: entry for entry in diagnosis.health}
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
     return Report(
@@ -57,7 +57,7 @@ def _address_text(endpoint: Endpoint) -> str:
 
 
 def _worst_probe(probes: tuple[ProbeResult, ...]) -> ProbeReport | None:
-    """The probe that says most: one without an answer, else the highest status."""
+    """Return the most relevant probe: one without an answer, else the highest status."""
     if not probes:
         return None
     worst = max(probes, key=lambda probe: (probe.status is None, probe.status or 0))
@@ -76,7 +76,7 @@ def _finding_report(finding: Finding) -> FindingReport:
 
 @cache
 def _masked_evidence(evidence: Evidence) -> Evidence:
-    """Evidence as it may be printed: what a bundle would hide is hidden here too, by the same rules."""
+    """Return evidence for print, masked by the same rules as a bundle."""
     text = evidence.text
     if evidence.source == "nginx-config":
         from fixer.redaction.config_files import redact_nginx
@@ -86,8 +86,8 @@ def _masked_evidence(evidence: Evidence) -> Evidence:
 
 
 def repair_report(repair: Repair) -> RepairReport:
-    """A repair as it is offered."""
-    from fixer.redaction.masked_steps import describe_step, diff_of  # only where something was found
+    """Return a repair as offered."""
+    from fixer.redaction.masked_steps import describe_step, diff_of  # only if something was found
 
     steps = tuple(describe_step(step) for step in repair.steps)
     return RepairReport(

@@ -1,4 +1,4 @@
-"""The JSON Schema of every `--json` output, made from the report types: they cannot drift apart."""
+"""JSON Schemas of every `--json` output, generated from the report types so that they never differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fixer.model.report import (
     UndoResult,
 )
 
-Schema: TypeAlias = "dict[str, Any]"     # JSON Schema is open by nature: its keywords are its own types
+Schema: TypeAlias = "dict[str, Any]"  # the keywords of JSON Schema have many types
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PLAIN_SCHEMAS: Mapping[object, Schema] = {
@@ -29,7 +29,7 @@ _PLAIN_SCHEMAS: Mapping[object, Schema] = {
 
 
 def command_schemas() -> dict[str, Schema]:
-    """One schema a command; each also allows the object that is printed on error."""
+    """Return one schema per command; each also allows the error object."""
     failure = _object_schema(Failure)
     return {
         name: {"$schema": DIALECT, "title": f"fixer {name} --json", "anyOf": [schema, failure]}

@@ -1,4 +1,4 @@
-"""What repair, verify, undo, history, causes and a failure say to a person, in a few lines each."""
+"""Console text of repair, verify, undo, history, ignore, causes, learn and failures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PARTLY_TEXT = "the route is only in part well"
 
 
 def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True) -> str:
-    """How a repair ended: what was kept, what was withheld and why, how to take it back."""
+    """Return how a repair ended: what was committed, what was withheld and why, how to undo it."""
     good = result.exit_code == 0
     said = _OUTCOMES[result.outcome]
     if result.outcome == "rolled-back" and any(note.startswith(INCOMPLETE_UNDO_TEXT) for note in result.after.notes):
@@ -55,13 +55,13 @@ def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True
         lines += _item_lines(f"note: {clean(note)}")
     if result.journal is not None:
         where = "" if result.target == "local" else f" {clean(result.target)}"
-        sudo = "sudo " if result.target == "local" and root else ""    # the journal is of whoever repaired
+        sudo = "sudo " if result.target == "local" and root else ""  # the journal belongs to the user who repaired
         lines.append(f"  Take it back: {sudo}fixer undo{where} --id {clean(result.journal)}")
     return "\n".join(lines) + "\n"
 
 
 def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
-    """Each proof with its place."""
+    """Return each proof with its location."""
     signs = {"passed": "✔", "failed": "✗", "unknown": "?"}
     lines = headline(result.report, style)
     width = max(len(text) for text in _PROOFS.values())
@@ -82,7 +82,7 @@ def _proof_lines(proof: Proof, sign: str, width: int, style: Style) -> list[str]
 
 
 def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
-    """What went back and what did not."""
+    """Return what was restored and what was not."""
     good = not result.conflicts
     if result.id is None or not (result.restored or result.conflicts or result.irreversible):
         return "".join(f"{clean(note)}\n" for note in result.notes) or "nothing to undo\n"
@@ -100,7 +100,7 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
 
 
 def history_text(history: HistoryReport) -> str:
-    """One run a line and its steps below it, the newest first."""
+    """Return one line per run and its steps below it, newest first."""
     lines = [line for run in history.runs
              for line in _run_lines(run)] or [f"No repair has run on {clean(history.target)}."]
     for note in history.notes:
@@ -119,7 +119,7 @@ def _run_lines(run: RunSummary) -> list[str]:
 
 
 def ignored_text(report: IgnoreReport) -> str:
-    """One accepted finding an entry, with who answers for it."""
+    """Return one entry per ignored finding, with its owner."""
     if not report.accepted:
         return f"Nothing is accepted on {clean(report.target)}.\n"
     lines: list[str] = []
@@ -133,7 +133,7 @@ def ignored_text(report: IgnoreReport) -> str:
 
 
 def catalogue_text(catalogue: CatalogueReport) -> str:
-    """Causes by family, each with its title."""
+    """Return the causes by family, each with its title."""
     lines: list[str] = []
     family = None
     for cause in catalogue.causes:
@@ -146,7 +146,7 @@ def catalogue_text(catalogue: CatalogueReport) -> str:
 
 
 def learned_text(result: LearnReport) -> str:
-    """What is remembered, and what would have to be given by a person should it have to be started."""
+    """Return what is remembered, and which values an operator would have to give for a start."""
     lines = [f"{len(result.services)} remembered in {clean(result.file)}"]
     for service in result.services:
         lines += _item_lines(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user "
@@ -164,7 +164,7 @@ def learned_text(result: LearnReport) -> str:
 
 
 def failure_text(message: str, hint: str) -> str:
-    """One clear line, and what to do next."""
+    """Return one clear line, and what to do next."""
     lines = [f"fixer: {clean(message)}"]
     return "\n".join([*lines, f"  {clean(hint)}"] if hint else lines) + "\n"
 

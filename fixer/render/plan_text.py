@@ -1,15 +1,15 @@
-"""Repairs for a person: the offer under a diagnosis, and the plan that is shown before anything is asked."""
+"""Console text of repairs: the offer below a diagnosis, and the plan before any prompt."""
 
 from __future__ import annotations
 
 from fixer.model.report import FindingReport, NeedReport, RepairReport
 from fixer.render.terminal_text import PLAIN, WIDTH, Style, clean, clean_lines, count_columns, pad, wrap
 
-SHOWN_DIFF = 14       # changed lines under a diagnosis; a plan shows all
+SHOWN_DIFF = 14  # changed lines below a diagnosis; a plan shows all
 
 
 def repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: bool) -> list[str]:
-    """The first repair of a finding with its change, the others by name."""
+    """Return the first repair of a finding with its change, the others by name."""
     if not finding.repairs:
         return ["", "  No repair is known for this; what was seen above is what a person needs."]
     first, *others = finding.repairs
@@ -34,7 +34,7 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
 
 
 def _command_lines(command: str) -> list[str]:
-    """A command that is too long for one line goes on after a backslash: it can be copied as it stands."""
+    """Return a command, continued after a backslash if it is too long: it can be copied as is."""
     first, *rest = wrap(command, WIDTH - 10)
     lines = [f"    {first}", *(f"      {line}" for line in rest)]
     return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
@@ -49,7 +49,7 @@ def _command_text(repair: RepairReport, target: str) -> str:
 
 
 def need_lines(need: NeedReport) -> list[str]:
-    """What a person has to give, and why."""
+    """Return what an operator has to give, and why."""
     text = f"needs {clean(need.key)}: {clean(need.why)}"
     if need.choices:
         text += f" (one of {', '.join(clean(choice) for choice in need.choices)})"
@@ -59,7 +59,7 @@ def need_lines(need: NeedReport) -> list[str]:
 
 
 def _change_lines(diff: str, style: Style, limit: int | None) -> list[str]:
-    """The changed lines of a diff, with the name of each file; what stands around them is in the plan."""
+    """Return the changed lines of a diff, with the name of each file; their context is in the plan."""
     raw = [line for line in clean_lines(diff.rstrip("\n")) if line.startswith(("+", "-"))]
     kept = [line for line, after in zip(raw, [*raw[1:], ""], strict=False)
             if not (line.startswith("--- ") and after.startswith("+++ ") and after != "+++ /dev/null")]
@@ -71,7 +71,7 @@ def _change_lines(diff: str, style: Style, limit: int | None) -> list[str]:
 
 
 def diff_lines(diff: str, style: Style) -> list[str]:
-    """A unified diff, whole and never cut: it is the exact change."""
+    """Return a unified diff, never truncated: it is the exact change."""
     return [_diff_line(line, style) for line in clean_lines(diff.rstrip("\n"))] if diff else []
 
 
@@ -85,7 +85,7 @@ def _diff_line(line: str, style: Style) -> str:
 
 
 def plan_lines(cause: str, repair: RepairReport, style: Style = PLAIN, warnings: tuple[str, ...] = ()) -> list[str]:
-    """The plan of one round: what it is for and its risk, what stops for it, every step in order, the exact change."""
+    """Return the plan of one round: purpose and risk, warnings, every step in order, the exact change."""
     title, *more = wrap(f"Plan: {clean(repair.summary)}", WIDTH - 2)
     lines = [style.paint(title, "bold"), *(f"  {style.paint(line, 'bold')}" for line in more)]
     lines.append(f"  for {clean(cause)}, {repair.risk}")

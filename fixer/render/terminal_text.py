@@ -1,4 +1,4 @@
-"""Hostile text made harmless, measured in terminal cells, wrapped and shortened; colours and symbols as data."""
+"""Untrusted text made safe for terminals: escaped, measured, wrapped and shortened; colours and symbols as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
 
-WIDTH = 80      # the page a person reads, whatever the terminal's width: the verdict never depends on it
+WIDTH = 80  # columns of the page, whatever the terminal's width: the output never depends on it
 
 Colour: TypeAlias = Literal["red", "green", "yellow", "bold", "dim", "cyan"]
 
@@ -18,22 +18,22 @@ _ASCII = {"✗": "FAIL", "✔": "OK", "?": "?", "!": "!", "·": "-", "…": "...
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the output can show: `colour` by escape codes, `symbols` beyond ASCII."""
+    """What the output supports: `colour` by escape codes, `symbols` beyond ASCII."""
 
     colour: bool = False
     symbols: bool = False
 
     def paint(self, text: str, colour: Colour) -> str:
-        """The text in that colour, or as it is."""
+        """Return the text in that colour, or unchanged."""
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.colour and text else text
 
     @property
     def sign_width(self) -> int:
-        """The columns that the widest sign takes."""
+        """Return the columns of the widest sign."""
         return 1 if self.symbols else 4
 
     def sign(self, symbol: str) -> str:
-        """One of our own symbols, or its ASCII word."""
+        """Return one of our symbols, or its ASCII form."""
         return symbol if self.symbols else _ASCII[symbol]
 
 
@@ -41,7 +41,7 @@ PLAIN = Style()
 
 
 def clean(text: str) -> str:
-    """The text with every control, direction override and lone surrogate written as an escape, on one line."""
+    """Return the text on one line, with every control, direction override and lone surrogate as an escape."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c.isprintable() else _escape(c) for c in text.replace("\t", "    "))
@@ -55,12 +55,12 @@ def _escape(char: str) -> str:
 
 
 def clean_lines(text: str) -> list[str]:
-    """The lines of a text, each of them clean."""
+    """Return the lines of a text, each of them clean."""
     return [clean(line) for line in text.split("\n")]
 
 
 def count_columns(text: str) -> int:
-    """How many columns a clean text takes."""
+    """Return how many columns a clean text occupies."""
     if text.isascii():
         return len(text)
     return sum(_column_width(c) for c in text)
@@ -73,13 +73,13 @@ def _column_width(char: str) -> int:
 
 
 def shorten(text: str, width: int, style: Style = PLAIN) -> str:
-    """A clean text cut to `width` columns, with an ellipsis where it was cut."""
+    """Return a clean text cut to `width` columns, with an ellipsis if it was cut."""
     return text if count_columns(text) <= width else _cut_to_width(text, width - count_columns(
         style.sign("…"))) + style.sign("…")
 
 
 def shorten_middle(text: str, width: int, style: Style = PLAIN) -> str:
-    """A clean text cut to `width` columns in its middle: the end of a path says more than its middle."""
+    """Return a clean text cut in its middle to `width` columns: the end of a path matters more than its middle."""
     if count_columns(text) <= width:
         return text
     room = width - count_columns(style.sign("…"))
@@ -96,7 +96,7 @@ def _cut_to_width(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """A clean text broken at spaces into lines of at most `width` columns; a longer word is broken hard."""
+    """Return a clean text wrapped at spaces into lines of at most `width` columns; split a longer word."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -115,12 +115,12 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def pad(text: str, width: int) -> str:
-    """A clean text filled with spaces to `width` columns."""
+    """Return a clean text padded with spaces to `width` columns."""
     return text + " " * max(0, width - count_columns(text))
 
 
 def plain_text(text: str, style: Style) -> str:
-    """Our own wording without the symbols that the output cannot show."""
+    """Return our own text without symbols that the output does not support."""
     if style.symbols:
         return text
     for symbol, word in _ASCII.items():

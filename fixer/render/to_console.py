@@ -1,4 +1,4 @@
-"""A report for a person at a terminal: the cause first, then the proof, then what was ruled out, then the change."""
+"""A report for a terminal: the cause first, then the proof, then what was ruled out, then the change."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from fixer.render.terminal_text import (
 
 SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8
-SHOWN_LINES = 2        # of one piece of evidence
+SHOWN_LINES = 2  # of one piece of evidence
 SHOWN_NAMES = 3
 EVIDENCE_WIDTH = WIDTH - 8
-WHERE_WIDTH = 38       # where a piece of evidence was seen: the left column
+WHERE_WIDTH = 38  # columns of an evidence's location, on the left
 
 
 def render(report: Report, style: Style = PLAIN, *, verbose: bool = False) -> str:
-    """The whole page."""
+    """Return the complete page."""
     main = [finding for finding in report.findings if finding.role in AT_FAULT]
     rest = [finding for finding in report.findings if finding.role not in AT_FAULT]
     lines = headline(report, style)
@@ -48,7 +48,7 @@ def render(report: Report, style: Style = PLAIN, *, verbose: bool = False) -> st
 
 
 def headline(report: Report, style: Style) -> list[str]:
-    """What a visitor sees, one line a route: bad ones first; one line for all where everything is well."""
+    """Return what a visitor sees, one line a route, failing ones first; one line for all if all are healthy."""
     if report.verdict == "healthy":
         return [style.paint(f"{style.sign('✔')} {_all_healthy_text(report)}", "green")]
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
@@ -90,7 +90,7 @@ def _unknown_text(report: Report) -> str:
 
 
 def _route_lines(route: RouteReport, style: Style) -> list[str]:
-    """The route and how it does, cut only where it would fill the page."""
+    """Return the route and its state in at most two lines."""
     first, *rest = wrap(f"{style.sign('✗')} {_route_line(route)}", WIDTH - 2)
     more = [f"  {shorten(' '.join(rest), WIDTH - 2, style)}"] if rest else []
     return [style.paint(line, _route_colour(route)) for line in (first, *more)]
@@ -102,7 +102,7 @@ def _route_line(route: RouteReport) -> str:
 
 
 def address_of(route: RouteReport) -> str:
-    """The route's site as an address: `http://_:80`, `https://shop.example`."""
+    """Return the route's site as an address: `http://_:80`, `https://shop.example`."""
     server = route.server_names[0] if route.server_names else "_"
     port = route.listen.rpartition(":")[2]
     if route.listen.startswith("unix:"):
@@ -132,7 +132,7 @@ def _finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> li
 
 
 def cause_name(finding: FindingReport) -> str:
-    """The cause, with its variant where that says more."""
+    """Return the cause, with its variant if that differs."""
     variant = finding.variant
     return clean(finding.cause if variant in (None, finding.cause) else f"{finding.cause} ({variant})")
 
@@ -142,7 +142,7 @@ def _role_text(finding: FindingReport, style: Style) -> str:
 
 
 def _brief_finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
-    """A consequence or an advice: a line or two, its proof only when everything is asked for."""
+    """Return a consequence or advice in a line or two, with its evidence only if `verbose`."""
     label = "So also" if finding.role == "consequence" else "Advice"
     text = wrap(f"{label}: {cause_name(finding)}. {clean(finding.summary)}", WIDTH - 4)
     lines = [f"  {text[0]}", *(f"    {line}" for line in text[1:])]
@@ -150,7 +150,7 @@ def _brief_finding_lines(finding: FindingReport, style: Style, *, verbose: bool)
 
 
 def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: bool, indent: int = 4) -> list[str]:
-    """Where each thing was seen, and what was seen there."""
+    """Return where each thing was observed, and the text there."""
     shown = evidence if verbose else evidence[:SHOWN_EVIDENCE]
     column = min(WHERE_WIDTH, max((count_columns(clean(item.where)) for item in shown), default=0))
     lines = [line for item in shown for line in _evidence_item_lines(item, column, style, verbose=verbose)]

@@ -1,4 +1,4 @@
-"""A report as one HTML file that loads nothing and runs nothing; every text of the target is escaped."""
+"""A report as one HTML file without scripts and external resources; every text of the target is escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ section{border-top:1px solid #8884;margin-top:1.5rem}
 
 
 def render(report: Report) -> str:
-    """The whole page."""
+    """Return the complete page."""
     title = f"{escape_text(report.target)}: {report.verdict}"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -40,7 +40,7 @@ def render(report: Report) -> str:
 
 
 def escape_text(raw: str) -> str:
-    """Text of the target: control characters written out, markup escaped."""
+    """Return text of the target with control characters and markup escaped."""
     return escape(clean(raw))
 
 

@@ -1,4 +1,4 @@
-"""Reports as one JSON object, exactly the fields of the contract: null for what is not known, [] for none."""
+"""Reports as one JSON object, exactly the fields of the contract: null for unknown, [] for none."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Document: TypeAlias = (
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
-NOT_PRINTED = frozenset({"exit_code", "after", "before", "report"})     # of the two results that wrap reports
+NOT_PRINTED = frozenset({"exit_code", "after", "before", "report"})  # of the two results that contain reports
 
 
 def render(document: Document) -> str:
-    """One object and a newline. ASCII only: no terminal and no pipe can be harmed by what a target held."""
+    """Return one object and a newline. ASCII only: a target's text can harm no terminal and no pipe."""
     return json.dumps(to_value(document), indent=2) + "\n"
 
 
 def to_value(document: Document) -> dict[str, Value]:
-    """The object as plain values."""
+    """Return the object as plain values."""
     match document:
         case VerifyResult():
             return {**_object(document.report), "proof": _value(document.proof)}
         case RepairResult():
-            # the last look is what holds now: its fields are the object's own
+            # the last observation is the present state: its fields are the object's own
             mine = {key: value for key, value in _object(document).items() if key not in NOT_PRINTED}
             return {**_object(document.after), **mine,
                     "before": _object(document.before), "after": _object(document.after)}
@@ -58,7 +58,7 @@ def _object(instance: object) -> dict[str, Value]:
 
 def _value(value: object) -> Value:
     if isinstance(value, str):
-        # lone surrogates stand for bytes that are no UTF-8; strict readers refuse them in JSON
+        # lone surrogates are invalid UTF-8 bytes; strict readers reject them in JSON
         return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not value.isascii() else value
     if isinstance(value, float) and not isfinite(value):
         return None

@@ -1,4 +1,4 @@
-"""A report as Markdown for a ticket; text from the target stands in code spans, where nothing is markup."""
+"""A report as Markdown for a ticket; text from the target is in code spans, where nothing is markup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fixer.render.to_console import address_of, cause_name
 
 
 def render(report: Report) -> str:
-    """The whole report."""
+    """Return the complete report."""
     lines = [f"# {code_span(report.target)}: {report.verdict}", ""]
     lines += [_route(route) for route in report.routes]
     for finding in report.findings:
@@ -50,7 +50,7 @@ def _repair(repair: RepairReport) -> list[str]:
 
 
 def code_span(text: str) -> str:
-    """A code span that holds any text: a fence longer than every run of backticks in it."""
+    """Return a code span for any text: its fence is longer than every run of backticks in it."""
     inner = clean(text)
     fence = "`" * (_longest_run(inner) + 1)
     room = " " if inner.startswith("`") or inner.endswith("`") or not inner else ""
@@ -58,7 +58,7 @@ def code_span(text: str) -> str:
 
 
 def fenced_diff(diff: str) -> list[str]:
-    """A diff as a code block whose fence nothing in it can close."""
+    """Return a diff as a code block whose fence nothing in it can close."""
     fence = "`" * max(3, _longest_run(diff) + 1)
     return [f"{fence}diff", *clean_lines(diff.rstrip("\n")), fence]
 
