@@ -1,1 +1,1 @@
-"""Start-up tools: dataclasses, regexes and parse results whose cost is paid at first use."""
+"""Start-up tools: dataclasses, regexes and parse results that cost only at first use."""

@@ -1,11 +1,9 @@
-"""`@dataclass(frozen=True, slots=True)` for a program that starts for every run: the same contract, made when needed.
+"""`@dataclass(frozen=True, slots=True)` with lazy compilation, for a program that starts for every run.
 
 The standard decorator compiles half a dozen methods as text for each class: a third of a millisecond, more than a
-hundred times before a diagnosis begins, most of them for classes that this run never makes. Here equality, hash and
-repr are closures, `__init__` is compiled when the first instance is made, and `__dataclass_fields__` (what `fields`,
-`replace`, `asdict` and `is_dataclass` look at) comes from the standard decorator when somebody asks. For a type
-checker it is the standard decorator.
-"""
+hundred times before a diagnosis starts, mostly for classes that the run never instantiates. Here equality, hash and
+repr are closures, `__init__` is compiled with the first instance, and `__dataclass_fields__` (for `fields`, `replace`,
+`asdict` and `is_dataclass`) comes from the standard decorator on access. A type checker sees the standard decorator."""
 
 from __future__ import annotations
 
@@ -19,16 +17,16 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(*, slots: bool, frozen: bool = False):
-        """The decorator, for classes with slots that extend no other of them."""
+        """Return the decorator, for classes with slots that inherit from none of them."""
         assert slots, "what this makes has slots"
         return lambda cls: _make_class(cls, frozen)
 
     def field(**asked):
-        """What a field is beside its type: `default` or `default_factory`, `metadata`."""
+        """Return the options of a field: `default` or `default_factory`, `metadata`."""
         return _FieldOptions(asked)
 
     def replace(made, /, **changes):
-        """The same with other values."""
+        """Return a copy with other values."""
         cls = made.__class__
         for name in cls.__match_args__:
             if name not in changes:
@@ -42,7 +40,7 @@ _MISSING = object()
 
 
 class _FieldOptions:
-    """The words of a `field(…)`; the standard library's own object is made where its fields are asked for."""
+    """The arguments of a `field(…)`; the standard object is created when fields are read."""
 
     __slots__ = ("words",)
 
@@ -66,14 +64,14 @@ def _make_class(cls: type, frozen: bool) -> type:
 
 
 class _Fields:
-    """`__dataclass_fields__` of a class, worked out by the standard decorator when it is asked for."""
+    """`__dataclass_fields__` of a class, computed by the standard decorator on access."""
 
     def __init__(self, cls: type, body: dict[str, Any]) -> None:
         self._cls = cls
         self._body = body
 
     def __get__(self, instance: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
-        import dataclasses  # with inspect and all that it takes 8 ms: most runs never ask
+        import dataclasses  # with inspect and its imports 8 ms: most runs never need it
 
         body = {n: dataclasses.field(**v.words) if isinstance(v, _FieldOptions) else v for n, v in self._body.items()}
         twin: Any = dataclasses.dataclass(type(self._cls)(self._cls.__name__, self._cls.__bases__, body))
@@ -83,7 +81,7 @@ class _Fields:
 
 
 def _lazy_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
-    """An `__init__` that puts the compiled one in its place."""
+    """Return an `__init__` that replaces itself by the compiled one."""
 
     def first(self: Any, *args: Any, **named: Any) -> None:
         compiled = _compiled_init(type(self), names, defaults)
@@ -94,7 +92,7 @@ def _lazy_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[...
 
 
 def _compiled_init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
-    """The compiled `__init__`: every value into its slot, past the refusal to set anything."""
+    """Return the compiled `__init__`: it sets each slot directly, past the frozen `__setattr__`."""
     scope: dict[str, Any] = {"_missing": _MISSING}
     parameters, lines = "self", ""
     for name in names:
@@ -110,14 +108,14 @@ def _compiled_init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) 
             scope[f"_default_{name}"] = default
             parameters += f"=_default_{name}"
         lines += f" _set_{name}(self, {value})\n"
-    exec(f"def __init__({parameters}):\n{lines or ' pass'}", scope)  # noqa: S102  only names of fields stand in it
+    exec(f"def __init__({parameters}):\n{lines or ' pass'}", scope)  # noqa: S102  contains only field names
     made: Callable[..., None] = scope["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     return made
 
 
 def _default(defaults: dict[str, Any], name: str) -> tuple[Any, Any]:
-    """The default and the factory of a field, _MISSING where there is none."""
+    """Return the default and the factory of a field, _MISSING if there is none."""
     given = defaults.get(name, _MISSING)
     if isinstance(given, _FieldOptions):
         return given.words.get("default", _MISSING), given.words.get("default_factory", _MISSING)
@@ -126,7 +124,7 @@ def _default(defaults: dict[str, Any], name: str) -> tuple[Any, Any]:
 
 
 def _methods(names: tuple[str, ...], frozen: bool) -> dict[str, Any]:
-    """What every such class has: equal by value, hashable when frozen, shown as it is written."""
+    """Return the methods of such a class: equal by value, hashable if frozen, repr as source."""
     values: Callable[[object], Any] = attrgetter(*names) if names else _no_values
 
     def equal(self: object, other: object) -> Any:

@@ -1,4 +1,4 @@
-"""Remembers what was parsed from an answer, so that the rounds of a collection and the snapshot parse it once."""
+"""Cache of parse results, so that collection rounds and the snapshot parse an answer once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MOST_ENTRIES = 256
-_VALUES = (str, int, float)     # keys by themselves; everything else by its identity
+_VALUES = (str, int, float)  # keys by value; everything else by identity
 
-# Keyed by the identity of immutable inputs, which are kept alive here so that no id is used twice. What is kept is
-# only ever what the same call would give again: purity is not touched.
+# Keyed by the identity of immutable inputs, which stay alive here so that no id is reused. An entry only ever equals
+# the result of the same call, so purity holds.
 _cache: dict[tuple[object, ...], tuple[tuple[object, ...], object]] = {}
 
 
 def parse_once(make: Callable[[], T], what: str, *inputs: object) -> T:
-    """The result of `make()`, made once for the same objects."""
+    """Return the result of `make()`, computed once for the same objects."""
     key = (what, *(i if isinstance(i, _VALUES) else id(i) for i in inputs))
     found = _cache.get(key)
     if found is None:

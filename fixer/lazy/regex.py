@@ -1,4 +1,4 @@
-"""`regex`, a `re.compile` that compiles when the pattern is first used: most runs use few of those that are written."""
+"""`regex`: a `re.compile` that compiles at first use, since most runs use few patterns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from re import compile as regex
 else:
 
-    class regex:  # noqa: N801  it is called in the place of a function
-        """Stands for the compiled pattern: each of its methods is looked up once."""
+    class regex:  # noqa: N801  used like a function
+        """Proxy of the compiled pattern: each of its methods is looked up once."""
 
         def __init__(self, pattern: str | bytes, flags: int = 0) -> None:
             self._written = (pattern, flags)
