@@ -1,1 +1,1 @@
-"""nginx as its files and its error log tell it: bytes in, typed facts or edited bytes out. Pure."""
+"""nginx's configuration files and error log: bytes in, typed facts or edited bytes out. Pure."""

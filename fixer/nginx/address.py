@@ -1,4 +1,4 @@
-"""The addresses a configuration writes: where host and port stand inside a URL, a `server` line or a `listen`."""
+"""Addresses in a configuration: host and port inside a URL, a `server` line or a `listen`; also times and sizes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ _DURATION = regex(r"(\d+)(ms|[yMwdhms]?)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
             "M": 2592000.0, "y": 31536000.0}
 
-# What each kind of pass dials when no port is written; 0 where nginx refuses that.
+# Default port of each scheme; 0 where nginx requires one.
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Authority(NamedTuple):
     """Host and port inside a longer text. `start`/`end` cover exactly host:port, or the path of a unix socket.
-
-    `port` is None where none is written, -1 where it is no port; `port_start` is where its digits begin.
-    """
+    `port` is None if missing, -1 if invalid; `port_start` is the offset of its digits."""
 
     start: int
     end: int
@@ -45,7 +43,7 @@ class Url(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def parse_url(text: bytes) -> Url:
-    """Cut the argument of a pass directive. Variables stay as written."""
+    """Parse the argument of a pass directive. Variables stay as written."""
     match = _SCHEME.match(text)
     if match is None:
         return Url(None, parse_authority(text, 0))
@@ -54,7 +52,7 @@ def parse_url(text: bytes) -> Url:
 
 
 def parse_authority(text: bytes, at: int) -> Authority:
-    """Cut `host:port` or `unix:path` that begins at `at`; what follows the first slash is not part of it."""
+    """Parse `host:port` or `unix:path` at offset `at`; it ends at the first slash."""
     unix = _UNIX.match(text, at)
     if unix is not None:
         return Authority(unix.start(1), unix.end(1), b"", 0, unix.end(1), unix[1], text[unix.end(1) :])
@@ -68,7 +66,7 @@ def parse_authority(text: bytes, at: int) -> Authority:
 
 
 def parse_port(text: bytes) -> int:
-    """A port number, -1 for anything else."""
+    """Return a port number, -1 for anything else."""
     if text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536:
         return int(text)
     return -1
@@ -76,7 +74,7 @@ def parse_port(text: bytes) -> int:
 
 @lru_cache(maxsize=256)
 def parse_duration(text: str) -> float | None:
-    """Seconds of an nginx time (`60`, `90s`, `1m 30s`, `500ms`); None where it is none."""
+    """Return the seconds of an nginx time (`60`, `90s`, `1m 30s`, `500ms`); None if invalid."""
     compact = text.replace(" ", "")
     parts = _DURATION.findall(compact)
     if not compact or "".join(number + unit for number, unit in parts) != compact:
@@ -85,12 +83,12 @@ def parse_duration(text: str) -> float | None:
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes of an nginx size (`4096`, `16k`, `1m`); None where it is none."""
+    """Return the bytes of an nginx size (`4096`, `16k`, `1m`); None if invalid."""
     unit = {"k": 10, "m": 20, "g": 30}.get(text[-1:].lower(), 0)
     digits = text[:-1] if unit else text
     return int(digits) << unit if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
 
 
 def text_of(value: bytes) -> str:
-    """A configuration's bytes for people: invalid UTF-8 is shown as escapes."""
+    """Return bytes as text for people; invalid UTF-8 becomes escapes."""
     return value.decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""The effective nginx configuration: routes with their places, listens, and what nginx would refuse."""
+"""The effective nginx configuration: routes with their spans, listens, and what nginx would refuse."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ _SYSTEMS_LOG = ("syslog:server=unix:/dev/log", "syslog:server=unix:/run/systemd/
 def read_config(
     files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/nginx", pipes: Collection[str] = (),
 ) -> NginxConfig:
-    """Read the configuration below `main` from the files that were read; never raises.
-
-    `prefix` is nginx's own (`-p`), against which relative log and pid paths count; includes count from the folder
-    of `main`. `pipes` are those of the files that are FIFOs.
-    """
-    # The many small tuples made here form no cycles; collecting among them would take as long as the reading.
+    """Read the configuration of `main` from `files`; never raises.
+    `prefix` is nginx's own (`-p`), for relative log and pid paths; includes are relative to the folder of `main`.
+    `pipes` are those of the files that are FIFOs."""
+    # The many small tuples made here form no cycles; collecting them would take as long as reading.
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -78,8 +76,8 @@ def _path(path: str, prefix: str) -> str:
 
 
 def _error_logs(nodes: list[Node], prefix: str) -> tuple[tuple[str, ...], str, bool]:
-    """Every error log in reading order (that of the main context first), the level of the first, and whether one of
-    them is what systemd keeps."""
+    """Return every error log in reading order (main context first), the level of the first,
+    and whether systemd stores one of them."""
     found: list[list[bytes]] = []
     pending = [nodes]
     while pending:

@@ -1,7 +1,6 @@
-"""What nginx refuses about a single directive: its name, its place, its number of arguments, its end.
+"""Checks of single directives: what nginx refuses about name, context, number of arguments and terminator.
 
-Silence is better than a wrong alarm: anything that a module, an older or a newer nginx may know is not fatal.
-"""
+A missed error is better than a false alarm: what a module, an older or a newer nginx may accept is not fatal."""
 
 from __future__ import annotations
 
@@ -20,14 +19,13 @@ _TWO_OR_MORE = 0x1000
 _MOST_WORDS = 8
 _COUNTED = 32
 
-# Names of directives that are parameters of `listen` too, so that they may begin a line of it.
+# Directive names that are also parameters of `listen`, so that they may start one of its lines.
 _PARAMETERS = frozenset((b"http2", b"ssl", b"quic", b"proxy_protocol"))
 
 
 class Rules(dict[bytes, tuple[int, bool]]):
-    """What one context takes, worked out when first asked: bit n is set where n arguments fit, and whether it is a
-    block. A name that is not taken there has no bit.
-    """
+    """What one context allows, computed on first use: bit n is set if n arguments fit, and whether it is a block.
+    A name that is not allowed there has no bit."""
 
     def __init__(self, table: dict[bytes, tuple[int, ...]], bit: int) -> None:
         super().__init__()
@@ -44,7 +42,7 @@ class Rules(dict[bytes, tuple[int, bool]]):
 
 
 class Context:
-    """Where a directive stands: the table of its module family and the bit of the block."""
+    """The context of a directive: the table of its module family and the bit of the block."""
 
     __slots__ = ("bit", "name", "rules", "table")
 
@@ -82,7 +80,7 @@ VALUE_BLOCKS = frozenset((b"map", b"geo", b"types", b"split_clients", b"charset_
 
 
 class Complaint(NamedTuple):
-    """What is wrong with a directive; `sure` is false where another build of nginx may accept it."""
+    """What is wrong with a directive; `sure` is False if another build of nginx may accept it."""
 
     kind: str
     message: str
@@ -91,7 +89,7 @@ class Complaint(NamedTuple):
 
 
 def complain(directive: Directive, context: Context) -> Complaint | None:
-    """What nginx would say about a directive in that place, None where it would take it (or may)."""
+    """Return what nginx would refuse about a directive in that context; None if it accepts it (or may)."""
     masks = context.table.get(directive.name)
     if masks is None:
         return None if directive.name == b"include" else _unknown(directive, context)
@@ -116,7 +114,7 @@ def _shape_complaint(directive: Directive, mask: int, context: Context) -> Compl
 
 
 def arity_fits(mask: int, count: int) -> bool:
-    """Whether a directive of that type takes `count` arguments."""
+    """Return whether a directive of that type takes `count` arguments."""
     if mask & _ANY:
         return True
     if mask & _FLAG:
@@ -129,7 +127,7 @@ def arity_fits(mask: int, count: int) -> bool:
 
 
 def swallowed_word(directive: Directive, context: Context) -> tuple[Token, Token] | None:
-    """The last word before a missing `;`, and the directive's name that was swallowed at the start of a later line."""
+    """Return the last word before a missing `;`, and the next directive's name, read as an argument on a later line."""
     words = directive.words()
     for before, word in pairwise(words):
         named = word.value in context.table and word.value not in _PARAMETERS
@@ -160,7 +158,7 @@ def _unknown(directive: Directive, context: Context) -> Complaint | None:
 
 
 def is_raw(name: bytes) -> bool:
-    """True for directives of the Lua module, whose names end alike."""
+    """Return whether a directive belongs to the Lua module, by its name."""
     return b"_by_lua" in name
 
 

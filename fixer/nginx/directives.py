@@ -1,8 +1,7 @@
-"""The directives of nginx 1.26's own modules: where each may stand and how many arguments it takes. Data.
+"""Directives of nginx 1.26's own modules: allowed contexts and numbers of arguments. Data.
 
-The numbers are the `type` words of the command tables in the modules of the nginx 1.26.3 that Debian 13 builds, its
-dynamic modules included: argument bits in the low 16 bits, contexts above, as in ngx_conf_file.h.
-"""
+The numbers are the `type` fields of the command tables in nginx 1.26.3 as built by Debian 13, dynamic modules included:
+argument bits in the low 16 bits, contexts above, as in ngx_conf_file.h."""
 
 from __future__ import annotations
 
@@ -597,7 +596,7 @@ ELSEWHERE: frozenset[bytes] = frozenset(
     .split()
 )
 
-# Directives of older, newer and commercial versions, and the beginnings of names that third-party modules use.
+# Directives of older, newer and commercial versions, and name prefixes of third-party modules.
 OTHER_VERSIONS: frozenset[bytes] = frozenset(
     b"ssl acceptex_read add_header_inherit add_trailer_inherit api auth_jwt auth_oidc early_hints env_add "
     b"google_perftools_profiles grpc_ssl_certificate_cache grpc_ssl_key_log health_check http2_idle_timeout "

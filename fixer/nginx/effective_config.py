@@ -1,4 +1,4 @@
-"""The effective configuration: all files in one tree, includes put in place, each directive checked on the way."""
+"""The effective configuration: all files in one tree, includes inserted, each directive checked."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from fixer.nginx.directive_checks import INNER, MAIN, VALUE_BLOCKS, Complaint, C
 from fixer.nginx.include import Sources
 from fixer.nginx.tree import Directive, Tree
 
-# Bounds that no real configuration reaches, so that no file can make us run for ever.
+# Limits that no real configuration reaches, so that no file can make this run for ever.
 DEEPEST_BLOCK = 60
 DEEPEST_INCLUDE = 20
 MOST_INCLUDES = 40_000
 MOST_DIRECTIVES = 2_000_000
 _LONGEST_LINE = 4096
-MOST_NOTED = 200        # nginx stops at the first
+MOST_NOTED = 200  # nginx stops at the first
 
 
-# A directive of the effective configuration; its block has the includes in place.
+# A directive of the effective configuration; its block has the includes inserted.
 Node: TypeAlias = Directive
 
 
 class _ReaderPosition(NamedTuple):
-    """Where the reader is: the context, the files that include this one, how deep the block is."""
+    """The reader's position: the context, the files that include this one, the depth of the block."""
 
     context: Context | None
     files: tuple[str, ...]
@@ -33,7 +33,7 @@ class _ReaderPosition(NamedTuple):
 
 
 class _Noted(NamedTuple):
-    """A problem, where nginx comes to it, and how many were noted before."""
+    """A problem, its position in nginx's reading order, and the number of earlier notes."""
 
     place: tuple[int, ...]
     number: int
@@ -42,7 +42,7 @@ class _Noted(NamedTuple):
 
 
 class _Notes:
-    """What nginx would refuse, as many as are kept; `beyond` is where it is so much later that nothing is noted."""
+    """Problems that nginx would refuse, up to a limit; from position `beyond` on, nothing is noted."""
 
     __slots__ = ("beyond", "entries")
 
@@ -52,12 +52,12 @@ class _Notes:
 
 
 class Effective:
-    """Reads the main file and all it includes, and notes what nginx would refuse."""
+    """Reader of the main file and its includes, which notes what nginx would refuse."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.missing: list[str] = []
-        # what is certain, and what a module or another build may take: many of these must not crowd out those
+        # certain ones, and those that a module or another build may accept: many of these must not displace the former
         self._noted = (_Notes(), _Notes())
         self._modules = False
         self._number = 0
@@ -67,11 +67,11 @@ class Effective:
 
     @property
     def cut(self) -> bool:
-        """Whether a bound was met, and what lies beyond was not read."""
+        """Return whether a limit was reached, and the rest was not read."""
         return self._cut or self.sources.cut
 
     def read(self, main: str) -> list[Node]:
-        """The directives of the main context; a main file that was not read gives none."""
+        """Return the directives of the main context; empty if the main file was not read."""
         tree = self.sources.tree(main)
         if tree is None:
             self.missing.append(main)
@@ -79,10 +79,8 @@ class Effective:
         return self._file(tree, _ReaderPosition(MAIN, (main,), 0))
 
     def problems(self) -> tuple[ConfigProblem, ...]:
-        """What was noted, in the order in which nginx reads; it stops at the first.
-
-        A name that is not known is certain only where no module is loaded.
-        """
+        """Return the noted problems in nginx's reading order; nginx stops at the first.
+        An unknown name is certain only if no module is loaded."""
         noted = sorted((entry for notes in self._noted for entry in notes.entries), key=_reading)
         return tuple(
             replace(entry.problem, fatal=False) if entry.doubtful and self._modules else entry.problem
@@ -90,11 +88,11 @@ class Effective:
         )
 
     def refuse(self, node: Node, kind: str, message: str) -> None:
-        """Note something that nginx would refuse, at the line where it reads the end of the directive."""
+        """Note something that nginx would refuse, at the end of the directive."""
         self._note(node.tree, Complaint(kind, message, True, node.start), node.stop)
 
     def _note(self, tree: Tree, complaint: Complaint, at: int) -> None:
-        """nginx stops at the first thing that it can't read: what comes later in that file is not noted."""
+        """Note a complaint. nginx stops at the first syntax error: later ones in that file are not noted."""
         if tree.problem is not None and at > tree.problem.at:
             return
         place, (kind, message, sure, near) = (*tree.order, at), complaint
@@ -121,7 +119,7 @@ class Effective:
         return nodes
 
     def _block(self, block: list[Directive], at: _ReaderPosition) -> list[Node]:
-        """The block with includes in place: the very same list where nothing had to be put in."""
+        """Return the block with includes inserted; the same list if there are none."""
         self._directives += len(block)
         if at.depth > DEEPEST_BLOCK or self._directives > MOST_DIRECTIVES:
             self._cut = True
@@ -173,7 +171,7 @@ class Effective:
                 self.refuse(directive, "missing-include", f'open() "{shown}" failed (2: No such file or directory)')
         if not any(self.sources.tree(match) for match in matches):
             self.missing.append(path)
-            out.append(directive)    # what it would have brought is not known
+            out.append(directive)  # its content is unknown
         for match in matches:
             included = self.sources.tree(match)
             self._includes += 1
@@ -193,12 +191,12 @@ class Effective:
 
 
 def _reading(entry: _Noted) -> tuple[tuple[int, ...], int]:
-    """Where nginx comes to it."""
+    """Return the position in nginx's reading order."""
     return entry.place, entry.number
 
 
 def line_text(tree: Tree, at: int) -> str:
-    """The line around a byte, for people: stripped and short."""
+    """Return the line around a byte, for people: stripped and short."""
     first = max(0, at - _LONGEST_LINE)
     start = max(first, tree.data.rfind(b"\n", first, at) + 1)
     end = tree.data.find(b"\n", at, start + 200)
@@ -206,7 +204,7 @@ def line_text(tree: Tree, at: int) -> str:
 
 
 def word_span(node: Node, index: int) -> Span:
-    """The span of the value of one word (0 is the name), without its quotes."""
+    """Return the span of one word's value (0 is the name), without its quotes."""
     tree = node.tree
     data, start = tree.data, node.start
     if index <= 1 and data.startswith(node.name, start):
@@ -223,7 +221,7 @@ def word_span(node: Node, index: int) -> Span:
 
 
 def part_span(node: Node, index: int, start: int, end: int) -> Span:
-    """The span of the bytes [start, end) of a word's value; the whole word where escapes make that impossible."""
+    """Return the span of bytes [start, end) of a word's value; of the complete word if escapes prevent that."""
     whole = word_span(node, index)
     value = node.args[index - 1]
     if whole.end - whole.start == len(value):

@@ -1,9 +1,8 @@
-"""The lines of nginx's error log as events; everything in them that a visitor can write is display only.
+"""nginx's error log as events; every text that a visitor can write is for display only.
 
-nginx escapes neither quotes nor commas in the request, the Referer or a file name, so a line is read from the left in
-nginx's own order (client, server, request, subrequest, upstream, host, referrer) and a field that could be forged
-stays empty.
-"""
+nginx escapes neither quotes nor commas in the request, the Referer or a file name. A line is therefore read from the
+left in nginx's own order (client, server, request, subrequest, upstream, host, referrer), and a field that could be
+forged stays empty."""
 
 from __future__ import annotations
 
@@ -37,11 +36,9 @@ _TEST_LINE = re.compile(
 
 
 def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
-    """The events of a log (or of its tail), oldest first; lines that are not nginx's own are left out.
-
-    `utc_offset` is the host's, in seconds east of UTC: the log holds local time. `cut`: the data begins somewhere
-    inside the log, so its first line is a fragment, perhaps one that a visitor shaped, and is dropped.
-    """
+    """Return the events of a log (or of its tail), oldest first, without lines that are not nginx's own.
+    `utc_offset` is the host's, in seconds east of UTC: the log holds local time. `cut`: the data starts inside the log,
+    so its first line is a fragment, perhaps one that a visitor shaped, and is dropped."""
     if len(data) > _MOST_BYTES:
         data, cut = data[-_MOST_BYTES:], True
     if cut:
@@ -64,7 +61,7 @@ def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = F
 
 
 def parse_test_output(text: str) -> tuple[ConfigProblem, ...]:
-    """What `nginx -t` (or a failed start) says is wrong, with file and line where it names them."""
+    """Return the problems that `nginx -t` (or a failed start) reports, with file and line if named."""
     problems: list[ConfigProblem] = []
     for line in text.splitlines()[:1000]:
         match = _TEST_LINE.match(line[:_LONGEST_LINE])
@@ -99,7 +96,7 @@ def _event(at: float, level: str, text: str, where: str, raw: str) -> ErrorEvent
 
 
 def _split_client(text: str) -> tuple[str, str, str, str]:
-    """Head, client, server and the rest; the fields stay empty where a quoted text in the head could hold them."""
+    """Return head, client, server and the rest; the fields stay empty if quoted text in the head could contain them."""
     match = _CLIENT.search(text)
     if match is None:
         return text, "", "", ""
@@ -110,7 +107,7 @@ def _split_client(text: str) -> tuple[str, str, str, str]:
 
 
 def _split_phase(head: str) -> tuple[str, str]:
-    """The message and what nginx was doing; words inside quotes are not taken for a phase."""
+    """Return the message and what nginx was doing; text inside quotes is never a phase."""
     redirecting = _REDIRECTING.search(head)
     if redirecting is not None:
         return head[: redirecting.start()], redirecting[1]
@@ -120,7 +117,7 @@ def _split_phase(head: str) -> tuple[str, str]:
     return head[: match.start()], match[1]
 
 
-# What an error line means, as one word: by its level, the words nginx begins it with, its errno and its phase.
+# The kind of an error line: by its level, nginx's first words, its errno and its phase.
 Signature: TypeAlias = Literal[
     "refused", "host-unreachable", "net-unreachable", "connect-denied", "connect-invalid", "local-address-exhausted",
     "connect-timeout-kernel", "socket-missing", "backlog-full", "connect-failed",
@@ -150,7 +147,7 @@ _TIMEOUTS: dict[str, Signature] = {
     "reading upstream": "timeout-body",
 }
 
-# How a line begins. Only nginx writes the beginning: what a visitor sends comes after it.
+# Starts of lines. Only nginx writes the start: a visitor's text follows it.
 _BEGINNINGS: tuple[tuple[str, Signature], ...] = (
     ("upstream sent too big header", "header-too-big"),
     ("upstream sent no valid HTTP/1.0 header", "not-http"),
@@ -187,7 +184,7 @@ _TEMP_CALLS = ("pwrite() ", "pwritev() ", "write() ", "open() ", "mkdir() ", "op
 
 
 def classify(event: ErrorEvent) -> Signature:
-    """The meaning of one event; `other` for what says nothing about a gateway error."""
+    """Return the kind of one event; `other` if it does not concern a gateway error."""
     message = event.message
     if event.level == "emerg":
         return _emergency(message)

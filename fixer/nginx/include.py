@@ -1,4 +1,4 @@
-"""Which files an `include` means: nginx's own rules, over the paths that were read."""
+"""Files of an `include`, by nginx's own rules, among the paths that were read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WILDCARD = regex(r"[*?\[]")
 
 
 class Sources:
-    """The files of a configuration, parsed once each."""
+    """The files of a configuration, each parsed once."""
 
     def __init__(self, files: Mapping[str, bytes], main: str, pipes: Collection[str] = ()) -> None:
         self._files = files
@@ -25,16 +25,16 @@ class Sources:
 
     @property
     def cut(self) -> bool:
-        """Whether there was more than may be held, and the rest was not read."""
+        """Return whether a limit was reached, and the rest was not read."""
         return self._left < 0
 
     @property
     def used(self) -> tuple[str, ...]:
-        """The files that were read, in the order in which nginx reads them."""
+        """Return the files that were read, in nginx's reading order."""
         return tuple(self._trees)
 
     def tree(self, path: str) -> Tree | None:
-        """The parsed file, None where it is not among the files that were read."""
+        """Return the parsed file, None if it was not read."""
         if path not in self._trees:
             data = self._files.get(path)
             if data is None:
@@ -46,16 +46,16 @@ class Sources:
         return self._trees[path]
 
     def is_pipe(self, path: str) -> bool:
-        """Whether nginx would wait for ever where it opens that path."""
+        """Return whether the path is a FIFO, on which nginx would wait for ever."""
         return bool(self._pipes) and posixpath.normpath(path) in self._pipes
 
     def full_path(self, value: bytes) -> str:
-        """The argument of an include as a path: relative ones start at the folder of the main file."""
+        """Return the argument of an include as a path: relative ones start at the main file's folder."""
         path = value.decode("utf-8", "surrogateescape")
         return path if path.startswith("/") else posixpath.join(self._directory, path)
 
     def matches(self, path: str) -> tuple[str, ...] | None:
-        """What a pattern means, sorted; None for a path without wildcards."""
+        """Return the matches of a pattern, sorted; None for a path without wildcards."""
         if not _WILDCARD.search(path):
             return None
         if self._paths is None:
@@ -65,7 +65,7 @@ class Sources:
 
 
 def glob_pattern(path: str) -> re.Pattern[str]:
-    """A regular expression that does what glob(3) does: wildcards stop at slashes and skip leading dots."""
+    """Return a regular expression equivalent to glob(3): wildcards stop at slashes and skip leading dots."""
     return re.compile("/".join(_component(part) for part in path.split("/")), re.DOTALL)
 
 

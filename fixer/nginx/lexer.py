@@ -1,8 +1,7 @@
-"""The bytes of one nginx configuration file as tokens with byte spans, cut exactly where nginx cuts them.
+"""Tokens of one nginx configuration file with byte spans, split exactly as nginx splits them.
 
-Modelled on `ngx_conf_read_token` of nginx 1.26. A byte-order mark, invalid UTF-8 and NUL are ordinary bytes of a
-word, as they are for nginx. Nothing raises: what nginx would refuse comes back as a `LexProblem`.
-"""
+Modelled on `ngx_conf_read_token` of nginx 1.26. A byte-order mark, invalid UTF-8 and NUL are ordinary bytes of a word,
+as for nginx. Nothing raises: what nginx would refuse is returned as a `LexProblem`."""
 
 from __future__ import annotations
 
@@ -14,10 +13,10 @@ from fixer.lazy.regex import regex
 
 TokenKind: TypeAlias = Literal["word", "open", "close", "end", "raw"]
 
-# A parameter that fills nginx's read buffer is refused.
+# nginx refuses a parameter that fills its read buffer.
 LONGEST_WORD = 4096
 
-# What may stand before a token. Each comment runs to the end of its line and counts as a gap.
+# Text before a token. Each comment runs to the end of its line and counts as a gap.
 GAP = rb"(?:[ \t\r\n]++|#[^\n]*+)*+"
 
 # The rest of a bare word: a backslash takes the next byte, whatever it is; `{` belongs to the word after a `$`.
@@ -35,7 +34,7 @@ _TAIL = regex(_REST + rb"\\?", re.DOTALL)
 _ESCAPE = regex(rb"\\([\"'\\trn])")
 _ESCAPED = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 
-# Blocks of the lua module hold Lua: its strings and comments may hold any brace.
+# Blocks of the Lua module: its strings and comments may contain any brace.
 _LUA = regex(
     rb"--\[(=*)\[.*?(?:\]\1\]|\Z)|--[^\n]*|\[(=*)\[.*?(?:\]\2\]|\Z)"
     rb"|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|([{}])",
@@ -44,7 +43,7 @@ _LUA = regex(
 
 
 class Token(NamedTuple):
-    """One token: `start`/`end` include the quotes, `value` is what nginx makes of it, `quote` is `"`, `'` or empty."""
+    """One token: `start`/`end` include the quotes, `value` is nginx's value, `quote` is `"`, `'` or empty."""
 
     kind: TokenKind
     start: int
@@ -54,7 +53,7 @@ class Token(NamedTuple):
 
 
 class LexProblem(NamedTuple):
-    """Something nginx would refuse at `at`; `started` is where the thing began (an opening quote)."""
+    """Something nginx would refuse at `at`; `started` is its start (an opening quote)."""
 
     kind: str
     message: str
@@ -63,14 +62,14 @@ class LexProblem(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """The token at a place (None at the end of the file), and what is wrong with it."""
+    """The token at a position (None at the end of the file), and what is wrong with it."""
 
     token: Token | None
     problem: LexProblem | None
 
 
 def scan(data: bytes, position: int) -> Scanned:
-    """Read the token that begins at or after `position`."""
+    """Read the token that starts at or after `position`."""
     match = _TOKEN.match(data, position)
     if match is None:
         return Scanned(None, None)
@@ -89,7 +88,7 @@ def scan(data: bytes, position: int) -> Scanned:
 
 
 def tokenize(data: bytes) -> tuple[tuple[Token, ...], tuple[LexProblem, ...]]:
-    """All tokens of a file in order, and what nginx would refuse about their shape."""
+    """Return all tokens of a file in order, and their problems."""
     tokens: list[Token] = []
     problems: list[LexProblem] = []
     for token, problem in _walk(data):
@@ -119,12 +118,12 @@ def _walk(data: bytes) -> Iterator[tuple[Token, LexProblem | None]]:
 
 
 def is_raw_block(name: bytes) -> bool:
-    """True for a directive whose block is a program of another language (`content_by_lua_block`)."""
+    """Return whether a directive's block is code in another language (`content_by_lua_block`)."""
     return name.endswith(b"_by_lua_block")
 
 
 def raw_end(data: bytes, position: int) -> int:
-    """Where the closing brace of a Lua block stands, or the end of the file."""
+    """Return the offset of the closing brace of a Lua block, or the end of the file."""
     depth = 1
     for match in _LUA.finditer(data, position):
         if match[3] is None:
@@ -136,7 +135,7 @@ def raw_end(data: bytes, position: int) -> int:
 
 
 def unescape(text: bytes) -> bytes:
-    """A word as nginx stores it: only \\" \\' \\\\ \\t \\r \\n are escapes, any other backslash stays."""
+    r"""Return a word as nginx stores it: only \\" \\' \\\\ \\t \\r \\n are escapes, any other backslash stays."""
     if b"\\" not in text:
         return text
     return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
@@ -154,7 +153,7 @@ def _quoted(data: bytes, start: int, end: int, text: bytes) -> Scanned:
 
 
 def _unterminated(data: bytes, start: int) -> Scanned:
-    """A quote that never closes (or a lone backslash) takes the rest of the file."""
+    """Return the rest of the file as one token, for a quote without end (or a lone backslash)."""
     quote = data[start : start + 1]
     if quote == b"\\":
         return Scanned(Token("word", start, len(data), quote), None)

@@ -1,4 +1,4 @@
-"""Where a server listens and what it is called: `listen` and `server_name`, and what nginx refuses about them."""
+"""Listen addresses and names of servers: `listen` and `server_name`, and what nginx refuses about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fixer.nginx.effective_config import Effective, Node, word_span
 _RANGE = regex(rb"(.*:)?(\d+)-(\d+)")
 _MOST_PORTS = 64
 
-# These set the socket's options, which only one `listen` of an address may do.
+# Socket options, which only one `listen` of an address may set.
 _SOCKET_OPTIONS = (
     b"setfib=", b"fastopen=", b"backlog=", b"rcvbuf=", b"sndbuf=", b"accept_filter=", b"ipv6only=", b"so_keepalive=",
 )
@@ -22,7 +22,7 @@ _SOCKET_FLAGS = frozenset((b"deferred", b"bind", b"reuseport"))
 
 
 class Listens:
-    """Collects the listens of all servers; the same address twice is refused as nginx does."""
+    """Collector of all servers' listens; refuses a duplicate address as nginx does."""
 
     def __init__(self, effective: Effective) -> None:
         self._effective = effective
@@ -32,7 +32,7 @@ class Listens:
         self._proxied: set[tuple[str, int]] = set()
 
     def learn(self, servers: Iterable[Node]) -> None:
-        """What one `listen` says of how an address is spoken to holds for every server there (nginx warns of it)."""
+        """Record TLS and PROXY protocol of one `listen`: they hold for every server on that address (nginx warns)."""
         for node in (node for server in servers for node in server.block or () if node.name == b"listen"):
             if b"quic" in node.args or not (b"ssl" in node.args or b"proxy_protocol" in node.args):
                 continue
@@ -43,7 +43,7 @@ class Listens:
                     self._proxied.add((listen.address, listen.port))
 
     def of_server(self, server: Node) -> tuple[Listen, ...]:
-        """The listens of one server; port 80 of every address where it has none."""
+        """Return the listens of one server; port 80 of every address if it has none."""
         listens: list[Listen] = []
         seen: set[tuple[str, int, bool]] = set()
         tls = any(node.name == b"ssl" and node.args == [b"on"] for node in server.block or ())
@@ -87,7 +87,7 @@ class Listens:
 
 
 def parse_listen(node: Node, *, tls: bool = False) -> tuple[Listen, ...]:
-    """The addresses of one `listen`; a range of ports gives several."""
+    """Return the addresses of one `listen`; a range of ports gives several."""
     value, flags = node.args[0], node.args[1:]
     span = word_span(node, 1)
     tls = tls or b"ssl" in flags or b"quic" in flags
@@ -113,7 +113,7 @@ def parse_listen(node: Node, *, tls: bool = False) -> tuple[Listen, ...]:
 
 
 def server_names(server: Node) -> tuple[str, ...]:
-    """All names of a server, as written."""
+    """Return all names of a server, as written."""
     names: list[str] = []
     for node in server.block or ():
         if node.name == b"server_name":

@@ -1,4 +1,4 @@
-"""The servers a pass can lead to: literal addresses, upstream blocks, and what variables stand for."""
+"""Servers that a pass can lead to: literal addresses, upstream blocks, and values of variables."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Scheme = Literal["http", "https"]
 
 _MOST_COMBINATIONS = 16
 
-# Only proxy_pass has a port of its own for each scheme; the others need one written (uwsgi_pass, grpc_pass too).
+# Only proxy_pass has a default port per scheme; the others require one (uwsgi_pass, grpc_pass too).
 _NEEDS_SCHEME = b"proxy_pass"
 
 
 class Target(NamedTuple):
-    """What one pass leads to."""
+    """The servers that one pass leads to."""
 
     scheme: Scheme
     servers: tuple[UpstreamServer, ...]
@@ -28,20 +28,20 @@ class Target(NamedTuple):
 
 
 def _one_group(servers: list[UpstreamServer]) -> str:
-    """The block that all of them stand in; servers of several blocks do not step in for one another."""
+    """Return the upstream block of all servers; servers of several blocks do not replace each other."""
     groups = {server.group for server in servers}
     return groups.pop() if len(groups) == 1 else ""
 
 
 class Targets:
-    """Resolves the argument of pass directives."""
+    """Resolver of the arguments of pass directives."""
 
     def __init__(self, effective: Effective, upstreams: Upstreams) -> None:
         self._effective = effective
         self._upstreams = upstreams
 
     def of_pass(self, node: Node, variables: Variables, fallback: Scheme) -> Target:
-        """The servers of one pass. `fallback` is the scheme of a request, for `$scheme://…`."""
+        """Return the servers of one pass. `fallback` is the scheme of a request, for `$scheme://…`."""
         value = node.args[0]
         if b"$" in value:
             return self._with_variables(node, value, variables, fallback)
@@ -62,7 +62,7 @@ class Targets:
         return Target(scheme, (server,), "")
 
     def _check_literal(self, node: Node, url: Url) -> None:
-        """What nginx refuses about a literal address when it reads the configuration."""
+        """Note what nginx refuses about a literal address when it reads the configuration."""
         authority = url.authority
         if authority.unix is not None:
             return
@@ -92,7 +92,7 @@ class Targets:
         return self._mixed(node, authority, text, variables, scheme)
 
     def _whole(self, node: Node, value: bytes, variables: Variables, fallback: Scheme) -> Target:
-        """A pass that begins with a variable which holds the URL (`proxy_pass $target;`)."""
+        """Resolve a pass that starts with a variable that holds the URL (`proxy_pass $target;`)."""
         first = VARIABLE.match(value)
         name = variable_name(first) if first is not None else b""
         servers: list[UpstreamServer] = []
@@ -111,7 +111,7 @@ class Targets:
     def _from_values(
         self, node: Node, authority: Authority, name: bytes, variables: Variables, scheme: Scheme
     ) -> Target:
-        """`http://$backend`: the address stands in the value of the variable, or names an upstream block."""
+        """Resolve `http://$backend`: the variable's value is the address, or names an upstream block."""
         servers: list[UpstreamServer] = []
         for found in variables.values(name):
             target = self._value_target(node, found, parse_authority(found.text, 0), scheme)
@@ -134,7 +134,7 @@ class Targets:
     def _mixed(
         self, node: Node, authority: Authority, text: bytes, variables: Variables, scheme: Scheme
     ) -> Target:
-        """`http://$backend:8000`: host and port stand in different places; the span is the text in the pass."""
+        """Resolve `http://$backend:8000`: host and port have different origins; the span is that of the pass."""
         names = [variable_name(match) for match in VARIABLE.finditer(text)]
         choices = [variables.values(name) for name in names]
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
@@ -147,7 +147,7 @@ class Targets:
             replaced = iter(combination)
             made = parse_authority(VARIABLE.sub(lambda _, it=replaced: next(it).text, text), 0)  # type: ignore[misc]
             block = self._upstreams.find(made.host) if made.unix is None and made.port is None else None
-            if block is not None:      # the name of a group, put together
+            if block is not None:  # the name of an upstream, assembled
                 servers.extend(block.servers)
                 continue
             servers.append(
@@ -163,7 +163,7 @@ _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass
 
 
 def literal_server(written: bytes, authority: Authority, default: int, node: Node, word: int) -> UpstreamServer:
-    """A server that is written out in a word of a directive."""
+    """Return a server written out in one word of a directive."""
     span = part_span(node, word, authority.start, authority.end)
     return UpstreamServer(
         text_of(written), host_text(authority), port_or(authority, default), unix_text(authority), span,
@@ -172,7 +172,7 @@ def literal_server(written: bytes, authority: Authority, default: int, node: Nod
 
 
 def _scheme_of(value: bytes, variables: Variables, fallback: Scheme) -> tuple[Scheme, int]:
-    """The scheme and where the authority begins; -1 where the whole URL is in a variable."""
+    """Return the scheme and the offset of the authority; -1 if a variable holds the complete URL."""
     url = parse_url(value)
     if url.scheme is not None:
         return url.scheme, url.authority.start

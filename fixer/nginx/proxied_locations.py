@@ -1,4 +1,4 @@
-"""The locations that hand requests upstream, and those that answer by themselves."""
+"""Locations that pass requests upstream, and those that answer by themselves."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SIZES = frozenset(family + word for family in _FAMILIES for word in (b"_buffer_
 _BUFFERS = frozenset(family + b"_buffers" for family in _FAMILIES)
 _ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
 _RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
-MOST_LOCATIONS = 120_000     # servers, locations and passes; no real configuration comes near
+MOST_LOCATIONS = 120_000  # servers, locations and passes; no real configuration comes near
 _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
 
 class _Server(NamedTuple):
-    """One `server` block, as far as all its locations share it."""
+    """What all locations of one `server` block share."""
 
     number: int
     listens: tuple[Listen, ...]
@@ -40,7 +40,7 @@ class _Server(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """What a block hands down: its label, its place among the locations, timeouts, variables."""
+    """What a block inherits: its label, its location, timeouts, variables."""
 
     label: str
     place: Location | None
@@ -54,11 +54,11 @@ class _Level(NamedTuple):
     auth: str = ""
     access: tuple[Node, ...] = ()
     any_will_do: bool = False
-    assembles: bool = False     # of the whole `http` block
+    assembles: bool = False  # anywhere in the `http` block
 
 
 class _Draft(NamedTuple):
-    """A pass directive with where it stands; it becomes a route when all locations are known."""
+    """A pass directive with its context; it becomes a route once all locations are known."""
 
     node: Node
     server: _Server
@@ -66,7 +66,7 @@ class _Draft(NamedTuple):
 
 
 def _names_end(block: list[Node]) -> Span | None:
-    """Just before the `;` of the last server_name."""
+    """Return the position directly before the `;` of the last server_name."""
     last = next((node for node in reversed(block) if node.name == b"server_name" and node.args), None)
     if last is None:
         return None
@@ -75,9 +75,8 @@ def _names_end(block: list[Node]) -> Span | None:
 
 
 def _note_fallback(block: list[Node], server: _Server, place: Location) -> None:
-    """The named location that a block hands a request to when no file fits: `try_files $uri @app`, `error_page 404`.
-
-    A file that is looked for whatever is asked (`/maintenance.html`) may answer for all."""
+    """Note the named location that handles missing files: `try_files $uri @app`, `error_page 404`.
+    A file that is tried for any request (`/maintenance.html`) may answer all."""
     passes = any(node.name in _PASSES for node in block)
     for node in block:
         name = node.args[-1] if node.args else b""
@@ -92,25 +91,25 @@ def _note_fallback(block: list[Node], server: _Server, place: Location) -> None:
 
 
 def _upgrades(block: list[Node], *, above: bool) -> bool:
-    """Whether a block hands on the header Upgrade; it takes the headers from above only where it sets none itself."""
+    """Return whether a block passes on the header Upgrade; it inherits headers only if it sets none itself."""
     own = [node.args for node in block if node.name == b"proxy_set_header" and node.args]
     return any(args[0].lower() == b"upgrade" and args[-1] not in (b"Upgrade", b"") for args in own) if own else above
 
 
 def _retries(block: list[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, Node]:
-    """What is said in a block, or above it, of when nginx asks the next server."""
+    """Return the directives in force that say when nginx tries the next server."""
     own = {node.name: node for node in block if node.name in _RETRIES and node.args}
     return {**above, **own} if own else above
 
 
 def _pages(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
-    """The error pages in force in a block: those from above only where it names none itself."""
+    """Return the error pages in force in a block: inherited only if it sets none itself."""
     own = tuple(node for node in block if node.name == b"error_page" and len(node.args) > 1)
     return own or above
 
 
 def _assembles(block: list[Node]) -> bool:
-    """Whether nginx puts pages together of several answers there: `ssi`, `add_before_body`, `add_after_body`."""
+    """Return whether nginx assembles pages of several answers: `ssi`, `add_before_body`, `add_after_body`."""
     return any(node.args and (node.name in _ADDITIONS or (node.name == b"ssi" and node.args[0] == b"on"))
                for node in block)
 
@@ -120,7 +119,7 @@ def _labels(path: str) -> tuple[str, ...]:
 
 
 def _auth(block: list[Node], above: str) -> str:
-    """The path that is asked before a request is let in, empty where none is."""
+    """Return the path of `auth_request` in force, empty without one."""
     for node in block:
         if node.name == b"auth_request" and len(node.args) == 1:
             path = text_of(node.args[0])
@@ -129,19 +128,19 @@ def _auth(block: list[Node], above: str) -> str:
 
 
 def _access(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
-    """The rules on addresses in force in a block: those from above only where it has none itself."""
+    """Return the allow and deny rules in force in a block: inherited only if it has none itself."""
     own = tuple(node for node in block if node.name in (b"allow", b"deny") and node.args)
     return own or above
 
 
 def _any_will_do(block: list[Node], *, above: bool) -> bool:
-    """Whether a password lets in whom the rules on addresses do not."""
+    """Return whether `satisfy any` holds: a password then replaces the address rules."""
     own = [node.args[0] for node in block if node.name == b"satisfy" and node.args]
     return own[-1] == b"any" if own else above
 
 
 def _denies_all(level: _Level) -> bool:
-    """`deny all` comes before anybody is allowed."""
+    """Return whether `deny all` precedes every `allow`."""
     for node in () if level.any_will_do else level.access:
         if node.name == b"allow":
             return False
@@ -151,13 +150,13 @@ def _denies_all(level: _Level) -> bool:
 
 
 def _masked_by(pages: tuple[Node, ...]) -> str:
-    """The error page that turns a 502 or 504 into another status, as it is written; empty where there is none."""
+    """Return the error page that changes a 502 or 504 into another status, as written; empty for none."""
     for node in pages:
         codes, page = node.args[:-1], node.args[-1]
         if not {b"502", b"504"}.intersection(codes):
             continue
         given = next((code[1:] for code in codes if code.startswith(b"=")), None)
-        away = given is None and page.startswith((b"http://", b"https://"))      # sent there with 302
+        away = given is None and page.startswith((b"http://", b"https://"))  # redirects there with 302
         if away or (given is not None and not (given.isdigit() and int(given) >= 500)):
             words = " ".join(text_of(word) for word in (node.name, *node.args))
             return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
@@ -165,7 +164,7 @@ def _masked_by(pages: tuple[Node, ...]) -> str:
 
 
 def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
-    """What keeps nginx from asking another server where a connection fails, as it is written; empty where nothing."""
+    """Return what prevents a retry on another server after a failed connect, as written; empty for nothing."""
     when, tries = retries.get(family + b"_next_upstream"), retries.get(family + b"_next_upstream_tries")
     for node, stops in ((when, when and b"error" not in when.args), (tries, tries and tries.args[0] == b"1")):
         if node is not None and stops:
@@ -175,7 +174,7 @@ def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
 
 
 class Routes:
-    """Walks the http block and collects routes and static locations in the order of the configuration."""
+    """Collector of routes and static locations of the http block, in configuration order."""
 
     def __init__(self, effective: Effective) -> None:
         self._effective = effective
@@ -193,7 +192,7 @@ class Routes:
 
     @property
     def cut(self) -> bool:
-        """Whether there were more places than may be held, and the rest was not read."""
+        """Return whether a limit was reached, and the rest was not read."""
         return self._places > MOST_LOCATIONS
 
     def read_http(self, block: list[Node]) -> None:
@@ -219,7 +218,7 @@ class Routes:
                 self._read_server(node, node.block, top)
 
     def finished(self) -> tuple[Route, ...]:
-        """The routes, numbered r1, r2 … in the order of the configuration."""
+        """Return the routes, numbered r1, r2 … in configuration order."""
         return tuple(self._route(number, draft) for number, draft in enumerate(self._drafts, 1))
 
     def _read_server(self, node: Node, block: list[Node], top: _Level) -> None:
@@ -286,7 +285,7 @@ class Routes:
         self._read_block(block, server, inner, depth + 1)
 
     def _note_return(self, block: list[Node], server: _Server, level: _Level) -> None:
-        """A `return` of this very block: it answers before anything is handed upstream."""
+        """Note a `return` directly in this block: it answers before any pass."""
         for child in block:
             if child.name == b"return" and child.args:
                 code = int(child.args[0]) if child.args[0].isdigit() and len(child.args[0]) < 4 else 302
@@ -298,8 +297,7 @@ class Routes:
                 return
 
     def _note_inside(self, block: list[Node], server: _Server, level: _Level) -> None:
-        """The locations that `auth_request` and `mirror` lead to, as they are usually written, and whether pages are
-        put together of several answers."""
+        """Note the usual locations of `auth_request` and `mirror`, and whether pages have several answers."""
         if level.auth:
             self._asked_first.update((server.number, label) for label in _labels(level.auth))
         for node in block:
@@ -309,7 +307,7 @@ class Routes:
             self._assembling.add(server.number)
 
     def _timeouts(self, block: list[Node], above: dict[bytes, float]) -> dict[bytes, float]:
-        """The timeouts and sizes of buffers in force in a block. What nginx refuses for standing twice is named."""
+        """Return the timeouts and buffer sizes in force in a block. Note duplicates, which nginx refuses."""
         found = above
         seen: set[bytes] = set()
         for node in block:
@@ -333,7 +331,7 @@ class Routes:
         target = self._targets.of_pass(node, level.variables, server.scheme)
         family = node.name[: -len(b"_pass")]
         timeouts = level.timeouts
-        asked_first = (server.number, level.label) in self._asked_first     # no rules on addresses are asked for those
+        asked_first = (server.number, level.label) in self._asked_first  # address rules do not apply to these
         return Route(
             id=f"r{number}",
             kind=cast("PassKind", text_of(node.name)),

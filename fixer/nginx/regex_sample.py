@@ -1,4 +1,4 @@
-"""A text that a simple regular expression matches, made by reading the expression once; none for a hard one."""
+"""A text that a simple regular expression matches, made in one pass; None for a complex expression."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _REPEAT = regex(rb"(\*|\+|\?|\{(\d{1,4})(,\d{0,4})?\})[?+]?")
 _NAMED = regex(rb"\(\?P?<(\w+)>")
 _LITERAL = regex(rb"(?:(?:[A-Za-z0-9/_~-]|\\[^A-Za-z0-9])(?![*?{+]))*")
 _ESCAPED = regex(rb"\\(.)", re.DOTALL)
-_SET_OPERATION = regex(rb"--|&&|~~|\|\|")    # Python may read these differently one day, and warns
+_SET_OPERATION = regex(rb"--|&&|~~|\|\|")  # Python may interpret these differently in future, and warns
 _CANDIDATES = b"axz019-_.AZ/~+%"
 
 
 class Sample(NamedTuple):
-    """A text the expression matches, and the expression itself."""
+    """A text that the expression matches, and the expression itself."""
 
     text: bytes
     pattern: re.Pattern[bytes]
 
     def matches(self, path: bytes) -> bool:
-        """Whether the expression matches a path; cheap, since only expressions without nested repeats come here."""
+        """Return whether the expression matches a path; cheap, since expressions with nested repeats are excluded."""
         return self.pattern.search(path[:_LONGEST]) is not None
 
 
 class _HardError(Exception):
-    """The expression is beyond what is read here."""
+    """The expression is too complex."""
 
 
 def sample_of(pattern: bytes, *, ignore_case: bool) -> Sample | None:
-    """A sample of the expression, None where it is too hard or could be slow to match."""
+    """Return a sample of the expression, None if it is too complex or could be slow to match."""
     if len(pattern) > _LONGEST:
         return None
     try:
@@ -51,7 +51,7 @@ def sample_of(pattern: bytes, *, ignore_case: bool) -> Sample | None:
 
 
 def literal_start(pattern: bytes) -> bytes:
-    """The text with which every match of a case-sensitive expression begins at the start; empty where unknown."""
+    """Return the literal start of every match of a case-sensitive expression; empty if unknown."""
     if not pattern.startswith(b"^") or b"|" in pattern:
         return b""
     match = _LITERAL.match(pattern, 1)
@@ -59,7 +59,7 @@ def literal_start(pattern: bytes) -> bytes:
 
 
 class _Reader:
-    """Reads an expression from left to right and takes the first, shortest way through it."""
+    """Reader of an expression from left to right; takes the first, shortest alternative."""
 
     def __init__(self, pattern: bytes) -> None:
         self.pattern = pattern

@@ -1,4 +1,4 @@
-"""Which location a request lands in, and a request path for each location: nginx's own search, replayed."""
+"""nginx's location search, replayed: the location of a request, and a request path for each location."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _SAFE = regex(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 # A double slash, a dot segment, a control byte: nginx would change or refuse such a path.
 _UNCLEAN = regex(rb"//|/\.{1,2}(?:/|\Z)|[\x00-\x1f]")
 
-# Paths are made with a bounded number of comparisons, so that thousands of regexes cost no time.
+# Limit of comparisons for all paths, so that thousands of regexes cost no time.
 _MOST_COMPARISONS = 200_000
 
 
 class Location:
-    """One location: its pattern and the locations inside it. `answers` once a `return` in it is known."""
+    """One location: its pattern and its inner locations. `answers` is True if it has a `return`."""
 
     __slots__ = (
         "answers", "exact", "kind", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text",
@@ -40,12 +40,12 @@ class Locations:
 
     def __init__(self) -> None:
         self.root = Location("", b"", None)
-        self.fallbacks: dict[bytes, Location] = {}      # of a named location: where a path that is no file leads to it
-        self.shadowed: set[bytes] = set()            # of these, those behind a file that may be there for all
+        self.fallbacks: dict[bytes, Location] = {}  # named location -> the one whose missing files lead to it
+        self.shadowed: set[bytes] = set()  # those of them after a file that may answer all requests
         self._comparisons = 0
 
     def add(self, parent: Location, args: list[bytes]) -> tuple[Location, bool]:
-        """Add a location inside another; true where nginx refuses it as a duplicate."""
+        """Add a location inside another; return (location, whether nginx refuses it as a duplicate)."""
         kind, pattern = _split(args)
         place = Location(kind, pattern, parent)
         if kind in ("~", "~*"):
@@ -53,7 +53,7 @@ class Locations:
             parent.regexes.append(place)
             return place, False
         if kind == "@":
-            return place, False    # nginx takes two of one name and uses the first
+            return place, False  # nginx accepts two of one name and uses the first
         table = parent.exact if kind == "=" else parent.prefixes
         if pattern in table:
             return place, True
@@ -61,7 +61,7 @@ class Locations:
         return place, False
 
     def path_to(self, place: Location) -> str | None:
-        """A request path that lands in that location and in no other, None where none was found."""
+        """Return a request path that only this location serves, None if none was found."""
         source = self.fallbacks.get(place.pattern) if place.kind == "@" else place
         if source is None or source.answers:
             return None
@@ -77,7 +77,7 @@ class Locations:
             return False
 
     def find(self, path: bytes) -> Location | None:
-        """The location that nginx picks for a decoded path; None where it can't be told."""
+        """Return the location that nginx picks for a decoded path; None if unknown."""
         try:
             found = self._find(self.root, path)
         except _UnknownMatchError:
@@ -102,7 +102,7 @@ class Locations:
         return landed
 
     def _by_regex(self, landed: Location, top: Location) -> bool:
-        """True where a regex inside `top` chose the location: then the outer regexes are not asked."""
+        """Return whether a regex inside `top` chose the location: then outer regexes are not tested."""
         place: Location | None = landed
         while place is not None and place is not top:
             if place.kind in ("~", "~*"):
@@ -120,11 +120,11 @@ class Locations:
 
 
 class _UnknownMatchError(Exception):
-    """A regex that can't be judged stands in the way."""
+    """A regex that cannot be evaluated comes first."""
 
 
 def _split(args: list[bytes]) -> tuple[str, bytes]:
-    """Modifier and pattern; nginx takes them glued together too (`location =/x`)."""
+    """Return modifier and pattern; nginx accepts them joined too (`location =/x`)."""
     if len(args) == 2 and args[0] in (b"=", b"~", b"~*", b"^~"):
         return args[0].decode(), args[1]
     text = args[0] if args else b""
@@ -157,7 +157,7 @@ def _candidates(place: Location) -> tuple[bytes, ...]:
 
 
 def _no_files(place: Location) -> tuple[bytes, ...]:
-    """Paths of that location that name neither a file nor a folder, as far as can be told."""
+    """Return paths of that location that probably name neither a file nor a folder."""
     if place.kind in ("", "^~") and _is_path(place.pattern or b"/"):
         return (place.pattern.rstrip(b"/") + b"/-", place.pattern + b"-")
     return _regex_candidates(place) if place.kind in ("~", "~*") else ()
@@ -173,5 +173,5 @@ def _regex_candidates(place: Location) -> tuple[bytes, ...]:
 
 
 def _is_path(path: bytes) -> bool:
-    """True for a path that nginx keeps as it is."""
+    """Return whether nginx keeps the path as it is."""
     return path.startswith(b"/") and _UNCLEAN.search(path) is None

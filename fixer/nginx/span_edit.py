@@ -1,4 +1,4 @@
-"""Edits of configuration files that touch only the bytes that change, proven by reading the result again."""
+"""Edits of configuration files that change only the intended bytes, verified by parsing the result."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from fixer.errors import StepFailed
 from fixer.nginx.lexer import Token, tokenize
 from fixer.nginx.tree import parse
 
-# A backslash would start an escape, a control byte would end a word somewhere else than it seems.
+# A backslash would start an escape, and a control byte would end a word early.
 _FORBIDDEN = frozenset(range(32)) | {0x5C, 0x7F}
 _SPECIAL = _FORBIDDEN | frozenset(b" ;{}#\"'$")
 
 
 class EditRefused(StepFailed):
-    """The edit would change more than the one word it is meant to change; nothing was written."""
+    """The edit would change more than the intended word; nothing was written."""
 
     kind = "edit-refused"
 
 
 def span_text(data: bytes, start: int, end: int) -> bytes:
-    """The bytes of a span; refused where the file has no such place."""
+    """Return the bytes of a span; raise EditRefused if it exceeds the file."""
     if not 0 <= start <= end <= len(data):
         raise EditRefused(f"the file has no bytes {start} to {end}", "observe again: the file has changed")
     return data[start:end]
 
 
 def replace_span(data: bytes, start: int, end: int, new: bytes) -> bytes:
-    """`data` with the bytes of the span replaced; every token but the one around the span must stay the same."""
+    """Return `data` with the span replaced; every token except the one around the span must stay the same."""
     span_text(data, start, end)
     if _FORBIDDEN.intersection(new):
         raise EditRefused("the new text holds a backslash or a control character")
@@ -43,7 +43,7 @@ def replace_span(data: bytes, start: int, end: int, new: bytes) -> bytes:
 
 
 def replace_words(data: bytes, start: int, end: int, words: Sequence[bytes]) -> bytes:
-    """`data` with the words from `start` to `end` replaced by these, be they more or fewer; all else stays the same."""
+    """Return `data` with the words from `start` to `end` replaced by any number of `words`; all else stays."""
     span_text(data, start, end)
     if not words or any(not word or _SPECIAL.intersection(word) for word in words):
         raise EditRefused("the new words are no plain words of a configuration")
@@ -65,10 +65,8 @@ def replace_words(data: bytes, start: int, end: int, words: Sequence[bytes]) -> 
 
 
 def insert_after(data: bytes, at: int, line: bytes) -> bytes:
-    """`data` with a whole directive put after the one that ends (`;` or `}`) just before `at`, indented like it.
-
-    `line` is the directive with its terminator, without indentation. Only its own tokens may be added.
-    """
+    """Return `data` with a directive inserted after the one that ends (`;` or `}`) at `at`, indented like it.
+    `line` is the directive with its terminator, without indentation. Only its own tokens may be added."""
     span_text(data, at, at)
     before = tokenize(data)[0]
     place = next((i for i, token in enumerate(before) if token.end == at and token.kind in ("end", "close")), None)

@@ -1,4 +1,4 @@
-"""What a `stream` block of the same nginx hands on for routes: as it comes, so who is behind it is their backend."""
+"""`stream` blocks of the same nginx that forward traffic unchanged, as additional routes to their backends."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fixer.nginx.listen import parse_listen
 from fixer.nginx.pass_targets import literal_server
 from fixer.nginx.upstreams import Upstreams
 
-# A server that says no more than this changes nothing of what passes: no TLS, no PROXY protocol, no choice by name.
+# A server with only these directives forwards unchanged: no TLS, no PROXY protocol, no choice by name.
 _PLAIN = frozenset((
     b"listen", b"proxy_pass", b"proxy_timeout", b"proxy_connect_timeout", b"proxy_buffer_size", b"proxy_next_upstream",
     b"proxy_next_upstream_tries", b"proxy_next_upstream_timeout", b"proxy_socket_keepalive", b"tcp_nodelay",
     b"access_log", b"error_log", b"log_format", b"upstream", b"server",
 ))
 _PLAIN_FLAGS = (b"reuseport", b"bind", b"backlog=", b"so_keepalive=", b"ipv6only=", b"fastopen=")
-_LOOPBACK = {"127.0.0.1": ("127.0.0.1", "0.0.0.0"), "::1": ("::1", "::"),  # noqa: S104 told, not bound
+_LOOPBACK = {"127.0.0.1": ("127.0.0.1", "0.0.0.0"), "::1": ("::1", "::"),  # noqa: S104 parsed, not bound
              "localhost": ("127.0.0.1", "::1", "0.0.0.0", "::")}  # noqa: S104
 
 
@@ -70,8 +70,8 @@ class Streams:
             self._servers.append(_Server(node, heard, servers, group.name if group is not None else ""))
 
     def target_routes(self, routes: Iterable[Route]) -> list[Route]:
-        """A route for each server that one of these leads to, numbered after them, and for each that visitors of pages
-        come in by: nobody gets further than that."""
+        """Return a route for each of these servers that another route leads to, numbered after those,
+        and for each on port 80 or 443, through which visitors of pages come."""
         fronts = list(routes)
         found: list[Route] = []
         for server in self._servers:

@@ -1,8 +1,7 @@
-"""One configuration file as directives in blocks, each with the place where it stands.
+"""One configuration file as directives in blocks, each with its position.
 
-Almost every statement of a real file is made of bare words, so one pattern reads a whole statement; whatever it does
-not match (quotes, escapes, comments between words) is read token by token. Both give the same tree.
-"""
+Almost every statement of a real file consists of bare words, so one pattern reads a complete statement. The rest
+(quotes, escapes, comments between words) is read token by token. Both give the same tree."""
 
 from __future__ import annotations
 
@@ -18,17 +17,15 @@ _STATEMENT = regex(GAP + rb"(?:(" + _BARE + rb"(?:[ \t\r\n]++" + _BARE + rb")*+)
 _NEVER = regex(rb"(?!)")
 _NEWLINE = regex(rb"\n")
 
-# What the words of a configuration may cost in memory, in words; no real one comes near.
+# Memory limit for the words of a configuration, in words; no real one comes near.
 MOST_WORDS = 2_000_000
-_EACH = 4       # what a directive costs besides
+_EACH = 4  # cost of a directive itself, in words
 
 
 class Directive(NamedTuple):
     """A name, its arguments as nginx sees them, and its block (None without one).
-
-    `start` is where the name begins, `stop` the terminator (`;`, `{`, or the end of the file where it is missing).
-    `tree` is the file it stands in.
-    """
+    `start` is the offset of the name, `stop` that of the terminator (`;`, `{`, or the end of the file if it is
+    missing). `tree` is its file."""
 
     name: bytes
     args: list[bytes]
@@ -39,7 +36,7 @@ class Directive(NamedTuple):
     closed: bool = True
 
     def words(self) -> list[Token]:
-        """The tokens of the directive, its name first, with their spans."""
+        """Return the tokens of the directive, its name first, with their spans."""
         words: list[Token] = []
         position = self.start
         while position < self.stop:
@@ -52,8 +49,8 @@ class Directive(NamedTuple):
 
 
 class Tree:
-    """The directives of one file. `problem` is the first thing nginx would refuse: there it stops reading. Where there
-    are more words than may be held, `left` is below zero and the rest was not read."""
+    """The directives of one file. `problem` is the first thing nginx would refuse: reading stops there.
+    If the words exceed the limit, `left` is negative and the rest was not read."""
 
     __slots__ = ("_near", "_newlines", "data", "directives", "file", "left", "order", "problem")
 
@@ -63,12 +60,12 @@ class Tree:
         self.directives: list[Directive] = []
         self.problem: LexProblem | None = None
         self.left = MOST_WORDS
-        self.order: tuple[int, ...] = ()    # the places of the includes that led here first
+        self.order: tuple[int, ...] = ()  # positions of the includes that led here first
         self._newlines: list[int] | None = None
-        self._near = (0, -1, 1)    # the line asked for last: spans of one directive ask for the same one
+        self._near = (0, -1, 1)  # the line of the last call: spans of one directive ask for the same one
 
     def line(self, offset: int) -> int:
-        """The 1-based line of a byte."""
+        """Return the 1-based line of a byte."""
         low, high, line = self._near
         if low <= offset <= high:
             return line
@@ -81,7 +78,7 @@ class Tree:
 
 
 def parse(data: bytes, file: str = "", *, thorough: bool = False, most: int = MOST_WORDS) -> Tree:
-    """Read a file; never raises. `thorough` reads token by token only, to compare the two ways."""
+    """Read a file; never raises. `thorough` reads token by token only, to compare both ways."""
     tree = Tree(file, data)
     tree.left = most
     _Reader(tree).read(_NEVER if thorough else _STATEMENT)
@@ -123,7 +120,7 @@ class _Reader:
             self._refuse("unexpected", 'unexpected end of file, expecting "}"', len(data), self.opened[-1])
 
     def _read_slowly(self, position: int) -> int | None:
-        """Read one statement token by token; None at the end of the file."""
+        """Read one statement token by token; return None at the end of the file."""
         words: list[Token] = []
         while True:
             token, problem = scan(self.data, position)
@@ -135,7 +132,7 @@ class _Reader:
             position = token.end
             if token.kind == "word":
                 words.append(token)
-                self.tree.left -= _EACH       # while a token is held it costs as much
+                self.tree.left -= _EACH  # a held token costs as much
                 if self.tree.left < 0:
                     return None
                 continue

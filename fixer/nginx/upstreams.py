@@ -1,4 +1,4 @@
-"""The `upstream` blocks: their servers with the spans of their addresses, and what nginx refuses about them."""
+"""`upstream` blocks: their servers with the spans of their addresses, and what nginx refuses about them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Upstreams:
         self._blocks: dict[bytes, Upstream] = {}
 
     def add(self, node: Node) -> None:
-        """Take one block; a second of the same name is refused and the first one stays."""
+        """Add one block; refuse a second one of the same name, as nginx does."""
         if len(node.args) != 1:
             return
         key = node.args[0].lower()
@@ -41,7 +41,7 @@ class Upstreams:
         self._blocks[key] = Upstream(name, servers)
 
     def find(self, host: bytes) -> Upstream | None:
-        """The block of that name."""
+        """Return the block of that name."""
         return self._blocks.get(host.lower())
 
     def _server(self, node: Node, group: str) -> UpstreamServer:
@@ -65,13 +65,13 @@ class Upstreams:
 
 
 def host_text(authority: Authority) -> str:
-    """The host of an address without brackets; empty for a unix socket."""
+    """Return the host of an address without brackets; empty for a unix socket."""
     host = authority.host
     return text_of(host[1:-1] if host.startswith(b"[") else host)
 
 
 def unix_text(authority: Authority) -> str | None:
-    """The path of a unix socket, None for anything else. `unix:///run/a.sock`, as uWSGI's guide has it, is one path."""
+    """Return the path of a unix socket, else None. `unix:///run/a.sock`, as in uWSGI's guide, is one path."""
     if authority.unix is None:
         return None
     path = text_of(authority.unix)
@@ -79,14 +79,14 @@ def unix_text(authority: Authority) -> str | None:
 
 
 def port_or(authority: Authority, default: int) -> int:
-    """The port, the default where none is written, 0 for a unix socket or where it is no port."""
+    """Return the port, the default if missing, 0 for a unix socket or an invalid port."""
     if authority.unix is not None:
         return 0
     return default if authority.port is None else max(authority.port, 0)
 
 
 def port_span(whole: Span, authority: Authority) -> Span | None:
-    """Where the digits of the port stand, None where they do not. `whole` is the span of the authority."""
+    """Return the span of the port's digits, None without them. `whole` is the span of the authority."""
     if authority.unix is not None or authority.port is None or authority.port < 0:
         return None
     digits = authority.end - authority.port_start
@@ -96,7 +96,7 @@ def port_span(whole: Span, authority: Authority) -> Span | None:
 
 
 def _looks_up(node: Node) -> bool:
-    """True where something else than `server` may fill the block (a module, a state file)."""
+    """Return whether something other than `server` may fill the block (a module, a state file)."""
     return any(child.name not in (b"keepalive", b"zone", b"least_conn", b"ip_hash") for child in node.block or ())
 
 

@@ -1,4 +1,4 @@
-"""What a variable in a pass can stand for, as far as the files say: `set`, `map`, and their constant values."""
+"""Values that a variable in a pass can have, as far as the files say: constants of `set`, `map` and the like."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Value(NamedTuple):
 
 
 class Variables(NamedTuple):
-    """The variables that a location sees; `sets` of the server run before its own."""
+    """The variables of a location; `sets` of the server run before its own."""
 
     maps: dict[bytes, tuple[Value, ...]]
     sets: dict[bytes, tuple[Value, ...]]
 
     def within(self, block: list[Node] | None) -> Variables:
-        """The same after the `set` directives of a block; those inside an `if` only may run."""
+        """Return the variables after the `set` directives of a block; those inside an `if` may or may not run."""
         if _SETTERS.isdisjoint([node.name for node in block or ()]):
             return self
         sets = dict(self.sets)
@@ -44,7 +44,7 @@ class Variables(NamedTuple):
         return Variables(self.maps, sets)
 
     def values(self, name: bytes, depth: int = 0) -> tuple[Value, ...]:
-        """The constant values of a variable; empty where any of them is not known from the files."""
+        """Return the constant values of a variable; empty if any of them is unknown."""
         candidates = self.sets.get(name) or self.maps.get(name) or ()
         found: list[Value] = []
         for candidate in candidates:
@@ -62,7 +62,7 @@ class Variables(NamedTuple):
 
 
 def variable_name(match: re.Match[bytes]) -> bytes:
-    """The name in `$name` or `${name}`."""
+    """Return the name in `$name` or `${name}`."""
     return match[1] or match[2]
 
 
@@ -71,8 +71,8 @@ _NO_VALUES = frozenset((b"hostnames", b"volatile", b"include", b"ranges", b"dele
 
 
 def read_map(node: Node) -> tuple[bytes, tuple[Value, ...]] | None:
-    """The variable that a `map`, a `split_clients` or a `geo` sets and the values it can give; None where it is no
-    whole one. A `geo` may leave out what it looks at."""
+    """Return the variable of a `map`, `split_clients` or `geo` and its possible values; None if it is incomplete.
+    A `geo` may omit its source."""
     fewest = 1 if node.name == b"geo" else 2
     if not fewest <= len(node.args) <= 2 or not node.args[-1].startswith(b"$"):
         return None
