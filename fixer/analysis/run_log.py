@@ -29,7 +29,9 @@ _GRACEFUL_SHUTDOWN = regex(
 _SIGNAL_HANDLED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _REENTRANT_CALL = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
 STARTUP_COMPLETE = regex(r"Application startup complete")      # uvicorn logs this once a run
-SERVING_LINE = regex(r"Application startup complete|[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
+SERVING_LINE = regex(
+    r"Application startup complete|[Rr]unning on \S|[Ll]istening (?:at|on)\b|[Ss]erving (?:HTTP )?on\b"
+)
 _BOOTING = regex(r"^(?:\[[^]]*\] *)+(?:Booting worker|Starting gunicorn|Listening at)")
 _FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
 _CLEAN_EXIT = regex(r"Deactivated successfully|: Succeeded\.$")

@@ -55,7 +55,6 @@ from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
 from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
-from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.file_errors import (
     MISSING_CODES,
@@ -66,7 +65,7 @@ from fixer.formats.file_errors import (
     inaccessible_socket_at,
     inaccessible_tls_at,
 )
-from fixer.formats.run_output import is_request_line
+from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -81,8 +80,6 @@ from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_
 from fixer.repairs.write_variables import write_drop_in
 
 _EACCES = "13"
-_TAIL_LINES = 120              # last lines of a run that are read
-_ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 PATHS_DROP_IN = "50-badgateway-paths.conf"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
 _SYSTEM_PATHS = ("/usr/", "/boot/", "/efi/")
@@ -128,21 +125,15 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
     if fault is not None:
         shut = denied_folder_of(case.snapshot, crash, fault)
         return _UnusablePath(shut, _EACCES, fault.log_line) if shut else None
-    lines, told = crash.lines[-_TAIL_LINES:], configured_sockets(crash.service)
-    texts = [message_of(line).rstrip() for line in lines]
-    for index in range(len(texts) - 1, -1, -1):
-        text = texts[index]
-        if is_request_line(text):
-            continue           # a visitor wrote this text
-        if STARTUP_COMPLETE.search(text):
-            return None
-        named = inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
+    end, told = crash.end, configured_sockets(crash.service)
+    for index in end.newest_first():
+        named = inaccessible_path_at(end.texts, index) or inaccessible_socket_at(end.texts, index, told)
         if named is not None:
-            return _UnusablePath(absolute_path(named[0], crash.service), named[1], lines[index])
-        loaded, why = inaccessible_tls_at(texts, index, crash.service.argv)
+            return _UnusablePath(absolute_path(named[0], crash.service), named[1], end.lines[index])
+        loaded, why = inaccessible_tls_at(end.texts, index, crash.service.argv)
         if loaded:
-            return _UnusablePath(loaded[0], why, lines[index], loaded[1:])
-        if _ERROR_LINE.match(text):
+            return _UnusablePath(loaded[0], why, end.lines[index], loaded[1:])
+        if ends_run(end.texts[index]):
             return None
     return None
 

@@ -9,7 +9,8 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import last_exit_signal
-from fixer.analysis.run_log import message_of
+from fixer.analysis.exits.run_end import read_run_end
+from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
@@ -39,7 +40,6 @@ _MEMORY_REFUSED = regex(
     r"object|can't start new thread"
 )
 _FRAME = regex(r'^\s*File "[^"]*", line \d+')
-_EXCEPTION_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
 _FORK_CALL = regex(r"\bfork\(\)|fork_exec|_start_new_thread|start_joinable_thread")
 # lines above an error in which its own call stands; a call written over many
 _CALL_LINES, _MAX_CALL_LINES = 6, 24
@@ -164,7 +164,7 @@ class ReachedLimit:
 
 def find_reached_limit(service: Service, lines: Sequence[LogLine]) -> ReachedLimit | None:
     """The limit that made it abort: one that no server can do with, or any that its own log complains of."""
-    said = next((line for line in reversed(lines) if _RESOURCE_REFUSED.search(message_of(line))), None)
+    said = read_run_end(lines, most=len(lines)).last_line(_RESOURCE_REFUSED)
     memory = said is not None and is_memory_refused(lines) and not is_task_refused(lines)
     shown = () if said is None else (log_evidence(said.text, said.where),)
     tasks = service.unit.tasks_max if service.unit is not None else 0
@@ -195,12 +195,12 @@ def find_reached_limit(service: Service, lines: Sequence[LogLine]) -> ReachedLim
 
 def is_task_refused(lines: Sequence[LogLine]) -> bool:
     """It ended because it was refused another process or thread, as its last error says."""
-    texts = [message_of(line).rstrip() for line in lines]
-    at = next((i for i in range(len(texts) - 1, -1, -1) if _TASK_REFUSED.search(texts[i])), None)
-    if at is None or any(_EXCEPTION_LINE.match(text) for text in texts[at + 1:]):
+    end = read_run_end(lines, most=len(lines))
+    at = end.find_last(_TASK_REFUSED.search)
+    if at is None or any(ends_run(text) for text in end.texts[at + 1:]):
         return False
-    return not texts[at].startswith("BlockingIOError") or any(_FORK_CALL.search(t)
-                                                              for t in texts[_call_start(texts, at):at])
+    return not end.texts[at].startswith("BlockingIOError") or any(
+        _FORK_CALL.search(text) for text in end.texts[_call_start(end.texts, at):at])
 
 
 def _call_start(texts: Sequence[str], at: int) -> int:
@@ -211,9 +211,9 @@ def _call_start(texts: Sequence[str], at: int) -> int:
 
 def is_memory_refused(lines: Sequence[LogLine]) -> bool:
     """It ended because it was refused memory or the room of another thread, as its last error says."""
-    texts = [message_of(line).rstrip() for line in lines]
-    at = next((i for i in range(len(texts) - 1, -1, -1) if _MEMORY_REFUSED.search(texts[i])), None)
-    return at is not None and not any(_EXCEPTION_LINE.match(text) for text in texts[at + 1:])
+    end = read_run_end(lines, most=len(lines))
+    at = end.find_last(_MEMORY_REFUSED.search)
+    return at is not None and not any(ends_run(text) for text in end.texts[at + 1:])
 
 
 def lifted_task_limit_evidence(service: Service, lines: Sequence[LogLine]) -> Evidence | None:

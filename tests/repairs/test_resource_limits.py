@@ -7,9 +7,17 @@ import pytest
 from fixer.model.diagnosis import Need
 from fixer.model.plan import DaemonReload
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
+from fixer.repairs.resource_limits import (
+    SettingRepairWording,
+    is_memory_refused,
+    is_task_refused,
+    set_and_start_repair,
+)
 from fixer.repairs.write_variables import EditSteps
+from tests.causes.snapshot_builders import log_lines
+from tests.formats.test_run_output import REQUESTS
 
+REFUSED = "RuntimeError: can't start new thread"
 NEED = Need("backlog", "value", "how many may wait", default="2048")
 SETTING = SettingRepairWording("raise-backlog", "raise --backlog", NEED, "--backlog 2048 instead of 4", by_hand="start it with more",
                   then="restart app")
@@ -35,3 +43,12 @@ def test_the_edit_comes_before_the_start() -> None:
 def test_who_manages_the_file_is_named() -> None:
     made = set_and_start_repair(SETTING, EditSteps((STEP,), "/etc/app.env:3", "Ansible"), (STEP,))
     assert made.summary.endswith("then restart app (Ansible manages that file and will overwrite the edit)")
+
+
+@pytest.mark.parametrize(("lines", "refused"), [
+    ((REFUSED,), True), ((REFUSED, "SystemExit: 1"), True), ((REFUSED, "django.core.exceptions.ImproperlyConfigured: x"), False),
+    *(((request.format(REFUSED),), False) for request in REQUESTS.values()),
+])
+def test_a_limit_is_reached_where_the_program_says_so_last(lines: tuple[str, ...], refused: bool) -> None:
+    log = log_lines("begun", *lines).value
+    assert (is_task_refused(log), is_memory_refused(log)) == (refused, refused)

@@ -33,6 +33,7 @@ from fixer.analysis.run_log import (
     was_asked_to_stop,
 )
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -220,8 +221,6 @@ def lines_since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
 # A service that ended with status 0 after an error: hypercorn's parent, and scripts that continue after their program,
 # pass no status on, so its service manager sees no failure.
 _ERROR_TAIL_LINES = 3          # after an error there may be a note to it, or the script's own last line
-_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
-_SERVED = regex(r"Application startup complete|[Rr]unning on \S|[Ll]istening (?:at|on)\b|[Ss]erving on\b")
 
 
 def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None:
@@ -229,9 +228,11 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
     if service.unit is None or not service.is_app_server or not has_exited_by_itself(snapshot, service):
         return None
     own = program_lines(last_run_lines(snapshot, service))
-    if any(_SERVED.search(message_of(line)) for line in own):
+    end = read_run_end(own, most=len(own))
+    if any(SERVING_LINE.search(text) for text in end.texts):
         return None
-    return next((line for line in own[-_ERROR_TAIL_LINES:] if _ERROR.match(message_of(line))), None)
+    last = zip(end.lines[-_ERROR_TAIL_LINES:], end.texts[-_ERROR_TAIL_LINES:], strict=True)
+    return next((line for line, text in last if ends_run(text)), None)
 
 
 def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:

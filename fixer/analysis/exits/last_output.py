@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
+from fixer.formats.run_output import is_request_line
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, HandStartedLog, Service
@@ -31,7 +32,8 @@ def is_clean_shutdown(said: str) -> bool:
 def find_exit_line(lines: Iterable[str]) -> str:
     """Return the last line that shows how a program ended, empty if there is none. A fault comes before shutdown lines,
     which follow a fault as well."""
-    ends = [line.strip()[:200] for line in lines if _EXIT_LINE.search(line)]
+    ends = [line.strip()[:200] for line in lines
+            if _EXIT_LINE.search(line) and not is_request_line(line)]
     return next((line for line in reversed(ends) if not is_clean_shutdown(line)), ends[-1] if ends else "")
 
 

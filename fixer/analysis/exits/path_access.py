@@ -116,9 +116,7 @@ def _intended_access(crash: FailedRun, line: LogLine) -> Literal["read", "write"
     """Return whether the program wanted to read or to write, by its call in the traceback above the error."""
     if is_write_error(message_of(line)):
         return "write"
-    at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
-    for one in reversed(crash.lines[max(0, at - _MAX_CALL_LINES):at]):
-        text = message_of(one)
+    for text in reversed(crash.end.above(line, _MAX_CALL_LINES)):
         if _WRITE_CALL.search(text):
             return "write"
         if _READ_CALL.search(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, processes_of
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.run_log import SERVING_LINE, last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import run_state_of
@@ -23,8 +24,7 @@ def missing_socket_line(snapshot: Snapshot, service: Service) -> LogLine | None:
     """Return the log line about a bad descriptor, if the service's socket unit does not listen."""
     if service.unit is None or not is_socket_down(service):
         return None
-    own = program_lines(last_run_lines(snapshot, service))[-_TAIL_LINES:]
-    return next((line for line in reversed(own) if _BAD_DESCRIPTOR.search(message_of(line))), None)
+    return read_run_end(program_lines(last_run_lines(snapshot, service)), most=_TAIL_LINES).last_line(_BAD_DESCRIPTOR)
 
 
 def finding_without_socket(service: Service, said: LogLine, found: Finding) -> Finding:

@@ -34,6 +34,7 @@ from fixer.analysis.run_log import last_run_lines, message_of, program_lines, wa
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
+from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
@@ -50,7 +51,6 @@ FailureManner: TypeAlias = Literal["ends", "waits", "rests"]
 # errors that may stem from a dependency
 _GENERIC_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
                  r"\w*(?:Connect|Database|Operational|Interface|Unavailable|Startup|Broker|Timeout)\w*)\b")
-_ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Configured)\b")
 _STARTUP_LINE = regex(r"Started (?:server|parent|reloader) process|Waiting for application startup|Will watch for "
                       r"changes|"
                r"Uvicorn running on|Starting gunicorn|Booting worker|Listening at|Using worker|Child process|"
@@ -158,7 +158,7 @@ def _judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine 
     if spoken is not None:
         return True, spoken
     text = message_of(last[-1]).strip()
-    if _ERROR_LINE.match(text) and not _GENERIC_ERROR.match(text):
+    if ends_run(text) and not _GENERIC_ERROR.match(text):
         return None, None
     return False, last[-1]
 

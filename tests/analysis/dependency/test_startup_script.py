@@ -14,6 +14,8 @@ def test_what_is_not_seen_is_not_guessed() -> None:
     assert "manage.py migrate" in found.repairs[0].manual
 
 
-@pytest.mark.parametrize("line", ["INFO:     Started server process [300]", "Uvicorn running on http://127.0.0.1:8000"])
+@pytest.mark.parametrize("line", ["INFO:     Started server process [300]", "Uvicorn running on http://127.0.0.1:8000",
+                                  "INFO daphne.server Listening on TCP address 127.0.0.1:8000", "* Listening on http://127.0.0.1:8000",
+                                  "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ..."])
 def test_a_script_that_starts_its_server_again_and_again_is_not_on_its_way(line: str) -> None:
     assert "start-script-waits" not in [f.variant for f in told(waiting(FILE, log=log_lines("Started x.", line))).findings]

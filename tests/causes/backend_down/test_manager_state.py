@@ -150,7 +150,7 @@ def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: st
     ("OSError: [Errno 88] Socket operation on non-socket", "inactive", "backend-down"),
     ("OSError: [Errno 9] Bad file descriptor", "inactive", "backend-down"),
     ("OSError: [Errno 88] Socket operation on non-socket", "active", ""),
-    ("ValueError: 88", "inactive", ""),
+    ("ValueError: 88", "inactive", ""), ('127.0.0.1:5 - "GET /[Errno 88] HTTP/1.1" 404', "inactive", ""),
 ])
 def test_a_service_that_was_started_without_its_socket_is_started_by_it(said: str, socket: str, cause: str) -> None:
     unit = snapshot_builders.unit("backend.socket", active_state=socket, unit_file_state="disabled")
