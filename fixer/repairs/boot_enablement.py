@@ -1,4 +1,4 @@
-"""What starts a service when the machine boots, and the steps that see to it where nothing does."""
+"""What starts a service at boot, and the steps that enable it if nothing does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_NOTES = 3
 
 
 def is_disabled(service: Service) -> bool:
-    """Its manager says that a boot does not start it."""
+    """Return whether its service manager reports that a boot does not start it."""
     if service.program is not None:
         unit = service.program.unit
         return not service.program.autostart or (unit is not None and unit.unit_file_state in _DISABLED_STATES)
@@ -27,24 +27,23 @@ def is_disabled(service: Service) -> bool:
 
 
 def is_off_at_boot(service: Service) -> bool:
-    """Started by nothing when the machine boots: disabled, or pulled in by nothing that systemd has loaded.
+    """Return whether nothing starts it at boot: it is disabled, or no unit that systemd has loaded pulls it in.
 
-    What is enabled counts only where the present boot did not start it either: for a target that is not booted to.
+    An enabled unit counts only if this boot did not start it either: its target is not the one that is booted.
     """
     if is_disabled(service):
         return True
     unit = service.unit
     if unit is None or service.socket is not None or unit.pulled_by is None or _pulling_units(service, unit):
         return False
-    if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # gone after a boot
+    if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # lost at a reboot
         return False
     return unit.unit_file_state in _UNENABLED_STATES or (unit.unit_file_state == "enabled" and _has_never_run(unit))
 
 
 def _pulling_units(service: Service, unit: Unit) -> tuple[str, ...]:
-    """What a boot may start it along with. Not a path unit of one that does not run: that starts it whenever it finds
-    what it waits for, so it has not. Nor a target of one that never ran: only those that every boot comes by would have
-    started it."""
+    """Return the units with which a boot may start it. A path unit does not count if the service is stopped: it has not
+    triggered. Nor does a target if the service never ran, except the targets of every boot."""
     pulled = unit.pulled_by or ()
     if service.running:
         return pulled
@@ -53,24 +52,24 @@ def _pulling_units(service: Service, unit: Unit) -> tuple[str, ...]:
 
 
 def _has_never_run(unit: Unit) -> bool:
-    """Since the boot, or since systemd unloaded it."""
+    """Return whether it has not run since the boot, or since systemd unloaded it."""
     return unit.active_state == "inactive" and not (unit.active_enter or unit.inactive_enter or unit.state_change)
 
 
 def boot_state_text(service: Service) -> str:
-    """What is said of a stopped one."""
+    """Return the boot state of a stopped service as text."""
     return "is stopped and disabled at boot" if is_disabled(service) else "is stopped, and no boot starts it"
 
 
 def enable_at_boot_text(service: Service) -> str:
-    """What a repair that starts it says of the boot."""
+    """Return what a repair that starts it also does for the boot, as text."""
     if is_disabled(service):
         return " and enable it at boot"
     return " and let a boot start it" if is_off_at_boot(service) else ""
 
 
 def boot_details(service: Service) -> tuple[str, ...]:
-    """A detail, where the next boot may leave it out."""
+    """Return a detail if the next boot may not start it."""
     unit = service.unit
     if unit is None or service.socket is not None or is_disabled(service):
         return ()
@@ -84,14 +83,14 @@ def boot_details(service: Service) -> tuple[str, ...]:
 
 
 def boot_notes(snapshot: Snapshot) -> Iterator[str]:
-    """A note for what runs behind a route and would not come back with the machine: nothing there is broken yet."""
+    """Yield a note about each service of a route that no boot starts: nothing is broken there yet."""
     asked = {name for endpoint in snapshot.endpoints
              for name in (endpoint.configured_service, endpoint.listening_service) if name}
     asked -= _foreign_port_holders(snapshot)
     units = [s for s in snapshot.services if s.id in asked and s.running and s.unit is not None and s.program is None]
     for service in [s for s in units if s.socket is None and is_off_at_boot(s)][:_MAX_NOTES]:
         unit = service.unit
-        if unit is None or unit.pulled_by is None or unit.pulled_by:     # something else starts it along
+        if unit is None or unit.pulled_by is None or unit.pulled_by:     # another unit starts it too
             continue
         way = "enable" if is_disabled(service) else f"add-wants {_boot_target(snapshot, service.node)}"
         name, state = service.name, unit.unit_file_state
@@ -100,7 +99,7 @@ def boot_notes(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _foreign_port_holders(snapshot: Snapshot) -> set[str]:
-    """Who holds a port that another service is told to listen on, and is not told so itself: not to be kept there."""
+    """Return the holders of ports that only other services are configured for: they should not stay there."""
     found: set[str] = set()
     for endpoint in snapshot.endpoints:
         told = {s.id for s in snapshot.services if s.node == endpoint.node and any(
@@ -112,7 +111,7 @@ def _foreign_port_holders(snapshot: Snapshot) -> set[str]:
 
 
 def _nginx_boot_notes(snapshot: Snapshot) -> Iterator[str]:
-    """The same of nginx itself, where its unit runs it."""
+    """Yield the same about nginx itself, if its unit runs it."""
     for nginx in snapshot.nginxes:
         service = nginx.service
         unit = service.unit if service is not None and service.socket is None else None
@@ -123,7 +122,7 @@ def _nginx_boot_notes(snapshot: Snapshot) -> Iterator[str]:
 
 
 def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
-    """Let a boot start it: `enable` where it says for what, else the link that `systemctl add-wants` makes."""
+    """Return steps that start it at boot: `enable` if its unit has a target, else the link of `systemctl add-wants`."""
     unit = service.unit if service.socket is None else service.socket
     if unit is None or not is_off_at_boot(service):
         return ()
@@ -131,7 +130,7 @@ def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
         return (unit_action(service, unit, "enable"),)
     target = _boot_target(snapshot, service.node)
     if any(s.key == "WantedBy" and s.value == target and s.present for s in service.settings):
-        return ()       # there already, and systemd was not told yet
+        return ()       # the link exists, and systemd has not reloaded yet
     folder = f"/etc/systemd/system/{target}.wants"
     return (
         WriteFile(service.node, f"{folder}/{unit.name}", None, b"", f"the link by which {target} starts it",
@@ -141,33 +140,33 @@ def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
 
 
 def _boot_target(snapshot: Snapshot, node: str) -> str:
-    """Which one starts nginx, there: whatever that machine boots to."""
+    """Return the target that starts nginx on that node: the machine boots to it."""
     units = [n.service.unit for n in snapshot.nginxes if n.node == node and n.service is not None]
     pulled = [name for unit in units if unit is not None for name in unit.pulled_by or ()]
     targets = [name for name in pulled if name.endswith(".target")]
     return targets[0] if targets else _DEFAULT_TARGET
 
 
-# One systemctl verb as a step, with the states that an undo goes back to.
+# One systemctl verb as a step, with the states to which an undo returns.
 SystemctlVerb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
 
 
 def is_active_without_process(service: Service) -> bool:
-    """A unit that only starts things (rc.local, an init script, a oneshot that remains) is active still; what it
-    started is gone."""
+    """Return whether a unit that only starts things (rc.local, an init script, a oneshot that remains) is still active
+    and its processes have ended."""
     unit = service.unit
     return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
 
 
 def is_single_command_oneshot(service: Service, unit: Unit) -> bool:
-    """A oneshot of its own for one command, started at boot; what rc.local starts besides nobody knows."""
+    """Return whether it is a oneshot for one command, started at boot; what else rc.local starts is unknown."""
     commands = [s for s in service.unit_values if s.key == "ExecStart" and s.value.strip()]
     return (unit.type == "oneshot" and unit.unit_file_state == "enabled" and len(commands) == 1
             and unit.name != "rc-local.service")
 
 
 def unit_action(service: Service, unit: Unit, verb: SystemctlVerb, describe: str = "") -> UnitAction:
-    """One systemctl verb, with the states that an undo goes back to."""
+    """Return one systemctl verb as a step, with the states to which an undo returns."""
     gone = unit is service.unit and is_active_without_process(service)
     return UnitAction(
         service.node, unit.name, verb, "exited" if gone else unit.active_state, unit.unit_file_state, unit.main_pid,

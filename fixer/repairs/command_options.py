@@ -1,5 +1,4 @@
-"""Words of a service's command: the value of an option, and one replaced where it is written (a unit file, a drop-in,
-a wrapper, a compose file)."""
+"""Arguments of a service's command: the value of an option, and an edit of it in the file that holds it."""
 
 from __future__ import annotations
 
@@ -28,14 +27,14 @@ TLS_OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile",
 
 
 def option_value(service: Service, options: tuple[str, ...]) -> CommandArgument | None:
-    """The word after the first of these options, None where its command has none."""
+    """Return the argument after the first of these options, None if the command has none."""
     words = service.command
     return next((words[i + 1] for i in range(len(words) - 1) if words[i].text in options), None)
 
 
 def edit_argument(snapshot: Snapshot, service: Service, word: CommandArgument, new: str,
                   summary: str) -> EditSteps | NotEditable:
-    """The steps that write `new` in the place of the word's text, and make systemd read it."""
+    """Return the steps that replace the argument's text with `new`, and that make systemd read it."""
     node = service.files_node or service.node
     file = None if word.file is None else snapshot.file(node, word.file)
     if file is None or word.start is None or word.end is None:
@@ -46,7 +45,7 @@ def edit_argument(snapshot: Snapshot, service: Service, word: CommandArgument, n
 def edit_argument_span(
     service: Service, word: CommandArgument, file: FileContent, span: tuple[int, int], new: str, *, summary: str,
 ) -> EditSteps | NotEditable:
-    """The same for a place that was found otherwise; a file that no longer holds the word there is left alone."""
+    """Return the same for another span. A file that no longer holds the argument there stays unchanged."""
     start, end = span
     if file.data[start:end] != word.text.encode("utf-8", "surrogateescape"):
         return NotEditable(f"{file.path} does not hold {word.text} where it was read")
@@ -58,22 +57,22 @@ def edit_argument_span(
     return EditSteps(steps, file.real_path, file.managed_by)
 
 
-# More worker processes for a service: how many, and where the number is written.
+# More worker processes for a service: their number, and the file that holds it.
 WORKERS_ID = "add-workers"
 WORKERS_KEY = "workers"
 WORKERS_VARIABLE = "WEB_CONCURRENCY"
 _SPARE_WORKERS = 4                   # arrivals are uneven, and workers do not take turns
 _MIN_WORKERS = 2
-# of a default: fewer are too few for uneven arrivals, more cost memory for nothing
+# bounds of the default: fewer are too few for uneven arrivals, more only cost memory
 _MIN_DEFAULT, _MAX_DEFAULT = 8, 16
 _WORKERS_OPTION = regex(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
 
 
 def add_workers_repair(case: Case, pressure: Pressure, workers: int, *, each: int = 1) -> Repair:
-    """The repair: complete with the computed number, or with the one a person has given. `each` is how many requests a
-    worker serves at once."""
+    """Return the repair, complete with the computed number or the operator's. `each` is how many requests a worker
+    serves at once."""
     if each > 1:
-        # they come in waves, and unevenly
+        # requests arrive in uneven waves
         default = min(-(-_needed_workers(pressure) // each) + workers * 2, _MAX_DEFAULT)
     else:
         default = min(max(_needed_workers(pressure) + _SPARE_WORKERS, workers * 2, _MIN_DEFAULT), _MAX_DEFAULT)
@@ -83,7 +82,7 @@ def add_workers_repair(case: Case, pressure: Pressure, workers: int, *, each: in
 
 
 def second_worker_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
-    """A second worker for a server that ends its only one now and then: the parent goes on listening."""
+    """Return a repair with a second worker for a server that sometimes ends its only one; the parent listens on."""
     return _workers_repair(case, service, endpoint, 1, _MIN_WORKERS)
 
 
@@ -93,7 +92,7 @@ def _workers_repair(case: Case, service: Service, endpoint: Endpoint, workers: i
     chosen = case.inputs.get(WORKERS_KEY, str(default))
     written = _write_workers(case.snapshot, service, chosen)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only where something is found
+    from fixer.repairs.resource_limits import (  # only if something is found
         SettingRepairWording,
         set_and_start_repair,
     )
@@ -106,8 +105,8 @@ def _workers_repair(case: Case, service: Service, endpoint: Endpoint, workers: i
 
 
 def _needed_workers(pressure: Pressure) -> int:
-    """As many as requests are under way now: each has waited longer than it needs, so there will never be more at once
-    when they are served in time. What its client has given up still queues and wants no worker of its own."""
+    """Return how many workers the requests in progress need. Each has waited longer than it needs: with timely answers
+    there are never more at once. A request that its client has abandoned still queues and needs no worker."""
     return pressure.established or pressure.queued
 
 
@@ -129,12 +128,12 @@ def _write_workers(snapshot: Snapshot, service: Service, number: str) -> EditSte
     return write_variables(snapshot, service, {WORKERS_VARIABLE: number}, replace=True)
 
 
-# One option of a service's command, changed where it is written.
+# One option of a service's command, changed in the file that holds it.
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOption:
-    """The word that holds an option's value, and what of the word stands before the value."""
+    """The argument that holds an option's value; `head` is the part of the argument before the value."""
 
     word: CommandArgument
     head: str
@@ -143,7 +142,7 @@ class CommandOption:
 
 
 def find_option(service: Service, name: str) -> CommandOption | None:
-    """`--name 3` or `--name=3` in the command that starts a service; a number only."""
+    """Return the option `--name 3` or `--name=3` of a service's start command; only for a number."""
     for index, word in enumerate(service.command):
         if word.text == name and index + 1 < len(service.command):
             after = service.command[index + 1]
@@ -155,7 +154,7 @@ def find_option(service: Service, name: str) -> CommandOption | None:
 
 
 def find_numbered_option(command: tuple[CommandArgument, ...], pattern: re.Pattern[str]) -> CommandOption | None:
-    """The first word that the pattern knows (`head`, and `value` where the number stands in the same word)."""
+    """Return the first option that the pattern matches (`head`, and `value` if one argument holds both)."""
     for index, word in enumerate(command):
         match = pattern.match(word.text)
         if match is not None and match["value"]:
@@ -167,7 +166,7 @@ def find_numbered_option(command: tuple[CommandArgument, ...], pattern: re.Patte
 
 def edit_option(snapshot: Snapshot, service: Service, option: CommandOption, value: str,
                 what: str) -> EditSteps | NotEditable:
-    """Another value for the option, in the one place that names it."""
+    """Return the steps that write another value for the option in the only file that names it."""
     word = option.word
     node = service.files_node or service.node
     file = None if word.file is None else snapshot.file(node, word.file)
@@ -178,7 +177,7 @@ def edit_option(snapshot: Snapshot, service: Service, option: CommandOption, val
 
 
 def _argument_span(data: bytes, option: CommandOption) -> tuple[int, int] | None:
-    """Where the word stands; inside a command within a command, where its line names the option once and as it is."""
+    """Return the argument's span; in a nested command, its line must name the option once and literally."""
     word = option.word
     if word.start is not None and word.end is not None:
         return word.start, word.end
@@ -193,14 +192,14 @@ def _argument_span(data: bytes, option: CommandOption) -> tuple[int, int] | None
     return before + found[0].start(1), before + found[0].end(1)
 
 
-# The word of a command that a server does not take: where it is written, and what may stand there instead.
+# The argument that a server rejects: where it is written, and what may replace it.
 _VALUE = r"[^\s'\"\\$%#]+"
-_GUNICORN_SETTING = regex(r"^(?!raw_env$)[a-z_]+$")       # that one holds variables, which may be secrets
+_GUNICORN_SETTING = regex(r"^(?!raw_env$)[a-z_]+$")       # raw_env holds variables, which may be secrets
 _OPTION_NAME = regex(r"^[a-z][a-z0-9_-]*$")
 
 
 def option_argument(service: Service, fault: CodeFault) -> CommandArgument | None:
-    """The value of the option that is named, else the word itself; None where the command holds neither."""
+    """Return the value of the named option, else the argument itself; None if the command holds neither."""
     words = service.command
     flag = f"--{fault.name}"
     following = next((words[i + 1] for i in range(len(words) - 1) if words[i].text == flag), None)
@@ -209,7 +208,7 @@ def option_argument(service: Service, fault: CodeFault) -> CommandArgument | Non
 
 
 def option_source_text(case: Case, service: Service, fault: CodeFault) -> str:
-    """file:line of the word, or of the line in gunicorn's own file; empty where it is written nowhere that was read."""
+    """Return file:line of the argument, or of gunicorn's own setting; empty if no file that was read holds it."""
     word = option_argument(service, fault)
     if word is not None:
         return f"{word.file}:{word.line}" if word.file else ""
@@ -218,7 +217,7 @@ def option_source_text(case: Case, service: Service, fault: CodeFault) -> str:
 
 
 def gunicorn_setting_evidence(case: Case, service: Service, fault: CodeFault) -> tuple[Evidence, ...]:
-    """The line of gunicorn's own file that gives what is not taken."""
+    """Return the line of gunicorn's own file with the rejected setting as evidence."""
     file, line = _gunicorn_setting(case, service, fault.name)
     if file is None or not line:
         return ()
@@ -239,7 +238,7 @@ def _gunicorn_setting(case: Case, service: Service, name: str) -> tuple[FileCont
 
 
 def correct_option_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair | None:
-    """Another value in its place: the port that nginx asks for where just that is buried in it, else a person's."""
+    """Return a repair with another value: nginx's port if the rejected value holds just that, else the operator's."""
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     word = option_argument(service, fault)
     if word is None or word.text.startswith("-") or not _OPTION_NAME.match(fault.name):

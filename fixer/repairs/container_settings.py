@@ -1,4 +1,4 @@
-"""A setting of a compose service, changed where its files give it or written beside the others, then `up`."""
+"""A setting of a compose service, changed in its compose file or added to it, followed by `up`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from fixer.repairs.write_variables import EditSteps
 
 def write_compose_settings(snapshot: Snapshot, service: Service, values: Mapping[str, str],
                            summary: str) -> EditSteps | NotEditable:
-    """One write of the compose file and the `up` that makes the container anew. Values are YAML as it will stand.
+    """Return one write of the compose file and the `up` that recreates the container. Values are YAML text.
 
-    A key with a dot leads into a mapping: it is replaced where it is, and never made.
+    A key with a dot leads into a mapping: it is replaced if it exists, and never created.
     """
     if service.container is None:
         return NotEditable(f"{service.name} is no container")
@@ -64,7 +64,7 @@ def write_compose_settings(snapshot: Snapshot, service: Service, values: Mapping
 
 
 def add_tmpfs(snapshot: Snapshot, service: Service, folders: Sequence[str], summary: str) -> EditSteps | NotEditable:
-    """The same with more folders in memory; those that the file has already stay."""
+    """Return the same with more folders in memory; folders that the file already has stay."""
     settings = {s.key: s for s in service.compose_settings}
     last, whole = settings.get("tmpfs.last"), settings.get("tmpfs")
     place, given = last or whole, {word.split(":")[0] for word in whole.value.split()} if whole is not None else set()
@@ -98,32 +98,32 @@ def _locate_setting(service: Service, setting: ComposeSetting | None, key: str,
 
 
 def compose_networks_of(snapshot: Snapshot, box: Container) -> tuple[ComposeNetwork, ...]:
-    """The networks on which a container's compose files put it."""
+    """Return the networks that a container's compose files give it."""
     boxed = (s for s in snapshot.services if s.container is not None and s.container.id == box.id)
     return next((s.compose_networks for s in boxed), ())
 
 
 def network_aliases_of(snapshot: Snapshot, box: Container, network: str) -> tuple[str, ...]:
-    """The names that compose gives a container on a network: those of its files, its service's and its own."""
+    """Return the names that compose gives a container on a network: those of its files, its service's and its own."""
     told = (name for own in compose_networks_of(snapshot, box) if own.name == network for name in own.aliases)
     return tuple(dict.fromkeys(filter(None, (box.service, box.name, *told))))
 
 
 def join_network_step(snapshot: Snapshot, box: Container, network: str) -> NetworkAction:
-    """Join it as its files say: under those names, at the addresses that they choose, else at those it was given."""
+    """Return a step that joins it with the names and addresses of its files, else with its fixed addresses."""
     told = tuple(address for own in compose_networks_of(snapshot, box) if own.name == network
                  for address in own.addresses)
     return NetworkAction(box.id, box.name, network, "connect", network_aliases_of(snapshot, box, network),
                          tuple(dict.fromkeys(told)) or dict(box.fixed_addresses).get(network, ()))
 
 
-# Publishing another port of a container: an edit of its compose file where that is allowed, else words.
+# Publishing another port of a container: an edit of its compose file if that is allowed, else instructions.
 PUBLISH_ID = "publish-port"
 SERVICE_KEY = "service"
 
 
 def publish_port_repair(case: Case, trouble: FailingAddress, service: Service, port: int, *, proven: bool) -> Repair:
-    """Publish a port of the container where nginx asks for it; a person says that it is meant unless that is proven."""
+    """Return a repair that publishes a port at nginx's address; unless `proven`, the operator confirms it."""
     entry = _port_entry(trouble.endpoint, port)
     need = None if proven else Need(
         SERVICE_KEY, "choice", f"nothing proves that {service.name} belongs behind {endpoint_text(trouble.endpoint)}",
@@ -132,7 +132,7 @@ def publish_port_repair(case: Case, trouble: FailingAddress, service: Service, p
 
 
 def republish_port_repair(case: Case, trouble: FailingAddress, service: Service, port: int) -> Repair:
-    """Let the published port lead to another port of the same container."""
+    """Return a repair that makes the published port lead to another port of the same container."""
     endpoint = trouble.endpoint
     values: dict[str, str] = {}
     for setting in service.compose_settings:
@@ -143,7 +143,7 @@ def republish_port_repair(case: Case, trouble: FailingAddress, service: Service,
 
 
 def manual_publish_repair(trouble: FailingAddress, service: Service, port: int, where: str) -> Repair:
-    """In words: it must listen to others than itself before publishing its port helps."""
+    """Return instructions: it must listen on more than its loopback before publishing its port helps."""
     box, text = service.container, endpoint_text(trouble.endpoint)
     assert box is not None
     manual = (f"let {service.name} listen on every address of its container instead of {where}, and "
@@ -152,7 +152,7 @@ def manual_publish_repair(trouble: FailingAddress, service: Service, port: int, 
 
 
 def _changed_port_entry(setting: ComposeSetting, service: Service, endpoint: Endpoint, port: int) -> str | None:
-    """The entry with the container's port replaced, None where it publishes another one or is not plain."""
+    """Return the entry with the container's port replaced; None if it publishes another port or is not plain."""
     outer, inner = str(endpoint.port), str(endpoint.container_port)
     if setting.key.endswith(".target"):
         other = setting.key.removesuffix("target") + "published"
@@ -168,14 +168,14 @@ def _changed_port_entry(setting: ComposeSetting, service: Service, endpoint: End
 
 
 def _port_entry(endpoint: Endpoint, port: int) -> str:
-    """What `ports:` or `-p` says: the address that nginx asks for, and no other of the machine."""
+    """Return the entry for `ports:` or `-p`: the address that nginx uses, and no other of the machine."""
     addresses = endpoint.addresses.or_else(())
     return f"{address_text(addresses[0] if addresses else '127.0.0.1', endpoint.port)}:{port}"
 
 
 def _publish_repair(case: Case, trouble: FailingAddress, service: Service, edit: tuple[dict[str, str], str],
             need: Need | None) -> Repair:
-    """`edit` are the settings of the compose file, and the entry as a person would write it."""
+    """Return the repair. `edit` is the settings of the compose file, and the entry as an operator would write it."""
     box, endpoint, (values, entry) = service.container, trouble.endpoint, edit
     assert box is not None
     inner = entry.rpartition(":")[2]
@@ -212,17 +212,17 @@ def _manual_publish_text(box: Container, entry: str, endpoint: Endpoint) -> str:
             "shows its command, variables, mounts and networks)")
 
 
-# An nginx whose container may not write to its own file system: which folders it needs, and where that is set.
+# An nginx whose container has a read-only file system: the folders that it needs, and where they are set.
 TMPFS_ID = "give-nginx-folders"
 _READ_ONLY_ERROR = regex(r"\[emerg\] .*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" failed \(30: ")
-# Folders that the builds of nginx write to; a tmpfs over anything else could hide what the image brings.
+# Folders that the builds of nginx write to; a tmpfs over any other could hide files of the image.
 _NGINX_FOLDERS = ("/var/lib/nginx", "/var/cache/nginx", "/var/tmp/nginx", "/usr/local/nginx", "/tmp")   # noqa: S108  not ours
 _RUN_FOLDERS = ("/run", "/var/run")
 _TEMPORARY_FOLDERS = ("/tmp", "/var/tmp")   # noqa: S108  not ours
 
 
 def read_only_error_line(nginx: Nginx) -> LogLine | None:
-    """The line with which it ended, where its container's file system is read-only and it says so."""
+    """Return nginx's last error line if its container's file system is read-only and the line reports that."""
     if nginx.service is None or nginx.service.container is None or not nginx.service.container.read_only:
         return None
     return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _READ_ONLY_ERROR.search(message_of(line))),
@@ -230,7 +230,7 @@ def read_only_error_line(nginx: Nginx) -> LogLine | None:
 
 
 def nginx_tmpfs_repair(case: Case, nginx: Nginx, said: LogLine) -> Repair:
-    """A tmpfs for the folder that it named and for its pid file, in the compose file."""
+    """Return a repair with a tmpfs for the folder in the line and for the pid file, in the compose file."""
     service = nginx.service
     assert service is not None
     match = _READ_ONLY_ERROR.search(message_of(said))
@@ -247,7 +247,7 @@ def nginx_tmpfs_repair(case: Case, nginx: Nginx, said: LogLine) -> Repair:
 
 
 def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair | None:
-    """A tmpfs for the system's own folder of temporary files, over which nothing of the image is lost."""
+    """Return a repair with a tmpfs for the system's folder of temporary files, which hides nothing of the image."""
     service = crash.service
     folder = next((f for f in _TEMPORARY_FOLDERS if path.startswith(f + "/")), None)
     box = service.container
@@ -263,7 +263,7 @@ def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair |
 
 
 def _needed_folders(nginx: Nginx, named: str) -> tuple[str, ...]:
-    """The known folder that holds the path; the pid file's too, which fails next."""
+    """Return the known folder that holds the path, and the pid file's, which fails next."""
     holds = next((f for f in (*_NGINX_FOLDERS, *_RUN_FOLDERS) if named == f or named.startswith(f + "/")), None)
     if holds is None:
         return ()

@@ -1,4 +1,4 @@
-"""Containers that the engine cannot start: their program, account, folder or port is not there for them."""
+"""Containers that the engine cannot start: their program, account, folder or port is not available."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fixer.repairs.restore_code import restart_after_edit_steps
 from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.unit_edits import manual_repairs
 
-# What runc and the engine say (State.Error), and what is wrong in words.
+# Errors of runc and the engine (State.Error), each with its problem as text.
 _ENGINE_ERRORS = (
     (regex(r'exec: "(?P<what>[^"]+)": (?:executable file not found|stat [^:]+: no such file)'), "its program {what} is "
      "not in its image", "program"),
@@ -37,7 +37,7 @@ _ENGINE_ERRORS = (
            r"ess already in use)"), "{what}, which it is to publish, is taken by something else", "ports"),
     (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
 )
-# … and what is left in its log where it said so after the start: runc, or the init that `init: true` puts before it.
+# Errors in the log, after the start: from runc, or from the init that `init: true` runs before the program.
 _RUNC_ERROR = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
 _INIT_ERROR = regex(r"^\[(?:FATAL tini \(\d+\)\] exec|dumb-init\]) (?P<what>\S+?):?(?: failed:)? "
               r"(?P<why>No such file or directory|Exec format error|Permission denied)$")
@@ -61,7 +61,7 @@ _SHELL_NOT_FOUND = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?
 
 
 def explain_failed_container(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """What the engine, or the shell in the container, could not start; None where the program itself ended."""
+    """Return what the engine, or the shell in the container, could not start; None if the program itself ended."""
     service, box = crash.service, crash.service.container
     if box is None or box.is_machine:
         return None
@@ -96,7 +96,7 @@ def explain_failed_container(case: Case, crash: FailedRun) -> StepExplanation | 
 
 
 def _explain_port_conflict(case: Case, crash: FailedRun, box: Container, said: str) -> StepExplanation | None:
-    """Whose the port is, where that is a container; and the start, where it is nobody's by now."""
+    """Name the holder of the port if it is a container; return the start if no container publishes the port now."""
 
     name, holder = crash.service.name, port_publisher(case.snapshot, box)
     if holder is not None:
@@ -113,12 +113,12 @@ def _explain_port_conflict(case: Case, crash: FailedRun, box: Container, said: s
 
 
 def _missing_sources_text(box: Container) -> str:
-    """The engine keeps no word of it: it refuses each start, and the container stays as it was."""
+    """Return the problem as text. The engine logs none: it refuses each start, and the container stays as it was."""
     return f"{' and '.join(box.missing_sources[:3])}, which it mounts from the Docker host, is not there any more"
 
 
 def refused_start_reason(box: Container) -> tuple[str, str] | None:
-    """(what is wrong, key of the compose file) of a container that does not run as the engine could not start it."""
+    """Return (problem, key of the compose file) of a stopped container that the engine could not start."""
     if box.status == "running" or not (box.error or box.missing_sources):
         return None
     if box.missing_sources:
@@ -131,12 +131,12 @@ def refused_start_reason(box: Container) -> tuple[str, str] | None:
 
 
 def _engine_error_text(box: Container) -> str:
-    """Its words, without those of all its layers that come first."""
+    """Return the engine's error without the prefixes of its layers."""
     return f"the engine says: {_ENGINE_PREFIXES.sub('', box.error)[:160]}"
 
 
 def _explain_restarting(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """Caught in the moment of one more try, its exit code is 0: what the shell said last of the run before decides."""
+    """Explain a container that runs one more try. Its exit code is 0, so the last line of the previous run decides."""
     last = next((line for line in reversed(crash.lines) if message_of(line).strip()), None)
     match = None if last is None or crash.has_running_parent else _SHELL_NOT_FOUND.search(message_of(last).strip())
     if match is None:
@@ -147,7 +147,7 @@ def _explain_restarting(case: Case, crash: FailedRun) -> StepExplanation | None:
 
 def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
                       line: LogLine | None) -> StepExplanation:
-    """`words`: what is wrong, the key of the compose file that says it, and the name that is wrong."""
+    """Return the explanation. `words`: the problem, the key of the compose file that causes it, and the wrong name."""
     (said, key, named), service = words, crash.service
     if named and key in ("program", "command"):
 
@@ -177,8 +177,8 @@ def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
 
 
 def _typo_repair(case: Case, crash: FailedRun, named: str) -> Repair | None:
-    """The program is called nearly like a server that everybody knows: a slip of the hand, corrected where the word
-    stands."""
+    """Return a repair of a typing error: the program's name is close to that of a known server, and is corrected in its
+    file."""
     from difflib import SequenceMatcher  # only for a name that may be a typing error
 
     service = crash.service
@@ -197,7 +197,7 @@ def _typo_repair(case: Case, crash: FailedRun, named: str) -> Repair | None:
 
 
 def _compose_line_evidence(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
-    """The line of the compose file that names it."""
+    """Return the line of the compose file that names it as evidence."""
     for word in service.command:
         if named and word.file and named in word.text:
             text = line_text(snapshot, service.files_node, word.file, word.line)
@@ -206,13 +206,13 @@ def _compose_line_evidence(snapshot: Snapshot, service: Service, named: str) -> 
     return None
 
 
-# The program of a container that is a script mounted from the Docker host, and that cannot be run as it lies there.
+# Programs of containers that are scripts mounted from the Docker host, and that cannot run as they are.
 _ELF_MAGIC = b"\x7fELF"
 
 
 @dataclass(frozen=True, slots=True)
 class MountedProgram:
-    """What is wrong with the script, what shows it, and what mends it."""
+    """The problem of the script, the evidence, and the repair."""
 
     problem: str
     evidence: Evidence
@@ -220,8 +220,8 @@ class MountedProgram:
 
 
 def explain_mounted_program(case: Case, crash: FailedRun, named: str, *, denied: bool) -> MountedProgram | None:
-    """`denied`: the kernel said that it may not be executed, else that it is not there or of no kind that it runs.
-    None where it lies in the image, was not read, or nothing in it explains that."""
+    """Explain why the program cannot run. `denied`: the kernel refused to execute it; else it is missing or of an
+    unknown kind. None if the program is in the image, was not read, or does not explain that."""
     box = crash.service.container
     file = _mounted_file(case, box, named) if box is not None else None
     if file is None or len(file.data) != file.stat.size or b"\0" in file.data or file.data.startswith(_ELF_MAGIC):
@@ -281,12 +281,12 @@ def _edit_and_start_repair(case: Case, crash: FailedRun, ident: str, does: str, 
     return Repair(ident, "disruptive", f"{does}, then start {crash.service.name}", (step, *begin))
 
 
-# A port of the Docker host that a container is to publish and that was taken when it was started: whose it is now.
+# Ports of the Docker host that a container publishes and that were in use at its start: who holds them now.
 _WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
 
 
 def port_publisher(snapshot: Snapshot, box: Container) -> Service | None:
-    """The container that runs and publishes such a port by now."""
+    """Return the running container that publishes such a port now."""
     for service in snapshot.services:
         other = service.container
         if other is not None and other.id != box.id and other.status in ("running", "paused") and any(
@@ -297,6 +297,6 @@ def port_publisher(snapshot: Snapshot, box: Container) -> Service | None:
 
 
 def is_port_free_now(snapshot: Snapshot, box: Container) -> bool:
-    """It was another container's, as the engine said, and none publishes it by now: all that do were asked for."""
+    """Return whether no container publishes the port now, which was another's by the engine's error. All were read."""
     return snapshot.target.kind in ("compose", "docker") and "port is already allocated" in box.error and (
         bool(box.networks) and port_publisher(snapshot, box) is None)

@@ -1,4 +1,4 @@
-"""Edits of files as steps: the real file behind links and bind mounts, only the bytes that change."""
+"""Edits of files as steps: in the real file of a link or bind mount, and only the bytes that change."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, replace_span
 
-_MAX_SINGLE_EDITS = 8      # so many edits of one file are proven one by one
+_MAX_SINGLE_EDITS = 8      # edits of one file that are checked one by one
 
 
 @dataclass(frozen=True, slots=True)
 class EditableFile:
-    """A file that can be written so that the change lasts: on which node, under which path, and how."""
+    """A file that can be written so that the change lasts: on which node, at which path, and how."""
 
     node: str
     path: str
@@ -29,13 +29,13 @@ class EditableFile:
 
 @dataclass(frozen=True, slots=True)
 class NotEditable:
-    """Why a file cannot be written so that the change lasts."""
+    """The reason why a file cannot be written so that the change lasts."""
 
     reason: str
 
 
 def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFile | NotEditable:
-    """Where the bytes of a file really lie: itself on a machine, its bind mount's source for a container."""
+    """Return where the bytes of a file really are: itself on a machine, its bind mount's source for a container."""
     file = snapshot.file(node, path)
     if file is None:
         return NotEditable(f"{path} could not be read")
@@ -63,7 +63,7 @@ def _locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) 
             f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "
             "outlives the container and what its image holds there: change it in the volume"
         )
-    if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time is told in whole seconds
+    if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time has whole seconds
         return NotEditable(
             f"{file.real_path} was written after container {box.name} was started, by its entry point as it seems, "
             "which does so at each start: change what that makes it of (a template, a variable, the script)"
@@ -84,7 +84,7 @@ def _locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) 
 
 
 def check_and_reload_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:
-    """Check the configuration, then reload the running master."""
+    """Return steps that check the configuration, then reload the running master."""
     explicit = needs_explicit_config(snapshot, nginx)
     check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
     if nginx.master_pid is None:
@@ -95,7 +95,7 @@ def check_and_reload_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]
 
 
 def needs_explicit_config(snapshot: Snapshot, nginx: Nginx) -> bool:
-    """Whether nginx has to be told its configuration: the running master was, or it is not the usual file."""
+    """Return whether nginx needs `-c`: the running master has it, or the file is not the usual one."""
     if nginx.conf_path not in ("", "/etc/nginx/nginx.conf"):
         return True
     for node in snapshot.nodes:
@@ -107,7 +107,7 @@ def needs_explicit_config(snapshot: Snapshot, nginx: Nginx) -> bool:
 
 
 def edit_spans(place: EditableFile, spans: dict[tuple[int, int], bytes], summary: str) -> WriteFile:
-    """One write that replaces several spans of one nginx file; raises EditRefused where it would change more."""
+    """Return one write that replaces several spans of one nginx file; raise EditRefused if it would change more."""
     ordered = sorted(spans.items())
     data = place.data
     if len(ordered) > _MAX_SINGLE_EDITS:
@@ -119,7 +119,7 @@ def edit_spans(place: EditableFile, spans: dict[tuple[int, int], bytes], summary
 
 
 def replace_argument(data: bytes, start: int, old: str, new: str) -> bytes:
-    """The bytes with a whole word replaced, in the directive in which `start` lies; EditRefused where it is not."""
+    """Return the bytes with one argument replaced in the directive at `start`; raise EditRefused if it is not there."""
     for token in tokenize(data)[0]:
         if token.end > start and token.kind != "word":
             break
@@ -129,7 +129,7 @@ def replace_argument(data: bytes, start: int, old: str, new: str) -> bytes:
 
 
 def insert_block(place: EditableFile, at: int, new: bytes, summary: str) -> WriteFile:
-    """One write that adds words at a place between two words; nothing else may read differently afterwards."""
+    """Return one write that adds tokens at an offset between two tokens; all others must read the same afterwards."""
     edited = place.data[:at] + new + place.data[at:]
     before, wrong = tokenize(place.data)
     after, wrong_after = tokenize(edited)
@@ -142,7 +142,7 @@ def insert_block(place: EditableFile, at: int, new: bytes, summary: str) -> Writ
 
 
 def _replace_many_spans(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> bytes:
-    """The same for thousands of spans, with one proof for all: every word but the edited ones stays as it was."""
+    """Replace thousands of spans, with one check for all: every token but the edited ones stays the same."""
     if not all(new.lstrip(b":").isdigit() for _, new in ordered):
         raise EditRefused("only ports are replaced in so many places at once")
     parts: list[bytes] = []
@@ -165,12 +165,12 @@ def _replace_many_spans(data: bytes, ordered: list[tuple[tuple[int, int], bytes]
 
 
 def edit_risk(places: tuple[EditableFile, ...], otherwise: Risk) -> Risk:
-    """At least disruptive where somebody else's tool will write the file again."""
+    """Return at least disruptive if another tool will write the file again."""
     return "disruptive" if any(p.managed_by for p in places) and otherwise == "safe" else otherwise
 
 
 def overwriters_text(places: tuple[EditableFile, ...]) -> str:
-    """Who will undo the edit, as an addition to a summary."""
+    """Return which tools will undo the edit, as an addition to a summary."""
     said = sorted({f"{p.managed_by} manages {p.display_path} and will overwrite the edit" for p in places
                    if p.managed_by})
     return f" ({'; '.join(said)})" if said else ""

@@ -1,4 +1,4 @@
-"""The address that a service is told to listen at: where its command says it, and the edit of that word."""
+"""The configured listen address of a service: the argument of its command, and the edit of that argument."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--add
 
 @dataclass(frozen=True, slots=True)
 class _SpanEdit:
-    """A byte span of a file, and what comes there."""
+    """A byte span of a file, and its replacement."""
 
     file: str
     start: int
@@ -31,11 +31,11 @@ class _SpanEdit:
 
 
 def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
-    """Let the service listen at `host`, by its own command, and start or restart it."""
+    """Return a repair that lets the service listen at `host`, by its own command, and starts or restarts it."""
     does = f"let {service.name} listen on {host}"
     written = _write_host(case.snapshot, service, host)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    if not isinstance(begin, NotEditable):      # it was told another address until now
+    if not isinstance(begin, NotEditable):      # these steps wait at the old address
         begin = tuple(replace(s, host=reachable_host(host)) if isinstance(s, WaitForListener) else s for s in begin)
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
@@ -73,8 +73,8 @@ def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | 
 
 
 def _quote_for_yaml(data: bytes, spot: _SpanEdit) -> str:
-    """`::` unquoted would make a mapping of a YAML text; quotes that the line does not use otherwise, or another way to
-    write that address."""
+    """Return the host as YAML text. `::` without quotes would start a mapping: use quotes that the line does not use
+    yet, or `::0`."""
     line = data[data.rfind(b"\n", 0, spot.start) + 1:].partition(b"\n")[0]
     quoted = data[spot.start - 1:spot.start] in (b"'", b'"') and data[spot.start - 1:spot.start] == data[
         spot.end:spot.end + 1]
@@ -86,7 +86,7 @@ def _quote_for_yaml(data: bytes, spot: _SpanEdit) -> str:
 
 
 def _configured_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEdit | None:
-    """The word after `--host`, or the part before the port of `--bind host:port`; the last one counts."""
+    """Return the edit of the argument after `--host`, or of the host in `--bind host:port`; the last one counts."""
     words = service.command
     for index in range(len(words) - 1, 0, -1):
         word, before = words[index], words[index - 1].text
@@ -101,7 +101,7 @@ def _configured_host_edit(snapshot: Snapshot, service: Service, host: str) -> _S
 def _host_part_edit(
     snapshot: Snapshot, service: Service, word: CommandArgument, said: tuple[str, str], host: str,
 ) -> _SpanEdit | None:
-    """The address in the value of an option: all of it, or what stands before its port."""
+    """Return the edit of the address in an option's value: all of it, or the part before its port."""
     before, value = said
     if word.file is None or not value or value.startswith(("unix:", "/", "fd:")):
         return None
@@ -115,8 +115,8 @@ def _host_part_edit(
 def _value_offset(
     snapshot: Snapshot, service: Service, word: CommandArgument, before: str, value: str,
 ) -> int | None:
-    """Where the value begins; in a text that is written in another way than it reads (`$$` of Compose), the one place
-    of its line where the option stands with it."""
+    """Return the offset of the value. If the file escapes it (`$$` of Compose), its line must hold option and value
+    exactly once."""
     if word.start is not None:
         return word.start + (len(word.text) - len(value))
     file = snapshot.file(service.files_node or service.node, word.file or "")
@@ -130,7 +130,7 @@ def _value_offset(
 
 
 def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEdit | None:
-    """No option says it, so the server's default counts: one more option behind the last word of the command."""
+    """Return the edit that adds an option after the last argument, if only the server's default counts."""
     last = service.command[-1] if service.command else None
     told = bindings_of(service)
     if not server_of(service.runtime).appends_host or last is None or last.file is None or last.end is None:
@@ -138,7 +138,7 @@ def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEd
     if any(b.host not in ("127.0.0.1", "localhost") for b in told) or _has_host_setting(service):
         return None
     if service.command[0].file != last.file or service.command[0].start is None:
-        return None          # the last word is the value of a variable, and stands somewhere else
+        return None          # the last argument is the value of a variable, which is set elsewhere
     file = snapshot.file(service.files_node or service.node, last.file)
     if file is None:
         return None
@@ -161,7 +161,7 @@ def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEd
 
 
 def _has_host_setting(service: Service) -> bool:
-    """An option or a variable says it: then it is not what is missing."""
+    """Return whether an option or a variable sets it: then it is not what is missing."""
     if any(word.text.partition("=")[0] in _HOST_OPTIONS for word in service.command):
         return True
     return any(a.name.endswith("_HOST") or a.name == "HOST" for a in service.env if not a.empty)

@@ -1,4 +1,4 @@
-"""One edit of every pass that leads to an address: file by file, with the test and the reload behind it."""
+"""Edits of nginx's directives: all passes to an address, or a directive of one location, with test and reload."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from fixer.repairs.file_edits import (
 
 def edit_passes_repair(case: Case, trouble: FailingAddress, repair: Repair, what: str,
                 edited: Callable[[bytes, list[RouteFacts]], bytes]) -> Repair | NotEditable:
-    """The safe repair with its steps; NoPlace where a file cannot be written, or `edited` refuses."""
+    """Return the safe repair with its steps; NotEditable if a file cannot be written, or `edited` refuses."""
     by_file: dict[str, list[RouteFacts]] = {}
     for facts in trouble.routes:
         by_file.setdefault(facts.route.source.file, []).append(facts)
@@ -53,13 +53,13 @@ def edit_passes_repair(case: Case, trouble: FailingAddress, repair: Repair, what
                    steps=(*steps, *check_and_reload_steps(case.snapshot, trouble.nginx)))
 
 
-# A directive of one location: changed where it stands beside the pass, else written right after it.
+# A directive of one location: changed if it is next to the pass, else written right after it.
 _MAX_FILE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class DirectiveValue:
-    """A directive's value to be in force for one route."""
+    """The value that a directive is to have for one route."""
 
     route: Route
     name: str
@@ -68,7 +68,7 @@ class DirectiveValue:
 
 @dataclass(frozen=True, slots=True)
 class DirectiveEdit:
-    """The write, the places it changes (file:line), and the file it lies in."""
+    """The write, the lines that it changes (file:line), and the file that it edits."""
 
     step: WriteFile
     where: tuple[str, ...]
@@ -77,7 +77,7 @@ class DirectiveEdit:
 
 def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveValue],
                    summary: str) -> DirectiveEdit | NotEditable:
-    """One write for all wishes of one file; NoPlace where a location cannot hold the directive."""
+    """Return one write for all directives of one file; NotEditable if a location cannot hold one of them."""
     path = wishes[0].route.source.file
     if any(wish.route.source.file != path for wish in wishes):
         return NotEditable("the locations lie in several files")
@@ -87,7 +87,7 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
     if len(place.data) > _MAX_FILE_BYTES:
         return NotEditable(f"{path} is too long")
     data, where = place.data, []
-    shift, last = 0, -1      # several directives of one location: what stands before its pass may become longer
+    shift, last = 0, -1      # several directives of one location: the text before its pass may become longer
     for wish in sorted(wishes, key=lambda wish: -wish.route.source.start):
         start = wish.route.source.start
         shift = shift if start == last else 0
@@ -105,7 +105,7 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
 
 
 def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, int] | NotEditable:
-    """The file with it, and by how many bytes the pass, which begins at `at`, has moved."""
+    """Return the file with the directive, and by how many bytes the pass at `at` has moved."""
     chain = list(_enclosing_directives(parse(data).directives, at))
     if not chain or (len(chain) > 1 and chain[-2].name in (b"if", b"limit_except")):
         return NotEditable(f"{wish.name} cannot stand where {wish.route.source.file}:{wish.route.source.line} does")
@@ -129,7 +129,7 @@ def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, i
 
 
 def _enclosing_directives(block: Sequence[Directive], at: int) -> Iterator[Directive]:
-    """The directives around an offset, outermost first; the one that begins there is the last."""
+    """Yield the directives around an offset, outermost first; the last one starts there."""
     best: Directive | None = None
     for directive in block:
         if directive.start <= at:
@@ -141,13 +141,13 @@ def _enclosing_directives(block: Sequence[Directive], at: int) -> Iterator[Direc
         yield from _enclosing_directives(best.block, at)
 
 
-# One end speaks TLS and the other does not: the edit that makes nginx speak as its backend does.
+# Only one end speaks TLS: the edit that makes nginx speak as its backend does.
 SCHEME_ID = "speak-as-backend"
 
 
 def is_held_by_stranger(case: Case, trouble: FailingAddress) -> bool:
-    """What listens there is no application, no proxy and no container, or anybody could have started it: a program that
-    may only have taken the port."""
+    """Return whether the listener is no application, proxy or container, or any user could have started it: a program
+    that may only hold the port."""
     holder = case.service(trouble.endpoint.listening_service)
     if holder is None or holder.container is not None:
         return False
@@ -155,7 +155,7 @@ def is_held_by_stranger(case: Case, trouble: FailingAddress) -> bool:
 
 
 def _stranger_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
-    """A stranger's socket, where an application that nobody asks may be what is meant: no question of the scheme."""
+    """Return a foreign program's socket, if an unused application may be intended: not a problem of the scheme."""
     holder = case.service(trouble.endpoint.listening_service)
     held = listener_at(trouble.endpoint)
     if holder is None or not is_held_by_stranger(case, trouble) or not unclaimed_candidates(case, trouble):
@@ -164,8 +164,8 @@ def _stranger_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
 
 
 def answer_in_other_scheme(case: Case, trouble: FailingAddress, way: str) -> ProbeResult | str | Evidence:
-    """The answer in the other way; the fact that is missing, or what shows that it proves nothing: there is none, or it
-    is somebody else's."""
+    """Return the answer in the other scheme, else the missing fact, else evidence that it proves nothing: there is no
+    answer, or another program's."""
     other, text = trouble.endpoint.other_scheme_probe, endpoint_text(trouble.endpoint)
     if isinstance(other, Unknown):
         return f"whether {text} answers {way} TLS"
@@ -175,7 +175,7 @@ def answer_in_other_scheme(case: Case, trouble: FailingAddress, way: str) -> Pro
 
 
 def change_scheme_repair(case: Case, trouble: FailingAddress, scheme: str) -> Repair:
-    """`http://` becomes `https://` in every pass that leads there, or the reverse."""
+    """Return a repair that changes `http://` to `https://` in every pass to the address, or the reverse."""
     summary = f"hand {routes_text(trouble)} on as {scheme}, which is what is taken there"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
@@ -191,7 +191,7 @@ def change_scheme_repair(case: Case, trouble: FailingAddress, scheme: str) -> Re
 
 
 def merge_same_edits(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding for the servers of a group that the same edit of the same pass mends."""
+    """Return one finding for the servers of a group that the same edit of the same pass repairs."""
     kept: dict[object, Finding] = {}
     for found in findings:
         steps = found.repairs[0].steps
@@ -203,14 +203,14 @@ def merge_same_edits(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _can_all_change_scheme(case: Case, trouble: FailingAddress) -> bool:
-    """Whether every server that these passes lead to was heard to answer in the other way."""
+    """Return whether every server of these passes answered in the other scheme."""
     ends = {name for facts in trouble.routes for name in facts.endpoints}
     heard = [case.snapshot.endpoint(name).other_scheme_probe for name in sorted(ends)]
     return all(isinstance(other, Known) and other.value.status is not None for other in heard)
 
 
 def _replace_schemes(data: bytes, routes: Sequence[RouteFacts], scheme: str) -> bytes:
-    """Last first, so that what stands before keeps its place; a pass that several servers share is changed once."""
+    """Replace from last to first, so that earlier offsets stay valid; change a pass that several servers share once."""
     spots = {facts.route.source.start: facts.route.pass_text for facts in routes}
     for start, text in sorted(spots.items(), reverse=True):
         was, mark, _ = text.partition("://")
@@ -222,7 +222,7 @@ def _replace_schemes(data: bytes, routes: Sequence[RouteFacts], scheme: str) -> 
 
 
 def _argument_offset(data: bytes, start: int, text: str) -> int:
-    """Where that word begins, after its quote if it has one, in the directive that begins at `start`."""
+    """Return the offset of the argument, after its quote if it has one, in the directive at `start`."""
     for token in tokenize(data[start:])[0]:
         if token.kind != "word":
             break

@@ -1,4 +1,4 @@
-"""What all repairs share that put an older state back: the word that chooses it, the order, what no display shows."""
+"""Restoring an older state: the choice of a backup copy or release, their order, and what no display shows."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ BACKUP_KEY = "restore-from"
 
 
 def newest_first_key(copy: FileContent) -> tuple[float, str]:
-    """The newest first."""
+    """Return a sort key: the newest first."""
     return -copy.stat.mtime, copy.path
 
 
 def masked_lines(data: bytes, redact: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
-    """The lines of which a part is hidden when such a file is shown: wherever these bytes are shown, all of them is."""
+    """Return the lines that are partly masked when such a file is shown: hide them completely wherever they appear."""
     lines, masked = data.split(b"\n"), redact(data).split(b"\n")
     if len(lines) != len(masked):
         return (data,)
     return tuple(dict.fromkeys(line.strip() for line, shown in zip(lines, masked, strict=True) if line != shown))
 
 
-# An older release of the application that still lies on the disk, and the link that says which one runs.
+# Older releases of the application on the disk, and the link that says which one runs.
 RELEASE_KEY = "release"
 RELEASE_ID = "previous-release"
-MAX_RELEASES = 5                # of the older ones, to be named
+MAX_RELEASES = 5                # older releases that are named
 _DATE_DIGITS = 8               # digits: 20260928
 _NUMBER = regex(r"[0-9]+")
 _HASH = regex(r"(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}")
@@ -47,7 +47,7 @@ _HASH = regex(r"(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}")
 
 @dataclass(frozen=True, slots=True)
 class _DatedRelease:
-    """A release by the name of its folder; when the file in question was written there, 0.0 where it is not."""
+    """A release by its folder's name, with the time when the file in question was written; 0.0 if it is missing."""
 
     name: str
     at: float
@@ -64,7 +64,7 @@ class Releases:
 
 
 def releases_of(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Releases | None:
-    """The newest first; None where the file lies behind no link, or no older release is without the fault."""
+    """Return the newest first; None if no link leads to the file, or no older release is without the fault."""
     node = next((n for n in case.snapshot.nodes if n.name == crash.service.node), None)
     for link, stat in node.files if node is not None and crash.service.container is None else ():
         place = release_path(link, stat, file.real_path)
@@ -87,7 +87,7 @@ def releases_of(case: Case, crash: FailedRun, fault: CodeFault, file: FileConten
 
 
 def releases_with_file(case: Case, crash: FailedRun, path: str) -> Releases | None:
-    """The same where a file that the release should hold is not in it, and others hold it."""
+    """Return the same for a file that the release should hold and lacks, and that others hold."""
     node = next((n for n in case.snapshot.nodes if n.name == crash.service.node), None)
     files = dict(node.files) if node is not None and crash.service.container is None else {}
     for link, stat in files.items():
@@ -105,21 +105,21 @@ def releases_with_file(case: Case, crash: FailedRun, path: str) -> Releases | No
 
 
 def _is_started_from_link(crash: FailedRun, link: str) -> bool:
-    """The service is told to start in it, or to run what lies in it."""
+    """Return whether the service is configured to start in the link's folder, or to run a file in it."""
     words = start_arguments(crash.service)
     return any(word == link or word.startswith(link + "/") for word in words)
 
 
 def _older_releases(found: list[_DatedRelease], now: _DatedRelease) -> list[str]:
-    """The newest first. What names do not tell (hashes, another way of counting) the files' ages do."""
+    """Return the newest first. If names do not show the order (hashes, another numbering), the files' ages do."""
     older = [aged for aged in found if _is_older(aged, now)]
     by_name = all(_has_same_numbering(aged.name, now.name) for aged in older)
     return [a.name for a in sorted(older, key=lambda a: (0.0 if by_name else a.at, _natural_key(a.name)), reverse=True)]
 
 
 def _is_older(aged: _DatedRelease, now: _DatedRelease) -> bool:
-    """By its number or its date, which says so; names without any (blue, green) are equals, and a person chooses. A
-    release that holds no such file has no age: then every other may be meant."""
+    """Return whether it is older, by its number or date. Names without any (blue, green) are equal, and the operator
+    chooses. A release without the file has no age: then any other may be intended."""
     if aged.name == now.name:
         return False
     if not any(c.isdigit() for c in now.name):
@@ -132,7 +132,7 @@ def _is_older(aged: _DatedRelease, now: _DatedRelease) -> bool:
 
 
 def _has_same_numbering(name: str, other: str) -> bool:
-    """Both count in the same way: no hashes, and no date beside a mere number."""
+    """Return whether both count in the same way: no hashes, and no date with a mere number."""
     if any(_HASH.fullmatch(one) for one in (name, other)):
         return False
     first, second = (len(match[0]) if (match := _NUMBER.search(one)) else 0 for one in (name, other))
@@ -140,14 +140,14 @@ def _has_same_numbering(name: str, other: str) -> bool:
 
 
 def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """Numbers in it count as numbers."""
+    """Return a sort key in which numbers count as numbers."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name))
 
 
 def release_repair(
     found: Releases, crash: FailedRun, chosen: str | None, again: tuple[Step, ...], lacks: str = "",
 ) -> Repair:
-    """Let the link lead to the release that a person names, then start it again."""
+    """Return a repair that points the link at the release that the operator names, then starts the service again."""
     service, link = crash.service, found.link
     older = ", ".join(found.older)
     fault = f"which lacks {lacks}" if lacks else "whose program ends at once"
@@ -166,7 +166,7 @@ def release_repair(
 
 
 def _new_link_target(target: str, now: str, chosen: str) -> str:
-    """As the old link was written, relative or whole."""
+    """Return the new target in the form of the old link, relative or absolute."""
     plain = target.rstrip("/")
     if not plain.startswith("/") and posixpath.basename(plain) == posixpath.basename(now):
         return posixpath.join(posixpath.dirname(plain), posixpath.basename(chosen))
@@ -174,5 +174,5 @@ def _new_link_target(target: str, now: str, chosen: str) -> str:
 
 
 def release_evidence(found: Releases) -> Evidence:
-    """What the link says now."""
+    """Return the link's present target as evidence."""
     return Evidence("file", found.link, f"link to {found.stat.link_target or found.current}")

@@ -1,4 +1,4 @@
-"""Repairs of packet filters: a rule taken away, or one put before it that lets nginx's own connection pass."""
+"""Repairs of packet filters: remove a rule, or insert one before it that lets nginx's own connection pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TOOLS = (
 
 
 def filter_repairs(case: Case, block: FilterMatch) -> tuple[Repair, ...]:
-    """Take the rule away where it is about nobody else, else let nginx's own connection pass before it."""
+    """Return the removal of the rule if it concerns only nginx, else a rule before it for nginx's own connection."""
     rule = block.hit.rule
     filling = _rule_writing_container(case, block)
     if filling is not None:
@@ -45,7 +45,7 @@ def filter_repairs(case: Case, block: FilterMatch) -> tuple[Repair, ...]:
 
 
 def _owning_tool(case: Case, block: FilterMatch) -> tuple[str, str] | None:
-    """Who wrote the chain; a policy belongs to the tool whose chains stand beside it."""
+    """Return the tool that wrote the chain; a policy belongs to the tool whose chains are in the same filter."""
     chain = block.hit.chain
     names = [chain.table, chain.name]
     node = find_node(case.snapshot, block.node)
@@ -56,13 +56,13 @@ def _owning_tool(case: Case, block: FilterMatch) -> tuple[str, str] | None:
 
 
 def _filter_container(snapshot: Snapshot, block: FilterMatch) -> Container | None:
-    """The container whose network the filter is of; None for that of a machine."""
+    """Return the container whose network the filter belongs to; None for a machine's."""
     box = container_of(snapshot, block.node)
     return box if box is not None and not box.is_machine else None
 
 
 def _rule_writing_container(case: Case, block: FilterMatch) -> Container | None:
-    """Who may have written the rule from inside: that container, or one that lives in its network."""
+    """Return who may have written the rule from inside: that container, or one in its network."""
     box = _filter_container(case.snapshot, block)
     every = () if box is None else (s.container for s in case.snapshot.services if s.container is not None)
     mine = [other for other in every if box is not None and box.id in (other.id, other.lender)]
@@ -70,7 +70,7 @@ def _rule_writing_container(case: Case, block: FilterMatch) -> Container | None:
 
 
 def _is_only_about_nginx(block: FilterMatch, rule: Rule) -> bool:
-    """Without the rule, nobody else gets in: the port is told exactly, and only this machine can come that way."""
+    """Return whether no other client gets in without the rule: the port is exact, and only this machine can come."""
     endpoint, fields = block.failing_address.endpoint, block.hit.packet.fields
     ports = [m.values for m in rule.matches if m.key in ("dport", "sport") and not m.negated]
     special = any(m.key in ("flags", "length", "any-flag", "skuid") for m in rule.matches)
@@ -85,7 +85,7 @@ def _is_only_about_nginx(block: FilterMatch, rule: Rule) -> bool:
     own = {fields.get("saddr", ""), fields.get("daddr", "")}
     narrow = any(m.key in ("saddr", "daddr") and not m.negated and len(m.values) == 1
                  and m.values[0].removesuffix("/32") in own for m in rule.matches)
-    if hook == "forward":           # without it, whoever else may come to the container comes too
+    if hook == "forward":           # without it, every other client of the container gets in too
         return any(m.key == "saddr" and m.values[0].removesuffix("/32") in own and not m.negated
                    for m in rule.matches) or _is_on_bridge_only(rule, fields)
     only_here = bool(ports) and held is not None and held.address.startswith(_LOOPBACK)
@@ -94,13 +94,13 @@ def _is_only_about_nginx(block: FilterMatch, rule: Rule) -> bool:
 
 
 def _has_account_exceptions(block: FilterMatch, rule: Rule) -> bool:
-    """Rules before it name the accounts that may: without it, all of them might."""
+    """Return whether earlier rules name the accounts that may pass: without this rule, all accounts might."""
     return any(before.index < rule.index and before.verdict in ("accept", "return") and m.key == "skuid"
                for before in block.hit.chain.rules for m in before.matches)
 
 
 def _is_on_bridge_only(rule: Rule, fields: Mapping[MatchKey, str]) -> bool:
-    """It is about nginx's own network only: an accept in front of it would let in just the same ones."""
+    """Return whether the rule concerns nginx's own network only: an accept before it would admit the same packets."""
     ways = [m for m in rule.matches if m.key in ("iif", "oif")]
     return len(ways) == 2 and all(not m.negated and m.values == (fields.get(m.key),) for m in ways)
 
@@ -121,7 +121,7 @@ def _remove_rule_repair(case: Case, block: FilterMatch, rule: Rule) -> Repair:
 
 
 def _allow_connection_repair(case: Case, block: FilterMatch) -> Repair:
-    """A rule before it that accepts exactly this connection and opens nothing to anybody else."""
+    """Return a repair with a rule before it that accepts exactly this connection and opens nothing to others."""
     chain, rule = block.hit.chain, block.hit.rule
     text = _accept_rule_text(case, block)
     index = len(chain.texts) if rule is None else rule.index
@@ -149,7 +149,7 @@ def _container_name_and_id(case: Case, block: FilterMatch) -> tuple[str, str]:
 
 
 def _shared_subnet(case: Case, block: FilterMatch) -> str:
-    """All addresses of the network that both containers are on: either, made anew, may get another of them."""
+    """Return the subnet that both containers share: either, if recreated, may get another address of it."""
     mine = container_of(case.snapshot, block.failing_address.nginx.node)
     theirs = container_of(case.snapshot, block.failing_address.endpoint.node or "")
     if mine is None or theirs is None or _filter_container(case.snapshot, block) is None:
@@ -164,14 +164,14 @@ def _accept_rule_text(case: Case, block: FilterMatch) -> str:
     port, address = fields["sport" if sport else "dport"], fields["saddr" if sport else "daddr"]
     other = fields.get("daddr" if sport else "saddr", "")
     if block.node == ENGINE and "iif" in fields:
-        # a container that is made anew may get another address: only one that the rule itself goes by is named
+        # a recreated container may get another address: name only one that the rule itself uses
         named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
         address = address if ("saddr" if sport else "daddr") in named else ""
         other = other if ("daddr" if sport else "saddr") in named else ""
     network = _shared_subnet(case, block)
     if network:
         address, other = (network, "") if block.node == block.failing_address.nginx.node else ("", network)
-    owner = fields.get("skuid", "") if _has_account_rule(block) else ""       # only nginx's own may pass
+    owner = fields.get("skuid", "") if _has_account_rule(block) else ""       # only nginx's account may pass
     keys: tuple[MatchKey, ...] = ("iif", "oif")
     device = [(key, fields[key]) for key in keys if key in fields and not network]
     if chain.tool == "nft":
@@ -196,7 +196,7 @@ def _with_prefix_length(address: str) -> str:
 
 
 def _has_account_rule(block: FilterMatch) -> bool:
-    """The rule, or one of the same chain before it, lets some accounts pass and others not."""
+    """Return whether the rule, or an earlier one of the same chain, lets only some accounts pass."""
     end = block.hit.rule.index if block.hit.rule is not None else math.inf
     return any(m.key == "skuid" for rule in block.hit.chain.rules if rule.index <= end for m in rule.matches)
 
@@ -209,7 +209,7 @@ _BOOT_FILES = {
 
 
 def _boot_files(snapshot: Snapshot, block: FilterMatch) -> list[tuple[str, bytes]]:
-    """The files that fill this chain at boot."""
+    """Return the files that fill this chain at boot."""
     chain = block.hit.chain
     mark = chain.name.encode() if chain.tool != "nft" else chain.table.encode()
     found = [(path, snapshot.file(block.node, path)) for path in _BOOT_FILES[chain.tool]]
@@ -218,9 +218,9 @@ def _boot_files(snapshot: Snapshot, block: FilterMatch) -> list[tuple[str, bytes
 
 
 def _boot_file_edit(snapshot: Snapshot, block: FilterMatch, rule: Rule, before: str = "") -> WriteFile | str | None:
-    """The edit of the file that loads the rule at boot: its line goes, or another comes before it.
+    """Return the edit of the file that loads the rule at boot: remove its line, or insert another before it.
 
-    None where no such file names the rule; words where it cannot be told which line it is, or whether it is this one.
+    None if no such file names the rule; a text if it is unclear which line it is, or whether it is this rule.
     """
     chain = block.hit.chain
     for path, data in _boot_files(snapshot, block):
@@ -249,7 +249,7 @@ def _boot_file_edit(snapshot: Snapshot, block: FilterMatch, rule: Rule, before: 
 
 
 def _is_same_rule(line: str, text: str, chain: Chain) -> bool:
-    """Whether a line of a file is this rule as its tool prints it: spacing, quotes and counters aside."""
+    """Return whether a line of a file is this rule as its tool prints it, apart from spacing, quotes and counters."""
     if chain.tool != "nft":
         return _normalize_rule(line) == _normalize_rule(f"-A {chain.name} {text}")
     return bool(line.strip()) and _normalize_rule(line) == _normalize_rule(text)
@@ -260,7 +260,7 @@ _ACCOUNT_NAME = re.compile(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
 
 
 def _replace_account_names(snapshot: Snapshot, block: FilterMatch, line: str) -> str:
-    """The line of a file as the kernel lists it: accounts by their numbers."""
+    """Return the line of a file as the kernel lists it: accounts by their numbers."""
     if block.hit.chain.tool != "nft" or "skuid" not in line:
         return line
 
@@ -269,7 +269,7 @@ def _replace_account_names(snapshot: Snapshot, block: FilterMatch, line: str) ->
 
 
 def _can_be_same_rule(line: str, rule: Rule, block: FilterMatch) -> bool:
-    """A rule of a file that does the same to the same port or account, in other words than nft lists it."""
+    """Return whether a rule of a file does the same to the same port or account, written in another way than nft's."""
     text = line.strip()
     if block.hit.chain.tool != "nft" or text.startswith("#") or not re.search(rf"\b{rule.verdict}\b", text):
         return False
@@ -287,7 +287,7 @@ _NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|(?<=[{
 
 
 def _normalize_rule(text: str) -> str:
-    """Words with single spaces, and none around braces and commas."""
+    """Return the text with single spaces, and none around braces and commas."""
     text = _NOISE.sub("", text.strip())
     text = re.sub(r"(?:iif|oif)name\b", lambda m: m[0][:3], text)
     text = re.sub(r"\bmeta (?=skuid\b)", "", text)

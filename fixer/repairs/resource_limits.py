@@ -1,4 +1,4 @@
-"""Limits of a service raised where they are written: a drop-in of its unit, or its compose file."""
+"""Limits of a service, raised where they are written: a drop-in of its unit, or its compose file."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ _MEMORY_REFUSED = regex(
 )
 _FRAME = regex(r'^\s*File "[^"]*", line \d+')
 _FORK_CALL = regex(r"\bfork\(\)|fork_exec|_start_new_thread|start_joinable_thread")
-# lines above an error in which its own call stands; a call written over many
+# lines above an error that hold its own call; a call written over many
 _CALL_LINES, _MAX_CALL_LINES = 6, 24
 _MIN_TASKS, _LOW_TASKS = 8, 256
 _LOW_ADDRESS_SPACE = 1 << 30
-# MiB: no application server comes up in much less, and twice a slip of the pen is one still
+# MiB: no application server starts with much less, and a mistyped limit is too low even if doubled
 _MIN_MEMORY_MIB = 128
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def memory_limit(service: Service) -> int:
-    """The limit in force, in bytes; 0 where there is none."""
+    """Return the limit in force, in bytes; 0 if there is none."""
     if service.unit is not None:
         return service.unit.memory_max
     return service.container.memory_max if service.container is not None else 0
 
 
 def size_text(limit: int) -> str:
-    """A limit for people; one that forgot its unit is a few bytes."""
+    """Return a limit for people; one without its unit is a few bytes."""
     return f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
 
 
 def raise_memory_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
-    """Another limit, by default twice the present one and not too little, where it is written; then a start or
-    restart."""
+    """Return a repair with another limit, by default twice the present one and not too low, in its file. A start or
+    restart follows."""
     limit = memory_limit(service)
     again = _raised_before_text(service)
     default = f"{max(_MIN_MEMORY_MIB, limit >> 19)}M" if limit and not again else None
@@ -91,27 +91,27 @@ def raise_memory_repair(case: Case, service: Service, endpoint: Endpoint) -> Rep
 
 
 def _raised_before_text(service: Service) -> str:
-    """Words where the limit in force is one that a repair has set already: twice that would be a guess once more."""
+    """Return a text if an earlier repair has set the limit in force: to double it again would be a guess."""
     ours = next((s for s in service.settings if s.key == "MemoryMax" and _MEMORY_DROP_IN in s.source.where), None)
     return "" if ours is None else f" ({ours.source.where} raised it), and was reached again: it may leak"
 
 
 def write_limit(snapshot: Snapshot, service: Service, key: str, value: str, name: str) -> EditSteps | NotEditable:
-    """One limit in a drop-in, or over the old value in the compose file."""
+    """Return the steps that write one limit into a drop-in, or over the old value in the compose file."""
     if service.unit is not None:
         old = key == "MemoryMax" and any(s.key == "MemoryLimit" for s in service.settings)
         lines = f"{key}={value}\n" + (f"MemoryLimit={value}\n" if old else "")
         return write_drop_in(snapshot, service, lines, name)
     places = [s for s in service.settings if s.key == key]
     if key == "MemoryMax" and places:
-        # a total with swap below the new limit would be refused
+        # the engine would refuse a total with swap below the new limit
         places += [s for s in service.settings if s.key == "MemorySwapMax"
                    and 0 < parse_size(s.value) < parse_size(value)]
     return _overwrite_limit(snapshot, service, places, value)
 
 
 def parse_size(text: str) -> int:
-    """A size in bytes; 0 where it is none, or no limit."""
+    """Return a size in bytes; 0 if it is none, or no limit."""
     match = _SIZE.match(text.strip())
     return int(match["number"]) * _SIZE_UNITS[match["unit"].lower()] if match else 0
 
@@ -146,7 +146,7 @@ def _overwrite_limit(snapshot: Snapshot, service: Service, places: list[UnitSett
 
 @dataclass(frozen=True, slots=True)
 class ReachedLimit:
-    """A limit that a server cannot start threads or map its memory under. `is_said`: its own log complains of it."""
+    """A limit under which a server cannot start threads or map its memory. `is_logged`: its own log complains of it."""
 
     key: str
     need: str
@@ -154,7 +154,7 @@ class ReachedLimit:
     default: str
     evidence: tuple[Evidence, ...]
     is_logged: bool
-    setting: UnitSetting | None = None      # of a script, with its place there
+    setting: UnitSetting | None = None      # of a script, with its position there
 
     @property
     def limit_text(self) -> str:
@@ -163,7 +163,7 @@ class ReachedLimit:
 
 
 def find_reached_limit(service: Service, lines: Sequence[LogLine]) -> ReachedLimit | None:
-    """The limit that made it abort: one that no server can do with, or any that its own log complains of."""
+    """Return the limit that made it abort: one too low for any server, or any that its own log complains of."""
     said = read_run_end(lines, most=len(lines)).last_line(_RESOURCE_REFUSED)
     memory = said is not None and is_memory_refused(lines) and not is_task_refused(lines)
     shown = () if said is None else (log_evidence(said.text, said.where),)
@@ -186,7 +186,7 @@ def find_reached_limit(service: Service, lines: Sequence[LogLine]) -> ReachedLim
         if set_there is not None and int(set_there.value) << 10 < _LOW_ADDRESS_SPACE:
             return ReachedLimit(key, "address-space", set_there.value, "unlimited", (set_there.source, *shown),
                          said is not None, set_there)
-    own = written.get("LimitNPROC")       # of all processes of the account; it does not hold for root
+    own = written.get("LimitNPROC")       # for all processes of the account; not in force for root
     if own is not None and own.value.isdigit() and int(own.value) < _LOW_TASKS and said is not None and not memory \
             and service.unit is not None and service.unit.user not in ("", "root", "0"):
         return ReachedLimit("LimitNPROC", "processes", own.value, "infinity", (own.source, *shown), is_logged=True)
@@ -194,7 +194,7 @@ def find_reached_limit(service: Service, lines: Sequence[LogLine]) -> ReachedLim
 
 
 def is_task_refused(lines: Sequence[LogLine]) -> bool:
-    """It ended because it was refused another process or thread, as its last error says."""
+    """Return whether it ended because it was refused another process or thread, by its last error."""
     end = read_run_end(lines, most=len(lines))
     at = end.find_last(_TASK_REFUSED.search)
     if at is None or any(ends_run(text) for text in end.texts[at + 1:]):
@@ -204,21 +204,21 @@ def is_task_refused(lines: Sequence[LogLine]) -> bool:
 
 
 def _call_start(texts: Sequence[str], at: int) -> int:
-    """Where the call that an error came from begins: its last frame, which newer Pythons show line by line."""
+    """Return where the call of an error starts: its last frame, which newer Pythons show line by line."""
     frames = (i for i in range(at - 1, max(0, at - _MAX_CALL_LINES) - 1, -1) if _FRAME.match(texts[i]))
     return next(frames, max(0, at - _CALL_LINES))
 
 
 def is_memory_refused(lines: Sequence[LogLine]) -> bool:
-    """It ended because it was refused memory or the room of another thread, as its last error says."""
+    """Return whether it ended because it was refused memory, or memory for another thread, by its last error."""
     end = read_run_end(lines, most=len(lines))
     at = end.find_last(_MEMORY_REFUSED.search)
     return at is not None and not any(ends_run(text) for text in end.texts[at + 1:])
 
 
 def lifted_task_limit_evidence(service: Service, lines: Sequence[LogLine]) -> Evidence | None:
-    """It ended because it was refused another process or thread, and its unit has no limit of its own by now: only a
-    start tells. What systemd has not read, and a limit of its account, are none of that."""
+    """Return evidence that a limit was lifted: it was refused a process or thread, and its unit has no limit now. Only
+    a start shows if that helps. Settings that systemd has not reloaded and limits of the account do not count."""
     unit = service.unit
     if unit is None or unit.need_daemon_reload or not is_task_refused(lines) or 0 < unit.tasks_max < _LOW_TASKS:
         return None
@@ -230,7 +230,7 @@ def lifted_task_limit_evidence(service: Service, lines: Sequence[LogLine]) -> Ev
 
 
 def raise_reached_limit_repair(case: Case, service: Service, endpoint: Endpoint, tight: ReachedLimit) -> Repair:
-    """Another limit where it is written, then a start."""
+    """Return a repair with another limit in its file, then a start."""
     of_shell = tight.setting
     need = Need(tight.need, "value", f"{tight.key} of {service.name}, now {tight.value}", default=tight.default,
                 pattern="[1-9][0-9]*[KMGkmg]?|infinity" if of_shell is None else "[1-9][0-9]*|unlimited")
@@ -252,7 +252,7 @@ def raise_reached_limit_repair(case: Case, service: Service, endpoint: Endpoint,
 
 
 def reached_limit_of(crash: FailedRun) -> ReachedLimit | None:
-    """The limit of its manager that made it abort, or that its last words complain of."""
+    """Return the limit of its service manager that made it abort, or that its last lines complain of."""
     number = last_exit_signal(crash)
     if number is None:
         refused = is_task_refused(crash.lines) or is_memory_refused(crash.lines)
@@ -261,17 +261,17 @@ def reached_limit_of(crash: FailedRun) -> ReachedLimit | None:
 
 
 def is_caused_by_limit(crash: FailedRun) -> bool:
-    """A limit on tasks or memory tells its end better than that it failed: one in force, or one that was lifted."""
+    """Return whether a limit on tasks or memory, in force or lifted, explains its end better than its failure does."""
     return reached_limit_of(crash) is not None or lifted_task_limit_evidence(crash.service, crash.lines) is not None
 
 
-# A limit that a service's manager sets for it, raised where it is written: a drop-in of its unit, its compose file.
+# A limit that a service manager sets, raised where it is written: a drop-in of the unit, or the compose file.
 _LIMITS_DROP_IN, _LAST_LIMITS_DROP_IN = "50-badgateway-limits.conf", "zz-badgateway-limits.conf"
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceLimit:
-    """A limit: the repair's id, what it is called, its key in a unit, its keys in a compose file."""
+    """A limit: the repair's id, its title, its key in a unit, its keys in a compose file."""
 
     repair_id: str
     title: str
@@ -281,8 +281,8 @@ class ResourceLimit:
 
 def raise_limit_repair(case: Case, service: Service, at: Endpoint | tuple[Step, ...], ceiling: ResourceLimit,
                   need: Need) -> Repair:
-    """Write another value and let it take effect. The need's key names the input; its default is what is proposed. `at`
-    is where it must accept then, or how that is waited for."""
+    """Return a repair that writes another value and applies it. The need's key names the input; its default is the
+    proposal. `at` is where the service must accept then, or the steps that wait for it."""
     chosen = case.inputs.get(need.key, need.default or "")
     title = f"{ceiling.title} of {service.name}"
     written: EditSteps | NotEditable = NotEditable("nobody said how much")
@@ -305,7 +305,7 @@ def raise_limit_repair(case: Case, service: Service, at: Endpoint | tuple[Step, 
 
 
 def _drop_in_name(service: Service) -> str:
-    """A drop-in that is read after the others: the last one that sets a key counts."""
+    """Return a drop-in name that is read after the others: the last one that sets a key counts."""
     assert service.unit is not None
     names = [posixpath.basename(path) for path in service.unit.drop_in_paths]
     return _LAST_LIMITS_DROP_IN if any(name > _LIMITS_DROP_IN and name != _LAST_LIMITS_DROP_IN
@@ -320,12 +320,12 @@ def _write_in_compose(case: Case, service: Service, keys: Sequence[str], value: 
     return write_compose_settings(case.snapshot, service, dict.fromkeys(present, value), title)
 
 
-# The repair that sets another value where it is written and begins the service with it, or says how a person does.
+# A repair that sets another value in its file and starts the service with it, or gives instructions.
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRepairWording:
-    """What is set. `does` says it as a thing to be (`--backlog 64 instead of 8`), `by_hand` as a thing to do."""
+    """The text of a setting. `does` states the result (`--backlog 64 instead of 8`), `by_hand` is an instruction."""
 
     repair: str
     title: str
@@ -337,7 +337,7 @@ class SettingRepairWording:
 
 def set_and_start_repair(setting: SettingRepairWording, written: EditSteps | NotEditable,
                          begin: tuple[Step, ...] | NotEditable) -> Repair:
-    """Disruptive where both can be done; else by hand, with what stands in the way."""
+    """Return a disruptive repair if both parts are possible; else a manual one with the obstacle."""
     for part in (written, begin):
         if isinstance(part, NotEditable):
             manual = f"{setting.by_hand}: {part.reason}"

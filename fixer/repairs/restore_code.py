@@ -1,4 +1,4 @@
-"""What can be done about an error in code or command: an older state of the file, a better word, else exact words."""
+"""Repairs of an error in code or command: an older state of the file, a corrected argument, else exact instructions."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ from fixer.repairs.write_variables import write_variables
 TARGET_KEY = "target"
 _NOT_RESTARTED_TEXT = ", but nobody started it again"
 RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take until it listens
-_MAX_QUOTED_CHARS = 200             # characters of a quoted line that surely was not cut
-# a traceback without its lines of code
+_MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
+# lines of a traceback without quoted code
 _NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
 _TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSinceExit:
-    """What is otherwise since the program ended, in words, and what shows it."""
+    """What has changed since the program ended, as text, and the evidence."""
 
     text: str
     evidence: tuple[Evidence, ...]
 
 
 def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> ChangeSinceExit | None:
-    """Whether the reason of its end has gone, or may have; None where it holds, as far as can be seen."""
+    """Return the change that removed, or may have removed, the reason of its end; None if it holds, as far as seen."""
     file, service = source_file_of(case.snapshot, crash.service, fault.file), crash.service
-    if service.unit is not None and service.unit.need_daemon_reload:      # a start would take what systemd has read
+    if service.unit is not None and service.unit.need_daemon_reload:      # a start uses what systemd has read
         new = unread_unit_files_evidence(case.snapshot, crash)
         return ChangeSinceExit(f"{new[0].where} was changed after that, and systemd has not read it",
                                new) if new else None
@@ -88,7 +88,7 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
 
 
 def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSinceExit | None) -> tuple[Repair, ...]:
-    """The best first; the last one is always what a person has to do by hand."""
+    """Return the repairs, the best first; the last one is always what the operator does by hand."""
     file = source_file_of(case.snapshot, crash.service, fault.file)
     offered: list[Repair] = []
     if since is not None:
@@ -118,9 +118,9 @@ def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSi
 
 
 def restart_after_edit_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
-    """Start it, or what goes on with the old code again; empty where nobody manages it.
+    """Return steps that start it, or restart a parent that still runs the old code; empty if it has no manager.
 
-    It is known to have something to do before it listens, so it is given more time than others.
+    It is known to work before it listens, so it gets more time than others.
     """
     return tuple(replace(step, seconds=RESTART_TIMEOUT) if isinstance(step, WaitForListener) else step
                  for step in _restart_steps(case, crash))
@@ -140,7 +140,7 @@ def _restart_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
 
 
 def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> bool:
-    """Changed after the line was logged, and sound by now; or what the traceback quotes stands in it no more."""
+    """Return whether it changed after the line was logged and is sound now, or no longer holds the quoted line."""
     now = clock_of(case.snapshot, crash.service.node)
     quoted = fault.code if len(fault.code) < _MAX_QUOTED_CHARS and not _NO_CODE_LINE.search(fault.code) else ""
     if quoted and has_valid_syntax(file) and quoted not in file.data.decode("utf-8", "replace"):
@@ -149,7 +149,7 @@ def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileCo
 
 
 def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Repair | None:
-    """An older state beside the file; which one, and whether at all, a person says."""
+    """Return a repair with a backup copy of the file; the operator chooses which one, and whether at all."""
     states = sound_backup_copies(case.snapshot, file, fault)
     if not states:
         return None
@@ -167,8 +167,8 @@ def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileCon
 
 
 def _release_repairs(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> list[Repair]:
-    """An older release that still lies there, where a link says which one runs."""
-    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_of  # only where one is found
+    """Return a repair with an older release on the disk, if a link says which one runs."""
+    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_of  # only if one is found
 
     found = releases_of(case, crash, fault, file)
     return [] if found is None else [release_repair(found, crash, case.inputs.get(RELEASE_KEY),
@@ -176,8 +176,8 @@ def _release_repairs(case: Case, crash: FailedRun, fault: CodeFault, file: FileC
 
 
 def _complete_release_repairs(case: Case, crash: FailedRun) -> list[Repair]:
-    """The release that runs does not hold the application's file at all, others do: one that was never complete."""
-    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_with_file  # only where one is found
+    """Return a repair if the running release lacks the application's file and others hold it: it was never complete."""
+    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_with_file  # only if one is found
 
     unit, inside = crash.service.unit, app_file(crash.service.argv)
     path = "" if unit is None or inside is None else posixpath.join(unit.working_directory, inside)
@@ -209,13 +209,13 @@ def _target_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair:
 
 
 def _is_renamed_package(written: str, other: str) -> bool:
-    """Called the same but for its package: `mysite.wsgi:application`, `shop.wsgi:application`."""
+    """Return whether only the package differs: `mysite.wsgi:application`, `shop.wsgi:application`."""
     package, _, rest = written.rpartition(".")
     return bool(package) and other.rpartition(".")[2] == rest and other.count(".") == written.count(".")
 
 
 def _variable_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair | None:
-    """A number for a variable that holds none, over the old value; a person gives it."""
+    """Return a repair that replaces a variable's value, which is no number, with the operator's number."""
     service, name = crash.service, fault.name
     place = next((a.defined_in for a in service.env if a.name == name), "")
     value = case.inputs.get(name, "")
@@ -230,7 +230,7 @@ def _variable_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair |
 
 
 def _tls_file_repair(case: Case, crash: FailedRun, kind: str) -> Repair | None:
-    """The path of the key or certificate in the command, for a person to give the right one."""
+    """Return a repair of the path of the key or certificate in the command; the operator gives the right one."""
     service = crash.service
     word = option_value(service, TLS_OPTIONS[kind])
     if word is None:
@@ -265,7 +265,7 @@ def _summary_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
 
 
 def _variable_naming_module(case: Case, service: Service, module: str) -> str:
-    """The variable of its environment that names the module, and where it is set: never what else stands there."""
+    """Return the environment variable that names the module, and where it is set; never the rest of its value."""
     for given in service.env:
         path, _, line = given.defined_in.rpartition(":")
         file = case.snapshot.file(service.files_node or service.node, path) if line.isdigit() else None
@@ -295,7 +295,7 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
                     f"{virtualenv_of(service.argv)}, then all that it requires); {again}")
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
             by = f", or take it out of {at}" if at else ""
-            if at and code and fault.name.split(".")[0] not in code:      # loaded by its name
+            if at and code and fault.name.split(".")[0] not in code:      # loaded by name
                 by = f", or take it out of what names it to {fault.file_line} (a setting such as INSTALLED_APPS)"
             return (f"install the package that provides {fault.name} for {_interpreter_text(service)} ({shell}){by}; "
                     f"{again}")
@@ -319,7 +319,7 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
 
 
 def _other_python_folder(case: Case, service: Service, module: str) -> str:
-    """The folder of the service's own environment that has the module, though what runs did not see it."""
+    """Return the folder of the service's own environment that has the module, though the program did not find it."""
     found = (path for path in installed_module_paths(service.argv, module)
              if case.snapshot.file(service.node, path) is not None)
     path = next(found, "")
@@ -334,7 +334,7 @@ def _command_source_text(case: Case, service: Service) -> str:
 
 
 def _install_command_text(service: Service) -> str:
-    """The command that adds a package, in the words of what runs it."""
+    """Return the command that adds a package, for the runtime of the service."""
     if service.runtime == "node":
         where = service.unit.working_directory if service.unit is not None else ""
         return f"npm install … in {where}" if where else "npm install … in its folder"
@@ -342,7 +342,7 @@ def _install_command_text(service: Service) -> str:
 
 
 def _interpreter_text(service: Service) -> str:
-    """The interpreter that its command names; a server's own script names one in its first line."""
+    """Return the interpreter that its command names; a server's own script names one in its first line."""
     first = service.argv[0] if service.argv else ""
     name = first.rsplit("/", 1)[-1]
     if name.startswith(("python", "pypy", "node")):

@@ -1,4 +1,4 @@
-"""What can be done about a system that an application needs: start it, or tell the application another one."""
+"""Repairs of a dependency: start it, or give the application another one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_VARIABLES = 4
 
 
 def start_or_manual_repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
-    """Only the start is left."""
+    """Return the start: only that is left to do."""
     steps = restart_after_edit_steps(case, crash)
     name = crash.service.name
     if not steps:
@@ -43,7 +43,7 @@ def start_or_manual_repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
 
 def start_dependency_repairs(case: Case, crash: FailedRun, said: DependencyComplaint,
                              needed: LocatedDependency) -> tuple[Repair, ...]:
-    """Start what is stopped, then the backend; what it is not plain how to start is for a person."""
+    """Return a start of the stopped dependency, then of the backend; an unclear start is for the operator."""
     name = crash.service.name
     provider = needed.provider
     if provider is None:
@@ -63,7 +63,7 @@ def start_dependency_repairs(case: Case, crash: FailedRun, said: DependencyCompl
 
 def free_connections_repairs(crash: FailedRun, said: DependencyComplaint,
                              needed: LocatedDependency) -> tuple[Repair, ...]:
-    """All of its connections are taken: who holds them is for a person to find; the service itself asks again."""
+    """Return instructions: all connections are in use. The operator finds the holders; the service retries itself."""
     who = f"{needed.provider.name} ({said.address})" if needed.provider is not None else said.address
     look = {"postgresql": "select pid, usename, state, query from pg_stat_activity", "mysql": "show full processlist",
             "redis": "redis-cli client list"}.get(said.engine, "what is connected there")
@@ -74,12 +74,12 @@ def free_connections_repairs(crash: FailedRun, said: DependencyComplaint,
 
 
 def let_through_repairs(crash: FailedRun, said: DependencyComplaint, needed: LocatedDependency) -> tuple[Repair, ...]:
-    """Nothing was refused and nothing answered: what swallows the packets is for a person to find."""
+    """Return instructions if nothing refused and nothing answered: the operator finds what drops the packets."""
     return (lost_packets_repair(crash.service.name, said, needed),)
 
 
 def lost_packets_repair(name: str, said: DependencyComplaint, needed: LocatedDependency) -> Repair:
-    """Where to look between two that do not hear each other."""
+    """Return instructions on what to check on the path of two peers that do not reach each other."""
     provider = needed.provider
     if provider is not None:
         look = f"{provider.name} runs there, so something between the two swallows the packets"
@@ -93,7 +93,7 @@ def lost_packets_repair(name: str, said: DependencyComplaint, needed: LocatedDep
 
 
 def start_provider_steps(case: Case, provider: Service) -> tuple[Step, ...]:
-    """Of a unit also the one that stands for it, which brings it up at boot; of a container its start."""
+    """Return the start of a unit and of its umbrella unit, which starts it at boot; or the start of a container."""
     box = provider.container
     if box is not None:
         if run_state_of(provider) == "paused":
@@ -124,13 +124,13 @@ def _wait_for_provider_steps(said: DependencyComplaint, provider: Service) -> tu
 
 
 def last_log_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
-    """What it said at its end: its own words of the last run, its manager's where it has none."""
+    """Return its last lines: its own of the last run, its manager's if it has none."""
     lines = last_run_lines(case.snapshot, service)
     return last_error_lines(program_lines(lines)) or last_error_lines(lines) or last_error_lines(lines_of(service))
 
 
 def start_and_wait_steps(case: Case, reliance: Dependency, provider: Service) -> tuple[Step, ...]:
-    """Start it and wait until it listens there; nothing where a start would not do, or is not known."""
+    """Return steps that start it and wait until it listens; empty if a start would fail or is not known."""
     if start_obstacle_text(case, provider):
         return ()
     steps = start_provider_steps(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider,
@@ -141,7 +141,7 @@ def start_and_wait_steps(case: Case, reliance: Dependency, provider: Service) ->
 
 
 def start_obstacle_text(case: Case, provider: Service) -> str:
-    """Why a start would not do: forbidden, or it failed by itself and would do so again."""
+    """Return why a start would fail: it is forbidden, or it failed by itself and would do so again."""
     state = run_state_of(provider)
     if state == "masked":
         return f"{provider.name} is masked: somebody forbade its start; if it is meant to run: systemctl unmask it"
@@ -177,7 +177,7 @@ def _manual_text(case: Case, crash: FailedRun, said: DependencyComplaint, needed
 
 
 def other_address_repairs(case: Case, crash: FailedRun, said: DependencyComplaint) -> tuple[Repair, ...]:
-    """Another value for the variable that says where the system is and who asks; a person gives it."""
+    """Return repairs with another value for the variable of its address or account; the operator gives it."""
     service = crash.service
     pattern = _ACCOUNT_VARIABLE if said.kind == "auth" else ADDRESS_VARIABLE
     names = tuple(dict.fromkeys(a.name for a in service.env if pattern.match(a.name.upper())
@@ -231,7 +231,7 @@ def _manual_repair(text: str) -> Repair:
 
 
 def resume_steps(case: Case, provider: Service) -> tuple[Step, ...]:
-    """What lets it run on: the engine, or a signal to each of its processes."""
+    """Return the steps that resume it: by the engine, or by a signal to each of its processes."""
     box = provider.container
     if box is not None and run_state_of(provider) == "paused":
         return (ContainerAction(box.id, box.name, "unpause", box.status),)

@@ -1,4 +1,4 @@
-"""Names that nginx asks for when it starts: one that leads nowhere then ends it, and a restart would be in vain."""
+"""Starting nginx: the upstream names that must resolve at its start, and the ports that must be free."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOST_NOT_FOUND = "host not found in upstream"
 
 
 def stopped_upstream_name(case: Case, nginx: Nginx) -> str:
-    """A container that a route of this nginx names and that does not run, or only from one end to the next."""
+    """Return a container that a route of this nginx names and that does not run, or restarts repeatedly; else empty."""
     named = {name for facts in case.snapshot.routes if nginx.serves(facts) for name in facts.endpoints}
     for endpoint in case.snapshot.endpoints:
         service = case.service(endpoint.configured_service) if endpoint.id in named else None
@@ -48,10 +48,10 @@ def stopped_upstream_name(case: Case, nginx: Nginx) -> str:
 
 
 def restart_nginx_repair(case: Case, nginx: Nginx, box: Container, so_that: str = "") -> Repair:
-    """A restart of nginx's own container; a person's where it would end at once, over a name that is gone by now."""
+    """Return a restart of nginx's own container; a manual one if it would end at once over a name that is missing."""
     repair, gone = restart_container_repair(box, so_that), stopped_upstream_name(case, nginx)
     sound = isinstance(nginx.test, Known) and HOST_NOT_FOUND not in nginx.test.value[1]
-    if not gone or (sound and not _is_looping(case, gone)):      # a variable's name is asked for with every request
+    if not gone or (sound and not _is_looping(case, gone)):      # nginx resolves a variable's name at each request
         return repair
     manual = f"start {gone} first: nginx would end at once while that name leads nowhere; then restart {box.name}"
     return Repair(repair.id, "manual", repair.summary, (), manual=manual)
@@ -62,13 +62,13 @@ def _is_looping(case: Case, name: str) -> bool:
 
 
 def start_nginx_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
-    """Check the configuration where that can be asked, start nginx by its manager, wait for its port."""
+    """Return steps that check the configuration if possible, start nginx by its manager, and wait for its port."""
     service = nginx.service
     explicit = needs_explicit_config(case.snapshot, nginx)
     check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
     wait = wait_for_nginx_steps(nginx)
     if service is not None and service.container is not None and not service.container.is_machine:
-        return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
+        return (*start_steps(case.snapshot, service, None), *wait)    # a stopped container cannot run the check
     if service is not None and service.unit is not None:
         return (check, *start_steps(case.snapshot, service, None), *wait)
     if service is not None and service.manager != "none":
@@ -77,23 +77,23 @@ def start_nginx_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
 
 
 def wait_for_nginx_steps(nginx: Nginx) -> tuple[WaitForListener, ...]:
-    """Wait until the first of its addresses accepts."""
+    """Return a step that waits until the first of its addresses accepts."""
     box = nginx.service.container if nginx.service is not None else None
     name = box.name if box is not None and not box.is_machine else ""
     return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port, container=name)
                  for listen in listen_addresses_of(nginx)[:1] if listen.port)
 
 
-# Freeing a port that nginx needs: who holds it is named, and only a person's word lets it be stopped.
+# Freeing a port that nginx needs: its holder is named, and only the operator's consent stops it.
 FREE_PORT_ID = "free-port"
 STOP_KEY = "stop"
-_PROXY_PROGRAMS = frozenset({"docker-proxy", "systemd", "rootlessport", "conmon"})    # they listen on somebody's behalf
+_PROXY_PROGRAMS = frozenset({"docker-proxy", "systemd", "rootlessport", "conmon"})    # they listen on behalf of others
 
 
 def free_port_repair(case: Case, line: Listener, then: Sequence[Step], summary: str) -> Repair:
-    """Stop who holds the socket, then carry on. Complete only when a person named that very holder.
+    """Return a repair that stops the socket's holder, then continues; complete only if the operator named it.
 
-    Two programs want one port: nothing on the machine says which of them is meant.
+    Two programs want one port: nothing on the machine says which of them is intended.
     """
     where = address_text(line.address, line.port)
     beside = container_of_socket(case.snapshot, line)
@@ -121,7 +121,7 @@ def free_port_repair(case: Case, line: Listener, then: Sequence[Step], summary: 
 
 
 def _stop_container_repair(case: Case, line: Listener, box: Container, then: Sequence[Step], summary: str) -> Repair:
-    """One that lives in the same network. It stays away until somebody starts it, and then nginx has the port."""
+    """Return a stop of a container in the same network. It stays stopped until a new start; nginx has the port then."""
     where = address_text(line.address, line.port)
     said = holder_evidence(case.snapshot, line).text
     need = Need(STOP_KEY, "choice", f"{said} holds {where}, which nginx needs: name it to have it stopped", (box.name,))
@@ -133,7 +133,7 @@ def _stop_container_repair(case: Case, line: Listener, box: Container, then: Seq
 
 
 def _stop_unit_steps(service: Service) -> tuple[Step, ...]:
-    """It must not take the port again at the next boot."""
+    """Return steps that stop the unit and keep it from the port at the next boot."""
     assert service.unit is not None
     stop = unit_action(service, service.unit, "stop", f"{' '.join(service.argv)[:160]}, pid {service.unit.main_pid}")
     if service.unit.unit_file_state == "enabled":

@@ -1,4 +1,4 @@
-"""The steps that start, restart or keep a service, by its manager, and how to wait until it listens."""
+"""Steps that start, restart or create a service, by its manager, and that wait until it listens."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from fixer.repairs.file_edits import NotEditable
 
 LISTEN_TIMEOUT = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
 _DISABLED_STATES = frozenset({"disabled"})
-_STABLE_AGE = 20.0       # seconds that a program has lived which failed before and is well now
+_STABLE_AGE = 20.0       # seconds after which a program that failed before counts as stable
 
 
 def _is_supervisord_down(service: Service) -> bool:
-    """A program whose supervisord does not run."""
+    """Return whether the supervisord of a program does not run."""
     return service.program is not None and service.program.state == "DOWN"
 
 
 def has_failed_by_itself(unit: Unit) -> bool:
-    """It was started and ended with an error of its own: another start ends the same way."""
+    """Return whether it was started and ended with an error of its own: another start ends the same way."""
     return unit.active_state in ("failed", "activating") and unit.result == "exit-code"
 
 
 def failed_supervisord_unit(service: Service) -> Unit | None:
-    """The unit of a program's supervisord, where that ended by itself."""
+    """Return the unit of a program's supervisord, if that ended by itself."""
     unit = service.program.unit if service.program is not None and service.program.state == "DOWN" else None
     return unit if unit is not None and has_failed_by_itself(unit) else None
 
@@ -42,9 +42,9 @@ def failed_supervisord_unit(service: Service) -> Unit | None:
 def program_action(
     snapshot: Snapshot, service: Service, program: Program, verb: Literal["start", "restart", "update"],
 ) -> ProgramAction:
-    """One verb of supervisorctl, with the state that an undo goes back to. Of a program that ends again and again
-    supervisord says RUNNING between two ends: an undo need not wait for it to run. One that has just been started again
-    may hold its socket for the moment in which its workers fail."""
+    """Return one verb of supervisorctl, with the state to which an undo returns. A program that restarts repeatedly is
+    RUNNING from time to time: an undo need not wait for that. After a restart it may hold its socket until its workers
+    fail."""
     ours, pid = set(service.pids), service.pids[0] if service.pids else 0
     listens = any(ours.intersection(pids_of(line)) for line in listeners_on(snapshot, service.node))
     proven = listens and snapshot.taken_at - program.started_at >= _STABLE_AGE
@@ -53,7 +53,7 @@ def program_action(
 
 
 def _start_program_steps(snapshot: Snapshot, service: Service, program: Program) -> tuple[Step, ...]:
-    """Start it, or supervisord where that is what is down; a program that no boot starts is told to be started."""
+    """Return steps that start it, or supervisord if that is down; set autostart for a program that no boot starts."""
     steps: list[Step] = []
     file = snapshot.file(service.files_node or service.node, program.file)
     span = program.autostart_span
@@ -72,7 +72,7 @@ def _start_program_steps(snapshot: Snapshot, service: Service, program: Program)
 
 
 def is_socket_down(service: Service) -> bool:
-    """The socket that starts it does not listen: started by hand, the service would have none."""
+    """Return whether its socket unit does not listen: started by hand, the service would have no socket."""
     return service.socket is not None and service.socket.active_state in ("inactive", "failed")
 
 
@@ -83,15 +83,15 @@ def _start_socket_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...
     enable = boot_steps(snapshot, service)
     if unit.active_state != "failed":
         return (*enable, unit_action(service, socket, "start"))
-    # A socket is refused once its service runs; the service is a step of its own so that an undo stops it too.
+    # systemd refuses a socket once its service runs; the service is a step of its own so that an undo stops it too.
     return (unit_action(service, unit, "reset-failed"), *enable, unit_action(service, socket, "start"),
             unit_action(service, unit, "start"))
 
 
 def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None) -> tuple[Step, ...]:
-    """Start what is stopped, so that it also comes back after a reboot; empty where only a person can.
+    """Return steps that start what is stopped, so that it also returns after a reboot; empty if only the operator can.
 
-    Ends with waiting for it to listen, if there is an endpoint that it belongs behind.
+    The last step waits for its listener, if there is an endpoint where it belongs.
     """
     steps: list[Step] = []
     if swarm_advice_text(service):
@@ -101,16 +101,16 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     elif service.unit is not None:
         unit = service.unit
         if run_state_of(service) in ("failed", "looping"):
-            # a plain start within the start limit's window is refused
+            # systemd refuses a plain start within the start limit's window
             steps.append(unit_action(service, unit, "reset-failed"))
         steps += boot_steps(snapshot, service)
-        # systemd would start these along: said as steps of their own, an undo stops them too
+        # systemd would start these too: as steps of their own, an undo stops them as well
         steps += [unit_action(other, needed, "start") for other, needed in _required_units(snapshot, service)]
         steps.append(unit_action(service, unit, "start"))
     elif service.container is not None:
         box = service.container
         steps += _start_replica_steps(snapshot, box) if endpoint is not None else ()
-        # between two tries of the engine a start waits for the next one, up to a minute; a restart does not
+        # during the engine's restart delay a start waits for the next try, up to a minute; a restart does not
         verb: Literal["unpause", "restart", "start"] = "start"
         if box.status in ("paused", "restarting", "running"):
             verb = "unpause" if box.status == "paused" else "restart"
@@ -126,7 +126,7 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
 
 
 def _required_units(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
-    """The stopped units that this one requires."""
+    """Return the stopped units that this one requires."""
     from fixer.analysis.service_state import requirements_of
 
     wanted = requirements_of(snapshot, service)
@@ -135,7 +135,7 @@ def _required_units(snapshot: Snapshot, service: Service) -> tuple[tuple[Service
 
 
 def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
-    """Restart what runs; empty where nobody manages it."""
+    """Return steps that restart a running service; empty if it has no manager."""
     if swarm_advice_text(service):
         return ()
     if service.unit is not None:
@@ -162,10 +162,10 @@ def _uptime_text(snapshot: Snapshot, service: Service) -> str:
 def wait_for_listener_step(
     snapshot: Snapshot, service: Service, endpoint: Endpoint, *, as_made: bool = False,
 ) -> tuple[Step, ...]:
-    """Wait until it accepts: on the address it is told to listen on, else on the one nginx asks for.
+    """Return steps that wait until it accepts: on its configured address, else on the one that nginx uses.
 
-    A container that is started as it was made (`as_made`) is told so by its own settings, which come last: its files
-    may have changed since.
+    A container that starts with its present settings (`as_made`) has its own bindings, which come last: its files may
+    have changed since.
     """
     told = bindings_of(service)
     if told:
@@ -182,7 +182,7 @@ def wait_for_listener_step(
 
 
 def _wait_step(service: Service, host: str, port: int, unix: str | None) -> WaitForListener:
-    """As long as a start may take, and no longer than it lives."""
+    """Return a wait for as long as a start may take, and no longer than the service lives."""
     return WaitForListener(
         service.node, reachable_host(host), port, unix, LISTEN_TIMEOUT,
         service.unit.name if service.unit is not None else "",
@@ -191,14 +191,14 @@ def _wait_step(service: Service, host: str, port: int, unix: str | None) -> Wait
 
 
 def reachable_host(host: str) -> str:
-    """An address that can be connected to from the node itself: a wildcard is no destination."""
+    """Return an address that the node itself can connect to: a wildcard is no destination."""
     if host in ("", "0.0.0.0", "*", "localhost"):   # noqa: S104  an address that was read, nothing is bound
         return "127.0.0.1"
     return "::1" if host in ("::", "[::]") else host
 
 
 def start_or_restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...] | NotEditable:
-    """Let an edit of its files take effect: start or restart a unit, bring a compose service up again."""
+    """Return steps that apply an edit of its files: start or restart a unit, run `up` for a compose service."""
     if service.unit is not None:
         if run_state_of(service) == "running":
             return restart_steps(snapshot, service, endpoint)
@@ -215,7 +215,7 @@ def start_or_restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpo
 
 
 def compose_up_step(snapshot: Snapshot, box: Container) -> ComposeUp | NotEditable:
-    """`up` for one service, only where its files still describe what runs."""
+    """Return `up` for one service, only if its files still describe what runs."""
     compose, name = snapshot.compose, box.service
     project = box.project
     if compose is None or compose.project != project or name is None or (
@@ -238,7 +238,7 @@ def compose_up_step(snapshot: Snapshot, box: Container) -> ComposeUp | NotEditab
 
 
 def _other_project_text(snapshot: Snapshot, box: Container) -> str:
-    """Where that can be done: from its own project, where nginx is in there too; else by compose itself."""
+    """Return where `up` is possible, as text: in its own project if nginx is in there too, else by compose itself."""
     if not box.project:
         return ""
     at = {nginx.node for nginx in snapshot.nginxes}
@@ -251,15 +251,15 @@ def _other_project_text(snapshot: Snapshot, box: Container) -> str:
 
 
 def swarm_advice_text(service: Service) -> str:
-    """What a person does about a task of a swarm's service, which makes another container in its place and routes to
-    that alone; empty where it is none."""
+    """Return what an operator does about a task of a swarm service, which replaces its container and routes only to the
+    new one; else empty."""
     name = "" if service.container is None else service.container.label("com.docker.swarm.service.name") or ""
     return name and f"docker service ps --no-trunc {name} shows why; then docker service update --force {name}"
 
 
 def _start_replica_steps(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:
-    """The other containers of one compose service that ended as this one did: nginx asks them all by the one name, and
-    with one of them alone most of its addresses stay dead."""
+    """Yield the starts of the other replicas of the service that ended like this one. nginx uses all of them by one
+    name: with one alone, most of its addresses stay dead."""
     others = (s.container for s in snapshot.services if s.container is not None and box.project and box.service)
     for other in others:
         if other.id != box.id and (other.project, other.service) == (box.project, box.service) and (
@@ -268,14 +268,14 @@ def _start_replica_steps(snapshot: Snapshot, box: Container) -> Iterator[Contain
 
 
 def restart_container_repair(box: Container, so_that: str = "") -> Repair:
-    """A restart of nginx's own container, with what it does good in words."""
+    """Return a restart of nginx's own container; `so_that` is its purpose as text."""
     action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
     return Repair("restart-nginx-container", "disruptive", f"restart container {box.name}{so_that}", (action,))
 
 
 def create_service_step(snapshot: Snapshot, name: str, mended: str = "") -> ComposeUp | NotEditable:
-    """`up` for a service of the target's project that has no container; its undo removes the container again. `mended`
-    are words of a complaint of Compose's that a step before it makes void."""
+    """Return `up` for a service of the target's project that has no container; its undo removes the container. `mended`
+    is text of a Compose error that an earlier step resolves."""
     compose = snapshot.compose
     if compose is None or snapshot.target.kind != "compose":
         return NotEditable("its project is another target")
@@ -285,11 +285,11 @@ def create_service_step(snapshot: Snapshot, name: str, mended: str = "") -> Comp
                      ABSENT)
 
 
-# A service whose start is queued behind units that are not up yet.
+# Services whose start is queued until other units are up.
 
 
 def end_wait_repair(service: Service) -> Repair:
-    """What a person does: another start would wait in the same queue."""
+    """Return what an operator does: another start would wait in the same queue."""
     units, several = " ".join(awaited_unit_names(service)), len(awaited_unit_names(service)) > 1
     names = " and ".join(awaited_unit_names(service))
     manual = (f"see what keeps {names} (systemctl status {units}) and mend that: {service.name} is started by itself "
@@ -298,12 +298,12 @@ def end_wait_repair(service: Service) -> Repair:
     return Repair("end-wait", "manual", summary, (), manual=manual)
 
 
-# The start that is left to do where the reason of a failure has gone.
+# The start that remains if the reason of a failure is removed.
 
 
 def start_again_repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
-    """Clear its failures and start it; a parent that runs, and whose workers end, is restarted. Empty where nobody
-    manages it."""
+    """Return repairs that clear its failures and start it, or that restart a running parent whose workers end. Empty if
+    it has no manager."""
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     if crash.has_running_parent:
         steps = restart_steps(case.snapshot, service, endpoint)

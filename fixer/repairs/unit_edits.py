@@ -1,4 +1,4 @@
-"""Edits of unit files: the bytes of one value where the administrator owns the file, a drop-in where a package does."""
+"""Edits of unit files: the bytes of one value in an administrator's file, a drop-in for a package's file."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class ValueEdit:
 
 
 def complete_value_edit(setting: UnitValue, new: str) -> ValueEdit:
-    """The whole value."""
+    """Return the edit of the complete value."""
     return ValueEdit(setting, setting.start, setting.end, new)
 
 
 def write_edit(snapshot: Snapshot, service: Service, edit: ValueEdit) -> EditSteps | NotEditable:
-    """In place below /etc; what lies elsewhere belongs to a package or is gone after a boot, and what other services
-    share is theirs too: a drop-in there. A path that is made optional hurts none of them."""
+    """Write the edit in place below /etc. Any other file belongs to a package or is lost at a reboot, and other
+    services may share it: use a drop-in. A path that becomes optional hurts none of them."""
     setting = edit.setting
     inner = setting.value[: edit.start - setting.start] + edit.new + setting.value[edit.end - setting.start:]
     of_unit = service.program is None and setting.key
@@ -60,8 +60,8 @@ def write_edit(snapshot: Snapshot, service: Service, edit: ValueEdit) -> EditSte
 
 
 def _is_shared_drop_in(setting: UnitValue, service: Service) -> bool:
-    """A drop-in that other services share (`service.d`, `shop-.service.d`): an edit there would change them all, but
-    for a path that may be missing. Those of a template are its instances' own."""
+    """Return whether other services share the drop-in (`service.d`, `shop-.service.d`): an edit would change them all,
+    except for an optional path. A template's drop-ins belong to its instances."""
     name = service.unit.name if service.unit is not None else ""
     folder = posixpath.basename(posixpath.dirname(setting.file))
     template = f"{name.partition('@')[0]}@.service" if "@" in name else name
@@ -70,10 +70,10 @@ def _is_shared_drop_in(setting: UnitValue, service: Service) -> bool:
 
 
 def write_edits(snapshot: Snapshot, service: Service, edits: tuple[ValueEdit, ...]) -> EditSteps | NotEditable:
-    """Several at once, each in place: one step a file."""
+    """Write several edits at once, each in place: one step a file."""
     steps: dict[str, WriteFile] = {}
     last: EditSteps | None = None
-    for edit in sorted(edits, key=lambda one: -one.start):      # from the end: the places before it stay
+    for edit in sorted(edits, key=lambda one: -one.start):      # from the end: earlier offsets stay valid
         written = write_edit(snapshot, service, edit)
         if isinstance(written, NotEditable) or len(edits) == 1:
             return written
@@ -93,7 +93,7 @@ def write_edits(snapshot: Snapshot, service: Service, edits: tuple[ValueEdit, ..
 
 @dataclass(frozen=True, slots=True)
 class RepairWording:
-    """A repair in words: its id, what it does, what a person does where fixer cannot, and what a person chooses."""
+    """A repair as text: its id, its effect, what an operator does if fixer cannot, and what an operator chooses."""
 
     id: str
     does: str
@@ -107,13 +107,13 @@ class RepairWording:
 
 
 def manual_repairs(repair_id: str, text: str) -> tuple[Repair, ...]:
-    """Only a person can."""
+    """Return a repair that only an operator can do."""
     return (Repair(repair_id, "manual", text, (), manual=text),)
 
 
 def edit_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording, edit: ValueEdit | None,
                           *more: ValueEdit) -> Repair:
-    """Without an edit nobody has chosen yet. More than one are all of files below /etc."""
+    """Return the edit and the start; without an edit, the operator has still to choose. Several are all below /etc."""
     if edit is None:
         return Repair(doing.id, "disruptive", doing.does, (), doing.needs)
     written = write_edits(case.snapshot, crash.service, (edit, *more))
@@ -124,13 +124,13 @@ def edit_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording, ed
 
 
 def written_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording, written: EditSteps) -> Repair:
-    """The written files, then the start (or restart) that lets them take effect."""
+    """Return the written files, then the start (or restart) that applies them."""
     service = crash.service
     unit = service.unit
     begin: tuple[Step, ...] | NotEditable = start_or_restart_steps(case.snapshot, service,
                                                                    crash.failing_addresses[0].endpoint)
     if unit is not None and unit.active_state == "activating" and unit.sub_state in ("start", "auto-restart"):
-        # a start would join the one under way (or that began meanwhile), which waits for what never comes
+        # a start would join the present one, which waits for what never comes
         first = () if unit.sub_state == "start" else (unit_action(service, unit, "reset-failed"),)
         again = unit_action(service, unit, "restart")
         begin = (*first, again, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
@@ -144,7 +144,7 @@ def written_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording,
 
 
 def reload_and_start_repair(case: Case, crash: FailedRun) -> Repair:
-    """systemd reads its files again, then the unit is started or restarted with them."""
+    """Return a repair that makes systemd read its files again, then starts or restarts the unit."""
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     reload: Step = DaemonReload(service.node)
     if service.unit is not None and run_state_of(service) == "running":
@@ -158,7 +158,7 @@ def reload_and_start_repair(case: Case, crash: FailedRun) -> Repair:
 
 def mended_explanation(case: Case, crash: FailedRun, variant: str, what: str,
                        evidence: tuple[Evidence, ...]) -> StepExplanation:
-    """What systemd failed at is there by now, and nobody has started the unit since."""
+    """Explain a step that failed and would succeed now: the unit was not started since."""
     service = crash.service
     steps = start_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     repair = Repair("start-service", "safe", f"start {service.name}", steps)

@@ -1,4 +1,4 @@
-"""Pointing a route at the socket its backend really holds: which sockets qualify, and the edit of the port's digits."""
+"""Pointing a route at its backend's real socket: which sockets qualify, and the edit of the port's digits."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ LISTENER_KEY = "upstream"
 
 @dataclass(frozen=True, slots=True)
 class ReachableListener:
-    """A socket that could be meant: its owner, and the address as the configuration would name it."""
+    """A socket that may be intended: its owner, and the address as the configuration would name it."""
 
     owner: PortOwner
     listener: Listener
     text: str
-    is_configured: bool      # the service is told to listen exactly there
+    is_configured: bool      # the service is configured to listen exactly there
 
 
 def reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
-    """The service's own sockets on other ports that nginx can reach; of several, the one it is told to open."""
+    """Return the service's own sockets on other ports that nginx can reach; of several, the configured one."""
     options = all_reachable_listeners(case, trouble, owner)
     if len(options) > 1:
         by_port = {option.listener.port: option for option in options}
@@ -61,10 +61,10 @@ def reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -
 
 
 def all_reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
-    """All of them, in the order in which it is told of them."""
+    """Return all of them, in the order of its configuration."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b.port for b in bindings_of(service) if b.unix is None]
-    if endpoint.container_port:      # behind a published port no other one of the host is its own
+    if endpoint.container_port:      # no other port of the host is the container's own
         return ()
     if not service.running and not is_socket_activated(service):
         return ()
@@ -75,15 +75,15 @@ def all_reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwne
         if line.family == "unix" or line.port == endpoint.port or line.port in found:
             continue
         if pids_of(line) and controls.issuperset(pids_of(line)):
-            continue       # by which it is told what to do: a socket of its programs they hold too
+            continue       # circusd's control socket: a program holds its own socket too
         if _is_held_by_service(line, service, told) and _is_reachable(line, endpoint, service):
             found[line.port] = ReachableListener(owner, line, address_text(endpoint.host, line.port), line.port in told)
     return tuple(sorted(found.values(), key=lambda o: told.index(o.listener.port) if o.is_configured else len(told)))
 
 
 def _is_held_by_service(line: Listener, service: Service, told: list[int]) -> bool:
-    """By its processes; where nobody may see those, or systemd holds the socket for it, by the port it is told to open.
-    """
+    """Return whether the service holds it: by its processes, or by the configured port if these are unknown or systemd
+    holds the socket."""
     if is_socket_activated(service) and 1 in pids_of(line):
         return line.port in told
     if isinstance(line.pids, Unknown) or not line.pids.value:
@@ -104,7 +104,7 @@ def _is_reachable(line: Listener, endpoint: Endpoint, service: Service) -> bool:
 
 def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...], *,
                              ask: bool) -> Repair:
-    """The repair: complete with the one option, or, where a person is to be asked, with the one they have named."""
+    """Return the repair, complete with the only option or, if `ask`, with the one that the operator named."""
     needs: tuple[Need, ...] = ()
     chosen: ReachableListener | None = options[0]
     if ask:
@@ -137,7 +137,7 @@ def _listener_need(trouble: FailingAddress, options: tuple[ReachableListener, ..
 
 def editable_files_of(case: Case, trouble: FailingAddress,
                       digits: Mapping[str, Span]) -> dict[str, EditableFile] | NotEditable:
-    """Every file to edit, by the path that the configuration names."""
+    """Return every file to edit, by the path that the configuration names."""
     places: dict[str, EditableFile] = {}
     for endpoint in trouble.endpoints:
         span = digits.get(endpoint.id)
@@ -152,7 +152,7 @@ def editable_files_of(case: Case, trouble: FailingAddress,
 
 
 def port_spans_of(trouble: FailingAddress) -> dict[str, Span]:
-    """Where the configuration writes each port's digits, by endpoint; that may be in a `set` far from the address."""
+    """Return the span of each port's digits, by endpoint; it may be in a `set` far from the address."""
     by_span = {
         (server.span.file, server.span.start, server.span.end): server.port_span
         for facts in trouble.routes for server in facts.route.servers if server.port_span is not None
@@ -170,7 +170,7 @@ def _port_edit_steps(trouble: FailingAddress, places: dict[str, EditableFile], d
 def port_edits(
     trouble: FailingAddress, places: dict[str, EditableFile], digits: Mapping[str, Span], port: int,
 ) -> dict[tuple[str, str], tuple[EditableFile, dict[tuple[int, int], bytes]]]:
-    """Which bytes become what in each file."""
+    """Return the bytes to replace in each file."""
     spans: dict[tuple[str, str], tuple[EditableFile, dict[tuple[int, int], bytes]]] = {}
     for endpoint in trouble.endpoints:
         span = digits.get(endpoint.id)
@@ -186,7 +186,7 @@ def port_edits(
 
 
 def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, bytes]:
-    """Where the digits stand; where the port is not written, the end of the host."""
+    """Return the span of the digits; if the port is not written, the end of the host."""
     written = data[endpoint.start:endpoint.end]
     if written != endpoint.written.encode("utf-8", "surrogateescape"):
         raise EditRefused(f"{endpoint.file}:{endpoint.line} does not hold {endpoint.written} literally")
@@ -205,19 +205,19 @@ def _manual_repair(trouble: FailingAddress, target: ReachableListener, why: str,
 
 
 def point_after_start_repair(trouble: FailingAddress, name: str, where: str, repair_id: str = POINT_ID) -> Repair:
-    """What comes next while the service does not run: no socket of its own proves yet where it listens."""
+    """Return what comes next while the service does not run: no socket of its own proves yet where it listens."""
     manual = f"start {name} first: once it listens on {where}, fixer points {routes_text(trouble)} there"
     return Repair(repair_id, "manual", f"point {routes_text(trouble)} at {where}", (), manual=manual)
 
 
-# Another address in nginx's configuration: the whole `host:port` of every place that names the old one.
+# Another address in nginx's configuration: the complete `host:port` of every line that names the old one.
 UPSTREAM_KEY = "upstream"
 _UNIX_PREFIX = b"unix:"
 
 
 def point_at_address_repair(case: Case, trouble: FailingAddress, repair_id: str, text: str | None,
                             need: Need | None = None) -> Repair:
-    """Point the routes at `text`; None where a person has still to choose."""
+    """Return a repair that points the routes at `text`; None if the operator has still to choose."""
     needs = () if need is None else (need,)
     old = endpoint_text(trouble.endpoint)
     summary = f"point {routes_text(trouble)} at {text or 'the address that is meant'} instead of {old}"
@@ -244,7 +244,7 @@ def point_at_address_repair(case: Case, trouble: FailingAddress, repair_id: str,
 
 
 def _editable_files(case: Case, trouble: FailingAddress) -> dict[str, EditableFile] | NotEditable:
-    """Every file to edit, by the path that the configuration names."""
+    """Return every file to edit, by the path that the configuration names."""
     places: dict[str, EditableFile] = {}
     for endpoint in trouble.endpoints:
         place = places.get(endpoint.file) or locate_editable_file(case.snapshot, trouble.nginx.node, endpoint.file)
@@ -258,8 +258,8 @@ def _editable_files(case: Case, trouble: FailingAddress) -> dict[str, EditableFi
 
 
 def _address_spans(trouble: FailingAddress, place: EditableFile, path: str, text: str) -> dict[tuple[int, int], bytes]:
-    """A socket's path ends with a colon where a page follows it: else that would belong to the path. Where a port takes
-    its place, that colon goes, and the word `unix:` before the path."""
+    """Return the bytes to replace. A socket's path ends with a colon if a URI follows it. If a port replaces the path,
+    that colon and the prefix `unix:` are removed."""
     found: dict[tuple[int, int], bytes] = {}
     for e in (e for e in trouble.endpoints if e.file == path):
         start, end, after = e.start, e.end, ""

@@ -20,14 +20,14 @@ from fixer.repairs.start_service import start_steps
 
 ADDRESS_KEY = "address"
 DOCKER_RESOLVER = "127.0.0.11"
-_MIN_SIMILARITY = 0.8              # of two names' letters in the same order: a slip of the hand
+_MIN_SIMILARITY = 0.8              # of two names' letters in the same order: a typing error
 _UPSTREAM_NAME = regex(r"[A-Za-z0-9_.-]{1,100}")
 _VARIABLE = regex(r"\$\{?(\w{1,100})\}?")
 _HOST_PATTERN = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]+\]"
 
 
 def other_address_repair(case: Case, troubles: list[FailingAddress], known: str = "") -> Repair:
-    """The address that a person gives, in the name's place; or the name that is `known` to lead there."""
+    """Return a repair that replaces the name with the operator's address, or with the name `known` to lead there."""
     nginx, host = troubles[0].nginx, troubles[0].endpoint.host
     where = ", ".join(place_text(case.snapshot, nginx.node, t.endpoint.file, t.endpoint.line) for t in troubles[:8])
     meant = _similar_upstreams(case, troubles)
@@ -68,7 +68,7 @@ def other_address_repair(case: Case, troubles: list[FailingAddress], known: str 
 
 
 def _locate_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
-    """The file that holds the name, and where: with a variable in its place, in the one `set` that gives it."""
+    """Return the file that holds the name, and its offset; for a variable, those of the only `set` that defines it."""
     variable = _VARIABLE.match(endpoint.written)
     if variable is None:
         return endpoint.file, endpoint.start
@@ -86,7 +86,7 @@ def _locate_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int
 
 
 def _similar_container_names(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
-    """What containers on nginx's networks are called that is nearly the name: a slip of the hand."""
+    """Return the names of containers on nginx's networks that are nearly the same: a typing error."""
     from difflib import SequenceMatcher  # only for a name that may be a typing error
 
     box = container_of(case.snapshot, nginx.node)
@@ -100,8 +100,8 @@ def _similar_container_names(case: Case, nginx: Nginx, host: str) -> tuple[str, 
 
 
 def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
-    """The one container beside nginx's that is called nearly so, listens on that very port and that no route relies
-    on; empty where there is none, or several."""
+    """Return the one container on nginx's networks that has a similar name, listens on that port, and that no route
+    relies on. Empty if there is none, or several."""
     nginx, host, ports = troubles[0].nginx, troubles[0].endpoint.host, {t.endpoint.port for t in troubles}
     names = _similar_container_names(case, nginx, host)
     meant = [s for s in case.snapshot.services if s.container is not None and s.running
@@ -116,7 +116,7 @@ def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
 
 
 def _stopped_container(case: Case, nginx: Nginx, new: str) -> Service | None:
-    """The container beside nginx's that the given name stands for, where it is stopped: its name is unknown then."""
+    """Return the stopped container on nginx's networks that has the given name: it does not resolve then."""
     box = container_of(case.snapshot, nginx.node)
     if not new or box is None or box.is_machine:
         return None
@@ -133,7 +133,7 @@ def _reload_or_start_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
 
 
 def other_resolver_repair(case: Case, trouble: FailingAddress) -> Repair:
-    """Docker's own, where nginx is in a container on a user-defined network and names one server only."""
+    """Return Docker's own resolver if nginx is in a container on a user-defined network and names only one server."""
     nginx = trouble.nginx
     box = container_of(case.snapshot, nginx.node)
     found = _resolver_directives(case, nginx)
@@ -158,12 +158,12 @@ def other_resolver_repair(case: Case, trouble: FailingAddress) -> Repair:
 
 
 def _resolver_directives(case: Case, nginx: Nginx) -> list[tuple[str, int, tuple[int, int], str]]:
-    """(file, line, bytes of the first address, its text) of every `resolver` in the configuration."""
+    """Return (file, line, bytes of the first address, its text) of every `resolver` in the configuration."""
     return _first_arguments(case, nginx, b"resolver")
 
 
 def _first_arguments(case: Case, nginx: Nginx, name: bytes) -> list[tuple[str, int, tuple[int, int], str]]:
-    """(file, line, bytes of the word, its text) of what follows every directive of that name."""
+    """Return (file, line, bytes, text) of the first argument of every directive of that name."""
     found: list[tuple[str, int, tuple[int, int], str]] = []
     for path in nginx.config.value.files if isinstance(nginx.config, Known) else ():
         place = locate_editable_file(case.snapshot, nginx.node, path)
@@ -178,7 +178,7 @@ def _first_arguments(case: Case, nginx: Nginx, name: bytes) -> list[tuple[str, i
 
 
 def _similar_upstreams(case: Case, troubles: list[FailingAddress]) -> tuple[tuple[str, str], ...]:
-    """(name, file:line) of the `upstream` blocks that are called nearly like a name without dots or port."""
+    """Return (name, file:line) of the `upstream` blocks whose name is similar to a host without dots or port."""
     host, nginx = troubles[0].endpoint.host, troubles[0].nginx
     if "." in host or any(endpoint.written != host for trouble in troubles for endpoint in trouble.endpoints):
         return ()

@@ -1,4 +1,4 @@
-"""Writing a variable where a service takes its environment from already, quoted for the kind of file it is."""
+"""Writing a variable where a service already reads its environment, quoted for that kind of file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STYLE_OF_LINE = (
 
 @dataclass(frozen=True, slots=True)
 class EditSteps:
-    """The steps that write, and where that is, for people."""
+    """The steps that write, and the file, for people."""
 
     steps: tuple[Step, ...]
     where: str
@@ -35,7 +35,7 @@ class EditSteps:
 def write_variables(
     snapshot: Snapshot, service: Service, values: Mapping[str, str], *, replace: bool = False,
 ) -> EditSteps | NotEditable:
-    """All variables in one place: over an empty value that is there, else the service's own file, else a drop-in.
+    """Return a write of all variables to one file: over an empty value, else the service's own file, else a drop-in.
 
     `replace` also writes over a value that is not empty.
     """
@@ -58,12 +58,12 @@ def write_variables(
 def write_drop_in(
     snapshot: Snapshot, service: Service, lines: str, name: str = VARIABLES_DROP_IN, *, section: str = "Service",
 ) -> EditSteps | NotEditable:
-    """Settings of one section in a file of their own beside the unit."""
+    """Return steps that write settings of one section to a drop-in of the unit."""
     return _write_drop_in(snapshot, service, lines, {}, name=name, section=section)
 
 
 def quote_value(value: str, style: str) -> str:
-    """The value as one word of such a file."""
+    """Return the value, quoted for that kind of file."""
     match style:
         case "unit":
             return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
@@ -85,7 +85,7 @@ def quote_value(value: str, style: str) -> str:
 
 
 def fill_template(template: str, name: str, value: str, style: str) -> str:
-    """A template with name and value. In a YAML list the quotes go round the whole item."""
+    """Return a template with name and value. In a YAML list the quotes enclose the complete item."""
     quoted = quote_value(value, style)
     if style == "yaml-list":
         inner = quoted[1:-1]
@@ -112,7 +112,7 @@ def _write_into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str
 
 
 def _slot_text(slot: EnvSlot, values: Mapping[str, str]) -> str:
-    """The text to put in: of a setting that is made here, the second value goes behind the first."""
+    """Return the text to insert; in a new setting, the second value follows the first."""
     if slot.style == "supervisor" and slot.template.startswith("\n"):
         pairs = ",".join(f"{name}={quote_value(value, slot.style)}" for name, value in values.items())
         return slot.template.partition("{name}")[0] + pairs
@@ -120,7 +120,7 @@ def _slot_text(slot: EnvSlot, values: Mapping[str, str]) -> str:
 
 
 def _is_quotable_in_supervisor(value: str) -> bool:
-    """supervisord takes quotes off without knowing escapes, and a `;` or `#` after a blank begins a comment."""
+    """Return whether supervisord can read the value: it knows no escapes, and `;` or `#` after a blank is a comment."""
     quotes = {'"', "'"} & set(value)
     ends = value[:1] in ("'", '"') or value[-1:] in ("'", '"')
     return len(quotes) < 2 and not ends and not re.search(r"\s[;#]", value)
@@ -129,7 +129,7 @@ def _is_quotable_in_supervisor(value: str) -> bool:
 def _overwrite_value(
     snapshot: Snapshot, service: Service, values: Mapping[str, str], replace: bool,
 ) -> EditSteps | NotEditable | None:
-    """Replace the old value where it stands: an assignment elsewhere might not win over it."""
+    """Return a replacement of the old value in its file: an assignment elsewhere might not win over it."""
     if len(values) != 1:
         return None
     (name, value), = values.items()
@@ -199,14 +199,14 @@ def _write_drop_in(
 
 
 def _last_read_name(paths: Sequence[str], name: str) -> str | None:
-    """A name that systemd reads after all drop-ins that are there: what comes last wins. None where none does."""
+    """Return a name that systemd reads after all present drop-ins, since the last one wins; None if there is none."""
     others = [posixpath.basename(path) for path in paths if not path.endswith(f"-{name}")]
     names = (name, *(f"{'z' * count}-{name}" for count in range(2, _MAX_Z_PREFIX)))      # `zz.conf` comes after `zz-…`
     return next((ours for ours in names if all(other <= ours for other in others)), None)
 
 
 def secrets_to_mask(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:
-    """What no display may show: secret values, raw and as they are written."""
+    """Return what no display may show: secret values, raw and as they are written."""
     hidden: list[bytes] = []
     for name, value in values.items():
         if is_secret_name(name) and value:
@@ -216,5 +216,5 @@ def secrets_to_mask(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:
 
 
 def is_variable_set(service: Service, name: str) -> bool:
-    """A place that feeds the service gives the variable a value; the case of letters may differ (settings classes)."""
+    """Return whether the environment sets the variable; the case of letters may differ (settings classes)."""
     return any(a.name.upper() == name.upper() and not a.empty for a in service.env)
