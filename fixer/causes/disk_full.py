@@ -47,7 +47,7 @@ from fixer.analysis.nginx_errors import is_from_current_worker
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.formats.run_output import is_request_line
+from fixer.formats.run_output import ends_run
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -185,13 +185,11 @@ CAUSE = Cause(
 )
 
 # Backends that ended because the disk is full.
-_TAIL_LINES = 40           # last lines of a run that are read
 _FULL_ERROR = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
 _QUOTA_ERROR = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
 _CALL_LINES = 4            # lines above the error that may show the call
 _PATH_IN_CALL = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
 _PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
-_ERROR_LINE = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
 
 
 def full_disk_findings(case: Case) -> Iterator[Finding]:
@@ -204,13 +202,11 @@ def full_disk_findings(case: Case) -> Iterator[Finding]:
 
 def _disk_error_line(crash: FailedRun) -> LogLine | None:
     """Return the log line of the disk error, if no other error follows it."""
-    for line in reversed(crash.lines[-_TAIL_LINES:]):
-        text = message_of(line).strip()
-        if is_request_line(text):
-            continue           # a visitor wrote this text
+    for index in crash.end.newest_first():
+        text = crash.end.texts[index]
         if _FULL_ERROR.search(text) or _QUOTA_ERROR.search(text):
-            return line
-        if _ERROR_LINE.match(text):
+            return crash.end.lines[index]
+        if ends_run(text):
             return None
     return None
 
@@ -256,9 +252,8 @@ def _account_text(service: Service) -> str:
 
 def _path_in_call(crash: FailedRun, line: LogLine) -> str:
     """Return the path in the call above the error, if the traceback shows it, as part of a message."""
-    at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
-    for one in reversed(crash.lines[max(0, at - _CALL_LINES):at]):
-        match = _PATH_IN_CALL.search(message_of(one)) if not message_of(one).lstrip().startswith("File ") else None
+    for text in reversed(crash.end.above(line, _CALL_LINES)):
+        match = _PATH_IN_CALL.search(text) if not text.lstrip().startswith("File ") else None
         if match is not None:
             return f"what it writes to (its call names {match['path']})"
     return "what it writes to"

@@ -36,10 +36,11 @@ from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import recent_lines, symptom_evidence
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import STARTUP_COMPLETE, lines_of, message_of
+from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.errors import StepFailed
 from fixer.formats.run_output import is_request_line
@@ -68,7 +69,6 @@ _NEAR_LIMIT_SHARE = 0.6         # of the limit: connections only; the rest are o
 _OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _TOO_MANY_FILES = regex(r"Too many open files|out of system resource|\bEMFILE\b")
-_TAIL_LINES = 120         # last lines of a run that are read
 _WORKER_ERROR = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: |^socket\(\) failed \(24: ")
 
 
@@ -114,10 +114,10 @@ def _recent_error_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
 
 def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
     """Return the matching last lines of a run that never finished its startup."""
-    if any(STARTUP_COMPLETE.search(message_of(line)) for line in crash.lines):
+    if read_run_end(crash.lines, start_time_of(crash.service), most=len(crash.lines)).served_at >= 0:
         return ()
-    return tuple(line for line in crash.lines[-_TAIL_LINES:]
-                 if _TOO_MANY_FILES.search(message_of(line)) and not is_request_line(message_of(line)))
+    said = zip(crash.end.lines, crash.end.texts, strict=True)
+    return tuple(line for line, text in said if _TOO_MANY_FILES.search(text))
 
 
 def open_files_limit(service: Service) -> int:

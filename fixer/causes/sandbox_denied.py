@@ -51,12 +51,14 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
+from fixer.analysis.exits.run_end import RunEnd, read_run_end
 from fixer.analysis.nginx_errors import events_for, symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.packet_filter.matching_rules import symptoms_of
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -299,7 +301,7 @@ _FAMILY_ERROR = regex(r"\[Errno 97\]|Address family not supported by protocol|\b
 _UNIX_SOCKET_TEXT = regex(r"\bAF_UNIX\b|connection to /\S+ failed|\bunix:/")
 _ERRNO_NUMBERS = {"EPERM": 1, "EACCES": 13}
 _REFUSED_CALL = regex(r"\b(?:PermissionError|OSError): \[Errno (?P<number>\d+)\] [A-Za-z ]+$")
-_ERROR_LINE = regex(r"^(?:\w+\.)*\w*(?:Error|Exception)\b")
+_PLAIN_ERROR = regex(r"(?:Error|Exception)(?::|$)")
 _EXEC_MEMORY_ERROR = regex(r"write\+execute memory|unable to allocate section memory|allocate executable memory", 2)
 _MAP_CALL = regex(r"\bPROT_EXEC\b")
 _MAP_ERROR = regex(r"^(?:PermissionError: \[Errno (?:1|13)\]|OSError: \[Errno 12\]|MemoryError\b)")
@@ -321,26 +323,27 @@ class RefusedCall:
 def refused_family(lines: Sequence[LogLine], endpoint: str) -> tuple[str, LogLine] | None:
     """Return the refused socket family that the last lines name; else `endpoint`, the family that nginx uses.
     (RestrictAddressFamilies refuses socket(), never socketpair().)"""
-    own = program_lines(lines)[-_TAIL_LINES:]
-    said = next((line for line in reversed(own) if _FAMILY_ERROR.search(message_of(line))), None)
+    end = read_run_end(program_lines(lines), most=_TAIL_LINES)
+    said = end.last_line(_FAMILY_ERROR)
     if said is None:
         return None
-    near = own[max(0, own.index(said) - _CALL_LINES):own.index(said) + 1]
-    return ("AF_UNIX" if any(_UNIX_SOCKET_TEXT.search(message_of(line)) for line in near) else endpoint), said
+    near = (*end.above(said, _CALL_LINES), message_of(said))
+    return ("AF_UNIX" if any(map(_UNIX_SOCKET_TEXT.search, near)) else endpoint), said
 
 
 def refused_call(service: Service, lines: Sequence[LogLine]) -> RefusedCall | None:
     """Return the call that a unit restriction refused, if the run's last error shows it."""
-    own = program_lines(lines)[-_TAIL_LINES:]
-    last = next((line for line in reversed(own) if _ERROR_LINE.search(message_of(line).strip())), None)
-    return _memory_refusal(service, own, last) or _filter_refusal(service, last) or _bind_refusal(service, own)
+    end = read_run_end(program_lines(lines), most=_TAIL_LINES)
+    index = end.find_last(lambda text: ends_run(text.strip()) or _PLAIN_ERROR.match(text.strip()))
+    last = None if index is None else end.lines[index]
+    return _memory_refusal(service, end, last) or _filter_refusal(service, last) or _bind_refusal(service, end)
 
 
-def _memory_refusal(service: Service, own: Sequence[LogLine], last: LogLine | None) -> RefusedCall | None:
+def _memory_refusal(service: Service, end: RunEnd, last: LogLine | None) -> RefusedCall | None:
     if (_setting_value(service, "MemoryDenyWriteExecute") or "no").lower() not in _TRUE_VALUES:
         return None
-    said = next((line for line in reversed(own) if _EXEC_MEMORY_ERROR.search(message_of(line))), None)
-    mapped = any(_MAP_CALL.search(message_of(line)) for line in own)
+    said = end.last_line(_EXEC_MEMORY_ERROR)
+    mapped = any(map(_MAP_CALL.search, end.texts))
     if said is None and mapped and last is not None and _MAP_ERROR.search(message_of(last).strip()):
         said = last
     if said is None:
@@ -360,10 +363,10 @@ def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | Non
     return RefusedCall("SystemCallFilter", words, "SystemCallFilter=\n", last, "likely")
 
 
-def _bind_refusal(service: Service, own: Sequence[LogLine]) -> RefusedCall | None:
+def _bind_refusal(service: Service, end: RunEnd) -> RefusedCall | None:
     """Return a SocketBindDeny refusal: EPERM on a port, while a port below 1024 gives EACCES."""
     ports = [b.port for b in service.bindings.value if b.port] if isinstance(service.bindings, Known) else []
-    said = next((line for line in reversed(own[-_TAIL_LINES:]) if _BIND_ERROR.search(message_of(line))), None)
+    said = end.last_line(_BIND_ERROR)
     if said is None or not ports or _last_setting(service, "SocketBindDeny") is None:
         return None
     words = f"{service.name} may not listen on port {ports[0]}"

@@ -151,9 +151,16 @@ def test_hit_the_quota_of_its_account_is_used_up(words: str) -> None:
     assert "raise the quota of shop" in diagnosis.findings[0].repairs[0].manual
 
 
+def test_hit_a_long_way_above_the_last_line() -> None:
+    lines = (*LAST, "OSError: [Errno 28] No space left on device", *("  note",) * 60)
+    assert roots(diagnose(Scene().with_service(failed_service(log=log_lines(*lines))).refused().snapshot())) == [CAUSE]
+
+
 @pytest.mark.parametrize("words", [
     ("OSError: [Errno 28] No space left on device", "NameError: name 'x' is not defined"),
     ('INFO: 10.0.0.9:1 - "GET /: No space left on device HTTP/1.1" 200 OK',),
+    ("OSError: [Errno 28] No space left on device", "django.core.exceptions.ImproperlyConfigured: x"),
+    ("OSError: [Errno 28] No space left on device", "INFO:     Application startup complete.", "bye"),
 ])
 def test_miss_another_end_or_a_visitors_words(words: tuple[str, ...]) -> None:
     diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, *words))).refused().snapshot())

@@ -14,6 +14,7 @@ from fixer.model.snapshot import Compose, ComposeSetting, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     GOOD,
+    NOW,
     SLOW,
     TIMED_OUT,
     Scene,
@@ -65,6 +66,13 @@ def test_hit_it_cannot_even_start() -> None:
     assert roots(diagnosis) == [CAUSE] and "cannot even start" in diagnosis.findings[0].summary
     served = failed_service(log=log_lines("Started backend.service.", SAID, "INFO:     Application startup complete.", "Killed"))
     assert CAUSE not in roots(diagnose(Scene().with_service(served).refused().snapshot()))
+
+
+def test_that_a_run_before_came_up_proves_nothing_of_this_one() -> None:
+    lines = (*log_lines("INFO:     Application startup complete.", ago=60.0).value, *log_lines(SAID, "bye", ago=4.0).value)
+    looping = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "active_enter": NOW - 5}
+    scene = Scene().with_service(failed_service(log=Known(lines), unit_changes=looping)).refused()
+    assert CAUSE in roots(diagnose(scene.snapshot()))
 
 
 def test_hit_by_its_connections() -> None:

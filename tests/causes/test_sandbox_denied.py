@@ -30,6 +30,7 @@ from tests.causes.snapshot_builders import (
     verdict_of,
     wrong_port_scene,
 )
+from tests.formats.test_run_output import REQUESTS
 
 DENIED = "sandbox-denied"
 
@@ -240,6 +241,11 @@ def test_hit(lines: tuple[str, ...], values: dict[str, str], variant: str, confi
     assert any(e.text.startswith(lines[-1][:40]) for e in shown.evidence if e.source != "unit")
 
 
+def test_what_asyncio_logs_of_a_callback_is_not_the_end() -> None:
+    scene = limited(*CALL, "Exception in callback Loop.close()", SystemCallFilter="~@process", SystemCallErrorNumber="EPERM")
+    assert finding_of(diagnose(scene.snapshot()), DENIED).variant == "call-refused"
+
+
 def test_hit_of_its_unix_socket() -> None:
     scene = Scene().endpoint(unix="/run/shop/web.sock", port=0)
     said = "[ERROR] connection to /run/shop/web.sock failed: [Errno 97] Address family not supported by protocol"
@@ -257,6 +263,8 @@ def test_hit_of_its_unix_socket() -> None:
     ((*CALL[:-1], f"{CALL[-1]}: '/srv/shop/x'"), {"SystemCallFilter": "~@mount", "SystemCallErrorNumber": "EPERM"}),
     (MAP, {"MemoryDenyWriteExecute": "no"}),
     (CALL, {"MemoryDenyWriteExecute": "yes"}),
+    ((*CALL, "Exception: no helper"), {"SystemCallFilter": "~@process", "SystemCallErrorNumber": "EPERM"}),
+    *(((request.format("[Errno 1] operation not permitted"),), {"SocketBindDeny": "any"}) for request in REQUESTS.values()),
 ])
 def test_refused_system_calls_miss(lines: tuple[str, ...], values: dict[str, str]) -> None:
     assert DENIED not in roots(diagnose(limited(*lines, **values).snapshot()))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import is_connect_failure
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, stop_request_line
@@ -92,8 +93,8 @@ def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str
 
     The log alone proves nothing, so the process is checked and nothing is removed.
     """
-    said = next((text for line in reversed(program_lines(lines)[-_TAIL_LINES:])
-                 if _PID_FILE_LINE.search(text := message_of(line))), "")
+    line = read_run_end(program_lines(lines), most=_TAIL_LINES).last_line(_PID_FILE_LINE)
+    said = message_of(line) if line is not None else ""
     pid, path = _PID.search(said), _PATH.search(said)
     if not said or (pid is None and path is None):
         return ""

@@ -71,3 +71,5 @@ def test_what_the_process_of_a_pid_file_is_by_now(line: str, words: tuple[str, .
 
 def test_a_log_that_speaks_of_no_pid_file() -> None:
     assert "stale" not in by_hand("ValueError: worker pid 4711 is odd")
+    assert "stale" not in by_hand('127.0.0.1:5 - "GET /pid_4711/already-running/x.pid HTTP/1.1" 404')
+    assert "stale" not in by_hand('127.0.0.1:5 - "GET /already running on pid 4711 HTTP/1.1" 404')
