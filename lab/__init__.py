@@ -1,1 +1,1 @@
-"""lab: a containerised reproduction lab for the ways nginx answers 502."""
+"""lab: a containerised lab that reproduces the ways nginx answers 502."""

@@ -1,4 +1,4 @@
-"""Where every start begins: the command and `python -m lab`."""
+"""Entry point of every start: the command and `python -m lab`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lab.stdio import protect_streams
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code. A Ctrl-C during the imports ends as one line too."""
+    """Run the command line and exit with its code. A Ctrl-C during the imports ends as one line too."""
     protect_streams()
     early: list[int] = []
-    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores it: so does lab
     if heard:
         signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
     from lab import cli

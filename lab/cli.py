@@ -1,4 +1,4 @@
-"""The lab's command line: words become one call, its result printed, an exit code. Each command stays small."""
+"""The lab's command line: parse options, make one call, print its result, return an exit code."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ app = typer.Typer(
     help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
 )
 
-# the parser's own errors, wherever this version of typer keeps them
+# the parser's own errors: typer versions differ in where they define them
 _ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 class StackName(StrEnum):
-    """Where a scenario runs."""
+    """The stacks on which a scenario can run."""
 
     CONTAINERS = "containers"
     HOST = "host"
@@ -42,7 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -52,13 +52,13 @@ def main() -> NoReturn:
         exit_interrupted()
     except _ParserError as error:
         sys.exit(_print_usage_error(error))
-    if code == INTERRUPTED:         # the parser turns an interrupt into this code
+    if code == INTERRUPTED:  # the parser turns an interrupt into this code
         exit_interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def exit_interrupted() -> NoReturn:
-    """The end of a command that Ctrl-C ended."""
+    """Exit after Ctrl-C."""
     sys.exit(_print_error("interrupted; what was begun is removed", "", INTERRUPTED))
 
 
@@ -68,7 +68,7 @@ def _print_error(message: str, hint: str, code: int) -> int:
 
 
 def _print_usage_error(error: Exception) -> int:
-    """The parser's own complaint, as one line like any other."""
+    """Print the parser's error as one line like any other."""
     said = " ".join(error.format_message().split())  # type: ignore[attr-defined]
     # an option without its argument comes without a context
     words = ("lab", *(word for word in sys.argv[1:2] if not word.startswith("-")))
@@ -77,12 +77,12 @@ def _print_usage_error(error: Exception) -> int:
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """A polite kill ends like Ctrl-C: what was begun is removed."""
+    """Treat SIGTERM like Ctrl-C: what was started is removed."""
     raise KeyboardInterrupt
 
 
 def _print_progress(line: str) -> None:
-    """Progress: beside the product of the command."""
+    """Print progress on stderr, separate from the command's product."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -1,10 +1,10 @@
 """The lab's exception tree; each class carries its exit code.
 
 LabError
-├── UsageError     2  wrong words: unknown scenario, the same lab already up, two labs that match
-├── ScenarioError  2  a scenario file that is not right: the message names file and key
-├── NotBroken      1  the lab did not come up, did not break, or did not become well
-└── NoDocker       3  no Docker engine answers
+├── UsageError       2  invalid arguments: unknown scenario, the same lab already up, two labs that match
+├── ScenarioError    2  an invalid scenario file: the message names file and key
+├── UnexpectedState  1  the lab did not come up, did not break, or did not become well
+└── NoDocker         3  no Docker engine answers
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class UsageError(LabError):
 
 
 class ScenarioError(LabError):
-    """A scenario file is not right."""
+    """A scenario file is invalid."""
 
     exit_code = 2
 
 
 class UnexpectedState(LabError):
-    """The stack did not reach the state it should be in; the message holds what was seen instead."""
+    """The stack did not reach the expected state; the message shows the observed one."""
 
     exit_code = 1
 

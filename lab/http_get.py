@@ -1,4 +1,4 @@
-"""One GET through the published port, and what it got."""
+"""One GET through the published port, and its status."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     import ssl
 
-REFUSED = 0      # the port refuses, or the connection ends without an answer
-SLOW = -1        # no answer within the patience of a person
+REFUSED = 0  # connection refused, or closed without an answer
+SLOW = -1  # no answer within a person's patience
 PATIENCE = 75.0
 
 
 @cache
 def unverified_tls_context() -> ssl.SSLContext:
-    """Labs sign their own certificates. One for all: making it costs more than a request."""
-    import ssl  # few labs listen so
+    """Return one context for all labs, which use self-signed certificates: creating it costs more than a request."""
+    import ssl  # few labs use TLS
 
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -27,7 +27,7 @@ def unverified_tls_context() -> ssl.SSLContext:
 
 
 def connection_to(place: SplitResult, timeout: float) -> http.client.HTTPConnection:
-    """A connection to ask on."""
+    """Return a connection to the host and port of a URL."""
     if place.scheme == "https":
         return http.client.HTTPSConnection(place.hostname or "", place.port, timeout=timeout,
                                            context=unverified_tls_context())
@@ -35,7 +35,7 @@ def connection_to(place: SplitResult, timeout: float) -> http.client.HTTPConnect
 
 
 def get_status(url: str, path: str, *, host: str = "", cookie: str = "", timeout: float = PATIENCE) -> int:
-    """The status that one GET gets."""
+    """Return the status of one GET."""
     place = urlsplit(url)
     headers = {key: value for key, value in (("Host", host), ("Cookie", cookie)) if value}
     connection = connection_to(place, timeout)

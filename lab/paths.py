@@ -1,4 +1,4 @@
-"""Where the lab finds its scenarios and stacks, and where it keeps what it made."""
+"""Folders of the lab: scenarios, stack templates, and private state."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def data_root() -> Path:
-    """The folder that holds `scenarios` and `compose`: the checkout, else what the wheel brought along."""
+    """Return the folder that holds `scenarios` and `compose`: the checkout, else the wheel's data."""
     packed = _PACKAGE / "_data"
     return packed if packed.is_dir() else _PACKAGE.parent
 
 
 def scenarios_root() -> Path:
-    """The folder of scenarios; BADGATEWAY_SCENARIOS names another."""
+    """Return the folder of scenarios; BADGATEWAY_SCENARIOS names another."""
     named = os.environ.get("BADGATEWAY_SCENARIOS")
     return Path(named) if named else data_root() / "scenarios"
 
 
 def extra_scenarios_root() -> Path | None:
-    """A folder of scenarios beside the others, where one was named (`lab --scenarios DIR`)."""
+    """Return the additional folder of scenarios (`lab --scenarios DIR`), None if none was named."""
     named = os.environ.get(_EXTRA_SCENARIOS)
     return Path(named) if named else None
 
 
 def use_extra_scenarios(folder: Path | str) -> None:
-    """Let this process, and what it starts, know the scenarios of that folder too."""
+    """Use the scenarios of that folder too, in this process and its children."""
     os.environ[_EXTRA_SCENARIOS] = str(Path(folder).absolute())
 
 
 def compose_root() -> Path:
-    """The folder of stack templates and images."""
+    """Return the folder of stack templates and images."""
     return data_root() / "compose"
 
 
 def state_root() -> Path:
-    """Private state of labs and the folders they are rendered into."""
+    """Return the folder of the labs' private state and rendered files."""
     named = os.environ.get("BADGATEWAY_LAB_STATE")
     if named:
         return Path(named)
@@ -49,5 +49,5 @@ def state_root() -> Path:
 
 
 def state_label() -> str:
-    """Whose a lab is, as its label says it: the folder that holds its record."""
+    """Return the owner of a lab for its label: the folder that holds its record."""
     return str(state_root().absolute())

@@ -1,4 +1,4 @@
-"""Standard streams that may end before the work does: a reader that leaves (`| head -1`), a full disk, a closed one."""
+"""Standard streams that survive a reader that leaves (`| head -1`), a full disk, or a closed stream."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 
 class _ResilientFile(FileIO):
-    """What can no longer be written goes nowhere, so that the work goes on and ends with its own exit code: the
-    interpreter's flush at the end would make it 120. Only a product that is lost is told: a reader that left had
-    enough, and stderr has nobody to tell.
-    """
+    """A file that discards output once it can no longer write, so that the command keeps its own exit code.
+    The interpreter's flush at exit would make it 120. Only a lost product on stdout is reported: a reader that left had
+    enough, and stderr has no reader left."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -32,8 +31,8 @@ class _ResilientFile(FileIO):
 
 
 def protect_streams() -> None:
-    """Make the output of this process so. A stream that was closed from the start leads nowhere: else a file that is
-    opened gets its number, and with it what was meant for a person."""
+    """Make this process's output survive errors, and open /dev/null for each stream that was closed from the start.
+    Otherwise a file opened later would get its number, and with it text for the operator."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -45,6 +44,6 @@ def protect_streams() -> None:
 def _wrap_stream(stream: object, number: int) -> TextIOWrapper:
     encoding = stream.encoding if isinstance(stream, TextIOWrapper) else "utf-8"
     lines = number == 2 or (isinstance(stream, TextIOWrapper) and stream.line_buffering)
-    # a name that this terminal cannot show is escaped, no error
+    # escape a name that this terminal cannot show, instead of failing
     raw = BufferedWriter(_ResilientFile(number, "w", closefd=False))
     return TextIOWrapper(raw, encoding=encoding, errors="backslashreplace", line_buffering=lines)

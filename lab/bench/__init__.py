@@ -1,1 +1,1 @@
-"""The same scenarios and the same oracle for any fixer: what each one gets right, and what harm it does."""
+"""Benchmark of fixers: the same scenarios and the same oracle for any fixer, what it gets right and what it harms."""

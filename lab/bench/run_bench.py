@@ -1,4 +1,4 @@
-"""What `lab bench` does: every solver on every case, one after the other, then the table."""
+"""`lab bench`: run every solver on every case, one after the other, then print the table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lab.stack.docker_command import require_docker
 
 @dataclass(frozen=True, slots=True)
 class BenchRequest:
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     solvers: Sequence[str]
     only: Sequence[str] = ()
@@ -36,7 +36,7 @@ class BenchRequest:
 
 
 def run_bench(bench: BenchRequest) -> str:
-    """Judge them all; the table, or NotBroken with it where not every case was solved by every solver."""
+    """Score them all and return the table; raise UnexpectedState with it unless every solver solved every case."""
     if not bench.solvers:
         raise UsageError("--solver is missing", f"a command, or one of {', '.join(BUILT_IN)}")
     solvers = [resolve_solver(word, within=bench.inside) for word in dict.fromkeys(bench.solvers)]
@@ -65,7 +65,7 @@ def run_bench(bench: BenchRequest) -> str:
 
 @contextmanager
 def _separate_state() -> Iterator[None]:
-    """A state of its own for the labs of the bench, whose place nobody is told."""
+    """Use a separate state folder for the labs of the bench, unknown to solvers."""
     before = os.environ.get("BADGATEWAY_LAB_STATE")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         os.environ["BADGATEWAY_LAB_STATE"] = folder

@@ -1,4 +1,4 @@
-"""One case for one solver: a fresh lab, what the solver does to it, and what the oracle says before and after."""
+"""The score of one solver on one case: a new lab, the solver's run, and the oracle before and after."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 
 OWNER_ONLY = 0o600
-PATIENCE = 20.0     # seconds that a service may take to start
+PATIENCE = 20.0  # seconds that a service may need to start
 
 
 @dataclass(slots=True)
 class Score:
-    """How a solver did on a case. None where a question does not arise: nothing was named, nothing was to be repaired.
-
-    `solved` is what counts: well, well after a restart and nothing worse than before; where only a person can repair
-    it, or where nothing is wrong, leaving everything as it is counts too.
-    """
+    """How a solver did on a case. None if a question does not apply: no cause was named, nothing was to be repaired.
+    `solved` is what counts: well, well after a restart and nothing worse than before. If only an operator can repair
+    it, or nothing is wrong, leaving everything unchanged counts too."""
 
     solver: str
     case: Case
@@ -41,11 +39,11 @@ class Score:
     harm: list[str] = field(default_factory=list)
     solved: bool = False
     seconds: float = 0.0
-    error: str = ""       # why it could not be judged
+    error: str = ""  # why it could not be scored
 
 
 def score_solver(solver: Solver, case: Case, folder: Path, say: Callable[[str], None]) -> Score:
-    """Raise the lab, let the solver at it, ask the oracle, restart, ask again, and take the lab away."""
+    """Start the lab, run the solver, ask the oracle, restart, ask again, and remove the lab."""
     score = Score(solver.name, case)
     lab: Lab | None = None
     try:
@@ -74,7 +72,7 @@ def _score_lab(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Pat
     score.seconds = said.seconds
     if solver.names_cause:
         score.cause = said.cause == expect.cause
-    lab.settle(PATIENCE)        # a solver need not wait for what it has started
+    lab.settle(PATIENCE)  # a solver need not wait for what it has started
     after = ask_oracle(lab)
     changed = differences(files, files_of(lab))
     score.harm = harm_done(well_before, after, running - bystanders(lab))
@@ -95,14 +93,14 @@ def _score_lab(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Pat
 
 
 def harm_done(before: Verdict, after: Verdict, gone: frozenset[str]) -> list[str]:
-    """What went well and no longer does, and what ran beside and is gone."""
+    """Return the checks that passed before and fail now, and unrelated services that no longer run."""
     good = {entry.name for entry in before.checks if entry.ok}
     worse = [f"{entry.name}: {entry.detail}" for entry in after.checks if entry.name in good and not entry.ok]
     return [*worse, *(f"{name} no longer runs" for name in sorted(gone))]
 
 
 def bystanders(lab: Lab) -> frozenset[str]:
-    """What runs beside the office and is no part of its trouble: other containers, other services of the machine."""
+    """Return the running containers or services that are not part of the lab's fault."""
     own = {lab.container("web"), lab.container("backend"), f"{lab.id}-visitors"}
     if lab.stack == "host":
         argv = ["systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend"]
@@ -115,15 +113,15 @@ def bystanders(lab: Lab) -> frozenset[str]:
 
 
 def files_of(lab: Lab) -> Manifest:
-    """Every file that a repair may touch."""
+    """Return every file that a repair may change."""
     kept = dict(folder_manifest(lab.folder))
     return kept | dict(machine_manifest(lab.container(), ROOTS)) if lab.stack == "host" else kept
 
 
 @contextmanager
 def hide_record(lab: Lab) -> Iterator[None]:
-    """The lab's record is out of everybody's sight: which scenario it is stands nowhere while a solver is at work. Its
-    file stays, empty: without one the lab would be nobody's, and go with the next `lab down --all` of anybody."""
+    """Hide the lab's record while a solver runs, so that it cannot read the scenario.
+    The empty file stays: without it the lab would have no owner, and any `lab down --all` would remove it."""
     path = lab_records.record_file(lab.id)
     data = path.read_bytes()
     os.truncate(path, 0)

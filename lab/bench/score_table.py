@@ -1,4 +1,4 @@
-"""The scores of all solvers side by side, for people and for programs."""
+"""The scores of all solvers side by side, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADER = ("solver", "cases", "cause right", "repaired", "survived restart", "har
 
 
 def score_table(scores: Sequence[Score]) -> str:
-    """One row a solver; `-` where a question did not arise."""
+    """Return one row per solver; `-` if a question did not apply."""
     rows = [HEADER, *(_row(name, [s for s in scores if s.solver == name]) for name in _solver_names(scores))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = (
@@ -42,7 +42,7 @@ def _share_text(answers: Sequence[bool | None]) -> str:
 
 
 def score_line(score: Score) -> str:
-    """How one case went, after its name."""
+    """Return the result of one case, to follow its name."""
     if score.error:
         return f"could not be judged: {score.error}"
     parts = [f"{'✔' if score.solved else '✘'} {score.seconds:.1f} s"]
@@ -56,7 +56,7 @@ def score_line(score: Score) -> str:
 
 
 def to_json(scores: Sequence[Score]) -> str:
-    """The report for programs."""
+    """Return the report as JSON."""
     return json.dumps({
         "solvers": [{"solver": name, "cases": len(mine), "solved": sum(s.solved for s in mine)}
                     for name in _solver_names(scores) if (mine := [s for s in scores if s.solver == name])],

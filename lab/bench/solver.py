@@ -1,4 +1,4 @@
-"""What may be put on the bench: our fixer, two that are no fixers, and any command that takes a target."""
+"""Solvers for the bench: our fixer, two trivial ones, and any command that takes a target."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from lab.verbs.solve import REPAIR_OPTIONS
 FIXER = "fixer"
 BUILT_IN = (FIXER, *SOLVERS)
 PLACEHOLDERS = ("target", "project", "container", "url")
-INPUT_VARIABLE = "SOLVER_INPUT"      # KEY=VALUE lines: what a person would give when asked
+INPUT_VARIABLE = "SOLVER_INPUT"  # KEY=VALUE lines: what an operator would give when asked
 
 
 @dataclass(frozen=True, slots=True)
 class SolverRun:
-    """What a solver did: its exit code (None where it has none), the cause it named (None: none named), how long."""
+    """Result of a solver: exit code (None without one), named cause (None: none named), duration in seconds."""
 
     code: int | None
     cause: str | None
@@ -39,15 +39,15 @@ class SolverRun:
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """One that is judged, by the name under which the table shows it."""
+    """A solver, by its name in the table."""
 
     name: str
     solve: Callable[[Lab, Path], SolverRun]
-    names_cause: bool = True      # it names a cause, or could
+    names_cause: bool = True  # whether it could name a cause
 
 
 def resolve_solver(word: str, *, within: bool) -> Solver:
-    """A built-in by its name, else a command; UsageError where it cannot be one."""
+    """Return a built-in solver by name, else a command; raise UsageError if it is neither."""
     if word == FIXER:
         return Solver(word, lambda lab, folder: _run_fixer(lab, folder, within=within))
     if word in SOLVERS:
@@ -71,7 +71,7 @@ def resolve_solver(word: str, *, within: bool) -> Solver:
 
 
 def _run_fixer(lab: Lab, folder: Path, *, within: bool) -> SolverRun:
-    """diagnose for the cause, then repair; the seconds are those of both."""
+    """Run diagnose for the cause, then repair; the seconds are the sum."""
     fixer = fixer_inside(lab) if within else fixer_outside(lab, folder / "fixer-state")
     told = fixer.ask("diagnose", "--json")
     made = fixer.ask("repair", *REPAIR_OPTIONS, *input_options(lab), "--json")
@@ -97,7 +97,7 @@ def _input_lines(lab: Lab) -> str:
 
 
 def _run_command(lab: Lab, argv: Sequence[str], folder: Path) -> SolverRun:
-    """Its own folder, its own process group, no word of where the lab keeps its memory."""
+    """Run in a separate folder and process group, without variables that reveal the lab's state folder."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("BADGATEWAY")}
     kept |= {INPUT_VARIABLE: _input_lines(lab)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def _run_argv(argv: Sequence[str], environment: Mapping[str, str], home: str) ->
 
 
 def _run_inside(lab: Lab, file: Path, words: Sequence[str]) -> SolverRun:
-    """The file copied into the machine and run there as root."""
+    """Copy the file into the machine and run it there as root."""
     if lab.stack != "host":
         raise UsageError("--inside needs a machine: the containers stack has none")
     place = f"/root/{file.name}"
@@ -141,7 +141,7 @@ def _run_inside(lab: Lab, file: Path, words: Sequence[str]) -> SolverRun:
 
 
 def cause_in(out: str) -> str | None:
-    """The cause that an output names: `cause: ID` on a line, or JSON with `cause`, `findings` or `before`."""
+    """Return the cause in an output: `cause: ID` on a line, or JSON with `cause`, `findings` or `before`."""
     try:
         document = json.loads(out)
     except ValueError:

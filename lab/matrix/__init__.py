@@ -1,1 +1,1 @@
-"""The matrix: which cases there are, how they are run side by side, and what is written of them."""
+"""The matrix: selection of cases, parallel runs, and reports."""

@@ -1,7 +1,6 @@
-"""One case in a process of its own: `python -m lab.matrix.job` reads it from stdin and tells its steps as JSON lines.
+"""One case in a separate process: `python -m lab.matrix.job` reads it from stdin and reports steps as JSON lines.
 
-It ends when its stdin ends, whoever held it: nothing is left behind by a matrix that was killed.
-"""
+It ends when its stdin ends: a killed matrix leaves nothing running."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from lab.verbs.down import lab_down
 
 
 def main() -> int:
-    """Run the case that stdin names; 0 once its result is told, whatever it is."""
+    """Run the case from stdin; return 0 once its result is reported, good or bad."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt_once)
     order = json.loads(sys.stdin.readline())
@@ -40,7 +39,7 @@ def main() -> int:
 
 
 def remove_labs(state: Path) -> None:
-    """Take away whatever lab a case left: its records are found in its own state, all else by the label."""
+    """Remove every lab that a case left: its state folder holds the records, labels identify the rest."""
     for path in (state / "records").glob("*.json"):
         lab_down(path.stem, cut_off=True)
     shutil.rmtree(state, ignore_errors=True)
@@ -52,14 +51,14 @@ def _send_event(event: dict[str, object]) -> None:
 
 
 def _interrupt_once(number: int, frame: FrameType | None) -> NoReturn:
-    """The first request to end interrupts; what is being cleaned up then is not interrupted again."""
+    """Interrupt on the first signal only, so that the cleanup is not interrupted again."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:
-    """Whoever started this has gone when stdin ends."""
+    """End when stdin ends: the parent process has ended."""
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""How a run is shown: a live table on a terminal, one line a case elsewhere."""
+"""Progress of a run: a live table on a terminal, one line per case elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.trial.trial import Case, CaseResult
 
 
 def time_left(left: Sequence[Case], jobs: int, running: Sequence[tuple[Case, float]], pace: float) -> float:
-    """Seconds until all is done: what is left by estimate, what runs by its age, at the pace of what is done."""
+    """Return the seconds until the end: estimates of what remains and runs, scaled by the pace so far."""
     beside = sum(estimate_seconds(case) for case in left if not needs_to_run_alone(case)) * pace
     single = sum(estimate_seconds(case) for case in left if needs_to_run_alone(case)) * pace
     rest = [max(2.0, estimate_seconds(case) * pace - age) for case, age in running]
@@ -21,7 +21,7 @@ def time_left(left: Sequence[Case], jobs: int, running: Sequence[tuple[Case, flo
 
 
 def duration_text(seconds: float) -> str:
-    """As people say it."""
+    """Return a duration as people say it."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
@@ -30,7 +30,7 @@ def duration_text(seconds: float) -> str:
 
 @dataclass(slots=True)
 class Progress:
-    """The watch of a run that a person started."""
+    """Progress display of a run that a person started."""
 
     out: TextIO
     chosen: Sequence[Case]
@@ -41,18 +41,18 @@ class Progress:
     _shown: int = 0
 
     def began(self, case: Case) -> None:
-        """A case begins."""
+        """Note that a case starts."""
         self._running[case] = (time.monotonic(), "up")
         self._show()
 
     def step(self, case: Case, name: str) -> None:
-        """It comes to its next step."""
+        """Note a case's next step."""
         if case in self._running:
             self._running[case] = (self._running[case][0], name)
         self._show()
 
     def ended(self, result: CaseResult) -> None:
-        """It is over: one line stays, and what was wrong under it."""
+        """Print one line for a finished case, and its problems below."""
         self._running.pop(result.case, None)
         self.done.append(result)
         self._wipe()
@@ -67,12 +67,12 @@ class Progress:
         self.out.flush()
 
     def beat(self) -> None:
-        """Time passed."""
+        """Update the display."""
         self._show()
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the end, about."""
+        """Return the estimated seconds until the end."""
         now = time.monotonic()
         tried = {result.case for result in self.done} | set(self._running)
         guessed = sum(estimate_seconds(result.case) for result in self.done)
@@ -87,7 +87,7 @@ class Progress:
             self._shown = 0
 
     def _show(self) -> None:
-        """The table: totals, and a line for each that runs."""
+        """Draw the table: totals, and a line for each running case."""
         if not self.live:
             return
         width = shutil.get_terminal_size().columns - 1

@@ -1,4 +1,4 @@
-"""What is written of a run: JSON for programs and for resuming, JUnit for CI."""
+"""Result files of a run: JSON for programs and for resuming, JUnit for CI."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from lab.errors import UsageError
 from lab.trial.trial import Case, CaseResult, TrialStep
 
 FORMAT = "badgateway-matrix/1"
-_XML_INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")      # what XML 1.0 cannot hold
+_XML_INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")  # characters that XML 1.0 excludes
 
 
 def case_to_json(case: Case) -> dict[str, Any]:
-    """A case by its parts."""
+    """Return a case as a dict."""
     return {"scenario": case.scenario, "variant": case.variant, "stack": case.stack, "seed": case.seed,
             "inside": case.inside, "noise": case.noise}
 
 
 def case_from_json(data: Mapping[str, Any]) -> Case:
-    """The case again."""
+    """Return the case of a dict."""
     return Case(data["scenario"], data["variant"], data["stack"], int(data["seed"]), bool(data["inside"]),
                 int(data["noise"]))
 
 
 def result_to_json(result: CaseResult) -> dict[str, Any]:
-    """A result with all its steps."""
+    """Return a result with all its steps."""
     return {
         **case_to_json(result.case), "ok": result.ok, "seconds": round(result.seconds, 1),
         "again": result.case.up_command,
@@ -40,13 +40,13 @@ def result_to_json(result: CaseResult) -> dict[str, Any]:
 
 
 def result_from_json(data: Mapping[str, Any]) -> CaseResult:
-    """The result again."""
+    """Return the result of a dict."""
     steps = [TrialStep(step["name"], float(step["seconds"]), list(step["problems"])) for step in data["steps"]]
     return CaseResult(case_from_json(data), steps, data["wanted"], data.get("kept", ""), data.get("code", ""))
 
 
 def to_json(results: Sequence[CaseResult], draw: str = "") -> str:
-    """The report for programs, and what `--resume` reads; `draw` is what the part with three seeds was drawn from."""
+    """Return the JSON report, which `--resume` reads; `draw` is the key of the drawn part with three seeds."""
     return json.dumps({
         "format": FORMAT,
         **({"draw": draw} if draw else {}),
@@ -57,13 +57,13 @@ def to_json(results: Sequence[CaseResult], draw: str = "") -> str:
 
 
 def read_results(path: Path) -> dict[Case, CaseResult]:
-    """The results of an earlier run, by case; a file that is not there yet holds none."""
+    """Return the results of an earlier run, by case; empty if the file does not exist yet."""
     return read_report(path)[0]
 
 
 def read_report(path: Path) -> tuple[dict[Case, CaseResult], str]:
-    """The results of an earlier run, by case, and what its part with three seeds was drawn from ("" where unknown).
-    A file that is not there yet holds none; UsageError where it is no report."""
+    """Return the results of an earlier run, by case, and its draw key ("" if unknown).
+    Empty if the file does not exist yet; UsageError if it is no report."""
     if not path.exists():
         return {}, ""
     try:
@@ -79,7 +79,7 @@ def read_report(path: Path) -> tuple[dict[Case, CaseResult], str]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new one, never a half."""
+    """Write a file so that a reader sees the old or the new content, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
     draft.write_text(text + "\n", encoding="utf-8")
@@ -87,7 +87,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def to_junit(results: Sequence[CaseResult], untried: Iterable[Case] = ()) -> str:
-    """JUnit's XML: a test case for each case, what was wrong as its failure, what was not tried as skipped."""
+    """Return JUnit XML: one test case per case, problems as its failure, untried cases as skipped."""
     left = list(untried)
     suite = ElementTree.Element(
         "testsuite", name="lab matrix", tests=str(len(results) + len(left)), errors="0", skipped=str(len(left)),

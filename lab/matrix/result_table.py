@@ -1,4 +1,4 @@
-"""The table of a run for people: a job's summary, docs/results.md."""
+"""The result table of a run: for a job's summary and docs/results.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lab.trial.trial import Case, CaseResult
 
-# column, the steps that make it up: all tried and right, something wrong, or not part of this case
+# column, its steps: all tried and right, something wrong, or not part of this case
 COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("breaks", ("up",)),
     ("cause", ("diagnose",)),
@@ -22,7 +22,7 @@ REPAIRED_COLUMN = [name for name, _ in COLUMNS].index("repaired")
 
 
 def to_markdown(results: Sequence[CaseResult], untried: Sequence[Case] = (), about: Sequence[str] = ()) -> str:
-    """Totals, the table, and every failure with how to make the same lab again; `about` says where it comes from."""
+    """Return totals, the table, and every failure with its reproduction command; `about` states the origin."""
     bad = [result for result in results if not result.ok]
     lines = ["# Results", "", *about, *([""] if about else []), *_totals(results, untried), ""]
     if bad:
@@ -40,7 +40,7 @@ def to_markdown(results: Sequence[CaseResult], untried: Sequence[Case] = (), abo
 
 
 def _totals(results: Sequence[CaseResult], untried: Sequence[Case]) -> list[str]:
-    """The figures that count: right causes and lasting repairs out of all, and harm."""
+    """Return the key figures: right causes and lasting repairs out of all, and harm."""
     def right(result: CaseResult, *steps: str) -> bool:
         tried = [step for step in result.steps if step.name in steps]
         return {step.name for step in tried} == set(steps) and not any(step.problems for step in tried)
@@ -83,7 +83,7 @@ def _cells(result: CaseResult) -> list[str]:
     case = result.case
     marks = [_mark(result, steps) for _, steps in COLUMNS]
     if result.wanted == "person" and marks[REPAIRED_COLUMN] == "✔":
-        # it stopped as it should; what it had named was done by a person, as far as the scenario says how
+        # it stopped as it should; a person then did what it had named, as far as the scenario describes it
         marks[REPAIRED_COLUMN] = "by hand" if _is_repaired_by_hand(result) else "waits"
     where = case.stack + (", inside" if case.inside else "")
     return [case.scenario, case.variant, where, str(case.seed), str(case.noise), *marks, f"{result.seconds:.0f}"]

@@ -1,4 +1,4 @@
-"""What `lab matrix` does: choose, run, write the reports after every case, end with what they say."""
+"""`lab matrix`: select cases, run them, write the reports after every case, exit by the results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lab.trial.trial import Case, CaseResult
 
 @dataclass(frozen=True, slots=True)
 class MatrixRequest:
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     only: Sequence[str] = ()
     stack: Stack | None = None
@@ -52,7 +52,7 @@ class MatrixRequest:
     draw_key: str = ""
 
     def chosen(self) -> tuple[Case, ...]:
-        """The cases that it comes to."""
+        """Return the selected cases."""
         stacks: Sequence[Stack] = (self.stack,) if self.stack else STACKS
         if self.all and (self.seeds is not None or self.inside):
             raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
@@ -63,19 +63,19 @@ class MatrixRequest:
         return select_shard(found, self.shard) if self.shard else found
 
     def draw(self) -> str:
-        """What the part with three seeds is drawn from; "" where none is. A run that goes on keeps its draw: a new
-        commit would draw others, and never end."""
+        """Return the key from which the part with three seeds is drawn; "" if none is.
+        A resumed run uses its old key: a new commit would draw other cases, and never finish."""
         kept = self.draw_key or (read_report(self.resume)[1] if self.resume else "")
         return kept or (draw_key() if self.all else "")
 
 
 def github_matrix_text(wish: MatrixRequest) -> str:
-    """`--github`: the matrix for GitHub Actions; nothing is run."""
+    """Return the matrix for GitHub Actions (`--github`); run nothing."""
     return to_github(wish.chosen())
 
 
 def run_matrix(wish: MatrixRequest) -> None:
-    """Run them with progress on stderr; NotBroken where not all went as expected, KeyboardInterrupt where cut off."""
+    """Run them with progress on stderr; raise UnexpectedState on failures, KeyboardInterrupt if interrupted."""
     wish = replace(wish, draw_key=wish.draw())
     chosen = wish.chosen()
     require_docker()
@@ -91,7 +91,7 @@ def run_matrix(wish: MatrixRequest) -> None:
     _stop_on_signals(runner)
     start = time.monotonic()
     now = runner.run(left)
-    # what failed before and was not tried again stands as it was
+    # earlier failures that were not tried again keep their result
     results = [*kept.values(), *runner.results, *(known[case] for case in now if case in known)]
     untried = [case for case in now if case not in known]
     about = (*_origin_lines(results, code), f"Stacks side by side: {wish.jobs}.")
@@ -108,7 +108,7 @@ def run_matrix(wish: MatrixRequest) -> None:
 
 @dataclass(slots=True)
 class _SavingProgress:
-    """Progress that also writes the file that a later run goes on from."""
+    """Progress that also writes the file for `--resume`."""
 
     wish: MatrixRequest
     known: dict[Case, CaseResult]
@@ -133,7 +133,7 @@ class _SavingProgress:
 def write_reports(wish: MatrixRequest, results: Sequence[CaseResult], untried: Sequence[Case],
                   known: dict[Case, CaseResult],
                   about: Sequence[str] = ()) -> None:
-    """Every report that was asked for."""
+    """Write every requested report."""
     if wish.json:
         write_atomically(wish.json, to_json(results, wish.draw()))
     if wish.junit:
@@ -145,7 +145,7 @@ def write_reports(wish: MatrixRequest, results: Sequence[CaseResult], untried: S
 
 
 def _origin_lines(results: Sequence[CaseResult], code: str) -> tuple[str, ...]:
-    """Where the results come from, for who reads them later."""
+    """Return lines about the origin of the results."""
     other = sum(result.code_digest != code for result in results)
     engine = docker("version", "--format", "{{.Server.Version}}", check=False).text
     return (
@@ -157,7 +157,7 @@ def _origin_lines(results: Sequence[CaseResult], code: str) -> tuple[str, ...]:
 
 
 def code_digest() -> str:
-    """Of the code and the scenarios: two results with different ones were not of the same state of the project."""
+    """Return a digest of code and scenarios: results with different digests come from different states."""
     digest = hashlib.sha256()
     for name in ("fixer", "lab", "scenarios", "compose"):
         for path in sorted((data_root() / name).rglob("*")):
@@ -167,7 +167,7 @@ def code_digest() -> str:
 
 
 def _stop_on_signals(runner: Runner) -> None:
-    """Ctrl-C and a polite kill end the run in order; a second one changes nothing about that."""
+    """End the run in order on Ctrl-C or SIGTERM; ignore further signals."""
     def stop(number: int, frame: object) -> None:
         if not runner.stop.is_set():
             _print_progress("ending: the labs that run are being removed")

@@ -1,4 +1,4 @@
-"""Runs cases side by side, each in a process of its own; what measures under load runs alone."""
+"""Runner of cases in parallel, each in a separate process; load tests run alone."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from lab.matrix.result_files import case_to_json, result_from_json
 from lab.matrix.select_cases import needs_to_run_alone
 from lab.trial.trial import Case, CaseResult, TrialStep
 
-CASE_TIMEOUT = 1200.0    # no case takes longer; one that does is ended, and its lab removed
-GRACE = 90.0        # seconds for an interrupted case to take its lab away
-BEAT = 0.5          # how often progress is shown anew
+CASE_TIMEOUT = 1200.0  # seconds; a longer case is ended, and its lab removed
+GRACE = 90.0  # seconds for an interrupted case to remove its lab
+BEAT = 0.5  # seconds between updates of the display
 
 
 class ProgressReceiver(Protocol):
-    """Who is told how a run goes, in the thread that runs it."""
+    """Receiver of a run's progress, in the thread that runs it."""
 
     def began(self, case: Case) -> None: ...
     def step(self, case: Case, name: str) -> None: ...
@@ -38,7 +38,7 @@ class ProgressReceiver(Protocol):
 
 @dataclass(slots=True)
 class _Job:
-    """A case that is being tried."""
+    """A running case."""
 
     case: Case
     folder: Path
@@ -51,15 +51,15 @@ class _Job:
 
 @dataclass(slots=True)
 class Runner:
-    """A run of cases. `stop` ends it early, from a signal's handler or another thread: what runs is interrupted, and
-    its labs are gone when `run` returns. `until` is the moment after which nothing is begun."""
+    """A run of cases. `stop` ends it early, from a signal handler or another thread.
+    Running cases are then interrupted and their labs removed before `run` returns. None starts after `until`."""
 
     folder: Path
     jobs: int
     watch: ProgressReceiver
     code: str = ""
     until: float | None = None
-    restarts: bool = True       # whether each case tries too what restarting everything does
+    restarts: bool = True  # whether each case also tries to restart everything
     command: Sequence[str] = (sys.executable, "-m", "lab.matrix.job")
     stop: threading.Event = field(default_factory=threading.Event)
     results: list[CaseResult] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Runner:
     _events: queue.Queue[tuple[_Job, dict[str, Any] | None]] = field(default_factory=queue.Queue)
 
     def run(self, chosen: Sequence[Case], always: int = 0) -> list[Case]:
-        """Try them; returns those without a result. The first `always` are begun whatever the clock says."""
+        """Run the cases; return those without a result. The first `always` start regardless of `until`."""
         left = list(chosen)
         free = set(chosen[:always])
         try:
@@ -86,7 +86,7 @@ class Runner:
         return [case for case in chosen if case not in tried]
 
     def _next(self, left: Sequence[Case], free: set[Case]) -> Case | None:
-        """The next case that may begin now; what runs alone waits until nothing runs, then nothing runs beside it."""
+        """Return the next case that may start now. A case that runs alone waits until nothing runs."""
         late = self.until is not None and time.monotonic() > self.until
         waiting = [case for case in left if not late or case in free]
         if not waiting or len(self._running) >= self.jobs or any(needs_to_run_alone(job.case) for job in self._running):
@@ -116,14 +116,14 @@ class Runner:
         self.watch.began(case)
 
     def _forward_events(self, job: _Job) -> None:
-        """Passes on what a job tells, and that it ended."""
+        """Forward the events of a job, and its end."""
         assert job.process.stdout is not None
         for line in job.process.stdout:
             self._events.put((job, json.loads(line)))
         self._events.put((job, None))
 
     def _handle_event(self) -> None:
-        """Take what the jobs told until the next beat."""
+        """Handle the jobs' events until the next beat."""
         try:
             job, event = self._events.get(timeout=BEAT)
         except queue.Empty:
@@ -142,7 +142,7 @@ class Runner:
             job.result = result_from_json(event["result"])
 
     def _close(self, job: _Job) -> None:
-        """A job ended: keep its result; of one that told none, say so."""
+        """Handle the end of a job: store its result, or a failure if it reported none."""
         code = job.process.wait()
         self._release(job)
         result = job.result or self._without_result(job, code)
@@ -164,7 +164,7 @@ class Runner:
         return CaseResult(job.case, [TrialStep("trial", seconds, [": ".join([why, *said[-1:]])])])
 
     def _tidy(self) -> None:
-        """Empty folders say nothing."""
+        """Remove empty folders."""
         for folder in (self.folder / "labs", self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -178,7 +178,7 @@ class Runner:
                 pipe.close()
 
     def _end_all(self) -> None:
-        """End what still runs, and wait until its labs are gone."""
+        """End what still runs, and wait until its labs are removed."""
         for job in self._running:
             job.process.send_signal(signal.SIGINT)
         for job in list(self._running):

@@ -1,4 +1,4 @@
-"""Which cases a matrix tries: all that match, a shard of them, or as many as fit a time, drawn from a word."""
+"""Selection of cases for a matrix: all that match, a shard of them, or a random draw that fits a time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lab.scenario.draw import noise_level
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.trial.trial import Case
 
-# what is also tried with the one-file build, unless told otherwise
+# also tried with the one-file build, unless configured otherwise
 INSIDE_SCENARIOS = ("wrong-port", "backend-down")
-THREE_SEED_CASES = 30                                 # of all, so many are tried with three seeds
+THREE_SEED_CASES = 30  # number of cases with three seeds
 
 
 def select_cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, seeds: Sequence[int] = (1,), *,
           within: bool = False) -> tuple[Case, ...]:
-    """The cases that a choice comes to. `only` are globs over SCENARIO or SCENARIO/VARIANT."""
+    """Return the selected cases. `only` are globs over SCENARIO or SCENARIO/VARIANT."""
     found = tuple(
         case_of(scenario.name, variant.name, stack, seed, within=within)
         for scenario in all_scenarios().values()
@@ -39,12 +39,12 @@ def select_cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, see
 
 
 def case_of(name: str, variant: str, stack: Stack, seed: int, *, within: bool = False) -> Case:
-    """A case with the noise that its seed draws."""
+    """Return a case with the noise level that its seed draws."""
     return Case(name, variant, stack, seed, within, noise_level(name, variant, stack, seed))
 
 
 def all_cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, *, word: str = "") -> tuple[Case, ...]:
-    """Every variant on every stack once, a drawn part with three seeds, and some inside the machine."""
+    """Return every variant on every stack once, a drawn part with three seeds, and some inside the machine."""
     once = select_cases(only, stacks)
     thrice = shuffle_cases(once, word)[:THREE_SEED_CASES]
     more = [case_of(case.scenario, case.variant, case.stack, seed)
@@ -60,7 +60,7 @@ def _is_selected(name: str, only: Sequence[str]) -> bool:
 
 
 def parse_seeds(words: str) -> tuple[int, ...]:
-    """Seeds as a person writes them: `1-3,7`."""
+    """Parse seeds as people write them: `1-3,7`."""
     seeds: list[int] = []
     for word in words.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", word.strip())
@@ -71,25 +71,25 @@ def parse_seeds(words: str) -> tuple[int, ...]:
 
 
 def select_shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
-    """Part I of N (`2/4`): the parts are disjoint, together all, and about equally long."""
+    """Return part I of N (`2/4`): the parts are disjoint, complete, and about equally long."""
     match = re.fullmatch(r"(\d+)/(\d+)", words.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
         raise UsageError(f"{words!r} is no shard", "shards are written 1/4 to 4/4")
     if parts > len(chosen):
         raise UsageError(f"{parts} shards of {len(chosen)} cases leave some empty")
-    ranked = sorted(chosen, key=lambda case: -estimate_seconds(case))      # stable: the same on every machine
+    ranked = sorted(chosen, key=lambda case: -estimate_seconds(case))  # stable: the same on every machine
     mine = set(ranked[part - 1 :: parts])
     return tuple(case for case in chosen if case in mine)
 
 
 def needs_to_run_alone(case: Case) -> bool:
-    """Whether it measures under load, so that nothing may run beside it."""
+    """Return whether it measures under load, so that nothing may run in parallel."""
     return scenario_named(case.scenario).variant(case.variant).load is not None
 
 
 def estimate_seconds(case: Case) -> float:
-    """About how many seconds it takes on two idle cores, from what the parts of a trial were measured to take."""
+    """Return an estimate of its seconds on two idle cores, from measured durations of a trial's parts."""
     variant = scenario_named(case.scenario).variant(case.variant)
     if variant.load is not None:
         return 110.0
@@ -102,14 +102,13 @@ def estimate_seconds(case: Case) -> float:
 
 
 def shuffle_cases(pool: Iterable[Case], word: str) -> tuple[Case, ...]:
-    """In an order that the word draws, the same on every machine."""
+    """Return the cases in an order drawn from `word`, the same on every machine."""
     return tuple(sorted(pool, key=lambda case: hashlib.sha256(f"{word}/{case.name}".encode()).digest()))
 
 
 def draw_cases(pool: Iterable[Case], word: str, seconds: float, jobs: int,
           cost_of: Callable[[Case], float] = estimate_seconds) -> tuple[Case, ...]:
-    """As many as fit the time by what each is told to cost: each variant on one of its stacks first, then on the other.
-    """
+    """Return as many cases as fit the time: first each variant on one of its stacks, then on the other."""
     order = shuffle_cases(pool, word)
     first = {(case.scenario, case.variant): case for case in reversed(order)}
     rounds = [*(case for case in order if first[case.scenario, case.variant] == case),
@@ -124,7 +123,7 @@ def draw_cases(pool: Iterable[Case], word: str, seconds: float, jobs: int,
 
 
 def draw_key() -> str:
-    """What a draw is taken from, so that it can be taken again: the commit, else the version."""
+    """Return the key of a reproducible draw: the commit, else the version."""
     argv = ["git", "-C", str(data_root()), "rev-parse", "--short=12", "HEAD"]
     try:
         asked = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10.0)
@@ -139,7 +138,7 @@ def draw_key() -> str:
 
 
 def to_github(chosen: Sequence[Case]) -> str:
-    """A matrix for GitHub Actions, on one line: one job a scenario, with a time limit that fits its cases."""
+    """Return a matrix for GitHub Actions on one line: one job per scenario, with a time limit for its cases."""
     seconds: dict[str, float] = {}
     for case in chosen:
         seconds[case.scenario] = seconds.get(case.scenario, 0.0) + estimate_seconds(case)

@@ -1,4 +1,4 @@
-"""The oracle: decides from outside, as a browser would, whether a stack is broken or well; it knows no fixer."""
+"""The oracle: judges from outside, as a browser would, whether a stack is broken or well; it knows no fixer."""
 
 from lab.oracle.ask import ask, record
 from lab.oracle.load_test import LoadSpec

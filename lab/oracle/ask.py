@@ -1,4 +1,4 @@
-"""Asks every question of every site: `record` on the healthy stack, `ask` whenever somebody wants to know."""
+"""All checks of all sites: `record` on the healthy stack, `ask` at any later time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.oracle.types import Answer, Baseline, Check, LoadResult, NotHealthy, Si
 
 
 def record(site: Site) -> Baseline:
-    """The healthy content of a site; raises NotHealthy where it is none."""
+    """Return the healthy content of a site; raise NotHealthy if the site is not."""
     browser = Browser(site)
     answers: dict[str, Answer] = {path: browser.get(path) for path in site.pages}
     if site.user:
@@ -26,7 +26,7 @@ def record(site: Site) -> Baseline:
 
 
 def _record_office(site: Site, browser: Browser) -> dict[str, Answer]:
-    """A walk through the back office, each step kept."""
+    """Return the answers of a walk through the back office."""
     answers = {site.login: browser.get(site.login), site.health: browser.get(site.health),
                f"stranger {site.protected}": browser.get(site.protected)}
     if "<form" not in answers[site.login].text and answers[site.login].status == 200:
@@ -43,7 +43,7 @@ def _record_office(site: Site, browser: Browser) -> dict[str, Answer]:
 
 
 def ask(sites: Sequence[tuple[Site, Baseline]], load: LoadSpec | None = None) -> Verdict:
-    """Broken or well. Load, where a scenario has it, is asked of the first site."""
+    """Return the verdict, broken or well. A load test, if the scenario has one, runs on the first site."""
     checks: list[Check] = []
     for site, baseline in sites:
         found = _ask_site(site, baseline, crowd=load is None)
@@ -57,7 +57,7 @@ def ask(sites: Sequence[tuple[Site, Baseline]], load: LoadSpec | None = None) ->
 
 
 def _ask_site(site: Site, baseline: Baseline, *, crowd: bool) -> list[Check]:
-    """All questions side by side: one that hangs does not make the others wait."""
+    """Run all checks in parallel: one that hangs does not delay the others."""
     questions: list[Callable[[Site, Baseline], list[Check]]] = [check_public_pages]
     if site.user:
         questions += [check_access_control, check_session]

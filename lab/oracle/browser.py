@@ -1,4 +1,4 @@
-"""A visitor with a browser: every request on a connection of its own, redirects seen, cookies held."""
+"""A visitor with a browser: a new connection per request, visible redirects, stored cookies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from lab.http_get import unverified_tls_context
 from lab.oracle.types import Answer, Site
 
-PATIENCE = 10.0  # seconds a visitor waits; nginx's own default is 60, nobody waits that long for a login page
+PATIENCE = 10.0  # seconds a visitor waits; nginx's default is 60, too long for a login page
 
 
 class Browser:
-    """Asks one site. `cookies` is what a login gave; a new connection each time, so workers take turns."""
+    """Client of one site. `cookies` come from a login; a new connection each time lets workers take turns."""
 
     def __init__(self, site: Site, *, patience: float = PATIENCE) -> None:
         self.site = site
@@ -23,14 +23,14 @@ class Browser:
         return self._ask("GET", path, params=query)
 
     def log_in(self, password: str | None = None, note: str = "") -> Answer:
-        """Send the form of the login page, with a note of any length; the session cookie stays in the browser."""
+        """Send the login form, with a note of any length; the session cookie stays in the browser."""
         form = {"user": self.site.user, "password": self.site.password if password is None else password}
         form |= {"note": note} if note else {}
         return self._ask("POST", self.site.post, data=form)
 
     def _ask(self, method: str, path: str, *, params: Mapping[str, str] | None = None,
              data: Mapping[str, str] | None = None) -> Answer:
-        import httpx  # most commands of the lab ask nothing
+        import httpx  # most commands of the lab send no requests
 
         headers = {"Host": self.site.host} if self.site.host else {}
         try:

@@ -1,4 +1,4 @@
-"""The questions: login page, login, session across workers, API, health, answers that no stored page can give."""
+"""The checks: login page, login, session across workers, API, health, answers that no stored page can give."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import replace
 from lab.oracle.browser import Browser
 from lab.oracle.types import Answer, Baseline, Check, Site
 
-SESSION_CONNECTIONS = 8          # a session must hold on this many new connections: several workers get a turn
-LONG_FORM = 65536   # bytes of a form that nginx does not hold in memory
-CROWD_REQUESTS = 24     # requests of the crowd
-CROWD_AT_ONCE = 8           # of them at once
+SESSION_CONNECTIONS = 8  # a session must work on this many new connections: several workers get a turn
+LONG_FORM = 65536  # bytes of a form that nginx does not keep in memory
+CROWD_REQUESTS = 24  # requests of the crowd
+CROWD_AT_ONCE = 8  # concurrent ones
 
 
 def split_receipt(answer: Answer) -> tuple[Answer, str]:
-    """The report's stable part, and the receipt of the nonce."""
+    """Return the report's stable part, and the receipt of the nonce."""
     try:
         document = json.loads(answer.text)
         receipt = str(document.pop("receipt", ""))
@@ -29,14 +29,14 @@ def split_receipt(answer: Answer) -> tuple[Answer, str]:
 
 
 def ask_report(browser: Browser) -> tuple[Answer, bool]:
-    """The report for a fresh random nonce, and whether the receipt proves that the application computed it."""
+    """Return the report for a new random nonce, and whether the receipt proves that the application computed it."""
     nonce = secrets.token_hex(12)
     answer, receipt = split_receipt(browser.get(browser.site.report, nonce=nonce))
     return answer, receipt == hashlib.sha256(nonce.encode()).hexdigest()
 
 
 def difference_text(answer: Answer, healthy: Answer | None) -> str:
-    """Why an answer is not the healthy one; empty when it is."""
+    """Return why an answer differs from the healthy one; empty if it does not."""
     if healthy is None:
         return "no healthy answer is known"
     if answer.status != healthy.status:
@@ -48,13 +48,13 @@ def difference_text(answer: Answer, healthy: Answer | None) -> str:
 
 
 def check_answer(name: str, answer: Answer, baseline: Baseline, path: str) -> Check:
-    """A check that an answer equals the baseline's."""
+    """Return a check that an answer equals the baseline's."""
     detail = difference_text(answer, baseline.answers.get(path))
     return Check(name, not detail, detail)
 
 
 def check_public_pages(site: Site, baseline: Baseline) -> list[Check]:
-    """What anybody sees: the login page, health, further pages."""
+    """Check public pages: the login page, health, further pages."""
     browser = Browser(site)
     checks = []
     if site.user:
@@ -65,7 +65,7 @@ def check_public_pages(site: Site, baseline: Baseline) -> list[Check]:
 
 
 def check_access_control(site: Site, baseline: Baseline) -> list[Check]:
-    """What must stay shut: a server that says yes to everybody is not the back office."""
+    """Check access control: a server that accepts everybody is not the back office."""
     stranger = Browser(site)
     anonymous = check_answer("protected page sends strangers to log in", stranger.get(site.protected), baseline,
                         f"stranger {site.protected}")
@@ -81,7 +81,7 @@ def check_access_control(site: Site, baseline: Baseline) -> list[Check]:
 
 
 def check_session(site: Site, baseline: Baseline) -> list[Check]:
-    """Log in once; the session must hold wherever the next connections land."""
+    """Log in once; check that the session works on every new connection."""
     browser = Browser(site)
     entered = browser.log_in()
     if not browser.cookies:
@@ -101,7 +101,7 @@ def check_session(site: Site, baseline: Baseline) -> list[Check]:
 
 
 def check_crowd(site: Site, baseline: Baseline) -> list[Check]:
-    """Many visitors at once, each with what it came for."""
+    """Check many concurrent visitors with different requests."""
     browser = Browser(site)
     browser.log_in()
 

@@ -1,4 +1,4 @@
-"""Requests at the scenario's load: how many fail, how long they take, whether the work is still done."""
+"""Load test: how many requests fail, how long they take, whether the work is still done."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from lab.oracle.browser import Browser
 from lab.oracle.checks import ask_report, difference_text
 from lab.oracle.types import Baseline, Check, LoadResult, Site
 
-_MAX_ROUNDS = 3      # of as many requests as the scenario says
+_MAX_ROUNDS = 3  # of as many requests as the scenario defines
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
     """The load at which a site is judged: drawn by the scenario, never read back from the stack.
-
-    `limit` is the healthy time limit of a visitor (the scenario's own proxy_read_timeout): raising it in nginx does
-    not help. `work` is how long one report takes alone: a reply that is much faster is not the same report.
-    """
+    `limit` is a visitor's time limit in a healthy site (the scenario's own proxy_read_timeout): raising it in nginx
+    does not help. `work` is the duration of one report alone: a much faster reply is not the same report. Times are in
+    seconds."""
 
     limit: float
     work: float
@@ -33,18 +32,18 @@ class LoadSpec:
 
 
 def load_from_json(data: Mapping[str, float]) -> LoadSpec:
-    """From the lab's private state."""
+    """Return the load of the lab's private state."""
     return LoadSpec(data["limit"], data["work"], int(data["requests"]), int(data["at_once"]), data["broken_share"],
                     data["well_share"])
 
 
 def load_to_json(spec: LoadSpec) -> dict[str, float]:
-    """For the lab's private state."""
+    """Return the load for the lab's private state."""
     return asdict(spec)
 
 
 class _Tally:
-    """Counts until all were asked, or until it is certain that the site is broken."""
+    """Counter of requests until all are done, or until the site is certainly broken."""
 
     def __init__(self, spec: LoadSpec, stop_early: bool) -> None:
         self.spec = spec
@@ -57,7 +56,7 @@ class _Tally:
         self.wrong: list[str] = []
 
     def take(self) -> bool:
-        """Whether one more is to be asked."""
+        """Return whether to send another request."""
         with self._lock:
             if not self._left or self._bad >= self._enough:
                 return False
@@ -65,7 +64,7 @@ class _Tally:
             return True
 
     def add(self, seconds: float, wrong: str) -> None:
-        """One is done."""
+        """Add a finished request."""
         with self._lock:
             self.taken.append(seconds)
             self._bad += bool(wrong) or seconds >= self._limit
@@ -86,18 +85,16 @@ def _visit(site: Site, session: Mapping[str, str], baseline: Baseline, tally: _T
 
 
 def percentile95(seconds: list[float]) -> float:
-    """The smallest value that 95 of 100 do not exceed."""
+    """Return the smallest value that 95 of 100 do not exceed."""
     ordered = sorted(seconds)
     return ordered[max(0, -(-len(ordered) * 95 // 100) - 1)] if ordered else 0.0
 
 
 def measure_load(site: Site, baseline: Baseline, spec: LoadSpec, *,
             stop_early: bool = True) -> tuple[LoadResult, tuple[Check, ...]]:
-    """Ask at the load. It stops early once so many failed that nothing can make the site well.
-
-    Forty or fifty requests cannot tell one failure in a hundred from one in fifty: where the few that failed would be
-    few enough of up to three times as many, as many are asked again.
-    """
+    """Measure at the load. Stop early once so many failed that the site cannot be well.
+    Forty or fifty requests cannot distinguish one failure in a hundred from one in fifty. If the failures would be few
+    enough for up to three times as many requests, another round follows."""
     browser = Browser(site)
     browser.log_in()
     cookies = browser.cookies or baseline.session
@@ -109,7 +106,7 @@ def measure_load(site: Site, baseline: Baseline, spec: LoadSpec, *,
 
 
 def _needs_more_requests(failed: int, asked: int, spec: LoadSpec) -> bool:
-    """Too many of those that were asked, all of them in full rounds, and few enough of what may be asked at most."""
+    """Return whether too many of the full rounds' requests failed, but few enough of the maximum."""
     full = asked > 0 and asked % spec.requests == 0
     return full and spec.well_share * asked < failed <= spec.well_share * _MAX_ROUNDS * spec.requests
 
@@ -126,12 +123,12 @@ def _run_round(
 
 
 def judge_load(taken: list[float], wrong: list[str], spec: LoadSpec) -> tuple[LoadResult, tuple[Check, ...]]:
-    """The rule: few enough fail, the 95th percentile is within the limit, and every report took its work's time."""
+    """Judge: few enough fail, the 95th percentile is within the limit, and every report took its work's time."""
     measured = LoadResult(len(taken), len(wrong), percentile95(taken), min(taken, default=0.0))
     few = measured.share <= spec.well_share
     good = sorted(taken)
     quick = [seconds for seconds in good if seconds < 0.8 * spec.work] if few else []
-    quick = quick[measured.failed:]     # a refusal comes quickly, and is counted as a failure already
+    quick = quick[measured.failed:]  # a refusal is fast, and counts as a failure already
     return measured, (
         Check("reports under load", few,
               "" if few else f"{measured.failed} of {measured.asked} failed, first: {wrong[0] if wrong else '?'}"),

@@ -1,4 +1,4 @@
-"""What the oracle is told about a site, and what it remembers of the healthy one."""
+"""Types of the oracle: sites, answers, the healthy baseline, checks and verdicts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any
 
 
 class NotHealthy(Exception):
-    """A baseline was asked of a site that is not healthy: the message says what is wrong."""
+    """A baseline was requested of an unhealthy site: the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One site behind the published port: how to reach it, who may log in, and where its parts are.
-
-    `pages` are further paths whose answer must equal the baseline; a site without `user` has only those.
-    """
+    """One site behind the published port: its URL, its login, and the paths of its parts.
+    `pages` are further paths whose answer must equal the baseline; a site without `user` has only those."""
 
     url: str
     host: str = ""
@@ -32,13 +30,13 @@ class Site:
 
     @property
     def name(self) -> str:
-        """How the verdict calls it."""
+        """Return the site's name in the verdict."""
         return self.host or "site"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one request got. `status` 0 means no answer: `error` says why."""
+    """The answer to one request. `status` 0 means no answer: `error` says why."""
 
     status: int
     text: str = ""
@@ -48,23 +46,21 @@ class Answer:
 
     @property
     def summary(self) -> str:
-        """The answer in a word, for a verdict."""
+        """Return the answer in short, for a verdict."""
         return self.error or f"HTTP {self.status}"
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """The healthy content of one site, by path: status, content type, body (the report without its receipt).
-
-    `session` is what a login gave then: whoever logged in before the trouble began asks with it.
-    """
+    `session` comes from a login at that time: users who logged in before the fault have it."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     session: Mapping[str, str] = field(default_factory=dict)
 
 
 def baseline_to_json(baseline: Baseline) -> dict[str, Any]:
-    """For the lab's private state."""
+    """Return the baseline for the lab's private state."""
     answers = {path: asdict(answer) for path, answer in baseline.answers.items()}
     return {"answers": answers, "session": dict(baseline.session)}
 
@@ -74,12 +70,11 @@ def baseline_from_json(data: Mapping[str, Any]) -> Baseline:
     return Baseline({path: Answer(**entry) for path, entry in data["answers"].items()}, dict(data["session"]))
 
 
-# The oracle's answer: well or broken, and exactly what still fails.
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question that was asked: what a visitor would do, whether it worked, and what came instead."""
+    """One check: the visitor's action, whether it worked, and what came instead."""
 
     name: str
     ok: bool
@@ -88,7 +83,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """How requests under load fared: of `asked`, `failed` did; the 95th percentile and the fastest, in seconds."""
+    """Result of a load test: requests `asked` and `failed`; the 95th percentile and the fastest, in seconds."""
 
     asked: int
     failed: int
@@ -97,29 +92,29 @@ class LoadResult:
 
     @property
     def share(self) -> float:
-        """The part that failed, 0 to 1."""
+        """Return the share that failed, 0 to 1."""
         return self.failed / self.asked if self.asked else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Well where every check is."""
+    """The oracle's verdict: well if every check is ok."""
 
     checks: tuple[Check, ...]
     load: LoadResult | None = None
 
     @property
     def is_well(self) -> bool:
-        """Nothing fails, and something was asked."""
+        """Return whether nothing fails, and at least one check ran."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """What still fails, one line each."""
+        """Return what still fails, one line each."""
         return tuple(f"{check.name}: {check.detail}" for check in self.checks if not check.ok)
 
     def to_json(self) -> dict[str, object]:
-        """For `lab check --json` and the matrix."""
+        """Return the verdict for `lab check --json` and the matrix."""
         load = self.load
         return {
             "well": self.is_well,

@@ -1,4 +1,4 @@
-"""The scenarios that are there, and what a word on the command line means: a scenario, a variant, an alias."""
+"""The catalogue of scenarios, and command-line names: a scenario, a variant, an alias."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.scenario.scenario_file import Scenario, Stack, Variant, load_for_listin
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a word and a seed come to."""
+    """The result of a name and a seed."""
 
     scenario: Scenario
     variant: Variant
@@ -25,7 +25,7 @@ class Choice:
 
 @cache
 def scenario_folders() -> Mapping[str, Path]:
-    """The folder of every scenario, by name; none is read yet, so that a mistake in one does not hide the others."""
+    """Return the folder of every scenario, by name; none is read yet, so that an invalid one does not hide others."""
     found, further = _folders_below(scenarios_root()), extra_scenarios_root()
     own = {} if further is None else _folders_below(further)
     both = sorted(found.keys() & own.keys())
@@ -35,7 +35,7 @@ def scenario_folders() -> Mapping[str, Path]:
 
 
 def extra_folder_of(name: str) -> str:
-    """The folder named with `--scenarios` where the scenario comes from it, else empty."""
+    """Return the folder of `--scenarios` if the scenario comes from it, else empty."""
     further = extra_scenarios_root()
     return str(further) if further is not None and scenario_folders()[name].parent == further else ""
 
@@ -46,7 +46,7 @@ def _folders_below(root: Path) -> dict[str, Path]:
 
 @cache
 def scenario_named(name: str) -> Scenario:
-    """The scenario of that name."""
+    """Return the scenario of that name."""
     folder = scenario_folders().get(name)
     if folder is None:
         raise UsageError(f"the scenario {name} is not there (any more)", "lab --scenarios DIR names where it is")
@@ -55,13 +55,13 @@ def scenario_named(name: str) -> Scenario:
 
 @cache
 def all_scenarios() -> Mapping[str, Scenario]:
-    """Every scenario, by name, as it is listed: who brings one up reads it checked (`scenario`)."""
+    """Return every scenario, by name, for lists; `scenario_named` also validates it."""
     return {name: load_for_listing(folder) for name, folder in scenario_folders().items()}
 
 
 @cache
 def aliases() -> Mapping[str, tuple[str, ...]]:
-    """Words that stand for a scenario or for several."""
+    """Return the aliases of one or several scenarios."""
     path = scenarios_root() / "aliases.toml"
     if not path.exists():
         return {}
@@ -73,7 +73,7 @@ def aliases() -> Mapping[str, tuple[str, ...]]:
 
 
 def is_scenario_or_alias(word: str) -> bool:
-    """Whether a word names a scenario, an alias or SCENARIO/VARIANT."""
+    """Return whether a word names a scenario, an alias or SCENARIO/VARIANT."""
     name, _, variant = word.partition("/")
     if variant:
         return name in scenario_folders() and any(found.name == variant for found in scenario_named(name).variants)
@@ -81,7 +81,7 @@ def is_scenario_or_alias(word: str) -> bool:
 
 
 def resolve_names(word: str) -> tuple[str, ...]:
-    """The scenarios that a word stands for; an unknown word is answered with the nearest."""
+    """Return the scenarios that a word names; for an unknown word, raise UsageError with the nearest."""
     name = word.partition("/")[0]
     if name in scenario_folders():
         return (name,)
@@ -92,7 +92,7 @@ def resolve_names(word: str) -> tuple[str, ...]:
 
 
 def find_scenario(word: str) -> Scenario:
-    """The one scenario that a word names."""
+    """Return the one scenario that a word names."""
     names = resolve_names(word)
     if len(names) > 1:
         raise UsageError(f"{word!r} stands for {', '.join(names)}", "name one of them")
@@ -100,7 +100,7 @@ def find_scenario(word: str) -> Scenario:
 
 
 def variant_of(found: Scenario, word: str) -> Variant | None:
-    """The variant that SCENARIO/VARIANT names; None where the word leaves it open."""
+    """Return the variant that SCENARIO/VARIANT names; None if the word leaves it open."""
     wanted = word.partition("/")[2]
     if not wanted:
         return None
@@ -112,7 +112,7 @@ def variant_of(found: Scenario, word: str) -> Variant | None:
 
 
 def choose(word: str, stack: Stack | None, seed: int) -> Choice:
-    """Scenario, variant and stack for a word: what the word leaves open is drawn from the seed."""
+    """Return scenario, variant and stack for a word: what it leaves open is drawn from the seed."""
     names = resolve_names(word)
     fitting = [name for name in names if stack is None or stack in scenario_named(name).stacks]
     if not fitting:

@@ -1,4 +1,4 @@
-"""What a seed decides: names and ports, and how the deployment is put together."""
+"""Draws from a seed: names and ports, and the structure of the deployment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lab.scenario.word_lists import (
 
 Drawn = dict[str, Value]
 
-# The ways a deployment may be put together; the draw of one key never depends on another scenario's.
+# Structures of a deployment; the draw of one key never depends on another scenario's.
 STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
     "host": {
         "route_style": ("literal", "upstream"),
@@ -66,7 +66,7 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
 
 
 def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
-    """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds, then the noise."""
+    """Return every parameter of a lab: common ones, then those that the scenario sets, then the noise."""
     dice = random.Random(_stable_hash(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
     records = _draw_database(_stable_hash(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))
     drawn = records | {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
@@ -84,33 +84,33 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
 
 
 def noise_level(scenario: str, variant: str, stack: Stack, seed: int) -> int:
-    """How much noise a seed draws where nobody says."""
+    """Return the noise level that a seed draws by default."""
     return _stable_hash(f"level/{scenario}/{variant}/{stack}/{seed}") % (len(NOISE_KINDS[stack]) + 1)
 
 
 def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:
-    """The part of a draw that is structure, to compare two labs."""
+    """Return the structural part of a draw, to compare two labs."""
     return tuple(drawn[key] for key in STRUCTURE[stack])
 
 
 def pick_variant(scenario: Scenario, stack: Stack, seed: int) -> Variant:
-    """The variant that a seed means where none is named."""
+    """Return the variant that a seed selects."""
     options = scenario.variants_on(stack)
     return options[_stable_hash(f"variant/{scenario.name}/{stack}/{seed}") % len(options)]
 
 
 def pick_name(names: Sequence[str], seed: int) -> str:
-    """The scenario that a seed means where an alias stands for several."""
+    """Return the scenario that a seed selects for an alias of several."""
     return sorted(names)[_stable_hash(f"alias/{'+'.join(sorted(names))}/{seed}") % len(names)]
 
 
 def _stable_hash(text: str) -> int:
-    """The same on every machine and Python: not `hash`, which is salted."""
+    """Return the same hash on every machine and Python: `hash` is salted."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def _draw_names(dice: random.Random) -> Drawn:
-    """Names of the deployment's parts, none of which says anything about its state."""
+    """Return names of the deployment's parts, none of which reveals its state."""
     word, second = dice.sample(WORDS, 2)
     user = dice.choice(USERS)
     domain = dice.choice(DOMAINS)
@@ -139,23 +139,23 @@ def _draw_names(dice: random.Random) -> Drawn:
         "neighbour": dice.choice(NEIGHBOURS),
         "visit_name": "",
         "server_options": "",
-        "beside_port": 0,           # what runs next door listens there; in containers in the network of nginx's own
-        "log_volume": False,        # nginx's container has a small volume for logs, of 64 KiB
-        "main_mounted": False,      # nginx's main file is the deployment's own: in containers one that is mounted
-        "app_certificate": False,   # a certificate lies beside the application's container, mounted, for its server
+        "beside_port": 0,  # port of the neighbour program; in containers in the network of nginx's own
+        "log_volume": False,  # nginx's container has a small volume for logs, of 64 KiB
+        "main_mounted": False,  # nginx's main file belongs to the deployment: in containers it is mounted
+        "app_certificate": False,  # a certificate is mounted into the application's container, for its server
         "server_flags": "",
     }
 
 
 def _draw_ports(dice: random.Random) -> Drawn:
-    """Ports that no two parts share, as people choose them."""
+    """Return distinct ports, as people choose them."""
     usual = [8000, 8001, 8080, 8081, 8888, 9000, 9001, 5000, 3000, *range(8002, 8020), *range(9100, 9120)]
     port, second, neighbour, old = dice.sample(usual, 4)
     return {"port": port, "route_port": port, "second_port": second, "neighbour_port": neighbour, "old_port": old}
 
 
 def _draw_numbers(dice: random.Random) -> Drawn:
-    """Sizes and times of the deployment."""
+    """Return sizes and times of the deployment."""
     return {
         "workers": dice.choice([1, 1, 2, 3]),
         "connect_timeout": dice.choice([2, 3, 4]),
@@ -163,33 +163,33 @@ def _draw_numbers(dice: random.Random) -> Drawn:
         "report_mode": "async",
         "report_seconds": 0.05,
         "with_secret": True,
-        "kernel_log": False,        # a machine whose root may read the kernel's log, as on a host of its own
-        "net_admin": False,         # a machine that may change its own packet filter and routes
-        "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
-        "own_mounts": False,        # the same, and mounts of its own: also where AppArmor keeps containers from it
-        "bpf": False,               # a machine whose systemd can filter the packets of a unit
-        "icc": "on",                # whether containers of a network may talk to each other
-        "backend_network": "inside",    # `host`: the Docker host's, `web`: that of nginx's container
-        "asked_port": 0, "health_interval": "10s", "health_start": "30s",    # 0: the application's own
-        "own_address": "127.0.0.1",     # where a container asks its application whether it is well
-        "gateway": "none",          # whether nginx's container was told the Docker host's name
-        "stranger_program": "neighbour", "stranger_alias": False,     # what runs next door, and under which name
-        "web_network": "own",       # `host`: nginx shares the Docker host's network, on ports that are found for it
-        "published": "right",       # where the application's port leads from the Docker host then: no, right, other
+        "kernel_log": False,  # a machine whose root may read the kernel log, as on a real host
+        "net_admin": False,  # a machine that may change its own packet filter and routes
+        "sys_admin": False,  # a machine whose systemd can give a unit its own network
+        "own_mounts": False,  # the same, and its own mounts: also if AppArmor denies them to containers
+        "bpf": False,  # a machine whose systemd can filter the packets of a unit
+        "icc": "on",  # whether containers of a network may talk to each other
+        "backend_network": "inside",  # `host`: the Docker host's, `web`: that of nginx's container
+        "asked_port": 0, "health_interval": "10s", "health_start": "30s",  # 0: the application's own
+        "own_address": "127.0.0.1",  # address of a container's health check of its application
+        "gateway": "none",  # whether nginx's container knows the Docker host's name
+        "stranger_program": "neighbour", "stranger_alias": False,  # the neighbour program, and its name
+        "web_network": "own",  # `host`: nginx shares the Docker host's network, on free ports
+        "published": "right",  # target of the application's published port then: no, right, other
         "front_port": 0, "outer_port": 0, "other_outer_port": 0, "inside_port": 0,
-        "resolver": "127.0.0.11",   # Docker's own, where a route's address stands in a variable
-        "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
-        # what a scenario may put in place of what the deployment says: empty for what it says
+        "resolver": "127.0.0.11",  # Docker's own, if a variable holds a route's address
+        "syn_retries": 0,  # retries of a connect by its kernel; 0: the kernel's default
+        # overrides by a scenario; empty for the deployment's own value
         "run_as": "", "group": "", "workdir": "", "venv": "", "unit_extra": "", "route_host": "", "program_inside": "",
         "bind_inside": "0.0.0.0",  # noqa: S104  inside the compose network
         "target": "app.main:app",
         "server": "uvicorn",
-        "instance": "",             # of a template unit; empty where the unit is none
+        "instance": "",  # of a template unit; empty for other units
     }
 
 
 def _draw_database(number: int) -> Drawn:
-    """The application's records; `database` is true where a scenario wants them kept by PostgreSQL."""
+    """Return the application's database parameters; `database` is True if a scenario stores records in PostgreSQL."""
     dice = random.Random(number)  # noqa: S311  a lab, not a lock
     return {
         "database": False,
@@ -199,12 +199,12 @@ def _draw_database(number: int) -> Drawn:
         "db_password": f"{dice.getrandbits(96):024x}",
         "db_variable": dice.choice(["DATABASE_URL", "DB_URL", "PG_DSN", "RECORDS_DATABASE_URL"]),
         "db_wants": dice.choice([True, False]),
-        "asked_host": "", "asked_name": "", "asked_password": "",      # what the application is told, where it differs
+        "asked_host": "", "asked_name": "", "asked_password": "",  # the application's setting, if it differs
     }
 
 
 def _draw_override(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: Scenario) -> Value:
-    """A scenario's own word on a parameter: fixed, chosen, between two numbers, or a port that is free."""
+    """Return a scenario's own value for a parameter: fixed, chosen, between two numbers, or a free port."""
     if isinstance(wish, str | int | float):
         return wish
     assert isinstance(wish, Mapping)
@@ -224,7 +224,7 @@ def _draw_override(dice: random.Random, name: str, wish: object, drawn: Drawn, s
 
 
 def _free_port(dice: random.Random, drawn: Drawn) -> int:
-    """A port that no part of the deployment has."""
+    """Return a port that no part of the deployment has."""
     taken = {drawn[key] for key in drawn if key.endswith("port")}
     free = [port for port in (*range(8020, 8060), 8090, 8100, 9200, 7000, 5001, 3001) if port not in taken]
     port: int = dice.choice(free)
@@ -232,7 +232,7 @@ def _free_port(dice: random.Random, drawn: Drawn) -> int:
 
 
 def _resolve_conflicts(drawn: Drawn) -> None:
-    """Draws that cannot stand together give way to the one that a scenario is more likely to want."""
+    """Resolve conflicting draws in favour of the one that a scenario is more likely to need."""
     if drawn["backend"] in (drawn["web"], drawn["second"]):
         drawn["backend"] = "backend"
     if drawn["main_mounted"] and drawn["stack"] == "containers":
@@ -249,17 +249,17 @@ def _resolve_conflicts(drawn: Drawn) -> None:
         drawn["route_style"] = "upstream" if drawn["route_style"] in ("map", "variable") else drawn["route_style"]
         drawn["port_place"] = drawn["port_place"] if drawn["port_place"] == "wrapper" else "command"
     if drawn["web_network"] == "host":
-        drawn["second_site"] = False     # it would listen on port 80 of the machine
+        drawn["second_site"] = False  # it would listen on port 80 of the machine
     if drawn["second_site"]:
         drawn["listen"] = "80 default_server"
 
 
 def _resolve_manager_conflicts(drawn: Drawn) -> None:
-    """What each way of running the application leaves open."""
+    """Restrict the draws to what the application's manager supports."""
     if drawn["stack"] != "host":
         return
     if drawn["unix"] or drawn["activation"] or drawn["route_style"] == "group":
-        drawn["manager"] = "systemd"            # it makes the socket's folder, the socket, the instances
+        drawn["manager"] = "systemd"  # it creates the socket's folder, the socket, the instances
     if drawn["activation"]:
         drawn |= {"server": "uvicorn", "port_place": "command", "instance": ""}
     if drawn["route_style"] == "group":
@@ -269,17 +269,17 @@ def _resolve_manager_conflicts(drawn: Drawn) -> None:
     if drawn["manager"] in ("nohup", "rc.local", "init.d"):
         drawn |= {"port_place": "wrapper", "instance": ""}
     if drawn["manager"] == "supervisord":
-        # it knows neither drop-ins nor files of variables
+        # it knows neither drop-ins nor env files
         drawn["port_place"] = {"dropin": "command", "envfile": "wrapper"}.get(
             str(drawn["port_place"]), drawn["port_place"])
         if drawn["port_place"] != "wrapper":
             drawn["env_place"] = "unit"
 
 
-# The less usual ways to put a deployment together, for scenarios that say that they stand them (`ways = […]`).
+# Less usual deployments, for scenarios that support them (`ways = […]`).
 Way = Mapping[str, Value]
 
-# One of a slot at most: two ways of the same slot would undo each other.
+# At most one per slot: two ways of the same slot would exclude each other.
 SLOTS: Mapping[Stack, Mapping[str, Mapping[str, Way]]] = {
     "host": {
         "site": {
@@ -337,13 +337,14 @@ WAY_DEFAULTS: Way = {
 
 
 def way_names(stack: Stack) -> tuple[str, ...]:
-    """Every way that there is on a stack."""
+    """Return every way of a stack."""
     return tuple(name for ways in SLOTS[stack].values() for name in ways)
 
 
 def draw_ways(variant: Variant, stack: Stack, dice: Callable[[str], random.Random]) -> dict[str, Value]:
-    """What the ways of a seed put in the place of the plain structure: of each slot none, or one that the variant
-    stands. `dice` are a slot's own, so that a new slot moves no other; what a variant fixes to one value stays."""
+    """Return the parameters of drawn ways: per slot none, or one that the variant supports.
+    `dice` returns a separate generator per slot, so that a new slot changes no other. A value that the variant fixes
+    stays."""
     drawn: dict[str, Value] = {}
     for slot, ways in SLOTS[stack].items():
         fixed = {key for key, wish in variant.parameters.items() if not isinstance(wish, Mapping)}

@@ -1,4 +1,4 @@
-"""What is also going on on a real host and has nothing to do with the fault: drawn from the seed, as much as asked."""
+"""Noise: unrelated activity of a real host, drawn from the seed, at the requested level."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lab.scenario.scenario_file import Stack, Variant
 from lab.scenario.templates import Parameters, Value
 from lab.scenario.word_lists import JOBS, WORDS
 
-# last week's errors in the log; a site with its own trouble; a listener that answers everything well on a port that
-# tempts; a job that failed; a scanner that tries everything and forges what it can
+# last week's errors in the log; a site with its own fault; a listener that answers everything on a plausible port; a
+# failed job; a scanner that sends all kinds of requests and forges what it can
 NOISE_KINDS: Mapping[Stack, Sequence[str]] = {
     "host": ("old_log", "noise_site", "noise_listener", "noise_job", "noise_scan"),
     "containers": ("noise_site", "noise_listener", "noise_job", "noise_scan"),
 }
 MAX_NOISE_LEVEL = max(map(len, NOISE_KINDS.values()))
-_TEMPTING = ("old_port", "neighbour", "stranger")       # a scenario that speaks of these has its own use for them
+_TEMPTING = ("old_port", "neighbour", "stranger")  # a scenario that uses these needs them itself
 
 
 def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, dice: random.Random) -> dict[str, Value]:
-    """The parameters of the noise; with level 0 all is off. Dice of its own: the rest of a draw stays."""
+    """Return the noise parameters; level 0 turns all off. A separate generator keeps the rest of the draw."""
     noise: dict[str, Value] = dict.fromkeys(NOISE_KINDS["containers"], False)
     words = [word for word in WORDS if word not in (drawn["word"], drawn["second"])]
     names = dice.sample(words, 2)
@@ -35,12 +35,12 @@ def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, di
     noise["tempting_port"] = drawn["old_port"]
     kinds = list(NOISE_KINDS[stack])
     if drawn["web_network"] == "host":
-        kinds.remove("noise_site")              # it would listen on port 80 of the machine
+        kinds.remove("noise_site")  # it would listen on port 80 of the machine
     if any(word in repr((variant.breaks, variant.parameters)) for word in _TEMPTING):
         kinds.remove("noise_listener")
     noise |= dict.fromkeys(dice.sample(kinds, min(level, len(kinds))), True)
     if noise["noise_site"] and drawn["listen"] == "80":
-        noise["listen"] = "80 default_server"       # who comes by the address still gets the office
+        noise["listen"] = "80 default_server"  # requests by address still reach the office
     return noise
 
 
@@ -62,7 +62,7 @@ SCAN_REQUESTS = (
 
 
 def send_scan(url: str, params: Parameters) -> None:
-    """What a port scanner sends, a round of it; whether anybody answers is all the same to it."""
+    """Send one round of a port scanner's requests; ignore the answers."""
     place = urlsplit(url)
     name = str(params["server_name"])
     names = {b"{host}": b"127.0.0.1" if name == "_" else name.encode(), b"{noise}": str(params["noise_host"]).encode()}
@@ -79,11 +79,11 @@ def send_scan(url: str, params: Parameters) -> None:
             continue
 
 
-# Lines of last week in nginx's error log: a fault long gone, which is no evidence of anything present.
+# Lines of last week in nginx's error log: a past fault, which is no evidence of a present one.
 
 
 def old_error_log(full: Parameters, now: float, dice: random.Random) -> bytes:
-    """Some minutes of refused connections six to eight days ago, then quiet, as nginx writes them."""
+    """Return some minutes of refused connections, six to eight days old, in nginx's format."""
     moment = now - dice.uniform(6.0, 8.0) * 86400
     lines = []
     for number in range(dice.randrange(5, 30)):

@@ -1,4 +1,4 @@
-"""Parameters to files: the compose file of a lab and everything that lies on its disks, as data."""
+"""Files from parameters: the compose file of a lab and all files on its disks, as data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Parameters, Value, fill
 from lab.scenario.word_lists import USERS
 
-UNSUPERVISED_MANAGERS = ("nohup", "rc.local", "init.d")      # nobody watches what was started so
-FIRST_UID = 2001    # the numbers that the machine's image gives to the accounts, in the order of USERS
+UNSUPERVISED_MANAGERS = ("nohup", "rc.local", "init.d")  # no service manager watches what was started so
+FIRST_UID = 2001  # UIDs of the machine image's accounts, in the order of USERS
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file: where, what, and on the host stack whose it is (uid, gid)."""
+    """A file: path, content, mode, and on the host stack its owner (uid, gid)."""
 
     path: str
     data: bytes
@@ -47,7 +47,7 @@ class Rendering:
 
 
 def complete_parameters(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, str]) -> dict[str, Value]:
-    """What the templates need and follows from what was drawn: addresses, paths, commands."""
+    """Return the complete parameters for the templates: drawn ones, and addresses, paths and commands from them."""
     full: dict[str, Value] = {**drawn, "id": lab_id, "state": state_label().replace("$", "$$"),
                               **{f"image_{name}": tag for name, tag in images.items()}}
     host = stack == "host"
@@ -73,7 +73,7 @@ def complete_parameters(drawn: Parameters, stack: Stack, lab_id: str, images: Ma
 
 
 def _entry_parameters(full: Parameters) -> dict[str, Value]:
-    """Where visitors come in."""
+    """Return the parameters of the entry for visitors."""
     listen = str(full["listen"])
     host = full["stack"] == "host"
     folder, name = ("/etc/ssl", "ssl-cert-snakeoil") if host else ("/etc/nginx/tls", full["word"])
@@ -86,7 +86,7 @@ def _entry_parameters(full: Parameters) -> dict[str, Value]:
 
 
 def _database_parameters(full: Parameters, *, host: bool) -> dict[str, Value]:
-    """Where the application finds its records, and how its unit is ordered."""
+    """Return the parameters of the application's database, and the order of its unit."""
     wanted = bool(full["database"])
     at = full["asked_host"] or ("127.0.0.1" if host else full["db_service"])
     name, password = full["asked_name"] or full["db_name"], full["asked_password"] or full["db_password"]
@@ -101,7 +101,7 @@ def _database_parameters(full: Parameters, *, host: bool) -> dict[str, Value]:
 
 
 def _host_parameters(full: Parameters) -> dict[str, Value]:
-    """Paths and commands on the machine."""
+    """Return paths and commands on the machine."""
     word, unit, home = full["word"], full["unit"], full["home"]
     name = str(full["site_name"])
     snippet = f"/etc/nginx/snippets/{word}.conf"
@@ -114,7 +114,7 @@ def _host_parameters(full: Parameters) -> dict[str, Value]:
     port = "%i" if full["mate_unit"] else port
     if server == "node":
         start = f"{programs}/node {folder}/{full['target']}"
-        port = "" if full["port_place"] == "envfile" else port       # it reads PORT by itself
+        port = "" if full["port_place"] == "envfile" else port  # it reads PORT itself
     command = _server_command(start, str(full["bind"]), port, full)
     by_place = {
         "wrapper": f"{home}/bin/serve",
@@ -145,7 +145,7 @@ def _host_parameters(full: Parameters) -> dict[str, Value]:
 
 
 def _container_parameters(full: Parameters) -> dict[str, Value]:
-    """Paths in the lab's folder, commands in the containers."""
+    """Return paths in the lab's folder, and commands in the containers."""
     web, name = full["web"], full["site_name"]
     folder = f"{web}/conf.d" if full["mount"] == "folder" else str(web)
     main = full["place"] == "main"
@@ -168,7 +168,7 @@ def _container_parameters(full: Parameters) -> dict[str, Value]:
 
 
 def _site_file(full: Parameters, snippet: str, site: str) -> str:
-    """The file in which the address of the route stands."""
+    """Return the file that contains the address of the route."""
     if full["route_style"] not in ("literal", "variable"):
         return site
     return {"snippet": snippet, "nested": snippet.replace(".conf", "/routes.conf")}.get(str(full["place"]), site)
@@ -189,13 +189,13 @@ def _server_command(start: str, bind: str, port: str, full: Parameters) -> str:
 
 
 def database_sql(full: Parameters) -> bytes:
-    """What psql is given on a machine, once: roles, then the records."""
+    """Return the input of psql on a machine, once: roles, then the records."""
     roles, records = (_fill_template(f"app/{name}.sql", full) for name in ("roles", "records"))
     return f"{roles}\\connect {full['db_name']}\n{records}".encode()
 
 
 def render(full: Parameters, stack: Stack) -> Rendering:
-    """Every file of a lab, from its complete parameters."""
+    """Return every file of a lab, from its complete parameters."""
     return _render_host(full) if stack == "host" else _render_containers(full)
 
 
@@ -210,7 +210,7 @@ def _render_containers(full: Parameters) -> Rendering:
     if full["tls"]:
         files += [File(f"{web}/tls/certs/{full['word']}.pem", str(full["certificate"]).encode()),
                   File(f"{web}/tls/private/{full['word']}.key", str(full["certificate_key"]).encode(), 0o600)]
-    if full["app_certificate"]:      # the application's own user must read both
+    if full["app_certificate"]:  # the application's user must read both
         files += [File(f"{backend}/tls/own.{kind}", str(full[key]).encode())
                   for kind, key in (("pem", "certificate"), ("key", "certificate_key"))]
     if full["decoy"] == "unused_file":
@@ -260,7 +260,7 @@ def _render_host(full: Parameters) -> Rendering:
 
 
 def _host_noise(full: Parameters) -> list[File | Link]:
-    """Parts of the machine that nobody asked about."""
+    """Return the unrelated parts of the machine."""
     files: list[File | Link] = []
     for kind, name, program, unit in (
         ("noise_site", full["noise_name"], "aside", "aside"),
@@ -276,7 +276,7 @@ def _host_noise(full: Parameters) -> list[File | Link]:
 
 
 def _host_nginx(full: Parameters) -> list[File | Link]:
-    """The site where the seed wants it, and a file that nginx does not read."""
+    """Return the site at its drawn path, and a file that nginx does not read."""
     site = str(full["site"])
     files: list[File | Link] = [_site(full), *_snippets("/etc/nginx/snippets", full)]
     if "sites-available" in site:
@@ -287,7 +287,7 @@ def _host_nginx(full: Parameters) -> list[File | Link]:
 
 
 def _site(full: Parameters) -> File:
-    """The site in a file of its own, or in nginx's one big file."""
+    """Return the site as a separate file, or in nginx's main file."""
     if full["place"] != "main":
         return _render_file(str(full["site"]), "nginx/site.conf", full)
     inner = {**full, "site_text": _indent_text(_fill_template("nginx/site.conf", full), "    ")}
@@ -295,7 +295,7 @@ def _site(full: Parameters) -> File:
 
 
 def _snippets(folder: str, full: Parameters) -> list[File]:
-    """The routes in a file that the site includes, or in one that such a file includes."""
+    """Return the routes in a file that the site includes, or in one that such a file includes."""
     word, routes = full["word"], _locations_text(full)
     if full["place"] == "nested":
         outer = f"# {full['title']}\ninclude snippets/{word}/*.conf;\n".encode()
@@ -304,13 +304,13 @@ def _snippets(folder: str, full: Parameters) -> list[File]:
 
 
 def _host_database(full: Parameters) -> list[File | Link]:
-    """PostgreSQL comes up at boot where the application keeps its records in it."""
+    """Return the link that starts PostgreSQL at boot, if the application uses it."""
     wants = "/etc/systemd/system/multi-user.target.wants/postgresql.service"
     return [Link(wants, "/usr/lib/systemd/system/postgresql.service")] if full["database"] else []
 
 
 def _host_backend(full: Parameters) -> list[File | Link]:
-    """The application, its unit, and what the seed puts beside it."""
+    """Return the application, its unit, and drawn extras."""
     unit, home = str(full["unit"]), str(full["home"])
     files: list[File | Link] = [*_host_app(full), *_host_database(full)]
     if full["manager"] == "supervisord":
@@ -332,13 +332,13 @@ def _host_backend(full: Parameters) -> list[File | Link]:
         files.append(_render_file(f"{home}/bin/serve", "host/serve", full, 0o755))
     if full["has_envfile"]:
         number = FIRST_UID + USERS.index(str(full["user"]))
-        owner = (number, 0) if full["sources"] else (0, number)      # a wrapper reads it as the application's user
+        owner = (number, 0) if full["sources"] else (0, number)  # a wrapper reads it as the application's user
         files.append(_render_file(str(full["envfile"]), "host/envfile", full, 0o640, owner))
     return files
 
 
 def _host_app(full: Parameters) -> list[File | Link]:
-    """The application in its home, or its last two releases there and a link to the one that runs."""
+    """Return the application in its home, or its last two releases and a link to the running one."""
     home, new, old = full["home"], full["release"], full["older_release"]
     if full["server"] == "node":
         return [_render_file(f"{home}/app/{name}", f"node/{name}{ending}", full)
@@ -351,8 +351,7 @@ def _host_app(full: Parameters) -> list[File | Link]:
 
 
 def _unsupervised_start_files(full: Parameters) -> list[File | Link]:
-    """A script that puts the application into the background, with the line of rc.local that calls it at boot; or an
-    init script."""
+    """Return a script that starts the application in the background, with its line in rc.local; or an init script."""
     if full["manager"] == "init.d":
         path = f"/etc/init.d/{full['unit']}"
         links = [Link(f"/etc/rc{level}.d/S01{full['unit']}", f"../init.d/{full['unit']}") for level in (2, 3, 4, 5)]
@@ -367,7 +366,7 @@ def _unsupervised_start_files(full: Parameters) -> list[File | Link]:
 
 def _unit_files(name: str, template: str, full: Parameters) -> list[File | Link]:
     template_name, at, _ = name.partition("@")
-    path = f"/etc/systemd/system/{template_name}{at}.service"        # an instance is a link to its template
+    path = f"/etc/systemd/system/{template_name}{at}.service"  # an instance is a link to its template
     wants = f"/etc/systemd/system/multi-user.target.wants/{name}.service"
     return [_render_file(path, template, full), Link(wants, path)]
 

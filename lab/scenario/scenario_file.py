@@ -1,4 +1,4 @@
-"""scenario.toml as types, and its loading: validated against the published schema, messages name file and key."""
+"""Types and loader of scenario.toml: validated against the published schema, messages name file and key."""
 
 from __future__ import annotations
 
@@ -26,12 +26,10 @@ SCHEMA = Path(__file__).with_name("scenario.schema.json")
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRepair:
-    """How risky the expected repair is, and the exit code of `repair --yes --max-risk disruptive` with the input.
-
-    `cleared_by_restart`: nobody can put the fault back once the service was restarted, so undo is tried before.
-    `heals_by_waiting`: nothing is to be changed, so there is nothing to undo; a restart makes the same wait begin anew.
-    `restart`: what it helps to restart everything, on all stacks or on each; what is not named is in vain.
-    """
+    """The risk of the expected repair, and the exit code of `repair --yes --max-risk disruptive` with the input.
+    `cleared_by_restart`: the fault cannot return once the service was restarted, so undo is tried before.
+    `heals_by_waiting`: nothing is changed, so there is nothing to undo; a restart starts the same wait again.
+    `restart`: the effect of restarting everything, on all stacks or per stack; the default is no effect."""
 
     risk: str
     exit: int
@@ -40,7 +38,7 @@ class ExpectedRepair:
     restart: RestartEffect | Mapping[Stack, RestartEffect] = "fails"
 
     def restart_on(self, stack: Stack) -> RestartEffect:
-        """Whether restarting every service cures it there, hides it until the next boot, or fails."""
+        """Return whether restarting every service there cures it, hides it until the next boot, or fails."""
         if self.cleared_by_restart:
             return "cures"
         return self.restart if isinstance(self.restart, str) else self.restart.get(stack, "fails")
@@ -48,8 +46,8 @@ class ExpectedRepair:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What a diagnosis must say: cause None is a healthy stack. `also` may be reported besides, `mends` are the causes
-    that the journal of the repair must name."""
+    """The expected diagnosis: cause None is a healthy stack. `also` may be reported too,
+    `mends` are the causes that the journal of the repair must name."""
 
     cause: str | None
     variant: str | None
@@ -60,7 +58,7 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One exact way to break a stack. Tables are raw: they hold {{parameters}} until a lab fills them in."""
+    """One exact way to break a stack. Tables are raw: they contain {{parameters}} until a lab fills them in."""
 
     name: str
     title: str
@@ -75,24 +73,24 @@ class Variant:
     load: Table | None
     debrief: str
     ways: tuple[str, ...] = ()
-    by_hand: tuple[Table, ...] = ()        # what a person does once fixer has named it
-    again: tuple[Table, ...] = ()          # after a restart of everything, until it shows once more
-    why_not: Mapping[str, str] = field(default_factory=dict)        # of the stack that it misses, where it is said
+    by_hand: tuple[Table, ...] = ()  # what a person does once fixer has named it
+    again: tuple[Table, ...] = ()  # after a restart of everything, until the fault shows again
+    why_not: Mapping[str, str] = field(default_factory=dict)  # reasons for excluded stacks, if given
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
-        """The steps of the break that belong to a stack."""
+        """Return the break steps of a stack."""
         return tuple(step for step in self.breaks if stack in step.get("stacks", STACKS))
 
     def by_hand_on(self, stack: Stack) -> tuple[Table, ...]:
-        """The steps of the person that belong to a stack."""
+        """Return the manual steps of a stack."""
         return tuple(step for step in self.by_hand if stack in step.get("stacks", STACKS))
 
     def again_on(self, stack: Stack) -> tuple[Table, ...]:
-        """The steps until it shows once more that belong to a stack."""
+        """Return the steps of a stack until the fault shows again."""
         return tuple(step for step in self.again if stack in step.get("stacks", STACKS))
 
     def symptom_on(self, stack: Stack) -> Table:
-        """The symptom to be seen on a stack."""
+        """Return the expected symptom on a stack."""
         return next(found for found in self.symptoms if stack in found.get("stacks", STACKS))
 
 
@@ -112,16 +110,16 @@ class Scenario:
     why_not: Mapping[str, str] = field(default_factory=dict)
 
     def variant(self, name: str) -> Variant:
-        """The variant of that name."""
+        """Return the variant of that name."""
         return next(found for found in self.variants if found.name == name)
 
     def variants_on(self, stack: Stack) -> tuple[Variant, ...]:
-        """Those that can exist on a stack."""
+        """Return the variants that exist on a stack."""
         return tuple(found for found in self.variants if stack in found.stacks)
 
 
 def load_scenario(folder: Path) -> Scenario:
-    """Read and check one scenario; the first mistake is raised."""
+    """Read and validate one scenario; raise the first mistake."""
     data = read_toml(folder / "scenario.toml")
     problems = problems_of(data, folder / "scenario.toml")
     if problems:
@@ -130,7 +128,7 @@ def load_scenario(folder: Path) -> Scenario:
 
 
 def load_for_listing(folder: Path) -> Scenario:
-    """Read one scenario to show what it is. Checked only where it cannot be read so: that takes far longer."""
+    """Read one scenario for a list. Validate only if it cannot be parsed: that takes far longer."""
     data = read_toml(folder / "scenario.toml")
     try:
         return parse_scenario(folder, data)
@@ -139,7 +137,7 @@ def load_for_listing(folder: Path) -> Scenario:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file; where it is none, the message names file and line."""
+    """Read a TOML file; if it is invalid, the message names file and line."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -147,7 +145,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def problems_of(data: Table, path: Path) -> list[str]:
-    """Every mistake of a scenario file, as `file: key: what is wrong`."""
+    """Return every mistake of a scenario file, as `file: key: what is wrong`."""
     found = [
         f"{_short_path(path)}: {_key_text(error.absolute_path)}: {_error_text(error)}"
         for error in sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.absolute_path)))
@@ -156,7 +154,7 @@ def problems_of(data: Table, path: Path) -> list[str]:
 
 
 def _consistency_problems(data: Table) -> Iterable[str]:
-    """What a schema cannot say: stacks that agree, a symptom for each of them."""
+    """Yield mistakes that a schema cannot express: stacks that disagree, a missing symptom for one."""
     on = {name: variant.get("stacks", data["stacks"]) for name, variant in data["variants"].items()}
     for stack in STACKS:
         said = stack in data.get("why_not", {})
@@ -197,7 +195,7 @@ def _key_text(path: Iterable[str | int]) -> str:
 
 
 def _error_text(error: ValidationError) -> str:
-    """The most helpful sentence: of a `oneOf`, the branch that came closest."""
+    """Return the most helpful message: for a `oneOf`, of the branch that came closest."""
     if error.validator != "oneOf" or not error.context:
         return error.message
     by_branch: dict[int, list[ValidationError]] = {}
@@ -215,7 +213,7 @@ def _error_text(error: ValidationError) -> str:
 
 
 def parse_scenario(folder: Path, data: Table) -> Scenario:
-    """The scenario that a file holds in which no problem was found."""
+    """Return the scenario of a valid file."""
     return Scenario(
         name=folder.name,
         folder=folder,
@@ -231,7 +229,7 @@ def parse_scenario(folder: Path, data: Table) -> Scenario:
 
 
 def _parse_variant(name: str, table: Table, data: Table) -> Variant:
-    """A variant, with what it does not say taken from its scenario."""
+    """Return a variant, with defaults from its scenario."""
     stacks = tuple(table.get("stacks", data["stacks"]))
     reasons = {**data.get("why_not", {}), **table.get("why_not", {})}
     return Variant(
@@ -255,6 +253,6 @@ def _parse_variant(name: str, table: Table, data: Table) -> Variant:
 
 
 def _parse_expect(table: Table) -> Expect:
-    """TOML has no null: an empty cause is a healthy stack."""
+    """Return the expectation. TOML has no null: an empty cause is a healthy stack."""
     also, mends = tuple(table.get("also", ())), tuple(table.get("mends", ()))
     return Expect(table["cause"] or None, table["variant"] or None, ExpectedRepair(**table["repair"]), also, mends)

@@ -15,7 +15,7 @@ _LINE = re.compile(r"^\s*\{\{([#^/])([a-z][a-z0-9_]*)(?:=([^}]*))?\}\}\s*$")
 
 
 def fill(text: str, parameters: Parameters, where: str) -> str:
-    """The text with every section decided and every name filled in; `where` names the file and key in messages."""
+    """Return the text with sections resolved and names filled in; `where` names file and key in messages."""
     if "{{" not in text:
         return text
     kept: list[str] = []
@@ -39,7 +39,7 @@ def fill(text: str, parameters: Parameters, where: str) -> str:
 
 
 def fill_deep(data: object, parameters: Parameters, where: str) -> object:
-    """The same over lists and tables; a string that is nothing but one name keeps that value's type."""
+    """Fill lists and tables recursively; a string that is only one name takes that value's type."""
     if isinstance(data, str):
         only = _NAME.fullmatch(data)
         return _value(only[1], parameters, where) if only else fill(data, parameters, where)

@@ -1,4 +1,4 @@
-"""Words that seeds draw from: what real deployments are called, none of which says how they are."""
+"""Names that seeds draw from: those of real deployments, none of which reveals a state."""
 
 from __future__ import annotations
 

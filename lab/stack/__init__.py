@@ -1,1 +1,1 @@
-"""A lab that is up: its containers, files and records."""
+"""A running lab: its containers, files and records."""

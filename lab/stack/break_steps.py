@@ -1,4 +1,4 @@
-"""Carries out a scenario's break, one step after the other, on a stack that is well."""
+"""Break steps of a scenario, run in order on a healthy stack."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from lab.stack.docker_user_rules import insert_rule
 from lab.stack.lab_records import save_record
 from lab.stack.running_lab import Lab, reload_nginx, wait_for, wait_until_booted
 
-# What `complete` adds and must work out anew when a parameter changes; kept apart from what was drawn.
+# Drawn parameters, stored apart from the derived ones that `complete_parameters` recomputes after a change.
 DRAWN_KEY = "drawn"
 
 
 def break_lab(lab: Lab, variant: Variant) -> None:
-    """Every step of the break that belongs to this stack and to what was drawn."""
+    """Run the break steps of this stack and of what was drawn."""
     _run_steps(lab, variant, "breaks", variant.steps_on(lab.stack))
 
 
 def repair_by_hand(lab: Lab, variant: Variant) -> None:
-    """The same for what a person does, where fixer leaves it to one."""
+    """Run the manual steps, if fixer leaves the repair to a person."""
     _run_steps(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
 
 
 def run_again_steps(lab: Lab, variant: Variant) -> None:
-    """The same for what goes on until a fault shows that a restart cures for a while."""
+    """Run the steps until a fault shows again that a restart cures for a while."""
     _run_steps(lab, variant, "again", variant.again_on(lab.stack))
 
 
@@ -167,12 +167,12 @@ def _docker(lab: Lab, step: Table) -> None:
 
 
 def read_file(lab: Lab, path: str) -> bytes:
-    """A file of the lab: on the machine's disk, or in the lab's folder."""
+    """Return a file of the lab: on the machine's disk, or in the lab's folder."""
     return lab.run_in("web", ["cat", path]).out if path.startswith("/") else (lab.folder / path).read_bytes()
 
 
 def _write_bytes(lab: Lab, path: str, data: bytes) -> None:
-    """Other bytes in a file that keeps its owner and mode; a new one gets 0644."""
+    """Write a file with its owner and mode unchanged; a new one gets 0644."""
     if path.startswith("/"):
         lab.run_in("web", ["sh", "-c", 'umask 022; cat > "$1"', "sh", path], stdin=data)
     else:
@@ -208,7 +208,7 @@ def _link(lab: Lab, step: Table) -> None:
 
 
 def _choose_free_address(lab: Lab, step: Table) -> None:
-    """An address of the stack's own network that no part of it has, as the value of a parameter."""
+    """Set a parameter to a free address of the stack's own network."""
     shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}"
     own, _, gateway = docker("inspect", "-f", shape, lab.container("web")).text.strip().partition(" ")
     network = ipaddress.ip_interface(own).network
@@ -223,13 +223,13 @@ def _insert_engine_rule(lab: Lab, step: Table) -> None:
 
 
 def _reboot(lab: Lab, step: Table) -> None:
-    """The machine as after a power cut: what is started at boot runs, nothing else."""
+    """Reboot the machine as after a power cut: only what starts at boot runs."""
     docker("restart", "-t", "20", lab.container())
     wait_until_booted(lab)
 
 
 def _learn(lab: Lab, step: Table) -> None:
-    """What an engineer did while all was well: `fixer learn`, remembered on the machine itself."""
+    """Run `fixer learn`, as an engineer did on the healthy machine."""
     from lab.stack.fixer_command import fixer_outside  # few scenarios
 
     told = fixer_outside(lab).ask("learn", "--json")
@@ -244,7 +244,7 @@ def _wait_for_status(lab: Lab, step: Table) -> None:
 
 
 def _wait_until_logged(lab: Lab, step: Table) -> None:
-    """Wait until a part has said something in its own log, as its manager keeps it."""
+    """Wait until a part has written a line to its own log, as its manager stores it."""
     role: Role = step["logged"]
     pattern = re.compile(str(step["text"]))
     wait_for(lambda: pattern.search(_log_of(lab, role)) is not None, float(step.get("within", 60.0)),

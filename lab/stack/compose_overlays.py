@@ -1,4 +1,4 @@
-"""A certificate that the lab signed itself, for a stack whose nginx or application speaks TLS in a container."""
+"""Additions to a containers stack: a self-signed certificate, and free ports for shared host networks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from lab.scenario.templates import Value
 from lab.stack.docker_command import docker
 
 _CERTIFICATE_END = "-----END CERTIFICATE-----\n"
-# The machine's image has such a pair already; nginx's has no tool that could make one.
+# The machine's image has a certificate already; nginx's image has no tool to create one.
 _SCRIPT = ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=office "
            "-keyout /tmp/key 2>/dev/null && cat /tmp/key")
 
 
 def with_certificate(drawn: Mapping[str, Value], image: str) -> dict[str, Value]:
-    """What was drawn; where nginx's container or the application's needs one, with a certificate and its key."""
+    """Return the draw, with a certificate and key if nginx's or the application's container needs them."""
     if not (drawn["tls"] or drawn["app_certificate"]) or drawn["stack"] != "containers":
         return dict(drawn)
     made = docker("run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", _SCRIPT).out.decode()
@@ -24,19 +24,19 @@ def with_certificate(drawn: Mapping[str, Value], image: str) -> dict[str, Value]
     return {**drawn, "certificate": certificate + end, "certificate_key": key}
 
 
-# Ports of this machine for a stack a part of which shares its network: there Docker cannot choose them.
-_PORT_RANGE = (20000, 29999)     # below what systems give to outgoing connections
+# Ports of this machine for a stack with a part in its network: Docker cannot choose them there.
+_PORT_RANGE = (20000, 29999)  # below the usual ephemeral ports
 _TRIES = 200
 
 
 def with_own_ports(drawn: Mapping[str, Value]) -> dict[str, Value]:
-    """What was drawn; where a part has the Docker host's network, with ports that are free there now."""
+    """Return the draw, with ports that are free now if a part uses the Docker host's network."""
     made = dict(drawn)
     if drawn["backend_network"] == "host":
         (port,), bridge = free_ports(1), _bridge_address()
         return made | {"port": port, "route_port": port, "route_host": "host.docker.internal", "bind_inside": bridge,
                        "own_address": bridge}
-    if drawn["backend_network"] == "web":       # in nginx's own network
+    if drawn["backend_network"] == "web":  # in nginx's own network
         return made | {"route_host": "127.0.0.1"}
     if drawn["web_network"] != "host":
         return made
@@ -46,7 +46,7 @@ def with_own_ports(drawn: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 on which nothing listens; somebody may still come first."""
+    """Return free ports of 127.0.0.1; another program may still take them first."""
     dice = random.SystemRandom()
     found: list[int] = []
     for _ in range(_TRIES):
@@ -59,7 +59,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _bridge_address() -> str:
-    """The Docker host's address that `host-gateway` stands for: one that containers reach and nobody else."""
+    """Return the Docker host's address for `host-gateway`, which only containers can reach."""
     shown = docker("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Gateway}} {{end}}", "bridge").text
     for word in shown.split():
         if word.count(".") == 3:

@@ -1,4 +1,4 @@
-"""Writes rendered files to where they live: the lab's folder, or the disk of its machine."""
+"""Writing of rendered files: to the lab's folder, or to the disk of its machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.stack.docker_command import docker
 
 
 def tar_of(entries: Iterable[File | Link], moment: float) -> bytes:
-    """A tar with owners by number, as a machine's disk takes it."""
+    """Return a tar with numeric owners, for a machine's disk."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for entry in entries:
@@ -28,18 +28,18 @@ def tar_of(entries: Iterable[File | Link], moment: float) -> bytes:
 
 
 def fill_machine(container: str, entries: Iterable[File | Link], moment: float) -> None:
-    """Put files on the disk of a machine that has not started yet; owners and modes as the tar says."""
+    """Write files to the disk of a machine that has not started yet, with the tar's owners and modes."""
     docker("cp", "-q", "-", f"{container}:/", stdin=tar_of(entries, moment))
 
 
 def write_machine(container: str, entries: Iterable[File | Link]) -> None:
-    """Write files in a running machine; they get the present time."""
+    """Write files in a running machine, with the present time."""
     docker("exec", "-i", container, "tar", "-xpmf", "-", "-C", "/", stdin=tar_of(entries, 0.0))
 
 
 def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool = False) -> None:
-    """Write files in the lab's folder. In place: a file that a container has mounted stays the same inode. With
-    `rename` the new bytes come as another file of the same name, as `sed -i` and most editors do it."""
+    """Write files in the lab's folder, in place: a mounted file stays the same inode.
+    With `rename` a new inode replaces the file, as with `sed -i` and most editors."""
     for entry in entries:
         path = folder / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool =
 
 
 def read_file(container: str, path: str) -> bytes | None:
-    """A file of a container, whether it runs or not; None where there is none. Links are followed."""
+    """Return a file of a container, running or not; None if it does not exist. Links are followed."""
     ran = docker("cp", "-L", f"{container}:{path}", "-", check=False)
     if ran.code:
         return None

@@ -1,4 +1,4 @@
-"""The Docker engine through its own command line: one place that starts processes, with clear failures."""
+"""The Docker engine through its command line: the only module that starts processes, with clear failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.errors import LabError, NoDocker, UnexpectedState
 
 LABEL = "badgateway.lab"
 STATE_LABEL = "badgateway.lab.state"
-_REMOVAL_SECONDS = 60.0        # seconds for another that removes the same
+_REMOVAL_SECONDS = 60.0  # seconds for another process that removes the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class FinishedCommand:
 
     @property
     def text(self) -> str:
-        """Its output, without the last line end."""
+        """Return its output, without surrounding blanks."""
         return self.out.decode("utf-8", "replace").strip()
 
     @property
     def error_line(self) -> str:
-        """The last line that says what went wrong."""
+        """Return the last line of its error output."""
         lines = (self.err or self.out).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self.code}"
 
@@ -41,7 +41,7 @@ def run(
     argv: Sequence[str], *, check: bool = True, stdin: bytes = b"", timeout: float = 120.0,
     environment: Mapping[str, str] | None = None,
 ) -> FinishedCommand:
-    """Run a command to its end. With `check`, a failure is raised with what it said."""
+    """Run a command to its end. With `check`, raise a failure with its error text."""
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
     except FileNotFoundError as error:
@@ -62,7 +62,7 @@ def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float =
 @cache
 def require_docker() -> None:
     """Raise NoDocker unless an engine and compose answer."""
-    with ThreadPoolExecutor(1) as beside:      # each takes a good while to start
+    with ThreadPoolExecutor(1) as beside:  # each is slow to start
         compose = beside.submit(docker, "compose", "version", check=False)
         asked = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0)
     if asked.code != 0 and b"permission denied" in asked.err:
@@ -74,14 +74,14 @@ def require_docker() -> None:
 
 
 def labelled_ids(kind: str, lab_id: str | None = None) -> tuple[str, ...]:
-    """Ids of containers, networks or volumes that labs made: of one lab, else of all."""
+    """Return the ids of containers, networks or volumes that labs created: of one lab, else of all."""
     wanted = f"label={LABEL}" + (f"={lab_id}" if lab_id else "")
     words = ["ps", "-aq", "--no-trunc"] if kind == "container" else [kind, "ls", "-q"]
     return tuple(docker(*words, "--filter", wanted).text.split())
 
 
 def existing_lab_ids() -> tuple[str, ...]:
-    """Ids of all labs of which a container or a network is left."""
+    """Return the ids of all labs that still have a container or a network."""
     found = set()
     for words in (["ps", "-a"], ["network", "ls"]):
         shown = docker(*words, "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
@@ -90,8 +90,7 @@ def existing_lab_ids() -> tuple[str, ...]:
 
 
 def state_folders_of_labs() -> dict[str, str]:
-    """Every lab of which a container, a network or a volume is left, and the state folder that holds its record; empty
-    where no label tells it."""
+    """Return every lab with a container, network or volume, and its state folder; empty without a label."""
     owners: dict[str, str] = {}
     for words in (["ps", "-a"], ["network", "ls"], ["volume", "ls"]):
         form = f'{{{{.Label "{LABEL}"}}}}\t{{{{.Label "{STATE_LABEL}"}}}}'
@@ -102,7 +101,7 @@ def state_folders_of_labs() -> dict[str, str]:
 
 
 def remove_labelled(lab_id: str) -> None:
-    """Remove every container, network and volume of a lab, whatever its files or state still say."""
+    """Remove every container, network and volume of a lab, whatever its files or state say."""
     for kind, words in (
         ("container", ["rm", "-f", "-v"]),
         ("network", ["network", "rm", "-f"]),
@@ -115,11 +114,11 @@ def remove_labelled(lab_id: str) -> None:
                 raise LabError(f"the {kind}s of {lab_id} could not be removed: {done.error_line}")
             if done.code == 0:
                 break
-            time.sleep(0.2)      # another `lab down` is at it
+            time.sleep(0.2)  # another `lab down` is removing it
 
 
 def remove_repeatedly(lab_id: str) -> None:
-    """The same where a start was cut off: the engine may still be carrying out what compose asked before."""
+    """Remove them repeatedly after an interrupted start: the engine may still execute compose's requests."""
     quiet = 0
     while quiet < 3:
         left = any(labelled_ids(kind, lab_id) for kind in ("container", "network", "volume"))

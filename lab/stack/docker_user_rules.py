@@ -1,9 +1,8 @@
-"""Rules in the Docker host's own chain for containers, DOCKER-USER. Each is about one lab's own bridge or addresses
-only and carries the lab's id in its comment, so that it is found and taken away whatever else is left of the lab.
+"""Rules of a lab in DOCKER-USER, the Docker host's own chain for containers.
 
-A container of the lab that has the host's network and CAP_NET_ADMIN writes them: the lab itself needs no root, and the
-engine may be anywhere.
-"""
+Each rule matches only one lab's bridge or addresses and has the lab's id in its comment, so that it is found and
+removed whatever else is left of the lab. A container of the lab with the host's network and CAP_NET_ADMIN writes them:
+the lab itself needs no root, and the engine may be anywhere."""
 
 from __future__ import annotations
 
@@ -20,21 +19,21 @@ from lab.stack.lab_records import LabRecord, save_record
 from lab.stack.running_lab import Lab
 
 CHAIN = "DOCKER-USER"
-RULES_BEFORE_KEY = "engine_rules"         # in a record: what stood in the chain before the lab's first rule
+RULES_BEFORE_KEY = "engine_rules"  # in a record: the chain's rules before the lab's first one
 BRIDGE_FILTER_FILE = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 _REPOSITORY = "badgateway/machine"
 
 
 @dataclass(frozen=True, slots=True)
 class LabNetworks:
-    """What is only one lab's: its mark, the subnets and the bridges of its networks."""
+    """What belongs to one lab only: its mark, the subnets and the bridges of its networks."""
 
     mark: str
     subnets: tuple[ipaddress.IPv4Network, ...] = ()
     bridges: tuple[str, ...] = ()
 
     def owns_rule(self, words: list[str]) -> bool:
-        """Whether a rule carries the mark, or is about nothing but this lab's bridge or addresses."""
+        """Return whether a rule has the mark, or matches only this lab's bridge or addresses."""
         if _option_value(words, "--comment") == self.mark:
             return True
         if any(_option_value(words, option) in self.bridges for option in ("-i", "-o")):
@@ -50,24 +49,24 @@ class LabNetworks:
 
 
 def mark_of(lab_id: str) -> str:
-    """The comment of a lab's rules."""
+    """Return the comment of a lab's rules."""
     return f"{LABEL}={lab_id}"
 
 
 def rules_of_lab(rules: Iterable[str], own: LabNetworks, before: Iterable[str] = ()) -> list[str]:
-    """Those of the chain that go with a lab: never one that stood there before it."""
+    """Return the chain's rules of a lab, never one that existed before it."""
     kept = set(before)
     return [rule for rule in rules if rule not in kept and own.owns_rule(shlex.split(rule))]
 
 
 def lab_ids_in(rules: Iterable[str]) -> set[str]:
-    """The labs whose mark a rule carries."""
+    """Return the labs whose mark a rule has."""
     marks = (_option_value(shlex.split(rule), "--comment") for rule in rules)
     return {mark.removeprefix(f"{LABEL}=") for mark in marks if mark.startswith(f"{LABEL}=")}
 
 
 def _option_value(words: list[str], option: str) -> str:
-    """The argument of an option that is not negated; empty where there is none."""
+    """Return the argument of an option that is not negated; empty for none."""
     if option not in words[:-1]:
         return ""
     at = words.index(option)
@@ -75,7 +74,7 @@ def _option_value(words: list[str], option: str) -> str:
 
 
 def insert_rule(lab: Lab, verdict: str, port: str, limit: str) -> None:
-    """A rule in front of the others: about both parts' addresses, about the backend's, or about the bridge."""
+    """Insert a rule before the others: for both parts' addresses, the backend's, or the bridge."""
     if _run_in_host_network(lab.id, "cat", BRIDGE_FILTER_FILE).strip() == "0":
         raise UnexpectedState(f"{lab.id}: this engine's host filters no packets between containers "
                               f"({BRIDGE_FILTER_FILE} is 0)")
@@ -92,7 +91,7 @@ def insert_rule(lab: Lab, verdict: str, port: str, limit: str) -> None:
 
 
 def remove_rules(lab_id: str, record: LabRecord | None) -> None:
-    """Every rule of a lab; nothing where its record says that it made none."""
+    """Remove every rule of a lab; do nothing if its record says that it made none."""
     if record is not None and RULES_BEFORE_KEY not in record.extra:
         return
     if record is not None:
@@ -107,7 +106,7 @@ def remove_rules(lab_id: str, record: LabRecord | None) -> None:
 
 
 def read_rules(lab_id: str = "") -> list[str]:
-    """The chain's rules; none where it does not exist, or where no image is left that could have made one."""
+    """Return the chain's rules; empty if the chain, or an image that could have created it, does not exist."""
     return (_read_chain(lab_id) or []) if _find_image() else []
 
 
@@ -119,7 +118,7 @@ def _read_chain(lab_id: str) -> list[str] | None:
 
 
 def _run_in_host_network(lab_id: str, *argv: str, check: bool = True) -> str:
-    """Run a command in the Docker host's network; it may change the packet filter and nothing else."""
+    """Run a command in the Docker host's network, with only the right to change the packet filter."""
     labels = [f"{LABEL}={lab_id}", f"{STATE_LABEL}={state_label()}"] if lab_id else [f"{LABEL}.helper=filter"]
     words = [word for label in labels for word in ("--label", label)]
     return docker("run", "--rm", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--read-only",
@@ -127,21 +126,21 @@ def _run_in_host_network(lab_id: str, *argv: str, check: bool = True) -> str:
 
 
 def _find_image() -> str:
-    """The machine's image, which has the tools; else an older one of that name."""
+    """Return the machine's image, which has the tools; else an older one of that name."""
     there = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", _REPOSITORY).text.split()
     wanted = images.tags()["machine"]
     return wanted if wanted in there else next(iter(there), "")
 
 
 def _lab_addresses(lab: Lab) -> tuple[str, str, str]:
-    """The addresses of nginx's and the backend's containers on their network, and its bridge."""
+    """Return the addresses of nginx's and the backend's containers on their network, and its bridge."""
     shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.NetworkID}}{{end}}"
     web, backend = (docker("inspect", "-f", shape, lab.container(role)).text for role in ("web", "backend"))
     return parse_addresses(web, backend, lab.id)
 
 
 def parse_addresses(web: str, backend: str, lab_id: str) -> tuple[str, str, str]:
-    """The same from `ADDRESS NETWORK` of each; NotBroken where one has no network of its own (the host's)."""
+    """Parse `ADDRESS NETWORK` of each; raise UnexpectedState if one has no own network (the host's)."""
     found = [text.split() for text in (web, backend)]
     if any(len(words) != 2 for words in found):
         raise UnexpectedState(f"{lab_id}: such a rule needs a network of the lab, and nginx and backend are not both "
@@ -154,7 +153,7 @@ def _bridge_name(network: str) -> str:
 
 
 def _read_lab_networks(lab_id: str) -> LabNetworks:
-    """What the networks that are left of a lab say."""
+    """Return the subnets and bridges of a lab's remaining networks."""
     ids = labelled_ids("network", lab_id)
     shape = "{{.Id}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
     found = [docker("network", "inspect", "-f", shape, one, check=False).text.split() for one in ids]

@@ -1,4 +1,4 @@
-"""Which lab a word means: an id, or the scenario it was brought up as."""
+"""Labs by name: an id, or the scenario with which a lab was started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.stack.running_lab import Lab
 
 
 def find_lab(word: str) -> Lab:
-    """The one lab that a word means; none or several are a mistake with the choices named."""
+    """Return the one lab that a word names; for none or several, raise UsageError with the choices."""
     found = _match_lab(word)
     if found.record.beside and extra_scenarios_root() is None:
         use_extra_scenarios(found.record.beside)
@@ -43,7 +43,7 @@ def _match_lab(word: str) -> Lab:
 
 
 def find_id(word: str) -> str:
-    """The same for `down`, which also removes what has no record any more."""
+    """Return the id for `down`, which also removes labs without a record."""
     require_docker()
     if word in existing_lab_ids() or (lab_records.load_record(word) is None and word in lab_ids_in(read_rules())):
         return word
@@ -51,8 +51,8 @@ def find_id(word: str) -> str:
 
 
 def all_lab_ids() -> tuple[str, ...]:
-    """Every lab of this state folder of which anything is left (containers, networks, a record), and every one that
-    nobody has a record of any more. Others may share the engine: theirs are not touched."""
+    """Return every lab of this state folder of which anything is left (containers, networks, a record),
+    and every lab without a record anywhere. Labs of other users of the engine are not included."""
     require_docker()
     mine = state_label()
     owners = state_folders_of_labs()
@@ -61,13 +61,13 @@ def all_lab_ids() -> tuple[str, ...]:
 
 
 def labs_with_only_rules() -> tuple[str, ...]:
-    """Labs of which a rule in the Docker host's packet filter is all that is left."""
+    """Return the labs of which only a rule in the Docker host's packet filter is left."""
     known = {*state_folders_of_labs(), *lab_records.record_ids()}
     return tuple(sorted(lab_ids_in(read_rules()) - known))
 
 
 def _is_unrecorded(lab_id: str, state: str) -> bool:
-    """True where the folder of its record is gone, or the record in it. What cannot be looked at is somebody's."""
+    """Return whether its record, or the record's folder, is missing. An unreadable one belongs to somebody."""
     if not state:
         return False
     try:

@@ -1,4 +1,4 @@
-"""fixer as a command, like any other solver: from outside with the lab's target, or inside its machine as one file."""
+"""fixer as a command, like any other solver: outside with the lab's target, or inside its machine as one file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lab.stack.docker_command import docker
 from lab.stack.running_lab import Lab
 
 PYZ_IN_MACHINE = "/root/fixer.pyz"
-COMMAND_TIMEOUT = 240.0     # no command of fixer may take longer on a lab
+COMMAND_TIMEOUT = 240.0  # seconds per command of fixer on a lab
 
 
 @dataclass(frozen=True, slots=True)
 class FixerResult:
-    """What one command of fixer said."""
+    """Result of one command of fixer."""
 
     argv: tuple[str, ...]
     code: int
@@ -36,7 +36,7 @@ class FixerResult:
 
     @property
     def document(self) -> Mapping[str, Any]:
-        """The one object on stdout; empty where there is none."""
+        """Return the one object on stdout; empty if there is none."""
         try:
             found = json.loads(self.out)
         except ValueError:
@@ -45,24 +45,24 @@ class FixerResult:
 
     @property
     def output(self) -> str:
-        """Everything it said."""
+        """Return all its output."""
         return f"{self.out}\n{self.err}"
 
 
 @dataclass(frozen=True, slots=True)
 class Fixer:
-    """How fixer is called for one lab: the command's first words, and the word for the target."""
+    """How to call fixer for one lab: the start of the command, and the target argument."""
 
     prefix: tuple[str, ...]
     target: str
     environment: Mapping[str, str]
 
     def argv(self, command: str, *words: str) -> tuple[str, ...]:
-        """The whole command."""
+        """Return the complete command."""
         return (*self.prefix, command, self.target, *words)
 
     def ask(self, command: str, *words: str) -> FixerResult:
-        """Run it to its end and keep what it said."""
+        """Run it to its end and return its output."""
         argv = self.argv(command, *words)
         start = time.monotonic()
         try:
@@ -80,7 +80,7 @@ class Fixer:
 
 
 def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
-    """fixer on this machine; `state` keeps its journals apart from those of real repairs."""
+    """Return fixer on this machine; `state` separates its journals from those of real repairs."""
     beside = Path(sys.executable).with_name("fixer")
     found = str(beside) if beside.exists() else shutil.which("fixer")
     if found is None:
@@ -89,12 +89,12 @@ def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
 
 
 def pyz_path() -> Path:
-    """Where the one-file build lies; BADGATEWAY_PYZ names another."""
+    """Return the path of the one-file build; BADGATEWAY_PYZ names another."""
     return Path(os.environ.get("BADGATEWAY_PYZ") or data_root() / "dist" / "fixer.pyz")
 
 
 def fixer_inside(lab: Lab) -> Fixer:
-    """fixer.pyz copied into the machine and run there as root."""
+    """Return fixer.pyz, copied into the machine and run there as root."""
     if lab.stack != "host":
         raise UsageError("--inside needs a machine: the containers stack has none", "use a lab of the host stack")
     pyz = pyz_path()
@@ -105,7 +105,7 @@ def fixer_inside(lab: Lab) -> Fixer:
 
 
 def input_options(lab: Lab) -> tuple[str, ...]:
-    """What a person would give: the scenario's input as --set words; files of a project go by their whole path."""
+    """Return the scenario's input as --set options; files of a project are absolute paths."""
     variant = scenario_named(lab.record.scenario).variant(lab.record.variant)
     where = f"{lab.record.scenario}/scenario.toml: input"
     filled = fill_deep(dict(variant.input), {**lab.params, "lab_folder": str(lab.folder)}, where)

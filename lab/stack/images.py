@@ -1,4 +1,4 @@
-"""The images of the stacks, tagged by what they are built from, so that a second run builds nothing."""
+"""Images of the stacks, tagged by a digest of their sources, so that a second run builds nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ProgressCallback = Callable[[str], None]
 
 
 def tags() -> dict[str, str]:
-    """The tag of each image: its name, and a digest of everything it is built from."""
+    """Return the tag of each image: its name, and a digest of its build context."""
     return {name: f"badgateway/{name}:{_digest(compose_root() / 'images' / name)}" for name in IMAGE_NAMES}
 
 
 def ensure(say: ProgressCallback) -> Mapping[str, str]:
-    """Build the images that are missing; returns their tags."""
+    """Build the missing images; return all tags."""
     require_docker()
     wanted = tags()
     there = set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").text.split())
@@ -49,7 +49,7 @@ def _build(name: str, tag: str) -> None:
 
 
 def _make_base(say: ProgressCallback) -> None:
-    """The base from a registry, else from the distribution's own mirror."""
+    """Get the base image from a registry, else from the distribution's own mirror."""
     say(f"base {BASE_IMAGE}: asking the registry")
     if docker("pull", "-q", BASE_IMAGE, check=False, timeout=300.0).code == 0:
         return
@@ -64,7 +64,7 @@ def _make_base(say: ProgressCallback) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Of names, bits and bytes of a build context, the same on every machine."""
+    """Return a digest of a build context's names, modes and bytes, the same on every machine."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -73,7 +73,7 @@ def _digest(folder: Path) -> str:
 
 
 def main() -> int:
-    """`python -m lab.stack.images`: make what is missing, one line a step."""
+    """Run `python -m lab.stack.images`: build what is missing, one line per step."""
     start = time.monotonic()
     try:
         ensure(lambda line: print(line, flush=True))  # noqa: T201  a command of its own

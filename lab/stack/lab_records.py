@@ -1,4 +1,4 @@
-"""The lab's private memory: which scenario a lab is, what was drawn, the healthy baseline, hints given."""
+"""Private records of labs: scenario, draw, healthy baseline, hints given."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab.scenario.templates import Value
 
 @dataclass(slots=True)
 class LabRecord:
-    """What is known of one lab. `asked` is the word typed at `lab up`; `parameters` are complete, as last rendered."""
+    """The record of one lab. `asked` is the argument of `lab up`; `parameters` are complete, as last rendered."""
 
     id: str
     asked: str
@@ -34,21 +34,21 @@ class LabRecord:
     baseline: dict[str, Any] = field(default_factory=dict)
     noise: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
-    beside: str = ""        # the folder of a scenario that is none of ours
+    beside: str = ""  # the folder of a scenario from `--scenarios`
 
     @property
     def folder(self) -> Path:
-        """The folder that the lab is rendered into."""
+        """Return the folder of the lab's rendered files."""
         return lab_folder(self.id)
 
 
 def lab_folder(lab_id: str) -> Path:
-    """Where people find a lab's files."""
+    """Return the folder of a lab's files."""
     return state_root() / "labs" / lab_id
 
 
 def record_file(lab_id: str) -> Path:
-    """Where a lab's record lies."""
+    """Return the path of a lab's record."""
     return state_root() / "records" / f"{lab_id}.json"
 
 
@@ -63,7 +63,7 @@ def save_record(record: LabRecord) -> None:
 
 
 def load_record(lab_id: str) -> LabRecord | None:
-    """The record of a lab; None where none was kept, or where it is hidden from a solver (an empty file)."""
+    """Return the record of a lab; None if there is none, or if it is hidden from a solver (an empty file)."""
     try:
         text = record_file(lab_id).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -73,12 +73,12 @@ def load_record(lab_id: str) -> LabRecord | None:
 
 
 def record_ids() -> Iterator[str]:
-    """All labs of which there is a record, also a hidden one."""
+    """Yield the ids of all labs with a record, including hidden ones."""
     yield from sorted(path.stem for path in (state_root() / "records").glob("*.json"))
 
 
 def all_records() -> Iterator[LabRecord]:
-    """All records, by id."""
+    """Yield all records, by id."""
     for lab_id in record_ids():
         record = load_record(lab_id)
         if record is not None:
@@ -92,7 +92,7 @@ def delete_lab_files(lab_id: str) -> None:
 
 
 def new_id(word: str) -> str:
-    """An id that says nothing but which lab is meant, and is not in use."""
+    """Return an unused id that reveals nothing else."""
     while True:
         made = f"{word}-{secrets.token_hex(2)}"
         if not record_file(made).exists() and not lab_folder(made).exists():

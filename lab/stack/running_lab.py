@@ -1,4 +1,4 @@
-"""A lab that is up: its containers, its address, how to run something inside, restart and read nginx's log."""
+"""A running lab: containers, address, commands inside, restart, and nginx's log."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lab.scenario.templates import Value
 from lab.stack.docker_command import FinishedCommand, docker, labelled_ids, run
 from lab.stack.lab_records import LabRecord
 
-# seconds that a start may take until the page answers on a busy machine, beside what its scenario drew
+# seconds until the page answers on a busy machine, in addition to the scenario's own
 SETTLE_SECONDS = 40.0
 ERROR_LOG = "/var/log/nginx/error.log"
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """A place in nginx's error log: bytes of the file (host), or a moment (containers)."""
+    """A position in nginx's error log: bytes of the file (host), or a time (containers)."""
 
     size: int
     moment: float
@@ -31,7 +31,7 @@ class LogPosition:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """One stack that is up, as its record describes it."""
+    """One running stack, as its record describes it."""
 
     record: LabRecord
 
@@ -53,12 +53,12 @@ class Lab:
 
     @property
     def target(self) -> str:
-        """What a fixer is pointed at from outside."""
+        """Return the target for a fixer outside."""
         return f"docker://{self.id}-host" if self.stack == "host" else f"compose://{self.id}"
 
     @property
     def url(self) -> str:
-        """The published address of the page. Docker chooses the port anew at every start."""
+        """Return the published URL of the page. Docker chooses a new port at every start."""
         if self.params.get("web_network") == "host":
             return f"http://127.0.0.1:{self.params['front_port']}"
         scheme, front = ("https", 443) if self.params.get("tls") else ("http", 80)
@@ -69,25 +69,25 @@ class Lab:
 
     @property
     def visit_name(self) -> str:
-        """The name by which visitors ask for the office; empty where its address will do."""
+        """Return the server name that visitors use for the office; empty if the address is enough."""
         return str(self.params["visit_name"])
 
     def service(self, role: Role = "web") -> str:
-        """The compose service of a part; on the host stack the machine is all of them."""
+        """Return the compose service of a part; on the host stack the machine is all of them."""
         if self.stack == "host":
             return "host"
         return str(self.params[{"web": "web", "backend": "backend", "second": "second"}[role]])
 
     def container(self, role: Role = "web") -> str:
-        """The container's name."""
+        """Return the container's name."""
         return f"{self.id}-host" if self.stack == "host" else f"{self.id}-{self.service(role)}-1"
 
     def unit(self, role: Role) -> str:
-        """The systemd unit of a part of the machine."""
+        """Return the systemd unit of a part of the machine."""
         return {"web": "nginx", "backend": str(self.params["unit"]), "second": str(self.params["second_unit"])}[role]
 
     def compose(self, *words: str, check: bool = True, timeout: float = 180.0) -> FinishedCommand:
-        """Run docker compose on the lab's own files, free of the caller's variables."""
+        """Run docker compose on the lab's own files, without the caller's variables."""
         kept = {key: value for key, value in os.environ.items()
                 if key in {"PATH", "HOME", "TMPDIR"} or key.startswith(("DOCKER_", "XDG_", "SSH_"))}
         argv = ["docker", "compose", "--project-directory", str(self.folder), "-f", str(self.folder / "compose.yaml"),
@@ -99,17 +99,17 @@ class Lab:
         return docker("exec", "-i", "-u", "0", self.container(role), *argv, check=check, stdin=stdin)
 
     def restart(self) -> None:
-        """What survives is on disk: containers are re-created from their files, a machine boots with an empty /run."""
+        """Restart, so that only the disk survives: recreate containers, or boot the machine with an empty /run."""
         if self.stack == "host":
             docker("restart", "-t", "20", self.container())
             wait_until_booted(self)
         else:
-            # A stack that is broken may not come up well: that is for the oracle to say.
+            # A broken stack may not come up well: the oracle decides that.
             self.compose("up", "-d", "--force-recreate", "--wait", "--wait-timeout", "30", check=False)
         self.settle()
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Give the application the time it needs to listen; where it never does, go on after a while."""
+        """Wait until the application listens; if it never does, continue after `seconds`."""
         hosts = [self.visit_name, *([str(self.params["second_name"])] if self.params["second_site"] else [])]
         until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
         while time.monotonic() < until:
@@ -119,8 +119,8 @@ class Lab:
             time.sleep(0.2)
 
     def _serves_a_crowd(self) -> bool:
-        """Of several backends behind one upstream nginx takes those out for a while that came later than its first
-        question: until it has asked them anew, some of many visitors at once get an error."""
+        """Return whether many concurrent visitors succeed.
+        nginx skips members that started after its first request, and until a retry some visitors get an error."""
         if self.params["route_style"] != "group":
             return True
         with ThreadPoolExecutor(8) as pool:
@@ -128,14 +128,14 @@ class Lab:
             return all(answer.result() == 200 for answer in asked)
 
     def log_position(self) -> LogPosition:
-        """Where nginx's error log ends now."""
+        """Return the end of nginx's error log now."""
         size = 0
         if self.stack == "host":
             size = int(self.run_in("web", ["stat", "-c", "%s", ERROR_LOG], check=False).text or 0)
         return LogPosition(size, time.time())
 
     def log_since(self, mark: LogPosition) -> str:
-        """What nginx logged since. Before it has read its configuration it speaks to its manager, not to the file."""
+        """Return what nginx has logged since. Before it has read its configuration it writes to its manager's log."""
         if self.stack == "host":
             written = self.run_in("web", ["tail", "-c", f"+{mark.size + 1}", ERROR_LOG], check=False)
             since = f"--since=@{int(mark.moment)}"
@@ -145,11 +145,11 @@ class Lab:
         return (shown.err + shown.out).decode("utf-8", "replace")
 
     def has_containers(self) -> bool:
-        """Whether any of its containers exists."""
+        """Return whether any of its containers exists."""
         return bool(labelled_ids("container", self.id))
 
     def failure_text(self) -> str:
-        """State and last words of its containers, for a message that says why something did not happen."""
+        """Return state and last log lines of its containers, for an error message."""
         lines = []
         for container in labelled_ids("container", self.id):
             state = docker("inspect", "-f", "{{.Name}} {{.State.Status}} {{.State.ExitCode}}", container, check=False)
@@ -160,7 +160,7 @@ class Lab:
 
 
 def wait_until_booted(lab: Lab) -> None:
-    """Wait until the machine has started what it starts at boot."""
+    """Wait until the machine has started its boot services."""
     def booted() -> bool:
         state = lab.run_in("web", ["systemctl", "is-system-running", "--wait"], check=False).text
         return state in ("running", "degraded")
@@ -169,7 +169,7 @@ def wait_until_booted(lab: Lab) -> None:
 
 
 def wait_for(condition: Callable[[], bool], within: float, otherwise: str, lab: Lab) -> None:
-    """Wait until a condition holds; else the message with state and logs."""
+    """Wait until a condition holds; else raise UnexpectedState with state and logs."""
     until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:
@@ -178,7 +178,7 @@ def wait_for(condition: Callable[[], bool], within: float, otherwise: str, lab: 
 
 
 def worker_pids(lab: Lab) -> frozenset[int]:
-    """Process ids of nginx's workers that still take connections, as the engine sees them."""
+    """Return the PIDs of nginx's workers that still accept connections, as the engine sees them."""
     shown = docker("top", lab.container("web"), "-eo", "pid,args", check=False)
     return frozenset(
         int(line.split()[0]) for line in shown.text.splitlines()
@@ -187,7 +187,7 @@ def worker_pids(lab: Lab) -> frozenset[int]:
 
 
 def reload_nginx(lab: Lab) -> None:
-    """Ask nginx to load its configuration, and wait until new workers serve."""
+    """Reload nginx, and wait until new workers serve."""
     before = worker_pids(lab)
     argv = ["systemctl", "reload", "nginx"] if lab.stack == "host" else ["nginx", "-s", "reload"]
     lab.run_in("web", argv)

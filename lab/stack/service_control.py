@@ -1,4 +1,4 @@
-"""Acting on a part of the machine through whoever manages it there: systemd or supervisord."""
+"""Control of the machine's parts through their service manager: systemd or supervisord."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ENDED_STATES = ("FATAL", "EXITED", "STOPPED")
 
 
 def manager_of(lab: Lab, role: Role) -> str:
-    """The second site and nginx are always units."""
+    """Return the manager of a part; the second site and nginx are always units."""
     return str(lab.params.get("manager", "systemd")) if role == "backend" else "systemd"
 
 
 def units_of(lab: Lab, role: Role) -> list[str]:
-    """Its units: several where it runs as several instances, and the socket that starts it first."""
+    """Return its units: several instances if there are any, and the socket that starts it first."""
     unit = lab.unit(role)
     if role != "backend":
         return [unit]
@@ -33,7 +33,7 @@ def start(lab: Lab, role: Role, *, check: bool = True) -> None:
         lab.run_in("web", [*SUPERVISORCTL, "start", lab.unit(role)], check=check)
     elif manager == "rc.local":
         lab.run_in("web", ["systemctl", "restart", "rc-local.service"], check=check)
-    elif manager == "init.d":       # a start does nothing where the unit counts as active
+    elif manager == "init.d":  # a start does nothing if the unit counts as active
         lab.run_in("web", ["systemctl", "restart", f"{lab.unit(role)}.service"], check=check)
     elif manager == "nohup":
         user = str(lab.params["user"])
@@ -44,7 +44,7 @@ def start(lab: Lab, role: Role, *, check: bool = True) -> None:
 
 
 def stop(lab: Lab, role: Role) -> None:
-    """Stop it, so that its manager knows."""
+    """Stop it through its manager."""
     manager = manager_of(lab, role)
     if manager == "supervisord":
         lab.run_in("web", [*SUPERVISORCTL, "stop", lab.unit(role)])
@@ -55,7 +55,7 @@ def stop(lab: Lab, role: Role) -> None:
 
 
 def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
-    """Let it read its files again and begin anew."""
+    """Let it read its files again and restart."""
     manager = manager_of(lab, role)
     if manager == "supervisord":
         before = _pid(lab, role)
@@ -73,14 +73,14 @@ def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
 
 
 def _signal_and_wait(lab: Lab, signal: str) -> None:
-    """End what was started by hand, and wait until it is gone."""
+    """Signal processes that were started by hand, and wait until they end."""
     script = ('for n in 1 2 3 4 5 6 7 8 9 10; do pkill -"$1" -u "$2" -f "$3" || exit 0; '
               'for m in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$2" -f "$3" >/dev/null || exit 0; sleep 0.2; done; done')
     lab.run_in("web", ["sh", "-c", script, "sh", signal, str(lab.params["user"]), str(lab.params["target"])])
 
 
 def kill(lab: Lab, role: Role) -> None:
-    """KILL all of its processes, behind its manager's back."""
+    """KILL all its processes, without its manager."""
     if manager_of(lab, role) in ("rc.local", "nohup"):
         _signal_and_wait(lab, "KILL")
     elif manager_of(lab, role) == "supervisord":
@@ -90,7 +90,7 @@ def kill(lab: Lab, role: Role) -> None:
 
 
 def has_ended(lab: Lab, role: Role, *, once: bool) -> bool:
-    """Down, and nothing will start it again; with `once`, ended at least once."""
+    """Return whether it is down and nothing will start it again; with `once`, whether it ended at least once."""
     return _HAS_ENDED[manager_of(lab, role)](lab, role, once)
 
 

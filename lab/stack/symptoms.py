@@ -1,4 +1,4 @@
-"""Whether the failure that a scenario promises is there: statuses through the published port, nginx's log line."""
+"""Symptoms of a scenario: statuses through the published port, and nginx's log line."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from lab.scenario.scenario_file import Table, Variant
 from lab.scenario.templates import fill_deep
 from lab.stack.running_lab import Lab, LogPosition
 
-REPEAT_SECONDS = 15.0     # seconds within which a fault that comes and goes shows again
+REPEAT_SECONDS = 15.0  # seconds within which an intermittent fault shows again
 
 
 @dataclass(frozen=True, slots=True)
 class StatusCounts:
-    """What a round of requests got: how many of each status."""
+    """The statuses of a round of requests."""
 
     statuses: Counter[int]
 
     def count(self, wanted: Sequence[int]) -> int:
-        """How many got one of these."""
+        """Return how many requests got one of these statuses."""
         return sum(self.statuses[status] for status in wanted)
 
     @property
     def text(self) -> str:
-        """For a message: `502 on 10 of 10 requests`."""
+        """Return text for a message: `502 on 10 of 10 requests`."""
         total = self.statuses.total()
         names = {REFUSED: "connection refused", SLOW: "no answer"}
         parts = [f"{names.get(status, status)} on {number}" for status, number in self.statuses.most_common()]
@@ -42,7 +42,7 @@ class StatusCounts:
 
 
 def log_in(lab: Lab) -> str:
-    """A session of the lab's own account, made while the stack is well; empty where login fails."""
+    """Return a session of the lab's own account, from the healthy stack; empty if login fails."""
     place = urlsplit(lab.url)
     connection = connection_to(place, 10.0)
     body = json.dumps({"user": lab.params["login"], "password": lab.params["password"]})
@@ -59,7 +59,7 @@ def log_in(lab: Lab) -> str:
 
 
 def ask_round(lab: Lab, symptom: Table, cookie: str) -> StatusCounts:
-    """Ask the page as often, and as many at once, as the symptom says."""
+    """Request the page as often and as concurrently as the symptom defines."""
     if symptom.get("post"):
         return _post_round(lab, symptom)
     url, path, patience = lab.url, str(symptom.get("path", "/login")), _patience(symptom)
@@ -70,7 +70,7 @@ def ask_round(lab: Lab, symptom: Table, cookie: str) -> StatusCounts:
 
 
 def _post_round(lab: Lab, symptom: Table) -> StatusCounts:
-    """The same with the login form, and a note of that many bytes in it."""
+    """Send the login form likewise, with a note of that many bytes."""
     note = "x" * int(symptom["post"])
     with ThreadPoolExecutor(int(symptom.get("at_once", 1))) as pool:
         asked = [pool.submit(send_form, lab, note, _patience(symptom)) for _ in range(int(symptom.get("requests", 10)))]
@@ -78,7 +78,7 @@ def _post_round(lab: Lab, symptom: Table) -> StatusCounts:
 
 
 def send_form(lab: Lab, note: str, timeout: float) -> int:
-    """The status that the login form gets."""
+    """Return the status of the login form."""
     place = urlsplit(lab.url)
     connection = connection_to(place, timeout)
     body = urlencode({"user": lab.params["login"], "password": lab.params["password"], "note": note})
@@ -102,7 +102,7 @@ def _patience(symptom: Table) -> float:
 
 
 def matches_symptom(seen: StatusCounts, symptom: Table) -> bool:
-    """Whether a round shows the symptom."""
+    """Return whether a round shows the symptom."""
     total = seen.statuses.total()
     if symptom.get("healthy"):
         return sum(number for status, number in seen.statuses.items() if 200 <= status < 400) == total
@@ -114,7 +114,7 @@ def matches_symptom(seen: StatusCounts, symptom: Table) -> bool:
 
 
 def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -> StatusCounts:
-    """Wait until requests fail as promised and nginx has logged why; NotBroken says what was seen instead."""
+    """Wait until requests fail as expected and nginx has logged why; else raise UnexpectedState with the result."""
     within = float(symptom.get("within", 30.0))
     until = time.monotonic() + within
     pattern = str(symptom.get("log", ""))
@@ -122,7 +122,7 @@ def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -
         probe = get_status(lab.url, str(symptom.get("path", "/login")), host=lab.visit_name, cookie=cookie,
                     timeout=_patience(symptom))
         partly = symptom.get("healthy") or symptom.get("post") or float(symptom.get("share", 1.0)) < 1
-        worth_it = (partly or not 200 <= probe < 400) and symptom.get("requests") != 1     # then that was the one
+        worth_it = (partly or not 200 <= probe < 400) and symptom.get("requests") != 1  # then that was the one
         seen = ask_round(lab, symptom, cookie) if worth_it else StatusCounts(Counter([probe]))
         logged = not pattern or re.search(pattern, lab.log_since(mark)) is not None
         if logged and matches_symptom(seen, symptom):
@@ -135,8 +135,8 @@ def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -
 
 
 def has_symptom_again(lab: Lab, variant: Variant) -> bool:
-    """Whether a fault that leaves the oracle's pages well goes on: long forms fail once more, or nginx logs the same
-    once more within a while. False where the oracle sees the fault by itself."""
+    """Return whether a fault that the oracle cannot see goes on: long forms fail again, or nginx logs it again.
+    False if the oracle sees the fault itself."""
     symptom = symptom_of(lab, variant)
     if symptom.get("post"):
         return matches_symptom(ask_round(lab, symptom, ""), symptom)
@@ -151,7 +151,7 @@ def has_symptom_again(lab: Lab, variant: Variant) -> bool:
 
 
 def symptom_of(lab: Lab, variant: Variant) -> dict[str, Any]:
-    """The symptom on a lab's stack, its parameters filled in."""
+    """Return the symptom on a lab's stack, with its parameters filled in."""
     where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
     symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)
     assert isinstance(symptom, dict)

@@ -1,4 +1,4 @@
-"""Visitors: a container of the stack whose people ask for the slow page again and again, at a bounded rate."""
+"""Visitors: a container of the stack that requests the slow page repeatedly, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lab.scenario.templates import fill_deep
 from lab.stack.docker_command import LABEL, docker
 from lab.stack.running_lab import Lab
 
-VISIT_MINUTES = 30.0      # nobody's forgotten lab works for longer
-PAUSE = (2.0, 4.0)  # seconds between an answer, good or bad, and the next question
-# reports asked for, as a multiple of what one worker serves: they fail, the queue grows slowly
+VISIT_MINUTES = 30.0  # limit for a forgotten lab
+PAUSE = (2.0, 4.0)  # seconds between an answer, good or bad, and the next request
+# requested reports, as a multiple of what one worker serves: they fail, the queue grows slowly
 OVERLOAD_FACTOR = 1.2
 
 
 def load_of(lab: Lab) -> LoadSpec | None:
-    """The load at which a lab is judged; None where its scenario has none."""
+    """Return the load at which a lab is judged; None if its scenario has none."""
     table = scenario_named(lab.record.scenario).variant(lab.record.variant).load
     if table is None:
         return None
@@ -29,18 +29,18 @@ def load_of(lab: Lab) -> LoadSpec | None:
 
 
 def overload_visitor_count(spec: LoadSpec) -> int:
-    """As many as ask for more than one worker serves, even when each waits the whole time limit for its answer."""
+    """Return enough visitors to overload one worker, even if each waits the full time limit for its answer."""
     return math.ceil(OVERLOAD_FACTOR * (spec.limit + sum(PAUSE) / 2) / spec.work)
 
 
 def visitor_count(lab: Lab, spec: LoadSpec) -> int:
-    """As many as the scenario says; where it says nothing, too many for one worker."""
+    """Return the scenario's number of visitors; by default too many for one worker."""
     table = scenario_named(lab.record.scenario).variant(lab.record.variant).load or {}
     return int(table.get("people", 0)) or overload_visitor_count(spec)
 
 
 def start_visitors(lab: Lab) -> None:
-    """Let them in; `down` finds them by the label. Does nothing where the scenario has no load."""
+    """Start the visitors; `down` finds them by the label. Do nothing if the scenario has no load."""
     spec = load_of(lab)
     if spec is None:
         return

@@ -1,4 +1,4 @@
-"""What is kept of a lab whose trial went wrong: enough to look into it after the lab has gone."""
+"""Files saved from a failed trial's lab, and checks of a finding's evidence."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def _save_container(container: str, folder: Path) -> None:
     (folder / f"{name}.txt").write_bytes(logs.out + logs.err + b"\n--- inside\n" + inside.out + inside.err)
 
 
-# Whether evidence points at what is really there: files and lines that hold the quoted text.
+# Checks that evidence points at real files and lines with the quoted text.
 _FILE_LINE = re.compile(r"(?:(?P<node>[\w.-]+):)?(?P<path>/[^:\0]+):(?P<line>\d+)")
 
 
 def evidence_problems(lab: Lab, evidence: Iterable[Mapping[str, str]]) -> list[str]:
-    """What is wrong with the evidence of a finding."""
+    """Return what is wrong with the evidence of a finding."""
     entries = list(evidence)
     if not entries:
         return ["no evidence"]
@@ -64,7 +64,7 @@ def evidence_problems(lab: Lab, evidence: Iterable[Mapping[str, str]]) -> list[s
 
 
 def _check_line(lab: Lab, entry: Mapping[str, str]) -> str:
-    """A quoted line of a configuration file must stand where it is said to."""
+    """Return a problem unless a quoted configuration line is at the given position."""
     place = _FILE_LINE.fullmatch(entry["where"]) if entry["source"] in ("nginx-config", "file") else None
     if place is None:
         return ""
@@ -75,19 +75,19 @@ def _check_line(lab: Lab, entry: Mapping[str, str]) -> str:
     number = int(place["line"])
     quoted = re.sub(r"\s+", " ", entry["text"].strip()).rstrip(";")
     near = re.sub(r"\s+", " ", " ".join(lines[number - 1 : number + 4]))
-    # A value may be masked where it is a secret: what stands before the mask is compared.
+    # A secret value may be masked: compare the text before the mask.
     visible = re.split(r"\*\*\*|•|<redacted>|\[redacted\]|…", quoted)[0].strip()
     return "" if visible in near else f"{entry['where']} does not hold {entry['text']!r}"
 
 
 def _read_evidence_file(lab: Lab, path: str) -> bytes | None:
-    """A file by the path that fixer gave: on this machine, in the machine, or in nginx's container."""
+    """Return a file by the path that fixer gave: on this machine, in the lab's machine, or in nginx's container."""
     if path.startswith(f"{lab.folder}/"):
         local = lab.folder / path.removeprefix(f"{lab.folder}/")
         return local.read_bytes() if local.is_file() else None
     roles: tuple[Role, ...] = ("web",) if lab.stack == "host" else ("web", "backend")
     for role in roles:
-        # A container that runs shows its /proc and /run too; one that ended shows its disk.
+        # A running container also shows its /proc and /run; a stopped one shows its disk.
         shown = lab.run_in(role, ["cat", path], check=False)
         data = shown.out if shown.code == 0 else read_file(lab.container(role), path)
         if data is not None:

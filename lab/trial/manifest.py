@@ -1,4 +1,4 @@
-"""Manifests of files, with bytes, mode and owner: two of them show what a repair or an undo left behind."""
+"""Manifests of files with bytes, mode and owner: the difference of two shows what a repair or undo changed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Manifest = Mapping[str, walk.Entry]
 
 
 def machine_manifest(container: str, roots: Iterable[str]) -> Manifest:
-    """The files under the roots inside a running container that has Python."""
+    """Return the files under the roots inside a running container that has Python."""
     program = Path(walk.__file__).read_bytes()
     ran = docker("exec", "-i", container, "python3", "-", *roots, stdin=program)
     return {path: (mode, uid, gid, content) for path, (mode, uid, gid, content) in json.loads(ran.out).items()}
 
 
 def folder_manifest(root: Path) -> Manifest:
-    """The files under a folder of this machine."""
+    """Return the files under a folder of this machine."""
     return walk.walk_roots([str(root)])
 
 
 def differences(before: Manifest, after: Manifest) -> tuple[str, ...]:
-    """What is not as before, one line a path."""
+    """Return the differences, one line per path."""
     lines = [f"{path}: gone" for path in before.keys() - after.keys()]
     lines += [f"{path}: new" for path in after.keys() - before.keys()]
     for path in before.keys() & after.keys():

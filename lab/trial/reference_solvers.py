@@ -1,4 +1,4 @@
-"""Other fixers than ours, as commands: they show that a scenario is not cured by what is done in hope."""
+"""Reference solvers: they show that a scenario is not cured by guesswork."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lab.stack.symptoms import has_symptom_again
 from lab.verbs.check import ask_oracle, check_restarted
 from lab.verbs.up import sites_of
 
-START_SECONDS = 10.0      # seconds: a service that was restarted is up by then, besides what it is known to take
-RESTART_TIMEOUT = "45"     # seconds: a start that is queued has no end, and whoever typed it gives up
-STABLE_SECONDS = 15.0        # seconds: what is well for so long is well; what systemd ends for a silence of six is not
+START_SECONDS = 10.0  # seconds for a restarted service to come up, in addition to its known start time
+RESTART_TIMEOUT = "45"  # seconds: a queued start never ends, and a person gives up
+STABLE_SECONDS = 15.0  # seconds that pages must stay well; systemd's watchdog in scenarios acts after six
 
 
 def do_nothing(lab: Lab) -> None:
-    """Wait for better times."""
+    """Do nothing."""
 
 
 def restart_everything(lab: Lab) -> None:
-    """What people do first: restart nginx and every service, whatever the cause is."""
+    """Do what people do first: restart nginx and every service, whatever the cause."""
     if lab.stack == "containers":
         lab.compose("restart", "-t", "5", check=False)
         return
@@ -40,8 +40,8 @@ def restart_everything(lab: Lab) -> None:
 
 
 def restart_cure_problems(lab: Lab, variant: Variant, *, hides: bool = False) -> list[str]:
-    """What is wrong with a broken lab that is well once everything was restarted; where that only `hides` its fault,
-    the next boot must show it again."""
+    """Return a problem if a broken lab is well after everything was restarted.
+    If a restart only `hides` its fault, the next boot must show it again."""
     restart_everything(lab)
     lab.settle(START_SECONDS)
     run_again_steps(lab, variant)
@@ -53,7 +53,7 @@ def restart_cure_problems(lab: Lab, variant: Variant, *, hides: bool = False) ->
 
 
 def _stays_well(lab: Lab) -> bool:
-    """Whether the pages are there again and again for a while."""
+    """Return whether the pages stay available for a while."""
     until = time.monotonic() + STABLE_SECONDS
     while time.monotonic() < until:
         if any(get_status(site.url, "/login", host=site.host) != 200 for site in sites_of(lab)):

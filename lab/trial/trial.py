@@ -28,13 +28,13 @@ from lab.verbs.solve import REPAIR_OPTIONS
 from lab.verbs.up import lab_up
 
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
-UNDO_SETTLE_SECONDS = 30.0      # a fault that was put back shows again within this
-HEAL_SECONDS = 75.0       # what heals by waiting is waited for a minute, and looked at before and after
+UNDO_SETTLE_SECONDS = 30.0  # seconds within which an undone repair's fault shows again
+HEAL_SECONDS = 75.0  # seconds: one minute for a fault that ends by waiting, with observations before and after
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is tried: one variant on one stack with one seed."""
+    """One case: a variant on a stack with a seed."""
 
     scenario: str
     variant: str
@@ -45,20 +45,20 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Its name in reports and folders."""
+        """Return its name in reports and folders."""
         return f"{self.scenario}/{self.variant} {self.stack} seed {self.seed}" + (" inside" if self.inside else "") + (
             f" noise {self.noise}" if self.noise else "")
 
     @property
     def up_command(self) -> str:
-        """The command that makes the same lab."""
+        """Return the command that reproduces the lab."""
         return f"lab up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}" + (
             f" --noise {self.noise}" if self.noise else "")
 
 
 @dataclass(slots=True)
 class TrialStep:
-    """One thing that was tried, how long it took, and what was wrong with it."""
+    """One step of a trial, its duration, and its problems."""
 
     name: str
     seconds: float = 0.0
@@ -67,11 +67,9 @@ class TrialStep:
 
 @dataclass(slots=True)
 class CaseResult:
-    """All steps of a case, as far as it came; `kept` is the folder of a failure, `code` the state of the project.
-
-    `wanted` is what must become of it: `repair`, `person` (it waits for one), `patience` (it heals by itself), `advice`
-    (no repair of a host mends it, or it is over: told, and left alone), or `nothing` (it is well).
-    """
+    """All steps of a case so far; `failure_folder` is the folder of a failure, `code_digest` the project's state.
+    `wanted` is the expected outcome: `repair`, `person` (waits for one), `patience` (heals by itself), `advice`
+    (reported only: a host's repair cannot end it, or it is over), or `nothing` (it is well)."""
 
     case: Case
     steps: list[TrialStep] = field(default_factory=list)
@@ -81,17 +79,17 @@ class CaseResult:
 
     @property
     def ok(self) -> bool:
-        """Nothing was wrong."""
+        """Return whether no step has a problem."""
         return bool(self.steps) and not any(step.problems for step in self.steps)
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong, with the step's name."""
+        """Return the problems, with their step's name."""
         return [f"{step.name}: {problem}" for step in self.steps for problem in step.problems]
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Return the total seconds."""
         return sum(step.seconds for step in self.steps)
 
 
@@ -101,7 +99,7 @@ class TrialStopped(Exception):
 
 @dataclass(slots=True)
 class Trial:
-    """A lab under trial. Everything that fixer is asked and says is kept in `folder`."""
+    """A lab under trial. All of fixer's commands and output are stored in `folder`."""
 
     case: Case
     lab: Lab
@@ -115,14 +113,14 @@ class Trial:
 
     @contextmanager
     def step(self, name: str, *, vital: bool = False) -> Iterator[TrialStep]:
-        """A named step; where it is vital and something is wrong with it, the trial stops."""
+        """Run a named step; if a vital one has problems, stop the trial."""
         with _timed_step(self.result, name, self.say) as step:
             yield step
         if vital and step.problems:
             raise TrialStopped
 
     def ask(self, command: str, *words: str) -> FixerResult:
-        """Ask fixer, and keep the exchange."""
+        """Run a fixer command, and store command and output."""
         told = self.fixer.ask(command, *words)
         self.asked += 1
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +130,7 @@ class Trial:
         return told
 
     def files(self) -> Manifest:
-        """Every file that a repair may touch."""
+        """Return every file that a repair may change."""
         kept = dict(folder_manifest(self.lab.folder))
         return kept | dict(machine_manifest(self.lab.container(), ROOTS)) if self.lab.stack == "host" else kept
 
@@ -151,9 +149,9 @@ def _timed_step(result: CaseResult, name: str, say: Callable[[str], None]) -> It
 
 def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None, *,
              restarts: bool = True) -> CaseResult:
-    """Run one case to its end, and take its lab away. `say` hears the name of each step as it begins; `folder` gets
-    what fixer said, and where something was wrong everything to look into it. Whether restarting everything would have
-    done is tried too, unless `restarts` is false: it takes as long as a repair."""
+    """Run one case to its end, and remove its lab. `say` gets the name of each step at its start.
+    `folder` gets fixer's output, and after a problem all evidence. Unless `restarts` is False, also try whether
+    restarting everything would have helped: that takes as long as a repair."""
     result = CaseResult(case, wanted=_expected_outcome(scenario_named(case.scenario).variant(case.variant).expect))
     lab: Lab | None = None
     try:
@@ -219,7 +217,7 @@ def _run_trial(trial: Trial) -> None:
 
 
 def _try_diagnose(trial: Trial) -> None:
-    """The right cause first, with evidence that is really there."""
+    """Check the diagnosis: the right cause first, with evidence that really exists."""
     expect, repair = trial.variant.expect, trial.variant.expect.repair
     with trial.step("diagnose") as step:
         told = trial.ask("diagnose", "--json")
@@ -264,7 +262,7 @@ def _expect_nothing_done(trial: Trial, step: TrialStep, before: Manifest, told: 
 
 
 def _try_healthy(trial: Trial, before: Manifest) -> None:
-    """On a healthy stack, doing anything is the failure."""
+    """Check a healthy stack: any change is a failure."""
     with trial.step("nothing to do") as step:
         told = trial.ask("repair", *REPAIR_OPTIONS, "--json")
         _expect_exit(step, told, 0)
@@ -273,7 +271,7 @@ def _try_healthy(trial: Trial, before: Manifest) -> None:
 
 
 def _try_self_healing(trial: Trial, before: Manifest) -> None:
-    """What heals by itself is waited for and left alone: nothing was made that could be undone or had to last."""
+    """Check a fault that ends by itself: fixer waits and changes nothing that could be undone or had to last."""
     with trial.step("repair") as step:
         told = trial.ask("repair", "--yes", "--json")
         _expect_exit(step, told, 0)
@@ -286,7 +284,7 @@ def _try_self_healing(trial: Trial, before: Manifest) -> None:
 
 
 def _try_without_consent(trial: Trial, before: Manifest) -> None:
-    """Without the flag or the input nothing changes, and the words name exactly what is missing."""
+    """Check that without the flag or input nothing changes, and the output names exactly what is missing."""
     repair = trial.variant.expect.repair
     keys = [word.partition("=")[0] for word in input_options(trial.lab) if word != "--set"]
     tries: list[tuple[str, tuple[str, ...], list[str]]] = []
@@ -302,7 +300,7 @@ def _try_without_consent(trial: Trial, before: Manifest) -> None:
             if not any(word in told.output for word in named):
                 step.problems.append(f"names neither of {', '.join(named)}")
             if trial.variant.expect.mends and told.document.get("journal"):
-                # of several faults the safe ones may be mended already: taken back, all is as it was
+                # safe ones of several faults may be repaired already: after undo, all is as before
                 _expect_exit(step, trial.ask("undo", "--json"), 0)
                 _expect_unchanged(step, before, trial.files(), "not as before")
             else:
@@ -326,13 +324,13 @@ def _try_repair(trial: Trial, before: Manifest) -> None:
 
 
 def _try_by_hand(trial: Trial) -> None:
-    """What fixer has named is mended by a person; whatever is left to do then is the next repair's."""
+    """A person does what fixer has named; the rest is for the next repair."""
     with trial.step("by hand", vital=True) as step:
         told = trial.ask("diagnose")
         steps = fill_deep([dict(one) for one in trial.variant.by_hand_on(trial.lab.stack)], trial.lab.params, "by_hand")
         assert isinstance(steps, list)
         edited = [str(one["edit"]) for one in steps if isinstance(one, dict) and "edit" in one]
-        said = "".join(told.output.split())       # a long path is broken into two lines
+        said = "".join(told.output.split())  # a long path is wrapped over two lines
         step.problems += [f"{path} has to be mended, and was not named" for path in edited
                           if posixpath.basename(path) not in said]
         repair_by_hand(trial.lab, trial.variant)
@@ -346,7 +344,7 @@ def _try_by_hand(trial: Trial) -> None:
 
 
 def _check_rounds(trial: Trial, step: TrialStep, told: FixerResult) -> None:
-    """Of several faults each is mended in a round of its own, and one run of the journal holds them all."""
+    """Check that each of several faults is repaired in its own round, and one journal run contains them all."""
     mends = trial.variant.expect.mends
     if not mends or step.problems:
         return
@@ -359,14 +357,14 @@ def _check_rounds(trial: Trial, step: TrialStep, told: FixerResult) -> None:
 
 
 def _try_restart_and_repeat(trial: Trial) -> None:
-    """A repair outlives a restart, and is not made twice."""
+    """Check that a repair survives a restart, and is not applied twice."""
     with trial.step("restart") as step:
         trial.lab.restart()
         step.problems += check_restarted(trial.lab).failing
     with trial.step("again") as step:
         before = trial.files()
         told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
-        # a slow moment, which it said could not be judged: once more
+        # a slow moment, which fixer reported as unknown: try again
         if told.code == 3 and ask_oracle(trial.lab).is_well:
             told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
         _expect_exit(step, told, 0)
@@ -374,8 +372,8 @@ def _try_restart_and_repeat(trial: Trial) -> None:
 
 
 def _try_undo(trial: Trial, before: Manifest) -> bool:
-    """Every file as before, and the whole fault is back (True); except where it was, or had in it, what cannot be put
-    back: a process that was made to end."""
+    """Check that undo restores every file and the complete fault (True).
+    False if the repair was, or contained, something irreversible: a process that was ended."""
     with trial.step("undo", vital=True) as step:
         told = trial.ask("undo", "--json")
         _expect_exit(step, told, 0)
@@ -392,8 +390,8 @@ def _try_undo(trial: Trial, before: Manifest) -> bool:
 
 
 def _try_restarts(trial: Trial) -> None:
-    """What people do first cures only what the scenario says that it cures."""
+    """Check that restarting everything cures only what the scenario says it does."""
     helps = trial.variant.expect.repair.restart_on(trial.lab.stack)
-    if trial.restarts and helps != "cures" and not trial.case.inside:       # inside it is no other lab
+    if trial.restarts and helps != "cures" and not trial.case.inside:  # inside it is no different lab
         with trial.step("restart everything") as step:
             step.problems += restart_cure_problems(trial.lab, trial.variant, hides=helps == "hides")

@@ -1,4 +1,4 @@
-"""Walks folders and prints what lies there as JSON; needs nothing but Python, so it also runs inside a machine."""
+"""Walk of folders, printed as JSON; needs only Python, so it also runs inside a machine."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-# What Docker writes itself at every start, and what systemd and Python keep beside the files.
+# Files that Docker rewrites at every start, and files of systemd and Python.
 IGNORED_PATHS = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/etc/.updated", "/etc/machine-id"}
 IGNORED_NAMES = {"__pycache__"}
 
@@ -16,7 +16,7 @@ Entry = tuple[int, int, int, str]  # kind and permission bits, uid, gid, digest 
 
 
 def read_entry(path: Path) -> Entry:
-    """One path as it is."""
+    """Return one path's entry."""
     seen = path.lstat()
     content = ""
     if stat.S_ISLNK(seen.st_mode):
@@ -27,7 +27,7 @@ def read_entry(path: Path) -> Entry:
 
 
 def walk_roots(roots: Iterable[str]) -> dict[str, Entry]:
-    """Everything under the roots that are there, the roots too."""
+    """Return all entries under the existing roots, including the roots."""
     found: dict[str, Entry] = {}
     for root in roots:
         if not Path(root).exists():

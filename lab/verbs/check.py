@@ -1,4 +1,4 @@
-"""What `lab check` does: asks the oracle about a lab, restarts it and asks again."""
+"""`lab check`: ask the oracle about a lab, restart it and ask again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lab.stack.running_lab import Lab
 from lab.stack.visitors import load_of
 from lab.verbs.up import sites_of
 
-CROWD_SECONDS = 40.0      # seconds: several of the time limits that are drawn
+CROWD_SECONDS = 40.0  # seconds: several of the drawn time limits
 
 
 def ask_oracle(lab: Lab) -> Verdict:
-    """Ask the oracle; changes nothing."""
+    """Ask the oracle; change nothing."""
     pairs = [(site, baseline_from_json(lab.record.baseline[site.host])) for site in sites_of(lab)]
     return ask(pairs, load_of(lab))
 
 
 def restart_and_check(lab: Lab) -> tuple[Verdict, bool]:
-    """Ask, restart, ask again; while broken nothing is restarted: (verdict, False)."""
+    """Ask, restart, ask again; do not restart a broken lab: (verdict, False)."""
     now = ask_oracle(lab)
     if not now.is_well:
         return now, False
@@ -29,8 +29,8 @@ def restart_and_check(lab: Lab) -> tuple[Verdict, bool]:
 
 
 def check_restarted(lab: Lab) -> Verdict:
-    """Ask after a restart. Where visitors wait at the door, all of them come at once, to the first worker that is up:
-    who is let down by that is let down by the restart. The crowd is given some time to spread, and asked twice then."""
+    """Ask after a restart. Under load, all waiting visitors reach the first worker that is up.
+    The restart, not the repair, causes those failures. Give the crowd time to spread, then ask twice."""
     until = time.monotonic() + CROWD_SECONDS
     verdict = ask_oracle(lab)
     if verdict.is_well or load_of(lab) is None:
@@ -43,11 +43,11 @@ def check_restarted(lab: Lab) -> Verdict:
     return verdict
 
 
-# What `lab check` says: a verdict in words, and its exit code.
+# Output of `lab check`: a verdict as text, and its exit code.
 
 
 def check_lab(lab: Lab, *, after_restart: bool, as_json: bool) -> tuple[str, int]:
-    """The oracle's words on a lab, and the exit code: 0 well, 1 broken."""
+    """Return the oracle's verdict on a lab as text, and the exit code: 0 well, 1 broken."""
     verdict, restarted = restart_and_check(lab) if after_restart else (ask_oracle(lab), False)
     if as_json:
         return json.dumps({"id": lab.id, "restarted": restarted, **verdict.to_json()}, indent=2), 1 - verdict.is_well
@@ -55,7 +55,7 @@ def check_lab(lab: Lab, *, after_restart: bool, as_json: bool) -> tuple[str, int
 
 
 def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> str:
-    """For people: well, or what exactly still fails."""
+    """Return the verdict for people: well, or what exactly still fails."""
     lines = []
     if verdict.is_well:
         lines.append("✔ well" + (", also after a restart" if restarted else ""))

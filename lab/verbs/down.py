@@ -1,4 +1,4 @@
-"""Takes a lab away: everything that carries its label, and its marked rules in the Docker host's packet filter."""
+"""Removal of a lab: everything with its label, and its marked rules in the Docker host's packet filter."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from lab.stack.docker_user_rules import remove_rules
 
 
 def lab_down(lab_id: str, *, cut_off: bool = False) -> None:
-    """Remove everything that a lab made, found by its label, also where its record is gone. One that never became ready
-    may have been cut off: what it asked of the engine may still be on its way."""
+    """Remove everything that a lab created, by its label, even without its record.
+    The start of a lab that never became ready may have been interrupted: the engine may still execute its requests."""
     known = lab_records.load_record(lab_id)
-    remove_rules(lab_id, known)      # while its networks still say which addresses are its own
+    remove_rules(lab_id, known)  # before its networks, which show its addresses
     if cut_off or known is None or not known.ready:
         remove_repeatedly(lab_id)
         remove_rules(lab_id, known)

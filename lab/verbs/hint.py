@@ -9,7 +9,7 @@ from lab.stack.running_lab import Lab
 
 
 def next_hint(lab: Lab) -> str:
-    """The next hint; when all were given, the last one again."""
+    """Return the next hint; after the last one, that one again."""
     variant = scenario_named(lab.record.scenario).variant(lab.record.variant)
     number = min(lab.record.hints_given, len(variant.hints) - 1)
     lab.record.hints_given = number + 1

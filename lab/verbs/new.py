@@ -1,4 +1,4 @@
-"""A first scenario.toml for a new cause: valid from the start, with every decision left to its author visible."""
+"""`lab new`: a first scenario.toml for a new cause, valid, with every decision of its author visible."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit =
 
 
 def new_scenario(name: str) -> Path:
-    """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; an existing one is never touched."""
+    """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; never touch an existing one."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"{name!r} is no name for a scenario", "small letters, digits and dashes: late-start")
     path = (extra_scenarios_root() or scenarios_root()) / name / "scenario.toml"

@@ -1,4 +1,4 @@
-"""How people look inside a lab: its shell, its logs, the next hint."""
+"""`lab shell` and `lab logs`: access to a lab for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.scenario.scenario_file import Role
 from lab.stack.running_lab import Lab
 
 ROLES: tuple[Role, ...] = ("web", "backend", "second")
-# What a part of the machine writes beside the journal: nginx; a program of supervisord's, an init script's or nohup's.
+# Log files besides the journal: of nginx; of a supervisord program, an init script or nohup.
 _LOG_FILES: Mapping[Role, tuple[str, ...]] = {
     "web": ("/var/log/nginx/*.log",),
     "backend": ("/var/log/supervisor/*.log", "/var/log/{unit}.log", "/tmp/{word}.log"),  # noqa: S108  in the machine
@@ -18,13 +18,13 @@ _LOG_FILES: Mapping[Role, tuple[str, ...]] = {
 
 
 def shell_argv(lab: Lab, part: str) -> list[str]:
-    """A shell in a container; on the host stack in the machine."""
+    """Return the command of a shell in a container; on the host stack in the machine."""
     tty = ["-it"] if sys.stdin.isatty() else ["-i"]
     return ["docker", "exec", *tty, "-u", "0", _container(lab, part), "bash"]
 
 
 def logs_argv(lab: Lab, part: str, *, follow: bool) -> list[str]:
-    """What nginx and the application say: from the engine, or the machine's journal and the files they write."""
+    """Return the command that shows logs: of the engine, or the machine's journal and log files."""
     if lab.stack == "containers":
         words = ["docker", "logs", "--tail", "100", *(["-f"] if follow else []), _container(lab, part)]
         all_parts = ["docker", "compose", "--project-directory", str(lab.folder), "-p", lab.id, "logs", "--tail", "100",
@@ -42,12 +42,12 @@ def logs_argv(lab: Lab, part: str, *, follow: bool) -> list[str]:
 
 
 def _container(lab: Lab, part: str) -> str:
-    """The container of a part, named by what it does or by its service."""
+    """Return the container of a part, named by its role or its service."""
     return lab.container(_role(lab, part) if part else "web")
 
 
 def _role(lab: Lab, part: str) -> Role:
-    """The part that a word names: by what it does, by its service, or on the machine by its unit."""
+    """Return the part that a word names: by its role, its service, or on the machine by its unit."""
     named = {role: lab.unit(role) if lab.stack == "host" else lab.service(role)
              for role in ROLES if role != "second" or lab.params["second_site"]}
     for role, name in named.items():

@@ -10,7 +10,7 @@ from lab.scenario.scenario_file import Scenario, Variant
 
 
 def list_json() -> str:
-    """`lab list --json`."""
+    """Return the output of `lab list --json`."""
     entries = [
         {"name": found.name, "title": found.title, "family": found.family, "difficulty": found.difficulty,
          "stacks": list(found.stacks), "why_not": dict(found.why_not),
@@ -23,7 +23,7 @@ def list_json() -> str:
 
 
 def list_text() -> str:
-    """`lab list`: one line a scenario, easiest first."""
+    """Return the output of `lab list`: one line per scenario, easiest first."""
     rows = [("SCENARIO", "DIFFICULTY", "STACKS", "FAMILY")]
     for found in sorted(all_scenarios().values(), key=lambda found: (found.difficulty, found.name)):
         rows.append((found.name, str(found.difficulty), ", ".join(found.stacks), found.family))
@@ -34,7 +34,7 @@ def list_text() -> str:
 
 
 def show_text(found: Scenario, variant: Variant | None = None) -> str:
-    """`lab show S`: the story and how to start; nothing that gives the cause away beyond the name that was typed."""
+    """Return the output of `lab show S`: the story and how to start, without the cause except the typed name."""
     name, shown = (f"{found.name}/{variant.name}", variant) if variant else (found.name, found)
     lines = [f"{name} (difficulty {found.difficulty}, {found.family})", "", *textwrap.wrap(shown.story, 78), ""]
     lines += [f"runs on: {', '.join(shown.stacks)}"]

@@ -1,4 +1,4 @@
-"""What `lab solve` does: fixer's repair on a lab, shown as it goes, then the oracle's word on it."""
+"""`lab solve`: fixer's repair on a lab, shown step by step, then the oracle's verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REPAIR_OPTIONS = ("--yes", "--max-risk", "disruptive")
 
 
 def solve(lab: Lab, say: Callable[[str], None], *, within: bool = False) -> bool:
-    """Repair, then ask the oracle; whether the lab is well."""
+    """Repair, then ask the oracle; return whether the lab is well."""
     fixer = fixer_inside(lab) if within else fixer_outside(lab)
     words = (*REPAIR_OPTIONS, *input_options(lab))
     say(f"$ {' '.join(('fixer', *fixer.argv('repair', *words)[len(fixer.prefix):]))}")

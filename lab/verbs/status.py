@@ -1,4 +1,4 @@
-"""What people read: the list of scenarios, the story of one, the labs that are up, the words after `lab up`."""
+"""`lab status`: the labs that are up, and what their pages answer now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.stack.running_lab import Lab
 
 
 def collect_statuses() -> list[dict[str, Any]]:
-    """Every lab that is up, with what its page answers now."""
+    """Return every lab that is up, with its page's present answer."""
     entries: list[dict[str, Any]] = []
     kept = {record.id: record for record in lab_records.all_records()}
     for lab_id in all_lab_ids():
@@ -31,7 +31,7 @@ def collect_statuses() -> list[dict[str, Any]]:
 
 
 def status_text(entries: list[dict[str, Any]]) -> str:
-    """One line a lab."""
+    """Return one line per lab."""
     if not entries:
         return "nothing is up; `lab list` shows what can be"
     names = {0: "refuses connections", -1: "does not answer in 3 s"}

@@ -1,4 +1,4 @@
-"""Brings a lab up (render, start, take the healthy baseline, break, wait for the failure) and takes it away."""
+"""`lab up` and `lab reset`: render, start, record the healthy baseline, break, wait for the failure."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from lab.stack.visitors import start_visitors
 from lab.verbs.down import lab_down
 
 ProgressCallback = Callable[[str], None]
-FILE_AGE = 3 * 86400.0       # files of the machine are some days old: a deployment is not made in the moment of a fault
+FILE_AGE = 3 * 86400.0  # seconds; files of the machine are some days old: a deployment is older than its fault
 
 
 @dataclass(frozen=True, slots=True)
 class StartedLab:
-    """A lab that came up and broke: what was seen, and how long the parts took."""
+    """A lab that started and broke: what was observed, and how long the parts took."""
 
     lab: Lab
     variant: Variant
@@ -41,7 +41,7 @@ class StartedLab:
 
 
 def sites_of(lab: Lab) -> tuple[Site, ...]:
-    """What the oracle asks: the office, and the second site where there is one."""
+    """Return the oracle's sites: the office, and the second site if there is one."""
     url, params = lab.url, lab.params
     user, password = str(params["login"]), str(params["password"])
     sites = [Site(url, host=str(params["visit_name"]), user=user, password=password)]
@@ -52,7 +52,7 @@ def sites_of(lab: Lab) -> tuple[Site, ...]:
 
 def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, chosen_seed: bool = True,
            noise: int = 0) -> StartedLab:
-    """A new lab, broken as its scenario says. Whatever ends it early, nothing is left behind."""
+    """Start a new lab, broken as its scenario says. Leave nothing on an early end."""
     choice = choose(word, stack, seed)
     require_docker()
     _refuse_duplicate(word, choice, stack, seed, chosen_seed)
@@ -63,7 +63,7 @@ def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, 
 
 
 def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
-    """The same lab twice is a mistake; another stack or a chosen seed makes it another lab."""
+    """Raise UsageError for a duplicate lab; another stack or a chosen seed makes a different lab."""
     def is_same(found: LabRecord) -> bool:
         same_seed = found.seed == seed if chosen_seed else not found.chosen_seed
         return found.asked == word and same_seed and (stack is None or found.stack == choice.stack) and found.ready
@@ -80,7 +80,7 @@ def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int,
 
 def _draw_and_record(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, chosen_seed: bool,
              noise: int) -> Lab:
-    """Draw, and remember what was drawn; nothing is started yet."""
+    """Draw, and record the draw; start nothing yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
     drawn = with_certificate(drawn, tags["machine"])
     lab_id = lab_records.new_id(str(drawn["word"]))
@@ -94,7 +94,7 @@ def _draw_and_record(word: str, choice: Choice, seed: int, tags: Mapping[str, st
 
 
 def start_healthy(lab: Lab) -> None:
-    """Render, start, wait until every site answers, and keep the healthy baseline."""
+    """Render, start, wait until every site answers, and record the healthy baseline."""
     rendering = render(lab.params, lab.stack)
     write_folder(lab.folder, [entry for entry in rendering.files.values() if not entry.path.startswith("/")])
     if lab.stack == "host":
@@ -104,7 +104,7 @@ def start_healthy(lab: Lab) -> None:
         lab.compose("start")
         wait_until_booted(lab)
         if lab.params["manager"] == "nohup":
-            service_control.start(lab, "backend")      # nothing else does
+            service_control.start(lab, "backend")  # nothing else does
         if lab.params["database"]:
             _load_database(lab)
     else:
@@ -125,7 +125,7 @@ def start_healthy(lab: Lab) -> None:
 
 
 def _run_nightly_job(lab: Lab) -> None:
-    """The nightly job has had its night: it ran once, and failed."""
+    """Run the nightly job once; it fails."""
     job = str(lab.params["noise_job_name"])
     lab.compose("--profile", "nightly", "up", "-d", "--no-deps", "--pull", "never", job)
     container = f"{lab.id}-{job}-1"
@@ -134,7 +134,7 @@ def _run_nightly_job(lab: Lab) -> None:
 
 
 def _load_database(lab: Lab) -> None:
-    """A new machine's database is empty: the application could not start before this."""
+    """Fill the empty database of a new machine: the application cannot start before."""
     psql = ["runuser", "-u", "postgres", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1"]
     wait_for(lambda: lab.run_in("web", [*psql, "-c", "SELECT 1"], check=False).code == 0, 60.0,
              f"{lab.id}: PostgreSQL does not answer", lab)
@@ -144,7 +144,7 @@ def _load_database(lab: Lab) -> None:
 
 
 def break_and_wait(lab: Lab, variant: Variant) -> StatusCounts:
-    """Break a healthy lab and wait until the failure is there."""
+    """Break a healthy lab and wait until the failure shows."""
     cookie = log_in(lab)
     start_visitors(lab)
     noisy = bool(lab.params["noise_scan"])
@@ -161,7 +161,7 @@ def break_and_wait(lab: Lab, variant: Variant) -> StatusCounts:
 
 
 def _remove_interrupted_lab(lab_id: str) -> None:
-    """After an interrupted start: nothing interrupts this again."""
+    """Remove a lab after an interrupted start; ignore further interrupts."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         lab_down(lab_id)
@@ -170,7 +170,7 @@ def _remove_interrupted_lab(lab_id: str) -> None:
 
 
 def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, StatusCounts]:
-    """Broken again from scratch: the same id, the same draw, new containers and files."""
+    """Break it again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
     tags = images.ensure(say)
     drawn = with_own_ports(draw(scenario_named(old.scenario), variant, lab.stack, old.seed, old.noise))
@@ -187,7 +187,7 @@ def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, S
 
 
 def _start_and_break(lab: Lab, variant: Variant, say: ProgressCallback) -> StatusCounts:
-    """Up, well, then broken; whatever ends it early, nothing is left behind."""
+    """Start, then break; leave nothing on an early end."""
     try:
         start = time.monotonic()
         start_healthy(lab)
@@ -202,7 +202,7 @@ def _start_and_break(lab: Lab, variant: Variant, say: ProgressCallback) -> Statu
 
 
 def started_text(risen: StartedLab) -> str:
-    """What is said when a lab is up."""
+    """Return the text for a lab that is up."""
     lab, story = risen.lab, risen.variant.story
     head = f'Lab {lab.id}: "{" ".join(story.split())}"'
     commands = [("look inside", "shell"), ("stuck", "hint"), ("fixed it?", "check"), ("give up", "solve"),

@@ -1,4 +1,4 @@
-"""Checks every scenario file: against the schema, then by drawing and rendering each variant on each stack."""
+"""`lab validate`: every scenario file against the schema, then drawn and rendered per variant and stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IMAGES = {name: name for name in IMAGE_NAMES}
 
 
 def find_problems() -> Iterator[tuple[str, str]]:
-    """(scenario, problem) for every mistake that can be found without Docker."""
+    """Yield (scenario, problem) for every mistake that can be found without Docker."""
     for name, folder in catalog.scenario_folders().items():
         path = folder / "scenario.toml"
         try:
@@ -36,7 +36,7 @@ def find_problems() -> Iterator[tuple[str, str]]:
 
 
 def _find_render_problems(scenario: Scenario) -> Iterator[str]:
-    """What shows only when a variant is drawn and rendered."""
+    """Yield the mistakes that only a drawn and rendered variant shows."""
     for variant in scenario.variants:
         for stack in variant.stacks:
             for seed in SEEDS:
