@@ -1,1 +1,1 @@
-"""Speed, judged as ratios that were measured in one run (`python -m benchmarks`)."""
+"""Speed, judged as ratios measured in one run (`python -m benchmarks`)."""

@@ -1,8 +1,7 @@
-"""Measures every row of the speed table and prints the ratios; exit 1 when one is over its limit.
+"""Measurement of every row of the speed table; prints the ratios, exits with 1 if one exceeds its limit.
 
-`python -m benchmarks [WORD…]` measures only the rows whose name (GROUPS) is given. It needs an idle machine, Docker,
-and dist/fixer.pyz (script/build).
-"""
+`python -m benchmarks [WORD…]` measures only the named rows (GROUPS). It needs an idle machine, Docker, and
+dist/fixer.pyz (script/build)."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from benchmarks.ratio import OverheadRow, Row, ratio_row
 MeasuredRow = Row | OverheadRow
 
 RUNS = 20
-FEW_RUNS = 7            # of what takes seconds each
+FEW_RUNS = 7  # for commands that take seconds
 LOCATIONS = 10_000
 FIND_PORT = "grep -RhoE '127.0.0.1:[0-9]{4,5}' /etc/nginx | head -n 1"
 INSIDE = {
@@ -33,7 +32,7 @@ INSIDE = {
 
 
 def help_row() -> Row:
-    """`fixer --help` against importing typer, in this environment."""
+    """Measure `fixer --help` against importing typer, in this environment."""
     python = sys.executable
     times = time_alternately(
         {"import typer": [python, "-c", "import typer"], "help": [str(Path(python).parent / "fixer"), "--help"]}, RUNS
@@ -42,7 +41,7 @@ def help_row() -> Row:
 
 
 def diagnose_rows(scenario: str) -> list[Row]:
-    """`fixer diagnose` as `local` inside a machine against the guide's six steps in the same machine."""
+    """Measure `fixer diagnose` as `local` inside a machine against the guide's six steps there."""
     with running_machine(scenario) as container:
         port = run("docker", "exec", container, "sh", "-c", FIND_PORT)
         env = ["env", f"PORT={port.decode().strip().rpartition(':')[2] or '8000'}"]
@@ -56,7 +55,7 @@ def diagnose_rows(scenario: str) -> list[Row]:
 
 
 def many_locations_row() -> Row:
-    """`fixer diagnose` with 10,000 locations in nginx's configuration against `nginx -T` on it."""
+    """Measure `fixer diagnose` with 10,000 locations in nginx's configuration against `nginx -T` on it."""
     with running_machine("healthy") as container:
         site = many_locations(LOCATIONS)
         run("docker", "exec", "-i", container, "sh", "-c", "cat > /etc/nginx/conf.d/many.conf", stdin=site)
@@ -66,7 +65,7 @@ def many_locations_row() -> Row:
 
 
 def many_locations(count: int) -> bytes:
-    """A site with that many routes to one backend, which nginx serves itself."""
+    """Return a site with that many routes to one backend, which nginx serves itself."""
     routes = "".join(
         f"    location /route/{n}/ {{\n        proxy_pass http://127.0.0.1:8399;\n    }}\n" for n in range(count)
     )
@@ -75,7 +74,7 @@ def many_locations(count: int) -> bytes:
 
 
 def local_rows() -> Iterator[MeasuredRow]:
-    """The machine healthy and broken."""
+    """Measure the machine healthy and broken."""
     for scenario in ("healthy", "wrong-port"):
         yield from diagnose_rows(scenario)
 
@@ -93,8 +92,8 @@ GROUPS: Mapping[str, Callable[[], Iterable[MeasuredRow]]] = {
 
 
 def main() -> int:
-    """All rows, one line each."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)     # an installed command has its bytecode
+    """Print all rows, one line each."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
     wanted = sys.argv[1:] or list(GROUPS)
     if unknown := [word for word in wanted if word not in GROUPS]:
         sys.stderr.write(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}\n")

@@ -1,7 +1,6 @@
-"""Times whole commands in turn (A B C A B C …) with the standard library only: it also runs inside a lab's machine.
+"""Timing of commands in turn (A B C A B C …), standard library only: it also runs inside a lab's machine.
 
-stdin: {"runs": N, "commands": {"name": [argv…]}}. stdout: {"name": [milliseconds, …]}. One warm-up run each.
-"""
+stdin: {"runs": N, "commands": {"name": [argv…]}}. stdout: {"name": [milliseconds, …]}. One warm-up run each."""
 
 import json
 import subprocess
@@ -10,14 +9,14 @@ import time
 
 
 def time_once(argv: "list[str]") -> float:
-    """Wall time of one run in milliseconds; its output is read and thrown away, as a pipe would."""
+    """Return the wall time of one run in milliseconds; its output is read and discarded, as by a pipe."""
     start = time.perf_counter()
     subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return (time.perf_counter() - start) * 1000
 
 
 def time_alternately(commands: "dict[str, list[str]]", runs: int) -> "dict[str, list[float]]":
-    """Every command `runs` times, in turn, so that drift of the machine hits all alike."""
+    """Time every command `runs` times, in turn, so that drift of the machine affects all alike."""
     for argv in commands.values():
         time_once(argv)
     times: dict[str, list[float]] = {name: [] for name in commands}

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.machine import run, running_machine, times_inside
 from benchmarks.ratio import OverheadRow, overhead_row
 
-# name, how much more it may take, and what brings it about inside the machine and says so on stdout when it is there
+# name, allowed extra milliseconds, and the kind in burdens.py
 BURDENS: tuple[tuple[str, float, str], ...] = (
     ("an error log of 1 GiB", 20, "big_log"), ("2,000 processes", 150, "processes"), ("5,000 sockets", 50, "sockets"),
 )
@@ -17,7 +17,7 @@ PIDS = "/opt/burden.pid"
 
 
 def burden_rows(fixer: list[str], runs: int) -> Iterator[OverheadRow]:
-    """Without, with, and without again: what drifts meanwhile counts on both sides."""
+    """Measure without, with, and again without the burden, so that drift counts on both sides."""
     with running_machine("healthy") as container:
         run("docker", "cp", Path(__file__).with_name("burdens.py"), f"{container}:/opt/burdens.py")
         for name, limit, kind in BURDENS:
@@ -30,7 +30,7 @@ def burden_rows(fixer: list[str], runs: int) -> Iterator[OverheadRow]:
 
 @contextmanager
 def with_burden(container: str, kind: str) -> Iterator[None]:
-    """The machine with one of burdens.py, which ends by itself after some minutes, or when it is told to."""
+    """Run one burden of burdens.py on the machine; it ends after some minutes, or on request."""
     run("docker", "exec", container, "python3", "/opt/burdens.py", kind, PIDS)
     try:
         yield

@@ -1,10 +1,8 @@
-"""Loads the machine inside of which it runs, with the standard library only.
+"""Loads for the machine in which it runs, standard library only.
 
 `burdens.py KIND FILE`, undone by `burdens.py end FILE`.
-
-KIND is big_log, processes or sockets. It returns when all is there; a process in the background holds it for some
-minutes at most, and its number stands in FILE.
-"""
+KIND is big_log, processes or sockets. It returns once the load is complete; a background process holds it for some
+minutes at most, and its PID is in FILE."""
 
 import os
 import resource
@@ -21,7 +19,7 @@ LINE = (b"2026/01/02 03:04:05 [error] 71#71: *9 connect() failed (111: Connectio
 
 
 def big_log() -> None:
-    """An old log of 1 GiB; the machine's own is kept beside it."""
+    """Create an old log of 1 GiB; keep the machine's own under another name."""
     os.rename(LOG, LOG + ".kept")
     block = LINE * ((1 << 20) // len(LINE))
     with open(LOG, "wb") as file:
@@ -31,13 +29,13 @@ def big_log() -> None:
 
 
 def processes() -> None:
-    """2,000 processes that sleep."""
+    """Start 2,000 processes that sleep."""
     children = [subprocess.Popen(["sleep", str(MAX_SECONDS)]) for _ in range(2000)]
     children[-1].wait()
 
 
 def sockets() -> None:
-    """2,500 connections within one process: 5,000 sockets."""
+    """Open 2,500 connections within one process: 5,000 sockets."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (6000, 6000))
     listener = socket.create_server(("127.0.0.1", 0), backlog=2500)
     held = []
@@ -48,7 +46,7 @@ def sockets() -> None:
 
 
 def is_complete(kind: str) -> bool:
-    """Whether the burden is complete."""
+    """Return whether the burden is complete."""
     if kind == "big_log":
         return os.path.exists(LOG) and os.path.getsize(LOG) > (1 << 30) - (2 << 20)
     if kind == "processes":
@@ -58,7 +56,7 @@ def is_complete(kind: str) -> bool:
 
 
 def main() -> int:
-    """Begin a burden, or end it."""
+    """Start a burden, or end it."""
     kind, file = sys.argv[1:]
     if kind == "end":
         with open(file) as told:

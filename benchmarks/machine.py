@@ -16,19 +16,19 @@ LAB = Path(sys.executable).parent / "lab"
 
 
 def run(*argv: str | Path, stdin: bytes = b"") -> bytes:
-    """The command's output; CalledProcessError with its errors on the terminal when it fails."""
+    """Return the command's output; raise CalledProcessError with its errors on the terminal if it fails."""
     return subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, check=True).stdout
 
 
 def lab_ids() -> set[str]:
-    """The labs that are up and ours: others on the same engine are listed by id alone."""
+    """Return the labs that are up and ours: others on the same engine are listed by id alone."""
     labs = json.loads(run(LAB, "status", "--json"))["labs"]
     return {entry["id"] for entry in labs if "asked" in entry}
 
 
 @contextmanager
 def running_lab(scenario: str, stack: str) -> Iterator[str]:
-    """The id of a fresh lab; taken down afterwards."""
+    """Yield the id of a new lab, and remove the lab afterwards."""
     before = lab_ids()
     run(LAB, "up", scenario, "--stack", stack, "--seed", "11")
     (lab,) = lab_ids() - before
@@ -40,14 +40,14 @@ def running_lab(scenario: str, stack: str) -> Iterator[str]:
 
 @contextmanager
 def running_machine(scenario: str) -> Iterator[str]:
-    """The container name of a fresh machine with that scenario, fixer installed in /opt; taken down afterwards."""
+    """Yield the container of a new machine with that scenario and fixer in /opt; remove it afterwards."""
     with running_lab(scenario, "host") as lab:
         install_fixer(container := f"{lab}-host")
         yield container
 
 
 def install_fixer(container: str) -> None:
-    """Copy fixer, typer and the benchmark's own programs; bytecode is made inside, as pip would."""
+    """Copy fixer, typer and the benchmark's own programs; bytecode is compiled inside, as by pip."""
     with tempfile.TemporaryDirectory() as temporary:
         site = Path(temporary) / "badgateway"
         wheels = [f"{name}=={version(name)}" for name in ("typer", "annotated-doc", "shellingham")]
@@ -61,10 +61,10 @@ def install_fixer(container: str) -> None:
 
 
 def times_inside(container: str, commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
-    """Milliseconds of each command, measured inside the machine by one program."""
+    """Return milliseconds of each command, measured inside the machine by one program."""
     for argv in commands.values():
         code = subprocess.run(["docker", "exec", container, *argv], capture_output=True, check=False).returncode
-        if code not in (0, 1, 3):     # well, broken, or what --no-probe leaves open
+        if code not in (0, 1, 3):  # well, broken, or what --no-probe leaves open
             raise SystemExit(f"{' '.join(argv)} ended with {code}: nothing to measure")
     job = json.dumps({"runs": runs, "commands": commands}).encode()
     output = run("docker", "exec", "-i", container, "python3", "/opt/alternate.py", stdin=job)

@@ -1,4 +1,4 @@
-"""`fixer repair` until the page answers again, against the same change made by a script by hand."""
+"""`fixer repair` until the page answers again, against the same change made by a script."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from benchmarks.ratio import Row, ratio_row
 
 
 def repair_row(fixer: list[str], runs: int) -> Row:
-    """Both put a wrong port right in the same file of the same machine and reload nginx; then visitors are well, and
-    what fixer does from there on is settling."""
+    """Measure both on the same machine: each fixes the wrong port in the same file and reloads nginx.
+    Then visitors are well; what fixer does afterwards is only settling."""
     with running_machine("wrong-port") as container:
         run("docker", "cp", Path(__file__).with_name("mends.py"), f"{container}:/opt/mends.py")
         job = {"runs": runs, "fixer": [*fixer[:-1], "repair", "--yes"], "undo": [*fixer[:-1], "undo"]}

@@ -1,8 +1,7 @@
-"""Times until a page answers again, inside a machine, with the standard library only.
+"""Times until a page answers again, inside a machine, standard library only.
 
-stdin: {"runs": N, "fixer": [argv…], "undo": [argv…]}. stdout: {"fixer": [milliseconds, …], "by hand": […]}. What fixer
-changes the first time is what the script puts in place by hand.
-"""
+stdin: {"runs": N, "fixer": [argv…], "undo": [argv…]}. stdout: {"fixer": [milliseconds, …], "by hand": […]}. The script
+repeats by hand what fixer changed the first time."""
 
 import json
 import os
@@ -14,11 +13,11 @@ import urllib.request
 
 ROOT = "/etc/nginx"
 LIMIT = 30.0
-STEADY_ANSWERS = 100        # broken answers in a row, each some milliseconds after the other
+STEADY_ANSWERS = 100  # broken answers in a row, some milliseconds apart
 
 
 def read_config_files() -> "dict[str, bytes]":
-    """nginx's configuration."""
+    """Return nginx's configuration files."""
     found = {}
     for folder, _, names in os.walk(ROOT):
         for name in names:
@@ -30,7 +29,7 @@ def read_config_files() -> "dict[str, bytes]":
 
 
 def is_well(host: str) -> bool:
-    """Whether nginx answers with what is no gateway error."""
+    """Return whether nginx answers without a server error."""
     request = urllib.request.Request("http://127.0.0.1/login", headers={"Host": host})
     try:
         with urllib.request.urlopen(request, timeout=2):
@@ -42,8 +41,7 @@ def is_well(host: str) -> bool:
 
 
 def wait_until(host: str, wanted: bool) -> None:
-    """Until it is so; broken counts once it has been so for a while, as workers from before a reload answer a little
-    longer."""
+    """Wait until the page is well or broken. Broken must last: workers from before a reload still answer."""
     until, streak = time.monotonic() + LIMIT, 0
     while True:
         streak = streak + 1 if is_well(host) is wanted else 0
@@ -55,7 +53,7 @@ def wait_until(host: str, wanted: bool) -> None:
 
 
 def time_until_well(argv: "list[str]", host: str) -> float:
-    """Milliseconds from the start of a command until the page is well; the command is waited for too."""
+    """Return milliseconds from a command's start until the page is well; wait for the command's end too."""
     start = time.perf_counter()
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         wait_until(host, True)
@@ -65,7 +63,7 @@ def time_until_well(argv: "list[str]", host: str) -> float:
 
 
 def main() -> None:
-    """Repair, take back, do the same by hand, take back, and so on."""
+    """Repair, undo, do the same by hand, undo, and so on."""
     job = json.load(sys.stdin)
     before = read_config_files()
     names = subprocess.run(["nginx", "-T"], capture_output=True, text=True, check=False).stdout
@@ -90,7 +88,7 @@ def main() -> None:
                     file.write(data)
         subprocess.run(["nginx", "-s", "reload"], check=True, capture_output=True)
         wait_until(host, False)
-        if number:      # the first is a warm-up
+        if number:  # the first is a warm-up
             times["fixer"].append(taken)
             times["by hand"].append(by_hand)
     json.dump(times, sys.stdout)

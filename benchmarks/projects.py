@@ -1,4 +1,4 @@
-"""`fixer diagnose` of containers, asked from the engine's host, and of a machine whose backend swallows packets."""
+"""`fixer diagnose` of containers from the engine's host, and of a machine whose backend drops packets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROBE_LIMIT = 2000.0
 
 
 def container_rows(runs: int) -> Iterator[Row]:
-    """compose:// and docker:// against one `docker exec` for each node that is asked: the containers and the engine."""
+    """Measure compose:// and docker:// against one `docker exec` per node: the containers and the engine."""
     fixer = str(Path(sys.executable).parent / "fixer")
     with running_lab("wrong-port", "containers") as lab:
         times = time_alternately({
@@ -22,14 +22,14 @@ def container_rows(runs: int) -> Iterator[Row]:
             "compose": [fixer, "diagnose", f"compose://{lab}"],
             "docker": [fixer, "diagnose", f"docker://{lab}-front-1"],
         }, runs)
-    nodes = 3       # this nginx asks a port of the Docker host, and the container behind that is looked at in both
+    nodes = 3  # this nginx uses a port of the Docker host, and both observe the container behind it
     for kind in ("compose", "docker"):
         base = [taken * nodes for taken in times["exec"]]
         yield ratio_row(f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, 3)
 
 
 def swallowed_row(fixer: list[str], runs: int) -> OverheadRow:
-    """A backend whose packets are dropped costs the probe's limit once, however many routes lead there."""
+    """Measure a backend that drops packets: it costs the probe's limit once, however many routes lead there."""
     with running_machine("firewall-drop") as container:
         times = times_inside(container, {"fixer": fixer, "no probe": [*fixer, "--no-probe"]}, runs)
     return overhead_row("fixer diagnose, a dead endpoint that swallows packets", times["fixer"], "--no-probe",

@@ -1,5 +1,4 @@
-"""`lab up` against bare `docker compose up --wait` of the very same files; the scenario's own break, and the wait until
-it shows, are not counted."""
+"""`lab up` against bare `docker compose up --wait` of the same files, without the break and the wait for it."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from benchmarks.ratio import Row, ratio_row
 
 
 def up_row(runs: int) -> Row:
-    """In turn, on the scenario whose break is a reload that changes nothing."""
+    """Measure in turn, on the scenario whose break is a reload that changes nothing."""
     times: dict[str, list[float]] = {"lab": [], "compose": []}
     with tempfile.TemporaryDirectory(prefix="bare-") as temporary:
         for number in range(runs + 1):
@@ -34,7 +33,7 @@ def up_row(runs: int) -> Row:
 
 
 def _time_lab_up() -> float:
-    """Milliseconds of a lab's start, without those between the line that the stack is up and the one that it broke."""
+    """Return milliseconds of a lab's start, without those between the lines "stack is up" and "broke"."""
     start = time.perf_counter()
     words = (LAB, "up", "healthy", "--stack", "containers", "--seed", "11")
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as lab:
@@ -49,14 +48,14 @@ def _time_lab_up() -> float:
 
 
 def _project_folder(lab: str) -> Path:
-    """Where its first container's labels say that the project lies."""
+    """Return the project folder in the labels of its first container."""
     label = '{{index .Config.Labels "com.docker.compose.project.working_dir"}}'
     first = run("docker", "ps", "-q", "--filter", f"label=com.docker.compose.project={lab}").decode().split()[0]
     return Path(run("docker", "inspect", "-f", label, first).decode().strip())
 
 
 def _time_compose_up(folder: Path) -> float:
-    """Milliseconds of a bare up; taken down again."""
+    """Return milliseconds of a bare up; remove it again."""
     words = ("docker", "compose", "--project-name", f"bare-{folder.name}", "--project-directory", str(folder))
     start = time.perf_counter()
     try:

@@ -1,4 +1,4 @@
-"""One measured row: the command, what it is compared with, the limit, and whether it holds."""
+"""One measured row: the command, its baseline, the limit, and whether it holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Medians in milliseconds. `floor` is a limit in milliseconds below which nothing is asked (0: none)."""
+    """Medians in milliseconds. A median of at most `floor` milliseconds always holds (0: none)."""
 
     what: str
     median: float
@@ -20,12 +20,12 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times the baseline it takes."""
+        """Return the multiple of the baseline."""
         return self.median / self.baseline_median
 
     @property
     def holds(self) -> bool:
-        """True when the ratio is within the limit, or the time below the floor."""
+        """Return whether the ratio is within the limit, or the time within the floor."""
         return self.ratio <= self.limit or self.median <= self.floor
 
     def __str__(self) -> str:
@@ -40,13 +40,13 @@ class Row:
 def ratio_row(
     what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float, *, floor: float = 0
 ) -> Row:
-    """A row from two lists of milliseconds."""
+    """Return a row from two lists of milliseconds."""
     return Row(what, statistics.median(times), baseline, statistics.median(base), limit, floor)
 
 
 @dataclass(frozen=True, slots=True)
 class OverheadRow:
-    """A row that may take so many milliseconds more than the same without a burden, whatever that takes."""
+    """A row that may take up to `limit` milliseconds more than its baseline without a burden."""
 
     what: str
     median: float
@@ -56,7 +56,7 @@ class OverheadRow:
 
     @property
     def holds(self) -> bool:
-        """True when what comes on top is within the limit."""
+        """Return whether the extra time is within the limit."""
         return self.median - self.baseline_median <= self.limit
 
     def __str__(self) -> str:
@@ -66,5 +66,5 @@ class OverheadRow:
 
 
 def overhead_row(what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float) -> OverheadRow:
-    """A row from two lists of milliseconds."""
+    """Return a row from two lists of milliseconds."""
     return OverheadRow(what, statistics.median(times), baseline, statistics.median(base), limit)
