@@ -1,4 +1,4 @@
-"""Break, diagnose, repair, prove, undo: the four ways of the guide on both stacks, every line from a real run."""
+"""Demo: break, diagnose, repair, prove, undo; the guide's four ways on both stacks, in real runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 WAYS = ("down", "wrong-port", "crash", "overload")
-# What the seed draws elsewhere is as real; these are the plain case of their way.
+# For these ways the plain case instead of the seed's draw.
 PLAIN = {
     ("wrong-port", "containers"): "wrong-port/container-wrong-port", ("wrong-port", "host"): "wrong-port/wrong-port",
     ("down", "host"): "backend-down/backend-not-running",
@@ -35,11 +35,11 @@ class DemoRow:
 
 
 class Terminated(KeyboardInterrupt):
-    """Told to end by another process: unlike Ctrl-C at a terminal, the command that runs did not hear of it."""
+    """SIGTERM: unlike after Ctrl-C at a terminal, the running command has not received it."""
 
 
 def run_command(*words: str, expect: tuple[int, ...]) -> str:
-    """Run a command as a person would, its output on the terminal; the problem in words, empty when as expected."""
+    """Run a command as a person would, its output on the terminal; return the problem as text, empty for none."""
     print(f"\n\033[1m$ {' '.join(words)}\033[0m" if sys.stdout.isatty() else f"\n$ {' '.join(words)}", flush=True)
     with subprocess.Popen([BIN / words[0], *words[1:]]) as command:
         try:
@@ -47,19 +47,19 @@ def run_command(*words: str, expect: tuple[int, ...]) -> str:
         except KeyboardInterrupt as why:
             if isinstance(why, Terminated):
                 command.terminate()
-            command.wait()      # it takes away what it began
+            command.wait()  # it removes what it started
             raise
     return "" if code in expect else f"`{' '.join(words)}` ended with {code}, expected {expect[0]}"
 
 
 def running_labs() -> dict[str, dict[str, str]]:
-    """The labs that are up and ours, by id."""
+    """Return the labs that are up and ours, by id."""
     output = subprocess.run([BIN / "lab", "status", "--json"], check=True, capture_output=True).stdout
     return {entry["id"]: entry for entry in json.loads(output)["labs"] if "asked" in entry}
 
 
 def run_demo(way: str, stack: str) -> str:
-    """One way on one stack; returns what went wrong, empty when all went as it should."""
+    """Run one way on one stack; return what went wrong, empty if nothing."""
     before = set(running_labs())
     problem = run_command("lab", "up", PLAIN.get((way, stack), way), "--stack", stack, "--seed", str(SEED), expect=(0,))
     ids = [lab for lab in running_labs() if lab not in before]
@@ -80,7 +80,7 @@ def run_demo(way: str, stack: str) -> str:
 
 
 def main() -> int:
-    """All acts, then a table; exit 1 when one did not go as it should."""
+    """Run all ways, then print a table; return 1 if one failed."""
     ways = [word for word in sys.argv[1:] if word not in STACKS] or list(WAYS)
     stacks = [word for word in sys.argv[1:] if word in STACKS] or list(STACKS)
     done: list[DemoRow] = []
@@ -98,7 +98,7 @@ def main() -> int:
 
 
 def _raise_terminated(number: int, frame: object) -> None:
-    """A polite kill ends like Ctrl-C: the lab that is up is taken down."""
+    """End on SIGTERM like on Ctrl-C: the lab that is up is removed."""
     raise Terminated
 
 

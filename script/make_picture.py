@@ -1,4 +1,4 @@
-"""Renders docs/terminal.svg from a real run: a lab with a wrong port, what fixer says, what it repairs."""
+"""docs/terminal.svg from a real run: a lab with a wrong port, fixer's diagnosis, its repair."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEED = 4242
 
 
 def run_in_terminal(argv: list[str]) -> str:
-    """What the command shows on a terminal of WIDTH columns, with its colours (and it shows it here too)."""
+    """Return the command's output on a terminal of WIDTH columns, with its colours (and show it here too)."""
     chunks: list[bytes] = []
 
     def read(descriptor: int) -> bytes:
@@ -34,7 +34,7 @@ def run_in_terminal(argv: list[str]) -> str:
 
 
 def main() -> None:
-    """Up, diagnose, repair, down; the picture is written only when all of it worked."""
+    """Run up, diagnose, repair, down; write the picture only if all succeeded."""
     console = Console(record=True, width=WIDTH, force_terminal=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
     lab_id = ""
     try:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def last_frames(text: str) -> str:
-    """Progress rewrites its line with a carriage return: only what stays is shown."""
+    """Return only the last state of each line: progress rewrites its line with a carriage return."""
     return "\n".join(line.rsplit("\r", 1)[-1] for line in text.split("\n"))
 
 

@@ -1,9 +1,8 @@
-"""Builds fixer.pyz: one file for any host with Python 3.11 or newer, nothing to install.
+"""Build of fixer.pyz: one file for any host with Python 3.11 or newer, nothing to install.
 
 Layout: `__main__.py` (readable by any Python, checks the version), `src/` (sources, which any Python can run) and
-`cp311.bin`, `cp313.bin`… for the Python versions found on this machine: the magic number of its bytecode, then
-marshal of (the code of pyz_memory.py, {module: (is a package, its marshalled code)}), not compressed.
-"""
+`cp311.bin`, `cp313.bin`… for the Python versions found on this machine: the magic number of its bytecode, then marshal
+of (the code of pyz_memory.py, {module: (is a package, its marshalled code)}), not compressed."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EPOCH = (2024, 1, 1, 0, 0, 0)
-# What typer imports only for decoration (help panels) and never without being asked.
+# Imports of typer for decoration only (help panels), never without a request.
 EXCLUDED = ("rich", "pygments", "markdown_it", "mdurl", "bin", "typer/_completion_classes.pyi")
 
 MAIN = '''\
@@ -67,7 +66,7 @@ target.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps((boot, modules)))
 
 
 def find_interpreters() -> dict[str, str]:
-    """The CPython versions (3.11 and newer) of this machine: `cp311` -> executable."""
+    """Return the CPython versions (3.11 and newer) of this machine: `cp311` -> executable."""
     found: dict[str, str] = {}
     names = [sys.executable, *(f"python3.{minor}" for minor in range(11, 20)), "/usr/bin/python3"]
     for name in names:
@@ -82,7 +81,7 @@ def find_interpreters() -> dict[str, str]:
 
 
 def stage_sources(folder: Path) -> None:
-    """fixer and what it needs at run time, pure Python only."""
+    """Install fixer and its runtime dependencies into the folder, pure Python only."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", str(folder)]
     subprocess.run([*pip, *runtime_requirements()], check=True)
     shutil.copytree(ROOT / "fixer", folder / "fixer", ignore=shutil.ignore_patterns("__pycache__"))
@@ -98,14 +97,14 @@ def stage_sources(folder: Path) -> None:
 
 
 def runtime_requirements() -> list[str]:
-    """What fixer needs at run time, pinned to what this environment was tested with."""
+    """Return the runtime dependencies of fixer, pinned to the versions of this environment."""
     from importlib.metadata import version
 
     return [f"{name}=={version(name)}" for name in ("typer", "annotated-doc", "shellingham")]
 
 
 def write_archive(staging: Path, tags: list[str], output: Path) -> None:
-    """A deterministic zip with a shebang, executable, replaced in one step."""
+    """Write a deterministic zip with a shebang, executable, replaced in one step."""
     main = MAIN.replace("TAGS", repr(tuple(tags)))
     temporary = output.with_name("." + output.name)
     with temporary.open("wb") as raw:

@@ -1,7 +1,6 @@
-"""Serves the modules of fixer.pyz from one piece of memory: built into it, with the bytecode of one Python version.
+"""Modules of fixer.pyz from one block of memory, built into it with the bytecode of one Python version.
 
-zipimport opens the archive again for every module and parses its directory in Python: 60 ms for one diagnosis.
-"""
+zipimport reopens the archive for every module and parses its directory in Python: 60 ms for one diagnosis."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ import marshal
 import sys
 from importlib.machinery import ModuleSpec
 
-TYPE_CHECKING = False     # typing is not imported for it
+TYPE_CHECKING = False  # avoids the import of typing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import CodeType, ModuleType
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """A finder and a loader: `modules` are name -> (is a package, marshalled code); sources lie in the archive."""
+    """A finder and loader: `modules` are name -> (is a package, marshalled code); sources are in the archive."""
 
     def __init__(self, modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str) -> None:
         self._modules = modules
@@ -25,7 +24,7 @@ class Memory:
         self._place = place
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The spec of a module of ours; its file is the source in the archive."""
+        """Return the spec of one of our modules; its file is the source in the archive."""
         if name not in self._modules:
             return None
         folder = f"{self._place}/src/{name.replace('.', '/')}"
@@ -37,34 +36,34 @@ class Memory:
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """The usual kind."""
+        """Use the default."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run its code."""
         exec(self.get_code(module.__name__), module.__dict__)
 
     def is_package(self, name: str) -> bool:
-        """Whether it is a folder."""
+        """Return whether it is a package."""
         return self._modules[name][0]
 
     def get_code(self, name: str) -> CodeType:
-        """Its code."""
+        """Return its code."""
         code: CodeType = marshal.loads(self._modules[name][1])
         return code
 
     def get_source(self, name: str) -> str:
-        """Its text, which a traceback shows."""
+        """Return its source, which tracebacks show."""
         spec = self.find_spec(name)
         if spec is None or spec.origin is None:
             raise ImportError(name)
         return self.get_data(spec.origin).decode()
 
     def get_data(self, path: str) -> bytes:
-        """A file beside the sources."""
+        """Return a file in the archive."""
         return self._archive.get_data(path.removeprefix(f"{self._place}/"))
 
     def hook(self, path: str) -> Folder:
-        """What pkgutil asks for the modules of a folder of ours."""
+        """Return the finder that pkgutil uses for the modules of one of our folders."""
         prefix = f"{self._place}/src/"
         if not path.startswith(prefix):
             raise ImportError(path)
@@ -72,17 +71,17 @@ class Memory:
 
 
 class Folder:
-    """A package as a place to look into."""
+    """A package's folder as a path entry."""
 
     def __init__(self, modules: Mapping[str, tuple[bool, bytes]], package: str) -> None:
         self._modules = modules
         self._package = package
 
     def find_spec(self, name: str, target: object = None) -> None:
-        """Nothing: the finder before this one knows every module of ours."""
+        """Return None: the finder before this one knows every module of ours."""
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
-        """Every module in it, and whether that is a package."""
+        """Yield every module in it, and whether that is a package."""
         for name, (package, _) in self._modules.items():
             rest = name.removeprefix(self._package)
             if rest != name and "." not in rest:
@@ -90,7 +89,7 @@ class Folder:
 
 
 def install(modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str) -> None:
-    """From now on modules of ours come from memory; the archive is no place to look for others."""
+    """Import our modules from memory from now on; the archive is no longer on sys.path."""
     memory = Memory(modules, archive, place)
     sys.meta_path.insert(0, memory)
     sys.path_hooks.insert(0, memory.hook)
