@@ -161,7 +161,7 @@ class _Rounds:
         return None
 
     def _rest(self, end: SessionResult) -> SessionResult | None:
-        """The routes are healthy: start other stopped services too. A failed start leaves the routes as they are."""
+        """Start other stopped services once the routes are healthy. A failed start leaves the routes as they are."""
         course, notes = self._course, list(end.notes)
         while end.outcome == "repaired" and (drawn := course.pending_start_plan()) is not None:
             finding, chosen = course.finding_of(drawn)
@@ -285,7 +285,7 @@ class _Rounds:
 
     def _keep_if_next_fault(self, run: RepairRun, drawn: Plan, error: NotListening,
                             finding: Finding) -> SessionResult | None:
-        """Nothing listens after all steps: keep the round only if a repairable next fault shows.
+        """Keep a round after which nothing listens only if a repairable next fault shows.
         A program reports one missing variable at a time, and a stopped one reports none."""
         course, before = self._course, self._course.current
         course.last_round_end = time.monotonic()
@@ -316,7 +316,7 @@ class _Rounds:
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,
                 ) -> SessionResult | None:
-        """The round has rolled itself back. Go on if the failed start revealed the next fault, else abandon it."""
+        """Go on after a round that rolled itself back if it revealed the next fault, else abandon it."""
         before = self._course.current
         self._course.last_round_end = time.monotonic()
         if run.taken_back is None or run.taken_back.conflicts:

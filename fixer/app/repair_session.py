@@ -177,12 +177,12 @@ class Operator(Protocol):
 
     @property
     def answers(self) -> bool:
-        """True if prompts reach an operator: standard input and output are terminals."""
+        """Return whether prompts reach an operator: a terminal on both sides."""
         ...
 
     @property
     def style(self) -> Style:
-        """How to style text for the operator."""
+        """Return the style of text for the operator."""
         ...
 
     def tell(self, line: str) -> None:

@@ -29,6 +29,6 @@ def raised_name(text: str) -> str:
 
 
 def ends_run(text: str) -> bool:
-    """Whether the line names the exception that ends a run: no warning, and none that only carries another."""
+    """Return whether the line names the exception that ends a run: no warning, and none that only carries another."""
     name = raised_name(text)
     return bool(name) and name not in _CARRIERS and not name.endswith("Warning")

@@ -16,7 +16,7 @@ AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout",
 CommandName: TypeAlias = Literal[
     "systemctl-units",      # ()                       all service and socket units, loaded or on disk
     "systemctl-show",       # (unit, …)                systemctl show UNIT…: the properties of units; () = OTHER_UNITS
-    "systemctl-jobs",       # ()                       jobs of systemd's, and which of them each waits for
+    "systemctl-jobs",       # ()                       jobs of systemd, and which of them each waits for
     "journal",              # (unit, lines[, namespace])  last lines of one unit, also of its namespace, -o short-unix
     "nginx-test",           # (binary, conf, prefix)   nginx -t; asked only when the running configuration is in doubt
     "nginx-version",        # (binary,)                nginx -V
@@ -24,15 +24,15 @@ CommandName: TypeAlias = Literal[
     "resolve",              # (name, …)                addresses of host names by this node's resolver
     "docker-project",       # (project,)               docker inspect of every container of a project (JSON)
     "docker-container",     # (name,)                  docker inspect of one container and its network peers
-    "docker-published",     # (port or /path, …)       docker inspect of what may be behind ports, sockets of this host
-    "docker-called",        # (networks, name, …)      docker inspect of what goes by these names on those networks
+    "docker-published",     # (port or /path, …)       docker inspect of containers at ports or sockets of this host
+    "docker-called",        # (networks, name, …)      docker inspect of containers with these names on those networks
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
-    "kernel-log",           # ()                       dmesg: what the kernel killed for want of memory
-    "audit-denials",        # ()                       ausearch: what SELinux lately refused to nginx
+    "kernel-log",           # ()                       dmesg: OOM kills and other kernel messages
+    "audit-denials",        # ()                       ausearch: recent SELinux denials of nginx
     "compose-hash",         # (project, service)       docker compose config --hash SERVICE from the label files
     "nft-rules",            # ()                       nft -j list ruleset
-    "nft-text",             # ()                       nft -a list ruleset: the same as nft's own words, with handles
+    "nft-text",             # ()                       nft -a list ruleset: the same as text, with handles
     "iptables-rules",       # ()                       iptables-save -c
     "ip6tables-rules",      # ()                       ip6tables-save -c
 ]

@@ -66,7 +66,7 @@ def baseline_to_json(baseline: Baseline) -> dict[str, Any]:
 
 
 def baseline_from_json(data: Mapping[str, Any]) -> Baseline:
-    """The inverse of `baseline_to_json`."""
+    """Return the baseline of the lab's private state."""
     return Baseline({path: Answer(**entry) for path, entry in data["answers"].items()}, dict(data["session"]))
 
 

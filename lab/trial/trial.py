@@ -324,7 +324,7 @@ def _try_repair(trial: Trial, before: Manifest) -> None:
 
 
 def _try_by_hand(trial: Trial) -> None:
-    """A person does what fixer has named; the rest is for the next repair."""
+    """Run the manual steps that fixer has named; the rest is for the next repair."""
     with trial.step("by hand", vital=True) as step:
         told = trial.ask("diagnose")
         steps = fill_deep([dict(one) for one in trial.variant.by_hand_on(trial.lab.stack)], trial.lab.params, "by_hand")
