@@ -120,6 +120,27 @@ class StaticLocation:
 PIPE = "pipe"  # kind of problem: the include is a FIFO, and nginx waits for a writer
 
 
+# What a line of nginx's error log means; `nginx/error_kinds.py` says which line is of which kind.
+ErrorKind: TypeAlias = Literal[
+    "refused", "host-unreachable", "net-unreachable", "connect-denied", "connect-not-permitted", "connect-invalid",
+    "local-address-exhausted", "connect-timeout-kernel", "socket-missing", "backlog-full", "connect-reset",
+    "connect-failed",
+    "timeout-connect", "timeout-tls", "timeout-send", "timeout-read", "timeout-body", "timeout-tunnel",
+    "closed-before-answer", "closed-in-body", "closed-elsewhere",
+    "reset-before-answer", "reset-in-body", "reset-in-tunnel", "read-failed", "reset-while-sending",
+    "header-too-big", "header-malformed", "header-forbidden", "status-invalid", "not-http", "chunked-invalid",
+    "answer-invalid", "answer-unexpected", "wrong-protocol", "backend-stderr",
+    "tls-handshake", "tls-version", "tls-verify", "tls-name", "tls-peer-closed", "tls-certificate-file",
+    "no-live-upstreams", "name-not-resolved", "no-resolver", "resolver-failed", "host-not-found",
+    "socket-failed", "socket-family-denied", "proxy-bind-failed", "connections-exhausted", "files-exhausted",
+    "connect-files-exhausted", "no-memory",
+    "invalid-target", "cache-missing", "redirection-cycle", "auth-request-failed",
+    "temp-file-failed", "log-full", "limit-requests", "limit-connections", "proxy-protocol-broken",
+    "worker-killed", "worker-failed", "worker-lost", "worker-exited", "emerg-bind", "emerg-open", "emerg-config",
+    "connecting-other", "other",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
     """A problem that nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`.

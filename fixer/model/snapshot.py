@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, field
 from fixer.model.deployment import BootEntry, Compose, MissingEnvFile, UncreatedService
 from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginx_config import NginxConfig, Route, UnloadedSite
+from fixer.model.nginx_config import ErrorKind, NginxConfig, Route, UnloadedSite
 from fixer.model.query import FileStat
 from fixer.model.service import (
     Binding,
@@ -108,6 +108,7 @@ class ErrorEvent:
     upstream: str
     where: str
     raw: str
+    kind: ErrorKind = field(default="other", metadata={"derived": True})    # what the line means: the parser says it
 
 
 @dataclass(frozen=True, slots=True)

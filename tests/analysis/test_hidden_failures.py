@@ -21,6 +21,7 @@ from tests.causes.snapshot_builders import (
     SLOW,
     Scene,
     container_service,
+    error_event,
     failed_service,
     finding_of,
     healthy_scene,
@@ -40,7 +41,7 @@ READING = "reading response header from upstream"
 
 def line(message: str = "connect() to unix:/run/a.sock failed (13: Permission denied)", errno: int | None = 13,
          phase: str = "connecting to upstream", *, at: float = NOW, client: str = "127.0.0.1", path: str = "/") -> ErrorEvent:
-    return ErrorEvent(at, "crit", message, errno, phase, client, "", f"GET {path} HTTP/1.1", "http://127.0.0.1:8000/",
+    return error_event(at, "crit", message, errno, phase, client, "", f"GET {path} HTTP/1.1", "http://127.0.0.1:8000/",
                       "/var/log/nginx/error.log:1", f"[crit] {message} while {phase}")
 
 
@@ -189,7 +190,7 @@ def waiting(state: str = "T", *lines: ErrorEvent, heard: ProbeResult = SLOW, con
 
 
 def late(upstream: str, phase: str = "reading response header from upstream") -> ErrorEvent:
-    return ErrorEvent(NOW - 5, "error", "upstream timed out (110: Connection timed out)", 110, phase, "10.0.0.9", "",
+    return error_event(NOW - 5, "error", "upstream timed out (110: Connection timed out)", 110, phase, "10.0.0.9", "",
                       "GET / HTTP/1.1", upstream, "/var/log/nginx/error.log:1", f"[error] timed out {upstream}")
 
 

@@ -23,6 +23,7 @@ from tests.causes.snapshot_builders import (
     SITE,
     SLOW,
     Scene,
+    error_event,
     failed_service,
     finding_of,
     healthy_scene,
@@ -287,7 +288,7 @@ ADDRESSES = ("127.0.0.1:8000", "127.0.0.1:8001")
 
 def refused(port: int) -> ErrorEvent:
     """A visitor was led to the place just now."""
-    return ErrorEvent(
+    return error_event(
         at=NOW - 5, level="error", message="connect() failed (111: Connection refused)", errno=111,
         phase="connecting to upstream", client="10.0.0.9", server="", request="GET / HTTP/1.1",
         upstream=f"http://127.0.0.1:{port}/", where="/var/log/nginx/error.log:9", raw="",
@@ -423,7 +424,7 @@ def test_looked_up_as_compared_one_by_one() -> None:
         for location, names, path in product(LOCATIONS, NAMES, ("/x", None))
     ]
     events = tuple(
-        ErrorEvent(NOW - 1, "error", "connect() failed", 111, "connecting to upstream", "10.0.0.9", server, request, "", "l:1",
+        error_event(NOW - 1, "error", "connect() failed", 111, "connecting to upstream", "10.0.0.9", server, request, "", "l:1",
                    "")
         for server, request in product(SERVERS, REQUESTS)
     )

@@ -29,6 +29,7 @@ from fixer.model.snapshot import (
     Unit,
 )
 from fixer.model.target import TargetRef
+from fixer.nginx.error_kinds import error_kind
 
 NOW = 1_800_000_000.0
 SITE = "/etc/nginx/sites-enabled/shop"
@@ -152,6 +153,11 @@ GOOD = probe(200)
 REFUSED = probe(error="refused")
 
 
+def error_event(at: float, level: str, message: str, errno: int | None, phase: str, *others: str, **named: str) -> ErrorEvent:
+    """A line of nginx's log as the parser makes it: of the kind that its level, message, errno and phase say."""
+    return ErrorEvent(at, level, message, errno, phase, *others, **named, kind=error_kind(level, message, errno, phase))
+
+
 def site(*written: str) -> tuple[FileContent, list[tuple[int, int, int]]]:
     """A site file with one location for each address, and where (line, start, end) each stands."""
     lines = ["server {", "    listen 80;"]
@@ -204,7 +210,7 @@ class Scene:
     def logs(self, message: str, errno: int | None, phase: str, *, ago: float = 5.0, count: int = 1, path: str = "/") -> Scene:
         for number in range(count):
             raw = f"[error] {message} while {phase}, request: \"GET {path}?{number} HTTP/1.1\""
-            self.events.append(ErrorEvent(
+            self.events.append(error_event(
                 at=NOW - ago, level="error", message=message, errno=errno, phase=phase, client="10.0.0.9", server="",
                 request=f"GET {path}?{number} HTTP/1.1", upstream="", where=f"/var/log/nginx/error.log:{number + 1}",
                 raw=raw,

@@ -7,8 +7,16 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import ErrorEvent
-from tests.causes.snapshot_builders import BAD_GATEWAY, NOW, Scene, finding_of, healthy_scene, roots, verdict_of
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    error_event,
+    finding_of,
+    healthy_scene,
+    roots,
+    verdict_of,
+)
 
 CAUSE = "no-resolver"
 
@@ -17,7 +25,7 @@ def asked(text: str, *, addresses: tuple[str, ...] = ("172.18.0.2",), ago: float
     """A running nginx that said this when it was asked for a page."""
     scene = Scene("app:8000").answers(BAD_GATEWAY).endpoint(
         addresses=Known(addresses), listener=Unknown("x"), tcp=Unknown("x"), http=Unknown("x"), node=None, listening_service=None, configured_service=None)
-    scene.events.append(ErrorEvent(NOW - ago, "error", text, None, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
+    scene.events.append(error_event(NOW - ago, "error", text, None, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
     return scene
 
 

@@ -18,6 +18,7 @@ def number_of(value: object) -> str:
     """The first digits of the SHA-256 of the values, in the order of the fields.
 
     Fields at the end that hold their default are left out, so a new field with a default changes no number.
+    Nor does one that the parser derives from the others.
     """
     digest = hashlib.sha256()
     for part in _parts(value):
@@ -68,9 +69,11 @@ def _fields(value: Any) -> Iterator[bytes]:
 
 @cache
 def _defaults(cls: Any) -> tuple[tuple[str, object], ...]:
-    """The fields in their order, each with its default."""
+    """The fields in their order, each with its default; what follows from the others is left out."""
     found: list[tuple[str, object]] = []
     for field in dataclasses.fields(cls):
+        if field.metadata.get("derived"):
+            continue
         default: object = field.default
         if default is dataclasses.MISSING:
             default = field.default_factory() if field.default_factory is not dataclasses.MISSING else _NO_DEFAULT

@@ -7,11 +7,11 @@ from typing import Any
 
 from fixer.model.facts import Known
 from fixer.model.snapshot import ErrorEvent
-from tests.causes.snapshot_builders import NOW, Scene, container_service, listener
+from tests.causes.snapshot_builders import NOW, Scene, container_service, error_event, listener
 
 
 def event(upstream: str, errno: int = 111) -> ErrorEvent:
-    return ErrorEvent(NOW - 3, "error", f"connect() failed ({errno}: x)", errno, "connecting to upstream", "10.0.0.9", "",
+    return error_event(NOW - 3, "error", f"connect() failed ({errno}: x)", errno, "connecting to upstream", "10.0.0.9", "",
                       "GET / HTTP/1.1", upstream, "log:1", f'[error] connect() failed, upstream: "{upstream}"')
 
 

@@ -11,7 +11,6 @@ from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, WriteFile
-from fixer.model.snapshot import ErrorEvent
 from tests.causes.dns_unresolved.dns_unresolved_builders import NOWHERE, boxes, found
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -21,6 +20,7 @@ from tests.causes.snapshot_builders import (
     SLOW,
     Scene,
     container_service,
+    error_event,
     healthy_scene,
     listener,
     roots,
@@ -46,7 +46,7 @@ def asked(text: str, errno: int | None = 3, **changes: Any) -> Scene:
     """A running nginx whose resolver did not find the name."""
     scene = Scene("app:8000").answers(BAD_GATEWAY)
     scene.endpoint(**{**NOWHERE, "addresses": Known(("172.18.0.2",)), **changes})
-    scene.events.append(ErrorEvent(NOW - 2, "error", text, errno, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
+    scene.events.append(error_event(NOW - 2, "error", text, errno, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
     return scene
 
 
@@ -86,7 +86,7 @@ def refused(ago: float = 5.0, name: str = "app", **changes: Any) -> Scene:
     scene.endpoint(**{**NOWHERE, **changes})
     scene.nginx |= {"loaded_at": Known(NOW - 600.0), "config_mtime": Known(NOW - 10.0)}
     text = f'host not found in upstream "{name}" in /etc/nginx/sites-enabled/shop:3'
-    scene.events.append(ErrorEvent(NOW - ago, "emerg", text, None, "", "", "", "", "", "log:1", f"[emerg] {text}"))
+    scene.events.append(error_event(NOW - ago, "emerg", text, None, "", "", "", "", "", "log:1", f"[emerg] {text}"))
     return scene
 
 

@@ -1,0 +1,180 @@
+"""The kind of a line of nginx's error log: by its level, nginx's first words, its errno and its phase."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from fixer.lazy.regex import regex
+from fixer.model.nginx_config import ErrorKind
+
+KINDS: tuple[str, ...] = get_args(ErrorKind)
+
+_CONNECT: dict[int | None, ErrorKind] = {
+    111: "refused", 113: "host-unreachable", 101: "net-unreachable", 13: "connect-denied", 1: "connect-not-permitted",
+    22: "connect-invalid", 99: "local-address-exhausted", 110: "connect-timeout-kernel", 2: "socket-missing",
+    104: "connect-reset",
+}
+_TIMEOUTS: dict[str, ErrorKind] = {
+    "connecting to upstream": "timeout-connect",
+    "SSL handshaking to upstream": "timeout-tls",
+    "sending request to upstream": "timeout-send",
+    "reading response header from upstream": "timeout-read",
+    "reading upstream": "timeout-body",
+}
+_TUNNELS = ("proxying upgraded connection", "proxying connection")
+# What is wrong with an answer, by the text after `upstream sent `. Only nginx writes the start: a visitor's text follows it.
+_SENT: tuple[tuple[str, ErrorKind], ...] = (
+    ("too big header", "header-too-big"),
+    ("no valid HTTP", "not-http"),
+    ("invalid chunked response", "chunked-invalid"),
+    ("unsupported FastCGI", "wrong-protocol"),
+    ("invalid header", "header-malformed"),
+    ('invalid "', "header-malformed"),
+    ("invalid status", "status-invalid"),
+    ("invalid ", "answer-invalid"),
+    ("duplicate header line", "header-forbidden"),
+    ('unknown "', "header-forbidden"),
+    ('"Content-Length" and', "header-forbidden"),
+)
+_BEGINNINGS: tuple[tuple[str, ErrorKind], ...] = (
+    ("upstream rejected request", "wrong-protocol"),
+    ("upstream SSL certificate verify error", "tls-verify"),
+    ("upstream SSL certificate does not match", "tls-name"),
+    ("peer closed connection in SSL handshake", "tls-peer-closed"),
+    ("cannot load certificate", "tls-certificate-file"),
+    ("no live upstreams", "no-live-upstreams"),
+    ("no resolver defined to resolve", "no-resolver"),
+    ("invalid URL prefix", "invalid-target"),
+    ("invalid port in upstream", "invalid-target"),
+    ("no port in upstream", "invalid-target"),
+    ("no host in upstream", "invalid-target"),
+    ("no upstream configuration", "invalid-target"),
+    ('upstream "', "invalid-target"),
+    ('cache "', "cache-missing"),
+    ("rewrite or internal redirection cycle", "redirection-cycle"),
+    ("auth request unexpected status", "auth-request-failed"),
+    ("limiting requests", "limit-requests"),
+    ("limiting connections", "limit-connections"),
+    ("broken header:", "proxy-protocol-broken"),
+    ("FastCGI sent in stderr", "backend-stderr"),
+    ("memcached sent invalid", "answer-invalid"),
+)
+_VERSION = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"
+                 r"no protocols available)")
+_FILES = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: ")
+_TEMP_CALLS = frozenset({"open()", "pwrite()", "pwritev()", "write()", "writev()", "mkdir()"})
+
+
+def error_kind(level: str, message: str, errno: int | None, phase: str) -> ErrorKind:
+    """Return the kind of one line; `other` if it does not concern a gateway error."""
+    first = message.partition(" ")[0]
+    if level == "emerg":
+        return _emergency(first, message)
+    found = _called(level, first, message, errno, phase) if first.endswith(")") else _said(first, message, phase)
+    if found is not None:
+        return found
+    if phase == "connecting to upstream":
+        return _CONNECT.get(errno, "connecting-other")
+    if "could not be resolved (" in message and not first.endswith(")"):
+        return "name-not-resolved"
+    return "other"
+
+
+def _emergency(first: str, message: str) -> ErrorKind:
+    if message.startswith(("bind() to", "still could not bind()")):
+        return "emerg-bind"
+    if message.startswith("host not found in upstream"):
+        return "host-not-found"
+    if "failed (12: " in message and first.startswith(("malloc(", "posix_memalign(")):
+        return "no-memory"
+    if _FILES.match(message):
+        return "files-exhausted"
+    return "emerg-open" if first == "open()" else "emerg-config"
+
+
+def _called(level: str, first: str, message: str, errno: int | None, phase: str) -> ErrorKind | None:
+    """Return the kind of a line that starts with the name of the failed call."""
+    if first == "connect()":
+        if errno == 11 and "unix:" in message:
+            return "backlog-full"
+        return _CONNECT.get(errno, "connect-failed")
+    if level in ("alert", "crit") and _FILES.match(message):
+        return "connect-files-exhausted" if first == "socket()" else "files-exhausted"
+    if first == "socket()":
+        return "socket-family-denied" if errno == 97 else "socket-failed"
+    if first in ("recv()", "readv()", "SSL_read()"):
+        return _read(errno, phase)
+    if first in ("send()", "sendfile()", "writev()", "sendmsg()", "SSL_write()") and "to \"" not in message[:16]:
+        if phase == "resolving":
+            return "resolver-failed"
+        if message.startswith(f"{first} failed"):
+            return "timeout-send" if errno == 110 and phase.startswith("sending request") else "reset-while-sending"
+    if first == "SSL_do_handshake()":
+        return "tls-version" if _VERSION.match(message) else "tls-handshake"
+    if first == "write()" and level == "alert" and message.startswith('write() to "') and "failed (28: " in message:
+        return "log-full"
+    if first in _TEMP_CALLS and level == "crit" and "/" in message:
+        return "temp-file-failed"
+    if first.startswith("bind(") and first != "bind()":
+        return "proxy-bind-failed"
+    return None
+
+
+def _read(errno: int | None, phase: str) -> ErrorKind | None:
+    if phase == "resolving":
+        return "resolver-failed"
+    if phase in _TUNNELS:
+        return "reset-in-tunnel"
+    if "upstream" not in phase:
+        return None
+    if errno == 110:
+        return "timeout-body" if phase == "reading upstream" else "timeout-read"
+    if errno != 104:
+        return "read-failed"
+    return "reset-in-body" if phase == "reading upstream" else "reset-before-answer"
+
+
+def _said(first: str, message: str, phase: str) -> ErrorKind | None:
+    if first == "upstream":
+        if message.startswith("upstream timed out"):
+            return _TIMEOUTS.get(phase, "timeout-tunnel")
+        if message.startswith("upstream prematurely closed"):
+            return "closed-in-body" if phase == "reading upstream" else (
+                "closed-before-answer" if phase.startswith("reading response header") else "closed-elsewhere")
+        if message.startswith("upstream sent "):
+            return next((kind for begin, kind in _SENT if message.startswith(begin, 14)), "answer-unexpected")
+    if first == "worker" and message.startswith("worker process "):
+        return _worker(message)
+    if "worker_connections are not enough" in message[:60]:
+        return "connections-exhausted"
+    return next((kind for begin, kind in _BEGINNINGS if message.startswith(begin)), None)
+
+
+def _worker(message: str) -> ErrorKind | None:
+    words = message.split(" ")
+    if words[3:5] == ["exited", "on"]:
+        return "worker-killed"
+    if "cannot be respawned" in message:
+        return "worker-lost"
+    return "worker-exited" if words[-1:] == ["0"] else "worker-failed" if words[3:5] == ["exited", "with"] else None
+
+
+CONNECT_FAILED: frozenset[ErrorKind] = frozenset({
+    "refused", "host-unreachable", "net-unreachable", "connect-denied", "connect-not-permitted", "connect-invalid",
+    "local-address-exhausted", "connect-timeout-kernel", "socket-missing", "backlog-full", "connect-reset",
+    "connect-failed", "timeout-connect",
+})
+CONNECTING: frozenset[ErrorKind] = CONNECT_FAILED | {
+    "no-live-upstreams", "socket-failed", "socket-family-denied", "proxy-bind-failed", "tls-certificate-file",
+    "connect-files-exhausted", "connecting-other",
+}
+READ_TIMEOUT: frozenset[ErrorKind] = frozenset({"timeout-read", "timeout-body"})
+TIMED_OUT: frozenset[ErrorKind] = READ_TIMEOUT | {
+    "timeout-connect", "timeout-tls", "timeout-send", "timeout-tunnel", "connect-timeout-kernel",
+}
+# The connection ended, or something else than HTTP came, instead of an answer; in the body: its beginning had come.
+CUT_OFF: frozenset[ErrorKind] = frozenset({
+    "closed-before-answer", "closed-in-body", "reset-before-answer", "reset-in-body", "not-http", "header-malformed",
+    "status-invalid", "chunked-invalid", "answer-invalid",
+})
+CUT_IN_BODY: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body", "chunked-invalid"})
