@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress
@@ -11,53 +11,33 @@ from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_even
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import Route
+from fixer.model.nginx_config import ErrorKind, Route
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
+from fixer.nginx.error_kinds import KINDS
 
 _SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
 
-EventFilter = Callable[[ErrorEvent], bool]
+Kinds: TypeAlias = Collection[ErrorKind]
 
 
-def events_for(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[ErrorEvent, ...]:
-    """Return the recent, wanted lines about the routes of a failing address: each once, oldest first."""
+def events_for(case: Case, trouble: FailingAddress, kinds: Kinds) -> tuple[ErrorEvent, ...]:
+    """Return the recent lines of these kinds about the routes of a failing address: each once, oldest first."""
     asked = [facts for facts in trouble.routes if isinstance(facts.probes, Known)]
     sample = (asked or list(trouble.routes))[:_SAMPLE]
     fresh = recent_events(trouble.nginx, sample, case.snapshot)
-    found = {event.where + event.raw: event for event in fresh if want(event)}
+    found = {event.where + event.raw: event for event in fresh if event.kind in kinds}
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
 
-def symptom_evidence(case: Case, trouble: FailingAddress, want: EventFilter) -> tuple[Evidence, ...]:
+def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) -> tuple[Evidence, ...]:
     """Return the newest such line with the number of lines, and the probe results."""
-    events = events_for(case, trouble, want)
+    events = events_for(case, trouble, kinds)
     shown = [e for judged in trouble.verdicts[:3] for e in judged.evidence[:1]]
     if events:
         last = events[-1]
         count = f"{len(events)} times: " if len(events) > 1 else ""
         shown.insert(0, Evidence("nginx-log", last.where, count + last.raw[:300]))
     return tuple(shown)
-
-
-def is_connect_failure(event: ErrorEvent) -> bool:
-    """Return whether nginx could not connect: nothing accepts there, or the machine is unreachable."""
-    return "connecting" in event.phase and (event.errno in (2, 101, 110, 111, 113) or "connect" in event.message)
-
-
-def is_read_timeout(event: ErrorEvent) -> bool:
-    """Return whether nginx connected and got no answer in time."""
-    return event.errno == 110 and "reading" in event.phase
-
-
-def is_cut_off(event: ErrorEvent) -> bool:
-    """Return whether the connection ended, or something other than HTTP came, instead of an answer."""
-    said = "prematurely" in event.message or "valid" in event.message
-    return "reading" in event.phase and (said or event.errno == 104)
-
-
-def is_cut_in_body(event: ErrorEvent) -> bool:
-    """Return whether the connection ended in the middle of the answer."""
-    return event.phase == "reading upstream" and is_cut_off(event)
 
 
 def routes_text(trouble: FailingAddress) -> str:
@@ -81,7 +61,7 @@ _MAX_PATH_CHARS = 500       # characters of a path that are compared with locati
 _WORKER_PID = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+)#\d+: ")
 
 
-def recent_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -> list[ErrorEvent]:
+def recent_lines(case: Case, nginx: Nginx, kinds: Kinds) -> list[ErrorEvent]:
     """Return the wanted lines of the last minute that current workers wrote after our last repair."""
     if not isinstance(nginx.errors, Known):
         return []
@@ -92,12 +72,12 @@ def recent_lines(case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool]) -
     if case.snapshot.seconds_since_repair:
         # before the repair, a suspended backend was late for every request
         since = max(since, now - case.snapshot.seconds_since_repair)
-    return [e for e in nginx.errors.value if since <= e.at <= now + _CLOCK_AHEAD and want(e)
+    return [e for e in nginx.errors.value if since <= e.at <= now + _CLOCK_AHEAD and e.kind in kinds
             and is_from_current_worker(e, nginx)]
 
 
 def recent_lines_by_route(
-    case: Case, nginx: Nginx, want: Callable[[ErrorEvent], bool],
+    case: Case, nginx: Nginx, kinds: Kinds,
 ) -> Mapping[str, tuple[RouteVerdict, tuple[ErrorEvent, ...]]]:
     """Return route id -> the route and its wanted lines of the last minute, written by current workers.
 
@@ -105,7 +85,7 @@ def recent_lines_by_route(
 
     The visitor's request assigns a line to a route; it chooses nothing that a repair does.
     """
-    events = recent_lines(case, nginx, want)
+    events = recent_lines(case, nginx, kinds)
     if not events:
         return {}
     routes = [j for j in case.verdicts.values() if nginx.serves(j.facts)]
@@ -119,11 +99,11 @@ def recent_lines_by_route(
     return {name: (by_id[name], tuple(lines)) for name, lines in found.items()}
 
 
-def slow_visitor_addresses(case: Case, want: Callable[[ErrorEvent], bool]) -> list[FailingAddress]:
+def slow_visitor_addresses(case: Case, kinds: Kinds) -> list[FailingAddress]:
     """Return the addresses of routes that answered our probe and timed out for several visitors within a minute."""
     found = []
     for nginx in case.snapshot.nginxes:
-        for judged, events in recent_lines_by_route(case, nginx, want).values():
+        for judged, events in recent_lines_by_route(case, nginx, kinds).values():
             if len(events) >= MIN_SYMPTOM_LINES:
                 ends = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
                 found += [FailingAddress(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
@@ -131,9 +111,9 @@ def slow_visitor_addresses(case: Case, want: Callable[[ErrorEvent], bool]) -> li
 
 
 def failing_or_slow_services(case: Case,
-                             want: Callable[[ErrorEvent], bool]) -> Iterator[tuple[FailingAddress, Service]]:
+                             kinds: Kinds) -> Iterator[tuple[FailingAddress, Service]]:
     """Yield the running services of routes that fail our probe or were late for several visitors, with the address."""
-    for trouble in (*case.failing_addresses, *slow_visitor_addresses(case, want)):
+    for trouble in (*case.failing_addresses, *slow_visitor_addresses(case, kinds)):
         service = case.service(trouble.endpoint.configured_service or trouble.endpoint.listening_service)
         if service is not None and service.running:
             yield trouble, service
@@ -175,7 +155,7 @@ that we ask for fails and is one of them."""
 
 
 def for_each_logged_route(
-    case: Case, want: Callable[[ErrorEvent], bool], found: FindingMaker,
+    case: Case, kinds: Kinds, found: FindingMaker,
 ) -> tuple[list[Finding], list[str], list[Evidence]]:
     """Return the findings, what could not be read, and the evidence that rules the cause out."""
     findings: list[Finding] = []
@@ -184,7 +164,7 @@ def for_each_logged_route(
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
-        for judged, events in recent_lines_by_route(case, nginx, want).values():
+        for judged, events in recent_lines_by_route(case, nginx, kinds).values():
             asked = is_failing(judged) and any(_request_path(e) == judged.facts.route.path for e in events)
             made = found(nginx, judged, events, asked)
             if made is not None:

@@ -50,13 +50,14 @@ from fixer.analysis.load.pressure import (
     pressures,
     stopped_processes,
 )
-from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import Connection, ErrorEvent, Nginx, Process, Service
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.start_dependency import resume_steps
 from fixer.repairs.start_service import restart_steps
 
@@ -236,7 +237,7 @@ def _finding(
     evidence = (
         *shown, state_evidence(service), *pressure_evidence(pressure),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, is_read_timeout),
+        *symptom_evidence(case, trouble, READ_TIMEOUT),
     )
     return Finding(
         cause=CAUSE.id, variant=words[0], role="root", confidence=words[2], summary=words[1], detail=(),
@@ -288,7 +289,7 @@ def _stuck_provider_finding(case: Case, pressure: Pressure, provider: Service, l
             Evidence("socket", f"connection to {where}", "connected, no word comes back"), state_evidence(provider),
             state_evidence(service), *pressure_evidence(pressure),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, is_read_timeout),
+            *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
         repairs=(repair,), explains=("overload-saturated", "nginx-not-reloaded", "slow-start"),
     )

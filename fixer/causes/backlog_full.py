@@ -34,7 +34,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
-from fixer.analysis.nginx_errors import recent_lines_by_route
+from fixer.analysis.nginx_errors import Kinds, recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -47,6 +47,7 @@ MIN_EVENTS = 3
 SMALL_BACKLOG = 64           # a longer queue is no cause by itself
 DEFAULT_BACKLOG = "2048"
 _OPTION = "--backlog"
+_BACKLOG_REFUSED: Kinds = {"timeout-connect", "connect-timeout-kernel", "backlog-full"}
 
 
 def judge(case: Case) -> Verdict:
@@ -55,7 +56,7 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
     for nginx in case.snapshot.nginxes:
-        for judged, events in recent_lines_by_route(case, nginx, _is_backlog_refusal).values():
+        for judged, events in recent_lines_by_route(case, nginx, _BACKLOG_REFUSED).values():
             if len(events) < MIN_EVENTS:
                 continue
             for endpoint in case.snapshot.endpoints:
@@ -68,12 +69,6 @@ def judge(case: Case) -> Verdict:
                     else:
                         ruled.append(outcome)
     return conclude(findings.values(), missing, ruled)
-
-
-def _is_backlog_refusal(event: ErrorEvent) -> bool:
-    if not event.phase.startswith("connecting to upstream"):
-        return False
-    return (event.errno == 110 and "timed out" in event.message) or (event.errno == 11 and "unix:" in event.message)
 
 
 def _judge_backlog(

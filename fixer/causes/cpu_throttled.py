@@ -33,11 +33,12 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, listener_at
-from fixer.analysis.nginx_errors import failing_or_slow_services, is_read_timeout, symptom_evidence
+from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 
 MIN_SHARE = 0.25          # share of throttled periods; a stall over several periods counts once
@@ -53,7 +54,7 @@ def judge(case: Case) -> Verdict:
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble, service in failing_or_slow_services(case, is_read_timeout):
+    for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
         limit = cpu_limit_of(service)
         if limit == 0.0:
             ruled.append(state_evidence(service))
@@ -96,7 +97,7 @@ def _found(case: Case, trouble: FailingAddress, service: Service, limit: float) 
         evidence=tuple(dict.fromkeys((
             *service.throttled.evidence, source, *shown, state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, is_read_timeout),
+            *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
         repairs=(_repair(case, trouble, service, limit),),
         explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",

@@ -54,7 +54,7 @@ from fixer.analysis.exits.exec_step import setting_evidence
 from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.file_errors import (
     MISSING_CODES,
@@ -72,6 +72,7 @@ from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.service import configured_sockets
 from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.listen_address import LISTEN_ID
@@ -219,7 +220,7 @@ def _evidence(case: Case, crash: FailedRun, denied: _UnusablePath, shown: tuple[
     return tuple(dict.fromkeys((
         log_evidence(denied.line.text, denied.line.where), *shown, state_evidence(crash.service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_connect_failure),
+        *symptom_evidence(case, trouble, CONNECT_FAILED),
     )))
 
 

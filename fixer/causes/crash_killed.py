@@ -49,12 +49,13 @@ from fixer.analysis.exits.kills import (
     last_exit_signal,
     worker_deaths,
 )
-from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
@@ -100,7 +101,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
         *(log_evidence(line.text, line.where) for line in last),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *(Evidence("nginx-log", event.where, event.raw[:300]) for event in lost[-1:]),
-        *symptom_evidence(case, trouble, _is_crash_event),
+        *symptom_evidence(case, trouble, CONNECT_FAILED | CUT_OFF),
     )
     variant = "segfault-mid-request" if number in FAULT_SIGNALS else "killed-mid-request"
     if variant == "killed-mid-request" and lost and not any("header" in event.phase for event in lost):
@@ -125,7 +126,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
     evidence = (
         lifted, *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)[-1:]),
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
     )
     return Finding(
         cause=CAUSE.id, variant="tasks-or-address-space-limit", role="root", confidence="likely",
@@ -166,10 +167,6 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
         ),
         repairs=(repair,) if again else (),
     )
-
-
-def _is_crash_event(event: ErrorEvent) -> bool:
-    return is_connect_failure(event) or is_cut_off(event)
 
 
 def _repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:

@@ -43,7 +43,7 @@ from fixer.analysis.exits.changed_since import ended_at
 from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import OomKilling, exit_signal_of, missing_kernel_log, oom_killings
-from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -51,6 +51,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, size_text
 from fixer.repairs.start_service import start_again_repairs, start_steps
 
@@ -103,7 +104,7 @@ def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], fl
         state_evidence(service),
         *((log_evidence(said.text, said.where),) if said is not None else ()), *_limit_evidence(service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, _is_crash_event),
+        *symptom_evidence(case, trouble, CONNECT_FAILED | CUT_OFF),
     )
     summary, repairs = _limit_text(service, kills), _repairs(case, service, trouble.endpoint, kills)
     if raised:
@@ -185,7 +186,7 @@ def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[Er
     found = {
         e.where + e.raw: e for nginx in case.snapshot.nginxes
         for e in recent_events(nginx, [r for r in routes if r.node == nginx.node], case.snapshot)
-        if is_cut_off(e) and e.at >= start_time_of(service) - 1.0
+        if e.kind in CUT_OFF and e.at >= start_time_of(service) - 1.0
     }
     return tuple(sorted(found.values(), key=lambda e: e.at))
 
@@ -217,10 +218,6 @@ def _repairs(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomK
     manual = (f"give more memory, or less work: {_limit_text(service, kills)}, and that is not {service.name}'s own "
               f"limit")
     return (Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual),)
-
-
-def _is_crash_event(event: ErrorEvent) -> bool:
-    return is_connect_failure(event) or is_cut_off(event)
 
 
 CAUSE = Cause(

@@ -58,7 +58,7 @@ from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket, reported_port_conflict
 from fixer.analysis.exits.last_output import is_stale_socket
 from fixer.analysis.exits.run_end import read_run_end
-from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, is_read_timeout, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -69,7 +69,8 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SignalProcess
-from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
+from fixer.model.snapshot import Endpoint, Listener, LogLine, Process, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF, READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import write_drop_in
@@ -133,7 +134,7 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), binding.source, Evidence("socket", f"socket {where}", said),
             state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(by_hand if managed is not None else _repair(case, seen),),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "wrong-port"),
@@ -214,7 +215,8 @@ def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
     strange = seen.failing_address is None and _is_foreign_holder(seen)
     role: Role = "root" if seen.failing_address is not None or strange else "advice"
     nginx = case.snapshot.nginxes[0] if seen.failing_address is None else seen.failing_address.nginx
-    symptom = () if seen.failing_address is None else symptom_evidence(case, seen.failing_address, _is_failed_answer)
+    symptom = () if seen.failing_address is None else symptom_evidence(
+        case, seen.failing_address, READ_TIMEOUT | CUT_OFF)
     is_left = holder.pid in service.pids
     left = tuple(Evidence("unit", f"{v.file}:{v.line}", f"KillMode={v.value}: an end of {service.name} leaves what it "
                  "started") for v in service.unit_values if is_left and v.key == "KillMode"
@@ -252,10 +254,6 @@ def _is_foreign_holder(seen: _PortConflict) -> bool:
     folder, home = holder.cwd.value.rstrip("/") + "/", unit.working_directory.rstrip("/") + "/"
     return (holder.uid != 0 and "/user.slice/" in holder.cgroup and not any(kind in word for word in holder.argv)
             and not folder.startswith(home) and not home.startswith(folder))
-
-
-def _is_failed_answer(event: ErrorEvent) -> bool:
-    return is_read_timeout(event) or is_cut_off(event)
 
 
 def _route_ids(case: Case, endpoint: Endpoint) -> tuple[str, ...]:
@@ -336,7 +334,7 @@ def stale_socket_finding(case: Case, trouble: FailingAddress, endpoint: Endpoint
         evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), *no_listener_evidence(endpoint), state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(_clear_socket_repair(case, endpoint, service, path),),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start", "wrong-port"),

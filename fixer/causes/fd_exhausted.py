@@ -69,7 +69,6 @@ _NEAR_LIMIT_SHARE = 0.6         # of the limit: connections only; the rest are o
 _OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _TOO_MANY_FILES = regex(r"Too many open files|out of system resource|\bEMFILE\b")
-_WORKER_ERROR = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: |^socket\(\) failed \(24: ")
 
 
 def judge(case: Case) -> Verdict:
@@ -78,7 +77,7 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for nginx in case.snapshot.nginxes:
-        lines = recent_lines(case, nginx, _is_worker_error)
+        lines = recent_lines(case, nginx, {"files-exhausted", "connect-files-exhausted"})
         if lines:
             findings[nginx.node] = _worker_finding(case, nginx, lines)
     for crash in failed_runs(case).found:
@@ -97,10 +96,6 @@ def judge(case: Case) -> Verdict:
         else:
             ruled.append(state_evidence(service))
     return conclude(findings.values(), missing, ruled)
-
-
-def _is_worker_error(event: ErrorEvent) -> bool:
-    return event.level in ("alert", "crit", "emerg") and _WORKER_ERROR.match(event.message) is not None
 
 
 def _recent_error_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
@@ -156,7 +151,7 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service, said
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             *shown, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, lambda event: True),
+            *symptom_evidence(case, trouble),
         ))),
         repairs=(raise_limit_repair(case, service, trouble.endpoint, _OPEN_FILES, need),),
         explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "connection-reset", "backlog-full",

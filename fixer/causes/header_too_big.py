@@ -44,7 +44,6 @@ from fixer.analysis.load.server_protocol import INVALID_BLOCK_SIZE, is_http_read
 from fixer.analysis.nginx_errors import (
     MIN_SYMPTOM_LINES,
     for_each_logged_route,
-    is_cut_off,
     logged_evidence,
     recent_lines_by_route,
 )
@@ -56,6 +55,7 @@ from fixer.model.facts import Evidence
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.address import parse_size
+from fixer.nginx.error_kinds import CUT_OFF
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
@@ -64,20 +64,15 @@ PAGE_SIZE = 4096            # bytes: the default, a page of memory, 4k on nearly
 _FIRST_SIZE = 16 << 10
 _MAX_DEFAULT_SIZE = 32 << 10     # bytes: up to this size the next one is chosen without asking
 _BUFFER_COUNT = 8           # nginx's default number of buffers
-_TOO_BIG_TEXT = "upstream sent too big header"
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route with recent log lines of this error: does our probe fail, or did several requests?"""
-    findings, missing, ruled = for_each_logged_route(case, _is_too_big, partial(_found, case))
+    findings, missing, ruled = for_each_logged_route(case, {"header-too-big"}, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
 
         findings += refused_block_findings(case, CAUSE.id, "request-too-big")
     return conclude(findings, missing, ruled)
-
-
-def _is_too_big(event: ErrorEvent) -> bool:
-    return event.message.startswith(_TOO_BIG_TEXT)
 
 
 def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
@@ -152,7 +147,7 @@ _DEFAULT_BLOCK_SIZE = 4096
 def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Finding]:
     """Find routes with recently cut requests whose uWSGI logs that the request block is too big."""
     for nginx in case.snapshot.nginxes:
-        for judged, events in recent_lines_by_route(case, nginx, is_cut_off).values():
+        for judged, events in recent_lines_by_route(case, nginx, CUT_OFF).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints]
             for service in filter(None, (case.service(e.listening_service or e.configured_service) for e in ends)):
                 said = _block_error_lines(case, service) if judged.facts.route.kind == "uwsgi_pass" else []

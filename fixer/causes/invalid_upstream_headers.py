@@ -46,19 +46,12 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
 
 _SCRIPTS = (".js", ".mjs", ".cjs")
-_INVALID_HEADER = regex(r'upstream sent (?:duplicate header line|invalid header|invalid "[\w-]+" header|unknown '
-                        r'"[\w-]+"|'
-              r'"Content-Length" and "Transfer-Encoding" headers)')
 _HEADER_NAME = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Length|Transfer-Encoding)"')
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route with recent log lines of this error: is it the page that fixer probed?"""
-    return conclude(*for_each_logged_route(case, _is_invalid_header, partial(_found, case)))
-
-
-def _is_invalid_header(event: ErrorEvent) -> bool:
-    return _INVALID_HEADER.match(event.message) is not None
+    return conclude(*for_each_logged_route(case, {"header-malformed", "header-forbidden"}, partial(_found, case)))
 
 
 def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],

@@ -38,19 +38,20 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
-from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, recent_denials, selinux_type_of
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Endpoint, ErrorEvent, SecurityPolicy, SelinuxDenial
+from fixer.model.snapshot import Endpoint, SecurityPolicy, SelinuxDenial
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 
 CONNECT_BOOLEAN = "httpd_can_network_connect"
 _CONNECT_CALLS = frozenset({"connect", "@network-io", "@system-service"})
 _Explanation = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
+_CONNECT_DENIED: Kinds = {"connect-denied", "connect-not-permitted"}
 
 
 def judge(case: Case) -> Verdict:
@@ -71,14 +72,10 @@ def judge(case: Case) -> Verdict:
     return conclude(findings.values(), missing, ruled)
 
 
-def _is_connect_denied(event: ErrorEvent) -> bool:
-    return event.errno in (1, 13) and "connecting" in event.phase and event.message.startswith("connect()")
-
-
 def _is_denied_by_policy(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> bool:
     """Return whether nginx was just denied although a direct probe is answered. For a unix socket the file mode may be
     the reason, unless the audit log names a policy."""
-    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _is_connect_denied):
+    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _CONNECT_DENIED):
         return False
     tcp = trouble.endpoint.tcp
     return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
@@ -187,7 +184,7 @@ def _finding(case: Case, trouble: FailingAddress, named: _Explanation) -> Findin
         routes=trouble.route_ids, service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, answers, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, _is_connect_denied),
+            *symptom_evidence(case, trouble, _CONNECT_DENIED),
         ))),
         repairs=(repair,), explains=("nginx-not-reloaded", "firewall-reject", "dns-stale"),
     )

@@ -35,11 +35,12 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence
 from fixer.analysis.load.pressure import MIN_REFAULTS, is_thrashing, refault_rate
-from fixer.analysis.nginx_errors import failing_or_slow_services, is_read_timeout, symptom_evidence
+from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.resource_limits import memory_limit, raise_memory_repair
 
 
@@ -48,7 +49,7 @@ def judge(case: Case) -> Verdict:
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble, service in failing_or_slow_services(case, is_read_timeout):
+    for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
         if not memory_limit(service):
             ruled.append(state_evidence(service))
         elif isinstance(service.refaults, Unknown):
@@ -76,7 +77,7 @@ def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) ->
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             *told, source, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, is_read_timeout),
+            *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
         repairs=(raise_memory_repair(case, service, trouble.endpoint),),
         explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",

@@ -65,6 +65,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import ComposeNetwork, Container, Nginx
+from fixer.nginx.error_kinds import CONNECTING
 from fixer.repairs.container_settings import compose_networks_of, join_network_step
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
 from fixer.repairs.start_nginx import start_nginx_steps, wait_for_nginx_steps
@@ -139,7 +140,7 @@ def _icc_finding(case: Case, trouble: FailingAddress, box: Container, block: Fil
     evidence = (
         *filter_match_evidence(block), _networks_evidence(box),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+        *symptom_evidence(case, trouble, CONNECTING),
     )
     return Finding(
         cause=CAUSE.id, variant="docker-icc-disabled", role="root", confidence="certain",
@@ -179,7 +180,7 @@ def _no_network_finding(case: Case, trouble: FailingAddress, box: Container, net
     text = endpoint_text(trouble.endpoint)
     evidence = (
         _networks_evidence(box), network.source, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+        *symptom_evidence(case, trouble, CONNECTING),
     )
     return Finding(
         cause=CAUSE.id, variant="docker-network-detached", role="root", confidence="certain",
@@ -234,7 +235,7 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
     evidence = (
         _networks_evidence(box), _networks_evidence(web), *said,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase or "resolved" in event.message),
+        *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="certain",
@@ -335,7 +336,7 @@ def _shared_network_finding(case: Case, nginx: Nginx, troubles: list[FailingAddr
     routes = tuple(dict.fromkeys(name for t in troubles for name in t.route_ids)) or route_ids_of(case, nginx)
     evidence = (*cut.evidence, state_evidence(cut.service), *(e for t in troubles[:2] for e in (
         config_evidence(case.snapshot, nginx, t.endpoint),
-        *symptom_evidence(case, t, lambda event: "connecting" in event.phase))))
+        *symptom_evidence(case, t, CONNECTING))))
     return Finding(
         cause="network-detached", variant=SHARED_NETWORK_VARIANT, role="root",
         confidence="certain" if cut.sure else "likely",

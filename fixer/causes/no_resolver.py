@@ -34,8 +34,6 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent
 
-_NO_RESOLVER_TEXT = "no resolver defined to resolve"
-
 
 def judge(case: Case) -> Verdict:
     """Judge each name in the configuration: did nginx just log that no resolver is defined for it?"""
@@ -47,8 +45,7 @@ def judge(case: Case) -> Verdict:
         if isinstance(nginx.errors, Unknown) and endpoint.host and not is_ip_address(endpoint.host):
             missing.append(f"whether nginx has anybody to ask for {endpoint.host}: {nginx.errors.reason}")
             continue
-        wanted = f"{_NO_RESOLVER_TEXT} {endpoint.host}"
-        said = events_for(case, trouble, lambda event, wanted=wanted: event.message == wanted)  # type: ignore[misc]
+        said = [e for e in events_for(case, trouble, {"no-resolver"}) if e.message.endswith(f" {endpoint.host}")]
         if endpoint.host and nginx.master_pid is not None and said:
             findings.append(_found(case, trouble, said[-1]))
         else:

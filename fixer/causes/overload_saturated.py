@@ -39,7 +39,7 @@ from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures, stopped_processes
-from fixer.analysis.nginx_errors import is_read_timeout, recent_lines_by_route, symptom_evidence
+from fixer.analysis.nginx_errors import recent_lines_by_route, symptom_evidence
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -48,6 +48,7 @@ from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.command_options import CommandOption, add_workers_repair, edit_option, find_option
 from fixer.repairs.file_edits import (
     NotEditable,
@@ -96,7 +97,7 @@ def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
     service, trouble = pressure.service, pressure.failing_address
     told = service.workers.evidence if isinstance(service.workers, Known) else ()
     evidence = (
-        *pressure_evidence(pressure), *symptom_evidence(case, trouble, is_read_timeout), *pressure.proof, *told,
+        *pressure_evidence(pressure), *symptom_evidence(case, trouble, READ_TIMEOUT), *pressure.proof, *told,
         Evidence("process", service.name, f"{len(pressure.processes)} processes, told to run {workers} workers"),
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
     )
@@ -201,7 +202,7 @@ def judge_max_conns(case: Case) -> Iterable[Outcome]:
     """Judge groups with no server available because each has all the connections that max_conns allows."""
     for nginx in case.snapshot.nginxes:
         done: set[str] = set()
-        for judged, events in recent_lines_by_route(case, nginx, _is_no_live_upstream).values():
+        for judged, events in recent_lines_by_route(case, nginx, {"no-live-upstreams"}).values():
             route = judged.facts.route
             servers = [s for s in route.servers if not s.down]
             unlimited = any(s.max_conns == 0 for s in servers)
@@ -213,10 +214,6 @@ def judge_max_conns(case: Case) -> Iterable[Outcome]:
                 yield f"whether the servers of {route.upstream or route.pass_text} answer when asked directly"
             elif ends and all(is_answering(e) for e in ends):
                 yield _max_conns_finding(case, nginx, judged, events, ends)
-
-
-def _is_no_live_upstream(event: ErrorEvent) -> bool:
-    return event.message.startswith("no live upstreams")
 
 
 def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
@@ -271,7 +268,7 @@ def judge_full_pools(case: Case) -> Iterable[Outcome]:
     """Judge servers with a full thread pool (40): sync handlers wait, other requests are answered at once."""
     done: set[str] = set()
     for nginx in case.snapshot.nginxes:
-        for judged, events in recent_lines_by_route(case, nginx, is_read_timeout).values():
+        for judged, events in recent_lines_by_route(case, nginx, READ_TIMEOUT).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
             if len(events) < MIN_REJECTED or len(ends) != 1 or ends[0].id in done:
                 continue

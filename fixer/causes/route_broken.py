@@ -46,6 +46,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
 from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.nginx.error_kinds import CONNECTING
 from fixer.repairs.start_nginx import restart_nginx_repair
 
 _ROUTE_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
@@ -132,7 +133,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 def _connect_errnos(case: Case, trouble: FailingAddress) -> frozenset[int]:
     """Return the errnos of failed connects, from the probe and nginx's log."""
     tcp = trouble.endpoint.tcp
-    seen = {event.errno for event in events_for(case, trouble, lambda event: "connecting" in event.phase)}
+    seen = {event.errno for event in events_for(case, trouble, CONNECTING)}
     if isinstance(tcp, Known):
         if tcp.value.error is None or tcp.value.errno == _REFUSED:
             return frozenset()           # packets arrive: routing works, whatever nginx logged before
@@ -202,7 +203,7 @@ def _make_finding(case: Case, trouble: FailingAddress, words: tuple[str, str], r
         service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+            *symptom_evidence(case, trouble, CONNECTING),
         ))),
         repairs=(repair,), explains=("firewall-reject", "backend-down", "nginx-not-reloaded", "wrong-host"),
     )

@@ -130,7 +130,7 @@ def _nginx_denial(case: Case, trouble: FailingAddress) -> SandboxDenial | None:
         return None
     family = _address_family(trouble.endpoint)
     setting = _forbidding_setting(_settings(service, "RestrictAddressFamilies"), family)
-    said = events_for(case, trouble, lambda event: event.message.startswith("socket() failed") and event.errno == 97)
+    said = events_for(case, trouble, {"socket-family-denied"})
     if setting is None or not said:
         return None
     words = f"{service.name} may open no socket of the family {family}, which {endpoint_text(trouble.endpoint)} needs"
@@ -242,7 +242,7 @@ def _finding(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Find
         shown, *(() if denial.log_line is None else (log_evidence(denial.log_line.text, denial.log_line.where),)),
         state_evidence(service), *no_listener_evidence(trouble.endpoint),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
+        *symptom_evidence(case, trouble),
     )
     return Finding(
         cause=CAUSE.id, variant=denial.variant, role="root", confidence=denial.confidence, summary=denial.summary,

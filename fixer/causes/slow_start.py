@@ -68,7 +68,7 @@ from fixer.analysis.evidence import (
     supervisor_name_of,
 )
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.configured import is_supervised
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -77,6 +77,7 @@ from fixer.analysis.service_state import is_idle_container, is_start_queued, run
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.values import redact_argv
 from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
@@ -227,7 +228,7 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
             state_evidence(service), *(_last_line_evidence(service) if before else ()),
             *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=_wait_repairs(service),
     )
@@ -306,7 +307,7 @@ def queued_finding(case: Case, trouble: FailingAddress, service: Service, cause:
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *queue_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(*(wait if young else ()), end_wait_repair(service)),
     )

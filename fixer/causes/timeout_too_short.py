@@ -48,7 +48,6 @@ from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, fi
 from fixer.analysis.load.pressure import has_partial_answer
 from fixer.analysis.nginx_errors import (
     events_for,
-    is_read_timeout,
     recent_lines_by_route,
     routes_text,
     symptom_evidence,
@@ -59,6 +58,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
@@ -120,17 +120,9 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _is_timeout(event: ErrorEvent) -> bool:
-    return is_read_timeout(event) or (event.errno == 110 and event.phase.startswith("sending request"))
-
-
-def _is_no_live_upstream(event: ErrorEvent) -> bool:
-    return event.message.startswith("no live upstreams")
-
-
 def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]:
-    late = recent_lines_by_route(case, nginx, _is_timeout)
-    none_left = recent_lines_by_route(case, nginx, _is_no_live_upstream) if late else {}
+    late = recent_lines_by_route(case, nginx, READ_TIMEOUT | {"timeout-send"})
+    none_left = recent_lines_by_route(case, nginx, {"no-live-upstreams"}) if late else {}
     gone: dict[str, tuple[ErrorEvent, ...]] = {}
     for judged, events in none_left.values():       # several locations may use one group
         group = judged.facts.route.upstream
@@ -312,7 +304,7 @@ def _has_given_up(case: Case, trouble: FailingAddress) -> bool:
         return True
     service = case.service(trouble.endpoint.configured_service)
     since = start_time_of(service) if service is not None else 0.0
-    return any(event.at >= since for event in events_for(case, trouble, is_read_timeout))
+    return any(event.at >= since for event in events_for(case, trouble, READ_TIMEOUT))
 
 
 def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
@@ -340,7 +332,7 @@ def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
         evidence=(
             Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", told),
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *symptom_evidence(case, trouble, is_read_timeout),
+            *symptom_evidence(case, trouble, READ_TIMEOUT),
         ),
         repairs=(Repair("mend-header", "manual", f"let {name} send its header at once", (), manual=manual),),
         explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "slow-start"),

@@ -29,21 +29,12 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause
 from fixer.findings.tls_handshake import handshake_verdict
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Verdict
-from fixer.model.snapshot import ErrorEvent
-
-_VERSION_ERROR = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"
-              r"no protocols available)")
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route that fails in our probe and has recent log lines of this error."""
-    return handshake_verdict(case, _is_mismatch, "no-version")
-
-
-def _is_mismatch(event: ErrorEvent) -> bool:
-    return _VERSION_ERROR.match(event.message) is not None
+    return handshake_verdict(case, {"tls-version"}, "no-version")
 
 
 CAUSE = Cause(

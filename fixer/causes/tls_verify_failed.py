@@ -36,18 +36,11 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause
 from fixer.findings.tls_handshake import handshake_verdict
 from fixer.model.diagnosis import Verdict
-from fixer.model.snapshot import ErrorEvent
-
-_VERIFY_ERRORS = ("upstream SSL certificate verify error: (", 'upstream SSL certificate does not match "')
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route that fails in our probe and has recent log lines of this error."""
-    return handshake_verdict(case, _is_untrusted, "untrusted")
-
-
-def _is_untrusted(event: ErrorEvent) -> bool:
-    return event.message.startswith(_VERIFY_ERRORS)
+    return handshake_verdict(case, {"tls-verify", "tls-name"}, "untrusted")
 
 
 CAUSE = Cause(

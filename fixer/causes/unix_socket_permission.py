@@ -45,7 +45,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import FileStat
-from fixer.model.snapshot import Endpoint, ErrorEvent, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Service, Snapshot
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
@@ -75,10 +75,6 @@ def judge(case: Case) -> Verdict:
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
-def _is_connect_denied(event: ErrorEvent) -> bool:
-    return event.errno == 13 and "connecting" in event.phase and event.message.startswith("connect()")
-
-
 def _is_alive(endpoint: Endpoint) -> bool:
     """Return whether it answers or accepts connections: systemd starts a socket-activated service at the first
     connection, which nginx's account never makes."""
@@ -87,7 +83,7 @@ def _is_alive(endpoint: Endpoint) -> bool:
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
-    if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, _is_connect_denied):
+    if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, {"connect-denied"}):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     account = _worker_account(case.snapshot, trouble)
     if account is None:
@@ -131,7 +127,7 @@ def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[_C
             *(Evidence("file", s.path, _mode_text(s)) for s in shut),
             Evidence("process", "nginx worker", f"{account.name}, uid {account.uid}, groups "
                      + ", ".join(map(str, sorted(account.gids)))),
-            *symptom_evidence(case, trouble, _is_connect_denied),
+            *symptom_evidence(case, trouble, {"connect-denied"}),
         ))),
         repairs=(_repair(case, trouble, service, account, shut),),
     )

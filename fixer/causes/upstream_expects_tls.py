@@ -31,10 +31,11 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
-from fixer.analysis.nginx_errors import is_cut_off, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ProbeResult, needs_tls
+from fixer.nginx.error_kinds import CUT_OFF
 from fixer.repairs.nginx_directives import (
     answer_in_other_scheme,
     change_scheme_repair,
@@ -77,7 +78,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         evidence=tuple(dict.fromkeys((
             shown, Evidence("probe", f"http://{text}", plain),
             Evidence("probe", f"https://{text}", f"answers {other.status}"),
-            *symptom_evidence(case, trouble, is_cut_off),
+            *symptom_evidence(case, trouble, CUT_OFF),
         ))),
         repairs=(change_scheme_repair(case, trouble, "https"),), explains=_EXPLAINS,
     )

@@ -35,7 +35,7 @@ from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import ErrorEvent, ProbeResult, needs_tls
+from fixer.model.snapshot import ProbeResult, needs_tls
 from fixer.repairs.nginx_directives import (
     SCHEME_ID,
     answer_in_other_scheme,
@@ -77,7 +77,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         evidence=tuple(dict.fromkeys((
             shown, Evidence("probe", f"https://{text}", f"no TLS: {said}"),
             Evidence("probe", f"http://{text}", f"answers {other.status}"),
-            *symptom_evidence(case, trouble, _is_handshake_error),
+            *symptom_evidence(case, trouble, {"tls-handshake", "tls-version"}),
         ))),
         repairs=(_repair(case, trouble),),
     )
@@ -90,10 +90,6 @@ def _repair(case: Case, trouble: FailingAddress) -> Repair:
     manual = (f"let the backend at {text} speak TLS again; or, if nobody can listen on the way to it, let the pass "
               "begin with http://, then nginx -t and reload")
     return Repair(SCHEME_ID, "manual", f"make nginx and {text} speak alike", (), manual=manual)
-
-
-def _is_handshake_error(event: ErrorEvent) -> bool:
-    return event.message.startswith("SSL_do_handshake() failed")
 
 
 CAUSE = Cause(

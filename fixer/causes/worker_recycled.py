@@ -36,7 +36,6 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.kills import cut_off_requests
-from fixer.analysis.nginx_errors import is_connect_failure
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import is_number
@@ -44,6 +43,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, Snapshot
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_option, find_numbered_option, second_worker_repair
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import start_or_restart_steps
@@ -145,7 +145,7 @@ def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,
     nodes = {j.facts.node for j in case.verdicts.values() if endpoint.id in j.facts.endpoints}
     return tuple(
         event for nginx in case.snapshot.nginxes if nginx.node in nodes and isinstance(nginx.errors, Known)
-        for event in nginx.errors.value if since <= event.at <= until and is_connect_failure(event)
+        for event in nginx.errors.value if since <= event.at <= until and event.kind in CONNECT_FAILED
     )
 
 

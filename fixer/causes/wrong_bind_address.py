@@ -49,7 +49,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.exit_reason import address_unavailable_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -57,6 +57,7 @@ from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_service import start_again_repairs
 from fixer.repairs.upstream_address import point_at_address_repair
 
@@ -155,7 +156,7 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
-            *owner.evidence[:1], *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+            *owner.evidence[:1], *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(repair,), explains=("wrong-port", "backend-down", "slow-start"),
     )
@@ -190,7 +191,7 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
         evidence=tuple(dict.fromkeys((
             said, *(() if told is None else (told.source,)), *has, state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=again or (listen_address_repair(case, service, trouble.endpoint, aim),),
         explains=("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port"),

@@ -34,13 +34,14 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_at, pids_of
 from fixer.analysis.load.server_protocol import PASS_DIRECTIVES, http_on_uwsgi_evidence, protocol_of
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import Kinds, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Endpoint, ErrorEvent, RouteFacts, Service
+from fixer.model.snapshot import Endpoint, RouteFacts, Service
+from fixer.nginx.error_kinds import TIMED_OUT
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused
 from fixer.nginx.tree import parse
@@ -48,6 +49,10 @@ from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.nginx_directives import edit_passes_repair
 
 _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
+_PROTOCOL_ERRORS: Kinds = (TIMED_OUT - {"connect-timeout-kernel"}) | {
+    "closed-before-answer", "closed-in-body", "closed-elsewhere", "reset-before-answer", "reset-in-body",
+    "reset-in-tunnel", "read-failed", "wrong-protocol", "header-malformed", "not-http",
+}
 
 
 def judge(case: Case) -> Verdict:
@@ -74,7 +79,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                  f"{_PROTOCOL_NAMES[spoken]} there"),
         detail=(), routes=trouble.route_ids, service=holder.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((shown, *why, state_evidence(holder), *symptom_evidence(
-            case, trouble, _is_protocol_error)))),
+            case, trouble, _PROTOCOL_ERRORS)))),
         repairs=(_repair(case, trouble, holder, spoken),),
         explains=("backend-hung", "crash-killed", "overload-saturated"),
     )
@@ -108,12 +113,6 @@ def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -
     why = "not every server of the group is known to take that" if not alike else "anybody may have started it"
     manual = f"let nginx use {kind} there, or {holder.name} listen in the other protocol; {why}"
     return Repair(REPAIR_ID, "manual", f"make nginx and {holder.name} speak alike", (), manual=manual)
-
-
-def _is_protocol_error(event: ErrorEvent) -> bool:
-    return event.message.startswith((
-        "upstream prematurely closed connection", "upstream sent unsupported FastCGI", "recv() failed",
-        "upstream sent invalid header", "upstream sent no valid HTTP", "upstream timed out"))
 
 
 CAUSE = Cause(

@@ -47,7 +47,7 @@ from fixer.analysis.evidence import (
     line_text,
     no_listener_evidence,
 )
-from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed, recent_events
@@ -58,6 +58,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import NginxConfig, ServerBlock
 from fixer.model.plan import FileMeta, Step, WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.nginx.lexer import tokenize
 from fixer.repairs.file_edits import (
     NotEditable,
@@ -179,7 +180,7 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
         config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         config_evidence(case.snapshot, nginx, endpoint),
         Evidence("probe", endpoint.written, f"answers {direct} when asked directly"),
-        *symptom_evidence(case, trouble, is_connect_failure),
+        *symptom_evidence(case, trouble, CONNECT_FAILED),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
 
@@ -244,7 +245,7 @@ def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxCon
 def _unlisted_names(case: Case, trouble: FailingAddress, config: NginxConfig) -> dict[str, ErrorEvent]:
     """Return names in recent requests that no block lists, with a log line for each."""
     names = {name for server in config.servers for name in server.names}
-    events = [e for e in recent_events(trouble.nginx, trouble.routes, case.snapshot) if is_connect_failure(e)]
+    events = [e for e in recent_events(trouble.nginx, trouble.routes, case.snapshot) if e.kind in CONNECT_FAILED]
     asked = [(match[1].lower(), e) for e in events if (match := _HOST_IN_LOG.search(e.raw)) is not None]
     return {host: e for host, e in asked if not _ADDRESS.match(host) and not _is_listed(host, names)}
 

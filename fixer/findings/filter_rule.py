@@ -74,7 +74,7 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
                                                        case.service(trouble.endpoint.listening_service)),)
     evidence = (
         *filter_match_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
-        *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
+        *symptom_evidence(case, trouble),
     )
     from fixer.repairs.packet_filter_rules import filter_repairs  # only if a filter is found
 

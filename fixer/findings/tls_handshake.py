@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import conclude
-from fixer.analysis.nginx_errors import for_each_logged_route, is_failing, logged_evidence, service_of_route
+from fixer.analysis.nginx_errors import Kinds, for_each_logged_route, is_failing, logged_evidence, service_of_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
@@ -20,7 +20,7 @@ from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 HandshakeProblem: TypeAlias = Literal["untrusted", "no-version"]
 
 
-def handshake_verdict(case: Case, want: Callable[[ErrorEvent], bool], kind: HandshakeProblem) -> Verdict:
+def handshake_verdict(case: Case, kinds: Kinds, kind: HandshakeProblem) -> Verdict:
     """Return the verdict about every TLS route that fails our probe and has such a line in nginx's recent log."""
     def found(nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
         if not is_failing(judged) or judged.facts.route.scheme != "https":
@@ -28,7 +28,7 @@ def handshake_verdict(case: Case, want: Callable[[ErrorEvent], bool], kind: Hand
 
         return FINDING_MAKERS[kind](case, (nginx, judged, events), "certain" if asked else "likely")
 
-    return conclude(*for_each_logged_route(case, want, found))
+    return conclude(*for_each_logged_route(case, kinds, found))
 
 
 # What nginx and a TLS backend disagree about (trust, name, version), and the directives that settle it.

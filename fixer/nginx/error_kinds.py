@@ -7,7 +7,7 @@ from typing import get_args
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
 
-KINDS: tuple[str, ...] = get_args(ErrorKind)
+KINDS: frozenset[ErrorKind] = frozenset(get_args(ErrorKind))
 
 _CONNECT: dict[int | None, ErrorKind] = {
     111: "refused", 113: "host-unreachable", 101: "net-unreachable", 13: "connect-denied", 1: "connect-not-permitted",
@@ -22,7 +22,7 @@ _TIMEOUTS: dict[str, ErrorKind] = {
     "reading upstream": "timeout-body",
 }
 _TUNNELS = ("proxying upgraded connection", "proxying connection")
-# What is wrong with an answer, by the text after `upstream sent `. Only nginx writes the start: a visitor's text follows it.
+# What is wrong with an answer, by the text after `upstream sent `. Only nginx writes the start of a line.
 _SENT: tuple[tuple[str, ErrorKind], ...] = (
     ("too big header", "header-too-big"),
     ("no valid HTTP", "not-http"),

@@ -8,7 +8,16 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx
-from tests.causes.snapshot_builders import BAD_GATEWAY, NGINX_PID, NOW, Scene, container_service, finding_of, listener
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NGINX_PID,
+    NOW,
+    Scene,
+    at_level,
+    container_service,
+    finding_of,
+    listener,
+)
 
 NEW = 8088
 
@@ -24,7 +33,7 @@ def scene(port: int = NEW) -> Scene:
     made.route[0] = {"listens": (first, replace(first, port=NEW))}
     made.logs(f"bind() to 0.0.0.0:{port} failed (98: Address already in use)", 98, "", ago=30)
     made.logs("still could not bind()", None, "", ago=29)
-    made.events[-2:] = [replace(event, level="emerg") for event in made.events[-2:]]
+    made.events[-2:] = [at_level(event, "emerg") for event in made.events[-2:]]
     made.listeners.append(listener(NEW, None, "0.0.0.0", "web"))
     return made
 

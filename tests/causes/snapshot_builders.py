@@ -158,6 +158,11 @@ def error_event(at: float, level: str, message: str, errno: int | None, phase: s
     return ErrorEvent(at, level, message, errno, phase, *others, **named, kind=error_kind(level, message, errno, phase))
 
 
+def at_level(event: ErrorEvent, level: str) -> ErrorEvent:
+    """The same line, written at another level."""
+    return replace(event, level=level, kind=error_kind(level, event.message, event.errno, event.phase))
+
+
 def site(*written: str) -> tuple[FileContent, list[tuple[int, int, int]]]:
     """A site file with one location for each address, and where (line, start, end) each stands."""
     lines = ["server {", "    listen 80;"]

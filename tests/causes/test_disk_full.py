@@ -14,6 +14,7 @@ from fixer.model.snapshot import ComposeSetting
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
+    at_level,
     container_service,
     failed_service,
     finding_of,
@@ -34,7 +35,7 @@ FULL = f'pwrite() "{BODY}/0000000012" failed (28: No space left on device)'
 
 def says(message: str = DENIED, *, phase: str = "", ago: float = 5.0, level: str = "crit", **folder: object) -> Scene:
     scene = healthy_scene().logs(message, None, phase, ago=ago, path="/upload")
-    scene.events = [replace(e, level=level) for e in scene.events]
+    scene.events = [at_level(e, level) for e in scene.events]
     scene.processes.append(process(101, "nginx: worker process", uid=33, ppid=100))
     if folder:
         scene.node_changes["local"] = {"files": ((BODY, stat(kind="dir", **folder)),)}

@@ -18,6 +18,7 @@ from tests.causes.snapshot_builders import (
     SLOW,
     TIMED_OUT,
     Scene,
+    at_level,
     container_service,
     failed_service,
     file,
@@ -121,7 +122,7 @@ def boxed_worker(limit: int, main: str = "user www-data;\n", *keys: str) -> Scen
     """nginx in a container; its main file is mounted."""
     scene = in_compose()
     scene.answers(SLOW).logs("accept4() failed (24: Too many open files)", 24, "", count=3)
-    scene.events = [replace(e, level="crit") for e in scene.events[-3:]]
+    scene.events = [at_level(e, "crit") for e in scene.events[-3:]]
     settings = tuple(ComposeSetting(key, "48", "/p/compose.yaml", 1, 0, 2) for key in keys)
     web = container_service("web", 80, pid=100, is_app_server=False, compose_settings=settings, box={
         "nofile_limit": limit, "mounts": (("/p/nginx.conf", CONF, False),), "labels": (("com.docker.compose.config-hash", "h"),)})
@@ -183,7 +184,7 @@ CONF = "/etc/nginx/nginx.conf"
 def worker(text: str = "user www-data;\nworker_rlimit_nofile 24;\n", message: str = "accept4() failed (24: Too many open files)",
            *, level: str = "crit") -> Scene:
     scene = healthy_scene().answers(SLOW).logs(message, 24, "", count=3)
-    scene.events = [replace(e, level=level) for e in scene.events]
+    scene.events = [at_level(e, level) for e in scene.events]
     scene.files.append(file(CONF, text))
     return scene
 

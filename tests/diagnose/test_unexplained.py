@@ -20,6 +20,7 @@ from tests.causes.snapshot_builders import (
     REFUSED,
     SITE,
     Scene,
+    at_level,
     container_service,
     failed_service,
     healthy_scene,
@@ -51,7 +52,7 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
 
 def test_what_nginx_says_of_itself_is_told_where_it_says_nothing_of_an_upstream() -> None:
     scene = healthy_scene().answers(CLOSED).logs("768 worker_connections are not enough", None, "")
-    scene.events = [replace(event, level="alert") for event in scene.events]
+    scene.events = [at_level(event, "alert") for event in scene.events]
     assert diagnose(scene.snapshot()).notes[0].endswith("nginx logs: 768 worker_connections are not enough")
 
 

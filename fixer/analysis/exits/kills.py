@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.nginx_errors import is_cut_off
 from fixer.analysis.route_verdict import events_since
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import start_time_of
@@ -15,6 +14,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
+from fixer.nginx.error_kinds import CUT_OFF
 
 LimitScope: TypeAlias = Literal["own", "other", "machine"]
 _RESTART_WINDOW = 180.0    # seconds in which a container that restarts repeatedly has ended at least once
@@ -146,7 +146,7 @@ def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
     for nginx in case.snapshot.nginxes:
         routes = [j.facts for j in case.verdicts.values()
                   if nginx.serves(j.facts) and endpoint.id in j.facts.endpoints][:_SAMPLE]
-        found += [event for event in events_since(nginx, routes, since, until) if is_cut_off(event)]
+        found += [event for event in events_since(nginx, routes, since, until) if event.kind in CUT_OFF]
     return tuple(found)
 
 

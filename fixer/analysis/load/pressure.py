@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import address_text, clock_of, listener_at, no_listener_evidence, processes_of
 from fixer.analysis.exits.failed_run import parent_without_workers
-from fixer.analysis.nginx_errors import events_for, is_read_timeout
+from fixer.analysis.nginx_errors import events_for
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
@@ -16,6 +16,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
+from fixer.nginx.error_kinds import READ_TIMEOUT
 
 _ANSWERED_LINE = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
 RECENT_REQUEST = 15.0       # seconds; a request that finished within them shows progress
@@ -109,13 +110,13 @@ def _has_timeouts(case: Case, trouble: FailingAddress) -> bool:
     if isinstance(http, Known) and http.value.error == "slow" and any(ids.intersection(j.skipped_members)
                                                                       for j in trouble.verdicts):
         return True
-    return bool(events_for(case, trouble, is_read_timeout))
+    return bool(events_for(case, trouble, READ_TIMEOUT))
 
 
 def _measure_pressure(case: Case, trouble: FailingAddress, service: Service) -> Pressure:
     held = listener_at(trouble.endpoint)
     since = start_time_of(service)     # timeouts of an earlier run say nothing about this one
-    timeouts = tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since)
+    timeouts = tuple(event for event in events_for(case, trouble, READ_TIMEOUT) if event.at >= since)
     works, proof = _judge_progress(case, trouble, service, timeouts)
     return Pressure(
         trouble, service, processes_of(case.snapshot, service.node, service.pids),

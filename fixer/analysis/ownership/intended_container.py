@@ -84,7 +84,7 @@ def has_no_listener(case: Case, trouble: FailingAddress) -> bool:
     unreachable = isinstance(tcp, Known) and tcp.value.error == "unreachable"
     if unreachable or arp_silence_evidence(case, trouble):
         return True
-    return bool(events_for(case, trouble, lambda event: event.errno == 113))
+    return bool(events_for(case, trouble, {"host-unreachable"}))
 
 
 def arp_silence_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:

@@ -59,7 +59,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
-from fixer.analysis.nginx_errors import is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
 from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed, is_confirmed_closed
@@ -79,6 +79,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
 from fixer.model.snapshot import Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import (
     boot_details,
     boot_state_text,
@@ -367,7 +368,7 @@ def _finding(
     evidence = (
         state_evidence(service), *shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *owner.evidence[:2], *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_connect_failure),
+        *symptom_evidence(case, trouble, CONNECT_FAILED),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",

@@ -22,6 +22,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Compose, Service, UncreatedService
+from fixer.nginx.error_kinds import CONNECTING
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import create_service_step
 from fixer.repairs.upstream_name import other_address_repair
@@ -122,7 +123,7 @@ def _uncreated_finding(case: Case, compose: Compose, trouble: FailingAddress, se
     evidence = (
         service.source, Evidence("container", f"project {compose.project}", f"no container of service {name}"),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase or "resolved" in event.message),
+        *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
     return Finding(
         cause="backend-down", variant="container-stopped", role="root", confidence="certain",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, no_listener_evidence
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.tie_break import pm2_circus_notes, pm2_unit_notes, podman_services
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed, is_confirmed_closed
@@ -14,6 +14,7 @@ from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, RouteFacts
+from fixer.nginx.error_kinds import CONNECT_FAILED
 
 START_REPAIR_ID = "start-service"
 
@@ -57,7 +58,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
             config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
-            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, is_connect_failure),
+            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, CONNECT_FAILED),
         ),
         repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),),
     )

@@ -56,11 +56,12 @@ from fixer.analysis.exits.exit_reason import blank_variables, missing_variables,
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
-from fixer.analysis.nginx_errors import is_connect_failure, is_cut_in_body, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY
 from fixer.repairs.command_options import gunicorn_setting_evidence, option_argument
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def judge(case: Case) -> Verdict:
         else:
             findings.append(_found(case, crash, fault))
     missing = list(all_of.missing)
-    if any(is_cut_in_body(event) for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
+    if any(event.kind in CUT_IN_BODY for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):
         from fixer.causes.crash_code_error.broken_response import (  # only if a response ended early
             judge_broken_answers,
@@ -236,7 +237,7 @@ def _evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence,
     return tuple(dict.fromkeys((
         log_evidence(fault.log_line.text, fault.log_line.where), *_source_evidence(case, crash, fault), *boot,
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
     )))
 
 

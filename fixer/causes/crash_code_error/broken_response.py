@@ -8,7 +8,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import config_evidence, log_evidence
 from fixer.analysis.exits.code_error import application_frame
 from fixer.analysis.exits.kills import WORKER_DIED
-from fixer.analysis.nginx_errors import is_cut_in_body, recent_lines_by_route
+from fixer.analysis.nginx_errors import recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -16,6 +16,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
+from fixer.nginx.error_kinds import CUT_IN_BODY
 
 MIN_EVENTS = 3          # broken responses within a minute; fewer may be chance
 _MAX_GAP_SECONDS = 2.5          # between the application's error and nginx's line, whose clock has whole seconds
@@ -27,7 +28,7 @@ _ERROR_LINE = regex(r"^[ |]*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Timeout))
 def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
     """Yield a finding for each route with several recent responses cut off, if its running service logged errors."""
     for nginx in case.snapshot.nginxes:
-        for judged, fresh in recent_lines_by_route(case, nginx, is_cut_in_body).values():
+        for judged, fresh in recent_lines_by_route(case, nginx, CUT_IN_BODY).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
             service = case.service(ends[0].listening_service or ends[0].configured_service) if len(ends) == 1 else None
             if service is None or not service.running:

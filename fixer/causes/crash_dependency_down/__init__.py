@@ -57,7 +57,7 @@ from fixer.analysis.evidence import config_evidence, listener_evidence, log_evid
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import is_restarting
 from fixer.analysis.service_state import run_state_of, state_evidence
@@ -71,6 +71,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_dependency import (
     ADDRESS_VARIABLE,
     free_connections_repairs,
@@ -287,7 +288,7 @@ def _evidence(case: Case, crash: FailedRun, said: DependencyComplaint,
         log_evidence(said.log_line.text, said.log_line.where), *(state_evidence(p) for p in needed.providers),
         *needed.evidence,
         *elsewhere, state_evidence(crash.service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
     )))
 
 

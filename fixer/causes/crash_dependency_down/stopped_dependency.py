@@ -27,7 +27,7 @@ from fixer.analysis.exits.exit_reason import (
 from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.exits.run_end import read_run_end
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines, was_asked_to_stop
@@ -40,6 +40,7 @@ from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.snapshot import Container, LogLine, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import is_off_at_boot
 from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
 from fixer.repairs.restore_code import restart_after_edit_steps
@@ -225,7 +226,7 @@ def _stopped_dependency_finding(case: Case, one: StoppedDependency, crash: Faile
             *((log_evidence(one.last_line.text, one.last_line.where),) if one.last_line is not None else ()),
             state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(_start_dependency_repair(case, one, crash),),
         explains=EXPLAINS if one.manner != "rests" and one.is_sure else (),

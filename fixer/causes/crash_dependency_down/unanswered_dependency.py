@@ -12,13 +12,14 @@ from fixer.analysis.dependency.blocked_start import (
 )
 from fixer.analysis.dependency.start_order import DEPENDS_ON_LABEL, AwaitedService, first_awaited
 from fixer.analysis.evidence import address_text, config_evidence, log_evidence, no_listener_evidence
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_dependency import (
     last_log_lines,
     lost_packets_repair,
@@ -49,7 +50,7 @@ def blocked_finding(case: Case, one: BlockedStart) -> Finding:
         detail=(f"it listens nowhere until {where} answers",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             *blocked_start_evidence(case, one), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=_unblock_repairs(case, one, provider if still else None), explains=EXPLAINS,
     )
@@ -85,7 +86,7 @@ def required_finding(case: Case, one: UnstartedUnit) -> Finding:
             *(log_evidence(w.text, w.where) for s in one.missing_units for w in _last_log_lines(case, s)),
             state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=_start_required_repairs(case, one), explains=EXPLAINS,
     )

@@ -48,7 +48,7 @@ from fixer.analysis.exits.exit_reason import (
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, reported_port_conflict
 from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, exit_signal_of, last_exit_signal
 from fixer.analysis.exits.last_output import is_stale_socket
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import gave_up_line, has_log, is_restarting, message_of, program_lines
 from fixer.analysis.service_state import state_evidence
@@ -56,6 +56,7 @@ from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, res
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.resource_limits import is_caused_by_limit
 from fixer.repairs.start_service import restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set
@@ -210,7 +211,7 @@ def _evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
         *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
         *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_connect_failure),
+        *symptom_evidence(case, trouble, CONNECT_FAILED),
     )))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence
 from fixer.analysis.exits.run_end import read_run_end
-from fixer.analysis.nginx_errors import is_connect_failure
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
@@ -15,6 +14,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
+from fixer.nginx.error_kinds import CONNECTING
 from fixer.redaction.values import redact_argv
 
 _CLOCK_SLACK = 2.0          # seconds between nginx's clock, in whole seconds, and the manager's
@@ -76,7 +76,7 @@ def _refused_events(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEv
     for nginx in case.snapshot.nginxes:
         mine = [facts for facts in routes if nginx.serves(facts)]
         for event in recent_events(nginx, mine, case.snapshot):
-            if is_connect_failure(event) or "connecting" in event.phase:
+            if event.kind in CONNECTING:
                 found.setdefault(event.where + event.raw, event)
     return tuple(sorted(found.values(), key=lambda event: event.at))
 

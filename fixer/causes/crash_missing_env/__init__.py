@@ -50,7 +50,7 @@ from fixer.analysis.evidence import config_evidence, find_node, log_evidence, no
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
     MisreadLine,
@@ -66,6 +66,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_dependency import ADDRESS_VARIABLE
@@ -145,7 +146,7 @@ def _evidence(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> tupl
           for one in crash.service.unset_variables if one.name in names),
         state_evidence(crash.service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_connect_failure),
+        *symptom_evidence(case, trouble, CONNECT_FAILED),
     )))
 
 

@@ -51,6 +51,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, ProbeResult, RouteFacts
+from fixer.nginx.error_kinds import CONNECTING
 from fixer.repairs.file_edits import check_and_reload_steps
 
 
@@ -103,9 +104,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
     if not now or not (connects or is_answering(endpoint)):
         return config_evidence(case.snapshot, nginx, endpoint)
-    asked = _asked_addresses(events_for(
-        case, trouble,
-        lambda event: "connecting" in event.phase and not is_about_other_route(case, trouble.routes, event)))
+    asked = _asked_addresses(tuple(
+        event for event in events_for(case, trouble, CONNECTING)
+        if not is_about_other_route(case, trouble.routes, event)))
     gone = [address for address in asked if address not in now]
     if not gone or any(address in now for address in asked):
         return Evidence("probe", endpoint_text(endpoint), f"{endpoint.host} leads to {', '.join(now)}, which answers")
@@ -138,7 +139,7 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, nginx, endpoint),
-            *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+            *symptom_evidence(case, trouble, CONNECTING),
         ))),
         repairs=(Repair(
             "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "

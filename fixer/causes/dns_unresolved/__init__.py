@@ -258,7 +258,7 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     host = trouble.endpoint.host
     if not host or trouble.nginx.master_pid is None or is_uncreated(case, host):
         return None
-    said = events_for(case, trouble, lambda event: event.message.startswith(f"{host} could not be resolved ("))
+    said = [e for e in events_for(case, trouble, {"name-not-resolved"}) if e.message.startswith(f"{host} ")]
     if not said:
         return None
     owner = configured_owner(case, trouble.endpoint)
@@ -335,7 +335,7 @@ def _finding(
         routes=routes, service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *symptom_evidence(case, trouble, lambda event: "could not be resolved (" in event.message),
+            *symptom_evidence(case, trouble, {"name-not-resolved"}),
         ))),
         repairs=(repair,),
         explains=("nginx-down", "nginx-config-invalid", "backend-down", "wrong-port", "nginx-not-reloaded"),

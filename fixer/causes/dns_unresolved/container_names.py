@@ -129,7 +129,7 @@ def lost_name_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         routes=tuple(dict.fromkeys(route for t in same for route in t.route_ids)), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, config_evidence(case.snapshot, nginx, endpoint),
-            *symptom_evidence(case, trouble, lambda event: True),
+            *symptom_evidence(case, trouble),
         ))),
         repairs=(other_address_repair(case, same),),
         explains=("wrong-port", "backend-down", "nginx-not-reloaded", "dns-stale"),

@@ -212,7 +212,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
 
     A host short of memory refuses small sizes too: those say nothing about a directive.
     """
-    lines = recent_lines(case, nginx, is_refused_memory)
+    lines = recent_lines(case, nginx, {"no-memory"})
     if not lines:
         return None
     wanted = {size: line for line in lines if (size := _refused_size(line)) >= _HUGE_SIZE}
@@ -221,7 +221,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
     if not asked:
         return f"what leaves nginx no memory ({lines[-1].message[:120]}): no buffer of its configuration is that large"
     event = wanted[asked[0].size]
-    routes = tuple(recent_lines_by_route(case, nginx, lambda line: line in lines))
+    routes = tuple(recent_lines_by_route(case, nginx, {"no-memory"}))
     unit = nginx.service
     limits = tuple(s for s in (unit.settings if unit is not None else ()) if s.key in ("LimitAS", "LimitDATA"))
     times = f"{len(lines)} times: " if len(lines) > 1 else ""
@@ -239,11 +239,6 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
         repairs=(_repair(case, nginx, list(dict.fromkeys(huge for block in blocks for huge in block))),),
         explains=("nginx-not-reloaded", "nested-gateway"),
     )
-
-
-def is_refused_memory(event: ErrorEvent) -> bool:
-    """Return whether nginx logs that the kernel gave it no memory."""
-    return event.level == "emerg" and NO_MEMORY.match(event.message) is not None
 
 
 def _refused_size(event: ErrorEvent) -> int:

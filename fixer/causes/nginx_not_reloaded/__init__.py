@@ -47,7 +47,7 @@ from fixer.analysis.evidence import (
     pids_of,
     replaced_mount_file,
 )
-from fixer.analysis.nginx_errors import events_for, is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_held_by_others, listen_addresses_of
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed
 from fixer.formats.numbers import is_number
@@ -55,6 +55,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, needs_tls
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.file_edits import check_and_reload_steps
 from fixer.repairs.start_nginx import free_port_repair
 from fixer.repairs.start_service import restart_container_repair
@@ -145,7 +146,7 @@ def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
     not name for these routes. A client may have forged that line; the only result is one more reload."""
     named = [*trouble.routes, *(facts for facts in case.snapshot.routes if facts.route.asked_first)]
     ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in named)]
-    events = events_for(case, trouble, is_connect_failure)
+    events = events_for(case, trouble, CONNECT_FAILED)
     known = (trouble.nginx.config_mtime, trouble.nginx.loaded_at)
     moment = max((fact.value for fact in known if isinstance(fact, Known)), default=0.0)
     since = [e for e in events if e.at > moment - 1.0]     # log times are whole seconds
@@ -193,7 +194,7 @@ def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") 
         detail=(), routes=_failing_routes(case, trouble), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             _age_evidence(case, nginx), config_evidence(case.snapshot, nginx, endpoint),
-            Evidence("probe", endpoint_text(endpoint), answer), *symptom_evidence(case, trouble, lambda event: True),
+            Evidence("probe", endpoint_text(endpoint), answer), *symptom_evidence(case, trouble),
         ))),
         repairs=(Repair(REPAIR_ID, "safe", RELOAD_TEXT, check_and_reload_steps(case.snapshot, nginx)),),
     )
@@ -281,7 +282,7 @@ def _stale_mount_finding(case: Case, trouble: FailingAddress) -> Finding:
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(
             shown,
-            config_evidence(case.snapshot, nginx, endpoint), *symptom_evidence(case, trouble, lambda event: True),
+            config_evidence(case.snapshot, nginx, endpoint), *symptom_evidence(case, trouble),
         ),
         repairs=(repair,),
     )

@@ -60,7 +60,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, log_evidence, no_listener_evidence
 from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailure, is_missing, stat_of, step_failure
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import is_connect_failure, symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, state_evidence
@@ -79,6 +79,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service, Snapshot
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.container_start import explain_failed_container
 
 _STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanation | str]] = {
@@ -191,7 +192,7 @@ def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told
         evidence=tuple(dict.fromkeys((
             *told.evidence, *said, state_evidence(crash.service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=told.repairs, explains=EXPLAINS,
     )

@@ -55,7 +55,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
-from fixer.analysis.nginx_errors import events_for, is_connect_failure, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
@@ -65,6 +65,7 @@ from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
@@ -277,7 +278,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
         evidence=tuple(dict.fromkeys((
             *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]),
             listener_evidence(case.snapshot, held, owner.service), *more, *owner.evidence[:1],
-            *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, is_connect_failure),
+            *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(repair,), explains=EXPLAINS,
     )
@@ -297,7 +298,6 @@ CAUSE = Cause(
 PRIVATE_TMP_VARIANT = "unix-socket-private-tmp"
 SOCKET_DROP_IN = "50-badgateway-socket.conf"
 _VISIBLE_VALUES = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still allows to connect
-_HIDDEN_ERRNOS = (2, 13)
 
 
 def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | None:
@@ -306,7 +306,7 @@ def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | 
     if nginx is None or nginx.unit is None or endpoint.unix is None or endpoint.node != trouble.nginx.node:
         return None
     by = hiding_setting_text(nginx, endpoint.unix)
-    said = events_for(case, trouble, lambda event: is_connect_failure(event) and event.errno in _HIDDEN_ERRNOS)
+    said = events_for(case, trouble, {"socket-missing", "connect-denied"})
     if not by or not said:
         return None
     key, held, owner = by.partition("=")[0], listener_at(endpoint), only_owner(case, trouble)
@@ -321,7 +321,7 @@ def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | 
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
             *(() if held is None else (listener_evidence(case.snapshot, held, backend),)),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
         explains=("wrong-port", "backend-down", "slow-start", "nginx-not-reloaded"),

@@ -59,7 +59,7 @@ from fixer.analysis.evidence import (
     pids_of,
 )
 from fixer.analysis.load.server_protocol import has_matching_protocol
-from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config
 from fixer.analysis.ownership.container_network import is_sole_network_candidate
 from fixer.analysis.ownership.resolve import (
@@ -76,6 +76,7 @@ from fixer.causes.wrong_port.upstream_group import explain_contradiction
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.upstream_address import (
     UPSTREAM_KEY,
     ReachableListener,
@@ -243,7 +244,7 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
         *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
         *_occupant_evidence(case, trouble, stranger),
         *(w for o in options for w in o.owner.evidence[:1]),
-        *symptom_evidence(case, trouble, is_cut_off if stranger else is_connect_failure),
+        *symptom_evidence(case, trouble, CUT_OFF if stranger else CONNECT_FAILED),
     )
     proven = first.owner.certain or (first.is_configured and first.owner.rule != "bare")
     if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:

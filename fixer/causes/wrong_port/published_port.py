@@ -15,7 +15,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.nginx_errors import is_connect_failure, is_cut_off, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import (
     is_in_other_container,
@@ -30,6 +30,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Listener, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.container_settings import manual_publish_repair, publish_port_repair, republish_port_repair
 from fixer.repairs.listen_address import ANY_IPV4, listen_address_repair
 from fixer.repairs.upstream_address import ReachableListener, point_at_listener_repair
@@ -111,7 +112,7 @@ def _no_listener_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
             *_mapping_evidence(_publishing_container(case, box), endpoint.port),
             *no_listener_evidence(endpoint), listener_evidence(case.snapshot, line, owner.service),
             state_evidence(owner.service),
-            *symptom_evidence(case, trouble, lambda e: is_cut_off(e) or is_connect_failure(e)),
+            *symptom_evidence(case, trouble, CUT_OFF | CONNECT_FAILED),
         ))),
         repairs=repairs, explains=("wrong-bind-address", "slow-start", "backend-down"),
     )
@@ -222,7 +223,7 @@ def _make_unpublished_finding(case: Case, trouble: FailingAddress, owner: PortOw
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
             *_mapping_evidence(_publishing_container(case, box), 0), listener_evidence(case.snapshot, line, service),
             state_evidence(service),
-            *symptom_evidence(case, trouble, is_connect_failure),
+            *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(repair,), explains=("backend-down",),
     )

@@ -19,6 +19,7 @@ from tests.causes.snapshot_builders import (
     SLOW,
     STOPPED,
     Scene,
+    at_level,
     container_service,
     finding_of,
     healthy_scene,
@@ -95,7 +96,7 @@ def test_stopped_workers_in_a_container_that_would_not_start_again(
 
 def ended(*probes: object, ago: float = 30.0, message: str = "worker process 77 exited on signal 9") -> Scene:
     scene = healthy_scene().answers(*probes).logs(message, None, "", ago=ago, count=2)   # type: ignore[arg-type]
-    scene.events = [replace(event, level="alert") for event in scene.events]
+    scene.events = [at_level(event, "alert") for event in scene.events]
     return scene
 
 
@@ -149,7 +150,7 @@ def greedy(size: int = 128 << 20, text: str = BUFFERS, ago: float = 5.0, level: 
     """nginx asked for so many bytes and got none, and its site asks for buffers."""
     scene = healthy_scene().answers(INTERNAL).logs(
         f"malloc({size}) failed (12: Cannot allocate memory)", 12, "reading response header from upstream", ago=ago)
-    scene.events = [replace(event, level=level) for event in scene.events]
+    scene.events = [at_level(event, level) for event in scene.events]
     page = scene.files[0]
     scene.files[0] = replace(page, data=page.data.replace(b"}\n}\n", b"}\n" + text.encode() + b"}\n"))
     return scene
@@ -213,7 +214,7 @@ def refused_start_alone(*said: str, workers: tuple[int, ...] = ()) -> Scene:
     for text in said:
         scene.logs(text, None, "", ago=30.0)
     levels = ["alert" if text.startswith("worker process") else "emerg" for text in said]
-    scene.events = [replace(event, level=level) for event, level in zip(scene.events, levels, strict=True)]
+    scene.events = [at_level(event, level) for event, level in zip(scene.events, levels, strict=True)]
     scene.nginx["worker_pids"] = workers
     return scene
 

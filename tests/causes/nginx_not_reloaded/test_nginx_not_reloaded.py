@@ -19,6 +19,7 @@ from tests.causes.snapshot_builders import (
     NOW,
     REFUSED,
     SITE,
+    at_level,
     failed_service,
     finding_of,
     healthy_scene,
@@ -86,7 +87,7 @@ def test_a_reload_that_could_not_bind(loaded: float) -> None:
     scene.listeners.append(listener(80, 700, "10.0.0.1"))
     scene.processes.append(process(700, "apache2"))
     scene.logs("bind() to 0.0.0.0:80 failed (98: Address already in use)", 98, "", ago=30)
-    scene.events[-1] = replace(scene.events[-1], level="emerg")
+    scene.events[-1] = at_level(scene.events[-1], "emerg")
     found = finding_of(diagnose(scene.snapshot()), OLD)
     assert found.variant == "reload-bind-failed" and found.repairs[0].risk == "disruptive" and not found.repairs[0].steps
     end, check, reload = finding_of(diagnose(scene.snapshot(), {"stop": "apache2"}), OLD).repairs[0].steps
@@ -101,7 +102,7 @@ def test_a_reload_that_could_not_bind_and_a_new_address_that_nobody_knows(mtime:
     scene.listeners.append(listener(80, 700, "10.0.0.1"))
     scene.processes.append(process(700, "apache2"))
     scene.logs("bind() to 0.0.0.0:80 failed (98: Address already in use)", 98, "", ago=30)
-    scene.events[-1] = replace(scene.events[-1], level="emerg")
+    scene.events[-1] = at_level(scene.events[-1], "emerg")
     told = [f for f in diagnose(scene.snapshot()).findings if f.cause == OLD]
     assert [(f.variant, f.confidence) for f in told] == ([("reload-bind-failed", "likely")] if found else [])
 
