@@ -185,7 +185,7 @@ def slow_route_notes(case: Case, health: Sequence[RouteHealth], dark: Mapping[st
     late.sort(key=lambda judged: judged.facts.route.id not in dark)
     said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; "
                  + (f"{dark[j.facts.route.id]}, and " if j.facts.route.id in dark else "")
-                 + "whether it is only slow was not seen (--wait 60 tells)" for j in late[:_MAX_ROUTES])
+                 + "run again with --wait 60 to see if the page is only slow" for j in late[:_MAX_ROUTES])
     more = len(late) - _MAX_ROUTES
     return (*said, f"{more} more routes gave no answer in time") if more > 0 else said
 
@@ -208,8 +208,8 @@ def route_notes(case: Case) -> tuple[str, ...]:
         "by a gateway in front of it: this nginx only passes it on"
         for j in case.verdicts.values() if j.from_application
     ]
-    lost = [f"nginx on {n.node} writes to a log that was deleted ({', '.join(n.lost_logs)}): nothing of it is kept, "
-            "and it takes room until nginx opens it anew (nginx -s reopen; where its folder is gone, make that first)"
+    lost = [f"nginx on {n.node} writes to a deleted log ({', '.join(n.lost_logs)}): the lines are lost and use disk "
+            "space. Run nginx -s reopen; create its folder first if that is missing"
             for n in case.snapshot.nginxes if n.lost_logs]
     unread = [f"the configuration is not known: {n.config.reason}" for n in case.snapshot.nginxes
               if isinstance(n.config, Unknown) and n.master_pid is not None]

@@ -54,7 +54,7 @@ def _answers_well(report: dict[str, Any]) -> bool:
     bad = [route for route in report["routes"]
            if not (route["probe"] and route["probe"]["status"] and route["probe"]["status"] < 500)]
     return all(any(note.startswith(f"{route['location']} on {route['listen']}") and
-                   ("sent by the application itself" in note or "whether it is only slow was not seen" in note)
+                   ("sent by the application itself" in note or "run again with --wait 60 to see if the page is only slow" in note)
                    for note in report["notes"]) for route in bad)
 
 

@@ -38,9 +38,9 @@ def explain_never_started(case: Case, box: Container | None) -> tuple[str, str, 
     held = first_awaited(case, box)
     if held is None:
         return None
-    todo = (f"{held.remedy}; then docker compose up -d. Started by itself it would not last: the next up would stop "
-            f"there")
-    return f"Compose waits for {held.name}, which {held.problem}", todo, held.evidence
+    todo = (f"{held.remedy}; then docker compose up -d. Starting it alone does not last: the next `docker compose up` "
+            f"stops at {held.name} again")
+    return f"its dependency {held.name} {held.problem}", todo, held.evidence
 
 
 def health_check_text(box: Container) -> str:

@@ -167,7 +167,7 @@ def _command_text(argv: Sequence[str]) -> str:
 
 def not_started_text(case: Case, one: WaitingScript) -> str:
     """Return which script has not started its server, and for how long."""
-    return (f"{one.service.name} runs {script_text(one)}, which has not started its server for "
+    return (f"{script_text(one)} of {one.service.name} has not started the server for "
             f"{age_text(waiting_seconds(case, one))}")
 
 

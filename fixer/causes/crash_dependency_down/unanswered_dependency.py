@@ -137,7 +137,7 @@ def _awaited_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held
     return Finding(
         cause="crash-dependency-down", variant="start-dependency-failed", role="root",
         confidence="certain" if held.certain and owner.certain else "likely",
-        summary=f"{service.name} was made and never started: Compose waits for {held.name}, which {held.problem}",
+        summary=f"Compose created {service.name} and did not start it: its dependency {held.name} {held.problem}",
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             Evidence("container", box.name, f"created, {DEPENDS_ON_LABEL}={dict(box.labels)[DEPENDS_ON_LABEL]}"),

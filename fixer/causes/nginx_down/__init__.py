@@ -173,7 +173,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     elif homeless is not None:
         summary += f": it is to listen on {homeless[0]}, an address that {nginx.node} does not have"
     elif waits is not None:
-        summary += f": its container was made and never started, {waits[0]}"
+        summary += f": Compose created its container and did not start it, since {waits[0]}"
     elif was_taken:
         summary += ": a port that its container publishes was another's when it was started, and is no container's now"
     elif refused is not None:

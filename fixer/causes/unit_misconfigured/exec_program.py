@@ -114,7 +114,7 @@ def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> St
     need = None
     chosen: str | None = options[0]
     if not proven:
-        why = (f"{path}, named at {setting_source_text(entry, service)}, is not there; what may be meant: "
+        why = (f"{path}, named at {setting_source_text(entry, service)}, does not exist; candidates: "
                f"{', '.join(options)}")
         need = Need(INPUT_KEY, "choice", why, options)
         chosen = case.inputs.get(INPUT_KEY) if case.inputs.get(INPUT_KEY) in options else None

@@ -47,7 +47,7 @@ def explain_interpreter(case: Case, crash: FailedRun, file: FileContent, wanted:
         return StepExplanation(VARIANT, summary, evidence, manual_repairs(_REPAIR_ID, manual))
     need, chosen = None, options[0] if len(same) == 1 else None
     if chosen is None:
-        need = Need(INPUT_KEY, "choice", f"{plain}, named at {file.path}:1, is not there; what may be meant: "
+        need = Need(INPUT_KEY, "choice", f"{plain}, named at {file.path}:1, does not exist; candidates: "
                     f"{', '.join(options)}", options)
         chosen = case.inputs.get(INPUT_KEY) if case.inputs.get(INPUT_KEY) in options else None
     does = f"let {chosen or 'the interpreter that is meant'} run {file.path} instead of {plain}"

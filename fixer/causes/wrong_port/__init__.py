@@ -234,8 +234,8 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
     """Return the finding. `doubts`: does a stranger listen on the port, and must the operator choose?"""
     endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
     there = "where nothing listens" if not stranger else "where something else than the backend listens"
-    names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
-    elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
+    names = ", ".join(f"{o.owner.service.name} on {o.text}" for o in options)
+    elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"candidates: {names}"
     other = None if several else explain_contradiction(case.snapshot, endpoint, first)
     if other is not None:
         elsewhere = f"{elsewhere}, {other[0]}"

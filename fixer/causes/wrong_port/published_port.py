@@ -84,7 +84,7 @@ def _judge_only_left(case: Case, trouble: FailingAddress) -> Finding | str:
                 f"containers share{f': {names}?' if names else ''}")
     said = (f"which Docker publishes for port {endpoint.container_port} of a network that containers share, where "
             f"nothing "
-            f"listens; meant may be {' or '.join(f'{o.owner.service.name} at {o.text}' for o in options)}")
+            f"listens; candidates: {', '.join(f'{o.owner.service.name} at {o.text}' for o in options)}")
     first = options[0]
     return _make_unpublished_finding(case, trouble, first.owner, ("docker-proxy-no-listener", said, first.listener),
                           point_at_listener_repair(case, trouble, tuple(options), ask=True), sure=False)
@@ -154,7 +154,7 @@ def _which_container_finding(case: Case, trouble: FailingAddress, options: tuple
     """Return the finding on several candidates with published ports: the operator chooses."""
     named = [(o.owner.service.container.name, o.text) for o in options if o.owner.service.container is not None]
     rest = [name for name in every if name not in {name for name, _ in named}]
-    said = f"where nothing listens; meant may be {' or '.join(f'{name} at {text}' for name, text in named)}"
+    said = f"where nothing listens; candidates: {', '.join(f'{name} at {text}' for name, text in named)}"
     said += f", or {', '.join(rest)}, of which nothing that listens is published" if rest else ""
     return _make_unpublished_finding(case, trouble, options[0].owner,
                                      ("container-wrong-port", said, options[0].listener),

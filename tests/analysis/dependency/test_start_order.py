@@ -40,7 +40,7 @@ def down(health: str, *, ran: bool = False) -> Finding:
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
 def test_it_is_not_started_by_itself(health: str) -> None:
     found = down(health)
-    assert "never started, Compose waits for app" in found.summary and [r.risk for r in found.repairs] == ["manual"]
+    assert "did not start it, since its dependency app" in found.summary and [r.risk for r in found.repairs] == ["manual"]
 
 
 def test_one_that_nothing_holds_back_or_that_has_run_is_started() -> None:
@@ -60,11 +60,11 @@ def held_back(condition: str = "service_healthy", label: str | None = None, **ot
 
 
 @pytest.mark.parametrize(("scene", "words", "confidence"), [
-    (held_back(), "store, which is unhealthy, its last check ended with exit code 127", "certain"),
+    (held_back(), "store is unhealthy, its last check ended with exit code 127", "certain"),
     (held_back(health_output='exec: "curl": executable file not found'), "code 127: exec: \"curl\": executable", "certain"),
-    (held_back(health="starting"), "store, which is not healthy yet", "likely"),
-    (held_back(status="exited", health=None), "store, which does not run", "likely"),
-    (held_back("service_completed_successfully", status="exited", exit_code=3), "store, which ended with exit code 3",
+    (held_back(health="starting"), "store is not healthy yet", "likely"),
+    (held_back(status="exited", health=None), "store does not run", "likely"),
+    (held_back("service_completed_successfully", status="exited", exit_code=3), "store ended with exit code 3",
      "certain"),
 ])
 def test_a_container_that_compose_holds_back_is_not_started_by_itself(scene: Scene, words: str, confidence: str) -> None:
