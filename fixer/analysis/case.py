@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
 from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
+from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Evidence, Known, Unknown
@@ -15,7 +16,6 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Servic
 _HIDDEN_SERVER_TEXT = "an earlier server block of the same name and address takes its requests"
 _NAMELESS_SERVER_TEXT = "it has no name that anybody asks for, and another server block is the default there"
 _CLOCK_RESOLUTION = 0.5       # seconds; the order of a file change and a start that are closer is unknown
-_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
 
@@ -174,8 +174,8 @@ def _is_own_listen_address(nginx: Nginx, endpoint: Endpoint) -> bool:
     wanted = {(listen.address, listen.port) for listens in blocks for listen in listens}
     if endpoint.unix is not None:
         return (f"unix:{endpoint.unix}", 0) in wanted
-    places = ("0.0.0.0", "::", endpoint.host)  # noqa: S104  configured, not bound
-    return endpoint.host in _LOOPBACK_HOSTS and any((place, endpoint.port) in wanted for place in places)
+    places = (ANY_IPV4, ANY_IPV6, endpoint.host)
+    return is_own_host(endpoint.host) and any((place, endpoint.port) in wanted for place in places)
 
 
 def _dead_stream_endpoints(

@@ -58,6 +58,7 @@ from fixer.analysis.packet_filter.matching_rules import symptoms_of
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.formats.addresses import is_loopback
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
@@ -217,7 +218,7 @@ def _is_on_own_machine(case: Case, endpoint: Endpoint) -> bool:
     node = find_node(case.snapshot, endpoint.node)
     asked = endpoint.addresses.or_else(())
     held = node.addresses if node is not None else ()
-    return bool(asked) and all(ip in held or ip.startswith("127.") or ip == "::1" for ip in asked)
+    return bool(asked) and all(ip in held or is_loopback(ip) for ip in asked)
 
 
 def _no_packets_denial(case: Case, trouble: FailingAddress, service: Service) -> SandboxDenial | None:

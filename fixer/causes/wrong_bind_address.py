@@ -54,6 +54,7 @@ from fixer.analysis.ownership.container_network import has_host_network, nodes_i
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
@@ -103,7 +104,7 @@ def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> 
     told = {(b.port, b.host) for b in bindings_of(service) if b.unix is None}
     own = [x for x in listeners_on(case.snapshot, service.node) if x.family != "unix" and (
         set(pids_of(x)) & set(service.pids) if pids_of(x) else (x.port, x.address) in told)]
-    within = len(own) == 1 and (own[0].address.startswith("127.") or own[0].address == "::1")
+    within = len(own) == 1 and is_loopback(own[0].address)
     return own[0] if within and own[0].port in {port for port, _ in told} else None
 
 
@@ -120,15 +121,15 @@ def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
     """Return whether a connection to the endpoint's address reaches this socket. `::` may exclude IPv4, and the
     connection was refused."""
     addresses = endpoint.addresses.or_else(())
-    if line.address in ("0.0.0.0", "*"):  # noqa: S104
+    if line.address in (ANY_IPV4, "*"):
         return any(":" not in a for a in addresses)
-    if line.address == "::":
+    if line.address == ANY_IPV6:
         return any(":" in a for a in addresses)
     return line.address.removeprefix("::ffff:") in addresses
 
 
 def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
-    from fixer.repairs.listen_address import ANY_IPV4, ANY_IPV6, listen_address_repair  # only if it is found
+    from fixer.repairs.listen_address import listen_address_repair  # only if it is found
 
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.or_else(())
@@ -137,9 +138,9 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
     there = address_text(held.address, held.port)
     led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # addresses of a name
     asked = f"{endpoint_text(endpoint)}{led}"
-    manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
+    manner = "for IPv6 only" if held.address == ANY_IPV6 and only_six else "and nowhere else"
     same = endpoint.node == trouble.nginx.node and service.node in nodes_in_same_network(case, trouble.nginx.node)
-    aim = address_text(_reachable_address(held.address), held.port)
+    aim = address_text(reached_at(held.address), held.port)
     everywhere = ANY_IPV6 if addresses and all(":" in a for a in addresses) else ANY_IPV4
     everywhere = addresses[0] if addresses and has_host_network(service) else everywhere     # in its own network
     repair = (
@@ -160,11 +161,6 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         ))),
         repairs=(repair,), explains=("wrong-port", "backend-down", "slow-start"),
     )
-
-
-def _reachable_address(address: str) -> str:
-    """Return the address by which nginx on the same machine reaches that socket."""
-    return {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(address, address)  # noqa: S104
 
 
 def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Finding:
@@ -200,14 +196,12 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
 
 def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
     """Return the address that nginx uses if it belongs to the machine, else every address of the container."""
-    from fixer.repairs.listen_address import ANY_IPV4  # only if it is found
-
     if service.container is not None and not has_host_network(service):
         return ANY_IPV4
     addresses = endpoint.addresses.or_else(())
     node = find_node(snapshot, service.node)
     own = node.addresses if node is not None else ()
-    return next((a for a in addresses if a in own or a.startswith("127.") or a == "::1"), "127.0.0.1")
+    return next((a for a in addresses if a in own or is_loopback(a)), "127.0.0.1")
 
 
 CAUSE = Cause(

@@ -10,6 +10,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import address_text, container_of, file_line_text, find_node
 from fixer.analysis.ownership.resolve import unloaded_site_text
 from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
+from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.backup_names import is_unused_name
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import AT_FAULT, Finding, RouteHealth
@@ -74,7 +75,6 @@ def _host_of(route: Route) -> str:
 # Proxies of another kind in front of nginx. fixer does not read their configuration.
 _FRONT_PROXIES = frozenset({"caddy", "traefik", "haproxy", "envoy", "apache2", "apache2ctl", "httpd",
                             "httpd-foreground"})
-_EVERYWHERE = "0.0.0.0"  # noqa: S104  an address that was read
 
 
 def front_proxy_notes(snapshot: Snapshot) -> Iterator[str]:
@@ -90,7 +90,7 @@ def front_proxy_notes(snapshot: Snapshot) -> Iterator[str]:
             continue
         if program := _front_proxy(box):
             host, outer, _ = box.published[0]
-            at = address_text(host or _EVERYWHERE, outer)
+            at = address_text(host or ANY_IPV4, outer)
             yield (f"visitors come in through {box.name} ({program}, published at {at}), which is not looked at, and "
                    "not through nginx itself: whether it hands on to nginx, its own configuration and log tell")
 

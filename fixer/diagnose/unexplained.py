@@ -24,6 +24,7 @@ from fixer.analysis.ownership.container_network import lost_shared_network
 from fixer.analysis.ownership.tie_break import pm2_circus_notes, podman_services
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, is_closed, is_confirmed_closed, recent_events
 from fixer.analysis.run_log import program_lines
+from fixer.formats.addresses import is_loopback
 from fixer.formats.numbers import is_number
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Listen
@@ -95,7 +96,7 @@ def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[st
 def _inner_listens(case: Case, node: str) -> list[Listen]:
     """Return the loopback addresses on which this nginx listens, each once."""
     every = (listen for facts in case.snapshot.routes if facts.node == node for listen in facts.route.listens)
-    return list({str(x): x for x in every if x.address.startswith("127.") or x.address == "::1"}.values())
+    return list({str(x): x for x in every if is_loopback(x.address)}.values())
 
 
 def _unloaded_unit_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
@@ -191,7 +192,7 @@ def _half_listening_text(case: Case, endpoint: Endpoint) -> str:
     if len(led) < 2 or endpoint.container_port or endpoint.node is None:
         return ""
     there = {x.address for x in listeners_on(case.snapshot, endpoint.node) if x.port == endpoint.port}
-    empty = [a for a in led if (a == "::1" or a.startswith("127.")) and a not in there
+    empty = [a for a in led if is_loopback(a) and a not in there
              and not there & ({"::"} if ":" in a else {"::", "0.0.0.0", "*"})]  # noqa: S104
     if not empty or len(empty) == len(led):
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fixer.formats.addresses import ANY_IPV4
 from fixer.lazy.dataclass import dataclass
 
 
@@ -26,7 +27,6 @@ class Dialect:
 OTHER_DIALECT = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
                         ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"),
                         ("--workers", "-w"), ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
-ANY_HOST = "0.0.0.0"  # noqa: S104  the server's default, nothing is bound here
 _LOOPBACK = ("127.0.0.1", 8000)
 
 
@@ -55,7 +55,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK),
         ("uvicorn.__main__",), appends_host=True, is_ipv6_only=True, notifies_systemd=False),
     "fastapi": ApplicationServer(
-        Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_HOST, 8000)),
+        Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
         appends_host=True, is_ipv6_only=True, notifies_systemd=False),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
@@ -71,7 +71,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
                 ("GRANIAN_WORKERS",), _LOOPBACK),
         appends_host=True, is_ipv6_only=True),
     "waitress-serve": ApplicationServer(
-        Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",), default=(ANY_HOST, 8080)),
+        Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",), default=(ANY_IPV4, 8080)),
         ("waitress",), notifies_systemd=False),
     "flask": ApplicationServer(
         Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
@@ -80,7 +80,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "django": ApplicationServer(
         Dialect(positional=True, default=_LOOPBACK), ("django",), is_program=False, notifies_systemd=False),
     "http.server": ApplicationServer(
-        Dialect(("-b", "--bind"), (), positional=True, default=(ANY_HOST, 8000)), ("http.server",), is_program=False),
+        Dialect(("-b", "--bind"), (), positional=True, default=(ANY_IPV4, 8000)), ("http.server",), is_program=False),
     "uwsgi": ApplicationServer(
         Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
                 ("-p", "--processes", "--workers")),
@@ -90,7 +90,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         is_ipv6_only=True, notifies_systemd=False),
     "puma": ApplicationServer(
         Dialect((), ("-p", "--port"), ("-b", "--bind"), (), ("-w", "--workers"), ("", "PORT"), ("WEB_CONCURRENCY",),
-                (ANY_HOST, 9292))),
+                (ANY_IPV4, 9292))),
     "php-fpm": ApplicationServer(protocols=frozenset({"fastcgi"})),
     "unicorn": ApplicationServer(), "thin": ApplicationServer(), "robyn": ApplicationServer(),
     "litestar": ApplicationServer(),

@@ -6,7 +6,8 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from fixer.formats.application_servers import ANY_HOST, OTHER_DIALECT, Dialect, server_of
+from fixer.formats.addresses import ANY_IPV4
+from fixer.formats.application_servers import OTHER_DIALECT, Dialect, server_of
 from fixer.formats.launchers import launcher_address_indexes
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import server_at
@@ -59,7 +60,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
             port = next((w for w in words if _NO_PORT.match(w.text)), None)
     port = port if port is not None else env.get(dialect.variables[1])
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
-        host, port = literal_word(ANY_HOST), env["PORT"]
+        host, port = literal_word(ANY_IPV4), env["PORT"]
     return _bindings_from_parts(host, port, dialect, said)
 
 
@@ -72,7 +73,7 @@ def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
 def _bindings_from_parts(host: Word | None, port: Word | None, dialect: Dialect, said: Evidence) -> tuple[Binding, ...]:
     default = dialect.default
     if port is not None and _port(port.text):
-        address = host.text if host is not None and host.text else default[0] if default else ANY_HOST
+        address = host.text if host is not None and host.text else default[0] if default else ANY_IPV4
         return (_make_binding(address, _port(port.text), port, said),)
     if default is None or port is not None:
         return ()
@@ -88,7 +89,7 @@ def _make_binding(host: str, port: int, word: Word, said: Evidence, *, unix: boo
     path = place.text.removeprefix("unix:") if unix else None
     where = f"{place.file}:{place.line}" if place.file else said.where
     source = Evidence("file" if place.file else said.source, where, said.text)
-    return Binding(host.strip("[]") or ANY_HOST, port, path, source, place.file if place.start is not None else None,
+    return Binding(host.strip("[]") or ANY_IPV4, port, path, source, place.file if place.start is not None else None,
                    place.start, place.end)
 
 

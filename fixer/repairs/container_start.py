@@ -10,6 +10,7 @@ from fixer.analysis.exits.exec_step import StepExplanation
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.addresses import is_wildcard
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
@@ -282,7 +283,6 @@ def _edit_and_start_repair(case: Case, crash: FailedRun, ident: str, does: str, 
 
 
 # Ports of the Docker host that a container publishes and that were in use at its start: who holds them now.
-_WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
 
 
 def port_publisher(snapshot: Snapshot, box: Container) -> Service | None:
@@ -290,7 +290,7 @@ def port_publisher(snapshot: Snapshot, box: Container) -> Service | None:
     for service in snapshot.services:
         other = service.container
         if other is not None and other.id != box.id and other.status in ("running", "paused") and any(
-                outer == port and (host == own or not _WILDCARD_HOSTS.isdisjoint({host, own}))
+                outer == port and (host == own or is_wildcard(host) or is_wildcard(own))
                 for own, port, _ in box.published for host, outer, _ in other.published):
             return service
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
+from fixer.formats.addresses import ANY_IPV6
 from fixer.formats.application_servers import server_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass, replace
@@ -15,7 +16,6 @@ from fixer.repairs.start_service import reachable_host, start_or_restart_steps
 from fixer.repairs.write_variables import EditSteps
 
 LISTEN_ID = "listen-where-nginx-asks"
-ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104  written into a command, nothing is bound here
 _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
 
 

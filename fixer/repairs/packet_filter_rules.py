@@ -10,6 +10,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, container_of, find_node, listener_at
 from fixer.analysis.exits.path_access import read_account_file
 from fixer.analysis.packet_filter.matching_rules import FilterMatch
+from fixer.formats.addresses import is_loopback
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, MatchKey, Rule
@@ -17,7 +18,6 @@ from fixer.model.plan import ChangeRule, Step, WriteFile
 from fixer.model.snapshot import Container, Snapshot
 from fixer.repairs.file_edits import NotEditable, locate_editable_file
 
-_LOOPBACK = ("127.", "::1", "::ffff:127.")
 _TOOLS = (
     ("ufw", "ufw", "ufw status numbered; ufw delete NUMBER"),
     ("f2b-", "fail2ban", "fail2ban-client status; fail2ban-client unban ADDRESS"),
@@ -88,9 +88,9 @@ def _is_only_about_nginx(block: FilterMatch, rule: Rule) -> bool:
     if hook == "forward":           # without it, every other client of the container gets in too
         return any(m.key == "saddr" and m.values[0].removesuffix("/32") in own and not m.negated
                    for m in rule.matches) or _is_on_bridge_only(rule, fields)
-    only_here = bool(ports) and held is not None and held.address.startswith(_LOOPBACK)
+    only_here = bool(ports) and held is not None and is_loopback(held.address)
     return hook in ("output", "postrouting") or inward or only_here or (
-        narrow and fields.get("daddr", "").startswith(_LOOPBACK))
+        narrow and is_loopback(fields.get("daddr", "").partition("/")[0]))
 
 
 def _has_account_exceptions(block: FilterMatch, rule: Rule) -> bool:

@@ -11,6 +11,7 @@ from fixer.analysis.dependency.start_order import awaited_unit_names
 from fixer.analysis.evidence import age_text, bindings_of, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.service_state import run_state_of
+from fixer.formats.addresses import reached_at
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, ProgramAction, Step, WaitForListener, WriteFile
@@ -192,9 +193,7 @@ def _wait_step(service: Service, host: str, port: int, unix: str | None) -> Wait
 
 def reachable_host(host: str) -> str:
     """Return an address that the node itself can connect to: a wildcard is no destination."""
-    if host in ("", "0.0.0.0", "*", "localhost"):   # noqa: S104  an address that was read, nothing is bound
-        return "127.0.0.1"
-    return "::1" if host in ("::", "[::]") else host
+    return "127.0.0.1" if host == "localhost" else reached_at(host)
 
 
 def start_or_restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...] | NotEditable:

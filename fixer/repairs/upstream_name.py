@@ -7,6 +7,7 @@ import re
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import container_of, listeners_on
 from fixer.analysis.evidence import file_line_text as place_text
+from fixer.formats.addresses import DOCKER_RESOLVER, is_loopback
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -19,7 +20,6 @@ from fixer.repairs.start_nginx import start_nginx_steps
 from fixer.repairs.start_service import start_steps
 
 ADDRESS_KEY = "address"
-DOCKER_RESOLVER = "127.0.0.11"
 _MIN_SIMILARITY = 0.8              # of two names' letters in the same order: a typing error
 _UPSTREAM_NAME = regex(r"[A-Za-z0-9_.-]{1,100}")
 _VARIABLE = regex(r"\$\{?(\w{1,100})\}?")
@@ -111,7 +111,7 @@ def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
         meant[0].container.service, meant[0].container.name)]
     if len(meant) != 1 or others or len(ports) != 1:
         return ""
-    held = {x.port for x in listeners_on(case.snapshot, meant[0].node) if not x.address.startswith("127.")}
+    held = {x.port for x in listeners_on(case.snapshot, meant[0].node) if not is_loopback(x.address)}
     return names[0] if ports <= held else ""
 
 

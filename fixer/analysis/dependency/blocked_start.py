@@ -20,6 +20,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import requirements_of, run_state_of, start_time_of, state_evidence
+from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -98,8 +99,7 @@ def locate_peer(case: Case, service: Service, line: Connection) -> tuple[Located
     if box is not None:
         return LocatedDependency(box.node, None, (box,), ()), said
     node = find_node(case.snapshot, service.node)
-    here = line.address.startswith("127.") or line.address == "::1" or (
-        node is not None and line.address in node.addresses)
+    here = is_loopback(line.address) or (node is not None and line.address in node.addresses)
     if not here:
         return LocatedDependency(None, None, (), ()), said
     providers = providers_on(case.snapshot, service.node, said) or _services_on_port(case, service, line)

@@ -12,6 +12,7 @@ from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.run_log import last_run_lines
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of, start_time_of
+from fixer.formats.addresses import is_loopback, is_own_host
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Unknown
@@ -19,7 +20,6 @@ from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Listener, Service, Snapshot
 
 _UMBRELLA_PROGRAMS = frozenset({"true", "echo", ":"})
-_WILDCARD_HOSTS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,9 @@ def container_named(snapshot: Snapshot, said: DependencyComplaint, asking: Servi
 def is_on_node(snapshot: Snapshot, node: str, said: DependencyComplaint) -> bool:
     """Return whether the address is one of the node's own."""
     found = find_node(snapshot, node)
-    if said.unix or said.host in ("localhost", "localhost.localdomain"):
-        return True
     address = said.ip or said.host
-    return address.startswith("127.") or address == "::1" or (found is not None and address in found.addresses)
+    return bool(said.unix) or is_own_host(said.host) or is_loopback(address) or (
+        found is not None and address in found.addresses)
 
 
 def check_listening(snapshot: Snapshot, node: str,

@@ -33,6 +33,7 @@ from fixer.analysis.run_log import (
     was_asked_to_stop,
 )
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.formats.addresses import is_wildcard
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
@@ -167,14 +168,11 @@ def has_listening_socket(case: Case, service: Service) -> bool:
     return any(ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
 
 
-_WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
-
-
 def reported_port_conflict(case: Case, service: Service) -> tuple[Binding, Listener] | None:
     """Return where it is configured to listen, and the socket of another process that is there already."""
     for binding in bindings_of(service):
         for line in listeners_on(case.snapshot, service.node) if binding.port else ():
-            same = line.address == binding.host or bool({line.address, binding.host} & _WILDCARD_HOSTS)
+            same = line.address == binding.host or is_wildcard(line.address) or is_wildcard(binding.host)
             held = pids_of(line)
             if line.family != "unix" and line.port == binding.port and same and held and \
                     not set(service.pids).intersection(held):

@@ -6,6 +6,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, container_of, find_node, listeners_on
 from fixer.analysis.service_names import is_named_in_config, system_kind_of
 from fixer.formats import docker_conventions
+from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
@@ -91,7 +92,7 @@ def configured_on_host_network(snapshot: Snapshot, endpoint: Endpoint) -> list[S
 def is_loopback_endpoint(endpoint: Endpoint) -> bool:
     """Return whether the address is loopback only; in a container that is the container itself."""
     addresses = endpoint.addresses.or_else(())
-    return endpoint.unix is None and bool(addresses) and all(ip.startswith("127.") or ip == "::1" for ip in addresses)
+    return endpoint.unix is None and bool(addresses) and all(is_loopback(ip) for ip in addresses)
 
 
 def configured_in_shared_network(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
@@ -230,7 +231,7 @@ def lost_shared_network(snapshot: Snapshot, service: Service | None) -> LostShar
         again = Evidence("container", lender.name, f"started again {later:.0f} s after {box.name}: its network is new")
         return LostSharedNetwork(service, box, lender, (again, made))
     node = find_node(snapshot, service.node)
-    if node is None or not node.addresses or not all(a.startswith("127.") or a == "::1" for a in node.addresses):
+    if node is None or not node.addresses or not all(is_loopback(a) for a in node.addresses):
         return None
     alone = Evidence("kernel", f"addresses of {node.name}", f"{', '.join(node.addresses)}: of no network")
     return LostSharedNetwork(service, box, None, (alone, made, _missing_container_evidence(wanted)))
@@ -247,7 +248,7 @@ def is_nginx_on_docker_host(case: Case, trouble: FailingAddress) -> bool:
         return False
     box = container_of(case.snapshot, node.name)
     shares = case.snapshot.target.kind in ("local", "ssh") if box is None else box.network_mode == "host"
-    own = all(a.startswith("127.") or a == "::1" or a in node.addresses for a in endpoint.addresses.value)
+    own = all(is_loopback(a) or a in node.addresses for a in endpoint.addresses.value)
     return shares and own and any(is_in_other_container(s, trouble) for s in case.snapshot.services)
 
 

@@ -17,6 +17,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import uncreated_backends
 from fixer.analysis.service_state import IDLE_PROGRAMS, is_idle_container, program_name, state_evidence
+from fixer.formats.addresses import is_loopback
 from fixer.formats.launchers import REAPERS
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
@@ -59,7 +60,7 @@ def _renamed_service(case: Case, trouble: FailingAddress, service: Service) -> S
         and s.container.project == old.project and s.container.service not in compose.undefined_services
         and (s.container.image, s.container.argv) == (old.image, old.argv) and s.id not in case.services_in_use
         and mine.intersection(name for name, _, _ in s.container.networks)
-        and any(x.port == trouble.endpoint.port and not x.address.startswith("127.")
+        and any(x.port == trouble.endpoint.port and not is_loopback(x.address)
                 for x in listeners_on(case.snapshot, s.node))
     ]
     return same[0] if len(same) == 1 and trouble.endpoint.unix is None else None

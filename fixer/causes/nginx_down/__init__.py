@@ -55,6 +55,7 @@ from fixer.causes.nginx_down.lost_workers import (
     unmanaged_master_finding,
 )
 from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_line, denied_text, missing_listen_address
+from fixer.formats.addresses import is_wildcard
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -223,12 +224,11 @@ def _conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
     """Return other programs' listeners on nginx's addresses; nginx has none while it is down."""
     wanted = {(listen.address, listen.port) for listen in listen_addresses_of(nginx) if listen.port}
     ports = {port for _, port in wanted}
-    everywhere = ("0.0.0.0", "::", "*")   # noqa: S104  addresses that were read
     return tuple(
         line for line in listeners_on(case.snapshot, nginx.node)
         if line.family != "unix" and line.port in ports
-        and (line.address in everywhere or any(
-            address in (*everywhere, line.address) for address, port in wanted if port == line.port))
+        and (is_wildcard(line.address) or any(
+            is_wildcard(address) or address == line.address for address, port in wanted if port == line.port))
     )
 
 

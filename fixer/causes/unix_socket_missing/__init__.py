@@ -60,6 +60,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -160,16 +161,13 @@ def _has_port(case: Case, service: Service) -> bool:
     return any(line.port and ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
 
 
-_REACHABLE_ADDRESSES = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104  addresses that were read
-
-
 def _moved_to_port_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """Return the finding on a service moved from a socket to its configured port that no route names."""
     told = {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
     named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
     held = [x for x in listeners_on(case.snapshot, owner.service.node)
             if x.port in told - named and _is_accepting(owner.service, x)
-            and (x.address in _REACHABLE_ADDRESSES or x.address == "::1" or x.address.startswith("127."))]
+            and (is_wildcard(x.address) or is_loopback(x.address))]
     return _moved_socket_finding(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
 
 
@@ -235,7 +233,7 @@ def _moved_socket_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
     endpoint, service = trouble.endpoint, owner.service
     unsure = owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
     there = (f"unix:{held.address}" if held.family == "unix"
-             else address_text(_REACHABLE_ADDRESSES.get(held.address, held.address), held.port))
+             else address_text(reached_at(held.address), held.port))
     aim: str | None = there if endpoint.unix is None or held.port else held.address
     need = None
     if unsure:

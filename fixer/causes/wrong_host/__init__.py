@@ -68,6 +68,7 @@ from fixer.analysis.ownership.intended_container import (
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -80,7 +81,6 @@ from fixer.repairs.start_service import reachable_host
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_after_start_repair, point_at_address_repair
 
 _REPAIR_ID = "point-route-at-service"
-_WILDCARDS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,8 @@ def _container_candidates(case: Case, trouble: FailingAddress, service: Service,
     found = [
         _Candidate(service, line.port, address_text(name, line.port), listener_evidence(case.snapshot, line, service))
         for line in listeners_on(case.snapshot, service.node)
-        if line.family != "unix" and _is_own_listener(line, service) and line.address in (*_WILDCARDS, ip)
+        if line.family != "unix" and _is_own_listener(line, service) and (
+            is_wildcard(line.address) or line.address == ip)
     ]
     return tuple(option for option in found if option.port == trouble.endpoint.port) or tuple(found)
 
@@ -199,13 +200,13 @@ def _judge_local_services(case: Case, trouble: FailingAddress, words: tuple[str,
     node, port = trouble.nginx.node, trouble.endpoint.port
     free = [service for service in case.snapshot.services if service.node == node and _is_free(case, service)]
     options = [
-        _Candidate(service, port, address_text(_reachable_address(x.address), port),
+        _Candidate(service, port, address_text(reached_at(x.address), port),
                    listener_evidence(case.snapshot, x, service))
         for service in free for x in listeners_on(case.snapshot, node)
         if x.family != "unix" and x.port == port and _is_own_listener(x, service)
     ]
     options += [
-        _Candidate(service, port, address_text(_reachable_address(b.host), port), b.source)
+        _Candidate(service, port, address_text(reached_at(b.host), port), b.source)
         for service in free if not service.running
         for b in bindings_of(service) if b.unix is None and b.port == port
     ]
@@ -223,12 +224,8 @@ def _is_free(case: Case, service: Service) -> bool:
 
 def _is_own_listener(line: Listener, service: Service) -> bool:
     if isinstance(line.pids, Unknown) or not line.pids.value:
-        return service.container is not None and not line.address.startswith("127.")
+        return service.container is not None and not is_loopback(line.address)
     return bool(set(pids_of(line)) & set(service.pids))
-
-
-def _reachable_address(address: str) -> str:
-    return {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1", "*": "127.0.0.1"}.get(address, address)  # noqa: S104
 
 
 def _wrong_host_finding(

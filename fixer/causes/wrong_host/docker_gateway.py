@@ -8,6 +8,7 @@ from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of, unresolved_upstream_name
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.route_verdict import is_closed
+from fixer.formats.addresses import is_loopback
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import WaitForListener
@@ -60,7 +61,7 @@ def _host_only_port(case: Case, port: int) -> tuple[str, Evidence] | None:
     for service in case.snapshot.services:
         box = service.container
         for host, outer, inner in box.published if box is not None and box.status == "running" else ():
-            if box is not None and outer == port and (host.startswith("127.") or host == "::1"):
+            if box is not None and outer == port and is_loopback(host):
                 name, shown = box.service or box.name, f"published: {host}:{outer} -> {inner}"
                 todo = (f"container {box.name} publishes its port {inner} as {host}:{outer}, for programs of the "
                         f"Docker host alone: let nginx ask for {name}:{inner} on a network of both, or publish it "

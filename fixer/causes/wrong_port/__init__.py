@@ -73,6 +73,7 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.wrong_port.upstream_group import explain_contradiction
+from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -189,7 +190,7 @@ def _listeners_of_others(case: Case, trouble: FailingAddress, owner: PortOwner) 
                           is_configured=True)
         for other, name in services_with_same_port(case, trouble, owner.service)
         for line in [x for x in listeners_on(case.snapshot, other.node) if x.port == port and x.family != "unix"
-                     and not x.address.startswith("127.")][:1]
+                     and not is_loopback(x.address)][:1]
     )
 
 

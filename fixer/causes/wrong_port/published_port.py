@@ -26,17 +26,17 @@ from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.analysis.ownership.tie_break import SERVERS, best_by_name
 from fixer.analysis.service_names import has_unrelated_name, is_named_after_site
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.formats.addresses import ANY_IPV4, DOCKER_RESOLVER, is_loopback, is_wildcard
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Listener, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.container_settings import manual_publish_repair, publish_port_repair, republish_port_repair
-from fixer.repairs.listen_address import ANY_IPV4, listen_address_repair
+from fixer.repairs.listen_address import listen_address_repair
 from fixer.repairs.upstream_address import ReachableListener, point_at_listener_repair
 
 _CAUSE_ID = "wrong-port"
-_WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
 
 
 def judge_published(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
@@ -52,8 +52,8 @@ def judge_published(case: Case, trouble: FailingAddress) -> Finding | str | Evid
     if endpoint.listener.value is not None:
         return listener_evidence(case.snapshot, endpoint.listener.value, service)
     held = _own_listeners(case, service)
-    there = [line for line in held if line.port != endpoint.container_port and not _is_loopback_listener(line)]
-    alone = [line for line in held if line.port == endpoint.container_port and _is_loopback_listener(line)]
+    there = [line for line in held if line.port != endpoint.container_port and not is_loopback(line.address)]
+    alone = [line for line in held if line.port == endpoint.container_port and is_loopback(line.address)]
     if alone:
         said = (f"port {endpoint.container_port} of {service.name}, which listens on {_listener_text(alone[0])} there "
                 f"and nowhere else")
@@ -171,7 +171,7 @@ def _judge_unreachable(case: Case, trouble: FailingAddress, owner: PortOwner, *,
     service, endpoint, box = owner.service, trouble.endpoint, owner.service.container
     text = endpoint_text(endpoint)
     held = _own_listeners(case, service) if run_state_of(service) == "running" else ()
-    inner = [line for line in held if _is_loopback_listener(line)]
+    inner = [line for line in held if is_loopback(line.address)]
     if box is None or not proven or len({line.port for line in inner}) != 1:
         return f"whether {service.name} belongs behind {text}: nothing of it can be reached from outside its container"
     line = inner[0]
@@ -249,16 +249,12 @@ def _own_listeners(case: Case, service: Service) -> tuple[Listener, ...]:
 
 
 def _outside_listeners(case: Case, service: Service) -> tuple[Listener, ...]:
-    return tuple(line for line in _own_listeners(case, service) if not _is_loopback_listener(line))
-
-
-def _is_loopback_listener(line: Listener) -> bool:
-    return line.address.removeprefix("::ffff:").startswith("127.") or line.address == "::1"
+    return tuple(line for line in _own_listeners(case, service) if not is_loopback(line.address))
 
 
 def _is_docker_resolver(line: Listener) -> bool:
     """Return whether it is Docker's resolver, which every container of a network has."""
-    return line.address.startswith("127.0.0.11")
+    return line.address == DOCKER_RESOLVER
 
 
 def _published_listeners(case: Case, trouble: FailingAddress, owner: PortOwner,
@@ -270,7 +266,7 @@ def _published_listeners(case: Case, trouble: FailingAddress, owner: PortOwner,
     taken = {(e.port, e.node) for e in case.snapshot.endpoints if e.id not in {x.id for x in trouble.endpoints}}
     found: dict[int, ReachableListener] = {}
     for host, outer, port in _publishing_container(case, box).published if box is not None else ():
-        if port in inner and (host in _WILDCARDS or host in addresses) and (outer, endpoint.node) not in taken:
+        if port in inner and (is_wildcard(host) or host in addresses) and (outer, endpoint.node) not in taken:
             shown = replace(inner[port], port=outer)
             found.setdefault(outer, ReachableListener(owner, shown, address_text(endpoint.host, outer), True))
     return tuple(found.values())

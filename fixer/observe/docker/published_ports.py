@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.addresses import is_loopback, is_wildcard
 from fixer.formats.docker_conventions import is_docker_host
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Known
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.query import Command
 from fixer.model.snapshot import Container, Listener
-from fixer.observe.view.node_view import ENGINE, View, container_of, is_loopback, known_pids
+from fixer.observe.view.node_view import ENGINE, View, container_of, known_pids
 
-_ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _FORWARDERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns")      # hold such ports on the host
 
 
@@ -52,7 +52,7 @@ def find_published_port(server: UpstreamServer, addresses: Sequence[str], view: 
         if container.is_machine or (held and container.status not in ("running", "paused")):
             continue
         for host, outer, inner in container.published:
-            if outer == server.port and (host in _ANY_ADDRESS or host in addresses):
+            if outer == server.port and (is_wildcard(host) or host in addresses):
                 return PublishedPort(container, inner)
     return None
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, is_own_host, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
@@ -13,9 +14,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import Route, UpstreamServer
 from fixer.model.query import Answer, Command, Probe
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
-from fixer.observe.view.node_view import View, container_of, is_loopback, known_pids, node_of
-
-ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
+from fixer.observe.view.node_view import View, container_of, known_pids, node_of
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
 _ERROR_NAMES = {"timeout": "slow"}
@@ -23,8 +22,6 @@ _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
 _NOT_ASKED = Unknown("not asked")
 MOST_REPLICAS = 8       # addresses of one name that are each probed
-# the address to connect to for a wildcard
-_LOCAL_ADDRESS = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}
 
 
 def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...]) -> Fact[tuple[str, ...]]:
@@ -187,12 +184,12 @@ def _is_exact_match(listener: Listener, address: str) -> bool:
 
 
 def _is_wildcard_match(listener: Listener, address: str) -> bool:
-    return listener.address == (ANY6 if ":" in address else ANY4)
+    return listener.address == (ANY_IPV6 if ":" in address else ANY_IPV4)
 
 
 def _is_dual_stack_match(listener: Listener, address: str) -> bool:
     """Return whether it is a v6 wildcard: it accepts v4 too unless IPV6_V6ONLY is set, which the table omits."""
-    return listener.address == ANY6 and ":" not in address
+    return listener.address == ANY_IPV6 and ":" not in address
 
 
 def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str], path: str,
@@ -248,7 +245,7 @@ def route_probe(route: Route, timeout: float) -> Probe | None:
         if listen.address.startswith("unix:"):
             path = listen.address.removeprefix("unix:")
             return Probe("", 0, route.path, unix=path, host_header=host, timeout=timeout)
-        address = _LOCAL_ADDRESS.get(listen.address, listen.address).strip("[]")
+        address = reached_at(listen.address.strip("[]"))
         return Probe(address, listen.port, route.path, host_header=host, tls=listen.tls,
                      sni=host if listen.tls and host != "localhost" else "", proxy_protocol=listen.proxy_protocol,
                      timeout=timeout)
@@ -346,8 +343,8 @@ def _is_binding_of(binding: Binding, endpoint: Endpoint) -> bool:
         return False
     host = binding.host.strip("[]")
     addresses = endpoint.addresses.or_else(())
-    local = all(is_loopback(a) for a in addresses) and (host == "localhost" or is_loopback(host))
-    return local or host in (ANY4, ANY6, "*", "", endpoint.host, *addresses)
+    local = all(is_loopback(a) for a in addresses) and is_own_host(host)
+    return local or is_wildcard(host) or host in (endpoint.host, *addresses)
 
 
 def resolve_query(name: str) -> Command:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.addresses import is_loopback, is_wildcard
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known, Unknown
@@ -15,7 +16,7 @@ from fixer.observe.nginx.endpoints import container_at, probe_result
 from fixer.observe.nginx.nginx_masters import loaded_at
 from fixer.observe.nginx.probes import plan_probes
 from fixer.observe.nginx.sites import Address, Site
-from fixer.observe.view.node_view import View, container_of, is_loopback, node_of
+from fixer.observe.view.node_view import View, container_of, node_of
 from fixer.observe.view.observe_options import ObserveOptions
 
 _PORT_IN_USE = regex(r"port is already allocated|address already in use")
@@ -75,7 +76,6 @@ def _is_private(address: str) -> bool:
 # Containers that may have received the address that nginx cached for a name: probed like that address.
 MOST_PER_ADDRESS = 4              # containers probed for one address
 _IP = regex(r"^[\d.]+$|:")
-_ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 def unlisted_containers_of(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
@@ -120,4 +120,4 @@ def _each_probe(site: Site, options: ObserveOptions, views: Mapping[str, View],
 
 def _has_listener(view: View | None, ip: str, port: int) -> bool:
     return view is not None and isinstance(view.listeners, Known) and any(
-        x.port == port and (x.address in _ANY_ADDRESS or x.address == ip) for x in view.listeners.value)
+        x.port == port and (is_wildcard(x.address) or x.address == ip) for x in view.listeners.value)

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
+from fixer.formats.addresses import is_loopback
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import NginxConfig, UnloadedSite
@@ -19,7 +20,7 @@ from fixer.observe.view.node_view import is_readable
 def has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
     """Return whether something listens on that port; True for addresses of other nodes, which probes check."""
     view = site.view
-    if isinstance(view.listeners, Unknown) or not any(a.startswith("127.") or a in view.addresses for a in addresses):
+    if isinstance(view.listeners, Unknown) or not any(is_loopback(a) or a in view.addresses for a in addresses):
         return True
     return any(x.port == port for x in view.listeners.value)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
+from fixer.formats.addresses import is_loopback
 from fixer.formats.process_table import ProcessTable, parse_processes
 from fixer.formats.socket_tables import parse_sockets, with_absolute_paths
 from fixer.formats.systemctl_show import parse_show, with_active_conflicts
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import parse_once
-from fixer.lazy.regex import regex
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Fact
 from fixer.model.query import (
@@ -300,14 +300,6 @@ def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]
         if not six and "::1" in addresses and not any(address.startswith("127.") for address in addresses):
             addresses["127.0.0.1"] = None      # the C library returns it for ::1 if IPv4 is requested
     return {name: tuple(addresses) for name, addresses in found.items()}
-
-
-_LOOPBACK = regex(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
-
-
-def is_loopback(address: str) -> bool:
-    """Return True for an address that never leaves the node."""
-    return bool(_LOOPBACK.match(address))
 
 
 def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:

@@ -139,16 +139,19 @@ def test_miss_another_name_has_nothing_to_do_with_a_service_without_a_container(
     assert CAUSE not in roots(diagnose(without_a_container("elsewhere").snapshot()))
 
 
-@pytest.mark.parametrize(("command", "port", "dropped", "renamed"), [
-    (("uvicorn", "a:b"), 8000, ("app",), True), (("python3", "job.py"), 8000, ("app",), False), (("uvicorn", "a:b"), 8009, ("app",), False),
-    (("uvicorn", "a:b"), 8000, (), False),
+@pytest.mark.parametrize(("command", "port", "dropped", "at", "renamed"), [
+    (("uvicorn", "a:b"), 8000, ("app",), "0.0.0.0", True), (("python3", "job.py"), 8000, ("app",), "0.0.0.0", False),
+    (("uvicorn", "a:b"), 8009, ("app",), "0.0.0.0", False), (("uvicorn", "a:b"), 8000, (), "0.0.0.0", False),
+    (("uvicorn", "a:b"), 8000, ("app",), "127.0.0.1", False), (("uvicorn", "a:b"), 8000, ("app",), "::1", False),
+    (("uvicorn", "a:b"), 8000, ("app",), "::ffff:127.0.0.1", False),
 ])
-def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port: int, dropped: tuple[str, ...], renamed: bool) -> None:
+def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port: int, dropped: tuple[str, ...], at: str,
+                                                 renamed: bool) -> None:
     """Its old container is left over, and stopped: the new one is what nginx is to ask for."""
     old = container_service(pid=None, box={"status": "exited", "argv": ("uvicorn", "a:b")})
     new = container_service("shop", port, box={"argv": command, "networks": (("p_default", "172.18.0.7", ("shop",)),)})
     web = container_service("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", True),)})
-    scene = Scene("app:8000", node="web", back="app").with_service(old).with_service(new, listener(port, 7, "0.0.0.0", "shop"))
+    scene = Scene("app:8000", node="web", back="app").with_service(old).with_service(new, listener(port, 7, at, "shop"))
     scene.with_service(web).refused(configured_service=old.id)
     scene.nginx["service"] = web
     compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (), dropped)

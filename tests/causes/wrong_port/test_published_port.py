@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Known, Unknown
@@ -39,8 +41,10 @@ def test_a_published_port_that_leads_to_nothing_inside() -> None:
     assert isinstance(verdict_of(unseen, CAUSE), Undetermined)
 
 
-def test_the_containers_own_loopback_is_nobody_elses() -> None:
-    diagnosis = diagnose(behind_docker(listener(8000, 7, "127.0.0.1", "app")).snapshot())
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "127.0.0.110"])
+def test_the_containers_own_loopback_is_nobody_elses(address: str) -> None:
+    """127.0.0.11 is Docker's resolver, in every container of a network; no other address is."""
+    diagnosis = diagnose(behind_docker(listener(8000, 7, address, "app")).snapshot())
     found = finding_of(diagnosis, CAUSE)
     assert roots(diagnosis) == [CAUSE] and found.variant == "docker-proxy-no-listener"
     assert "listen on 0.0.0.0" in found.repairs[0].manual
