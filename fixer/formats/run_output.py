@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from fixer.lazy.regex import regex
+from fixer.model.facts import Known
+from fixer.model.service import LogLine, Service
+
+_LAST_LINES = 80          # of a log: a traceback at its end is what counts
 
 _REQUEST_LINE = regex(
     r"\"[A-Z]+ .*HTTP/\d"                                                    # common log format
@@ -32,3 +36,9 @@ def ends_run(text: str) -> bool:
     """Return whether the line names the exception that ends a run: no warning, and none that only carries another."""
     name = raised_name(text)
     return bool(name) and name not in _CARRIERS and not name.endswith("Warning")
+
+
+def last_own_lines(service: Service, most: int = _LAST_LINES) -> tuple[LogLine, ...]:
+    """Return the last log lines that choose what else to read: a path that a visitor asked for chooses nothing."""
+    lines = service.log.value[-most:] if isinstance(service.log, Known) else ()
+    return tuple(line for line in lines if not is_request_line(line.text))

@@ -6,11 +6,10 @@ import posixpath
 from collections.abc import Iterable
 
 from fixer.formats.backup_names import is_unused_name
+from fixer.formats.run_output import last_own_lines
 from fixer.lazy.regex import regex
-from fixer.model.facts import Known
-from fixer.model.service import LogLine, Service
+from fixer.model.service import Service
 
-LAST_LINES = 80  # log lines at the end: a traceback is there
 _MOST_PATHS = 8  # limit of folders, and of named paths
 _SYSTEM_FOLDERS = ("/usr/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/", "/dev/", "/run/", "/var/run/", "/tmp/",   # noqa: S108
            "/var/log/")
@@ -29,7 +28,7 @@ _NOT_SOURCE = regex(r"\.lock$|/__pycache__/|/node_modules/|/\.git/")
 def source_folders(service: Service) -> tuple[str, ...]:
     """Return its working directory, and the folders of sources in its last log lines."""
     found = [service.unit.working_directory] if service.unit is not None else []
-    for line in reversed(_last_lines(service)):
+    for line in reversed(last_own_lines(service)):
         match = _SOURCE.search(line.text)
         if match is not None and not _LIBRARY.search(match["file"]):
             found.append(posixpath.dirname(posixpath.normpath(match["file"])))
@@ -39,7 +38,7 @@ def source_folders(service: Service) -> tuple[str, ...]:
 def named_paths(service: Service) -> tuple[str, ...]:
     """Return the paths in its command and its last log lines."""
     found = [w.partition("=")[2] if w.startswith("--") else w for w in service.argv[1:]]
-    found += [m["path"] for line in reversed(_last_lines(service)) for m in _QUOTED.finditer(line.text)]
+    found += [m["path"] for line in reversed(last_own_lines(service)) for m in _QUOTED.finditer(line.text)]
     return _own_paths(path for path in found if _PLAIN.fullmatch(path.replace("/", "")))
 
 
@@ -60,7 +59,7 @@ def drop_in_folders(service: Service) -> tuple[str, ...]:
 
 def missing_module(service: Service) -> str:
     """Return the module that is missing according to its last log lines; empty for none."""
-    matches = (m for line in reversed(_last_lines(service)) if (m := _MODULE.search(line.text)) is not None)
+    matches = (m for line in reversed(last_own_lines(service)) if (m := _MODULE.search(line.text)) is not None)
     match = next(matches, None)
     return match["name"] if match is not None and ".." not in match["name"] else ""
 
@@ -92,10 +91,6 @@ def is_own_source(service: Service, path: str) -> bool:
     inside = any(path.startswith(folder.rstrip("/") + "/") for folder in source_folders(service))
     return inside or path in named_paths(service) or any(
         path == place or path.startswith((f"{place}/", f"{place}.")) for place in settings_folders(service))
-
-
-def _last_lines(service: Service) -> tuple[LogLine, ...]:
-    return service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
 
 
 def _own_paths(paths: Iterable[str]) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fixer.formats.source_paths import drop_in_folders, is_own_source, missing_module, source_folders
-from tests.causes.snapshot_builders import failed_service, log_lines, supervised_service
+import pytest
+
+from fixer.formats.source_paths import drop_in_folders, is_own_source, missing_module, named_paths, source_folders
+from tests.causes.snapshot_builders import failed_service, log_lines, service, supervised_service
+from tests.formats.test_run_output import REQUESTS
 
 # What is looked at of a service that ended by itself: ages of its code and settings, and where its modules may be.
 
@@ -24,3 +27,12 @@ def test_drop_ins_of_an_instance_may_be_its_templates() -> None:
     of = drop_in_folders(failed_service("shop@blue.service"))
     assert of == ("/etc/systemd/system/shop@blue.service.d", "/etc/systemd/system/shop@.service.d")
     assert drop_in_folders(failed_service("a b.service")) == drop_in_folders(supervised_service()) == ()
+
+
+@pytest.mark.parametrize("server", REQUESTS)
+def test_a_visitor_names_no_path_and_no_module(server: str) -> None:
+    lines = tuple(REQUESTS[server].format(text) for text in ("No module named evil", "'/srv/evil/a.key'", "(/srv/evil/a.py:3)"))
+    made = service(log=log_lines(*lines), argv=("uvicorn",))
+    assert not [path for path in (*named_paths(made), *source_folders(made)) if "evil" in path]
+    assert missing_module(made) == ""
+    assert missing_module(service(log=log_lines("No module named evil"))) == "evil"

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.backup_names import LIKELY_SUFFIXES
+from fixer.formats.run_output import last_own_lines
 from fixer.formats.source_paths import (
     drop_in_folders,
     missing_module,
@@ -22,7 +23,6 @@ from fixer.model.service import Service
 from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, MOST_CHANGED_FILES, View
 
-LAST_LINES = 80          # of a log: the traceback at its end counts
 MOST_SOURCES = 3
 SOURCE_LIMIT = 128 << 10
 ENTRY_MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "api", "__init__")
@@ -42,7 +42,7 @@ _TARGET_MISSING = regex(r"Error loading ASGI app|Failed to find attribute|Cannot
 def named_sources(service: Service) -> tuple[str, ...]:
     """Return the application's files that the end of its log names, the last one first, by its own paths."""
     found: dict[str, None] = {}
-    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
+    lines = last_own_lines(service)
     if not any(_CODE_ERROR.search(line.text) for line in lines):
         return ()
     for line in reversed(lines):
@@ -84,14 +84,14 @@ def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
 
 
 def _paths_in_other_pythons(service: Service) -> tuple[str, ...]:
-    log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.container is None else ()
+    log = last_own_lines(service) if service.container is None else ()
     match = next((m for line in reversed(log) if (m := _NO_MODULE.search(line.text)) is not None), None)
     return () if match is None else installed_module_paths(service.argv, match["name"])
 
 
 def lacks_command_target(service: Service) -> bool:
     """Return whether the log reports that the module or object named by the command does not exist."""
-    log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
+    log = last_own_lines(service)
     return any(_TARGET_MISSING.search(line.text) for line in log)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fixer.formats.backup_names import backup_patterns, is_backup_name
 from fixer.formats.env_file import read_env_file, read_unit_env_file
+from fixer.formats.run_output import last_own_lines
 from fixer.formats.shell_words import Word
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.service import EnvCopy, Service
 from fixer.observe.view.node_view import View, is_readable
@@ -20,7 +20,7 @@ ENV_FILE_LIMIT = 64 << 10
 MOST_NAMES = 40             # names in the folder of one file
 MOST_COPIES = 4       # copies of one file that are read
 
-LAST_LINES = 120      # of a log: its end counts
+_LAST_LINES = 120      # of a log: its end counts
 
 _MISSING_VARIABLE = regex(r"KeyError: |[Vv]ariable|[Ff]ield required|\b(?:not "
                           r"(?:set|found|defined)|missing|required|unset|empty|"
@@ -74,7 +74,7 @@ def _has_ended(service: Service) -> bool:
         ended = unit.result in ("exit-code", "signal") or unit.n_restarts > 0
     else:
         ended = box is not None and (box.status not in ("running", "paused") or box.restart_count > 0)
-    lines = service.log.value[-LAST_LINES:] if ended and isinstance(service.log, Known) else ()
+    lines = last_own_lines(service, _LAST_LINES) if ended else ()
     return any(_MISSING_VARIABLE.search(line.text) for line in lines)
 
 

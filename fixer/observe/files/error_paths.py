@@ -12,11 +12,11 @@ from fixer.formats.file_errors import (
     inaccessible_socket_at,
     inaccessible_tls_at,
 )
+from fixer.formats.run_output import last_own_lines
 from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
-from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
 from fixer.model.service import Container, Service, configured_sockets
-from fixer.observe.files.application_code import LAST_LINES, locate_on_disk
+from fixer.observe.files.application_code import locate_on_disk
 from fixer.observe.view.node_view import ENGINE
 
 ACCOUNTS_LIMIT = 256 << 10
@@ -53,7 +53,7 @@ def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
     box = service.container
     start = service.unit.working_directory if service.unit is not None and service.is_app_server else (
         box.working_dir if box is not None and service.is_app_server else "")
-    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and start.startswith("/") else ()
+    lines = last_own_lines(service) if start.startswith("/") else ()
     module = next((name for line in reversed(lines) if (name := find_missing_module(line.text))), "")
     if module and box is not None:
         folders = (*module_folders(service.argv, start), *(at.rstrip("/") for _, at, _ in box.mounts))
@@ -79,7 +79,7 @@ def _path_queries(node: str, there: str, why: str) -> Iterator[tuple[str, Query]
 
 
 def _paths_of_last_error(service: Service) -> tuple[tuple[str, ...], str]:
-    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
+    lines = last_own_lines(service) if service.is_app_server else ()
     texts = [line.text.strip() for line in lines]
     told = configured_sockets(service)
     for index in range(len(texts) - 1, -1, -1):
