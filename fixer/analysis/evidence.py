@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from functools import lru_cache
 
+from fixer.formats.folders import is_below, is_within
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import (
     Binding,
@@ -178,7 +179,7 @@ def path_below(source: str, destination: str, path: str) -> str:
 
 def host_path_of(box: Container, path: str) -> str:
     """Return the path on the Docker host of a file that a container mounts; empty if it mounts no such file."""
-    within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
+    within = [m for m in box.mounts if is_within(path, m[1])]
     mount = max(within, key=lambda m: len(m[1]), default=None)
     return path_below(mount[0], mount[1], path) if mount is not None else ""
 
@@ -190,7 +191,7 @@ def replaced_mount_file(snapshot: Snapshot, file: FileContent) -> FileContent | 
     if box is None or box.is_machine:
         return None
     for source, destination, _ in sorted(box.mounts, key=lambda m: -len(m[1])):
-        if file.real_path.startswith(destination.rstrip("/") + "/"):
+        if is_below(file.real_path, destination):
             outside = snapshot.file(ENGINE, path_below(source, destination, file.real_path))
             differs = outside is not None and outside.data != file.data and outside.stat.inode != file.stat.inode
             return outside if differs else None

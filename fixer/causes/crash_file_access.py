@@ -65,6 +65,7 @@ from fixer.formats.file_errors import (
     inaccessible_socket_at,
     inaccessible_tls_at,
 )
+from fixer.formats.folders import is_below
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
@@ -245,7 +246,7 @@ def _runtime_folder(case: Case, crash: FailedRun, denied: _UnusablePath) -> str:
     if not {folder, f"/var{folder}"}.intersection(node.missing_paths) or any(
             s.key == "RuntimeDirectory" and s.value for s in service.settings):
         return ""
-    shared = any(path.startswith(f"{folder}/") for other in case.snapshot.services
+    shared = any(is_below(path, folder) for other in case.snapshot.services
                  if other.id != service.id and other.node == service.node for path in configured_sockets(other))
     return "" if shared else match[1]
 

@@ -64,6 +64,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, state_evidence
+from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -251,9 +252,9 @@ def _is_foreign_holder(seen: _PortConflict) -> bool:
     holder, unit, kind = seen.holders[0], seen.service.unit, seen.service.runtime
     if unit is None or not unit.working_directory.startswith("/") or not isinstance(holder.cwd, Known) or not kind:
         return False
-    folder, home = holder.cwd.value.rstrip("/") + "/", unit.working_directory.rstrip("/") + "/"
+    folder, home = holder.cwd.value, unit.working_directory
     return (holder.uid != 0 and "/user.slice/" in holder.cgroup and not any(kind in word for word in holder.argv)
-            and not folder.startswith(home) and not home.startswith(folder))
+            and not is_within(folder, home) and not is_within(home, folder))
 
 
 def _route_ids(case: Case, endpoint: Endpoint) -> tuple[str, ...]:

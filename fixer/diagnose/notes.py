@@ -12,6 +12,7 @@ from fixer.analysis.ownership.resolve import unloaded_site_text
 from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.backup_names import is_unused_name
+from fixer.formats.folders import is_within
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import AT_FAULT, Finding, RouteHealth
 from fixer.model.facts import Known, Unknown
@@ -160,7 +161,7 @@ def no_pass_notes(snapshot: Snapshot) -> Iterator[str]:
         folder = nginx.conf_path.rpartition("/")[0]
         box = container_of(snapshot, nginx.node)
         mounts = () if box is None or box.is_machine or not folder else tuple(
-            f"{there} from {source}" for source, there in box.shares if f"{there}/".startswith(f"{folder}/"))
+            f"{there} from {source}" for source, there in box.shares if is_within(there, folder))
         mounted = f"; of its folders are mounted: {', '.join(mounts[:_MAX_FILES])}" if mounts else ""
         more = f", {len(files) - _MAX_FILES} more" if len(files) > _MAX_FILES else ""
         yield (f"nginx on {nginx.node} hands nothing on: there is no proxy_pass or the like in what it reads "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 
+from fixer.formats.folders import is_within
 from fixer.model.service import Container
 
 DOCKER_HOST_NAMES = frozenset({"host.docker.internal", "gateway.docker.internal"})
@@ -75,7 +76,7 @@ def path_on_engine(container: Container, path: str) -> str | None:
     best: tuple[str, str] | None = None
     for source, destination in container.shares:
         root = destination.rstrip("/")
-        if _is_in(path, root) and (best is None or len(root) > len(best[1])):
+        if is_within(path, destination) and (best is None or len(root) > len(best[1])):
             best = (source.rstrip("/"), root)
     return None if best is None else best[0] + path[len(best[1]):]
 
@@ -84,12 +85,8 @@ def path_in_container(container: Container, place: str) -> str | None:
     """Return the container's path for a path of its engine's machine; None if it is not mounted."""
     for source, destination in container.shares:
         root = source.rstrip("/")
-        if _is_in(place, root):
+        if is_within(place, source):
             path = destination.rstrip("/") + place[len(root):]
             if path_on_engine(container, path) == place:  # nothing is mounted over it
                 return path
     return None
-
-
-def _is_in(path: str, root: str) -> bool:
-    return path == root or path.startswith(root + "/")

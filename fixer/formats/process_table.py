@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from fixer.formats.folders import is_below, is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
@@ -158,10 +159,9 @@ def _cgroup_root(files: Mapping[str, FileAnswer]) -> str:
 
 
 def _path_below(path: str, root: str) -> str:
-    if path and root.startswith(path.rstrip("/") + "/"):
+    if is_below(root, path):
         return "/"  # `docker exec` starts above the cgroup to which the machine's init moved
-    inside = bool(root) and (path == root or path.startswith(root + "/"))
-    return (path[len(root) :] or "/") if inside else path
+    return (path[len(root) :] or "/") if is_within(path, root) else path
 
 
 def unit_of_cgroup(path: str) -> str | None:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable
 
 from fixer.formats.backup_names import is_unused_name
+from fixer.formats.folders import is_below
 from fixer.formats.run_output import last_own_lines
 from fixer.lazy.regex import regex
 from fixer.model.service import Service
@@ -88,7 +89,7 @@ def is_own_source(service: Service, path: str) -> bool:
     """Return whether the path is code or a setting of this service; no log, no data, no copy."""
     if _is_unused(path) or not (is_code_or_setting(path) or path in named_paths(service)):
         return False
-    inside = any(path.startswith(folder.rstrip("/") + "/") for folder in source_folders(service))
+    inside = any(is_below(path, folder) for folder in source_folders(service))
     return inside or path in named_paths(service) or any(
         path == place or path.startswith((f"{place}/", f"{place}.")) for place in settings_folders(service))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from fixer.formats.folders import is_below
 from fixer.lazy.regex import regex
 from fixer.model.query import FileStat
 from fixer.model.service import Service
@@ -60,7 +61,7 @@ def release_path(link: str, stat: FileStat, source: str) -> tuple[str, str] | No
     if stat.kind != "link" or not stat.real_path or posixpath.dirname(stat.real_path) in ("", "/"):
         return None
     for root in (stat.real_path, link):
-        if source.startswith(root + "/"):
+        if is_below(source, root):
             return stat.real_path, source[len(root) + 1:]
     return None
 

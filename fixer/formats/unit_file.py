@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable
 
 from fixer.formats.backup_names import is_backup_name
+from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
@@ -130,8 +131,7 @@ def path_on_machine(lines: Iterable[UnitLine], path: str) -> str:
     shown = [word.lstrip("-+").split(":") for key in ("BindPaths", "BindReadOnlyPaths")
              for line in effective_lines(known, key) for word in line.value.split()]
     covers = [(parts[1] if len(parts) > 1 else parts[0], parts[0]) for parts in shown]
-    best = max((pair for pair in covers if f"{path}/".startswith(f"{pair[0].rstrip('/')}/")),
-               key=lambda pair: len(pair[0]), default=None)
+    best = max((pair for pair in covers if is_within(path, pair[0])), key=lambda pair: len(pair[0]), default=None)
     outside = f"{root}{path}" if best is None else f"{best[1].rstrip('/')}{path[len(best[0].rstrip('/')):]}"
     return "" if "%" in outside else outside
 

@@ -9,6 +9,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import address_text, endpoint_text
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import lines_of, message_of
+from fixer.formats.folders import is_below, is_within
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -249,10 +250,10 @@ def nginx_tmpfs_repair(case: Case, nginx: Nginx, said: LogLine) -> Repair:
 def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair | None:
     """Return a repair with a tmpfs for the system's folder of temporary files, which hides nothing of the image."""
     service = crash.service
-    folder = next((f for f in _TEMPORARY_FOLDERS if path.startswith(f + "/")), None)
+    folder = next((f for f in _TEMPORARY_FOLDERS if is_below(path, f)), None)
     box = service.container
     over = [at for _, at in (*box.shares, *((s, at) for s, at, _ in box.mounts))] if box is not None else []
-    if folder is None or box is None or not box.read_only or any(f"{path}/".startswith(f"{at}/") for at in over):
+    if folder is None or box is None or not box.read_only or any(is_within(path, at) for at in over):
         return None
     summary = f"give {service.name} {folder} to write to, as tmpfs"
     written = add_tmpfs(case.snapshot, service, (folder,), summary)
@@ -264,7 +265,7 @@ def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair |
 
 def _needed_folders(nginx: Nginx, named: str) -> tuple[str, ...]:
     """Return the known folder that holds the path, and the pid file's, which fails next."""
-    holds = next((f for f in (*_NGINX_FOLDERS, *_RUN_FOLDERS) if named == f or named.startswith(f + "/")), None)
+    holds = next((f for f in (*_NGINX_FOLDERS, *_RUN_FOLDERS) if is_within(named, f)), None)
     if holds is None:
         return ()
     pid = nginx.config.value.pid_path if isinstance(nginx.config, Known) else ""

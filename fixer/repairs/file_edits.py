@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from fixer.analysis.evidence import ENGINE, container_of, path_below, template_of
+from fixer.formats.folders import is_below, is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
@@ -52,12 +53,9 @@ def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFi
 
 
 def _locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | NotEditable:
-    mount = max(
-        (m for m in box.mounts if file.real_path == m[1] or file.real_path.startswith(m[1].rstrip("/") + "/")),
-        key=lambda m: len(m[1]), default=None,
-    )
-    volume = None if mount is not None else next(
-        (source for source, at in box.shares if file.real_path.startswith(at.rstrip("/") + "/")), None)
+    mount = max((m for m in box.mounts if is_within(file.real_path, m[1])), key=lambda m: len(m[1]), default=None)
+    shared = (source for source, at in box.shares if is_below(file.real_path, at))
+    volume = None if mount is not None else next(shared, None)
     if volume is not None:
         return NotEditable(
             f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "

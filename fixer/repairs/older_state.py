@@ -10,6 +10,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.source_files import is_without_fault
+from fixer.formats.folders import is_below, is_within
 from fixer.formats.start_files import release_path, start_arguments
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -74,7 +75,7 @@ def releases_of(case: Case, crash: FailedRun, fault: CodeFault, file: FileConten
         folder = posixpath.dirname(now)
         found = [
             (name, other) for other in case.snapshot.files
-            if other.node == file.node and other.path.startswith(folder + "/") and other.path.endswith("/" + inner)
+            if other.node == file.node and is_below(other.path, folder) and other.path.endswith("/" + inner)
             for name in [other.path[len(folder) + 1:-len(inner) - 1]]
             if "/" not in name and other.real_path == f"{folder}/{name}/{inner}"
         ]
@@ -97,7 +98,7 @@ def releases_with_file(case: Case, crash: FailedRun, path: str) -> Releases | No
         now, inner = place
         folder, name = posixpath.split(now)
         found = [_DatedRelease(other[len(folder) + 1:-len(inner) - 1], seen.mtime) for other, seen in files.items()
-                 if other.startswith(folder + "/") and other.endswith("/" + inner) and other not in node.missing_paths]
+                 if is_below(other, folder) and other.endswith("/" + inner) and other not in node.missing_paths]
         older = _older_releases([aged for aged in found if "/" not in aged.name], _DatedRelease(name, 0.0))
         if older:
             return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MAX_RELEASES]))
@@ -107,7 +108,7 @@ def releases_with_file(case: Case, crash: FailedRun, path: str) -> Releases | No
 def _is_started_from_link(crash: FailedRun, link: str) -> bool:
     """Return whether the service is configured to start in the link's folder, or to run a file in it."""
     words = start_arguments(crash.service)
-    return any(word == link or word.startswith(link + "/") for word in words)
+    return any(is_within(word, link) for word in words)
 
 
 def _older_releases(found: list[_DatedRelease], now: _DatedRelease) -> list[str]:

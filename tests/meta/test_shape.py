@@ -16,6 +16,7 @@ SHORT = {
     "fixer/analysis/selinux_denials.py": "several causes ask it, and it fits none of its neighbours",
     "fixer/app/undo.py": "one file a command",
     "fixer/apply/steps/selinux_step.py": "one file a kind of step",
+    "fixer/formats/folders.py": "parsers, observers and causes ask it, so it lies below all",
     "fixer/formats/numbers.py": "parsers and observers need it, so it lies below both",
     "fixer/hosts/machine/prefetch.py": "its own module keeps the hosts free of a circle",
     "fixer/lazy/parse_cache.py": "one file a tool of the start-up",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from fixer.analysis.evidence import age_text, clock_of, find_node
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
+from fixer.formats.folders import is_within
 from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -94,8 +95,7 @@ def _configured_paths(crash: FailedRun) -> Iterator[str]:
 
 def _is_mounted(crash: FailedRun, path: str) -> bool:
     box = crash.service.container
-    return box is not None and is_code_or_setting(path) and any(
-        path == source or path.startswith(source.rstrip("/") + "/") for source, _, _ in box.mounts)
+    return box is not None and is_code_or_setting(path) and any(is_within(path, m[0]) for m in box.mounts)
 
 
 def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence | None:

@@ -10,6 +10,7 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.route_verdict import events_since
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import start_time_of
+from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
@@ -53,7 +54,7 @@ def oom_killings(case: Case, service: Service) -> tuple[OomKilling, ...]:
 def _limit_scope(kill: OomKill, own: str) -> LimitScope:
     if not kill.limit:
         return "machine"
-    return "own" if kill.limit == own or kill.limit.startswith(own + "/") else "other"
+    return "own" if is_within(kill.limit, own) else "other"
 
 
 def _own_cgroup(case: Case, service: Service, cgroup: str) -> str:

@@ -11,6 +11,7 @@ from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
 from fixer.formats.file_errors import MISSING_CODES, READ_ONLY_CODES, is_write_error
+from fixer.formats.folders import is_within
 from fixer.formats.start_files import (
     find_missing_module,
     module_files,
@@ -134,7 +135,7 @@ def hiding_setting_text(service: Service, path: str) -> str:
             setting.key in _ROOT_SETTINGS
             or (setting.key == "PrivateTmp" and path.startswith(_TEMPS))
             or (setting.key == "ProtectHome" and path.startswith(_HOMES))
-            or any(path == name or path.startswith(name.rstrip("/") + "/") for name in named if name)
+            or any(is_within(path, name) for name in named)
         ):
             return f"{setting.key}={value}"
     return ""
@@ -161,7 +162,7 @@ def _mount_state(snapshot: Snapshot, service: Service, path: str) -> PathState:
     best: tuple[str, str] = ("", "")
     for words in (line.split() for line in file.data.decode("utf-8", "replace").splitlines()) if file else ():
         at = words[1] if len(words) > 3 else ""
-        if at and (path == at or path.startswith(at.rstrip("/") + "/")) and len(at) >= len(best[0]):
+        if is_within(path, at) and len(at) >= len(best[0]):
             best = (at, words[3])
     if not best[0]:
         return PathState("unknown", "how it is mounted could not be seen")
@@ -174,9 +175,9 @@ def _mount_state(snapshot: Snapshot, service: Service, path: str) -> PathState:
 def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: str) -> PathState:
     """Return what the Docker host has at a mount; files in the container itself cannot be read."""
     box = service.container
-    mount = max((m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")),
+    mount = max((m for m in box.mounts if is_within(path, m[1])),
                 key=lambda m: len(m[1]), default=None) if box is not None else None
-    shared = box is not None and any(path == at or path.startswith(at.rstrip("/") + "/") for _, at in box.shares)
+    shared = box is not None and any(is_within(path, at) for _, at in box.shares)
     if box is not None and why in READ_ONLY_CODES and box.read_only and mount is None and not shared:
         return PathState("holds", f"{box.name} was made read-only, and nothing is mounted at that path",
                          (Evidence("container", box.name, "ReadonlyRootfs"),))

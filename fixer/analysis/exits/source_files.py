@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fixer.analysis.evidence import ENGINE
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.formats.backup_names import LIKELY_SUFFIXES
+from fixer.formats.folders import is_below, is_within
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import FileContent, Service, Snapshot
 
@@ -28,8 +29,7 @@ def source_file_of(snapshot: Snapshot, service: Service, path: str) -> FileConte
     box = service.container
     if box is None:
         return snapshot.file(service.node, path)
-    mount = max((m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")),
-                key=lambda m: len(m[1]), default=None)
+    mount = max((m for m in box.mounts if is_within(path, m[1])), key=lambda m: len(m[1]), default=None)
     if mount is None:
         return None
     return snapshot.file(ENGINE, posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):]))
@@ -87,7 +87,7 @@ def _python_modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str,
     """Yield (dotted name, file) of every Python file that was read below the service's working directory."""
     for folder, node, shown in _source_roots(service):
         for file in snapshot.files:
-            inside = file.node == node and file.path.startswith(folder.rstrip("/") + "/")
+            inside = file.node == node and is_below(file.path, folder)
             if not inside or not file.path.endswith(".py"):
                 continue
             name = (shown + file.path[len(folder.rstrip("/")):]).strip("/").removesuffix(".py")
@@ -104,5 +104,5 @@ def _source_roots(service: Service) -> Iterator[tuple[str, str, str]]:
         yield unit.working_directory, service.node, ""
     for source, destination, _ in box.mounts if box is not None else ():
         start = box.working_dir.rstrip("/") if box is not None else ""
-        if start and (destination == start or destination.startswith(start + "/")):
+        if is_within(destination, start):
             yield source, ENGINE, destination[len(start):]

@@ -58,6 +58,7 @@ from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.folders import is_within
 from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -186,8 +187,7 @@ def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
     folders = module_folders(crash.service.argv, box.working_dir)
     # fixer does not record the value of PYTHONPATH: if it is set, any mounted folder may hold the code
     mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # also volumes
-    over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(
-        f"{folder}/".startswith(m[1].rstrip("/") + "/") for folder in folders)]
+    over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(is_within(f, m[1]) for f in folders)]
     if not over:
         return ""
     source, at = max(over, key=lambda m: len(m[1]))

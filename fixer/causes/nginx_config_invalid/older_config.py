@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, line_text
 from fixer.formats.backup_names import is_backup_name, original_name
+from fixer.formats.folders import is_within
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -102,7 +103,7 @@ def _path_on_engine(box: Container, path: str) -> str | None:
     """Return the link's path on the Docker host, from the innermost mounted folder. Empty if it is in the image, None
     if a volume or its own mount holds it."""
     mounts = [*((source, at) for source, at, _ in box.mounts), *(("", at) for _, at in box.shares)]
-    holding = [m for m in mounts if path == m[1] or path.startswith(f"{m[1].rstrip('/')}/")]
+    holding = [m for m in mounts if is_within(path, m[1])]
     source, at = max(holding, key=lambda m: len(m[1]), default=("", path))
     if source and path != at:
         return posixpath.normpath(source + path[len(at.rstrip("/")):])

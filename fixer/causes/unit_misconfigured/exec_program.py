@@ -30,6 +30,7 @@ from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_
 from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
 from fixer.formats.backup_names import is_unused_name
 from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES, SpawnReason
+from fixer.formats.folders import is_below
 from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
 from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
 from fixer.lazy.regex import regex
@@ -162,7 +163,7 @@ def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> t
         where_, other = posixpath.dirname(path), posixpath.basename(path)
         if path == missing or is_unused_name(other, program=True):
             continue
-        if other == name and home and (path.startswith(home + "/") or where_ in above):
+        if other == name and (is_below(path, home) or where_ in above):
             own.append((path, stat))
         elif where_ == folder and folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name):
             near.append((path, stat))

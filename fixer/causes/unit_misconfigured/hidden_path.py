@@ -12,6 +12,7 @@ from fixer.analysis.exits.exec_step import (
     stat_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.formats.folders import is_within
 from fixer.model.diagnosis import Repair
 from fixer.model.snapshot import Service, UnitValue
 from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair, manual_repairs
@@ -47,10 +48,10 @@ def no_exec_setting(service: Service, path: str) -> UnitValue | None:
     """Return the unit setting that forbids to execute anything at that path."""
     kept = None
     for setting in service.unit_values:
-        words = [word.lstrip("-+").rstrip("/") for word in setting.value.split() if "/" in word]
-        if setting.key == "NoExecPaths" and any(f"{path}/".startswith(f"{word}/") for word in words):
+        words = [word.lstrip("-+") for word in setting.value.split() if "/" in word]
+        if setting.key == "NoExecPaths" and any(is_within(path, word) for word in words):
             kept = setting
-        elif setting.key == "ExecPaths" and any(word and f"{path}/".startswith(f"{word}/") for word in words):
+        elif setting.key == "ExecPaths" and any(word != "/" and is_within(path, word) for word in words):
             return None
     return kept
 
@@ -60,8 +61,8 @@ def _hiding_setting(service: Service, path: str) -> UnitValue | None:
     if homes and homes[0].value.strip().lower() in _HIDING_VALUES and f"{path}/".startswith(_HOME_FOLDERS):
         return homes[0]
     for setting in service.unit_values:
-        closed = tuple(f"{word.lstrip('-+').rstrip('/')}/" for word in setting.value.split() if "/" in word)
-        if setting.key == "InaccessiblePaths" and closed and f"{path}/".startswith(closed):
+        closed = [word.lstrip("-+") for word in setting.value.split() if "/" in word]
+        if setting.key == "InaccessiblePaths" and any(is_within(path, word) for word in closed):
             return setting
     return None
 

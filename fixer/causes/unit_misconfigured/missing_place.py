@@ -24,6 +24,7 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
 from fixer.causes.unit_misconfigured.exec_program import first_closed_folder
 from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root
+from fixer.formats.folders import is_below, is_within
 from fixer.formats.start_files import FSTAB, PROC_MOUNTS, app_file, resolve_link
 from fixer.formats.unit_file import SANDBOX_SETTINGS
 from fixer.lazy.regex import regex
@@ -165,7 +166,7 @@ def _candidate_folders(snapshot: Snapshot, service: Service, missing: str) -> tu
             found.setdefault(real, home)
     homes = tuple(sorted(found.values()))
     program = "" if service.entry is None else service.entry.text
-    around = tuple(home for home in homes if program.startswith(home + "/"))
+    around = tuple(home for home in homes if is_below(program, home))
     return around or homes
 
 
@@ -309,4 +310,4 @@ def _mount_of(snapshot: Snapshot, node: str, path: str) -> tuple[str, str] | Non
     rows = [(line.split(), line.strip()) for line in lines]
     points = [(row[1].rstrip("/"), line) for row, line in rows
               if len(row) > 2 and not row[0].startswith("#") and row[1] not in ("/", "none")]
-    return next((found for found in points if path == found[0] or path.startswith(found[0] + "/")), None)
+    return next((found for found in points if is_within(path, found[0])), None)

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.backup_names import LIKELY_SUFFIXES
+from fixer.formats.folders import is_within
 from fixer.formats.run_output import last_own_lines
 from fixer.formats.source_paths import (
     drop_in_folders,
@@ -112,12 +113,9 @@ def folders_on_disk(service: Service) -> Iterator[tuple[str, str]]:
             yield service.node, folder
         return
     for source, destination, _ in box.mounts:
-        if _is_within(destination, box.working_dir) or _is_within(box.working_dir, destination):
+        if "/" not in (destination, box.working_dir) and (
+                is_within(destination, box.working_dir) or is_within(box.working_dir, destination)):
             yield ENGINE, source
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return folder not in ("", "/") and (path == folder or path.startswith(folder.rstrip("/") + "/"))
 
 
 _ENDED_UNIT_STATES = ("failed", "activating")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from fixer.formats.folders import is_within
 from fixer.formats.launchers import starts_init
 from fixer.formats.numbers import is_number
 from fixer.formats.service_log import parse_time
@@ -243,7 +244,7 @@ def host_path(container: Container, path: str) -> tuple[str, bool] | None:
     best: tuple[str, str] | None = None
     for source, destination, _ in container.mounts:
         root = destination.rstrip("/")
-        if (path == root or path.startswith(root + "/")) and (best is None or len(root) > len(best[1])):
+        if is_within(path, destination) and (best is None or len(root) > len(best[1])):
             best = (source, root)
     if best is None:
         return None
