@@ -30,3 +30,33 @@ def reached_at(address: str) -> str:
     if not is_wildcard(address):
         return address
     return "::1" if address.strip("[]") == ANY_IPV6 else "127.0.0.1"
+
+
+def normalize_address(text: str) -> str:
+    """Return the address as the kernel and Docker write it: IPv6 has many spellings."""
+    if ":" not in text:
+        return text
+    import ipaddress  # only IPv6 needs it
+
+    try:
+        return ipaddress.ip_address(text).compressed
+    except ValueError:
+        return text
+
+
+def compress_ipv6(data: bytes) -> str:
+    """Return 16 bytes in RFC 5952 form (importing ipaddress would cost 5 ms)."""
+    words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, 16, 2)]
+    best, start = 0, -1
+    i = 0
+    while i < 8:
+        run = i
+        while run < 8 and words[run] == 0:
+            run += 1
+        if run - i > best:
+            best, start = run - i, i
+        i = max(run, i + 1)
+    if best < 2:
+        return ":".join(f"{w:x}" for w in words)
+    head, tail = words[:start], words[start + best :]
+    return ":".join(f"{w:x}" for w in head) + "::" + ":".join(f"{w:x}" for w in tail)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from fixer.formats.addresses import compress_ipv6
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
@@ -137,24 +138,6 @@ def decode_address(text: str) -> str:
     if data[:12] == b"\0" * 10 + b"\xff\xff":
         return "::ffff:" + ".".join(str(b) for b in data[12:])
     return compress_ipv6(data)
-
-
-def compress_ipv6(data: bytes) -> str:
-    """Return 16 bytes in RFC 5952 form (importing ipaddress would cost 5 ms)."""
-    words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, 16, 2)]
-    best, start = 0, -1
-    i = 0
-    while i < 8:
-        run = i
-        while run < 8 and words[run] == 0:
-            run += 1
-        if run - i > best:
-            best, start = run - i, i
-        i = max(run, i + 1)
-    if best < 2:
-        return ":".join(f"{w:x}" for w in words)
-    head, tail = words[:start], words[start + best :]
-    return ":".join(f"{w:x}" for w in head) + "::" + ":".join(f"{w:x}" for w in tail)
 
 
 _TcpRows = Mapping[Literal["tcp", "tcp6"], list[tuple[str, int, str, int, int]]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.formats.addresses import compress_ipv6
 from fixer.formats.socket_tables import (
-    compress_ipv6,
     decode_address,
     parse_connections,
     parse_sockets,

@@ -6,7 +6,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, is_own_host, is_wildcard, reached_at
+from fixer.formats.addresses import (
+    ANY_IPV4,
+    ANY_IPV6,
+    is_loopback,
+    is_own_host,
+    is_wildcard,
+    normalize_address,
+    reached_at,
+)
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
@@ -43,18 +51,6 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
     if named:
         return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
     return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
-
-
-def normalize_address(text: str) -> str:
-    """Return the address as the kernel and Docker write it: IPv6 has many spellings."""
-    if ":" not in text:
-        return text
-    import ipaddress  # only IPv6 needs it
-
-    try:
-        return ipaddress.ip_address(text).compressed
-    except ValueError:
-        return text
 
 
 def hosts_line_of(data: bytes, host: str) -> int:
