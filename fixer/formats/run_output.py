@@ -7,11 +7,10 @@ from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
 
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts
-
-_REQUEST_LINE = regex(
-    r"\"[A-Z]+ .*HTTP/\d"                                                    # common log format
-    r"|\"(?:[A-Z]{3,}|WebSocket) /[^\"]*\" (?:\d{3}\b|\[|- -)"               # hypercorn, daphne; WebSockets of uvicorn
-    r"|=> generated \d.*\(HTTP/\d"                                           # uWSGI, which does not quote the path
+_REQUEST_START = regex(r"\"[A-Z]+ |=> generated \d")      # common log format; uWSGI, which does not quote the path
+_HTTP_VERSION = regex(r"HTTP/\d")
+_OTHER_REQUEST = regex(
+    r"\"(?:[A-Z]{3,}|WebSocket) /[^\"]*\" (?:\d{3}\b|\[|- -)"               # hypercorn, daphne; WebSockets of uvicorn
     r"|\] code \d{3}, message |\] Invalid request from ip="                  # http.server, gunicorn
 )
 _RAISED = regex(
@@ -23,7 +22,10 @@ _CARRIERS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "Cancell
 
 def is_request_line(text: str) -> bool:
     """Return whether a server logs a request there: a visitor's text proves nothing about the program."""
-    return _REQUEST_LINE.search(text) is not None
+    start = _REQUEST_START.search(text)      # two searches: one pattern would take the square of the line's length
+    if start is not None and _HTTP_VERSION.search(text, start.end()):
+        return True
+    return _OTHER_REQUEST.search(text) is not None
 
 
 def raised_name(text: str) -> str:
