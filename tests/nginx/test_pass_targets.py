@@ -1,0 +1,81 @@
+"""Where a pass leads: literal addresses, groups, variables, and what nginx refuses about them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.nginx.config_builders import read
+
+
+@pytest.mark.parametrize(("text", "variable"), [("http://$-x", "$-x"), ("$", "$"), ("unix:$x", "unix:$x"), ("http://$x.example", "x")])
+def test_odd_variables(text, variable):
+    route = read(f"server {{ location / {{ proxy_pass {text}; }} }}".encode()).routes[0]
+    assert [server.variable for server in route.servers] == [variable]
+
+
+@pytest.mark.parametrize(("second", "upstream"), [(b"a_pool", "a_pool"), (b"b_pool", ""), (b"127.0.0.1:3", "")])
+def test_values_that_lead_to_several_groups_are_none(second: bytes, upstream: str):
+    config = read(b"map $host $pool { default a_pool; b.ex " + second + b"; }\nupstream a_pool { server 127.0.0.1:1; }\n"
+                  b"upstream b_pool { server 127.0.0.1:2; }\nserver { location / { proxy_pass http://$pool; } }")
+    route = config.routes[0]
+    assert (route.upstream, route.servers[0].group) == (upstream, "a_pool")
+
+
+def route_of(inner: str, above: str = ""):
+    return read(f"{above} server {{ location / {{ {inner} }} }}".encode()).routes[0]
+
+
+def addresses(route) -> list[tuple[str, int]]:
+    return [(server.host, server.port) for server in route.servers]
+
+
+@pytest.mark.parametrize(("inner", "scheme", "expected"), [
+    ("proxy_pass http://app;", "http", [("app", 80)]), ("proxy_pass https://app;", "https", [("app", 443)]),
+    ("proxy_pass HTTPS://app:8443/x/;", "https", [("app", 8443)]), ("grpc_pass grpcs://app:50051;", "https", [("app", 50051)]),
+    ("uwsgi_pass 127.0.0.1:3031;", "http", [("127.0.0.1", 3031)]), ("fastcgi_pass [::1]:9000;", "http", [("::1", 9000)]),
+])
+def test_a_literal_address(inner: str, scheme: str, expected: list[tuple[str, int]]) -> None:
+    route = route_of(inner)
+    assert (route.scheme, addresses(route), route.upstream) == (scheme, expected, "")
+
+
+@pytest.mark.parametrize(("inner", "above", "expected"), [
+    ("set $back 127.0.0.1:9; proxy_pass http://$back;", "", [("127.0.0.1", 9)]),
+    ("set $url https://app/; proxy_pass $url;", "", [("app", 443)]),
+    ("set $host_name app; proxy_pass http://$host_name:9000;", "", [("app", 9000)]),
+    ("set $h app; set $p 9001; proxy_pass http://$h:$p/x;", "", [("app", 9001)]),
+    ("proxy_pass http://$pool;", "map $host $pool { default a:1; x b:2; }", [("a", 1), ("b", 2)]),
+    ("proxy_pass http://app:1$request_uri;", "", [("app", 1)]),
+    ("proxy_pass $scheme://app;", "", [("app", 80)]),
+    ("proxy_pass http://pool_$colour;", "map $host $colour { default a; } upstream pool_a { server 127.0.0.1:7; }", [("127.0.0.1", 7)]),
+])
+def test_an_address_in_variables(inner: str, above: str, expected: list[tuple[str, int]]) -> None:
+    assert addresses(route_of(inner, above)) == expected
+
+
+def test_the_port_stands_where_the_variable_is_set() -> None:
+    text = b"server { set $p 9001; location / { proxy_pass http://app:$p; } }"
+    span = read(text).routes[0].servers[0].port_span
+    assert span is not None and (b"events {}\nhttp {\n" + text)[span.start : span.end] == b"9001"
+
+
+def test_a_group_is_found_without_case_and_keeps_its_own_name() -> None:
+    route = route_of("proxy_pass http://POOL;", "upstream Pool { server a:1; server b:2; }")
+    assert (route.upstream, addresses(route)) == ("Pool", [("a", 1), ("b", 2)])
+
+
+def test_combinations_of_variables_are_bounded() -> None:
+    maps = "".join(f"map $host ${name} {{ {''.join(f'k{n} {name}{n};' for n in range(9))} }}" for name in ("x", "y"))
+    assert len(route_of("proxy_pass http://$x.$y:80;", maps).servers) == 16
+
+
+@pytest.mark.parametrize(("inner", "kind", "message"), [
+    ("proxy_pass app:80;", "invalid-url", "invalid URL prefix"),
+    ("proxy_pass http:///x;", "invalid-url", 'no host in upstream "/x"'),
+    ("proxy_pass http://app:0;", "invalid-port", 'invalid port in upstream "app:0"'),
+    ("proxy_pass http://pool:81;", "upstream-port", 'upstream "pool" may not have port 81'),
+    ("fastcgi_pass app;", "invalid-port", 'no port in upstream "app"'),
+])
+def test_what_nginx_refuses_about_an_address(inner: str, kind: str, message: str) -> None:
+    config = read(f"upstream pool {{ server a:1; }} server {{ location / {{ {inner} }} }}".encode())
+    assert [(problem.kind, problem.message) for problem in config.problems] == [(kind, message)]

@@ -1,0 +1,161 @@
+"""Locations that pass requests on: their settings, what is inherited, and the path that reaches them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.nginx.config_builders import read
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1", 1), ("90s", 90), ("1m30s", 90), ("2h", 7200), ("250ms", 0.25), ("x", 60),
+                                               ("1d", 86400), ("", 60), ("9" * 40, 0)])
+def test_timeouts(text, seconds):
+    config = read(f'server {{ proxy_read_timeout "{text}"; location / {{ proxy_pass http://127.0.0.1:1; }} }}'.encode())
+    assert config.routes[0].read_timeout == seconds
+
+
+def test_a_named_location_and_return_text():
+    config = read(b'server { location @n { return "text"; } location /x { return 9999; } location /y { return; } }')
+    assert [static.returns for static in config.statics] == [302, 302]
+
+
+@pytest.mark.parametrize(("server", "path"), [
+    (b"location / { try_files $uri @app; }", "/-"),                       # as the servers' own manuals write it
+    (b"try_files $uri $uri/ @app;", "/-"),
+    (b"location /shop { try_files $uri/index.html $uri @app; }", "/shop/-"),
+    (b"location / { root /srv/www; error_page 403 404 = @app; }", "/-"),
+    (b"location / { proxy_pass http://127.0.0.1:2; error_page 404 502 = @app; }", None),      # only once that fails
+    (b"location / { try_files /closed.html $uri @app; }", "/-"),          # a page that may be there for all
+    (b"location / { return 410; try_files $uri @app; }", None),
+    (b"location / { try_files $uri @other; }", None),
+])
+def test_a_named_location_is_reached_by_a_path_that_is_no_file(server, path):
+    config = read(b"server { %b location @app { proxy_pass http://127.0.0.1:1; } }" % server)
+    assert [route.path for route in config.routes if route.location == "@app"] == [path]
+    assert [route.shadowed for route in config.routes if route.location == "@app"] == [b"/closed.html" in server]
+
+
+@pytest.mark.parametrize(("outer", "inner", "upgrades"), [
+    (b"", b"proxy_set_header Upgrade $http_upgrade;", True),
+    (b"proxy_set_header upgrade $http_upgrade;", b"", True),
+    (b"proxy_set_header Upgrade $http_upgrade;", b"proxy_set_header Host $host;", False),   # none is taken from above
+    (b"", b'proxy_set_header Upgrade "";', False),
+    (b"", b"proxy_set_header Upgrade;", False),
+])
+def test_what_hands_on_a_change_of_protocol(outer, inner, upgrades):
+    config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
+    assert [route.upgrades for route in config.routes] == [upgrades]
+
+
+@pytest.mark.parametrize(("outer", "inner", "said"), [
+    (b"", b"", ""),
+    (b"", b"proxy_next_upstream off;", "proxy_next_upstream off"),
+    (b"proxy_next_upstream off;", b"proxy_next_upstream error timeout;", ""),
+    (b"proxy_next_upstream http_502 http_503;", b"", "proxy_next_upstream http_502 http_503"),
+    (b"", b"proxy_next_upstream_tries 1;", "proxy_next_upstream_tries 1"),
+    (b"proxy_next_upstream_tries 2;", b"grpc_next_upstream off;", ""),      # that is of another kind of route
+])
+def test_what_keeps_nginx_from_asking_another_server(outer, inner, said):
+    config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
+    assert config.routes[0].one_try.partition(",")[0] == said
+
+
+@pytest.mark.parametrize(("outer", "inner", "said"), [
+    (b"", b"", ""), (b"error_page 502 /50x.html;", b"", ""), (b"error_page 404 =200 /a;", b"", ""),
+    (b"error_page 500 502 =200 /sorry.html;", b"", "error_page 500 502 =200 /sorry.html"),
+    (b"error_page 504 = @other;", b"", "error_page 504 = @other"), (b"error_page 502 @other;", b"", ""),
+    (b"error_page 502 https://status.example;", b"", "error_page 502 https://status.example"),
+    (b"error_page 502 =503 /sorry.html;", b"", ""),
+    (b"error_page 502 =200 /sorry.html;", b"error_page 404 /x;", ""),        # none is taken from above
+    (b"error_page 502 /x;", b"error_page 502 =200 /y;", "error_page 502 =200 /y"),
+])
+def test_an_error_page_that_gives_another_status(outer, inner, said):
+    config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
+    assert config.routes[0].masked_by.partition(",")[0] == said
+
+
+def test_what_is_asked_before_a_request_is_let_in():
+    config = read(b"""server { listen 80; auth_request /_check;
+      location / { proxy_pass http://127.0.0.1:1; }
+      location /open { auth_request off; proxy_pass http://127.0.0.1:2; }
+      location /own { auth_request /_own; proxy_pass http://127.0.0.1:3; }
+      location = /_check { internal; auth_request off; proxy_pass http://127.0.0.1:4; }
+      location = /_other { internal; proxy_pass http://127.0.0.1:5; } }
+      server { listen 81; location = /_check { proxy_pass http://127.0.0.1:6; } }""")
+    told = {r.pass_text[-1]: (r.auth, r.asked_first) for r in config.routes}
+    assert told == {"1": ("/_check", False), "2": ("", False), "3": ("/_own", False), "4": ("", True),
+                    "5": ("/_check", False), "6": ("", False)}
+
+
+@pytest.mark.parametrize(("rules", "closed"), [
+    (b"deny all;", True), (b"deny 10.0.0.1; deny all; allow 10.0.0.2;", True), (b"allow 10.0.0.1; deny all;", False),
+    (b"deny 10.0.0.1;", False), (b"satisfy any; deny all;", False), (b"", False),
+])
+def test_a_location_that_lets_nobody_in(rules: bytes, closed: bool):
+    inner = read(b"server { location /a { " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
+    above = read(b"server { " + rules + b" location /a { proxy_pass http://127.0.0.1:1; } }").routes[0]
+    opened = read(b"server { deny all; location /a { allow all; " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
+    assert (inner.denies_all, above.denies_all, opened.denies_all) == (closed, closed, False)
+    assert (inner.path is None, above.path is None) == (closed, closed)
+
+
+@pytest.mark.parametrize(("above", "outer", "inner", "included"), [
+    (b"", b"", b"ssi on;", True), (b"", b"ssi on;", b"", True), (b"ssi on;", b"", b"", True),
+    (b"", b"", b"add_after_body /part;", True),
+    (b"", b"", b"", False), (b"", b"", b"ssi off;", False),
+    (b"", b"ssi on;", b"mirror /part;", False),         # what it answers nobody sees
+])
+def test_an_internal_location_that_is_a_part_of_pages(above: bytes, outer: bytes, inner: bytes, included: bool):
+    config = read(above + b"server { listen 80; " + outer + b" location / { " + inner + b" proxy_pass http://127.0.0.1:1; }\n"
+                  b"location = /part { internal; proxy_pass http://127.0.0.1:2; } }\n"
+                  b"server { listen 81; location = /part { internal; proxy_pass http://127.0.0.1:3; } }")
+    assert [r.included for r in config.routes] == [False, included, bool(above)]
+
+
+@pytest.mark.parametrize(("inner", "expected"), [
+    (b"proxy_connect_timeout 1s;", (1.0, 7.0, 60.0)), (b"proxy_send_timeout 2s;", (60.0, 2.0, 60.0)),
+    (b"grpc_send_timeout 9s;", (60.0, 7.0, 60.0)),          # of another kind of pass
+])
+def test_a_location_takes_the_timeouts_from_above_that_it_does_not_set(inner: bytes, expected: tuple[float, ...]) -> None:
+    config = read(b"proxy_send_timeout 7s; server { location / { %b proxy_pass http://127.0.0.1:1; } }" % inner)
+    route = config.routes[0]
+    assert (route.connect_timeout, route.send_timeout, route.read_timeout) == expected
+
+
+def test_the_sizes_of_buffers() -> None:
+    config = read(b"server { location / { proxy_buffer_size 16k; proxy_buffers 4 32k; proxy_busy_buffers_size 64k; proxy_pass http://127.0.0.1:1; }"
+                  b"location /b { proxy_pass http://127.0.0.1:1; } }")
+    assert [(r.header_buffer, r.buffers, r.busy_buffers) for r in config.routes] == [(16384, (4, 32768), 65536), (0, (8, 4096), 0)]
+
+
+def test_a_location_that_stands_twice_is_refused() -> None:
+    config = read(b"server { location /a { return 200; } location /a { return 201; } }")
+    assert [(p.kind, p.message) for p in config.problems] == [("duplicate-location", 'duplicate location "/a"')]
+
+
+@pytest.mark.parametrize(("server", "expected"), [
+    (b"location /a { proxy_pass http://127.0.0.1:1; }", "/a"),
+    (b"location /a { if ($arg_x) { proxy_pass http://127.0.0.1:1; } }", None),
+    (b"location /a { internal; proxy_pass http://127.0.0.1:1; }", None),
+    (b"return 301 /x; location /a { proxy_pass http://127.0.0.1:1; }", None),
+    (b"location /a { return 200; proxy_pass http://127.0.0.1:1; }", None),
+    (b"location /a { location /a/b { proxy_pass http://127.0.0.1:1; } }", "/a/b"),
+])
+def test_the_path_that_reaches_a_pass(server: bytes, expected: str | None) -> None:
+    assert [route.path for route in read(b"server { " + server + b" }").routes] == [expected]
+
+
+def test_locations_without_a_pass_answer_by_themselves() -> None:
+    config = read(b"server { location /files { root /srv; } location /gone { return 410; } location /app { proxy_pass http://127.0.0.1:1; }"
+                  b"location /maybe { if ($arg_x) { return 503; } proxy_pass http://127.0.0.1:1; } }")
+    assert [(s.location, s.returns, s.conditional) for s in config.statics] == [
+        ("/files", None, False), ("/gone", 410, False), ("/maybe", 503, True)]
+
+
+def test_a_new_name_fits_before_the_semicolon_of_the_last_server_name() -> None:
+    text = b"server { server_name a.ex; server_name b.ex  ; } server { listen 81; }"
+    first, second = read(text).servers
+    data = b"events {}\nhttp {\n" + text
+    assert first.names_span is not None and second.names_span is None
+    place = first.names_span.start
+    assert data[:place].endswith(b"server_name b.ex") and data[place:].startswith(b"  ;")
