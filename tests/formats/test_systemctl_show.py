@@ -1,10 +1,9 @@
-"""Units: systemctl show blocks, time spans, unit files with continued lines and resets."""
+"""Units: systemctl show blocks, unit files with continued lines and resets."""
 
 from __future__ import annotations
 
 import pytest
 
-from fixer.formats.numbers import timespan
 from fixer.formats.systemctl_show import (
     escape_instance,
     exec_argv,
@@ -72,13 +71,6 @@ def test_show_gives_a_unit_under_each_of_its_names() -> None:
 def test_nothing_shown() -> None:
     assert parse_show(None, Unknown("x")) == {} and parse_show(Answer("no-tool"), Unknown("x")) == {}
     assert parse_show(Answer("ok", b"\xff\n=\nId=\n"), Unknown("x")) == {}
-
-
-@pytest.mark.parametrize(("text", "seconds"), [
-    ("10s", 10.0), ("1min 30s", 90.0), ("500ms", 0.5), ("infinity", float("inf")), ("5000000", 5.0), ("", 0.0), ("1month", 2629800.0),
-])
-def test_time_spans(text: str, seconds: float) -> None:
-    assert timespan(text) == seconds
 
 
 def test_argv_of_nothing() -> None:
