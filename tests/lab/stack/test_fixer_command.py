@@ -1,0 +1,41 @@
+"""fixer as a command: its words, what it said, and a command that is not there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.stack.fixer_command import Fixer, FixerResult, pyz_path
+
+ECHO = "import json, os, sys; print(json.dumps({'words': sys.argv[1:], 'kept': os.environ.get('KEPT')})); sys.exit(4)"
+
+
+def test_the_target_stands_behind_the_command() -> None:
+    assert Fixer(("sudo", "fixer"), "local", {}).argv("repair", "--yes") == ("sudo", "fixer", "repair", "local", "--yes")
+
+
+def test_what_it_said_and_how_it_ended_is_kept() -> None:
+    told = Fixer((sys.executable, "-c", ECHO), "docker://a", {"KEPT": "x"}).ask("diagnose", "--json")
+    assert (told.code, told.document) == (4, {"words": ["diagnose", "docker://a", "--json"], "kept": "x"})
+    assert told.argv[-3:] == ("diagnose", "docker://a", "--json") and told.seconds > 0
+
+
+def test_a_command_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.stack.fixer_command.COMMAND_TIMEOUT", 0.2)
+    told = Fixer((sys.executable, "-c", "import time; time.sleep(60)"), "local", {}).ask("diagnose")
+    assert (told.code, told.out, told.err) == (-1, "", "no end within 0 s")
+
+
+@pytest.mark.parametrize(("out", "document"), [('{"a": 1}', {"a": 1}), ("[1]", {}), ("", {}), ("all well\n", {}), ("7", {})])
+def test_the_document_is_an_object_or_empty(out: str, document: dict[str, int]) -> None:
+    result = FixerResult((), 0, out, "note", 0.1)
+    assert (result.document, result.output) == (document, f"{out}\nnote")
+
+
+def test_another_build_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BADGATEWAY_PYZ", raising=False)
+    assert pyz_path().name == "fixer.pyz" and pyz_path().parent.name == "dist"
+    monkeypatch.setenv("BADGATEWAY_PYZ", "/srv/other.pyz")
+    assert pyz_path() == Path("/srv/other.pyz")
