@@ -40,9 +40,9 @@ Target = Annotated[str, typer.Argument(
     metavar="[TARGET]", show_default=False,
     help="local (default), docker://CONTAINER, compose://PROJECT, ssh://[USER@]HOST[:PORT], bundle:FILE.",
 )]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
 Url = Annotated[str, typer.Option("--url", metavar="URL", show_default=False, help="Check this address first.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every check and what it saw.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every check and its evidence.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", show_default=False,
                                      help="Wait longer for slow answers than the usual 2 s.")]
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
@@ -72,7 +72,8 @@ def _version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="Print the version.")] = False,
 ) -> None:
     if context.invoked_subcommand is None:
         error_boundary.emit(context.get_help() + "\n")
@@ -81,12 +82,12 @@ def _root(
 @app.command()
 def diagnose(
     target: Target = "local", *, as_json: AsJson = False,
-    form: Annotated[Format | None, typer.Option("--format", show_default=False, help="How to print it.")] = None,
+    form: Annotated[Format | None, typer.Option("--format", show_default=False, help="The output format.")] = None,
     url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Find the cause and show the proof."""
     if as_json and form not in (None, Format.JSON):
-        raise UsageError("--json and --format ask for different things", "give one of them")
+        raise UsageError("--json and --format contradict each other", "use one of them")
     shown = Format.JSON if as_json else form or Format.CONSOLE
     raise typer.Exit(run_diagnose(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe))
 
@@ -95,16 +96,16 @@ def diagnose(
 def repair(
     target: Target = "local", *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply without asking.")] = False,
     max_risk: Annotated[MaxRisk | None, typer.Option(
         "--max-risk", show_default=False, help="With --yes: apply repairs up to this risk (safe).")] = None,
     only: Annotated[str, typer.Option("--only", metavar="REPAIR-ID", show_default=False,
-                                      help="This repair, not the first that is offered.")] = "",
+                                      help="Apply this repair instead of the first one.")] = "",
     values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                      help="An input that a repair needs; repeatable.")] = None,
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
-    """Show the change, ask, make it, prove it."""
+    """Show the plan, ask, apply it, verify it."""
     from fixer.app.repair import repair as run
     from fixer.app.request import RepairRequest, parse_inputs
     from fixer.terminal import Terminal
@@ -152,10 +153,10 @@ def verify(
 def undo(
     target: Target = "local", *,
     run_id: Annotated[str, typer.Option("--id", metavar="ID", show_default=False,
-                                        help="This run; else the last that changed something.")] = "",
+                                        help="Undo this run; default: the last that changed something.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put back what a repair changed."""
+    """Undo what a repair changed."""
     from fixer.app.undo import undo as take_back
 
     result = take_back(target, run_id or None)
@@ -178,7 +179,7 @@ def history(
                                         help="Delete this run and its before-images.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List what repairs did."""
+    """List earlier repairs."""
     from fixer.app.undo import history as runs
 
     listed = runs(target, forget or None)
@@ -198,7 +199,7 @@ def collect(
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", show_default=False,
                                         help="The bundle to write (tar.gz).")] = "",
     script: Annotated[bool, typer.Option(
-        "--script", help="Print a POSIX sh script that writes such a bundle where nothing may be installed.")] = False,
+        "--script", help="Print a POSIX sh script that writes a bundle on a host without fixer.")] = False,
     url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Save redacted evidence as a bundle."""
@@ -211,7 +212,7 @@ def collect(
         error_boundary.emit(script_text())
         return
     if not output:
-        raise UsageError("collect needs the name of a file: --output FILE", "or --script, for a host to run it on")
+        raise UsageError("collect needs an output file: --output FILE", "or use --script for a host without fixer")
     from fixer.app.collect import collect as save
 
     error_boundary.emit(save(target, make_request(url, wait, no_probe), output))
@@ -243,7 +244,7 @@ def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause 
 
 @app.command()
 def causes(as_json: AsJson = False) -> None:
-    """List every cause that can be found."""
+    """List every cause that fixer can find."""
     from fixer.app.cause_catalogue import catalogue_report
 
     listed = catalogue_report()
@@ -259,17 +260,18 @@ def causes(as_json: AsJson = False) -> None:
 
 @app.command()
 def ignore(
-    cause: Annotated[str, typer.Argument(metavar="[CAUSE]", show_default=False, help="Without it: list.")] = "",
+    cause: Annotated[str, typer.Argument(metavar="[CAUSE]", show_default=False,
+                                         help="Without it: list the ignored findings.")] = "",
     target: Target = "local", *,
     where: Annotated[str, typer.Option("--where", metavar="PLACE", show_default=False, help=(
-        "Only there: a service, a node, a location, a server name, or a file[:line]."))] = "",
+        "Only at this service, node, a location, a server name, or a file[:line]."))] = "",
     because: Annotated[str, typer.Option("--because", metavar="TEXT", show_default=False, help="The reason.")] = "",
     until: Annotated[str, typer.Option("--until", metavar="DATE", show_default=False,
-                                       help="The last day it holds, YYYY-MM-DD.")] = "",
-    forget: Annotated[str, typer.Option("--forget", metavar="ID", show_default=False, help="Withdraw this one.")] = "",
+                                       help="The last day of the entry, YYYY-MM-DD.")] = "",
+    forget: Annotated[str, typer.Option("--forget", metavar="ID", show_default=False, help="Remove this entry.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Accept a finding until a day: shown, not counted, not repaired."""
+    """Ignore a finding until a day: shown, not counted, not repaired."""
     from fixer.app import ignore
 
     if "://" in cause or cause == "local" or cause.startswith("bundle:"):  # `fixer ignore TARGET` lists
@@ -277,7 +279,7 @@ def ignore(
     if cause and forget:
         raise UsageError("--forget takes no CAUSE", "fixer ignore --forget ID")
     if not cause and (where or because or until):
-        raise UsageError("which CAUSE is accepted?", "fixer ignore CAUSE --because TEXT --until DATE")
+        raise UsageError("no CAUSE is named", "fixer ignore CAUSE --because TEXT --until DATE")
     if forget:
         report = ignore.withdraw(target, forget)
     else:

@@ -65,7 +65,7 @@ class BundleTarget:
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise NeedsPerson(f"{self.ref} is a record and cannot be changed", f"it was taken of {self.capture.target}")
+        raise NeedsPerson(f"{self.ref} is a bundle and cannot be changed", f"repair its source: {self.capture.target}")
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -30,7 +30,7 @@ def _projects_hint() -> str:
     template = f'{{{{.Label "{PROJECT_LABEL}"}}}}'
     words = ("ps", "-a", "--filter", f"label={PROJECT_LABEL}", "--format", template)
     names = sorted(set(docker_cli.docker(*words).stdout.decode(errors="replace").split()))
-    return f"there is {', '.join(names[:8])}" if names else "no container here belongs to a compose project"
+    return f"projects here: {', '.join(names[:8])}" if names else "no container here belongs to a compose project"
 
 
 def name_nodes(found: Sequence[Inspected]) -> dict[str, Inspected]:
@@ -70,7 +70,7 @@ class ComposeTarget:
         if node == "engine":
             return LocalWriter("engine")
         if node not in self._nodes:
-            raise NeedsPerson(f"{node} is no container of {self.ref}")
+            raise NeedsPerson(f"{node} is not a container of {self.ref}")
         return ContainerWriter(node, self._nodes[node])
 
     def journal_location(self) -> tuple[Writer, str]:

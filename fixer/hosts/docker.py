@@ -54,7 +54,7 @@ class DockerTarget:
         if node == "engine":
             return LocalWriter("engine")
         if node != self._name:
-            raise NeedsPerson(f"{node} is not {self.ref}", f"docker://{node} or its compose project can be repaired")
+            raise NeedsPerson(f"{node} is not {self.ref}", f"repair docker://{node} or its compose project")
         return self._container_writer()
 
     def _container_writer(self) -> ContainerWriter:

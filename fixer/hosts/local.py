@@ -41,7 +41,7 @@ class LocalTarget:
         if node == "engine":
             return LocalWriter("engine")
         if node != "local":
-            raise NeedsPerson(f"{node} is not this machine", "its own target can be repaired: docker:// or compose://")
+            raise NeedsPerson(f"{node} is not this machine", "name its own target: docker:// or compose://")
         return LocalWriter()
 
     def journal_location(self) -> tuple[Writer, str]:

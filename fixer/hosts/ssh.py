@@ -151,7 +151,7 @@ class SshTarget:
         here = self._connection.login
         self.notes: tuple[str, ...] = ()
         if here.refusal:
-            self.notes = (f"not root on {self._name}, and sudo there does not let us: {here.refusal}",)
+            self.notes = (f"not root on {self._name}, and sudo there refuses: {here.refusal}",)
         elif not here.root:
             self.notes = (f"not root on {self._name}, and there is no sudo",)
 
@@ -186,14 +186,14 @@ class SshTarget:
     def writer(self, node: str) -> Writer:
         """Return that machine, which is the Docker host of its containers too."""
         if node not in (self._name, ENGINE):
-            raise NeedsPerson(f"{node} is not {self.ref}", "on that host itself docker:// and compose:// work")
+            raise NeedsPerson(f"{node} is not {self.ref}", "run fixer on that host with docker:// or compose://")
         return self._own()
 
     def _own(self) -> SshWriter:
         if refusal := self._connection.login.refusal:
             raise NeedsPerson(
-                f"nothing is changed on {self._name}: not root there, and sudo does not let us: {refusal}",
-                f"ssh://root@{self._name}, or let that user use sudo without a password (NOPASSWD)",
+                f"fixer cannot change {self._name}: not root there, and sudo refuses: {refusal}",
+                f"use ssh://root@{self._name}, or let that user use sudo without a password (NOPASSWD)",
             )
         if self._writer is None:
             self._writer = SshWriter(self._name, self._connection)
@@ -224,13 +224,13 @@ _ADDRESS = regex(r"(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?\Z")
 _PLAIN = regex(rb"[A-Za-z0-9 _./:,;=@%+(){}<>|&\"$#?*\[\]-]")
 _SSH_ERRORS: tuple[tuple[str, str, str], ...] = (
     (r"IDENTIFICATION HAS CHANGED|host key for \S+ has changed",
-     "the host key of {host} is another than ssh knows",
+     "the host key of {host} has changed",
      "find out why before anything else; ssh-keygen -R {name} forgets the old one"),
     (r"Host key verification failed|No \S+ host key is known",
      "the host key of {host} is not known here", "connect once with ssh {words}, compare the fingerprint, say yes"),
     (r"Permission denied|Too many authentication failures|No supported authentication methods",
-     "{host} does not let us in: {said}",
-     "a key or an agent must do without asking: ssh -o BatchMode=yes {words} true shows it"),
+     "{host} refuses the login: {said}",
+     "set up a key or an agent that needs no prompt; test it: ssh -o BatchMode=yes {words} true"),
     (r"Could not resolve hostname|Name or service not known", "the name {name} does not resolve: {said}",
      "is it a Host of ~/.ssh/config, or a name that DNS knows?"),
     (r"Connection refused", "{host} cannot be reached: {said}", "does sshd run there, on that port?"),
@@ -244,7 +244,7 @@ def ssh_command() -> tuple[str, ...]:
     try:
         return tuple(shlex.split(os.environ.get(SSH_VARIABLE, ""))) or ("ssh",)
     except ValueError as error:
-        raise UsageError(f"{SSH_VARIABLE} is no command line: {error}", "for example: ssh -F FILE") from None
+        raise UsageError(f"{SSH_VARIABLE} is not a command line: {error}", "for example: ssh -F FILE") from None
 
 
 def make_control_folder() -> str:
@@ -256,7 +256,7 @@ def make_control_folder() -> str:
                 return tempfile.mkdtemp(prefix="badgateway-", dir=base)
             except OSError:
                 continue
-    raise CannotObserve("there is no temporary folder where ssh could have its socket",
+    raise CannotObserve("no temporary folder can hold the socket of ssh",
                         "set TMPDIR to a folder that you may write, with a path of at most 60 characters")
 
 
@@ -296,8 +296,8 @@ def explain_ssh_error(address: str, result: CommandResult) -> Unreachable:
     last = [line.strip() for line in result.stdout.decode(errors="replace").splitlines() if line.strip()][-1:]
     if not lines and not result.timed_out and last:
         return Unreachable(
-            f"{address} lets us in and ends at once: {last[0][:300]}",
-            "is its login shell one that runs commands (getent passwd USER there)? Another user, or a shell, would do")
+            f"{address} accepts the login and ends at once: {last[0][:300]}",
+            "check the login shell there (getent passwd USER): it must run commands; or use another user")
     if result.timed_out:
         said = f"it did not answer in time (it said: {said})" if lines else "it did not answer in time"
     return Unreachable(f"{address} cannot be reached: {said}", f"ssh -v {shown['words']} shows where it stops")

@@ -185,9 +185,9 @@ def test_a_connection_of_ones_own_is_used_and_left(box: SshdMachine) -> None:
 
 @pytest.mark.parametrize(("word", "message", "hint"), [
     ("root@stranger", "host key of root@stranger is not known", "ssh -l root stranger"),
-    ("root@changed", "is another than ssh knows", "ssh-keygen -R changed"),
-    ("root@keyless", "does not let us in: .*Permission denied", "agent"),
-    ("nobody-of-that-name@web1", "does not let us in", "BatchMode"),
+    ("root@changed", "has changed", "ssh-keygen -R changed"),
+    ("root@keyless", "refuses the login: .*Permission denied", "agent"),
+    ("nobody-of-that-name@web1", "refuses the login", "BatchMode"),
     ("root@no-such-host.invalid", "does not resolve", "DNS"),
     ("root@closed", "cannot be reached: .*refused", "sshd"),
 ])
@@ -210,12 +210,12 @@ def test_a_sudo_that_wants_a_password_is_looked_at_without_and_never_repaired(bo
     code, report = run_fixer(box, "diagnose", "ssh://visitor@web1")
     assert (code, report["verdict"]) == (1, "broken"), report
     assert report["routes"][0]["probe"]["status"] == 502
-    assert any("sudo there does not let us" in note and "password" in note for note in report["notes"]), report["notes"]
+    assert any("sudo there refuses" in note and "password" in note for note in report["notes"]), report["notes"]
     assert any("not root, so some owners" in note for note in report["notes"])
     for command in (["repair", "ssh://visitor@web1", "--yes"], ["undo", "ssh://visitor@web1"]):
         code, report = run_fixer(box, *command)
         assert (code, report["error"]["kind"]) == (4, "needs-person"), report
-        assert "sudo does not let us" in report["error"]["message"] and "NOPASSWD" in report["error"]["hint"]
+        assert "sudo refuses" in report["error"]["message"] and "NOPASSWD" in report["error"]["hint"]
     assert box.sh("find /etc/nginx /home/visitor /var/lib -type f -exec sha256sum {} + | sort | sha256sum") == before
 
 
