@@ -79,8 +79,8 @@ def check_options(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> Non
             _check_characters(key, value)
             continue
         if not asking:
-            hint = f"asked for: {', '.join(needs)}" if needs else "no repair that is offered here asks for a value"
-            raise UsageError(f"--set {key}: nothing asks for it", hint)
+            hint = f"needed: {', '.join(needs)}" if needs else "no repair that is offered here needs a value"
+            raise UsageError(f"--set {key}: no repair needs it", hint)
         choices = tuple(dict.fromkeys(choice for need in asking if need.kind == "choice" for choice in need.choices))
         need = next((need for need in asking if need.kind != "choice"), asking[0])
         if need.kind == "choice" and value not in choices:
@@ -93,7 +93,7 @@ def _check_value(need: Need, value: str) -> None:
     if not value and need.kind != "value":
         raise UsageError(f"--set {need.key}: the value is empty")
     if need.pattern and re.fullmatch(need.pattern, value) is None:
-        raise UsageError(f"--set {need.key}: not a value that fits", need.why)
+        raise UsageError(f"--set {need.key}: the value is not valid", need.why)
 
 
 def _check_characters(key: str, value: str) -> None:
@@ -124,5 +124,5 @@ def _find_obstacle(finding: Finding, repair: Repair, policy: RepairPolicy, input
     if forbidden:
         return Withheld(repair.id, finding.cause, forbidden, "")
     if not repair.steps:
-        return Withheld(repair.id, finding.cause, repair.manual or "fixer cannot carry it out here", "")
+        return Withheld(repair.id, finding.cause, repair.manual or "fixer cannot apply it here", "")
     return None

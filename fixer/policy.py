@@ -52,12 +52,12 @@ class Rules:
     def forbids(self, risk: str, service: str | None, weekday: int, minute: int) -> str:
         """Return why this repair is not allowed now without an operator, or an empty text if it is."""
         if risk == "disruptive" and self.max_risk == "safe":
-            return f"{self.where} allows only safe repairs without a person"
+            return f"{self.where} allows only safe repairs with --yes"
         if self.services and not self._covers(service):
-            return f"{self.where} allows no repair of {service or 'what is no service'} without a person"
+            return f"{self.where} allows no repair of {service or 'anything that is not a service'} with --yes"
         if self.windows and not any(window.holds(weekday, minute) for window in self.windows):
             clock = f"{_DAYS[weekday]} {minute // 60:02}:{minute % 60:02}"
-            return f"{self.where} allows repairs without a person only {', '.join(self.hours)}; here it is {clock}"
+            return f"{self.where} allows repairs with --yes only {', '.join(self.hours)}; now it is {clock} here"
         return ""
 
     def _covers(self, service: str | None) -> bool:
@@ -85,17 +85,17 @@ def parse_rules(data: bytes, where: str) -> Rules:
         raise _policy_error(where, str(error)) from error
     unknown = sorted(set(table) - {"max_risk", "services", "hours"})
     if unknown:
-        raise _policy_error(where, f"no key is called {unknown[0]}; there are max_risk, services and hours")
+        raise _policy_error(where, f"unknown key {unknown[0]}; the keys are max_risk, services and hours")
     risk = table.get("max_risk", "disruptive")
     if risk not in ("safe", "disruptive"):
-        raise _policy_error(where, "max_risk is safe or disruptive")
+        raise _policy_error(where, "max_risk must be safe or disruptive")
     hours = _read_texts(table, "hours", where)
     return Rules(where, risk, _read_texts(table, "services", where), hours,
                  tuple(_parse_window(text, where) for text in hours))
 
 
 def _policy_error(where: str, why: str) -> NeedsPerson:
-    return NeedsPerson(f"{where}: {why}", "mend the policy; until then nothing is repaired without a person")
+    return NeedsPerson(f"{where}: {why}", "correct the policy file; until then fixer repairs nothing")
 
 
 def _read_texts(table: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
@@ -103,9 +103,9 @@ def _read_texts(table: Mapping[str, object], key: str, where: str) -> tuple[str,
         return ()
     value = table[key]
     if not isinstance(value, list) or not all(isinstance(word, str) and word.lstrip("!").strip() for word in value):
-        raise _policy_error(where, f"{key} is a list of texts")
+        raise _policy_error(where, f"{key} must be a list of texts")
     if not value:       # an empty list could mean all or none
-        raise _policy_error(where, f"{key} is empty; leave it out where it should limit nothing")
+        raise _policy_error(where, f"{key} is empty; remove it if it should limit nothing")
     return tuple(value)
 
 
@@ -117,7 +117,7 @@ def _parse_window(text: str, where: str) -> Window:
     begin = int(match["from"]) * 60 + int(match["from_minute"]) if match["from"] else 0
     end = int(match["to"]) * 60 + int(match["to_minute"]) if match["to"] else 24 * 60
     if max(begin, end) > 24 * 60 or begin == end:
-        raise _policy_error(where, f"{text!r} names no time of a day")
+        raise _policy_error(where, f"{text!r} is not a time of day")
     first = _DAYS.index(names[0]) if names else 0
     length = 7 if not names else (_DAYS.index(names[-1]) - first) % 7 + 1
     return Window(frozenset((first + number) % 7 for number in range(length)), begin, end)

@@ -127,7 +127,7 @@ def _regressions(before: Observation, after: Observation) -> Iterator[str]:
             continue
         found = now.get(key)
         if found is None:
-            yield f"{_route_name(key)} is gone"
+            yield f"{_route_name(key)} is missing now"
         elif _STATE_RANK[found.state] < _STATE_RANK[health.state]:
             yield f"{_route_name(key)} answered before and now {found.reason or found.state}"
 
@@ -233,11 +233,11 @@ def url_notes(look: Observation, url: str) -> tuple[str, ...]:
         return ()
     route = _route_at_url(look.snapshot, url)
     if route is None:
-        return (f"no route of this nginx takes {url}: its name leads elsewhere, or a location answers it by itself",)
+        return (f"no route of this nginx serves {url}: the name resolves elsewhere, or nginx answers it itself",)
     health = next((entry for entry in look.diagnosis.health if entry.route == route), None)
     if health is None or health.state != "ok":
         return ()
-    return (f"this nginx answers {url} well ({health.reason}): a 502 seen there comes from something in front of it",)
+    return (f"this nginx answers {url} ({health.reason}): a 502 seen there comes from a proxy in front of it",)
 
 
 def _route_at_url(snapshot: Snapshot, url: str) -> str | None:

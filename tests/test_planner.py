@@ -65,7 +65,7 @@ def test_a_default_is_taken() -> None:
 
 def test_manual_and_empty_repairs_are_withheld() -> None:
     made = plan(diagnosis(finding(MANUAL), finding(Repair("x", "safe", "s", ()), cause="d")), RepairPolicy("disruptive"))
-    assert [w.why for w in made.withheld] == ["correct /etc/x:3", "fixer cannot carry it out here"]
+    assert [w.why for w in made.withheld] == ["correct /etc/x:3", "fixer cannot apply it here"]
 
 
 def test_the_next_root_helps_where_the_first_must_wait() -> None:

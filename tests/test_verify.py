@@ -177,7 +177,7 @@ def test_a_route_that_is_gone_is_a_regression() -> None:
     base = two_routes()
     gone = replace(base.snapshot, routes=base.snapshot.routes[:1])
     judged = compare(with_health(base, "failing", "ok"), Observation(gone, with_health(base, "ok").diagnosis), fault(look(wrong_port_scene())))
-    assert judged.regressions == ("/1 on _ (0.0.0.0:80) is gone",)
+    assert judged.regressions == ("/1 on _ (0.0.0.0:80) is missing now",)
 
 
 def test_a_route_is_the_same_when_its_number_changes() -> None:

@@ -22,13 +22,13 @@ class AbandonedRepairs:
 
     def note(self) -> str:
         """Return one line about the abandoned repair."""
-        return f"set aside: {self.summary} ({self.finding.cause}): {self.why}"
+        return f"abandoned: {self.summary} ({self.finding.cause}): {self.why}"
 
     def withheld_reason(self, look: Observation, finding: Finding) -> str:
         """Return why `finding` is not repaired now; empty if it is unrelated to the abandoned repair."""
         if self.is_same(look, finding):
-            return f"it was tried in this run and set aside: {self.why}"
-        return f"it may depend on what was set aside: {self.summary}" if self._needed_by(look, finding) else ""
+            return f"it was tried in this run and abandoned: {self.why}"
+        return f"it may depend on an abandoned repair: {self.summary}" if self._needed_by(look, finding) else ""
 
     def is_same(self, look: Observation, finding: Finding) -> bool:
         """Return whether `finding` is the same one. It compares route keys: route ids differ between observations."""

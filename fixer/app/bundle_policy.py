@@ -25,7 +25,7 @@ def add_bundle_policy(capture: Capture) -> Capture:
             try:
                 accepted += parse_ignore_list(listed.data)
             except ValueError:
-                said += (f"what was accepted there is not known: {listed.path} is no list of accepted findings",)
+                said += (f"ignored findings of that machine are unknown: {listed.path} is not a list of them",)
         if (policy := _present_file(node.answers.get(_POLICY_QUERY))) is not None:
             said += (_policy_text(policy),)
     return replace(capture, accepted=accepted, said=said)
@@ -42,9 +42,9 @@ def _policy_text(file: FileAnswer) -> str:
 
     info = file.stat
     if file.status != "ok" or info is None:
-        return f"{file.path} could not be read: nothing is repaired there without a person"
+        return f"{file.path} could not be read: fixer repairs nothing there"
     if info.kind != "file" or info.uid != 0 or info.mode & stat.S_IWOTH:
-        return f"{file.path} is no file of root's alone: nothing is repaired there without a person"
+        return f"{file.path} is not a file that only root can change: fixer repairs nothing there"
     try:
         return parse_rules(file.data, file.path).summary_text()
     except NeedsPerson as error:

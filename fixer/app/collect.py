@@ -19,9 +19,9 @@ def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
 
     path = Path(output)
     if path.exists() or path.is_symlink():
-        raise UsageError(f"{output} exists already", "name a file that does not: fixer never writes over one")
+        raise UsageError(f"{output} exists already", "name a new file: fixer never overwrites one")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"{output}: there is no such folder", "make the folder first, or name another file")
+        raise UsageError(f"the folder of {output} does not exist", "create the folder, or name another file")
     with open_named_target(word) as target:
         state = StateNotes(target)
         capture = observe(target, replace(observe_options(looking, target.ref), quiet=state.quiet()))
@@ -37,7 +37,7 @@ def _write(path: Path, data: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise UsageError(f"{path} exists already", "name a file that does not: fixer never writes over one") from None
+        raise UsageError(f"{path} exists already", "name a new file: fixer never overwrites one") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     with os.fdopen(descriptor, "wb") as file:
@@ -51,4 +51,4 @@ def _summary_text(capture: Capture, output: str, size: int) -> str:
     for node in capture.nodes:
         files = sum(len(answer.files) for answer in node.answers.values())
         lines.append(f"  {clean(node.name)}: {len(node.answers)} answers, {files} files")
-    return "\n".join([*lines, f"Look at it: fixer diagnose bundle:{clean(output)}"]) + "\n"
+    return "\n".join([*lines, f"Read it: fixer diagnose bundle:{clean(output)}"]) + "\n"

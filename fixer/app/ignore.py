@@ -29,7 +29,7 @@ def ignore(word: str, cause: str, where: str, because: str, until: str) -> Ignor
     ref = parse_target(word)
     known = known_cause(cause).id
     if not because.strip():
-        raise UsageError("an accepted finding needs a reason", "--because 'moved to the new host on Friday'")
+        raise UsageError("an ignored finding needs a reason", "--because 'moved to the new host on Friday'")
     for name, text in (("--because", because), ("--where", where)):
         if not text.isprintable():
             raise UsageError(f"{name} takes one line of text")
@@ -46,7 +46,7 @@ def _unmatched_notes(word: str, made: IgnoredFinding) -> tuple[str, ...]:
         with open_named_target(word) as target:
             look = observe_and_diagnose(target, DiagnoseRequest())
     except FixerError as error:
-        return (f"whether {made.where} is there was not seen: {error.message}",)
+        return (f"could not check whether {made.where} exists: {error.message}",)
     return misplaced_notes((made,), look.diagnosis.findings, look.snapshot)
 
 
@@ -57,7 +57,7 @@ def withdraw(word: str, name: str) -> IgnoreReport:
 
 def _parse_day(until: str) -> str:
     if not until:
-        raise UsageError("an accepted finding needs a last day", _EXAMPLE)
+        raise UsageError("an ignored finding needs a last day", _EXAMPLE)
     try:
         day = date.fromisoformat(until)
     except ValueError as error:
@@ -66,7 +66,7 @@ def _parse_day(until: str) -> str:
     if ahead < 0:
         raise UsageError(f"--until {until} has passed already")
     if ahead > _MOST_DAYS:
-        raise UsageError(f"--until {until} is more than two years away", "by then nobody will remember why")
+        raise UsageError(f"--until {until} is more than two years away", "choose a day at most two years ahead")
     return day.isoformat()
 
 

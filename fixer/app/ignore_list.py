@@ -31,11 +31,11 @@ def load(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ()  # a user who cannot read the state folder has ignored nothing
     except OSError as error:
-        raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "mend it, or move it away") from error
+        raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "correct or move the file") from error
     try:
         return parse_ignore_list(data)
     except ValueError as error:
-        raise CannotObserve(f"{path} is no list of accepted findings", "mend it, or move it away") from error
+        raise CannotObserve(f"{path} is not a list of ignored findings", "correct or move the file") from error
 
 
 def parse_ignore_list(data: bytes) -> tuple[IgnoredFinding, ...]:
@@ -44,7 +44,7 @@ def parse_ignore_list(data: bytes) -> tuple[IgnoredFinding, ...]:
         entries = json.loads(data)["accepted"]
         return tuple(IgnoredFinding(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
     except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError("no list of accepted findings") from error
+        raise ValueError("not a list of ignored findings") from error
 
 
 def add(ref: TargetRef, made: IgnoredFinding) -> tuple[IgnoredFinding, ...]:
@@ -57,7 +57,7 @@ def add(ref: TargetRef, made: IgnoredFinding) -> tuple[IgnoredFinding, ...]:
 def remove(ref: TargetRef, name: str) -> tuple[IgnoredFinding, ...]:
     """Remove the entry with this id. Return the new list."""
     if not any(entry.id == name for entry in load(ref)):
-        raise UsageError(f"nothing accepted on {ref} is called {name}", "fixer ignore lists what there is")
+        raise UsageError(f"no ignored finding on {ref} has the id {name}", "fixer ignore lists the ids")
     with _hold_list_lock(ref):
         return _save(ref, tuple(entry for entry in load(ref) if entry.id != name))
 
@@ -77,7 +77,7 @@ def _hold_list_lock(ref: TargetRef) -> Iterator[None]:
         with files.lock(f"{folder}/accepted.lock"):
             yield
     except OSError as error:
-        raise NeedsPerson(f"{folder} is out of reach: {error.strerror or error}", _STATE_HINT) from error
+        raise NeedsPerson(f"{folder} cannot be used: {error.strerror or error}", _STATE_HINT) from error
 
 
 def _save(ref: TargetRef, entries: tuple[IgnoredFinding, ...]) -> tuple[IgnoredFinding, ...]:

@@ -190,5 +190,5 @@ class StateNotes:
         run = next((run for run in reversed(runs) if run.state == "unfinished"), None)
         if run is not None:
             word = "" if self._target.ref.kind == "local" else f" {self._target.ref}"
-            again = f"the next fixer repair{word}, or fixer undo{word}"
-            self._notes += (f"repair {run.id} was cut off before its end; {again}, takes it back first",)
+            again = f"fixer undo{word}, or the next fixer repair{word}"
+            self._notes += (f"Repair {run.id} was interrupted. Roll it back: {again}",)

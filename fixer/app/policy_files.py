@@ -19,7 +19,7 @@ from fixer.model.plan import affected_services
 if TYPE_CHECKING:
     from fixer.policy import Rules
 
-_NO_REPAIR_HINT = "until then nothing is repaired without a person"
+_NO_REPAIR_HINT = "until then fixer repairs nothing"
 
 
 def read_policies(target: Target) -> tuple[Rules, ...]:
@@ -93,10 +93,10 @@ def _require_trusted(where: str, found: Sequence[FileState], owners: Collection[
     """Raise NeedsPerson unless only the owners (root, or the local user) can write the folder and the file."""
     for state, path in zip(found, (posixpath.dirname(where), where), strict=True):
         if state.kind == "link":
-            raise NeedsPerson(f"{path} is a link", f"put the file itself there; {_NO_REPAIR_HINT}")
+            raise NeedsPerson(f"{path} is a link", f"replace the link with the file; {_NO_REPAIR_HINT}")
         shared = state.mode & 0o002 or (state.mode & 0o020 and state.gid != 0)
         if shared or state.uid not in owners:
-            who = "others than root can change it" if shared else f"it belongs to uid {state.uid}"
+            who = "users other than root can change it" if shared else f"it belongs to uid {state.uid}"
             raise NeedsPerson(f"{path}: {who}", f"chown root:root {path}; chmod go-w {path}; {_NO_REPAIR_HINT}")
 
 

@@ -85,19 +85,19 @@ def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[
     cut_off = unfinished_run(target)
     if cut_off is None:
         return ()
-    said = f"repair {cut_off.id} was cut off before its end"
+    said = f"Repair {cut_off.id} was interrupted"
     if options.dry_run:
-        return (f"{said}; the next repair takes it back first",)
-    if not options.yes and not (person.answers and person.agrees(f"{said}. Take it back first?")):
-        raise NeedsPerson(f"{said}, and must be taken back first", "give --yes, or run fixer undo")
+        return (f"{said}. The next repair rolls it back first.",)
+    if not options.yes and not (person.answers and person.agrees(f"{said}. Roll it back first?")):
+        raise NeedsPerson(f"{said}.", "Roll it back first: `fixer undo`, or add `--yes`.")
     with RepairRun.open(target, cause=cut_off.cause, now=time.time()) as run:
         recovered = run.recovered
     conflicts = recovered.conflicts if recovered is not None else []
     if recovered is not None and recovered.lost:
-        raise NeedsPerson(f"{said}, and cannot be taken back yet: {'; '.join(conflicts)}",
-                          "mend that; then the next repair, or fixer undo, takes it back")
-    person.tell(f"{said}: taken back")
-    return (f"{said}: taken back", *(f"left as it is: {conflict}" for conflict in conflicts))
+        raise NeedsPerson(f"{said}. It cannot be rolled back yet: {'; '.join(conflicts)}",
+                          "remove that obstacle; then the next repair, or fixer undo, rolls it back")
+    person.tell(f"{said}: rolled back")
+    return (f"{said}: rolled back", *(f"left unchanged: {conflict}" for conflict in conflicts))
 
 
 class _Rounds:
@@ -140,7 +140,7 @@ class _Rounds:
         finding, chosen = course.finding_of(drawn)
         name = plan_identity(course.current, finding, chosen)
         if name in course.attempted:
-            course.give_up(course.current, finding, drawn.summary, "it was made already and is asked for again")
+            course.give_up(course.current, finding, drawn.summary, "it was applied already and is offered again")
             return None
         course.attempted.add(name)
         meant = with_real_paths(drawn, course.target)
@@ -151,7 +151,7 @@ class _Rounds:
         course, kept = self._course, self._has_committed()
         if course.current.is_healthy and course.abandoned and not kept:
             return SessionResult("rolled-back", 1,
-                                 ("it is well now, by nothing that was kept", *self._abandoned_notes()))
+                                 ("the target is healthy now; no repair is in force", *self._abandoned_notes()))
         if course.current.is_healthy:
             return SessionResult("repaired", 0,
                                  (*course.doubts, *self._abandoned_notes(), *course.unrepaired())) if kept else (
@@ -183,14 +183,14 @@ class _Rounds:
         self._person.show([f"{drawn.summary} (at most 60 s)"])
         self._course.current = wait_until_healthy(self._course.observe, self._course.current)
         again = self._course.plan()
-        return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
+        return self._stopped(f"{drawn.summary}: still not healthy after 60 s") if again.waits else None
 
     def _asked_again(self) -> bool:
         """If nginx skips a member that answers, and no cause is found, wait. Return whether to plan again."""
         course = self._course
         if course.options.dry_run or course.has_fault() or not has_skipped_server(course.current):
             return False
-        self._person.show(["what nginx leaves out after a failure answers: it is asked again soon (at most 12 s)"])
+        self._person.show(["a server that nginx skips answers again: waiting until nginx tries it (at most 12 s)"])
         course.current = wait_for_skipped_servers(course.observe, course.current)
         return course.has_fault() or not has_skipped_server(course.current)
 
@@ -205,15 +205,15 @@ class _Rounds:
         if course.withheld:
             return self._stopped()
         if course.has_fault():
-            return self._stopped("no repair is known for what was found: a person must act")
-        facts = course.missing_facts() or ("nothing that was looked at explains it",)
+            return self._stopped("fixer knows no repair for these findings: repair them by hand")
+        facts = course.missing_facts() or ("no observed fact explains it",)
         return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
 
     def _not_all_well(self) -> SessionResult:
         """Return the result when a repair was abandoned and no other is possible."""
         course = self._course
         if self._has_committed():
-            return self._stopped(*self._abandoned_notes(), "what helped is kept")
+            return self._stopped(*self._abandoned_notes(), "the repairs that helped stay in force")
         if any(item.flag for item in course.withheld) or not all(given_up.tried for given_up in course.abandoned):
             return self._stopped(*self._abandoned_notes())
         return SessionResult("rolled-back", 1, self._abandoned_notes())
@@ -245,17 +245,17 @@ class _Rounds:
         if options.yes:
             return None
         if not self._person.answers:
-            return self._stopped("nobody is there to ask: this is no terminal", *self._flags_for(drawn))
-        return None if self._person.agrees("Make this change?") else self._stopped("not agreed: nothing was changed")
+            return self._stopped("Cannot ask: standard input is not a terminal. Add `--yes`.", *self._flags_for(drawn))
+        return None if self._person.agrees("Make this change?") else self._stopped("declined: nothing was changed")
 
     def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
         """Return how to apply the plan without a prompt; list it as withheld too, since programs read that."""
         course = self._course
         flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
-        why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "nobody has agreed")
+        why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "it is not confirmed")
         course.withheld = (Withheld(drawn.repair_id or "", drawn.cause or "", why, flags), *course.withheld)
         word = "" if course.target.ref.kind == "local" else f" {course.target.ref}"
-        return (f"to make it: fixer repair{word} {flags}",)
+        return (f"to apply it: fixer repair{word} {flags}",)
 
     def _make(self, drawn: Plan, finding: Finding) -> SessionResult | None:
         """Apply the plan, wait until stable, keep it if better, else roll it back. Return None for another round."""
@@ -279,7 +279,7 @@ class _Rounds:
         course.last_round_end = time.monotonic()
         settled = observe_until_stable(course.observe, before, finding)
         if settled.verification.is_better:
-            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is gone")
+            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is fixed")
         reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
         return self._roll_back(run, drawn, finding, f"not better: {'; '.join(reasons)}")
 
@@ -295,11 +295,11 @@ class _Rounds:
                       and is_next_fault(found, settled.observation, finding, before, drawn)
                       for found in settled.observation.diagnosis.findings)
         if settled.verification.is_better and follows:
-            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is gone; {error.message}")
+            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is fixed; {error.message}")
         laid = other_fault(settled.observation, finding)
         if laid is None:
             return self._roll_back(run, drawn, finding, error.message)
-        told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
+        told = f"{error.message}. Its start showed why: {laid.summary} ({laid.cause})"
         return self._roll_back(run, drawn, finding, told, next((r.manual for r in laid.repairs if r.manual), ""))
 
     def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Observation,
@@ -345,7 +345,7 @@ class _Rounds:
         self._observe_again(*said)
         if self._has_committed():
             return SessionResult("needs-input", 4,
-                                 (*said, "the last round was rolled back; what helped before is kept"))
+                                 (*said, "the last round was rolled back; earlier repairs stay in force"))
         return SessionResult("rolled-back", 1, said)
 
     def _observe_again(self, *said: str) -> None:
@@ -361,7 +361,7 @@ class _Rounds:
         first = other_fault(self._course.current, finding) if has_only_starts(drawn.steps) else None
         if first is None:
             return False
-        self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
+        self._person.tell(f"{why}; rolled back. The cause is visible now: {first.cause}")
         return True
 
     def _opened(self, cause: str) -> RepairRun:
@@ -374,8 +374,8 @@ def plan_warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
     """Return warnings about what the plan stops, and about what undo cannot restore."""
     stopping = [describe_step(step) for step in steps if _stops_service(step)]
     final = [describe_step(step) for step in steps if not is_reversible(step)]
-    return (*(f"What runs is stopped: {text}" for text in stopping if text not in final),
-            *(f"Stopped for good: {text}" for text in final))
+    return (*(f"This stops what runs now: {text}" for text in stopping if text not in final),
+            *(f"Cannot be undone: {text}" for text in final))
 
 
 def _stops_service(step: Step) -> bool:

@@ -89,7 +89,7 @@ class RepairSession:
         """Return a line for each input that no repair asked for in the run: perhaps a typo."""
         if not self.attempted:
             return ()
-        return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs
+        return tuple(f"--set {key}: no repair needed it" for key in self.options.inputs
                      if key not in self.requested_keys)
 
     def unrepaired(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ class RepairSession:
         It ended with another fault, or only the next request of a visitor would show it."""
         done = {name[:3] for name in self.attempted} | {
             (f.cause, f.node, f.service) for f in self.current.diagnosis.findings}
-        return tuple(f"seen at first, not since, and nothing was done about it: {f.summary} ({f.cause})"
+        return tuple(f"Seen in the first observation only; not repaired: {f.summary} ({f.cause})"
                      for f in self.before.diagnosis.findings
                      if f.role == "root" and (f.cause, f.node, f.service) not in done)
 

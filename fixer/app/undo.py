@@ -33,4 +33,4 @@ def _root_runs_note(word: str) -> tuple[str, ...]:
     """Return a note if the runs may be root's, which only root can read."""
     if word.startswith(("ssh://", "bundle:")) or (folder := state_root.unseen_root_state()) is None:
         return ()
-    return (f"what root repaired is written down in {folder}, which only root reads: sudo fixer history {word}",)
+    return (f"only root can read the journals of root's repairs, in {folder}: sudo fixer history {word}",)

@@ -48,7 +48,7 @@ def observe_until_stable(look_again: ObserveAgain, before: Observation, addresse
         if now >= deadline:
             # a single good observation among bad ones is chance
             if verification.is_better and streak.length < STABLE_OBSERVATIONS - 1:
-                verification = Verification(False, verification.is_fixed, ("what was seen does not hold",))
+                verification = Verification(False, verification.is_fixed, ("the result is not stable",))
             return StableState(look, verification)
         time.sleep(PAUSE_SECONDS)
 

@@ -52,9 +52,9 @@ def _present_state(step: WriteFile, files: Files) -> FileState:
 
 def _check_step(step: WriteFile) -> None:
     if step.in_place and (step.before is None or step.after is None or step.link_target is not None):
-        raise StepFailed(f"{step.path} is a mount of its own and can be neither made nor removed")
+        raise StepFailed(f"{step.path} is a mount point and can be neither created nor removed")
     if step.link_target is None and step.before is None and step.after is None:
-        raise StepFailed(f"nothing is said to be done to {step.path}")
+        raise StepFailed(f"the step for {step.path} contains no change")
 
 
 def _new_file_meta(step: WriteFile, files: Files) -> FileMeta:
@@ -134,7 +134,7 @@ class FileRestore:
         if any(matches_state(present, state) for state in (pre, *self.earlier)):
             return False
         if not self._is_ours(present):
-            raise Conflict(f"{self.step.path} was changed by somebody else; it is left as it is")
+            raise Conflict(f"{self.step.path} was changed by somebody else; it was left unchanged")
         if pre.kind == "absent":
             self.files.unlink(self.step.path)
         elif pre.kind == "link":

@@ -50,9 +50,9 @@ def mismatch_text(step: WriteFile, present: FileState) -> str:
     if step.link_target is not None:
         return _link_mismatch_text(step, present)
     if step.before is None:
-        return "" if present.kind == "absent" else "is there already"
+        return "" if present.kind == "absent" else "exists already"
     if present.kind != "file":
-        return "is not there any more" if present.kind == "absent" else "is not a regular file any more"
+        return "does not exist any more" if present.kind == "absent" else "is not a regular file any more"
     if present.sha256 != hashlib.sha256(step.before).hexdigest():
         return "has changed since it was read"
     if step.expect_meta is not None and not has_same_meta(present, state_of(b"", step.expect_meta)):
@@ -62,10 +62,10 @@ def mismatch_text(step: WriteFile, present: FileState) -> str:
 
 def _link_mismatch_text(step: WriteFile, present: FileState) -> str:
     if step.after is not None:
-        return "" if present.kind == "absent" else "is there already"
+        return "" if present.kind == "absent" else "exists already"
     if present.kind != "link":
         return "is not a symbolic link any more"
-    return "" if present.link_target == step.link_target else "leads elsewhere than when it was read"
+    return "" if present.link_target == step.link_target else "points to another path than when it was read"
 
 
 def state_after(step: WriteFile, present: FileState, default: FileMeta) -> FileState:
@@ -99,7 +99,7 @@ def with_real_paths(drawn: Plan, target: Target) -> Plan:
 def changed_path_notes(before: Plan, after: Plan) -> tuple[str, ...]:
     """Return a line for each path that a link resolves to another one."""
     pairs = zip(before.steps, after.steps, strict=True)
-    lines = [f"{old.path} is {new.path}: a link leads there" for old, new in pairs
+    lines = [f"{old.path} is {new.path}: its path contains a link" for old, new in pairs
              if isinstance(old, WriteFile) and isinstance(new, WriteFile) and old.path != new.path]
     return tuple(dict.fromkeys(lines))
 

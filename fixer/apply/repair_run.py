@@ -31,8 +31,8 @@ __all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished_
 
 
 _FAILURE_HINTS = {  # keys: the C library's messages, since sh gives no errno; what stops root too
-    "Operation not permitted": "; if lsattr shows an i for {0}, it may not be changed: chattr -i {0} takes that off",
-    "Read-only file system": "; findmnt -T {0} shows what is mounted there read-only: change it where it comes from",
+    "Operation not permitted": "; if lsattr {0} shows an i, the file is immutable: chattr -i {0} allows changes",
+    "Read-only file system": "; findmnt -T {0} shows the read-only mount: change the file at its source",
 }
 
 
@@ -104,7 +104,7 @@ class RepairRun:
             if self._open and (error is None or isinstance(error, Exception | KeyboardInterrupt | SystemExit)):
                 self.roll_back()
             if isinstance(error, KeyboardInterrupt):
-                raise Interrupted("interrupted; what was under way was taken back") from None
+                raise Interrupted("interrupted; the open round was rolled back") from None
 
     def round(self, plan: Plan, tell: Callable[[str], None] | None = None) -> None:
         """Apply the plan's steps. On a failure, roll the round back and raise.
@@ -229,16 +229,16 @@ class RepairRun:
 
     def _stop_if_asked(self) -> None:
         if self._interrupts.asked:
-            raise Interrupted("interrupted; what was under way was taken back")
+            raise Interrupted("interrupted; the open round was rolled back")
 
     def _after_roll_back(self, error: FixerError) -> FixerError:
         if isinstance(error, Unreachable) and self._journal is not None:
             wait_for_commands(self._journal, self._nodes())
         left = self.roll_back().conflicts_text()
-        return type(error)(error.message, left or error.hint or "the round was taken back; nothing of it is left")
+        return type(error)(error.message, left or error.hint or "the round was rolled back completely")
 
 
-_INTERRUPTED_NOTE = "the next `fixer repair` or `fixer undo` takes back what was under way"
+_INTERRUPTED_NOTE = "the next `fixer repair` or `fixer undo` rolls back the interrupted round"
 
 
 def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> None:

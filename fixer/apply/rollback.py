@@ -64,7 +64,7 @@ class Restoration:
 
 # The disk is full, read-only or broken: nobody changed the file. It is restored once the disk works.
 _TEMPORARY_ERRNOS = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
-RESUMES_NOTE = "the next repair or undo goes on from here"
+RESUMES_NOTE = "the next repair or undo continues from here"
 _EARLIER_REFUSED_NOTE = "not reloaded, the earlier configuration is itself refused"
 _UNRESOLVED_HOST_TEXT = "host not found in upstream"
 _FIRST_EXTRA_INDEX = 1000  # index of the first step without an intent
@@ -132,7 +132,7 @@ def _end_journal(journal: Journal, record: Record, result: Restoration) -> None:
     try:
         journal.append(record)
     except OSError as error:
-        result.notes.append(f"the journal could not be ended ({error.strerror}); the next repair or undo ends it")
+        result.notes.append(f"the journal could not be closed ({error.strerror}); the next repair or undo closes it")
 
 
 def roll_back_round(journal: Journal, number: int, nodes: Nodes, result: Restoration) -> None:

@@ -74,16 +74,16 @@ def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
     if not runs or runs[-1].state != "rolled-back" or not runs[-1].conflicts:
         return ""
     where = "" if target.ref.kind == "local" else f" {target.ref}"
-    return (f"run {runs[-1].id} was rolled back, but not all of it: {'; '.join(runs[-1].conflicts)}; "
-            f"fixer undo{where} --id {runs[-1].id} tries that once more")
+    return (f"run {runs[-1].id} was rolled back only in part: {'; '.join(runs[-1].conflicts)}; "
+            f"fixer undo{where} --id {runs[-1].id} tries again")
 
 
 def _already_undone_text(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
     """Return which run was already undone, and which one is next: after a bare "nothing" people undo once more."""
-    told = (f"run {name}: its undo was cut off when all of it was back already" if begun else
+    told = (f"run {name}: its undo was interrupted after everything was restored" if begun else
             f"run {name} was cut off before anything of it was in force" if cut_off else
-            f"run {name}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already")
-    return told if kept is None else f"{told}; run {kept} is, and the next fixer undo takes that one back"
+            f"run {name}: no change of it is in force; a restart or a hand edit has undone it already")
+    return told if kept is None else f"{told}; run {kept} is in force: the next fixer undo undoes it"
 
 
 def _empty_result(target: Target, run_id: str | None, note: str) -> UndoResult:
@@ -119,7 +119,7 @@ def forget(target: Target, run_id: str) -> None:
         raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST_HINT)
     with journal_access(folder), hold_lock(files, folder, "an undo"):
         if _summary(writer, folder, run_id).state == "unfinished":
-            raise UsageError(f"run {run_id} was interrupted", "fixer undo takes it back; then it can be forgotten")
+            raise UsageError(f"run {run_id} was interrupted", "run fixer undo first, then forget it")
         run = f"{folder}/runs/{run_id}"
         for inner in (f"{run}/blobs", run):
             for name in files.listdir(inner):

@@ -30,7 +30,7 @@ def journal_access(folder: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise NeedsPerson(f"the journals in {folder} are out of reach: {reason}", STATE_HINT) from error
+        raise NeedsPerson(f"the journals in {folder} cannot be used: {reason}", STATE_HINT) from error
 
 
 @contextlib.contextmanager
@@ -102,7 +102,7 @@ def _locked_error(fields: Mapping[str, object], error: Locked) -> Locked:
     """Return `Locked` with the last writer of the lock file as text."""
     hint, there = "wait until it has ended; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
     if there.isdecimal():
-        hint += f"; where its connection is lost for good, the end of process {there} on the node lets go of the lock"
+        hint += f"; if its connection is lost for good, end process {there} on the node to release the lock"
     try:
         at = time.strftime("%H:%M:%S", time.gmtime(float(str(fields["at"]))))
         who = f"pid {fields['pid']} of {fields['user']} on {fields['host']}, since {at} UTC"

@@ -22,10 +22,10 @@ from fixer.render.terminal_text import PLAIN, WIDTH, Colour, Style, clean, pad, 
 from fixer.render.to_console import headline
 
 _OUTCOMES: dict[OutcomeKind, str] = {
-    "nothing-to-do": "Nothing to repair: it is healthy.",
-    "repaired": "Repaired, and proven by a new look.",
-    "rolled-back": "Tried, not better: rolled back, nothing was kept.",
-    "needs-input": "Stopped: a person must decide or act first.",
+    "nothing-to-do": "Nothing to repair: the target is healthy.",
+    "repaired": "Repaired; a new observation proves it.",
+    "rolled-back": "Tried without success: rolled back, no change is in force.",
+    "needs-input": "Stopped: you must decide or act first.",
     "failed": "Failed.",
 }
 
@@ -36,7 +36,7 @@ _PROOFS = {
     "backend-answers": "the backend answers",
     "route-answers": "the route answers through nginx",
 }
-_PARTLY_TEXT = "the route is only in part well"
+_PARTLY_TEXT = "the route fails for some requests"
 
 
 def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True) -> str:
@@ -44,19 +44,19 @@ def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True
     good = result.exit_code == 0
     said = _OUTCOMES[result.outcome]
     if result.outcome == "rolled-back" and any(note.startswith(INCOMPLETE_UNDO_TEXT) for note in result.after.notes):
-        said = "Tried, not better, and not everything could be taken back."
+        said = "Tried without success; not everything could be rolled back."
     title = f"{style.sign('✔' if good else '✗')} {said}"
     lines = [style.paint(title, "green" if good else "red")]
     if not good:
         lines += [f"  {line}" for line in headline(result.after, style)]
-    lines += _block_lines("Done and kept", result.applied)
+    lines += _block_lines("Applied and in force", result.applied)
     lines += _block_lines(f"Withheld ({len(result.withheld)})", result.withheld)
     for note in result.after.notes:
         lines += _item_lines(f"note: {clean(note)}")
     if result.journal is not None:
         where = "" if result.target == "local" else f" {clean(result.target)}"
         sudo = "sudo " if result.target == "local" and root else ""  # the journal belongs to the user who repaired
-        lines.append(f"  Take it back: {sudo}fixer undo{where} --id {clean(result.journal)}")
+        lines.append(f"  Undo it: {sudo}fixer undo{where} --id {clean(result.journal)}")
     return "\n".join(lines) + "\n"
 
 
@@ -86,14 +86,14 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
     good = not result.conflicts
     if result.id is None or not (result.restored or result.conflicts or result.irreversible):
         return "".join(f"{clean(note)}\n" for note in result.notes) or "nothing to undo\n"
-    title = f"Run {clean(result.id)} taken back" if good else f"Run {clean(result.id)} taken back in part"
+    title = f"Run {clean(result.id)} undone" if good else f"Run {clean(result.id)} undone in part"
     lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
-    lines += _block_lines("Put back", result.restored)
+    lines += _block_lines("Restored", result.restored)
     failed = tuple(conflict for conflict in result.conflicts if NOT_UNDONE_TEXT in conflict)
-    lines += _block_lines("Not taken back", tuple(conflict.replace(NOT_UNDONE_TEXT, ": ") for conflict in failed))
-    lines += _block_lines("Left as it is, somebody changed it since",
+    lines += _block_lines("Not undone", tuple(conflict.replace(NOT_UNDONE_TEXT, ": ") for conflict in failed))
+    lines += _block_lines("Left unchanged, somebody changed it since",
                           tuple(c for c in result.conflicts if c not in failed))
-    lines += _block_lines("Cannot come back, as said before it was done", result.irreversible)
+    lines += _block_lines("Cannot be undone, as the plan said", result.irreversible)
     for note in result.notes:
         lines += _item_lines(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
@@ -114,14 +114,14 @@ def _run_lines(run: RunSummary) -> list[str]:
     for step in run.steps:
         lines += _item_lines(clean(step))
     for conflict in run.conflicts:
-        lines += _item_lines(f"left as it was: {clean(conflict)}")
+        lines += _item_lines(f"left unchanged: {clean(conflict)}")
     return lines
 
 
 def ignored_text(report: IgnoreReport) -> str:
     """Return one entry per ignored finding, with its owner."""
     if not report.accepted:
-        return f"Nothing is accepted on {clean(report.target)}.\n"
+        return f"No finding is ignored on {clean(report.target)}.\n"
     lines: list[str] = []
     for entry in report.accepted:
         where = f" at {clean(entry.where)}" if entry.where else ""
@@ -151,7 +151,7 @@ def learned_text(result: LearnReport) -> str:
     for service in result.services:
         lines += _item_lines(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user "
                              f"{clean(service.user)}")
-        lines += _item_lines(clean(service.command) or "its command holds a secret and is not kept")
+        lines += _item_lines(clean(service.command) or "its command contains a secret and is not stored")
         if service.variables:
             lines += _item_lines(f"variables, by name only: {clean(', '.join(service.variables))}")
         if service.unplaced:

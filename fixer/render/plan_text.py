@@ -11,7 +11,7 @@ SHOWN_DIFF = 14  # changed lines below a diagnosis; a plan shows all
 def repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: bool) -> list[str]:
     """Return the first repair of a finding with its change, the others by name."""
     if not finding.repairs:
-        return ["", "  No repair is known for this; what was seen above is what a person needs."]
+        return ["", "  fixer knows no repair for this. Use the evidence above to repair it by hand."]
     first, *others = finding.repairs
     lines = ["", *_offer_lines(first, target, style)]
     lines += _change_lines(first.diff, style, limit=None if verbose else SHOWN_DIFF)

@@ -349,7 +349,7 @@ def _check_rounds(trial: Trial, step: TrialStep, told: FixerResult) -> None:
     if not mends or step.problems:
         return
     step.problems += [f"{cause} was not mended in a round of its own" for cause in mends
-                      if f"{cause} is gone" not in told.err]
+                      if f"{cause} is fixed" not in told.err]
     runs = trial.ask("history", "--json").document.get("runs", [])
     run = next((run for run in runs if run["id"] == told.document.get("journal")), {"state": "none", "steps": []})
     if run["state"] != "committed" or run["steps"] != told.document.get("applied"):

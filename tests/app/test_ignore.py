@@ -63,7 +63,7 @@ def test_the_same_place_again_replaces(capsys: pytest.CaptureFixture[str]) -> No
     (("wrong-port", "--because", "x", "--until", "2001-01-01"), "has passed"),
     (("wrong-port", "--because", "x", "--until", "2999-01-01"), "two years"),
     (("wrong-port", "--because", "x\x1b[2J", "--until", SOON), "one line"),
-    (("--because", "x"), "which CAUSE"), (("--forget", "zz"), "is called zz"), (("wrong-port", "--forget", "zz"), "no CAUSE"),
+    (("--because", "x"), "no CAUSE is named"), (("--forget", "zz"), "has the id zz"), (("wrong-port", "--forget", "zz"), "no CAUSE"),
 ])
 def test_wrong_words(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str, state: Path) -> None:
     code, out, err = run(capsys, "ignore", *words)
@@ -100,4 +100,4 @@ def test_a_place_that_is_not_there_is_accepted_and_said(capsys: pytest.CaptureFi
     assert document(capsys, *words, "/api")["notes"] == []
     gone = f"bundle:{tmp_path}/gone"
     code, out, _ = run(capsys, "ignore", "wrong-port", gone, "--because", "x", "--until", SOON, "--where", "/api")
-    assert code == 0 and "whether /api is there was not seen" in " ".join(out.split())
+    assert code == 0 and "could not check whether /api exists" in " ".join(out.split())

@@ -40,7 +40,7 @@ class VainRun:
     id, kept, applied, taken_back = "run", False, (), Restoration()
 
     def round(self, plan: Plan, tell: object = None) -> None:
-        raise StepFailed("backend.service ended again at once (exit-code, status 1)", "the round was taken back")
+        raise StepFailed("backend.service ended again at once (exit-code, status 1)", "the round was rolled back completely")
 
     def roll_back(self) -> Restoration:
         return Restoration()
@@ -86,7 +86,7 @@ def test_what_runs_and_never_listens_says_why_before_it_is_taken_back(tmp_path: 
     monkeypatch.setitem(globals(), "VainRun", DeafRun)
     end, _ = ended(look(stopped_service()), tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
-    assert "it showed why: backend.service" in end.notes[0] and "(crash-code-error)" in end.notes[0]
+    assert "Its start showed why: backend.service" in end.notes[0] and "(crash-code-error)" in end.notes[0]
     assert any("nothere" in note for note in end.notes[1:])
 
 

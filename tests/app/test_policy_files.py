@@ -55,7 +55,7 @@ def into_nothing(policy: Path) -> None:
 ])
 def test_what_others_can_change_forbids(policy: Path, change: Callable[[Path], None]) -> None:
     change(policy)
-    with pytest.raises(NeedsPerson, match=r"is a link|others than root can change it"):
+    with pytest.raises(NeedsPerson, match=r"is a link|users other than root can change it"):
         read()
 
 

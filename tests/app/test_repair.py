@@ -18,9 +18,9 @@ KILL = SignalProcess("local", 99, 1, "KILL", "old copy of the application, runni
 
 
 @pytest.mark.parametrize(("step", "said"), [
-    (RESTART, "What runs is stopped: restart app.service (main process 51, running for 27 s)"),
-    (ContainerAction("id", "p-app-1", "restart", "running"), "What runs is stopped: restart container p-app-1"),
-    (KILL, "Stopped for good: kill process 99 (old copy of the application, running for 3 h): cannot be undone"),
+    (RESTART, "This stops what runs now: restart app.service (main process 51, running for 27 s)"),
+    (ContainerAction("id", "p-app-1", "restart", "running"), "This stops what runs now: restart container p-app-1"),
+    (KILL, "Cannot be undone: kill process 99 (old copy of the application, running for 3 h): cannot be undone"),
 ])
 def test_what_stops_is_named(step: Step, said: str) -> None:
     assert plan_warnings((step,)) == (said,)
@@ -44,13 +44,13 @@ def test_what_stops_nothing_warns_of_nothing(step: Step) -> None:
 def test_warnings_come_before_the_steps() -> None:
     lines = plan_lines("crash-port-in-use", POINT, warnings=plan_warnings((KILL, RESTART)))
     first_step = next(n for n, line in enumerate(lines) if line.startswith("  1. "))
-    assert any("Stopped for good" in line for line in lines[:first_step])
-    assert any("What runs is stopped" in line for line in lines[:first_step])
+    assert any("Cannot be undone" in line for line in lines[:first_step])
+    assert any("This stops what runs now" in line for line in lines[:first_step])
 
 
 NAMES = ("a.service", "b.service", "c.service")
 
-VAIN = StepFailed("a.service ended again at once", "the round was taken back")
+VAIN = StepFailed("a.service ended again at once", "the round was rolled back completely")
 
 
 @pytest.mark.parametrize("error", [VAIN, Conflict("a.service is not as it was seen"), NeedsPerson("a.service is masked")])
@@ -61,7 +61,7 @@ def test_the_others_are_repaired(error: Exception, tmp_path: Path, monkeypatch: 
     end, course = ended(run, tmp_path, monkeypatch)
     assert run.tried == ["a.service", "b.service", "c.service"] and run.up == ["b.service", "c.service"]
     assert (end.outcome, end.exit_code) == ("needs-input", 4)      # what is left must not read as success
-    assert "set aside: start a.service" in end.notes[0] and not course.current.is_healthy
+    assert "abandoned: start a.service" in end.notes[0] and not course.current.is_healthy
 
 
 def test_all_in_vain_keeps_nothing_and_says_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def test_a_fault_that_shows_no_more_and_was_not_repaired_is_said_at_the_end(tmp_
     course.current = well
     (other,) = [f for f in dead.diagnosis.findings if f.role == "root" and f.service != finding.service]
     assert course.unrepaired() == (
-        f"seen at first, not since, and nothing was done about it: {other.summary} ({other.cause})",)
+        f"Seen in the first observation only; not repaired: {other.summary} ({other.cause})",)
     course.attempted.add(plan_identity(dead, other, other.repairs[0]))
     assert course.unrepaired() == ()
 

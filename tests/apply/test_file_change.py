@@ -16,7 +16,7 @@ from tests.apply.repair_run_builders import open_run
 
 @pytest.mark.parametrize(("prepare", "words"), [
     (lambda p: p.write_bytes(b"hand"), "has changed since"),
-    (lambda p: p.unlink(), "is not there any more"),
+    (lambda p: p.unlink(), "does not exist any more"),
     (lambda p: (p.unlink(), p.symlink_to("x")), "not a regular file"),
     (lambda p: (p.unlink(), p.mkdir()), "not a regular file"),
     (lambda p: p.chmod(0o600), "another owner, mode"),

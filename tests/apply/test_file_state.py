@@ -247,8 +247,8 @@ def test_where_a_link_led_when_the_plan_was_made_is_shown_and_kept_to(home: Home
                  write_step(current / "link", None, None, link_target="nowhere"))
     meant = with_real_paths(drawn, target)
     assert changed_path_notes(drawn, meant) == (
-        f"{current}/d/new.conf is {home.site}/d/new.conf: a link leads there",
-        f"{current}/link is {home.site}/link: a link leads there",
+        f"{current}/d/new.conf is {home.site}/d/new.conf: its path contains a link",
+        f"{current}/link is {home.site}/link: its path contains a link",
     )
     current.unlink()
     current.symlink_to(home.roots)

@@ -16,7 +16,7 @@ from tests.apply.repair_run_builders import Interrupting, open_run
 def test_the_first_interrupt_ends_the_step_and_goes_back(site: Path, tmp_path: Path) -> None:
     before = read_tree(site)
     target = FolderTarget(tmp_path / "state", Interrupting("shop"))
-    with pytest.raises(Interrupted, match="taken back"), open_run(target) as run:
+    with pytest.raises(Interrupted, match="was rolled back"), open_run(target) as run:
         run.round(make_plan(write_step(site / "shop", OLD, NEW), write_step(site / "b", None, b"x")))
     assert read_tree(site) == before and history(target)[0].state == "rolled-back"
     assert history(target)[0].steps == (f"edit {site}/shop",)

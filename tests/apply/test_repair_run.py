@@ -171,7 +171,7 @@ def test_a_disk_that_refuses_is_a_failed_step_and_all_goes_back(site: Path, tmp_
     target = FolderTarget(tmp_path / "state", BrokenFiles(code, "/ro/"))
     with open_run(target) as run, pytest.raises(StepFailed, match=os.strerror(code)) as raised:
         run.round(make_plan(write_step(site / "shop", OLD, NEW), write_step(site / "ro" / "x", OLD, NEW)))
-    assert "taken back" in raised.value.hint and "edit" in raised.value.message
+    assert "rolled back" in raised.value.hint and "edit" in raised.value.message
     assert read_tree(site) == before and history(target)[0].state == "rolled-back"
 
 
@@ -182,7 +182,7 @@ def test_what_stops_root_too_is_told_with_the_way_out(site: Path, tmp_path: Path
     target = FolderTarget(tmp_path / "state", BrokenFiles(code, "/ro/"))
     with open_run(target) as run, pytest.raises(StepFailed) as raised:
         run.round(make_plan(write_step(site / "ro" / "x", OLD, NEW)))
-    assert f"{tool} {site}/ro/x" in raised.value.message and "taken back" in raised.value.hint
+    assert f"{tool} {site}/ro/x" in raised.value.message and "rolled back" in raised.value.hint
 
 
 def test_a_journal_that_cannot_be_ended_is_ended_later(site: Path, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_journal_that_cannot_be_ended_is_ended_later(site: Path, tmp_path: Pat
     before = read_tree(site)
     with open_run(FolderTarget(state, BrokenFiles(errno.ENOSPC, "journal-end"))) as run:
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-        assert "could not be ended" in run.roll_back().notes[0]
+        assert "could not be closed" in run.roll_back().notes[0]
     assert read_tree(site) == before
     target = FolderTarget(state)
     assert unfinished_run(target) is not None
@@ -228,7 +228,7 @@ def test_what_could_not_be_reached_is_taken_back_later(site: Path, tmp_path: Pat
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
         run.commit()
     result = undo(FolderTarget(state, LostFiles()), None)
-    assert "connection was lost" in result.conflicts[0] and "goes on from here" in result.notes[0]
+    assert "connection was lost" in result.conflicts[0] and "continues from here" in result.notes[0]
     target = FolderTarget(state)
     assert unfinished_run(target) is not None, "not undone, and no hand edit either: the journal stays open"
     assert undo(target, None).conflicts == ()

@@ -129,7 +129,7 @@ def test_an_undo_that_was_cut_off_goes_on(site: Path, tmp_path: Path, monkeypatc
         with pytest.raises(KilledError):
             undo(target, None)
     result = undo(target, None)
-    assert result.conflicts == () and (at < 3 or "its undo was cut off when all of it was back" in result.notes[0])
+    assert result.conflicts == () and (at < 3 or "its undo was interrupted after everything was restored" in result.notes[0])
     assert read_tree(site) == before and history(target)[0].state == "undone"
 
 
@@ -221,10 +221,10 @@ def test_what_a_stuck_disk_keeps_is_taken_back_later(site: Path, tmp_path: Path,
 def test_no_repair_begins_before_that(site: Path, tmp_path: Path) -> None:
     target = left_over(site, tmp_path / "state", errno.EROFS)
     options = RepairRequest(DiagnoseRequest(), False, True, None, None, {})
-    with pytest.raises(NeedsPerson, match=r"cannot be taken back yet: edit .*Read-only") as raised:
+    with pytest.raises(NeedsPerson, match=r"cannot be rolled back yet: edit .*Read-only") as raised:
         _recover(target, options, Terminal())
     assert "then the next repair" in raised.value.hint and unfinished_run(target) is not None
-    assert _recover(FolderTarget(tmp_path / "state"), options, Terminal())[0].endswith("taken back")
+    assert _recover(FolderTarget(tmp_path / "state"), options, Terminal())[0].endswith("was interrupted: rolled back")
 
 
 def test_what_was_torn_on_the_way_back_is_still_known(site: Path, tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_an_image_that_cannot_be_removed_is_removed_later(site: Path, tmp_path: 
 
 def test_nobody_is_blamed_for_what_a_disk_refuses(site: Path, tmp_path: Path) -> None:
     said = undo_text(undo(left_over(site, tmp_path / "state", errno.EROFS), None))
-    assert "Not taken back" in said and "Read-only file system" in said and "goes on from here" in said
+    assert "Not undone" in said and "Read-only file system" in said and "continues from here" in said
     assert "somebody" not in said
 
 

@@ -23,8 +23,8 @@ def test_what_was_undone_already_is_said_with_what_is_next(site: Path, tmp_path:
             names.append(run.id)
     (site / "other").unlink()
     result = undo(target, None)
-    assert_left_alone(result, f"run {names[1]}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already; "
-                              f"run {names[0]} is, and the next fixer undo takes that one back")
+    assert_left_alone(result, f"run {names[1]}: no change of it is in force; a restart or a hand edit has undone it already; "
+                              f"run {names[0]} is in force: the next fixer undo undoes it")
     assert result.id == names[1] and (site / "shop").read_bytes() == NEW
     assert undo(target, None).id == names[0] and (site / "shop").read_bytes() == OLD
 
@@ -35,7 +35,7 @@ def test_a_repair_that_was_not_wholly_rolled_back_is_something_to_undo(site: Pat
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
         (site / "shop").write_bytes(b"by hand\n")
         assert run.roll_back().conflicts
-    assert_left_alone(undo(target, None), f"not all of it: {site}/shop was changed by somebody else; it is left as it is; fixer undo --id {run.id}")
+    assert_left_alone(undo(target, None), f"only in part: {site}/shop was changed by somebody else; it was left unchanged; fixer undo --id {run.id}")
     (site / "shop").write_bytes(NEW)
     assert undo(target, run.id).restored == (f"restored {site}/shop",)
     assert read_tree(site) == before

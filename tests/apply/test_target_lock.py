@@ -56,7 +56,7 @@ def taken(tmp_path: Path) -> bool:
     except Locked as error:
         assert "a repair is at work on this target (pid " in error.message
         told = json.loads((tmp_path / "state" / "lock").read_text()).get("holder", "").partition(" ")[0]
-        assert (f"the end of process {told} on the node lets go" in error.hint) is told.isdecimal()
+        assert (f"end process {told} on the node to release the lock" in error.hint) is told.isdecimal()
         return False
 
 

@@ -51,7 +51,7 @@ def is_as_said(killing: Killing, code: int, state: str, said: dict[str, object],
     if code == 0:
         # all is back; a journal that takes no more records is ended by the next, and that is said
         # (or that still holds what was torn in place, and cannot let go of it)
-        open_ = any("the journal could not be ended" in str(note) or "goes on from here" in str(note) for note in said["notes"])  # type: ignore[attr-defined]
+        open_ = any("the journal could not be closed" in str(note) or "continues from here" in str(note) for note in said["notes"])  # type: ignore[attr-defined]
         assert state == ("unfinished" if open_ else "undone") and not said["conflicts"], where
         assert killing.place.wait_for_state(killing.old, well=None if said["notes"] else False) == [], where
     elif code == 1:

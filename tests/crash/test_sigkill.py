@@ -89,7 +89,7 @@ class Killing:
         """An unfinished run is said by the next look, and nothing else is."""
         said = self.last_state() == "unfinished"
         notes = json.loads(self.fixer("diagnose", "--json").stdout)["notes"]
-        assert any("was cut off before its end" in note for note in notes) is said, notes
+        assert any("was interrupted" in note for note in notes) is said, notes
 
     def back(self, started: bool = False) -> None:
         """`undo`: as before, to the byte, and nothing is called kept, but what was `started` by hand since."""

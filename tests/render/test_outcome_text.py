@@ -27,13 +27,13 @@ def test_a_run_that_is_back_already_says_so() -> None:
 def test_nobody_is_told_that_nothing_was_kept() -> None:
     note = "not everything could be taken back: edit /etc/x: not taken back, Read-only file system"
     said = repair_text(replace(REPAIRED, outcome="rolled-back", exit_code=1, after=replace(REPAIRED.after, notes=(note,))))
-    assert "Tried, not better, and not everything could be taken back." in said and "nothing was kept" not in said
+    assert "Tried without success; not everything could be rolled back." in said and "no change is in force" not in said
 
 
 def test_whoever_repaired_can_take_it_back() -> None:
     """The journal of an ordinary user is no root's to find."""
-    assert "Take it back: sudo fixer undo --id" in repair_text(s.REPAIRED)
-    assert "Take it back: fixer undo --id" in repair_text(s.REPAIRED, root=False)
+    assert "Undo it: sudo fixer undo --id" in repair_text(s.REPAIRED)
+    assert "Undo it: fixer undo --id" in repair_text(s.REPAIRED, root=False)
 
 
 def test_no_run_is_said() -> None:
@@ -54,4 +54,4 @@ def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -
     report = build_report(half.snapshot, half.diagnosis, duration_ms=0.0)
     text = verify_text(VerifyResult(report, (partly, failed)))
     assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
-        ["!", "the", "route", "is", "only", "in", "part", "well"], ["FAIL", "the", "route", "answers", "through", "nginx"]]
+        ["!", "the", "route", "fails", "for", "some", "requests"], ["FAIL", "the", "route", "answers", "through", "nginx"]]

@@ -112,7 +112,7 @@ def test_verify_fails_while_it_is_broken(machine: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["--dry-run"], "dry run"), ([], "no terminal"), (["--dry-run", "--yes"], "dry run"),
+    (["--dry-run"], "dry run"), ([], "standard input is not a terminal"), (["--dry-run", "--yes"], "dry run"),
 ])
 def test_without_a_yes_nothing_changes(machine: str, words: list[str], said: str) -> None:
     before = site_files(machine)
@@ -142,7 +142,7 @@ def in_machine(machine: str, *argv: str, stdin: str = "") -> str:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ('services = ["!*"]\n', "without a person"), ("max_risk = 3\n", "max_risk is safe or disruptive"),
+    ('services = ["!*"]\n', "with --yes"), ("max_risk = 3\n", "max_risk must be safe or disruptive"),
 ])
 def test_the_policy_of_the_machine_binds(machine: str, text: str, said: str) -> None:
     before = site_files(machine)
@@ -177,7 +177,7 @@ def test_a_no_at_the_terminal_changes_nothing(machine: str) -> None:
     desk.until("Make this change? [y/N] ")
     desk.type("\n")
     assert desk.end() == 4
-    assert "not agreed" in desk.seen
+    assert "declined: nothing was changed" in desk.seen
     assert site_files(machine) == before
 
 
@@ -208,7 +208,7 @@ def test_a_killed_repair_is_told_and_taken_back(machine: str) -> None:
     process.wait()
     process.stderr.close()
     told = printed("diagnose", fixer("diagnose", machine, "--json"))["notes"]
-    assert any("was cut off before its end" in note for note in told)
+    assert any("was interrupted. Roll it back" in note for note in told)
     assert site_files(machine) != before
     refused = fixer("repair", machine, "--json")
     assert refused.returncode == 4 and "--yes" in printed("repair", refused)["error"]["hint"]

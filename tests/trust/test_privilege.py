@@ -110,14 +110,14 @@ class Trial:
     returns: bool = True      # its undo leads to the very same state
 
 
-_NO_DOCKER, _NO_SUDO = "Docker daemon cannot be reached", "sudo does not let us"
+_NO_DOCKER, _NO_SUDO = "Docker daemon cannot be reached", "sudo refuses"
 _MINE, _WORKERS = "cat /srv/own/{0}", "cat /proc/$(cat /srv/own/pid)/task/*/children"
 _STATE = "read -r a b c d </proc/$(cat {0})/stat; echo $c"
 _PROGRAM = "supervisorctl status each | tr -s ' ' | cut -d' ' -f1,2"
 TRIALS = (
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "strange", _MINE.format("mine"), "denied|not permitted"),
     Trial(EDIT, edit("/srv/own/grouped"), "root", "visitor", _MINE.format("grouped"), "only root, or that user in that group"),
-    Trial(EDIT, edit("/srv/own/mine"), "visitor", "visitor without a state folder", _MINE.format("mine"), "out of reach"),
+    Trial(EDIT, edit("/srv/own/mine"), "visitor", "visitor without a state folder", _MINE.format("mine"), "cannot be used"),
     Trial(EDIT, site, "root", "visitor", f"cat {step_kills.SITE}", "denied"),
     Trial(EDIT, kind("files"), "docker group", "nobody", step_kills.STATES["files"], _NO_DOCKER, MACHINE),
     Trial(EDIT, service, "docker group", "docker group, not its owner", "cat {file}", "denied|not permitted|belongs to", PROJECT),
@@ -216,7 +216,7 @@ def test_a_look_needs_nobody_and_names_what_was_not_seen(grounds: PrivilegeTarge
         assert {outcome.code for outcome in seen.values()} == {0}, seen
         assert "not root" not in seen["root"].message and "not root" in seen["visitor"].message
     narrow = grounds.attempt_as(SSH, "sudo for single commands", "diagnose")
-    assert narrow.code == 0 and "sudo there does not let us" in narrow.message, narrow
+    assert narrow.code == 0 and "sudo there refuses" in narrow.message, narrow
     assert "not root" not in grounds.attempt_as(SSH, "sudo without a password", "diagnose").message
     for word in (MACHINE, PAGES):
         assert grounds.attempt_as(word, "docker group", "diagnose").code == 0

@@ -57,7 +57,7 @@ def require_same_container(ident: str, name: str, engine: Runner) -> None:
     shown = engine.run(["docker", "inspect", "--type", "container", "-f", _IDENTITY_FORMAT, name])
     words = shown.stdout.decode("utf-8", "replace").split()
     if shown.returncode == 0 and len(words) == 1 and words[0] != ident:
-        raise Conflict(f"container {name} is another one of that name by now; it is left as it is")
+        raise Conflict(f"Container {name} was replaced by another one with the same name. It was left unchanged.")
 
 
 def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
@@ -159,7 +159,7 @@ def require_unchanged_service(step: ComposeUp, engine: Runner) -> None:
         words = lent.stdout.decode("utf-8", "replace").split()
     if not same or (words != [step.service, step.config_hash] and _would_replace(step, engine)):
         raise Conflict(
-            f"the compose files say something else of {step.service} than what was deployed",
+            f"the compose files configure {step.service} otherwise than it was deployed",
             "an up would deploy more than this repair; make the edit by hand and bring the service up",
         )
 

@@ -41,7 +41,7 @@ def test_a_container_that_goes_back_to_its_network_has_its_addresses_there() -> 
 
 def test_another_container_of_that_name_stays_off_the_network_and_one_that_compose_made_anew_joins_it() -> None:
     engine = Engine(ident="a" * 64)
-    with pytest.raises(Conflict, match="container shop-api-1 is another one of that name by now; it is left as it is"):
+    with pytest.raises(Conflict, match=r"Container shop-api-1 was replaced by another one with the same name\. It was left unchanged\."):
         undo_network(OFF, engine)  # type: ignore[arg-type]
     assert not any("connect" in words for words in engine.asked)
     assert undo_network(OFF, Engine(ident="a" * 64, service="api")).startswith("connected")  # type: ignore[arg-type]

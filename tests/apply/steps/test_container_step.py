@@ -145,7 +145,7 @@ def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Proj
 def test_files_that_would_deploy_something_else_are_not_brought_up(project: Project, target: Target) -> None:
     up = project.up()
     project.file.write_text(OLD.replace("sleep 1000", "sleep 5"))
-    with pytest.raises(Conflict, match="something else of worker"):
+    with pytest.raises(Conflict, match="configure worker otherwise"):
         kept(target, project.edit(), up)
     assert history(target) == () and project.look() == 'running ["sleep","1000"]'
     project.file.write_text("services: [")
@@ -210,7 +210,7 @@ def test_a_container_of_somebody_elses_that_took_the_name_is_left_as_it_is(
     docker("rm", "-f", project.worker)
     docker("run", "-d", "--label", "badgateway.test=compose", "--name", project.worker, "debian:trixie-slim", "sleep", "60")
     try:
-        assert undo(target, None).conflicts == (f"container {project.worker} is another one of that name by now; it is left as it is",)
+        assert undo(target, None).conflicts == (f"Container {project.worker} was replaced by another one with the same name. It was left unchanged.",)
         assert project.look().startswith("running")
     finally:
         docker("rm", "-f", project.worker)

@@ -51,6 +51,6 @@ def test_the_network_of_another_container_of_that_name_gets_no_route() -> None:
             asked.append(argv[0])
             return CommandResult(tuple(argv), 0, b"b" * 64, b"")
 
-    with pytest.raises(Conflict, match="container p-web-1 is another one of that name by now"):
+    with pytest.raises(Conflict, match="Container p-web-1 was replaced by another one with the same name"):
         undo_route(RemoveRoute("web", "blackhole", "203.0.113.9/32", "p-web-1", "a" * 64), Engine())
     assert asked == ["docker"]

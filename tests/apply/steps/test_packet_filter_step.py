@@ -82,7 +82,7 @@ def test_the_rule_of_a_container_is_changed_in_its_network_from_the_docker_host(
     engine.pid = b"0"
     with pytest.raises(StepFailed, match="p-app-1 does not run"):
         container_network(gone.container, gone.container_id, engine)
-    with pytest.raises(Conflict, match="another one of that name"):
+    with pytest.raises(Conflict, match="replaced by another one with the same name"):
         container_network(gone.container, "b" * 64, engine)
 
 
