@@ -32,7 +32,7 @@ def test_ignored_findings_come_along() -> None:
 def test_a_list_that_is_none_is_said() -> None:
     found = after(FileAnswer(LIST.path, "ok", stat(), b"{"))
     assert found.accepted == () and found.said == (
-        f"what was accepted there is not known: {LIST.path} is no list of accepted findings",)
+        f"ignored findings of that machine are unknown: {LIST.path} is not a list of them",)
 
 
 @pytest.mark.parametrize("listed", [None, FileAnswer(LIST.path, "absent"), FileAnswer(LIST.path, "denied", stat())])
@@ -43,11 +43,11 @@ def test_a_list_that_is_absent_or_not_ours_to_read_says_nothing(listed: FileAnsw
 
 @pytest.mark.parametrize(("policy", "said"), [
     (FileAnswer(POLICY.path, "ok", stat(), b'max_risk = "safe"'), "without a person up to safe"),
-    (FileAnswer(POLICY.path, "ok", stat(), b"max_rsk = 1"), "no key is called max_rsk"),
+    (FileAnswer(POLICY.path, "ok", stat(), b"max_rsk = 1"), "unknown key max_rsk"),
     (FileAnswer(POLICY.path, "denied", stat()), "could not be read"),
-    (FileAnswer(POLICY.path, "ok", stat(uid=1000), b'max_risk = "safe"'), "no file of root's alone"),
-    (FileAnswer(POLICY.path, "ok", stat(mode=0o100666), b'max_risk = "safe"'), "no file of root's alone"),
-    (FileAnswer(POLICY.path, "ok", stat(kind="link"), b'max_risk = "safe"'), "no file of root's alone"),
+    (FileAnswer(POLICY.path, "ok", stat(uid=1000), b'max_risk = "safe"'), "is not a file that only root can change"),
+    (FileAnswer(POLICY.path, "ok", stat(mode=0o100666), b'max_risk = "safe"'), "is not a file that only root can change"),
+    (FileAnswer(POLICY.path, "ok", stat(kind="link"), b'max_risk = "safe"'), "is not a file that only root can change"),
 ])
 def test_the_policy_is_told_in_one_line(policy: FileAnswer, said: str) -> None:
     (line,) = after(policy=policy).said

@@ -46,7 +46,7 @@ def test_the_same_cause_at_the_same_place_is_replaced() -> None:
 def test_an_entry_is_removed_by_its_id() -> None:
     ignore_list.add(LOCAL, ONE)
     ignore_list.add(LOCAL, OTHER)
-    with pytest.raises(UsageError, match="is called zz"):
+    with pytest.raises(UsageError, match="has the id zz"):
         ignore_list.remove(LOCAL, "zz")
     assert ignore_list.remove(LOCAL, "aa01") == (OTHER,) == ignore_list.load(LOCAL)
 
@@ -77,7 +77,7 @@ def test_a_broken_file_is_named_and_stays(state: Path) -> None:
     (path,) = state.rglob("accepted.json")
     path.write_text("{")
     for attempt in (lambda: ignore_list.load(LOCAL), lambda: ignore_list.add(LOCAL, OTHER)):
-        with pytest.raises(CannotObserve, match=r"accepted\.json is no list"):
+        with pytest.raises(CannotObserve, match=r"accepted\.json is not a list"):
             attempt()
     assert path.read_text() == "{"
 
