@@ -29,7 +29,7 @@ def test_a_container_goes_by_its_service_where_that_has_only_one(items: list[dic
 def test_only_what_belongs_to_the_project_has_a_writer() -> None:
     target = ComposeTarget(parse_target("compose://shop"), [item("shop-web-1", "web")])
     assert (target.writer("web").name, target.writer("engine").name) == ("web", "engine")
-    with pytest.raises(NeedsPerson, match="app is no container of compose://shop"):
+    with pytest.raises(NeedsPerson, match="app is not a container of compose://shop"):
         target.writer("app")
 
 
