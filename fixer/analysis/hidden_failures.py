@@ -14,6 +14,7 @@ from fixer.analysis.route_verdict import (
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Service, Snapshot
+from fixer.nginx.error_kinds import CONNECTING, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
 _LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
@@ -54,13 +55,13 @@ def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: 
 
 def _has_failed_everywhere(ours: list[ErrorEvent], meant: list[Endpoint], probes: tuple[ProbeResult, ...]) -> bool:
     """Return whether every server of the route failed. A closed keepalive connection is retried and does not count."""
-    if any(event.message.startswith("no live upstreams") for event in ours):
+    if any(event.kind == "no-live-upstreams" for event in ours):
         return True
     if len(ours) < len(meant):
         return False
     given = {(e.http.value.status, e.http.value.body) for e in meant if isinstance(e.http, Known)}
     answered = any((probe.status, probe.body) in given for probe in probes)
-    return not answered or all("connecting" in event.phase or event.errno == 110 for event in ours)
+    return not answered or all(event.kind in CONNECTING | TIMED_OUT for event in ours)
 
 
 def _has_no_answer(endpoint: Endpoint, facts: RouteFacts) -> bool:
@@ -74,7 +75,6 @@ def _has_no_answer(endpoint: Endpoint, facts: RouteFacts) -> bool:
 _CONNECT_UNANSWERED = frozenset({"slow", "unreachable"})      # a connect that gets no reply, not even a refusal
 _STARTED_PROGRAM_STATES = frozenset({"FATAL", "BACKOFF", "EXITED", "STARTING"})
 _CLEAN_EXIT_CODES = (0, 137, 143)
-_CLOSED_ERRNOS = (2, 111)       # no such socket, refused
 _INACTIVE_STATES = ("inactive", "deactivating")
 
 
@@ -127,7 +127,7 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
     if verdict.state != "ok" or not dead or len(dead) == len(places):
         return verdict
     refused = [event.upstream for event in recent_events(nginx, (verdict.facts,), snapshot)
-               if event.errno in _CLOSED_ERRNOS]
+               if event.kind in ("refused", "socket-missing")]
     gone = [members for members in dead if any(
         _has_started_service(e, snapshot) or any(_is_about_endpoint(text, e) for text in refused) for e in members)]
     if not gone:
@@ -154,7 +154,7 @@ def _silent_members(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snap
     waiting = [e for e in meant if not e.backup and e not in silent and _has_timed_out(e)]
     late = {e.id for e in waiting if _is_suspended(e, snapshot)}
     if len(late) < len(waiting):
-        timed_out = {event.upstream for event in recent_events(nginx, (facts,), snapshot) if event.errno == 110}
+        timed_out = {event.upstream for event in recent_events(nginx, (facts,), snapshot) if event.kind in TIMED_OUT}
         late |= {e.id for e in waiting if any(_is_about_endpoint(text, e) for text in timed_out)}
     return [*silent, *(e for e in waiting if e.id in late)]
 

@@ -10,6 +10,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
+from fixer.nginx.error_kinds import is_about_upstream
 
 RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
@@ -288,7 +289,7 @@ def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -
                                                                                                          nginx):
         return False
     events = nginx.errors.or_else(())
-    return not any("exited on signal" in event.message for event in events)
+    return not any(event.kind == "worker-killed" for event in events)
 
 
 def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:
@@ -308,12 +309,7 @@ def events_since(
     """Return the lines about upstreams of that time that can belong to these routes."""
     if isinstance(nginx.errors, Unknown):
         return ()
-    fresh = [
-        event for event in nginx.errors.value
-        if since <= event.at <= until
-        and ("upstream" in event.message + event.phase or "could not be resolved (" in event.message
-             or event.message.startswith("no resolver defined"))
-    ]
+    fresh = [event for event in nginx.errors.value if since <= event.at <= until and is_about_upstream(event)]
     if not fresh:
         return ()
     about = _RouteIndex(routes)

@@ -273,8 +273,7 @@ def _shared_drop_in_text(path: str, service: Service, others: list[Service]) -> 
 
 # Recent answers that nginx rejected, on paths that were not probed. The application causes them and no restart helps,
 # so a log line of the last minute is still current.
-_REJECTED_ANSWER = regex(r"^upstream sent (?:too big header|invalid header|duplicate header line|invalid status|"
-                  r'(?:invalid|unknown) "|"Content-Length" and)')
+_REJECTED_ANSWERS = frozenset({"header-too-big", "header-malformed", "header-forbidden", "status-invalid"})
 _PLAIN_PATH = regex(r"/[\w./~-]{0,80}")
 _MAX_TEXT = 120
 
@@ -283,10 +282,10 @@ def rejected_answer_notes(case: Case, well: Collection[str]) -> Iterator[str]:
     """Return a note for each nginx that rejected answers. `well` are the ids of routes that answer."""
     for nginx in case.snapshot.nginxes:
         errors = nginx.errors.or_else(())
-        if not any(_REJECTED_ANSWER.match(event.message) for event in errors):
+        if not any(event.kind in _REJECTED_ANSWERS for event in errors):
             continue
         routes = tuple(j.facts for j in case.verdicts.values() if j.facts.route.id in well and nginx.serves(j.facts))
-        events = [e for e in recent_events(nginx, routes, case.snapshot) if _REJECTED_ANSWER.match(e.message)]
+        events = [e for e in recent_events(nginx, routes, case.snapshot) if e.kind in _REJECTED_ANSWERS]
         if not events:
             continue
         paths = Counter(word.partition("?")[0] for e in events for word in e.request.split(" ")[1:2])

@@ -27,7 +27,7 @@ from fixer.analysis.run_log import program_lines
 from fixer.formats.addresses import is_loopback
 from fixer.formats.numbers import is_number
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import Listen
+from fixer.model.nginx_config import ErrorKind, Listen
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
 
 MAX_SHOWN = 5
@@ -150,8 +150,8 @@ def _route_text(case: Case, judged: RouteVerdict) -> str:
     page = f"{route.location} on {route.listen_text}"
     did = f"gives {judged.reason}" if judged.reason.startswith("no answer") else judged.reason
     text = f"no cause proven for {page}, which {did}: {seen or route.pass_text}"
-    said = _log_text(case, judged)
-    if said.startswith("no live upstreams") and reached and all(
+    said, kind = _log_text(case, judged)
+    if kind == "no-live-upstreams" and reached and all(
             isinstance(e.http, Known) and e.http.value.status is not None for e in reached):
         said += (": all of them failed a moment ago, and nginx asks none again for fail_timeout (10 s where nothing is "
                  "said)")
@@ -209,14 +209,14 @@ def _address_with_hosts_text(endpoint: Endpoint) -> str:
         endpoint_text(endpoint))
 
 
-def _log_text(case: Case, judged: RouteVerdict) -> str:
+def _log_text(case: Case, judged: RouteVerdict) -> tuple[str, ErrorKind]:
     nginx = case.snapshot.nginx_of(judged.facts)
     events = recent_events(nginx, (judged.facts,), case.snapshot) if nginx is not None else ()
     if not events:
-        return _own_error_text(case, nginx) if nginx is not None else ""
+        return _own_error_text(case, nginx) if nginx is not None else "", "other"
     last = max(events, key=lambda event: event.at)
     errno = f" ({last.errno})" if last.errno is not None and f"({last.errno}:" not in last.message else ""
-    return f"{last.message[:_MAX_TEXT]}{errno}{f' while {last.phase}' if last.phase else ''}"
+    return f"{last.message[:_MAX_TEXT]}{errno}{f' while {last.phase}' if last.phase else ''}", last.kind
 
 
 def _own_error_text(case: Case, nginx: Nginx) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import get_args
 
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
+from fixer.model.snapshot import ErrorEvent
 
 KINDS: frozenset[ErrorKind] = frozenset(get_args(ErrorKind))
 
@@ -178,3 +180,21 @@ CUT_OFF: frozenset[ErrorKind] = frozenset({
     "status-invalid", "chunked-invalid", "answer-invalid",
 })
 CUT_IN_BODY: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body", "chunked-invalid"})
+
+
+def is_about_upstream(event: ErrorEvent) -> bool:
+    """Return whether the line is about a connection to an upstream or the lookup of its name."""
+    return "upstream" in event.message + event.phase or event.kind in ("name-not-resolved", "no-resolver")
+
+
+_TEMP_FILE = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<file>/[^\"\n]+)/\d{10}|"
+                   r"mkdir\(\) \"(?P<level>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
+_HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
+
+
+def unwritable_folder(event: ErrorEvent) -> tuple[str, int] | None:
+    """Return the temp folder that nginx could not write to, without its numbered subfolders, and the errno."""
+    match = _TEMP_FILE.match(event.message) if event.kind == "temp-file-failed" else None
+    if match is None:
+        return None
+    return posixpath.normpath(_HASH_LEVELS.sub("", match["file"] or match["level"])), int(match["errno"])

@@ -20,6 +20,7 @@ from fixer.model.query import (
 )
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
+from fixer.nginx.error_kinds import CONNECT_FAILED, READ_TIMEOUT
 from fixer.observe.boot.boot_entries import boot_entry_queries, entrypoint_commands
 from fixer.observe.boot.learned_services import learned_queries
 from fixer.observe.commands.dependencies import dependency_queries
@@ -78,7 +79,9 @@ MOST_UNLOADED = 100
 SYSTEMD_UNITS = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 MOST_PROGRAMS = 4
 _BLOCKED_ERRORS = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
-_BLOCKED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
+_BLOCKED_KINDS = (CONNECT_FAILED | READ_TIMEOUT) - {
+    "local-address-exhausted", "socket-missing", "backlog-full", "connect-reset", "connect-failed",
+}
 MOST_TEMP_FOLDERS = 4
 MOST_HOST_FILES = 60
 
@@ -332,8 +335,7 @@ def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
         if isinstance(result, Known) and result.value.error in _BLOCKED_ERRORS and (
                 result.value.error != "refused" or _has_listener(address, site, views, containers)):
             return True
-    logged = any((e.errno in _BLOCKED_ERRNOS and "connecting" in e.phase) or (e.errno == 110 and "reading" in e.phase)
-                 for e in recent_failures(site)[-20:])
+    logged = any(event.kind in _BLOCKED_KINDS for event in recent_failures(site)[-20:])
     return logged and bool(addresses) and all(_has_listener(a, site, views, containers) for a in addresses.values())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress
@@ -12,9 +12,16 @@ from fixer.analysis.route_verdict import recent_events
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Rule
+from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import Endpoint, Snapshot
+from fixer.nginx.error_kinds import CONNECTING
 
 Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited", "mute"]
+_LOGGED_SYMPTOMS: Mapping[ErrorKind, Symptom] = {
+    "timeout-connect": "silent", "connect-timeout-kernel": "kernel-silent", "refused": "refused",
+    "connect-denied": "prohibited", "connect-not-permitted": "prohibited", "net-unreachable": "prohibited",
+    "host-unreachable": "prohibited", "timeout-read": "mute", "timeout-body": "mute",
+}
 
 
 
@@ -56,19 +63,13 @@ def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
             case _:
                 pass
     events = recent_events(trouble.nginx, trouble.routes[:20], case.snapshot)
-    newest = max((e for e in events if "connecting" in e.phase), key=lambda event: event.at, default=None)
+    newest = max((e for e in events if e.kind in CONNECTING), key=lambda event: event.at, default=None)
     # our connect now, and nginx's last one, outweigh lines from before a repair
-    over = found == {"refused"} and newest is not None and newest.errno == 111
+    over = found == {"refused"} and newest is not None and newest.kind == "refused"
     for event in events:
-        if "connecting" in event.phase and not (over and event.errno != 111):
-            if event.errno == 110:
-                found.add("kernel-silent" if "connect()" in event.message else "silent")
-            elif event.errno == 111:
-                found.add("refused")
-            elif event.errno in (1, 13, 101, 113):
-                found.add("prohibited")
-        elif event.errno == 110 and "reading" in event.phase:
-            found.add("mute")
+        symptom = _LOGGED_SYMPTOMS.get(event.kind)
+        if symptom is not None and not (over and event.kind in CONNECTING and event.kind != "refused"):
+            found.add(symptom)
     return frozenset(found)
 
 

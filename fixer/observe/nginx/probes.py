@@ -11,6 +11,7 @@ from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Answer, Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
+from fixer.nginx.error_kinds import is_about_upstream
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
 from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.sites import Site
@@ -21,7 +22,6 @@ from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
 RECENT_SECONDS = 120.0     # seconds: a younger failure in the log may still persist
 MOST_ENDPOINT_PROBES = 40     # the rest is for probes through nginx
 MOST_FAILING_PROBES = 20
-_ECONNREFUSED = 111    # Linux's errno, as nginx logs it
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
@@ -134,20 +134,20 @@ def recent_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent,
     if not isinstance(errors, Known):
         return ()
     now = site.view.node.now
-    return tuple(e for e in errors.value if now - e.at < RECENT_SECONDS and "upstream" in f"{e.phase} {e.message}")
+    return tuple(e for e in errors.value if now - e.at < RECENT_SECONDS and is_about_upstream(e))
 
 
 def is_socket_denied(site: Site) -> bool:
     """Return whether nginx was recently denied a unix socket, by its mode or by a kernel policy."""
     return any(a.server.unix is not None for a in site.addresses) and any(
-        e.errno == 13 and "connecting" in e.phase for e in recent_failures(site)[-20:])
+        e.kind == "connect-denied" for e in recent_failures(site)[-20:])
 
 
 def recently_failing_routes(site: Site, logs: Answer | None = None, *, refused: bool = True) -> frozenset[str]:
     """Return the routes that most likely served recently failed requests: by server name, then longest location.
     `refused` includes routes whose connections were refused."""
     asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in recent_failures(site, logs)
-             if refused or event.errno != _ECONNREFUSED}
+             if refused or event.kind != "refused"}
     if not asked:
         return frozenset()
     by_prefix: dict[str, list[Route]] = {}
