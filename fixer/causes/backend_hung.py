@@ -145,14 +145,10 @@ def _silent_answer_findings(case: Case) -> dict[str, Finding]:
             service = case.service(endpoints[0].configured_service) if len(endpoints) == 1 else None
             since = max(clock_of(case.snapshot, nginx.node) - _RECENT_SECONDS,
                         start_time_of(service) if service is not None else 0.0)
-            events = tuple(e for e in events_since(nginx, (judged.facts,), since) if _is_stalled(e))
+            events = tuple(e for e in events_since(nginx, (judged.facts,), since) if e.kind == "timeout-body")
             if service is not None and events:
                 found.setdefault(service.id, _silent_answer_finding(case, service, judged, nginx, events))
     return found
-
-
-def _is_stalled(event: ErrorEvent) -> bool:
-    return event.errno == 110 and event.phase == "reading upstream"
 
 
 def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, nginx: Nginx,

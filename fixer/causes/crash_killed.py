@@ -55,7 +55,7 @@ from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
-from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
+from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY, CUT_OFF
 from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
@@ -104,7 +104,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
         *symptom_evidence(case, trouble, CONNECT_FAILED | CUT_OFF),
     )
     variant = "segfault-mid-request" if number in FAULT_SIGNALS else "killed-mid-request"
-    if variant == "killed-mid-request" and lost and not any("header" in event.phase for event in lost):
+    if variant == "killed-mid-request" and lost and all(event.kind in CUT_IN_BODY for event in lost):
         variant = "killed-mid-body"
     words = "was not started again"
     if tight is not None:

@@ -28,7 +28,6 @@ The repair and its safety
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator
 
 from fixer.analysis.case import Case
@@ -54,14 +53,12 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.query import FileStat
 from fixer.model.snapshot import ComposeSetting, ErrorEvent, LogLine, Nginx, Service
+from fixer.nginx.error_kinds import unwritable_folder
 from fixer.repairs.file_edits import check_and_reload_steps
 
 RECENT_SECONDS = 600.0       # maximum age of a log line, if the folder is still unwritable
 _CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cannot be checked
 _CRASH_STATES = ("failed", "looping", "running")     # a restart loop is "running" now and then
-_TEMP_FILE_ERROR = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
-              r"mkdir\(\) \"(?P<above>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
-_HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
 _LOG_ERROR = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _REASON_TEXTS = {
     2: "is not there", 13: "is not the worker's to write to", 28: "lies on a full disk", 30: "lies on a read-only disk",
@@ -105,10 +102,9 @@ def _is_after_repair(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
 def _folder_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
     last: dict[str, tuple[int, ErrorEvent]] = {}
     for event in events:
-        match = _TEMP_FILE_ERROR.match(event.message) if event.level == "crit" else None
-        if match is not None and int(match["errno"]) in _REASON_TEXTS:
-            folder = posixpath.normpath(_HASH_LEVELS.sub("", match["path"] or match["above"]))
-            last[folder] = (int(match["errno"]), event)
+        said = unwritable_folder(event)
+        if said is not None and said[1] in _REASON_TEXTS:
+            last[said[0]] = (said[1], event)
     for folder, (errno, event) in last.items():
         if _is_still_unwritable(case, nginx, folder, (errno, event)):
             yield _folder_finding(case, nginx, folder, (errno, event))
@@ -165,7 +161,7 @@ def _repair(case: Case, nginx: Nginx, folder: str, errno: int) -> Repair:
 
 def _log_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
     last = {match["path"]: event for event in events
-            if event.level == "alert" and (match := _LOG_ERROR.match(event.message)) is not None}
+            if event.kind == "log-full" and (match := _LOG_ERROR.match(event.message)) is not None}
     for path, event in last.items():
         yield Finding(
             cause=CAUSE.id, variant="log-disk-full", role="advice", confidence="certain",

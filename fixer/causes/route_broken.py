@@ -45,8 +45,8 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
-from fixer.model.snapshot import ErrorEvent, Nginx
-from fixer.nginx.error_kinds import CONNECTING
+from fixer.model.snapshot import Nginx
+from fixer.nginx.error_kinds import CONNECTING, READ_TIMEOUT
 from fixer.repairs.start_nginx import restart_nginx_repair
 
 _ROUTE_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
@@ -78,7 +78,7 @@ def judge(case: Case) -> Verdict:
 def _size_filter_findings(case: Case) -> tuple[Finding, ...]:
     """Find packet filter rules that match by size: long answers are lost, as with an MTU that is too small."""
     late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known)
-            and any(map(_is_late_answer, n.errors.value))]
+            and any(event.kind in READ_TIMEOUT for event in n.errors.value)]
     if not late:
         return ()
     from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
@@ -92,10 +92,6 @@ def _size_filter_findings(case: Case) -> tuple[Finding, ...]:
     return tuple(found.values())
 
 
-def _is_late_answer(event: ErrorEvent) -> bool:
-    return event.errno == 110 and "reading" in event.phase
-
-
 def _cut_short_addresses(case: Case, nginxes: list[Nginx]) -> Iterator[FailingAddress]:
     """Return endpoints of routes that answer our probe while recent answers to clients stalled."""
     for nginx in nginxes:
@@ -103,7 +99,7 @@ def _cut_short_addresses(case: Case, nginxes: list[Nginx]) -> Iterator[FailingAd
             facts = judged.facts
             if not nginx.serves(facts) or judged.state != "ok" or key != unique_route_id(facts):
                 continue
-            if any(map(_is_late_answer, recent_events(nginx, (facts,), case.snapshot))):
+            if any(e.kind in READ_TIMEOUT for e in recent_events(nginx, (facts,), case.snapshot)):
                 for name in facts.endpoints:
                     yield FailingAddress(nginx, (case.snapshot.endpoint(name),), (facts,), (judged,))
 

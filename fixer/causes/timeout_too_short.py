@@ -155,7 +155,7 @@ def _judge_route(
         return shown
     if any(not _has_spare_capacity(e) for e in endpoints) or not (judged.state == "ok" or none_left):
         return shown
-    sending = sum("sending" in e.phase for e in events) * 2 > len(events)
+    sending = sum(e.kind == "timeout-send" for e in events) * 2 > len(events)
     return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, sending))
 
 

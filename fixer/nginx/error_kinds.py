@@ -97,9 +97,7 @@ def _emergency(first: str, message: str) -> ErrorKind:
 def _called(level: str, first: str, message: str, errno: int | None, phase: str) -> ErrorKind | None:
     """Return the kind of a line that starts with the name of the failed call."""
     if first == "connect()":
-        if errno == 11 and "unix:" in message:
-            return "backlog-full"
-        return _CONNECT.get(errno, "connect-failed")
+        return _connect(message, errno, phase)
     if level in ("alert", "crit") and _FILES.match(message):
         return "connect-files-exhausted" if first == "socket()" else "files-exhausted"
     if first == "socket()":
@@ -120,6 +118,12 @@ def _called(level: str, first: str, message: str, errno: int | None, phase: str)
     if first.startswith("bind(") and first != "bind()":
         return "proxy-bind-failed"
     return None
+
+
+def _connect(message: str, errno: int | None, phase: str) -> ErrorKind | None:
+    if "connecting" not in phase:
+        return "resolver-failed" if phase == "resolving" else None
+    return "backlog-full" if errno == 11 and "unix:" in message else _CONNECT.get(errno, "connect-failed")
 
 
 def _read(errno: int | None, phase: str) -> ErrorKind | None:

@@ -98,6 +98,8 @@ CASES = [
     ("alert", "worker process 31 exited with code 0", "worker-exited"),
     ("alert", "worker process 31 exited with code 1", "worker-failed"),
     ("alert", "worker process 31 exited with fatal code 2 and cannot be respawned", "worker-lost"),
+    ("error", "connect() failed (111: Connection refused) while resolving, resolver: 10.0.0.2:53", "resolver-failed"),
+    ("error", "connect() failed (111: Connection refused) while requesting certificate status", "other"),
     ("error", f"something of tomorrow{UP}", "connecting-other"),
     ("info", "client timed out (110: Connection timed out) while reading client request headers", "other"),
     ("error", 'open() "/srv/exited on signal" failed (2: No such file or directory)', "other"),

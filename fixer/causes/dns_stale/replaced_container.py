@@ -23,6 +23,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Endpoint, ErrorEvent, Nginx, RouteFacts, Service
+from fixer.nginx.error_kinds import CONNECTING
 from fixer.repairs.file_edits import check_and_reload_steps
 from fixer.repairs.start_service import start_steps
 
@@ -181,7 +182,7 @@ def _stale_replica_findings(case: Case, nginx: Nginx, facts: RouteFacts, endpoin
     if not now:
         return
     lines = [e for e in recent_events(nginx, (facts,), case.snapshot)
-             if "connecting" in e.phase and not is_about_other_route(case, (facts,), e)]
+             if e.kind in CONNECTING and not is_about_other_route(case, (facts,), e)]
     strange = [e for e in lines if (asked := logged_address(e)) and asked not in now]
     dead = _ended_replicas(case, nginx, endpoint)
     if dead:

@@ -155,7 +155,8 @@ def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
     if isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
         return []        # nginx accepts all names: one in a variable is resolved at each request
     events = nginx.errors.or_else(())
-    said = {parse_unresolved_name(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
+    said = {parse_unresolved_name(e.message).lower(): e for e in events
+            if e.kind == "host-not-found" and e.at > changed - 1.0}
     unknown = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.host
                and not _is_resolved_per_request(t)
                and not is_uncreated(case, t.endpoint.host) and not _has_addresses(t) and not _is_container_down(case, t)

@@ -48,7 +48,6 @@ from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
 from fixer.causes.nginx_down.lost_workers import (
-    NO_MEMORY,
     ended_workers_finding,
     lost_workers_finding,
     stopped_workers_finding,
@@ -86,7 +85,7 @@ def judge(case: Case) -> Verdict:
         if nginx.master_pid is not None:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
             findings += filter(None, (look(case, nginx) for look in _RUNNING_CHECKS))
-            if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
+            if isinstance(nginx.errors, Known) and any(e.kind == "no-memory" for e in nginx.errors.value):
                 from fixer.causes.nginx_down.lost_workers import judge_refused_memory  # only if nginx logged it
 
                 told = judge_refused_memory(case, nginx)

@@ -33,10 +33,9 @@ from fixer.repairs.start_nginx import restart_nginx_repair
 CAUSE_ID = "nginx-down"
 RECENT_SECONDS = 600.0       # seconds: a worker exit within this time is reported
 _CURRENT_SECONDS = 60.0      # seconds: an exit within this time may explain a failing route
-NO_MEMORY = regex(r"^(?:malloc\((\d{1,15})\)|posix_memalign\(\d+, (\d{1,15})\)) failed \(12: ")
-_NOT_RESPAWNED = regex(r"^worker process \d+ exited with fatal code \d+ and cannot be respawned")
+_NO_MEMORY = regex(r"^(?:malloc\((\d{1,15})\)|posix_memalign\(\d+, (\d{1,15})\)) failed \(12: ")
+_WORKER_ENDS = ("worker-killed", "worker-failed", "worker-lost")
 _CLOCK_SLACK = 5.0         # seconds between a worker's error and the master's message about it
-_WORKER_EXIT = regex(r"^worker process \d+ exited (?:on signal [1-9]\d*|with (?:fatal )?code [1-9]\d*)")
 
 
 def stopped_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
@@ -83,7 +82,7 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     """Return the finding on a master without workers: each ended with a fatal error at its start, and the master
     stopped respawning. The kernel accepts connections that no worker answers."""
     events = _error_events(nginx)
-    at = next((i for i in range(len(events) - 1, -1, -1) if _NOT_RESPAWNED.match(events[i].message)), -1)
+    at = next((i for i in range(len(events) - 1, -1, -1) if events[i].kind == "worker-lost"), -1)
     if nginx.worker_pids or at < 0 or any(j.state == "ok" for j in _route_verdicts(case, nginx)):
         return None
     last = events[at]
@@ -114,7 +113,7 @@ def _route_verdicts(case: Case, nginx: Nginx) -> tuple[RouteVerdict, ...]:
 def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     """Return the finding on killed or crashed workers: a fault only while routes fail, as nginx respawns them."""
     now = clock_of(case.snapshot, nginx.node)
-    events = [e for e in _error_events(nginx) if e.level == "alert" and _WORKER_EXIT.match(e.message)
+    events = [e for e in _error_events(nginx) if e.level == "alert" and e.kind in _WORKER_ENDS
               and now - e.at < RECENT_SECONDS]
     if not events or lost_workers_finding(case, nginx) is not None:
         return None
@@ -242,7 +241,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
 
 
 def _refused_size(event: ErrorEvent) -> int:
-    match = NO_MEMORY.match(event.message)
+    match = _NO_MEMORY.match(event.message)
     return int(match[1] or match[2]) if match is not None else 0
 
 

@@ -212,7 +212,7 @@ def _bind_errors(nginx: Nginx) -> list[ErrorEvent]:
     """Return nginx's bind errors since its files changed."""
     changed = nginx.config_mtime.or_else(0.0)
     # log times are whole seconds
-    return [e for e in _error_events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at > changed - 1.0]
+    return [e for e in _error_events(nginx) if e.kind == "emerg-bind" and e.at > changed - 1.0]
 
 
 def _wanted_listeners(case: Case, nginx: Nginx) -> list[Listener]:
