@@ -52,3 +52,17 @@ def test_no_unfinished_marks() -> None:
     for path in CODE:
         found = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError", path.read_text(encoding="utf-8"))
         assert not found, f"{relative(path)}: {found}"
+
+
+# Who reads a path, a size, a port or a host out of a line of nginx's log after asking for its kind.
+READ_FROM_A_LINE = {
+    "fixer/causes/disk_full.py", "fixer/causes/dns_unresolved/__init__.py", "fixer/causes/nginx_down/lost_workers.py",
+    "fixer/causes/nginx_not_reloaded/__init__.py", "fixer/causes/no_resolver.py",
+}
+COMPARED = re.compile(r"\b(?:e|event|last)\.(?:message|phase)\.(?:starts|ends)with|(?:match|search)\((?:e|event)\.message"
+                      r"|\" in (?:e|event)\.(?:message|phase)|\b(?:e|event)\.errno (?:==|!=|in|not in) ")
+
+
+def test_what_a_line_of_nginx_means_is_asked_by_its_kind() -> None:
+    found = {relative(p) for p in sorted((ROOT / "fixer").rglob("*.py")) if COMPARED.search(p.read_text(encoding="utf-8"))}
+    assert {name for name in found if not name.startswith(("fixer/nginx/", "fixer/hosts/"))} == READ_FROM_A_LINE
