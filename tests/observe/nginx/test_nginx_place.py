@@ -113,7 +113,7 @@ def test_of_one_that_runs_nothing_more_is_asked() -> None:
     assert not [q for q in packaged if q == ReadFile(BUILT_BINARY, 0)]
 
 
-# A log that was deleted while nginx runs: read by way of the process that holds it, and told.
+# A deleted log while nginx runs: read by way of the process that holds it, and told.
 DELETED_LOG_SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }\n"
 LOG = "/var/log/nginx/error.log"
 LINE = ("2027/01/15 08:00:00 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, "
@@ -160,7 +160,7 @@ def test_the_note_and_the_advice() -> None:
     said = f'nginx: [emerg] open() "{LOG}" failed (2: No such file or directory)\n'
     scene.nginx.update(lost_logs=(LOG,), test=Known((1, said)))
     told = diagnose(scene.snapshot())
-    assert told.verdict == "healthy" and any("log that was deleted" in note and LOG in note for note in told.notes)
+    assert told.verdict == "healthy" and any("deleted log" in note and LOG in note for note in told.notes)
     (found,) = told.findings
     assert found.role == "advice" and "make the folder /var/log/nginx again" in found.detail[0]
 
