@@ -132,9 +132,9 @@ def test_a_bomb_costs_bounded_time_and_memory(bomb: str, tmp_path: Path) -> None
     with gzip.open(tmp_path / "bomb", "wb", 1) as file:
         for part in BOMBS[bomb]():
             file.write(part)
-    code = ("import resource, sys\nfrom fixer.errors import CannotObserve\nfrom fixer.observe.evidence_bundle import load\n"
+    code = ("import resource, sys\nfrom fixer.errors import CannotObserve\nfrom fixer.observe.evidence_bundle import unpack_bundle\n"
             "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-            "try: load(open(sys.argv[1], 'rb').read())\nexcept CannotObserve: print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)")
+            "try: unpack_bundle(open(sys.argv[1], 'rb').read())\nexcept CannotObserve: print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "bomb")], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 10
 
