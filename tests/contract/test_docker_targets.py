@@ -79,7 +79,7 @@ def test_a_container_its_peers_and_the_engine(debian: str, sandbox: str) -> None
     assert target.writer(f"{sandbox}a").run(["true"]).returncode == 0
     with pytest.raises(NeedsPerson):
         target.writer(f"{sandbox}b")
-    writer, folder = target.journal_place()
+    writer, folder = target.journal_location()
     assert (writer.name, folder.endswith(f"/targets/docker-{sandbox}a")) == ("engine", True)
     target.close()
 
@@ -171,10 +171,10 @@ def test_a_compose_project_by_service(sandbox: str, tmp_path: Path) -> None:
         assert answers[one].data.decode().split() == ["web", label]
         assert {line.split()[0] for line in answers[every].data.decode().splitlines()} == {"web", "app", "once"}
         assert len(json.loads(answers[Command("docker-project", (sandbox,))].data)) == 4
-        assert target.journal_place()[1].endswith(f"/targets/compose-{sandbox}")
+        assert target.journal_location()[1].endswith(f"/targets/compose-{sandbox}")
         number = docker("inspect", "-f", "{{.Id}}", f"{sandbox}-web-1")[:12]
         for spelling in (f"docker://{sandbox}-web-1", f"docker://{number}"):      # one history and one lock
-            assert open_word(spelling).journal_place()[1] == target.journal_place()[1]
+            assert open_word(spelling).journal_location()[1] == target.journal_location()[1]
         assert target.writer("web").run(["true"]).returncode == 0
         with pytest.raises(NeedsPerson):
             _ = target.writer("web").files

@@ -152,7 +152,7 @@ def test_the_lock_is_held_there_until_its_holder_is_gone(box: SshdMachine) -> No
     program = (
         "import os\nfrom fixer.hosts.open_target import open_target\nfrom fixer.hosts.open_target import parse_target\n"
         "t = open_target(parse_target('ssh://root@web1'))\n"
-        "with t.journal_place()[0].files.lock('/root/lock'):\n os.kill(os.getpid(), 9)\n"
+        "with t.journal_location()[0].files.lock('/root/lock'):\n os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
     box.wait("flock -n /root/lock true", 20)
