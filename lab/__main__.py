@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import signal
+import sys
+from importlib.util import find_spec
 from typing import NoReturn
 
 from lab.stdio import protect_streams
+
+EXTRA_PACKAGES = ("httpx", "jsonschema")     # what the extra `lab` of pyproject.toml installs
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code. A Ctrl-C during the imports ends as one line too."""
     protect_streams()
+    missing = [name for name in EXTRA_PACKAGES if find_spec(name) is None]
+    if missing:
+        sys.stderr.write(f"lab: {', '.join(missing)} not installed: the wheel was installed without its extra 'lab'\n"
+                         "  pip install './badgateway-VERSION-py3-none-any.whl[lab]'\n")
+        sys.exit(3)
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores it: so does lab
     if heard:

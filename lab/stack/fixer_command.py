@@ -84,7 +84,8 @@ def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
     beside = Path(sys.executable).with_name("fixer")
     found = str(beside) if beside.exists() else shutil.which("fixer")
     if found is None:
-        raise LabError("no command fixer here", "install the package: pip install badgateway")
+        raise LabError("the command fixer is not installed",
+                       "install the wheel that holds both programs: pip install './badgateway-VERSION-py3-none-any.whl[lab]'")
     return Fixer((found,), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
 
 

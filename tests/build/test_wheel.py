@@ -1,0 +1,55 @@
+"""The wheel: `fixer` with typer only, `lab` with its extra; without it `lab` says so in one line."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a virtual environment that holds the wheel without its extra."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
+    assert built.returncode == 0, built.stderr
+    venv.create(folder / "env", with_pip=True)
+    added = _run(folder / "env/bin/python", "-m", "pip", "install", "-q", *folder.glob("badgateway-*.whl"))
+    assert added.returncode == 0, added.stderr
+    return folder / "env/bin"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fixer_needs_typer_only_and_lab_names_its_extra(installed: Path) -> None:
+    assert _run(installed / "fixer", "--version").stdout.startswith("fixer ")
+    assert "By hand" in _run(installed / "fixer", "explain", "wrong-port").stdout
+    names = {line.split("==")[0].lower() for line in _run(installed / "python", "-m", "pip", "freeze").stdout.splitlines()}
+    assert names.isdisjoint({"httpx", "jsonschema", "docker", "testcontainers", "pytest"}), names
+    refused = _run(installed / "lab", "list")
+    assert refused.returncode == 3 and refused.stdout == ""
+    first, second = refused.stderr.splitlines()
+    assert first.startswith("lab: ") and "not installed" in first and "[lab]" in second
+
+
+def test_every_requirement_of_the_lab_is_in_its_extra() -> None:
+    declared = [line for line in requires("badgateway") or [] if "extra ==" not in line]
+    assert [re.split(r"[<>=]", line)[0] for line in declared] == ["typer"]
+
+
+def test_no_page_and_no_message_installs_a_name_from_an_index_that_is_not_ours() -> None:
+    """Anybody may take a free name on an index; only a file that the reader has is safe to install as root."""
+    paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("fixer/**/*.py"), *ROOT.glob("lab/**/*.py")]
+    wrong = [path for path in paths if re.search(r"pipx? install (?:-\S+ )*badgateway", path.read_text("utf-8"))]
+    assert not wrong
