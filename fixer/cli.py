@@ -15,7 +15,7 @@ from fixer.diagnose_command import health_code, make_request, prefetch_local, ru
 from fixer.errors import UsageError
 
 app = typer.Typer(
-    name="fixer", rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
+    name="fixer", rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Find why nginx answers 502, repair it with proof, undo it to the byte.",
 )
 
@@ -36,8 +36,19 @@ class MaxRisk(StrEnum):
     DISRUPTIVE = "disruptive"
 
 
+def _complete_target(incomplete: str) -> list[str]:
+    """Return the kinds of target; what follows the kind belongs to the shell."""
+    return [kind for kind in ("local", "docker://", "compose://", "ssh://", "bundle:") if kind.startswith(incomplete)]
+
+
+def _complete_cause(incomplete: str) -> list[str]:
+    from fixer.app.cause_catalogue import cause_names
+
+    return [name for name in cause_names() if name.startswith(incomplete)]
+
+
 Target = Annotated[str, typer.Argument(
-    metavar="[TARGET]", show_default=False,
+    metavar="[TARGET]", show_default=False, autocompletion=_complete_target,
     help="local (default), docker://CONTAINER, compose://PROJECT, ssh://[USER@]HOST[:PORT], bundle:FILE.",
 )]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
@@ -235,7 +246,8 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
 
 
 @app.command()
-def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.")]) -> None:
+def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.",
+                                                 autocompletion=_complete_cause)]) -> None:
     """Show the page of one cause."""
     from fixer.app.cause_catalogue import cause_page
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 app = typer.Typer(
-    name="lab", rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
+    name="lab", rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
 )
 
@@ -36,8 +36,20 @@ class StackName(StrEnum):
     HOST = "host"
 
 
-LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="The lab's id, or the scenario it was brought up as.")]
-ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario, SCENARIO/VARIANT, or an alias.")]
+def _complete_scenario(incomplete: str) -> list[str]:
+    from lab.scenario.catalog import aliases, scenario_folders
+
+    return [name for name in (*scenario_folders(), *aliases()) if name.startswith(incomplete)]
+
+
+def _complete_lab(incomplete: str) -> list[str]:
+    from lab.stack.lab_records import record_ids     # no question to Docker: completion answers at once
+
+    return [lab_id for lab_id in record_ids() if lab_id.startswith(incomplete)]
+
+
+LabArgument = Annotated[str, typer.Argument(metavar="LAB", autocompletion=_complete_lab, help="The lab's id, or the scenario it was brought up as.")]
+ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, or an alias.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
@@ -45,7 +57,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name="lab", standalone_mode=False)
     except LabError as error:
         sys.exit(_print_error(error.message, error.hint, error.exit_code))
     except (KeyboardInterrupt, typer.Abort):

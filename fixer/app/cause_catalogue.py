@@ -38,9 +38,13 @@ def known_cause(word: str) -> Cause:
             return cause
     from difflib import get_close_matches  # 5 ms, for a wrong name only
 
-    names = [name for cause in causes for name in (cause.id, *cause.variants)]
-    near = get_close_matches(wanted, names, n=1)
+    near = get_close_matches(wanted, cause_names(), n=1)
     raise UsageError(f"no cause is called {word}", f"did you mean {near[0]}?" if near else "see: fixer causes")
+
+
+def cause_names() -> tuple[str, ...]:
+    """Return the ids of all causes and the names of their variants, each once."""
+    return tuple(dict.fromkeys(name for cause in all_causes() for name in (cause.id, *cause.variants)))
 
 
 # Entry-point group in which other packages add causes. Without such a package it costs one directory scan.
