@@ -1,0 +1,83 @@
+"""The Debian package: installs offline beside python3 alone, answers by name, and removes all that it brought."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LABEL = "badgateway.test=deb"
+
+
+def _run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not installed: the package is built on Debian and Ubuntu only")
+    folder = tmp_path_factory.mktemp("deb")
+    for script, *words in (("make_pyz.py", folder / "fixer.pyz"), ("make_deb.py", folder / "fixer.pyz", folder)):
+        made = _run(sys.executable, ROOT / "script" / script, *words)
+        assert made.returncode == 0, made.stderr
+    return next(folder.glob("*.deb"))
+
+
+@pytest.fixture(scope="module")
+def machine(package: Path) -> Iterator[str]:
+    """A Debian container with python3 and sudo's search path, no nginx of its own in use."""
+    from lab.stack.images import tags
+
+    name = f"badgateway-deb-{package.stat().st_mtime_ns}"
+    started = _run("docker", "run", "-d", "--rm", "--name", name, "--label", LABEL, "--network", "none", "--user", "0",
+                   "--entrypoint", "sleep", tags()["app"], "300")
+    assert started.returncode == 0, started.stderr
+    try:
+        assert _run("docker", "cp", package, f"{name}:/tmp/badgateway.deb").returncode == 0
+        yield name
+    finally:
+        _run("docker", "rm", "-f", name)
+
+
+def _in(machine: str, script: str) -> subprocess.CompletedProcess[str]:
+    return _run("docker", "exec", machine, "sh", "-c", script)
+
+
+def test_the_same_sources_make_the_same_bytes(package: Path, tmp_path: Path) -> None:
+    again = _run(sys.executable, ROOT / "script/make_deb.py", package.with_name("fixer.pyz"), tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert next(tmp_path.glob("*.deb")).read_bytes() == package.read_bytes()
+
+
+@pytest.mark.docker
+def test_installs_answers_and_leaves_nothing(machine: str) -> None:
+    before = _in(machine, "find /usr /etc -xdev -type f | sort | sha256sum").stdout
+    assert _in(machine, "dpkg -i /tmp/badgateway.deb").returncode == 0
+    secure = "env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"     # what Debian's sudo searches
+    assert _in(machine, f"cd / && {secure} fixer --version").stdout.startswith("fixer ")
+    looked = _in(machine, f"{secure} fixer diagnose")
+    assert looked.returncode == 3 and "nginx" in looked.stderr + looked.stdout
+    words = "_FIXER_COMPLETE=complete_bash COMP_WORDS='fixer re' COMP_CWORD=1"
+    assert "repair" in _in(machine, f"{words} fixer").stdout.split()
+    assert _in(machine, "ls /usr/share/man/man1/fixer-repair.1.gz").returncode == 0 or \
+        "man" in _in(machine, "cat /etc/dpkg/dpkg.cfg.d/*").stdout     # slim images leave manual pages out
+    assert _in(machine, "dpkg -P badgateway").returncode == 0
+    assert _in(machine, "find /usr /etc -xdev -type f | sort | sha256sum").stdout == before
+
+
+def test_the_manual_pages_name_every_option(package: Path, tmp_path: Path) -> None:
+    import gzip
+
+    from fixer.cli import app
+
+    assert _run("dpkg-deb", "-x", package, tmp_path).returncode == 0
+    pages = {path.name: gzip.decompress(path.read_bytes()).decode() for path in (tmp_path / "usr/share/man/man1").iterdir()}
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert {f"fixer-{name}.1.gz" for name in names} | {"fixer.1.gz"} == set(pages)
+    assert "\\-\\-max\\-risk" in pages["fixer-repair.1.gz"] and ".SH EXIT STATUS" in pages["fixer-undo.1.gz"]
