@@ -65,7 +65,7 @@ class Restoration:
 # The disk is full, read-only or broken: nobody changed the file. It is restored once the disk works.
 _TEMPORARY_ERRNOS = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 RESUMES_NOTE = "the next repair or undo continues from here"
-_EARLIER_REFUSED_NOTE = "not reloaded, the earlier configuration is itself refused"
+_EARLIER_REFUSED_NOTE = "nginx was not reloaded, because it refuses the earlier configuration"
 _UNRESOLVED_HOST_TEXT = "host not found in upstream"
 _FIRST_EXTRA_INDEX = 1000  # index of the first step without an intent
 _CLOCK_MARGIN = 1.0  # change times have a resolution of one second
@@ -227,7 +227,7 @@ class _Rollback:
         try:
             return apply_restored_files(step, self.nodes)
         except (ConfigRefused, NginxNotRunning) as error:
-            self._note(f"{_EARLIER_REFUSED_NOTE if isinstance(error, ConfigRefused) else 'not reloaded'}: "
+            self._note(f"{_EARLIER_REFUSED_NOTE if isinstance(error, ConfigRefused) else 'nginx was not reloaded'}: "
                        f"{error.message}")
             return ""
 
@@ -327,7 +327,7 @@ class _Rollback:
         except (NginxNotRunning, Unreachable) as error:
             if not isinstance(step, ReloadNginx) or _is_lost(error):
                 raise
-            self._note(f"not reloaded: {error.message}")
+            self._note(f"nginx was not reloaded: {error.message}")
         return ""
 
     def _note(self, note: str) -> None:

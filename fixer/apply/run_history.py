@@ -60,7 +60,7 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
     if summary.state in ("committed", "undone-with-conflicts") or (summary.conflicts and name not in broken):
         _add_restoration(total, undo_run(journal, _nodes(target, writer, journal)))
     elif name not in broken:
-        return _empty_result(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
+        return _empty_result(target, name, f"run {name} is {summary.state}: nothing is left to undo")
     if not (total.restored or total.conflicts or total.irreversible or total.notes):
         begun = name in broken and any(record.phase == "committed" for record in journal.records)
         total.notes.append(_already_undone_text(name, cut_off=name in broken, kept=_last_committed(target),
@@ -80,9 +80,9 @@ def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
 
 def _already_undone_text(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
     """Return which run was already undone, and which one is next: after a bare "nothing" people undo once more."""
-    told = (f"run {name}: its undo was interrupted after everything was restored" if begun else
-            f"run {name} was cut off before anything of it was in force" if cut_off else
-            f"run {name}: no change of it is in force; a restart or a hand edit has undone it already")
+    told = (f"the undo of run {name} was interrupted after it had restored everything" if begun else
+            f"run {name} was interrupted before any of its changes was in force" if cut_off else
+            f"run {name} has no change in force; a restart or a hand edit has undone it already")
     return told if kept is None else f"{told}; run {kept} is in force: the next fixer undo undoes it"
 
 

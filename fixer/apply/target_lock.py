@@ -100,12 +100,12 @@ def _read_holder(files: Files, path: str) -> Mapping[str, object]:
 
 def _locked_error(fields: Mapping[str, object], error: Locked) -> Locked:
     """Return `Locked` with the last writer of the lock file as text."""
-    hint, there = "wait until it has ended; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
+    hint, there = "wait until it ends; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
     if there.isdecimal():
         hint += f"; if its connection is lost for good, end process {there} on the node to release the lock"
     try:
         at = time.strftime("%H:%M:%S", time.gmtime(float(str(fields["at"]))))
         who = f"pid {fields['pid']} of {fields['user']} on {fields['host']}, since {at} UTC"
-        return Locked(f"{fields['what']} is at work on this target ({who})", hint)
+        return Locked(f"{fields['what']} is running on this target ({who})", hint)
     except (ValueError, KeyError, OverflowError):
         return Locked(error.message, hint)

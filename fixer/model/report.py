@@ -14,8 +14,8 @@ SCHEMA_VERSION = 1
 
 NOT_IN_JSON = {"json": False}  # field metadata: shown to people, not part of the JSON contract
 
-INCOMPLETE_UNDO_TEXT = "not everything could be taken back"  # prefix of the note
-NOT_UNDONE_TEXT = ": not taken back, "  # between a step and the reason, unless somebody edited the file
+INCOMPLETE_UNDO_TEXT = "not everything could be rolled back"  # prefix of the note
+NOT_UNDONE_TEXT = ": not undone, "  # between a step and the reason, unless somebody edited the file
 OutcomeKind: TypeAlias = Literal["nothing-to-do", "repaired", "rolled-back", "needs-input", "failed"]
 
 

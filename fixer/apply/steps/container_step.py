@@ -122,7 +122,7 @@ def undo_network(step: NetworkAction, engine: Runner) -> str:
     require_same_container(step.container_id, step.name, engine)
     verb = "disconnect" if step.verb == "connect" else "connect"
     _run_network_verb(step, engine, verb)
-    return f"{verb}ed container {step.name}, network {step.network}"
+    return f"{verb}ed container {step.name} and network {step.network}"
 
 
 def _run_network_verb(step: NetworkAction, engine: Runner, verb: str) -> None:
@@ -159,8 +159,8 @@ def require_unchanged_service(step: ComposeUp, engine: Runner) -> None:
         words = lent.stdout.decode("utf-8", "replace").split()
     if not same or (words != [step.service, step.config_hash] and _would_replace(step, engine)):
         raise Conflict(
-            f"the compose files configure {step.service} otherwise than it was deployed",
-            "an up would deploy more than this repair; make the edit by hand and bring the service up",
+            f"the compose files configure {step.service} differently from its container",
+            "`docker compose up` would deploy more than this repair; edit the file by hand and bring the service up",
         )
 
 
@@ -172,7 +172,7 @@ def _require_no_container(step: ComposeUp, engine: Runner) -> None:
         raise Conflict(f"the containers of {step.service} cannot be listed: {error_text(listed)}",
                        "nothing was changed")
     if listed.stdout.strip():
-        raise Conflict(f"{step.service} is no longer without a container", "run the repair again")
+        raise Conflict(f"{step.service} has a container now", "run the repair again")
 
 
 def _would_replace(step: ComposeUp, engine: Runner) -> bool:
@@ -204,7 +204,7 @@ def undo_compose(step: ComposeUp, engine: Runner) -> str:
         _run_compose_up(step, engine, "--no-start")
         run_or_fail(engine, compose_command(step, "stop", step.service), f"stop {step.service}",
                     timeout=_COMMAND_SECONDS)
-        return f"service {step.service} is as its files say again, stopped as before"
+        return f"service {step.service} follows its compose files again and is stopped, as before"
     _run_compose_up(step, engine, "-d")
     if step.was == "paused":
         run_or_fail(engine, compose_command(step, "pause", step.service), f"pause {step.service}",

@@ -17,7 +17,7 @@ def nsenter_prefix(container: str, engine: Runner) -> list[str]:
     shown = run_or_fail(engine, ["docker", "inspect", "-f", "{{.State.Pid}}", container], f"find {container}")
     pid = shown.stdout.decode("ascii", "replace").strip()
     if not pid.isdigit() or pid == "0":
-        raise StepFailed(f"container {container} does not run")
+        raise StepFailed(f"container {container} is not running")
     return ["nsenter", "-t", pid, "-n"]
 
 

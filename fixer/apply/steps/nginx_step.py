@@ -48,7 +48,7 @@ def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) ->
     except Unreachable as error:
         if not _CONTAINER_STOPPED.search(error.message):
             raise
-        raise StepFailed(f"nginx's container does not run, so its configuration cannot be tested: {error.message}") \
+        raise StepFailed(f"nginx's container is not running, so its configuration cannot be tested: {error.message}") \
             from error
     if result.returncode != 0:
         raise ConfigRefused(f"nginx refuses the configuration: {_emergency_text(result)}")
@@ -113,7 +113,7 @@ def reload_nginx(step: ReloadNginx, runner: Runner) -> None:
         raise StepFailed(f"nginx started no new worker within {_PROOF_SECONDS:g} s of the reload")
     if not _children(runner, master) - old:
         said = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
-        raise StepFailed(f"nginx did not take the configuration: {said[0]}")
+        raise StepFailed(f"nginx did not apply the configuration: {said[0]}")
     _stop_deaf_workers(runner, master, old)
 
 
@@ -155,14 +155,14 @@ def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
     if list(masters) == [step.master_pid]:
         return masters[step.master_pid]
     if not masters:
-        raise NginxNotRunning("nginx does not run: there is nothing to reload")
+        raise NginxNotRunning("nginx is not running, so there is nothing to reload")
     theirs = _main_files(step, runner, list(masters))
     ours = [entry for pid, entry in masters.items() if theirs.get(pid, step.conf_path) == step.conf_path]
     if not ours:
-        raise NginxNotRunning(f"no nginx runs that reads {step.conf_path}: there is nothing to reload")
+        raise NginxNotRunning(f"no running nginx reads {step.conf_path}, so there is nothing to reload")
     meant = [entry for entry in ours if entry.pid == step.master_pid] or ours
     if len(meant) > 1:
-        raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(meant)} others")
+        raise StepFailed(f"nginx master {step.master_pid} has ended, and {len(meant)} other masters may have replaced it")
     return meant[0]
 
 
@@ -249,7 +249,7 @@ def start_nginx(step: StartNginx, runner: Runner) -> str:
         return bool(found)
 
     if not wait_until(is_up, _PROOF_SECONDS):
-        raise StepFailed("nginx ended again at once")
+        raise StepFailed("nginx ended right after its start")
     return f"{found[0].pid} {found[0].start_ticks}"
 
 

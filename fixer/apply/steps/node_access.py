@@ -69,7 +69,7 @@ class Nodes:
             found = result.stdout.decode("ascii", "replace").split()
             if result.returncode == 0 and len(found) == 1:
                 return found[0]
-        raise StepFailed(f"no single running container is {node}")
+        raise StepFailed(f"cannot find exactly one running container for {node}")
 
 
     def _project(self) -> str:
@@ -103,13 +103,13 @@ def require_connection(result: CommandResult, what: str) -> None:
 def error_text(result: CommandResult) -> str:
     """Return the error text of a failed command, in one line."""
     if result.missing:
-        return f"{result.argv[0]} is not there"
+        return f"{result.argv[0]}: command not found"
     if result.timed_out:
-        return f"{result.argv[0]} did not end in time"
+        return f"{result.argv[0]} timed out"
     text = (result.stderr.strip() or result.stdout.strip()).decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and not lines[-1].strip("^~ "):  # nft marks the error position below the command
         lines = [line for line in lines if line.startswith("Error:")] or lines
     if len(lines) > 1 and lines[-1].startswith("Error: failed to "):  # docker's summary of the lines before
         lines.pop()
-    return lines[-1] if lines else f"{result.argv[0]} ended with {result.returncode}"
+    return lines[-1] if lines else f"{result.argv[0]} exited with code {result.returncode}"

@@ -25,13 +25,13 @@ class _PresentRule:
 def change_rule(step: ChangeRule, runner: Runner) -> None:
     """Change the chain, and check it. Raise Conflict if it differs from the plan."""
     if _rule_texts(_read_rules(step, runner)) != list(step.before):
-        raise Conflict(f"{_chain_text(step)} was changed meanwhile", "look again")
+        raise Conflict(f"{_chain_text(step)} has changed since the plan", "diagnose again")
     if step.action == "remove":
         _delete_rule(step, runner, step.index)
     else:
         _insert_rule(step, runner, step.index)
     if _rule_texts(_read_rules(step, runner)) != _rules_after(step):
-        raise StepFailed(f"{_chain_text(step)} does not hold what it should")
+        raise StepFailed(f"{_chain_text(step)} does not contain the planned rules after the change")
 
 
 def undo_rule(step: ChangeRule, runner: Runner) -> str:
@@ -42,9 +42,8 @@ def undo_rule(step: ChangeRule, runner: Runner) -> str:
         if step.action == "add":
             return ""  # the chain is missing, and our rule with it
         if "No such file or directory" in error.message or "No chain" in error.message:
-            raise Conflict(f"{_chain_text(step)} is gone, as after a restart or a flush; what filters there now was "
-                           f"left as "
-                           f"it is, and this rule not put back: {step.rule}") from error
+            raise Conflict(f"{_chain_text(step)} is missing, as after a restart or a flush; the present filter was "
+                           f"left unchanged, and this rule was not restored: {step.rule}") from error
         raise
     if now == list(step.before):
         return ""
@@ -52,11 +51,11 @@ def undo_rule(step: ChangeRule, runner: Runner) -> str:
         if step.rule not in now:
             return ""
         _delete_rule(step, runner, now.index(step.rule))
-        return f"took the rule out of {_chain_text(step)} again"
+        return f"removed the rule from {_chain_text(step)} again"
     if now.count(step.rule) >= list(step.before).count(step.rule):
         return ""  # it is restored already
     _insert_rule(step, runner, _old_index(step, now))
-    return f"put the rule back into {_chain_text(step)}"
+    return f"restored the rule in {_chain_text(step)}"
 
 
 def _rules_after(step: ChangeRule) -> list[str]:
@@ -78,7 +77,7 @@ def _old_index(step: ChangeRule, now: list[str]) -> int:
         if rule in now:
             return now.index(rule)
     if now and (before or behind):
-        raise Conflict(f"{_chain_text(step)} holds other rules now; this one was not put back: {step.rule}")
+        raise Conflict(f"{_chain_text(step)} contains other rules now; this one was not restored: {step.rule}")
     return 0
 
 

@@ -129,7 +129,7 @@ def undo_before_files(step: Step, nodes: Nodes, started: StepStart) -> str:
         case ChangeRule():
             return _undo_rule(step, nodes)
         case StartNginx():
-            return "nginx ended" if nginx_step.quit_started_master(step, nodes.runner(step.node), started) else ""
+            return "stopped nginx" if nginx_step.quit_started_master(step, nodes.runner(step.node), started) else ""
         case _:
             return ""
 

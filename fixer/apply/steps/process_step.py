@@ -64,7 +64,7 @@ def send_signal(runner: Runner, pid: int, start_ticks: int, signal: str) -> bool
     """Send the signal; return False if the process has ended. Raise Conflict if another one has its PID."""
     result = runner.run(["sh", "-c", _SEND_SCRIPT, "sh", signal, str(pid), str(start_ticks)])
     if result.returncode == _EXIT_REUSED:
-        raise Conflict(f"process {pid} is another one than before", "nothing was sent to it; diagnose again")
+        raise Conflict(f"PID {pid} belongs to another process now", "no signal was sent; diagnose again")
     if result.returncode not in (0, _EXIT_MISSING):
         reason = result.stderr.decode("utf-8", "replace").strip() or "not permitted"
         raise StepFailed(f"could not send {signal} to process {pid}: {reason}")
@@ -85,16 +85,16 @@ def end_process(runner: Runner, pid: int, start_ticks: int, signal: str, grace: 
         return True
     send_signal(runner, pid, start_ticks, "KILL")
     if not wait_until(lambda: not is_alive(runner, pid, start_ticks), 5.0):
-        raise StepFailed(f"process {pid} does not end, not even by KILL")
+        raise StepFailed(f"process {pid} did not end, not even after SIGKILL")
     return True
 
 
 def apply_signal(step: SignalProcess, runner: Runner) -> str:
     """Send the step's signal; return a note if the process had ended already."""
     if step.signal != "CONT":
-        return "" if end_process(runner, step.pid, step.start_ticks, step.signal, step.grace) else "it was gone already"
+        return "" if end_process(runner, step.pid, step.start_ticks, step.signal, step.grace) else "it had ended already"
     if not send_signal(runner, step.pid, step.start_ticks, "CONT"):
-        raise StepFailed(f"process {step.pid} is gone")
+        raise StepFailed(f"process {step.pid} has ended")
     return ""
 
 

@@ -32,8 +32,8 @@ def require_supervisor_access(step: ProgramAction, runner: Runner) -> None:
     result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_COMMAND_SECONDS)
     said = (result.stdout + result.stderr).decode("utf-8", "replace")
     if _DENIED.search(said):
-        raise NeedsPerson(f"supervisord does not let us act on {step.program}: Permission denied",
-                          "run fixer as root, or as a user who may write to supervisord's socket")
+        raise NeedsPerson(f"supervisord denies access to {step.program}: Permission denied",
+                          "run fixer as root, or as a user with write access to supervisord's socket")
 
 
 def _run_supervisorctl(step: ProgramAction, runner: Runner, *words: str) -> None:
@@ -82,7 +82,7 @@ def _require_started(step: ProgramAction, runner: Runner) -> None:
 
     wait_until(is_settled, _SETTLE_SECONDS)
     if not seen or any(state in _ENDED_STATES or state == "BACKOFF" for state in seen):
-        raise StepFailed(f"{step.program} ended again at once ({', '.join(seen) or 'supervisord does not know it'})")
+        raise StepFailed(f"{step.program} ended right after its start ({', '.join(seen) or 'supervisord does not know it'})")
 
 
 def undo_program(step: ProgramAction, runner: Runner) -> str:

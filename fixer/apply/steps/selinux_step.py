@@ -12,7 +12,7 @@ _COMMAND_SECONDS = 120.0  # seconds; -P rewrites the complete policy, which is s
 def set_boolean(step: SetBoolean, runner: Runner) -> None:
     """Set the boolean; raise Conflict if it has changed since the plan."""
     if _is_on(step, runner) is not step.was:
-        raise Conflict(f"the SELinux boolean {step.name} was changed meanwhile", "look again")
+        raise Conflict(f"the SELinux boolean {step.name} has changed since the plan", "diagnose again")
     _write_boolean(step, runner, step.value)
 
 

@@ -16,13 +16,13 @@ _COMMAND_SECONDS = 180.0
 _SETTLE_SECONDS = 10.0
 _UNSET = 2**64 - 1  # older versions of systemd print this if there is no number
 _STOPPED_STATES = frozenset({"inactive", "failed", "deactivating", "exited", ""})
-_LOST_STATE_NOTES = {"failed": "; it had failed before, and is shown as inactive now",
-        "exited": "; it was active with nothing running before, and is shown as inactive now"}
+_LOST_STATE_NOTES = {"failed": "; it was failed before, systemd shows it as inactive now",
+        "exited": "; it was active (exited) before, systemd shows it as inactive now"}
 
 
 def daemon_reload(runner: Runner) -> None:
     """Let systemd read its unit files again."""
-    run_or_fail(runner, ["systemctl", "daemon-reload"], "let systemd read its unit files", timeout=_COMMAND_SECONDS)
+    run_or_fail(runner, ["systemctl", "daemon-reload"], "reload systemd's unit files", timeout=_COMMAND_SECONDS)
 
 
 def apply_unit(step: UnitAction, runner: Runner) -> str:
@@ -77,7 +77,7 @@ def _require_started(runner: Runner, unit: str) -> None:
     wait_until(is_settled, _SETTLE_SECONDS)
     if seen.get("ActiveState") == "failed" or seen.get("SubState") == "auto-restart":
         why = f"{seen.get('Result', 'unknown')}, status {seen.get('ExecMainStatus', '?')}"
-        raise StartFailed(f"{unit} ended again at once ({why}){last_line_text(runner, unit)}")
+        raise StartFailed(f"{unit} ended right after its start ({why}){last_line_text(runner, unit)}")
 
 
 def _has_no_tasks(runner: Runner, unit: str) -> bool:
@@ -148,7 +148,7 @@ def job_error_text(result: CommandResult) -> str:
 
 
 def last_line_text(runner: Runner, unit: str) -> str:
-    """Return `; its last words: …` with the last log line of this start, secrets masked; else empty."""
+    """Return `; its last log line: …` with the last log line of this start, secrets masked; else empty."""
     shown = runner.run(["systemctl", "show", "--no-pager", "--property=InvocationID", "--", unit])
     start = shown.stdout.decode("ascii", "replace").strip().removeprefix("InvocationID=")
     if shown.returncode != 0 or not start.isalnum():
@@ -157,4 +157,4 @@ def last_line_text(runner: Runner, unit: str) -> str:
     said = runner.run(words)
     line = said.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2] if said.returncode == 0 else ""
     told = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_MOST_CHARACTERS]
-    return f"; its last words: {told}" if told else ""
+    return f"; its last log line: {told}" if told else ""

@@ -234,7 +234,7 @@ class LocalFiles:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Locked("another repair or undo is at work on this target", "wait until it has ended") from None
+                raise Locked("another repair or undo is running on this target", "wait until it ends") from None
             yield ""
         finally:
             os.close(fd)

@@ -282,7 +282,7 @@ class ShFiles:
             if before.endswith(b"busy "):
                 if complaint := before.removesuffix(b"busy ").decode(errors="replace"):
                     raise _os_error(complaint, path)
-                raise Locked("another repair or undo is at work on this target", "wait until it has ended")
+                raise Locked("another repair or undo is running on this target", "wait until it ends")
             who = holder.exchange(b"", b"\n", _TIMEOUT)
             yield (who or b"").decode("ascii", "replace").strip()
         finally:
