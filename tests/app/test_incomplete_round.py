@@ -40,7 +40,7 @@ class VainRun:
     id, kept, applied, taken_back = "run", False, (), Restoration()
 
     def round(self, plan: Plan, tell: object = None) -> None:
-        raise StepFailed("backend.service ended again at once (exit-code, status 1)", "the round was rolled back completely")
+        raise StepFailed("backend.service ended right after its start (exit-code, status 1)", "the round was rolled back completely")
 
     def roll_back(self) -> Restoration:
         return Restoration()
@@ -67,7 +67,7 @@ def test_what_a_vain_start_lays_bare_is_named_with_what_it_needs(tmp_path: Path,
 def test_what_another_service_lacks_can_still_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end, course = ended(look(failed_service("other.service", log=SAID)), tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("needs-input", 4)
-    assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
+    assert "start backend.service (backend-down): backend.service ended right after its start" in end.notes[0]
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
 
 
@@ -152,7 +152,7 @@ def nothing_new(request: pytest.FixtureRequest) -> Iterator[Observation]:
 def test_nothing_new_is_the_end(nothing_new: Observation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end, _ = ended(nothing_new, tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
-    assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
+    assert "start backend.service (backend-down): backend.service ended right after its start" in end.notes[0]
 
 
 @pytest.mark.parametrize(("result", "cause"), [("exit-code", "crash-missing-env"), ("success", "backend-down"), ("exec-condition", "backend-down")])

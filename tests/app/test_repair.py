@@ -50,7 +50,7 @@ def test_warnings_come_before_the_steps() -> None:
 
 NAMES = ("a.service", "b.service", "c.service")
 
-VAIN = StepFailed("a.service ended again at once", "the round was rolled back completely")
+VAIN = StepFailed("a.service ended right after its start", "the round was rolled back completely")
 
 
 @pytest.mark.parametrize("error", [VAIN, Conflict("a.service is not as it was seen"), NeedsPerson("a.service is masked")])

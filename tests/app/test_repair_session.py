@@ -149,7 +149,7 @@ def test_all_members_of_a_group_are_started(machine: str, tmp_path: Path) -> Non
     assert states() == ["active", "active", "active"]
     restored = fixer("undo", f"docker://{machine}")["restored"]
     assert states() == ["inactive", "inactive", "inactive"]
-    assert "stopped pool2.service; it had failed before, and is shown as inactive now" in restored   # type: ignore[operator]
+    assert "stopped pool2.service; it was failed before, systemd shows it as inactive now" in restored   # type: ignore[operator]
 
 
 def found(look: Observation, name: str) -> Finding:

@@ -133,8 +133,8 @@ def test_what_an_undo_stopped_and_a_boot_started_is_stopped_again(tmp_path: Path
 
 
 @pytest.mark.parametrize(("error", "noted"), [
-    (ConfigRefused("nginx refuses the configuration: x"), "the earlier configuration is itself refused"),
-    (NginxNotRunning("nginx does not run"), "not reloaded: nginx does not run"),
+    (ConfigRefused("nginx refuses the configuration: x"), "because it refuses the earlier configuration"),
+    (NginxNotRunning("nginx does not run"), "nginx was not reloaded: nginx does not run"),
 ])
 def test_an_nginx_that_takes_nothing_after_a_boot_is_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: StepFailed, noted: str,

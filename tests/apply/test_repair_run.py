@@ -249,7 +249,7 @@ def test_two_at_once(site: Path, target: FolderTarget, tmp_path: Path) -> None:
     with open_run(target) as run:
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
         for again in (lambda: open_run(target).__enter__(), lambda: undo(target, None), lambda: forget(target, run.id)):
-            with pytest.raises(Locked, match=f"a repair is at work on this target .pid {os.getpid()} of"):
+            with pytest.raises(Locked, match=f"a repair is running on this target .pid {os.getpid()} of"):
                 again()
         assert unfinished_run(target) is not None       # looking takes no lock
         (tmp_path / "state" / "targets" / "local" / "lock").write_bytes(b"{")
@@ -348,8 +348,8 @@ def test_only_a_wait_in_vain_at_the_end_leaves_the_round_to_be_judged(tmp_path: 
 
 
 @pytest.mark.parametrize(("binary", "said", "noted"), [
-    ("/bin/true", "nginx does not run", "not reloaded: nginx does not run"),
-    ("/bin/false", "nginx refuses", "the earlier configuration is itself refused"),
+    ("/bin/true", "nginx is not running", "nginx was not reloaded: nginx is not running"),
+    ("/bin/false", "nginx refuses", "because it refuses the earlier configuration"),
 ])
 def test_a_way_back_without_a_reload_is_a_note(
     tmp_path: Path, target: FolderTarget, binary: str, said: str, noted: str
@@ -369,9 +369,9 @@ def test_a_step_whose_node_is_out_of_reach_is_a_conflict_that_stops_nothing(tmp_
     with RepairRun.open(target, cause="c", now=NOW) as run:
         with pytest.raises(NeedsPerson) as raised:
             run.round(make_plan(write_step(tmp_path / "x", b"old", b"new"), ContainerAction("id", "shop", "start", "exited")))
-        assert "not everything could be taken back" in raised.value.hint
+        assert "not everything could be rolled back" in raised.value.hint
     assert (tmp_path / "x").read_bytes() == b"old"
-    assert history(target)[0].state == "rolled-back" and "not taken back" in history(target)[0].conflicts[0]
+    assert history(target)[0].state == "rolled-back" and "not undone" in history(target)[0].conflicts[0]
     assert undo(target, history(target)[0].id).conflicts      # asked for again by name: tried again
 
 

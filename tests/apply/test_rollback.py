@@ -129,7 +129,7 @@ def test_an_undo_that_was_cut_off_goes_on(site: Path, tmp_path: Path, monkeypatc
         with pytest.raises(KilledError):
             undo(target, None)
     result = undo(target, None)
-    assert result.conflicts == () and (at < 3 or "its undo was interrupted after everything was restored" in result.notes[0])
+    assert result.conflicts == () and (at < 3 or "was interrupted after it had restored everything" in result.notes[0])
     assert read_tree(site) == before and history(target)[0].state == "undone"
 
 
@@ -193,7 +193,7 @@ def left_over(site: Path, state: Path, code: int) -> FolderTarget:
     target = FolderTarget(state, StuckFiles(code))
     with open_run(target) as run, pytest.raises(StepFailed) as raised:
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
-    assert "not everything could be taken back" in raised.value.hint and "the next repair or undo" in raised.value.hint
+    assert "not everything could be rolled back" in raised.value.hint and "the next repair or undo" in raised.value.hint
     assert len(list(site.iterdir())) == 2       # its temp file
     return target
 
@@ -367,7 +367,7 @@ def test_what_goes_back_was_refused_itself(place: Place, link: bool) -> None:
     if link:
         (place.folder / "other").symlink_to("site")
     result = undo(place.target, None)
-    assert result.conflicts == () and "the earlier configuration is itself refused" in result.notes[0]
+    assert result.conflicts == () and "because it refuses the earlier configuration" in result.notes[0]
     assert (place.folder / "site").read_bytes() == b"bad\n" and history(place.target)[0].state == "undone"
 
 
@@ -413,7 +413,7 @@ def test_of_two_rounds_the_later_one_may_bring_a_refused_file_back(place: Place)
         run.round(make_plan(write_step(place.folder / "site", b"bad\n", b"good\n"), place.reload))
         run.commit()
     first = undo(place.target, None)
-    assert first.conflicts == () and len(first.notes) == 1 and "the earlier configuration is itself refused" in first.notes[0]
+    assert first.conflicts == () and len(first.notes) == 1 and "because it refuses the earlier configuration" in first.notes[0]
     assert (place.folder / "site").read_bytes() == b"bad\n" and (place.folder / "third").read_bytes() == b"old\n"
     assert history(place.target)[0].state == "undone"
 
@@ -425,7 +425,7 @@ def test_a_file_that_was_refused_long_before_is_what_goes_back(place: Place, mon
     place.kept(b"bad\n")
     monkeypatch.setattr("fixer.apply.rollback.age_of_refused_file", lambda *_: 3600.0)
     result = undo(place.target, None)
-    assert result.conflicts == () and "the earlier configuration is itself refused" in result.notes[0]
+    assert result.conflicts == () and "because it refuses the earlier configuration" in result.notes[0]
 
 
 def test_where_the_files_are_somebody_elses_by_now_nginx_is_not_asked_first(place: Place) -> None:
@@ -469,7 +469,7 @@ def disconnected(place: Place, cut_off: bool) -> str:
     (place.folder / "nameless").touch()
     if cut_off and not known:
         raise KilledError
-    return "" if known else "disconnected container shop-api-1, network front"
+    return "" if known else "disconnected container shop-api-1 and network front"
 
 
 # A way back that failed in part and is tried again: all of it is, and what it then brings back is no conflict any

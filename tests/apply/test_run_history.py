@@ -23,7 +23,7 @@ def test_what_was_undone_already_is_said_with_what_is_next(site: Path, tmp_path:
             names.append(run.id)
     (site / "other").unlink()
     result = undo(target, None)
-    assert_left_alone(result, f"run {names[1]}: no change of it is in force; a restart or a hand edit has undone it already; "
+    assert_left_alone(result, f"run {names[1]} has no change in force; a restart or a hand edit has undone it already; "
                               f"run {names[0]} is in force: the next fixer undo undoes it")
     assert result.id == names[1] and (site / "shop").read_bytes() == NEW
     assert undo(target, None).id == names[0] and (site / "shop").read_bytes() == OLD

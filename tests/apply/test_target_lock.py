@@ -54,7 +54,7 @@ def taken(tmp_path: Path) -> bool:
         with hold_lock(ShFiles(tuple), str(tmp_path / "state"), "an undo"):
             return True
     except Locked as error:
-        assert "a repair is at work on this target (pid " in error.message
+        assert "a repair is running on this target (pid " in error.message
         told = json.loads((tmp_path / "state" / "lock").read_text()).get("holder", "").partition(" ")[0]
         assert (f"end process {told} on the node to release the lock" in error.hint) is told.isdecimal()
         return False

@@ -29,7 +29,7 @@ def test_two_spellings_do_not_work_at_once(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
     one, other = DockerTarget(parse_target("docker://shop-web-1"), item("shop")), ComposeTarget(parse_target("compose://shop"), [item("shop")])
     writer, folder = one.journal_location()
-    with hold_lock(writer.files, folder, "a repair"), pytest.raises(Locked, match="a repair is at work"):
+    with hold_lock(writer.files, folder, "a repair"), pytest.raises(Locked, match="a repair is running"):
         beside, there = other.journal_location()
         with hold_lock(beside.files, there, "an undo"):
             pass

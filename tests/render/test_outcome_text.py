@@ -25,7 +25,7 @@ def test_a_run_that_is_back_already_says_so() -> None:
 
 
 def test_nobody_is_told_that_nothing_was_kept() -> None:
-    note = "not everything could be taken back: edit /etc/x: not taken back, Read-only file system"
+    note = "not everything could be rolled back: edit /etc/x: not undone, Read-only file system"
     said = repair_text(replace(REPAIRED, outcome="rolled-back", exit_code=1, after=replace(REPAIRED.after, notes=(note,))))
     assert "Tried without success; not everything could be rolled back." in said and "no change is in force" not in said
 

@@ -34,7 +34,7 @@ def test_a_container_that_goes_back_to_its_network_has_its_addresses_there() -> 
     engine = Engine()
     change_network(OFF, engine)  # type: ignore[arg-type]
     assert engine.asked == [("docker", "network", "disconnect", "front", "shop-api-1")]
-    assert undo_network(OFF, engine) == "connected container shop-api-1, network front"  # type: ignore[arg-type]
+    assert undo_network(OFF, engine) == "connected container shop-api-1 and network front"  # type: ignore[arg-type]
     assert engine.asked[-1] == ("docker", "network", "connect", "--alias", "api", "--ip", "10.1.0.9", "--ip6", "fd00::9",
                                 "front", "shop-api-1")
 

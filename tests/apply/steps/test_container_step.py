@@ -123,7 +123,7 @@ def test_what_did_not_run_does_not_run_after_the_undo(project: Project, target: 
 
 def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Project, target: Target) -> None:
     up = ComposeUp(project.name, "worker", str(project.file.parent), (str(project.file),), (), "", ABSENT)
-    with pytest.raises(Conflict, match="no longer without"):
+    with pytest.raises(Conflict, match="api has a container now"):
         kept(target, up)
     project.compose("rm", "-s", "-f", "worker")
     text = project.file.read_text()

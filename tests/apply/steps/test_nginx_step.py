@@ -56,7 +56,7 @@ def test_another_one_is_not_reloaded_in_its_place(titles: Mapping[int, str]) -> 
 
 
 def test_of_two_that_read_it_neither_is_taken() -> None:
-    with pytest.raises(StepFailed, match="2 others"):
+    with pytest.raises(StepFailed, match="2 other masters"):
         find_master(STEP, Machine({60: EDGE, 70: EDGE}))
 
 

@@ -13,7 +13,7 @@ from fixer.model.host import CommandResult
     (b"Error response from daemon: port is already allocated\nError: failed to start containers: a\n",
      "Error response from daemon: port is already allocated"),
     (b"Error: failed to start containers: a\n", "Error: failed to start containers: a"),
-    (b"", "nft ended with 1"),
+    (b"", "nft exited with code 1"),
 ])
 def test_the_line_that_says_it_is_told(said: bytes, told: str) -> None:
     assert error_text(CommandResult(("nft", "list"), 1, b"", said)) == told

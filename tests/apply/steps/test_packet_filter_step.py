@@ -54,7 +54,7 @@ def test_a_rule_goes_and_comes_back_to_its_place(inside: NetworkNamespace) -> No
     assert rules(inside) == [RULES[0], RULES[2]]
     with pytest.raises(Conflict):
         change_rule(gone, inside)
-    assert "back" in undo_rule(gone, inside) and rules(inside) == list(RULES)
+    assert "restored" in undo_rule(gone, inside) and rules(inside) == list(RULES)
     assert undo_rule(gone, inside) == ""
 
 
@@ -80,7 +80,7 @@ def test_the_rule_of_a_container_is_changed_in_its_network_from_the_docker_host(
     assert inside[1][4:] == ("iptables", "-w", "5", "-t", "filter", "-D", "INPUT", "1")
     assert step_from_json(step_to_json(gone)) == gone
     engine.pid = b"0"
-    with pytest.raises(StepFailed, match="p-app-1 does not run"):
+    with pytest.raises(StepFailed, match="p-app-1 is not running"):
         container_network(gone.container, gone.container_id, engine)
     with pytest.raises(Conflict, match="replaced by another one with the same name"):
         container_network(gone.container, "b" * 64, engine)
@@ -119,10 +119,10 @@ def test_after_others_changed_the_chain(inside: NetworkNamespace) -> None:
 
 def test_a_chain_that_is_gone(inside: NetworkNamespace) -> None:
     assert undo_rule(step("add", "-j DROP", 0, chain="GONE"), inside) == ""
-    with pytest.raises(Conflict, match=r"is gone.*this rule not put back: -p tcp"):
+    with pytest.raises(Conflict, match=r"is missing.*this rule was not restored: -p tcp"):
         undo_rule(step("remove", RULES[1], 1, chain="GONE"), inside)
     if shutil.which("nft") is not None:
-        with pytest.raises(Conflict, match="is gone"):
+        with pytest.raises(Conflict, match="is missing"):
             undo_rule(step("remove", NFT[0], 0, NFT, tool="nft", family="inet", table="gone", chain="c"), inside)
 
 
@@ -134,5 +134,5 @@ def test_the_same_with_nft(inside: NetworkNamespace) -> None:
     where = {"tool": "nft", "family": "inet", "table": "f", "chain": "c"}
     for gone in (step("remove", NFT[1], 1, NFT, **where), step("remove", NFT[0], 0, NFT, **where)):
         change_rule(gone, inside)
-        assert "back" in undo_rule(gone, inside) and undo_rule(gone, inside) == ""
+        assert "restored" in undo_rule(gone, inside) and undo_rule(gone, inside) == ""
     change_rule(step("add", "tcp dport 9 accept", 3, NFT, **where), inside)

@@ -146,7 +146,7 @@ def test_a_reload_that_exits_0_but_keeps_the_old_configuration_is_found_out(mach
     try:
         until(lambda: machine.answer(8099), 10)
         new = site("new", more="listen 127.0.0.1:8099;")
-        refused(target, "did not take the configuration: bind", machine.write(SITE, site("old"), new), machine.reload())
+        refused(target, "did not apply the configuration: bind", machine.write(SITE, site("old"), new), machine.reload())
         assert machine.answer() == "old"
     finally:
         machine.sh("systemctl stop holder")
@@ -300,7 +300,7 @@ def test_a_crash_loop_is_gone_back_to(machine: Machine, target: Target) -> None:
     assert machine.state("sleeper") == "active"
     assert undo(target, None).conflicts == ()
     until(lambda: machine.state("sleeper") == "activating", 10)
-    refused(target, "ended again at once", machine.unit("reset-failed", "activating"), machine.unit("restart", "activating"))
+    refused(target, "ended right after its start", machine.unit("reset-failed", "activating"), machine.unit("restart", "activating"))
 
 
 def processes(target: Target, machine: Machine, comm: str) -> list[tuple[int, int, str]]:
@@ -312,7 +312,7 @@ def test_signals_reach_the_process_that_was_meant(machine: Machine, target: Targ
     machine.sh("setsid sh -c 'trap \"\" TERM; exec tail -f /dev/null' >/dev/null 2>&1 &")
     until(lambda: processes(target, machine, "tail"), 10)
     ((pid, ticks, _),) = processes(target, machine, "tail")
-    refused(target, "another one", SignalProcess(machine.name, pid, ticks + 1, "TERM", "tail"), error=Conflict)
+    refused(target, "belongs to another process", SignalProcess(machine.name, pid, ticks + 1, "TERM", "tail"), error=Conflict)
     assert processes(target, machine, "tail")
     machine.sh(f"kill -STOP {pid}")
     until(lambda: processes(target, machine, "tail")[0][2] == "T", 10)
@@ -332,7 +332,7 @@ def test_nginx_without_a_manager_is_started_and_ended(machine: Machine, target: 
     machine.sh("systemctl stop nginx")
     kept(target, StartNginx(machine.name, *NGINX), WaitForListener(machine.name, "127.0.0.1", 8088))
     assert machine.answer() == "old"
-    assert undo(target, None).restored == ("nginx ended",)
+    assert undo(target, None).restored == ("stopped nginx",)
     assert machine.answer() == "" and processes(target, machine, "nginx") == []
     machine.put(SITE, site("old", more="listen 198.51.100.1:80;"))
     refused(target, "did not start|refuses", StartNginx(machine.name, *NGINX))

@@ -50,7 +50,7 @@ def test_cont_and_back(stubborn: tuple[int, int], target: FolderTarget) -> None:
 
 def test_a_number_that_another_process_has_now_is_not_signalled(stubborn: tuple[int, int], target: FolderTarget) -> None:
     pid, ticks = stubborn
-    with pytest.raises(Conflict, match="another one"), RepairRun.open(target, cause="c", now=NOW) as run:
+    with pytest.raises(Conflict, match="belongs to another process"), RepairRun.open(target, cause="c", now=NOW) as run:
         run.round(make_plan(SignalProcess("local", pid, ticks + 1, "KILL", "python")))
     assert is_alive(HERE, pid, ticks)
 

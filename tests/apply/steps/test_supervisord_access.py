@@ -26,7 +26,7 @@ class Supervisor:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(NeedsPerson, match="supervisord does not let us act on desk") as refused:
+    with pytest.raises(NeedsPerson, match="supervisord denies access to desk") as refused:
         require_supervisor_access(STEP, Supervisor(DENIED))
     assert "its socket" in refused.value.hint or "supervisord's socket" in refused.value.hint
 

@@ -87,8 +87,8 @@ def test_a_start_that_fails_says_why_while_it_can(late: bool) -> None:
         apply_unit(UnitAction("web", "shop.service", "start", "inactive", "enabled"),
                    Failing(b"DB_PASSWORD=hunter2Q is wrong\x1b[2J\n", late=late))
     said = raised.value.message
-    assert ("ended again at once" if late else "failed because of a timeout;") in said
-    assert "its last words: DB_PASSWORD=" in said and "hunter2Q" not in said and "\x1b" not in said and "See" not in said
+    assert ("ended right after its start" if late else "failed because of a timeout;") in said
+    assert "its last log line: DB_PASSWORD=" in said and "hunter2Q" not in said and "\x1b" not in said and "See" not in said
     with pytest.raises(StepFailed) as quiet:
         apply_unit(UnitAction("web", "shop.service", "start", "inactive", "enabled"), Failing(b"", late=late))
     assert "last words" not in quiet.value.message
@@ -112,7 +112,7 @@ def test_an_undo_waits_until_what_an_init_script_stops_is_gone(end: bytes, monke
     monkeypatch.setattr(unit_step.start_marks, "require_own_unit_start", lambda *_: None)
     systemd = Lingering([b"5", b"2", end])
     step = UnitAction("web", "shop.service", "restart", "exited", "generated")
-    assert unit_step.undo_unit(step, systemd, StepStart("", 0.0, lambda: 0.0)).startswith("stopped shop.service; it was active with nothing")
+    assert unit_step.undo_unit(step, systemd, StepStart("", 0.0, lambda: 0.0)).startswith("stopped shop.service; it was active (exited) before")
     assert systemd.told == ["stop"] and systemd.tasks == []
     assert unit_step.restart_unit(step, systemd) == ""
 
