@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import pytest
+
+from fixer.analysis.case import open_case
 from fixer.model.facts import Known, Unknown
-from fixer.model.plan import WriteFile
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from fixer.repairs.upstream_name import other_resolver_repair
 from tests.causes.dns_unresolved.dns_unresolved_builders import NOWHERE, found
-from tests.causes.snapshot_builders import Scene, file, stopped_service
+from tests.causes.snapshot_builders import Scene, container_service, file, listener, stopped_service
 
 
 def test_an_upstream_that_is_called_nearly_so_is_named_and_may_be_chosen() -> None:
@@ -23,3 +28,57 @@ def test_an_upstream_that_is_called_nearly_so_is_named_and_may_be_chosen() -> No
     assert not re.fullmatch(need.pattern, "other_pool")
     edit = found(scene, address="shop_pool").repairs[0].steps[0]
     assert isinstance(edit, WriteFile) and b"http://shop_pool;" in (edit.after or b"")
+
+
+def variable(*sets: str) -> Scene:
+    """The pass is a variable, which a `set` of the site gives a name that does not resolve."""
+    scene = Scene("shop_pol").endpoint(**NOWHERE, written="$back:8000", host="shop_pol")
+    text = 'nginx: [emerg] host not found in upstream "shop_pol" in /etc/nginx/sites-enabled/shop:3\n'
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
+                    "service": stopped_service("nginx.service", 80, is_app_server=False)}
+    scene.probes[0] = Unknown("nginx does not run")
+    page = "".join(f"    set {one};\n" for one in sets)
+    scene.files[0] = replace(scene.files[0], data=f"server {{\n{page}    proxy_pass http://$back:8000;\n}}\n".encode())
+    return scene
+
+
+@pytest.mark.parametrize(("sets", "after"), [
+    (("$back shop_pol",), ("$back 10.0.0.7",)),
+    (("$other shop_pol", "$back shop_pol"), ("$other shop_pol", "$back 10.0.0.7")),
+    (("$back shop_pol:8000",), ("$back 10.0.0.7:8000",)),
+])
+def test_the_name_in_a_variable_changes_where_the_variable_is_set(sets: tuple[str, ...], after: tuple[str, ...]) -> None:
+    repair = found(variable(*sets), address="10.0.0.7").repairs[0]
+    edit = repair.steps[0]
+    assert isinstance(edit, WriteFile) and edit.after == variable(*after).files[0].data and repair.risk == "safe"
+
+
+@pytest.mark.parametrize("sets", [
+    ("$back shop_pol", "$back shop_pol"), ("$back shop_pol.example",), ("$back $name",), (),
+])
+def test_a_variable_that_is_set_twice_or_otherwise_is_for_an_operator(sets: tuple[str, ...]) -> None:
+    repair = found(variable(*sets), address="10.0.0.7").repairs[0]
+    assert (repair.risk, repair.steps) == ("manual", ()) and "shop_pol" in repair.manual
+
+
+@pytest.mark.parametrize(("written", "risk"), [
+    (b"resolver 10.0.0.1;", "safe"), (b'resolver "10.0.0.1";', "manual"), (b"resolver 10.0.0.1; resolver 10.0.0.2;", "manual"),
+    (b"set $x resolver;", "manual"),
+])
+def test_one_plain_resolver_becomes_dockers(written: bytes, risk: str) -> None:
+    """The edit may not change how nginx reads the rest of the line, and with two resolvers nothing says which is meant."""
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service("app"), listener(8000, 7, "0.0.0.0", "app"))
+    scene.refused()
+    page = scene.files[0]
+    scene.files[0] = replace(page, data=written + b"\n" + page.data)
+    scene.nginx["service"] = container_service("web", 80, box={
+        "networks": (("p_default", "172.18.0.3", ()),), "mounts": (("/srv/site", page.real_path, False),)})
+    case = open_case(scene.snapshot(), {})
+    repair = other_resolver_repair(case, case.failing_addresses[0])
+    assert (repair.id, repair.risk) == ("point-resolver", risk)
+    if risk == "safe":
+        edit, *after = repair.steps
+        assert isinstance(edit, WriteFile) and edit.after == b"resolver 127.0.0.11;\n" + page.data
+        assert [type(step) for step in after] == [CheckNginx, ReloadNginx]
+    else:
+        assert repair.steps == () and "app" in repair.manual

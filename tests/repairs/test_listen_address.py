@@ -1,0 +1,142 @@
+"""Tests of fixer/repairs/listen_address.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.analysis.case import open_case
+from fixer.model.diagnosis import Repair
+from fixer.model.facts import Known
+from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
+from fixer.model.snapshot import CommandArgument, EnvAssignment
+from fixer.repairs.listen_address import listen_address_repair
+from tests.causes.snapshot_builders import Scene, binding, failed_service, file, service, supervised_service
+
+UNIT = "/etc/systemd/system/backend.service"
+
+
+def arguments(text: str, path: str = UNIT) -> tuple[CommandArgument, ...]:
+    """The words of the command that stands behind `ExecStart=`, each with its bytes."""
+    begin, found = text.index("=") + 1, []
+    for word in text[begin:].partition("\n")[0].split():
+        at = text.index(word, begin)
+        found.append(CommandArgument(word.strip("'"), path, 2, at + word.startswith("'"), at + len(word.rstrip("'"))))
+        begin = at + len(word)
+    return tuple(found)
+
+
+def listening(command: str, **changes: Any) -> Scene:
+    """A failed unit whose command nginx's address does not fit."""
+    text = f"ExecStart={command}\n[Install]\n"
+    made = failed_service(**{"command": arguments(text), "command_style": "unit", **changes})
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(UNIT, text))
+    return scene
+
+
+def repaired(scene: Scene, host: str = "127.0.0.2") -> Repair:
+    case = open_case(scene.snapshot(), {})
+    return listen_address_repair(case, scene.services[0], case.failing_addresses[0].endpoint, host)
+
+
+def command_after(repair: Repair) -> str:
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile)
+    return (write.after or b"").decode().removeprefix("ExecStart=").removesuffix("\n[Install]\n")
+
+
+@pytest.mark.parametrize(("command", "host", "after"), [
+    ("uvicorn a:b --host 10.9.9.9", "127.0.0.2", "uvicorn a:b --host 127.0.0.2"),
+    ("uvicorn a:b --host 10.9.9.9 --host 10.9.9.8", "::1", "uvicorn a:b --host 10.9.9.9 --host ::1"),      # the last counts
+    ("gunicorn --bind=10.9.9.9:8000 a", "::1", "gunicorn --bind=[::1]:8000 a"),
+    ("hypercorn -b [::1]:8000 a", "127.0.0.2", "hypercorn -b 127.0.0.2:8000 a"),
+    ("uvicorn a:b", "127.0.0.2", "uvicorn a:b --host 127.0.0.2"),
+    ("uvicorn 'a:b'", "127.0.0.2", "uvicorn 'a:b' --host 127.0.0.2"),
+])
+def test_the_address_changes_in_the_command(command: str, host: str, after: str) -> None:
+    repair = repaired(listening(command), host)
+    assert command_after(repair) == after and repair.risk == "disruptive" and UNIT in repair.summary
+    assert isinstance(repair.steps[1], DaemonReload)
+    assert [step.host for step in repair.steps if isinstance(step, WaitForListener)] == [host]
+
+
+def test_a_wildcard_is_waited_for_at_the_loopback() -> None:
+    repair = repaired(listening("uvicorn a:b --host 10.9.9.9"), "0.0.0.0")
+    assert command_after(repair).endswith("--host 0.0.0.0")
+    assert [step.host for step in repair.steps if isinstance(step, WaitForListener)] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(("command", "changes"), [
+    ("gunicorn --bind unix:/run/shop.sock a", {"runtime": "gunicorn"}),               # no address
+    ("gunicorn --bind= a", {"runtime": "gunicorn"}),
+    ("gunicorn a", {"runtime": "gunicorn"}),                                          # it takes no --host
+    ("uvicorn a:b", {"command_style": ""}),
+    ("uvicorn a:b", {"env": (EnvAssignment("HOST", "/etc/default/shop:1", False),)}),
+    ("uvicorn a:b", {"bindings": Known((replace(binding(8000), host="10.9.9.9"),))}),     # set elsewhere
+    ("uvicorn a:b --host", {}),                                                       # its value is missing
+])
+def test_a_command_that_gives_no_address_to_change(command: str, changes: dict[str, Any]) -> None:
+    repair = repaired(listening(command, **changes))
+    assert (repair.risk, repair.steps) == ("manual", ()) and "127.0.0.2" in repair.manual and UNIT in repair.manual
+
+
+@pytest.mark.parametrize("lost", ["--host 10.9.9.9", ""])
+def test_a_file_that_was_not_read_or_differs_is_not_edited(lost: str) -> None:
+    """The bytes are those of an older reading where the file has changed since."""
+    scene = listening(f"uvicorn a:b {lost}".strip())
+    unread = repaired(replace_files(scene))
+    assert (unread.risk, unread.steps) == ("manual", ())
+    if lost:
+        changed = repaired(replace_files(scene, "ExecStart=uvicorn --reload a:b --host 10.9.9.9\n"))
+        assert (changed.risk, changed.steps) == ("manual", ()) and "10.9.9.9" in changed.manual and UNIT in changed.manual
+
+
+def replace_files(scene: Scene, *texts: str) -> Scene:
+    """The same scene with these texts in place of the unit's."""
+    scene.files[1:] = [file(UNIT, text) for text in texts]
+    return scene
+
+
+@pytest.mark.parametrize(("line", "risk"), [
+    ("exec uvicorn a:b --host 10.9.9.9 --port $$PORT", "disruptive"),
+    ("echo --host 10.9.9.9; exec uvicorn a:b --host 10.9.9.9", "manual"), ("exec uvicorn a:b --host $$HOST", "manual"),
+])
+def test_an_escaped_command_is_edited_where_its_line_holds_the_option_once(line: str, risk: str) -> None:
+    scene = listening("uvicorn a:b --host 10.9.9.9")
+    words = tuple(CommandArgument(word.text, UNIT, 2) for word in scene.services[0].command)
+    scene.services[0] = replace(scene.services[0], command=words)
+    repair = repaired(replace_files(scene, f"[Service]\n{line}\n"))
+    assert repair.risk == risk
+    if risk == "disruptive":
+        write = repair.steps[0]
+        assert isinstance(write, WriteFile)
+        assert write.after == f"[Service]\n{line}\n".replace("10.9.9.9", "127.0.0.2").encode()
+
+
+def test_who_manages_the_file_is_named() -> None:
+    scene = listening("uvicorn a:b --host 10.9.9.9")
+    scene.files[-1] = replace(scene.files[-1], managed_by="Ansible")
+    assert "Ansible" in repaired(scene).summary
+
+
+def test_a_process_that_nothing_can_start_again_is_for_an_operator() -> None:
+    text = "ExecStart=uvicorn a:b --host 10.9.9.9\n"
+    scene = Scene().with_service(service(pid=None, unit=None, manager="", command=arguments(text), command_style="unit"))
+    scene.refused().files.append(file(UNIT, text))
+    repair = repaired(scene)
+    assert (repair.risk, repair.steps) == ("manual", ()) and "backend.service" in repair.manual
+
+
+def test_a_program_of_supervisord_is_updated() -> None:
+    path = "/etc/supervisor/conf.d/shop.conf"
+    text = "command=uvicorn a:b --host 10.9.9.9\n"
+    made = supervised_service("FATAL", command=arguments(text, path), command_style="shell")
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(path, text))
+    repair = repaired(scene)
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after == b"command=uvicorn a:b --host 127.0.0.2\n"
+    assert not any(isinstance(step, DaemonReload) for step in repair.steps) and repair.risk == "disruptive"
