@@ -43,13 +43,17 @@ def _complete_scenario(incomplete: str) -> list[str]:
 
 
 def _complete_lab(incomplete: str) -> list[str]:
-    from lab.stack.lab_records import record_ids     # no question to Docker: completion answers at once
+    from lab.stack.lab_records import record_ids  # asks no Docker: completion answers at once
 
     return [lab_id for lab_id in record_ids() if lab_id.startswith(incomplete)]
 
 
-LabArgument = Annotated[str, typer.Argument(metavar="LAB", autocompletion=_complete_lab, help="The lab's id, or the scenario it was brought up as.")]
-ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, or an alias.")]
+LabArgument = Annotated[str, typer.Argument(
+    metavar="LAB", autocompletion=_complete_lab, help="The lab's id, or the scenario it was brought up as.",
+)]
+ScenarioArgument = Annotated[str, typer.Argument(
+    metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, or an alias.",
+)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 

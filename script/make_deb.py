@@ -38,10 +38,11 @@ Description: find and repair why nginx answers 502 in front of a Python backend
 
 
 def build_time() -> int:
-    """Return the time that every file of the package carries, in seconds since 1970."""
+    """Return the time that every file of the package carries: seconds since 1970."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given is None:
-        log = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False)
+        log = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True,
+                             check=False)
         given = log.stdout.strip() or str(int(time.time()))
     return int(given)
 
@@ -77,7 +78,8 @@ def main() -> None:
         sys.exit("error: dpkg-deb is not installed; the package can be built on Debian and Ubuntu only")
     import fixer
 
-    version = re.sub(r"(?<=\d)\.?(dev|a|b|rc)", r"~\1", fixer.__version__)     # a pre-release sorts before its release
+    # a pre-release sorts before its release
+    version = re.sub(r"(?<=\d)\.?(dev|a|b|rc)", r"~\1", fixer.__version__)
     made = output / f"badgateway_{version}_all.deb"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "badgateway"

@@ -17,7 +17,8 @@ sys.path.insert(0, str(ROOT))
 
 EXIT_STATUS = {
     "fixer": (
-        ("0", "healthy, or nothing is left to repair"), ("1", "degraded or broken, or the repair did not help and was rolled back"),
+        ("0", "healthy, or nothing is left to repair"),
+        ("1", "degraded or broken, or the repair did not help and was rolled back"),
         ("2", "wrong usage"), ("3", "the target could not be observed or judged"),
         ("4", "the operator must decide: an input, a choice or a flag is missing"), ("130", "interrupted"),
     ),
@@ -42,7 +43,7 @@ def escape(text: str) -> str:
 def page(command: Any, path: str, version: str, children: list[tuple[str, str]]) -> str:
     """Return one man page; `path` is `fixer` or `fixer diagnose`."""
     context = type(command).context_class(command, info_name=path)
-    program, name = path.split()[0], path.replace(" ", "-")
+    program, name = path.partition(" ")[0], path.replace(" ", "-")
     text = inspect.cleandoc(command.help or "")
     lines = [
         f'.TH "{name.upper()}" "1" "" "badgateway {version}" "badgateway"', ".SH NAME",

@@ -85,7 +85,7 @@ def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
     found = str(beside) if beside.exists() else shutil.which("fixer")
     if found is None:
         raise LabError("the command fixer is not installed",
-                       "install the wheel that holds both programs: pip install './badgateway-VERSION-py3-none-any.whl[lab]'")
+                       "install the wheel of both programs: pip install './badgateway-VERSION-py3-none-any.whl[lab]'")
     return Fixer((found,), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
 
 
