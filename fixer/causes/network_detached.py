@@ -131,11 +131,10 @@ def _icc_block(case: Case, trouble: FailingAddress) -> FilterMatch | None:
 
 def _icc_finding(case: Case, trouble: FailingAddress, box: Container, block: FilterMatch) -> Finding:
     names = ", ".join(name for name, _, _ in box.networks)
-    files = box.label("com.docker.compose.project.config_files") or "whoever made it"
+    files = box.label("com.docker.compose.project.config_files") or "the command that created it"
     manual = (
-        f"make the network anew without com.docker.network.bridge.enable_icc=false (see {files}), "
-        f"which means that every container on it is made anew; or put both on another network: {names} keeps its "
-        "containers apart on purpose"
+        f"recreate the network without com.docker.network.bridge.enable_icc=false (see {files}); this recreates every "
+        f"container on it. Or connect both to another network: {names} isolates its containers on purpose"
     )
     evidence = (
         *filter_match_evidence(block), _networks_evidence(box),
@@ -144,10 +143,11 @@ def _icc_finding(case: Case, trouble: FailingAddress, box: Container, block: Fil
     )
     return Finding(
         cause=CAUSE.id, variant="docker-icc-disabled", role="root", confidence="certain",
-        summary=f"network {names} lets its containers not talk to each other (enable_icc=false)",
+        summary=f"network {names} blocks traffic between its containers (enable_icc=false)",
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(Repair("allow-containers", "manual", f"let the containers of {names} talk", (), manual=manual),),
+        repairs=(Repair("allow-containers", "manual", f"allow traffic between the containers of {names}", (),
+                        manual=manual),),
         explains=EXPLAINS,
     )
 
@@ -184,19 +184,19 @@ def _no_network_finding(case: Case, trouble: FailingAddress, box: Container, net
     )
     return Finding(
         cause=CAUSE.id, variant="docker-network-detached", role="root", confidence="certain",
-        summary=(f"container {box.name} was taken off network {network.name}: {text}, which Docker publishes for it, "
-                 "leads nowhere"),
+        summary=(f"container {box.name} was disconnected from network {network.name}: {text}, which Docker publishes "
+                 "for it, does not reach it"),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(Repair("connect-network", "safe", f"join container {box.name} to network {network.name} again",
+        repairs=(Repair("connect-network", "safe", f"connect container {box.name} to network {network.name} again",
                         (connect,)),),
         explains=EXPLAINS,
     )
 
 
 def _networks_evidence(box: Container) -> Evidence:
-    names = ", ".join(f"{name} ({ip})" if ip else name for name, ip, _ in box.networks) or "no network at all"
-    return Evidence("container", box.name, f"on {names}; made with network {box.network_mode or 'unknown'}")
+    names = ", ".join(f"{name} ({ip})" if ip else name for name, ip, _ in box.networks) or "no network"
+    return Evidence("container", box.name, f"on {names}; created with network {box.network_mode or 'unknown'}")
 
 
 def is_disconnected(box: Container) -> bool:
@@ -225,8 +225,8 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
         gone, network, source = left
         said = () if source is None else (source,)
         variant = "docker-network-detached"
-        summary = f"container {gone.name} was taken off network {network}" if source is None else (
-            f"container {gone.name} is not on network {network}, where its files put it")
+        summary = f"container {gone.name} was disconnected from network {network}" if source is None else (
+            f"container {gone.name} is not on network {network}, which its Compose files name")
         repair = _connect_repair(case, trouble, gone, network)
     else:
         variant = "docker-different-network"
@@ -250,8 +250,8 @@ def _connect_repair(case: Case, trouble: FailingAddress, gone: Container, networ
     nginx = trouble.nginx
     steps += start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot,
                                                                                                     nginx)
-    then = "start nginx" if nginx.master_pid is None else "let nginx look its name up anew"
-    words = f"join container {gone.name} to network {network} again, and {then}"
+    then = "start nginx" if nginx.master_pid is None else "reload nginx so that it resolves the name again"
+    words = f"connect container {gone.name} to network {network} again, then {then}"
     return Repair("connect-network", "safe", words, tuple(steps))
 
 
@@ -263,11 +263,11 @@ def _join_repair(web: Container, box: Container, asked: str) -> Repair:
     alias, known = (name, "") if own else (asked, f", with the alias {asked}")
     command = f"docker network connect --alias {alias} {theirs.split(' or ')[0]} {box.name}"
     manual = (
-        f"let {name} and {web.service or web.name} share a network: name one of nginx's ({theirs}) among the "
-        f"networks of service {name}{f' in {files}' if files else ''}{known}; until the next re-creation this "
+        f"let {name} and {web.service or web.name} share a network: add a network of nginx ({theirs}) to the "
+        f"networks of service {name}{f' in {files}' if files else ''}{known}. Until {name} is recreated, this command "
         f"is enough: {command}"
     )
-    return Repair("join-network", "manual", f"put {box.name} on a network of nginx's", (), manual=manual)
+    return Repair("join-network", "manual", f"connect {box.name} to a network of nginx", (), manual=manual)
 
 
 CAUSE = Cause(
@@ -284,7 +284,7 @@ CAUSE = Cause(
 # stay in the old network, where nothing else is.
 SHARED_NETWORK_VARIANT = "shared-network-gone"
 REPAIR_ID = "renew-network"
-_LOST_NETWORK_TEXT = " (the one that it is alone in cannot be brought back)"
+_LOST_NETWORK_TEXT = " (its present network, where it is alone, cannot be restored)"
 SHARED_NETWORK_EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address",
                            "backend-hung",
              "nginx-down", "unit-misconfigured", "dns-unresolved", "dns-stale")
@@ -328,11 +328,11 @@ def _is_intended(case: Case, trouble: FailingAddress, cut: LostSharedNetwork) ->
 def _shared_network_finding(case: Case, nginx: Nginx, troubles: list[FailingAddress],
                             cut: LostSharedNetwork) -> Finding:
     box, lender = cut.container, cut.lender
-    how = (f"container {lender.name}, whose network it has, was started again after it" if lender is not None
-           else "the container whose network it had is gone")
-    effect = "it cannot start" if box.status != "running" else "visitors and backends are out of its reach"
+    how = (f"container {lender.name}, whose network it shared, was restarted after it" if lender is not None
+           else "the container whose network it shared no longer exists")
+    effect = "it cannot start" if box.status != "running" else "it can reach neither visitors nor backends"
     if cut.service.node != nginx.node:
-        effect = f"nobody reaches it at {endpoint_text(troubles[0].endpoint)}"
+        effect = f"nothing reaches it at {endpoint_text(troubles[0].endpoint)}"
     routes = tuple(dict.fromkeys(name for t in troubles for name in t.route_ids)) or route_ids_of(case, nginx)
     evidence = (*cut.evidence, state_evidence(cut.service), *(e for t in troubles[:2] for e in (
         config_evidence(case.snapshot, nginx, t.endpoint),
@@ -340,7 +340,7 @@ def _shared_network_finding(case: Case, nginx: Nginx, troubles: list[FailingAddr
     return Finding(
         cause="network-detached", variant=SHARED_NETWORK_VARIANT, role="root",
         confidence="certain" if cut.sure else "likely",
-        summary=f"container {box.name} is in a network of its own: {how}, so {effect}", detail=(), routes=routes,
+        summary=f"container {box.name} is alone in its network: {how}, so {effect}", detail=(), routes=routes,
         service=cut.service.name, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(_renew_network_repair(case, nginx, troubles, cut),), explains=SHARED_NETWORK_EXPLAINS,
     )
@@ -353,13 +353,13 @@ def _renew_network_repair(case: Case, nginx: Nginx, troubles: list[FailingAddres
     if cut.lender is not None:
         restart = ContainerAction(box.id, box.name, "restart", box.status, "cut off from every network")
         return Repair(REPAIR_ID, "disruptive",
-                      f"restart {box.name}, which joins the network of {cut.lender.name} anew{_LOST_NETWORK_TEXT}",
+                      f"restart {box.name}, which then joins the network of {cut.lender.name}{_LOST_NETWORK_TEXT}",
                       (restart, *after))
     step = compose_up_step(snapshot, box)
     if not isinstance(step, NotEditable):
-        words = f"create {box.service} anew, in the network of the container that is there now{_LOST_NETWORK_TEXT}"
+        words = f"recreate {box.service} in the network of the container that exists now{_LOST_NETWORK_TEXT}"
         return Repair(REPAIR_ID, "disruptive", words, (step, *after))
     how = f"docker compose up -d --force-recreate --no-deps {box.service}" if box.service and box.project else (
-        f"remove {box.name} and run it again with --network container:NAME, the one that is there now")
-    return Repair(REPAIR_ID, "manual", f"make {box.name} anew", (),
-                  manual=f"{how}; a restart cannot help: {step.reason}")
+        f"remove {box.name} and run it again with --network container:NAME (the container that exists now)")
+    return Repair(REPAIR_ID, "manual", f"recreate {box.name}", (),
+                  manual=f"{how}; a restart does not help: {step.reason}")

@@ -43,7 +43,7 @@ def judge(case: Case) -> Verdict:
     for trouble in case.failing_addresses:
         endpoint, nginx = trouble.endpoint, trouble.nginx
         if isinstance(nginx.errors, Unknown) and endpoint.host and not is_ip_address(endpoint.host):
-            missing.append(f"whether nginx has anybody to ask for {endpoint.host}: {nginx.errors.reason}")
+            missing.append(f"whether nginx has a resolver for {endpoint.host}: {nginx.errors.reason}")
             continue
         said = [e for e in events_for(case, trouble, {"no-resolver"}) if e.message.endswith(f" {endpoint.host}")]
         if endpoint.host and nginx.master_pid is not None and said:
@@ -56,25 +56,25 @@ def judge(case: Case) -> Verdict:
 def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
     endpoint, nginx = trouble.endpoint, trouble.nginx
     known = endpoint.addresses.or_else(())
-    leads = f" (here it leads to {', '.join(known)})" if known else ""
+    leads = f" (here it resolves to {', '.join(known)})" if known else ""
     manual = (
-        f"write the address itself in place of {endpoint.host} at {endpoint.file}:{endpoint.line}{leads}, take the "
-        f"variable out of that pass (nginx then asks once, at its start), or set `resolver` to a name server in "
-        f"{nginx.conf_path}; then nginx -t, and reload nginx")
+        f"replace {endpoint.host} with its address at {endpoint.file}:{endpoint.line}{leads}, remove the variable from "
+        "that directive (nginx then resolves the name once, at its start), or set `resolver` to a name server in "
+        f"{nginx.conf_path}; then run nginx -t and reload nginx")
     return Finding(
         cause=CAUSE.id, variant="resolver-missing", role="root", confidence="certain",
-        summary=f"nginx has no `resolver`, and {endpoint.host} (for {endpoint_text(endpoint)}) stands in a variable, "
-                f"so that it would have to ask at each request: it answers {routes_text(trouble)} by itself",
+        summary=f"nginx has no `resolver`, but {endpoint.host} (for {endpoint_text(endpoint)}) is in a variable, which "
+                f"needs one at each request: nginx answers {routes_text(trouble)} itself, without the backend",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(Evidence("nginx-log", last.where, last.raw[:300]), config_evidence(case.snapshot, nginx, endpoint)),
-        repairs=(Repair("set-resolver", "manual", f"let nginx find {endpoint.host}", (), manual=manual),),
+        repairs=(Repair("set-resolver", "manual", f"let nginx resolve {endpoint.host}", (), manual=manual),),
         explains=("backend-down", "wrong-port", "nginx-not-reloaded"),
     )
 
 
 CAUSE = Cause(
     id="no-resolver",
-    title="a name in a variable, and no name server that nginx may ask",
+    title="a name in a variable, but no resolver in nginx",
     family="beyond the guide",
     variants=("resolver-missing",),
     verdict=judge,

@@ -114,10 +114,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not (seen or unasked) or not address or node is None or (unasked and isinstance(node.ip_routes, Unknown)):
         return config_evidence(case.snapshot, nginx, endpoint)
     if isinstance(node.ip_routes, Unknown):
-        return f"the routes of {nginx.node}: {node.ip_routes.reason}"
+        return f"the routing table of {nginx.node}: {node.ip_routes.reason}"
     way = best_route(node.ip_routes.value, address)
     if way is None:
-        return _no_route_finding(case, trouble, address) if _NO_ROUTE in seen else _route_evidence(address, "nothing",
+        return _no_route_finding(case, trouble, address) if _NO_ROUTE in seen else _route_evidence(address, "no route",
                                                                                                    "")
     network, kind = way
     if kind not in _ROUTE_TYPES or not ((unasked and kind != "THROW") or _ROUTE_TYPES[kind][0] in seen):
@@ -156,8 +156,8 @@ def _route_evidence(address: str, kind: str, network: str) -> Evidence:
 
 def _no_route_finding(case: Case, trouble: FailingAddress, address: str) -> Finding:
     written = config_evidence(case.snapshot, trouble.nginx, trouble.endpoint).where
-    manual = (f"tell the machine the way: no route covers {address}, not even a default one (ip route add … via …); "
-              f"where the backend is not at {address}, correct the address at {written}")
+    manual = (f"add a route to the machine: no route covers {address}, not even a default route (ip route add … via …)."
+              f" If the backend is not at {address}, correct the address at {written}")
     repair = Repair("add-route", "manual", f"add a route to {address}", (), manual=manual)
     again = _restart_container_repair(case, trouble, address)
     repair = repair if again is None else again
@@ -177,7 +177,7 @@ def _restart_container_repair(case: Case, trouble: FailingAddress, address: str)
     shared = next((name for c in others for name, ip, _ in c.networks if ip == address and name in own), None)
     if shared is None:
         return None
-    return restart_nginx_repair(case, trouble.nginx, box, f": Docker lays its way into {shared} again")
+    return restart_nginx_repair(case, trouble.nginx, box, f": Docker then sets its route into {shared} again")
 
 
 def _bad_route_finding(case: Case, trouble: FailingAddress, network: str, kind: str) -> Finding:
@@ -207,7 +207,7 @@ def _make_finding(case: Case, trouble: FailingAddress, words: tuple[str, str], r
 
 CAUSE = Cause(
     id="route-broken",
-    title="a route of the machine leads packets for the backend nowhere",
+    title="the machine has no working route to the backend",
     family="network, firewall, SELinux",
     variants=("route-unreachable", "route-prohibit", "route-blackhole", "route-missing", "mtu-blackhole"),
     verdict=judge,

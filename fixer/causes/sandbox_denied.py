@@ -134,7 +134,7 @@ def _nginx_denial(case: Case, trouble: FailingAddress) -> SandboxDenial | None:
     said = events_for(case, trouble, {"socket-family-denied"})
     if setting is None or not said:
         return None
-    words = f"{service.name} may open no socket of the family {family}, which {endpoint_text(trouble.endpoint)} needs"
+    words = f"{service.name} may not open {family} sockets, which {endpoint_text(trouble.endpoint)} needs"
     return SandboxDenial("nginx-unit-address-families", service, setting, words, _allow_family_text(setting, family))
 
 
@@ -192,12 +192,12 @@ def _no_listener_denial(case: Case, trouble: FailingAddress, service: Service) -
     told = refused_family(last_run_lines(case.snapshot, service), family) if listed else None
     setting = _forbidding_setting(listed, family)
     if setting is not None and family != "AF_UNIX":
-        words = f"{service.name} runs and may open no TCP socket (RestrictAddressFamilies)"
+        words = f"{service.name} runs but may not open TCP sockets (RestrictAddressFamilies)"
         lines = _allow_family_text(setting, family)
         return SandboxDenial("no-listener-address-family-restricted", service, setting, words, lines)
     needed = _forbidding_setting(listed, told[0]) if told is not None else None
     if told is not None and needed is not None:
-        words = f"{service.name} ends over a socket of the family {told[0]}, which its unit forbids " \
+        words = f"{service.name} fails at a socket of the family {told[0]}, which its unit forbids " \
                 "(RestrictAddressFamilies)"
         lines = _allow_family_text(needed, told[0])
         return SandboxDenial("no-listener-address-family-restricted", service, needed, words, lines, log_line=told[1])
@@ -205,10 +205,11 @@ def _no_listener_denial(case: Case, trouble: FailingAddress, service: Service) -
     if own is None or (run_state_of(service) != "running" and not needs_host_network(case, service)):
         return None
     if own.key == "PrivateNetwork" and trouble.endpoint.unix is None:
-        words = f"{service.name} runs in a network of its own (PrivateNetwork), where nginx cannot reach it"
+        words = f"{service.name} runs in its own network namespace (PrivateNetwork), where nginx cannot reach it"
         return SandboxDenial("private-network-namespace", service, own, words, "PrivateNetwork=no\n")
     if own.key == "NetworkNamespacePath" and _is_on_own_machine(case, trouble.endpoint):
-        words = f"{service.name} runs in the network {own.value} (NetworkNamespacePath), where nginx cannot reach it"
+        words = f"{service.name} runs in the network namespace {own.value} (NetworkNamespacePath), where nginx " \
+                "cannot reach it"
         return SandboxDenial("private-network-namespace", service, own, words, "")
     return None
 
@@ -232,7 +233,7 @@ def _no_packets_denial(case: Case, trouble: FailingAddress, service: Service) ->
     allowed = {word for s in _settings(service, "IPAddressAllow") for word in s.value.split()}
     if not denied or allowed & (_LOCAL | _EVERYWHERE) or trouble.endpoint.node != trouble.nginx.node:
         return None
-    words = f"{service.name} may exchange no packets with this machine itself (IPAddressDeny)"
+    words = f"{service.name} may not exchange packets with its own machine (IPAddressDeny)"
     return SandboxDenial("ip-address-deny", service, denied[-1], words, "IPAddressAllow=localhost\n")
 
 
@@ -262,12 +263,13 @@ def _repair(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Repai
     if not denial.drop_in_text:
         summary = f"let nginx reach {service.name}"
         manual = (f"give {denial.setting.value.rpartition('/')[2]} an address that nginx reaches (a veth pair) and "
-                  f"point nginx there, let {service.name} listen on a unix socket, or take {denial.setting.key} out of "
-                  f"{denial.setting.source.where}; then systemctl daemon-reload, and restart {service.name}")
+                  f"point nginx there, let {service.name} listen on a unix socket, or remove {denial.setting.key} from "
+                  f"{denial.setting.source.where}; then run systemctl daemon-reload and restart {service.name}")
         return Repair("let-nginx-reach-namespace", "manual", summary, (), manual=manual)
     what = denial.drop_in_text.strip()
     summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"
-    manual = f"allow it in {denial.setting.source.where}: {what}; systemctl daemon-reload, and restart {service.name}"
+    manual = (f"allow it in {denial.setting.source.where}: {what}; then run systemctl daemon-reload and restart "
+              f"{service.name}")
     written = write_drop_in(case.snapshot, service, denial.drop_in_text, SANDBOX_DROP_IN)
     if isinstance(written, NotEditable):
         return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({written.reason})")
@@ -349,7 +351,7 @@ def _memory_refusal(service: Service, end: RunEnd, last: LogLine | None) -> Refu
         said = last
     if said is None:
         return None
-    words = f"{service.name} may have no memory that it writes and executes, and needs some"
+    words = f"{service.name} needs memory that is writable and executable, which its unit forbids"
     return RefusedCall("MemoryDenyWriteExecute", words, "MemoryDenyWriteExecute=no\n", said, "certain")
 
 
@@ -360,7 +362,7 @@ def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | Non
     filtered = any(setting.key == "SystemCallFilter" for setting in service.settings)
     if last is None or match is None or not filtered or match["number"] != str(_ERRNO_NUMBERS.get(number, number)):
         return None
-    words = f"{service.name} ends over a call that its filter of system calls may have refused ({number})"
+    words = f"{service.name} fails at a call that its system call filter may have refused ({number})"
     return RefusedCall("SystemCallFilter", words, "SystemCallFilter=\n", last, "likely")
 
 
