@@ -59,7 +59,7 @@ from fixer.repairs.start_nginx import start_nginx_steps
 
 REPAIR_ID = "remove-dangling-link"
 _IS_DIRECTORY_TEXT = "failed (21: Is a directory)"      # fatal, though only [crit]: an include that is no file
-_SILENT_TEST_TEXT = "nginx -t ends over it without a word, as over a file that includes itself"
+_SILENT_TEST_TEXT = "nginx -t fails without an error message, as it does if a file includes itself"
 _NAMED_PATH = regex(r"\"(?P<path>/[^\"\n]+)\"")
 _UNKNOWN_VARIABLE = regex(r"unknown \"(\w{1,200})\" variable")
 _MISSING_FILE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
@@ -88,7 +88,7 @@ def judge(case: Case) -> Verdict:
             ruled.append(Evidence("nginx-test", file_line_text(case.snapshot, nginx.node, nginx.conf_path),
                                   "nginx -t passes"))
         elif isinstance(nginx.config, Known) and not any(p.fatal for p in nginx.config.value.problems):
-            files = f"{len(nginx.config.value.files)} files read without a mistake"
+            files = f"{len(nginx.config.value.files)} files parsed without an error"
             ruled.append(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, nginx.conf_path), files))
         else:
             missing.append(f"whether nginx accepts {nginx.conf_path} on {nginx.node}")
@@ -165,12 +165,12 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
-    }.get(role, "nginx runs with what it loaded before; it would not start again")
+    }.get(role, "nginx runs with the configuration that it loaded before; it would not start again")
     from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
 
     original = loaded_original(case, nginx, problem)
     put = _restore_text(problem.message, where)
-    double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
+    double = (f"{problem.file} is named like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
         cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
         confidence="certain" if asked else "likely",
@@ -197,7 +197,7 @@ def _evidence(
             shown.append(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, problem.file, line), text))
     shown += [
         Evidence("file", file_line_text(case.snapshot, nginx.node, path),
-                 f"a link to {stat.link_target}, which is not there")
+                 f"a symlink to {stat.link_target}, which does not exist")
         for path, stat in links
     ]
     return tuple(shown) or (Evidence("nginx-config", where, problem.message),)
@@ -236,24 +236,24 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
     if _has_no_server(nginx):
         first, stat = links[0]
         gone = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
-        manual = (f"no server is left without {names}: lead {first} to the site's file again (ln -sfn FILE {first}), "
-                  f"or put {gone} back; then nginx -t, and start nginx")
-        return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
+        manual = (f"without {names} no server is configured: point {first} at the site's file again (ln -sfn FILE "
+                  f"{first}), or restore {gone}; then run nginx -t and start nginx")
+        return Repair("lead-link-again", "manual", f"point {names} at the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
         from fixer.causes.nginx_config_invalid.older_config import remove_links_steps  # only if nginx refuses its files
 
         removals = remove_links_steps(case.snapshot, box, links)
         if isinstance(removals, NotEditable):
-            return Repair(REPAIR_ID, "manual", f"let {names} lead to a file again, or remove it", (),
+            return Repair(REPAIR_ID, "manual", f"point {names} at a file again, or remove it", (),
                           manual=removals.reason)
     else:
         removals = tuple(
-            WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
+            WriteFile(nginx.node, path, None, None, "a dangling symlink", link_target=stat.link_target)
             for path, stat in links
         )
     rest = start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot, nginx)
-    return Repair(REPAIR_ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files",
+    return Repair(REPAIR_ID, "safe", f"remove {names} (dangling symlink), then let nginx load its configuration",
                   (*removals, *rest))
 
 
@@ -270,10 +270,10 @@ def _restore_text(said: str, where: str) -> str:
         return ""
     path, folder = match["path"], posixpath.dirname(match["path"])
     if folder.startswith("/var/log/"):
-        at_boot = (f"; where a boot empties /var/log: systemctl edit nginx, LogsDirectory={folder[len('/var/log/'):]} "
-                   "under [Service]")
-        return f"make the folder {folder} again{at_boot}; or correct {where}"
-    return f"put {path} back, or correct {where}"
+        at_boot = (f"; if each boot empties /var/log, run systemctl edit nginx and set "
+                   f"LogsDirectory={folder[len('/var/log/'):]} under [Service]")
+        return f"create the folder {folder} again{at_boot}; or correct {where}"
+    return f"restore {path}, or correct {where}"
 
 
 def _mounted_folder_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
@@ -284,9 +284,10 @@ def _mounted_folder_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> st
     path, box = match["path"], container_of(case.snapshot, nginx.node)
     source = next((m[0] for m in box.mounts if m[1] == path), "") if box is not None else ""
     if not source:
-        return f"{path} is a folder where a file is meant: put the file there, or take the folder away"
-    return (f"{source} on the Docker host, which is mounted at {path}, is a folder: Docker makes one where the file is "
-            f"not there; remove the folder (rmdir {source}), put the file there, or correct the path of the mount")
+        return f"{path} is a folder, but nginx needs a file: put the file there, or remove the folder"
+    return (f"{source} on the Docker host, which is mounted at {path}, is a folder: Docker creates a folder if "
+            f"the file does not exist. Remove the folder (rmdir {source}) and put the file there, or correct the path "
+            "of the mount")
 
 
 def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
@@ -296,10 +297,10 @@ def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
     template = template_of(case.snapshot, file) if file is not None and box is not None and not box.is_machine else None
     if template is None or box is None:
         return ""
-    unset = (", which is left as it stands where the container has no variable of that name"
+    unset = (" (a name stays unreplaced if the container has no such variable)"
              if _UNKNOWN_VARIABLE.fullmatch(problem.message) else "")
-    return (f"; container {box.name} makes that file at each start of {template} and its variables{unset}: change "
-            "those, and make it anew")
+    return (f". Container {box.name} generates that file at each start from {template} and its variables{unset}: "
+            "change those, then recreate the container")
 
 
 def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
@@ -318,9 +319,9 @@ def _manual_repair(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
     todo = _mounted_folder_text(case, nginx, problem) or _restore_text(problem.message, where) or f"correct {where}"
     if loaded_original(case, nginx, problem):
-        todo = f"move {problem.file} out of its folder if it is a backup that was left there, else {todo}"
+        todo = f"if {problem.file} is an old backup, move it out of its folder; else {todo}"
     made = _template_text(case, nginx, problem)
-    manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}{made}"
+    manual = f"{todo} (nginx reports {problem.message!r}); then run nginx -t and {after}{made}"
     return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
 
 

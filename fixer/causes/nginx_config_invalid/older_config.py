@@ -86,15 +86,15 @@ def remove_links_steps(snapshot: Snapshot, box: Container,
         outside = _path_on_engine(box, path)
         there = stats.get(outside) if outside is not None else None
         if outside == "":
-            return NotEditable(f"{path} lies in the image of container {box.name}: remove it there, and create that "
-                               f"anew")
+            return NotEditable(f"{path} is in the image of container {box.name}: remove it from the image, then "
+                               "recreate the container")
         if outside is None or there is None or (there.kind, there.link_target) != ("link", stat.link_target):
-            return NotEditable(f"remove {path} where the files of container {box.name} come from, then start it again")
+            return NotEditable(f"remove {path} at the source of the files of container {box.name}, then start it again")
         if there.real_path is not None:
             return NotEditable(
-                f"{outside} leads to {there.real_path} on the Docker host, which container {box.name} does not see: "
-                f"mount that folder too, or put a copy in the place of the link; then start {box.name} again")
-        steps.append(WriteFile(ENGINE, _real_path(outside, stats), None, None, "a link that leads nowhere",
+                f"{outside} points to {there.real_path} on the Docker host, which container {box.name} does not see: "
+                f"mount that folder too, or replace the symlink with a copy; then start {box.name} again")
+        steps.append(WriteFile(ENGINE, _real_path(outside, stats), None, None, "a dangling symlink",
                                link_target=stat.link_target))
     return tuple(steps)
 
@@ -134,18 +134,18 @@ def restore_backup_repair(case: Case, nginx: Nginx, problem: ConfigProblem, near
         return None
     states.sort(key=newest_first_key)
     paths = tuple(state.path for state in states)
-    need = Need(BACKUP_KEY, "choice", f"an older state of {at.display_path} without the mistake: {', '.join(paths)}",
+    need = Need(BACKUP_KEY, "choice", f"a backup copy of {at.display_path} without the mistake: {', '.join(paths)}",
                 paths)
     chosen = next((state for state in states if state.path == case.inputs.get(BACKUP_KEY)), None)
     steps: tuple[Step, ...] = ()
     if chosen is not None:
-        write = WriteFile(at.node, at.path, at.data, chosen.data, f"the state of {chosen.path}", in_place=at.in_place,
+        write = WriteFile(at.node, at.path, at.data, chosen.data, f"the content of {chosen.path}", in_place=at.in_place,
                           mask=(*masked_lines(at.data, redact_nginx), *masked_lines(chosen.data, redact_nginx)))
         after = start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot,
                                                                                                        nginx)
         steps = (write, *after)
     then = "start nginx" if nginx.master_pid is None else "reload nginx"
-    summary = f"put {at.display_path} back to an older state, then {then}{overwriters_text((at,))}"
+    summary = f"restore {at.display_path} from a backup copy, then {then}{overwriters_text((at,))}"
     return Repair(BACKUP_ID, "disruptive", summary, steps, (need,))
 
 

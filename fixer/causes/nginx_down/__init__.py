@@ -94,7 +94,7 @@ def judge(case: Case) -> Verdict:
         elif _is_unobservable(case, nginx):
             missing.append(f"processes of {nginx.node}")
         elif (other := _renamed_master_text(case, nginx)) is not None:
-            missing.append(f"whether {other}, which calls itself nginx, is the one of {nginx.node}")
+            missing.append(f"whether {other}, which has the process title of nginx, is the nginx of {nginx.node}")
         elif (unused := _unused_unit_text(nginx)):
             missing.append(unused)
         else:
@@ -120,7 +120,7 @@ def _unused_unit_text(nginx: Nginx) -> str:
             not isinstance(nginx.config, Known) or nginx.config.value.routes or nginx.config.value.problems:
         return ""
     return (f"which nginx should run on {nginx.node}: {unit.name} is stopped and disabled at boot, and "
-            f"{nginx.conf_path} hands nothing on; one that was started with -c or -p is known while it runs only")
+            f"{nginx.conf_path} has no route; fixer finds an nginx that was started with -c or -p only while it runs")
 
 
 def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
@@ -131,7 +131,7 @@ def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
     node = find_node(case.snapshot, nginx.node)
     for process in node.processes.value if node is not None and isinstance(node.processes, Known) else ():
         if process.uid == 0 and process.argv and process.argv[0].startswith("nginx: master process"):
-            exe = process.exe.or_else("its program unknown")
+            exe = process.exe.or_else("program unknown")
             return f"pid {process.pid} ({exe})"
     return None
 
@@ -169,22 +169,22 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         port = address_text(taken[0].address, taken[0].port)
         summary += f": another process holds {port}"
     elif unwritable is not None:
-        summary += ": its container's file system is read-only, and it has no folder to write to"
+        summary += ": its container's file system is read-only, and nginx has no writable folder"
     elif homeless is not None:
-        summary += f": it is to listen on {homeless[0]}, an address that {nginx.node} does not have"
+        summary += f": it is configured to listen on {homeless[0]}, but {nginx.node} does not have that address"
     elif waits is not None:
-        summary += f": Compose created its container and did not start it, since {waits[0]}"
+        summary += f": Compose created its container but did not start it, because {waits[0]}"
     elif was_taken:
-        summary += ": a port that its container publishes was another's when it was started, and is no container's now"
+        summary += ": at its last start another container held a port that it publishes; no container holds it now"
     elif refused is not None:
-        summary += f": its container could not be started, as {refused[0]}"
+        summary += f": its container could not start, because {refused[0]}"
     elif is_start_queued(service):
         from fixer.analysis.dependency.start_order import queue_evidence, queued_start_text  # only if it is queued
 
         evidence = (*evidence, *queue_evidence(service))
         summary += f": {queued_start_text(service)}"
     elif denied is not None:
-        summary += f": it may not, in its container: {denied_text(denied)}"
+        summary += f": its container denies a call: {denied_text(denied)}"
     held = bool(taken) or (refused is not None and refused[1] == "ports")
     variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
@@ -198,22 +198,22 @@ def _found(case: Case, nginx: Nginx) -> Finding:
 
 
 def _dependency_repair(todo: str) -> Repair:
-    return Repair(REPAIR_ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
+    return Repair(REPAIR_ID, "manual", "bring up what nginx's container waits for", (), manual=todo)
 
 
 def _listen_address_repair(listen: str) -> Repair:
     host = listen.rpartition(":")[0]
-    manual = (f"bring {host} back (ip address add, or keepalived, which moves it between machines), or correct the "
-              "listen line; where it comes later than nginx at boot, order nginx.service After= what brings it, or "
-              "allow it (sysctl net.ipv4.ip_nonlocal_bind=1); then start nginx")
+    manual = (f"add {host} again (ip address add, or keepalived, which moves it between machines), or correct the "
+              "listen line. If the address appears after nginx at boot, order nginx.service After= the unit that adds "
+              "it, or allow the bind (sysctl net.ipv4.ip_nonlocal_bind=1). Then start nginx")
     return Repair(REPAIR_ID, "manual", "give nginx an address to listen on", (), manual=manual)
 
 
 def _container_repair(box: Container, said: str, key: str) -> Repair:
     """Return the manual repair of what made the engine refuse the start; it would refuse again."""
-    by_whom = "what holds it: docker ps --filter publish=PORT, ss -ltnp; free it, or publish another"
-    todo = by_whom if key == "ports" else f"correct {key or 'that'} where {box.name} was made"
-    todo = f"put it back, or {todo}" if box.missing_sources else todo
+    by_whom = "find what holds the port (docker ps --filter publish=PORT, ss -ltnp); free it, or publish another port"
+    todo = by_whom if key == "ports" else f"correct {key or 'that'} in the definition of {box.name}"
+    todo = f"restore it, or {todo}" if box.missing_sources else todo
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
     manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
     return Repair(REPAIR_ID, "manual", "let nginx's container start", (), manual=manual)
@@ -250,7 +250,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if taken:
         return free_port_repair(case, taken[0], start_nginx_steps(case, nginx), "then start nginx")
     if nginx.service is not None and run_state_of(nginx.service) == "masked":
-        manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
+        manual = f"{nginx.service.name} is masked: if nginx should run, unmask it, then start it"
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     unwritable = read_only_error_line(nginx)
     if unwritable is not None:
@@ -264,12 +264,12 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         return end_wait_repair(nginx.service)
     waited_for = _dependency_text(case, nginx)
     if waited_for:
-        manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
+        manual = f"start {waited_for} first: nginx exits at its start while that name does not resolve"
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     if nginx.service is not None and nginx.service.container is not None and (
             run_state_of(nginx.service) in ("running", "looping")):
         last = lines_of(nginx.service)[-1:]
-        words = message_of(last[0]).strip()[:200] if last else "nothing"
+        words = message_of(last[0]).strip()[:200] if last else "(no line)"
         again = is_restarting(nginx.service)
         box = nginx.service.container
         over = _outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in words else ""
@@ -277,12 +277,12 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
             begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status),
                                        *wait_for_nginx_steps(nginx))
             return Repair(REPAIR_ID, "safe", f"start nginx: {over} after its last try", begun)
-        how = "is started again and again and ends at once" if again else "runs, without an nginx"
+        how = "restarts repeatedly and exits at once" if again else "runs without an nginx process"
         manual = f"{nginx.service.name} {how}; its log ends with: {words}"
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     if _has_no_unit(case, nginx):
-        manual = (f"no unit starts {nginx.binary}: `{nginx.binary} -t`, then `{nginx.binary}`; and give it a unit "
-                  "with that command, or no boot starts it")
+        manual = (f"no unit starts {nginx.binary}: run `{nginx.binary} -t`, then `{nginx.binary}`. Create a unit with "
+                  "that command, or nginx does not start at boot")
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     steps = start_nginx_steps(case, nginx)
     if not steps:
@@ -317,7 +317,7 @@ def _outdated_error_text(case: Case, nginx: Nginx, box: Container, line: LogLine
             continue
         for network, ip, aliases in other.networks:
             if network in mine and ip and named[1] in (*aliases, other.name, other.service):
-                return f"{other.name} came up, which it needs by the name {named[1]},"
+                return f"{other.name}, which it needs by the name {named[1]}, started"
     return ""
 
 

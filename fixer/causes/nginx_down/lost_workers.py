@@ -57,7 +57,7 @@ def stopped_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     seen = tuple(e for j in routes if j.has_failures or j.state == "slow" for e in j.evidence[:1])
     return Finding(
         cause=CAUSE_ID, variant="worker-stopped", role=role, confidence="certain",
-        summary=f"nginx serves nobody: {everyone} stopped by a signal (pid {pids}, state T)", detail=(),
+        summary=f"nginx serves no request: {everyone} stopped by a signal (pid {pids}, state T)", detail=(),
         routes=tuple(j.facts.route.id for j in routes), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node, evidence=(*shown, *seen[:3]),
         repairs=(_continue_repair(case, nginx, stopped),) if suffers else (),
@@ -75,7 +75,7 @@ def _continue_repair(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair
         for p in sorted(stopped, key=lambda p: (p.pid == nginx.master_pid, p.pid))
     )
     pids = ", ".join(str(step.pid) for step in signals)
-    return Repair("continue-process", "safe", f"let {pids} go on (SIGCONT)", signals)
+    return Repair("continue-process", "safe", f"resume pid {pids} (SIGCONT)", signals)
 
 
 def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
@@ -90,17 +90,18 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     said = why.message if why is not None else last.message
     shown = (why, last) if why is not None else (last,)
     if missing_capability(said):
-        todo = (f"nginx's master has no right to {said.partition('(')[0]}: give its container {CAPABILITIES} "
-                "(cap_add), or its unit (CapabilityBoundingSet=)")
+        todo = (f"nginx's master may not call {said.partition('(')[0]}: add {CAPABILITIES} to its container "
+                "(cap_add) or its unit (CapabilityBoundingSet=)")
     else:
-        todo = f"mend what ends its workers: {said}"
-    repair = Repair("let-workers-start", "manual", "let nginx start its workers", (), manual=f"{todo}; then restart it")
+        todo = f"fix the error that ends its workers: {said}"
+    repair = Repair("let-workers-start", "manual", "let nginx start its workers", (),
+                    manual=f"{todo}; then restart nginx")
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
-        summary=f"nginx serves nobody: its workers ended when they started, and its master gave up ({said[:160]})",
+        summary=f"nginx serves no request: its workers exited at their start, and its master gave up ({said[:160]})",
         detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
-        evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "a master without a worker"),
+        evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
                   *(Evidence("nginx-log", e.where, e.raw[:300]) for e in shown)),
         repairs=(repair,), explains=("backend-hung", "overload-saturated", "nginx-not-reloaded"),
     )
@@ -122,7 +123,7 @@ def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     hurts = bool(cut and fresh)
     last = events[-1]
     times = f"{len(events)} times: " if len(events) > 1 else ""
-    summary = f"{last.message}, {len(events)} of them within 10 minutes; nginx started others"
+    summary = f"{last.message} ({len(events)} within 10 minutes); nginx started new workers"
     repairs = (_worker_exit_repair(last.message),) if hurts else ()
     routes = cut or tuple(j for j in case.verdicts.values() if nginx.serves(j.facts))
     return Finding(
@@ -138,8 +139,8 @@ def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
 
 def _worker_exit_repair(message: str) -> Repair:
     manual = (
-        f"{message}: its workers end again and again while they serve. Signal 9 is the kernel's memory limit or a "
-        "person; 11 and 6 are a fault in nginx or a module: compare the installed modules with nginx's version"
+        f"{message}: nginx's workers exit repeatedly while they serve. Signal 9 comes from the kernel's memory limit "
+        "or a person; 11 and 6 are a fault in nginx or a module: compare the installed modules with nginx's version"
     )
     return Repair("look-why-workers-end", "manual", "find out what ends nginx's workers", (), manual=manual)
 
@@ -166,8 +167,8 @@ def unmanaged_master_finding(case: Case, nginx: Nginx) -> Finding | None:
     said = f"kill -QUIT {master.pid} && systemctl reset-failed {unit.name} && systemctl start {unit.name}"
     return Finding(
         cause=CAUSE_ID, variant="nginx-unmanaged-master", role="advice", confidence="certain",
-        summary=f"nginx (pid {master.pid}) runs outside {unit.name}, which is {state}: systemctl does not reach it",
-        detail=(f"to hand it over, with a moment's pause: {said}",),
+        summary=f"nginx (pid {master.pid}) runs outside {unit.name}, which is {state}: systemctl does not control it",
+        detail=(f"to run it under {unit.name} again, with a short interruption: {said}",),
         routes=tuple(j.facts.route.id for j in case.verdicts.values() if nginx.serves(j.facts)),
         service=unit.name, node=nginx.node,
         evidence=(
@@ -218,7 +219,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
     blocks = [block for path in _config_files(nginx) for block in _huge_buffers_by_block(case, nginx, path, wanted)]
     asked = [huge for block in blocks for huge in block if huge.size in wanted]
     if not asked:
-        return f"what leaves nginx no memory ({lines[-1].message[:120]}): no buffer of its configuration is that large"
+        return f"why nginx gets no memory ({lines[-1].message[:120]}): no buffer of its configuration is that large"
     event = wanted[asked[0].size]
     routes = tuple(recent_lines_by_route(case, nginx, {"no-memory"}))
     unit = nginx.service
@@ -227,7 +228,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
     return Finding(
         cause=CAUSE_ID, variant="nginx-out-of-memory", role="root", confidence="certain",
         summary=f"nginx gets no memory for a request: {asked[0].text} asks for {asked[0].size >> 20} MB in one piece",
-        detail=tuple(f"{s.key}={s.value} bounds it; without that limit each such request would take the memory"
+        detail=tuple(f"{s.key}={s.value} limits it; without that limit each such request would use the memory"
                      for s in limits),
         routes=routes, service=None if unit is None else unit.name, node=nginx.node,
         evidence=(
@@ -293,10 +294,10 @@ def _smaller_size(word: str) -> str:
 
 def _repair(case: Case, nginx: Nginx, huge: Sequence[_HugeBuffer]) -> Repair:
     """Scale all huge buffers by the same factor, so that nginx's rules between them still hold."""
-    title = "ask for smaller buffers"
+    title = "reduce the size of nginx's buffers"
     said = "; ".join(dict.fromkeys(f"{file_line_text(case.snapshot, nginx.node, h.file)}:{h.line} {h.text}"
                                    for h in huge[:_MAX_SHOWN]))
-    by_hand = f"make these buffers smaller (kilobytes are usual), then nginx -t and a reload: {said}"
+    by_hand = f"make these buffers smaller (kilobytes are usual), then run nginx -t and reload nginx: {said}"
     steps, places = [], []
     for path in dict.fromkeys(h.file for h in huge):
         mine = [h for h in huge if h.file == path]
@@ -311,6 +312,6 @@ def _repair(case: Case, nginx: Nginx, huge: Sequence[_HugeBuffer]) -> Repair:
             return Repair(REPAIR_ID, "manual", title, (), manual=f"{error.message}; {by_hand}")
         places.append(here)
     where = ", ".join(here.display_path for here in places)
-    summary = f"a thousandth of the size for the buffers in {where} ({huge[0].text}), then reload nginx"
+    summary = f"reduce the buffers in {where} to a thousandth of their size ({huge[0].text}), then reload nginx"
     return Repair(REPAIR_ID, edit_risk(tuple(places), "safe"), summary + overwriters_text(tuple(places)),
                   (*steps, *check_and_reload_steps(case.snapshot, nginx)))

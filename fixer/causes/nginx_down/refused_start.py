@@ -43,14 +43,14 @@ def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
     said, path = denied_text(line), _PATH.search(denied_text(line))
     who = f"the account {box.user}" if box.user else "root without its capabilities"
     if missing_capability(said):
-        todo = f"give it the capabilities {CAPABILITIES} (cap_add), without which nginx cannot start its workers"
+        todo = f"add the capabilities {CAPABILITIES} (cap_add): nginx cannot start its workers without them"
     elif said.startswith("bind()"):
         todo = f"{who} may not listen there: listen on a port above 1023 and publish that, or run it as root"
     else:
         at = path["path"] if path is not None else "that path"
         todo = (f"{who} may not use {at}: let nginx write where that account may (`pid /tmp/nginx.pid;`, *_temp_path, "
-                "a tmpfs of that account), open what is mounted to it, or take `user:` out, since nginx gives up root "
-                "by itself")
+                "a tmpfs of that account), give the account access to the mount, or remove `user:`, since nginx drops "
+                "root by itself")
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
     return Repair(repair_id, "manual", "let nginx's container start", (), manual=f"{todo}; then {again}")
 

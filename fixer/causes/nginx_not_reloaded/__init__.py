@@ -64,8 +64,8 @@ from fixer.repairs.start_service import restart_container_repair
 # in seconds, cannot be ordered: an edit right before its own reload is normal.
 _CLOCK_GRAIN = 0.5
 REPAIR_ID = "reload-nginx"
-_SAME_MOMENT_TEXT = "it was changed in the moment of the last reload, and nginx asks elsewhere"
-RELOAD_TEXT = "check the configuration and reload nginx (what it holds in memory now cannot be brought back)"
+_SAME_MOMENT_TEXT = "the file changed at the moment of the last reload, and nginx connects elsewhere"
+RELOAD_TEXT = "check the configuration and reload nginx (the configuration in its memory cannot be restored)"
 
 
 def judge(case: Case) -> Verdict:
@@ -104,7 +104,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if closed is None or isinstance(endpoint.http, Unknown):
         return _failed_reload_finding(case, trouble) or f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
-        return f"when nginx on {nginx.node} read its configuration"
+        return f"when nginx on {nginx.node} loaded its configuration"
     if _is_config_refused(nginx):
         return _age_evidence(case, nginx)
     near = _is_in_same_moment(nginx)
@@ -171,10 +171,10 @@ def _age_evidence(case: Case, nginx: Nginx) -> Evidence:
     """Return evidence of the age of the files and of the loaded configuration."""
     where = file_line_text(case.snapshot, nginx.node, nginx.conf_path)
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
-        return Evidence("nginx-process", where, "the age of files or workers is not known")
+        return Evidence("nginx-process", where, "the age of the files or workers is unknown")
     now = clock_of(case.snapshot, nginx.node)
     files, workers = (age_text(max(0.0, now - t)) for t in (nginx.config_mtime.value, nginx.loaded_at.value))
-    return Evidence("nginx-process", where, f"newest file changed {files} ago, loaded {workers} ago")
+    return Evidence("nginx-process", where, f"newest file changed {files} ago, configuration loaded {workers} ago")
 
 
 def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") -> Finding:
@@ -183,7 +183,7 @@ def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") 
     answer = "" if direct is None else f"answers {direct.status} when asked directly"
     answers = "answers"
     if direct is not None and direct.status is None:
-        answers, answer = "accepts connections", f"connects, and gives no answer: {direct.error}"
+        answers, answer = "accepts connections", f"accepts the connection but does not answer: {direct.error}"
     return Finding(
         cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="likely" if doubt else "certain",
         summary=(
@@ -225,7 +225,7 @@ def _unseen_holder_text(case: Case, nginx: Nginx) -> str:
     """Explain a failed reload that may fail again: the owner of the port could not be read."""
     events = _bind_errors(nginx)
     line = next((x for x in _wanted_listeners(case, nginx) if not pids_of(x) and _bind_error_for(x, events)), None)
-    return "" if line is None else f"but since then it could not have {address_text(line.address, line.port)}"
+    return "" if line is None else f"but since that change nginx could not bind {address_text(line.address, line.port)}"
 
 
 def _port_conflict_finding(case: Case, trouble: FailingAddress) -> Finding | None:
@@ -242,7 +242,7 @@ def _port_conflict_finding(case: Case, trouble: FailingAddress) -> Finding | Non
     where = address_text(holders[0].address, holders[0].port)
     return Finding(
         cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
-        summary=f"nginx could not take its new configuration: another process holds {where}", detail=(),
+        summary=f"nginx could not load its new configuration: another process holds {where}", detail=(),
         routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(held, Evidence("nginx-log", said.where, said.raw[:300]), _age_evidence(case, nginx)),
         repairs=(free_port_repair(case, holders[0], check_and_reload_steps(case.snapshot, nginx), "then reload nginx"),
@@ -266,19 +266,19 @@ def _stale_mount_finding(case: Case, trouble: FailingAddress) -> Finding:
     where = file_line_text(case.snapshot, nginx.node, endpoint.file)
     if box is None or box.is_machine:
         repair = Repair("restart-nginx-container", "manual", "mount the file again", (),
-                        manual=f"{endpoint.file} was replaced below its mount: mount it again, then reload nginx")
+                        manual=f"{endpoint.file} was replaced while it was mounted: mount it again, then reload nginx")
     else:
         repair = restart_container_repair(box)
     file = case.snapshot.file(nginx.node, endpoint.file)
     present = None if file is None or file.stat.nlink == 0 else replaced_mount_file(case.snapshot, file)
-    what, shown = ("file", Evidence("file", where, "link count 0: this file is in no folder any more"))
+    what, shown = ("file", Evidence("file", where, "link count 0: no folder contains this file any more"))
     if present is not None:
         what = "folder that holds it"
-        shown = Evidence("file", present.path, f"another file by now, which does not name {endpoint.written}")
+        shown = Evidence("file", present.path, f"a different file now, which does not name {endpoint.written}")
     return Finding(
         cause=CAUSE.id, variant="bind-mount-stale-inode", role="root",
         confidence="certain" if present is None else "likely",
-        summary=f"nginx reads an old copy of {endpoint.file}: the {what} on the host was replaced below its mount",
+        summary=f"nginx reads an old copy of {endpoint.file}: the {what} on the host was replaced while it was mounted",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(
             shown,
@@ -327,8 +327,8 @@ def _failure_text(endpoint: Endpoint) -> str:
         return "where nothing listens"
     heard = endpoint.http.or_else(None)
     if heard is not None and heard.error == "tls":
-        return "where they speak TLS and nobody takes it"
-    return "which takes TLS only, and they speak plainly" if heard is not None and needs_tls(heard) else ""
+        return "with TLS, which the server there does not accept"
+    return "without TLS, which the server there requires" if heard is not None and needs_tls(heard) else ""
 
 
 CAUSE = Cause(

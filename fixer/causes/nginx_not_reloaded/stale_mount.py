@@ -30,8 +30,8 @@ def stale_mounts_finding(case: Case, nginx: Nginx) -> Finding | None:
     text, shown = broken or ("", None)
     return Finding(
         cause="nginx-not-reloaded", variant="bind-mount-stale-inode", role="advice", confidence="certain",
-        summary=f"nginx reads an old copy of {names}, replaced on the Docker host below its mount: reloads change "
-                f"nothing, and the next start of {box.name} takes the new one{text}",
+        summary=f"nginx reads an old copy of {names}, replaced on the Docker host while mounted: a reload changes "
+                f"nothing, and the next start of {box.name} loads the new file{text}",
         detail=(), routes=tuple(j.facts.route.id for j in case.verdicts.values() if nginx.serves(j.facts)),
         service=None,
         node=nginx.node,
@@ -56,8 +56,8 @@ def _replaced_files(
 
 def _file_evidence(nginx: Nginx, inside: FileContent, outside: FileContent | None) -> Evidence:
     if inside.stat.nlink == 0:
-        return Evidence("file", f"{nginx.node}:{inside.path}", "link count 0: this file is in no folder any more")
-    return Evidence("file", outside.path if outside is not None else inside.path, "another file by now")
+        return Evidence("file", f"{nginx.node}:{inside.path}", "link count 0: no folder contains this file any more")
+    return Evidence("file", outside.path if outside is not None else inside.path, "a different file now")
 
 
 def _next_config(snapshot: Snapshot, nginx: Nginx, new: dict[str, bytes]) -> NginxConfig:
@@ -80,10 +80,10 @@ def _find_new_problem(snapshot: Snapshot, now: NginxConfig, later: NginxConfig) 
     for server in _servers(later):
         if _server_text(server) not in before and (node := _node_without_listener(snapshot, server)) is not None:
             said = f"nothing listens on port {server.port}"
-            return f", which hands pages to {_server_text(server)}, where nothing listens", Evidence("socket", node,
+            return f", which hands requests to {_server_text(server)}, where nothing listens", Evidence("socket", node,
                                                                                                      said)
     added = [text for text in dict.fromkeys(map(_server_text, _servers(later))) if text not in before]
-    return (f", which hands pages to {', '.join(added[:_MAX_SHOWN])}", None) if added else None
+    return (f", which hands requests to {', '.join(added[:_MAX_SHOWN])}", None) if added else None
 
 
 def _servers(config: NginxConfig) -> Iterator[UpstreamServer]:
