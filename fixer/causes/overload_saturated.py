@@ -98,7 +98,7 @@ def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
     told = service.workers.evidence if isinstance(service.workers, Known) else ()
     evidence = (
         *pressure_evidence(pressure), *symptom_evidence(case, trouble, READ_TIMEOUT), *pressure.proof, *told,
-        Evidence("process", service.name, f"{len(pressure.processes)} processes, told to run {workers} workers"),
+        Evidence("process", service.name, f"{len(pressure.processes)} processes, configured for {workers} workers"),
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
     )
     each = "one worker" if workers == 1 else f"{workers} workers"
@@ -109,7 +109,7 @@ def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
             f"{service.name} has {each} and {pressure.waiting} requests at once: {len(pressure.timeouts)} timed out "
             "within a minute"
         ),
-        detail=("requests that nginx has given up are still worked on, so the queue does not empty by itself",),
+        detail=("the backend still works on requests that nginx has given up, so the queue does not empty by itself",),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(add_workers_repair(case, pressure, workers),),
         explains=("nginx-not-reloaded",),
@@ -164,10 +164,10 @@ def _shed_finding(case: Case, service: Service, option: CommandOption, ends: lis
     return Finding(
         cause=CAUSE_ID, variant="limit-concurrency-503", role="root", confidence="certain",
         summary=(
-            f"{service.name} turns requests away itself: it is told to take {option.value} at once ({_OPTION}), and "
-            f"did so {len(lines)} times within a minute"
+            f"{service.name} rejects requests itself: it accepts only {option.value} at once ({_OPTION}), and rejected "
+            f"more {len(lines)} times within a minute"
         ),
-        detail=("such a 503 comes from the application server; the connection that is refused counts too",),
+        detail=("the application server itself sends this 503; the rejected connection counts toward the limit too",),
         routes=routes, service=service.name, node=service.node,
         evidence=(
             log_evidence(f"{len(lines)} times: {lines[-1].text}", lines[-1].where),
@@ -181,7 +181,7 @@ def _shed_finding(case: Case, service: Service, option: CommandOption, ends: lis
 
 def _raise_limit_repair(case: Case, service: Service, option: CommandOption, endpoint: Endpoint) -> Repair:
     default = str(max(int(option.value) * 8, 100))
-    need = Need("limit_concurrency", "value", f"requests that {service.name} takes at once, now {option.value}",
+    need = Need("limit_concurrency", "value", f"requests that {service.name} accepts at once, now {option.value}",
                 default=default, pattern="[1-9][0-9]{0,5}")
     chosen = case.inputs.get(need.key, default)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
@@ -242,7 +242,7 @@ def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: t
 def _raise_max_conns_repair(case: Case, nginx: Nginx, judged: RouteVerdict) -> Repair:
     servers = [s for s in judged.facts.route.servers if not s.down]
     now = max(s.max_conns for s in servers)
-    need = Need("max_conns", "value", f"connections at once to each server, now {now}; 0 is no limit",
+    need = Need("max_conns", "value", f"connections at once to each server, now {now}; 0 means no limit",
                 default=str(max(now * 8, 64)), pattern="[0-9]{1,6}")
     chosen = case.inputs.get(need.key, need.default or "0")
     summary = f"max_conns={chosen} instead of {now}"
@@ -250,7 +250,7 @@ def _raise_max_conns_repair(case: Case, nginx: Nginx, judged: RouteVerdict) -> R
     here = locate_editable_file(case.snapshot, nginx.node, servers[0].span.file)
     where = file_line_text(case.snapshot, nginx.node, servers[0].span.file, servers[0].span.line)
     if isinstance(here, NotEditable) or len(files) > 1:
-        why = here.reason if isinstance(here, NotEditable) else "its servers stand in several files"
+        why = here.reason if isinstance(here, NotEditable) else "its servers are in several files"
         return Repair("raise-max-conns", "manual", summary, (), (need,), f"set {summary} at {where}: {why}")
     data = here.data
     for server in sorted(servers, key=lambda s: -s.span.start):
@@ -306,15 +306,15 @@ def _full_pool_finding(case: Case, pressure: Pressure, judged: RouteVerdict) -> 
     return Finding(
         cause=CAUSE_ID, variant="threadpool-exhausted", role="root", confidence="likely",
         summary=(
-            f"{service.name} has its pool full ({threads} threads, {pressure.established} requests at once), "
+            f"{service.name} has a full thread pool ({threads} threads, {pressure.established} requests at once): "
             f"{len(pressure.timeouts)} timed out within a minute, while pages that need no thread answer at once"
         ),
-        detail=("requests that nginx has given up are still worked on, so the queue does not empty by itself",),
+        detail=("the backend still works on requests that nginx has given up, so the queue does not empty by itself",),
         routes=(judged.facts.route.id,), service=service.name, node=service.node,
         evidence=(
             Evidence("nginx-log", last.where, f"{len(pressure.timeouts)} times within a minute: {last.raw[:300]}"),
             *pressure_evidence(pressure), *pressure.proof,
-            Evidence("process", service.name, f"{threads} threads in one process, told to run {workers} workers"),
+            Evidence("process", service.name, f"{threads} threads in one process, configured for {workers} workers"),
         ),
         repairs=(add_workers_repair(case, pressure, workers, each=_POOL_THREADS),),
         explains=("timeout-too-short", "nginx-not-reloaded"),

@@ -128,8 +128,8 @@ def _unhealthy_finding(case: Case, service: Service) -> Finding:
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
         summary=(
-            f"Docker calls {service.name} unhealthy, and nginx gets its answers from it: nginx does not look at that; "
-            f"the check itself asks for something else ({box.health_output or 'docker inspect shows its last words'})"
+            f"Docker reports {service.name} as unhealthy, but it answers nginx: nginx ignores the health check, and "
+            f"the check itself asks for something else ({box.health_output or 'docker inspect shows its last output'})"
         ),
         detail=(), routes=(facts.route.id,), service=service.name, node=service.node,
         evidence=(Evidence("container", box.name, f"unhealthy{health_check_text(box)}"), *answers), repairs=(),
@@ -222,7 +222,7 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
         confidence="certain" if before else "possible" if unseen else "likely",
         summary=f"{service.name} was started {age} ago{', after a kill,' if killed is not None else ''} and {what}",
         detail=_pre_start_texts(case, service) if before else (
-            f"who holds {unseen} is not to be seen: where that is {service.name}, it listens there and not here",
+            f"the owner of {unseen} is unknown: if it is {service.name}, it listens there and not here",
         ) if unseen else (), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             state_evidence(service), *(_last_line_evidence(service) if before else ()),
@@ -246,7 +246,7 @@ def _pre_start_texts(case: Case, service: Service) -> tuple[str, ...]:
     if not told or clock_of(case.snapshot, service.node) - _changed_at(service) < LONG_SECONDS:
         return told
     return (*told, "if it takes longer than it should, see what it waits for (a lock in a database, another system): "
-            "nothing listens before it ends")
+            "nothing listens until it ends")
 
 
 def _changed_at(service: Service) -> float:
@@ -275,16 +275,16 @@ def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wai
     file = next((r for r, needed in one.unmet_dependencies if needed is None), None)
     name = one.service.name
     if file is not None:
-        what = f": it waits for {file.path}, which is not there" if file.wanted else (
-            f": it waits until {file.path} is gone, which is still there")
-        todo = (f"see who should {'write' if file.wanted else 'remove'} {file.path} ({file.source.where} waits for "
-                f"that) and let it, or correct that line; {name} then goes on by itself")
+        what = f": it waits for {file.path}, which does not exist" if file.wanted else (
+            f": it waits until {file.path} is removed, and the file still exists")
+        todo = (f"find out what should {'write' if file.wanted else 'remove'} {file.path} ({file.source.where} waits "
+                f"for that) and let it do so, or correct that line; {name} then continues by itself")
     else:
         what = ""
         now = running_command_text(case, one)
-        todo = (f"see what {script_text(one)} waits for ({now or 'nothing but a pause of it was seen'}) and bring that "
-                f"back, or correct the script; then restart {name}")
-    repair = Repair("mend-script", "manual", f"let the script of {name} go on", (), manual=todo)
+        todo = (f"find out what {script_text(one)} waits for ({now or 'only a pause of it was observed'}) and bring "
+                f"that back, or correct the script; then restart {name}")
+    repair = Repair("mend-script", "manual", f"let the script of {name} continue", (), manual=todo)
     return Finding(
         cause=cause, variant=variant, role="root", confidence="likely",
         summary=f"{not_started_text(case, one)}{what}", detail=tuple(filter(None, (running_command_text(case, one),))),
@@ -302,7 +302,7 @@ def queued_finding(case: Case, trouble: FailingAddress, service: Service, cause:
     return Finding(
         cause=cause, variant="start-job-queued", role="root", confidence="certain",
         summary=f"{queued_start_text(service)}; nothing listens at {endpoint_text(trouble.endpoint)}",
-        detail=tuple(f"{name}: for {age_text(age)}" for name, age in ages.items() if age is not None),
+        detail=tuple(f"{name}: starting for {age_text(age)}" for name, age in ages.items() if age is not None),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *queue_evidence(service),

@@ -207,7 +207,8 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
            "the backend answers other requests at once")
     )
     if several:
-        summary += f"; each try counts against its server, so nginx has none left ({len(seen.no_live_upstream)} times)"
+        summary += ("; each try counts as a failure of its server, so nginx has no live server left "
+                    f"({len(seen.no_live_upstream)} times)")
     direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
     lines = (Evidence("nginx-log", last.where, f"{len(seen.timeouts)} times within a minute: {last.raw[:300]}"),
              *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.no_live_upstream[-1:]))
@@ -243,9 +244,8 @@ def _answer_evidence(endpoint: Endpoint) -> Evidence:
 
 def _mend_upload_repair(seen: _TimedOutRoute) -> Repair:
     manual = (
-        f"the backend of {seen.verdict.facts.route.location} takes connections and does not read what is sent: mend "
-        f"its "
-        f"upload; {seen.directive} only sets how long nginx waits for it"
+        f"the backend of {seen.verdict.facts.route.location} accepts connections but does not read what is sent: fix "
+        f"its upload. {seen.directive} only sets how long nginx waits for it"
     )
     return Repair("mend-upload", "manual", "let the backend read uploads", (), manual=manual)
 
@@ -273,7 +273,7 @@ def _raise_timeout_repair(case: Case, seen: _TimedOutRoute) -> Repair:
 
 CAUSE = Cause(
     id="timeout-too-short",
-    title="nginx waits shorter than some pages need",
+    title="nginx waits less time than some pages need",
     family="overload, comes and goes",
     variants=("read-timeout-too-short", "header-trickle-timeout", "send-timeout-upload", "retry-multiplies-timeout"),
     verdict=judge,
@@ -294,7 +294,7 @@ def judge_trickling(case: Case) -> Iterator[Finding | str]:
             yield _trickling_finding(case, trouble)
         else:
             where = endpoint_text(trouble.endpoint)
-            yield f"whether {where} ends its header in time: nobody was let down so far (--wait 60 tells)"
+            yield f"whether {where} completes its header in time: no request has failed so far (see with --wait 60)"
 
 
 def _has_given_up(case: Case, trouble: FailingAddress) -> bool:
@@ -312,20 +312,20 @@ def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
     assert isinstance(endpoint.http, Known)
     http = endpoint.http.value
     service = case.service(endpoint.configured_service)
-    name = service.name if service is not None else f"what listens at {endpoint_text(endpoint)}"
+    name = service.name if service is not None else f"the server at {endpoint_text(endpoint)}"
     kept = http.growing is not None and http.growing >= _MIN_GROWING_MS
-    manner = f", a little at a time for {http.growing / 1000:.1f} s" if kept and http.growing is not None else ""
-    told = f"{http.arrived} bytes of a header came within {http.ms / 1000:.1f} s{manner}, and not its end"
+    manner = f", in small parts over {http.growing / 1000:.1f} s" if kept and http.growing is not None else ""
+    told = f"{http.arrived} bytes of a header arrived within {http.ms / 1000:.1f} s{manner}, but not its end"
     family = route.kind.removesuffix("_pass")
     manual = (
-        f"mend what sends the header of {name}: it must go out at once. {family}_read_timeout "
-        f"({route.read_timeout:g} s at {route.source.file}:{route.source.line}) bounds the whole header, however its "
-        "bytes come: a longer one only makes visitors wait"
+        f"fix what sends the header of {name}: it must send the header at once. {family}_read_timeout "
+        f"({route.read_timeout:g} s at {route.source.file}:{route.source.line}) limits the complete header, however "
+        "its bytes arrive: a longer one only makes visitors wait"
     )
     return Finding(
         cause="timeout-too-short", variant="header-trickle-timeout", role="root",
         confidence="certain" if kept else "likely",
-        summary=f"{name} begins its answers to {routes_text(trouble)} and does not end the header within the "
+        summary=f"{name} starts its answers to {routes_text(trouble)} but does not complete the header within the "
                 f"{route.read_timeout:g} s that nginx waits",
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=endpoint.node or trouble.nginx.node,
