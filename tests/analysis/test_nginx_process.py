@@ -77,4 +77,4 @@ def test_where_no_holders_are_seen_at_all_the_socket_may_be_nginxs_own() -> None
     blind.listeners = [replace(x, pids=Unknown("not root")) if x.node == "web" else x for x in blind.listeners]
     found = finding(blind)
     assert (found.variant, found.confidence) == ("config-edited-not-reloaded", "likely")
-    assert f"could not have 0.0.0.0:{NEW}" in found.summary
+    assert f"could not bind 0.0.0.0:{NEW}" in found.summary

@@ -34,13 +34,13 @@ def test_hit() -> None:
     assert roots(diagnosis) == [CAUSE]
     shown = diagnosis.findings[0]
     assert (shown.variant, shown.confidence, shown.repairs[0].risk) == ("resolver-missing", "certain", "manual")
-    assert "here it leads to 172.18.0.2" in shown.repairs[0].manual and "has no `resolver`" in shown.summary
+    assert "here it resolves to 172.18.0.2" in shown.repairs[0].manual and "has no `resolver`" in shown.summary
     assert shown.evidence[0].text.endswith("no resolver defined to resolve app")
 
 
 def test_what_the_name_leads_to_is_told_only_where_it_does() -> None:
     shown = finding_of(diagnose(asked("no resolver defined to resolve app", addresses=()).snapshot()), CAUSE)
-    assert "leads to" not in shown.repairs[0].manual
+    assert "resolves to" not in shown.repairs[0].manual
 
 
 @pytest.mark.parametrize(("text", "ago"), [
@@ -55,7 +55,7 @@ def test_unknown_where_nginx_s_log_could_not_be_read() -> None:
     scene = asked("no resolver defined to resolve app")
     scene.nginx["errors"] = Unknown("not root")
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
-    assert isinstance(verdict, Undetermined) and "anybody to ask for app: not root" in verdict.missing[0]
+    assert isinstance(verdict, Undetermined) and "whether nginx has a resolver for app: not root" in verdict.missing[0]
 
 
 def test_a_healthy_host_has_none() -> None:

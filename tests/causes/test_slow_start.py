@@ -46,7 +46,7 @@ def test_it_is_told_with_what_it_waits_for() -> None:
     assert roots(diagnosis) == ["slow-start"]
     found = finding_of(diagnosis, "slow-start")
     assert (found.variant, found.confidence) == ("start-job-queued", "certain")
-    assert "queued behind warm.service, which is not up yet" in found.summary and found.detail == ("warm.service: for 5 min",)
+    assert "queued behind warm.service, which is not up yet" in found.summary and found.detail == ("warm.service: starting for 5 min",)
     (repair,) = found.repairs
     assert repair.risk == "manual" and "systemctl stop warm.service ends the wait" in repair.manual
     assert isinstance(verdict_of(diagnosis, "backend-down"), RuledOut)
@@ -164,4 +164,4 @@ def test_a_start_is_only_possible_beside_a_socket_whose_holder_is_not_to_be_seen
     scene.listeners = [*scene.listeners[1:], listener(port, holder)]
     (found,) = [f for f in diagnose(scene.snapshot()).findings if f.cause == SLOW_START]
     assert found.confidence == confidence and found.repairs[0].waits
-    assert any(f"127.0.0.1:{port} is not to be seen" in line for line in found.detail) is (confidence == "possible")
+    assert any(f"the owner of 127.0.0.1:{port} is unknown" in line for line in found.detail) is (confidence == "possible")

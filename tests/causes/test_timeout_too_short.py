@@ -95,13 +95,13 @@ def group(late: int, none_left: int, beside: int = 0) -> Diagnosis:
 @pytest.mark.parametrize(("late", "none_left"), [(4, 2), (2, 5)])
 def test_each_of_several_servers_is_tried(late: int, none_left: int) -> None:
     first = finding_of(group(late, none_left), CAUSE)
-    assert first.variant == "retry-multiplies-timeout" and f"none left ({none_left} times)" in first.summary
+    assert first.variant == "retry-multiplies-timeout" and f"no live server left ({none_left} times)" in first.summary
     assert first.evidence[1].text.startswith("[error] no live")
     assert len(first.routes) == 2 and "beside" in first.routes, "whatever is handed to that group fails with it"
 
 
 def test_what_a_group_of_several_locations_lost_is_counted_together() -> None:
-    assert "none left (5 times)" in finding_of(group(2, 4, beside=1), CAUSE).summary
+    assert "no live server left (5 times)" in finding_of(group(2, 4, beside=1), CAUSE).summary
 
 
 @pytest.mark.parametrize(("late", "none_left"), [(1, 5), (2, 2)])
@@ -164,9 +164,9 @@ def begun(growing: float | None = 1600.0, arrived: int = 6, count: int = 2) -> S
 
 
 @pytest.mark.parametrize(("growing", "confidence", "said"), [
-    (1600.0, "certain", "6 bytes of a header came within 2.0 s, a little at a time for 1.6 s"),
-    (None, "likely", "6 bytes of a header came within 2.0 s, and not its end"),
-    (0.0, "likely", "6 bytes of a header came within 2.0 s, and not its end"),
+    (1600.0, "certain", "6 bytes of a header arrived within 2.0 s, in small parts over 1.6 s"),
+    (None, "likely", "6 bytes of a header arrived within 2.0 s, but not its end"),
+    (0.0, "likely", "6 bytes of a header arrived within 2.0 s, but not its end"),
 ])
 def test_a_header_that_does_not_end_in_time(growing: float | None, confidence: str, said: str) -> None:
     diagnosis = diagnose(begun(growing).snapshot())

@@ -108,7 +108,7 @@ def test_its_container_lacks_what_it_mounts() -> None:
     web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "missing_sources": ("/opt/shop/tls.key",)})
     found = down(no_nginx(service=web, test=Unknown("not running")))
     assert "/opt/shop/tls.key" in found.summary and found.repairs[0].risk == "manual"
-    assert "put it back" in found.repairs[0].manual
+    assert "restore it" in found.repairs[0].manual
 
 
 PORTS = 'services:\n  app:\n    image: i\n    ports:\n      - {}\n'

@@ -40,7 +40,7 @@ def down(health: str, *, ran: bool = False) -> Finding:
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
 def test_it_is_not_started_by_itself(health: str) -> None:
     found = down(health)
-    assert "did not start it, since its dependency app" in found.summary and [r.risk for r in found.repairs] == ["manual"]
+    assert "did not start it, because its dependency app" in found.summary and [r.risk for r in found.repairs] == ["manual"]
 
 
 def test_one_that_nothing_holds_back_or_that_has_run_is_started() -> None:

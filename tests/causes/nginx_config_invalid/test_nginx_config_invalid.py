@@ -109,19 +109,19 @@ def test_invalid_by_our_own_reading_where_nginx_could_not_be_asked() -> None:
 
 
 @pytest.mark.parametrize(("said", "told"), [
-    ('open() "/var/log/nginx/error.log" failed (2: No such file or directory)', "make the folder /var/log/nginx again"),
+    ('open() "/var/log/nginx/error.log" failed (2: No such file or directory)', "create the folder /var/log/nginx again"),
     ('open() "/var/log/nginx/error.log" failed (2: No such file or directory)', "LogsDirectory=nginx"),
-    ('open() "/etc/nginx/snippets/tls.conf" failed (2: No such file or directory)', "put /etc/nginx/snippets/tls.conf back"),
+    ('open() "/etc/nginx/snippets/tls.conf" failed (2: No such file or directory)', "restore /etc/nginx/snippets/tls.conf"),
     ('cannot load certificate key "/etc/ssl/k.pem": BIO_new_file() failed (SSL: error:80000002:system library::'
-     "No such file or directory:calling fopen(/etc/ssl/k.pem, r))", "put /etc/ssl/k.pem back, or correct"),
+     "No such file or directory:calling fopen(/etc/ssl/k.pem, r))", "restore /etc/ssl/k.pem, or correct"),
     ('dlopen() "/usr/lib/m.so" failed (/usr/lib/m.so: cannot open shared object file: No such file or directory)',
-     "put /usr/lib/m.so back"),
+     "restore /usr/lib/m.so"),
     ('open() "/var/log/nginx/error.log" failed (13: Permission denied)', ""), ('unknown directive "proxy_pas"', ""),
 ])
 def test_what_is_gone_is_put_back_and_the_line_that_names_it_may_be_right(said: str, told: str) -> None:
     found = diagnose(refuses(f"nginx: [emerg] {said} in {SITE}:4\n").snapshot()).findings
     manual = " ".join(r.manual for f in found for r in f.repairs)
-    assert told in manual and ("again" in manual or "back" in manual) is bool(told)
+    assert told in manual and ("again" in manual or "restore" in manual) is bool(told)
 
 
 GONE = "/etc/nginx/sites-enabled/gone"
@@ -154,7 +154,7 @@ def test_the_link_of_the_only_site_is_not_removed() -> None:
     assert isinstance(config, Known)
     scene.nginx["config"] = Known(replace(config.value, routes=()))
     repair = finding_of(diagnose(dangling(scene).snapshot()), INVALID).repairs[0]
-    assert (repair.risk, repair.steps) == ("manual", ()) and "put /etc/nginx/sites-available/gone back" in repair.manual
+    assert (repair.risk, repair.steps) == ("manual", ()) and "restore /etc/nginx/sites-available/gone" in repair.manual
 
 
 def test_a_dangling_link_that_is_none_or_lies_in_a_container() -> None:
@@ -169,12 +169,12 @@ def test_a_check_that_ends_without_a_word_is_told_as_that() -> None:
     scene = healthy_scene().answers(REFUSED)
     scene.nginx.update(master_pid=None, test=Known((-11, "")))
     found = finding_of(diagnose(scene.snapshot()), INVALID)
-    assert "without a word" in found.summary and "''" not in found.summary + found.repairs[0].manual
+    assert "nginx -t fails without an error message" in found.summary and "''" not in found.summary + found.repairs[0].manual
 
 
 @pytest.mark.parametrize(("heard", "told"), [
-    (probe(error="tls"), "speak TLS and nobody takes it"), (probe(400, body="Client sent an HTTP request to an HTTPS server."),
-                                                            "takes TLS only"), (probe(error="slow"), ""), (GOOD, ""),
+    (probe(error="tls"), "with TLS, which the server there does not accept"), (probe(400, body="Client sent an HTTP request to an HTTPS server."),
+                                                            "without TLS, which the server there requires"), (probe(error="slow"), ""), (GOOD, ""),
 ])
 def test_pages_that_the_next_reload_would_break(heard: ProbeResult, told: str) -> None:
     """A repair ended well, and the next restart read what somebody had written before: it is said beforehand."""
@@ -208,7 +208,7 @@ def test_a_folder_that_docker_made_in_place_of_a_file_is_told_with_its_place_on_
     repair = diagnosis.findings[0].repairs[0]
     assert repair.risk == "manual" and "rmdir /srv/shop/site.conf" in repair.manual
     asked = refuses('nginx: [crit] pread() "/etc/nginx/conf.d" failed (21: Is a directory)\n')
-    assert "is a folder where a file is meant" in finding_of(diagnose(asked.snapshot()), INVALID).repairs[0].manual
+    assert "is a folder, but nginx needs a file" in finding_of(diagnose(asked.snapshot()), INVALID).repairs[0].manual
 
 
 def test_a_variable_that_was_left_in_a_template_is_told_with_its_line_and_where_it_comes_from() -> None:
@@ -221,4 +221,4 @@ def test_a_variable_that_was_left_in_a_template_is_told_with_its_line_and_where_
     scene.node_changes["local"] = {"files": ((f"/etc/nginx/templates/{name}.template", stat()),)}
     found = diagnose(scene.snapshot()).findings[0]
     assert f"{name}:{line}: " in found.summary
-    assert f"of /etc/nginx/templates/{name}.template and its variables" in found.repairs[0].manual
+    assert f"from /etc/nginx/templates/{name}.template and its variables" in found.repairs[0].manual

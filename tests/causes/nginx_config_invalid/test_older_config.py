@@ -150,7 +150,7 @@ def test_a_backup_that_nginx_loads_too_is_said() -> None:
     assert isinstance(config, Known)
     scene.nginx["config"] = Known(replace(config.value, files=(*config.value.files, SITE, f"{SITE}.bak")))
     one = found(scene)
-    assert "two copies are active" in one.detail[0] and f"move {SITE}.bak out" in one.repairs[0].manual
+    assert "two copies are active" in one.detail[0] and f"if {SITE}.bak is an old backup, move it out of its folder" in one.repairs[0].manual
     assert [r.id for r in one.repairs] == ["correct-configuration"]
     scene.nginx["test"] = Known((1, said()))               # loaded by itself: it would stand there twice
     scene.files[0] = replace(scene.files[0], data=TORN)

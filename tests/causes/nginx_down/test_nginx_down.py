@@ -219,7 +219,7 @@ def test_what_nginx_named_in_vain_and_came_up_since_is_no_reason_to_wait(changes
     if risk == "safe":
         act = repair.steps[0]
         assert isinstance(act, ContainerAction) and (act.name, act.verb) == ("p-web-1", "restart")
-        assert "p-app-1 came up" in repair.summary
+        assert "p-app-1, which it needs by the name app, started" in repair.summary
 
 
 def test_an_nginx_that_is_started_in_vain_is_not_started_once_more() -> None:
@@ -243,7 +243,7 @@ def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
     assert repair.risk == "manual" and "start p-app-1 first" in repair.manual
 
 
-@pytest.mark.parametrize(("there", "said", "risk"), [(True, "taken by container p-thief-1", "manual"), (False, "is no container's now", "safe")])
+@pytest.mark.parametrize(("there", "said", "risk"), [(True, "taken by container p-thief-1", "manual"), (False, "no container holds it now", "safe")])
 def test_whose_the_port_is_that_nginxs_container_was_refused(there: bool, said: str, risk: str) -> None:
     error = "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated"
     box = {"status": "exited", "exit_code": 128, "error": error, "published": (("0.0.0.0", 80, 80),)}

@@ -36,7 +36,7 @@ def test_what_it_may_not_do_is_not_tried_again(said: str, user: str, todo: str) 
     diagnosis = diagnose(ended(said, user=user).snapshot())
     assert roots(diagnosis) == [DOWN]
     found = finding_of(diagnosis, DOWN)
-    assert "it may not, in its container" in found.summary
+    assert "its container denies a call" in found.summary
     assert found.repairs[0].risk == "manual" and todo in found.repairs[0].manual
 
 
@@ -45,4 +45,4 @@ def test_what_it_may_not_do_is_not_tried_again(said: str, user: str, todo: str) 
     ended('open() "/etc/nginx/x" failed (13: Permission denied)', mtime=2e9),      # changed since
 ])
 def test_other_ends_are_told_as_before(scene: Scene) -> None:
-    assert "it may not" not in finding_of(diagnose(scene.snapshot()), DOWN).summary
+    assert "its container denies a call" not in finding_of(diagnose(scene.snapshot()), DOWN).summary

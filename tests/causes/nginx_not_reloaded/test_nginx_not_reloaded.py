@@ -143,7 +143,7 @@ def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
         scene.node_changes["local"] = {"addresses": addresses}
         scene.nginx.update(master_pid=None, worker_pids=(), service=failed_service("nginx.service", 80, log=log_lines(said)))
         found = finding_of(diagnose(scene.snapshot()), "nginx-down")
-        assert ("10.44.0.9:80, an address that local does not have" in found.summary) is told
+        assert ("10.44.0.9:80, but local does not have that address" in found.summary) is told
         assert (found.repairs[0].risk == "manual") is told
 
 

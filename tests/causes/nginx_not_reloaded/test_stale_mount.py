@@ -38,10 +38,10 @@ def test_a_mount_whose_file_was_replaced() -> None:
 
 
 @pytest.mark.parametrize(("new", "said"), [
-    ("{ proxy_pass http://app:9009; }", "hands pages to app:9009, where nothing listens"),
-    ("{ proxy_pass http://elsewhere:9009; }", "hands pages to elsewhere:9009"),
-    ("{ proxy_pass http://app:8000 }", "which nginx would refuse"), ("{ proxy_pass http://app:8000; } #", "takes the new one"),
-    ("", ""), (None, "takes the new one"),
+    ("{ proxy_pass http://app:9009; }", "hands requests to app:9009, where nothing listens"),
+    ("{ proxy_pass http://elsewhere:9009; }", "hands requests to elsewhere:9009"),
+    ("{ proxy_pass http://app:8000 }", "which nginx would refuse"), ("{ proxy_pass http://app:8000; } #", "loads the new file"),
+    ("", ""), (None, "loads the new file"),
 ])
 def test_a_mount_whose_file_was_replaced_is_told_while_pages_answer(new: str | None, said: str) -> None:
     """Of an editor that renames: nobody notices until the container is made anew."""

@@ -162,7 +162,7 @@ def test_the_note_and_the_advice() -> None:
     told = diagnose(scene.snapshot())
     assert told.verdict == "healthy" and any("deleted log" in note and LOG in note for note in told.notes)
     (found,) = told.findings
-    assert found.role == "advice" and "make the folder /var/log/nginx again" in found.detail[0]
+    assert found.role == "advice" and "create the folder /var/log/nginx again" in found.detail[0]
 
 
 # Configurations larger than a first look reads: asked for whole, and unknown while a part of them was not read.
