@@ -79,7 +79,7 @@ def check_options(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> Non
             _check_characters(key, value)
             continue
         if not asking:
-            hint = f"needed: {', '.join(needs)}" if needs else "no repair that is offered here needs a value"
+            hint = f"needed: {', '.join(needs)}" if needs else "no offered repair needs a value"
             raise UsageError(f"--set {key}: no repair needs it", hint)
         choices = tuple(dict.fromkeys(choice for need in asking if need.kind == "choice" for choice in need.choices))
         need = next((need for need in asking if need.kind != "choice"), asking[0])
@@ -98,7 +98,7 @@ def _check_value(need: Need, value: str) -> None:
 
 def _check_characters(key: str, value: str) -> None:
     if any(ord(c) < 32 or ord(c) == 127 for c in value):
-        raise UsageError(f"--set {key}: the value holds a line break or another control character")
+        raise UsageError(f"--set {key}: the value contains a line break or another control character")
 
 
 def _is_missing(need: Need, inputs: Inputs) -> bool:

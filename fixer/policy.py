@@ -57,7 +57,7 @@ class Rules:
             return f"{self.where} allows no repair of {service or 'anything that is not a service'} with --yes"
         if self.windows and not any(window.holds(weekday, minute) for window in self.windows):
             clock = f"{_DAYS[weekday]} {minute // 60:02}:{minute % 60:02}"
-            return f"{self.where} allows repairs with --yes only {', '.join(self.hours)}; now it is {clock} here"
+            return f"{self.where} allows repairs with --yes only {', '.join(self.hours)}; the time here is now {clock}"
         return ""
 
     def _covers(self, service: str | None) -> bool:
@@ -65,16 +65,16 @@ class Rules:
         names = (name, name.removesuffix(".service"), f"{name}.service") if name else ("",)
         never = [glob[1:] for glob in self.services if glob.startswith("!")]
         only = [glob for glob in self.services if not glob.startswith("!")]
-        if any(fnmatchcase(word, glob) for word in names for glob in never):
+        if any(fnmatchcase(text, glob) for text in names for glob in never):
             return False
-        return not only or any(fnmatchcase(word, glob) for word in names for glob in only)
+        return not only or any(fnmatchcase(text, glob) for text in names for glob in only)
 
     def summary_text(self) -> str:
         """Return the rules in one line."""
         parts = [f"up to {self.max_risk}"]
         parts += [f"services {', '.join(self.services)}"] if self.services else []
         parts += [f"hours {', '.join(self.hours)}"] if self.hours else []
-        return f"{self.where}: without a person {'; '.join(parts)}"
+        return f"{self.where}: without an operator {'; '.join(parts)}"
 
 
 def parse_rules(data: bytes, where: str) -> Rules:
@@ -102,8 +102,8 @@ def _read_texts(table: Mapping[str, object], key: str, where: str) -> tuple[str,
     if key not in table:
         return ()
     value = table[key]
-    if not isinstance(value, list) or not all(isinstance(word, str) and word.lstrip("!").strip() for word in value):
-        raise _policy_error(where, f"{key} must be a list of texts")
+    if not isinstance(value, list) or not all(isinstance(text, str) and text.lstrip("!").strip() for text in value):
+        raise _policy_error(where, f"{key} must be a list of strings")
     if not value:       # an empty list could mean all or none
         raise _policy_error(where, f"{key} is empty; remove it if it should limit nothing")
     return tuple(value)

@@ -129,7 +129,7 @@ def _regressions(before: Observation, after: Observation) -> Iterator[str]:
         if found is None:
             yield f"{_route_name(key)} is missing now"
         elif _STATE_RANK[found.state] < _STATE_RANK[health.state]:
-            yield f"{_route_name(key)} answered before and now {found.reason or found.state}"
+            yield f"{_route_name(key)} answered before; now: {found.reason or found.state}"
 
 
 def _health_by_key(look: Observation) -> dict[RouteKey, RouteHealth]:
@@ -189,7 +189,7 @@ def _nginx_test_proof(nginx: Nginx, snapshot: Snapshot) -> Proof:
     ordinary = any(node.name == nginx.node and not node.root for node in snapshot.nodes)
     match nginx.test:
         case Known((_, output)) if ordinary and _PERMISSION_DENIED in (refusal := _refusal_text(output)):
-            return Proof("nginx-test", "unknown", nginx.conf_path, f"not root: {refusal}")
+            return Proof("nginx-test", "unknown", nginx.conf_path, f"fixer is not root: {refusal}")
         case Known((0, _)):
             return Proof("nginx-test", "passed", nginx.conf_path, "nginx -t passes")
         case Known((_, output)):
@@ -222,7 +222,7 @@ def _backend_proof(endpoint: Endpoint) -> Proof:
 def _route_proof(facts: RouteFacts, health: RouteHealth | None) -> Proof:
     where = f"{facts.route.location} on {(*facts.route.server_names, '_')[0] or '_'} ({facts.route.listen_text})"
     if health is None or health.state == "unknown":
-        return Proof("route-answers", "unknown", where, health.reason if health else "not asked")
+        return Proof("route-answers", "unknown", where, health.reason if health else "not probed")
     state: Literal["passed", "failed"] = "passed" if health.state == "ok" else "failed"
     return Proof("route-answers", state, where, health.reason, partly=health.state == "degraded")
 

@@ -42,7 +42,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str |
         if lacking:
             missing.append(lacking)
         elif unsure:
-            missing.append(f"whether a rule takes nginx's packets: {_filter_text(unsure[0])}")
+            missing.append(f"whether a rule matches nginx's packets: {_filter_text(unsure[0])}")
         elif not wanted:
             ruled += _no_filter_evidence(trouble)
     return conclude(findings.values(), missing, ruled)
@@ -56,8 +56,8 @@ def _filter_text(block: FilterMatch) -> str:
 def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
     tcp = trouble.endpoint.tcp
     if isinstance(tcp, Known):
-        said = "connects" if tcp.value.error is None else f"connect: {tcp.value.error}, and no rule that fits"
-        return (Evidence("probe", trouble.endpoint.written, said),)
+        text = "connects" if tcp.value.error is None else f"connect: {tcp.value.error}, and no rule matches"
+        return (Evidence("probe", trouble.endpoint.written, text),)
     return tuple(e for j in trouble.verdicts[:1] for e in j.evidence[:1])
 
 

@@ -33,7 +33,7 @@ def handshake_verdict(case: Case, kinds: Kinds, kind: HandshakeProblem) -> Verdi
 
 # What nginx and a TLS backend disagree about (trust, name, version), and the directives that settle it.
 LoggedRoute: TypeAlias = tuple[Nginx, RouteVerdict, tuple[ErrorEvent, ...]]
-"""An nginx, a route of its that fails, and the lines of its log that say why."""
+"""An nginx, one of its failing routes, and the log lines with the reason."""
 
 CA_KEY, NAME_KEY = "ca", "tls_name"
 _VERIFY_ERROR = regex(r"upstream SSL certificate verify error: \((?P<code>\d+):(?P<why>[^)]*)\)")
@@ -58,30 +58,28 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
     found = _VERIFY_ERROR.match(message)
     code, why = (int(found["code"]), found["why"]) if found is not None else (0, "")
     if named is not None:
-        variant, what = "tls-verify-name", f"it does not hold the name {named['name'][:100]}"
+        variant, what = "tls-verify-name", f"it does not contain the name {named['name'][:100]}"
         need = Need(NAME_KEY, "value",
-                    f"a name in the certificate of {_backend_text(service)}{beside}; nginx looks for "
+                    f"a name in the certificate of {_backend_text(service)}{beside}; nginx expects "
                     f"{named['name'][:100]}", pattern=_NAME)
         repair = _directive_repair(case, where, "name-certificate", need, (("proxy_ssl_name", "{}"),))
     elif code in _UNTRUSTED_ERRORS:
-        variant, what = "tls-verify-unknown-ca", f"nobody whom nginx trusts has signed it ({why})"
-        itself = f"; it signed itself, so its own file is what to trust{beside}" if code == 18 and own else ""
-        need = Need(CA_KEY, "value", f"the file of the authorities that may sign for {_backend_text(service)}{itself}",
+        variant, what = "tls-verify-unknown-ca", f"no CA that nginx trusts has signed it ({why})"
+        itself = f"; it is self-signed, so trust its own file{beside}" if code == 18 and own else ""
+        need = Need(CA_KEY, "value", f"the CA file that nginx should trust for {_backend_text(service)}{itself}",
                     pattern=_PATH)
         repair = _directive_repair(case, where, "trust-certificate", need, (("proxy_ssl_trusted_certificate", "{}"),))
     else:
         times = code in _DATE_ERRORS
         variant, what = "tls-verify-expired" if times else "tls-verify-unknown-ca", why or "it is not valid"
         again = f"restart {service.name}" if service is not None else "restart the backend"
-        clock = ", if the clock of nginx's machine is right (date)" if times else ""
-        manual = (f"give {_backend_text(service)} a certificate that is valid{beside}{clock}, then {again}: it reads "
-                  f"its files "
-                  "when it starts")
+        clock = "check that the clock of nginx's machine is right (date); " if times else ""
+        manual = (f"{clock}install a valid certificate for {_backend_text(service)}{beside}, then {again}: it reads "
+                  "its files at startup")
         repair = Repair("renew-certificate", "manual", f"renew the certificate of {_backend_text(service)}", (),
                         manual=manual)
-    said = (f"nginx does not trust the certificate of {_backend_text(service)}, to which it hands {route.location}: "
-            f"{what}")
-    return _finding(case, where, names=("tls-verify-failed", variant), summary=said, repair=repair,
+    summary = f"nginx does not trust the certificate of {_backend_text(service)} for {route.location}: {what}"
+    return _finding(case, where, names=("tls-verify-failed", variant), summary=summary, repair=repair,
                     confidence=confidence)
 
 
@@ -89,23 +87,22 @@ def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confi
     """Return the finding about two peers that offer no common version of TLS."""
     nginx, judged, _ = where
     route, service = judged.facts.route, service_of_route(case, judged)
-    said = [(file, match) for file in case.snapshot.files if file.node == nginx.node
-            and (match := next(_configured_protocols(file.data), None)) is not None]
-    told = tuple(Evidence("nginx-config", file.path, match.decode(errors="replace").strip()) for file, match in said)
-    less = any(not {b"TLSv1.2", b"TLSv1.3"} <= {*match.split()} for _, match in said)
+    configured = [(file, match) for file in case.snapshot.files if file.node == nginx.node
+                  and (match := next(_configured_protocols(file.data), None)) is not None]
+    shown = tuple(Evidence("nginx-config", file.path, match.decode(errors="replace").strip())
+                  for file, match in configured)
+    less = any(not {b"TLSv1.2", b"TLSv1.3"} <= {*match.split()} for _, match in configured)
     if less:
         repair = _directive_repair(case, where, "offer-tls-versions", None,
                                    (("proxy_ssl_protocols", _DEFAULT_PROTOCOLS),))
     else:
-        manual = (f"nginx offers TLS 1.2 and 1.3 by itself: let {_backend_text(service)} take one of these; older "
-                  f"versions are "
-                  "broken, and only a person can say that they have to do (proxy_ssl_protocols)")
-        repair = Repair("offer-tls-versions", "manual", f"let {_backend_text(service)} take TLS 1.2 or 1.3", (),
+        manual = (f"nginx offers TLS 1.2 and 1.3 by default: enable one of them on {_backend_text(service)}. Older "
+                  "versions are broken, and only an operator may allow them (proxy_ssl_protocols)")
+        repair = Repair("offer-tls-versions", "manual", f"enable TLS 1.2 or 1.3 on {_backend_text(service)}", (),
                         manual=manual)
-    summary = (f"nginx and {_backend_text(service)}, to which it hands {route.location}, have no version of TLS in "
-               f"common")
+    summary = f"nginx and {_backend_text(service)} have no TLS version in common for {route.location}"
     return _finding(case, where, names=("tls-mismatch", "tls-protocol-mismatch"), summary=summary, repair=repair,
-                    confidence=confidence, more=told)
+                    confidence=confidence, more=shown)
 
 
 def _configured_protocols(data: bytes) -> Iterator[bytes]:
@@ -127,17 +124,18 @@ def _directive_repair(case: Case, where: LoggedRoute, name: str, need: Need | No
     """Return a repair that sets directives of the location; `{}` in them stands for the chosen value."""
     nginx, route = where[0], where[1].facts.route
     chosen = case.inputs.get(need.key, need.default) if need is not None else ""
-    told = "; ".join(f"{key} {value.format(chosen or 'VALUE')}" for key, value in wishes)
+    settings = "; ".join(f"{key} {value.format(chosen or 'VALUE')}" for key, value in wishes)
     needs = (need,) if need is not None else ()
-    summary = f"{told} for {route.location}"
+    summary = f"set {settings} for {route.location}"
     if chosen is None:
         return Repair(name, "safe", summary, (), needs)
     sets = [DirectiveValue(route, key, value.format(chosen)) for key, value in wishes]
     edit = set_directives(case.snapshot, nginx, sets, summary)
     if isinstance(edit, NotEditable):
-        manual = f"set {told} in the location at {route.source.file}:{route.source.line}: {edit.reason}"
+        manual = (f"set {settings} in the location at {route.source.file}:{route.source.line}; fixer cannot do this: "
+                  f"{edit.reason}")
         return Repair(name, "manual", summary, (), needs, manual)
-    summary = f"{told} at {edit.where[0]}{overwriters_text((edit.file,))}"
+    summary = f"set {settings} at {edit.where[0]}{overwriters_text((edit.file,))}"
     return Repair(name, edit_risk((edit.file,), "safe"), summary,
                   (edit.step, *check_and_reload_steps(case.snapshot, nginx)), needs)
 

@@ -58,14 +58,14 @@ def _has_never_run(unit: Unit) -> bool:
 
 def boot_state_text(service: Service) -> str:
     """Return the boot state of a stopped service as text."""
-    return "is stopped and disabled at boot" if is_disabled(service) else "is stopped, and no boot starts it"
+    return "is stopped and disabled at boot" if is_disabled(service) else "is stopped, and nothing starts it at boot"
 
 
 def enable_at_boot_text(service: Service) -> str:
     """Return what a repair that starts it also does for the boot, as text."""
     if is_disabled(service):
         return " and enable it at boot"
-    return " and let a boot start it" if is_off_at_boot(service) else ""
+    return " and make it start at boot" if is_off_at_boot(service) else ""
 
 
 def boot_details(service: Service) -> tuple[str, ...]:
@@ -74,12 +74,12 @@ def boot_details(service: Service) -> tuple[str, ...]:
     if unit is None or service.socket is not None or is_disabled(service):
         return ()
     if is_off_at_boot(service):
-        return (f"nothing starts it at boot: {unit.unit_file_state}, and no unit that systemd has loaded wants it",)
+        return (f"nothing starts it at boot: its unit is {unit.unit_file_state}, and no loaded unit wants it",)
     if unit.unit_file_state != "enabled" or unit.inactive_enter:
         return ()
-    return (f"it is enabled, and nothing has started it since the boot: unless that was done after it, no boot will "
-            f"(systemctl list-dependencies --reverse {service.name} names what wants it, systemctl get-default what is "
-            "booted to)",)
+    return (f"it is enabled, but it has not started since the boot. If it was enabled before the boot, no boot starts "
+            f"it. systemctl list-dependencies --reverse {service.name} lists the units that want it; systemctl "
+            "get-default shows the boot target",)
 
 
 def boot_notes(snapshot: Snapshot) -> Iterator[str]:
@@ -94,7 +94,7 @@ def boot_notes(snapshot: Snapshot) -> Iterator[str]:
             continue
         way = "enable" if is_disabled(service) else f"add-wants {_boot_target(snapshot, service.node)}"
         name, state = service.name, unit.unit_file_state
-        yield f"no boot starts {name}, which nginx needs: {state}; systemctl {way} {name}"
+        yield f"nothing starts {name} at boot, and nginx needs it ({state}): run systemctl {way} {name}"
     yield from _nginx_boot_notes(snapshot)
 
 
@@ -118,7 +118,7 @@ def _nginx_boot_notes(snapshot: Snapshot) -> Iterator[str]:
         if service is None or unit is None or not unit.main_pid or nginx.master_pid != unit.main_pid:
             continue
         if unit.pulled_by == () and is_disabled(service):
-            yield f"no boot starts {service.name}: {unit.unit_file_state}; systemctl enable {service.name}"
+            yield f"nothing starts {service.name} at boot ({unit.unit_file_state}): run systemctl enable {service.name}"
 
 
 def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
@@ -133,7 +133,7 @@ def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
         return ()       # the link exists, and systemd has not reloaded yet
     folder = f"/etc/systemd/system/{target}.wants"
     return (
-        WriteFile(service.node, f"{folder}/{unit.name}", None, b"", f"the link by which {target} starts it",
+        WriteFile(service.node, f"{folder}/{unit.name}", None, b"", f"the link that makes {target} start it",
                   link_target=unit.fragment_path, create_dirs=(folder,)),
         DaemonReload(service.node),
     )

@@ -38,7 +38,7 @@ def edit_argument(snapshot: Snapshot, service: Service, word: CommandArgument, n
     node = service.files_node or service.node
     file = None if word.file is None else snapshot.file(node, word.file)
     if file is None or word.start is None or word.end is None:
-        return NotEditable(f"{word.text} stands in its command, and that is written nowhere that could be edited")
+        return NotEditable(f"{word.text} is in its command, and no editable file contains that command")
     return edit_argument_span(service, word, file, (word.start, word.end), new, summary=summary)
 
 
@@ -48,7 +48,7 @@ def edit_argument_span(
     """Return the same for another span. A file that no longer holds the argument there stays unchanged."""
     start, end = span
     if file.data[start:end] != word.text.encode("utf-8", "surrogateescape"):
-        return NotEditable(f"{file.path} does not hold {word.text} where it was read")
+        return NotEditable(f"{file.path} does not contain {word.text} at the position that fixer read")
     node = service.files_node or service.node
     data = file.data[:start] + new.encode() + file.data[end:]
     step = WriteFile(node, file.real_path, file.data, data, summary, in_place=file.single_file_mount)
@@ -87,8 +87,8 @@ def second_worker_repair(case: Case, service: Service, endpoint: Endpoint) -> Re
 
 
 def _workers_repair(case: Case, service: Service, endpoint: Endpoint, workers: int, default: int) -> Repair:
-    need = Need(WORKERS_KEY, "value", f"worker processes of {service.name}, now {workers}", default=str(default),
-                pattern="[1-9][0-9]?")
+    need = Need(WORKERS_KEY, "value", f"the number of worker processes of {service.name}, now {workers}",
+                default=str(default), pattern="[1-9][0-9]?")
     chosen = case.inputs.get(WORKERS_KEY, str(default))
     written = _write_workers(case.snapshot, service, chosen)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
@@ -117,14 +117,13 @@ def _write_workers(snapshot: Snapshot, service: Service, number: str) -> EditSte
     if option is not None:
         return edit_option(snapshot, service, option, number, "the number of workers")
     if any(_WORKERS_OPTION.match(word) for word in service.argv):
-        return NotEditable("the number of workers stands in its command, and that is written nowhere that could be "
-                           "edited")
+        return NotEditable("the number of workers is in its command, and no editable file contains that command")
     if not server_of(service.runtime).reads_workers_variable(WORKERS_VARIABLE):
-        return NotEditable(f"{service.runtime or 'its server'} takes no number of workers from the environment")
+        return NotEditable(f"{service.runtime or 'its server'} reads no number of workers from the environment")
     if isinstance(service.workers, Known):
         for evidence in service.workers.evidence:
             if evidence.where.rpartition(":")[0].endswith(".py"):
-                return NotEditable(f"{evidence.where} sets it, and wins over the environment: change it there")
+                return NotEditable(f"{evidence.where} sets it and overrides the environment: change it there")
     return write_variables(snapshot, service, {WORKERS_VARIABLE: number}, replace=True)
 
 
@@ -172,7 +171,7 @@ def edit_option(snapshot: Snapshot, service: Service, option: CommandOption, val
     file = None if word.file is None else snapshot.file(node, word.file)
     span = None if file is None else _argument_span(file.data, option)
     if file is None or span is None:
-        return NotEditable(f"{what} stands in its command, and that is written nowhere that could be edited")
+        return NotEditable(f"{what} is in its command, and no editable file contains that command")
     return edit_argument_span(service, word, file, span, option.head + value, summary=f"{what}: {value}")
 
 
@@ -245,7 +244,7 @@ def correct_option_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Rep
         return None
     port = str(endpoint.port) if fault.name == "port" and endpoint.port else ""
     buried = bool(port) and port in regex(r"\d+").findall(word.text)[:1]
-    why = f"the {fault.name} of {service.name}, now {word.text}" + (f"; nginx asks for {port}" if port else "")
+    why = f"the {fault.name} of {service.name}, now {word.text}" + (f"; nginx connects to port {port}" if port else "")
     needs = () if buried else (Need(fault.name, "value", why, pattern=_VALUE),)
     value = port if buried else case.inputs.get(fault.name, "")
     edit = edit_argument(case.snapshot, service, word, value or word.text,
@@ -253,6 +252,6 @@ def correct_option_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Rep
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
     if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
         return None
-    summary = f"give {service.name} {f'the {fault.name} {value}' if value else f'another {fault.name}'} " \
+    summary = f"set {f'the {fault.name} {value}' if value else f'another {fault.name}'} for {service.name} " \
               f"instead of {word.text}, then start it"
     return Repair("correct-option", "disruptive", summary, (*edit.steps, *begin) if value else (), needs)

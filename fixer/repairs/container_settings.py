@@ -37,7 +37,7 @@ def write_compose_settings(snapshot: Snapshot, service: Service, values: Mapping
     A key with a dot leads into a mapping: it is replaced if it exists, and never created.
     """
     if service.container is None:
-        return NotEditable(f"{service.name} is no container")
+        return NotEditable(f"{service.name} is not a container")
     up = compose_up_step(snapshot, service.container)
     if isinstance(up, NotEditable):
         return up
@@ -51,11 +51,11 @@ def write_compose_settings(snapshot: Snapshot, service: Service, values: Mapping
         path, start, end, text = place
         here = snapshot.file(service.files_node, path)
         if here is None or (file is not None and here.path != file.path):
-            return NotEditable(f"{path} could not be read, or the settings lie in several files")
+            return NotEditable(f"{path} could not be read, or the settings are in several files")
         file = here
         spans.append((start, end, text))
     if file is None:
-        return NotEditable("nothing is to be set")
+        return NotEditable("there is nothing to set")
     data = file.data
     for start, end, text in sorted(spans, reverse=True):
         data = data[:start] + text.encode() + data[end:]
@@ -71,7 +71,7 @@ def add_tmpfs(snapshot: Snapshot, service: Service, folders: Sequence[str], summ
     place, given = last or whole, {word.split(":")[0] for word in whole.value.split()} if whole is not None else set()
     folders = [folder for folder in folders if folder not in given]
     if not folders:
-        return NotEditable("its compose file gives it as tmpfs already")
+        return NotEditable("its compose file already mounts it as tmpfs")
     if place is None or place.start is None or place.end is None:
         return write_compose_settings(snapshot, service, {"tmpfs": f"[{', '.join(folders)}]"}, summary)
     file = snapshot.file(service.files_node, place.file)
@@ -90,11 +90,11 @@ def _locate_setting(service: Service, setting: ComposeSetting | None, key: str,
                     value: str) -> tuple[str, int, int, str] | NotEditable:
     if setting is not None:
         if setting.start is None or setting.end is None:
-            return NotEditable(f"{key} in {setting.file}:{setting.line} is not written so that it could be edited")
+            return NotEditable(f"{key} at {setting.file}:{setting.line} is written in a form that fixer cannot edit")
         return setting.file, setting.start, setting.end, value
     slot = service.setting_slot
     if slot is None or "." in key:
-        return NotEditable(f"the compose file of {service.name} has no place for {key}")
+        return NotEditable(f"fixer found no position for {key} in the compose file of {service.name}")
     return slot.file, slot.offset, slot.offset, slot.template.format(name=key, value=value)
 
 
@@ -127,7 +127,7 @@ def publish_port_repair(case: Case, trouble: FailingAddress, service: Service, p
     """Return a repair that publishes a port at nginx's address; unless `proven`, the operator confirms it."""
     entry = _port_entry(trouble.endpoint, port)
     need = None if proven else Need(
-        SERVICE_KEY, "choice", f"nothing proves that {service.name} belongs behind {endpoint_text(trouble.endpoint)}",
+        SERVICE_KEY, "choice", f"nothing proves that {service.name} should serve {endpoint_text(trouble.endpoint)}",
         (service.name,))
     return _publish_repair(case, trouble, service, ({"ports": f'["{entry}"]'}, entry), need)
 
@@ -147,7 +147,7 @@ def manual_publish_repair(trouble: FailingAddress, service: Service, port: int, 
     """Return instructions: it must listen on more than its loopback before publishing its port helps."""
     box, text = service.container, endpoint_text(trouble.endpoint)
     assert box is not None
-    manual = (f"let {service.name} listen on every address of its container instead of {where}, and "
+    manual = (f"make {service.name} listen on all addresses of its container instead of {where}, and "
               f"{_manual_publish_text(box, _port_entry(trouble.endpoint, port), trouble.endpoint)}")
     return Repair(PUBLISH_ID, "manual", f"publish port {port} of {service.name} at {text}", (), (), manual)
 
@@ -185,32 +185,32 @@ def _publish_repair(case: Case, trouble: FailingAddress, service: Service, edit:
     written = write_compose_settings(case.snapshot, service, values,
                                      summary) if values else NotEditable(_no_entry_text(box, endpoint))
     if isinstance(written, NotEditable):
-        manual = f"{_manual_publish_text(box, entry, endpoint)}; fixer does not: {written.reason}"
+        manual = f"{_manual_publish_text(box, entry, endpoint)}; fixer cannot do this: {written.reason}"
         return Repair(PUBLISH_ID, "manual", summary, (), needs, manual)
     if need is not None and case.inputs.get(SERVICE_KEY) != service.name:
         return Repair(PUBLISH_ID, "disruptive", summary, (), needs)
     heard = WaitForListener(service.node, "localhost", int(inner), None, LISTEN_TIMEOUT, "", box.name)
     also = f" ({written.managed_by} manages that file and will overwrite the edit)" if written.managed_by else ""
-    summary += f", in {written.where}, and create the container anew{also}"
+    summary += f", in {written.where}, and recreate the container{also}"
     return Repair(PUBLISH_ID, "disruptive", summary, (*written.steps, heard), needs)
 
 
 def _no_entry_text(box: Container, endpoint: Endpoint) -> str:
     if not box.project:
-        return f"container {box.name} was made by hand, and only a new one publishes another port"
-    return (f"the compose files of {box.project} do not write {endpoint.port}:{endpoint.container_port} as one plain "
-            f"entry")
+        return f"container {box.name} was created by hand, and only a new container can publish another port"
+    return (f"the compose files of {box.project} do not contain {endpoint.port}:{endpoint.container_port} as one plain "
+            "entry")
 
 
 def _manual_publish_text(box: Container, entry: str, endpoint: Endpoint) -> str:
-    instead = (f" instead of the port {endpoint.container_port} that {endpoint.port} leads to now"
+    instead = (f" instead of port {endpoint.container_port}, which {endpoint.port} leads to now"
                if endpoint.container_port else "")
     if box.project:
         files = box.label("com.docker.compose.project.config_files") or "its compose file"
-        return (f'give service {box.service} of {files} the line "{entry}" under ports:{instead}, then '
+        return (f'add the line "{entry}" under ports: of service {box.service} in {files}{instead}, then run '
                 f"docker compose -p {box.project} up -d --no-deps {box.service}")
-    return (f"create container {box.name} anew with -p {entry}{instead} and else as it is (docker inspect {box.name} "
-            "shows its command, variables, mounts and networks)")
+    return (f"recreate container {box.name} with -p {entry}{instead} and the same settings otherwise (docker inspect "
+            f"{box.name} shows its command, variables, mounts and networks)")
 
 
 # An nginx whose container has a read-only file system: the folders that it needs, and where they are set.
@@ -237,14 +237,16 @@ def nginx_tmpfs_repair(case: Case, nginx: Nginx, said: LogLine) -> Repair:
     match = _READ_ONLY_ERROR.search(message_of(said))
     named = match["path"] if match is not None else ""
     folders = _needed_folders(nginx, named)
-    summary = f"give {service.name} folders to write to ({', '.join(folders) or named}), as tmpfs"
-    written = NotEditable(f"{named} is no folder that nginx alone writes to") if not folders else add_tmpfs(
+    summary = f"mount a tmpfs in {service.name} at {', '.join(folders) or named}"
+    written = NotEditable(f"{named} is not a folder that only nginx writes to") if not folders else add_tmpfs(
         case.snapshot, service, folders, summary)
     if isinstance(written, NotEditable):
         places = ", ".join(folders) or named
-        manual = f"{service.name} is read-only: mount a tmpfs or a volume at {places}; {written.reason}"
+        manual = (f"the file system of {service.name} is read-only: mount a tmpfs or a volume at {places}; "
+                  f"{written.reason}")
         return Repair(TMPFS_ID, "manual", summary, (), manual=manual)
-    return Repair(TMPFS_ID, "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", written.steps)
+    summary = f"{summary}, in {written.where}; this recreates {service.name}"
+    return Repair(TMPFS_ID, "disruptive", summary, written.steps)
 
 
 def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair | None:
@@ -255,12 +257,12 @@ def temporary_folder_repair(case: Case, crash: FailedRun, path: str) -> Repair |
     over = [at for _, at in (*box.shares, *((s, at) for s, at, _ in box.mounts))] if box is not None else []
     if folder is None or box is None or not box.read_only or any(is_within(path, at) for at in over):
         return None
-    summary = f"give {service.name} {folder} to write to, as tmpfs"
+    summary = f"mount a tmpfs in {service.name} at {folder}"
     written = add_tmpfs(case.snapshot, service, (folder,), summary)
     if isinstance(written, NotEditable):
         return None
     steps = (*written.steps, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
-    return Repair("give-folder", "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", steps)
+    return Repair("give-folder", "disruptive", f"{summary}, in {written.where}; this recreates {service.name}", steps)
 
 
 def _needed_folders(nginx: Nginx, named: str) -> tuple[str, ...]:

@@ -28,15 +28,15 @@ _ENGINE_ERRORS = (
     (regex(r'exec: "(?P<what>[^"]+)": (?:executable file not found|stat [^:]+: no such file)'), "its program {what} is "
      "not in its image", "program"),
     (regex(r'exec: "(?P<what>[^"]+)": permission denied'), "its program {what} may not be executed", "program"),
-    (regex(r"exec (?P<what>\S+): (?:no such file or directory|exec format error)"), "its program {what} cannot be run: "
-     "its interpreter is not in the image, or it is of another kind of machine", "program"),
-    (regex(r"unable to find (?:user|group) (?P<what>[^:\s]+): no matching entries"), "its account {what} is not in its "
+    (regex(r"exec (?P<what>\S+): (?:no such file or directory|exec format error)"), "its program {what} cannot run: "
+     "its interpreter is missing from the image, or it is built for another architecture", "program"),
+    (regex(r"unable to find (?:user|group) (?P<what>[^:\s]+): no matching entries"), "its user {what} is not in its "
      "image", "user"),
     (regex(r'chdir to cwd \("(?P<what>[^"]+)"\)[^:]*: (?:no such file or directory|permission denied)'), "its working "
      "directory {what} cannot be entered", "working_dir"),
     (regex(r"(?:Bind for|listen tcp\d?) (?P<what>[\d.:\[\]]+):?[^:]* (?:failed: port is already allocated|bind: addr"
-           r"ess already in use)"), "{what}, which it is to publish, is taken by something else", "ports"),
-    (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
+           r"ess already in use)"), "its published port {what} is in use by something else", "ports"),
+    (regex(r"address already in use|port is already allocated"), "a port that it publishes is in use", "ports"),
 )
 # Errors in the log, after the start: from runc, or from the init that `init: true` runs before the program.
 _RUNC_ERROR = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
@@ -46,15 +46,15 @@ _ENGINE_PREFIXES = regex(r"^(?:failed to create task for container: |failed to c
                          r"failed: |"
                 r"runc create failed: |unable to start container process: )+")
 _EXEC_PROBLEMS = {
-    "no such file or directory": "cannot be run: it is not there, or what its first line names is not (#!: a line that "
-    "ends with CR LF names an interpreter that nobody has)",
-    "exec format error": "cannot be run: it is of another kind of machine, or a script without #! in its first line",
+    "no such file or directory": "cannot run: the file or the interpreter in its #! line is missing (a #! line that "
+    "ends with CR LF names an interpreter that does not exist)",
+    "exec format error": "cannot run: it is built for another architecture, or it is a script without a #! line",
     "permission denied": "may not be executed",
 }
 _VARIANT = "container-cannot-start"
 _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "flask", "python3", "node")
 _MIN_SIMILARITY = 0.8
-_MOUNT_SOURCES = "what is mounted (volumes, secrets, configs)"
+_MOUNT_SOURCES = "the mounts (volumes, secrets, configs)"
 _COMMAND_NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
 _SHELL_NOT_FOUND = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not "
@@ -107,15 +107,15 @@ def _explain_port_conflict(case: Case, crash: FailedRun, box: Container, said: s
     steps = restart_after_edit_steps(case, crash) if is_port_free_now(case.snapshot, box) else ()
     if not steps:
         return None
-    summary = (f"{name} could not be started, as a port that it publishes was another container's; it is none's by "
-               "now, but nobody started it again")
+    summary = (f"{name} could not be started: another container published one of its ports. No container publishes it "
+               "now, but the service was not started again")
     return StepExplanation(_VARIANT, summary, (state_evidence(crash.service),),
                 (Repair("start-service", "safe", f"start {name}", steps),))
 
 
 def _missing_sources_text(box: Container) -> str:
     """Return the problem as text. The engine logs none: it refuses each start, and the container stays as it was."""
-    return f"{' and '.join(box.missing_sources[:3])}, which it mounts from the Docker host, is not there any more"
+    return f"the Docker host no longer has {' and '.join(box.missing_sources[:3])}, which it mounts"
 
 
 def refused_start_reason(box: Container) -> tuple[str, str] | None:
@@ -133,7 +133,7 @@ def refused_start_reason(box: Container) -> tuple[str, str] | None:
 
 def _engine_error_text(box: Container) -> str:
     """Return the engine's error without the prefixes of its layers."""
-    return f"the engine says: {_ENGINE_PREFIXES.sub('', box.error)[:160]}"
+    return f"the engine reports: {_ENGINE_PREFIXES.sub('', box.error)[:160]}"
 
 
 def _explain_restarting(case: Case, crash: FailedRun) -> StepExplanation | None:
@@ -160,13 +160,13 @@ def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
     place = _compose_line_evidence(case.snapshot, service, named)
     box = service.container
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
-    at = place.where if place is not None else f"{key or 'what it names'} of {service.name}" + (
+    at = place.where if place is not None else f"{key or 'the settings'} of {service.name}" + (
         f" in {files}" if files else "")
     lacks = box.missing_sources if box is not None else ()
     mend = "free that port, or publish another" if key == "ports" else f"correct {at}, or the image"
     if key == _MOUNT_SOURCES:
-        mend = f"put it back, or correct {at}"
-    manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
+        mend = f"restore it, or correct {at}"
+    manual = f"{said[0].upper()}{said[1:]}: {mend}; then start {service.name} again"
     other = _typo_repair(case, crash, named) if key in ("program", "command") and "not in its image" in said else None
     return StepExplanation(
         _VARIANT, f"{service.name} cannot be started: {said}",
@@ -234,13 +234,13 @@ def explain_mounted_program(case: Case, crash: FailedRun, named: str, *, denied:
         return _explain_carriage_returns(case, crash, file, named)
     where, text = f"{file.path}:1", first.decode("utf-8", "replace").strip()
     if not first.startswith(b"#!"):
-        said = f"its program {named} names no interpreter: its first line has no #!"
-        todo = f"write #!/bin/sh (or what runs it) as the first line of {file.path}"
+        problem = f"its program {named} names no interpreter: its first line has no #!"
+        todo = f"write #!/bin/sh (or its interpreter) as the first line of {file.path}"
     else:
-        said = f"its program {named} asks for {text[2:].strip()} as its interpreter, which is not in its image"
-        todo = f"name at {where} an interpreter that the image has, or install that one in the image"
+        problem = f"the #! line of its program {named} names {text[2:].strip()}, which is not in its image"
+        todo = f"at {where}, name an interpreter that is in the image, or install this one in the image"
     todo = f"{todo}; then start {crash.service.name}"
-    return MountedProgram(said, Evidence("file", where, text),
+    return MountedProgram(problem, Evidence("file", where, text),
                           Repair("mend-container", "manual", todo, (), manual=todo))
 
 
@@ -253,11 +253,11 @@ def _mounted_file(case: Case, box: Container | None, named: str) -> FileContent 
 def _explain_carriage_returns(case: Case, crash: FailedRun, file: FileContent, named: str) -> MountedProgram:
     lines = file.data.count(b"\r\n")
     step = WriteFile(file.node, file.real_path, file.data, file.data.replace(b"\r\n", b"\n"),
-                     "take the carriage returns out", in_place=file.single_file_mount)
+                     "remove the carriage returns", in_place=file.single_file_mount)
     return MountedProgram(
-        f"the lines of its program {named} end in CR LF, so that its interpreter reads with a carriage return",
+        f"the lines of its program {named} end in CR LF, so the name of its interpreter ends in a carriage return",
         Evidence("file", file.path, f"{lines} lines end in a carriage return"),
-        _edit_and_start_repair(case, crash, "strip-carriage-returns", f"take the carriage returns out of {file.path}",
+        _edit_and_start_repair(case, crash, "strip-carriage-returns", f"remove the carriage returns from {file.path}",
                                step))
 
 

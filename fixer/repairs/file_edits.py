@@ -46,8 +46,8 @@ def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFi
     template = template_of(snapshot, file)
     if template is not None:
         return NotEditable(
-            f"container {box.name} writes {file.real_path} anew at each start, from {template} and its variables: "
-            "change that, or the variable where the container is given it, and create it anew"
+            f"container {box.name} generates {file.real_path} at each start from {template} and its variables: change "
+            "the template, or the variable in the container's settings, then recreate the container"
         )
     return _locate_mounted_file(snapshot, box, file)
 
@@ -58,24 +58,24 @@ def _locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) 
     volume = None if mount is not None else next(shared, None)
     if volume is not None:
         return NotEditable(
-            f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "
-            "outlives the container and what its image holds there: change it in the volume"
+            f"{file.real_path} is in a volume of container {box.name} ({volume} on the Docker host). The volume "
+            "outlives the container and hides the files of its image: change the file in the volume"
         )
     if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time has whole seconds
         return NotEditable(
-            f"{file.real_path} was written after container {box.name} was started, by its entry point as it seems, "
-            "which does so at each start: change what that makes it of (a template, a variable, the script)"
+            f"{file.real_path} was written after container {box.name} started, apparently by its entry point, which "
+            "does so at each start: change the source of the file (a template, a variable or the script)"
         )
     if mount is None:
         return NotEditable(
-            f"{file.real_path} lies in the layer of container {box.name}: a change there is lost with the container; "
-            "change the image, or mount the file"
+            f"{file.real_path} is in the layer of container {box.name}: a change there is lost if the container is "
+            "removed. Change the image, or mount the file"
         )
     source, destination, _ = mount
     host_path = path_below(source, destination, file.real_path)
     outside = snapshot.file(ENGINE, host_path)
     if outside is not None and outside.data != file.data:
-        return NotEditable(f"{host_path} is not what container {box.name} reads: its mount is stale")
+        return NotEditable(f"container {box.name} does not read {host_path}: its mount is stale")
     single = file.real_path == destination
     path = host_path if outside is None else outside.real_path
     return EditableFile(ENGINE, path, file.data, single, file.managed_by, host_path)
@@ -123,7 +123,7 @@ def replace_argument(data: bytes, start: int, old: str, new: str) -> bytes:
             break
         if token.start >= start and token.value == old.encode():
             return replace_span(data, token.start, token.end, new.encode())
-    raise EditRefused(f"{old} does not stand there as one word")
+    raise EditRefused(f"the directive does not contain {old} as one argument")
 
 
 def insert_block(place: EditableFile, at: int, new: bytes, summary: str) -> WriteFile:
@@ -135,14 +135,14 @@ def insert_block(place: EditableFile, at: int, new: bytes, summary: str) -> Writ
     index = sum(token.end <= at for token in before)
     shape = [(t.kind, t.value, t.quote) for t in (*before[:index], *added, *before[index:])]
     if [(t.kind, t.value, t.quote) for t in after] != shape or len(wrong) != len(wrong_after):
-        raise EditRefused("the edit would change what stands around it")
+        raise EditRefused("the edit would change the text around it")
     return WriteFile(place.node, place.path, place.data, edited, summary, in_place=place.in_place)
 
 
 def _replace_many_spans(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> bytes:
     """Replace thousands of spans, with one check for all: every token but the edited ones stays the same."""
     if not all(new.lstrip(b":").isdigit() for _, new in ordered):
-        raise EditRefused("only ports are replaced in so many places at once")
+        raise EditRefused("fixer replaces only ports in so many positions at once")
     parts: list[bytes] = []
     at = 0
     for (start, end), new in ordered:
@@ -152,13 +152,13 @@ def _replace_many_spans(data: bytes, ordered: list[tuple[tuple[int, int], bytes]
     before, after = tokenize(data)[0], tokenize(edited)[0]
     starts = [start for (start, _), _ in ordered]
     if len(before) != len(after):
-        raise EditRefused("the edit would change how the file is read")
+        raise EditRefused("the edit would change how nginx parses the file")
     for was, now in zip(before, after, strict=True):
         place = bisect_left(starts, was.start)
         if (place < len(starts) and starts[place] <= was.end) and was.kind == now.kind and was.quote == now.quote:
             continue
         if (was.kind, was.value, was.quote) != (now.kind, now.value, now.quote):
-            raise EditRefused("the edit would change what stands around it")
+            raise EditRefused("the edit would change the text around it")
     return edited
 
 
@@ -169,6 +169,6 @@ def edit_risk(places: tuple[EditableFile, ...], otherwise: Risk) -> Risk:
 
 def overwriters_text(places: tuple[EditableFile, ...]) -> str:
     """Return which tools will undo the edit, as an addition to a summary."""
-    said = sorted({f"{p.managed_by} manages {p.display_path} and will overwrite the edit" for p in places
-                   if p.managed_by})
-    return f" ({'; '.join(said)})" if said else ""
+    notes = sorted({f"{p.managed_by} manages {p.display_path} and will overwrite the edit" for p in places
+                    if p.managed_by})
+    return f" ({'; '.join(notes)})" if notes else ""

@@ -32,7 +32,7 @@ class _SpanEdit:
 
 def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
     """Return a repair that lets the service listen at `host`, by its own command, and starts or restarts it."""
-    does = f"let {service.name} listen on {host}"
+    does = f"make {service.name} listen on {host}"
     written = _write_host(case.snapshot, service, host)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
     if not isinstance(begin, NotEditable):      # these steps wait at the old address
@@ -40,12 +40,12 @@ def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
                                                                                                  NotEditable) else ""
-        said = next((b.source.where for b in bindings_of(service)), service.name)
-        manual = f"{does} (its command: {said}), then start it anew; fixer does not: {why}"
+        where = next((b.source.where for b in bindings_of(service)), service.name)
+        manual = f"{does} (its command: {where}), then restart it; fixer cannot do this: {why}"
         return Repair(LISTEN_ID, "manual", does, (), manual=manual)
     if not begin:
-        return Repair(LISTEN_ID, "manual", does, (), manual=f"{does} in {written.where}, then start it anew by hand")
-    summary = f"{does}, in {written.where}, then start it anew"
+        return Repair(LISTEN_ID, "manual", does, (), manual=f"{does} in {written.where}, then restart it by hand")
+    summary = f"{does}, in {written.where}, then restart it"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     return Repair(LISTEN_ID, "disruptive", summary, (*written.steps, *begin))
@@ -54,17 +54,17 @@ def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host
 def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | NotEditable:
     spot = _configured_host_edit(snapshot, service, host) or _added_host_edit(snapshot, service, host)
     if spot is None:
-        return NotEditable("its address is written nowhere that could be edited")
+        return NotEditable("no editable file contains its listen address")
     node = service.files_node or service.node
     file = snapshot.file(node, spot.file)
     if file is None:
         return NotEditable(f"{spot.file} could not be read")
     if file.data[spot.start:spot.end] != spot.old.encode("utf-8", "surrogateescape"):
-        return NotEditable(f"{spot.file} does not hold {spot.old} where it was read")
+        return NotEditable(f"{spot.file} does not contain {spot.old} at the position that fixer read")
     unit = service.unit
     is_unit = unit is not None and spot.file in (unit.fragment_path, *unit.drop_in_paths)
     if is_unit and not spot.file.startswith("/etc/"):
-        return NotEditable(f"{spot.file} belongs to a package: put the command into a drop-in")
+        return NotEditable(f"{spot.file} belongs to a package: write the command into a drop-in")
     new = _quote_for_yaml(file.data, spot) if service.command_style.startswith("yaml") else spot.new
     data = file.data[:spot.start] + new.encode() + file.data[spot.end:]
     step = WriteFile(node, file.real_path, file.data, data, f"listen on {host}", in_place=file.single_file_mount)

@@ -80,12 +80,12 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
     """Return one write for all directives of one file; NotEditable if a location cannot hold one of them."""
     path = wishes[0].route.source.file
     if any(wish.route.source.file != path for wish in wishes):
-        return NotEditable("the locations lie in several files")
+        return NotEditable("the locations are in several files")
     place = locate_editable_file(snapshot, nginx.node, path)
     if isinstance(place, NotEditable):
         return place
     if len(place.data) > _MAX_FILE_BYTES:
-        return NotEditable(f"{path} is too long")
+        return NotEditable(f"{path} is too large")
     data, where = place.data, []
     shift, last = 0, -1      # several directives of one location: the text before its pass may become longer
     for wish in sorted(wishes, key=lambda wish: -wish.route.source.start):
@@ -99,7 +99,7 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
             where.append(f"{path}:{wish.route.source.line}")
         shift, last = shift + moved, start
     if data == place.data:
-        return NotEditable(f"{path} says so already")
+        return NotEditable(f"{path} already contains that")
     return DirectiveEdit(WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place),
                   tuple(reversed(where)), place)
 
@@ -108,7 +108,7 @@ def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, i
     """Return the file with the directive, and by how many bytes the pass at `at` has moved."""
     chain = list(_enclosing_directives(parse(data).directives, at))
     if not chain or (len(chain) > 1 and chain[-2].name in (b"if", b"limit_except")):
-        return NotEditable(f"{wish.name} cannot stand where {wish.route.source.file}:{wish.route.source.line} does")
+        return NotEditable(f"{wish.name} is not allowed at {wish.route.source.file}:{wish.route.source.line}")
     beside = chain[-2].block if len(chain) > 1 else parse(data).directives
     words = wish.value.encode().split()
     named = [d for d in beside or () if d.name == wish.name.encode()]
@@ -176,16 +176,18 @@ def answer_in_other_scheme(case: Case, trouble: FailingAddress, way: str) -> Pro
 
 def change_scheme_repair(case: Case, trouble: FailingAddress, scheme: str) -> Repair:
     """Return a repair that changes `http://` to `https://` in every pass to the address, or the reverse."""
-    summary = f"hand {routes_text(trouble)} on as {scheme}, which is what is taken there"
+    summary = f"proxy {routes_text(trouble)} with {scheme}, which the backend accepts"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual_repair(trouble, scheme, summary,
-                              "nginx -t refuses the configuration as it is: repair that first")
+                              "nginx -t rejects the present configuration: repair that first")
     if is_held_by_stranger(case, trouble):
-        return _manual_repair(trouble, scheme, summary, "if what listens there should answer, which fixer cannot tell")
+        return _manual_repair(trouble, scheme, summary,
+                              "only if the program that listens there should answer; fixer cannot know that")
     if not _can_all_change_scheme(case, trouble):
-        return _manual_repair(trouble, scheme, summary, "not all servers of the upstream block are known to take that")
-    repair = edit_passes_repair(case, trouble, Repair(SCHEME_ID, "safe", summary, ()), f"the pass becomes {scheme}",
+        return _manual_repair(trouble, scheme, summary,
+                              "fixer does not know that all servers of the upstream block accept it")
+    repair = edit_passes_repair(case, trouble, Repair(SCHEME_ID, "safe", summary, ()), f"the pass uses {scheme}",
                          lambda data, routes: _replace_schemes(data, routes, scheme))
     return _manual_repair(trouble, scheme, summary, repair.reason) if isinstance(repair, NotEditable) else repair
 
@@ -230,11 +232,11 @@ def _argument_offset(data: bytes, start: int, text: str) -> int:
             at = start + token.start + bool(token.quote)
             if data[at:at + len(text)] == text.encode():
                 return at
-    raise EditRefused(f"{text} does not stand there as one word")
+    raise EditRefused(f"the directive does not contain {text} as one argument")
 
 
 def _manual_repair(trouble: FailingAddress, scheme: str, summary: str, why: str) -> Repair:
     spots = ", ".join(dict.fromkeys(
         f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
-    manual = f"let the pass at {spots} begin with {scheme}://, then nginx -t and reload ({why})"
+    manual = f"make the pass at {spots} begin with {scheme}://, then run nginx -t and reload nginx ({why})"
     return Repair(SCHEME_ID, "manual", summary, (), manual=manual)

@@ -151,8 +151,8 @@ def release_repair(
     """Return a repair that points the link at the release that the operator names, then starts the service again."""
     service, link = crash.service, found.link
     older = ", ".join(found.older)
-    fault = f"which lacks {lacks}" if lacks else "whose program ends at once"
-    why = f"{link} leads to {found.current}, {fault}; older releases on the disk: {older}"
+    fault = f"which lacks {lacks}" if lacks else "whose program exits at once"
+    why = f"{link} points to {found.current}, {fault}; older releases on the disk: {older}"
     need = Need(RELEASE_KEY, "choice", why, found.older)
     target = found.stat.link_target or found.current
     steps: tuple[Step, ...] = ()
@@ -162,7 +162,7 @@ def release_repair(
             WriteFile(service.node, link, None, None, f"remove the link to {target}", link_target=target),
             WriteFile(service.node, link, None, b"", f"link to {new}", link_target=new), *again,
         )
-    summary = f"let {link} lead to an older release again, then start {service.name}"
+    summary = f"point {link} at an older release, then start {service.name}"
     return Repair(RELEASE_ID, "disruptive", summary, steps, (need,))
 
 

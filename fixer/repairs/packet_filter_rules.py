@@ -30,14 +30,14 @@ def filter_repairs(case: Case, block: FilterMatch) -> tuple[Repair, ...]:
     rule = block.hit.rule
     filling = _rule_writing_container(case, block)
     if filling is not None:
-        text = (f"{filling.name} may change the packet filter of this network, and what it runs at its start would put "
-                f"the rule there again: mend that, so that it lets nginx's connections pass to port "
+        text = (f"{filling.name} may change the packet filter of this network, and its start command would add the "
+                f"rule again: change that command so that it allows nginx's connections to port "
                 f"{block.failing_address.endpoint.port}")
-        return (Repair("change-firewall", "manual", f"let {filling.name} allow it", (), manual=text),)
+        return (Repair("change-firewall", "manual", f"allow the connection in {filling.name}", (), manual=text),)
     owner = _owning_tool(case, block)
     if owner is not None:
-        text = f"{owner[0]} made this rule and would write it again: {owner[1]}"
-        return (Repair("change-firewall", "manual", f"let {owner[0]} allow it", (), manual=text),)
+        text = f"{owner[0]} created this rule and would add it again: {owner[1]}"
+        return (Repair("change-firewall", "manual", f"allow the connection in {owner[0]}", (), manual=text),)
     accept = _allow_connection_repair(case, block)
     if rule is not None and rule.is_complete and _is_only_about_nginx(block, rule):
         return (_remove_rule_repair(case, block, rule), accept)
@@ -116,8 +116,8 @@ def _remove_rule_repair(case: Case, block: FilterMatch, rule: Rule) -> Repair:
     steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "remove", rule.text,
                             rule.index, chain.texts, *_container_name_and_id(case, block)))
     lasting = f", and from {edit.display_path or edit.path}" if edit is not None else ""
-    words = f"delete the rule from {chain.title}{lasting}: {rule.text}"
-    return Repair("remove-rule", "disruptive", words, tuple(steps))
+    summary = f"delete the rule from {chain.title}{lasting}: {rule.text}"
+    return Repair("remove-rule", "disruptive", summary, tuple(steps))
 
 
 def _allow_connection_repair(case: Case, block: FilterMatch) -> Repair:
@@ -129,18 +129,18 @@ def _allow_connection_repair(case: Case, block: FilterMatch) -> Repair:
     if rule is not None:
         edit = _boot_file_edit(case.snapshot, block, rule, before=text)
         if isinstance(edit, str):
-            manual = f"before that rule: {text}; {edit}"
-            return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
+            manual = f"insert before that rule: {text}; {edit}"
+            return Repair("allow-connection", "manual", f"add the rule {text}", (), manual=manual)
         if edit is not None:
             steps.append(edit)
     elif _boot_files(case.snapshot, block):
         where = ", ".join(path for path, _ in _boot_files(case.snapshot, block))
         manual = f"add this rule to {chain.title}, and to {where}, which loads it at boot: {text}"
-        return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
+        return Repair("allow-connection", "manual", f"add the rule {text}", (), manual=manual)
     steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "add", text, index,
                             chain.texts, *_container_name_and_id(case, block)))
-    words = f"accept nginx's own connection in {chain.title}: {text}"
-    return Repair("allow-connection", "disruptive", words, tuple(steps))
+    summary = f"accept nginx's own connection in {chain.title}: {text}"
+    return Repair("allow-connection", "disruptive", summary, tuple(steps))
 
 
 def _container_name_and_id(case: Case, block: FilterMatch) -> tuple[str, str]:
@@ -230,12 +230,12 @@ def _boot_file_edit(snapshot: Snapshot, block: FilterMatch, rule: Rule, before: 
         if not hits:
             like = next((n for n, text in enumerate(texts) if _can_be_same_rule(text, rule, block)), None)
             if like is not None:
-                said = " ".join(lines[like].decode("utf-8", "replace").split())
-                return f"{path}:{like + 1} may be what loads the rule at boot: mend it there too ({said})"
+                found = " ".join(lines[like].decode("utf-8", "replace").split())
+                return f"{path}:{like + 1} may load the rule at boot: change it there too ({found})"
             continue
         if len(hits) > 1:
             numbers = ", ".join(str(n + 1) for n in hits)
-            return f"{path} holds the rule on lines {numbers}: which of them it is, a person must say"
+            return f"{path} contains the rule on lines {numbers}: an operator must choose the right one"
         place = locate_editable_file(snapshot, block.node, path)
         if isinstance(place, NotEditable):
             return f"{path} loads the rule at boot and cannot be edited here"

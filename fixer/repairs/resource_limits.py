@@ -73,7 +73,7 @@ def raise_memory_repair(case: Case, service: Service, endpoint: Endpoint) -> Rep
                 pattern="[1-9][0-9]*[KMGkmg]?")
     chosen = case.inputs.get(MEMORY_KEY, default or "")
     if again and not chosen:
-        title = f"another memory limit for {service.name}: it was raised before{again}"
+        title = f"set another memory limit for {service.name}{again}"
         return Repair("raise-memory-limit", "disruptive", title, (), needs=(need,))
     written: EditSteps | NotEditable = NotEditable("its limit could not be read")
     if chosen:
@@ -82,18 +82,19 @@ def raise_memory_repair(case: Case, service: Service, endpoint: Endpoint) -> Rep
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
                                                                                                  NotEditable) else ""
-        manual = f"give {service.name} a memory limit of {chosen or 'more than it has'}: {why}"
-        return Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual)
-    summary = f"a memory limit of {chosen} for {service.name}, set in {written.where}, then start it with that"
-    doubt = (f"whether {chosen} is enough for {service.name} is not proven: how much it needs was not seen, since it "
-             "was killed at its limit. Where it is killed again, it needs more, or it leaks and reaches any limit")
+        manual = f"set the memory limit of {service.name} to {chosen or 'a higher value'}; fixer cannot do this: {why}"
+        return Repair("raise-memory-limit", "manual", f"raise the memory limit of {service.name}", (), manual=manual)
+    summary = f"set a memory limit of {chosen} for {service.name} in {written.where}, then start it with that limit"
+    doubt = (f"it is not proven that {chosen} is enough for {service.name}: it was killed at its limit, so its full "
+             "need is unknown. If it is killed again, it needs more, or it leaks and reaches any limit")
     return Repair("raise-memory-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,), doubt=doubt)
 
 
 def _raised_before_text(service: Service) -> str:
     """Return a text if an earlier repair has set the limit in force: to double it again would be a guess."""
     ours = next((s for s in service.settings if s.key == "MemoryMax" and _MEMORY_DROP_IN in s.source.where), None)
-    return "" if ours is None else f" ({ours.source.where} raised it), and was reached again: it may leak"
+    return "" if ours is None else (f"; an earlier repair raised it ({ours.source.where}), and it was reached again: "
+                                    "there may be a memory leak")
 
 
 def write_limit(snapshot: Snapshot, service: Service, key: str, value: str, name: str) -> EditSteps | NotEditable:
@@ -121,22 +122,21 @@ def _overwrite_limit(snapshot: Snapshot, service: Service, places: list[UnitSett
     if not places:
         box = service.container
         if box is not None and not box.project:
-            return NotEditable(f"it was given by hand when {box.name} was made: docker update changes it (--memory "
-                               f"with "
-                           "--memory-swap, --cpus), and so must whatever makes that container anew")
-        return NotEditable("its compose files do not set it, so it was given by hand; put it into the compose file")
+            return NotEditable(f"it was set by hand when {box.name} was created: change it with docker update "
+                               "(--memory with --memory-swap, --cpus), and in whatever recreates that container")
+        return NotEditable("its compose files do not set it, so it was set by hand; add it to the compose file")
     spans = []
     for setting in places:
         place = setting.argument
         file = None if place is None or place.file is None else snapshot.file(service.files_node, place.file)
         if place is None or file is None or place.start is None or place.end is None:
-            return NotEditable(f"{setting.source.where} does not hold it as plain text")
+            return NotEditable(f"{setting.source.where} does not contain it as plain text")
         if file.data[place.start:place.end] != place.text.encode():
-            return NotEditable(f"{setting.source.where} does not hold {place.text} where it was read")
+            return NotEditable(f"{setting.source.where} does not contain {place.text} at the position that fixer read")
         spans.append((file, place.start, place.end))
     file = spans[0][0]
     if any(other is not file for other, _, _ in spans):
-        return NotEditable("its limits stand in several files")
+        return NotEditable("its limits are in several files")
     data = file.data
     for _, start, end in sorted(spans, key=lambda span: -span[1]):
         data = data[:start] + value.encode() + data[end:]
@@ -226,7 +226,7 @@ def lifted_task_limit_evidence(service: Service, lines: Sequence[LogLine]) -> Ev
                                                                                                 lines) is not None:
         return None
     now = f"TasksMax={unit.tasks_max}" if unit.tasks_max else "no limit"
-    return Evidence("unit", unit.name, f"{now} now, and none in its own files")
+    return Evidence("unit", unit.name, f"{now} now; its own files set no limit")
 
 
 def raise_reached_limit_repair(case: Case, service: Service, endpoint: Endpoint, tight: ReachedLimit) -> Repair:
@@ -243,10 +243,11 @@ def raise_reached_limit_repair(case: Case, service: Service, endpoint: Endpoint,
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
                                                                                                  NotEditable) else ""
-        manual = f"give {service.name} {tight.key}={chosen} instead of {tight.value}: {why}"
+        manual = (f"set {tight.key}={chosen} instead of {tight.value} for {service.name}; fixer cannot do this: "
+                  f"{why}")
         return Repair("raise-limit", "manual", f"raise {tight.key} of {service.name}", (), manual=manual)
     equals = "=" if of_shell is None else " "
-    summary = (f"{tight.key}{equals}{chosen} instead of {tight.value} for {service.name}, set in {written.where}, then "
+    summary = (f"set {tight.key}{equals}{chosen} instead of {tight.value} for {service.name} in {written.where}, then "
                "start it")
     return Repair("raise-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,))
 
@@ -285,7 +286,7 @@ def raise_limit_repair(case: Case, service: Service, at: Endpoint | tuple[Step, 
     proposal. `at` is where the service must accept then, or the steps that wait for it."""
     chosen = case.inputs.get(need.key, need.default or "")
     title = f"{ceiling.title} of {service.name}"
-    written: EditSteps | NotEditable = NotEditable("nobody said how much")
+    written: EditSteps | NotEditable = NotEditable("no value was specified")
     if chosen and service.unit is not None:
         written = write_drop_in(case.snapshot, service, f"{ceiling.unit_key}={chosen}\n", _drop_in_name(service))
     elif chosen:
@@ -300,7 +301,7 @@ def raise_limit_repair(case: Case, service: Service, at: Endpoint | tuple[Step, 
 
     return set_and_start_repair(SettingRepairWording(
         ceiling.repair_id, f"raise the {title}", need, f"raise the {title} to {chosen}",
-        by_hand=f"raise the {title} to {chosen or 'more'}", then="start it with that",
+        by_hand=f"raise the {title} to {chosen or 'a higher value'}", then="start it with that value",
     ), written, begin)
 
 
@@ -316,7 +317,7 @@ def _write_in_compose(case: Case, service: Service, keys: Sequence[str], value: 
                       title: str) -> EditSteps | NotEditable:
     present = [key for key in keys if any(s.key == key for s in service.compose_settings)]
     if not present:
-        return NotEditable(f"its compose files do not set it ({keys[0]}), so it was given elsewhere")
+        return NotEditable(f"its compose files do not set it ({keys[0]}), so it was set elsewhere")
     return write_compose_settings(case.snapshot, service, dict.fromkeys(present, value), title)
 
 
@@ -340,7 +341,7 @@ def set_and_start_repair(setting: SettingRepairWording, written: EditSteps | Not
     """Return a disruptive repair if both parts are possible; else a manual one with the obstacle."""
     for part in (written, begin):
         if isinstance(part, NotEditable):
-            manual = f"{setting.by_hand}: {part.reason}"
+            manual = f"{setting.by_hand}; fixer cannot do this: {part.reason}"
             return Repair(setting.repair, "manual", setting.title, (), (setting.need,), manual)
     assert not isinstance(written, NotEditable) and not isinstance(begin, NotEditable)
     summary = f"{setting.does}, set in {written.where}, then {setting.then}"

@@ -27,7 +27,7 @@ from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
-from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
+from fixer.model.plan import ContainerAction, Risk, Step, WaitForListener, WriteFile
 from fixer.model.snapshot import FileContent, Service
 from fixer.repairs.command_options import (
     TLS_OPTIONS,
@@ -45,7 +45,7 @@ from fixer.repairs.unit_edits import reload_and_start_repair
 from fixer.repairs.write_variables import write_variables
 
 TARGET_KEY = "target"
-_NOT_RESTARTED_TEXT = ", but nobody started it again"
+_NOT_RESTARTED_TEXT = ", but the service was not started again"
 RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take until it listens
 _MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
 # lines of a traceback without quoted code
@@ -66,11 +66,11 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
     file, service = source_file_of(case.snapshot, crash.service, fault.file), crash.service
     if service.unit is not None and service.unit.need_daemon_reload:      # a start uses what systemd has read
         new = unread_unit_files_evidence(case.snapshot, crash)
-        return ChangeSinceExit(f"{new[0].where} was changed after that, and systemd has not read it",
+        return ChangeSinceExit(f"{new[0].where} was changed after that, and systemd has not reloaded it",
                                new) if new else None
     if file is not None and _is_file_mended(case, crash, fault, file):
-        said = f"{file.path} was changed after the last try{_NOT_RESTARTED_TEXT}"
-        return ChangeSinceExit(said, (Evidence("file", file.path, "changed since, and a whole program"),))
+        text = f"{file.path} was changed after the last start attempt{_NOT_RESTARTED_TEXT}"
+        return ChangeSinceExit(text, (Evidence("file", file.path, "changed since then, and a complete program"),))
     if fault.kind == "syntax":
         return None
     if fault.kind in ("import", "server"):
@@ -80,10 +80,10 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
     word = option_argument(service, fault) if fault.kind == "option" else None
     now = target_of(service.argv) if fault.kind == "target" else word.text if word is not None else ""
     if changed and now and now not in fault.text:
-        return ChangeSinceExit(f"its command says {now} now{_NOT_RESTARTED_TEXT}", changed)
+        return ChangeSinceExit(f"its command contains {now} now{_NOT_RESTARTED_TEXT}", changed)
     if not changed or (file is not None and not has_valid_syntax(file) and file.path.endswith(".py")):
         return None
-    return ChangeSinceExit(f"{changed[0].where} was changed after that, and only a start tells whether it is mended",
+    return ChangeSinceExit(f"{changed[0].where} was changed after that, and only a start shows if it is fixed",
                            changed)
 
 
@@ -96,8 +96,9 @@ def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSi
         steps = () if unit is not None and unit.need_daemon_reload else restart_after_edit_steps(case, crash)
         offered += [] if steps or unit is None else [reload_and_start_repair(case, crash)]
         if steps:
-            said = f"{since.text.partition(', ')[0]}: start {crash.service.name}"
-            offered.append(Repair("start-service", "disruptive" if crash.has_running_parent else "safe", said, steps))
+            summary = f"{since.text.partition(', ')[0]}: start {crash.service.name}"
+            risk: Risk = "disruptive" if crash.has_running_parent else "safe"
+            offered.append(Repair("start-service", risk, summary, steps))
     if file is not None:
         backup = _backup_repair(case, crash, fault, file)
         offered += [backup] if backup is not None else []
@@ -154,15 +155,15 @@ def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileCon
     if not states:
         return None
     paths = tuple(state.path for state in states)
-    why = f"an older state of {file.path} without the error: {', '.join(paths)}"
+    why = f"a backup copy of {file.path} without the error: {', '.join(paths)}"
     need = Need(BACKUP_KEY, "choice", why, paths)
     chosen = next((state for state in states if state.path == case.inputs.get(BACKUP_KEY)), None)
     steps: tuple[Step, ...] = ()
     if chosen is not None:
-        write = WriteFile(file.node, file.real_path, file.data, chosen.data, f"the state of {chosen.path}",
+        write = WriteFile(file.node, file.real_path, file.data, chosen.data, f"the content of {chosen.path}",
                           in_place=file.single_file_mount)
         steps = (write, *restart_after_edit_steps(case, crash))
-    summary = f"put {file.path} back to an older state, then start {crash.service.name}"
+    summary = f"restore {file.path} from a backup copy, then start {crash.service.name}"
     return Repair(BACKUP_ID, "disruptive", summary, steps, (need,))
 
 
@@ -191,20 +192,21 @@ def _target_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair:
     service = crash.service
     found = find_applications(case.snapshot, service)
     written = target_of(service.argv) or fault.name
-    said = f"the application that {service.name} is to serve, now {written}"
+    what = f"the application that {service.name} should serve, now {written}"
     found = tuple(sorted(found, key=lambda one: not _is_renamed_package(written, one)))     # the likelier ones first
-    need = Need(TARGET_KEY, "choice", said, found) if found else Need(TARGET_KEY, "value", said,
+    need = Need(TARGET_KEY, "choice", what, found) if found else Need(TARGET_KEY, "value", what,
                                                                       pattern=_TARGET_PATTERN)
     word = next((w for w in service.command if w.text == written), None)
     chosen = case.inputs.get(TARGET_KEY, "")
     summary = f"point {service.name} at its application, then start it"
-    edit = NotEditable("its command names no target that was found written") if word is None else \
+    edit = NotEditable("no file that fixer read contains the target of its command") if word is None else \
         edit_argument(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
         why = edit.reason if isinstance(edit, NotEditable) else begin.reason if isinstance(begin, NotEditable) else ""
-        there = f"found: {', '.join(found)}" if found else "no module with an application was found where it starts"
-        return Repair("correct-target", "manual", summary, (), (need,), f"give {said}, another one ({there}): {why}")
+        there = f"found: {', '.join(found)}" if found else "no module with an application is in its start directory"
+        manual = f"change {what} ({there}); fixer cannot do this: {why}"
+        return Repair("correct-target", "manual", summary, (), (need,), manual)
     return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
 
 
@@ -224,7 +226,7 @@ def _variable_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair |
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         return None
-    need = Need(name, "value", f"{service.name} makes a number of {name} ({place})", pattern=r"-?[0-9]+(?:\.[0-9]+)?")
+    need = Need(name, "value", f"{service.name} parses {name} as a number ({place})", pattern=r"-?[0-9]+(?:\.[0-9]+)?")
     return Repair("set-variable", "disruptive", f"set {name} in {written.where}, then start {service.name}",
                   (*written.steps, *begin) if value else (), (need,))
 
@@ -243,25 +245,25 @@ def _tls_file_repair(case: Case, crash: FailedRun, kind: str) -> Repair | None:
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
         return None
-    summary = f"give {service.name} another {'key' if kind == 'key' else 'certificate'} than {word.text}"
+    summary = f"set another {'key' if kind == 'key' else 'certificate'} than {word.text} for {service.name}"
     return Repair(f"correct-{kind}file", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
 
 
 def _summary_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
-            return f"put {fault.name} back for {crash.service.name}"
+            return f"restore {fault.name} for {crash.service.name}"
         case "import" | "server":
-            return f"install what provides {fault.name} for {crash.service.name}"
+            return f"install the package that provides {fault.name} for {crash.service.name}"
         case "tls":
-            return f"give {crash.service.name} a certificate and the key that belongs to it"
+            return f"set a certificate and its matching key for {crash.service.name}"
         case "value":
-            return f"give {fault.name} of {crash.service.name} a number"
+            return f"set {fault.name} of {crash.service.name} to a number"
         case "option":
-            said = gunicorn_setting_evidence(case, crash.service, fault)
-            return f"mend {said[0].where if said else f'the command of {crash.service.name}'}"
+            setting = gunicorn_setting_evidence(case, crash.service, fault)
+            return f"correct {setting[0].where if setting else f'the command of {crash.service.name}'}"
         case _:
-            return f"mend {fault.file_line or crash.service.name}"
+            return f"correct {fault.file_line or crash.service.name}"
 
 
 def _variable_naming_module(case: Case, service: Service, module: str) -> str:
@@ -287,35 +289,34 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             package, _, module = fault.name.rpartition(".")
             variable = _variable_naming_module(case, service, fault.name)
-            by = f", or correct {variable}, which names it" if variable else f", or take it out of {at}" if at else ""
-            return f"{package} is there, and there is no {module} in it: put that file or folder back{by}; {again}"
+            by = f", or correct {variable}, which names it" if variable else f", or remove it from {at}" if at else ""
+            return f"{package} exists, but it contains no {module}: restore that file or folder{by}; {again}"
         case "import" if there := _other_python_folder(case, service, fault.name):
-            return (f"{there} holds {fault.name} for another Python than the one that runs now (what the link to it "
-                    f"leads to was upgraded): make the environment anew (python3 -m venv --clear "
-                    f"{virtualenv_of(service.argv)}, then all that it requires); {again}")
+            return (f"{there} contains {fault.name} for another Python than the one that runs now (the target of the "
+                    f"Python link was upgraded): recreate the environment (python3 -m venv --clear "
+                    f"{virtualenv_of(service.argv)}, then install its requirements); {again}")
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
-            by = f", or take it out of {at}" if at else ""
+            by = f", or remove it from {at}" if at else ""
             if at and code and fault.name.split(".")[0] not in code:      # loaded by name
-                by = f", or take it out of what names it to {fault.file_line} (a setting such as INSTALLED_APPS)"
+                by = f", or remove it from the setting that names it to {fault.file_line} (such as INSTALLED_APPS)"
             return (f"install the package that provides {fault.name} for {_interpreter_text(service)} ({shell}){by}; "
                     f"{again}")
         case "server":
-            return (f"let its command{_command_source_text(case, service)} use an interpreter that has {fault.name}, "
-                    f"or install it "
-                    f"for {_interpreter_text(service)} ({shell}); {again}")
+            return (f"make its command{_command_source_text(case, service)} use an interpreter that has {fault.name}, "
+                    f"or install it for {_interpreter_text(service)} ({shell}); {again}")
         case "tls":
-            words = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
-            named = ", ".join(words) or "see its log"
-            return f"key and certificate do not fit, or are not there ({named}): {fault.text[:160]}; {again}"
+            paths = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
+            named = ", ".join(paths) or "see its log"
+            return f"key and certificate do not match, or are missing ({named}): {fault.text[:160]}; {again}"
         case "value":
-            return f"give {fault.name} a value that {service.name} can make a number of ({fault.text[:120]}); {again}"
+            return f"set {fault.name} to a value that {service.name} parses as a number ({fault.text[:120]}); {again}"
         case "option":
             line = option_source_text(case, service, fault)
             what = line if gunicorn_setting_evidence(case, service, fault) else \
                 f"the command of {service.name}{f' at {line}' if line else ''}"
-            return f"mend {what} ({fault.text[:160]}); {again}"
+            return f"correct {what} ({fault.text[:160]}); {again}"
         case _:
-            return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
+            return f"correct {at or 'the error in its log'} ({fault.text[:160]}); {again}"
 
 
 def _other_python_folder(case: Case, service: Service, module: str) -> str:

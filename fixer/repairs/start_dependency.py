@@ -56,7 +56,7 @@ def start_dependency_repairs(case: Case, crash: FailedRun, said: DependencyCompl
         return (_manual_repair(_manual_text(case, crash, said, needed)), *other_address_repairs(case, crash, said)[:1])
     wait = _wait_for_provider_steps(said, provider)
     steps = (*started, *wait, *restart_after_edit_steps(case, crash))
-    verb = "go on with" if run_state_of(provider) == "paused" else "start"
+    verb = "resume" if run_state_of(provider) == "paused" else "start"
     also = " and enable it at boot" if any(getattr(step, "verb", "") == "enable" for step in started) else ""
     return (Repair("start-dependency", "safe", f"{verb} {provider.name}{also}, then start {name}", steps),)
 
@@ -65,12 +65,12 @@ def free_connections_repairs(crash: FailedRun, said: DependencyComplaint,
                              needed: LocatedDependency) -> tuple[Repair, ...]:
     """Return instructions: all connections are in use. The operator finds the holders; the service retries itself."""
     who = f"{needed.provider.name} ({said.address})" if needed.provider is not None else said.address
-    look = {"postgresql": "select pid, usename, state, query from pg_stat_activity", "mysql": "show full processlist",
-            "redis": "redis-cli client list"}.get(said.engine, "what is connected there")
+    query = {"postgresql": "select pid, usename, state, query from pg_stat_activity", "mysql": "show full processlist",
+             "redis": "redis-cli client list"}.get(said.engine, "the clients that are connected there")
     name = crash.service.name
     return (_manual_repair(
-        f"{who} has no connection left for {name}: see who holds them ({look}), end those that nobody "
-                    f"needs, or allow more (max_connections, maxclients); then start {name}"),)
+        f"{who} has no free connection for {name}: list the clients ({query}), end unused connections, or allow more "
+        f"(max_connections, maxclients); then start {name}"),)
 
 
 def let_through_repairs(crash: FailedRun, said: DependencyComplaint, needed: LocatedDependency) -> tuple[Repair, ...]:
@@ -82,14 +82,14 @@ def lost_packets_repair(name: str, said: DependencyComplaint, needed: LocatedDep
     """Return instructions on what to check on the path of two peers that do not reach each other."""
     provider = needed.provider
     if provider is not None:
-        look = f"{provider.name} runs there, so something between the two swallows the packets"
+        check = f"{provider.name} runs there, so something between the two drops the packets"
     elif needed.node is None:
-        look = "it is on another machine: is it up, and do firewalls and routes let this one through"
+        check = "it is on another machine: check that it is up, and that firewalls and routes allow this connection"
     else:
-        look = "is a firewall in between"
-    manual = (f"{name} gets no answer from {said.address} ({look}; nft list ruleset, iptables -L -n, ip route get "
-              f"{said.ip or said.host}): let it through, then restart {name}")
-    return Repair("let-through", "manual", f"make {said.address} answer", (), manual=manual)
+        check = "check for a firewall between them"
+    manual = (f"{name} gets no answer from {said.address} ({check}; nft list ruleset, iptables -L -n, ip route get "
+              f"{said.ip or said.host}): allow the traffic, then restart {name}")
+    return Repair("let-through", "manual", f"make {said.address} reachable", (), manual=manual)
 
 
 def start_provider_steps(case: Case, provider: Service) -> tuple[Step, ...]:
@@ -144,7 +144,7 @@ def start_obstacle_text(case: Case, provider: Service) -> str:
     """Return why a start would fail: it is forbidden, or it failed by itself and would do so again."""
     state = run_state_of(provider)
     if state == "masked":
-        return f"{provider.name} is masked: somebody forbade its start; if it is meant to run: systemctl unmask it"
+        return f"{provider.name} is masked, so it cannot start; if it should run, unmask it (systemctl unmask)"
     unit, box = provider.unit, provider.container
     if state not in ("failed", "looping") or was_asked_to_stop(case.snapshot, provider):
         return ""
@@ -152,28 +152,29 @@ def start_obstacle_text(case: Case, provider: Service) -> str:
     if by_signal or (box is not None and box.exit_code > 128):
         return ""
     last = last_log_lines(case, provider)[-1:]
-    said = f"; its log ends with: {last[0].text.strip()[:200]}" if last else ""
-    return f"{provider.name} fails by itself: repair what ends it{said}"
+    shown = f"; its log ends with: {last[0].text.strip()[:200]}" if last else ""
+    return f"{provider.name} fails on its own: fix the cause of its exit{shown}"
 
 
 def _manual_text(case: Case, crash: FailedRun, said: DependencyComplaint, needed: LocatedDependency) -> str:
     name = crash.service.name
     if needed.node is None:
-        return (f"{name} needs {said.address}, which is not on the machines seen from here: bring it up there (or give "
-                f"{name} another address), then start {name}")
+        return (f"{name} needs {said.address}, which is on no observed machine: start it there (or set another address "
+                f"for {name}), then start {name}")
     if len(needed.providers) > 1:
         names = ", ".join(p.name for p in needed.providers)
         return f"start the one of {names} that {name} needs at {said.address}, then start {name}"
     provider = needed.provider
     if provider is not None:
         held = next(tcp_listeners_of(case.snapshot, provider), None)
-        where = f"it listens on port {held.port}" if held is not None else "it listens nowhere that was seen"
-        return f"{name} asks at {said.address}, and {provider.name} does not answer there ({where}): make the two agree"
+        where = f"it listens on port {held.port}" if held is not None else "fixer found no port where it listens"
+        return (f"{name} connects to {said.address}, and {provider.name} does not answer there ({where}): make the two "
+                "addresses agree")
     if crash.service.container is not None and not said.unix:
-        return (f"{said.address} is inside of container {crash.service.name} itself: give {name} the address of the "
-                "service that it needs")
-    return (f"nothing listens at {said.address}, and no unit here is known to: start what {name} needs there, and let "
-            f"it come back after a reboot; then start {name}")
+        return (f"{said.address} is inside container {crash.service.name} itself: set the address of the service that "
+                f"{name} needs")
+    return (f"nothing listens at {said.address}, and no known unit here is configured to: start the service that "
+            f"{name} needs there, and make it start at boot; then start {name}")
 
 
 def other_address_repairs(case: Case, crash: FailedRun, said: DependencyComplaint) -> tuple[Repair, ...]:
@@ -191,7 +192,7 @@ def _set_variable_repair(case: Case, crash: FailedRun, said: DependencyComplaint
     place = next((a.defined_in for a in service.env if a.name == name), "")
     secret = is_secret_name(name) or bool(_SECRET_VARIABLE.search(name.upper()))
     need = Need(name, "secret" if secret else "value",
-                f"{_problem_text(said)}; {service.name} takes it from {name} ({place})")
+                f"{_problem_text(said)}; {service.name} reads it from {name} ({place})")
     value = case.inputs.get(name)
     written = write_variables(case.snapshot, service, {name: value or ""}, replace=True)
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
@@ -208,7 +209,7 @@ def _problem_text(said: DependencyComplaint) -> str:
     if said.kind == "auth":
         return f"the account or database{f' {said.what}' if said.what and ' ' not in said.what else ''} is not accepted"
     if said.kind == "name":
-        return f"no address is known for {said.host or 'the name that it asks for'}"
+        return f"no address is known for {said.host or 'the name that it looks up'}"
     return f"{said.address} does not answer"
 
 
@@ -217,17 +218,17 @@ def _manual_mend_text(crash: FailedRun, said: DependencyComplaint, names: tuple[
     place = f" (it reads {', '.join(names)})" if names else ""
     match said.kind:
         case "auth":
-            return (f"{said.text.strip()[:200]}: correct the account in the settings of {name}{place}, or create on "
-                    f"{said.address} what is missing there; then start {name}")
+            return (f"{said.text.strip()[:200]}: correct the account in the settings of {name}{place}, or create what "
+                    f"is missing on {said.address}; then start {name}")
         case "name":
-            return (f"make {said.host or 'the name'} known to the resolver, or give {name} another address{place}; "
+            return (f"make {said.host or 'the name'} resolve, or set another address for {name}{place}; "
                     f"then start {name}")
         case _:
-            return f"bring up what {name} needs at {said.address}{place}; then start {name}"
+            return f"start the service that {name} needs at {said.address}{place}; then start {name}"
 
 
 def _manual_repair(text: str) -> Repair:
-    return Repair("mend-dependency", "manual", "a person must bring back what it needs", (), manual=text)
+    return Repair("mend-dependency", "manual", "an operator must restore the dependency", (), manual=text)
 
 
 def resume_steps(case: Case, provider: Service) -> tuple[Step, ...]:

@@ -53,7 +53,7 @@ def restart_nginx_repair(case: Case, nginx: Nginx, box: Container, so_that: str 
     sound = isinstance(nginx.test, Known) and HOST_NOT_FOUND not in nginx.test.value[1]
     if not gone or (sound and not _is_looping(case, gone)):      # nginx resolves a variable's name at each request
         return repair
-    manual = f"start {gone} first: nginx would end at once while that name leads nowhere; then restart {box.name}"
+    manual = f"start {gone} first: nginx exits at once while that name does not resolve; then restart {box.name}"
     return Repair(repair.id, "manual", repair.summary, (), manual=manual)
 
 
@@ -102,17 +102,17 @@ def free_port_repair(case: Case, line: Listener, then: Sequence[Step], summary: 
     holders = processes_of(case.snapshot, line.node, pids_of(line))
     said = listener_evidence(case.snapshot, line)
     if not holders and (box := container_of(case.snapshot, line.node)) is not None and not box.is_machine:
-        manual = (f"a process outside of container {box.name} listens on {where} in its network, and nginx needs that: "
-                  f"stop it or move it, or take that listen out; {summary} (on the Docker host: "
+        manual = (f"a process outside container {box.name} listens on {where} in its network, and nginx needs {where}: "
+                  f"stop or move the process, or remove that listen directive; {summary} (on the Docker host: "
                   f"nsenter -t {box.pid} -n ss -ltnp)")
         return Repair(FREE_PORT_ID, "manual", f"free {where}", (), manual=manual)
     if not holders or any(p.pid == 1 or p.comm in _PROXY_PROGRAMS for p in holders):
-        manual = f"{said.text} listens on {where}, which nginx needs: stop what it stands for or move it; {summary}"
+        manual = f"{said.text} listens on {where}, which nginx needs: stop or move what it acts for; {summary}"
         return Repair(FREE_PORT_ID, "manual", f"free {where}", (), manual=manual)
     service = next((s for s in case.snapshot.services if s.node == line.node and s.unit is not None
                     and set(s.pids) & {p.pid for p in holders}), None)
     name = service.name if service is not None else holders[0].comm
-    need = Need(STOP_KEY, "choice", f"{said.text} holds {where}, which nginx needs: name it to have it stopped",
+    need = Need(STOP_KEY, "choice", f"{said.text} holds {where}, which nginx needs: to stop it, give its name",
                 (name,))
     if case.inputs.get(STOP_KEY) != name:
         return Repair(FREE_PORT_ID, "disruptive", f"stop {name}, which holds {where}; {summary}", (), (need,))
@@ -124,9 +124,9 @@ def _stop_container_repair(case: Case, line: Listener, box: Container, then: Seq
     """Return a stop of a container in the same network. It stays stopped until a new start; nginx has the port then."""
     where = address_text(line.address, line.port)
     said = holder_evidence(case.snapshot, line).text
-    need = Need(STOP_KEY, "choice", f"{said} holds {where}, which nginx needs: name it to have it stopped", (box.name,))
+    need = Need(STOP_KEY, "choice", f"{said} holds {where}, which nginx needs: to stop it, give its name", (box.name,))
     what = (f"stop container {box.name}, which holds {where}; {summary} (docker compose up would start it again: "
-            "give it another port, or take it out of the project)")
+            "change its port, or remove it from the project)")
     action = ContainerAction(box.id, box.name, "stop", box.status, said)
     return Repair(FREE_PORT_ID, "disruptive", what, (action, *then) if case.inputs.get(STOP_KEY) == box.name else (),
                   (need,))

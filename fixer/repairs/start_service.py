@@ -208,7 +208,7 @@ def start_or_restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpo
         return (program_action(snapshot, service, service.program, "update"),
                 *wait_for_listener_step(snapshot, service, endpoint))
     if service.container is None:
-        return NotEditable(f"nothing is known that could start {service.name} again")
+        return NotEditable(f"fixer knows no way to start {service.name} again")
     up = compose_up_step(snapshot, service.container)
     return up if isinstance(up, NotEditable) else (up, *wait_for_listener_step(snapshot, service, endpoint))
 
@@ -219,7 +219,7 @@ def compose_up_step(snapshot: Snapshot, box: Container) -> ComposeUp | NotEditab
     project = box.project
     if compose is None or compose.project != project or name is None or (
             snapshot.target.kind not in ("compose", "local", "ssh")):
-        return NotEditable(f"container {box.name} would have to be created anew with other "
+        return NotEditable(f"container {box.name} must be recreated with other "
                            f"settings{_other_project_text(snapshot, box)}")
     if isinstance(compose.editable, Unknown):
         return NotEditable(f"the files of project {compose.project} cannot be edited: {compose.editable.reason}")
@@ -242,18 +242,18 @@ def _other_project_text(snapshot: Snapshot, box: Container) -> str:
         return ""
     at = {nginx.node for nginx in snapshot.nginxes}
     if any(s.container is not None and s.container.project == box.project and s.node in at for s in snapshot.services):
-        return f"; look at compose://{box.project}"
+        return f"; run fixer on compose://{box.project}"
     files = (box.label("com.docker.compose.project.config_files") or "").split(",")
     words = [word for path in files if path for word in ("-f", shlex.quote(path))]
     up = f"docker compose {' '.join((*words, '-p', box.project))} up -d --no-deps {box.service}"
-    return f"; it is of project {box.project}, in which nginx is not: {up}"
+    return f"; it belongs to project {box.project}, which does not contain nginx: run {up}"
 
 
 def swarm_advice_text(service: Service) -> str:
     """Return what an operator does about a task of a swarm service, which replaces its container and routes only to the
     new one; else empty."""
     name = "" if service.container is None else service.container.label("com.docker.swarm.service.name") or ""
-    return name and f"docker service ps --no-trunc {name} shows why; then docker service update --force {name}"
+    return name and f"docker service ps --no-trunc {name} shows why; then run docker service update --force {name}"
 
 
 def _start_replica_steps(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:
@@ -268,7 +268,7 @@ def _start_replica_steps(snapshot: Snapshot, box: Container) -> Iterator[Contain
 
 def restart_container_repair(box: Container, so_that: str = "") -> Repair:
     """Return a restart of nginx's own container; `so_that` is its purpose as text."""
-    action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
+    action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is down for a moment")
     return Repair("restart-nginx-container", "disruptive", f"restart container {box.name}{so_that}", (action,))
 
 
@@ -291,9 +291,9 @@ def end_wait_repair(service: Service) -> Repair:
     """Return what an operator does: another start would wait in the same queue."""
     units, several = " ".join(awaited_unit_names(service)), len(awaited_unit_names(service)) > 1
     names = " and ".join(awaited_unit_names(service))
-    manual = (f"see what keeps {names} (systemctl status {units}) and mend that: {service.name} is started by itself "
-              f"then; systemctl stop {units} ends the wait at once")
-    summary = f"let {names} come up, or stop {'them' if several else 'it'}"
+    manual = (f"find out why {names} is not up (systemctl status {units}), and fix that: systemd then starts "
+              f"{service.name}; systemctl stop {units} ends the wait at once")
+    summary = f"make {names} come up, or stop {'them' if several else 'it'}"
     return Repair("end-wait", "manual", summary, (), manual=manual)
 
 

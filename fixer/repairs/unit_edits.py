@@ -118,7 +118,7 @@ def edit_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording, ed
         return Repair(doing.id, "disruptive", doing.does, (), doing.needs)
     written = write_edits(case.snapshot, crash.service, (edit, *more))
     if isinstance(written, NotEditable):
-        manual = f"{doing.by_hand}; fixer does not: {written.reason}"
+        manual = f"{doing.by_hand}; fixer cannot do this: {written.reason}"
         return Repair(doing.id, "manual", doing.does, (), doing.needs, manual)
     return written_and_start_repair(case, crash, doing, written)
 
@@ -136,7 +136,7 @@ def written_and_start_repair(case: Case, crash: FailedRun, doing: RepairWording,
         begin = (*first, again, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
     if isinstance(begin, NotEditable):
         return Repair(doing.id, "manual", doing.does, (), doing.needs,
-                      f"{doing.by_hand}; then start it: {begin.reason}")
+                      f"{doing.by_hand}, then start it; fixer cannot do this: {begin.reason}")
     summary = f"{doing.does}, in {written.where}, then start {service.name}"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
@@ -152,7 +152,7 @@ def reload_and_start_repair(case: Case, crash: FailedRun) -> Repair:
         steps: tuple[Step, ...] = (reload, again, *wait_for_listener_step(case.snapshot, service, endpoint))
     else:
         steps = (reload, *start_steps(case.snapshot, service, endpoint))
-    summary = f"let systemd read its unit files again, then restart {service.name}"
+    summary = f"make systemd reload its unit files, then restart {service.name}"
     return Repair("reload-units", "disruptive", summary, steps)
 
 
@@ -162,5 +162,5 @@ def mended_explanation(case: Case, crash: FailedRun, variant: str, what: str,
     service = crash.service
     steps = start_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     repair = Repair("start-service", "safe", f"start {service.name}", steps)
-    summary = f"{service.name} could not be started: {what}; that is mended, but nobody started it again"
+    summary = f"{service.name} could not be started: {what}; this is fixed, but the service was not started again"
     return StepExplanation(variant, summary, evidence, (repair,), "likely")

@@ -111,7 +111,7 @@ def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple
         needs = (_listener_need(trouble, options),)
         chosen = next((o for o in options if o.text == case.inputs.get(LISTENER_KEY)), None)
     target = chosen if chosen is not None else options[0]
-    aim = target.text if chosen is not None else "the listener that is meant"
+    aim = target.text if chosen is not None else "the intended listener"
     summary = f"point {routes_text(trouble)} at {aim} instead of {endpoint_text(trouble.endpoint)}"
     digits = port_spans_of(trouble)
     places = editable_files_of(case, trouble, digits)
@@ -119,7 +119,7 @@ def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple
         return _manual_repair(trouble, target, places.reason, needs)
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
-        return _manual_repair(trouble, target, "nginx -t refuses the configuration as it is: repair that first", needs)
+        return _manual_repair(trouble, target, "nginx -t rejects the present configuration: repair that first", needs)
     try:
         writes = _port_edit_steps(trouble, places, digits, target.listener.port)
     except EditRefused as refused:
@@ -131,7 +131,7 @@ def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple
 
 def _listener_need(trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> Need:
     names = " or ".join(f"{o.owner.service.name} ({o.text})" for o in options)
-    why = f"{endpoint_text(trouble.endpoint)} is empty and nothing tells which is meant: {names}"
+    why = f"nothing listens at {endpoint_text(trouble.endpoint)}; the intended listener is unknown: {names}"
     return Need(LISTENER_KEY, "choice", why, tuple(o.text for o in options))
 
 
@@ -163,7 +163,7 @@ def port_spans_of(trouble: FailingAddress) -> dict[str, Span]:
 
 def _port_edit_steps(trouble: FailingAddress, places: dict[str, EditableFile], digits: Mapping[str, Span],
                      port: int) -> tuple[Step, ...]:
-    return tuple(edit_spans(place, wanted, f"port {trouble.endpoint.port} becomes {port}")
+    return tuple(edit_spans(place, wanted, f"port {port} instead of {trouble.endpoint.port}")
                  for place, wanted in port_edits(trouble, places, digits, port).values())
 
 
@@ -180,7 +180,7 @@ def port_edits(
         else:
             start, end, new = span.start, span.end, str(port).encode()
             if place.data[start:end] != str(endpoint.port).encode():
-                raise EditRefused(f"{span.file}:{span.line} does not hold {endpoint.port}")
+                raise EditRefused(f"{span.file}:{span.line} does not contain {endpoint.port}")
         spans.setdefault((place.node, place.path), (place, {}))[1][(start, end)] = new
     return spans
 
@@ -189,7 +189,7 @@ def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, by
     """Return the span of the digits; if the port is not written, the end of the host."""
     written = data[endpoint.start:endpoint.end]
     if written != endpoint.written.encode("utf-8", "surrogateescape"):
-        raise EditRefused(f"{endpoint.file}:{endpoint.line} does not hold {endpoint.written} literally")
+        raise EditRefused(f"{endpoint.file}:{endpoint.line} does not contain {endpoint.written} literally")
     digits = str(endpoint.port).encode()
     if written.endswith(b":" + digits):
         return endpoint.end - len(digits), endpoint.end, str(port).encode()
@@ -200,13 +200,14 @@ def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, by
 
 def _manual_repair(trouble: FailingAddress, target: ReachableListener, why: str, needs: tuple[Need, ...]) -> Repair:
     places = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints[:8])
-    text = f"change port {trouble.endpoint.port} to {target.listener.port} at {places}, then nginx -t and reload; {why}"
-    return Repair(POINT_ID, "manual", f"point {routes_text(trouble)} at {target.text}", (), needs, manual=text)
+    text = f"change port {trouble.endpoint.port} to {target.listener.port} at {places}, then run nginx -t and reload"
+    title = f"point {routes_text(trouble)} at {target.text}"
+    return Repair(POINT_ID, "manual", title, (), needs, manual=f"{text}; {why}")
 
 
 def point_after_start_repair(trouble: FailingAddress, name: str, where: str, repair_id: str = POINT_ID) -> Repair:
     """Return what comes next while the service does not run: no socket of its own proves yet where it listens."""
-    manual = f"start {name} first: once it listens on {where}, fixer points {routes_text(trouble)} there"
+    manual = f"start {name} first: when it listens on {where}, fixer points {routes_text(trouble)} there"
     return Repair(repair_id, "manual", f"point {routes_text(trouble)} at {where}", (), manual=manual)
 
 
@@ -220,21 +221,21 @@ def point_at_address_repair(case: Case, trouble: FailingAddress, repair_id: str,
     """Return a repair that points the routes at `text`; None if the operator has still to choose."""
     needs = () if need is None else (need,)
     old = endpoint_text(trouble.endpoint)
-    summary = f"point {routes_text(trouble)} at {text or 'the address that is meant'} instead of {old}"
+    summary = f"point {routes_text(trouble)} at {text or 'the intended address'} instead of {old}"
     places = _editable_files(case, trouble)
     at = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints[:8])
-    by_hand = f"write {text or 'the right address'} instead of {old} at {at}, then nginx -t and reload"
+    by_hand = f"write {text or 'the right address'} instead of {old} at {at}, then run nginx -t and reload"
     if isinstance(places, NotEditable):
         return Repair(repair_id, "manual", summary, (), needs, f"{by_hand}; {places.reason}")
     if isinstance(trouble.nginx.test, Known) and trouble.nginx.test.value[0] != 0:
-        why = "nginx -t refuses the configuration as it is: repair that first"
+        why = "nginx -t rejects the present configuration: repair that first"
         return Repair(repair_id, "manual", summary, (), needs, f"{by_hand}; {why}")
     found = tuple(places.values())
     if text is None:
         return Repair(repair_id, edit_risk(found, "safe"), summary + overwriters_text(found), (), needs)
     try:
         writes = tuple(
-            edit_spans(place, _address_spans(trouble, place, path, text), f"{old} becomes {text}")
+            edit_spans(place, _address_spans(trouble, place, path, text), f"{text} instead of {old}")
             for path, place in places.items()
         )
     except EditRefused as refused:
@@ -252,7 +253,7 @@ def _editable_files(case: Case, trouble: FailingAddress) -> dict[str, EditableFi
             return place
         written = place.data[endpoint.start:endpoint.end]
         if written != endpoint.written.encode("utf-8", "surrogateescape") or b"$" in written:
-            return NotEditable(f"{endpoint.file}:{endpoint.line} does not hold {endpoint.written} literally")
+            return NotEditable(f"{endpoint.file}:{endpoint.line} does not contain {endpoint.written} literally")
         places[endpoint.file] = place
     return places
 
@@ -268,7 +269,7 @@ def _address_spans(trouble: FailingAddress, place: EditableFile, path: str, text
         elif e.unix is not None and not text.startswith("/"):
             start -= len(_UNIX_PREFIX)
             if place.data[start:e.start] != _UNIX_PREFIX:
-                raise EditRefused(f"{e.file}:{e.line} does not say unix: before {e.written}")
+                raise EditRefused(f"{e.file}:{e.line} does not contain unix: before {e.written}")
             end += place.data[end:end + 1] == b":"
         found[start, end] = (text + after).encode()
     return found

@@ -33,16 +33,17 @@ def other_address_repair(case: Case, troubles: list[FailingAddress], known: str 
     meant = _similar_upstreams(case, troubles)
     known = known or _renamed_container(case, troubles)
     near = "".join(f"; the upstream {name} is defined at {at}" for name, at in meant)
-    near += "".join(f"; a container beside nginx's is called {name}"
+    near += "".join(f"; a container on nginx's networks is called {name}"
                     for name in _similar_container_names(case, nginx, host))
     pattern = "|".join((_HOST_PATTERN, *(re.escape(name) for name, _ in meant)))
-    need = Need(ADDRESS_KEY, "value", f"the address or name that {host} at {where} should lead to{near}",
+    need = Need(ADDRESS_KEY, "value", f"the address or name to use instead of {host} at {where}{near}",
                 pattern=pattern)
-    summary = f"write the address that {host} stands for at {where}, and let nginx read it"
-    manual = f"make {host} resolve (its record, or /etc/hosts), or correct {where}{near}; then nginx -t, reload nginx"
+    summary = f"write the intended address instead of {host} at {where}, and make nginx load it"
+    manual = (f"make {host} resolve (its DNS record, or /etc/hosts), or correct {where}{near}; then run nginx -t and "
+              "reload nginx")
     if known:
-        summary = f"write {known} in place of {host} at {where}, and let nginx read it"
-        manual = f"write {known} in place of {host} at {where}; then nginx -t, and reload nginx"
+        summary = f"write {known} instead of {host} at {where}, and make nginx load it"
+        manual = f"write {known} instead of {host} at {where}; then run nginx -t and reload nginx"
     new = known or case.inputs.get(ADDRESS_KEY, "")
     spans: dict[str, dict[tuple[int, int], bytes]] = {}
     for endpoint in (endpoint for trouble in troubles for endpoint in trouble.endpoints):
@@ -56,12 +57,12 @@ def other_address_repair(case: Case, troubles: list[FailingAddress], known: str 
         if {file.data[start:end] for start, end in wanted} != {host.encode()}:
             return Repair("name-address", "manual", summary, (), manual=manual)
         try:
-            steps += [edit_spans(file, wanted, f"{host} becomes {new}")] if new else []
+            steps += [edit_spans(file, wanted, f"{new} instead of {host}")] if new else []
         except EditRefused as refused:
             return Repair("name-address", "manual", summary, (), manual=f"{manual}; {refused}")
     asleep = _stopped_container(case, nginx, new)
     if asleep is not None:
-        summary = f"start {asleep.name}, which {new} stands for and without which it does not resolve; {summary}"
+        summary = f"start {asleep.name}, because {new} resolves only while it runs; {summary}"
         steps = [*start_steps(case.snapshot, asleep, None), *steps]
     needs = () if known else (need,)
     return Repair("name-address", "safe", summary, (*steps, *_reload_or_start_steps(case, nginx)) if new else (), needs)
@@ -138,14 +139,14 @@ def other_resolver_repair(case: Case, trouble: FailingAddress) -> Repair:
     box = container_of(case.snapshot, nginx.node)
     found = _resolver_directives(case, nginx)
     where = ", ".join(f"{path}:{line}" for path, line, _, _ in found) or nginx.conf_path
-    manual = (f"the server that `resolver` names at {where} does not answer, or does not know "
-              f"{trouble.endpoint.host}: name one that does, then reload nginx")
-    summary = f"ask Docker's own resolver ({DOCKER_RESOLVER}) instead of the one at {where}"
+    manual = (f"the server that `resolver` names at {where} does not answer, or does not resolve "
+              f"{trouble.endpoint.host}: name a server that does, then reload nginx")
+    summary = f"use Docker's own resolver ({DOCKER_RESOLVER}) instead of the one at {where}"
     networks = () if box is None or box.is_machine else box.networks
     inside = any(name not in ("bridge", "host") for name, _, _ in networks)
     if not inside or len(found) != 1 or found[0][3].startswith(DOCKER_RESOLVER):
-        words = f"let nginx's resolver find {trouble.endpoint.host}"
-        return Repair("point-resolver", "manual", words, (), manual=manual)
+        title = f"make nginx's resolver find {trouble.endpoint.host}"
+        return Repair("point-resolver", "manual", title, (), manual=manual)
     path, _, (start, end), _ = found[0]
     file = locate_editable_file(case.snapshot, nginx.node, path)
     if isinstance(file, NotEditable):

@@ -46,13 +46,12 @@ def write_variables(
         if slot.only_for and not set(values) <= set(slot.only_for):
             continue          # compose reads it for these variables only: another one would have no effect there
         if slot.style == "supervisor" and not all(map(_is_quotable_in_supervisor, values.values())):
-            return NotEditable(f"{slot.file} cannot hold such a value: supervisord knows no escape for its quotes")
+            return NotEditable(f"{slot.file} cannot contain this value: supervisord cannot escape its quotes")
         if slot.style != "unit":
             return _write_into_slot(snapshot, slot, values)
     if service.unit is not None:
         return _write_drop_in(snapshot, service, _environment_lines(values), values)
-    return NotEditable(f"{service.name} takes its environment from no file that could be edited: create it anew with "
-                       f"it")
+    return NotEditable(f"{service.name} reads its environment from no editable file: recreate it with the value")
 
 
 def write_drop_in(
@@ -179,7 +178,7 @@ def _write_drop_in(
     folder = f"/etc/systemd/system/{service.unit.name}.d"
     last = _last_read_name(service.unit.drop_in_paths, name)
     if last is None:
-        return NotEditable(f"a file of {folder} is read after any that could be added; it would win")
+        return NotEditable(f"a file of {folder} is read after any file that fixer could add, and overrides it")
     path = f"{folder}/{last}"
     old = snapshot.file(service.node, path)
     if old is not None:
