@@ -154,26 +154,27 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     state = "changed" if changed else state
     manner = "fails again and again" if is_in_restart_loop(crash) else "failed"
     if has_failed_socket(crash):
-        manner = "failed whenever somebody connected, until systemd closed its socket"
+        manner = "failed at every connection until systemd closed its socket"
     elif has_given_up(crash):
-        manner = "failed too often and is started no more"
+        manner = "failed too often and is no longer restarted"
     elif crash.has_running_parent:
-        manner = "runs, but the workers that it starts end at once"
+        manner = "runs, but its workers end at once"
     newer = changed[0].where if changed else ""
-    why = f"supervisord says: {unrun}" if unrun else {
-        "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
-        "outside": "another system refused it then",
-        "changed": f"its log ends in an error; {newer} was changed after that, and only a start tells what it did",
+    why = f"supervisord reports: {unrun}" if unrun else {
+        "holds": "the reason still holds", "gone": "the reason no longer holds",
+        "unknown": "its log ends with an error",
+        "outside": "another system did not answer it then",
+        "changed": f"its log ends with an error; {newer} was changed after that, and only a start shows its effect",
     }[state]
     if state == "unknown" and not has_log(crash.service):
-        why = "its log could not be read, so what it ends of is not known"
+        why = "the reason is unknown: its log could not be read"
     if state == "unknown" and _has_clean_exit(crash):
-        manner, why = "ends again and again", "its command comes to its end without an error (exit code 0)"
+        manner, why = "ends again and again", "its command exits without an error (exit code 0)"
     number = last_exit_signal(crash)
     if state == "unknown" and _has_no_own_lines(crash):
         why = "its log does not say why"
     if number in FAULT_SIGNALS and state == "unknown":
-        why = f"its last run was ended by signal {number} ({SIGNAL_NAMES[number]}), a fault of its own"
+        why = f"signal {number} ({SIGNAL_NAMES[number]}) ended its last run: a fault of the program itself"
     return Finding(
         cause=CAUSE.id, variant=_variant(crash), role="root",
         confidence="certain" if state == "gone" else "likely",
@@ -229,25 +230,25 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
     unrun, program = _spawn_error_text(crash), service.program
     if unrun and program is not None:
-        manual = (f"supervisord could not run {service.name}: {unrun}; correct its section at {program.file}:"
-                  f"{program.line} (command=, user=, directory=) or put the file back{_interpreter_text(unrun)}; then "
-                  f"supervisorctl update, supervisorctl start {program.name}")
-        return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
+        manual = (f"supervisord could not run {service.name}: {unrun}. Correct its section at {program.file}:"
+                  f"{program.line} (command=, user=, directory=) or restore the file{_interpreter_text(unrun)}. Then "
+                  f"run supervisorctl update; supervisorctl start {program.name}")
+        return (Repair("start-service", "manual", f"let supervisord run the command of {service.name}", (),
+                       manual=manual),)
     if last_exit_signal(crash) in FAULT_SIGNALS and state == "unknown" and not program_lines(crash.lines)[-1:]:
-        manual = f"{service.name} would end the same way again, and says nothing before it does{_core_dump_text(crash)}"
+        manual = f"{service.name} would end the same way again, without a log line{_core_dump_text(crash)}"
     elif _has_clean_exit(crash):
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}. Its "
-                  f"command "
-                  "has to be a program that stays: an entry script ends with exec \"$@\", and a server stays in the "
+                  "command must keep running: end an entry script with exec \"$@\", and run the server in the "
                   "foreground")
     elif isinstance(service.log, Unknown):
         box = service.container
-        by_hand = (f"journalctl -u {service.name} shows it" if service.log.reason == "not asked" else "read it as root"
+        by_hand = (f"Read it: journalctl -u {service.name}" if service.log.reason == "not asked" else "Read it as root"
                    ) if box is None or box.is_machine else (
-            f"docker start -a {box.name} (docker attach, while it is started again and again) shows it, or give it a "
-            "log driver that can be read")
-        manual = (f"{service.name} would end the same way again, and what it says could not be read "
-                  f"({service.log.reason}): {by_hand}; mend what it says, then start it")
+            f"See its output with docker start -a {box.name} (docker attach, if it restarts again and again), or give "
+            "it a log driver that supports reading")
+        manual = (f"{service.name} would end the same way again, and its log could not be read "
+                  f"({service.log.reason}). {by_hand}. Correct the error, then start it")
     elif _has_no_own_lines(crash):
         from fixer.analysis.exits.last_output import silent_exit_text  # only if the log is empty
 
@@ -255,7 +256,7 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}"
                   f"{pid_file_text(case, service, crash.lines) or _low_port_text(crash) or _try_by_hand_text(crash)}")
-    return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+    return (Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),)
 
 
 def _has_no_own_lines(crash: FailedRun) -> bool:
@@ -270,10 +271,9 @@ def _low_port_text(crash: FailedRun) -> str:
     if not port or unit is None or unit.user in ("", "root",
                                                  "0") or not _PERMISSION_DENIED.search(_last_line_text(crash)):
         return ""
-    return (f"; it is told to listen on port {port}, and one below {_UNPRIVILEGED_PORT} wants "
-            f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit where it runs as {unit.user} (or a port of "
-            f"{_UNPRIVILEGED_PORT} "
-            "and above, there and in nginx)")
+    return (f"; it is configured to listen on port {port}. A port below {_UNPRIVILEGED_PORT} needs "
+            f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit if it runs as {unit.user}. Or set a port of "
+            f"{_UNPRIVILEGED_PORT} or above, there and in nginx")
 
 
 def _spawn_error_text(crash: FailedRun) -> str:
@@ -287,7 +287,7 @@ def _spawn_error_text(crash: FailedRun) -> str:
 
 def _interpreter_text(unrun: str) -> str:
     """Return a hint about a missing interpreter: the kernel reports it like a missing file (ENOENT)."""
-    interpreter = ", or the interpreter that its first line (#!) names, if only that is gone"
+    interpreter = ", or the interpreter in its first line (#!), if only that is missing"
     return interpreter if _EXEC_NO_FILE.search(unrun) else ""
 
 
@@ -309,7 +309,7 @@ def _core_dump_text(crash: FailedRun) -> str:
     if unit is None or not argv:
         return ""
     who = f"sudo -u {unit.user} " if unit.user else ""
-    return (f": coredumpctl info {unit.name} shows where, if core dumps are kept; else start it by hand: "
+    return (f". To see where, run coredumpctl info {unit.name} (if core dumps are stored), or start it by hand: "
             f"cd {unit.working_directory or '/'} && {who}env PYTHONFAULTHANDLER=1 {' '.join(argv)}")
 
 
@@ -317,12 +317,12 @@ def _last_line_text(crash: FailedRun) -> str:
     last = last_error_lines(program_lines(crash.lines))[-1:] or last_error_lines(crash.lines)[-1:]
     if last:
         return last[0].text.strip()[:200]
-    return "nothing" if has_log(crash.service) else "unknown, it could not be read"
+    return "(no line)" if has_log(crash.service) else "(the log could not be read)"
 
 
 CAUSE = Cause(
     id="crash-loop-gave-up",
-    title="the backend failed too often and is started no more",
+    title="the backend failed too often and is no longer restarted",
     family="backend crashed, or exits at once",
     variants=(
         "start-limit-hit", "crash-loop-below-limit", "supervisor-fatal", "container-crash-loop",

@@ -56,9 +56,9 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
     age = age_text(max(0.0, clock_of(case.snapshot, service.node) - began))
     return Finding(
         cause=cause, variant="restart-window", role="advice", confidence="certain",
-        summary=f"{service.name} was restarted in order {age} ago; nginx was refused {len(events)} times "
-                "meanwhile, and it answers again",
-        detail=("a second backend beside it, or a socket that systemd holds, would bridge the gap",),
+        summary=f"{service.name} was restarted on request {age} ago; meanwhile nginx was refused {len(events)} "
+                "times, and the service answers again",
+        detail=("a second backend, or a socket held by systemd, would bridge such a restart",),
         routes=tuple(facts.route.id for facts in routes), service=service.name, node=service.node,
         evidence=(state_evidence(service), log_evidence(said.text, said.where),
                   Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}")),
@@ -100,14 +100,14 @@ def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str
         return ""
     file = path[1] if path is not None else "its pid file"
     if pid is None:
-        return f"; {file} is left of a run that is over, if nothing of {service.name} runs: remove it, then start it"
+        return f"; if no process of {service.name} runs, {file} is stale: remove it, then start the service"
     number = int(pid[1] or pid[2])
     node = find_node(case.snapshot, service.node)
     if node is None or isinstance(node.processes, Unknown):
-        return f"; see what pid {number} is: if it is none of its own, remove {file} and start it"
+        return f"; check pid {number}: if it is no process of the service, remove {file} and start the service"
     held = next((p for p in node.processes.value if p.pid == number), None)
     if held is None:
-        return f"; no process has the pid {number} now: {file} is stale, remove it, then start {service.name}"
+        return f"; no process has pid {number} now, so {file} is stale: remove it, then start {service.name}"
     what = " ".join(redact_argv(list(held.argv)))[:120] or held.comm
-    return (f"; pid {number} is now {what!r} of uid {held.uid}: if that is none of its own, {file} is stale: remove "
-            f"it, then start {service.name}")
+    return (f"; pid {number} is now {what!r} of uid {held.uid}: if that is no process of the service, {file} is stale. "
+            f"Remove it, then start {service.name}")

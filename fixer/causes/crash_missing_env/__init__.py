@@ -126,7 +126,8 @@ def _missing_variable_finding(case: Case, crash: FailedRun, said: tuple[NamedLin
     copies = () if lost else backups_with(case.snapshot, crash.service, wanted)
     again = restore_variables_repair(case, crash, copies, wanted)
     evidence = (*_evidence(case, crash, said),
-                *(Evidence("file", m.where, f"{m.name}… stands there as systemd does not take it") for m in lost),
+                *(Evidence("file", m.where, f"{m.name}… is set there in a form that systemd does not read")
+                  for m in lost),
                 *backup_evidence(copies if again is not None else (), wanted))
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
@@ -142,7 +143,7 @@ def _evidence(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> tupl
     trouble, names = crash.failing_addresses[0], {s.name for s in said}
     return tuple(dict.fromkeys((
         *(log_evidence(s.line.text, s.line.where) for s in said),
-        *(Evidence("file", one.defined_in, f"{one.name}… is taken from outside, where nothing sets it")
+        *(Evidence("file", one.defined_in, f"{one.name}… is substituted by Compose, and nothing sets it")
           for one in crash.service.unset_variables if one.name in names),
         state_evidence(crash.service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
@@ -156,8 +157,8 @@ def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tup
         again = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
         files = ", ".join(dict.fromkeys(m.file.path for m in lost))
         closed = dict.fromkeys(f"{m.within.name} at line {m.within.line}" for m in lost if m.within is not None)
-        how = f" (the quote of {' and '.join(closed)} is closed)" if closed else ""
-        words = f"write {names} in {files} as systemd takes it{how}, then start {service.name}"
+        how = f" (and close the quote of {' and '.join(closed)})" if closed else ""
+        words = f"write {names} in {files} as systemd reads it{how}, then start {service.name}"
         managers = ", ".join(dict.fromkeys(m.file.managed_by for m in lost if m.file.managed_by))
         if managers:
             words += f" ({managers} manages that file and will overwrite the edit)"
@@ -165,7 +166,7 @@ def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tup
             return Repair("mend-variable-line", "disruptive", words, (*remove_prefix_steps(lost), *again))
     needs = tuple(
         Need(s.name, "secret" if is_secret_name(s.name) else "value",
-             f"{service.name} asks for "
+             f"{service.name} needs "
              f"{s.name}{_similar_name_text(service, s.name) or _set_elsewhere_text(case, service, s.name)}")
         for s in said
     )
@@ -176,7 +177,7 @@ def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tup
         why = begin.reason if isinstance(begin, NotEditable) else written.reason
         return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
     if isinstance(begin, NotEditable):
-        manual = (f"set {names} in {written.where}, then create {service.name} anew; fixer does not, since "
+        manual = (f"set {names} in {written.where}, then recreate {service.name}; fixer does not: "
                   f"{begin.reason}")
         return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs, manual)
     summary = f"set {names} in {written.where}, then start {service.name}"
@@ -192,7 +193,7 @@ def _similar_name_text(service: Service, name: str) -> str:
 
     near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
             and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _MIN_SIMILARITY]
-    return f"; {near[0].name} is set at {near[0].defined_in}: a slip of the hand?" if len(near) == 1 else ""
+    return f"; {near[0].name} is set at {near[0].defined_in}: is that a typing error?" if len(near) == 1 else ""
 
 
 def _set_elsewhere_text(case: Case, service: Service, name: str) -> str:
@@ -206,7 +207,7 @@ def _set_elsewhere_text(case: Case, service: Service, name: str) -> str:
 
     found = [(other.name, one.defined_in) for other in case.snapshot.services if kin(other)
              for one in other.env if one.name == name and not one.empty and one.defined_in]
-    return f"; {found[0][0]} is given one at {found[0][1]}" if found else ""
+    return f"; {found[0][0]} gets it at {found[0][1]}" if found else ""
 
 
 def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> Finding:
@@ -220,7 +221,8 @@ def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]
         repair = Repair("restart-service", "disruptive", f"restart {service.name}", again)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
-        summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but nobody started it again",
+        summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but the service was not "
+                "started again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
         evidence=(*_evidence(case, crash, said), Evidence("file", place, f"{said[0].name}… is set")),
         repairs=(repair,) if repair.steps else (), explains=("crash-loop-gave-up", "backend-down", "slow-start"),
@@ -248,16 +250,16 @@ def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
         return _restored_file_finding(case, crash)
     beside = _similar_files(case, crash, gone[0])
     again = restore_variables_repair(case, crash, backups_of(case.snapshot, crash.service, gone[0]), ())
-    held = f"what may be a copy of it: {', '.join(beside)}" if beside else "what it held is not known"
-    manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; {held}"
+    held = f"Possible copies: {', '.join(beside)}" if beside else "Its contents are unknown"
+    manual = f"restore {gone[0]} with the variables that {unit.name} needs, then start it. {held}"
     return Finding(
         cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="certain",
-        summary=f"{unit.name} is not started: {gone[0]}, named by its EnvironmentFile=, is not there", detail=(),
+        summary=f"{unit.name} is not started: {gone[0]}, named by its EnvironmentFile=, does not exist", detail=(),
         routes=crash.routes, service=crash.service.name, node=crash.service.node,
         evidence=(state_evidence(crash.service), Evidence("file", gone[0], "no such file"),
                   *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
         repairs=(*(() if again is None else (again,)),
-                 Repair("restore-environment-file", "manual", f"put {gone[0]} back", (), manual=manual)),
+                 Repair("restore-environment-file", "manual", f"restore {gone[0]}", (), manual=manual)),
         explains=("crash-loop-gave-up", "backend-down"),
     )
 
@@ -272,11 +274,11 @@ def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     paths = () if unit is None else tuple(word.split(" ")[0].removeprefix("-") for word in unit.environment_files)
     return Finding(
         cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="likely",
-        summary=f"{name} was not started: a file named by its EnvironmentFile= was not there; it is there now, but "
-                "nobody started it again",
+        summary=f"{name} was not started: a file named by its EnvironmentFile= was missing; it exists now, but "
+                "the service was not started again",
         detail=(), routes=crash.routes, service=name, node=crash.service.node,
         evidence=(state_evidence(crash.service), log_evidence(said.text, said.where),
-                  *(Evidence("file", path, "is there") for path in paths[:2])),
+                  *(Evidence("file", path, "exists") for path in paths[:2])),
         repairs=(Repair("start-service", "safe", f"start {name}", steps),),
         explains=("crash-loop-gave-up", "backend-down"),
     )

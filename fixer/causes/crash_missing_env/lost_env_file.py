@@ -47,7 +47,7 @@ def lost_env_findings(case: Case) -> list[Finding]:
 def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Sequence[MissingEnvFile]) -> Finding:
     first = lacked[0]
     whose = "" if first.service == name else f" (of service {first.service}; Compose refuses every `up` without it)"
-    more = tuple(f"{one.path} of service {one.service} is not there either" for one in lacked[1:]
+    more = tuple(f"{one.path} of service {one.service} does not exist either" for one in lacked[1:]
                  if one.path != first.path)
     evidence = (
         first.source, Evidence("file", first.path, "no such file"), *_older_file_evidence(case, first),
@@ -56,8 +56,8 @@ def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Se
     )
     return Finding(
         cause="crash-missing-env", variant=VARIANT, role="root", confidence="certain",
-        summary=f"service {name} has no container and cannot be created: {first.path}, named by env_file, is not there"
-                f"{whose}",
+        summary=f"service {name} has no container and cannot be created: {first.path}, named by env_file, does not "
+                f"exist{whose}",
         detail=(f"needed by {routes_text(trouble)}", *dict.fromkeys(more)), routes=trouble.route_ids, service=name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=tuple(_repairs(case, name, first, alone=not more)), explains=_EXPLAINS,
@@ -67,7 +67,7 @@ def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Se
 def _older_file_evidence(case: Case, lacked: MissingEnvFile) -> Iterator[Evidence]:
     for path in lacked.copies[:2]:
         if _find_nonempty_file(case, path) is not None:
-            what = "an older state of it, by its name" if _is_backup_copy(path, lacked) else "an example, by its name"
+            what = "a backup copy of it, by its name" if _is_backup_copy(path, lacked) else "an example, by its name"
             yield Evidence("file", path, what)
 
 
@@ -76,17 +76,17 @@ def _repairs(case: Case, name: str, lacked: MissingEnvFile, *, alone: bool) -> I
     create = create_service_step(case.snapshot, name, f"env file {lacked.path}")
     paths = tuple(path for path in lacked.copies if _find_nonempty_file(case, path) is not None)
     if paths and alone and not isinstance(create, NotEditable):
-        said = [path if _is_backup_copy(path, lacked) else f"{path} (an example, whose values may be placeholders)"
+        said = [path if _is_backup_copy(path, lacked) else f"{path} (an example: its values may be placeholders)"
                 for path in paths]
-        need = Need(BACKUP_KEY, "choice", f"what {lacked.path} is to be made from: {', '.join(said)}", paths)
+        need = Need(BACKUP_KEY, "choice", f"the file to create {lacked.path} from: {', '.join(said)}", paths)
         given = case.inputs.get(BACKUP_KEY, "")
         chosen = _find_nonempty_file(case, given) if given in paths else None
         steps = () if chosen is None else (_restore_step(lacked.path, chosen), create)
-        yield Repair(BACKUP_ID, "disruptive", f"put {lacked.path} back, then create service {name}", steps, (need,))
-    held = f" ({', '.join(paths)} {'lies' if len(paths) == 1 else 'lie'} beside it)" if paths else ""
-    manual = (f"put {lacked.path} back with the variables that service {lacked.service} needs{held}, then docker "
-              f"compose up -d --no-deps {name}; where it needs none, take the line out at {lacked.source.where}")
-    yield Repair(RESTORE_REPAIR_ID, "manual", f"put {lacked.path} back", (), manual=manual)
+        yield Repair(BACKUP_ID, "disruptive", f"restore {lacked.path}, then create service {name}", steps, (need,))
+    held = f" ({', '.join(paths)} {'is' if len(paths) == 1 else 'are'} in the same folder)" if paths else ""
+    manual = (f"restore {lacked.path} with the variables that service {lacked.service} needs{held}, then run docker "
+              f"compose up -d --no-deps {name}. If it needs none, remove the line at {lacked.source.where}")
+    yield Repair(RESTORE_REPAIR_ID, "manual", f"restore {lacked.path}", (), manual=manual)
 
 
 def _find_nonempty_file(case: Case, path: str) -> FileContent | None:
@@ -100,7 +100,7 @@ def _is_backup_copy(path: str, lacked: MissingEnvFile) -> bool:
 
 def _restore_step(path: str, older: FileContent) -> WriteFile:
     meta = FileMeta(older.stat.mode & 0o7777, older.stat.uid, older.stat.gid)
-    return WriteFile(ENGINE, path, None, older.data, f"the state of {older.path}", meta=meta,
+    return WriteFile(ENGINE, path, None, older.data, f"the contents of {older.path}", meta=meta,
                      mask=masked_lines(older.data, redact_env_file))
 
 
@@ -140,12 +140,12 @@ def restore_variables_repair(case: Case, crash: FailedRun, copies: Sequence[EnvC
     paths = tuple(copy.path for copy in copies)
     of = ", ".join(dict.fromkeys(copy.original_path for copy in copies))
     what = ", ".join(names)
-    why = f"a copy of {of} that holds {what or 'variables'}: {', '.join(paths)}"
+    why = f"a backup copy of {of} that sets {what or 'variables'}: {', '.join(paths)}"
     need = Need(BACKUP_KEY, "choice", why, paths)
     chosen = next((copy for copy in copies if copy.path == case.inputs.get(BACKUP_KEY)), None)
     write = _restore_variables_step(case.snapshot, chosen, names) if chosen is not None else None
-    does = f"take {what} from a copy of {of}" if what and any(copy.original_names
-                                                              for copy in copies) else f"put {of} back"
+    does = f"restore {what} from a backup copy of {of}" if what and any(copy.original_names
+                                                              for copy in copies) else f"restore {of}"
     summary = f"{does}, then start {service.name}"
     if write is not None and write[1]:
         summary += f" ({write[1]} manages that file and will overwrite the edit)"
@@ -168,10 +168,10 @@ def _restore_variables_step(snapshot: Snapshot, copy: EnvCopy, names: Sequence[s
         return None
     if now is None:
         meta = FileMeta(older.stat.mode & 0o7777, older.stat.uid, older.stat.gid)
-        return WriteFile(copy.node, copy.original_path, None, older.data, f"the state of {copy.path}", meta=meta,
+        return WriteFile(copy.node, copy.original_path, None, older.data, f"the contents of {copy.path}", meta=meta,
                          mask=masked_lines(older.data, redact_env_file)), older.managed_by
     data = _merge_lines(now.data, older, copy, names) if copy.original_names else older.data
-    said = f"{', '.join(names)} of {copy.path}" if copy.original_names else f"the state of {copy.path}"
+    said = f"{', '.join(names)} from {copy.path}" if copy.original_names else f"the contents of {copy.path}"
     mask = (*masked_lines(now.data, redact_env_file), *masked_lines(older.data, redact_env_file))
     return WriteFile(copy.node, now.real_path, now.data, data, said, in_place=now.single_file_mount,
                      mask=mask), now.managed_by
@@ -224,12 +224,12 @@ class MisreadLine:
     def problem_text(self) -> str:
         """What is wrong with the line, without the value."""
         if self.within is not None:
-            begins = f"the value of {self.within.name}, which begins at line {self.within.line}"
+            begins = f"the value of {self.within.name} that starts at line {self.within.line}"
             how = f"a quote ({self.within.quote})" if self.within.quote else "a quote or a backslash"
-            return f"{self.where} sets {self.name} within {begins}: {how} there takes in what follows"
+            return f"{self.where} sets {self.name} inside {begins}: {how} there extends that value"
         if self.prefix == _BOM:
-            return f"{self.where} sets {self.name} behind a byte order mark, which systemd takes for a part of the name"
-        return f"{self.where} sets {self.name} behind `{self.prefix.decode().strip()}`, and systemd takes no such line"
+            return f"{self.where} sets {self.name} after a byte order mark, which systemd reads as part of the name"
+        return f"{self.where} sets {self.name} after `{self.prefix.decode().strip()}`: systemd ignores such a line"
 
 
 def find_misread_line(snapshot: Snapshot, service: Service, name: str) -> MisreadLine | None:
@@ -278,7 +278,7 @@ def remove_prefix_steps(found: tuple[MisreadLine, ...]) -> tuple[WriteFile, ...]
         lines[one.line - 1] = lines[one.line - 1].replace(one.prefix, b"", 1)
         written = lines[one.line - 1].partition(b"=")[2].strip()
         secret = (written, written.strip(b"'\"")) if is_secret_name(one.name) or len(written) > _MAX_UNMASKED else ()
-        summary = f"{step.summary}, {one.name}" if step.summary else f"let systemd take {one.name}"
+        summary = f"{step.summary}, {one.name}" if step.summary else f"let systemd read {one.name}"
         steps[file.real_path] = replace(
             step, after=b"\n".join(lines), summary=summary, mask=tuple(dict.fromkeys((*step.mask, *secret))))
     return tuple(steps.values())
