@@ -99,7 +99,7 @@ def test_unknown_why_it_failed() -> None:
     assert isinstance(verdict, Undetermined) and any("could not be read" in fact for fact in verdict.missing)
     silent = Scene().with_service(failed_service(log=Known(()))).refused()
     verdict = verdict_of(diagnose(silent.snapshot()), CAUSE)
-    assert isinstance(verdict, Undetermined) and "nothing" in verdict.missing[0]
+    assert isinstance(verdict, Undetermined) and "its log ends with: (no line)" in verdict.missing[0]
 
 
 def test_an_error_of_its_own_code_is_for_a_person() -> None:
@@ -147,8 +147,8 @@ def test_nothing_is_claimed_of_a_log_that_could_not_be_read() -> None:
     reason = "docker logs failed: configured logging driver does not support reading"
     scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box, log=Unknown(reason))).refused()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert "a log driver that can be read" in found.repairs[0].manual and reason in found.repairs[0].manual
-    assert "its log could not be read" in found.summary and "ends in an error" not in found.summary
+    assert "a log driver that supports reading" in found.repairs[0].manual and reason in found.repairs[0].manual
+    assert "its log could not be read" in found.summary and "ends with an error" not in found.summary
 
 
 def by_socket(**socket: Any) -> Scene:
@@ -187,7 +187,7 @@ FAULT = ("backend.service: Main process exited, code=killed, status=11/SEGV", "b
 
 def test_a_program_that_faults_again_and_again_is_not_started_in_hope() -> None:
     found = finding_of(diagnose(looping("Started backend.service - Office.", *FAULT, *AGAIN, *FAULT, *AGAIN).snapshot()), CAUSE)
-    assert found.role == "root" and "signal 11 (SEGV), a fault of its own" in found.summary
+    assert found.role == "root" and "signal 11 (SEGV) ended its last run: a fault of the program itself" in found.summary
     assert found.repairs[0].risk == "manual"
     values = {"result": "signal", "exec_main_code": 2, "exec_main_status": 11, "n_restarts": 5}
     found = finding_of(diagnose(gave_up("Started backend.service.", *FAULT, unit_changes=values).snapshot()), CAUSE)
@@ -248,7 +248,7 @@ def test_a_port_that_is_free_by_now_needs_a_start_also_where_nothing_is_started_
     scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", "OSError: [Errno 98] address already in use")))
     first = finding_of(diagnose(scene.refused().snapshot()), CAUSE)
     assert (first.variant, first.repairs[0].id, first.repairs[0].risk) == (None, "start-service", "safe")
-    assert "failed; the reason is gone" in first.summary
+    assert "failed; the reason no longer holds" in first.summary
 
 
 def test_its_own_address_tells_whether_its_port_is_free_not_another_that_leads_to_it() -> None:
@@ -263,7 +263,7 @@ def test_its_own_address_tells_whether_its_port_is_free_not_another_that_leads_t
     diagnosis = diagnose(scene.snapshot())
     assert isinstance(verdict_of(diagnosis, "crash-port-in-use"), RuledOut)
     first = finding_of(diagnosis, CAUSE)
-    assert (first.confidence, first.repairs[0].id) == ("certain", "start-service") and "reason is gone" in first.summary
+    assert (first.confidence, first.repairs[0].id) == ("certain", "start-service") and "reason no longer holds" in first.summary
 
 
 def test_a_fault_of_its_own_that_says_nothing() -> None:
@@ -287,7 +287,7 @@ def test_a_command_that_comes_to_its_end_again_and_again() -> None:
     box = {"status": "restarting", "exit_code": 0, "restart_policy": "always", "restart_count": 4, "started_at": NOW - 50}
     scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box, log=log_lines("ready"))).refused()
     (found,) = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
-    assert "comes to its end without an error (exit code 0)" in found.summary
+    assert "exits without an error (exit code 0)" in found.summary
     assert 'exec "$@"' in found.repairs[0].manual
 
 

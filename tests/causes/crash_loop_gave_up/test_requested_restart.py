@@ -61,8 +61,8 @@ def test_a_container_that_was_restarted_in_order() -> None:
 
 @pytest.mark.parametrize(("line", "words"), [
     ("Error: Already running on PID 100 (or pid file '/run/shop/g.pid' is stale)", ("pid 100 is now 'nginx:", "/run/shop/g.pid is stale")),
-    ("shop is already running (pid 4711), remove /opt/shop/shop.pid", ("no process has the pid 4711", "/opt/shop/shop.pid is stale")),
-    ("pidfile /opt/shop/shop.pid exists", ("if nothing of backend.service runs",)),
+    ("shop is already running (pid 4711), remove /opt/shop/shop.pid", ("no process has pid 4711", "/opt/shop/shop.pid is stale")),
+    ("pidfile /opt/shop/shop.pid exists", ("if no process of backend.service runs",)),
 ])
 def test_what_the_process_of_a_pid_file_is_by_now(line: str, words: tuple[str, ...]) -> None:
     said = by_hand(line)

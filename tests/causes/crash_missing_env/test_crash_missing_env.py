@@ -126,7 +126,7 @@ def test_another_service_of_the_same_application_that_is_given_it_is_named(
     given = (EnvAssignment("SECRET_KEY", "/etc/shop/other.env:1", empty),)
     scene.services.append(service(name, 9000, 400, env=given, unit_changes={"working_directory": folder}))
     (need,) = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].needs
-    assert (need.why.endswith(f"; {name} is given one at /etc/shop/other.env:1")) == told
+    assert (need.why.endswith(f"; {name} gets it at /etc/shop/other.env:1")) == told
 
 
 def test_set_by_now_only_needs_a_start() -> None:

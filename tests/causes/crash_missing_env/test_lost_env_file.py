@@ -121,7 +121,7 @@ def test_the_file_is_gone_and_a_copy_is_left() -> None:
     for unlike in ("", "#!/bin/sh\n", "PORT\n"):
         assert restore(told({f"{ENV}.bak": unlike}, LACKS, Result="resources")) is None
     named = told({f"{ENV}.last-week": "SECRET_KEY=x\n"}, LACKS, Result="resources")
-    assert restore(named) is None and named.repairs[0].manual.endswith(f"a copy of it: {ENV}.last-week")
+    assert restore(named) is None and named.repairs[0].manual.endswith(f"Possible copies: {ENV}.last-week")
 
 
 def test_the_applications_own_file() -> None:
@@ -205,7 +205,7 @@ def test_hit_the_file_is_named_and_the_missing_container_follows_from_it() -> No
     told = finding_of(diagnosis, ABSENT_ENV_FILE_CAUSE)
     assert (told.variant, told.service, told.confidence) == ("start-envfile-missing", "app", "certain") and PATH in told.summary
     (repair,) = told.repairs
-    assert repair.risk == "manual" and "/srv/shop/compose.yaml:9" in repair.manual and f"put {PATH} back" in repair.manual
+    assert repair.risk == "manual" and "/srv/shop/compose.yaml:9" in repair.manual and f"restore {PATH}" in repair.manual
 
 
 BESIDE = replace(ABSENT_ENV_FILE_LACKS, copies=(f"{PATH}.bak", f"{PATH}.example"))
@@ -216,7 +216,7 @@ def test_what_lies_beside_it_is_a_choice_and_never_taken_by_itself() -> None:
     repair, by_hand = found(scene(BESIDE, files=FILES)).repairs
     (need,) = repair.needs
     assert (need.key, need.kind, need.choices, need.default) == ("restore-from", "choice", BESIDE.copies, None)
-    assert "an example, whose values may be placeholders" in need.why and not repair.steps and by_hand.risk == "manual"
+    assert "an example: its values may be placeholders" in need.why and not repair.steps and by_hand.risk == "manual"
     write, up = found(scene(BESIDE, files=FILES), restore_from=f"{PATH}.bak").repairs[0].steps
     assert isinstance(write, WriteFile) and isinstance(up, ComposeUp)
     assert (write.path, write.before, write.after, up.service, up.was) == (PATH, None, b"KEY=old\n", "app", ABSENT)
@@ -235,7 +235,7 @@ def test_the_file_of_another_service_stops_every_up_too() -> None:
     other = replace(ABSENT_ENV_FILE_LACKS, service="jobs", path="/srv/shop/jobs.env")
     assert "of service jobs; Compose refuses every `up` without it" in found(scene(other)).summary
     both = found(scene(other, BESIDE, files=FILES))
-    assert PATH in both.summary and both.detail[-1] == "/srv/shop/jobs.env of service jobs is not there either"
+    assert PATH in both.summary and both.detail[-1] == "/srv/shop/jobs.env of service jobs does not exist either"
     assert [repair.risk for repair in both.repairs] == ["manual"]      # one of them alone helps nothing
 
 
@@ -250,16 +250,16 @@ def test_a_missing_environment_file_is_for_a_person() -> None:
         log=log_lines("backend.service: Failed to load environment files: No such file or directory"))).refused()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
-    assert found.repairs[0].manual.endswith("what it held is not known")
+    assert found.repairs[0].manual.endswith("Its contents are unknown")
     seen = scene.snapshot()
     paths = {"/etc/shop.env.bak-20260101": 5.0, "/etc/shop.env~": 9.0, "/etc/shop.envelope": 1.0}
     near = tuple((path, replace(stat(mtime=at), kind="file")) for path, at in paths.items())
     named = finding_of(diagnose(replace(seen, nodes=tuple(replace(n, files=near) for n in seen.nodes))), CAUSE)
-    assert named.repairs[0].manual.endswith("a copy of it: /etc/shop.env~, /etc/shop.env.bak-20260101")
+    assert named.repairs[0].manual.endswith("Possible copies: /etc/shop.env~, /etc/shop.env.bak-20260101")
     scene.files.append(snapshot_file("/etc/shop.env", ""))
     back = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (back.confidence, back.repairs[0].id, back.repairs[0].risk) == ("likely", "start-service", "safe")
-    assert "it is there now" in back.summary
+    assert "it exists now" in back.summary
 
 
 # A variable that stands in an EnvironmentFile= in a line which a shell takes and systemd does not.
@@ -301,7 +301,7 @@ def test_an_open_quote_above_it_is_closed(text: str, after: str, line: int) -> N
     first = repair.steps[0]
     assert isinstance(first, WriteFile) and (first.before, first.after) == (text.encode(), after.encode())
     assert "the quote of A at line" in repair.summary
-    assert f"{SHELL_ONLY_LINES_PATH}:{line} sets SECRET_KEY within the value of A" in found.detail[0] and "s3c" not in repr(found.detail)
+    assert f"{SHELL_ONLY_LINES_PATH}:{line} sets SECRET_KEY inside the value of A" in found.detail[0] and "s3c" not in repr(found.detail)
 
 
 @pytest.mark.parametrize("text", [
@@ -310,14 +310,14 @@ def test_an_open_quote_above_it_is_closed(text: str, after: str, line: int) -> N
 ])
 def test_what_runs_on_in_another_way_is_said_and_a_person_gives_the_value(text: str) -> None:
     found = finding_of(diagnose(crashed(text).snapshot()), SHELL_ONLY_LINES_CAUSE)
-    assert found.repairs[0].id == "set-variable" and "sets SECRET_KEY within the value of" in found.detail[0]
+    assert found.repairs[0].id == "set-variable" and "sets SECRET_KEY inside the value of" in found.detail[0]
 
 
 @pytest.mark.parametrize("value", ["$(cat /run/key)", "$OTHER", "a # b", "a b", "", "a\\nb", '"a"b'])
 def test_a_value_that_a_shell_makes_is_for_a_person_to_give(value: str) -> None:
     found = finding_of(diagnose(crashed(f"export SECRET_KEY={value}\n").snapshot()), SHELL_ONLY_LINES_CAUSE)
     assert found.repairs[0].id == "set-variable" and found.repairs[0].needs[0].key == "SECRET_KEY"
-    assert "behind `export`" in found.detail[0]
+    assert "after `export`" in found.detail[0]
 
 
 @pytest.mark.parametrize("text", ["export SECRET_KEYS=1\n", "#export SECRET_KEY=1\n", "A=1\n\ufeffSECRET_KEY=1\n", ""])
