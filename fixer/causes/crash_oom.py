@@ -109,8 +109,8 @@ def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], fl
     summary, repairs = _limit_text(service, kills), _repairs(case, service, trouble.endpoint, kills)
     if raised:
         limit = memory_limit(service)
-        new = size_text(limit) if limit else "taken away"
-        summary = f"its memory limit was reached, and is {new} since, but nobody started it again"
+        new = size_text(limit) if limit else "removed"
+        summary = f"its memory limit was reached; the limit is {new} now, but the service was not started again"
         repairs = (*start_again_repairs(case, crash), *(repairs if limit else ()))
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
@@ -171,9 +171,9 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
     times = f"{len(kills)} times" if len(kills) > 1 else "once"
     return Finding(
         cause=CAUSE.id, variant="oom-killed-worker-child", role="root" if hurts else "advice", confidence="certain",
-        summary=f"workers of {service.name} were killed by the kernel {times} since it was started: "
+        summary=f"workers of {service.name} were killed by the kernel {times} since its start: "
                 f"{_limit_text(service, kills)}",
-        detail=("its parent starts them again, so the service looks well",),
+        detail=("the parent process restarts them, so the service looks healthy",),
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)),
         repairs=_repairs(case, service, endpoint, kills) if hurts else (), explains=EXPLAINS,
@@ -194,7 +194,7 @@ def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[Er
 def _limit_text(service: Service, kills: tuple[OomKilling, ...]) -> str:
     limit = memory_limit(service)
     if kills and kills[-1].limit_scope == "machine":
-        return "the whole machine had no memory left"
+        return "the machine had no memory left"
     if kills and kills[-1].limit_scope == "other":
         return f"the limit of {kills[-1].kill.limit} was reached"
     return f"its memory limit of {size_text(limit)} was reached" if limit else "its memory limit was reached"
@@ -215,14 +215,14 @@ def _repairs(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomK
     steps = start_steps(case.snapshot, service, endpoint)
     if whose == "machine" and steps and not service.running:
         return (Repair("start-service", "safe", f"start {service.name} again", steps),)
-    manual = (f"give more memory, or less work: {_limit_text(service, kills)}, and that is not {service.name}'s own "
+    manual = (f"add memory, or reduce the load: {_limit_text(service, kills)}, and that is not {service.name}'s own "
               f"limit")
     return (Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual),)
 
 
 CAUSE = Cause(
     id="crash-oom",
-    title="the kernel killed the backend for want of memory",
+    title="the kernel killed the backend: out of memory",
     family="backend crashed, or exits at once",
     variants=("oom-killed-systemd", "oom-killed-docker", "oom-killed-worker-child", "oom-kill-result-cgroup-v2"),
     verdict=judge,

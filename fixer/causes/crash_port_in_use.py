@@ -79,7 +79,7 @@ from fixer.repairs.write_variables import write_drop_in
 REPAIR_ID = "stop-port-holder"
 _LEAVING_KILL_MODES = ("process", "none")      # KillMode= values that stop at most the main process
 _CLOCK_SLACK = 2.0          # seconds between the kernel's tick count and systemd's clock
-_EARLIER_RUN_TEXT = ", left of its own earlier run"
+_EARLIER_RUN_TEXT = ", left over from its own earlier run"
 
 
 def judge(case: Case) -> Verdict:
@@ -125,13 +125,14 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
     where, said = address_text(held.address, held.port), process_text(case.snapshot, held.node, holders[0])
     managed = _holding_service(case, seen)
     who = managed.name if managed is not None else f"pid {holders[0].pid} ({holders[0].comm})"
-    manual = (f"{who} holds {where}, where {service.name} is told to listen ({binding.source.where}): name another "
-              f"port there, such as that of nginx ({endpoint_text(trouble.endpoint)}), then start {service.name} anew")
+    manual = (f"{who} holds {where}, where {service.name} is configured to listen ({binding.source.where}). Set "
+              f"another port there, such as that of nginx ({endpoint_text(trouble.endpoint)}). Then start "
+              f"{service.name} again")
     by_hand = Repair(REPAIR_ID, "manual", f"give {service.name} a port of its own", (), manual=manual)
     return Finding(
         cause=CAUSE.id, variant="start-port-in-use", role="root",
         confidence="certain" if crash.owner.certain else "likely",
-        summary=f"{service.name} cannot start: {who} holds {where}, where it is told to listen", detail=(said,),
+        summary=f"{service.name} cannot start: {who} holds {where}, where it is configured to listen", detail=(said,),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), binding.source, Evidence("socket", f"socket {where}", said),
             state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -219,16 +220,16 @@ def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
     symptom = () if seen.failing_address is None else symptom_evidence(
         case, seen.failing_address, READ_TIMEOUT | CUT_OFF)
     is_left = holder.pid in service.pids
-    left = tuple(Evidence("unit", f"{v.file}:{v.line}", f"KillMode={v.value}: an end of {service.name} leaves what it "
-                 "started") for v in service.unit_values if is_left and v.key == "KillMode"
+    left = tuple(Evidence("unit", f"{v.file}:{v.line}", f"KillMode={v.value}: processes that {service.name} started "
+                 "survive its end") for v in service.unit_values if is_left and v.key == "KillMode"
                  and v.value in _LEAVING_KILL_MODES)
     evidence = (
         log_evidence(seen.line.text, seen.line.where), Evidence("socket", f"socket {where}", said),
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
         *left, state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
-    instead = "and answers in its place, another program of somebody's session"
-    manner = instead if strange else "and answers for it"
+    instead = "and answers in its place: it is another program, of a user session"
+    manner = instead if strange else "and answers in its place"
     if seen.failing_address is not None:
         manner = f"and does not answer ({_holder_state_text(seen)})"
     return Finding(
@@ -265,7 +266,7 @@ def _holder_state_text(seen: _PortConflict) -> str:
     if any(p.state == "T" for p in seen.holders):
         return "it is stopped"
     http = seen.endpoint.http
-    return "not asked" if isinstance(http, Unknown) else http.value.error or f"status {http.value.status}"
+    return "not probed" if isinstance(http, Unknown) else http.value.error or f"status {http.value.status}"
 
 
 def _holding_service(case: Case, seen: _PortConflict) -> Service | None:
@@ -279,14 +280,14 @@ def _repair(case: Case, seen: _PortConflict) -> Repair:
     managed = _holding_service(case, seen)
     names = "; ".join(process_text(snapshot, seen.listener.node, p) for p in seen.holders)
     if seen.failing_address is None:
-        manual = (f"ask whose that is, and let it end or listen elsewhere; then systemctl restart {service.name} "
+        manual = (f"ask the owner to stop it or to let it listen elsewhere. Then run systemctl restart {service.name} "
                   f"(held by {names})")
         return Repair(REPAIR_ID, "manual", f"free the port of {service.name}", (), manual=manual)
     if managed is not None or any(p.pid == 1 for p in seen.holders):
         by = managed.name if managed is not None else "process 1"
         manual = (
-            f"{by} holds the port of {service.name}: decide which of the two is meant, and give the other another port "
-            f"(held by {names})"
+            f"{by} holds the port of {service.name}: decide which of the two keeps it, and give the other one "
+            f"another port (held by {names})"
         )
         return Repair(REPAIR_ID, "manual", f"free the port of {service.name}", (), manual=manual)
     start = start_steps(snapshot, service, seen.endpoint)
@@ -309,7 +310,7 @@ def _sort_oldest_first(holders: Sequence[Process]) -> list[Process]:
 
 CAUSE = Cause(
     id="crash-port-in-use",
-    title="the backend cannot start: another process holds its port, or its socket is in the way",
+    title="the backend cannot start: another process or a stale socket occupies its address",
     family="backend crashed, or exits at once",
     variants=("start-port-in-use", "start-socket-stale"),
     verdict=judge,
@@ -329,8 +330,8 @@ def stale_socket_finding(case: Case, trouble: FailingAddress, endpoint: Endpoint
     return Finding(
         cause="crash-port-in-use", variant="start-socket-stale", role="root",
         confidence="certain" if path in line.text else "likely",
-        summary=f"{service.name} cannot start: the socket {path} of an earlier run is still there, and nobody listens "
-                "on it", detail=("it was killed before it could take its socket away",),
+        summary=f"{service.name} cannot start: the socket {path} of an earlier run still exists, and nothing listens "
+                "on it", detail=("the earlier run was killed before it could remove its socket",),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), *no_listener_evidence(endpoint), state_evidence(service),
@@ -343,8 +344,8 @@ def stale_socket_finding(case: Case, trouble: FailingAddress, endpoint: Endpoint
 
 
 def _clear_socket_repair(case: Case, endpoint: Endpoint, service: Service, path: str) -> Repair:
-    summary = f"let {service.name} take {path} away before each start, then start it"
-    manual = f"remove {path} (nobody listens on it), then start {service.name}"
+    summary = f"let {service.name} remove {path} before each start, then start it"
+    manual = f"remove {path} (nothing listens on it), then start {service.name}"
     if service.unit is None or not _PLAIN_PATH.fullmatch(path):
         return Repair("clear-socket", "manual", summary, (), manual=manual)
     written = write_drop_in(case.snapshot, service, f"ExecStartPre=-/bin/rm -f {path}\n", SOCKET_DROP_IN)

@@ -61,7 +61,7 @@ _CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cann
 _CRASH_STATES = ("failed", "looping", "running")     # a restart loop is "running" now and then
 _LOG_ERROR = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _REASON_TEXTS = {
-    2: "is not there", 13: "is not the worker's to write to", 28: "lies on a full disk", 30: "lies on a read-only disk",
+    2: "does not exist", 13: "gives its workers no write permission", 28: "is on a full disk", 30: "is on a read-only disk",
 }
 
 
@@ -80,7 +80,7 @@ def judge(case: Case) -> Verdict:
         events = [e for e in nginx.errors.value if now - e.at < RECENT_SECONDS and _is_by_current_worker(nginx, e)]
         findings += _folder_findings(case, nginx, events)
         findings += _log_findings(case, nginx, [e for e in events if _is_after_repair(case, nginx, e)])
-        ruled.append(Evidence("nginx-log", nginx.error_log_path, "no folder that nginx could not write to"))
+        ruled.append(Evidence("nginx-log", nginx.error_log_path, "reports no folder that nginx could not write to"))
     if any(run_state_of(service) in _CRASH_STATES for service in case.snapshot.services) and case.failing_addresses:
 
         findings += full_disk_findings(case)
@@ -133,7 +133,7 @@ def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, said: tuple[int,
 def _folder_finding(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> Finding:
     errno, event = said
     answering = event.phase.startswith("reading upstream")
-    what = "long answers break off" if answering else "long uploads get 500"
+    what = "long responses are cut off" if answering else "long uploads get 500"
     stat = _stat_of_folder(case, nginx, folder)
     shown = [Evidence("nginx-log", event.where, event.raw[:300])]
     if stat is not None:
@@ -151,11 +151,11 @@ def _folder_finding(case: Case, nginx: Nginx, folder: str, said: tuple[int, Erro
 
 def _repair(case: Case, nginx: Nginx, folder: str, errno: int) -> Repair:
     if errno in (28, 30):
-        what = "free space on the disk of" if errno == 28 else "make writable"
-        manual = (f"{what} {file_line_text(case.snapshot, nginx.node, folder)}; nothing is deleted for you (df -h "
-                  f"{folder})")
+        where = file_line_text(case.snapshot, nginx.node, folder)
+        what = f"free space on the disk of {where}" if errno == 28 else f"make {where} writable"
+        manual = f"{what} (df -h {folder}); fixer deletes nothing"
         return Repair("free-disk-space", "manual", f"let nginx write to {folder}", (), manual=manual)
-    summary = f"reload nginx: it makes {folder} anew and takes it for its workers"
+    summary = f"reload nginx: it creates {folder} again, owned by its workers"
     return Repair("reload-nginx", "safe", summary, check_and_reload_steps(case.snapshot, nginx))
 
 
@@ -173,7 +173,7 @@ def _log_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Ite
 
 CAUSE = Cause(
     id="disk-full",
-    title="the disk is full, or not to be written to: uploads, answers, logs, a start",
+    title="the disk is full or not writable: uploads, responses, logs or a start fail",
     family="overload, comes and goes",
     variants=("log-disk-full", "client-body-temp-broken", "proxy-temp-unwritable"),
     verdict=judge,
@@ -216,8 +216,8 @@ def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
     who = f" or raise the quota of {_account_text(service)} (repquota -a)" if quota else ""
     small = _tmpfs_setting(service, match["path"] if match is not None else "")
     also = "" if small is None else (
-        f"; {small.file}:{small.line} gives it {small.value} as a disk in memory: where that is full, allow more")
-    manual = (f"make room on the disk of {where} (df -h; df -i){who}; nothing is deleted for you{also}; then start "
+        f"; {small.file}:{small.line} gives it {small.value} as a tmpfs: if that is full, allow more")
+    manual = (f"free space on the disk of {where} (df -h; df -i){who}; fixer deletes nothing{also}. Then start "
               f"{service.name}")
     what = f"the disk quota of {_account_text(service)} is used up" if quota else \
         "no space is left on the disk that it writes to"
@@ -231,7 +231,7 @@ def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
             state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
-        repairs=(Repair("free-disk-space", "manual", f"make room for {service.name}", (), manual=manual),),
+        repairs=(Repair("free-disk-space", "manual", f"free disk space for {service.name}", (), manual=manual),),
         explains=("crash-loop-gave-up", "crash-code-error", "backend-down", "slow-start"),
     )
 
@@ -252,5 +252,5 @@ def _path_in_call(crash: FailedRun, line: LogLine) -> str:
     for text in reversed(crash.end.above(line, _CALL_LINES)):
         match = _PATH_IN_CALL.search(text) if not text.lstrip().startswith("File ") else None
         if match is not None:
-            return f"what it writes to (its call names {match['path']})"
-    return "what it writes to"
+            return f"its output file (its call names {match['path']})"
+    return "its output file"

@@ -146,8 +146,8 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service, said
                 default=str(enough if limit < enough else limit * 4), pattern="[1-9][0-9]{1,6}")
     return Finding(
         cause=CAUSE.id, variant="backend-fd-limit", role="root", confidence="certain" if said else "likely",
-        summary=f"{service.name} has as many files open as it may{may}, so it "
-                f"{'takes no connection more' if service.running else 'cannot even start'}", detail=(),
+        summary=f"{service.name} has reached its limit of open files{may}, so it "
+                f"{'accepts no more connections' if service.running else 'cannot even start'}", detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             *shown, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -163,7 +163,8 @@ def _worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Findin
     last = lines[-1]
     return Finding(
         cause=CAUSE.id, variant="worker-fd-limit", role="root", confidence="certain",
-        summary=f"nginx's workers have as many files open as they may ({len(lines)} times within a minute)", detail=(),
+        summary=f"nginx's workers have reached their limit of open files ({len(lines)} times within a minute)",
+        detail=(),
         routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
         evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw[:300]}"),
@@ -230,12 +231,12 @@ def _write_limit(data: bytes, value: str) -> bytes | NotEditable:
             return insert_after(data, first.stop + 1, f"worker_rlimit_nofile {value};".encode())
     except StepFailed as error:
         return NotEditable(error.message)
-    return NotEditable("it begins with nothing beside which it could stand")
+    return NotEditable("it has no worker_processes, user or pid line after which the limit could be inserted")
 
 
 CAUSE = Cause(
     id="fd-exhausted",
-    title="a process may open no more files or sockets",
+    title="a process has reached its limit of open files and sockets",
     family="overload, comes and goes",
     variants=("backend-fd-limit", "worker-fd-limit"),
     verdict=judge,

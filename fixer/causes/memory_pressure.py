@@ -53,11 +53,11 @@ def judge(case: Case) -> Verdict:
         if not memory_limit(service):
             ruled.append(state_evidence(service))
         elif isinstance(service.refaults, Unknown):
-            missing.append(f"how often {service.name} needs again what it lost to its limit: {service.refaults.reason}")
+            missing.append(f"how many evicted pages {service.name} reads again: {service.refaults.reason}")
         elif service.refaults.value < MIN_REFAULTS:
             ruled += service.refaults.evidence
         elif not is_thrashing(case, service):
-            missing.append(f"whether {service.name} is short of memory now: its count is of a long time")
+            missing.append(f"whether {service.name} is short of memory now: its count covers a long time")
         else:
             findings.setdefault(service.id, _found(case, trouble, service, service.refaults.value))
     return conclude(findings.values(), missing, ruled)
@@ -71,8 +71,8 @@ def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) ->
     return Finding(
         cause=CAUSE.id, variant="limit-too-close", role="root", confidence="likely",
         summary=(
-            f"{service.name} may use {limit} MiB, which is too little: each second it fetched {again:.1f} MiB from "
-            "disk that it had had in memory before"
+            f"{service.name} may use {limit} MiB, which is too little: each second it read {again:.1f} MiB from "
+            "disk again that it had in memory before"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
@@ -87,7 +87,7 @@ def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) ->
 
 CAUSE = Cause(
     id="memory-pressure",
-    title="the backend has too little memory to work in",
+    title="the backend has too little memory",
     family="overload, comes and goes",
     variants=("limit-too-close",),
     verdict=judge,
