@@ -140,7 +140,7 @@ def test_a_limit_of_a_slice_or_of_the_machine_is_for_others() -> None:
     slice_ = finding_of(diagnose(with_kernel(killed(), kill(limit="/system.slice")).snapshot()), CAUSE)
     assert slice_.repairs[0].risk == "manual" and "/system.slice" in slice_.summary
     machine = finding_of(diagnose(with_kernel(killed(), kill(limit="")).snapshot()), CAUSE)
-    assert machine.repairs[0].id == "start-service" and "whole machine" in machine.summary
+    assert machine.repairs[0].id == "start-service" and "the machine had no memory left" in machine.summary
 
 
 BOX = {"status": "exited", "exit_code": 137, "pid": 0, "memory_max": 90 << 20, "started_at": NOW - 90}
@@ -254,7 +254,7 @@ def test_a_limit_that_was_raised_after_the_kill_needs_a_start(
     scene.node_changes["local"] = {"files": ((DROP_IN, stat(mtime=NOW - changed)),)}
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.repairs[0].id == first
-    assert ("nobody started it again" in found.summary) == (first == "start-service") == (found.confidence == "likely")
+    assert ("the service was not started again" in found.summary) == (first == "start-service") == (found.confidence == "likely")
 
 
 @pytest.mark.parametrize(("changed", "died", "raised"), [

@@ -84,7 +84,7 @@ def test_hit_on_a_port_for_which_nginx_does_not_ask() -> None:
     diagnosis = diagnose(taken_elsewhere(managed=True).snapshot())
     assert roots(diagnosis) == [CAUSE]
     first = diagnosis.findings[0]
-    assert "other.service holds 127.0.0.1:6001, where it is told to listen" in first.summary
+    assert "other.service holds 127.0.0.1:6001, where it is configured to listen" in first.summary
     assert first.repairs[0].risk == "manual" and "127.0.0.1:6002" in first.repairs[0].manual
     stray = finding_of(diagnose(taken_elsewhere(managed=False).snapshot()), CAUSE)
     assert [s.verb for s in stray.repairs[0].steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
@@ -114,7 +114,7 @@ def test_what_its_own_earlier_run_left_in_its_group_is_stopped() -> None:
     diagnosis = diagnose(left_over().snapshot())
     assert roots(diagnosis) == [CAUSE]
     first = diagnosis.findings[0]
-    assert "left of its own earlier run" in first.summary and any("KillMode=process" in e.text for e in first.evidence)
+    assert "left over from its own earlier run" in first.summary and any("KillMode=process" in e.text for e in first.evidence)
     steps = first.repairs[0].steps
     assert [s.pid for s in steps if isinstance(s, SignalProcess)] == [300, 301]
     assert [s.verb for s in steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
@@ -165,7 +165,7 @@ def test_the_manner_of_a_holder_that_closes() -> None:
     closing = squatted(state="S").endpoint(http=Known(probe(error="closed"))).answers(probe(502))
     assert "closed" in finding_of(diagnose(closing.snapshot()), CAUSE).summary
     silent = squatted(state="S").endpoint(http=Unknown("--no-probe"))
-    assert "not asked" in finding_of(diagnose(silent.snapshot()), CAUSE).summary
+    assert "not probed" in finding_of(diagnose(silent.snapshot()), CAUSE).summary
 
 
 def test_its_own_process_is_no_stranger() -> None:
