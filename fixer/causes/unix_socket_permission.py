@@ -92,7 +92,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     stats = dict(node.files) if node is not None else {}
     way = path_and_parents(endpoint.unix)
     if any(path not in stats for path in way):
-        return f"modes and owners on the way to {endpoint_text(endpoint)}"
+        return f"modes and owners of the folders on the path to {endpoint_text(endpoint)}"
     shut = tuple(
         _ClosedPath(path, stats[path], 2 if path == way[-1] else 1) for path in way
         if stats[path].kind != "link" and not has_permission(stats[path], account, 2 if path == way[-1] else 1)
@@ -100,7 +100,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not shut and (refused := recent_denials(case, trouble)):       # mac-denied reports it
         return audit_evidence(refused[-1])
     if not shut:
-        return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it (an access list? "
+        return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners allow it (an ACL? Run "
                 f"getfacl -p {' '.join(way)})")
     return _found(case, trouble, account, shut)
 
@@ -115,11 +115,11 @@ def _worker_account(snapshot: Snapshot, trouble: FailingAddress) -> Account | No
 def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[_ClosedPath, ...]) -> Finding:
     endpoint, first = trouble.endpoint, shut[0]
     service = case.service(endpoint.listening_service) or case.service(endpoint.configured_service)
-    what = "write to the socket" if first.bit == 2 else "pass the folder"
+    what = "write to the socket" if first.bit == 2 else "enter the folder"
     return Finding(
         cause=CAUSE.id, variant="unix-socket-permission", role="root", confidence="certain",
-        summary=f"nginx's account {account.name} may not {what} {first.path} ({_mode_text(first)}): "
-        f"{routes_text(trouble)}",
+        summary=f"nginx's account {account.name} may not {what} {first.path} ({_mode_text(first)}); "
+        f"affected: {routes_text(trouble)}",
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -145,15 +145,14 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     if service is not None and service.socket is not None:
         unit = service.socket.name       # systemd creates the socket: the application has no influence
         return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
-            f"{told}: systemctl edit {unit}, and under [Socket] SocketMode=0660 and "
-            f"SocketGroup={account.group or account.name} (DirectoryMode=0755 for a folder that it makes); then "
-            f"systemctl stop {service.name}; systemctl restart {unit}"))
+            f"{told}. Run systemctl edit {unit}, and set SocketMode=0660 and "
+            f"SocketGroup={account.group or account.name} in [Socket] (DirectoryMode=0755 for a folder that it "
+            f"creates). Then run systemctl stop {service.name} and systemctl restart {unit}"))
     if service is not None and service.container is not None and not service.container.is_machine:
         return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
-            f"{told}: in the command of {service.name} let its server make the socket open to others (--umask 0 of "
-            f"gunicorn, --chmod-socket=666 of uwsgi), or run it with the number of a group that {account.name} of "
-            f"{trouble.nginx.node} is in (user:), and create {service.name} anew. chmod on the socket itself lasts "
-            "until its next start only"))
+            f"{told}. In the command of {service.name}, open the socket to others (gunicorn: --umask 0, uwsgi: "
+            f"--chmod-socket=666), or set user: to the number of a group of {account.name} on {trouble.nginx.node}. "
+            f"Then recreate {service.name}. chmod on the socket itself lasts only until its next start"))
     if service is None or service.unit is None:
         return by_hand
     wider = _umask_repair(case, trouble, service, account, shut) if service.runtime == "gunicorn" else None
@@ -162,7 +161,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     own = _runtime_folders(service)
     if all(s.path in own for s in shut) and len(shut) == 1:
         lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
-        does = f"let others pass through {shut[0].path}"
+        does = f"let other accounts enter {shut[0].path}"
     elif account.group and all(s.is_open_to_group and (s.bit == 2 or s.path in own) for s in shut):
         groups = read_account_file(case.snapshot, service.node, "/etc/group")
         kept = group_name(groups, shut[0].stat.gid)
@@ -173,7 +172,8 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
         return by_hand
     written = write_drop_in(case.snapshot, service, lines, SOCKET_DROP_IN)
     if isinstance(written, NotEditable):
-        return Repair(repair_id, "manual", does, (), manual=f"{does}: {lines.strip()} in its unit; {written.reason}")
+        return Repair(repair_id, "manual", does, (), manual=(
+            f"{does}: set {lines.strip()} in its unit; fixer does not: {written.reason}"))
     steps = (*written.steps, *restart_steps(case.snapshot, service, trouble.endpoint))
     return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
 
@@ -181,17 +181,18 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
 def _open_path_text(service: Service | None, account: Account, shut: tuple[_ClosedPath, ...]) -> str:
     """Return the manual steps for each kind of closed path."""
     group = account.group or account.name
-    words = [f"chmod o+x {s.path} lets others pass through it, and see nothing of what lies in it" for s in shut
+    words = [f"chmod o+x {s.path} lets other accounts enter it, but not list its content" for s in shut
              if s.bit == 1]
     if words:
-        words.append("or put the socket into a folder of /run that nginx may pass (RuntimeDirectory=)")
+        words.append("or move the socket to a folder of /run that nginx may enter (RuntimeDirectory=)")
     if any(s.bit == 2 for s in shut):
-        in_unit, runtime = f"with Group={group} in its unit", service.runtime if service is not None else ""
-        how = {"uwsgi": f"chmod-socket = 660 in its settings, {in_unit} (chown-socket = :{group} where root starts it)",
-               "gunicorn": f"--umask 007 (-m) in its command, {in_unit}"}
-        words.append(how.get(runtime, f"give the service nginx's group ({group}) where the mode of its socket lets the "
+        in_unit, runtime = f"Group={group} in its unit", service.runtime if service is not None else ""
+        how = {"uwsgi": f"set chmod-socket = 660 in its settings and {in_unit} (chown-socket = :{group} if root starts "
+                        "it)",
+               "gunicorn": f"set --umask 007 (-m) in its command and {in_unit}"}
+        words.append(how.get(runtime, f"give the service nginx's group ({group}) if the mode of its socket lets the "
                                       "group in"))
-        words.append("chmod on the socket itself lasts until its next start only")
+        words.append("chmod on the socket itself lasts only until its next start")
     return "; ".join(words)
 
 

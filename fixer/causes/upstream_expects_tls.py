@@ -63,7 +63,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     text = endpoint_text(endpoint)
     if endpoint.unix is not None or not (told or heard.error in _CLOSING_ERRORS) or heard.phase == "connect":
         return shown
-    plain = "answers 400: TLS is wanted there" if told else f"hangs up ({heard.error})"
+    plain = "answers 400: it requires TLS" if told else f"closes the connection ({heard.error})"
     other = answer_in_other_scheme(case, trouble, "with")
     if not isinstance(other, ProbeResult):
         return other
@@ -71,8 +71,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     return Finding(
         cause=CAUSE.id, variant="plain-to-tls-backend", role="root",
         confidence="likely" if is_held_by_stranger(case, trouble) else "certain",
-        summary=(f"nginx hands {routes_text(trouble)} to {text} as plain HTTP, and "
-                 f"{service.name if service is not None else 'what listens there'} takes TLS only"),
+        summary=(f"nginx hands {routes_text(trouble)} to {text} as plain HTTP, but "
+                 f"{service.name if service is not None else 'the listener there'} takes TLS only"),
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((

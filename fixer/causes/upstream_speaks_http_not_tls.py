@@ -70,8 +70,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     return Finding(
         cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
         confidence="likely" if is_held_by_stranger(case, trouble) else "certain",
-        summary=(f"nginx hands {routes_text(trouble)} to {text} with TLS, and "
-                 f"{service.name if service is not None else 'what listens there'} takes plain HTTP only"),
+        summary=(f"nginx hands {routes_text(trouble)} to {text} with TLS, but "
+                 f"{service.name if service is not None else 'the listener there'} takes plain HTTP only"),
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -87,9 +87,9 @@ def _repair(case: Case, trouble: FailingAddress) -> Repair:
     if trouble.endpoint.node is not None:
         return change_scheme_repair(case, trouble, "http")
     text = endpoint_text(trouble.endpoint)
-    manual = (f"let the backend at {text} speak TLS again; or, if nobody can listen on the way to it, let the pass "
-              "begin with http://, then nginx -t and reload")
-    return Repair(SCHEME_ID, "manual", f"make nginx and {text} speak alike", (), manual=manual)
+    manual = (f"let the backend at {text} speak TLS again. Or, if no one can intercept the traffic to it, write "
+              "http:// in the pass, then run nginx -t and reload nginx")
+    return Repair(SCHEME_ID, "manual", f"make nginx and {text} use the same protocol", (), manual=manual)
 
 
 CAUSE = Cause(

@@ -97,10 +97,10 @@ def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> 
     match = _LIMIT_LINE.search(message_of(line))
     assert match is not None
     stopped = run_state_of(service) == "stopped"
-    manner = "and was not started again" if stopped else "and nobody listens until it runs again"
+    manner = "and was not started again" if stopped else "and nothing listens until it runs again"
     return _finding(
         case, service, endpoint, ("limit-max-requests-exit", f"{service.name} ended itself after {match[1]} requests, "
-                                  f"as it is told to, {manner}"),
+                                  f"as configured, {manner}"),
         role="root", line=line, lost=lost, repairs=(second_worker_repair(case, service, endpoint),),
     )
 
@@ -114,8 +114,8 @@ def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) ->
         lost = _lost_events(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
         if lost:
             return _finding(
-                case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker that had given no "
-                                          "sign of life for its timeout, in the middle of a request"),
+                case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker in the middle of "
+                                          "a request: the worker was silent for longer than its timeout"),
                 role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),),
             )
     return None
@@ -125,9 +125,9 @@ def _more_time_repair(case: Case, service: Service, endpoint: Endpoint) -> Repai
     if service.runtime != "uwsgi":
         return raise_timeout_repair(case, service, endpoint)
     at = next((b.source.where.rpartition(":")[0] for b in bindings_of(service) if b.source.source == "file"), "")
-    manual = (f"raise harakiri ={f' in {at}' if at else ''} above the slowest answer that is meant to be, then restart "
-              f"{service.name}; an answer that takes longer than visitors wait is code to repair")
-    return Repair("raise-worker-timeout", "manual", f"more time for the workers of {service.name}", (), manual=manual)
+    manual = (f"raise harakiri ={f' in {at}' if at else ''} above the slowest intended answer, then restart "
+              f"{service.name}. If an answer takes longer than clients wait, repair the code")
+    return Repair("raise-worker-timeout", "manual", f"give the workers of {service.name} more time", (), manual=manual)
 
 
 def _last_matching_line(service: Service, pattern: re.Pattern[str]) -> LogLine | None:
@@ -202,9 +202,9 @@ def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Re
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
                                                                                                  NotEditable) else ""
-        manual = f"run {service.name} with --timeout {chosen} instead of {now}: {why}"
-        return Repair(REPAIR_ID, "manual", f"more time for the workers of {service.name}", (), manual=manual)
-    summary = f"--timeout {chosen} instead of {now}, set in {written.where}, then restart {service.name}"
+        manual = f"run {service.name} with --timeout {chosen} instead of {now}; fixer does not: {why}"
+        return Repair(REPAIR_ID, "manual", f"give the workers of {service.name} more time", (), manual=manual)
+    summary = f"set --timeout {chosen} instead of {now} in {written.where}, then restart {service.name}"
     return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
 
 

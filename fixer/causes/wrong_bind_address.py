@@ -179,7 +179,7 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
     summary = f"{service.name} cannot listen on {where}: the machine does not have that address"
     if back:
         summary = f"{service.name} ended because the machine did not have the address of {where}; it has it now, but " \
-                  "nobody started it again"
+                  "the service was not started again"
     return Finding(
         cause=CAUSE.id, variant="start-bind-address-unavailable", role="root",
         confidence="likely" if back else "certain", summary=summary,

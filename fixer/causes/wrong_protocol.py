@@ -75,7 +75,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         cause=CAUSE.id, variant="backend-is-uwsgi" if spoken == "uwsgi" else f"{kind.partition('_')[0]}-pass-to-http",
         role="root", confidence="likely" if is_unmanaged_user_process(case.snapshot, holder) else "certain",
         summary=(
-            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with {kind}, and {holder.name} takes "
+            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with {kind}, but {holder.name} takes "
                  f"{_PROTOCOL_NAMES[spoken]} there"),
         detail=(), routes=trouble.route_ids, service=holder.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((shown, *why, state_evidence(holder), *symptom_evidence(
@@ -110,9 +110,9 @@ def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -
     alike = all(one is not None and _spoken_protocol(one)[0] == spoken for one in holders)
     if alike and not is_unmanaged_user_process(case.snapshot, holder):
         return change_pass_repair(case, trouble, kind)
-    why = "not every server of the group is known to take that" if not alike else "anybody may have started it"
-    manual = f"let nginx use {kind} there, or {holder.name} listen in the other protocol; {why}"
-    return Repair(REPAIR_ID, "manual", f"make nginx and {holder.name} speak alike", (), manual=manual)
+    why = "not every server of the group is known to take that" if not alike else "any user may have started it"
+    manual = f"use {kind} in nginx, or let {holder.name} listen in the other protocol; fixer does not: {why}"
+    return Repair(REPAIR_ID, "manual", f"make nginx and {holder.name} use the same protocol", (), manual=manual)
 
 
 CAUSE = Cause(
@@ -136,7 +136,7 @@ _HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $re
 def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair:
     """Change every pass to the address to `kind` (`uwsgi_pass`, `proxy_pass`), with its further directives."""
     was = trouble.routes[0].route.kind
-    summary = f"hand {routes_text(trouble)} on with {kind} instead of {was}"
+    summary = f"use {kind} instead of {was} for {routes_text(trouble)}"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual_repair(trouble, kind, summary, "nginx -t refuses the configuration as it is: repair that first")
@@ -161,9 +161,9 @@ def _edit_pass(data: bytes, start: int, facts: RouteFacts, kind: str, bare: bool
     words = [token for token in tokenize(data[start:start + 4096])[0][:3] if token.kind == "word"]
     match = _TARGET.match(route.pass_text)
     if len(words) != 2 or words[0].value != route.kind.encode() or words[1].value != route.pass_text.encode():
-        raise EditRefused(f"{route.kind} {route.pass_text} does not stand there as two words")
+        raise EditRefused(f"{route.kind} {route.pass_text} is not written there as one plain directive")
     if match is None or (match["page"].strip(":") and route.location != "/"):
-        raise EditRefused(f"{route.pass_text} says more than where to (a page, a variable)")
+        raise EditRefused(f"{route.pass_text} contains more than an address (a path or a variable)")
     target = f"http://{match['to']}" if kind == "proxy_pass" else match["to"]
     line = data.rfind(b"\n", 0, start) + 1
     indent = data[line:start]
@@ -177,5 +177,6 @@ def _manual_repair(trouble: FailingAddress, kind: str, summary: str, why: str) -
     spots = ", ".join(dict.fromkeys(
         f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
     extra = " with include uwsgi_params" if kind == "uwsgi_pass" else ""
-    manual = f"let {kind}{extra} stand at {spots} in place of {trouble.routes[0].route.kind}, then nginx -t and reload"
+    manual = (f"write {kind}{extra} at {spots} instead of {trouble.routes[0].route.kind}, then run nginx -t and reload "
+              "nginx")
     return Repair(REPAIR_ID, "manual", summary, (), manual=f"{manual} ({why})")

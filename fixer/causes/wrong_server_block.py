@@ -104,10 +104,9 @@ def _lost_default_finding(case: Case, nginx: Nginx, config: NginxConfig, index: 
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="advice", confidence="certain",
         summary=(
-            f"no visitor gets to the server at {_block_location(case, nginx, block)}: it has no name that anybody asks "
-                 f"for, and {_block_location(case, nginx, first)} is the default server there; where it is to be the "
-                 f"default, "
-                 "say default_server at its listen"),
+            f"no request reaches the server at {_block_location(case, nginx, block)}: it has no name that clients ask "
+            f"for, and {_block_location(case, nginx, first)} is the default server there. If it should be the default, "
+            "add default_server to its listen"),
         detail=(), routes=_routes_of(case, nginx, index), service=None, node=nginx.node,
         evidence=(_block_evidence(case, nginx, block), _block_evidence(case, nginx, first)),
     )
@@ -173,7 +172,7 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
     servers = nginx.config.value.servers
     first, second = servers[index], servers[later]
     shared = next((name for name in first.names or ("",) if name in (second.names or ("",))), "")
-    said = shared or "no name"
+    said = shared or "the empty name"
     direct = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
     evidence = (
         _block_evidence(case, nginx, first), _block_evidence(case, nginx, second),
@@ -187,9 +186,9 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="certain",
         summary=(
-            f"two server blocks share {said}: nginx uses the first ({_block_location(case, nginx, first)}), which "
-            f"leads to "
-            f"{trouble.endpoint.written} where nothing listens, and never {_block_location(case, nginx, second)}"
+            f"two server blocks share {said}: nginx uses the first ({_block_location(case, nginx, first)}), never "
+            f"{_block_location(case, nginx, second)}. The first leads to {trouble.endpoint.written}, where nothing "
+            "listens"
         ),
         detail=(), routes=routes, service=None, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(keep_one_repair(case, nginx, first, second),),
@@ -227,10 +226,9 @@ def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxCon
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",
         summary=(
-            f"requests for a name that no server block lists (as {host!r}) fall to the default server at "
-            f"{_block_location(case, nginx, block)}, which hands {routes_text(trouble)} to "
-            f"{trouble.endpoint.written}, where "
-            "nothing listens"
+            f"requests for a name that no server block lists (as {host!r}) go to the default server at "
+            f"{_block_location(case, nginx, block)}. It hands {routes_text(trouble)} to {trouble.endpoint.written}, "
+            "where nothing listens"
         ),
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -259,11 +257,11 @@ def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxCon
     host = next(name for name in left.names if name in strange)
     where = file_line_text(case.snapshot, nginx.node, left.file, left.line)
     why = f"{left.pattern} does not match it" if left.pattern else "nothing includes it"
-    mend = f"name it so that {left.pattern} matches it" if left.pattern else "link it into a folder that is included"
-    manual = f"let nginx load {left.file}, if it is to be served: {mend}, then nginx -t and reload"
+    mend = f"rename it so that {left.pattern} matches it" if left.pattern else "link it into an included folder"
+    manual = f"if nginx should serve {left.file}, {mend}, then run nginx -t and reload nginx"
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",
-        summary=(f"the site of {host!r} is in {left.file}, which nginx does not load ({why}); requests for it fall to "
+        summary=(f"the site of {host!r} is in {left.file}, which nginx does not load ({why}). Requests for it go to "
                  f"the default server, which hands {routes_text(trouble)} to {trouble.endpoint.written}, where nothing "
                  "listens"),
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
@@ -298,7 +296,7 @@ def _is_listed(host: str, names: set[str]) -> bool:
 
 CAUSE = Cause(
     id="wrong-server-block",
-    title="requests land in another server block than the one meant for them",
+    title="requests reach another server block than the intended one",
     family="nginx configuration",
     variants=("default-server-catches",),
     verdict=judge,
@@ -314,12 +312,12 @@ _HOST_NAME = r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9]
 def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: ServerBlock) -> Repair:
     """Return the repair that disables one of two blocks: the operator chooses which to keep."""
     files = tuple(dict.fromkeys(block.span.file for block in (first, second)))
-    summary = "put the server block that is not meant out of nginx's sight"
+    summary = "disable the server block that is not intended"
     spots = " or ".join(file_line_text(case.snapshot, nginx.node, b.span.file, b.span.line) for b in (first, second))
     if len(files) < 2:
-        return Repair("remove-shadowing-site", "manual", summary, (), manual=f"remove one of the two blocks: {spots}; "
-                      "then nginx -t and reload")
-    need = Need(KEEP_KEY, "choice", f"two server blocks have the same name ({spots}): name the file that is meant",
+        return Repair("remove-shadowing-site", "manual", summary, (), manual=f"remove one of the two blocks: {spots}. "
+                      "Then run nginx -t and reload nginx")
+    need = Need(KEEP_KEY, "choice", f"two server blocks have the same name ({spots}): name the file to keep",
                 files)
     chosen = case.inputs.get(KEEP_KEY)
     if chosen not in files:
@@ -327,9 +325,10 @@ def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: Server
     other = files[1] if chosen == files[0] else files[0]
     moved = _disable_site_steps(case, nginx, other)
     if isinstance(moved, NotEditable):
-        manual = f"take the server block in {other} out: {moved.reason}; then nginx -t and reload"
+        manual = (f"remove the server block in {other}, then run nginx -t and reload nginx; fixer does not: "
+                  f"{moved.reason}")
         return Repair("remove-shadowing-site", "manual", summary, (), (need,), manual)
-    return Repair("remove-shadowing-site", "safe", f"put {other} aside",
+    return Repair("remove-shadowing-site", "safe", f"disable {other}",
                   (*moved, *check_and_reload_steps(case.snapshot, nginx)),
                   (need,))
 
@@ -340,21 +339,21 @@ def _disable_site_steps(case: Case, nginx: Nginx, path: str) -> tuple[Step, ...]
     if file is None:
         return NotEditable(f"{path} could not be read")
     if sum(t.kind == "word" and t.value == b"server" for t in tokenize(file.data)[0]) != 1:
-        return NotEditable(f"{path} holds more than that one server")
+        return NotEditable(f"{path} contains more than that one server")
     here = locate_editable_file(case.snapshot, nginx.node, path)
     if isinstance(here, NotEditable):
         return here
     node = find_node(case.snapshot, nginx.node)
     stat = dict(node.files).get(path) if node is not None else None
     if stat is not None and stat.kind == "link" and here.node == nginx.node:
-        return (WriteFile(nginx.node, path, None, None, f"take {path} out", link_target=stat.link_target),)
+        return (WriteFile(nginx.node, path, None, None, f"remove the link {path}", link_target=stat.link_target),)
     if here.in_place or not path.endswith(".conf") or file.managed_by:
-        return NotEditable(f"{path} is no link, and cannot be renamed out of nginx's sight")
+        return NotEditable(f"{path} is not a link, and cannot be renamed so that nginx ignores it")
     meta = FileMeta(file.stat.mode & 0o7777, file.stat.uid, file.stat.gid)
     aside = f"{here.path}.off"
     return (
         WriteFile(here.node, aside, None, here.data, f"keep a copy of {posixpath.basename(path)}", meta=meta),
-        WriteFile(here.node, here.path, here.data, None, f"take {path} out of nginx's sight"),
+        WriteFile(here.node, here.path, here.data, None, f"remove {path}, so that nginx ignores it"),
     )
 
 
@@ -362,13 +361,13 @@ def add_name_repair(case: Case, nginx: Nginx, others: list[ServerBlock]) -> Repa
     """Return the repair that adds a server name: the operator gives the name and, among several, the block."""
     blocks = {file_line_text(case.snapshot, nginx.node, b.names_span.file, b.names_span.line): b
               for b in others if b.names_span is not None}
-    summary = "add the name that visitors use to the server block that is meant"
+    summary = "add the name that clients use to the intended server block"
     if not blocks:
-        manual = "give the server block that is meant a server_name"
+        manual = "give the intended server block a server_name"
         return Repair("add-server-name", "manual", summary, (), manual=manual)
-    needs = [Need(NAME_KEY, "value", "the name that visitors use, as their browser shows it", pattern=_HOST_NAME)]
+    needs = [Need(NAME_KEY, "value", "the name that clients use, as their browser shows it", pattern=_HOST_NAME)]
     if len(blocks) > 1:
-        needs.append(Need(BLOCK_KEY, "choice", "the server block that is meant", tuple(blocks)))
+        needs.append(Need(BLOCK_KEY, "choice", "the intended server block", tuple(blocks)))
     name = case.inputs.get(NAME_KEY, "")
     into = case.inputs.get(BLOCK_KEY, "") if len(blocks) > 1 else next(iter(blocks))
     block = blocks.get(into)
@@ -376,10 +375,12 @@ def add_name_repair(case: Case, nginx: Nginx, others: list[ServerBlock]) -> Repa
         return Repair("add-server-name", "safe", summary, (), tuple(needs))
     here = locate_editable_file(case.snapshot, nginx.node, block.names_span.file)
     if isinstance(here, NotEditable):
-        return Repair("add-server-name", "manual", summary, (), tuple(needs), f"add {name} at {into}: {here.reason}")
+        return Repair("add-server-name", "manual", summary, (), tuple(needs),
+                      f"add {name} at {into}; fixer does not: {here.reason}")
     try:
         step = insert_block(here, block.names_span.start, f" {name}".encode(), f"add {name} to {into}")
     except StepFailed as error:
-        return Repair("add-server-name", "manual", summary, (), tuple(needs), f"add {name} at {into}: {error.message}")
+        return Repair("add-server-name", "manual", summary, (), tuple(needs),
+                      f"add {name} at {into}; fixer does not: {error.message}")
     return Repair("add-server-name", edit_risk((here,), "safe"), f"add {name} at {into}{overwriters_text((here,))}",
                   (step, *check_and_reload_steps(case.snapshot, nginx)), tuple(needs))

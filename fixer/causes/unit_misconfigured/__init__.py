@@ -251,8 +251,8 @@ def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, St
             shown = (log_evidence(line.text, line.where), *shown)
             break
     why = f": {said[:160]} ({place})" if said else ""
-    manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}; systemd-analyze verify {unit.name} "
-              f"shows it; then systemctl daemon-reload and systemctl start {unit.name}")
+    manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}. Check it with systemd-analyze "
+              f"verify {unit.name}, then run systemctl daemon-reload and systemctl start {unit.name}")
     return FailedRun(owner, (trouble,), ()), StepExplanation(
         "unit-not-loaded", f"systemd cannot load {service.name}{why}", shown,
         (Repair("correct-unit", "manual", f"correct the files of {unit.name}", (), manual=manual),))

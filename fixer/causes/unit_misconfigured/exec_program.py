@@ -73,7 +73,7 @@ def judge_program(case: Case, crash: FailedRun, failure: StepFailure,
     if (unseen := explain_hidden(case, crash, "start-203-exec-missing", entry.text)) is not None:
         return unseen
     if stat is None:
-        return f"whether {entry.text} is there"
+        return f"whether {entry.text} exists"
     if stat.kind != "file":
         return _explain_unusable(crash, entry, f"{entry.text} is a {stat.kind}", stat)
     if not stat.mode & 0o111:
@@ -83,13 +83,13 @@ def judge_program(case: Case, crash: FailedRun, failure: StepFailure,
     if file is not None and wanted is not None and is_missing(snapshot, node, wanted):
         return explain_interpreter(case, crash, file, wanted)
     if wanted is not None and stat_of(snapshot, node, wanted) is None:
-        return f"whether {wanted}, which runs {entry.text}, is there"
+        return f"whether {wanted}, the interpreter of {entry.text}, exists"
     if failure.why == "denied":
         return _explain_denied_account(case, crash, entry, stat)
     if failure.why == "format":
-        return _explain_unusable(crash, entry, f"{entry.text} is no program of this machine and names no interpreter",
-                                 stat,
-                        "start-203-exec-bad-interpreter")
+        return _explain_unusable(
+            crash, entry, f"{entry.text} is not an executable for this machine and names no interpreter", stat,
+            "start-203-exec-bad-interpreter")
     said = f"{entry.text} could not be executed"
     evidence = (*program_line_evidence(service, entry), stat_evidence(entry.text, stat))
     return mended_explanation(case, crash, "start-203-exec-missing", said, evidence)
@@ -98,7 +98,7 @@ def judge_program(case: Case, crash: FailedRun, failure: StepFailure,
 def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> StepExplanation:
     service, path = crash.service, entry.text
     own, near, system = _candidate_programs(case.snapshot, service, path)
-    summary = f"{service.name} cannot be started: {path}, which it is to execute, is not there"
+    summary = f"{service.name} cannot be started: its program {path} is missing"
     told = program_line_evidence(service, entry)
     evidence = (*told, missing_file_evidence(path))
     options = own or near or system
@@ -106,7 +106,7 @@ def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> St
     if other and not options:
         return StepExplanation("start-203-exec-missing", summary, evidence, other)
     if not options:
-        manual = (f"{setting_source_text(entry, service)} names {path}, which is not there: put it back, or name the "
+        manual = (f"{setting_source_text(entry, service)} names {path}, which is missing. Restore it, or name the "
                   f"right program")
         return StepExplanation("start-203-exec-missing", summary, evidence, manual_repairs(_REPAIR_ID, manual))
     # certain: its own program, or the system's if the system's was named
@@ -120,7 +120,7 @@ def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> St
         need = Need(INPUT_KEY, "choice", why, options)
         chosen = case.inputs.get(INPUT_KEY) if case.inputs.get(INPUT_KEY) in options else None
     doing = RepairWording(
-        _REPAIR_ID, f"execute {chosen or 'the program that is meant'} instead of {path}",
+        _REPAIR_ID, f"run {chosen or 'the intended program'} instead of {path}",
         f"write {chosen or ' or '.join(options)} instead of {path} at {setting_source_text(entry, service)}", need,
     )
     edit = _edit_entry(service, entry, chosen)
@@ -227,23 +227,21 @@ def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument
     account = account_name_of(crash.service)
     barred = no_exec_setting(crash.service, stat.real_path or entry.text)
     if barred is not None:
-        said = f"{barred.key}={barred.value.strip()} lets it execute nothing there"
-        manual = (f"{setting_source_text(barred, crash.service)} ({barred.key}) keeps {crash.service.name} from "
-                  f"executing "
-                  f"{entry.text}: add what it needs to ExecPaths= in a drop-in of its own (the interpreter and "
-                  "libraries too), systemctl daemon-reload, then start it")
-        summary = f"{crash.service.name} cannot be started: {entry.text} is there, and {said}"
+        said = f"{barred.key}={barred.value.strip()} forbids execution there"
+        manual = (f"{setting_source_text(barred, crash.service)} ({barred.key}) does not let {crash.service.name} "
+                  f"execute {entry.text}. Add what it needs (also the interpreter and libraries) to ExecPaths= in its "
+                  "own drop-in, run systemctl daemon-reload, then start it")
+        summary = f"{crash.service.name} cannot be started: {entry.text} exists, but {said}"
         evidence = (*program_line_evidence(crash.service, entry), setting_evidence(barred),
                     stat_evidence(entry.text, stat))
         return StepExplanation("start-203-exec-not-executable", summary, evidence,
                                manual_repairs("mend-program", manual))
     shut = first_closed_folder(case.snapshot, crash.service.node, entry.text)
     if shut is None:
-        return _explain_unusable(crash, entry,
-                                 f"{account} may not execute {entry.text}: its mode, its owner, or a noexec mount",
-                        stat)
+        return _explain_unusable(
+            crash, entry, f"{account} may not execute {entry.text} (its mode, its owner or a noexec mount)", stat)
     path, folder = shut
-    said = f"{account} may not pass through {path} (mode {folder.mode & 0o7777:04o}, owner {folder.uid}:{folder.gid})"
+    said = f"{account} may not enter {path} (mode {folder.mode & 0o7777:04o}, owner {folder.uid}:{folder.gid})"
     told = _explain_unusable(crash, entry, said, stat)
     return StepExplanation(told.variant, told.summary, (*told.evidence, stat_evidence(path, folder)), told.repairs)
 
@@ -263,7 +261,7 @@ def _explain_unusable(
     crash: FailedRun, entry: CommandArgument, said: str, stat: FileStat, variant: str = "start-203-exec-not-executable",
 ) -> StepExplanation:
     service = crash.service
-    manual = f"{said}; {setting_source_text(entry, service)} names it: mend that, then start {service.name}"
+    manual = f"{said}; {setting_source_text(entry, service)} names it. Correct that, then start {service.name}"
     evidence: tuple[Evidence, ...] = (*program_line_evidence(service, entry), stat_evidence(entry.text, stat))
     return StepExplanation(variant, f"{service.name} cannot be started: {said}", evidence,
                            manual_repairs("mend-program", manual))
@@ -300,10 +298,10 @@ def _explain_unsourced(case: Case, crash: FailedRun) -> StepExplanation | None:
         if match is None or match["what"] not in wanted:
             continue
         path = posixpath.normpath(posixpath.join(unit.working_directory or "/", match["what"]))
-        manual = (f"put {path} back (for an environment: python3 -m venv, and install the application into it), or "
-                  f"name the one that is there at {setting_source_text(service.entry, service)}; then start "
+        manual = (f"restore {path} (if it is a virtual environment: run python3 -m venv, then install the application "
+                  f"into it), or name the existing file at {setting_source_text(service.entry, service)}. Then start "
                   f"{service.name}")
-        summary = f"{service.name} cannot be started: {path}, which its command reads first, is not there"
+        summary = f"{service.name} cannot be started: its command first reads {path}, which is missing"
         return StepExplanation("start-203-exec-missing", summary, (log_evidence(line.text, line.where),),
                     manual_repairs("put-back-file", manual))
     return None

@@ -30,16 +30,15 @@ def explain_hidden(case: Case, crash: FailedRun, variant: str, path: str) -> Ste
     stat = stat_of(case.snapshot, service.node, path)
     said = f"{setting.key}={setting.value.strip()} hides {path} from it"
     if setting.key == "ProtectHome":
-        doing = RepairWording("show-homes", f"ProtectHome=read-only instead of {setting.value.strip()}",
-                      f"write ProtectHome=read-only at {setting_source_text(setting, service)} (no where it has to "
-                      f"write there)")
+        doing = RepairWording("show-homes", f"set ProtectHome=read-only instead of {setting.value.strip()}",
+                      f"write ProtectHome=read-only at {setting_source_text(setting, service)} (or "
+                      f"ProtectHome=no if it has to write there)")
         repairs: tuple[Repair, ...] = (edit_and_start_repair(case, crash, doing,
                                                              complete_value_edit(setting, "read-only")),)
     else:
         repairs = manual_repairs("show-path", (
-            f"{setting_source_text(setting, service)} hides {path} from {service.name}: take it out there, then "
-            f"systemctl "
-            f"daemon-reload and start {service.name}"))
+            f"{setting_source_text(setting, service)} hides {path} from {service.name}. Remove that path there, run "
+            f"systemctl daemon-reload, then start {service.name}"))
     evidence = (setting_evidence(setting), *(() if stat is None else (stat_evidence(path, stat),)))
     return StepExplanation(variant, f"{service.name} cannot be started: {said}", evidence, repairs)
 
@@ -88,12 +87,12 @@ def explain_own_root(crash: FailedRun, failure: StepFailure, variant: str, path:
     if root is None:
         return None
     named = f"{root.key}={root.value.strip()}"
-    why = {"missing": "was not there", "denied": "was closed to it"}.get(failure.why, "could not be used")
-    needs = ", with what runs it (interpreter, libraries)," if variant.startswith("start-203") else ""
+    why = {"missing": "was missing", "denied": "was not accessible"}.get(failure.why, "could not be used")
+    needs = " with its interpreter and libraries" if variant.startswith("start-203") else ""
     manual = (
-        f"{setting_source_text(root, service)} gives it a root of its own ({named}): have {path}{needs} in there, or "
-        f"shown in there "
-        f"(BindReadOnlyPaths=); what lies at {path} on the machine itself is not looked at; then start {service.name}")
+        f"{setting_source_text(root, service)} gives it its own root ({named}). Create {path}{needs} in that root, or "
+        f"show it there with BindReadOnlyPaths=; {path} on the machine itself has no effect. Then start "
+        f"{service.name}")
     shown = tuple(setting_evidence(s) for s in service.unit_values if s.key in _BIND_KEYS and s.value.strip())
     return StepExplanation(variant, f"{service.name} could not be started: {path} {why} in its own root ({named})",
                 (setting_evidence(root), *shown[-2:]), manual_repairs("mend-own-root", manual), "likely")

@@ -35,22 +35,22 @@ def explain_interpreter(case: Case, crash: FailedRun, file: FileContent, wanted:
         return _explain_carriage_returns(case, crash, file, plain)
     if link_of(snapshot, service.node, plain) is not None:
         return explain_broken_link(case, crash, plain, file.path)
-    summary = f"{service.name} cannot be started: {file.path} asks for {plain} as its interpreter, which is not there"
+    summary = f"{service.name} cannot be started: {plain}, the interpreter of {file.path}, is missing"
     evidence = (*program_line_evidence(service), _first_line_evidence(file), missing_file_evidence(plain))
     same, other = _candidate_interpreters(snapshot, service.node, file.path, plain)
     options = same or other
     if not options or len(file.data) != file.stat.size:
-        manual = f"{file.path}:1 names {plain}, which is not there: install it, or name the right interpreter there"
+        manual = f"{file.path}:1 names {plain}, which is missing. Install it, or name the right interpreter there"
         if posixpath.dirname(plain) == posixpath.dirname(file.path):
             home = posixpath.dirname(posixpath.dirname(plain))
-            manual += f"; where {home} is an environment of Python's, make it anew with its packages"
+            manual += f". If {home} is a Python virtual environment, recreate it with its packages"
         return StepExplanation(VARIANT, summary, evidence, manual_repairs(_REPAIR_ID, manual))
     need, chosen = None, options[0] if len(same) == 1 else None
     if chosen is None:
         need = Need(INPUT_KEY, "choice", f"{plain}, named at {file.path}:1, does not exist; candidates: "
                     f"{', '.join(options)}", options)
         chosen = case.inputs.get(INPUT_KEY) if case.inputs.get(INPUT_KEY) in options else None
-    does = f"let {chosen or 'the interpreter that is meant'} run {file.path} instead of {plain}"
+    does = f"run {file.path} with {chosen or 'the intended interpreter'} instead of {plain}"
     doing = RepairWording(_REPAIR_ID, does, f"write {chosen} instead of {plain} at {file.path}:1", need)
     if chosen is None:
         return StepExplanation(VARIANT, summary, evidence, (Repair(_REPAIR_ID, "disruptive", does, (), doing.needs),))
@@ -72,17 +72,17 @@ def _first_line_evidence(file: FileContent) -> Evidence:
 def _explain_carriage_returns(case: Case, crash: FailedRun, file: FileContent, plain: str) -> StepExplanation:
     service = crash.service
     summary = (
-        f"{service.name} cannot be started: the lines of {file.path} end in CR LF, so that its interpreter reads as "
-        f"{plain} with a carriage return"
+        f"{service.name} cannot be started: the lines of {file.path} end in CR LF, so the name of its interpreter "
+        f"is {plain} with a carriage return"
     )
     evidence = (*program_line_evidence(service),
                 Evidence("file", file.path, f"{file.data.count(chr(13).encode())} lines end "
                                                                       "in a carriage return"))
     if len(file.data) != file.stat.size or b"\0" in file.data:
-        manual = f"take the carriage returns out of {file.path} (sed -i 's/\\r$//'), then start {service.name}"
+        manual = f"remove the carriage returns from {file.path} (sed -i 's/\\r$//'), then start {service.name}"
         return StepExplanation(VARIANT, summary, evidence, manual_repairs("strip-carriage-returns", manual))
     written = _write_first_line(file, file.data.replace(b"\r\n", b"\n"))
-    does = f"take the carriage returns out of {file.path}"
+    does = f"remove the carriage returns from {file.path}"
     return StepExplanation(VARIANT, summary, evidence,
                 (written_and_start_repair(case, crash, RepairWording("strip-carriage-returns", does, does), written),))
 
@@ -125,12 +125,12 @@ def explain_broken_link(case: Case, crash: FailedRun, path: str, program: str) -
             break
         link, end = end, following
     if end is None:
-        manual = f"{path} leads nowhere: make it anew, then start {service.name}"
+        manual = f"the link {path} leads nowhere: recreate it, then start {service.name}"
         return StepExplanation(VARIANT, f"{service.name} cannot be started: {manual}",
                                (*program_line_evidence(service), missing_file_evidence(path)),
                     manual_repairs("mend-link", manual))
-    asked = "" if program == path else f"{program} asks for "
-    summary = f"{service.name} cannot be started: {asked}{link}, a link to {end}, which is not there"
+    asked = "" if program == path else f"{program} needs an interpreter, but "
+    summary = f"{service.name} cannot be started: {asked}{link} is a link to {end}, which is missing"
     evidence = (*program_line_evidence(service), Evidence("file", link, f"link to {end}"), missing_file_evidence(end))
     # only the same name: the packages of an environment belong to one version of Python
     same = {(stat.real_path or name): name for place in STANDARD_FOLDERS
@@ -144,14 +144,14 @@ def explain_broken_link(case: Case, crash: FailedRun, path: str, program: str) -
             WriteFile(service.node, link, None, None, f"remove the link to {end}", link_target=target),
             WriteFile(service.node, link, None, b"", f"link to {new}", link_target=new),
         )
-        does = f"let {link} lead to {new} instead of {end}"
+        does = f"point {link} to {new} instead of {end}"
         return StepExplanation(VARIANT, summary, evidence,
                     (written_and_start_repair(case, crash, RepairWording("mend-link", does, does),
                                               EditSteps(steps, link)),))
     home = posixpath.dirname(posixpath.dirname(link))
     manual = (
-        f"{link} leads to {end}, which is not there: install that version, or make the environment {home} anew with "
-        f"the Python that is there (its packages too), then start {service.name}"
+        f"{link} points to {end}, which is missing. Install that version, or recreate the environment {home} and its "
+        f"packages with an installed Python. Then start {service.name}"
     )
     return StepExplanation(VARIANT, summary, evidence, manual_repairs("mend-link", manual))
 

@@ -65,23 +65,22 @@ def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExpl
     if (unseen := explain_hidden(case, crash, "start-200-chdir", path)) is not None:
         return unseen
     if stat is None:
-        return f"whether {path} is there"
+        return f"whether {path} exists"
     account = account_name_of(service)
     if failure.why == "denied" or stat.kind != "dir":
         shut = first_closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
         if shut[1].kind == "dir" and shut[1].mode & 0o001:      # every folder of the path is open now
-            said = f"{account} might not enter {path}, its working directory"
+            said = f"{account} was not allowed to enter its working directory {path}"
             return mended_explanation(case, crash, "start-200-chdir", said, (*told, stat_evidence(*shut)))
         text = f"mode {shut[1].mode & 0o7777:04o}, owner {shut[1].uid}:{shut[1].gid}"
         said = f"{account} may not enter {shut[0]} ({text})" if stat.kind == "dir" else f"{path} is a {stat.kind}"
         manual = (
-            f"{said}; {setting_source_text(setting, service)} names {path}: let {account} enter it (chown or chmod), "
-            f"or name the "
-            f"right folder or account there, then start {service.name}"
+            f"{said}, and {setting_source_text(setting, service)} names {path}. Let {account} enter it (chown or "
+            f"chmod), or name the right folder or account there. Then start {service.name}"
         )
-        return StepExplanation("start-200-chdir", f"{service.name} cannot be started: {said}, its working directory",
+        return StepExplanation("start-200-chdir", f"{service.name} cannot be started in its working directory: {said}",
                     (*told, stat_evidence(*shut)), manual_repairs("mend-directory", manual))
-    said = f"{path}, its working directory, was not there"
+    said = f"its working directory {path} was missing"
     return mended_explanation(case, crash, "start-200-chdir", said, (*told, stat_evidence(path, stat)))
 
 
@@ -89,16 +88,16 @@ def _explain_missing_folder(case: Case, crash: FailedRun, setting: UnitValue | N
     service, node = crash.service, crash.service.node
     link = link_of(case.snapshot, node, path)
     end = resolve_link(path, link.link_target) if link is not None and link.link_target else None
-    summary = f"{service.name} cannot be started: {path}, its working directory, is not there"
+    summary = f"{service.name} cannot be started: its working directory {path} is missing"
     if end is not None:
-        summary = f"{service.name} cannot be started: {path}, its working directory, is a link to {end}, not there"
+        summary = f"{service.name} cannot be started: its working directory {path} is a link to {end}, which is missing"
     evidence = (*(() if setting is None else (setting_evidence(setting),)), missing_file_evidence(end or path))
     mount = _mount_of(case.snapshot, node, end or path)
     if mount is not None and not _is_mounted_now(case.snapshot, node, mount[0]):     # another folder may hold a copy
         point, line = mount
-        manual = (f"mount {point} ({FSTAB} has {line.split()[0]} there), then start {service.name}; "
-                  f"RequiresMountsFor={point} in its unit lets it wait for that")
-        return StepExplanation("start-200-chdir", f"{summary}, and {point} is not mounted",
+        manual = (f"mount {point} ({FSTAB} has {line.split()[0]} there), then start {service.name}. "
+                  f"RequiresMountsFor={point} in its unit makes it wait for the mount")
+        return StepExplanation("start-200-chdir", f"{summary}; {point} is not mounted",
                     (*evidence, Evidence("file", FSTAB, line)), manual_repairs("mount-folder", manual))
     options = _candidate_folders(case.snapshot, service, path)
     if end is not None:
@@ -106,14 +105,13 @@ def _explain_missing_folder(case: Case, crash: FailedRun, setting: UnitValue | N
         options = beside or options
     if not options:
         manual = (
-            f"{setting_source_text(setting, service)} names {path} as working directory, which is not there: put it "
-            f"back, or name "
-            f"the folder of the application there, then start {service.name}"
+            f"{setting_source_text(setting, service)} names the working directory {path}, which is missing. Restore "
+            f"it, or name the folder of the application there. Then start {service.name}"
         )
         return StepExplanation("start-200-chdir", summary, evidence, manual_repairs("correct-directory", manual))
     need, chosen = None, options[0] if len(options) == 1 else None
     if chosen is None:
-        why = f"{path} is not there; the application's file lies in {', '.join(options)}"
+        why = f"{path} is missing; the application's file is in {', '.join(options)}"
         need = Need(FOLDER_KEY, "choice", why, options)
         chosen = case.inputs.get(FOLDER_KEY) if case.inputs.get(FOLDER_KEY) in options else None
     file = app_file(service.argv) or ""
@@ -130,7 +128,7 @@ def _correct_folder_repair(
     (chosen, need), service = choice, crash.service
     link = link_of(case.snapshot, service.node, path)
     doing = RepairWording(
-        "correct-directory", f"run in {chosen or 'the folder that is meant'} instead of {path}",
+        "correct-directory", f"run in {chosen or 'the intended folder'} instead of {path}",
         f"write {chosen or 'the right folder'} instead of {path} at {setting_source_text(setting, service)}", need,
     )
     if link is not None and link.link_target:
@@ -189,13 +187,13 @@ def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
             reason = failure.lines[-1].text.rpartition(": ")[2].strip()
             return f"why systemd may not run {service.name} as {name} ({reason[:80]})"
         said = f"the {word} {name} did not exist"
-        return mended_explanation(case, crash, variant, said, (*told, Evidence("file", file.path, f"{name} is there")))
-    summary = f"{service.name} cannot be started: the {word} {name}, under which it is to run, does not exist"
+        return mended_explanation(case, crash, variant, said, (*told, Evidence("file", file.path, f"{name} exists")))
+    summary = f"{service.name} cannot be started: its {word} {name} does not exist"
     evidence = (*told, Evidence("file", file.path, f"no {word} is called {name}"))
     options = _likely_accounts(case.snapshot, service, key, accounts)
     make = f"useradd --system {name}" if key == "User" else f"groupadd --system {name}"
-    manual = (f"name an {word} that exists at {setting_source_text(setting, service)} instead of {name}, "
-              f"or make it ({make})")
+    manual = (f"name an existing {word} at {setting_source_text(setting, service)} instead of {name}, "
+              f"or create that one ({make})")
     if setting is None or not options:
         return StepExplanation(variant, summary, evidence, manual_repairs(f"correct-{word}", manual))
     need_key = ACCOUNT_KEYS[key]
@@ -203,7 +201,7 @@ def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
            f"the application's files belong to {' and '.join(options)}")
     need = Need(need_key, "choice", why, options)
     chosen = case.inputs.get(need_key) if case.inputs.get(need_key) in options else None
-    does = f"run as {word} {chosen or 'that is meant'} instead of {name}"
+    does = f"change the {word} from {name} to {chosen or 'an existing one'}"
     edit = None if chosen is None else complete_value_edit(setting, chosen)
     doing = RepairWording(f"correct-{word}", does, manual, need)
     return StepExplanation(variant, summary, evidence, (edit_and_start_repair(case, crash, doing, edit),))
@@ -246,17 +244,16 @@ def judge_sandbox(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
     named = [(s, w, w.lstrip("+").split(":", 1)[0]) for s in lines for w in s.value.split()]
     gone = [(s, w, p) for s, w, p in named if is_missing(case.snapshot, service.node, p) or p in said[-1:]]
     if not gone:
-        return f"which path of its sandbox {service.name} lacks"
+        return f"which sandbox path of {service.name} is missing"
     setting, _, path = next((one for one in gone if not _is_editable_path(case, service, one[0], one[1])), gone[0])
     manual = (
-        f"{setting_source_text(setting, service)} needs {path}, which is not there: make it (mkdir, with the owner "
-        f"that "
-        f"{service.name} writes as), or write -{path} there, which makes it optional; then start {service.name}"
+        f"{setting_source_text(setting, service)} needs {path}, which is missing. Create it (mkdir, owned by the "
+        f"account of {service.name}), or write -{path} there to make it optional. Then start {service.name}"
     )
     paths = tuple(dict.fromkeys(path for _, _, path in gone))
     kind, are = ("a path", "is") if len(paths) == 1 else ("paths", "are")
     shown = (*(setting_evidence(setting) for setting, _, _ in gone), *(missing_file_evidence(path) for path in paths))
-    said_of = f"{service.name} cannot be started: {' and '.join(paths)}, {kind} of its sandbox, {are} not there"
+    said_of = f"{service.name} cannot be started: {kind} of its sandbox {are} missing: {' and '.join(paths)}"
     return StepExplanation(
         "start-226-namespace", said_of, tuple(dict.fromkeys(shown)),
         _optional_path_repairs(case, crash, [(setting, word) for setting, word, _ in gone], manual),

@@ -46,7 +46,7 @@ class _OlderFile:
     def label(self) -> str:
         """Return its path, marked if it is the package's."""
         ours = posixpath.dirname(self.backup.path) not in PACKAGE_FOLDERS
-        return self.backup.path if ours else f"{self.backup.path} (the package's own)"
+        return self.backup.path if ours else f"{self.backup.path} (from the package)"
 
 
 def add_older_file(case: Case, crash: FailedRun, told: StepExplanation) -> StepExplanation:
@@ -74,18 +74,18 @@ def _restore_repair(case: Case, crash: FailedRun, told: StepExplanation) -> Repa
         return None
     of = ", ".join(dict.fromkeys(state.file.path for state in states))
     choices = tuple(state.backup.path for state in states)
-    why = f"a state of {of} with which systemd can start it: {', '.join(state.label for state in states)}"
+    why = f"a version of {of} with which systemd can start it: {', '.join(state.label for state in states)}"
     need = Need(BACKUP_KEY, "choice", why, choices)
     chosen = next((state for state in states if state.backup.path == case.inputs.get(BACKUP_KEY)), None)
     if chosen is None:
-        does = f"put an older state back, in {of}, then start {service.name}"
+        does = f"restore another version of {of}, then start {service.name}"
         return Repair(BACKUP_ID, "disruptive", does, (), (need,))
     old, new = chosen.file, chosen.backup
-    write = WriteFile(old.node, old.real_path, old.data, new.data, f"the state of {new.path}",
+    write = WriteFile(old.node, old.real_path, old.data, new.data, f"the content of {new.path}",
                       in_place=old.single_file_mount,
                       mask=(*masked_lines(old.data, redact_unit), *masked_lines(new.data, redact_unit)))
-    by_hand = f"put the state of {new.path} back in {old.path}, then systemctl daemon-reload"
-    doing = RepairWording(BACKUP_ID, f"put the state of {new.path} back", by_hand, need)
+    by_hand = f"copy the content of {new.path} to {old.path}, then run systemctl daemon-reload"
+    doing = RepairWording(BACKUP_ID, f"restore the content of {new.path}", by_hand, need)
     written = EditSteps((write, DaemonReload(service.node)), old.real_path, old.managed_by)
     return written_and_start_repair(case, crash, doing, written)
 

@@ -45,19 +45,19 @@ def judge_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplan
                 and s.value.strip()]
     said = message_of(failure.lines[-1]).rstrip() if failure.lines else ""
     match = _REASON.search(said)
-    reason = match["why"].strip() if match is not None else "it does not say why"
+    reason = match["why"].strip() if match is not None else "systemd logs no reason"
     gone, there = _check_named_files(case, crash, failure, writes=step in _OUTPUT_STEPS)
     shown = tuple(setting_evidence(s) for s in settings[-3:])
     if failure.why == "missing" and there and not gone:
-        return mended_explanation(case, crash, VARIANT, f"what {_keys_text(keys)} needs was not there",
+        return mended_explanation(case, crash, VARIANT, f"a path that {_keys_text(keys)} needs was missing",
                                   (*shown, *there))
     place = setting_source_text(settings[-1], service) if settings else service.name
-    what = "".join(f"; {path} is not there" for path in gone[:1]) or f": {reason}"
+    what = "".join(f"; {path} is missing" for path in gone[:1]) or f": {reason}"
     summary = f"{service.name} cannot be started: systemd fails at the step {step}{what}"
     manual = (
-        f"{place} ({_keys_text(keys) or step}) is what systemd could not carry out ({reason})"
-        f"{f'; put {gone[0]} there (its folder, for the account that needs it)' if gone else ''}: mend that or take it "
-        f"out, systemctl daemon-reload, then start {service.name}")
+        f"systemd could not apply {place} ({_keys_text(keys) or step}): {reason}. "
+        f"{f'Create {gone[0]} (and its folder) for the account that needs it. ' if gone else ''}Correct or remove the "
+        f"setting, run systemctl daemon-reload, then start {service.name}")
     return StepExplanation(VARIANT, summary, (*shown, *(missing_file_evidence(path) for path in gone)),
                            manual_repairs("mend-step", manual))
 
@@ -106,13 +106,12 @@ def judge_start_post(crash: FailedRun) -> StepExplanation | None:
     how = f"status {match['status']}" if match["code"] == "exited" else f"{match['code']} {match['status']}"
     named = f"`{posts[0].value.strip()[:120]}`" if len(posts) == 1 else "a command of ExecStartPost="
     manual = (
-        f"{setting_source_text(posts[-1], service)} runs {named} once the program is there, and it ended with {how}, "
-        f"so systemd ends "
-        f"the program too: mend what it does, take it out, or write - before it where its failure may be passed over; "
-        f"then systemctl daemon-reload, and start {service.name}")
+        f"{setting_source_text(posts[-1], service)} runs {named} after the program starts. It ended with {how}, so "
+        f"systemd stops the program too. Correct or remove the command, or write - before it if its failure may be "
+        f"ignored. Then run systemctl daemon-reload and start {service.name}")
     return StepExplanation(
         "start-execstartpost-failed",
-        f"{service.name} cannot be started: {named}, which runs after it, ended with {how}",
+        f"{service.name} cannot be started: {named}, run after the program, ended with {how}",
         (*(setting_evidence(s) for s in posts[-2:]), log_evidence(said.text, said.where)),
         manual_repairs("mend-start-post", manual),
         "certain" if len(posts) == 1 and not unit.pre and not stops else "likely",
@@ -168,18 +167,19 @@ def judge_pid_file(case: Case, crash: FailedRun, kind: UnitValue) -> StepExplana
     path = setting.value if setting.value.startswith("/") else f"/run/{setting.value}"
     written = _pid_file_argument(service)
     evidence = (setting_evidence(setting), log_evidence(said.text, said.where), state_evidence(service))
-    summary = f"systemd ends {service.name} again and again: its program goes to the background, and {path}, where " \
-              "PIDFile= looks for its number, never comes"
+    summary = f"systemd stops {service.name} again and again: its program detaches, and never writes {path}, " \
+              "where PIDFile= expects its process ID"
     other = written is not None and written.text.startswith("/") and written.text != path
     if written is None or not other:
-        why = "the program is told to write it there: may its account write that folder?" if written is not None and \
-            written.text == path else "let the program write it there, or start it in the foreground with Type=exec"
+        why = "the program is configured to write it there: check that its account may write to that folder" \
+            if written is not None and written.text == path else \
+            "let the program write it there, or run it in the foreground with Type=exec"
         return StepExplanation(_NOTIFY_VARIANT, summary, evidence, manual_repairs(
             "mend-pid-file", f"{setting_source_text(setting, service)} names {path}: {why}; then start {service.name}"))
-    doing = RepairWording("correct-pid-file", f"PIDFile={written.text} instead of {setting.value}",
+    doing = RepairWording("correct-pid-file", f"set PIDFile={written.text} instead of {setting.value}",
                   f"write PIDFile={written.text} at {setting_source_text(setting, service)}")
-    told = Evidence("file", f"{written.file}:{written.line}", f"{written.text}… is where the program writes it")
-    return StepExplanation(_NOTIFY_VARIANT, f"{summary}: it is told to write {written.text}",
+    told = Evidence("file", f"{written.file}:{written.line}", f"the program writes its process ID to {written.text}")
+    return StepExplanation(_NOTIFY_VARIANT, f"{summary}; it is configured to write {written.text}",
                            (evidence[0], told, *evidence[1:]),
                 (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, written.text)),))
 

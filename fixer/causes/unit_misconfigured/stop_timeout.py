@@ -102,18 +102,18 @@ def _explain_stop_kills(case: Case, service: Service, setting: UnitValue | None,
                         kills: tuple[StopKill, ...]) -> StepExplanation:
     lost = [event for kill in kills for event in kill.lost_requests]
     times = f"{len(kills)} time{'s' if len(kills) > 1 else ''} within {_RECENT_SECONDS / 60:.0f} minutes"
-    limit = "90 s, systemd's own limit" if setting is None else f"{setting.key}={setting.value}"
+    limit = "systemd's default of 90 s" if setting is None else f"{setting.key}={setting.value}"
     shown = () if setting is None else (setting_evidence(setting),)
     return StepExplanation(
         VARIANT,
-        f"{service.name} is stopped again and again, and killed before its requests are done: {limit} is too short "
+        f"{service.name} is stopped again and again, and killed before its requests end: {limit} is too short "
         f"({times}, {len(lost)} requests lost)",
         (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()[:300]) for k in kills[-2:]),
          Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw[:300]}")),
         (_repair(case, service, setting),),
         confidence="certain" if len(kills) >= _MIN_KILLS else "likely",
-        detail=("something restarts it: systemctl list-timers, cron, a deployment; each time whoever waits for a page "
-                "that takes longer than the limit gets an error",),
+        detail=("something restarts it: check systemctl list-timers, cron and deployments. Each time, requests that "
+                "take longer than the limit fail",),
     )
 
 
@@ -121,21 +121,21 @@ def _repair(case: Case, service: Service, setting: UnitValue | None) -> Repair:
     """Return the repair: systemd rereads the unit, and the service is not restarted."""
     name = "raise-stop-timeout"
     short = setting is not None and _parse_seconds(setting) < DEFAULT_SECONDS
-    need = Need(_INPUT_KEY, "value", f"seconds that {service.name} may take to end its requests when it is stopped",
+    need = Need(_INPUT_KEY, "value", f"seconds that {service.name} may take to finish its requests when it stops",
                 default=str(DEFAULT_SECONDS) if short else None, pattern="[1-9][0-9]{0,3}")
     chosen = case.inputs.get(_INPUT_KEY, need.default)
-    does = f"let {service.name} end its requests when it is stopped"
+    does = f"let {service.name} finish its requests when it stops"
     if chosen is None:
         return Repair(name, "disruptive", does, (), (need,))
     if setting is None:
-        manual = f"set TimeoutStopSec={chosen}: systemctl edit {service.name}, then systemctl daemon-reload"
+        manual = f"run systemctl edit {service.name}, set TimeoutStopSec={chosen}, then run systemctl daemon-reload"
         return Repair(name, "manual", does, (), (need,), manual)
     written = write_edit(case.snapshot, service, complete_value_edit(setting, chosen))
     if isinstance(written, NotEditable):
-        manual = (f"set {setting.key}={chosen} at {setting_source_text(setting, service)}, then systemctl "
-                  f"daemon-reload: {written.reason}")
+        manual = (f"set {setting.key}={chosen} at {setting_source_text(setting, service)}, then run systemctl "
+                  f"daemon-reload; fixer does not: {written.reason}")
         return Repair(name, "manual", does, (), (need,), manual)
-    summary = f"{setting.key}={chosen} instead of {setting.value}, in {written.where}; it is not restarted for that"
+    summary = f"set {setting.key}={chosen} instead of {setting.value}, in {written.where}, without a restart"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     return Repair(name, "disruptive", summary, written.steps, (need,))

@@ -87,7 +87,7 @@ def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
     if service.unit is not None and service.unit.need_daemon_reload:
         return owner, StepExplanation(
             _UNREAD_VARIANT,
-            f"{runs_on}: its unit says port {told.port}, and systemd has not read the unit since it was edited",
+            f"{runs_on}: its unit says port {told.port}, but systemd has not read the unit since it was edited",
             (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"), elsewhere),
             (reload_and_start_repair(case, crash),),
         )
@@ -95,12 +95,13 @@ def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
     begin = start_or_restart_steps(case.snapshot, service, endpoint) if changed is not None else None
     if changed is None or begin is None or isinstance(begin, NotEditable):
         return None
-    summary = f"start {service.name} anew, with what its files say"
+    summary = f"restart {service.name} to apply its files"
     return owner, StepExplanation(
         _UNREAD_VARIANT,
-        f"{runs_on}: {changed.where} says port {told.port} since it was edited, and nobody has restarted it since",
+        f"{runs_on}: {changed.where} was edited and says port {told.port}, but the service was not restarted since",
         (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", summary, begin),),
-        confidence="likely", detail=("nginx asks where those files say: another port in nginx would not last",),
+        confidence="likely",
+        detail=("nginx already uses the port of those files: another port in nginx would not last",),
     )
 
 
@@ -111,8 +112,8 @@ def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evide
     if file is None or not since or file.stat.mtime < since - _CLOCK_SLACK:
         return None
     if file.stat.mtime <= since + _CLOCK_SLACK:      # it runs with another value, so it was read before the edit
-        return Evidence("file", path, f"changed in the moment in which {service.name} was started")
-    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} was started")
+        return Evidence("file", path, f"changed at the moment when {service.name} started")
+    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} started")
 
 
 def find_systemd_stop(case: Case, service: Service, pattern: str) -> SystemdStop | None:
@@ -161,7 +162,7 @@ def _is_unlimited(limit: UnitValue) -> bool:
 
 
 def _count_text(ended: SystemdStop) -> str:
-    return "" if ended.count == 1 else f" ({ended.count} times of late)"
+    return "" if ended.count == 1 else f" ({ended.count} times recently)"
 
 
 def _stop_evidence(ended: SystemdStop) -> tuple[Evidence, ...]:
@@ -172,15 +173,15 @@ def _explain_never_ready(case: Case, crash: FailedRun, ended: SystemdStop) -> St
     service = crash.service
     setting = setting_of(service, "Type")
     assert setting is not None
-    waits = "a word that it is ready" if setting.value != "forking" else "its first process to end"
+    waits = "the program reports that it is ready" if setting.value != "forking" else "its first process ends"
     doing = RepairWording(
-        "correct-type", f"Type=exec instead of Type={setting.value}",
+        "correct-type", f"set Type=exec instead of Type={setting.value}",
         f"write Type=exec instead of Type={setting.value} at {setting_source_text(setting, service)}",
     )
     return StepExplanation(
         "start-type-notify-timeout",
-        f"systemd ends {service.name} again and again: Type={setting.value} waits for {waits}, which "
-        f"{service.runtime or 'the program'} never gives{_count_text(ended)}",
+        f"systemd stops {service.name} again and again: Type={setting.value} waits until {waits}, which "
+        f"{service.runtime or 'the program'} never does{_count_text(ended)}",
         (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
         (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, "exec")),),
     )
@@ -196,14 +197,14 @@ def _short_start_setting(service: Service) -> UnitValue | None:
 def _explain_slow_start(case: Case, crash: FailedRun, ended: SystemdStop, setting: UnitValue) -> StepExplanation:
     service = crash.service
     doing = RepairWording(
-        "raise-start-timeout", f"{setting.key}={_DEFAULT_START_SECONDS} instead of {setting.value}",
+        "raise-start-timeout", f"set {setting.key}={_DEFAULT_START_SECONDS} instead of {setting.value}",
         f"write {setting.key}={_DEFAULT_START_SECONDS} instead of {setting.value} at "
         f"{setting_source_text(setting, service)}",
     )
     return StepExplanation(
         "start-timeout-too-short",
-        f"systemd ends {service.name} before it is up: {setting.key}={setting.value} gives it {setting.value} seconds, "
-        f"and its log tells no error{_count_text(ended)}",
+        f"systemd stops {service.name} before it is ready: {setting.key}={setting.value} allows {setting.value} "
+        f"seconds, and its log shows no error{_count_text(ended)}",
         (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
         (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, str(_DEFAULT_START_SECONDS))),),
         confidence="likely",
@@ -214,12 +215,12 @@ def _explain_no_pings(case: Case, crash: FailedRun, ended: SystemdStop) -> StepE
     service = crash.service
     setting = setting_of(service, "WatchdogSec")
     assert setting is not None
-    doing = RepairWording("drop-watchdog", f"WatchdogSec=0 instead of {setting.value}",
-                  f"take WatchdogSec={setting.value} out at {setting_source_text(setting, service)}")
+    doing = RepairWording("drop-watchdog", f"set WatchdogSec=0 instead of {setting.value}",
+                  f"remove WatchdogSec={setting.value} at {setting_source_text(setting, service)}")
     return StepExplanation(
         "unit-watchdog-restarts",
-        f"systemd kills {service.name}: WatchdogSec={setting.value} waits for signs of life that {service.runtime} "
-        f"never gives{_count_text(ended)}",
+        f"systemd kills {service.name}: WatchdogSec={setting.value} expects keep-alive messages that "
+        f"{service.runtime} never sends{_count_text(ended)}",
         (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
         (edit_and_start_repair(case, crash, doing, complete_value_edit(setting, "0")),),
     )
@@ -231,16 +232,16 @@ def _explain_runtime_limit(case: Case, crash: FailedRun, ended: SystemdStop) -> 
     setting = setting_of(service, "RuntimeMaxSec")
     assert setting is not None
     doing = RepairWording(
-        "lift-runtime-limit", f"RuntimeMaxSec=infinity instead of {setting.value}",
-        f"take RuntimeMaxSec={setting.value} out at {setting_source_text(setting, service)}",
+        "lift-runtime-limit", f"set RuntimeMaxSec=infinity instead of {setting.value}",
+        f"remove RuntimeMaxSec={setting.value} at {setting_source_text(setting, service)}",
         Need(_INPUT_KEY, "choice",
-             f"{service.name} is ended after {setting.value} ({setting_source_text(setting, service)}); lift the "
-             "limit unless it is meant: then give it Restart=always and a second instance", ("lift",)),
+             f"systemd stops {service.name} after {setting.value} ({setting_source_text(setting, service)}). Lift the "
+             "limit, unless it is intended: then set Restart=always and run a second instance", ("lift",)),
     )
     edit = complete_value_edit(setting, "infinity") if case.inputs.get(_INPUT_KEY) == "lift" else None
     return StepExplanation(
         "unit-watchdog-restarts",
-        f"systemd ends {service.name}: RuntimeMaxSec={setting.value} allows it to run no longer{_count_text(ended)}",
+        f"systemd stops {service.name}: RuntimeMaxSec={setting.value} limits its run time{_count_text(ended)}",
         (setting_evidence(setting), *_stop_evidence(ended), state_evidence(service)),
         (edit_and_start_repair(case, crash, doing, edit),),
     )
@@ -263,14 +264,13 @@ def judge_start_pre(case: Case, crash: FailedRun) -> StepExplanation | None:
     last = f": {message_of(words[-1]).strip()[:160]}" if words else ""
     how = f"status {failed.status}" if failed.code == "exited" else f"{failed.code} {failed.status}"
     manual = (
-        f"{setting_source_text(setting, service)} runs `{failed.argv[:120]}` before the program, and it ended with "
-        f"{how}{last}; mend "
-        f"what it checks, or correct that line, then start {service.name}"
+        f"{setting_source_text(setting, service)} runs `{failed.argv[:120]}` before the program. It ended with "
+        f"{how}{last}. Repair what it checks, or correct that line. Then start {service.name}"
     )
     told = () if setting is None else (setting_evidence(setting),)
     return StepExplanation(
         "start-execstartpre-failed",
-        f"{service.name} cannot be started: `{failed.argv[:120]}`, which runs before it, ended with {how}",
+        f"{service.name} cannot be started: `{failed.argv[:120]}`, run before the program, ended with {how}",
         (*told, Evidence("unit", service.name, f"ExecStartPre={failed.argv[:200]}: {how}"),
          *(log_evidence(x.text, x.where) for x in words)),
         manual_repairs("mend-start-pre", manual),

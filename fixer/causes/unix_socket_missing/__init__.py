@@ -125,7 +125,7 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if endpoint.unix is None and meant[0].address not in told:
         return state_evidence(owner.service)       # a program with a port may have other sockets, too
     if len(meant) > 1:
-        return f"which socket of {owner.service.name} is meant: {', '.join(line.address for line in meant[:5])}"
+        return f"which socket of {owner.service.name} is intended: {', '.join(line.address for line in meant[:5])}"
     return _moved_socket_finding(case, trouble, owner, meant[0])
 
 
@@ -200,12 +200,12 @@ def _judge_lost_socket(case: Case, trouble: FailingAddress, owner: PortOwner, he
     if apart:
         return f"whether {service.name} sees the same folder as nginx there ({apart})"
     steps = restart_steps(case.snapshot, service, trouble.endpoint)
-    summary = f"restart {service.name}, which makes its socket anew"
-    manual = f"start {service.name} anew as it was started: that makes {text}"
+    summary = f"restart {service.name}, which creates its socket again"
+    manual = f"restart {service.name} the way it was started: that creates {text}"
     repair = (Repair("restart-service", "disruptive", summary, steps) if steps
               else Repair("restart-service", "manual", summary, (), manual=manual))
-    said = (f"where no socket is any more: {service.name} still listens on the one that it made there, which was "
-            "removed, or lies where that path led before")
+    said = (f"where the socket no longer exists: {service.name} still listens on the socket that it created there. It "
+            "was removed, or a link in the path changed")
     lost = _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
     return replace(lost, detail=_other_runtime_folder_text(case, trouble, service))
 
@@ -221,8 +221,8 @@ def _other_runtime_folder_text(case: Case, trouble: FailingAddress, service: Ser
         names = [word for v in other.unit_values if v.key == "RuntimeDirectory" for word in v.value.split()]
         name = next((word for word in names if path.startswith(f"/run/{word}/")), None)
         if name is not None and not kept:
-            return (f"/run/{name} is the RuntimeDirectory= of {other.name}, and goes whenever that stops: "
-                    f"RuntimeDirectoryPreserve=yes there, or a folder of {service.name}'s own, keeps the socket",)
+            return (f"/run/{name} is the RuntimeDirectory= of {other.name}, and systemd removes it when that unit "
+                    f"stops. Set RuntimeDirectoryPreserve=yes there, or give {service.name} its own folder",)
     return ()
 
 
@@ -237,14 +237,14 @@ def _moved_socket_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
     aim: str | None = there if endpoint.unix is None or held.port else held.address
     need = None
     if unsure:
-        why = f"nothing but that it is the only one left binds {service.name} to {endpoint_text(endpoint)}"
+        why = f"{service.name} is matched to {endpoint_text(endpoint)} only because it is the only one left"
         word = held.address if held.family == "unix" else there
         need = Need(UPSTREAM_KEY, "choice", why, (word,))
         aim = aim if case.inputs.get(UPSTREAM_KEY) == word else None
     moved = "moved-to-a-port" if held.port else "unix-socket-missing"
     variant = "moved-to-a-socket" if endpoint.unix is None else moved
     return _finding(case, trouble, owner, held, (
-        variant, f"where nobody listens; {service.name} listens on {there}",
+        variant, f"where nothing listens; {service.name} listens on {there}",
         point_at_address_repair(case, trouble, "point-route-at-socket", aim, need), unsure,
     ))
 
@@ -255,11 +255,12 @@ def _private_tmp_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
     assert held is not None
     base = service.name.partition(".")[0]
     manual = (
-        f"{private.source.where} gives {service.name} a /tmp of its own: add RuntimeDirectory={base}, let it listen on "
-        f"/run/{base}/{(endpoint.unix or '').rpartition('/')[2]}, name that path at {endpoint.file}:{endpoint.line}, "
-        f"then systemctl daemon-reload, restart {service.name}, nginx -t and reload"
+        f"{private.source.where} gives {service.name} its own /tmp. Add RuntimeDirectory={base}, let it listen on "
+        f"/run/{base}/{(endpoint.unix or '').rpartition('/')[2]}, and name that path at "
+        f"{endpoint.file}:{endpoint.line}. Then run systemctl daemon-reload, restart {service.name}, run nginx -t and "
+        "reload nginx"
     )
-    repair = Repair("move-socket", "manual", "put the socket into a folder that both see", (), manual=manual)
+    repair = Repair("move-socket", "manual", "move the socket to a folder that both see", (), manual=manual)
     said = f"but PrivateTmp={private.value} of {service.name} hides its socket from nginx"
     return _finding(case, trouble, owner, held, ("unix-socket-private-tmp", said, repair, False), private.source)
 
@@ -284,7 +285,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
 
 CAUSE = Cause(
     id="unix-socket-missing",
-    title="nginx asks for a unix socket that is not there; the backend's own lies elsewhere",
+    title="nginx uses a unix socket that does not exist; the backend listens at another path",
     family="beyond the guide",
     variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port"),
     verdict=judge,
@@ -328,10 +329,10 @@ def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | 
 
 def _repairs(snapshot: Snapshot, nginx: Service, key: str, trouble: FailingAddress) -> list[Repair]:
     endpoint = trouble.endpoint
-    manual = (f"let the backend listen in a folder that both see (RuntimeDirectory= of its unit, /run/NAME), and name "
-              f"that at {endpoint.file}:{endpoint.line}; then systemctl daemon-reload, restart the backend, nginx -t "
-              "and reload")
-    move = Repair("move-socket", "manual", "put the socket into a folder that both see", (), manual=manual)
+    manual = (f"let the backend listen in a folder that nginx sees too (RuntimeDirectory= of its unit, /run/NAME), and "
+              f"name that path at {endpoint.file}:{endpoint.line}. Then run systemctl daemon-reload, restart the "
+              "backend, run nginx -t and reload nginx")
+    move = Repair("move-socket", "manual", "move the socket to a folder that both see", (), manual=manual)
     assert nginx.unit is not None
     lines = f"{key}={_VISIBLE_VALUES[key]}" if key in _VISIBLE_VALUES else ""
     written = write_drop_in(snapshot, nginx, f"{lines}\n", SOCKET_DROP_IN) if lines else NotEditable("")

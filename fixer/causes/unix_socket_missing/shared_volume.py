@@ -75,11 +75,11 @@ def _moved_finding(case: Case, trouble: FailingAddress, shared: list[_ContainerS
     need, aim = None, first.nginx_path if len(choices) == 1 else None
     if aim is None:
         names = ", ".join(f"{x.service.name} ({x.nginx_path})" for x in shared)
-        need = Need(UPSTREAM_KEY, "choice", f"nobody listens at {text}; which is meant: {names}?", choices)
+        need = Need(UPSTREAM_KEY, "choice", f"nothing listens at {text}; candidates: {names}", choices)
         aim = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
-    said = " or ".join(f"{x.service.name} listens on unix:{x.binding.unix}, which is {x.nginx_path} here"
+    said = " or ".join(f"{x.service.name} listens on unix:{x.binding.unix}, which nginx sees as {x.nginx_path}"
                        for x in shared[:4])
-    return _finding(case, trouble, shared, f"where nobody listens; {said}",
+    return _finding(case, trouble, shared, f"where nothing listens; {said}",
                     point_at_address_repair(case, trouble, "point-route-at-socket", aim, need), sure=len(choices) == 1)
 
 
@@ -92,15 +92,15 @@ def _unshared_finding(case: Case, trouble: FailingAddress, only: _ContainerSocke
     if only.host_path is None:
         volume = next((f"the volume that {web.name} has at {d}" for _, d in web.shares if d.rstrip("/") == folder), "")
         manual = (f"mount {volume or 'one volume'} at {theirs} of {only.service.name}"
-                  f"{'' if volume else f' and at {folder} of {where}'}: the socket lies in the layer of "
-                  f"{only.container.name} now, which nobody else sees; then create them anew")
-        said = f"{only.service.name} listens on unix:{only.binding.unix}, in the layer of its own container"
+                  f"{'' if volume else f' and at {folder} of {where}'}, then recreate the containers. "
+                  f"The socket is now in the writable layer of {only.container.name}, which no other container sees")
+        said = f"{only.service.name} listens on unix:{only.binding.unix}, in the writable layer of its own container"
     else:
-        manual = (f"mount what {only.service.name} has at {theirs} at {folder} of {where} as well, then create it anew "
+        manual = (f"mount the folder {theirs} of {only.service.name} at {folder} of {where} too, then recreate it "
                   "(docker compose up -d)")
-        said = f"{only.service.name} listens on unix:{only.binding.unix}, in a folder that {web.name} does not have"
-    repair = Repair("share-socket", "manual", "let both containers have the folder of the socket", (), manual=manual)
-    return _finding(case, trouble, [only], f"where nobody listens; {said}", repair,
+        said = f"{only.service.name} listens on unix:{only.binding.unix}, in a folder that {web.name} does not share"
+    repair = Repair("share-socket", "manual", "share the folder of the socket with both containers", (), manual=manual)
+    return _finding(case, trouble, [only], f"where nothing listens; {said}", repair,
                     sure=only.binding.unix == trouble.endpoint.unix)
 
 
@@ -110,7 +110,7 @@ def _finding(case: Case, trouble: FailingAddress, sockets: list[_ContainerSocket
     one = sockets[0] if len({x.service.id for x in sockets}) == 1 else None
     shown = [e for x in sockets[:3] for e in (
         listener_evidence(case.snapshot, x.listener, x.service), x.binding.source, state_evidence(x.service),
-        *((Evidence("container", x.container.name, f"{x.binding.unix} lies in {x.host_path} of the Docker host"),)
+        *((Evidence("container", x.container.name, f"{x.binding.unix} is {x.host_path} on the Docker host"),)
           if x.host_path is not None else ()))]
     return Finding(
         cause="unix-socket-missing", variant="unix-socket-missing", role="root",

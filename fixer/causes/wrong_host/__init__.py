@@ -129,7 +129,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         words = f"{endpoint_text(endpoint)}, its own container, where nothing listens"
         return _judge_containers(case, trouble, box, ("nginx-container-uses-loopback", words))
     if has_no_listener(case, trouble):
-        words = f"{endpoint_text(endpoint)}, an address that nobody has"
+        words = f"{endpoint_text(endpoint)}, an address that no machine has"
         variant = "wrong-ip-unassigned"
         return _judge_containers(case, trouble, box,
                                  (variant, words)) if inside and box is not None else _judge_local_services(
@@ -138,9 +138,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         holder = service_at_address(case.snapshot, endpoint)
         whose, system = holder.name if holder is not None else "another container", database_named(
             case.snapshot, endpoint)
-        words = f"{endpoint_text(endpoint)}, by now the address of {whose}"
+        words = f"{endpoint_text(endpoint)}, now the address of {whose}"
         if system is not None:
-            words = (f"{endpoint_text(endpoint)}, where {system.name} is, which is no application "
+            words = (f"{endpoint_text(endpoint)}, the address of {system.name}, which is not an application "
                      f"({system_kind_of(system)})")
         return _judge_containers(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
     return said
@@ -184,8 +184,8 @@ def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
     where = address_text(service.name, told[0].port)
     return Finding(
         cause=CAUSE.id, variant=variant or None, role="root", confidence="likely",
-        summary=f"nginx hands {routes_text(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
-        routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        summary=f"nginx hands {routes_text(trouble)} to {said}; {service.name} is configured to listen on {where}",
+        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), told[0].source, state_evidence(service),
             *arp_silence_evidence(case, trouble), *no_listener_evidence(trouble.endpoint),
@@ -212,7 +212,7 @@ def _judge_local_services(case: Case, trouble: FailingAddress, words: tuple[str,
     ]
     if options:
         return _wrong_host_finding(case, trouble, words, tuple(options), proven=False)
-    return f"what belongs behind {endpoint_text(trouble.endpoint)}: nobody answers at that address"
+    return f"which service belongs behind {endpoint_text(trouble.endpoint)}: nothing answers at that address"
 
 
 def _is_free(case: Case, service: Service) -> bool:
@@ -237,14 +237,14 @@ def _wrong_host_finding(
     choices = tuple(dict.fromkeys(option.text for option in options))
     if text is None:
         names = " or ".join(f"{o.service.name} ({o.text})" for o in options)
-        need = Need(UPSTREAM_KEY, "choice", f"{said}; whether {names} is meant, nothing here proves", choices)
+        need = Need(UPSTREAM_KEY, "choice", f"{said}; nothing here proves that {names} is intended", choices)
         text = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
     return Finding(
         cause=CAUSE.id, variant=variant or None, role="root",
         confidence="possible" if need is not None else "certain" if first.port == endpoint.port else "likely",
         summary=f"nginx hands {routes_text(trouble)} to {said}; "
                 f"{' or '.join(dict.fromkeys(o.service.name for o in options))} "
-                f"{'listens' if first.service.running else 'is told to listen'} on {' or '.join(choices)}",
+                f"{'listens' if first.service.running else 'is configured to listen'} on {' or '.join(choices)}",
         detail=(), routes=trouble.route_ids, service=first.service.name if len(options) == 1 else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -301,13 +301,13 @@ def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if not looped and (endpoint.node is not None or not has_no_listener(case, bare)):
         return None
     better = f"; container {owner.service.name} has {right}" if owner is not None and right else ""
-    whose = "where nothing listens" if looped else "which nobody has"
+    whose = "where nothing listens" if looped else "which no machine has"
     wrong = f"{known[0]}, nginx's own container, where nothing listens" if looped else (
-        f"{known[0]}, an address that nobody has")
+        f"{known[0]}, an address that no machine has")
     return Finding(
         cause="wrong-host", variant="nginx-container-uses-loopback" if looped else "wrong-ip-unassigned", role="root",
         confidence="certain" if right else "likely",
-        summary=f"nginx hands {routes_text(trouble)} to {endpoint.host}, which {line.where} leads to {wrong}{better}",
+        summary=f"nginx hands {routes_text(trouble)} to {endpoint.host}, which {line.where} maps to {wrong}{better}",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             line, config_evidence(case.snapshot, nginx, endpoint), *arp_silence_evidence(case, bare),
@@ -315,7 +315,7 @@ def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(_correct_hosts_repair(case, trouble, box,
-                                       (f"{line.where} of {nginx.node} leads {endpoint.host} to {known[0]}, "
+                                       (f"{line.where} of {nginx.node} maps {endpoint.host} to {known[0]}, "
                                                f"{whose}{better}: ", line.where), right),),
         explains=("wrong-port", "backend-down", "network-detached"),
     )
@@ -326,25 +326,25 @@ def _correct_hosts_repair(case: Case, trouble: FailingAddress, box: Container | 
     """Return the repair: remove the compose entry if Docker's DNS knows the name, else it is manual."""
     (said, where), nginx, name = words, trouble.nginx, trouble.endpoint.host
     if box is None or box.is_machine:
-        manual = (f"{said}write the right address there, or take the line out where DNS knows the name; then nginx -t, "
-                  "and nginx -s reload, which looks the name up anew")
+        manual = (f"{said}write the right address there, or remove the line if DNS knows the name. Then run nginx -t "
+                  "and nginx -s reload, which resolves the name again")
         return Repair(_HOSTS_REPAIR_ID, "manual", f"correct {where}", (), manual=manual)
     service = next((s for s in (nginx.service, *case.snapshot.services)
                     if s is not None and s.container is not None and s.container.id == box.id), None)
     given = None if service is None else next(
         (s for s in service.compose_settings if s.key == f"extra_hosts.{name}"), None)
     if right and service is not None and given is not None:
-        summary = f"take {name} out of extra_hosts: in {given.file}:{given.line}"
+        summary = f"remove {name} from extra_hosts: in {given.file}:{given.line}"
         written = write_compose_settings(case.snapshot, service, {given.key: ""}, summary)
         if not isinstance(written, NotEditable):
             by = written.managed_by
             also = f" ({by} manages that file and will overwrite the edit)" if by else ""
             listens = [x for x in listen_addresses_of(nginx)[:1] if x.port]
             wait = tuple(WaitForListener(nginx.node, reachable_host(x.address), x.port) for x in listens)
-            return Repair(_HOSTS_REPAIR_ID, "disruptive", f"{summary}, and create {box.service or box.name} anew{also}",
+            return Repair(_HOSTS_REPAIR_ID, "disruptive", f"{summary}, and recreate {box.service or box.name}{also}",
                           (*written.steps, *wait))
     place = f"{given.file}:{given.line}" if given is not None else "the compose file (or --add-host)"
-    manual = f"{said}extra_hosts: in {place} writes that line; correct it there, and create the container anew"
+    manual = f"{said}extra_hosts: in {place} writes that line. Correct it there, and recreate the container"
     return Repair(_HOSTS_REPAIR_ID, "manual", f"correct {where}", (), manual=manual)
 
 

@@ -39,8 +39,8 @@ def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         beside = _host_only_port(case, endpoint.port)
         shown_there = () if beside is None else (beside[1],)
         manual = beside[0] if beside is not None else (
-            f"on the Docker host: start what belongs on port {endpoint.port}, and let it listen on the address of the "
-            "bridge (or 0.0.0.0 behind a firewall) instead of 127.0.0.1"
+            f"on the Docker host, start the service of port {endpoint.port}, and let it listen on the address of the "
+            "bridge (or on 0.0.0.0 with a firewall) instead of 127.0.0.1"
         )
         repair = Repair(_REPAIR_ID, "manual", manual, (), manual=manual)
     down = nginx.master_pid is None
@@ -63,8 +63,8 @@ def _host_only_port(case: Case, port: int) -> tuple[str, Evidence] | None:
         for host, outer, inner in box.published if box is not None and box.status == "running" else ():
             if box is not None and outer == port and is_loopback(host):
                 name, shown = box.service or box.name, f"published: {host}:{outer} -> {inner}"
-                todo = (f"container {box.name} publishes its port {inner} as {host}:{outer}, for programs of the "
-                        f"Docker host alone: let nginx ask for {name}:{inner} on a network of both, or publish it "
+                todo = (f"container {box.name} publishes its port {inner} as {host}:{outer}, only for programs of "
+                        f"the Docker host. Let nginx use {name}:{inner} on a network of both, or publish the port "
                         "on the address of the bridge")
                 return todo, Evidence("container", box.name, shown)
     return None
@@ -84,21 +84,21 @@ def _unknown_name_evidence(trouble: FailingAddress, box: Container) -> tuple[Evi
 
 def _add_host_repair(case: Case, nginx: Nginx, box: Container, name: str) -> Repair:
     """Return the repair: extra_hosts in its compose file and a new container, else manual."""
-    summary = f"tell {box.service or box.name} the address of the Docker host as {name}"
+    summary = f"let {box.service or box.name} resolve {name} to the Docker host"
     service = _service_of(case, nginx, box)
     entry = f'["{name}:host-gateway"]'
-    written = NotEditable("it is no service of a compose project") if service is None else write_compose_settings(
+    written = NotEditable("it is not a service of a Compose project") if service is None else write_compose_settings(
         case.snapshot, service, {"extra_hosts": entry}, summary)
     if not isinstance(written, NotEditable):
         listens = [x for x in listen_addresses_of(nginx)[:1] if x.port]
         wait = tuple(WaitForListener(nginx.node, reachable_host(x.address), x.port) for x in listens)
         also = f" ({written.managed_by} manages that file and will overwrite the edit)" if written.managed_by else ""
-        summary += f", in {written.where}, and create the container anew{also}"
+        summary += f", in {written.where}, and recreate the container{also}"
         return Repair(_REPAIR_ID, "disruptive", summary, (*written.steps, *wait))
     files = box.label("com.docker.compose.project.config_files") or ""
     where = f"service {box.service} of {files}" if files else f"container {box.name}"
     manual = (
-        f"give {where} the line extra_hosts: {entry} and create it anew (without Compose: --add-host "
+        f"add extra_hosts: {entry} to {where} and recreate it (without Compose: --add-host "
         f"{name}:host-gateway); fixer does not: {written.reason}"
     )
     return Repair(_REPAIR_ID, "manual", summary, (), manual=manual)

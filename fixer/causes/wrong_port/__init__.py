@@ -117,15 +117,15 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"whether anything listens at {text}"
     held = listener_at(endpoint)
     if (not closed or held is not None) and not stranger:      # the listener refuses for another reason than its port
-        return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
-            case.snapshot, held, case.service(endpoint.listening_service))
+        return Evidence("socket", f"socket {text}", "something accepts connections") if held is None else \
+            listener_evidence(case.snapshot, held, case.service(endpoint.listening_service))
     found = unclaimed_candidates(case, trouble) if stranger else candidate_owners(case, trouble)
     if any(owner.rule == "elsewhere" for owner in found):
         return state_evidence(found[0].service)       # the host is wrong, not the port: wrong-host
     if not found:
         return _judge_unpublished(case, trouble) or f"which service belongs behind {text}"
     if len(found) == 1 and found[0].service.container is not None and system_kind_of(found[0].service):
-        return f"which application belongs behind {text}: {found[0].service.name} is none"      # it serves no page
+        return f"which application belongs behind {text}: {found[0].service.name} is not one"      # it serves no page
     if len(found) == 1 and not stranger and (grouped := _judge_group(case, trouble, found[0])) is not None:
         return grouped
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
@@ -217,7 +217,7 @@ def _out_of_reach_text(case: Case, owner: PortOwner, text: str) -> str | None:
         return None
     where = ", ".join(dict.fromkeys(address_text(
         line.address, line.port, line.address if line.family == "unix" else None) for line in held[:3]))
-    return f"why nobody accepts at {text}: {owner.service.name} listens on {where}"
+    return f"why nothing accepts connections at {text}: {owner.service.name} listens on {where}"
 
 
 def _other_path_text(case: Case, trouble: FailingAddress) -> str | None:
@@ -227,14 +227,14 @@ def _other_path_text(case: Case, trouble: FailingAddress) -> str | None:
     if endpoint.unix is None or is_closed(endpoint) is not True or owner is None or not owner.service.running:
         return None
     told = ", ".join(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service)) or "an unknown address"
-    return f"why nobody listens on {endpoint_text(endpoint)}: {owner.service.name} is told to listen on {told}"
+    return f"why nothing listens on {endpoint_text(endpoint)}: {owner.service.name} is configured to listen on {told}"
 
 
 def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...],
                         doubts: tuple[bool, bool]) -> Finding:
     """Return the finding. `doubts`: does a stranger listen on the port, and must the operator choose?"""
     endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
-    there = "where nothing listens" if not stranger else "where something else than the backend listens"
+    there = "where nothing listens" if not stranger else "where something other than the backend listens"
     names = ", ".join(f"{o.owner.service.name} on {o.text}" for o in options)
     elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"candidates: {names}"
     other = None if several else explain_contradiction(case.snapshot, endpoint, first)
@@ -272,14 +272,14 @@ def _only_left_text(case: Case, trouble: FailingAddress, options: tuple[Reachabl
     """Explain why the operator must confirm the only candidate."""
     left = [o.owner.service for o in options if is_sole_network_candidate(case, trouble, o.owner.service)]
     names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
-    return tuple(f"{name} shares that network, and nothing names it there: what belonged at port "
-                 f"{trouble.endpoint.port} may have been taken out of the project" for name in names)
+    return tuple(f"{name} shares that network, but nothing names it there: the service of port "
+                 f"{trouble.endpoint.port} may have been removed from the project" for name in names)
 
 
 def _name_or_port_repair(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> Repair:
     """Return the repair: the operator decides whether the name or the port is wrong."""
     choices, text = tuple(option.text for option in options), endpoint_text(trouble.endpoint)
-    why = f"{text} is empty, and nothing tells whether its name or its port is wrong: {' or '.join(choices)}"
+    why = f"nothing listens at {text}, and nothing shows whether its name or its port is wrong: {' or '.join(choices)}"
     chosen = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
     return point_at_address_repair(case, trouble, "point-route-at-listener", chosen,
                                    Need(UPSTREAM_KEY, "choice", why, choices))
@@ -317,8 +317,8 @@ def _not_running_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
     return Finding(
         cause=CAUSE.id, variant=_variant(owner, stranger), role="root", confidence="likely",
         summary=(
-            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
-            f"on {where}"
+            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is configured "
+            f"to listen on {where}"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((

@@ -48,20 +48,21 @@ def judge_published(case: Case, trouble: FailingAddress) -> Finding | str | Evid
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     service, text = owner.service, endpoint_text(endpoint)
     if not isinstance(endpoint.listener, Known):
-        return f"who listens on port {endpoint.container_port} in {service.name}: {endpoint.listener.reason}"
+        return f"what listens on port {endpoint.container_port} in {service.name}: {endpoint.listener.reason}"
     if endpoint.listener.value is not None:
         return listener_evidence(case.snapshot, endpoint.listener.value, service)
     held = _own_listeners(case, service)
     there = [line for line in held if line.port != endpoint.container_port and not is_loopback(line.address)]
     alone = [line for line in held if line.port == endpoint.container_port and is_loopback(line.address)]
     if alone:
-        said = (f"port {endpoint.container_port} of {service.name}, which listens on {_listener_text(alone[0])} there "
-                f"and nowhere else")
+        said = (f"port {endpoint.container_port} of {service.name}; it listens on {_listener_text(alone[0])} there and "
+                f"nowhere else")
         return _no_listener_finding(case, trouble, owner, (said, alone[0]),
                                     (listen_address_repair(case, service, endpoint, ANY_IPV4),))
     ports = sorted({line.port for line in there})
     if not ports:
-        return f"why nobody accepts on port {endpoint.container_port} in {service.name}: no socket of its own is there"
+        return (f"why nothing accepts connections on port {endpoint.container_port} in {service.name}: it has no "
+                "listener there")
     told = [b.port for b in bindings_of(service) if b.port in ports]
     if len(ports) > 1 and not told:
         return f"which of the ports {', '.join(map(str, ports))} of {service.name} belongs behind {text}"
@@ -155,7 +156,7 @@ def _which_container_finding(case: Case, trouble: FailingAddress, options: tuple
     named = [(o.owner.service.container.name, o.text) for o in options if o.owner.service.container is not None]
     rest = [name for name in every if name not in {name for name, _ in named}]
     said = f"where nothing listens; candidates: {', '.join(f'{name} at {text}' for name, text in named)}"
-    said += f", or {', '.join(rest)}, of which nothing that listens is published" if rest else ""
+    said += f", or {', '.join(rest)} (without a published listener)" if rest else ""
     return _make_unpublished_finding(case, trouble, options[0].owner,
                                      ("container-wrong-port", said, options[0].listener),
                           point_at_listener_repair(case, trouble, options, ask=True), sure=False)
@@ -173,11 +174,11 @@ def _judge_unreachable(case: Case, trouble: FailingAddress, owner: PortOwner, *,
     held = _own_listeners(case, service) if run_state_of(service) == "running" else ()
     inner = [line for line in held if is_loopback(line.address)]
     if box is None or not proven or len({line.port for line in inner}) != 1:
-        return f"whether {service.name} belongs behind {text}: nothing of it can be reached from outside its container"
+        return (f"whether {service.name} belongs behind {text}: it has no listener that can be reached from outside "
+                "its container")
     line = inner[0]
-    said = (f"where nothing listens; {service.name} listens on {_listener_text(line)} in its container, for itself "
-            f"only, and is "
-            "not published")
+    said = (f"where nothing listens; {service.name} listens on {_listener_text(line)} in its container, only for "
+            "itself, and is not published")
     return _make_unpublished_finding(case, trouble, owner, ("docker-port-not-published", said, line),
                           manual_publish_repair(trouble, service, line.port, _listener_text(line)), sure=True)
 

@@ -58,7 +58,8 @@ def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:
     broken = first.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         why = "nginx -t refuses the configuration as it is: repair that first"
-        return Repair(POINT_ID, "manual", summary, (), manual=f"change {spots}, then nginx -t and reload; {why}")
+        return Repair(POINT_ID, "manual", summary, (),
+                      manual=f"change {spots}, then run nginx -t and reload nginx; {why}")
     wanted: dict[tuple[str, str], tuple[EditableFile, dict[tuple[int, int], bytes]]] = {}
     places: list[EditableFile] = []
     for pair in pairs:
@@ -70,7 +71,7 @@ def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:
             edits = port_edits(pair.failing_address, found, digits, pair.option.listener.port)
         except EditRefused as refused:
             return Repair(POINT_ID, "manual", summary, (),
-                          manual=f"change {spots}, then nginx -t and reload; {refused}")
+                          manual=f"change {spots}, then run nginx -t and reload nginx; {refused}")
         for key, (place, spans) in edits.items():
             wanted.setdefault(key, (place, {}))[1].update(spans)
         places += found.values()
@@ -96,16 +97,16 @@ def explain_contradiction(snapshot: Snapshot, endpoint: Endpoint,
         return None
     wanted, name = endpoint.port_on_node, box.service
     if _is_created_differently(snapshot, service, wanted):
-        words = f"though its project's files say {wanted}: it was made with other settings than they hold"
-        text = (f"see why it was made otherwise (docker compose config {name}; a variable of somebody's shell?), then "
-                f"docker compose up -d --no-deps {name} makes it as the files say; another port in nginx would be "
-                "wrong from the next `up` on")
-        return words, Repair(POINT_ID, "manual", f"create {name} anew as its files say", (), manual=text)
+        words = f"but its project's files say {wanted}: the container was created with other settings"
+        text = (f"find out why its settings differ (docker compose config {name}; a variable of somebody's shell?). "
+                f"Then run docker compose up -d --no-deps {name} to create it as the files say. Another port in nginx "
+                "would be wrong from the next `up` on")
+        return words, Repair(POINT_ID, "manual", f"recreate {name} as its files say", (), manual=text)
     if box.health == "unhealthy" and box.health_port == wanted:
-        words = f"while its own health check asks {wanted} too, and fails"
-        text = (f"let {service.name} listen on {wanted} again; or, if {option.listener.port} is meant, change the "
-                "health check and nginx together: what waits for it to be healthy does not start otherwise")
-        summary = f"let {service.name} listen where nginx and its health check ask"
+        words = f"but its own health check also uses {wanted}, and fails"
+        text = (f"let {service.name} listen on {wanted} again. Or, if {option.listener.port} is intended, change the "
+                "health check and nginx together: otherwise services that wait for it to be healthy do not start")
+        summary = f"let {service.name} listen on the port of nginx and of its health check"
         return words, Repair(POINT_ID, "manual", summary, (), manual=text)
     return None
 
@@ -116,11 +117,11 @@ def _explain_runtime_drop_in(service: Service, port: int) -> tuple[str, Repair] 
     if not told.startswith(_RUNTIME_FOLDERS):
         return None
     file = told.rpartition(":")[0]
-    text = (f"{file} goes with the next boot: take it back now (rm {file}; systemctl daemon-reload; systemctl restart "
-            f"{service.name}), or, if {port} is meant to stay, write it with systemctl edit {service.name} and remove "
-            "that file: nginx is pointed there then")
+    text = (f"the next boot removes {file}. Remove it now (rm {file}; systemctl daemon-reload; systemctl restart "
+            f"{service.name}). Or, if {port} should stay, write it with systemctl edit {service.name} and remove that "
+            "file: then nginx can be pointed there")
     return f"as {told} says until the next boot", Repair(
-        POINT_ID, "manual", f"decide which port {service.name} is to keep", (), manual=text)
+        POINT_ID, "manual", f"decide which port {service.name} should use", (), manual=text)
 
 
 def _is_created_differently(snapshot: Snapshot, service: Service, port: int) -> bool:
