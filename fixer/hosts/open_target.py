@@ -39,7 +39,7 @@ def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Tar
     from fixer.hosts.bundle import BundleTarget  # only the kind in use
 
     if load is None:
-        raise UsageError("bundles cannot be read here", "fixer diagnose bundle:FILE reads them")
+        raise UsageError("this command cannot read bundles", "use fixer diagnose bundle:FILE")
     try:
         with open(ref.address, "rb") as file:  # importing pathlib is slow
             data = file.read()
@@ -80,7 +80,7 @@ def parse_target(word: str) -> TargetRef:
 def _bundle_path(word: str) -> str:
     path = word.removeprefix("bundle:").removeprefix("//")
     if not path or "\0" in path:
-        raise UsageError(f"no file is named in {word!r}", "bundle:FILE, as `fixer collect -o FILE` wrote it")
+        raise UsageError(f"no file is named in {word!r}", "use bundle:FILE, with a file of `fixer collect -o FILE`")
     return path
 
 
@@ -95,13 +95,13 @@ def _require_name(word: str, name: str, what: str) -> str:
 def _require_ssh_address(word: str, address: str) -> str:
     match = _SSH.match(address)
     if not match or (match[1] and not 0 < int(match[1]) < 65536):
-        raise UsageError(f"{word!r} is not an ssh target", "ssh://[user@]host[:port], as ssh would take it")
+        raise UsageError(f"{word!r} is not an ssh target", "use ssh://[user@]host[:port]")
     return address
 
 
 def _target_hint(word: str) -> str:
     if word.endswith((".tgz", ".tar.gz", ".tar")):
-        return f"a saved bundle is named bundle:{word}"
+        return f"for a saved bundle use bundle:{word}"
     if _NAME.match(word):
         return f"did you mean docker://{word} or compose://{word}? {TARGET_HINT}"
     return TARGET_HINT

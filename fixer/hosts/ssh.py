@@ -225,15 +225,15 @@ _PLAIN = regex(rb"[A-Za-z0-9 _./:,;=@%+(){}<>|&\"$#?*\[\]-]")
 _SSH_ERRORS: tuple[tuple[str, str, str], ...] = (
     (r"IDENTIFICATION HAS CHANGED|host key for \S+ has changed",
      "the host key of {host} has changed",
-     "find out why before anything else; ssh-keygen -R {name} forgets the old one"),
+     "find out why before you go on; ssh-keygen -R {name} removes the old key"),
     (r"Host key verification failed|No \S+ host key is known",
-     "the host key of {host} is not known here", "connect once with ssh {words}, compare the fingerprint, say yes"),
+     "the host key of {host} is unknown here", "connect once with ssh {words}, compare the fingerprint, answer yes"),
     (r"Permission denied|Too many authentication failures|No supported authentication methods",
      "{host} refuses the login: {said}",
-     "set up a key or an agent that needs no prompt; test it: ssh -o BatchMode=yes {words} true"),
+     "set up a key or an agent that needs no prompt; to test it: ssh -o BatchMode=yes {words} true"),
     (r"Could not resolve hostname|Name or service not known", "the name {name} does not resolve: {said}",
-     "is it a Host of ~/.ssh/config, or a name that DNS knows?"),
-    (r"Connection refused", "{host} cannot be reached: {said}", "does sshd run there, on that port?"),
+     "check that it is a Host of ~/.ssh/config, or a name in DNS"),
+    (r"Connection refused", "{host} cannot be reached: {said}", "check that sshd listens there, on that port"),
     (r"timed out|No route to host|Network is unreachable|Connection closed|Connection reset|kex_exchange",
      "{host} cannot be reached: {said}", "ssh -v {words} shows where it stops"),
 )
@@ -256,8 +256,8 @@ def make_control_folder() -> str:
                 return tempfile.mkdtemp(prefix="badgateway-", dir=base)
             except OSError:
                 continue
-    raise CannotObserve("no temporary folder can hold the socket of ssh",
-                        "set TMPDIR to a folder that you may write, with a path of at most 60 characters")
+    raise CannotObserve("ssh cannot create its socket in any temporary folder",
+                        "set TMPDIR to a writable folder, with a path of at most 60 characters")
 
 
 def ssh_arguments(address: str) -> tuple[str, ...]:
@@ -296,8 +296,8 @@ def explain_ssh_error(address: str, result: CommandResult) -> Unreachable:
     last = [line.strip() for line in result.stdout.decode(errors="replace").splitlines() if line.strip()][-1:]
     if not lines and not result.timed_out and last:
         return Unreachable(
-            f"{address} accepts the login and ends at once: {last[0][:300]}",
+            f"{address} accepts the login, then ends the session at once: {last[0][:300]}",
             "check the login shell there (getent passwd USER): it must run commands; or use another user")
     if result.timed_out:
-        said = f"it did not answer in time (it said: {said})" if lines else "it did not answer in time"
+        said = f"it did not answer in time (last output: {said})" if lines else "it did not answer in time"
     return Unreachable(f"{address} cannot be reached: {said}", f"ssh -v {shown['words']} shows where it stops")

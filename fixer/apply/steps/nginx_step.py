@@ -162,7 +162,8 @@ def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
         raise NginxNotRunning(f"no running nginx reads {step.conf_path}, so there is nothing to reload")
     meant = [entry for entry in ours if entry.pid == step.master_pid] or ours
     if len(meant) > 1:
-        raise StepFailed(f"nginx master {step.master_pid} has ended, and {len(meant)} other masters may have replaced it")
+        raise StepFailed(f"nginx master {step.master_pid} has ended, and {len(meant)} other masters may be its "
+                         "replacement")
     return meant[0]
 
 

@@ -92,7 +92,8 @@ def end_process(runner: Runner, pid: int, start_ticks: int, signal: str, grace: 
 def apply_signal(step: SignalProcess, runner: Runner) -> str:
     """Send the step's signal; return a note if the process had ended already."""
     if step.signal != "CONT":
-        return "" if end_process(runner, step.pid, step.start_ticks, step.signal, step.grace) else "it had ended already"
+        ended = end_process(runner, step.pid, step.start_ticks, step.signal, step.grace)
+        return "" if ended else "it had ended already"
     if not send_signal(runner, step.pid, step.start_ticks, "CONT"):
         raise StepFailed(f"process {step.pid} has ended")
     return ""

@@ -82,7 +82,8 @@ def _require_started(step: ProgramAction, runner: Runner) -> None:
 
     wait_until(is_settled, _SETTLE_SECONDS)
     if not seen or any(state in _ENDED_STATES or state == "BACKOFF" for state in seen):
-        raise StepFailed(f"{step.program} ended right after its start ({', '.join(seen) or 'supervisord does not know it'})")
+        states = ", ".join(seen) or "supervisord does not know it"
+        raise StepFailed(f"{step.program} ended right after its start ({states})")
 
 
 def undo_program(step: ProgramAction, runner: Runner) -> str:

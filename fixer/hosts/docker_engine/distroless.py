@@ -188,7 +188,7 @@ def _answer_processes(container: ShelllessContainer, pid: int) -> Answer:
     # on the host every cgroup path starts with the container's own, that of its first process, PID 1 inside
     root = tuple(FileAnswer("/proc/1/cgroup", file.status, None, file.data) for file in kept
                  if file.path == f"/proc/{pid}/cgroup")
-    return Answer("ok", files=(*kept, *root), message="pids are those of the Docker host")
+    return Answer("ok", files=(*kept, *root), message="PIDs are those of the Docker host")
 
 
 def _answer_sockets(pid: int) -> Answer:
@@ -198,7 +198,7 @@ def _answer_sockets(pid: int) -> Answer:
     for name in ("tcp", "tcp6", "unix"):
         file = read_path(f"/proc/{pid}/net/{name}", procfs.TABLE_LIMIT)
         files.append(FileAnswer(f"/proc/net/{name}", file.status, None, file.data))
-    return Answer("ok", files=tuple(files), message=f"{_NO_SHELL}: owners of sockets are not known")
+    return Answer("ok", files=tuple(files), message=f"{_NO_SHELL}: owners of sockets are unknown")
 
 
 def _answer_addresses(pid: int) -> Answer:

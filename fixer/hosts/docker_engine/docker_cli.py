@@ -61,14 +61,14 @@ class Docker:
 
     def _require_daemon(self, result: CommandResult) -> CommandResult:
         if result.missing:
-            raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
+            raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command")
         if result.timed_out:
             raise Unreachable("the Docker daemon does not answer", "docker info shows why")
         said = result.stderr.decode(errors="replace").strip()
         if result.returncode != 0 and _NO_DAEMON.search(said):
             denied = "permission denied" in said
-            hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
-                "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
+            hint = "run fixer as root, or as a user of the group docker" if denied else \
+                "start it (systemctl start docker), or set DOCKER_HOST to its address"
             raise Unreachable(f"the Docker daemon cannot be reached: {without_api_url(said).splitlines()[-1][:200]}",
                               hint)
         return result
@@ -111,8 +111,9 @@ def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
     try:
         found = json.loads(result.stdout or b"[]")
     except (ValueError, RecursionError):
-        what = "more than is read: what their labels or variables hold is too big" if result.truncated else "no JSON"
-        raise Unreachable(f"docker inspect gave {what}", result.stderr.decode(errors="replace").strip()[:200]) from None
+        what = "too much output: labels or variables are too big" if result.truncated else "output that is not JSON"
+        hint = result.stderr.decode(errors="replace").strip()[:200]
+        raise Unreachable(f"docker inspect returned {what}", hint) from None
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
@@ -144,7 +145,7 @@ def _similar_names_hint(name: str) -> str:
     if not names:
         return "this Docker engine has no containers"
     close = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or [n for n in names if name in n or n in name]
-    return f"there is {', '.join(close[:5])}" if close else f"there are {', '.join(sorted(names)[:8])}"
+    return f"similar names: {', '.join(close[:5])}" if close else f"containers here: {', '.join(sorted(names)[:8])}"
 
 
 def name_of(item: Inspected) -> str:

@@ -121,7 +121,7 @@ def compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[
         return Answer("failed", message="its containers name different compose files")
     words = docker_cli.compose_arguments(docker_cli.labels_of(told[whole] if whole is not None else mine[0]))
     if not words:
-        return Answer("failed", message="what the labels of its containers name are no compose files")
+        return Answer("failed", message="the labels of its containers name no compose files")
     result = docker.bounded(*words, "config", "--hash", service)
     if result.returncode != 0:
         said = result.stderr.decode(errors="replace").strip().splitlines()

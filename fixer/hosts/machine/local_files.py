@@ -86,7 +86,7 @@ def _set_owner(fd: int, meta: FileMeta) -> None:
     try:
         os.fchown(fd, meta.uid, meta.gid)
     except PermissionError as error:
-        needed = f"it belongs to {meta.uid}:{meta.gid}, which only root, or that user in that group, can keep"
+        needed = f"its owner is {meta.uid}:{meta.gid}; only root, or that user in that group, can preserve it"
         raise PermissionError(error.errno, needed) from error
 
 

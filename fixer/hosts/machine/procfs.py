@@ -171,7 +171,7 @@ def unreadable_text(pids: list[str]) -> str:
     if not pids:
         return ""
     shown = " ".join(sorted(pids, key=int)[:5]) + (" …" if len(pids) > 5 else "")
-    return f"descriptors of {len(pids)} processes not readable (pid {shown})"
+    return f"file descriptors of {len(pids)} processes are not readable (pid {shown})"
 
 
 def read_clock() -> NodeClock:

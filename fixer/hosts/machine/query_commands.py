@@ -89,13 +89,13 @@ def answer_of(results: list[CommandResult]) -> Answer:
     status: AnswerStatus = "ok"
     message = ""
     if worst.missing:
-        status, message = "no-tool", f"no {worst.argv[0]}"
+        status, message = "no-tool", f"{worst.argv[0]}: command not found"
     elif worst.timed_out:
-        status, message = "timeout", f"{worst.argv[0]} did not end in time"
+        status, message = "timeout", f"{worst.argv[0]} timed out"
     elif worst.returncode is None:
         status, message = "failed", worst.stderr.decode(errors="replace")
     elif worst.returncode != 0:
-        status, message = "failed", f"{worst.argv[0]} ended with {worst.returncode}"
+        status, message = "failed", f"{worst.argv[0]} exited with code {worst.returncode}"
     return Answer(
         status, b"--\n".join(r.stdout for r in results), returncode=worst.returncode,
         stderr=b"".join(r.stderr for r in results), message=message,
@@ -105,7 +105,7 @@ def answer_of(results: list[CommandResult]) -> Answer:
 def resolve_answer(names: tuple[str, ...], results: list[CommandResult]) -> Answer:
     """Answer `resolve` from one `getent ahosts` per name: unique lines `NAME ADDRESS`, in order."""
     if results and all(r.missing for r in results):
-        return Answer("no-tool", message="no getent")
+        return Answer("no-tool", message="getent: command not found")
     lines: dict[str, None] = {}
     for name, result in zip(names, results, strict=True):
         for line in result.stdout.decode(errors="replace").splitlines() if result.returncode == 0 else ():

@@ -43,7 +43,7 @@ def private_root() -> str:
         sticky = folder in above and info.st_mode & stat.S_ISVTX
         groups = info.st_mode & stat.S_IWGRP and info.st_gid not in (0, os.getegid())
         if info.st_uid not in (0, os.geteuid()) or ((info.st_mode & stat.S_IWOTH or groups) and not sticky):
-            raise NeedsPerson(f"{folder} can be changed by other users, and journals in it are carried out",
+            raise NeedsPerson(f"other users can change {folder}, and fixer executes the journals in it",
                               f"chown and chmod it, or name another folder in BADGATEWAY_STATE (now {root})")
     return root
 
@@ -53,7 +53,7 @@ def read_own_file(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", path)
+            raise OSError(errno.EINVAL, "not a regular file", path)
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise OSError(errno.EFBIG, "too big", path)

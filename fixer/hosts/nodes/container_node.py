@@ -186,8 +186,8 @@ class ContainerWriter:
         """Return the files of a machine; raise `NeedsPerson` for other containers, whose layer is lost with them."""
         if not self._machine:
             raise NeedsPerson(
-                f"a change inside container {self._container} would be lost when it is made anew",
-                "what it mounts from the host, its image or its compose file is the place",
+                f"a change inside container {self._container} would be lost when the container is recreated",
+                "change its mounted files on the host, its image or its compose file instead",
             )
         if self._files is None:
             self._files = ShFiles(partial(_docker_exec_argv, self._container))
@@ -215,7 +215,7 @@ class ContainerWriter:
             found = docker_cli.inspect([self._container])
             pid = docker_cli.pid_of(found[0]) if found else 0
             if os.geteuid() != 0 or not docker_cli.runs_here(pid, str(found[0].get("Id", ""))):
-                raise NeedsPerson(f"container {self._container} has no shell, and is not seen into from here",
+                raise NeedsPerson(f"container {self._container} has no shell, and fixer cannot observe it from here",
                                   "run fixer as root on the Docker host")
             return run_process.run((*namespace_prefix(pid), *argv), stdin=stdin, timeout=timeout)
         result = run_process.run((*docker_exec_prefix(self._container), *argv), stdin=stdin, timeout=timeout)

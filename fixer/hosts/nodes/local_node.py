@@ -101,9 +101,9 @@ def answer_command(command: Command) -> Answer:
     if runs is None:
         return query_commands.refused_answer(command)
     if query_commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
-        return Answer("no-tool", message="systemd does not run here")
+        return Answer("no-tool", message="systemd is not running here")
     if any(run.trusted and not _is_trusted(run.trusted) for run in runs):
-        return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
+        return Answer("denied", message=f"users other than root can change {runs[0].trusted}; fixer does not run it")
     results: list[CommandResult | None] = [None] * len(runs)
 
     def work(index: int) -> None:

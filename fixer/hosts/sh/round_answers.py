@@ -153,7 +153,7 @@ class RoundOutput:
                 return Answer(file.status, files=(file,))
         if path in self.searched_paths():
             return Answer("absent", files=(FileAnswer(path, "absent"),))
-        return Answer("failed", message="the collect script did not ask for it")
+        return Answer("failed", message="the collect script did not read it")
 
     def searched_paths(self) -> frozenset[str]:
         """Return the paths that a collect script checked, missing ones too."""
@@ -173,7 +173,8 @@ class RoundOutput:
             return Answer(file.status, files=(file,))
         parts = self._parts(name)
         if "absent" in parts or "list" not in parts:
-            return Answer("absent" if "absent" in parts else "failed", message="" if "absent" in parts else "no list")
+            return Answer("absent" if "absent" in parts else "failed",
+                          message="" if "absent" in parts else "the folder was not listed")
         listed = round_output.split_lines(parts["list"], self._round.prefix)
         more = "more" in parts or "" in listed
         paths = sorted({path for path in listed if path})
@@ -249,9 +250,10 @@ class RoundOutput:
         if runs is None:
             return query_commands.refused_answer(command)
         if "no-systemd" in parts:
-            return Answer("no-tool", message="systemd does not run here")
+            return Answer("no-tool", message="systemd is not running here")
         if "untrusted" in parts:
-            return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
+            return Answer("denied",
+                          message=f"users other than root can change {runs[0].trusted}; fixer does not run it")
         results = [self._result(name, number, run) for number, run in enumerate(runs)]
         if command.name == "resolve":
             return query_commands.resolve_answer(command.args, results)
@@ -276,15 +278,15 @@ class RoundOutput:
         python = next((item.data for item in items if item.header[1:2] == ("python",)), None)
         if python is not None:
             answers = probe_protocol.parse_outcomes(probes, python)
-            return answers or {p: Answer("failed", message="the node's python3 gave no outcome") for p in probes}
+            return answers or {p: Answer("failed", message="python3 on the node returned no result") for p in probes}
         if any(item.header[1:2] == ("how",) and len(item.header) > 2 for item in items):
             return {p: _plain_probe_answer(p, n, items) for n, p in enumerate(probes)}
-        return {p: Answer("no-tool", message="neither python3, bash nor nc in the node") for p in probes}
+        return {p: Answer("no-tool", message="the node has none of python3, bash and nc") for p in probes}
 
 
 def _plain_probe_answer(probe: Probe, number: int, items: list[Frame]) -> Answer:
     if probe.unix is not None or probe.tls or probe.proxy_protocol:
-        return Answer("no-tool", message="needs python3 in the node")
+        return Answer("no-tool", message="this probe needs python3 on the node")
     for item in items:
         if item.header[1:3] == ("done", str(number)) and len(item.header) >= 4:
             return Answer("ok", json.dumps(probe_protocol.probe_outcome(probe, item.header[3:], item.data)).encode())
@@ -347,7 +349,7 @@ class ShAsker:
         if not output.has_started:
             raise Unreachable(*explain_no_answer(self.name, result))
         if self._whole and not output.ended and not result.timed_out and not result.truncated:
-            raise Unreachable(f"{self.name} ended while it was asked")
+            raise Unreachable(f"{self.name} ended during the observation")
         self._clock = output.clock(started)
         answers = output.answers()
         late = Answer("timeout" if result.timed_out else "failed", message="the node did not finish answering")
@@ -363,4 +365,4 @@ def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:
     """Return (message, hint) for a transport that gave no answer."""
     said = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
     reason = "it did not answer in time" if result.timed_out else said[-1][:300] if said else "no answer"
-    return f"{name} cannot be asked: {reason}", ""
+    return f"{name} cannot be observed: {reason}", ""
