@@ -104,7 +104,7 @@ def test_another_units_an_old_or_another_machines_kill_is_not_it(other: OomKill)
 
 def test_unknown_a_kill_without_a_kernel_log_is_undetermined_only_where_there_is_a_limit() -> None:
     blind = killed()
-    blind.extra["kernel_logs"] = (KernelLog("local", Unknown("dmesg ended with 1")),)
+    blind.extra["kernel_logs"] = (KernelLog("local", Unknown("dmesg exited with code 1")),)
     for scene in (blind, killed()):
         verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
         assert isinstance(verdict, Undetermined) and "memory limit" in verdict.missing[0]

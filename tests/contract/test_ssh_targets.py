@@ -184,7 +184,7 @@ def test_a_connection_of_ones_own_is_used_and_left(box: SshdMachine) -> None:
 
 
 @pytest.mark.parametrize(("word", "message", "hint"), [
-    ("root@stranger", "host key of root@stranger is not known", "ssh -l root stranger"),
+    ("root@stranger", "host key of root@stranger is unknown", "ssh -l root stranger"),
     ("root@changed", "has changed", "ssh-keygen -R changed"),
     ("root@keyless", "refuses the login: .*Permission denied", "agent"),
     ("nobody-of-that-name@web1", "refuses the login", "BatchMode"),

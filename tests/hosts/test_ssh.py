@@ -66,7 +66,7 @@ def test_sudo_never_asks() -> None:
 @pytest.mark.parametrize(("said", "message"), [
     (b"@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.\r\n", "has changed"),
     (b"No ED25519 host key is known for web1 and you have requested strict checking.\r\nHost key verification failed.\r\n",
-     "is not known here"),
+     "is unknown here"),
     (b"root@web1: Permission denied (publickey).\r\n", "refuses the login: root@web1: Permission denied"),
     (b"ssh: Could not resolve hostname web1: Name or service not known\r\n", "does not resolve"),
     (b"ssh: connect to host web1 port 22: Connection refused\r\n", "cannot be reached: ssh: connect to host"),
@@ -85,7 +85,7 @@ def test_a_login_shell_that_runs_nothing_is_no_silence() -> None:
     """nologin says so on stdout, and is gone: nothing was late."""
     said = b"Welcome\r\nThis account is currently not available.\r\n"
     error = explain_ssh_error("web@web1", CommandResult(("ssh",), None, said, b""))
-    assert error.message == "web@web1 accepts the login and ends at once: This account is currently not available."
+    assert error.message == "web@web1 accepts the login, then ends the session at once: This account is currently not available."
     assert "login shell" in error.hint
 
 

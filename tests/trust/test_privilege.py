@@ -142,7 +142,7 @@ TRIALS = (
     Trial(SIGNAL, kind("process"), "sudo without a password", "visitor", step_kills.STATES["process"], "not permitted", SSH),
     Trial(SIGNAL, own_process, "visitor", "strange", _STATE.format("/srv/own/sleeper"), "not permitted", SSH),
     Trial(SIGNAL, kind("process"), "docker group", "nobody", step_kills.STATES["process"], _NO_DOCKER, MACHINE),
-    Trial(SIGNAL, bare_process, "root", "docker group", "{bare}", "has no shell, and is not seen into", BARE),
+    Trial(SIGNAL, bare_process, "root", "docker group", "{bare}", "has no shell, and fixer cannot observe it", BARE),
     Trial(PROGRAMS, program("root"), "sudo without a password", "visitor", _PROGRAM, "denied|may not", SSH),
     Trial(PROGRAMS, program("visitor"), "visitor", "strange", _PROGRAM, "denied|may not", SSH),
     Trial(PROGRAMS, program("root"), "docker group", "nobody", _PROGRAM, _NO_DOCKER, MACHINE),

@@ -36,7 +36,7 @@ def test_a_container_without_tools_is_asked_from_outside(asked: list[tuple[str, 
     told = distroless.packet_filter_answers([NFT, SAVED, FILE], INSIDE, 4711)
     assert asked[1] == ("nsenter", "-t", "4711", "-n", "iptables-save", "-c")
     assert {query: answer.status for query, answer in told.items()} == {NFT: "no-tool", SAVED: "ok"}
-    assert told[NFT].message == "no nft"
+    assert told[NFT].message == "nft: command not found"
 
 
 def test_what_it_told_itself_stands_and_who_may_not_enter_asks_nothing(asked: list[tuple[str, ...]]) -> None:

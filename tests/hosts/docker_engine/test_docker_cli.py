@@ -19,7 +19,7 @@ from fixer.model.host import CommandResult
 
 @pytest.mark.parametrize(("said", "hint"), [
     ("Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?", "systemctl start docker"),
-    ("permission denied while trying to connect to the Docker daemon socket", "a user that may use Docker"),
+    ("permission denied while trying to connect to the Docker daemon socket", "a user of the group docker"),
 ])
 def test_an_engine_out_of_reach_names_what_to_do(said: str, hint: str) -> None:
     there = Docker(lambda argv, **_: CommandResult(tuple(argv), 1, b"", said.encode()))

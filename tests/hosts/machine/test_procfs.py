@@ -22,4 +22,4 @@ def test_kernel_threads_are_told_by_their_flag() -> None:
 
 def test_unreadable_pids_are_named() -> None:
     assert procfs.unreadable_text([]) == ""
-    assert procfs.unreadable_text(["12", "9"]) == "descriptors of 2 processes not readable (pid 9 12)"
+    assert procfs.unreadable_text(["12", "9"]) == "file descriptors of 2 processes are not readable (pid 9 12)"

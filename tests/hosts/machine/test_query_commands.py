@@ -38,7 +38,7 @@ def test_results_become_answers() -> None:
     assert query_commands.answer_of([result(None, timed_out=True)]).status == "timeout"
     assert query_commands.answer_of([result(None)]).status == "failed"
     bad = query_commands.answer_of([result(0), result(4, b"x")])
-    assert (bad.status, bad.returncode, bad.message) == ("failed", 4, "tool ended with 4")
+    assert (bad.status, bad.returncode, bad.message) == ("failed", 4, "tool exited with code 4")
     assert query_commands.resolve_answer(("a",), [result(None, missing=True)]).status == "no-tool"
     assert "a" in query_commands.resolve_answer(("a",), [result(None, timed_out=True)]).message
 

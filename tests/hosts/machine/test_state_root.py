@@ -72,7 +72,7 @@ def test_a_policy_that_is_none_forbids_at_once(root: Path, make: Callable[[Path]
 def test_a_folder_that_others_may_write_holds_no_journal(root: Path, place: str, mode: int) -> None:
     """A journal names files and their contents: who writes one would have them written."""
     (root / place).chmod(mode)
-    with pytest.raises(NeedsPerson, match="can be changed by other users"):
+    with pytest.raises(NeedsPerson, match=r"other users can change .*, and fixer executes the journals in it"):
         open_target(LOCAL).journal_location()
     (root / "targets" / "local" / "accepted.json").write_text('{"accepted": []}')
     with pytest.raises(CannotObserve):

@@ -25,12 +25,12 @@ def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
 
 
 @pytest.mark.parametrize(("said", "refused"), [
-    ("web cannot be asked: Error response from daemon: Cannot link to a non running container: /b AS /web/b", True),
+    ("web cannot be observed: Error response from daemon: Cannot link to a non running container: /b AS /web/b", True),
     (BEGIN + "can't get final child's PID from pipe: EOF: unknown", True),
     ("Error response from daemon: container 6a16 is not running", False),
     ("Error response from daemon: Container 6a16 is paused, unpause the container before exec", False),
     ("Error response from daemon: No such container: web", False),
-    ("web ended while it was asked", False),
+    ("web ended during the observation", False),
 ])
 def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
     """The container may run all the same: its files, processes and sockets are looked at from outside."""

@@ -198,5 +198,5 @@ def test_a_round_that_broke_off() -> None:
         return run(script, timeout, keep=0.9)
 
     assert ShAsker("here", "machine", broken).ask([QUERY])
-    with pytest.raises(Unreachable, match="ended while it was asked"):
+    with pytest.raises(Unreachable, match="ended during the observation"):
         ShAsker("here", "container", broken, whole=True).ask([QUERY])

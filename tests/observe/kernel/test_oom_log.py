@@ -28,8 +28,8 @@ def test_each_kill_with_whose_limit_it_was() -> None:
 
 def test_a_log_that_could_not_be_read_says_why() -> None:
     assert "uptime" in str(kills(ENGINE)) and not isinstance(kills(), str)
-    denied = kernel_log_of(view_of(node({KERNEL_LOG: Answer("failed", message="dmesg ended with 1")}))).kills
-    assert isinstance(denied, Unknown) and "dmesg ended with 1" in denied.reason
+    denied = kernel_log_of(view_of(node({KERNEL_LOG: Answer("failed", message="dmesg exited with code 1")}))).kills
+    assert isinstance(denied, Unknown) and "dmesg exited with code 1" in denied.reason
     assert kernel_log_of(view_of(node())).kills == Unknown("not asked")
 
 
