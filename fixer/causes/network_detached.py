@@ -109,9 +109,10 @@ def _unresolved_addresses(case: Case) -> tuple[FailingAddress, ...]:
     """Return addresses whose unresolved name ended nginx: on another network the name does not exist."""
     found: list[FailingAddress] = []
     for nginx in case.snapshot.nginxes:
-        said = unresolved_upstream_name(nginx) if nginx.master_pid is None else None
-        if said is not None:
-            found += [t for t in addresses_of_stopped_nginx(case, nginx) if t.endpoint.host.lower() == said[0].lower()]
+        unresolved = unresolved_upstream_name(nginx) if nginx.master_pid is None else None
+        if unresolved is not None:
+            found += [t for t in addresses_of_stopped_nginx(case, nginx)
+                      if t.endpoint.host.lower() == unresolved[0].lower()]
     return tuple(found)
 
 
@@ -167,11 +168,11 @@ def _lost_network(case: Case, box: Container) -> ComposeNetwork | None:
     """Return the network that a running container should be on, if it is on none."""
     if box.status != "running" or box.networks or box.has_shared_network:
         return None
-    told = compose_networks_of(case.snapshot, box)
-    made = next((own for own in told if own.name == box.network_mode), None)
+    configured = compose_networks_of(case.snapshot, box)
+    made = next((own for own in configured if own.name == box.network_mode), None)
     if made is None and is_disconnected(box):
         made = ComposeNetwork(box.network_mode, (), _networks_evidence(box))
-    return made or (told[0] if told else None)
+    return made or (configured[0] if configured else None)
 
 
 def _no_network_finding(case: Case, trouble: FailingAddress, box: Container, network: ComposeNetwork) -> Finding:
@@ -212,28 +213,28 @@ def _find_disconnected(case: Case, boxes: tuple[Container, Container]) -> tuple[
         if is_disconnected(box):
             return box, box.network_mode, None
         theirs = {name for name, _, _ in other.networks} | {n.name for n in compose_networks_of(case.snapshot, other)}
-        for told in compose_networks_of(case.snapshot, box):
-            if told.name not in joined and told.name in theirs:
-                return box, told.name, told.source
+        for wanted in compose_networks_of(case.snapshot, box):
+            if wanted.name not in joined and wanted.name in theirs:
+                return box, wanted.name, wanted.source
     return None
 
 
 def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container) -> Finding:
     left = _find_disconnected(case, (box, web))
-    said: tuple[Evidence, ...] = ()
+    file_evidence: tuple[Evidence, ...] = ()
     if left is not None:
-        gone, network, source = left
-        said = () if source is None else (source,)
+        detached, network, source = left
+        file_evidence = () if source is None else (source,)
         variant = "docker-network-detached"
-        summary = f"container {gone.name} was disconnected from network {network}" if source is None else (
-            f"container {gone.name} is not on network {network}, which its Compose files name")
-        repair = _connect_repair(case, trouble, gone, network)
+        summary = f"container {detached.name} was disconnected from network {network}" if source is None else (
+            f"container {detached.name} is not on network {network}, which its Compose files name")
+        repair = _connect_repair(case, trouble, detached, network)
     else:
         variant = "docker-different-network"
         summary = f"containers {web.name} and {box.name} are on different networks"
         repair = _join_repair(web, box, trouble.endpoint.host)
     evidence = (
-        _networks_evidence(box), _networks_evidence(web), *said,
+        _networks_evidence(box), _networks_evidence(web), *file_evidence,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
@@ -245,14 +246,14 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
     )
 
 
-def _connect_repair(case: Case, trouble: FailingAddress, gone: Container, network: str) -> Repair:
-    steps: list[Step] = [join_network_step(case.snapshot, gone, network)]
+def _connect_repair(case: Case, trouble: FailingAddress, detached: Container, network: str) -> Repair:
+    steps: list[Step] = [join_network_step(case.snapshot, detached, network)]
     nginx = trouble.nginx
     steps += start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot,
                                                                                                     nginx)
     then = "start nginx" if nginx.master_pid is None else "reload nginx so that it resolves the name again"
-    words = f"connect container {gone.name} to network {network} again, then {then}"
-    return Repair("connect-network", "safe", words, tuple(steps))
+    summary = f"connect container {detached.name} to network {network} again, then {then}"
+    return Repair("connect-network", "safe", summary, tuple(steps))
 
 
 def _join_repair(web: Container, box: Container, asked: str) -> Repair:
@@ -305,10 +306,10 @@ def shared_network_findings(case: Case) -> Iterator[Finding]:
     others = [cut for s in case.snapshot.services if s.node not in done
               and (cut := lost_shared_network(case.snapshot, s))]
     for trouble in case.failing_addresses if others else ():
-        meant = [cut for cut in others if _is_intended(case, trouble, cut)]
-        if len(meant) == 1 and trouble.nginx.node not in done and (
-                meant[0].container.status == "running" or not meant[0].sure):
-            yield _shared_network_finding(case, trouble.nginx, [trouble], meant[0])
+        candidates = [cut for cut in others if _is_intended(case, trouble, cut)]
+        if len(candidates) == 1 and trouble.nginx.node not in done and (
+                candidates[0].container.status == "running" or not candidates[0].sure):
+            yield _shared_network_finding(case, trouble.nginx, [trouble], candidates[0])
 
 
 def _is_intended(case: Case, trouble: FailingAddress, cut: LostSharedNetwork) -> bool:
@@ -357,8 +358,8 @@ def _renew_network_repair(case: Case, nginx: Nginx, troubles: list[FailingAddres
                       (restart, *after))
     step = compose_up_step(snapshot, box)
     if not isinstance(step, NotEditable):
-        words = f"recreate {box.service} in the network of the container that exists now{_LOST_NETWORK_TEXT}"
-        return Repair(REPAIR_ID, "disruptive", words, (step, *after))
+        summary = f"recreate {box.service} in the network of the container that exists now{_LOST_NETWORK_TEXT}"
+        return Repair(REPAIR_ID, "disruptive", summary, (step, *after))
     how = f"docker compose up -d --force-recreate --no-deps {box.service}" if box.service and box.project else (
         f"remove {box.name} and run it again with --network container:NAME (the container that exists now)")
     return Repair(REPAIR_ID, "manual", f"recreate {box.name}", (),

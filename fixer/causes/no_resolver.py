@@ -45,9 +45,9 @@ def judge(case: Case) -> Verdict:
         if isinstance(nginx.errors, Unknown) and endpoint.host and not is_ip_address(endpoint.host):
             missing.append(f"whether nginx has a resolver for {endpoint.host}: {nginx.errors.reason}")
             continue
-        said = [e for e in events_for(case, trouble, {"no-resolver"}) if e.message.endswith(f" {endpoint.host}")]
-        if endpoint.host and nginx.master_pid is not None and said:
-            findings.append(_found(case, trouble, said[-1]))
+        events = [e for e in events_for(case, trouble, {"no-resolver"}) if e.message.endswith(f" {endpoint.host}")]
+        if endpoint.host and nginx.master_pid is not None and events:
+            findings.append(_found(case, trouble, events[-1]))
         else:
             ruled.append(config_evidence(case.snapshot, nginx, endpoint))
     return conclude(findings, missing, ruled)

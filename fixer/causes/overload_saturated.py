@@ -69,9 +69,9 @@ def judge(case: Case) -> Verdict:
     findings: dict[str, Finding] = {}
     lacking, shown = list(missing), list(ruled)
     limits = (*judge_shed_requests(case), *judge_max_conns(case), *judge_full_pools(case))
-    told = {(one.node, one.service) for one in limits if not isinstance(one, str)}      # these findings are more exact
+    limited = {(one.node, one.service) for one in limits if not isinstance(one, str)}     # more exact findings
     for pressure in found:
-        if (pressure.service.node, pressure.service.name) in told:
+        if (pressure.service.node, pressure.service.name) in limited:
             continue
         if is_paused(pressure.service) or stopped_processes(pressure) or pressure.is_working is False:
             shown.append(state_evidence(pressure.service))
@@ -95,9 +95,9 @@ def judge(case: Case) -> Verdict:
 
 def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
     service, trouble = pressure.service, pressure.failing_address
-    told = service.workers.evidence if isinstance(service.workers, Known) else ()
+    worker_evidence = service.workers.evidence if isinstance(service.workers, Known) else ()
     evidence = (
-        *pressure_evidence(pressure), *symptom_evidence(case, trouble, READ_TIMEOUT), *pressure.proof, *told,
+        *pressure_evidence(pressure), *symptom_evidence(case, trouble, READ_TIMEOUT), *pressure.proof, *worker_evidence,
         Evidence("process", service.name, f"{len(pressure.processes)} processes, configured for {workers} workers"),
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
     )
@@ -294,8 +294,8 @@ def _pool_pressure(
         return None
     trouble = FailingAddress(nginx, (endpoint,), (judged.facts,), (judged,))
     text = f"answers {http.value.status} in {http.value.ms:.0f} ms when asked directly"
-    said = Evidence("probe", endpoint.written, text)
-    return Pressure(trouble, service, processes, held.queued, held.established, events, True, (said,))
+    probe = Evidence("probe", endpoint.written, text)
+    return Pressure(trouble, service, processes, held.queued, held.established, events, True, (probe,))
 
 
 def _full_pool_finding(case: Case, pressure: Pressure, judged: RouteVerdict) -> Finding:

@@ -162,8 +162,8 @@ def _no_route_finding(case: Case, trouble: FailingAddress, address: str) -> Find
     again = _restart_container_repair(case, trouble, address)
     repair = repair if again is None else again
     shown = Evidence("kernel", "/proc/net/fib_trie", f"no route covers {address}")
-    words = f"no route leads to {endpoint_text(trouble.endpoint)}"
-    return _make_finding(case, trouble, ("route-missing", words), repair, shown)
+    summary = f"no route leads to {endpoint_text(trouble.endpoint)}"
+    return _make_finding(case, trouble, ("route-missing", summary), repair, shown)
 
 
 def _restart_container_repair(case: Case, trouble: FailingAddress, address: str) -> Repair | None:

@@ -131,11 +131,11 @@ def _nginx_denial(case: Case, trouble: FailingAddress) -> SandboxDenial | None:
         return None
     family = _address_family(trouble.endpoint)
     setting = _forbidding_setting(_settings(service, "RestrictAddressFamilies"), family)
-    said = events_for(case, trouble, {"socket-family-denied"})
-    if setting is None or not said:
+    events = events_for(case, trouble, {"socket-family-denied"})
+    if setting is None or not events:
         return None
-    words = f"{service.name} may not open {family} sockets, which {endpoint_text(trouble.endpoint)} needs"
-    return SandboxDenial("nginx-unit-address-families", service, setting, words, _allow_family_text(setting, family))
+    summary = f"{service.name} may not open {family} sockets, which {endpoint_text(trouble.endpoint)} needs"
+    return SandboxDenial("nginx-unit-address-families", service, setting, summary, _allow_family_text(setting, family))
 
 
 def _allow_family_text(setting: UnitSetting, family: str) -> str:
@@ -172,8 +172,8 @@ def _service_denial(case: Case, trouble: FailingAddress, owner: PortOwner) -> Sa
         filters = _settings(service, "SystemCallFilter")
         if not filters:
             return None
-        words = f"{service.name} was killed by its system call filter (signal 31, SYS)"
-        return SandboxDenial("start-sigsys-filter", service, filters[-1], words, "SystemCallFilter=\n")
+        summary = f"{service.name} was killed by its system call filter (signal 31, SYS)"
+        return SandboxDenial("start-sigsys-filter", service, filters[-1], summary, "SystemCallFilter=\n")
     if run_state_of(service) not in ("running", "looping", "failed"):
         return None
     if is_closed(trouble.endpoint) is True or (is_closed(trouble.endpoint) is None and trouble.endpoint.unix):
@@ -189,28 +189,29 @@ def _no_listener_denial(case: Case, trouble: FailingAddress, service: Service) -
         return None
     family = _address_family(trouble.endpoint)
     listed = _settings(service, "RestrictAddressFamilies")
-    told = refused_family(last_run_lines(case.snapshot, service), family) if listed else None
+    refused = refused_family(last_run_lines(case.snapshot, service), family) if listed else None
     setting = _forbidding_setting(listed, family)
     if setting is not None and family != "AF_UNIX":
-        words = f"{service.name} runs but may not open TCP sockets (RestrictAddressFamilies)"
+        summary = f"{service.name} runs but may not open TCP sockets (RestrictAddressFamilies)"
         lines = _allow_family_text(setting, family)
-        return SandboxDenial("no-listener-address-family-restricted", service, setting, words, lines)
-    needed = _forbidding_setting(listed, told[0]) if told is not None else None
-    if told is not None and needed is not None:
-        words = f"{service.name} fails at a socket of the family {told[0]}, which its unit forbids " \
+        return SandboxDenial("no-listener-address-family-restricted", service, setting, summary, lines)
+    needed = _forbidding_setting(listed, refused[0]) if refused is not None else None
+    if refused is not None and needed is not None:
+        summary = f"{service.name} fails at a socket of the family {refused[0]}, which its unit forbids " \
                 "(RestrictAddressFamilies)"
-        lines = _allow_family_text(needed, told[0])
-        return SandboxDenial("no-listener-address-family-restricted", service, needed, words, lines, log_line=told[1])
+        lines = _allow_family_text(needed, refused[0])
+        return SandboxDenial("no-listener-address-family-restricted", service, needed, summary, lines,
+                             log_line=refused[1])
     own = private_network_setting(service)
     if own is None or (run_state_of(service) != "running" and not needs_host_network(case, service)):
         return None
     if own.key == "PrivateNetwork" and trouble.endpoint.unix is None:
-        words = f"{service.name} runs in its own network namespace (PrivateNetwork), where nginx cannot reach it"
-        return SandboxDenial("private-network-namespace", service, own, words, "PrivateNetwork=no\n")
+        summary = f"{service.name} runs in its own network namespace (PrivateNetwork), where nginx cannot reach it"
+        return SandboxDenial("private-network-namespace", service, own, summary, "PrivateNetwork=no\n")
     if own.key == "NetworkNamespacePath" and _is_on_own_machine(case, trouble.endpoint):
-        words = f"{service.name} runs in the network namespace {own.value} (NetworkNamespacePath), where nginx " \
+        summary = f"{service.name} runs in the network namespace {own.value} (NetworkNamespacePath), where nginx " \
                 "cannot reach it"
-        return SandboxDenial("private-network-namespace", service, own, words, "")
+        return SandboxDenial("private-network-namespace", service, own, summary, "")
     return None
 
 
@@ -233,8 +234,8 @@ def _no_packets_denial(case: Case, trouble: FailingAddress, service: Service) ->
     allowed = {word for s in _settings(service, "IPAddressAllow") for word in s.value.split()}
     if not denied or allowed & (_LOCAL | _EVERYWHERE) or trouble.endpoint.node != trouble.nginx.node:
         return None
-    words = f"{service.name} may not exchange packets with its own machine (IPAddressDeny)"
-    return SandboxDenial("ip-address-deny", service, denied[-1], words, "IPAddressAllow=localhost\n")
+    summary = f"{service.name} may not exchange packets with its own machine (IPAddressDeny)"
+    return SandboxDenial("ip-address-deny", service, denied[-1], summary, "IPAddressAllow=localhost\n")
 
 
 def _finding(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Finding:
@@ -327,11 +328,11 @@ def refused_family(lines: Sequence[LogLine], endpoint: str) -> tuple[str, LogLin
     """Return the refused socket family that the last lines name; else `endpoint`, the family that nginx uses.
     (RestrictAddressFamilies refuses socket(), never socketpair().)"""
     end = read_run_end(program_lines(lines), most=_TAIL_LINES)
-    said = end.last_line(_FAMILY_ERROR)
-    if said is None:
+    line = end.last_line(_FAMILY_ERROR)
+    if line is None:
         return None
-    near = (*end.above(said, _CALL_LINES), message_of(said))
-    return ("AF_UNIX" if any(map(_UNIX_SOCKET_TEXT.search, near)) else endpoint), said
+    near = (*end.above(line, _CALL_LINES), message_of(line))
+    return ("AF_UNIX" if any(map(_UNIX_SOCKET_TEXT.search, near)) else endpoint), line
 
 
 def refused_call(service: Service, lines: Sequence[LogLine]) -> RefusedCall | None:
@@ -345,14 +346,14 @@ def refused_call(service: Service, lines: Sequence[LogLine]) -> RefusedCall | No
 def _memory_refusal(service: Service, end: RunEnd, last: LogLine | None) -> RefusedCall | None:
     if (_setting_value(service, "MemoryDenyWriteExecute") or "no").lower() not in _TRUE_VALUES:
         return None
-    said = end.last_line(_EXEC_MEMORY_ERROR)
+    line = end.last_line(_EXEC_MEMORY_ERROR)
     mapped = any(map(_MAP_CALL.search, end.texts))
-    if said is None and mapped and last is not None and _MAP_ERROR.search(message_of(last).strip()):
-        said = last
-    if said is None:
+    if line is None and mapped and last is not None and _MAP_ERROR.search(message_of(last).strip()):
+        line = last
+    if line is None:
         return None
-    words = f"{service.name} needs memory that is writable and executable, which its unit forbids"
-    return RefusedCall("MemoryDenyWriteExecute", words, "MemoryDenyWriteExecute=no\n", said, "certain")
+    summary = f"{service.name} needs memory that is writable and executable, which its unit forbids"
+    return RefusedCall("MemoryDenyWriteExecute", summary, "MemoryDenyWriteExecute=no\n", line, "certain")
 
 
 def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | None:
@@ -362,18 +363,18 @@ def _filter_refusal(service: Service, last: LogLine | None) -> RefusedCall | Non
     filtered = any(setting.key == "SystemCallFilter" for setting in service.settings)
     if last is None or match is None or not filtered or match["number"] != str(_ERRNO_NUMBERS.get(number, number)):
         return None
-    words = f"{service.name} fails at a call that its system call filter may have refused ({number})"
-    return RefusedCall("SystemCallFilter", words, "SystemCallFilter=\n", last, "likely")
+    summary = f"{service.name} fails at a call that its system call filter may have refused ({number})"
+    return RefusedCall("SystemCallFilter", summary, "SystemCallFilter=\n", last, "likely")
 
 
 def _bind_refusal(service: Service, end: RunEnd) -> RefusedCall | None:
     """Return a SocketBindDeny refusal: EPERM on a port, while a port below 1024 gives EACCES."""
     ports = [b.port for b in service.bindings.value if b.port] if isinstance(service.bindings, Known) else []
-    said = end.last_line(_BIND_ERROR)
-    if said is None or not ports or _last_setting(service, "SocketBindDeny") is None:
+    line = end.last_line(_BIND_ERROR)
+    if line is None or not ports or _last_setting(service, "SocketBindDeny") is None:
         return None
-    words = f"{service.name} may not listen on port {ports[0]}"
-    return RefusedCall("SocketBindDeny", words, f"SocketBindAllow=tcp:{ports[0]}\n", said, "certain")
+    summary = f"{service.name} may not listen on port {ports[0]}"
+    return RefusedCall("SocketBindDeny", summary, f"SocketBindAllow=tcp:{ports[0]}\n", line, "certain")
 
 
 def _setting_value(service: Service, key: str) -> str | None:

@@ -175,11 +175,11 @@ def _unseen_socket_text(case: Case, service: Service) -> str:
     """Return a listener of unknown owner (no SYS_PTRACE, not root) that is not configured for nginx or another service.
     It may be this service's, on another port."""
     snapshot = case.snapshot
-    told = {b.port for other in snapshot.services if other.node == service.node and other.id != service.id
-            for b in bindings_of(other)}
-    told |= {listen.port for facts in snapshot.routes for listen in facts.route.listens}
+    configured = {b.port for other in snapshot.services if other.node == service.node and other.id != service.id
+                  for b in bindings_of(other)}
+    configured |= {listen.port for facts in snapshot.routes for listen in facts.route.listens}
     return next((address_text(line.address, line.port) for line in listeners_on(snapshot, service.node)
-                 if line.family != "unix" and not pids_of(line) and line.port not in told), "")
+                 if line.family != "unix" and not pids_of(line) and line.port not in configured), "")
 
 
 def _started_at(case: Case, owner: PortOwner) -> float:
@@ -241,11 +241,11 @@ def _wait_repairs(service: Service) -> tuple[Repair, ...]:
 def _pre_start_texts(case: Case, service: Service) -> tuple[str, ...]:
     """Return the commands that run before the program, with advice if they take long."""
     running = processes_of(case.snapshot, service.node, service.pids)
-    told = tuple(f"pid {p.pid} runs for {age_text(max(0.0, clock_of(case.snapshot, service.node) - p.started_at))}: "
-                 f"{' '.join(redact_argv(list(p.argv)))[:_MAX_COMMAND_TEXT]}" for p in running[-1:])
-    if not told or clock_of(case.snapshot, service.node) - _changed_at(service) < LONG_SECONDS:
-        return told
-    return (*told, "if it takes longer than it should, see what it waits for (a lock in a database, another system): "
+    texts = tuple(f"pid {p.pid} runs for {age_text(max(0.0, clock_of(case.snapshot, service.node) - p.started_at))}: "
+                  f"{' '.join(redact_argv(list(p.argv)))[:_MAX_COMMAND_TEXT]}" for p in running[-1:])
+    if not texts or clock_of(case.snapshot, service.node) - _changed_at(service) < LONG_SECONDS:
+        return texts
+    return (*texts, "if it takes longer than it should, see what it waits for (a lock in a database, another system): "
             "nothing listens until it ends")
 
 

@@ -112,11 +112,11 @@ def judge(case: Case) -> Verdict:
                     missing.append(outcome)
                 case Evidence():
                     ruled.append(outcome)
-    for told in judge_trickling(case):
-        if isinstance(told, Finding):
-            findings.append(told)
+    for trickling in judge_trickling(case):
+        if isinstance(trickling, Finding):
+            findings.append(trickling)
         else:
-            missing.append(told)
+            missing.append(trickling)
     return conclude(findings, missing, ruled)
 
 
@@ -315,7 +315,7 @@ def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
     name = service.name if service is not None else f"the server at {endpoint_text(endpoint)}"
     kept = http.growing is not None and http.growing >= _MIN_GROWING_MS
     manner = f", in small parts over {http.growing / 1000:.1f} s" if kept and http.growing is not None else ""
-    told = f"{http.arrived} bytes of a header arrived within {http.ms / 1000:.1f} s{manner}, but not its end"
+    arrived = f"{http.arrived} bytes of a header arrived within {http.ms / 1000:.1f} s{manner}, but not its end"
     family = route.kind.removesuffix("_pass")
     manual = (
         f"fix what sends the header of {name}: it must send the header at once. {family}_read_timeout "
@@ -330,7 +330,7 @@ def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=endpoint.node or trouble.nginx.node,
         evidence=(
-            Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", told),
+            Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", arrived),
             config_evidence(case.snapshot, trouble.nginx, endpoint),
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ),

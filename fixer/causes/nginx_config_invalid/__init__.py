@@ -101,10 +101,10 @@ def config_problem(nginx: Nginx) -> ConfigProblem | None:
         code, text = nginx.test.value
         if code == 0:
             return None
-        said = _fatal_problems(text)
-        if any(word in p.message for p in said for word in _OTHER_ERROR_TEXTS):
+        problems = _fatal_problems(text)
+        if any(word in p.message for p in problems for word in _OTHER_ERROR_TEXTS):
             return None
-        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _SILENT_TEST_TEXT,
+        return problems[0] if problems else ConfigProblem("nginx-test", text.strip()[-300:] or _SILENT_TEST_TEXT,
                                                   nginx.conf_path, 0)
     if isinstance(nginx.config, Known):
         seen = next((p for p in nginx.config.value.problems if p.fatal), None)
@@ -148,9 +148,9 @@ def last_logged_problem(nginx: Nginx) -> ConfigProblem | None:
         return None
     for line in reversed(lines_of(nginx.service)[-10:]):
         if line.at is not None and ("[emerg]" in line.text or _IS_DIRECTORY_TEXT in line.text):
-            said = _fatal_problems(message_of(line))
-            outside = any(word in p.message for p in said for word in _OTHER_ERROR_TEXTS)
-            return said[0] if said and not outside and line.at >= nginx.config_mtime.value else None
+            problems = _fatal_problems(message_of(line))
+            outside = any(word in p.message for p in problems for word in _OTHER_ERROR_TEXTS)
+            return problems[0] if problems and not outside and line.at >= nginx.config_mtime.value else None
     return None
 
 
@@ -169,13 +169,13 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
 
     original = loaded_original(case, nginx, problem)
-    put = _restore_text(problem.message, where)
+    remedy = _restore_text(problem.message, where)
     double = (f"{problem.file} is named like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
         cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
         confidence="certain" if asked else "likely",
         summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}",
-        detail=double if original else tuple(filter(None, (put,))) if role == "advice" else (),
+        detail=double if original else tuple(filter(None, (remedy,))) if role == "advice" else (),
         routes=route_ids_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
             (_remove_links_repair(case, nginx, links),) if links else _config_repairs(case, nginx, problem)),
@@ -235,9 +235,9 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
     names = ", ".join(path for path, _ in links)
     if _has_no_server(nginx):
         first, stat = links[0]
-        gone = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
+        missing = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
         manual = (f"without {names} no server is configured: point {first} at the site's file again (ln -sfn FILE "
-                  f"{first}), or restore {gone}; then run nginx -t and start nginx")
+                  f"{first}), or restore {missing}; then run nginx -t and start nginx")
         return Repair("lead-link-again", "manual", f"point {names} at the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
@@ -263,9 +263,9 @@ def _has_no_server(nginx: Nginx) -> bool:
     return config is not None and not config.cut and not (config.servers or config.routes)
 
 
-def _restore_text(said: str, where: str) -> str:
+def _restore_text(message: str, where: str) -> str:
     """Return how to restore a missing file or log folder that a line names, such as one in a tmpfs emptied at boot."""
-    match = _LOST_FILE.search(said)
+    match = _LOST_FILE.search(message)
     if match is None:
         return ""
     path, folder = match["path"], posixpath.dirname(match["path"])

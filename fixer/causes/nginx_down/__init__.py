@@ -88,9 +88,9 @@ def judge(case: Case) -> Verdict:
             if isinstance(nginx.errors, Known) and any(e.kind == "no-memory" for e in nginx.errors.value):
                 from fixer.causes.nginx_down.lost_workers import judge_refused_memory  # only if nginx logged it
 
-                told = judge_refused_memory(case, nginx)
-                findings += [told] if isinstance(told, Finding) else []
-                missing += [told] if isinstance(told, str) else []
+                outcome = judge_refused_memory(case, nginx)
+                findings += [outcome] if isinstance(outcome, Finding) else []
+                missing += [outcome] if isinstance(outcome, str) else []
         elif _is_unobservable(case, nginx):
             missing.append(f"processes of {nginx.node}")
         elif (other := _renamed_master_text(case, nginx)) is not None:
@@ -142,7 +142,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     unwritable = read_only_error_line(nginx)
     homeless = missing_listen_address(case.snapshot, nginx) if not taken else None
     denied = _current_denied_line(nginx) if not taken and unwritable is None else None
-    said = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
+    log_line = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
     service = nginx.service
     box = service.container if service is not None else None
     waits = explain_never_started(case, box)
@@ -159,7 +159,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *((state_evidence(service),) if service is not None else ()),
         *((state_evidence(holder),) if holder is not None else ()),
         *(listener_evidence(case.snapshot, line) for line in taken[:1]),
-        *((log_evidence(said.text, said.where),) if said is not None else ()),
+        *((log_evidence(log_line.text, log_line.where),) if log_line is not None else ()),
         *((waits[2],) if waits is not None else ()),
         *(homeless[2] if homeless is not None else ()),
     )
@@ -209,13 +209,13 @@ def _listen_address_repair(listen: str) -> Repair:
     return Repair(REPAIR_ID, "manual", "give nginx an address to listen on", (), manual=manual)
 
 
-def _container_repair(box: Container, said: str, key: str) -> Repair:
+def _container_repair(box: Container, problem: str, key: str) -> Repair:
     """Return the manual repair of what made the engine refuse the start; it would refuse again."""
     by_whom = "find what holds the port (docker ps --filter publish=PORT, ss -ltnp); free it, or publish another port"
     todo = by_whom if key == "ports" else f"correct {key or 'that'} in the definition of {box.name}"
     todo = f"restore it, or {todo}" if box.missing_sources else todo
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
-    manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
+    manual = f"{problem[0].upper()}{problem[1:]}: {todo}; then {again}"
     return Repair(REPAIR_ID, "manual", "let nginx's container start", (), manual=manual)
 
 
@@ -269,16 +269,16 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if nginx.service is not None and nginx.service.container is not None and (
             run_state_of(nginx.service) in ("running", "looping")):
         last = lines_of(nginx.service)[-1:]
-        words = message_of(last[0]).strip()[:200] if last else "(no line)"
+        last_text = message_of(last[0]).strip()[:200] if last else "(no line)"
         again = is_restarting(nginx.service)
         box = nginx.service.container
-        over = _outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in words else ""
+        over = _outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in last_text else ""
         if over:
             begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status),
                                        *wait_for_nginx_steps(nginx))
             return Repair(REPAIR_ID, "safe", f"start nginx: {over} after its last try", begun)
         how = "restarts repeatedly and exits at once" if again else "runs without an nginx process"
-        manual = f"{nginx.service.name} {how}; its log ends with: {words}"
+        manual = f"{nginx.service.name} {how}; its log ends with: {last_text}"
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     if _has_no_unit(case, nginx):
         manual = (f"no unit starts {nginx.binary}: run `{nginx.binary} -t`, then `{nginx.binary}`. Create a unit with "

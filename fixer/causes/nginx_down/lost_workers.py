@@ -87,18 +87,18 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         return None
     last = events[at]
     why = next((e for e in reversed(events[:at]) if e.level == "emerg" and last.at - e.at < _CLOCK_SLACK), None)
-    said = why.message if why is not None else last.message
+    message = why.message if why is not None else last.message
     shown = (why, last) if why is not None else (last,)
-    if missing_capability(said):
-        todo = (f"nginx's master may not call {said.partition('(')[0]}: add {CAPABILITIES} to its container "
+    if missing_capability(message):
+        todo = (f"nginx's master may not call {message.partition('(')[0]}: add {CAPABILITIES} to its container "
                 "(cap_add) or its unit (CapabilityBoundingSet=)")
     else:
-        todo = f"fix the error that ends its workers: {said}"
+        todo = f"fix the error that ends its workers: {message}"
     repair = Repair("let-workers-start", "manual", "let nginx start its workers", (),
                     manual=f"{todo}; then restart nginx")
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
-        summary=f"nginx serves no request: its workers exited at their start, and its master gave up ({said[:160]})",
+        summary=f"nginx serves no request: its workers exited at their start, and its master gave up ({message[:160]})",
         detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
@@ -164,11 +164,11 @@ def unmanaged_master_finding(case: Case, nginx: Nginx) -> Finding | None:
     if state not in ("failed", "looping") and not (state == "stopped" and unit.unit.unit_file_state == "enabled"):
         return None
     master = masters[0]
-    said = f"kill -QUIT {master.pid} && systemctl reset-failed {unit.name} && systemctl start {unit.name}"
+    commands = f"kill -QUIT {master.pid} && systemctl reset-failed {unit.name} && systemctl start {unit.name}"
     return Finding(
         cause=CAUSE_ID, variant="nginx-unmanaged-master", role="advice", confidence="certain",
         summary=f"nginx (pid {master.pid}) runs outside {unit.name}, which is {state}: systemctl does not control it",
-        detail=(f"to run it under {unit.name} again, with a short interruption: {said}",),
+        detail=(f"to run it under {unit.name} again, with a short interruption: {commands}",),
         routes=tuple(j.facts.route.id for j in case.verdicts.values() if nginx.serves(j.facts)),
         service=unit.name, node=nginx.node,
         evidence=(
@@ -295,9 +295,9 @@ def _smaller_size(word: str) -> str:
 def _repair(case: Case, nginx: Nginx, huge: Sequence[_HugeBuffer]) -> Repair:
     """Scale all huge buffers by the same factor, so that nginx's rules between them still hold."""
     title = "reduce the size of nginx's buffers"
-    said = "; ".join(dict.fromkeys(f"{file_line_text(case.snapshot, nginx.node, h.file)}:{h.line} {h.text}"
-                                   for h in huge[:_MAX_SHOWN]))
-    by_hand = f"make these buffers smaller (kilobytes are usual), then run nginx -t and reload nginx: {said}"
+    lines = "; ".join(dict.fromkeys(f"{file_line_text(case.snapshot, nginx.node, h.file)}:{h.line} {h.text}"
+                                    for h in huge[:_MAX_SHOWN]))
+    by_hand = f"make these buffers smaller (kilobytes are usual), then run nginx -t and reload nginx: {lines}"
     steps, places = [], []
     for path in dict.fromkeys(h.file for h in huge):
         mine = [h for h in huge if h.file == path]

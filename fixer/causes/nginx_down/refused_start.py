@@ -32,19 +32,19 @@ def denied_text(line: LogLine) -> str:
     return match["said"][:160] if match is not None else ""
 
 
-def missing_capability(said: str) -> str:
+def missing_capability(message: str) -> str:
     """Return the capability that nginx's call lacks, or an empty text for other calls."""
-    match = _CALL.match(said)
+    match = _CALL.match(message)
     return _CALL_CAPABILITIES[match["call"]] if match is not None else ""
 
 
 def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
     """Return the manual repair of the container's definition."""
-    said, path = denied_text(line), _PATH.search(denied_text(line))
+    denied, path = denied_text(line), _PATH.search(denied_text(line))
     who = f"the account {box.user}" if box.user else "root without its capabilities"
-    if missing_capability(said):
+    if missing_capability(denied):
         todo = f"add the capabilities {CAPABILITIES} (cap_add): nginx cannot start its workers without them"
-    elif said.startswith("bind()"):
+    elif denied.startswith("bind()"):
         todo = f"{who} may not listen there: listen on a port above 1023 and publish that, or run it as root"
     else:
         at = path["path"] if path is not None else "that path"
@@ -68,8 +68,8 @@ def missing_listen_address(snapshot: Snapshot, nginx: Nginx) -> tuple[str, LogLi
         return None
     wanted = {_listen_text(x): x for route in nginx.config.value.routes for x in route.listens if x.port}
     for line in reversed(lines_of(nginx.service)[-_TAIL_LINES:]):
-        said = _BIND_ERROR.search(message_of(line))
-        listen = wanted.get(said[1]) if said is not None else None
+        match = _BIND_ERROR.search(message_of(line))
+        listen = wanted.get(match[1]) if match is not None else None
         if listen is not None and listen.address.strip("[]") not in node.addresses:
             return _listen_text(listen), line, (
                 Evidence("nginx-config", f"{listen.span.file}:{listen.span.line}", f"listen {_listen_text(listen)};"),

@@ -237,14 +237,14 @@ def _port_conflict_finding(case: Case, trouble: FailingAddress) -> Finding | Non
                if (pids_of(line) or _bind_error_for(line, events)) and is_held_by_others(case.snapshot, line, mine)]
     if not events or not holders:
         return None
-    said = _bind_error_for(holders[0], events) or events[-1]
+    event = _bind_error_for(holders[0], events) or events[-1]
     held = holder_evidence(case.snapshot, holders[0])
     where = address_text(holders[0].address, holders[0].port)
     return Finding(
         cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
         summary=f"nginx could not load its new configuration: another process holds {where}", detail=(),
         routes=trouble.route_ids, service=None, node=nginx.node,
-        evidence=(held, Evidence("nginx-log", said.where, said.raw[:300]), _age_evidence(case, nginx)),
+        evidence=(held, Evidence("nginx-log", event.where, event.raw[:300]), _age_evidence(case, nginx)),
         repairs=(free_port_repair(case, holders[0], check_and_reload_steps(case.snapshot, nginx), "then reload nginx"),
                  ),
     )
@@ -299,14 +299,14 @@ def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
         if judged.state != "ok" or not nginx.serves(judged.facts) or len(judged.facts.endpoints) != 1:
             continue
         endpoint = next((e for e in case.snapshot.endpoints if e.id == judged.facts.endpoints[0]), None)
-        if endpoint is not None and not endpoint.down and (words := _failure_text(endpoint)):
-            empty.append((judged.facts.route.id, endpoint, words))
+        if endpoint is not None and not endpoint.down and (failure := _failure_text(endpoint)):
+            empty.append((judged.facts.route.id, endpoint, failure))
     if not empty:
         return None
-    _, endpoint, words = empty[0]
+    _, endpoint, failure = empty[0]
     return Finding(
         cause=CAUSE.id, variant="config-edited-not-reloaded", role="advice", confidence="likely",
-        summary=f"the files name {endpoint_text(endpoint)}, {words}: the next reload would break pages",
+        summary=f"the files name {endpoint_text(endpoint)}, {failure}: the next reload would break pages",
         detail=(), routes=tuple(route for route, _, _ in empty), service=None, node=nginx.node,
         evidence=(_age_evidence(case, nginx), config_evidence(case.snapshot, nginx, endpoint),
                   *no_listener_evidence(endpoint)),

@@ -48,9 +48,9 @@ def _replaced_files(
         file = snapshot.file(nginx.node, path)
         if file is None or file.stat.kind != "file":
             continue
-        place, gone = host_path_of(box, file.real_path), file.stat.nlink == 0
-        outside = snapshot.file(ENGINE, place) if gone else replaced_mount_file(snapshot, file)
-        if (outside is not None and outside.data != file.data) or (outside is None and gone and place):
+        host_path, deleted = host_path_of(box, file.real_path), file.stat.nlink == 0
+        outside = snapshot.file(ENGINE, host_path) if deleted else replaced_mount_file(snapshot, file)
+        if (outside is not None and outside.data != file.data) or (outside is None and deleted and host_path):
             yield file, outside
 
 
