@@ -61,7 +61,8 @@ _CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cann
 _CRASH_STATES = ("failed", "looping", "running")     # a restart loop is "running" now and then
 _LOG_ERROR = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _REASON_TEXTS = {
-    2: "does not exist", 13: "gives its workers no write permission", 28: "is on a full disk", 30: "is on a read-only disk",
+    2: "does not exist", 13: "gives its workers no write permission", 28: "is on a full disk",
+    30: "is on a read-only disk",
 }
 
 

@@ -83,7 +83,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     now = route.header_buffer or PAGE_SIZE
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
-        summary=f"answers of {route.location} carry more headers than nginx reads ({_size_text(now)}"
+        summary=f"response headers of {route.location} exceed nginx's buffer ({_size_text(now)}"
                 f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
@@ -95,10 +95,10 @@ def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Re
     name = f"{route.kind.removesuffix('_pass')}_buffer_size"
     default = _size_text(max(_FIRST_SIZE, now * 2)) if now < _MAX_DEFAULT_SIZE else None
     need = Need(INPUT_KEY, "value",
-                f"how long the head of an answer of {route.location} may be; nginx takes {_size_text(now)}",
+                f"the maximum size of response headers of {route.location}; nginx accepts {_size_text(now)}",
                 default=default, pattern="[1-9][0-9]{0,5}k")
     chosen = case.inputs.get(INPUT_KEY, default)
-    summary = f"let nginx take longer heads of answers for {route.location} ({name}, now {_size_text(now)})"
+    summary = f"let nginx accept larger response headers for {route.location} ({name}, now {_size_text(now)})"
     if chosen is None:
         return Repair("raise-header-buffer", "safe", summary, (), (need,))
     wishes = list(_wanted_settings(route, parse_size(chosen) or _FIRST_SIZE))
@@ -132,7 +132,7 @@ def _size_text(size: int) -> str:
 
 CAUSE = Cause(
     id="header-too-big",
-    title="the head of an answer does not fit into nginx's buffer",
+    title="the response headers do not fit into nginx's buffer",
     family="beyond the guide",
     variants=("header-too-big", "request-too-big"),
     verdict=judge,
@@ -172,17 +172,18 @@ def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[E
     wanted = max(32 << 10, 1 << (size - 1).bit_length()) if size < 1 << 15 else 65535
     at = next((b.source.where.rpartition(":")[0] for b in bindings_of(service) if b.source.source == "file"), "")
     now = f"{most}, its default" if most == _DEFAULT_BLOCK_SIZE else f"{most}"
-    manual = (f"write buffer-size = {wanted}{f' into {at}' if at else ', where its other settings stand'} (now {now}), "
-              f"then restart {service.name}. What makes the requests so big (cookies, a token, uwsgi_param) is worth a "
-              "look all the same")
+    manual = (f"set buffer-size = {wanted}{f' in {at}' if at else ' where its other settings are'} (now {now}), "
+              f"then restart {service.name}. Also find out what makes the requests so large (cookies, a token, "
+              "uwsgi_param)")
     lost = f"{len(events)} times within a minute: {events[-1].raw[:300]}"
     return Finding(
         cause=names[0], variant=names[1], role="root", confidence="certain",
-        summary=(f"requests to {route.location} carry more headers ({size} bytes) than {service.name} takes "
+        summary=(f"request headers for {route.location} ({size} bytes) exceed what {service.name} accepts "
                  f"(buffer-size {now}): {len(said)} times within a minute"),
         detail=(), routes=(route.id,), service=service.name, node=service.node,
         evidence=(log_evidence(last.text, last.where), state_evidence(service),
                   Evidence("nginx-log", events[-1].where, lost), *judged.evidence[:1]),
-        repairs=(Repair("raise-buffer-size", "manual", f"let {service.name} take bigger requests", (), manual=manual),),
+        repairs=(Repair("raise-buffer-size", "manual", f"let {service.name} accept larger requests", (),
+                        manual=manual),),
         explains=("backend-hung", "crash-killed", "nginx-not-reloaded", "overload-saturated"),
     )

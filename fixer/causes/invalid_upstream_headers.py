@@ -63,17 +63,16 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     service = service_of_route(case, judged)
     who = service.name if service is not None else "the backend"
     what = " and ".join(names[:2]) or "a header"
-    manual = (f"nginx takes no such answer ({said[:160]}): mend what sets {what} in {who}{_program_text(service)}, "
-              f"or in "
-              "what stands between it and nginx; Content-Length and Transfer-Encoding exclude each other, and each may "
-              "be sent once")
+    manual = (f"nginx rejects such a response ({said[:160]}). Correct what sets {what} in {who}{_program_text(service)}"
+              ", or in a proxy between it and nginx. Content-Length and Transfer-Encoding exclude each other, and each "
+              "may be sent once")
     return Finding(
         cause=CAUSE.id, variant="header-invalid", role="root", confidence="certain" if asked else "likely",
-        summary=f"{who} answers {route.location} with headers that nginx does not take ({what}): "
+        summary=f"{who} answers {route.location} with headers that nginx rejects ({what}): "
                 f"{len(events)} times within a minute",
         detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
-        repairs=(Repair("mend-headers", "manual", f"mend the headers of {who}", (), manual=manual),),
+        repairs=(Repair("mend-headers", "manual", f"correct the headers of {who}", (), manual=manual),),
         explains=("nginx-not-reloaded", "nested-gateway"),
     )
 
@@ -89,7 +88,7 @@ def _program_text(service: Service | None) -> str:
 
 CAUSE = Cause(
     id="invalid-upstream-headers",
-    title="the backend answers with headers that nginx does not take",
+    title="the backend answers with headers that nginx rejects",
     family="beyond the guide",
     variants=("header-invalid",),
     verdict=judge,

@@ -90,11 +90,11 @@ def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxD
     options = box.security if box is not None else ()
     profile = next((o for o in options if o.startswith("seccomp=") and o != "seccomp=unconfined"), "")
     if box is not None and profile:
-        files = box.label("com.docker.compose.project.config_files") or "the command that made it"
-        manual = f"make {box.name} anew without its seccomp profile, or let the profile allow connect: see {files}"
+        files = box.label("com.docker.compose.project.config_files") or "the command that created it"
+        manual = f"recreate {box.name} without its seccomp profile, or allow connect in that profile: see {files}"
         shown = Evidence("container", box.name, f"SecurityOpt {profile[:80]}")
         repair = Repair("loosen-filter", "manual", f"let {box.name} connect", (), manual=manual)
-        words = f"container {box.name} has a seccomp profile of its own"
+        words = f"container {box.name} has its own seccomp profile"
         return ("connect-denied-by-policy", "likely", words, (shown,), repair)
     node = find_node(case.snapshot, nginx.node)
     if node is None or isinstance(node.policy, Unknown):
@@ -114,14 +114,14 @@ def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
             *recorded, *((Evidence("process", "nginx worker", policy.label),) if policy.label else ()),
         )
         step = SetBoolean(node, CONNECT_BOOLEAN, value=True, was=False)
-        repair = Repair("set-boolean", "disruptive", f"allow it for good: setsebool -P {CONNECT_BOOLEAN} 1", (step,))
+        repair = Repair("set-boolean", "disruptive", f"allow it permanently: setsebool -P {CONNECT_BOOLEAN} 1", (step,))
         words = f"SELinux forbids nginx to connect ({CONNECT_BOOLEAN} is off)"
         return ("selinux-connect-denied", "certain", words, shown, repair)
     if refused:
         return _explain_audit(endpoint, refused[-1], (enforcing, *recorded))
     if policy.enforcing is None and policy.label.endswith("(enforce)"):
         name = policy.label.removesuffix(" (enforce)")
-        manual = f"let the AppArmor profile {name} allow it (aa-logprof; `network inet stream,`), and load it anew"
+        manual = f"allow it in the AppArmor profile {name} (aa-logprof; `network inet stream,`), and reload the profile"
         repair = Repair("allow-in-profile", "manual", f"allow it in profile {name}", (), manual=manual)
         said = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
         return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (said,), repair)
@@ -131,20 +131,20 @@ def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
 def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evidence, ...]) -> _Explanation:
     """Return the explanation for a denial that no disabled boolean explains: the operator changes the policy."""
     mine, theirs = selinux_type_of(denial.source), selinux_type_of(denial.target)
-    ask = ("ausearch -m avc -ts recent -c nginx | audit2why names the boolean or the rule that is missing, "
+    ask = ("run ausearch -m avc -ts recent -c nginx | audit2why to see the missing boolean or rule; "
            "audit2allow -M NAME writes it")
     if endpoint.unix is None:
         what = f"port {endpoint.port} has the type {theirs}"
         manual = (f"{what}, which {mine} may not connect to: semanage port -a -t http_port_t -p tcp {endpoint.port} "
-                  f"(-m where the policy lists that port already), or {ask}")
+                  f"(-m if the policy already lists that port), or {ask}")
     elif "connectto" in denial.permission.split():
-        what = f"who listens at {endpoint.unix} runs as {theirs}"
+        what = f"the process that listens at {endpoint.unix} runs as {theirs}"
         manual = f"{what}, which {mine} may not connect to: {ask}"
     else:
         what = f"{endpoint.unix} has the type {theirs}"
         manual = (f"{what}, which {mine} may not write to: semanage fcontext -a -t httpd_var_run_t '{endpoint.unix}', "
-                  f"then restorecon -v {endpoint.unix} (its service makes it anew: best in a folder of /run); or {ask}")
-    repair = Repair("allow-in-policy", "manual", f"let SELinux's policy allow it to {mine}", (), manual=manual)
+                  f"then restorecon -v {endpoint.unix} (its service recreates it: best in a folder of /run); or {ask}")
+    repair = Repair("allow-in-policy", "manual", f"allow it for {mine} in SELinux's policy", (), manual=manual)
     return ("selinux-connect-denied", "certain", f"SELinux forbids nginx to connect: {what}", shown, repair)
 
 
@@ -163,24 +163,26 @@ def _explain_unit_filter(case: Case, trouble: FailingAddress, setting: UnitSetti
 
     service = trouble.nginx.service
     assert service is not None and service.unit is not None
-    summary = f"take {service.name}'s SystemCallFilter back and restart it (it is away for a moment)"
+    summary = f"reset {service.name}'s SystemCallFilter and restart it (a short outage)"
     written = write_drop_in(case.snapshot, service, "SystemCallFilter=\n", "50-badgateway-filter.conf")
     if isinstance(written, NotEditable):
-        manual = f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; {written.reason}"
+        manual = (f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; fixer does not: "
+                  f"{written.reason}")
         repair = Repair("loosen-filter", "manual", summary, (), manual=manual)
     else:
         restart = unit_action(service, service.unit, "restart", "requests under way are lost")
         repair = Repair("loosen-filter", "disruptive", summary, (*written.steps, restart))
     shown = Evidence("unit", setting.source.where, f"{setting.key}={setting.value}")
-    return ("connect-denied-by-policy", "certain", f"{service.name}'s call filter forbids connect", (shown,), repair)
+    return ("connect-denied-by-policy", "certain", f"SystemCallFilter of {service.name} forbids connect", (shown,),
+            repair)
 
 
 def _finding(case: Case, trouble: FailingAddress, named: _Explanation) -> Finding:
     variant, confidence, words, shown, repair = named
-    answers = Evidence("probe", endpoint_text(trouble.endpoint), "accepts connections of others on this machine")
+    answers = Evidence("probe", endpoint_text(trouble.endpoint), "accepts connections from others on this machine")
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
-        summary=f"{words}: connections for {routes_text(trouble)} are denied by the kernel", detail=(),
+        summary=f"{words}: the kernel denies connections for {routes_text(trouble)}", detail=(),
         routes=trouble.route_ids, service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, answers, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -192,7 +194,7 @@ def _finding(case: Case, trouble: FailingAddress, named: _Explanation) -> Findin
 
 CAUSE = Cause(
     id="mac-denied",
-    title="a policy of the kernel forbids nginx to connect",
+    title="a kernel security policy forbids nginx to connect",
     family="network, firewall, SELinux",
     variants=("connect-denied-by-policy", "selinux-connect-denied", "apparmor-denied"),
     verdict=judge,

@@ -100,7 +100,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"which addresses {endpoint.host} has now: {endpoint.addresses.reason}"
     now = endpoint.addresses.value
     if now and isinstance(endpoint.tcp, Unknown) and isinstance(endpoint.http, Unknown):
-        return f"whether {endpoint_text(endpoint)} answers where {endpoint.host} leads now: {endpoint.tcp.reason}"
+        return f"whether {endpoint_text(endpoint)} answers at the address of {endpoint.host} now: {endpoint.tcp.reason}"
     connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
     if not now or not (connects or is_answering(endpoint)):
         return config_evidence(case.snapshot, nginx, endpoint)
@@ -109,7 +109,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         if not is_about_other_route(case, trouble.routes, event)))
     gone = [address for address in asked if address not in now]
     if not gone or any(address in now for address in asked):
-        return Evidence("probe", endpoint_text(endpoint), f"{endpoint.host} leads to {', '.join(now)}, which answers")
+        text = f"{endpoint.host} resolves to {', '.join(now)}, which answers"
+        return Evidence("probe", endpoint_text(endpoint), text)
     return _finding(case, trouble, gone[-1], now)
 
 
@@ -124,26 +125,26 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
     since = start_time_of(service) if service is not None else 0.0
     shown = [
         Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there"),
-        Evidence("nginx-log", "upstream", f"nginx asks {old}, which is none of the addresses of {endpoint.host}"),
+        Evidence("nginx-log", "upstream", f"nginx connects to {old}, which is no address of {endpoint.host}"),
     ]
     clock = clock_of(case.snapshot, nginx.node)
     if service is not None and isinstance(nginx.loaded_at, Known) and since > nginx.loaded_at.value:
         started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.value))
         shown.append(Evidence("container" if service.container else "unit", service.name,
-                              f"started {started} ago; nginx looked the name up {loaded} ago"))
+                              f"started {started} ago; nginx resolved the name {loaded} ago"))
     steps = check_and_reload_steps(case.snapshot, nginx)
     return Finding(
         cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
-        summary=f"nginx hands {routes_text(trouble)} to {old}, where {endpoint.host} was; now it is at "
-        f"{', '.join(now)}",
+        summary=f"nginx hands {routes_text(trouble)} to {old}, an old address of {endpoint.host}, which now "
+        f"resolves to {', '.join(now)}",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, nginx, endpoint),
             *symptom_evidence(case, trouble, CONNECTING),
         ))),
         repairs=(Repair(
-            "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
-            "(what it holds in memory now cannot be brought back)", steps,
+            "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
+            "again (the configuration in memory cannot be restored)", steps,
         ),),
         explains=("nginx-not-reloaded", "backend-hung", "overload-saturated"),
     )
@@ -208,8 +209,8 @@ def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, strange
     service = case.service(endpoint.configured_service)
     return Finding(
         cause="dns-stale", variant="stale-dns-wrong-container", role="root", confidence="certain",
-        summary=(f"nginx hands {facts.route.location} to {stranger.address}, where {endpoint.host} was; now {name} "
-                 f"answers there, and {endpoint.host} is at {', '.join(now)}"),
+        summary=(f"nginx hands {facts.route.location} to {stranger.address}, an old address of {endpoint.host}; now "
+                 f"{name} answers there, and {endpoint.host} resolves to {', '.join(now)}"),
         detail=(), routes=routes, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, nginx, endpoint),
@@ -218,8 +219,8 @@ def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, strange
             *(state_evidence(s) for s in (service, theirs) if s is not None),
         ))),
         repairs=(Repair(
-            "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
-            "(what it holds in memory now cannot be brought back)", check_and_reload_steps(case.snapshot, nginx),
+            "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
+            "again (the configuration in memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
         ),),
         explains=("nginx-not-reloaded",),
     )

@@ -112,7 +112,7 @@ def _collision_finding(case: Case, about: tuple[Nginx, Endpoint, Service],
     addresses = endpoint.addresses.or_else(())
     return Finding(
         cause="dns-stale", variant="docker-alias-collision", role="root", confidence="certain",
-        summary=(f"{endpoint.host} is the name of {rightful.name} and of {names} too: nginx hands a part of all "
+        summary=(f"{endpoint.host} is the name of {rightful.name} and also of {names}: nginx hands part of the "
                  f"requests to {_display_name(stray, rightful)}, which {what}"),
         detail=(), routes=routes, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -135,16 +135,16 @@ def _display_name(service: Service, rightful: Service) -> str:
 def _remove_alias_repair(box: Container, name: str, network: str) -> Repair:
     """Return a manual repair that says where the name is configured: only the operator knows whose it is."""
     files = box.label("com.docker.compose.project.config_files") or "its compose file"
-    place = f"make container {box.name} anew without the alias {name}"
+    place = f"recreate container {box.name} without the alias {name}"
     if box.project and box.service == name:
-        place = (f"in {files} give service {name} another name, or take it off network {network}, where it has that "
-                 f"name as its own; then docker compose -p {box.project} up -d")
+        place = (f"in {files}, rename service {name} or remove it from network {network}, where it always has that "
+                 f"name. Then run docker compose -p {box.project} up -d")
     elif box.project and box.service:
-        place = (f"take the alias {name} off service {box.service} in {files}, then docker compose -p {box.project} "
-                 f"up -d --no-deps {box.service}")
-    manual = (f"{place}, and let nginx look the name up anew (nginx -s reload); docker network disconnect {network} "
-              f"{box.name} helps until that container is made anew")
-    return Repair("remove-alias", "manual", f"take the name {name} off {box.name}", (), manual=manual)
+        place = (f"remove the alias {name} from service {box.service} in {files}. Then run docker compose -p "
+                 f"{box.project} up -d --no-deps {box.service}")
+    manual = (f"{place}. Reload nginx, so that it resolves the name again (nginx -s reload). docker network disconnect "
+              f"{network} {box.name} helps until that container is recreated")
+    return Repair("remove-alias", "manual", f"remove the name {name} from {box.name}", (), manual=manual)
 
 
 # Replicas that ended after nginx resolved their name, and that nginx still uses.
@@ -232,11 +232,11 @@ def _ended_replica_finding(
     boxes = [s.container for s in dead if s.container is not None]
     names = ", ".join(box.name for box in boxes)
     clock, loaded = clock_of(case.snapshot, nginx.node), nginx.loaded_at
-    shown = [Evidence("container", box.name, f"ended {age_text(max(0.0, clock - box.finished_at))} ago; nginx looked "
-                      f"{endpoint.host} up {age_text(max(0.0, clock - loaded.value))} ago, while it ran")
+    shown = [Evidence("container", box.name, f"ended {age_text(max(0.0, clock - box.finished_at))} ago; nginx resolved "
+                      f"{endpoint.host} {age_text(max(0.0, clock - loaded.value))} ago, while it ran")
              for box in boxes if isinstance(loaded, Known)]
-    summary = (f"{names} {'does' if len(boxes) == 1 else 'do'} not run, and nginx still asks "
-               f"{'it' if len(boxes) == 1 else 'them'} in turn with the other copies behind {endpoint.host}")
+    summary = (f"{names} {'does' if len(boxes) == 1 else 'do'} not run, and nginx still connects "
+               f"to {'it' if len(boxes) == 1 else 'them'} in turn with the other replicas of {endpoint.host}")
     starts = tuple(step for service in dead for step in start_steps(case.snapshot, service, None))
     start = (Repair("start-service", "safe", f"start {names}", starts),) if starts else ()
     reload = (_reload_repair(case, nginx, endpoint),)
@@ -250,7 +250,7 @@ def _old_address_finding(
 ) -> Finding:
     nginx, _, endpoint = about
     old = ", ".join(dict.fromkeys(map(logged_address, lines)))
-    summary = f"nginx still asks {old} too, which is none of the addresses that {endpoint.host} has now"
+    summary = f"nginx still connects to {old} too, which is no address of {endpoint.host} now"
     shown = (Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and answers there"),
              *_newest_evidence(lines))
     return _finding(case, about, ("likely", summary), shown, (_reload_repair(case, nginx, endpoint),))
@@ -265,8 +265,8 @@ def _newest_evidence(lines: list[ErrorEvent]) -> tuple[Evidence, ...]:
 
 def _reload_repair(case: Case, nginx: Nginx, endpoint: Endpoint) -> Repair:
     return Repair(
-        "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
-        "(what it holds in memory now cannot be brought back)", check_and_reload_steps(case.snapshot, nginx),
+        "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
+        "again (the configuration in memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
     )
 
 

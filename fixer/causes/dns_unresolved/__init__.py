@@ -99,7 +99,7 @@ def judge(case: Case) -> Verdict:
             findings.append(new)
         elif _is_waiting_for_resolver(trouble):
             name = trouble.endpoint.host
-            missing.append(f"whether nginx's resolver knows {name}: no answer so far (--wait 60 tells)")
+            missing.append(f"whether nginx's resolver knows {name}: no answer so far (run again with --wait 60)")
         else:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
     return conclude(findings, missing, ruled)
@@ -125,7 +125,7 @@ def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Fin
         return shown           # the root is that its service has no container
     addresses = trouble.endpoint.addresses
     if isinstance(addresses, Known) and addresses.value:
-        return Evidence("probe", name, f"resolves to {', '.join(addresses.value)} by now")
+        return Evidence("probe", name, f"resolves to {', '.join(addresses.value)} now")
     owner = configured_owner(case, trouble.endpoint)
     box = owner.service.container if owner is not None else None
     web = container_of(case.snapshot, nginx.node)
@@ -170,7 +170,7 @@ def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
     troubles = [t for t in unknown if t.endpoint.host.lower() == name.lower()]
     made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address_repair(case, troubles),
                     (shown,))
-    text = f"the name {name} does not resolve: nginx refuses its files over it, and what runs is older"
+    text = f"the name {name} does not resolve: nginx rejects its files and runs with an older configuration"
     return [_add_name_carriers(case, troubles[0], replace(made, summary=text))]
 
 
@@ -195,8 +195,8 @@ def _renamed_service_findings(case: Case, nginx: Nginx) -> list[Finding]:
                 continue
             return [Finding(
                 cause=CAUSE.id, variant="dns-name-missing-at-start", role="advice", confidence="certain",
-                summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve any more: nginx "
-                        "asks the address that it had when nginx started, and would not start again", detail=(),
+                summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) no longer resolves: nginx uses the "
+                        "address that it had when nginx started, and would not start again", detail=(),
                 routes=(judged.facts.route.id,), service=None, node=nginx.node,
                 evidence=(Evidence("probe", endpoint.host, "no address is known for it here"),
                           config_evidence(case.snapshot, nginx, endpoint)))]
@@ -249,7 +249,7 @@ def _rejoin_repair(case: Case, nginx: Nginx, box: Container, network: str) -> Re
         dict(box.fixed_addresses).get(network, ()))
     down = nginx.master_pid is None       # a running nginx resolves the name at each request
     steps: tuple[Step, ...] = (off, again, *(start_nginx_steps(case, nginx) if down else ()))
-    words = f"join container {box.name} to network {network} again as {', '.join(again.aliases)}" + (
+    words = f"reconnect container {box.name} to network {network} as {', '.join(again.aliases)}" + (
         ", then start nginx" if down else "")
     return Repair("restore-alias", "safe", words, steps)
 
@@ -294,9 +294,10 @@ def _guest_finding(case: Case, troubles: list[FailingAddress], box: Container, s
     whose = "the Docker host" if box.network_mode == "host" else f"container {lender.name}" if lender is not None else (
         "another container")
     made = _finding(case, trouble, ("docker-alias-lost", "certain"), guest_repair(case, troubles, box, lender), (
-        shown, Evidence("container", box.name, f"made with network {box.network_mode[:22]}: it has no name in one")))
+        shown, Evidence("container", box.name, f"created with network {box.network_mode[:22]}: it has no DNS name")))
     effect = made.summary.rpartition(": ")[2]
-    summary = f"{trouble.endpoint.host} has the network of {whose} (network_mode), so the name leads nowhere: {effect}"
+    summary = (f"{trouble.endpoint.host} uses the network of {whose} (network_mode), so its name does not resolve: "
+               f"{effect}")
     return replace(made, summary=summary, service=box.service or box.name)
 
 
@@ -329,7 +330,7 @@ def _finding(
     endpoint: Endpoint = trouble.endpoint
     down = trouble.nginx.master_pid is None
     routes = route_ids_of(case, trouble.nginx) if down else trouble.route_ids
-    effect = "nginx cannot start" if down else f"nginx answers {routes_text(trouble)} without asking anybody"
+    effect = "nginx cannot start" if down else f"nginx answers {routes_text(trouble)} without asking a backend"
     return Finding(
         cause=CAUSE.id, variant=words[0], role="root", confidence=words[1],
         summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve: {effect}", detail=(),

@@ -36,7 +36,7 @@ def add_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Findi
     if web is None or web.is_machine or not found or not networks:
         return finding
     evidence = tuple(Evidence("container", box.name, _networks_text(box)) for box in found)
-    said = tuple(f"container {box.name}{_project_text(box)} is called so, and is not on {' or '.join(networks)}"
+    said = tuple(f"container {box.name}{_project_text(box)} has that name, but is not on {' or '.join(networks)}"
                  for box in found)
     detail = (*said, *(line for line in finding.detail if not line.startswith("docker ps -a")))
     return replace(finding, detail=detail, evidence=(*finding.evidence, *evidence),
@@ -49,7 +49,7 @@ def _project_text(box: Container) -> str:
 
 
 def _networks_text(box: Container) -> str:
-    names = ", ".join(name for name, _, _ in box.networks) or "no network at all"
+    names = ", ".join(name for name, _, _ in box.networks) or "no network"
     return f"{box.status}, on {names}"
 
 
@@ -61,15 +61,15 @@ def _repairs(case: Case, trouble: FailingAddress, found: list[Container], networ
     after = "start nginx" if nginx.master_pid is None else "reload nginx"
     if not lasting:
         files = dict.fromkeys(box.label("com.docker.compose.project.config_files") or "" for box in found)
-        stays = "".join(f"; to keep it so, name {network} among its networks in {path}" for path in files if path)
-        manual = f"if that is the one that is meant: {' or '.join(ways)}, then {after}{stays}"
-        return (Repair(REPAIR_ID, "manual", f"put what is called {host} on {network}", (), manual=manual),)
+        stays = "".join(f"; to make it permanent, add {network} to its networks in {path}" for path in files if path)
+        manual = f"if that is the intended container, run {' or '.join(ways)}, then {after}{stays}"
+        return (Repair(REPAIR_ID, "manual", f"connect the container named {host} to {network}", (), manual=manual),)
     choices = tuple(box.name for box in lasting)
-    why = f"the container that {host} stands for, which nginx may talk to then: {' or '.join(choices)}"
+    why = f"the container that {host} refers to, which nginx may then connect to: {' or '.join(choices)}"
     chosen = next((box for box in lasting if box.name == case.inputs.get(INPUT_KEY)), None)
     then = start_nginx_steps(case, nginx) if nginx.master_pid is None else check_and_reload_steps(case.snapshot, nginx)
     steps = () if chosen is None else (NetworkAction(chosen.id, chosen.name, network, "connect", (host,)), *then)
-    summary = f"join the container that is meant to {network} as {host} ({' or '.join(ways)}), and {after}"
+    summary = f"connect the intended container to {network} as {host} ({' or '.join(ways)}), and {after}"
     return (Repair(REPAIR_ID, "safe", summary, steps, (Need(INPUT_KEY, "choice", why, choices),)),)
 
 
@@ -95,13 +95,13 @@ def guest_repair(case: Case, troubles: list[FailingAddress], box: Container, len
     if box.network_mode == "host":
         port = next((b.port for s in case.snapshot.services if s.container is not None and s.container.id == box.id
                      for b in bindings_of(s) if b.port), endpoint.port)
-        manual = (f"name host.docker.internal:{port} at {where}, and give nginx's container that name (extra_hosts: "
-                  '["host.docker.internal:host-gateway"]), while what serves there listens on an address of the Docker '
-                  "host that containers reach; or give it a network of nginx's in place of network_mode: host")
+        manual = (f"write host.docker.internal:{port} at {where}, and add that name to nginx's container (extra_hosts: "
+                  '["host.docker.internal:host-gateway"]). The server must listen on an address of the Docker host '
+                  "that containers reach. Or replace network_mode: host by a network of nginx's container")
     else:
-        manual = (f"name the container whose network {box.name} has at {where}, and let it share a network with "
-                  "nginx's; then nginx -t, and reload nginx")
-    return Repair("name-address", "manual", f"name at {where} what {endpoint.host} is reached by", (), manual=manual)
+        manual = (f"at {where}, write the name of the container whose network {box.name} uses, and connect that "
+                  "container to a network of nginx's container. Then run nginx -t and reload nginx")
+    return Repair("name-address", "manual", f"write at {where} a name that reaches {endpoint.host}", (), manual=manual)
 
 
 # A name that no container on nginx's networks has any more, while nginx uses its old address.
@@ -123,9 +123,9 @@ def lost_name_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     shown = Evidence("probe", endpoint.host, f"no address is known for it on the networks of {web.name} ({networks})")
     return Finding(
         cause="dns-unresolved", variant="docker-alias-lost", role="root", confidence="likely",
-        summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve any more: nginx hands "
-                f"{routes_text(trouble)} to the address that it had when nginx started, where nobody answers",
-        detail=("docker ps -a tells whether its container was removed, renamed, or made on another network",),
+        summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) no longer resolves: nginx hands "
+                f"{routes_text(trouble)} to the address that it had when nginx started, where nothing answers",
+        detail=("docker ps -a shows whether its container was removed, renamed, or created on another network",),
         routes=tuple(dict.fromkeys(route for t in same for route in t.route_ids)), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, config_evidence(case.snapshot, nginx, endpoint),
