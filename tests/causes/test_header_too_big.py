@@ -114,7 +114,7 @@ def test_hit_requests_that_are_too_big_for_uwsgi() -> None:
     first = found(blocks(REFUSED, REFUSED, REFUSED))
     assert (first.variant, first.confidence, first.repairs[0].risk) == ("request-too-big", "certain", "manual")
     assert "5213 bytes" in first.summary and "buffer-size 4096, its default" in first.summary
-    assert "buffer-size = 32768 into /srv/shop/app.ini" in first.repairs[0].manual
+    assert "buffer-size = 32768 in /srv/shop/app.ini" in first.repairs[0].manual
     assert found(blocks(REFUSED, ok=False)).variant == "request-too-big"
 
 

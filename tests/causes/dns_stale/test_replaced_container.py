@@ -21,7 +21,7 @@ def test_a_name_that_another_program_has_too() -> None:
         diagnosis = diagnose(shared(held=held).snapshot())
         found = finding_of(diagnosis, STALE)
         assert (roots(diagnosis), found.variant, diagnosis.verdict) == ([STALE], "docker-alias-collision", "degraded")
-        assert found.repairs[0].risk == "manual" and "take the alias app off service feed" in found.repairs[0].manual
+        assert found.repairs[0].risk == "manual" and "remove the alias app from service feed" in found.repairs[0].manual
 
 
 def test_one_program_on_two_ports_is_no_copy() -> None:
@@ -48,7 +48,7 @@ def test_a_service_of_that_name_in_another_project_is_told() -> None:
     assert (diagnosis.verdict, found.role, found.variant) == ("healthy", "advice", "docker-alias-collision")
     assert "runs the same program for another project" in found.summary
     diagnosis = diagnose(with_other(argv=("python3", "/srv/feed.py")).snapshot())
-    assert roots(diagnosis) == [STALE] and "give service app another name" in diagnosis.findings[0].repairs[0].manual
+    assert roots(diagnosis) == [STALE] and "rename service app or remove it from network" in diagnosis.findings[0].repairs[0].manual
 
 
 def test_copies_of_one_program_share_a_name_on_purpose() -> None:

@@ -62,7 +62,7 @@ def container_names_found(made: Scene, **inputs: str) -> Finding:
 @pytest.mark.parametrize("down", [True, False])
 def test_hit_the_one_that_bears_the_name_is_named_and_joined_where_a_person_says_so(down: bool) -> None:
     told = container_names_found(scene(carrier(), down=down))
-    assert told.detail[0] == "container desk is called so, and is not on shared"
+    assert told.detail[0] == "container desk has that name, but is not on shared"
     assert any(e.where == "desk" and e.text == "running, on bridge" for e in told.evidence)
     join, by_name = told.repairs
     assert (join.id, by_name.id) == ("connect-container", "name-address") and not join.steps
@@ -76,16 +76,16 @@ def test_hit_the_one_that_bears_the_name_is_named_and_joined_where_a_person_says
 def test_what_compose_made_is_for_a_person_since_its_files_put_it_elsewhere() -> None:
     made = carrier("q-desk-1", service="desk", project="q", labels=(("com.docker.compose.project.config_files", "/srv/q/compose.yaml"),))
     told = container_names_found(scene(made))
-    assert told.detail[0] == "container q-desk-1 of project q is called so, and is not on shared"
+    assert told.detail[0] == "container q-desk-1 of project q has that name, but is not on shared"
     join = told.repairs[0]
     assert join.risk == "manual" and not join.needs
-    assert "if that is the one that is meant: docker network connect --alias desk shared q-desk-1, then start nginx" in join.manual
-    assert "name shared among its networks in /srv/q/compose.yaml" in join.manual
+    assert "if that is the intended container, run docker network connect --alias desk shared q-desk-1, then start nginx" in join.manual
+    assert "add shared to its networks in /srv/q/compose.yaml" in join.manual
 
 
 def test_its_own_name_comes_before_services_of_other_projects() -> None:
     others = [carrier(f"q{n}-desk-1", service="desk", project=f"q{n}") for n in range(5)]
-    assert container_names_found(scene(*others, carrier())).detail == ("container desk is called so, and is not on shared",)
+    assert container_names_found(scene(*others, carrier())).detail == ("container desk has that name, but is not on shared",)
     assert len(container_names_found(scene(*others)).detail) == 3
 
 

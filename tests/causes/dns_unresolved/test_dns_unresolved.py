@@ -93,7 +93,7 @@ def refused(ago: float = 5.0, name: str = "app", **changes: Any) -> Scene:
 def test_hit_at_a_reload_that_was_refused() -> None:
     first = found(refused())
     assert (first.variant, first.confidence) == ("dns-name-missing-at-start", "likely")
-    assert first.summary == "the name app does not resolve: nginx refuses its files over it, and what runs is older"
+    assert first.summary == "the name app does not resolve: nginx rejects its files and runs with an older configuration"
     assert first.repairs[0].needs[0].key == "address" and first.evidence[0].text.startswith("[emerg] host not found")
     silent = found(refused(ago=90.0))                # `nginx -s reload` logs nothing: what was said before is history
     assert silent.confidence == "likely" and silent.evidence[0].source == "probe"
