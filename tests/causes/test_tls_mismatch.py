@@ -37,7 +37,7 @@ def test_hit(message: str, said: str) -> None:
 @pytest.mark.parametrize("config", ["", "proxy_ssl_protocols TLSv1.2 TLSv1.3;\n", "# proxy_ssl_protocols TLSv1;\n"])
 def test_where_nginx_offers_both_already_a_person_decides(config: str) -> None:
     (repair,) = found(told(config=config)).repairs
-    assert (repair.risk, repair.steps) == ("manual", ()) and "let backend.service take one of these" in repair.manual
+    assert (repair.risk, repair.steps) == ("manual", ()) and "enable one of them on backend.service" in repair.manual
 
 
 def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:

@@ -58,7 +58,7 @@ def test_what_a_person_chooses_is_set_beside_the_pass(message: str, inputs: dict
 
 
 def test_of_a_certificate_that_signed_itself_its_file_is_named() -> None:
-    assert f"its own file is what to trust ({PEM})" in found(told(SELF)).repairs[0].needs[0].why
+    assert f"it is self-signed, so trust its own file ({PEM})" in found(told(SELF)).repairs[0].needs[0].why
     assert PEM in found(told(EXPIRED)).repairs[0].manual and "restart backend.service" in found(told(EXPIRED)).repairs[0].manual
 
 

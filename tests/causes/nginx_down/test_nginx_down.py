@@ -135,8 +135,8 @@ def test_of_two_stopped_containers_the_one_that_is_asked_by_name_comes_first(hos
 
 @pytest.mark.parametrize(("error", "variant", "said"), [
     ("driver failed programming external connectivity on endpoint p-web-1: Bind for 127.0.0.1:8080 failed: port is already "
-     "allocated", "nginx-port-taken", "127.0.0.1:8080, which it is to publish, is taken"),
-    ("something else", "nginx-stopped", "the engine says: something else"),
+     "allocated", "nginx-port-taken", "its published port 127.0.0.1:8080 is in use by something else"),
+    ("something else", "nginx-stopped", "the engine reports: something else"),
 ])
 def test_a_container_that_the_engine_could_not_start_is_not_started_in_vain(error: str, variant: str, said: str) -> None:
     web = container_service("web", 80, pid=None, is_app_server=False, log=Known(()),
@@ -243,7 +243,7 @@ def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
     assert repair.risk == "manual" and "start p-app-1 first" in repair.manual
 
 
-@pytest.mark.parametrize(("there", "said", "risk"), [(True, "taken by container p-thief-1", "manual"), (False, "no container holds it now", "safe")])
+@pytest.mark.parametrize(("there", "said", "risk"), [(True, "in use by container p-thief-1", "manual"), (False, "no container holds it now", "safe")])
 def test_whose_the_port_is_that_nginxs_container_was_refused(there: bool, said: str, risk: str) -> None:
     error = "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated"
     box = {"status": "exited", "exit_code": 128, "error": error, "published": (("0.0.0.0", 80, 80),)}
