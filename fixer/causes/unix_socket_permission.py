@@ -173,7 +173,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     written = write_drop_in(case.snapshot, service, lines, SOCKET_DROP_IN)
     if isinstance(written, NotEditable):
         return Repair(repair_id, "manual", does, (), manual=(
-            f"{does}: set {lines.strip()} in its unit; fixer does not: {written.reason}"))
+            f"{does}: set {lines.strip()} in its unit; fixer cannot do this: {written.reason}"))
     steps = (*written.steps, *restart_steps(case.snapshot, service, trouble.endpoint))
     return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
 

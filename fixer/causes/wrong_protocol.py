@@ -111,7 +111,7 @@ def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -
     if alike and not is_unmanaged_user_process(case.snapshot, holder):
         return change_pass_repair(case, trouble, kind)
     why = "not every server of the group is known to take that" if not alike else "any user may have started it"
-    manual = f"use {kind} in nginx, or let {holder.name} listen in the other protocol; fixer does not: {why}"
+    manual = f"use {kind} in nginx, or let {holder.name} listen in the other protocol; fixer cannot do this: {why}"
     return Repair(REPAIR_ID, "manual", f"make nginx and {holder.name} use the same protocol", (), manual=manual)
 
 
@@ -139,7 +139,7 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
     summary = f"use {kind} instead of {was} for {routes_text(trouble)}"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
-        return _manual_repair(trouble, kind, summary, "nginx -t refuses the configuration as it is: repair that first")
+        return _manual_repair(trouble, kind, summary, "nginx -t rejects the present configuration: repair that first")
     repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
                          lambda data, routes: _edit_passes(data, routes, kind))
     return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair

@@ -325,7 +325,7 @@ def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: Server
     other = files[1] if chosen == files[0] else files[0]
     moved = _disable_site_steps(case, nginx, other)
     if isinstance(moved, NotEditable):
-        manual = (f"remove the server block in {other}, then run nginx -t and reload nginx; fixer does not: "
+        manual = (f"remove the server block in {other}, then run nginx -t and reload nginx; fixer cannot do this: "
                   f"{moved.reason}")
         return Repair("remove-shadowing-site", "manual", summary, (), (need,), manual)
     return Repair("remove-shadowing-site", "safe", f"disable {other}",
@@ -376,11 +376,11 @@ def add_name_repair(case: Case, nginx: Nginx, others: list[ServerBlock]) -> Repa
     here = locate_editable_file(case.snapshot, nginx.node, block.names_span.file)
     if isinstance(here, NotEditable):
         return Repair("add-server-name", "manual", summary, (), tuple(needs),
-                      f"add {name} at {into}; fixer does not: {here.reason}")
+                      f"add {name} at {into}; fixer cannot do this: {here.reason}")
     try:
         step = insert_block(here, block.names_span.start, f" {name}".encode(), f"add {name} to {into}")
     except StepFailed as error:
         return Repair("add-server-name", "manual", summary, (), tuple(needs),
-                      f"add {name} at {into}; fixer does not: {error.message}")
+                      f"add {name} at {into}; fixer cannot do this: {error.message}")
     return Repair("add-server-name", edit_risk((here,), "safe"), f"add {name} at {into}{overwriters_text((here,))}",
                   (step, *check_and_reload_steps(case.snapshot, nginx)), tuple(needs))

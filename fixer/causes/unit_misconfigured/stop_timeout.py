@@ -133,7 +133,7 @@ def _repair(case: Case, service: Service, setting: UnitValue | None) -> Repair:
     written = write_edit(case.snapshot, service, complete_value_edit(setting, chosen))
     if isinstance(written, NotEditable):
         manual = (f"set {setting.key}={chosen} at {setting_source_text(setting, service)}, then run systemctl "
-                  f"daemon-reload; fixer does not: {written.reason}")
+                  f"daemon-reload; fixer cannot do this: {written.reason}")
         return Repair(name, "manual", does, (), (need,), manual)
     summary = f"set {setting.key}={chosen} instead of {setting.value}, in {written.where}, without a restart"
     if written.managed_by:

@@ -99,7 +99,7 @@ def _add_host_repair(case: Case, nginx: Nginx, box: Container, name: str) -> Rep
     where = f"service {box.service} of {files}" if files else f"container {box.name}"
     manual = (
         f"add extra_hosts: {entry} to {where} and recreate it (without Compose: --add-host "
-        f"{name}:host-gateway); fixer does not: {written.reason}"
+        f"{name}:host-gateway); fixer cannot do this: {written.reason}"
     )
     return Repair(_REPAIR_ID, "manual", summary, (), manual=manual)
 

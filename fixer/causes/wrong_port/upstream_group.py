@@ -57,7 +57,7 @@ def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:
                       f"{p.failing_address.endpoint.file}:{p.failing_address.endpoint.line}" for p in pairs)
     broken = first.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
-        why = "nginx -t refuses the configuration as it is: repair that first"
+        why = "nginx -t rejects the present configuration: repair that first"
         return Repair(POINT_ID, "manual", summary, (),
                       manual=f"change {spots}, then run nginx -t and reload nginx; {why}")
     wanted: dict[tuple[str, str], tuple[EditableFile, dict[tuple[int, int], bytes]]] = {}
