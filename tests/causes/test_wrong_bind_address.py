@@ -99,7 +99,7 @@ def test_a_generated_address_and_a_refused_configuration_are_for_a_person() -> N
     assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
     scene = elsewhere()
     scene.nginx = {"test": Known((1, "nginx: [emerg] no"))}
-    assert "nginx -t refuses" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+    assert "nginx -t rejects" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
 
 
 COMPOSE = "services:\n  app:\n    command: {}\n"
@@ -194,7 +194,7 @@ def test_the_last_word_may_be_the_value_of_a_variable() -> None:
 def test_where_no_option_says_it_and_none_can_be_added(changes: dict[str, object]) -> None:
     scene = in_container("serve app.main:app", [("serve", 0), ("app.main:app", 0)], "yaml-string", **changes)
     (repair,) = found(scene).repairs
-    assert repair.risk == "manual" and "written nowhere" in repair.manual
+    assert repair.risk == "manual" and "no editable file contains its listen address" in repair.manual
 
 
 def test_a_container_that_cannot_be_created_anew_is_for_a_person() -> None:
@@ -250,7 +250,7 @@ def test_an_address_that_came_back_needs_a_start_and_no_edit() -> None:
     scene.node_changes["local"] = {"addresses": ("127.0.0.1", "10.9.9.9")}
     first = found(scene)
     assert (first.confidence, [r.id for r in first.repairs]) == ("likely", ["start-service"])
-    assert "it has it now, but nobody started it again" in first.summary
+    assert "it has it now, but the service was not started again" in first.summary
 
 
 def on_two_counts(*lines: Listener, told: int = 8000) -> Scene:

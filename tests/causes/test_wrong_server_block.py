@@ -239,7 +239,7 @@ def test_a_server_without_a_name_that_is_the_default_nowhere_is_asked_by_nobody(
     advice = [finding for finding in diagnosis.findings if (finding.cause, finding.role) == (CAUSE, "advice")]
     assert bool(advice) is told
     if told:
-        assert f"no visitor gets to the server at {SITE}:1" in advice[0].summary and OLD_FILE in advice[0].summary
+        assert f"no request reaches the server at {SITE}:1" in advice[0].summary and OLD_FILE in advice[0].summary
         assert "nginx-not-reloaded" not in roots(diagnosis)
         only = diagnose(made(two(("old.example",), names, status=GOOD)))
         assert [finding.role for finding in only.findings if finding.cause == CAUSE] == ["advice"]

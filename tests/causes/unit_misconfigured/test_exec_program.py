@@ -98,7 +98,7 @@ def test_what_a_shell_was_to_read_first_is_not_there(
     diagnosis = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
         "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
     finding = found(diagnosis)
-    assert "/srv/shop/venv/bin/activate, which its command reads first, is not there" in finding.summary
+    assert "its command first reads /srv/shop/venv/bin/activate, which is missing" in finding.summary
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
     other = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
         "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
@@ -143,7 +143,7 @@ def test_no_execute_bit() -> None:
 
 
 @pytest.mark.parametrize(("files", "said"), [
-    ({PROGRAM: ("#!/bin/sh\n", 0o755), "/srv/shop": ("dir", 0o700), "/bin/sh": ("", 0o755)}, "pass through /srv/shop (mode 0700"),
+    ({PROGRAM: ("#!/bin/sh\n", 0o755), "/srv/shop": ("dir", 0o700), "/bin/sh": ("", 0o755)}, "shop may not enter /srv/shop (mode 0700"),
     ({PROGRAM: ("#!/bin/sh\n", 0o750), "/bin/sh": ("", 0o755)}, "may not execute"),
     ({PROGRAM: ("dir", 0o755)}, "is a dir"),
 ])

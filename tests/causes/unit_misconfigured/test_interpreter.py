@@ -49,13 +49,13 @@ def test_the_link_of_an_environment_leads_nowhere() -> None:
     assert (remove.path, remove.link_target, remove.after) == ("/srv/shop/venv/bin/python3", "/usr/local/bin/python3.11", None)
     assert (make.path, make.link_target, make.after) == ("/srv/shop/venv/bin/python3", "/usr/bin/python3.11", b"")
     other = found(diagnose_machine(unit, {**APP, **links, "/usr/bin/python3.13": ("", 0o755)}, log=GONE))
-    assert other.repairs[0].risk == "manual" and "make the environment /srv/shop/venv anew" in other.repairs[0].manual
+    assert other.repairs[0].risk == "manual" and "recreate the environment /srv/shop/venv and its packages" in other.repairs[0].manual
 
 
 def test_a_script_whose_interpreter_is_such_a_link() -> None:
     files = {**APP, PROGRAM: ("#!/srv/shop/venv/bin/python\n", 0o755), "/srv/shop/venv/bin/python": "-> /usr/bin/python3.9"}
     finding = found(diagnose_machine(START, files, log=GONE))
-    assert finding.variant == "start-203-exec-bad-interpreter" and f"{PROGRAM} asks for" in finding.summary
+    assert finding.variant == "start-203-exec-bad-interpreter" and f"{PROGRAM} needs an interpreter" in finding.summary
 
 
 def test_the_interpreter_of_an_environment_is_not_the_systems() -> None:
@@ -64,4 +64,4 @@ def test_the_interpreter_of_an_environment_is_not_the_systems() -> None:
     files = {**APP, "/srv/shop/venv/bin/uvicorn": ("#!/srv/shop/venv/bin/python3\nprint(1)\n", 0o755),
              "/usr/bin/python3": ("", 0o755)}
     (repair,) = found(diagnose_machine(unit, files, log=GONE)).repairs
-    assert repair.risk == "manual" and "where /srv/shop/venv is an environment of Python's" in repair.manual
+    assert repair.risk == "manual" and "If /srv/shop/venv is a Python virtual environment" in repair.manual

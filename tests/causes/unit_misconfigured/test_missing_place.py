@@ -90,7 +90,7 @@ def test_a_folder_that_was_opened_since_needs_a_start() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
     finding = found(diagnose_machine(unit, APP, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
     assert (finding.confidence, finding.repairs[0].id) == ("likely", "start-service")
-    assert "might not enter /srv/shop" in finding.summary and "mended" in finding.summary
+    assert "was not allowed to enter its working directory /srv/shop" in finding.summary and "this is fixed, but the service was not started again" in finding.summary
 
 
 def test_a_folder_that_is_there_by_now() -> None:

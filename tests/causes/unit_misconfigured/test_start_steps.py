@@ -65,7 +65,7 @@ def test_a_command_before_the_program_failed(argv: str, written: str) -> None:
     )).refused()
     finding = found(scene)
     assert finding.variant == "start-execstartpre-failed" and finding.repairs[0].risk == "manual"
-    assert f"{STOPPED_BY_SYSTEMD_UNIT}:2" in finding.repairs[0].manual and "status 3: the licence has expired;" in finding.repairs[0].manual
+    assert f"{STOPPED_BY_SYSTEMD_UNIT}:2" in finding.repairs[0].manual and "status 3: the licence has expired." in finding.repairs[0].manual
 
 
 @pytest.mark.parametrize(("last", "commands", "told"), [
@@ -96,8 +96,8 @@ STEP = "back.service: Failed at step {} spawning " + PROGRAM + ": {}"
 
 
 @pytest.mark.parametrize(("status", "step", "why", "line", "words"), [
-    ("209", "STDOUT", "No such file or directory", "StandardOutput=append:/var/log/shop/out.log", "/var/log/shop is not"),
-    ("243", "CREDENTIALS", "No such file or directory", "LoadCredential=key:/etc/shop/key", "/etc/shop/key is not there"),
+    ("209", "STDOUT", "No such file or directory", "StandardOutput=append:/var/log/shop/out.log", "/var/log/shop is missing"),
+    ("243", "CREDENTIALS", "No such file or directory", "LoadCredential=key:/etc/shop/key", "/etc/shop/key is missing"),
     ("225", "NETWORK", "Operation not permitted", "PrivateNetwork=yes", "the step NETWORK: Operation not permitted"),
     ("205", "LIMITS", "Operation not permitted", "LimitNOFILE=9999999", "the step LIMITS: Operation not permitted"),
 ])

@@ -49,7 +49,7 @@ def test_hit_requests_that_are_killed_at_each_stop(text: str, took: float, after
 
 def test_where_nothing_is_written_or_it_is_long_already_a_person_says_how_long() -> None:
     usual = found(killed_at_stops(300, 150, text="User=x", took=90.5))
-    assert usual.repairs[0].steps == () and usual.repairs[0].needs[0].default is None and "systemd's own" in usual.summary
+    assert usual.repairs[0].steps == () and usual.repairs[0].needs[0].default is None and "systemd's default of 90 s" in usual.summary
     told = found(killed_at_stops(300, 150, text="User=x", took=90.5), **{"stop-timeout": "300"}).repairs[0]
     assert told.risk == "manual" and "TimeoutStopSec=300" in told.manual
     assert found(killed_at_stops(400, 100, text="TimeoutStopSec=120", took=121)).repairs[0].steps == ()

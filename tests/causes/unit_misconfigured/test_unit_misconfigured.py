@@ -94,7 +94,7 @@ def test_what_other_services_share_is_not_edited_for_one_of_them() -> None:
 def test_what_may_execute_nothing_there_is_told_by_its_setting(lines: str, barred: bool) -> None:
     files = {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("\x7fELF", 0o755)}
     finding = found(diagnose_machine(START + lines, files, log=SHUT))
-    assert ("NoExecPaths=/srv lets it execute nothing there" in finding.summary) == barred
+    assert ("NoExecPaths=/srv forbids execution there" in finding.summary) == barred
     assert finding.repairs[0].risk == "manual"
 
 
@@ -178,7 +178,7 @@ def test_a_file_that_was_edited_after_the_start_wants_a_restart(path: str, ago: 
     assert (roots(diagnosis) == [CAUSE]) is stale
     if stale:
         first = diagnosis.findings[0]
-        assert first.confidence == "likely" and f"{path} says port 8001 since it was edited" in first.summary
+        assert first.confidence == "likely" and f"{path} was edited and says port 8001" in first.summary
         restart = next(s for s in first.repairs[0].steps if isinstance(s, UnitAction))
         assert (first.repairs[0].risk, restart.verb) == ("disruptive", "restart")
 
@@ -385,12 +385,12 @@ def test_what_a_program_says_of_another_is_no_script() -> None:
     (CONTAINER_START_START + 'exec: "hypercorn": executable file not found in $PATH: unknown', "hypercorn is not in its image"),
     (CONTAINER_START_START + 'exec: "/srv/serve": stat /srv/serve: no such file or directory: unknown', "/srv/serve is not in its image"),
     (CONTAINER_START_START + 'exec: "/srv/serve": permission denied: unknown', "/srv/serve may not be executed"),
-    (CONTAINER_START_START + "exec /srv/serve: exec format error", "/srv/serve cannot be run"),
-    ("unable to find user shop: no matching entries in passwd file", "its account shop is not"),
+    (CONTAINER_START_START + "exec /srv/serve: exec format error", "/srv/serve cannot run"),
+    ("unable to find user shop: no matching entries in passwd file", "its user shop is not"),
     (OCI + 'chdir to cwd ("/srv/none") set in config.json failed: no such file or directory: unknown', "/srv/none cannot be"),
     ("driver failed programming external connectivity on endpoint p-app-1: Bind for 0.0.0.0:8000 failed: port is already "
      "allocated", "0.0.0.0:8000"),
-    ("failed to bind host port: address already in use", "a port that it is to publish is taken"),
+    ("failed to bind host port: address already in use", "a port that it publishes is in use"),
     ("something else went wrong", "something else went wrong"),
     (CONTAINER_START_START + "error during container init: too many open files: unknown", "too many open files"),
 ])
@@ -412,4 +412,4 @@ def test_what_it_mounts_is_gone_from_the_host(status: str, code: int) -> None:
     assert roots(diagnosis) == [CAUSE]
     finding = finding_of(diagnosis, CAUSE)
     assert finding.variant == "container-cannot-start" and "/opt/shop/key.txt" in finding.summary
-    assert finding.repairs[0].risk == "manual" and "put it back" in finding.repairs[0].manual
+    assert finding.repairs[0].risk == "manual" and "restore it" in finding.repairs[0].manual

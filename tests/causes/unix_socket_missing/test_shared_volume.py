@@ -45,12 +45,12 @@ def found_in(scene: Scene) -> Finding:
 ])
 def test_hit_another_name_in_the_volume(own: str, seen: str) -> None:
     found = found_in(apart(own=own))
-    assert found.confidence == "certain" and f"which is {seen} here" in found.summary
+    assert found.confidence == "certain" and f"which nginx sees as {seen}" in found.summary
     assert found.repairs[0].id == "point-route-at-socket" and seen in (found.repairs[0].summary + found.repairs[0].manual)
 
 
 def test_hit_the_volume_is_mounted_elsewhere() -> None:
-    assert "which is /srv/x/web.sock here" in found_in(apart(web=((VOLUME, "/srv/x"),))).summary
+    assert "which nginx sees as /srv/x/web.sock" in found_in(apart(web=((VOLUME, "/srv/x"),))).summary
 
 
 def test_several_are_a_choice() -> None:
@@ -59,7 +59,7 @@ def test_several_are_a_choice() -> None:
 
 
 @pytest.mark.parametrize(("app", "words"), [
-    (((VOLUME, "/run/g"),), "in a folder that p-web-1 does not have"), ((), "in the layer of its own container"),
+    (((VOLUME, "/run/g"),), "in a folder that p-web-1 does not share"), ((), "in the writable layer of its own container"),
 ])
 def test_a_folder_that_only_one_has_is_said(app: Any, words: str) -> None:
     found = found_in(apart(web=(), app=app, own="/run/g/app.sock"))

@@ -44,7 +44,7 @@ def test_what_is_published_for_the_docker_host_alone_is_named(published: tuple[t
     scene = apart("host.docker.internal:8000", app).endpoint(addresses=Known(("172.17.0.1",)), node=None)
     scene.listeners = [line for line in scene.listeners if line.port != 8000]
     finding = found(scene)
-    assert ("let nginx ask for app:9107" in finding.repairs[0].manual) is told
+    assert ("Let nginx use app:9107" in finding.repairs[0].manual) is told
     assert any("127.0.0.1:8000 -> 9107" in e.text for e in finding.evidence) is told
 
 

@@ -132,7 +132,7 @@ def test_on_a_machine_also_one_that_would_listen_there_if_it_ran() -> None:
     nobody(scene).endpoint(configured_service=None, listening_service=None)
     (repair,) = found(scene).repairs
     assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
-    assert "is told to listen" in found(scene).summary
+    assert "is configured to listen" in found(scene).summary
 
 
 def test_the_log_tells_that_nobody_has_it_where_no_probe_could() -> None:
@@ -234,7 +234,7 @@ def swapped(told: int = 9000, held: int = 9100, runtime: str = "uvicorn", **chan
 def test_an_address_that_docker_gave_to_another_container_since_is_wrong_and_not_its_port() -> None:
     """To follow the port would have shown the admin's pages to everybody."""
     finding = found(swapped())
-    assert (finding.confidence, finding.service) == ("certain", "p-shop-1") and "by now the address of p-admin-1" in finding.summary
+    assert (finding.confidence, finding.service) == ("certain", "p-shop-1") and "now the address of p-admin-1" in finding.summary
     assert b"http://shop:9000;" in text_of(finding)
     assert all(f.cause != "wrong-port" for f in diagnose(swapped().snapshot()).findings)
 
@@ -256,7 +256,7 @@ def test_an_address_of_dockers_that_refuses_and_is_nobodys_that_was_seen() -> No
     scene.services[0] = replace(scene.services[0], container=replace(
         box, subnets=(("p_default", "172.18.0.0/16"),), gateways=("172.18.0.1",)))
     finding = found(scene)
-    assert "by now the address of another container" in finding.summary and b"http://app:8000;" in text_of(finding)
+    assert "now the address of another container" in finding.summary and b"http://app:8000;" in text_of(finding)
 
 
 def named(host: str, *, app: bool) -> Scene:
@@ -274,7 +274,7 @@ def named(host: str, *, app: bool) -> Scene:
 def test_the_name_of_a_database_is_not_the_applications() -> None:
     """No page is behind its port, whatever that is."""
     finding = found(named("store", app=False))
-    assert finding.service == "p-shop-1" and "which is no application (postgresql)" in finding.summary
+    assert finding.service == "p-shop-1" and "which is not an application (postgresql)" in finding.summary
     assert b"http://shop:9000;" in text_of(finding)
     assert finding.variant is None
     late = named("store", app=False)            # the application came up a moment ago, after a try in vain

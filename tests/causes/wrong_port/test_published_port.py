@@ -86,6 +86,6 @@ def test_of_several_containers_that_may_be_meant_a_person_chooses_one() -> None:
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     (need,) = found.repairs[0].needs
     assert (found.confidence, found.service, need.key, need.choices) == ("possible", None, "upstream", ("127.0.0.1:8002", "127.0.0.1:9002"))
-    assert not found.repairs[0].steps and "p-back-1, of which nothing that listens is published" in found.summary
+    assert not found.repairs[0].steps and "p-back-1 (without a published listener)" in found.summary
     write = finding_of(diagnose(scene.snapshot(), {"upstream": "127.0.0.1:9002"}), CAUSE).repairs[0].steps[0]
     assert isinstance(write, WriteFile) and b"127.0.0.1:9002" in (write.after or b"")

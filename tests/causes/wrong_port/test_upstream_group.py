@@ -29,7 +29,7 @@ def found(*bindings: Binding, matches: bool = False, **box: object) -> Finding:
 def test_made_with_other_settings_than_its_files_hold() -> None:
     shown = found(WRITTEN, RUNS)
     assert shown.repairs[0].risk == "manual" and "docker compose up -d --no-deps app" in (shown.repairs[0].manual or "")
-    assert "made with other settings" in shown.summary
+    assert "created with other settings" in shown.summary
 
 
 def test_as_its_files_say_nginx_is_what_is_wrong() -> None:

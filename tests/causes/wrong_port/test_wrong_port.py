@@ -187,7 +187,7 @@ def test_a_daemon_behind_the_port_is_another_services_port() -> None:
     held = scene.listeners[-1]
     scene.endpoint(listener=Known(held), tcp=Known(probe()), http=Known(probe(error="not-http")), listening_service=redis.id)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert found.variant == "wrong-port-other-service" and "something else" in found.summary
+    assert found.variant == "wrong-port-other-service" and "something other than the backend" in found.summary
 
 
 def _behind_a_daemon(backend: Service, name: str = "redis.service") -> Scene:
@@ -325,7 +325,7 @@ def test_what_listens_to_itself_only_is_still_the_application_not_the_script_bes
     """The script was published at the site's address, and what it answered was taken for the page."""
     found = finding_of(diagnose(beside(of_shop("app", 8000, 7, runtime="uvicorn"), listener(8000, 7, "::1", "app")).snapshot()), CAUSE)
     assert (found.variant, found.service) == ("docker-port-not-published", "app")
-    assert found.repairs[0].risk == "manual" and "on every address" in found.repairs[0].manual
+    assert found.repairs[0].risk == "manual" and "on all addresses" in found.repairs[0].manual
     assert "127.0.0.1:8001:8000" in found.repairs[0].manual
 
 
