@@ -208,7 +208,7 @@ def _build_endpoint(
         line=server.span.line,
         start=server.span.start, end=server.span.end,
         listener=held, tcp=tcp, container_port=behind.port if behind is not None else 0,
-        http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
+        http=answered if is_get else Unknown("the upstream protocol is not HTTP" if probe is not None else "not asked"),
         down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
         other_scheme_probe=swapped_tls_result(probe, site.view),
     )
@@ -254,7 +254,7 @@ def _listener_inside(behind: PublishedPort, server: UpstreamServer, view: View |
     addresses = tuple(ip for _, ip, _ in behind.container.networks if ip)
     if not addresses:
         return Unknown(f"container {behind.container.name} has no address")
-    return listener_at(addresses, replace(server, port=behind.port), view, Unknown("not asked there"))
+    return listener_at(addresses, replace(server, port=behind.port), view, Unknown("not probed there"))
 
 
 def _node_of_address(address: Address, site: Site, views: Mapping[str, View],
@@ -284,7 +284,7 @@ def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact
     if site.nginx.master is None:
         return "nginx does not run"
     reasons = [r.reason for r in results if isinstance(r, Unknown)]
-    return reasons[0] if reasons else "no request could be made up for it, or there were too many"
+    return reasons[0] if reasons else "no request could be constructed for it, or the limit of probes was reached"
 
 
 def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, ProbePlan]) -> Iterator[str]:
@@ -297,7 +297,7 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
         if unseen := view.no_processes_reason():
             yield f"{view.name}: {unseen}"
         for master in other_users_masters(view) if view.name != ENGINE else ():
-            yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not looked at"
+            yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not observed"
     cut = sum(plan.left_out for plan in plans.values())
     if cut:
-        yield f"{cut} probes were left out: at most 50 are made of a node"
+        yield f"{cut} probes were skipped: fixer makes at most 50 probes per node"

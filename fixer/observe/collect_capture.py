@@ -173,8 +173,8 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
     for view in views.values():
         told = view.node.answers.get(ListProcesses())
         if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
-            message = f"what runs on {view.name} could not be read: {told.message or told.status}"
-            raise CannotObserve(message, "try again when it is less busy")
+            message = f"the processes of {view.name} could not be read: {told.message or told.status}"
+            raise CannotObserve(message, "try again when the node is less busy")
     raise NoNginx(f"no nginx on {capture.target}", _no_nginx_hint(containers, views))
 
 
@@ -195,12 +195,12 @@ def _no_nginx_hint(containers: Sequence[Container], views: Mapping[str, View]) -
     stopped = own or next(iter(down), None)
     if own is not None and own.error:       # a mounted file is missing: nothing can be copied out
         said = own.error.rpartition("container process: ")[2][:240]
-        return f"container {own.name} starts nginx, and the engine cannot start it: {said}"
+        return f"the command of container {own.name} is nginx, but the engine cannot start it: {said}"
     if stopped is not None:
-        return f"container {stopped.name} is {stopped.status}; where nginx is in it, start it, or read its log"
+        return f"container {stopped.name} is {stopped.status}; if it runs nginx, start it, or read its log"
     denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]
     if denied:
-        return f"not root on {', '.join(denied)}: its configuration may only be unreadable (sudo fixer …)"
+        return f"not root on {', '.join(denied)}: nginx's configuration may exist but be unreadable (sudo fixer …)"
     if unseen := next(filter(None, (view.no_processes_reason() for view in views.values())), ""):
-        return f"what runs there was not seen: {unseen}"
-    return "nothing that runs is nginx, and there is no /etc/nginx/nginx.conf"
+        return f"the processes there were not observed: {unseen}"
+    return "no running process is nginx, and there is no /etc/nginx/nginx.conf"

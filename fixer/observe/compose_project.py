@@ -84,11 +84,12 @@ def _conflicting_files_text(told: Mapping[ProjectFiles, Container], whole: Proje
     if whole is not None:
         other = next(files for files in told if files != whole)
         lacks = [path for path in whole[0].split(",") if path not in other[0].split(",")]
-        return (f"its containers name different compose files: {told[other].name} was made without {', '.join(lacks)}, "
-                f"which {told[whole].name} was made with (docker compose "
-                f"{' '.join(f'-f {path}' for path in whole[0].split(','))} up -d makes it with all of them)")
+        return (f"its containers name different compose files: {told[other].name} was created without "
+                f"{', '.join(lacks)}, {told[whole].name} with all files (docker compose "
+                f"{' '.join(f'-f {path}' for path in whole[0].split(','))} up -d uses all files)")
     first, another = list(told.values())[:2]
-    what = " and ".join(f"{m.name} is of {', '.join(filter(None, _project_files(m)[:2]))}" for m in (another, first))
+    what = " and ".join(f"{m.name} was created from {', '.join(filter(None, _project_files(m)[:2]))}"
+                       for m in (another, first))
     return f"its containers name different compose files: {what}"
 
 
@@ -143,7 +144,7 @@ def _match_config_hashes(project: str, members: list[Container], engine: View | 
 
 def _can_edit_files(files: tuple[str, ...], engine: View | None) -> Fact[bool]:
     if engine is None:
-        return Unknown("the Docker host was not asked")
+        return Unknown("the Docker host was not observed")
     if not files:
         return Unknown("its containers name no compose files")
     for path in files:

@@ -78,12 +78,12 @@ def unpack_bundle(data: bytes) -> Capture:
         members = dict(_read_members(data))
         index = json.loads(_check_index_size(members[INDEX]))
         if index["format"] != FORMAT:
-            hint = "read it with the fixer that wrote it"
+            hint = "read it with the fixer version that wrote it"
             raise CannotObserve(f"the bundle has format {index['format']}, not {FORMAT}", hint)
         return _IndexReader(members).capture(index)
     except _DAMAGE_ERRORS as error:
-        hint = "bundle:FILE takes what `fixer collect -o FILE` wrote"
-        raise CannotObserve(f"this is no bundle, or a damaged one ({type(error).__name__})", hint) from None
+        hint = "use bundle:FILE with a file of `fixer collect -o FILE`"
+        raise CannotObserve(f"the file is not a bundle, or it is damaged ({type(error).__name__})", hint) from None
 
 
 def _add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:

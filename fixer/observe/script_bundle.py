@@ -33,7 +33,7 @@ from fixer.observe.view.observe_options import ObserveOptions
 from fixer.redaction.secrets import MASKED_NAME_PARTS
 
 NODE = "local"
-ASKED_ONCE = "not in the bundle: the collect script asks only once"
+ASKED_ONCE = "not in the bundle: the collect script reads only once"
 _LOCAL_ADDRESSES = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104  addresses that were read
 _STATE_FOLDER = target_folder(ROOT_STATE, TargetRef("local", ""))
 _LEARNED_PATH = f"{_STATE_FOLDER}/{LEARNED_FILE}"
@@ -83,8 +83,8 @@ def load_script_bundle(data: bytes) -> Capture:
         queries = [query_from_json(item) for item in described["queries"]]
         nonce, prefix = str(described["nonce"]).encode(), str(described["prefix"]).encode()
     except (ValueError, KeyError, TypeError, EOFError, OSError, RecursionError, zlib.error) as error:
-        raise CannotObserve(f"this is no bundle, or a damaged one ({type(error).__name__})",
-                            "take it again with the script that fixer collect --script prints") from None
+        raise CannotObserve(f"the file is not a bundle, or it is damaged ({type(error).__name__})",
+                            "collect again with the script that fixer collect --script prints") from None
     asked = replace(build_round_script(queries), nonce=nonce, prefix=prefix)
     return _ScriptRun(asked, b"\n" + output, nonce).capture()
 
@@ -104,7 +104,7 @@ class _ScriptRun:
     def __init__(self, asked: object, output: bytes, nonce: bytes) -> None:
         self._round = RoundOutput(asked, output)      # type: ignore[arg-type]
         if not self._round.has_started:
-            raise CannotObserve("the collect script did not run to its questions", "run it as root, with sh")
+            raise CannotObserve("the collect script ended before it collected anything", "run it as root, with sh")
         self._items, self._ended = split_frames(output, nonce)
         self._options = ObserveOptions(learned=_LEARNED_PATH)
         self._defaults: dict[str, FileAnswer] = {}
@@ -115,9 +115,9 @@ class _ScriptRun:
         answers = dict(self._round.answers())
         defaults = answers.pop(_DEFAULT_FILES, None)
         self._defaults = {file.path: file for file in defaults.files} if defaults is not None else {}
-        notes: tuple[str, ...] = ("taken by a collect script, which asks only once",)
+        notes: tuple[str, ...] = ("written by a collect script, which reads only once",)
         if not self._ended:
-            notes = (*notes, "the collect script was cut off before its end")
+            notes = (*notes, "the collect script was interrupted before its end")
         node = NodeCapture(NODE, "machine", clock.now, clock.root, answers, clock.utc_offset)
         for _ in range(6):
             made = Capture(TargetRef("local", ""), (node,), notes, self._options.pairs())

@@ -311,7 +311,7 @@ def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
     file = answer.files[0] if answer is not None and answer.files else None
     path = file.stat.link_target if file is not None and file.stat is not None else None
     if answer is None or file is None or not path or not path.startswith("/") or path.startswith("/dev/"):
-        return Unknown("not asked" if answer is None else "its output goes to no file")
+        return Unknown("not asked" if answer is None else "its output does not go to a file")
     return parse_log_file(answer, path)
 
 

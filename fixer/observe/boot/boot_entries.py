@@ -100,7 +100,7 @@ _EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle r
 
 
 def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
-    idle = "" if any(p.comm in _CRON_DAEMONS for p in view.by_pid.values()) else "cron does not run"
+    idle = "" if any(p.comm in _CRON_DAEMONS for p in view.by_pid.values()) else "cron is not running"
     for number, line in enumerate(text.split("\n"), 1):
         match = _REBOOT.match(line)
         if match is None:
@@ -113,7 +113,7 @@ def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> I
 
 def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
     """Yield what monit starts if the process of a check has ended."""
-    idle = "" if any(p.comm == "monit" for p in view.by_pid.values()) else "monit does not run"
+    idle = "" if any(p.comm == "monit" for p in view.by_pid.values()) else "monit is not running"
     name = ""
     for number, line in enumerate(text.split("\n"), 1):
         check, start = _MONIT_CHECK.match(line), _MONIT_START.match(line)
@@ -172,7 +172,7 @@ def _entries_of_user_unit(view: View, reads: list[str], file: FileAnswer,
         return
     home = file.path.partition("/.config/")[0] if "/.config/" in file.path else ""
     user = posixpath.basename(home)
-    idle = f"{user} does not linger, so it runs only while {user} is logged in" if user and \
+    idle = f"lingering is not enabled for {user}, so it runs only while {user} is logged in" if user and \
         f"{_LINGER_FOLDER}{user}" not in files else ""
     folders = [line.value.strip().replace("%h", home) for line in effective_lines(lines, "WorkingDirectory")]
     follow = CommandTrace(view.contents(), folders[-1] if folders and folders[-1].startswith("/") else home or "/")

@@ -104,10 +104,10 @@ def _scanner_kind(view: View) -> StarterKind:
 def _idle_reason(folder: str, name: str, watcher: str | None, files: Mapping[str, FileAnswer]) -> str:
     """Return why the service may not run, from its supervisor and its status file; empty if neither shows a reason."""
     if watcher is None:
-        return f"no runsv, s6-supervise or supervise watches {name}"
+        return f"no runsv, s6-supervise or supervise runs for {name}"
     status = files.get(f"{folder}/supervise/status")
     wanted = status.data[17:18] if status is not None and len(status.data) in _STATUS_SIZES else b""
-    return f"{watcher} was told to keep it down" if wanted == b"d" else ""
+    return f"its wanted state in {watcher} is down" if wanted == b"d" else ""
 
 
 def hosted_server_pids(service: Service, view: View) -> set[int]:

@@ -47,7 +47,7 @@ def firewall_of(view: View) -> Fact[Firewall]:
     for tool, query in SAVE_COMMANDS.items():
         answer = answers.get(query)
         if answer is not None and _LEGACY in answer.stderr:
-            unread = f"rules that only {tool}-legacy-save shows"
+            unread = f"only {tool}-legacy-save shows some rules"
         if answer is not None and answer.status == "ok":
             tools += 1
             chains += parse_saved(answer.data.decode("utf-8", "replace"), tool)
@@ -60,7 +60,7 @@ def firewall_of(view: View) -> Fact[Firewall]:
         texts = parse_rule_texts(text.data.decode("utf-8", "replace") if text is not None else "")
         read = parse_nft(nft.data, texts)
         if read is None:
-            failed.append("what nft listed cannot be read")
+            failed.append("the output of nft cannot be parsed")
         own = _tables_filled_by_nft(read or (), chains)
         chains = [c for c in chains if (c.family, c.table) not in own]
         theirs = {(c.family, c.table, c.name) for c in chains}
@@ -69,7 +69,7 @@ def firewall_of(view: View) -> Fact[Firewall]:
         failed.append(_failure_reason(nft))
     if failed:
         return Unknown(failed[0])
-    return Known(Firewall(tuple(chains), unread)) if tools else Unknown("no nft or iptables there")
+    return Known(Firewall(tuple(chains), unread)) if tools else Unknown("neither nft nor iptables is installed there")
 
 
 def _tables_filled_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:
@@ -375,6 +375,6 @@ def _parse_target(word: str, name: str, words: list[str]) -> tuple[RuleVerdict, 
 def engine_firewall(view: View | None) -> Fact[Firewall]:
     """Return the Docker host's packet filters; an empty firewall if bridge traffic is not filtered."""
     if view is None:
-        return Unknown("there is no Docker host to ask")
+        return Unknown("there is no Docker host to observe")
     bridged = view.data(BRIDGE_FILTERING.path)
     return Known(Firewall()) if bridged is not None and bridged.strip() == b"0" else firewall_of(view)

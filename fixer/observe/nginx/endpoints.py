@@ -35,7 +35,7 @@ MOST_REPLICAS = 8       # addresses of one name that are each probed
 def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...]) -> Fact[tuple[str, ...]]:
     """Return an upstream server's addresses as its nginx would get them; Known(()) if the name does not resolve."""
     if server.variable and not server.host:
-        return Unknown(f"the address stands in ${server.variable.lstrip('$')}")
+        return Unknown(f"the address is in the variable ${server.variable.lstrip('$')}")
     if server.unix is not None:
         return Known(())
     host = server.host.strip("[]")
@@ -149,7 +149,7 @@ def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | N
                 tcp: Fact[ProbeResult]) -> Fact[Listener | None]:
     """Return the listener at the first of these addresses that has one; `server.port` is the node's own port."""
     if view is None:
-        return Unknown("the address leads outside of what was observed")
+        return Unknown("the address is outside the observed nodes")
     if isinstance(view.listeners, Unknown):
         return view.listeners
     refused = isinstance(tcp, Known) and tcp.value.error == "refused"
@@ -169,7 +169,7 @@ def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | N
 def listener_evidence(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
     """Return evidence of the listener's pids and queue, or that nothing listens."""
     if listener is None:
-        return (Evidence("socket", path, "nobody listens on this socket"),)
+        return (Evidence("socket", path, "nothing listens on this socket"),)
     place = listener.address if listener.family == "unix" else f"{listener.address}:{listener.port}"
     pids = ", ".join(map(str, known_pids(listener.pids))) or "unknown"
     return (Evidence("socket", place, f"LISTEN, {listener.queued} waiting, pid {pids}"),)
@@ -261,9 +261,9 @@ def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
     try:
         data = json.loads(answer.data)
     except (ValueError, RecursionError):
-        return Unknown("its outcome could not be read")
+        return Unknown("the probe's result could not be parsed")
     if not isinstance(data, dict):
-        return Unknown("its outcome could not be read")
+        return Unknown("the probe's result could not be parsed")
     head = str(data.get("head") or "")
     server = re.search(r"^server:[ \t]*(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
     status, error, number, ms = data.get("status"), data.get("error"), data.get("errno"), data.get("ms")

@@ -37,8 +37,8 @@ LOG_TAIL = 256 << 10
 MOST_EVENTS = 3000
 JOURNAL_TAIL, JOURNAL_TAIL_LATER = "400", "399"      # two line counts, two queries
 
-TEST_NEVER_ENDS = "nginx -t would wait for ever at a pipe that is included"
-TEST_NOT_ALLOWED = "nginx runs as another user, whose configuration is not tried with these rights"
+TEST_NEVER_ENDS = "nginx -t would wait forever: the configuration includes a pipe"
+TEST_NOT_ALLOWED = "nginx runs as another user; fixer does not test that user's configuration with these rights"
 _SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # host and tag
 _PROCESS_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
@@ -181,12 +181,12 @@ def _has_no_routes(place: NginxInstance, view: View) -> bool:
 def config_of(place: NginxInstance, view: View) -> Fact[NginxConfig]:
     """Return the configuration in the files on disk."""
     if apart := _own_root_setting(place, view):
-        return Unknown(f"{apart} gives nginx a root of its own: what lies at {place.conf} here is not what it reads")
+        return Unknown(f"{apart} gives nginx its own root folder: it does not read {place.conf} of this node")
     main = view.conf_files.get(place.conf)
     config = parsed_config(place, view)
     if config is None:
         return Unknown(f"{place.conf}: {main.status if main else 'not read'}")
-    more = f"{place.conf}: more than can be held, and the rest was not read" if config.cut else ""
+    more = f"{place.conf}: too large, and the rest was not read" if config.cut else ""
     cut = truncated_config_text(config, view) or more
     return Unknown(cut) if cut else Known(config, (Evidence("nginx-config", place.conf, ""),))
 
@@ -280,7 +280,7 @@ def config_test_result(place: NginxInstance, view: View) -> Fact[tuple[int, str]
     if answer is None and has_included_pipe(place, view):
         return Unknown(TEST_NEVER_ENDS)
     if answer is None:
-        return Unknown("not in doubt: the running configuration is the one on disk")
+        return Unknown("not tested: the running configuration is the one on disk")
     if answer.returncode is None:
         return Unknown(answer.message or answer.status)
     text = (answer.stderr + answer.data).decode("utf-8", "replace")

@@ -181,5 +181,5 @@ def unread_include_text(config: NginxConfig, view: View) -> str:
     for path in config.missing:
         asked = path in view.conf_files or ReadGlob((path,)) in view.node.answers or was_listed(path, view)
         if not asked and not _GLOB_CHARACTERS.intersection(path):
-            return f"{path}: included, and not read"
+            return f"{path}: included but not read"
     return ""
