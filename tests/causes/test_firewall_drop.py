@@ -126,7 +126,7 @@ def test_hit_between_two_containers() -> None:
     scene.node_changes["web"] = {"firewall": saved_firewall()}
     scene.extra["engine_firewall"] = saved_firewall("FORWARD -j DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-1 -j DROP")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)
-    scene.extra["engine_firewall"] = Unknown("no nft or iptables there")
+    scene.extra["engine_firewall"] = Unknown("neither nft nor iptables is installed there")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Undetermined)
 
 
@@ -247,10 +247,10 @@ def test_unknown() -> None:
 
 
 def test_rules_that_no_tool_shows_are_what_is_not_known() -> None:
-    hidden = Known(Firewall(saved_firewall().value.chains, "rules that only iptables-legacy-save shows"))
+    hidden = Known(Firewall(saved_firewall().value.chains, "only iptables-legacy-save shows some rules"))
     verdict = verdict_of(diagnose(dropping_scene(hidden).snapshot()), DROP)
     assert isinstance(verdict, Undetermined) and "iptables-legacy-save" in verdict.missing[0]
-    shown = Known(Firewall(saved_firewall(PORT).value.chains, "rules that only iptables-legacy-save shows"))
+    shown = Known(Firewall(saved_firewall(PORT).value.chains, "only iptables-legacy-save shows some rules"))
     assert found(dropping_scene(shown)).confidence == "certain"
 
 

@@ -72,7 +72,7 @@ def test_a_capture_comes_back_as_it_was_and_a_word_is_refused(tmp_path: Path) ->
     with pytest.raises(captures.Refused, match=r"a~b~host~1\.repaired\.tgz: NGINX in "):
         captures.pack(tmp_path, ["NGINX"], tmp_path / "y")
     (tmp_path / "a~b~host~1.broken.tgz").write_bytes(b"torn")
-    with pytest.raises(captures.Refused, match=r"a~b~host~1\.broken\.tgz: this is no bundle"):
+    with pytest.raises(captures.Refused, match=r"a~b~host~1\.broken\.tgz: the file is not a bundle"):
         captures.pack(tmp_path, [], tmp_path / "y")
     assert not (tmp_path / "y").exists()
 

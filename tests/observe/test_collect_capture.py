@@ -182,7 +182,7 @@ def test_a_container_that_starts_nginx_and_cannot_be_started_is_named_with_its_r
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(boxes).encode())}, name="engine", nginx=False)
     with pytest.raises(NoNginx) as raised:
         collect(Scene(capture(node(nginx=False, name="app", kind="container"), engine, kind="compose", address="shop")), ObserveOptions())
-    assert "container web starts nginx" in raised.value.hint and "error mounting" in raised.value.hint
+    assert "the command of container web is nginx" in raised.value.hint and "error mounting" in raised.value.hint
 
 
 def test_several_containers_are_all_named() -> None:
@@ -207,5 +207,5 @@ UNSEEN = Answer("no-tool", message="the container has no shell, and only root se
 
 def test_that_no_nginx_is_there_is_known_only_to_who_saw_what_runs() -> None:
     seen, unseen = (views_of(capture(node(answers, kind="container", nginx=False))) for answers in ({}, {ListProcesses(): UNSEEN}))
-    assert _no_nginx_hint((), seen).startswith("nothing that runs is nginx")
-    assert _no_nginx_hint((), unseen) == "what runs there was not seen: the container has no shell, and only root sees it"
+    assert _no_nginx_hint((), seen).startswith("no running process is nginx")
+    assert _no_nginx_hint((), unseen) == "the processes there were not observed: the container has no shell, and only root sees it"

@@ -17,7 +17,7 @@ def test_whose_files_are_the_projects_nobody_knows_where_its_containers_name_dif
     body = "    command: uvicorn a:b --port 8000\n"
     seen = seen_of(body, argv=UVICORN, others=[other], hashes="api hash-api\n", more="services: {}\n")
     assert seen.compose is not None and isinstance(seen.compose.editable, Unknown)
-    assert "shop-aaa-1 is of" in seen.compose.editable.reason and "/home/eve/compose.yaml" in seen.compose.editable.reason
+    assert "shop-aaa-1 was created from" in seen.compose.editable.reason and "/home/eve/compose.yaml" in seen.compose.editable.reason
     agreed = seen_of(body, argv=UVICORN, hashes="api hash-api\n", more="services: {}\n").compose
     assert agreed is not None and isinstance(agreed.editable, Known)
 
@@ -35,7 +35,7 @@ def test_a_file_that_was_added_later_is_in_the_labels_of_what_it_changed(hashes:
     assert found is not None and found.config_files == ("/srv/shop/compose.yaml", "/srv/shop/more.yaml")
     assert isinstance(found.editable, Known) is editable
     if isinstance(found.editable, Unknown):
-        assert "shop-old-1 was made without /srv/shop/more.yaml" in found.editable.reason
+        assert "shop-old-1 was created without /srv/shop/more.yaml" in found.editable.reason
         assert "-f /srv/shop/compose.yaml -f /srv/shop/more.yaml up -d" in found.editable.reason
 
 

@@ -27,7 +27,7 @@ def test_every_question_of_a_first_look_is_answered(taken: bytes) -> None:
     node = capture.nodes[0]
     assert node.answers[ListProcesses()].files and node.answers[ListSockets()].files
     assert node.now > 1_700_000_000
-    assert capture.notes[0].startswith("taken by a collect script")
+    assert capture.notes[0].startswith("written by a collect script")
 
 
 def test_what_is_no_bundle_of_a_script(taken: bytes) -> None:
@@ -113,4 +113,4 @@ def test_its_requests_end_where_a_request_ends() -> None:
 
 def test_a_script_that_was_cut_off_says_so() -> None:
     cut = WEB.rsplit(b"\n" + b"n" * 32, 1)[0]
-    assert any("cut off" in note for note in load_script_bundle(cut).notes)
+    assert any("interrupted before its end" in note for note in load_script_bundle(cut).notes)

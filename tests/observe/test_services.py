@@ -118,7 +118,7 @@ def test_the_log_of_a_process() -> None:
     assert silent.log == Unknown("not asked")
     pipe = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="pipe:[5]"))
     seen = build_snapshot(capture(node({asked: Answer("ok", files=(pipe,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
-    assert [s.log for s in seen.services if s.runtime == "uvicorn"] == [Unknown("its output goes to no file")]
+    assert [s.log for s in seen.services if s.runtime == "uvicorn"] == [Unknown("its output does not go to a file")]
 
 
 def test_ids_are_unique() -> None:

@@ -71,7 +71,7 @@ def test_one_that_is_named_for_the_site_may_be_meant_as_well_and_a_person_choose
 
 
 @pytest.mark.parametrize(("kind", "command", "idle", "said"), [
-    ("runit", "sv up shop", "runsv was told to keep it down", "start it: sv up shop; runsv was told"),
+    ("runit", "sv up shop", "its wanted state in runsv is down", "start it: sv up shop; its wanted state in runsv is down"),
     ("runit", "sv up shop", "", "it ends as often as it is started: its log says why"),
     ("s6", "s6-svc -u /run/service/shop", "", "start it: s6-svc -u /run/service/shop; where it ends again"),
     ("daemontools", "", "nothing watches shop", "watch the folder of /etc/service/shop/run:5 again; nothing watches shop"),
@@ -121,7 +121,7 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
 
 
 @pytest.mark.parametrize(("idle", "words"), [
-    ("monit does not run", "start monit, also at boot: it starts what it watches; where"), ("", "monit start shop; where"),
+    ("monit is not running", "start monit, also at boot: it starts what it watches; where"), ("", "monit start shop; where"),
 ])
 def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
     line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", not_run_reason=idle)

@@ -29,7 +29,7 @@ def executable(path: str, data: str, mode: int) -> FileAnswer:
 def test_a_line_for_the_reboot_names_its_port_user_and_place() -> None:
     (one,) = found(file(CRONTAB, f"# m h\n0 4 * * * /bin/true\n@reboot cd /opt/shop && {UVICORN} >> /tmp/x.log 2>&1\n"))
     assert (one.kind, one.line, one.user, one.port, one.text) == ("cron", 3, "deploy", 8123, UVICORN)
-    assert one.not_run_reason == "cron does not run"
+    assert one.not_run_reason == "cron is not running"
 
 
 def test_the_crontab_of_the_system_names_the_user_in_the_line() -> None:
@@ -60,7 +60,7 @@ def test_a_unit_of_a_user_that_does_not_linger() -> None:
     text = "[Service]\nWorkingDirectory=%h/shop\nExecStart=%h/venv/bin/gunicorn -b unix:/run/shop/s.sock web:app\n"
     (one,) = found(file(UNIT, text))
     assert (one.kind, one.user, one.unix, one.line) == ("user-unit", "ann", "/run/shop/s.sock", 3)
-    assert "does not linger" in one.not_run_reason
+    assert "lingering is not enabled for" in one.not_run_reason
     (other,) = found(file(UNIT, text), file("/var/lib/systemd/linger/ann", ""))
     assert other.not_run_reason == ""
 
@@ -90,7 +90,7 @@ def test_what_monit_starts(path: str, command: str, more: str, user: str) -> Non
     made = replace(made, node=replace(made.node, answers={**made.node.answers, **asked}))
     (one,) = boot_entries_of(made)
     assert (one.kind, one.name, one.port, one.user, one.command) == ("monit", "shop", 8123, user, "monit start shop")
-    assert one.not_run_reason == "monit does not run"
+    assert one.not_run_reason == "monit is not running"
     keeper = replace(snapshot_builders.process(300), comm="monit", argv=("/usr/bin/monit", "-I"), uid=0)
     (kept,) = boot_entries_of(replace(made, by_pid={300: keeper}))
     assert kept.not_run_reason == ""

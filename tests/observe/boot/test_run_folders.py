@@ -36,11 +36,11 @@ def test_what_runit_was_told_to_keep_down_and_what_nobody_watches() -> None:
     def status(wanted: bytes) -> FileAnswer:
         return replace(file("/etc/service/shop/supervise/status", ""), data=bytes(17) + wanted + bytes(2))
     (down,) = watched("runsv", "shop", more=(status(b"d"),))
-    assert down.not_run_reason == "runsv was told to keep it down"
+    assert down.not_run_reason == "its wanted state in runsv is down"
     (loop,) = watched("runsv", "shop", more=(status(b"u"),))
     assert loop.not_run_reason == ""
     (alone,) = watched("runsv", "blog")
-    assert (alone.command, alone.not_run_reason) == ("", "no runsv, s6-supervise or supervise watches shop")
+    assert (alone.command, alone.not_run_reason) == ("", "no runsv, s6-supervise or supervise runs for shop")
 
 
 @pytest.mark.parametrize("argv", [

@@ -113,7 +113,7 @@ def test_rules_of_iptables() -> None:
 
 @pytest.mark.parametrize(("answers", "reason"), [
     ({}, "not asked"),
-    ({"nft": Answer("no-tool"), "iptables": Answer("no-tool")}, "no nft or iptables there"),
+    ({"nft": Answer("no-tool"), "iptables": Answer("no-tool")}, "neither nft nor iptables is installed there"),
     ({"nft": Answer("failed", stderr=b"Operation not permitted (you must be root)\n")}, "Operation not permitted"),
     ({"nft": Answer("no-tool"), "iptables": Answer("failed", message="iptables-save ended with 4")}, "ended with 4"),
 ])
@@ -125,7 +125,7 @@ def test_what_could_not_be_read_is_unknown(answers: dict[str, Answer], reason: s
 def test_rules_of_the_older_tool_are_said_to_be_hidden() -> None:
     said = b"# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n"
     found = firewall_of(view(nft=Answer("ok", b'{"nftables": []}'), iptables=Answer("ok", b"", stderr=said)))
-    assert isinstance(found, Known) and found.value.unread == "rules that only iptables-legacy-save shows"
+    assert isinstance(found, Known) and found.value.unread == "only iptables-legacy-save shows some rules"
     plain = firewall_of(view(nft=Answer("ok", b'{"nftables": []}'), iptables=Answer("ok", b"")))
     assert isinstance(plain, Known) and not plain.value.unread
 

@@ -268,7 +268,7 @@ def test_what_speaks_no_http_is_only_connected_to() -> None:
     site = "server { listen 80; location / { fastcgi_pass 127.0.0.1:9000; } }"
     asked = Probe("127.0.0.1", 9000, None, host_header="127.0.0.1")
     (found,) = build_snapshot(capture(node({asked: probe_answer()}, site=site))).endpoints
-    assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.http == Unknown("no HTTP is spoken there")
+    assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.http == Unknown("the upstream protocol is not HTTP")
 
 
 def published(*, status: str = "running", inside: int = 8000, holder: str = "docker-proxy") -> Snapshot:

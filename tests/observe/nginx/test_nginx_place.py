@@ -197,7 +197,7 @@ def test_a_file_that_was_read_in_part_is_asked_for_whole_and_nothing_else_is_con
 def test_a_configuration_of_more_words_than_can_be_held_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fixer.nginx.include.MOST_WORDS", 5)
     config = build_snapshot(capture(seen_with({})[0])).nginxes[0].config
-    assert isinstance(config, Unknown) and "more than can be held" in config.reason
+    assert isinstance(config, Unknown) and "too large, and the rest was not read" in config.reason
 
 
 def test_more_files_than_were_read_are_listed_to_the_end() -> None:

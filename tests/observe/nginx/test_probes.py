@@ -63,7 +63,7 @@ def test_at_most_fifty_probes_distinct_endpoints_first() -> None:
     probes = [q for q in asked(node(site=site)) if isinstance(q, Probe)]
     assert len(probes) == 50 and len({q.port for q in probes if q.port >= 9000}) == 40
     seen = build_snapshot(capture(node(site=site)))
-    assert any("30 probes were left out" in note for note in seen.notes)
+    assert any("30 probes were skipped: fixer makes at most 50 probes per node" in note for note in seen.notes)
     assert isinstance(seen.routes[-1].probes, Unknown)
 
 
