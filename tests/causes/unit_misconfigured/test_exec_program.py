@@ -102,7 +102,7 @@ def test_what_a_shell_was_to_read_first_is_not_there(
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
     other = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
         "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
-    assert not any("reads first" in f.summary for f in other.findings)
+    assert not any("command first reads" in f.summary for f in other.findings)
 
 
 def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:

@@ -49,7 +49,7 @@ def test_a_pid_file_that_is_written_nowhere_known_is_for_a_person(words: tuple[s
 
 def test_a_program_told_to_go_to_the_background_is_not_said_to_stay() -> None:
     scene = detached("--daemon", lines=(TIMED_OUT,))
-    assert all("never gives" not in f.summary for f in diagnose(scene.snapshot()).findings)
+    assert all("never does" not in f.summary for f in diagnose(scene.snapshot()).findings)
 
 
 @pytest.mark.parametrize(("argv", "written"), [
