@@ -161,7 +161,7 @@ def test_a_filter_in_the_network_of_a_container(node: str, rule_text: str, offer
 def test_what_a_container_may_write_into_its_filter_itself_is_for_a_person() -> None:
     scene = between_containers(saved_firewall("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "app", net_admin=True)
     (repair,) = found(scene).repairs
-    assert (repair.risk, repair.steps) == ("manual", ()) and "at its start" in repair.manual
+    assert (repair.risk, repair.steps) == ("manual", ()) and "its start command would add the rule again" in repair.manual
 
 
 def test_of_several_networks_nobody_knows_which_is_eth0() -> None:

@@ -160,7 +160,7 @@ def test_the_name_of_its_host_takes_the_place_of_its_own() -> None:
     scene.node_changes["app"] = {"addresses": ("127.0.0.1", "172.18.0.7")}
     found = finding_of(diagnose(scene.snapshot()), "dns-unresolved")
     assert (found.variant, found.confidence, found.repairs[0].id) == ("docker-alias-lost", "certain", "name-address")
-    assert not found.repairs[0].needs and "write pod in place of app" in (found.repairs[0].summary + found.repairs[0].manual)
+    assert not found.repairs[0].needs and "write pod instead of app" in (found.repairs[0].summary + found.repairs[0].manual)
 
 
 def test_of_one_in_the_network_of_the_docker_host_it_is_said_how_to_reach_it() -> None:
