@@ -352,6 +352,7 @@ def _clear_socket_repair(case: Case, endpoint: Endpoint, service: Service, path:
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
     for outcome in (written, begin):
         if isinstance(outcome, NotEditable):
-            return Repair("clear-socket", "manual", summary, (), manual=f"{manual} ({outcome.reason})")
+            return Repair("clear-socket", "manual", summary, (),
+                          manual=f"{manual}; fixer cannot do this: {outcome.reason}")
     assert not isinstance(written, NotEditable) and not isinstance(begin, NotEditable)
     return Repair("clear-socket", "disruptive", summary, (*written.steps, *begin))

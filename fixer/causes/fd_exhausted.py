@@ -212,7 +212,8 @@ def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
     made: bytes | NotEditable = here if isinstance(here, NotEditable) else _write_limit(here.data, chosen)
     if isinstance(here, NotEditable) or isinstance(made, NotEditable):
         why = made.reason if isinstance(made, NotEditable) else ""
-        return Repair("raise-worker-files", "manual", summary, (), (need,), f"set {summary} in {where}: {why}")
+        return Repair("raise-worker-files", "manual", summary, (), (need,),
+                      f"set {summary} in {where}; fixer cannot do this: {why}")
     step = WriteFile(here.node, here.path, here.data, made, summary, in_place=here.in_place)
     return Repair("raise-worker-files", edit_risk((here,), "safe"), f"{summary} in {where}{overwriters_text((here,))}",
                   (step, *check_and_reload_steps(case.snapshot, nginx)), (need,))

@@ -105,7 +105,8 @@ def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Re
     said = "; ".join(f"{wish.name} {wish.value}" for wish in wishes)
     edit = set_directives(case.snapshot, nginx, wishes, summary)
     if isinstance(edit, NotEditable):
-        manual = f"set {said} in the location at {route.source.file}:{route.source.line}: {edit.reason}"
+        manual = (f"set {said} in the location at {route.source.file}:{route.source.line}; fixer cannot do this: "
+                  f"{edit.reason}")
         return Repair("raise-header-buffer", "manual", summary, (), (need,), manual)
     summary = f"{said} at {edit.where[0]}{overwriters_text((edit.file,))}"
     return Repair("raise-header-buffer", edit_risk((edit.file,), "safe"), summary,

@@ -166,8 +166,8 @@ def _explain_unit_filter(case: Case, trouble: FailingAddress, setting: UnitSetti
     summary = f"reset {service.name}'s SystemCallFilter and restart it (a short outage)"
     written = write_drop_in(case.snapshot, service, "SystemCallFilter=\n", "50-badgateway-filter.conf")
     if isinstance(written, NotEditable):
-        manual = (f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; fixer does not: "
-                  f"{written.reason}")
+        manual = (f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; fixer cannot do "
+                  f"this: {written.reason}")
         repair = Repair("loosen-filter", "manual", summary, (), manual=manual)
     else:
         restart = unit_action(service, service.unit, "restart", "requests under way are lost")

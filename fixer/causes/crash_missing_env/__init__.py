@@ -175,9 +175,10 @@ def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tup
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if isinstance(written, NotEditable):
         why = begin.reason if isinstance(begin, NotEditable) else written.reason
-        return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
+        return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs,
+                      f"set {names}; fixer cannot do this: {why}")
     if isinstance(begin, NotEditable):
-        manual = (f"set {names} in {written.where}, then recreate {service.name}; fixer does not: "
+        manual = (f"set {names} in {written.where}, then recreate {service.name}; fixer cannot do this: "
                   f"{begin.reason}")
         return Repair(REPAIR_ID, "manual", f"set {names} for {service.name}", (), needs, manual)
     summary = f"set {names} in {written.where}, then start {service.name}"

@@ -144,7 +144,7 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
         ))),
         repairs=(Repair(
             "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
-            "again (the configuration in memory cannot be restored)", steps,
+            "again (the configuration in its memory cannot be restored)", steps,
         ),),
         explains=("nginx-not-reloaded", "backend-hung", "overload-saturated"),
     )
@@ -220,7 +220,7 @@ def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, strange
         ))),
         repairs=(Repair(
             "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
-            "again (the configuration in memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
+            "again (the configuration in its memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
         ),),
         explains=("nginx-not-reloaded",),
     )

@@ -266,7 +266,7 @@ def _newest_evidence(lines: list[ErrorEvent]) -> tuple[Evidence, ...]:
 def _reload_repair(case: Case, nginx: Nginx, endpoint: Endpoint) -> Repair:
     return Repair(
         "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
-        "again (the configuration in memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
+        "again (the configuration in its memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
     )
 
 
