@@ -193,7 +193,7 @@ def test_a_container_alone_points_to_its_project() -> None:
     scene = composed()
     scene.extra = {"target": TargetRef("docker", "p-web-1")}
     scene.services.append(container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
-    assert "look at compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+    assert "run fixer on compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
 
 
 @pytest.mark.parametrize("target", [TargetRef("docker", "q-web-1"), TargetRef("compose", "q")])
@@ -205,8 +205,8 @@ def test_a_container_of_another_project_is_made_anew_by_compose_itself(target: T
     ours = Compose("q", "/srv/q", ("/srv/q/compose.yaml",), (), (("web", True), ("app", True)), Known(True))
     scene.extra = {"target": target, "compose": ours if target.kind == "compose" else None}
     (repair,) = finding_of(diagnose(scene.snapshot(), {"SHOP_TOKEN": "s3"}), CAUSE).repairs
-    assert repair.risk == "manual" and not repair.steps and "look at" not in repair.manual
-    assert "of project p, in which nginx is not: docker compose " in repair.manual and "-p p up -d --no-deps app" in repair.manual
+    assert repair.risk == "manual" and not repair.steps and "run fixer on" not in repair.manual
+    assert "it belongs to project p, which does not contain nginx: run docker compose " in repair.manual and "-p p up -d --no-deps app" in repair.manual
 
 
 def check_is_a_diagnosis(diagnosis: Diagnosis) -> None:
