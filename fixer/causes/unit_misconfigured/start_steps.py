@@ -45,7 +45,7 @@ def judge_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplan
                 and s.value.strip()]
     said = message_of(failure.lines[-1]).rstrip() if failure.lines else ""
     match = _REASON.search(said)
-    reason = match["why"].strip() if match is not None else "systemd logs no reason"
+    reason = match["why"].strip() if match is not None else "reason unknown"
     gone, there = _check_named_files(case, crash, failure, writes=step in _OUTPUT_STEPS)
     shown = tuple(setting_evidence(s) for s in settings[-3:])
     if failure.why == "missing" and there and not gone:

@@ -285,7 +285,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
 
 CAUSE = Cause(
     id="unix-socket-missing",
-    title="nginx uses a unix socket that does not exist; the backend listens at another path",
+    title="nginx uses a unix socket that does not exist; the backend listens elsewhere",
     family="beyond the guide",
     variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port"),
     verdict=judge,
