@@ -55,7 +55,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 Url = Annotated[str, typer.Option("--url", metavar="URL", show_default=False, help="Check this address first.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every check and its evidence.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", show_default=False,
-                                     help="Wait longer for slow answers than the usual 2 s.")]
+                                     help="Wait this long for slow answers (default: 2 s).")]
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
 
 
@@ -109,7 +109,7 @@ def repair(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply without asking.")] = False,
     max_risk: Annotated[MaxRisk | None, typer.Option(
-        "--max-risk", show_default=False, help="With --yes: apply repairs up to this risk (safe).")] = None,
+        "--max-risk", show_default=False, help="With --yes: apply repairs up to this risk (default: safe).")] = None,
     only: Annotated[str, typer.Option("--only", metavar="REPAIR-ID", show_default=False,
                                       help="Apply this repair instead of the first one.")] = "",
     values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
@@ -143,7 +143,7 @@ def repair(
 def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
-    """Check only what proves health."""
+    """Check whether the target is healthy; look for no cause."""
     prefetch_local(target)
     from fixer.app.inspect_target import verify as check
 
@@ -164,7 +164,7 @@ def verify(
 def undo(
     target: Target = "local", *,
     run_id: Annotated[str, typer.Option("--id", metavar="ID", show_default=False,
-                                        help="Undo this run; default: the last that changed something.")] = "",
+                                        help="Undo this run (default: the last one that changed something).")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Undo what a repair changed."""
@@ -273,10 +273,10 @@ def causes(as_json: AsJson = False) -> None:
 @app.command()
 def ignore(
     cause: Annotated[str, typer.Argument(metavar="[CAUSE]", show_default=False,
-                                         help="Without it: list the ignored findings.")] = "",
+                                         help="If omitted: list the ignored findings.")] = "",
     target: Target = "local", *,
     where: Annotated[str, typer.Option("--where", metavar="PLACE", show_default=False, help=(
-        "Only at this service, node, a location, a server name, or a file[:line]."))] = "",
+        "Ignore it only at this service, node, location, server name or file[:line]."))] = "",
     because: Annotated[str, typer.Option("--because", metavar="TEXT", show_default=False, help="The reason.")] = "",
     until: Annotated[str, typer.Option("--until", metavar="DATE", show_default=False,
                                        help="The last day of the entry, YYYY-MM-DD.")] = "",

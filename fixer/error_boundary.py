@@ -112,5 +112,5 @@ def _report_bug(argv: Sequence[str], error: Exception) -> int:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
     said = " ".join(str(error).split())[:200]
-    message = f"a bug of fixer: {type(error).__name__}{f': {said}' if said else ''}{place}"
+    message = f"a bug in fixer: {type(error).__name__}{f': {said}' if said else ''}{place}"
     return fail(argv, BUG_CODE, "bug", message, f"fixer stopped here; {DEBUG_VARIABLE}=1 shows the traceback")

@@ -25,7 +25,7 @@ def add_bundle_policy(capture: Capture) -> Capture:
             try:
                 accepted += parse_ignore_list(listed.data)
             except ValueError:
-                said += (f"ignored findings of that machine are unknown: {listed.path} is not a list of them",)
+                said += (f"ignored findings of that machine are unknown: {listed.path} is not such a list",)
         if (policy := _present_file(node.answers.get(_POLICY_QUERY))) is not None:
             said += (_policy_text(policy),)
     return replace(capture, accepted=accepted, said=said)

@@ -32,7 +32,7 @@ def abandon_round(course: RepairSession, before: Observation, drawn: Plan, findi
             unread: bool = False) -> None:
     """Abandon a round that failed, with reason and hint; or allow one retry if nginx ended in the meantime."""
     if _can_retry(course, before, drawn, finding, unread=unread):
-        course.person.tell(f"{said[0]}; rolled back, and tried once more when nginx runs")
+        course.person.tell(f"{said[0]}; rolled back; fixer tries once more when nginx runs")
     else:
         course.give_up(before, finding, drawn.summary, *said)
 

@@ -30,14 +30,14 @@ def learn(word: str, looking: DiagnoseRequest) -> LearnReport:
         look = observe_and_diagnose(target, looking)
         if not look.is_healthy:
             raise NotHealthy(
-                f"{target.ref} is {look.diagnosis.verdict}: only a healthy deployment is remembered",
+                f"{target.ref} is {look.diagnosis.verdict}: fixer remembers only a healthy deployment",
                 f"fixer diagnose {target.ref} shows what is wrong",
             )
         services = _services(target, look.snapshot)
         if not services:
             raise NotHealthy(
-                f"no application of {target.ref} is started by hand or by a unit there",
-                "containers are remembered by Docker itself",
+                f"{target.ref} has no application that an operator or a unit started",
+                "Docker itself remembers containers",
             )
         learned = Learned("", look.snapshot.taken_at, "", services)
         path = _save(target, learned)

@@ -95,7 +95,7 @@ def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[
     conflicts = recovered.conflicts if recovered is not None else []
     if recovered is not None and recovered.lost:
         raise NeedsPerson(f"{said}. It cannot be rolled back yet: {'; '.join(conflicts)}",
-                          "remove that obstacle; then the next repair, or fixer undo, rolls it back")
+                          "remove that obstacle; then run fixer repair or fixer undo, which rolls it back")
     person.tell(f"{said}: rolled back")
     return (f"{said}: rolled back", *(f"left unchanged: {conflict}" for conflict in conflicts))
 
@@ -140,7 +140,7 @@ class _Rounds:
         finding, chosen = course.finding_of(drawn)
         name = plan_identity(course.current, finding, chosen)
         if name in course.attempted:
-            course.give_up(course.current, finding, drawn.summary, "it was applied already and is offered again")
+            course.give_up(course.current, finding, drawn.summary, "it was applied already, and fixer offers it again")
             return None
         course.attempted.add(name)
         meant = with_real_paths(drawn, course.target)

@@ -40,13 +40,13 @@ def parse_inputs(words: Sequence[str]) -> Mapping[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UsageError("--set takes KEY=VALUE; one of them has no =", "for example: --set SECRET_KEY=VALUE")
+            raise UsageError("--set takes KEY=VALUE; one has no =", "for example: --set SECRET_KEY=VALUE")
         if not key.strip() or not key.isprintable():
-            raise UsageError("--set takes KEY=VALUE; one of them has no key", "for example: --set SECRET_KEY=VALUE")
+            raise UsageError("--set takes KEY=VALUE; one has no key", "for example: --set SECRET_KEY=VALUE")
         if any(char in value for char in "\0\r\n"):
-            raise UsageError(f"--set {key}: a value is one line", "give it without line breaks")
+            raise UsageError(f"--set {key}: the value must be one line", "use a value without line breaks")
         if inputs.setdefault(key, value) != value:
-            raise UsageError(f"--set {key} is given twice with different values", "give it once")
+            raise UsageError(f"--set {key} has two different values", "use it once")
     return inputs
 
 
@@ -61,7 +61,7 @@ def check_url(url: str) -> str:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise UsageError(f"--url is no address: {error}", hint) from error
+        raise UsageError(f"--url is not an address: {error}", hint) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("--url takes an http:// or https:// address", hint)
     if parts.username is not None or not url.isprintable() or " " in url:

@@ -91,9 +91,9 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
     lines += _block_lines("Restored", result.restored)
     failed = tuple(conflict for conflict in result.conflicts if NOT_UNDONE_TEXT in conflict)
     lines += _block_lines("Not undone", tuple(conflict.replace(NOT_UNDONE_TEXT, ": ") for conflict in failed))
-    lines += _block_lines("Left unchanged, somebody changed it since",
+    lines += _block_lines("Left unchanged, because somebody changed it since",
                           tuple(c for c in result.conflicts if c not in failed))
-    lines += _block_lines("Cannot be undone, as the plan said", result.irreversible)
+    lines += _block_lines("Cannot be undone, as the plan warned", result.irreversible)
     for note in result.notes:
         lines += _item_lines(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
@@ -142,7 +142,7 @@ def catalogue_text(catalogue: CatalogueReport) -> str:
             lines += [*([""] if lines else []), family]
         first, *rest = wrap(cause.title, WIDTH - 32)
         lines += [f"  {pad(cause.id, 29)} {first}", *(" " * 32 + line for line in rest)]
-    return "\n".join([*lines, "", "One page each: fixer explain CAUSE"]) + "\n"
+    return "\n".join([*lines, "", "To read the page of a cause: fixer explain CAUSE"]) + "\n"
 
 
 def learned_text(result: LearnReport) -> str:
@@ -155,11 +155,10 @@ def learned_text(result: LearnReport) -> str:
         if service.variables:
             lines += _item_lines(f"variables, by name only: {clean(', '.join(service.variables))}")
         if service.unplaced:
-            lines += _item_lines(f"found in no file: {clean(', '.join(service.unplaced))}")
+            lines += _item_lines(f"not in any file: {clean(', '.join(service.unplaced))}")
         if not service.readable:
             lines += _item_lines("its variables could not be read (that needs root, and in a container "
-                                 "CAP_SYS_PTRACE): "
-                           "it could not be started from this")
+                                 "CAP_SYS_PTRACE), so fixer cannot start it from this record")
     return "\n".join(lines) + "\n"
 
 

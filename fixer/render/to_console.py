@@ -86,7 +86,7 @@ def _unknown_text(report: Report) -> str:
         return f"no route of {clean(report.target)} could be judged"
     late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
     well = f"{_count_text(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
-    return f"{well}; {late} gave no answer in time, and could not be judged"
+    return f"{well}; {late} gave no answer in time and could not be judged"
 
 
 def _route_lines(route: RouteReport, style: Style) -> list[str]:
@@ -143,7 +143,7 @@ def _role_text(finding: FindingReport, style: Style) -> str:
 
 def _brief_finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
     """Return a consequence or advice in a line or two, with its evidence only if `verbose`."""
-    label = "So also" if finding.role == "consequence" else "Advice"
+    label = "Consequence" if finding.role == "consequence" else "Advice"
     text = wrap(f"{label}: {cause_name(finding)}. {clean(finding.summary)}", WIDTH - 4)
     lines = [f"  {text[0]}", *(f"    {line}" for line in text[1:])]
     return [*lines, *evidence_lines(finding.evidence, style, verbose=True)] if verbose else lines
@@ -180,7 +180,7 @@ def _ruled_out_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]
     if out:
         lines += _listed_lines("Ruled out", out)
     if open_:
-        lines += _listed_lines("Could not tell", [_with_missing(check) for check in open_])
+        lines += _listed_lines("Undetermined", [_with_missing(check) for check in open_])
     return ["", *(plain_text(line, style) for line in lines)] if lines else []
 
 

@@ -45,7 +45,7 @@ def escape_text(raw: str) -> str:
 
 
 def _route(route: RouteReport) -> tuple[str, str, str]:
-    status = "not asked" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
+    status = "not probed" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
     return (
         escape_text(f"{route.location} on {address_of(route)}"),
         escape_text(route.reason or status),
@@ -67,7 +67,7 @@ def _finding(finding: FindingReport) -> str:
                 for item in finding.evidence]
     repairs = "".join(_repair(repair) for repair in finding.repairs)
     return (f"<section><h2>{escape_text(cause_name(finding))}</h2><p>{finding.role}, {finding.confidence}, "
-            f"{escape_text(finding.node)}</p>{said}{_table(('Seen in', 'Where', 'What'), evidence)}{repairs}</section>")
+            f"{escape_text(finding.node)}</p>{said}{_table(('Source', 'Where', 'What'), evidence)}{repairs}</section>")
 
 
 def _repair(repair: RepairReport) -> str:

@@ -19,13 +19,13 @@ def render(report: Report) -> str:
     if ruled_out:
         lines += ["", f"Ruled out: {', '.join(ruled_out)}."]
     for check in undetermined:
-        lines += ["", f"Could not tell {check.cause}: {', '.join(code_span(missing) for missing in check.missing)}."]
+        lines += ["", f"Undetermined: {check.cause} ({', '.join(code_span(missing) for missing in check.missing)})."]
     lines += [line for note in report.notes for line in ("", f"> {code_span(note)}")]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _route(route: RouteReport) -> str:
-    status = "not asked" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
+    status = "not probed" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
     place = code_span(f"{route.source.file}:{route.source.line}")
     return f"- {code_span(f'{route.location} on {address_of(route)}')}: {code_span(route.reason or status)} ({place})"
 
