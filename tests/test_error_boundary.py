@@ -55,7 +55,7 @@ def test_a_bug_is_one_line_that_says_how_to_see_more(
 ) -> None:
     assert error_boundary.run(raising(ZeroDivisionError("odd\x1b[1m\nline")), ["diagnose"]) == 3
     err = capsys.readouterr().err
-    assert err.startswith("fixer: a bug of fixer: ZeroDivisionError: odd\\x1b[1m line at test_error_boundary.py:")
+    assert err.startswith("fixer: a bug in fixer: ZeroDivisionError: odd\\x1b[1m line at test_error_boundary.py:")
     assert "BADGATEWAY_DEBUG=1" in err and err.count("\n") == 2
     monkeypatch.setenv("BADGATEWAY_DEBUG", "1")
     assert error_boundary.run(raising(ZeroDivisionError()), ["diagnose", "--json"]) == 3

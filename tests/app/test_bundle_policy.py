@@ -32,7 +32,7 @@ def test_ignored_findings_come_along() -> None:
 def test_a_list_that_is_none_is_said() -> None:
     found = after(FileAnswer(LIST.path, "ok", stat(), b"{"))
     assert found.accepted == () and found.said == (
-        f"ignored findings of that machine are unknown: {LIST.path} is not a list of them",)
+        f"ignored findings of that machine are unknown: {LIST.path} is not such a list",)
 
 
 @pytest.mark.parametrize("listed", [None, FileAnswer(LIST.path, "absent"), FileAnswer(LIST.path, "denied", stat())])

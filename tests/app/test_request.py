@@ -15,7 +15,7 @@ def test_values_may_hold_anything_but_line_breaks() -> None:
 
 @pytest.mark.parametrize(("words", "said"), [
     (["hunter2"], "no ="), (["=hunter2"], "no key"), ([" =hunter2"], "no key"), (["A\x1b=hunter2"], "no key"),
-    (["A=hunter2\n"], "one line"), (["A=hunter2\0"], "one line"), (["A=hunter2", "A=hunter3"], "given twice"),
+    (["A=hunter2\n"], "one line"), (["A=hunter2\0"], "one line"), (["A=hunter2", "A=hunter3"], "two different values"),
 ])
 def test_wrong_inputs_are_told_without_their_value(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
@@ -30,7 +30,7 @@ def test_an_address_that_is_one_stays_as_it_is(url: str) -> None:
 
 @pytest.mark.parametrize(("url", "said"), [
     ("shop.example", "http:// or https://"), ("ftp://shop.example", "http:// or https://"), ("http://", "http:// or https://"),
-    ("http://shop:port/", "no address"), ("http://shop:70000/", "no address"), ("http://[::1/", "no address"),
+    ("http://shop:port/", "is not an address"), ("http://shop:70000/", "is not an address"), ("http://[::1/", "is not an address"),
     ("http://user@shop/", "no user"), ("http://shop/a b", "no user"), ("http://shop/\x1b[2J", "no user"),
 ])
 def test_an_address_that_is_none(url: str, said: str) -> None:

@@ -160,7 +160,7 @@ def test_what_people_said_there_comes_along(machine: Machine, tmp_path: Path) ->
         machine.sh("echo '[' > /var/lib/badgateway/targets/local/accepted.json; chmod o+w /etc/badgateway/policy.toml")
         code, document = fixer("diagnose", f"bundle:{taken(machine, tmp_path / 'c')}", "--json")
         notes = json.loads(document)["notes"]
-        assert code == 1 and any("is not a list of them" in note for note in notes)
+        assert code == 1 and any("is not such a list" in note for note in notes)
         assert any("fixer repairs nothing there" in note for note in notes)
     finally:
         machine.sh("rm -r /var/lib/badgateway/targets /etc/badgateway; systemctl start desk")

@@ -72,7 +72,7 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environmen
         reached = len(killing.points()) > at
         missed += not reached
         heal()
-        assert "Traceback" not in done.stderr and "a bug of fixer" not in done.stdout, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr and "a bug in fixer" not in done.stdout, done.stdout + done.stderr
         assert done.returncode in (0, 1, 3, 4), done.stdout + done.stderr
         said = json.loads(done.stdout)
         outcome = said.get("outcome", "error")

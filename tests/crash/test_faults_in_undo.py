@@ -39,7 +39,7 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environmen
         words = said.get("error") or said["conflicts"] or said["notes"]
         where = f"undo {ready.name}: {trouble.name} at {at} {passed[at]}: exit {done.returncode}, {state}: {words}"
         told(f"  {where}")
-        assert "Traceback" not in done.stderr and "a bug of fixer" not in done.stdout, where
+        assert "Traceback" not in done.stderr and "a bug in fixer" not in done.stdout, where
         is_as_said(killing, done.returncode, state, said, where)
         again(killing, state, said)
         assert killing.place.wait_for_state(killing.old, well=False) == [], where

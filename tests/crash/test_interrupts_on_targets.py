@@ -29,7 +29,7 @@ def interrupted(killing: Killing, at: int, begin: str) -> tuple[int, str]:
     with killing.place.with_fault(begin, {}):
         done = killing.fixer("repair", *REPAIR, *killing.place.words, "--json",
                              module=("tests.crash.killed_fixer", str(at), killing.place.inside or str(killing.folder)))
-    assert "Traceback" not in done.stderr and "a bug of fixer" not in done.stdout, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and "a bug in fixer" not in done.stdout, done.stdout + done.stderr
     said = json.loads(done.stdout) if done.stdout else {}
     told(f"  at {at}: {begin}: exit {done.returncode}, {said.get('outcome')}, {said.get('error')}")
     return done.returncode, killing.last_state()

@@ -142,7 +142,7 @@ def test_the_verdict_does_not_depend_on_the_width(monkeypatch: pytest.MonkeyPatc
 def test_routes_that_are_well_are_told_beside_those_that_nobody_could_judge() -> None:
     well, late = (replace(s.BROKEN.routes[0], state=state) for state in ("ok", "unknown"))
     first = render(replace(s.BROKEN, verdict="unknown", findings=(), routes=(well, late))).splitlines()[0]
-    assert first == "? 1 route answers through nginx; 1 gave no answer in time, and could not be judged"
+    assert first == "? 1 route answers through nginx; 1 gave no answer in time and could not be judged"
 
 
 def test_an_empty_report_is_a_page() -> None:

@@ -38,5 +38,5 @@ def test_a_code_span_holds_any_text(text: str, span: str) -> None:
 
 def test_a_route_that_was_not_asked_says_so() -> None:
     page = markdown(replace(s.BROKEN, routes=(replace(s.API, probe=None, reason=""), replace(s.API, reason=""))))
-    assert "`not asked`" in page and "`502`" in page
-    assert "not asked" in html(replace(s.BROKEN, routes=(replace(s.API, probe=None, reason=""),)))
+    assert "`not probed`" in page and "`502`" in page
+    assert "not probed" in html(replace(s.BROKEN, routes=(replace(s.API, probe=None, reason=""),)))

@@ -66,7 +66,7 @@ def test_what_a_container_says_of_itself_is_shown_clean_and_steers_nothing(name:
             assert raw == [], raw[:3]
             assert "FAIL forged line" not in [line.strip() for line in shown.splitlines()]
             assert "<script>alert" not in shown or words[-1] != "html"
-            assert "Traceback" not in shown and "a bug of fixer" not in shown
+            assert "Traceback" not in shown and "a bug in fixer" not in shown
             if words[-1] == "--json":
                 causes = [found["cause"] for found in json.loads(done.stdout)["findings"]]
                 assert all(found["node"] != f"{name}-evil" for found in json.loads(done.stdout)["findings"]), causes

@@ -54,7 +54,7 @@ def test_it_looks_around_where_nothing_can_be_written(inside: tuple[str, ...]) -
         done = subprocess.run([*inside, "python3", "/opt/fixer.pyz", *words], capture_output=True, text=True, check=False)
         said = done.stdout + done.stderr
         assert done.returncode in codes, (words, done.returncode, said)
-        assert "Traceback" not in said and "a bug of fixer" not in said, said
+        assert "Traceback" not in said and "a bug in fixer" not in said, said
         if words == ("diagnose", "--json"):
             report = json.loads(done.stdout)
             found = [(finding["cause"], finding["role"]) for finding in report["findings"]]
