@@ -108,7 +108,7 @@ def test_what_may_be_asked_for_next_can_be_given_at_once() -> None:
 def test_nothing_asks_for_a_value_here() -> None:
     with pytest.raises(UsageError) as caught:
         plan(diagnosis(finding(SAFE)), RepairPolicy(), inputs={"X": "1"})
-    assert "no repair" in caught.value.hint
+    assert "no offered repair" in caught.value.hint
 
 
 def test_what_a_start_may_lay_bare_can_be_given_before() -> None:

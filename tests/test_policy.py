@@ -18,7 +18,7 @@ def rules(text: str) -> Rules:
 
 def test_an_empty_file_forbids_nothing() -> None:
     assert rules("").forbids("disruptive", "shop.service", 0, 0) == ""
-    assert rules("").summary_text() == f"{WHERE}: without a person up to disruptive"
+    assert rules("").summary_text() == f"{WHERE}: without an operator up to disruptive"
 
 
 def test_the_riskiest_repair() -> None:

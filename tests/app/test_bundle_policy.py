@@ -42,7 +42,7 @@ def test_a_list_that_is_absent_or_not_ours_to_read_says_nothing(listed: FileAnsw
 
 
 @pytest.mark.parametrize(("policy", "said"), [
-    (FileAnswer(POLICY.path, "ok", stat(), b'max_risk = "safe"'), "without a person up to safe"),
+    (FileAnswer(POLICY.path, "ok", stat(), b'max_risk = "safe"'), "without an operator up to safe"),
     (FileAnswer(POLICY.path, "ok", stat(), b"max_rsk = 1"), "unknown key max_rsk"),
     (FileAnswer(POLICY.path, "denied", stat()), "could not be read"),
     (FileAnswer(POLICY.path, "ok", stat(uid=1000), b'max_risk = "safe"'), "is not a file that only root can change"),

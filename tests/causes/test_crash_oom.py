@@ -72,7 +72,7 @@ def test_a_limit_that_a_repair_had_raised_and_that_is_reached_again_is_not_doubl
     scene = with_kernel(Scene().with_service(failed_service(
         settings=(raised,), unit_changes={**KILLED, "memory_max": 180 << 20})).refused(), kill())
     repair = diagnose(scene.snapshot()).findings[0].repairs[0]
-    assert not repair.steps and repair.needs[0].default is None and "raised before" in repair.summary
+    assert not repair.steps and repair.needs[0].default is None and "an earlier repair raised it" in repair.summary
     given = diagnose(scene.snapshot(), {"memory": "1G"}).findings[0].repairs[0]
     assert isinstance(given.steps[0], WriteFile) and b"MemoryMax=1G" in (given.steps[0].after or b"")
 

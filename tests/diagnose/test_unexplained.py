@@ -276,7 +276,7 @@ def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(
     scene.with_service(made, listener(port, 7, "0.0.0.0", name)).endpoint(**NOBODY)
     (repair,) = next(f for f in diagnose(scene.snapshot()).findings if f.cause == "dns-unresolved").repairs
     assert (not repair.needs, bool(repair.steps)) == (known, known)
-    assert not known or f"write {name if name == 'apis' else container} in place of api" in repair.summary
+    assert not known or f"write {name if name == 'apis' else container} instead of api" in repair.summary
 
 
 def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:

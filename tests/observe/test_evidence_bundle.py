@@ -174,10 +174,10 @@ def test_a_damaged_bundle_is_refused_or_is_a_capture(spoiled: list[tuple[int, in
 
 def test_what_people_had_accepted_and_what_bound_a_repair_go_with_it() -> None:
     entry = IgnoredFinding("4f2a", "backend-down", "/", "moves, password=hunter2hunter2", "ann", "2027-01-31")
-    again = unpack_bundle(pack_bundle(replace(WHOLE, accepted=(entry,), said=("policy.toml: without a person up to safe",))))
+    again = unpack_bundle(pack_bundle(replace(WHOLE, accepted=(entry,), said=("policy.toml: without an operator up to safe",))))
     (kept,) = again.accepted
     assert (kept.id, kept.owner, kept.until) == ("4f2a", "ann", "2027-01-31") and "hunter2" not in kept.because
-    assert again.said == ("policy.toml: without a person up to safe",)
+    assert again.said == ("policy.toml: without an operator up to safe",)
 
 
 def test_an_older_bundle_has_neither() -> None:

@@ -37,8 +37,8 @@ def test_what_nothing_wants_is_linked_to_what_is_booted_to(state: str) -> None:
     assert link.before is None and isinstance(told, DaemonReload)
     assert isinstance(start, UnitAction) and start.verb == "start"
     assert (found.variant, found.repairs[0].risk) == ("unit-disabled-after-reboot", "safe")
-    assert found.repairs[0].summary == "start backend.service and let a boot start it"
-    assert found.summary.startswith("backend.service is stopped, and no boot starts it;")
+    assert found.repairs[0].summary == "start backend.service and make it start at boot"
+    assert found.summary.startswith("backend.service is stopped, and nothing starts it at boot;")
     assert any("nothing starts it at boot" in line for line in found.detail)
 
 
@@ -89,9 +89,9 @@ def test_a_link_that_systemd_was_not_told_of_yet_is_not_made_again() -> None:
 def test_of_what_serves_and_would_not_come_back_a_note_says_so(unit: dict[str, object], way: str) -> None:
     running = service(unit_changes=unit)
     snapshot = Scene().with_service(running, listener(8000, 200)).snapshot()
-    said = [note for note in diagnose(snapshot).notes if "no boot" in note]
+    said = [note for note in diagnose(snapshot).notes if "at boot" in note]
     state = unit["unit_file_state"]
-    assert said == ([f"no boot starts backend.service, which nginx needs: {state}; systemctl {way} backend.service"]
+    assert said == ([f"nothing starts backend.service at boot, and nginx needs it ({state}): run systemctl {way} backend.service"]
                     if way else [])
 
 
@@ -105,7 +105,7 @@ def test_of_nginx_itself_too(unit: dict[str, object], pid: int, *, is_said: bool
     scene = healthy_scene()
     scene.nginx["service"] = service("nginx.service", 80, pid, is_app_server=False, unit_changes={**unit, "main_pid": pid})
     notes = [note for note in diagnose(scene.snapshot()).notes if "no boot" in note]
-    assert notes == (["no boot starts nginx.service: disabled; systemctl enable nginx.service"] if is_said else [])
+    assert notes == (["nothing starts nginx.service at boot (disabled): run systemctl enable nginx.service"] if is_said else [])
 
 
 def test_who_took_anothers_port_is_not_said_to_be_enabled() -> None:
@@ -116,7 +116,7 @@ def test_who_took_anothers_port_is_not_said_to_be_enabled() -> None:
         configured_service="local/backend.service", listening_service=thief.id)
     assert not any("apache2" in note for note in diagnose(taken.snapshot()).notes)
     alone = Scene().with_service(thief, listener(8000, 300)).endpoint(configured_service=None, listening_service=thief.id)
-    assert any("no boot starts apache2.service" in note for note in diagnose(alone.snapshot()).notes)
+    assert any("nothing starts apache2.service at boot" in note for note in diagnose(alone.snapshot()).notes)
 
 
 def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot_starts_it_by() -> None:

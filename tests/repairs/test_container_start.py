@@ -31,7 +31,7 @@ def test_a_shell_that_finds_no_command(code: int, line: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "line", "said"), [
-    (255, "exec /app/entry.sh: no such file or directory", "CR LF"), (255, "exec /app/serve: exec format error", "another kind of"),
+    (255, "exec /app/entry.sh: no such file or directory", "CR LF"), (255, "exec /app/serve: exec format error", "another architecture"),
     (1, "exec /app/serve: permission denied", "may not be executed"),
     (127, "[FATAL tini (7)] exec /app/entry.sh failed: No such file or directory", "CR LF"),
     (127, "[FATAL tini (7)] exec uvicornn failed: No such file or directory", "uvicornn is not in its image"),
@@ -64,8 +64,8 @@ TAKEN = "driver failed programming external connectivity on endpoint p-app-1 (x)
 
 
 @pytest.mark.parametrize(("host", "kind", "said", "risk"), [
-    ("127.0.0.1", "compose", "taken by container p-thief-1", "manual"), ("0.0.0.0", "docker", "taken by container p-thief-1", "manual"),
-    ("10.0.0.1", "compose", "is none's by now", "safe"), ("10.0.0.1", "local", "taken by something else", "manual"),
+    ("127.0.0.1", "compose", "in use by container p-thief-1", "manual"), ("0.0.0.0", "docker", "in use by container p-thief-1", "manual"),
+    ("10.0.0.1", "compose", "No container publishes it now", "safe"), ("10.0.0.1", "local", "in use by something else", "manual"),
 ])
 def test_whose_the_port_is_that_a_container_was_refused(host: str, kind: TargetKind, said: str, risk: str) -> None:
     scene = dead(TAKEN, 128, "exited")
@@ -111,8 +111,8 @@ def test_a_mounted_script_without_its_execute_bit_is_given_it() -> None:
 
 
 @pytest.mark.parametrize(("error", "script", "said"), [
-    (GONE, "#!/usr/bin/bash5\n", "/usr/bin/bash5 as its interpreter"), (GONE, "echo hello\n", "has no #!"),
-    (GONE, b"\x7fELF\0", "/app/entry.sh cannot be run"), (DENIED, "#!/bin/sh\n", "/app/entry.sh may not be executed"),
+    (GONE, "#!/usr/bin/bash5\n", "/app/entry.sh names /usr/bin/bash5, which is not in its image"), (GONE, "echo hello\n", "has no #!"),
+    (GONE, b"\x7fELF\0", "/app/entry.sh cannot run"), (DENIED, "#!/bin/sh\n", "/app/entry.sh may not be executed"),
 ])
 def test_a_mounted_program_that_only_a_person_can_mend(error: str, script: str | bytes, said: str) -> None:
     finding = entered(error, script)

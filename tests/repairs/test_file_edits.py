@@ -20,7 +20,7 @@ def test_where_an_edit_would_stay_is_said(box: dict[str, object], words: str) ->
     scene.files.append(file(CONF, "server { listen 80; }", node="web"))
     place = locate_editable_file(scene.snapshot(), "web", CONF)
     assert isinstance(place, NotEditable) and words in place.reason
-    assert ("lost with the container" in place.reason) == ("layer" in words)
+    assert ("lost if the container is removed" in place.reason) == ("layer" in words)
 
 
 @pytest.mark.parametrize(("written", "words"), [

@@ -52,7 +52,7 @@ def test_a_line_that_may_bring_the_rule_back_is_for_a_person(line: str, risk: st
     scene = dropping_scene(nft_chain(rule("drop", port_match(), text="tcp dport 8000 drop")))
     scene.files.append(file("/etc/nftables.conf", f"table inet filter {{\n\tchain input {{\n\t\t{line}\n\t}}\n}}\n"))
     repair = found(scene).repairs[0]
-    assert repair.risk == risk and (risk != "manual" or "/etc/nftables.conf:3 may be what loads the rule at boot" in repair.manual)
+    assert repair.risk == risk and (risk != "manual" or "/etc/nftables.conf:3 may load the rule at boot" in repair.manual)
 
 
 def test_a_saved_rule_gets_its_exception_before_it() -> None:

@@ -31,7 +31,7 @@ HERE = EditSteps((STEP,), "/etc/app.env:3", "")
 ])
 def test_what_stands_in_the_way_is_said(written: EditSteps | NotEditable, begin: tuple[DaemonReload] | NotEditable, why: str) -> None:
     made = set_and_start_repair(SETTING, written, begin)
-    assert (made.risk, made.steps, made.needs, made.manual) == ("manual", (), (NEED,), f"start it with more: {why}")
+    assert (made.risk, made.steps, made.needs, made.manual) == ("manual", (), (NEED,), f"start it with more; fixer cannot do this: {why}")
 
 
 def test_the_edit_comes_before_the_start() -> None:

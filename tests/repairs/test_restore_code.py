@@ -38,4 +38,4 @@ def test_a_module_of_a_package_that_is_there_is_put_back_and_not_installed() -> 
                     file(MAIN + ".old", "from .local import KEY\n")]
     restore, mend = found(scene).repairs
     assert restore.needs[0].choices == (MAIN + ".bak",)
-    assert mend.manual.startswith("app is there, and there is no local in it: put that file or folder back")
+    assert mend.manual.startswith("app exists, but it contains no local: restore that file or folder")

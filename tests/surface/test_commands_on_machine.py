@@ -142,7 +142,7 @@ def in_machine(machine: str, *argv: str, stdin: str = "") -> str:
 
 
 @pytest.mark.parametrize(("text", "note_text", "said"), [
-    ('services = ["!*"]\n', "without a person", "with --yes"),
+    ('services = ["!*"]\n', "without an operator", "with --yes"),
     ("max_risk = 3\n", "max_risk must be safe or disruptive", "max_risk must be safe or disruptive"),
 ])
 def test_the_policy_of_the_machine_binds(machine: str, text: str, note_text: str, said: str) -> None:

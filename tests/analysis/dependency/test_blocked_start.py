@@ -45,7 +45,7 @@ def test_hit_one_that_waits_for_an_answer() -> None:
     one = diagnosis.findings[0]
     assert (one.variant, one.confidence) == ("startup-blocked-on-dependency", "certain")
     assert one.evidence[0].where == "connection to 127.0.0.1:5432" and "pid 200" in one.evidence[0].text
-    assert one.repairs[0].risk == "manual" and "swallows the packets" in one.repairs[0].manual
+    assert one.repairs[0].risk == "manual" and "drops the packets" in one.repairs[0].manual
     remote = finding_of(diagnose(dialing(Connection("10.1.2.3", 5432, "dialing", 998, (200,))).snapshot()), CAUSE)
     assert "another machine" in remote.repairs[0].manual
 

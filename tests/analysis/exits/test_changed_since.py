@@ -39,7 +39,7 @@ PACKAGES = "/usr/lib/python3.11/site-packages"
 ])
 def test_a_module_that_came_after_the_end_needs_a_start(at: dict[str, float], mended: bool) -> None:
     first = found(looked(crashed(*IMPORT), **at))
-    assert ("orjson is there now, but nobody started it again" in first.summary) is mended
+    assert ("orjson is there now, but the service was not started again" in first.summary) is mended
     assert (first.confidence, first.repairs[0].id) == (("likely", "start-service") if mended else ("certain", "mend-code"))
 
 
@@ -78,7 +78,7 @@ def test_a_unit_that_was_edited_since_is_read_and_started(lines: tuple[str, ...]
     edited = crashed(*lines, unit_changes={"need_daemon_reload": True, "drop_in_paths": (drop_in,)})
     edited.files.append(file(drop_in, "[Service]\n", stat=stat(mtime=NOW - 5)))
     first = found(edited)
-    assert first.confidence == "likely" and f"{drop_in} was changed after that, and systemd has not read it" in first.summary
+    assert first.confidence == "likely" and f"{drop_in} was changed after that, and systemd has not reloaded it" in first.summary
     assert (first.repairs[0].id, isinstance(first.repairs[0].steps[0], DaemonReload)) == ("reload-units", True)
     edited.files[-1] = file(drop_in, "[Service]\n", stat=stat(mtime=NOW - 5000))
     assert found(edited).repairs[0].id == "mend-code"
@@ -89,7 +89,7 @@ def test_a_command_that_names_another_target_by_now() -> None:
     unit = "/etc/systemd/system/backend.service"
     scene.files.append(file(unit, "[Service]\n", stat=stat(mtime=NOW - 5)))
     first = found(scene)
-    assert "its command says app.main:app now, but nobody started it again" in first.summary
+    assert "its command contains app.main:app now, but the service was not started again" in first.summary
     assert first.repairs[0].id == "start-service" and first.evidence[1].where == unit
 
 

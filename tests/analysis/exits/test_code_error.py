@@ -114,7 +114,7 @@ def test_what_gunicorns_own_file_says_wrong_is_told_with_its_line(words: tuple[s
     first = diagnose(scene.snapshot()).findings[0]
     assert first.cause == "crash-code-error" and "(2,)" in first.summary
     at = f"{path}:{line}" if line else "the command of backend.service"
-    assert first.repairs[-1].manual.startswith(f"mend {at} (Invalid value for workers: (2,))")
+    assert first.repairs[-1].manual.startswith(f"correct {at} (Invalid value for workers: (2,))")
     assert bool(line) == any(e.where == f"{path}:{line}" and e.text == "workers = 2," for e in first.evidence)
 
 

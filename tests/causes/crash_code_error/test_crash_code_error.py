@@ -77,8 +77,8 @@ def test_a_parent_that_listens_before_its_workers_fail_once_more() -> None:
 
 
 @pytest.mark.parametrize(("there", "told"), [
-    ("/srv/shop/venv/lib/python3.11/site-packages/orjson/__init__.py", "/srv/shop/venv/lib/python3.11/site-packages holds orjson"),
-    ("/srv/shop/venv/lib/python3.9/site-packages/orjson.py", "/srv/shop/venv/lib/python3.9/site-packages holds orjson"),
+    ("/srv/shop/venv/lib/python3.11/site-packages/orjson/__init__.py", "/srv/shop/venv/lib/python3.11/site-packages contains orjson"),
+    ("/srv/shop/venv/lib/python3.9/site-packages/orjson.py", "/srv/shop/venv/lib/python3.9/site-packages contains orjson"),
     ("/srv/blog/venv/lib/python3.11/site-packages/orjson/__init__.py", "install the package that provides orjson"),
 ])
 def test_an_environment_of_another_python_is_to_be_made_anew(there: str, told: str) -> None:
@@ -91,7 +91,7 @@ def test_a_package_of_node_is_not_installed_with_pip() -> None:
     lines = (STARTED, "Error: Cannot find module 'express'", "Require stack:", "- /srv/shop/server.js")
     made = found(crashed(*lines, argv=("/usr/bin/node", "server.js"), runtime="node"))
     assert made.repairs[-1].manual.startswith(
-        "install the package that provides express for /usr/bin/node (npm install … in /srv/shop), or take it out of "
+        "install the package that provides express for /usr/bin/node (npm install … in /srv/shop), or remove it from "
         "/srv/shop/server.js; then start")
 
 
@@ -288,7 +288,7 @@ def test_the_port_that_nginx_asks_for_is_taken_out_of_what_is_written_beside_it(
     scene.files[-1] = file(path, "PORT=8O00\n")
     scene.services[0] = replace(scene.services[0], log=log_lines(STARTED, line.replace("8000 # was 7000", "8O00")))
     repair = repair_called(scene, "correct-option")
-    assert repair.steps == () and "nginx asks for 8000" in repair.needs[0].why
+    assert repair.steps == () and "nginx connects to port 8000" in repair.needs[0].why
     steps = repair_called(scene, "correct-option", port="8000").steps
     assert isinstance(steps[0], WriteFile) and steps[0].after == b"PORT=8000\n"
 

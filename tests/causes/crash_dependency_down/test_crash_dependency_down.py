@@ -89,10 +89,10 @@ def test_one_that_runs_on_another_port() -> None:
 
 def test_nobody_provides_it() -> None:
     one = found(crashed())
-    assert one.service == "backend.service" and "no unit here is known to" in one.repairs[0].manual
+    assert one.service == "backend.service" and "no known unit here is configured to" in one.repairs[0].manual
     container = container_service(box={"status": "exited", "exit_code": 1, "started_at": NOW - 50}, pid=None, log=log_lines(*REFUSED))
     scene = Scene("app:8000", node="web", back="app").with_service(container).refused(configured_service=container.id)
-    assert "inside of container" in found(scene).repairs[0].manual
+    assert "inside container" in found(scene).repairs[0].manual
 
 
 def test_elsewhere_is_likely_at_most_and_for_a_person() -> None:
