@@ -104,7 +104,7 @@ def test_of_what_serves_and_would_not_come_back_a_note_says_so(unit: dict[str, o
 def test_of_nginx_itself_too(unit: dict[str, object], pid: int, *, is_said: bool) -> None:
     scene = healthy_scene()
     scene.nginx["service"] = service("nginx.service", 80, pid, is_app_server=False, unit_changes={**unit, "main_pid": pid})
-    notes = [note for note in diagnose(scene.snapshot()).notes if "no boot" in note]
+    notes = [note for note in diagnose(scene.snapshot()).notes if "at boot" in note]
     assert notes == (["nothing starts nginx.service at boot (disabled): run systemctl enable nginx.service"] if is_said else [])
 
 
