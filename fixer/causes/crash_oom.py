@@ -78,8 +78,8 @@ def judge(case: Case) -> Verdict:
             ruled.append(state_evidence(crash.service))
         else:
             ruled.append(state_evidence(crash.service))
-    told = {f.service for f in findings}
-    findings += [f for f in _worker_findings(case) if f.service not in told]
+    reported = {f.service for f in findings}
+    findings += [f for f in _worker_findings(case) if f.service not in reported]
     return conclude(findings, missing, ruled)
 
 
@@ -98,11 +98,11 @@ def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], fl
     variant = "oom-killed-docker" if service.container is not None else "oom-killed-systemd"
     if service.unit is not None and service.unit.result == "oom-kill":
         variant = "oom-kill-result-cgroup-v2"
-    said, raised = _manager_oom_line(service), _limit_change_evidence(case, crash, kills)
+    oom_line, raised = _manager_oom_line(service), _limit_change_evidence(case, crash, kills)
     evidence = (
         *raised, *(kill.evidence for kill in kills[-1:]), *((flagged,) if flagged is not None else ()),
         state_evidence(service),
-        *((log_evidence(said.text, said.where),) if said is not None else ()), *_limit_evidence(service),
+        *((log_evidence(oom_line.text, oom_line.where),) if oom_line is not None else ()), *_limit_evidence(service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, CONNECT_FAILED | CUT_OFF),
     )
@@ -140,8 +140,8 @@ def _kill_over_at(crash: FailedRun, kills: tuple[OomKilling, ...]) -> float:
     """Return the time (epoch seconds) by which the kill was over on the clock of the files, or 0.0 if unknown. The
     kernel's clock may be seconds off. The journal uses the same clock as the files."""
     at = kills[-1].kill.at if kills else ended_at(crash)
-    said = [line.at for line in crash.lines if line.at is not None and _KILLED_LINE.search(message_of(line))]
-    close = [one for one in said[-1:] if abs(one - at) < _CLOCK_SLACK]
+    times = [line.at for line in crash.lines if line.at is not None and _KILLED_LINE.search(message_of(line))]
+    close = [one for one in times[-1:] if abs(one - at) < _CLOCK_SLACK]
     return close[0] + _JOURNAL_SLACK if close else at + _CLOCK_SLACK if at else 0.0
 
 

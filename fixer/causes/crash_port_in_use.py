@@ -122,7 +122,7 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
     if not holders:
         return None
     seen = _PortConflict(trouble.endpoint, trouble, service, held, holders, line)
-    where, said = address_text(held.address, held.port), process_text(case.snapshot, held.node, holders[0])
+    where, holder_text = address_text(held.address, held.port), process_text(case.snapshot, held.node, holders[0])
     managed = _holding_service(case, seen)
     who = managed.name if managed is not None else f"pid {holders[0].pid} ({holders[0].comm})"
     manual = (f"{who} holds {where}, where {service.name} is configured to listen ({binding.source.where}). Set "
@@ -132,9 +132,10 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
     return Finding(
         cause=CAUSE.id, variant="start-port-in-use", role="root",
         confidence="certain" if crash.owner.certain else "likely",
-        summary=f"{service.name} cannot start: {who} holds {where}, where it is configured to listen", detail=(said,),
+        summary=f"{service.name} cannot start: {who} holds {where}, where it is configured to listen",
+        detail=(holder_text,),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys((
-            log_evidence(line.text, line.where), binding.source, Evidence("socket", f"socket {where}", said),
+            log_evidence(line.text, line.where), binding.source, Evidence("socket", f"socket {where}", holder_text),
             state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
@@ -154,9 +155,9 @@ def _judge_endpoint(
     if not _can_have_failed(case, service):
         return state_evidence(service) if trouble is not None else None
     if is_closed(endpoint) is True and is_stale_socket(endpoint) and trouble is not None:
-        said = port_in_use_line(read_run_end(last_run_lines(case.snapshot, service)))
+        error_line = port_in_use_line(read_run_end(last_run_lines(case.snapshot, service)))
         return stale_socket_finding(case, trouble, endpoint, service,
-                                    said) if said is not None else state_evidence(service)
+                                    error_line) if error_line is not None else state_evidence(service)
     if is_closed(endpoint) is True:
         return state_evidence(service) if trouble is not None else None
     if isinstance(service.log, Unknown):
@@ -213,7 +214,7 @@ class _PortConflict:
 def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
     snapshot, service, holder = case.snapshot, seen.service, seen.holders[0]
     where = address_text(seen.listener.address, seen.listener.port)
-    said = process_text(snapshot, seen.listener.node, holder)
+    holder_text = process_text(snapshot, seen.listener.node, holder)
     strange = seen.failing_address is None and _is_foreign_holder(seen)
     role: Role = "root" if seen.failing_address is not None or strange else "advice"
     nginx = case.snapshot.nginxes[0] if seen.failing_address is None else seen.failing_address.nginx
@@ -224,7 +225,7 @@ def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
                  "survive its end") for v in service.unit_values if is_left and v.key == "KillMode"
                  and v.value in _LEAVING_KILL_MODES)
     evidence = (
-        log_evidence(seen.line.text, seen.line.where), Evidence("socket", f"socket {where}", said),
+        log_evidence(seen.line.text, seen.line.where), Evidence("socket", f"socket {where}", holder_text),
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
         *left, state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
@@ -237,7 +238,7 @@ def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
         summary=f"{service.name} cannot start: pid {holder.pid} "
         f"({holder.comm}{_EARLIER_RUN_TEXT if is_left else ''}) holds "
                 f"{where} {manner}",
-        detail=(said,),
+        detail=(holder_text,),
         routes=seen.failing_address.route_ids if seen.failing_address is not None else _route_ids(case, seen.endpoint),
         service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(_repair(case, seen),) if role == "root" else (),

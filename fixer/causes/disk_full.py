@@ -103,9 +103,9 @@ def _is_after_repair(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
 def _folder_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
     last: dict[str, tuple[int, ErrorEvent]] = {}
     for event in events:
-        said = unwritable_folder(event)
-        if said is not None and said[1] in _REASON_TEXTS:
-            last[said[0]] = (said[1], event)
+        failure = unwritable_folder(event)
+        if failure is not None and failure[1] in _REASON_TEXTS:
+            last[failure[0]] = (failure[1], event)
     for folder, (errno, event) in last.items():
         if _is_still_unwritable(case, nginx, folder, (errno, event)):
             yield _folder_finding(case, nginx, folder, (errno, event))
@@ -117,9 +117,9 @@ def _stat_of_folder(case: Case, nginx: Nginx, path: str) -> FileStat | None:
     return stat.target if stat is not None and stat.target is not None else stat
 
 
-def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> bool:
+def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, failure: tuple[int, ErrorEvent]) -> bool:
     """Return whether nginx still cannot write to the folder, by its mode and owner, else by the log alone."""
-    errno, event = said
+    errno, event = failure
     stat = _stat_of_folder(case, nginx, folder)
     fresh = clock_of(case.snapshot, nginx.node) - event.at < _CURRENT_SECONDS and _is_after_repair(case, nginx, event)
     if stat is None or errno in (28, 30):
@@ -131,8 +131,8 @@ def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, said: tuple[int,
     return not (stat.mode & 0o300 == 0o300 if mine else stat.mode & 0o003 == 0o003)
 
 
-def _folder_finding(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> Finding:
-    errno, event = said
+def _folder_finding(case: Case, nginx: Nginx, folder: str, failure: tuple[int, ErrorEvent]) -> Finding:
+    errno, event = failure
     answering = event.phase.startswith("reading upstream")
     what = "long responses are cut off" if answering else "long uploads get 500"
     stat = _stat_of_folder(case, nginx, folder)
@@ -211,8 +211,8 @@ def _disk_error_line(crash: FailedRun) -> LogLine | None:
 
 def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
     service, trouble = crash.service, crash.failing_addresses[0]
-    said = message_of(line).strip()
-    match, quota = _PATH_IN_ERROR.search(said), _QUOTA_ERROR.search(said) is not None
+    message = message_of(line).strip()
+    match, quota = _PATH_IN_ERROR.search(message), _QUOTA_ERROR.search(message) is not None
     where = match["path"] if match is not None else _path_in_call(crash, line)
     who = f" or raise the quota of {_account_text(service)} (repquota -a)" if quota else ""
     small = _tmpfs_setting(service, match["path"] if match is not None else "")

@@ -81,16 +81,16 @@ def judge(case: Case) -> Verdict:
         if lines:
             findings[nginx.node] = _worker_finding(case, nginx, lines)
     for crash in failed_runs(case).found:
-        said = _start_error_lines(crash)
-        if said:
-            findings[crash.service.id] = _backend_finding(case, crash.failing_addresses[0], crash.service, said)
+        error_lines = _start_error_lines(crash)
+        if error_lines:
+            findings[crash.service.id] = _backend_finding(case, crash.failing_addresses[0], crash.service, error_lines)
     for trouble in case.failing_addresses:
         service = case.service(trouble.endpoint.listening_service or trouble.endpoint.configured_service)
         if service is None or not service.running or is_closed(trouble.endpoint) or is_answering(trouble.endpoint):
             continue
-        said = _recent_error_lines(case, service)
-        if said or _is_near_limit(trouble, service):
-            findings.setdefault(service.id, _backend_finding(case, trouble, service, said))
+        error_lines = _recent_error_lines(case, service)
+        if error_lines or _is_near_limit(trouble, service):
+            findings.setdefault(service.id, _backend_finding(case, trouble, service, error_lines))
         elif isinstance(service.log, Unknown):
             missing.append(f"log of {service.name}: {service.log.reason}")
         else:
@@ -111,8 +111,8 @@ def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
     """Return the matching last lines of a run that never finished its startup."""
     if read_run_end(crash.lines, start_time_of(crash.service), most=len(crash.lines)).served_at >= 0:
         return ()
-    said = zip(crash.end.lines, crash.end.texts, strict=True)
-    return tuple(line for line, text in said if _TOO_MANY_FILES.search(text))
+    pairs = zip(crash.end.lines, crash.end.texts, strict=True)
+    return tuple(line for line, text in pairs if _TOO_MANY_FILES.search(text))
 
 
 def open_files_limit(service: Service) -> int:
@@ -131,9 +131,10 @@ def _is_near_limit(trouble: FailingAddress, service: Service) -> bool:
                                                                                        or reset) and silent
 
 
-def _backend_finding(case: Case, trouble: FailingAddress, service: Service, said: tuple[LogLine, ...]) -> Finding:
+def _backend_finding(case: Case, trouble: FailingAddress, service: Service,
+                     error_lines: tuple[LogLine, ...]) -> Finding:
     held, limit = listener_at(trouble.endpoint), open_files_limit(service)
-    shown = [log_evidence(said[-1].text, said[-1].where)] if said else []
+    shown = [log_evidence(error_lines[-1].text, error_lines[-1].where)] if error_lines else []
     if held is not None:
         text = f"{held.established} connections are open, {held.queued} wait to be accepted"
         shown.append(Evidence("socket", f"socket {held.address}:{held.port}", text))
@@ -145,7 +146,7 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service, said
     need = Need("open_files", "value", f"how many files {service.name} may open{f', now {limit}' if limit else ''}",
                 default=str(enough if limit < enough else limit * 4), pattern="[1-9][0-9]{1,6}")
     return Finding(
-        cause=CAUSE.id, variant="backend-fd-limit", role="root", confidence="certain" if said else "likely",
+        cause=CAUSE.id, variant="backend-fd-limit", role="root", confidence="certain" if error_lines else "likely",
         summary=f"{service.name} has reached its limit of open files{may}, so it "
                 f"{'accepts no more connections' if service.running else 'cannot even start'}", detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
@@ -186,8 +187,9 @@ def _container_limit(case: Case, nginx: Nginx) -> int:
 
 
 def _configured_limit(data: bytes) -> int:
-    said = next((d for d in parse(data).directives if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
-    return int(said.args[0]) if said is not None and said.args[0].isdigit() else 0
+    directive = next((d for d in parse(data).directives
+                      if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
+    return int(directive.args[0]) if directive is not None and directive.args[0].isdigit() else 0
 
 
 def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:

@@ -102,13 +102,13 @@ def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Re
     if chosen is None:
         return Repair("raise-header-buffer", "safe", summary, (), (need,))
     wishes = list(_wanted_settings(route, parse_size(chosen) or _FIRST_SIZE))
-    said = "; ".join(f"{wish.name} {wish.value}" for wish in wishes)
+    directives = "; ".join(f"{wish.name} {wish.value}" for wish in wishes)
     edit = set_directives(case.snapshot, nginx, wishes, summary)
     if isinstance(edit, NotEditable):
-        manual = (f"set {said} in the location at {route.source.file}:{route.source.line}; fixer cannot do this: "
+        manual = (f"set {directives} in the location at {route.source.file}:{route.source.line}; fixer cannot do this: "
                   f"{edit.reason}")
         return Repair("raise-header-buffer", "manual", summary, (), (need,), manual)
-    summary = f"{said} at {edit.where[0]}{overwriters_text((edit.file,))}"
+    summary = f"{directives} at {edit.where[0]}{overwriters_text((edit.file,))}"
     return Repair("raise-header-buffer", edit_risk((edit.file,), "safe"), summary,
                   (edit.step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
 
@@ -151,10 +151,10 @@ def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Fin
         for judged, events in recent_lines_by_route(case, nginx, CUT_OFF).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints]
             for service in filter(None, (case.service(e.listening_service or e.configured_service) for e in ends)):
-                said = _block_error_lines(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
+                error_lines = _block_error_lines(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
                 asked = judged.state in ("failing", "degraded")
-                if said and (asked or min(len(events), len(said)) >= MIN_SYMPTOM_LINES):
-                    yield _uwsgi_finding((cause, variant), judged, events, service, said)
+                if error_lines and (asked or min(len(events), len(error_lines)) >= MIN_SYMPTOM_LINES):
+                    yield _uwsgi_finding((cause, variant), judged, events, service, error_lines)
                     break
 
 
@@ -165,9 +165,9 @@ def _block_error_lines(case: Case, service: Service) -> list[LogLine]:
 
 
 def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[ErrorEvent, ...], service: Service,
-           said: list[LogLine]) -> Finding:
-    route, last = judged.facts.route, said[-1]
-    sizes = [(int(m["size"]), int(m["most"])) for line in said
+           error_lines: list[LogLine]) -> Finding:
+    route, last = judged.facts.route, error_lines[-1]
+    sizes = [(int(m["size"]), int(m["most"])) for line in error_lines
              if (m := INVALID_BLOCK_SIZE.match(line.text)) is not None]
     size, most = max(sizes)
     wanted = max(32 << 10, 1 << (size - 1).bit_length()) if size < 1 << 15 else 65535
@@ -180,7 +180,7 @@ def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[E
     return Finding(
         cause=names[0], variant=names[1], role="root", confidence="certain",
         summary=(f"request headers for {route.location} ({size} bytes) exceed what {service.name} accepts "
-                 f"(buffer-size {now}): {len(said)} times within a minute"),
+                 f"(buffer-size {now}): {len(error_lines)} times within a minute"),
         detail=(), routes=(route.id,), service=service.name, node=service.node,
         evidence=(log_evidence(last.text, last.where), state_evidence(service),
                   Evidence("nginx-log", events[-1].where, lost), *judged.evidence[:1]),

@@ -58,14 +58,14 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
            asked: bool) -> Finding | None:
     if not is_failing(judged) or judged.facts.route.kind != "proxy_pass" or not has_direct_answer(case, judged):
         return None         # if the probe succeeds it is a note; without an HTTP answer it is another cause
-    route, said = judged.facts.route, events[-1].message
-    names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _HEADER_NAME.finditer(said)))
+    route, message = judged.facts.route, events[-1].message
+    names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _HEADER_NAME.finditer(message)))
     service = service_of_route(case, judged)
     who = service.name if service is not None else "the backend"
     what = " and ".join(names[:2]) or "a header"
-    manual = (f"nginx rejects such a response ({said[:160]}). Correct what sets {what} in {who}{_program_text(service)}"
-              ", or in a proxy between it and nginx. Content-Length and Transfer-Encoding exclude each other, and each "
-              "may be sent once")
+    manual = (f"nginx rejects such a response ({message[:160]}). Correct what sets {what} in {who}"
+              f"{_program_text(service)}, or in a proxy between it and nginx. Content-Length and Transfer-Encoding "
+              "exclude each other, and each may be sent once")
     return Finding(
         cause=CAUSE.id, variant="header-invalid", role="root", confidence="certain" if asked else "likely",
         summary=f"{who} answers {route.location} with headers that nginx rejects ({what}): "

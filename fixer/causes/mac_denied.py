@@ -94,8 +94,8 @@ def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxD
         manual = f"recreate {box.name} without its seccomp profile, or allow connect in that profile: see {files}"
         shown = Evidence("container", box.name, f"SecurityOpt {profile[:80]}")
         repair = Repair("loosen-filter", "manual", f"let {box.name} connect", (), manual=manual)
-        words = f"container {box.name} has its own seccomp profile"
-        return ("connect-denied-by-policy", "likely", words, (shown,), repair)
+        summary = f"container {box.name} has its own seccomp profile"
+        return ("connect-denied-by-policy", "likely", summary, (shown,), repair)
     node = find_node(case.snapshot, nginx.node)
     if node is None or isinstance(node.policy, Unknown):
         return f"which policy denies nginx on {nginx.node} its connections"
@@ -115,16 +115,16 @@ def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
         )
         step = SetBoolean(node, CONNECT_BOOLEAN, value=True, was=False)
         repair = Repair("set-boolean", "disruptive", f"allow it permanently: setsebool -P {CONNECT_BOOLEAN} 1", (step,))
-        words = f"SELinux forbids nginx to connect ({CONNECT_BOOLEAN} is off)"
-        return ("selinux-connect-denied", "certain", words, shown, repair)
+        summary = f"SELinux forbids nginx to connect ({CONNECT_BOOLEAN} is off)"
+        return ("selinux-connect-denied", "certain", summary, shown, repair)
     if refused:
         return _explain_audit(endpoint, refused[-1], (enforcing, *recorded))
     if policy.enforcing is None and policy.label.endswith("(enforce)"):
         name = policy.label.removesuffix(" (enforce)")
         manual = f"allow it in the AppArmor profile {name} (aa-logprof; `network inet stream,`), and reload the profile"
         repair = Repair("allow-in-profile", "manual", f"allow it in profile {name}", (), manual=manual)
-        said = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
-        return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (said,), repair)
+        profile = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
+        return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (profile,), repair)
     return f"which policy denies nginx on {node} its connections: no SELinux boolean, profile or filter shows it"
 
 
@@ -152,8 +152,8 @@ def _connect_filter(case: Case, trouble: FailingAddress) -> UnitSetting | None:
     """Return the SystemCallFilter of nginx's unit that forbids connect."""
     service = trouble.nginx.service
     for setting in service.settings if service is not None and service.unit is not None else ():
-        words = {word.lstrip("~").partition(":")[0] for word in setting.value.split()}
-        if setting.key == "SystemCallFilter" and setting.value.startswith("~") and words & _CONNECT_CALLS:
+        calls = {word.lstrip("~").partition(":")[0] for word in setting.value.split()}
+        if setting.key == "SystemCallFilter" and setting.value.startswith("~") and calls & _CONNECT_CALLS:
             return setting
     return None
 
@@ -178,11 +178,11 @@ def _explain_unit_filter(case: Case, trouble: FailingAddress, setting: UnitSetti
 
 
 def _finding(case: Case, trouble: FailingAddress, named: _Explanation) -> Finding:
-    variant, confidence, words, shown, repair = named
+    variant, confidence, summary, shown, repair = named
     answers = Evidence("probe", endpoint_text(trouble.endpoint), "accepts connections from others on this machine")
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
-        summary=f"{words}: the kernel denies connections for {routes_text(trouble)}", detail=(),
+        summary=f"{summary}: the kernel denies connections for {routes_text(trouble)}", detail=(),
         routes=trouble.route_ids, service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, answers, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),

@@ -67,7 +67,7 @@ def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) ->
     limit = memory_limit(service) >> 20
     again = refault_rate(case, service, pages) / 256       # 4 KiB pages to MiB
     source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit} MiB")
-    told = service.refaults.evidence if isinstance(service.refaults, Known) else ()
+    counted = service.refaults.evidence if isinstance(service.refaults, Known) else ()
     return Finding(
         cause=CAUSE.id, variant="limit-too-close", role="root", confidence="likely",
         summary=(
@@ -76,7 +76,7 @@ def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) ->
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            *told, source, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *counted, source, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
         repairs=(raise_memory_repair(case, service, trouble.endpoint),),

@@ -77,12 +77,12 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        untold = exit_signal_of(crash.service) is None and not _has_other_cause(crash)
+        unexplained = exit_signal_of(crash.service) is None and not _has_other_cause(crash)
         free = port_in_use_line(crash.end) is not None and reason_state(case, crash) == "gone"
         if is_in_restart_loop(crash) or has_given_up(crash) or free or (
-                untold and (_has_unreadable_log(crash) or change_evidence(case, crash))):
+                unexplained and (_has_unreadable_log(crash) or change_evidence(case, crash))):
             findings.append(_found(case, crash))
-        elif untold:
+        elif unexplained:
             missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line_text(crash)}")
         else:
             ruled.append(state_evidence(crash.service))
@@ -134,9 +134,9 @@ def _has_other_cause(crash: FailedRun) -> bool:
 
 def reason_state(case: Case, crash: FailedRun) -> ReasonState:
     """Return whether the reason of the last failure holds, has ended, lies in another system, or is unknown."""
-    said = missing_variables(crash.end)
-    if said:
-        return "gone" if all(is_variable_set(crash.service, s.name) for s in said) else "holds"
+    variables = missing_variables(crash.end)
+    if variables:
+        return "gone" if all(is_variable_set(crash.service, s.name) for s in variables) else "holds"
     if port_in_use_line(crash.end) is not None:
         endpoint = crash.failing_addresses[0].endpoint
         is_free = is_closed(endpoint) is True and not is_stale_socket(endpoint)

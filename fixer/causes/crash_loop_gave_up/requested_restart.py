@@ -46,11 +46,11 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
     began, ended = start_time_of(service), _stopped_at(service)
     if not ended or not ended <= began + _CLOCK_SLACK:
         return None
-    said = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
-    if said is None or said.at is None:
+    stop_line = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
+    if stop_line is None or stop_line.at is None:
         return None
     refused = _refused_events(case, routes)
-    events = [event for event in refused if said.at - _CLOCK_SLACK <= event.at <= began + _START_SECONDS]
+    events = [event for event in refused if stop_line.at - _CLOCK_SLACK <= event.at <= began + _START_SECONDS]
     if not events or events[-1] != refused[-1]:
         return None                 # no refusal, or one after the restart: another fault
     age = age_text(max(0.0, clock_of(case.snapshot, service.node) - began))
@@ -60,7 +60,7 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
                 "times, and the service answers again",
         detail=("a second backend, or a socket held by systemd, would bridge such a restart",),
         routes=tuple(facts.route.id for facts in routes), service=service.name, node=service.node,
-        evidence=(state_evidence(service), log_evidence(said.text, said.where),
+        evidence=(state_evidence(service), log_evidence(stop_line.text, stop_line.where),
                   Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}")),
     )
 
@@ -94,9 +94,9 @@ def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str
     The log alone proves nothing, so the process is checked and nothing is removed.
     """
     line = read_run_end(program_lines(lines), most=_TAIL_LINES).last_line(_PID_FILE_LINE)
-    said = message_of(line) if line is not None else ""
-    pid, path = _PID.search(said), _PATH.search(said)
-    if not said or (pid is None and path is None):
+    message = message_of(line) if line is not None else ""
+    pid, path = _PID.search(message), _PATH.search(message)
+    if not message or (pid is None and path is None):
         return ""
     file = path[1] if path is not None else "its pid file"
     if pid is None:

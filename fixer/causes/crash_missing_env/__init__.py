@@ -84,18 +84,18 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         file = _missing_file_finding(case, crash)
-        said = missing_variables(crash.end)
-        blank = () if said else blank_variables(crash.end, crash.service) or missing_address_lines(crash)
+        missing = missing_variables(crash.end)
+        blank = () if missing else blank_variables(crash.end, crash.service) or missing_address_lines(crash)
         if file is not None:
             findings.append(file)
         elif blank:
             findings.append(_missing_variable_finding(case, limit_to_compose(crash, blank), blank))
-        elif not said:
+        elif not missing:
             ruled.append(state_evidence(crash.service))
         else:
-            lacking = tuple(s for s in said if not is_variable_set(crash.service, s.name))
+            lacking = tuple(s for s in missing if not is_variable_set(crash.service, s.name))
             findings.append(_missing_variable_finding(case, crash, lacking) if lacking
-                            else _set_since_finding(case, crash, said))
+                            else _set_since_finding(case, crash, missing))
     if case.snapshot.compose is not None and case.snapshot.compose.missing_env_files:
         from fixer.causes.crash_missing_env.lost_env_file import lost_env_findings  # only if one is missing
 
@@ -107,42 +107,43 @@ def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:
     """Return the unset address variables of the compose file if the service tried a database socket in its container:
     drivers do so by default."""
     wanted = [one for one in crash.service.unset_variables if ADDRESS_VARIABLE.match(one.name.upper())]
-    said = dependency_complaint(crash.end) if wanted else None
-    return tuple(NamedLine(one.name, said.log_line) for one in wanted) if said is not None and said.unix else ()
+    complaint = dependency_complaint(crash.end) if wanted else None
+    return tuple(NamedLine(one.name, complaint.log_line)
+                 for one in wanted) if complaint is not None and complaint.unix else ()
 
 
 def limit_to_compose(crash: FailedRun, blank: tuple[NamedLine, ...]) -> FailedRun:
     """Limit the run's slots for new variables to those that Compose reads for its own file."""
-    names = {said.name for said in blank}
+    names = {one.name for one in blank}
     slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
     service = replace(crash.service, env_slots=slots)
     return replace(crash, owner=replace(crash.owner, service=service))
 
 
-def _missing_variable_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> Finding:
-    names = ", ".join(s.name for s in said)
-    lost = tuple(m for s in said if (m := find_misread_line(case.snapshot, crash.service, s.name)) is not None)
-    wanted = tuple(s.name for s in said)
+def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> Finding:
+    names = ", ".join(s.name for s in missing)
+    lost = tuple(m for s in missing if (m := find_misread_line(case.snapshot, crash.service, s.name)) is not None)
+    wanted = tuple(s.name for s in missing)
     copies = () if lost else backups_with(case.snapshot, crash.service, wanted)
     again = restore_variables_repair(case, crash, copies, wanted)
-    evidence = (*_evidence(case, crash, said),
+    evidence = (*_evidence(case, crash, missing),
                 *(Evidence("file", m.where, f"{m.name}… is set there in a form that systemd does not read")
                   for m in lost),
                 *backup_evidence(copies if again is not None else (), wanted))
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
-        summary=f"{crash.service.name} ends at once: {names} {'is' if len(said) == 1 else 'are'} not set",
+        summary=f"{crash.service.name} ends at once: {names} {'is' if len(missing) == 1 else 'are'} not set",
         detail=(*(m.problem_text for m in lost), "nothing listens while it does not run"), routes=crash.routes,
         service=crash.service.name, node=crash.service.node, evidence=evidence,
-        repairs=(_repair(case, crash, said, lost), *(() if again is None else (again,))),
+        repairs=(_repair(case, crash, missing, lost), *(() if again is None else (again,))),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
 
-def _evidence(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> tuple[Evidence, ...]:
-    trouble, names = crash.failing_addresses[0], {s.name for s in said}
+def _evidence(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> tuple[Evidence, ...]:
+    trouble, names = crash.failing_addresses[0], {s.name for s in missing}
     return tuple(dict.fromkeys((
-        *(log_evidence(s.line.text, s.line.where) for s in said),
+        *(log_evidence(s.line.text, s.line.where) for s in missing),
         *(Evidence("file", one.defined_in, f"{one.name}… is substituted by Compose, and nothing sets it")
           for one in crash.service.unset_variables if one.name in names),
         state_evidence(crash.service),
@@ -151,26 +152,26 @@ def _evidence(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> tupl
     )))
 
 
-def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tuple[MisreadLine, ...]) -> Repair:
-    service, names = crash.service, ", ".join(s.name for s in said)
-    if len(lost) == len(said) and all(m.is_plain for m in lost) and not any(s.name in case.inputs for s in said):
+def _repair(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...], lost: tuple[MisreadLine, ...]) -> Repair:
+    service, names = crash.service, ", ".join(s.name for s in missing)
+    if len(lost) == len(missing) and all(m.is_plain for m in lost) and not any(s.name in case.inputs for s in missing):
         again = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
         files = ", ".join(dict.fromkeys(m.file.path for m in lost))
         closed = dict.fromkeys(f"{m.within.name} at line {m.within.line}" for m in lost if m.within is not None)
         how = f" (and close the quote of {' and '.join(closed)})" if closed else ""
-        words = f"write {names} in {files} as systemd reads it{how}, then start {service.name}"
+        text = f"write {names} in {files} as systemd reads it{how}, then start {service.name}"
         managers = ", ".join(dict.fromkeys(m.file.managed_by for m in lost if m.file.managed_by))
         if managers:
-            words += f" ({managers} manages that file and will overwrite the edit)"
+            text += f" ({managers} manages that file and will overwrite the edit)"
         if not isinstance(again, NotEditable):
-            return Repair("mend-variable-line", "disruptive", words, (*remove_prefix_steps(lost), *again))
+            return Repair("mend-variable-line", "disruptive", text, (*remove_prefix_steps(lost), *again))
     needs = tuple(
         Need(s.name, "secret" if is_secret_name(s.name) else "value",
              f"{service.name} needs "
              f"{s.name}{_similar_name_text(service, s.name) or _set_elsewhere_text(case, service, s.name)}")
-        for s in said
+        for s in missing
     )
-    values = {s.name: case.inputs.get(s.name, "") for s in said}
+    values = {s.name: case.inputs.get(s.name, "") for s in missing}
     written = write_variables(case.snapshot, service, values)
     begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if isinstance(written, NotEditable):
@@ -184,7 +185,7 @@ def _repair(case: Case, crash: FailedRun, said: tuple[NamedLine, ...], lost: tup
     summary = f"set {names} in {written.where}, then start {service.name}"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
-    complete = all(s.name in case.inputs for s in said)
+    complete = all(s.name in case.inputs for s in missing)
     return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
 
 
@@ -211,10 +212,10 @@ def _set_elsewhere_text(case: Case, service: Service, name: str) -> str:
     return f"; {found[0][0]} gets it at {found[0][1]}" if found else ""
 
 
-def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]) -> Finding:
+def _set_since_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> Finding:
     """Return the finding for a variable that was set after the last start: the service only has to be started."""
     service = crash.service
-    place = next((a.defined_in for a in service.env if a.name.upper() == said[0].name.upper()), "")
+    place = next((a.defined_in for a in service.env if a.name.upper() == missing[0].name.upper()), "")
     endpoint = crash.failing_addresses[0].endpoint
     repair = Repair("start-service", "safe", f"start {service.name}", start_steps(case.snapshot, service, endpoint))
     if crash.has_running_parent:      # the parent still has its old environment
@@ -222,10 +223,10 @@ def _set_since_finding(case: Case, crash: FailedRun, said: tuple[NamedLine, ...]
         repair = Repair("restart-service", "disruptive", f"restart {service.name}", again)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
-        summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but the service was not "
+        summary=f"{service.name} ended because {missing[0].name} was not set; it is set now, but the service was not "
                 "started again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
-        evidence=(*_evidence(case, crash, said), Evidence("file", place, f"{said[0].name}… is set")),
+        evidence=(*_evidence(case, crash, missing), Evidence("file", place, f"{missing[0].name}… is set")),
         repairs=(repair,) if repair.steps else (), explains=("crash-loop-gave-up", "backend-down", "slow-start"),
     )
 
@@ -243,33 +244,33 @@ def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     unit = crash.service.unit
     if unit is None or unit.result != "resources":
         return None
-    gone = [
+    missing = [
         path for path in (word.split(" ")[0] for word in unit.environment_files)
         if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
     ]
-    if not gone:
+    if not missing:
         return _restored_file_finding(case, crash)
-    beside = _similar_files(case, crash, gone[0])
-    again = restore_variables_repair(case, crash, backups_of(case.snapshot, crash.service, gone[0]), ())
-    held = f"Possible copies: {', '.join(beside)}" if beside else "Its contents are unknown"
-    manual = f"restore {gone[0]} with the variables that {unit.name} needs, then start it. {held}"
+    similar = _similar_files(case, crash, missing[0])
+    again = restore_variables_repair(case, crash, backups_of(case.snapshot, crash.service, missing[0]), ())
+    held = f"Possible copies: {', '.join(similar)}" if similar else "Its contents are unknown"
+    manual = f"restore {missing[0]} with the variables that {unit.name} needs, then start it. {held}"
     return Finding(
         cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="certain",
-        summary=f"{unit.name} is not started: {gone[0]}, named by its EnvironmentFile=, does not exist", detail=(),
+        summary=f"{unit.name} is not started: {missing[0]}, named by its EnvironmentFile=, does not exist", detail=(),
         routes=crash.routes, service=crash.service.name, node=crash.service.node,
-        evidence=(state_evidence(crash.service), Evidence("file", gone[0], "no such file"),
+        evidence=(state_evidence(crash.service), Evidence("file", missing[0], "no such file"),
                   *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
         repairs=(*(() if again is None else (again,)),
-                 Repair("restore-environment-file", "manual", f"restore {gone[0]}", (), manual=manual)),
+                 Repair("restore-environment-file", "manual", f"restore {missing[0]}", (), manual=manual)),
         explains=("crash-loop-gave-up", "backend-down"),
     )
 
 
 def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding for an EnvironmentFile= that was missing at the last start and exists now."""
-    said = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
+    failure = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
     steps = start_steps(case.snapshot, crash.service, crash.failing_addresses[0].endpoint)
-    if said is None or not steps:
+    if failure is None or not steps:
         return None
     name, unit = crash.service.name, crash.service.unit
     paths = () if unit is None else tuple(word.split(" ")[0].removeprefix("-") for word in unit.environment_files)
@@ -278,7 +279,7 @@ def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
         summary=f"{name} was not started: a file named by its EnvironmentFile= was missing; it exists now, but "
                 "the service was not started again",
         detail=(), routes=crash.routes, service=name, node=crash.service.node,
-        evidence=(state_evidence(crash.service), log_evidence(said.text, said.where),
+        evidence=(state_evidence(crash.service), log_evidence(failure.text, failure.where),
                   *(Evidence("file", path, "exists") for path in paths[:2])),
         repairs=(Repair("start-service", "safe", f"start {name}", steps),),
         explains=("crash-loop-gave-up", "backend-down"),

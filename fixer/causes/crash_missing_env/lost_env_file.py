@@ -76,9 +76,9 @@ def _repairs(case: Case, name: str, lacked: MissingEnvFile, *, alone: bool) -> I
     create = create_service_step(case.snapshot, name, f"env file {lacked.path}")
     paths = tuple(path for path in lacked.copies if _find_nonempty_file(case, path) is not None)
     if paths and alone and not isinstance(create, NotEditable):
-        said = [path if _is_backup_copy(path, lacked) else f"{path} (an example: its values may be placeholders)"
+        labels = [path if _is_backup_copy(path, lacked) else f"{path} (an example: its values may be placeholders)"
                 for path in paths]
-        need = Need(BACKUP_KEY, "choice", f"the file to create {lacked.path} from: {', '.join(said)}", paths)
+        need = Need(BACKUP_KEY, "choice", f"the file to create {lacked.path} from: {', '.join(labels)}", paths)
         given = case.inputs.get(BACKUP_KEY, "")
         chosen = _find_nonempty_file(case, given) if given in paths else None
         steps = () if chosen is None else (_restore_step(lacked.path, chosen), create)
@@ -125,8 +125,8 @@ def backups_of(snapshot: Snapshot, service: Service, path: str) -> tuple[EnvCopy
 
 def backup_evidence(copies: Sequence[EnvCopy], names: Sequence[str]) -> tuple[Evidence, ...]:
     """Return the names of the variables that each copy sets, never their values."""
-    said = ", ".join(names)
-    return tuple(Evidence("file", copy.path, f"sets {said or ', '.join(n for n, _, _ in copy.value_spans)}"[:300])
+    wanted = ", ".join(names)
+    return tuple(Evidence("file", copy.path, f"sets {wanted or ', '.join(n for n, _, _ in copy.value_spans)}"[:300])
                  for copy in copies[:2])
 
 
@@ -171,9 +171,9 @@ def _restore_variables_step(snapshot: Snapshot, copy: EnvCopy, names: Sequence[s
         return WriteFile(copy.node, copy.original_path, None, older.data, f"the contents of {copy.path}", meta=meta,
                          mask=masked_lines(older.data, redact_env_file)), older.managed_by
     data = _merge_lines(now.data, older, copy, names) if copy.original_names else older.data
-    said = f"{', '.join(names)} from {copy.path}" if copy.original_names else f"the contents of {copy.path}"
+    summary = f"{', '.join(names)} from {copy.path}" if copy.original_names else f"the contents of {copy.path}"
     mask = (*masked_lines(now.data, redact_env_file), *masked_lines(older.data, redact_env_file))
-    return WriteFile(copy.node, now.real_path, now.data, data, said, in_place=now.single_file_mount,
+    return WriteFile(copy.node, now.real_path, now.data, data, summary, in_place=now.single_file_mount,
                      mask=mask), now.managed_by
 
 

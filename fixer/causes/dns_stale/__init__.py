@@ -72,8 +72,8 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    told = [*findings.values(), *_container_findings(case)]
-    return conclude([*told, *find_stale_replicas(case, {f"{f.node}/{r}" for f in told for r in f.routes})], missing,
+    found = [*findings.values(), *_container_findings(case)]
+    return conclude([*found, *find_stale_replicas(case, {f"{f.node}/{r}" for f in found for r in f.routes})], missing,
                     ruled)
 
 
@@ -107,11 +107,11 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     asked = _asked_addresses(tuple(
         event for event in events_for(case, trouble, CONNECTING)
         if not is_about_other_route(case, trouble.routes, event)))
-    gone = [address for address in asked if address not in now]
-    if not gone or any(address in now for address in asked):
+    stale = [address for address in asked if address not in now]
+    if not stale or any(address in now for address in asked):
         text = f"{endpoint.host} resolves to {', '.join(now)}, which answers"
         return Evidence("probe", endpoint_text(endpoint), text)
-    return _finding(case, trouble, gone[-1], now)
+    return _finding(case, trouble, stale[-1], now)
 
 
 def _asked_addresses(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:

@@ -68,8 +68,8 @@ def _judge_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
 
 def _downgrade_finding(found: Finding) -> Finding:
     """Return the finding as advice: the same program and port in another project may be intended."""
-    said = found.summary.replace("answers with something else", "runs the same program for another project")
-    return replace(found, role="advice", confidence="possible", explains=(), summary=said)
+    summary = found.summary.replace("answers with something else", "runs the same program for another project")
+    return replace(found, role="advice", confidence="possible", explains=(), summary=summary)
 
 
 def _is_other_program(service: Service, rightful: Service) -> bool:
@@ -151,12 +151,13 @@ def _remove_alias_repair(box: Container, name: str, network: str) -> Repair:
 _START_MARGIN = 2.0       # seconds: closer to nginx's start, the order of the two is unknown
 
 
-def find_stale_replicas(case: Case, told: AbstractSet[str]) -> Iterator[Finding]:
+def find_stale_replicas(case: Case, reported: AbstractSet[str]) -> Iterator[Finding]:
     """Return one finding for each name of an answering route for which nginx still uses a dead replica."""
     done: set[tuple[str, str, str]] = set()
     for facts in case.snapshot.routes:
         nginx = case.snapshot.nginx_of(facts)
-        if nginx is None or nginx.master_pid is None or has_unloaded_config(nginx) or unique_route_id(facts) in told:
+        if nginx is None or nginx.master_pid is None or has_unloaded_config(nginx) or (
+                unique_route_id(facts) in reported):
             continue
         if case.verdicts[unique_route_id(facts)].state not in ("ok", "degraded", "slow"):
             continue
@@ -198,10 +199,11 @@ def _ended_replicas(case: Case, nginx: Nginx, endpoint: Endpoint) -> list[Servic
     if web is None or web.is_machine or here is None or here.container is None or not isinstance(loaded, Known):
         return []
     box, mine = here.container, {name for name, _, _ in web.networks}
-    told = {e.configured_service for e in case.snapshot.endpoints if e.host == endpoint.host
+    unresolved = {e.configured_service for e in case.snapshot.endpoints if e.host == endpoint.host
             and e.addresses == Known(())}
     return [
-        s for s in case.snapshot.services if s.container is not None and s.id not in (here.id, *told) and not s.running
+        s for s in case.snapshot.services
+        if s.container is not None and s.id not in (here.id, *unresolved) and not s.running
         and box.service and (s.container.project, s.container.service) == (box.project, box.service)
         and s.container.status == "exited" and s.container.started_at < loaded.value
         and s.container.finished_at > loaded.value + _START_MARGIN and _has_name(s.container, endpoint.host, mine)
@@ -214,10 +216,10 @@ def _has_name(box: Container, host: str, networks: AbstractSet[str]) -> bool:
 
 def _is_certain(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint, strange: list[ErrorEvent]) -> bool:
     """Return whether a replica was removed for good: several log lines, none with another address of this route."""
-    beside = [case.snapshot.endpoint(name) for name in facts.endpoints]
-    if any(not isinstance(e.addresses, Known) for e in beside):
+    endpoints = [case.snapshot.endpoint(name) for name in facts.endpoints]
+    if any(not isinstance(e.addresses, Known) for e in endpoints):
         return False
-    others = {a for e in beside if isinstance(e.addresses, Known) and e.host != endpoint.host
+    others = {a for e in endpoints if isinstance(e.addresses, Known) and e.host != endpoint.host
               for a in (e.host, *e.addresses.value)}
     service = case.service(endpoint.configured_service)
     boxed = service is not None and service.container is not None
@@ -271,12 +273,12 @@ def _reload_repair(case: Case, nginx: Nginx, endpoint: Endpoint) -> Repair:
 
 
 def _finding(
-    case: Case, about: tuple[Nginx, RouteFacts, Endpoint], words: tuple[Confidence, str], shown: tuple[Evidence, ...],
+    case: Case, about: tuple[Nginx, RouteFacts, Endpoint], claim: tuple[Confidence, str], shown: tuple[Evidence, ...],
     repairs: tuple[Repair, ...],
 ) -> Finding:
     nginx, facts, endpoint = about
     return Finding(
-        cause="dns-stale", variant="stale-dns", role="root", confidence=words[0], summary=words[1], detail=(),
+        cause="dns-stale", variant="stale-dns", role="root", confidence=claim[0], summary=claim[1], detail=(),
         routes=route_ids_to_host(case, nginx, endpoint.host), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, nginx, endpoint),

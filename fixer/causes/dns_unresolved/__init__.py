@@ -77,9 +77,9 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     missing: list[str] = []
     for nginx in case.snapshot.nginxes:
-        said = unresolved_upstream_name(nginx)
-        if said is not None and nginx.master_pid is None:
-            found = _judge_at_start(case, nginx, *said)
+        unresolved = unresolved_upstream_name(nginx)
+        if unresolved is not None and nginx.master_pid is None:
+            found = _judge_at_start(case, nginx, *unresolved)
             findings += [found] if isinstance(found, Finding) else []
             ruled += [found] if isinstance(found, Evidence) else []
         elif nginx.master_pid is None and nginx.service is None and isinstance(nginx.test, Unknown):
@@ -155,16 +155,16 @@ def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
     if isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
         return []        # nginx accepts all names: one in a variable is resolved at each request
     events = nginx.errors.or_else(())
-    said = {parse_unresolved_name(e.message).lower(): e for e in events
+    events_by_name = {parse_unresolved_name(e.message).lower(): e for e in events
             if e.kind == "host-not-found" and e.at > changed - 1.0}
     unknown = [t for t in case.failing_addresses if t.nginx is nginx and t.endpoint.host
                and not _is_resolved_per_request(t)
                and not is_uncreated(case, t.endpoint.host) and not _has_addresses(t) and not _is_container_down(case, t)
-               and (t.endpoint.host.lower() in said or isinstance(t.endpoint.addresses, Known))]
+               and (t.endpoint.host.lower() in events_by_name or isinstance(t.endpoint.addresses, Known))]
     if not unknown:
         return []
     name = unknown[0].endpoint.host
-    event = said.get(name.lower())
+    event = events_by_name.get(name.lower())
     shown = Evidence("probe", name, "no address is known for it here") if event is None else Evidence(
         "nginx-log", event.where, event.raw[:300])
     troubles = [t for t in unknown if t.endpoint.host.lower() == name.lower()]
@@ -249,9 +249,9 @@ def _rejoin_repair(case: Case, nginx: Nginx, box: Container, network: str) -> Re
         dict(box.fixed_addresses).get(network, ()))
     down = nginx.master_pid is None       # a running nginx resolves the name at each request
     steps: tuple[Step, ...] = (off, again, *(start_nginx_steps(case, nginx) if down else ()))
-    words = f"reconnect container {box.name} to network {network} as {', '.join(again.aliases)}" + (
+    summary = f"reconnect container {box.name} to network {network} as {', '.join(again.aliases)}" + (
         ", then start nginx" if down else "")
-    return Repair("restore-alias", "safe", words, steps)
+    return Repair("restore-alias", "safe", summary, steps)
 
 
 def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
@@ -259,26 +259,26 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     host = trouble.endpoint.host
     if not host or trouble.nginx.master_pid is None or is_uncreated(case, host):
         return None
-    said = [e for e in events_for(case, trouble, {"name-not-resolved"}) if e.message.startswith(f"{host} ")]
-    if not said:
+    failures = [e for e in events_for(case, trouble, {"name-not-resolved"}) if e.message.startswith(f"{host} ")]
+    if not failures:
         return None
     owner = configured_owner(case, trouble.endpoint)
-    if owner is not None and _is_down_at(owner.service.container, said[-1].at):
+    if owner is not None and _is_down_at(owner.service.container, failures[-1].at):
         return None            # the root is that the container was down: Docker resolves names of running ones
     if owner is not None and owner.service.container is not None and owner.service.container.has_shared_network and (
             container_of(case.snapshot, trouble.nginx.node) is not None):
         return _guest_finding(case, [trouble], owner.service.container, Evidence(
-            "nginx-log", said[-1].where, said[-1].raw[:300]))
+            "nginx-log", failures[-1].where, failures[-1].raw[:300]))
     lost = _lost_alias(case, trouble, owner)
     if lost is not None:
         box, network = lost
-        shown_there = Evidence("nginx-log", said[-1].where, said[-1].raw[:300])
+        shown_there = Evidence("nginx-log", failures[-1].where, failures[-1].raw[:300])
         return _finding(case, trouble, ("docker-alias-lost", "certain"),
                         _rejoin_repair(case, trouble.nginx, box, network), (
             shown_there, _names_evidence(box, network)))
-    late = said[-1].errno == 110
+    late = failures[-1].errno == 110
     known = trouble.endpoint.addresses
-    shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]
+    shown = [Evidence("nginx-log", failures[-1].where, failures[-1].raw[:300])]
     if isinstance(known, Known) and known.value:
         text = f"the machine itself resolves it to {', '.join(known.value)}; nginx asks only its own `resolver`"
         shown.append(Evidence("probe", host, text))
@@ -325,14 +325,14 @@ def _is_down_at(box: Container | None, at: float | None) -> bool:
 
 
 def _finding(
-    case: Case, trouble: FailingAddress, words: tuple[str, Confidence], repair: Repair, shown: tuple[Evidence, ...],
+    case: Case, trouble: FailingAddress, claim: tuple[str, Confidence], repair: Repair, shown: tuple[Evidence, ...],
 ) -> Finding:
     endpoint: Endpoint = trouble.endpoint
     down = trouble.nginx.master_pid is None
     routes = route_ids_of(case, trouble.nginx) if down else trouble.route_ids
     effect = "nginx cannot start" if down else f"nginx answers {routes_text(trouble)} without asking a backend"
     return Finding(
-        cause=CAUSE.id, variant=words[0], role="root", confidence=words[1],
+        cause=CAUSE.id, variant=claim[0], role="root", confidence=claim[1],
         summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve: {effect}", detail=(),
         routes=routes, service=None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((

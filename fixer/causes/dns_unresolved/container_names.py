@@ -36,9 +36,9 @@ def add_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Findi
     if web is None or web.is_machine or not found or not networks:
         return finding
     evidence = tuple(Evidence("container", box.name, _networks_text(box)) for box in found)
-    said = tuple(f"container {box.name}{_project_text(box)} has that name, but is not on {' or '.join(networks)}"
+    carriers = tuple(f"container {box.name}{_project_text(box)} has that name, but is not on {' or '.join(networks)}"
                  for box in found)
-    detail = (*said, *(line for line in finding.detail if not line.startswith("docker ps -a")))
+    detail = (*carriers, *(line for line in finding.detail if not line.startswith("docker ps -a")))
     return replace(finding, detail=detail, evidence=(*finding.evidence, *evidence),
                    repairs=(*_repairs(case, trouble, found, networks[0]), *finding.repairs))
 
