@@ -223,7 +223,7 @@ def test_no_repair_begins_before_that(site: Path, tmp_path: Path) -> None:
     options = RepairRequest(DiagnoseRequest(), False, True, None, None, {})
     with pytest.raises(NeedsPerson, match=r"cannot be rolled back yet: edit .*Read-only") as raised:
         _recover(target, options, Terminal())
-    assert "then the next repair" in raised.value.hint and unfinished_run(target) is not None
+    assert "then run fixer repair or fixer undo" in raised.value.hint and unfinished_run(target) is not None
     assert _recover(FolderTarget(tmp_path / "state"), options, Terminal())[0].endswith("was interrupted: rolled back")
 
 

@@ -120,7 +120,7 @@ TRIALS = (
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "visitor without a state folder", _MINE.format("mine"), "cannot be used"),
     Trial(EDIT, site, "root", "visitor", f"cat {step_kills.SITE}", "denied"),
     Trial(EDIT, kind("files"), "docker group", "nobody", step_kills.STATES["files"], _NO_DOCKER, MACHINE),
-    Trial(EDIT, service, "docker group", "docker group, not its owner", "cat {file}", "denied|not permitted|belongs to", PROJECT),
+    Trial(EDIT, service, "docker group", "docker group, not its owner", "cat {file}", "denied|not permitted|its owner is", PROJECT),
     Trial(UNITS, kind("service"), "root", "visitor", step_kills.STATES["service"], "denied|uthentication|Failed to connect"),
     Trial(UNITS, kind("service"), "docker group", "nobody", step_kills.STATES["service"], _NO_DOCKER, MACHINE),
     Trial(NGINX, own_reload, "visitor", "strange", _WORKERS, "not permitted|denied", returns=False),

@@ -209,7 +209,7 @@ class ShFiles:
         columns, _, data = rest.partition(where)
         match = _COLUMNS.match(columns)
         if match is None:
-            raise OSError(errno.EIO, "ls gave an unknown line", path)
+            raise OSError(errno.EIO, "ls printed an unknown line", path)
         mode = mode_of(match[1].decode("ascii", "replace"))
         bits, uid, gid = st.S_IMODE(mode), int(match[3]), int(match[4])
         context = label.decode(errors="replace").strip("?")

@@ -183,7 +183,7 @@ def test_an_undo_to_a_configuration_that_was_invalid_says_so(machine: Machine, t
     machine.put(SITE, "nonsense;\n")
     kept(target, machine.write(SITE, "nonsense;\n", site("new")), machine.check(), machine.reload())
     result = undo(target, None)
-    assert result.conflicts == () and "itself refused" in result.notes[0]
+    assert result.conflicts == () and "because it refuses the earlier configuration" in result.notes[0]
     assert machine.sh(f"cat {SITE}") == "nonsense;" and machine.answer() == "new"
 
 

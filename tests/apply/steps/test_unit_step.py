@@ -91,7 +91,7 @@ def test_a_start_that_fails_says_why_while_it_can(late: bool) -> None:
     assert "its last log line: DB_PASSWORD=" in said and "hunter2Q" not in said and "\x1b" not in said and "See" not in said
     with pytest.raises(StepFailed) as quiet:
         apply_unit(UnitAction("web", "shop.service", "start", "inactive", "enabled"), Failing(b"", late=late))
-    assert "last words" not in quiet.value.message
+    assert "last log line" not in quiet.value.message
 
 
 class Lingering(Systemd):

@@ -115,7 +115,7 @@ def test_rules_of_iptables() -> None:
     ({}, "not asked"),
     ({"nft": Answer("no-tool"), "iptables": Answer("no-tool")}, "neither nft nor iptables is installed there"),
     ({"nft": Answer("failed", stderr=b"Operation not permitted (you must be root)\n")}, "Operation not permitted"),
-    ({"nft": Answer("no-tool"), "iptables": Answer("failed", message="iptables-save ended with 4")}, "ended with 4"),
+    ({"nft": Answer("no-tool"), "iptables": Answer("failed", message="iptables-save exited with code 4")}, "exited with code 4"),
 ])
 def test_what_could_not_be_read_is_unknown(answers: dict[str, Answer], reason: str) -> None:
     found = firewall_of(view(**answers))
