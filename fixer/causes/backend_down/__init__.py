@@ -151,7 +151,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if len(found) > 1:
         asked = code_choice_finding(case, endpoint, found,
                                     [_stopped_finding(case, trouble, o) for o in found[:MAX_CANDIDATES]])
-        return asked or f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
+        return asked or f"which of {', '.join(owner.service.name for owner in found)} should listen at {text}"
     if not found:
         if closed is None:
             return f"whether anything listens at {text}"
@@ -166,7 +166,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     match run_state_of(owner.service):
         case "stopped" if (owner.rule != "placed" and is_socket_activated(owner.service)
                            and owner.service.socket is not None):
-            return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
+            return Evidence("unit", owner.service.socket.name, "active: systemd starts the service on connect")
         case "stopped":
             from fixer.causes.backend_down.manager_state import ordering_cycle_finding  # only if one is stopped
             return error_exit_finding(case, owner.service, ordering_cycle_finding(
@@ -228,19 +228,19 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
 
 def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     service, unit = owner.service, owner.service.unit
-    words = f"what {service.name} started does not run any more"
+    words = f"{service.name} is active, but its processes have ended"
     if unit is not None and unit.unit_file_state == "generated":      # from an init script, which can start it
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
         repair = Repair(START_REPAIR_ID, "safe", f"start {service.name} again", steps)
     elif unit is not None and bindings_of(service) and is_single_command_oneshot(service, unit):
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
-        summary = f"restart {service.name}, which starts it as it does at boot (nobody watches what it has started)"
+        summary = f"restart {service.name}, which starts the backend as at boot (nothing supervises the backend)"
         repair = Repair(START_REPAIR_ID, "disruptive", summary, steps)
     else:
         told = bindings_of(service)
         where = told[0].source.where if told else service.name
-        manual = (f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its "
-                  "own is what comes back by itself")
+        manual = (f"start the backend again as {where} does. Nothing supervises what {service.name} starts: to have it "
+                  "restarted automatically, create a unit for the backend")
         repair = Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual)
     found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
     return replace(found, explains=(*found.explains, "slow-start"))     # no process is left that could still start it
@@ -253,13 +253,13 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
     variant = _variant(case, service)
     words = {
         "unit-disabled-after-reboot": boot_state_text(service),
-        "clean-exit-not-restarted": "ended by itself with success and was not started again",
+        "clean-exit-not-restarted": "exited successfully by itself and was not restarted",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
     if service.socket is not None and is_socket_down(service):
         words = f"is stopped, and so is {service.socket.name}, which starts it"
     if service.program is not None and service.program.state == "DOWN":
-        words = "does not run, since supervisord does not"
+        words = "does not run because supervisord does not run"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (clean_exit_evidence(service) if variant == "clean-exit-not-restarted" else ())
     if (own := failed_supervisord_unit(service)) is not None:
@@ -321,7 +321,7 @@ def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str
     kept = write_drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")
     if isinstance(kept, NotEditable):
         return (first,)
-    summary = f"start {service.name}, and let systemd start it again also after an end with success"
+    summary = f"start {service.name}, and let systemd restart it even after a successful exit"
     return first, Repair("restart-always", "disruptive", summary, (*kept.steps, *steps))
 
 
@@ -348,7 +348,7 @@ def _manual_text(case: Case, service: Service) -> str:
         return supervisord_fix_text(case, service, own)
     if service.manager == "supervisord":
         return f"supervisorctl start {service.name}"
-    return f"start {service.name} as it was started before; fixer knows no manager for it"
+    return f"start {service.name} as it was started before; fixer found no service manager for it"
 
 
 def _masked_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
@@ -383,7 +383,7 @@ def _finding(
 
 def _holder_text(case: Case, trouble: FailingAddress) -> str:
     holder = case.service(trouble.endpoint.listening_service) if is_occupied_by_stranger(case, trouble) else None
-    return "nothing" if holder is None else f"{holder.name}, which is another program,"
+    return "nothing" if holder is None else f"{holder.name}, another program,"
 
 
 CAUSE = Cause(

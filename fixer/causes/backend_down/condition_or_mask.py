@@ -90,8 +90,8 @@ def failed_assertion(service: Service) -> LogLine | None:
 def assertion_repair(service: Service, line: LogLine) -> Repair:
     """Return a manual repair: the assertion may need a file, a mount or another machine."""
     said = message_of(line).strip()[:200]
-    text = (f"an Assert…= line of its unit is not met ({said}): systemctl cat {service.name} shows "
-            "it; see to what it asks for, then start it")
+    text = (f"an Assert…= condition of its unit is not met ({said}). Find it with systemctl cat {service.name}, "
+            "meet it, then start the unit")
     return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)
 
 
@@ -107,28 +107,28 @@ def condition_repair(case: Case, trouble: FailingAddress, service: Service, unme
     """Start the unit if the condition is met now; else let the operator choose to meet or to drop it."""
     start = start_steps(case.snapshot, service, trouble.endpoint)
     if unmet is None:
-        text = f"`systemctl status {service.name}` names the condition that is not met; a start would be skipped again"
+        text = f"a condition is not met (`systemctl status {service.name}` names it): systemd would skip a start again"
         if service.unit is not None and service.unit.result == "exec-condition":
-            text = (f"a command in ExecCondition= said that it is not to run (systemctl cat {service.name} shows it); "
-                    "a start would be skipped again until it says otherwise")
+            text = (f"a command in ExecCondition= did not allow the start (systemctl cat {service.name} shows it): "
+                    "systemd skips a start until the command allows it")
         return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)
     if unmet.is_met_now:
         also = enable_at_boot_text(service)
-        return Repair("start-service", "safe", f"start {service.name}{also}: {unmet.text} is met by now", start)
+        return Repair("start-service", "safe", f"start {service.name}{also}: {unmet.text} is met now", start)
     ways = _steps_by_choice(case, service, unmet)
     if not ways:
-        text = f"{unmet.text} keeps it from starting: see to it, or take the line out of its unit; then start it"
+        text = f"{unmet.text} prevents the start: meet it, or remove the line from the unit; then start the unit"
         return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)
     chosen = case.inputs.get(CONDITION_KEY)
-    words = {"create": f"make {unmet.wanted_path}, empty", "drop": "let it start without that condition"}
+    effects = {"create": f"add {unmet.wanted_path} as an empty file", "drop": "override the condition in a drop-in"}
     need = Need(
         CONDITION_KEY, "choice",
-        f"{unmet.text} of {service.name} may be there on purpose; " + ", ".join(f"{w}: {words[w]}" for w in ways)
-        + (f"; or take {unmet.value[1:]} away yourself and start it" if unmet.value.startswith("!/") else ""),
+        f"{unmet.text} of {service.name} may be intentional; " + ", ".join(f"{w}: {effects[w]}" for w in ways)
+        + (f"; or remove {unmet.value[1:]} yourself and start the unit" if unmet.value.startswith("!/") else ""),
         choices=tuple(ways),
     )
     steps = (*ways[chosen], *start) if chosen in ways else ()
-    summary = f"{words.get(chosen or '', f'meet or drop {unmet.text}')}, and start {service.name}"
+    summary = f"{effects.get(chosen or '', f'meet or drop {unmet.text}')}, and start {service.name}"
     return Repair(CONDITION_REPAIR_ID, "disruptive", summary, steps, needs=(need,))
 
 
@@ -137,7 +137,7 @@ def _steps_by_choice(case: Case, service: Service, unmet: UnmetCondition) -> dic
     path = unmet.wanted_path
     if path:
         ways["create"] = (WriteFile(
-            service.node, path, None, b"", f"what {unmet.text} asks for", meta=FileMeta(0o644, 0, 0),
+            service.node, path, None, b"", f"the file that {unmet.text} requires", meta=FileMeta(0o644, 0, 0),
             create_dirs=(posixpath.dirname(path),),
         ),)
     if unmet.setting is None:
@@ -158,7 +158,7 @@ def mask_evidence(case: Case, service: Service) -> tuple[Evidence, ...]:
     if stat is None:
         return ()
     target = f"a link to {stat.link_target}" if stat.link_target else "an empty file"
-    return (Evidence("file", path, f"{target}: systemd starts nothing of that name"),)
+    return (Evidence("file", path, f"{target}: systemd starts no unit of that name"),)
 
 
 def mask_path(service: Service) -> str:
@@ -172,22 +172,22 @@ def mask_repair(case: Case, trouble: FailingAddress, service: Service) -> Repair
     steps = _unmask_steps(case, trouble, service)
     if isinstance(steps, str):
         return Repair(UNMASK_REPAIR_ID, "manual", f"unmask and start {name}", (), manual=steps)
-    why = f"{name} was masked, which somebody did on purpose; name it here if it is meant to run"
+    why = f"somebody masked {name} on purpose; name it here if it should run"
     need = Need(MASK_KEY, "choice", why, choices=(name,))
     given = steps if case.inputs.get(MASK_KEY) == name else ()
-    return Repair(UNMASK_REPAIR_ID, "disruptive", f"take the mask off {name} and start it", given, needs=(need,))
+    return Repair(UNMASK_REPAIR_ID, "disruptive", f"unmask {name} and start it", given, needs=(need,))
 
 
 def _unmask_steps(case: Case, trouble: FailingAddress, service: Service) -> tuple[Step, ...] | str:
     unit, path = service.unit, mask_path(service)
     assert unit is not None
     if not any(word.file for word in service.command):
-        return (f"masked, and no unit file lies under the mask: put its unit file back, then systemctl unmask "
-                f"{service.name}, and start it")
+        return (f"the unit is masked, and no unit file exists below the mask: restore the unit file, run systemctl "
+                f"unmask {service.name}, then start it")
     node = find_node(case.snapshot, service.node)
     stat = dict(node.files).get(path) if node is not None else None
     if stat is None or (stat.link_target is None and stat.size):
-        return f"masked: if it is meant to run, systemctl unmask {service.name}, then start it"
+        return f"the unit is masked: if it should run, run systemctl unmask {service.name}, then start it"
     if stat.link_target is not None:
         lift = WriteFile(service.node, path, None, None, "the mask", link_target=stat.link_target)
     else:

@@ -115,19 +115,21 @@ def start_as_unit_repair(case: Case, trouble: FailingAddress, gone: MissingBacke
     """Return the repair: a unit with the learned command, its variables read from their original files."""
     service, node = gone.service, gone.learned.node
     name = new_unit_name(case.snapshot, node, service)
-    summary = f"start {service.name} as {name}, which comes back after a reboot"
+    summary = f"start {service.name} as {name}, which also starts at boot"
     missing = [n for n, file in service.variables if _stored_value(case, node, n, file) is None]
     needs = tuple(
-        Need(n, "secret" if is_secret_name(n) else "value", f"{service.name} ran with it, and no file holds its value")
+        Need(n, "secret" if is_secret_name(n) else "value",
+             f"{service.name} ran with this variable, and no file holds its value")
         for n in missing
     )
     machine = find_node(case.snapshot, node)
     if not (service.complete and service.readable) or machine is None or machine.init != "systemd":
-        why = "systemd does not run there"
+        why = "systemd does not run on that node"
         if not (service.complete and service.readable):
-            why = "its variables could not be read while it ran" if service.complete else "its command held a secret"
+            why = ("its variables could not be read while it ran" if service.complete
+                   else "its command contained a secret")
         by_hand = " ".join(service.argv) or service.name
-        manual = f"start it in {service.directory} as {service.user}: {by_hand}; fixer does not, since {why}"
+        manual = f"start it in {service.directory} as {service.user}: {by_hand}; fixer cannot do it because {why}"
         return Repair(REPAIR_ID, "manual", f"start {service.name}", (), needs, manual)
     complete = all(n in case.inputs for n in missing)
     return Repair(REPAIR_ID, "disruptive", summary, _start_unit_steps(case, trouble, gone, name) if complete else (),

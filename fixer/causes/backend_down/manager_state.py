@@ -33,7 +33,7 @@ def finding_without_socket(service: Service, said: LogLine, found: Finding) -> F
     assert socket is not None
     instead = found.summary.partition("; ")[2]
     return replace(
-        found, summary=f"{service.name} was started without {socket.name}, which hands it its socket; {instead}",
+        found, summary=f"{service.name} was started without {socket.name}, which provides its socket; {instead}",
         evidence=(log_evidence(said.text, said.where), *found.evidence),
         explains=(*found.explains, "crash-loop-gave-up", "crash-code-error", "crash-killed", "slow-start"))
 
@@ -52,18 +52,18 @@ def ordering_cycle_finding(case: Case, service: Service, found: Finding) -> Find
         return found
     matches = [match for line in lines if (match := _CYCLE_LINE.search(message_of(line))) is not None]
     units = dict.fromkeys(name for match in matches for name in (match["by"], match["unit"]))
-    others = ", ".join([name for name in units if name != service.name][:_MAX_UNITS]) or "others"
+    others = ", ".join([name for name in units if name != service.name][:_MAX_UNITS]) or "other units"
     manual = (
-        f"{service.name} and {others} are each to start after the other: take one of After=, Before= or Requires= "
-        f"between them out (systemctl list-dependencies --after {service.name}; systemd-analyze verify "
-        f"{service.name}), systemctl daemon-reload, then start {service.name}; else the next boot leaves it out again")
+        f"{service.name} and {others} must each start after the other. Remove one After=, Before= or Requires= between "
+        f"them (systemctl list-dependencies --after {service.name}; systemd-analyze verify {service.name}). Run "
+        f"systemctl daemon-reload, then start {service.name}. Otherwise the next boot skips it again")
     instead = found.summary.partition("; ")[2]
     return replace(
         found, variant="backend-not-running",
-        summary=f"{service.name} was not started: systemd finds a cycle in the order of {service.name} and {others}; "
+        summary=f"{service.name} was not started: systemd found an ordering cycle of {service.name} and {others}; "
                 f"{instead}",
         evidence=(*(log_evidence(line.text, line.where) for line in lines[-3:]), *found.evidence),
-        repairs=(Repair("mend-order", "manual", "mend the order of the units", (), manual=manual),))
+        repairs=(Repair("mend-order", "manual", "correct the start order of the units", (), manual=manual),))
 
 
 def _ordering_cycle_lines(case: Case, service: Service) -> list[LogLine]:
@@ -100,9 +100,9 @@ def explain_lost_server(case: Case, trouble: FailingAddress,
     if said is None:
         return None
     shown = (Evidence("process", f"pid {p.pid}", " ".join(p.argv)[:100]) for p in left[:3])
-    words = (f"{service.name} runs on without the server that it had started (its command stays when that ends, so "
-             "systemd does not notice)")
-    repair = Repair("start-service", "disruptive", f"restart {service.name}, which starts its server as before",
+    words = (f"{service.name} still runs, but the server that it started has ended (its command outlives the server, "
+             "so systemd does not notice)")
+    repair = Repair("start-service", "disruptive", f"restart {service.name}, which starts its server again",
                     restart_steps(case.snapshot, service, trouble.endpoint))
     return words, repair, (log_evidence(said.text, said.where), *shown)
 
@@ -120,12 +120,12 @@ def supervisord_fix_text(case: Case, service: Service, unit: Unit) -> str:
     """Return what to correct before supervisord's unit is started again."""
     said = _supervisord_error_line(case, service, unit)
     if said is None:
-        return (f"supervisord itself ends with an error: journalctl -u {unit.name} names what is wrong; mend that, "
+        return (f"supervisord itself exits with an error: journalctl -u {unit.name} shows it. Correct it, "
                 f"then start {unit.name}")
     text = message_of(said)
     folder = _MISSING_FOLDER.match(text)
-    by = f"mkdir -p {folder['path'].rpartition('/')[0]}" if folder is not None else "mend that"
-    return f"supervisord itself ends with an error: {text[7:207]}; {by}, then start {unit.name}"
+    by = f"mkdir -p {folder['path'].rpartition('/')[0]}" if folder is not None else "correct that"
+    return f"supervisord itself exits with an error: {text[7:207]}; {by}, then start {unit.name}"
 
 
 def supervisord_error_evidence(case: Case, service: Service, unit: Unit) -> tuple[Evidence, ...]:

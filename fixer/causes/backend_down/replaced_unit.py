@@ -76,8 +76,8 @@ def which_unit_finding(case: Case, trouble: FailingAddress, found: Finding, othe
     """Return the finding with a choice: start the disabled unit, or point nginx at one of the others."""
     old, first = found.service or "", found.repairs[0]
     names = " or ".join(s.name for s in others)
-    why = (f"nginx asks for {endpoint_text(trouble.endpoint)}, where {old} is told to listen, which is stopped and "
-           f"disabled at boot; {names}, of the same name, is asked by no site: name the one that is meant")
+    why = (f"nginx connects to {endpoint_text(trouble.endpoint)}, the configured address of {old}, which is stopped "
+           f"and disabled at boot. {names} has a similar name, and no site uses it: choose the intended unit")
     need = Need(INPUT_KEY, "choice", why, (old, *(s.name for s in others)))
     given = case.inputs.get(INPUT_KEY)
     chosen = next((s for s in others if s.name == given), None)
@@ -89,7 +89,7 @@ def which_unit_finding(case: Case, trouble: FailingAddress, found: Finding, othe
                          steps=first.steps if given == old else ())
     return replace(
         found, confidence="possible", repairs=(repair,),
-        summary=f"{found.summary}; {names}, of the same name, is asked by no site",
+        summary=f"{found.summary}; {names} has a similar name, and no site uses it",
         evidence=(*found.evidence[:1], *(state_evidence(s) for s in others),
                   *(b.source for s in others for b in bindings_of(s)[:1]), *found.evidence[1:]),
     )

@@ -38,13 +38,13 @@ def next_up_finding(case: Case, trouble: FailingAddress, service: Service, found
         return replace(found, detail=(*found.detail, *_changed_files_text(trouble, service)))
     new = _renamed_service(case, trouble, service)
     files = ", ".join(compose.config_files)
-    said = f"{files} does not define {box.service} any more: what is started now is gone with the next deployment"
+    said = f"{files} no longer defines {box.service}: the next deployment removes a container that is started now"
     if new is None or new.container is None:
         return replace(found, detail=(*found.detail, said))
     name = new.container.service or new.container.name
     shown = state_evidence(new)
     return replace(
-        found, summary=f"{found.summary}; {name} is what its files make of it by now", detail=(*found.detail, said),
+        found, summary=f"{found.summary}; its files now define {name} instead", detail=(*found.detail, said),
         evidence=(*found.evidence, shown), repairs=(other_address_repair(case, [trouble], name),),
     )
 
@@ -72,8 +72,8 @@ def _changed_files_text(trouble: FailingAddress, service: Service) -> tuple[str,
     if len(told) < 2 or asked.unix is not None or told[0].port in (0, asked.port) or (
             asked.port not in [b.port for b in told[1:]]):
         return ()
-    return (f"{told[0].source.where} now says port {told[0].port}, and it was made for {asked.port}: a start brings "
-            f"back what was, the next docker compose up does not",)
+    return (f"{told[0].source.where} now sets port {told[0].port}, but the container was created for {asked.port}. A "
+            f"start restores the old port, the next docker compose up does not",)
 
 
 # Containers that run only `sleep` or the like: left from debugging, or used only for their network.
@@ -98,10 +98,10 @@ def configure_server_repair(trouble: FailingAddress, service: Service) -> Repair
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
     word = next((f"{w.file}:{w.line}" for w in service.command if w.file), "")
     where = word or f"the command of {service.name}{f' in {files}' if files else ''}"
-    manual = (f"{where} says `{' '.join(service.argv)[:80]}`: give it the command of the application, or take that "
-              "line out so that the image's own runs, then create it anew; or nginx is to ask another than it for "
-              f"{trouble.routes[0].route.location}")
-    return Repair("give-command", "manual", "let the container run its application", (), manual=manual)
+    manual = (f"{where} runs `{' '.join(service.argv)[:80]}`: set the command of the application there, or remove that "
+              "line to run the image's own command. Then recreate the container; or point "
+              f"{trouble.routes[0].route.location} at another backend")
+    return Repair("give-command", "manual", "run the application in the container", (), manual=manual)
 
 
 # Services of the compose files without a container: removed, or never created.
@@ -128,7 +128,7 @@ def _uncreated_finding(case: Case, compose: Compose, trouble: FailingAddress, se
     )
     return Finding(
         cause="backend-down", variant="container-stopped", role="root", confidence="certain",
-        summary=f"service {name} of project {compose.project} has no container, so nothing is at "
+        summary=f"service {name} of project {compose.project} has no container, so nothing listens at "
                 f"{endpoint_text(trouble.endpoint)}",
         detail=(f"needed by {routes_text(trouble)}", *_compose_refusal(compose)), routes=trouble.route_ids,
         service=name,
@@ -148,10 +148,10 @@ def _create_service_repair(case: Case, compose: Compose, service: UncreatedServi
     name = service.service
     summary = f"create service {name} from the files of project {compose.project} and start it"
     if service.profiles:
-        said = f"{name} is made only with the profile {' or '.join(service.profiles)}, which is not on"
+        said = f"Compose creates {name} only with the profile {' or '.join(service.profiles)}, which is not enabled"
         return Repair(CREATE_REPAIR_ID, "manual", summary, (), manual=(
             f"{said}: docker compose --profile {shlex.quote(service.profiles[0])} up -d --no-deps {shlex.quote(name)} "
-            "(COMPOSE_PROFILES in the project's .env keeps it on); or nginx is not to ask for it"))
+            "(COMPOSE_PROFILES in the project's .env enables it permanently); or remove it from nginx's configuration"))
     step = create_service_step(case.snapshot, name)
     if isinstance(step, NotEditable):
         return Repair(CREATE_REPAIR_ID, "manual", summary, (),

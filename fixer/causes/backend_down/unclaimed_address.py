@@ -31,30 +31,30 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
             _cut_off_evidence(case, trouble) is not None):
         return None
     manual = (
-        f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
-        "it was started before, and give it to a manager so that it comes back after a reboot"
+        f"no unit, container or program on {node.name} is configured to listen on port {endpoint.port}: start the "
+        "backend as it was started before, and add it to a service manager so that it also starts at boot"
     )
     from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output  # only if nothing runs
 
     said, heard = last_server_output(case, node.name)
-    mend = "" if is_clean_shutdown(said) else "; mend that before it is started again"
+    mend = "" if is_clean_shutdown(said) else "; correct that before you start it again"
     managed = (*pm2_circus_notes(case, node.name), *pm2_unit_notes(case, node.name))
     if managed:
         manual = "; ".join(managed)
-    text = f"{len(node.processes.value)} processes, none of them an application server of its own"
+    text = f"{len(node.processes.value)} processes, none of them a separate application server"
     summary = f"no application server runs; nothing listens at {endpoint_text(endpoint)}"
     if managed:
         summary = f"nothing listens at {endpoint_text(endpoint)}; {managed[0].partition(': ')[0]}"
     # a container does not see the processes of the Docker host
     if _has_host_network_container(case, node.name):
         summary = f"nothing listens at {endpoint_text(endpoint)} of the Docker host, and no container publishes it"
-        text = "made with the network of the Docker host"
-        manual = (f"start what belongs on port {endpoint.port} of the Docker host: a program of its own (ss -ltnp), or "
-                  "a container that publishes that port (docker ps -a); or point nginx at the port that it has by now")
+        text = "uses the network of the Docker host"
+        manual = (f"start the backend on port {endpoint.port} of the Docker host: a program on the host (ss -ltnp), or "
+                  "a container that publishes that port (docker ps -a). Or point nginx at the backend's current port")
     return Finding(
         cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
         summary=summary,
-        detail=(f"the newest log of one ends with: {said}{mend}",) if said else (),
+        detail=(f"the newest log of an application server ends with: {said}{mend}",) if said else (),
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
             config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
@@ -93,11 +93,11 @@ def explain_unclaimed(case: Case, trouble: FailingAddress, closed: bool | None) 
     if apart is not None:
         return apart
     if closed:
-        return f"which service belongs behind {endpoint_text(trouble.endpoint)}"
+        return f"which service should listen at {endpoint_text(trouble.endpoint)}"
     held = trouble.endpoint.listener
     if isinstance(held, Known) and held.evidence:
         return held.evidence[0]
-    return Evidence("socket", f"socket {endpoint_text(trouble.endpoint)}", "something accepts there")
+    return Evidence("socket", f"socket {endpoint_text(trouble.endpoint)}", "something accepts connections there")
 
 
 def _cut_off_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
@@ -141,11 +141,11 @@ def _skipped_endpoint_finding(case: Case, facts: RouteFacts, endpoint: Endpoint)
     text = endpoint_text(endpoint)
     others = any(e.id in facts.endpoints and not is_confirmed_closed(e) for e in case.snapshot.endpoints)
     if not others:
-        what = "the configuration answers before anybody is asked there"
+        what = "the configuration answers before nginx connects there"
     elif facts.route.upstream:
-        what = f"nginx passes over it, since others of upstream {facts.route.upstream} answer"
+        what = f"nginx skips it because other members of upstream {facts.route.upstream} answer"
     else:
-        what = f"it is one of the addresses that {facts.route.location} may lead to, and requests for it fail"
+        what = f"{facts.route.location} may use this address, and requests to it fail"
     place = Evidence("nginx-config", f"{endpoint.file}:{endpoint.line}", endpoint.written)
     evidence = (place, *no_listener_evidence(endpoint), *(() if service is None else (state_evidence(service),)))
     return Finding(

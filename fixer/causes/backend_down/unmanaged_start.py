@@ -32,11 +32,11 @@ _START_SECONDS = 15.0      # time to open a socket; longer than the restart dela
 _STARTER_TEXTS = {
     "cron": "an @reboot line of {user}'s crontab",
     "rc.local": "rc.local",
-    "user-unit": "a unit of {user}'s own systemd",
-    "runit": "runit's service {name}", "s6": "the service {name} of s6",
-    "daemontools": "the service {name} of daemontools",
-    "monit": "monit's check {name}",
-    "entrypoint": "the container {name}, before it becomes nginx,",
+    "user-unit": "a unit of {user}'s systemd user instance",
+    "runit": "the runit service {name}", "s6": "the s6 service {name}",
+    "daemontools": "the daemontools service {name}",
+    "monit": "the monit check {name}",
+    "entrypoint": "the entrypoint script of container {name}",
 }
 
 
@@ -74,7 +74,7 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
     idle = (Evidence("file", first.file, first.not_run_reason),) if first.not_run_reason else ()
     return Finding(
         cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
-        summary=f"what {who} starts at {endpoint_text(endpoint)} {state}{why}",
+        summary=f"the backend that {who} starts at {endpoint_text(endpoint)} {state}{why}",
         detail=(f"needed by {routes_text(trouble)}", *((ended,) if said else ())),
         routes=trouble.route_ids, service=None, node=first.node,
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint),
@@ -89,20 +89,20 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
 
 def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:
     if starter.kind == "monit":
-        first = "start monit, also at boot: it starts what it watches" if starter.not_run_reason else starter.command
-        return (f"{first}; where it ends again its own log says why, and `monit summary` says whether it is still "
-                "watched")
+        first = "start monit (also at boot): it starts what it monitors" if starter.not_run_reason else starter.command
+        return (f"{first}. If the backend ends again, read its log; `monit summary` shows whether monit still monitors "
+                "it")
     if starter.command and starter.not_run_reason:
         return f"start it: {starter.command}{why}"
     if starter.command and starter.kind == "s6" and not again:      # fixer does not read the state that s6 records
-        return f"start it: {starter.command}; where it ends again and again its log says why"
+        return f"start it: {starter.command}. If it ends again and again, read its log"
     if starter.command:      # supervised, and nothing shows that it should be down
-        return (f"it is watched, so it ends as often as it is started: its log says why; mend that, then "
+        return (f"it is supervised, so it ends after every start. Read its log, correct the error, then run "
                 f"{starter.command}")
     if starter.name:
-        return f"let the scanner watch the folder of {where} again{why}"
+        return f"let the scanner supervise the folder of {where} again{why}"
     user = f", as user {starter.user}" if starter.user and starter.kind != "rc.local" else ""
-    return f"start it as {where} does{user}, and give it a unit of systemd, which comes back by itself{why}"
+    return f"start it as {where} does{user}, and create a systemd unit for it, which restarts it automatically{why}"
 
 
 def entrypoint_container(case: Case, starter: BootEntry) -> Service | None:
@@ -125,9 +125,9 @@ def restart_container_repair(case: Case, trouble: FailingAddress, box: Service, 
     did not fail; else a manual repair."""
     lines = last_run_lines(case.snapshot, box)
     if (not said or is_clean_shutdown(said)) and any(SERVING_LINE.search(line.text) for line in lines):
-        summary = f"restart {box.name}, nginx and what is beside it: requests under way are lost"
+        summary = f"restart {box.name}, with nginx and its other programs: requests under way are lost"
         return Repair("restart-service", "disruptive", summary, restart_steps(case.snapshot, box, trouble.endpoint))
     reason = "its log could not be read" if not has_log(box) else (
-        f"its log has an error ({said})" if said and not is_clean_shutdown(said) else "its log does not tell")
-    manual = f"see why it ended, then docker restart {box.name}: {reason}, and nobody in the container starts it again"
+        f"its log has an error ({said})" if said and not is_clean_shutdown(said) else "its log does not show it")
+    manual = f"find out why it ended, then docker restart {box.name}: {reason}, and nothing in it restarts the server"
     return Repair("start-service", "manual", "start the backend", (), manual=manual)
