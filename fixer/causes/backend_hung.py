@@ -87,11 +87,11 @@ def judge(case: Case) -> Verdict:
             continue
         elif not _has_failed_requests(pressure):
             slow = f"whether {pressure.service.name} is only slow"
-            lacking.append(f"{slow}: nobody was let down so far (--wait 60 tells)")
+            lacking.append(f"{slow}: no request has failed so far (run again with --wait 60)")
             continue
         elif pressure.queued == 0 and (waited := _seconds_waited(pressure)) < LONG_SECONDS:
             slow = f"whether {pressure.service.name} is only slow"
-            lacking.append(f"{slow}: nobody has waited for it longer than {waited:g} s (--wait 60 tells)")
+            lacking.append(f"{slow}: no request has waited longer than {waited:g} s (run again with --wait 60)")
             continue
         elif is_thrashing(case, pressure.service):      # a restart would help only for a moment
             shown += pressure.service.refaults.evidence if isinstance(pressure.service.refaults, Known) else ()
@@ -158,10 +158,10 @@ def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, n
     endpoint = next(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints)
     return Finding(
         cause=CAUSE.id, variant="hang-mid-body", role="advice", confidence="possible",
-        summary=f"{len(events)} answer{'s' if len(events) > 1 else ''} of {service.name} began and then stayed out for "
-                f"{route.read_timeout:g} s, so visitors got half of a page with status 200",
-        detail=("a handler that hangs after it has begun to answer is code to repair; a stream of events that rests on "
-                "purpose needs a longer proxy_read_timeout or a sign of life now and then",),
+        summary=f"{len(events)} response{'s' if len(events) > 1 else ''} of {service.name} started and then stalled "
+                f"for {route.read_timeout:g} s, so visitors got an incomplete page with status 200",
+        detail=("if a handler hangs after it has started its response, correct its code; if an event stream pauses on "
+                "purpose, raise proxy_read_timeout or let it send keep-alive messages",),
         routes=(route.id,), service=service.name, node=service.node,
         evidence=(
             Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}"),
@@ -201,14 +201,14 @@ def _continue_repair(case: Case, pressure: Pressure, stopped: tuple[Process, ...
                       process_text(case.snapshot, pressure.service.node, p))
         for p in stopped
     )
-    return Repair("continue-process", "safe", f"let {', '.join(str(p.pid) for p in stopped)} go on (SIGCONT)", signals)
+    return Repair("continue-process", "safe", f"continue {', '.join(str(p.pid) for p in stopped)} (SIGCONT)", signals)
 
 
 def _blocked_finding(case: Case, pressure: Pressure) -> Finding:
     states = ", ".join(sorted({p.state for p in pressure.processes})) or "unknown"
     words: tuple[str, str, Confidence] = (
         "event-loop-blocked",
-        f"{pressure.service.name} accepts connections and answers none (process state {states}, "
+        f"{pressure.service.name} accepts connections but answers no request (process state {states}, "
         f"{pressure.waiting} waiting)", "likely",
     )
     return _finding(case, pressure, words, _restart_repair(case, pressure), pressure.proof)
@@ -219,7 +219,7 @@ def _restart_repair(case: Case, pressure: Pressure) -> Repair:
     steps = restart_steps(case.snapshot, service, pressure.failing_address.endpoint)
     if not steps:
         names = "; ".join(process_text(case.snapshot, service.node, p) for p in pressure.processes[:3])
-        manual = f"end it and start it again as it was started; nobody manages it: {names}"
+        manual = f"stop it and start it again as before; no service manager runs it: {names}"
         return Repair("restart-service", "manual", f"restart {service.name}", (), manual=manual)
     return Repair("restart-service", "disruptive", f"restart {service.name}: requests under way are lost", steps)
 
@@ -271,18 +271,18 @@ def _stuck_provider_finding(case: Case, pressure: Pressure, provider: Service, l
     where, paused = address_text(line.address, line.port), is_paused(provider)
     how = "is paused" if paused else "is stopped by a signal"
     steps = resume_steps(case, provider)
-    todo = f"let {provider.name} go on"
+    todo = f"resume {provider.name}"
     repair = Repair("continue-dependency", "manual", todo, (), manual=todo)
     if steps:
         repair = Repair("continue-dependency", "safe", f"{todo}; {service.name} then answers by itself", steps)
     return Finding(
         cause="backend-hung", variant="container-paused" if paused else "backend-sigstop", role="root",
         confidence="certain" if line.pids else "likely",
-        summary=f"{service.name} accepts connections and answers none: it waits for {provider.name} ({where}), "
+        summary=f"{service.name} accepts connections but answers no request: it waits for {provider.name} ({where}), "
                 f"which {how}",
         detail=(), routes=trouble.route_ids, service=provider.name, node=provider.node,
         evidence=tuple(dict.fromkeys((
-            Evidence("socket", f"connection to {where}", "connected, no word comes back"), state_evidence(provider),
+            Evidence("socket", f"connection to {where}", "connected, no data comes back"), state_evidence(provider),
             state_evidence(service), *pressure_evidence(pressure),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, READ_TIMEOUT),

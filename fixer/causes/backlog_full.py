@@ -86,7 +86,7 @@ def _judge_backlog(
     if option is not None and int(option.value) <= SMALL_BACKLOG:
         return _found(case, trouble, service, (option, shown))
     if endpoint.unix is not None:
-        return f"why {service.name} does not accept on {endpoint_text(endpoint)}: nothing sets its queue"
+        return f"why {service.name} accepts no connections at {endpoint_text(endpoint)}: nothing sets its backlog"
     return shown
 
 
@@ -102,8 +102,8 @@ def _found(case: Case, trouble: FailingAddress, service: Service, seen: tuple[Co
         cause=CAUSE.id, variant="unix-backlog-full" if unix else "accept-queue-full", role="root",
         confidence="certain" if full or unix else "likely",
         summary=(
-            f"{service.name} lets {option.value} connections wait ({_OPTION}), and more knock at once: nginx could not "
-            "connect several times within a minute"
+            f"{service.name} queues at most {option.value} connections ({_OPTION}), and more arrive at once: nginx "
+            "could not connect several times within a minute"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=(line, Evidence("process", place, f"{_OPTION} {option.value}"), *queue, state_evidence(service),
@@ -126,14 +126,14 @@ def _repair(case: Case, service: Service, endpoint: Endpoint, option: CommandOpt
 
     does = f"{_OPTION} {chosen} instead of {option.value}"
     return set_and_start_repair(SettingRepairWording(
-        "raise-backlog", f"raise {_OPTION}", need, does, by_hand=f"start {service.name} with {does}, or without it",
-        then=f"restart {service.name}",
+        "raise-backlog", f"raise {_OPTION}", need, does,
+        by_hand=f"start {service.name} with {does}, or without the option", then=f"restart {service.name}",
     ), written, begin)
 
 
 CAUSE = Cause(
     id="backlog-full",
-    title="the backend's queue of connections is too short",
+    title="the backend's connection queue (backlog) is too short",
     family="overload, comes and goes",
     variants=("accept-queue-full", "unix-backlog-full"),
     verdict=judge,

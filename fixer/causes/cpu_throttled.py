@@ -59,7 +59,7 @@ def judge(case: Case) -> Verdict:
         if limit == 0.0:
             ruled.append(state_evidence(service))
         elif isinstance(service.throttled, Unknown):
-            missing.append(f"how often {service.name} is held back by its CPU quota: {service.throttled.reason}")
+            missing.append(f"how often its CPU quota throttles {service.name}: {service.throttled.reason}")
         elif not _is_throttled(service.throttled.value, MIN_SHARE_SMALL_LIMIT if limit < SMALL_LIMIT else MIN_SHARE):
             ruled += service.throttled.evidence
         else:
@@ -90,8 +90,8 @@ def _found(case: Case, trouble: FailingAddress, service: Service, limit: float) 
         cause=CAUSE.id, variant="cpu-quota-throttled", role="root",
         confidence="certain" if _is_throttled((held, periods), MIN_SHARE) else "likely",
         summary=(
-            f"{service.name} may use {limit:g} of a CPU, was held back {held} times in {periods} periods by the "
-            "kernel, and cannot keep up"
+            f"{service.name} may use {limit:g} of a CPU and cannot keep up: the kernel throttled it in {held} of "
+            f"{periods} periods"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
@@ -120,7 +120,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service, limit: float)
 
 CAUSE = Cause(
     id="cpu-throttled",
-    title="the backend may use too little CPU to keep up",
+    title="the CPU quota of the backend is too small",
     family="overload, comes and goes",
     variants=("cpu-quota-throttled",),
     verdict=judge,

@@ -88,9 +88,10 @@ _SYSTEM_PATHS = ("/usr/", "/boot/", "/efi/")
 _PROTECTED_BY_VALUE = {"full": (*_SYSTEM_PATHS, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _SYSTEM_PATHS)}
 # only folders below these, never these themselves
 _DATA_FOLDERS = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")
-_UNIT_ADVICE = "LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start"
-_CONTAINER_ADVICE = ("what its image does not bring has to be mounted (as a volume, a config or a secret of its "
-                 "service; a tmpfs for an empty folder), and the path that it is told may be another than the mount's")
+_UNIT_ADVICE = ("to create such a folder at each start, set LogsDirectory=, StateDirectory= or RuntimeDirectory= in "
+                "the unit")
+_CONTAINER_ADVICE = ("mount what its image lacks (as a volume, a config or a secret of its service; a tmpfs for an "
+                     "empty folder), and check that its configured path is the path of the mount")
 _RUN_FOLDER = regex(r"/run/([A-Za-z0-9][\w.-]*)/[^/]+")
 _PLAIN_PATH = regex(r"/[\w./@-]+")
 
@@ -155,28 +156,28 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) 
         variant, (said, todo) = "start-file-missing", credential_texts(crash, denied.path)
     elif denied.reason in MISSING_CODES:
         variant, said = "start-file-missing", f"{denied.path} is not there"
-        todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; "
+        todo = (f"restore {denied.path} (or its folder) for {user} to use; "
                 f"{_CONTAINER_ADVICE if box is not None else _UNIT_ADVICE}")
         if state.state == "holds" and state.text != said:
-            said, todo = f"{said}, or not for it: {state.text}", f"{todo} ({state.text})"
+            said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
     elif denied.reason in READ_ONLY_CODES:
-        variant, said = "start-file-denied", f"{denied.path} lies on a file system that is read-only for it"
-        by = "ReadWritePaths= in its unit, or the mount"
+        variant, said = "start-file-denied", f"{denied.path} is on a file system that is read-only for it"
+        by = "ReadWritePaths= in its unit, or a writable mount"
         if box is not None:
             by = f"a volume or a tmpfs at {posixpath.dirname(denied.path)} of {box.name}"
             said += f": {state.text}" if state.state == "holds" else ""
         if setting is not None:
             said += f" ({setting.key}={setting.value})"
             at = f"{setting.key}={setting.value} at {setting.file}:{setting.line}"
-            by = f"{at} makes it so: ReadWritePaths= in its unit"
+            by = f"{at} makes it read-only: set ReadWritePaths= in its unit"
         todo = f"let {service.name} write to {denied.path} ({by})"
     else:
-        variant, said = "start-file-denied", f"{user} may not use {denied.path}"
-        todo = f"let {user} use {denied.path} (chown or chmod; namei -l {denied.path} shows which part is closed)"
+        variant, said = "start-file-denied", f"{user} cannot access {denied.path}"
+        todo = f"let {user} access {denied.path} (chown or chmod; namei -l {denied.path} shows which part denies it)"
         if state.state == "holds":
             said, todo = f"{said} ({state.text})", f"{todo}; {state.text}"
     known = state.state == "holds" or setting is not None
-    doubt = () if known else (f"whether that still holds is not known: {state.text}",)
+    doubt = () if known else (f"it is unknown whether that still holds: {state.text}",)
     confidence: Confidence = "certain" if crash.owner.certain and known else "likely"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
@@ -203,12 +204,13 @@ def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: 
     """Return the finding for a path that is usable now: the service only has to be started."""
     service = crash.service
     missing = denied.reason in MISSING_CODES
-    then = f"{denied.path} was not there" if missing else f"it might not use {denied.path}"
+    then = f"{denied.path} was not there" if missing else f"it could not access {denied.path}"
     doubt = () if missing else (
-        f"where it fails again, an access list denies it (getfacl -p {denied.path}), or a policy of the kernel's",)
+        f"if it fails again, an access control list (getfacl -p {denied.path}) or a kernel security policy denies it",)
     return Finding(
         cause=CAUSE.id, variant="start-file-missing" if missing else "start-file-denied", role="root",
-        confidence="likely", summary=f"{service.name} ended because {then}; {state.text}, but nobody started it again",
+        confidence="likely",
+        summary=f"{service.name} ended because {then}; {state.text}, but the service was not started again",
         detail=("nothing listens while it does not run", *doubt), routes=crash.routes, service=service.name,
         node=service.node, evidence=_evidence(case, crash, denied, state.evidence),
         repairs=start_again_repairs(case, crash),
@@ -272,7 +274,8 @@ def _repairs(
     if runtime:
         made = write_drop_in(case.snapshot, crash.service, f"RuntimeDirectory={runtime}\n", PATHS_DROP_IN)
         if not isinstance(made, NotEditable):
-            does = f"let systemd make /run/{runtime} at each start of {crash.service.name} (RuntimeDirectory={runtime})"
+            does = (f"let systemd create /run/{runtime} at each start of {crash.service.name} "
+                    f"(RuntimeDirectory={runtime})")
             return (written_and_start_repair(case, crash, RepairWording("make-folder", does, todo), made),)
     folder = posixpath.dirname(posixpath.normpath(denied.path))
     own = folder.startswith(_DATA_FOLDERS) and _PLAIN_PATH.fullmatch(folder)
@@ -286,7 +289,7 @@ def _repairs(
 
 CAUSE = Cause(
     id="crash-file-access",
-    title="the backend ends at once: a file it needs is missing or closed to it",
+    title="the backend ends at once: a file that it needs is missing or not accessible",
     family="backend crashed, or exits at once",
     variants=("start-file-denied", "start-file-missing"),
     verdict=judge,
@@ -309,7 +312,7 @@ def listen_where_asked_repair(case: Case, crash: FailedRun, path: str) -> Repair
     word = CommandArgument(path, told.file, 0, told.start, told.end)
     edit = edit_argument(case.snapshot, service, word, asked, f"listen on {asked}")
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    does = f"let {service.name} listen on {asked}, where nginx asks, instead of {path}"
+    does = f"let {service.name} listen on {asked}, where nginx connects, instead of {path}"
     if isinstance(edit, NotEditable) or isinstance(begin, NotEditable) or not begin:
         return Repair(LISTEN_ID, "manual", does, (), manual=f"{does} ({told.source.where}), then start it")
     return Repair(LISTEN_ID, "disruptive", f"{does}, in {edit.where}, then start it", (*edit.steps, *begin))
@@ -322,18 +325,18 @@ TMP_DROP_IN = "50-badgateway-tmp.conf"
 def temporary_folder_texts(service: Service, path: str, state: PathState, setting: UnitValue | None) -> tuple[str, str]:
     """Return what is wrong, and what to do about it."""
     folder = posixpath.dirname(path)
-    said = "it finds no folder for temporary files that it may write to"
+    said = "it has no writable folder for temporary files"
     box = service.container
     if box is not None and box.read_only:
-        return f"{said}: {box.name} was made read-only", f"mount a tmpfs at {folder} of {box.name}"
+        return f"{said}: the file system of {box.name} is read-only", f"mount a tmpfs at {folder} of {box.name}"
     if setting is not None:
         return (f"{said} ({setting.key}={setting.value} makes {folder} read-only for it)",
-                f"write PrivateTmp=yes beside {setting.key}= at {setting.file}:{setting.line}")
+                f"set PrivateTmp=yes next to {setting.key}= at {setting.file}:{setting.line}")
     if state.state == "holds":
         return (f"{said}: {state.text}",
-                f"chown root:root {folder}; chmod 1777 {folder}, as every system has it ({state.text})")
-    return said, (f"see what keeps {service.name} from {folder}: df -h {folder}; df -i {folder} (full?), mount "
-                  "(read-only?), and its unit's protection")
+                f"chown root:root {folder}; chmod 1777 {folder}, the default on every system ({state.text})")
+    return said, (f"find out why {service.name} cannot write to {folder}: df -h {folder}; df -i {folder} (full?), "
+                  "mount (read-only?), and the protection settings of its unit")
 
 
 def temporary_folder_repairs(case: Case, crash: FailedRun, setting: UnitValue | None, todo: str) -> tuple[Repair, ...]:
@@ -344,5 +347,5 @@ def temporary_folder_repairs(case: Case, crash: FailedRun, setting: UnitValue | 
                             TMP_DROP_IN) if setting is not None and not own else None
     if written is None or isinstance(written, NotEditable):
         return manual_repairs("open-path", todo)
-    doing = RepairWording("open-folder", f"give {service.name} a /tmp of its own (PrivateTmp=yes)", todo)
+    doing = RepairWording("open-folder", f"give {service.name} its own /tmp (PrivateTmp=yes)", todo)
     return (written_and_start_repair(case, crash, doing, written),)

@@ -108,7 +108,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
         variant = "killed-mid-body"
     words = "was not started again"
     if tight is not None:
-        variant, words = "tasks-or-address-space-limit", f"could not do with {tight.limit_text}"
+        variant, words = "tasks-or-address-space-limit", f"needs more than {tight.limit_text}"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if crash.owner.certain and (tight is None or tight.is_logged) else "likely",
@@ -130,8 +130,8 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
     )
     return Finding(
         cause=CAUSE.id, variant="tasks-or-address-space-limit", role="root", confidence="likely",
-        summary=f"{service.name} ended because it was refused another process or thread; its unit sets no limit to "
-                "them now, but nobody started it again",
+        summary=f"{service.name} ended because it could not start another process or thread; its unit sets no limit "
+                "for them now, but the service was not started again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=start_again_repairs(case, crash), explains=_EXPLAINS,
     )
@@ -151,15 +151,15 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
     again = count >= _MIN_DEATHS
     manual = (
-        f"find out who ends the workers of {service.name}: not the kernel for want of memory; a person, a script, a "
-        "fault in a native module, or the parent itself, which ends a worker that gives no sign of life for seconds "
-        "(a handler that blocks)"
+        f"find out what ends the workers of {service.name}. It is not the kernel's OOM killer. Candidates: a person, "
+        "a script, a fault in a native module, or the parent itself, which ends a worker that does not respond for "
+        "seconds (a handler that blocks)"
     )
-    repair = Repair("stop-what-kills", "manual", f"find out who ends the workers of {service.name}", (), manual=manual)
+    repair = Repair("stop-what-kills", "manual", f"find out what ends the workers of {service.name}", (), manual=manual)
     return Finding(
         cause=CAUSE.id, variant="uvicorn-worker-died", role="contributing" if again else "advice", confidence="likely",
-        summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died lately, {len(died.lost)} requests "
-                "lost; the parent has started others",
+        summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died recently, {len(died.lost)} requests "
+                "were lost; the parent has started new ones",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=(
             *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),

@@ -117,20 +117,20 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
     confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
     detail = ["nothing listens while it does not run"]
     if crash.has_running_parent:
-        detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
+        detail.insert(0, "its service manager reports it as running: only the workers that it starts end at once")
     summary, evidence = f"{service.name} ends at once: {fault_text(fault)}", _evidence(case, crash, fault)
     there = _mounted_folder(case, crash, fault)
     mounted = "" if there is not None else _mounted_code_text(crash, fault)
     if there is not None:
-        summary = f"{summary} in {there.start_folder}, where it starts; {there.folder} has it"
+        summary = f"{summary} in {there.start_folder}, its working directory; {there.folder} has it"
         evidence = (evidence[0], there.evidence, *evidence[1:])
     above = _package_folder(case, crash, fault)
     if above is not None:
-        summary = (f"{service.name} ends at once: {fault.name} is not to be found from {above.folder}, where it "
-                   f"starts; it is from {above.import_folder}")
+        summary = (f"{service.name} ends at once: {fault.name} cannot be imported from {above.folder}, its working "
+                   f"directory, but from {above.import_folder}")
         evidence = (evidence[0], *above.evidence, *evidence[1:])
     if mounted:
-        confidence, summary = "likely", f"{summary} that it can read: {mounted}"
+        confidence, summary = "likely", f"{summary} or which it cannot read: {mounted}"
     if since is not None:
         summary = f"{service.name} ended at once: {fault_text(fault)}; {since.text}"
         evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
@@ -192,7 +192,7 @@ def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
         return ""
     source, at = max(over, key=lambda m: len(m[1]))
     who = f"the account {box.user}" if box.user else "its account"
-    return f"{at} is mounted from {source}, which may lack it, or be closed to {who}"
+    return f"{at} is mounted from {source}, which may lack it or be inaccessible to {who}"
 
 
 def variant_of(crash: FailedRun, fault: CodeFault) -> str | None:
@@ -214,19 +214,19 @@ def fault_text(fault: CodeFault) -> str:
     match fault.kind:
         case "import":
             missing = fault.text.rpartition(": ")[0].endswith("ModuleNotFoundError") or "No module" in fault.text
-            return f"the module {fault.name} is not there{at}" if missing else f"{fault.text[:120]}{at}"
+            return f"the module {fault.name} is missing{at}" if missing else f"{fault.text[:120]}{at}"
         case "syntax":
-            return f"{fault.file_line} is no valid program: {fault.text[:120]}"
+            return f"{fault.file_line} is not a valid program: {fault.text[:120]}"
         case "target":
-            return f"its command names {fault.name or 'an application'}, and there is none of that name"
+            return f"its command names {fault.name or 'an application'}, which does not exist"
         case "server":
             return f"its interpreter has no {fault.name}"
         case "tls":
             return f"its certificate and key cannot be loaded: {fault.text[:120]}"
         case "value":
-            return f"the value of its variable {fault.name} is not taken: {fault.text[:120]}"
+            return f"the value of its variable {fault.name} is rejected: {fault.text[:120]}"
         case "option":
-            return f"its command is not taken: {fault.text[:160]}"
+            return f"its command is rejected: {fault.text[:160]}"
         case _:
             return f"{fault.text[:120]}{at}"
 

@@ -86,15 +86,15 @@ def _found(
     if named is not None and (match := _ERROR_LINE.match(message_of(named))) is not None:
         said = f" ({match['name'][:80]})"
     manual = (
-        f"mend{at} of {service.name}: it raises an error after its answer has begun{said}; the status was sent by "
-        "then, so visitors get a 200 that ends early. Its log has the traceback"
+        f"correct{at} of {service.name}: it raises an error after its response has started{said}. The status was "
+        "already sent, so visitors get a 200 that ends early. Its log has the traceback"
     )
     return Finding(
         cause="crash-code-error", variant="app-exception-mid-stream", role="root", confidence="likely",
-        summary=f"{service.name} runs on and breaks its answers off: {len(events)} within a minute, with an error in "
+        summary=f"{service.name} runs but breaks off its responses: {len(events)} within a minute, with an error in "
                 f"its log{said}",
-        detail=("visitors get half of a page with status 200",), routes=(judged.facts.route.id,), service=service.name,
-        node=service.node,
+        detail=("visitors get an incomplete page with status 200",), routes=(judged.facts.route.id,),
+        service=service.name, node=service.node,
         evidence=(
             Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
             log_evidence(raised[-1].text, raised[-1].where),
@@ -102,5 +102,5 @@ def _found(
             *((Evidence("file", f"{shown[0]}:{shown[1]}", shown[2]),) if shown[0] else ()),
             state_evidence(service), config_evidence(case.snapshot, nginx, endpoint),
         ),
-        repairs=(Repair("mend-code", "manual", "mend the code that raises the error", (), manual=manual),),
+        repairs=(Repair("mend-code", "manual", "correct the code that raises the error", (), manual=manual),),
     )

@@ -48,12 +48,12 @@ def start_in_mount_repair(case: Case, crash: FailedRun, there: MountedFolder) ->
     service, box = crash.service, crash.service.container
     if box is None or there.start_folder != (box.working_dir or "/"):
         return None
-    summary = f"let {service.name} start in {there.folder} instead of {there.start_folder}"
+    summary = f"start {service.name} in {there.folder} instead of {there.start_folder}"
     written = write_compose_settings(case.snapshot, service, {"working_dir": there.folder}, summary)
     if isinstance(written, NotEditable):
         return None
     steps = (*written.steps, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
-    return Repair("start-in-folder", "disruptive", f"{summary}, in {written.where}; it is made anew", steps)
+    return Repair("start-in-folder", "disruptive", f"{summary}, in {written.where}; the container is recreated", steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def start_above_package_repair(case: Case, crash: FailedRun, inside: PackageFold
     """Set WorkingDirectory= to the folder from which the target can be imported."""
     setting = setting_of(crash.service, "WorkingDirectory")
     does = f"run in {inside.import_folder} instead of {inside.folder}"
-    doing = RepairWording("correct-directory", does, f"write {inside.import_folder} as WorkingDirectory= at "
+    doing = RepairWording("correct-directory", does, f"set WorkingDirectory={inside.import_folder} at "
                                              f"{setting_source_text(setting, crash.service)}")
     if setting is None or setting.value.lstrip("-") != inside.folder:
         return Repair(doing.id, "manual", does, (), manual=f"{doing.by_hand}, then start {crash.service.name}")

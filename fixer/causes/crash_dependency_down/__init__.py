@@ -161,36 +161,37 @@ def _judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) ->
     provider = needed.provider
     if said.kind == "auth":
         who = f" {said.what!r}" if said.what and " " not in said.what else ""
-        text = f"{_provider_text(said, needed)} {'does' if _is_still_trying(crash) else 'did'} not let it in{who}"
+        rejects = "rejects" if _is_still_trying(crash) else "rejected"
+        text = f"{_provider_text(said, needed)} {rejects} its account or database{who}"
         return _complaint_finding(case, (crash, said, needed), "start-db-auth-failed", text,
                                   other_address_repairs(case, crash, said))
     if said.kind == "full" and _is_still_trying(crash):
-        text = f"{_provider_text(said, needed)} takes no more connections"
+        text = f"{_provider_text(said, needed)} accepts no more connections"
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
                                   free_connections_repairs(crash, said, needed))
     if said.kind == "name" and provider is None:
-        text = f"no address is known for {said.host or 'the name of what it needs'}"
+        text = f"{said.host or 'the name of its dependency'} does not resolve"
         return _complaint_finding(case, (crash, said, needed), "start-db-dns-failure", text,
                                   other_address_repairs(case, crash, said))
     if said.kind == "name" and provider is not None and needed.is_listening is not False and is_started_later(crash,
         said, provider):
-        text = f"{provider.name} did not run then, so that its name led nowhere; it runs by now, but nobody started " \
-               f"{crash.service.name} again"
+        text = f"{provider.name} did not run then, so its name did not resolve; it runs now, but " \
+               f"{crash.service.name} was not started again"
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
                                   start_or_manual_repairs(case, crash))
     if said.kind == "name" and provider is not None and provider.running and run_state_of(provider) != "paused":
-        text = f"{provider.name} runs, and is not found by the name {said.host}"
+        text = f"{provider.name} runs, but the name {said.host} does not resolve"
         return _complaint_finding(case, (crash, said, needed), "start-db-dns-failure", text,
                                   other_address_repairs(case, crash, said))
     if said.kind == "slow" and (provider is None or _is_serving(provider)):
-        text = f"{_provider_text(said, needed)} gave no answer"
+        text = f"{_provider_text(said, needed)} did not answer"
         repairs = let_through_repairs(crash, said, needed)
         return _complaint_finding(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
     apart = private_network_setting(crash.service) if needed.is_listening and not said.unix else None
     if apart is not None:
         return apart.source        # the listener is outside the unit's private network: sandbox-denied
     if needed.is_listening:
-        text = f"{_provider_text(said, needed)} refused it then and accepts by now, but nobody started it again"
+        text = f"{_provider_text(said, needed)} refused it then and accepts now, but the service was not started again"
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
                                   start_or_manual_repairs(case, crash))
     if provider is not None and not _is_serving(provider):
@@ -235,12 +236,12 @@ def _provider_text(said: DependencyComplaint, needed: LocatedDependency) -> str:
 def _no_listener_text(case: Case, said: DependencyComplaint, needed: LocatedDependency) -> str:
     provider = needed.provider
     if needed.node is None:
-        return f"{said.address} refuses it, and is none of the addresses seen from here"
+        return f"{said.address} refuses it, and is on no observed node"
     if provider is not None:
         held = next(tcp_listeners_of(case.snapshot, provider), None)
-        return f"nothing accepts at {said.address}; {provider.name} runs" + (
-            f" and listens on port {held.port}" if held is not None else " and listens nowhere that was seen")
-    return f"nothing accepts at {said.address}"
+        return f"nothing accepts connections at {said.address}; {provider.name} runs" + (
+            f" and listens on port {held.port}" if held is not None else ", but no listener of it was found")
+    return f"nothing accepts connections at {said.address}"
 
 
 def _complaint_finding(
@@ -255,9 +256,9 @@ def _complaint_finding(
     confidence: Confidence = "certain" if seen and crash.owner.certain and not changed and not past else "likely"
     detail = [f"{service.name} needs {said.address} to start; nothing listens while it does not run"]
     if past and not changed:
-        detail.append(f"nobody has asked since {service.name} ended: if it is let in by now, only its start is left")
+        detail.append(f"no login was tried since {service.name} ended: if the login works now, it only needs a start")
     if changed:
-        text = f"{text}; {changed[0].where} was changed after that, and only a start tells whether it is mended"
+        text = f"{text}; {changed[0].where} was changed after that; only a start shows whether that fixed it"
         repairs = (*start_again_repairs(case, crash), *repairs)
     named = variant == "start-db-refused" and provider is not None and not needed.is_listening
     return Finding(
@@ -294,7 +295,7 @@ def _evidence(case: Case, crash: FailedRun, said: DependencyComplaint,
 
 CAUSE = Cause(
     id=CAUSE_ID,
-    title="the backend cannot start: a system that it needs does not let it in",
+    title="the backend cannot start: a dependency is unreachable or refuses it",
     family="backend crashed, or exits at once",
     variants=(
         "start-db-refused", "start-db-dns-failure", "start-db-auth-failed", "start-dependency-failed",

@@ -209,13 +209,13 @@ def _stopped_dependency_finding(case: Case, one: StoppedDependency, crash: Faile
     where = ", ".join(f"{r.source.text} ({r.source.where})" for r, _, _ in one.stopped_services[:2])
     verb = "is" if len(one.stopped_services) == 1 else "are"
     age = age_text(max(0.0, clock_of(case.snapshot, service.node) - start_time_of(service)))
-    how = {"ends": f"{service.name} ends" + ("" if one.last_line is not None else " without a word"),
+    how = {"ends": f"{service.name} ends" + ("" if one.last_line is not None else " without a log line"),
            "waits": f"{service.name} has been starting for {age} and listens nowhere",
            "rests": f"{service.name} is stopped"}[one.manner]
     confidence: Confidence = "likely" if one.is_sure else "possible"
-    summary = f"{how}, and {names}, which it is told to use, {verb} stopped" if one.manner != "rests" else (
-        f"{how}, and so {verb} {names}, which it is told to use")
-    detail = f"it is told to use what is stopped: {where}; its own log does not name it"
+    summary = f"{how}, and {names}, which it is configured to use, {verb} stopped" if one.manner != "rests" else (
+        f"{how}, and so {verb} {names}, which it is configured to use")
+    detail = f"its configuration names the stopped dependency: {where}; its own log does not"
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency" if one.manner == "waits" else "start-db-refused",
         role="root" if one.is_sure else "contributing", confidence=confidence, summary=summary,
@@ -239,21 +239,21 @@ def _start_dependency_repair(case: Case, one: StoppedDependency, crash: FailedRu
     reasons = [why for _, _, p in one.stopped_services if (why := start_obstacle_text(case, p))]
     begun = tuple(step for r, _,
                   p in one.stopped_services for step in start_and_wait_steps(case, r, p)) if not reasons else ()
-    title = "a person must bring back what it needs"
+    title = "restore its dependency by hand"
     if not begun:
         manual = f"{'; '.join(reasons) or f'start {names}'}; then start {service.name}"
         return Repair("mend-dependency", "manual", title, (), manual=manual)
     if not one.is_sure:
         last = one.last_line.text.strip()[:160] if one.last_line is not None else ""
-        manual = (f"where {service.name} needs it ({one.stopped_services[0][0].source.where}): start {names}, then "
-                  f"{service.name}; what it says itself may be about something else: {last}")
+        manual = (f"if {service.name} needs it ({one.stopped_services[0][0].source.where}): start {names}, then "
+                  f"{service.name}. Its last log line may concern something else: {last}")
         return Repair("mend-dependency", "manual", title, (), manual=manual)
     if one.manner == "rests":
-        return Repair("start-dependency", "safe", f"start {names}, before {service.name}", begun)
+        return Repair("start-dependency", "safe", f"start {names} before {service.name}", begun)
     after = restart_after_edit_steps(case, crash) if crash is not None else wait_for_listener_step(case.snapshot,
         service, one.failing_address.endpoint)
-    also = " and enable at boot what is not" if any(getattr(step, "verb", "") == "enable" for step in begun) else ""
-    then = f"then start {service.name}" if crash is not None else f"{service.name} then goes on by itself"
+    also = " (and enable it at boot if needed)" if any(getattr(step, "verb", "") == "enable" for step in begun) else ""
+    then = f"then start {service.name}" if crash is not None else f"{service.name} then continues by itself"
     return Repair("start-dependency", "safe", f"start {names}{also}, {then}", tuple(dict.fromkeys((*begun, *after))))
 
 

@@ -41,13 +41,13 @@ def blocked_finding(case: Case, one: BlockedStart) -> Finding:
     still = provider is not None and is_suspended(case, provider)
     whom = f"{provider.name} ({where})" if provider is not None else where
     unread = line.state == "unread" and not still
-    how = "stands still and gives no answer" if still else (
-        "has taken the connection, and not what it was sent" if unread else "gives no answer")
+    how = "is suspended and does not answer" if still else (
+        "accepted the connection but has not read what it was sent" if unread else "does not answer")
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root",
         confidence="certain" if line.pids and one.owner.certain and not unread else "likely",
         summary=f"{service.name} has been starting for {starting_time_text(case, one)} and waits: {whom} {how}",
-        detail=(f"it listens nowhere until {where} answers",), routes=trouble.route_ids, service=service.name,
+        detail=(f"it does not listen until {where} answers",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             *blocked_start_evidence(case, one), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
@@ -61,13 +61,13 @@ def _unblock_repairs(case: Case, one: BlockedStart, still: Service | None) -> tu
     if still is not None:
         wait = wait_for_listener_step(case.snapshot, service, one.failing_address.endpoint)
         steps = (*resume_steps(case, still), *wait)
-        said = f"let {still.name} go on; {service.name} then starts by itself"
+        said = f"resume {still.name}; {service.name} then starts by itself"
         return (Repair("continue-dependency", "safe", said, steps),)
     if one.connection.state == "unread":
         where = address_text(one.connection.address, one.connection.port)
-        who = one.dependency.provider.name if one.dependency.provider is not None else f"what listens at {where}"
-        manual = (f"{who} takes the connection and no word of {service.name}: find out what holds it up (its log, and "
-                  f"what it waits for itself; ss -tnp 'port = :{one.connection.port}'), then restart {service.name}")
+        who = one.dependency.provider.name if one.dependency.provider is not None else f"the listener at {where}"
+        manual = (f"{who} accepts the connection but reads nothing from {service.name}. Find out what blocks it (its "
+                  f"log, what it waits for; ss -tnp 'port = :{one.connection.port}'), then restart {service.name}")
         return (Repair("mend-dependency", "manual", f"make {where} answer", (), manual=manual),)
     return (lost_packets_repair(service.name, one.complaint, one.dependency),)
 
@@ -102,7 +102,7 @@ def _start_required_repairs(case: Case, one: UnstartedUnit) -> tuple[Repair, ...
     reasons = [why for s in one.missing_units if (why := start_obstacle_text(case, s))]
     if reasons:
         manual = f"{'; '.join(reasons)}; then start {service.name}"
-        return (Repair("mend-dependency", "manual", "a person must bring back what it needs", (), manual=manual),)
+        return (Repair("mend-dependency", "manual", "restore its dependency by hand", (), manual=manual),)
     begun = tuple(step for s in one.missing_units for step in start_provider_steps(case, s))
     steps = tuple(dict.fromkeys((*begun, *start_steps(case.snapshot, service, one.failing_address.endpoint))))
     names = ", ".join(s.name for s in one.missing_units)
@@ -132,8 +132,8 @@ def awaited_findings(case: Case) -> list[Finding]:
 def _awaited_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: AwaitedService) -> Finding:
     service, box = owner.service, owner.service.container
     assert box is not None
-    manual = (f"{held.remedy}; then docker compose up -d. {service.name} started by itself would not last: the next up "
-              "would stop there again")
+    manual = (f"{held.remedy}; then docker compose up -d. Starting {service.name} alone does not last: the next "
+              "`docker compose up` stops there again")
     return Finding(
         cause="crash-dependency-down", variant="start-dependency-failed", role="root",
         confidence="certain" if held.certain and owner.certain else "likely",
@@ -144,6 +144,6 @@ def _awaited_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held
             held.evidence,
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
-        repairs=(Repair("mend-dependency", "manual", "a person must bring back what it waits for", (), manual=manual),),
+        repairs=(Repair("mend-dependency", "manual", "restore its dependency by hand", (), manual=manual),),
         explains=_AWAITED_EXPLAINS,
     )

@@ -62,10 +62,10 @@ def dependency_finding(case: Case, one: WaitingScript) -> Finding | None:
 
 def _state_text(needed: LocatedDependency) -> str:
     if needed.node is None:
-        return "which is not on the machines seen from here"
+        return "which is on no observed node"
     provider = needed.provider
     if needed.is_listening is None:
-        return "where nobody could look whether somebody listens"
+        return "where fixer could not check for a listener"
     if provider is not None and run_state_of(provider) in _STATE_TEXTS:
         return f"and {provider.name} {_STATE_TEXTS[run_state_of(provider)]}"
     return "where nothing listens"
@@ -75,10 +75,10 @@ def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
                    needed: LocatedDependency) -> tuple[Repair, ...]:
     """Start every stopped dependency. The script then continues, unless it also waits for something else."""
     service, provider = one.service, needed.provider
-    title = "a person must bring back what it waits for"
+    title = "restore its dependency by hand"
     if needed.is_listening is not False or provider is None:
         names = ", ".join(p.name for p in needed.providers)
-        which = f"start the one of {names} that is meant" if names else "bring up what should answer there"
+        which = f"start the intended one of {names}" if names else "start the service that should answer there"
         manual = (f"{reliance.source.where} waits for {reliance.address}: {which}, or correct that line; "
                   f"{service.name} then starts by itself")
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)
@@ -87,13 +87,13 @@ def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
              and n.provider is not None and (steps := start_and_wait_steps(case, r, n.provider))}
     if reliance.address not in begun:
         what = start_obstacle_text(case, provider) or (
-            f"{provider.name} runs and does not listen at {reliance.address}: make the two agree")
-        manual = f"{what}; {service.name} then goes on by itself"
+            f"{provider.name} runs but does not listen at {reliance.address}: make both use the same address")
+        manual = f"{what}; {service.name} then continues by itself"
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)
     steps = tuple(step for _, some in begun.values() for step in some)
-    also = " and enable at boot what is not" if any(getattr(step, "verb", "") == "enable" for step in steps) else ""
+    also = " (and enable it at boot if needed)" if any(getattr(step, "verb", "") == "enable" for step in steps) else ""
     names = ", ".join(dict.fromkeys(p.name for p, _ in begun.values()))
     whole = len(begun) == len(one.unmet_dependencies)
-    then = f"{service.name} then goes on by itself" if whole else f"{service.name} waits for more than that"
+    then = f"{service.name} then continues by itself" if whole else f"{service.name} also waits for something else"
     last = wait_for_listener_step(case.snapshot, service, one.failing_address.endpoint) if whole else ()
     return (Repair("start-dependency", "safe", f"start {names}{also}; {then}", tuple(dict.fromkeys((*steps, *last)))),)
