@@ -141,7 +141,7 @@ def test_a_server_that_crashed_is_told_by_its_own_cause() -> None:
 def test_what_was_put_to_rest_or_has_no_owner_is_advice(second: Service | None) -> None:
     diagnosis = diagnose(group(second))
     assert diagnosis.verdict == "healthy" and not roots(diagnosis)
-    assert "nginx passes over it" in finding_of(diagnosis, "backend-down").summary
+    assert "nginx skips it" in finding_of(diagnosis, "backend-down").summary
 
 
 @pytest.mark.parametrize("word", ["backup", "down"])

@@ -143,7 +143,7 @@ def test_a_backend_that_sleeps_behind_a_maintenance_page_is_told_as_that() -> No
     scene.statics = (StaticLocation(0, "/", 503, Span(SITE, 3, 0, 0), conditional=True),)
     told = diagnose(scene.snapshot())
     assert (told.verdict, told.notes, [f.role for f in told.findings]) == ("healthy", (), ["advice"])
-    assert "before anybody is asked" in told.findings[0].summary
+    assert "before nginx connects there" in told.findings[0].summary
 
 
 def test_a_member_that_is_down_by_design_is_no_fault() -> None:
@@ -332,7 +332,7 @@ def test_a_service_that_failed_makes_it_degraded() -> None:
 def test_one_that_nobody_was_led_to_is_advice(groups: tuple[str, str], events: tuple[ErrorEvent, ...]) -> None:
     diagnosis = diagnose(mapped(stopped_service("two.service", 8001), *events, groups=groups))
     assert diagnosis.verdict == "healthy" and not roots(diagnosis)
-    assert "requests for it fail" in finding_of(diagnosis, "backend-down").summary
+    assert "requests to it fail" in finding_of(diagnosis, "backend-down").summary
 
 
 def test_a_dead_server_of_a_group_that_answers_is_passed_over() -> None:

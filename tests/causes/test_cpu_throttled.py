@@ -52,7 +52,7 @@ def test_hit() -> None:
     diagnosis = diagnose(throttled().snapshot())
     assert roots(diagnosis) == [CAUSE]
     first = diagnosis.findings[0]
-    assert (first.variant, first.confidence) == ("cpu-quota-throttled", "certain") and "190 times in 200 periods" in first.summary
+    assert (first.variant, first.confidence) == ("cpu-quota-throttled", "certain") and "throttled it in 190 of 200 periods" in first.summary
     write, reload, restart, _ = first.repairs[0].steps
     assert isinstance(write, WriteFile) and write.after == b"[Service]\nCPUQuota=100%\n"
     assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and first.repairs[0].risk == "disruptive"

@@ -37,7 +37,7 @@ READONLY = "sqlite3.OperationalError: attempt to write a readonly database"
 
 
 @pytest.mark.parametrize(("lines", "variant", "words"), [
-    ((*HEAD, DENIED), "start-file-denied", "shop may not use /var/log/shop/app.log"),
+    ((*HEAD, DENIED), "start-file-denied", "shop cannot access /var/log/shop/app.log"),
     ((*HEAD, "FileNotFoundError: [Errno 2] No such file or directory: '/var/log/shop/app.log'"), "start-file-missing",
      "/var/log/shop/app.log is not there"),
     ((*HEAD, "OSError: [Errno 30] Read-only file system: '/var/log/shop/app.log'"), "start-file-denied", "read-only"),
@@ -47,7 +47,7 @@ READONLY = "sqlite3.OperationalError: attempt to write a readonly database"
     ((*HEAD[:2], '    DB = sqlite3.connect("/srv/shop/a.db")', "         ~~~~~^^^^", SQLITE), "start-file-missing",
      "/srv/shop/a.db is not there"),
     ((*HEAD[:2], "    DB = connect('file:/srv/shop/a.db?mode=rw', uri=True)", READONLY), "start-file-denied",
-     "shop may not use /srv/shop/a.db"),
+     "shop cannot access /srv/shop/a.db"),
 ])
 def test_hit(lines: tuple[str, ...], variant: str, words: str) -> None:
     diagnosis = diagnose(crashed(*lines).snapshot())
@@ -111,7 +111,7 @@ def test_what_is_mended_by_now_needs_a_start_and_nothing_else(said: str, modes: 
     first = finding_of(diagnose(looked_at(said, **modes).snapshot()), CAUSE)
     (repair,) = first.repairs
     assert (first.confidence, repair.id, repair.risk) == ("likely", "start-service", "safe")
-    assert "nobody started it again" in first.summary
+    assert "the service was not started again" in first.summary
     assert ("getfacl -p /srv/shop/words" in " ".join(first.detail)) is (said == DENIED_SAID)
     assert any((e.where, e.text[:10]) == ("/srv/shop/words", "file, mode") for e in first.evidence)
     assert [s.verb for s in repair.steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
@@ -276,7 +276,7 @@ def in_container(said: str, **box: object) -> Finding:
 
 def test_of_a_container_its_own_account_and_what_is_mounted_are_named_and_no_unit() -> None:
     denied, gone = in_container(DENIED_SAID, user="1234"), in_container(GONE_SAID)
-    assert "1234 may not use /srv/shop/words" in denied.summary
+    assert "1234 cannot access /srv/shop/words" in denied.summary
     assert "Directory=" not in gone.repairs[0].manual and "a secret of its service" in gone.repairs[0].manual
     assert "redacted" not in redact_text(gone.repairs[0].manual)      # with a colon it is taken for the name of a value
 

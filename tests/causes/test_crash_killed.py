@@ -197,7 +197,7 @@ def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ..
     found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert (found[0].variant == "tasks-or-address-space-limit") is hit
     if hit:
-        assert "could not do with TasksMax=" in found[0].summary and found[0].repairs[0].id == "raise-limit"
+        assert "needs more than TasksMax=" in found[0].summary and found[0].repairs[0].id == "raise-limit"
 
 
 @pytest.mark.parametrize(("lines", "changes", "settings", "hit"), [
@@ -213,7 +213,7 @@ def test_a_limit_of_tasks_that_was_lifted_since_leaves_the_start(
     found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
     assert (found[0].variant == "tasks-or-address-space-limit") is hit
     if hit:
-        assert found[0].confidence == "likely" and "nobody started it again" in found[0].summary
+        assert found[0].confidence == "likely" and "the service was not started again" in found[0].summary
         assert [r.id for r in found[0].repairs] == ["start-service"]
 
 
@@ -264,7 +264,7 @@ def test_the_limit_that_a_crash_loop_ends_over_is_its_root(
     if not said:
         assert all(f.variant != "tasks-or-address-space-limit" for f in diagnosis.findings)
         return
-    assert roots(diagnosis) == [CAUSE] and f"could not do with {said}" in finding_of(diagnosis, CAUSE).summary
+    assert roots(diagnosis) == [CAUSE] and f"needs more than {said}" in finding_of(diagnosis, CAUSE).summary
     assert finding_of(diagnosis, CAUSE).repairs[0].id == "raise-limit"
 
 

@@ -57,10 +57,10 @@ def test_hit_one_that_takes_the_connection_and_does_not_read() -> None:
     assert roots(diagnosis) == [CAUSE]
     one = diagnosis.findings[0]
     assert (one.variant, one.confidence) == ("startup-blocked-on-dependency", "likely")
-    assert "dbproxy.service (127.0.0.1:5999) has taken the connection, and not what it was sent" in one.summary
+    assert "dbproxy.service (127.0.0.1:5999) accepted the connection but has not read what it was sent" in one.summary
     assert "what was sent is not taken" in one.evidence[0].text and "swallows" not in one.repairs[0].manual
     nameless = found(dialing(Connection("10.1.2.3", 5999, "unread", 998, (200,))))
-    assert "what listens at 10.1.2.3:5999" in nameless.repairs[0].manual
+    assert "the listener at 10.1.2.3:5999" in nameless.repairs[0].manual
 
 
 @pytest.mark.parametrize(("line", "since"), [
@@ -88,7 +88,7 @@ def test_a_database_that_stands_still_goes_on() -> None:
     still = database(pid=400)
     scene = dialing(Connection("127.0.0.1", 5432, "open", 998)).with_service(still, listener(5432, 400), state="T")
     one = found(scene)
-    assert "stands still" in one.summary and any("state T" in e.text for e in one.evidence)
+    assert "is suspended" in one.summary and any("state T" in e.text for e in one.evidence)
     step = one.repairs[0].steps[0]
     assert isinstance(step, SignalProcess) and (step.pid, step.signal) == (400, "CONT")
 

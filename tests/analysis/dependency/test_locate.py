@@ -49,7 +49,7 @@ def test_a_stopped_container_is_known_by_the_address_that_was_chosen_for_it() ->
 
 def test_a_container_that_runs_and_is_not_found_by_its_name() -> None:
     one = found(composed(NO_NAME))
-    assert one.variant == "start-db-dns-failure" and "runs, and is not found" in one.summary
+    assert one.variant == "start-db-dns-failure" and "runs, but the name db does not resolve" in one.summary
     back = (*TRACE, 'OperationalError: connection to server at "records" (172.18.0.9), port 5432 failed: Connection refused')
     assert found(composed(back)).repairs[0].id in ("start-service", "restart-service")
 

@@ -63,7 +63,7 @@ WAITRESS = "There was an exception ({}) importing your module."
 
 @pytest.mark.parametrize(("kind", "words", "variant", "said"), [
     ("ModuleNotFoundError", "No module named 'app'", "start-wrong-app-target", "app.main:application"),
-    ("ModuleNotFoundError", "No module named 'pricing'", "start-import-error", "the module pricing is not there"),
+    ("ModuleNotFoundError", "No module named 'pricing'", "start-import-error", "the module pricing is missing"),
     ("AttributeError", "module 'app.main' has no attribute 'application'", "start-wrong-app-target", "app.main:application"),
 ])
 def test_waitress_tells_its_exception_in_two_lines(kind: str, words: str, variant: str, said: str) -> None:
@@ -131,7 +131,7 @@ def test_a_class_of_workers_that_gunicorn_could_not_load_is_named() -> None:
              "    worker = self.worker_class(self.worker_age, self.pid, self.LISTENERS,",
              "                               self.cfg, self.log)", "TypeError: 'str' object is not callable")
     argv = ("/usr/bin/gunicorn", "-k", "uvicorn.workers.UvicornWorkers", "app.main:app")
-    assert "uvicorn.workers.UvicornWorkers is not there" in found(crashed(*lines, argv=argv)).summary
+    assert "uvicorn.workers.UvicornWorkers is missing" in found(crashed(*lines, argv=argv)).summary
 
 
 def test_the_last_error_counts() -> None:
@@ -150,7 +150,7 @@ def test_a_variable_that_is_no_number_is_named_with_its_place() -> None:
     scene = crashed(*lines, env=env)
     scene.files.append(file(path, "WEB_CONCURRENCY=auto\n"))
     first = found(scene)
-    assert "the value of its variable WEB_CONCURRENCY is not taken" in first.summary and first.confidence == "certain"
+    assert "the value of its variable WEB_CONCURRENCY is rejected" in first.summary and first.confidence == "certain"
     assert first.evidence[1].where == f"{path}:1" and first.repairs[0].needs[0].key == "WEB_CONCURRENCY"
     step = repair_called(scene, "set-variable", WEB_CONCURRENCY="4").steps[0]
     assert isinstance(step, WriteFile) and step.after == b"WEB_CONCURRENCY=4\n"

@@ -149,7 +149,7 @@ def test_what_ended_because_it_was_asked_to_is_nothing_to_mend(end: str, asks: b
     lines = (LogLine(NOW - 90, "[88] [INFO] Starting gunicorn 23.0.0", "/tmp/a.log"), LogLine(NOW - 60, end, "/tmp/a.log"))
     scene.extra["hand_started_logs"] = (HandStartedLog("local", "/tmp/a.log", NOW - 60, lines),)
     (detail,) = finding_of(diagnose(scene.snapshot()), "backend-down").detail
-    assert end in detail and ("mend that before it is started again" in detail) is asks
+    assert end in detail and ("correct that before you start it again" in detail) is asks
 
 
 def test_what_systemd_would_start_along_is_a_step_of_its_own() -> None:

@@ -93,7 +93,7 @@ def test_a_file_that_must_not_be_there_may_be_taken_away() -> None:
     flag = UnitSetting("ConditionPathExists", "!/srv/shop/MAINTENANCE", Evidence("unit", "u:3", "x"), True)
     said = PASSED.replace(READY.value, flag.value)
     (need,) = repair_of(unmet(flag, said=said)).needs
-    assert need.choices == ("drop",) and "take /srv/shop/MAINTENANCE away yourself" in need.why
+    assert need.choices == ("drop",) and "remove /srv/shop/MAINTENANCE yourself" in need.why
 
 
 def test_a_drop_in_is_read_after_those_that_are_there() -> None:
@@ -126,13 +126,13 @@ def test_a_condition_that_nobody_could_look_at_or_make_is_for_a_person() -> None
     started = unmet(said="Started Backend.")
     assert repair_of(started).risk == "manual"
     told = repair_of(unmet(said="Started Backend.", result="exec-condition"))
-    assert told.risk == "manual" and "ExecCondition= said that it is not to run" in told.manual
+    assert told.risk == "manual" and "ExecCondition= did not allow the start" in told.manual
 
 
 def test_an_assertion_of_its_unit_would_refuse_every_start() -> None:
     words = log_lines("Started backend.service.", "backend.service: Starting requested but asserts failed.")
     (repair,) = finding_of(diagnose(Scene().with_service(stopped_service(log=words)).refused().snapshot()), "backend-down").repairs
-    assert repair.risk == "manual" and "Assert…= line of its unit is not met" in repair.manual
+    assert repair.risk == "manual" and "Assert…= condition of its unit is not met" in repair.manual
     over = log_lines("backend.service: Starting requested but asserts failed.", "Started backend.service.")
     again = finding_of(diagnose(Scene().with_service(stopped_service(log=over)).refused().snapshot()), "backend-down")
     assert again.repairs[0].risk == "safe"

@@ -157,6 +157,6 @@ def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port:
     compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (), dropped)
     scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert any("does not define app any more" in text for text in found.detail) is bool(dropped)
-    assert ("shop is what its files make of it by now" in found.summary) is renamed
+    assert any("no longer defines app" in text for text in found.detail) is bool(dropped)
+    assert ("its files now define shop instead" in found.summary) is renamed
     assert [r.id for r in found.repairs] == (["name-address"] if renamed else ["start-service"])

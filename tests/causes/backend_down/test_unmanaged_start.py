@@ -72,9 +72,9 @@ def test_one_that_is_named_for_the_site_may_be_meant_as_well_and_a_person_choose
 
 @pytest.mark.parametrize(("kind", "command", "idle", "said"), [
     ("runit", "sv up shop", "its wanted state in runsv is down", "start it: sv up shop; its wanted state in runsv is down"),
-    ("runit", "sv up shop", "", "it ends as often as it is started: its log says why"),
-    ("s6", "s6-svc -u /run/service/shop", "", "start it: s6-svc -u /run/service/shop; where it ends again"),
-    ("daemontools", "", "nothing watches shop", "watch the folder of /etc/service/shop/run:5 again; nothing watches shop"),
+    ("runit", "sv up shop", "", "it ends after every start. Read its log"),
+    ("s6", "s6-svc -u /run/service/shop", "", "start it: s6-svc -u /run/service/shop. If it ends again"),
+    ("daemontools", "", "nothing watches shop", "supervise the folder of /etc/service/shop/run:5 again; nothing watches shop"),
 ])
 def test_what_a_watcher_keeps_is_started_by_its_own_command(
         kind: StarterKind, command: str, idle: str, said: str) -> None:
@@ -94,7 +94,7 @@ def from_its_script(*said: str, known: bool = True) -> Repair:
     scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box).refused(configured_service=None)
     starter = replace(LINE, node="web", kind="entrypoint", file="/entry.sh", line=4, user="", name="p-web-1")
     found = judged(scene, starter).findings[0]
-    assert found.cause == "backend-down" and "the container p-web-1" in found.summary
+    assert found.cause == "backend-down" and "the entrypoint script of container p-web-1" in found.summary
     (repair,) = found.repairs
     return repair
 
@@ -110,9 +110,9 @@ def test_what_a_containers_own_script_started_and_did_not_fail_is_started_by_a_r
 
 @pytest.mark.parametrize(("said", "words"), [
     ((*WENT_WELL[:1], "KeyError: 'SHOP_KEY'", *LEFT), "KeyError: 'SHOP_KEY'"),
-    (("ModuleNotFoundError: No module named 'shop'",), "No module named 'shop'"), ((), "does not tell"),
-    (("172.18.0.1 - - GET / 502",), "does not tell"),
-    (("INFO: Started server process [7]", "INFO: Waiting for application startup."), "does not tell"),     # not yet there
+    (("ModuleNotFoundError: No module named 'shop'",), "No module named 'shop'"), ((), "does not show it"),
+    (("172.18.0.1 - - GET / 502",), "does not show it"),
+    (("INFO: Started server process [7]", "INFO: Waiting for application startup."), "does not show it"),     # not yet there
 ])
 def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, ...], words: str) -> None:
     repair = from_its_script(*said)
@@ -121,12 +121,12 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
 
 
 @pytest.mark.parametrize(("idle", "words"), [
-    ("monit is not running", "start monit, also at boot: it starts what it watches; where"), ("", "monit start shop; where"),
+    ("monit is not running", "start monit (also at boot): it starts what it monitors. If"), ("", "monit start shop. If"),
 ])
 def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
     line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", not_run_reason=idle)
     found = judged(Scene("127.0.0.1:8001").refused(), line).findings[0]
-    assert "what monit's check shop starts at 127.0.0.1:8001 does not run" in found.summary
+    assert "the backend that the monit check shop starts at 127.0.0.1:8001 does not run" in found.summary
     assert found.repairs[0].risk == "manual" and found.repairs[0].manual.startswith(words)
 
 
@@ -146,8 +146,8 @@ def test_a_program_that_ends_again_and_again_is_told_also_while_it_starts() -> N
     for line in (RUN_LINE, replace(RUN_LINE, kind="s6")):
         found = judged(between(0.4), line)
         assert roots(found) == ["backend-down"]
-        assert f"the service shop of {line.kind} starts at 127.0.0.1:8001 was started" in found.findings[0].summary
-        assert "ends as often as it is started: its log says why" in found.findings[0].repairs[0].manual
+        assert f"the {line.kind} service shop starts at 127.0.0.1:8001 was started" in found.findings[0].summary
+        assert "ends after every start. Read its log" in found.findings[0].repairs[0].manual
 
 
 def test_what_runs_for_long_or_listens_elsewhere_or_is_watched_by_nobody_is_no_such_program() -> None:

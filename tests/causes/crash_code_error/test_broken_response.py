@@ -36,7 +36,7 @@ def test_the_line_that_raised_is_named() -> None:
              f'  |   File "{MAIN}", line 57, in sheets', "  |     yield str(float(cell))",
              '  |   File "/usr/lib/python3/dist-packages/starlette/x.py", line 9, in y', "  |     z()", "  | ValueError: x")
     one = finding_of(diagnose(cut(3, *trace).snapshot()), CAUSE)
-    assert f"mend {MAIN}:57" in (one.repairs[0].manual or "")
+    assert f"correct {MAIN}:57" in (one.repairs[0].manual or "")
     assert (f"{MAIN}:57", "yield str(float(cell))") in {(e.where, e.text) for e in one.evidence}
 
 

@@ -38,7 +38,7 @@ def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(start: 
 def test_a_unit_that_starts_inside_the_package_starts_in_the_folder_above() -> None:
     scene = project("shop.wsgi:application", "/srv/office/shop", "/srv/office/shop/wsgi.py", "/srv/office/shop/asgi.py")
     made = found(scene)
-    assert made.summary.endswith("from /srv/office/shop, where it starts; it is from /srv/office")
+    assert made.summary.endswith("from /srv/office/shop, its working directory, but from /srv/office")
     assert made.repairs[0].id == "correct-directory" and made.repairs[0].risk == "disruptive"
     write = made.repairs[0].steps[0]
     assert isinstance(write, WriteFile) and b"\nWorkingDirectory=/srv/office\n" in (write.after or b"")

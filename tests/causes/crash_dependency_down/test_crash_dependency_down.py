@@ -72,7 +72,7 @@ def test_the_loop_is_the_consequence() -> None:
 def test_a_unit_that_only_stands_for_others_proves_nothing_while_it_is_active() -> None:
     scene = crashed().with_service(umbrella())
     one = found(scene)
-    assert "nothing accepts at 127.0.0.1:5432" in one.summary and one.service == "backend.service"
+    assert "nothing accepts connections at 127.0.0.1:5432" in one.summary and one.service == "backend.service"
     scene.files.append(file("/etc/postgresql/17/main/postgresql.conf", "port = 5432\n"))
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and "the state of postgresql@17-main.service" in verdict.missing
@@ -210,7 +210,7 @@ def test_a_database_that_was_started_after_the_last_try_has_its_name_by_now(star
     ended = replace(own, status="exited", exit_code=1, restart_policy="on-failure", finished_at=NOW - 40)
     scene.services[0] = replace(scene.services[0], container=ended, log=log_lines(*NO_NAME[1:], ago=40))
     one = found(scene)
-    assert ("runs by now, but nobody started" in one.summary) is later
+    assert ("it runs now, but p-app-1 was not started again" in one.summary) is later
     assert (one.repairs[0].id == "start-service", one.repairs[0].risk == "safe") == (later, later)
 
 
@@ -263,12 +263,12 @@ def test_one_that_does_not_let_it_in(end: str, what: str) -> None:
     assert one.variant == "start-db-auth-failed" and what in one.summary
     assert [r.needs[0].key for r in one.repairs[:-1]] == ["DB_PASSWORD", "POSTGRES_USER"]
     assert [r.needs[0].kind for r in one.repairs[:-1]] == ["secret", "value"]
-    assert one.confidence == "likely" and "did not let it in" in one.summary and "only its start is left" in one.detail[-1]
+    assert one.confidence == "likely" and "rejected its account or database" in one.summary and "it only needs a start" in one.detail[-1]
 
 
 def test_who_asks_again_and_again_is_turned_away_now() -> None:
     one = found(crashed(*NO_ENTRY, unit_changes={"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}))
-    assert (one.confidence, len(one.detail)) == ("certain", 1) and "127.0.0.1:5432 does not let it in 'shop'" in one.summary
+    assert (one.confidence, len(one.detail)) == ("certain", 1) and "127.0.0.1:5432 rejects its account or database 'shop'" in one.summary
 
 
 FULL = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: FATAL:  remaining connection '
@@ -280,7 +280,7 @@ def test_one_that_has_no_connection_left() -> None:
     scene = crashed(*FULL, unit_changes=again).with_service(database(pid=400), listener(5432, 400))
     one = found(scene)
     assert (one.variant, one.confidence, one.role) == ("start-db-refused", "certain", "root")
-    assert one.summary == "backend.service ends at once: postgresql@17-main.service at 127.0.0.1:5432 takes no more connections"
+    assert one.summary == "backend.service ends at once: postgresql@17-main.service at 127.0.0.1:5432 accepts no more connections"
     assert one.repairs[0].risk == "manual" and "pg_stat_activity" in one.repairs[0].manual
     ended = crashed(*FULL).with_service(database(pid=400), listener(5432, 400))      # nobody asks now: it may be over
     assert verbs(ended) == [("reset-failed", "backend.service"), ("start", "backend.service")]

@@ -20,7 +20,7 @@ def test_all_that_is_stopped_is_started_at_once() -> None:
     scene = waiting(DATABASE, FILE)       # the file is not ours to make, so its server is not waited for
     scene.services.append(postgres())
     repair = told(scene).findings[0].repairs[0]
-    assert [s.port for s in repair.steps if isinstance(s, WaitForListener)] == [5432] and "more than that" in repair.summary
+    assert [s.port for s in repair.steps if isinstance(s, WaitForListener)] == [5432] and "also waits for something else" in repair.summary
 
 
 def test_what_answers_is_not_waited_for_and_a_file_that_is_missing_is_a_persons() -> None:

@@ -210,7 +210,7 @@ def _behind_a_daemon(backend: Service, name: str = "redis.service") -> Scene:
 def test_behind_a_daemons_port_what_is_down_is_told_with_the_port() -> None:
     diagnosis = diagnose(_behind_a_daemon(stopped_service("shop.service")).snapshot())
     down, port = finding_of(diagnosis, "backend-down"), finding_of(diagnosis, CAUSE)
-    assert "redis.service, which is another program, listens at 127.0.0.1:6379" in down.summary
+    assert "redis.service, another program, listens at 127.0.0.1:6379" in down.summary
     assert (down.service, down.repairs[0].id) == ("shop.service", "start-service")
     assert port.variant == "wrong-port-other-service" and port.repairs[0].risk == "manual"
 
