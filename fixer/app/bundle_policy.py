@@ -18,17 +18,17 @@ _IGNORE_LIST_QUERY, _POLICY_QUERY = OPERATOR_FILES
 def add_bundle_policy(capture: Capture) -> Capture:
     """Return a script's capture with the ignore list and policy lines of that machine; unusable files get a note."""
     accepted: tuple[IgnoredFinding, ...] = ()
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     for node in capture.nodes:
         listed = _present_file(node.answers.get(_IGNORE_LIST_QUERY))
         if listed is not None and listed.status == "ok":  # a user who cannot read the list has ignored nothing
             try:
                 accepted += parse_ignore_list(listed.data)
             except ValueError:
-                said += (f"ignored findings of that machine are unknown: {listed.path} is not such a list",)
+                notes += (f"ignored findings of that machine are unknown: {listed.path} is not such a list",)
         if (policy := _present_file(node.answers.get(_POLICY_QUERY))) is not None:
-            said += (_policy_text(policy),)
-    return replace(capture, accepted=accepted, said=said)
+            notes += (_policy_text(policy),)
+    return replace(capture, accepted=accepted, said=notes)
 
 
 def _present_file(answer: Answer | None) -> FileAnswer | None:

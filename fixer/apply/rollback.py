@@ -58,8 +58,8 @@ class Restoration:
 
     def conflicts_text(self) -> str:
         """Return one line about what was not restored; empty if all was."""
-        told = (*self.conflicts, *([RESUMES_NOTE] if self.lost else []))
-        return f"{INCOMPLETE_UNDO_TEXT}: {'; '.join(told)}" if self.conflicts else ""
+        lines = (*self.conflicts, *([RESUMES_NOTE] if self.lost else []))
+        return f"{INCOMPLETE_UNDO_TEXT}: {'; '.join(lines)}" if self.conflicts else ""
 
 
 # The disk is full, read-only or broken: nobody changed the file. It is restored once the disk works.

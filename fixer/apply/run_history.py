@@ -80,10 +80,10 @@ def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
 
 def _already_undone_text(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
     """Return which run was already undone, and which one is next: after a bare "nothing" people undo once more."""
-    told = (f"the undo of run {name} was interrupted after it had restored everything" if begun else
+    text = (f"the undo of run {name} was interrupted after it had restored everything" if begun else
             f"run {name} was interrupted before any of its changes was in force" if cut_off else
             f"run {name} has no change in force; a restart or a hand edit has undone it already")
-    return told if kept is None else f"{told}; run {kept} is in force: the next fixer undo undoes it"
+    return text if kept is None else f"{text}; run {kept} is in force: the next fixer undo undoes it"
 
 
 def _empty_result(target: Target, run_id: str | None, note: str) -> UndoResult:

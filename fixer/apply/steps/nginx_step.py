@@ -87,8 +87,8 @@ def age_of_refused_file(error: ConfigRefused, runner: Runner, ours: Container[st
     named = _NAMED_FILE.search(error.message)
     if named is None or named[1] in ours:
         return None
-    told = runner.run(["sh", "-c", 'stat -L -c %Z "$1" && date +%s && readlink -f "$1"', "sh", named[1]]).stdout
-    lines = told.decode("utf-8", "surrogateescape").splitlines()
+    output = runner.run(["sh", "-c", 'stat -L -c %Z "$1" && date +%s && readlink -f "$1"', "sh", named[1]]).stdout
+    lines = output.decode("utf-8", "surrogateescape").splitlines()
     if len(lines) != 3 or lines[2] in ours:  # nginx names the link, a step the file
         return None
     return float(lines[1]) - float(lines[0])
@@ -112,8 +112,8 @@ def reload_nginx(step: ReloadNginx, runner: Runner) -> None:
     if not wait_until(lambda: _has_reload_ended(runner, master, old, log), _PROOF_SECONDS):
         raise StepFailed(f"nginx started no new worker within {_PROOF_SECONDS:g} s of the reload")
     if not _children(runner, master) - old:
-        said = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
-        raise StepFailed(f"nginx did not apply the configuration: {said[0]}")
+        reasons = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
+        raise StepFailed(f"nginx did not apply the configuration: {reasons[0]}")
     _stop_deaf_workers(runner, master, old)
 
 
@@ -160,11 +160,11 @@ def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
     ours = [entry for pid, entry in masters.items() if theirs.get(pid, step.conf_path) == step.conf_path]
     if not ours:
         raise NginxNotRunning(f"no running nginx reads {step.conf_path}, so there is nothing to reload")
-    meant = [entry for entry in ours if entry.pid == step.master_pid] or ours
-    if len(meant) > 1:
-        raise StepFailed(f"nginx master {step.master_pid} has ended, and {len(meant)} other masters may be its "
+    candidates = [entry for entry in ours if entry.pid == step.master_pid] or ours
+    if len(candidates) > 1:
+        raise StepFailed(f"nginx master {step.master_pid} has ended, and {len(candidates)} other masters may be its "
                          "replacement")
-    return meant[0]
+    return candidates[0]
 
 
 def _main_files(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:

@@ -30,20 +30,20 @@ def apply_program(step: ProgramAction, runner: Runner) -> None:
 def require_supervisor_access(step: ProgramAction, runner: Runner) -> None:
     """Raise NeedsPerson if supervisord denies access: start nothing that can be neither done nor undone."""
     result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_COMMAND_SECONDS)
-    said = (result.stdout + result.stderr).decode("utf-8", "replace")
-    if _DENIED.search(said):
+    output = (result.stdout + result.stderr).decode("utf-8", "replace")
+    if _DENIED.search(output):
         raise NeedsPerson(f"supervisord denies access to {step.program}: Permission denied",
                           "run fixer as root, or as a user with write access to supervisord's socket")
 
 
-def _run_supervisorctl(step: ProgramAction, runner: Runner, *words: str) -> None:
+def _run_supervisorctl(step: ProgramAction, runner: Runner, *arguments: str) -> None:
     """Run supervisorctl. It may print ERROR and exit with 0, so check both."""
-    argv = ["supervisorctl", "-c", step.conf, *words]
+    argv = ["supervisorctl", "-c", step.conf, *arguments]
     result = runner.run(argv, timeout=_COMMAND_SECONDS)
-    said = (result.stdout + result.stderr).decode("utf-8", "replace")
-    harmless = "ERROR (already started)" in said or "ERROR (not running)" in said
-    if result.returncode != 0 or ("ERROR" in said and not harmless):
-        raise StepFailed(f"could not {' '.join(words)}: {error_text(result)}")
+    output = (result.stdout + result.stderr).decode("utf-8", "replace")
+    harmless = "ERROR (already started)" in output or "ERROR (not running)" in output
+    if result.returncode != 0 or ("ERROR" in output and not harmless):
+        raise StepFailed(f"could not {' '.join(arguments)}: {error_text(result)}")
 
 
 def _update_program(step: ProgramAction, runner: Runner) -> None:

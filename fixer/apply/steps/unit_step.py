@@ -143,8 +143,8 @@ _MOST_CHARACTERS = 200  # characters of a quoted log line
 def job_error_text(result: CommandResult) -> str:
     """Return systemctl's reason for a failed job, without its hints."""
     text = result.stderr.decode("utf-8", "replace")
-    told = next((line.strip() for line in text.splitlines() if line.startswith("Job for ")), "")
-    return told.removesuffix(".") or error_text(result)
+    reason = next((line.strip() for line in text.splitlines() if line.startswith("Job for ")), "")
+    return reason.removesuffix(".") or error_text(result)
 
 
 def last_line_text(runner: Runner, unit: str) -> str:
@@ -154,7 +154,7 @@ def last_line_text(runner: Runner, unit: str) -> str:
     if shown.returncode != 0 or not start.isalnum():
         return ""  # log lines of an earlier run explain nothing
     words = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=1", f"_SYSTEMD_INVOCATION_ID={start}"]
-    said = runner.run(words)
-    line = said.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2] if said.returncode == 0 else ""
-    told = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_MOST_CHARACTERS]
-    return f"; its last log line: {told}" if told else ""
+    result = runner.run(words)
+    line = result.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2] if result.returncode == 0 else ""
+    shown_line = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_MOST_CHARACTERS]
+    return f"; its last log line: {shown_line}" if shown_line else ""

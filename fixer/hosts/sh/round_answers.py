@@ -363,6 +363,6 @@ def _extra_seconds(queries: Sequence[Query]) -> float:
 
 def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:
     """Return (message, hint) for a transport that gave no answer."""
-    said = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
-    reason = "it did not answer in time" if result.timed_out else said[-1][:300] if said else "no answer"
+    lines = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
+    reason = "it did not answer in time" if result.timed_out else lines[-1][:300] if lines else "no answer"
     return f"{name} cannot be observed: {reason}", ""
