@@ -28,7 +28,7 @@ def test_what_answers_is_not_waited_for_and_a_file_that_is_missing_is_a_persons(
     scene.with_service(service("postgresql.service", 5432, 300, is_app_server=False), listener(5432, 300))
     found = told(scene).findings[0]
     assert (found.cause, found.variant, found.confidence) == ("slow-start", "start-script-waits", "likely")
-    assert "waits for /run/keys/shop, which is not there" in found.summary
+    assert "waits for /run/keys/shop, which does not exist" in found.summary
     assert [r.risk for r in found.repairs] == ["manual"] and f"{SCRIPT}:3" in found.repairs[0].manual
 
 
@@ -47,7 +47,7 @@ def test_nobody_known_at_the_port_is_a_persons() -> None:
 
 def test_a_file_that_is_to_go_is_said_so() -> None:
     lock = Dependency(LINE, path="/run/shop/upgrade.lock", wanted=False, is_looped=True, present=True)
-    assert "until /run/shop/upgrade.lock is gone" in told(waiting(lock)).findings[0].summary
+    assert "until /run/shop/upgrade.lock is removed" in told(waiting(lock)).findings[0].summary
 
 
 def test_a_program_of_supervisords_that_waits() -> None:
