@@ -37,20 +37,20 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
         routes.update(finding.routes)
         causes.update(finding.explains)
         where = f" at {match.where}" if match.where else ""
-        notes.append(f"{finding.cause}{where} is accepted by {match.owner} until {match.until}: {match.because}")
+        notes.append(f"{finding.cause}{where} is ignored by {match.owner} until {match.until}: {match.because}")
     still = {route for finding in kept if finding.role in AT_FAULT for route in finding.routes}
     # Consequences of an ignored finding are advice, too.
-    told = tuple(
+    revised = tuple(
         replace(finding, role="advice") if finding.role == "consequence" and finding.cause in causes
         and routes.issuperset(finding.routes) and not still.intersection(finding.routes) else finding
         for finding in kept
     )
     late = (
-        f"the acceptance of {entry.cause} by {entry.owner} ran out on {entry.until}"
+        f"the ignore entry for {entry.cause} by {entry.owner} expired on {entry.until}"
         for entry in accepted if entry.until < today and any(entry.cause == f.cause for f in findings)
     )
     nowhere = misplaced_notes([entry for entry in accepted if entry.until >= today], findings, snapshot)
-    return IgnoredResult(told, frozenset(routes - still), (*dict.fromkeys(notes), *late, *nowhere))
+    return IgnoredResult(revised, frozenset(routes - still), (*dict.fromkeys(notes), *late, *nowhere))
 
 
 def misplaced_notes(accepted: Sequence[IgnoredFinding], findings: Sequence[Finding],
@@ -61,7 +61,7 @@ def misplaced_notes(accepted: Sequence[IgnoredFinding], findings: Sequence[Findi
         return ()
     known = _known_locations(findings, snapshot)
     return tuple(
-        f"the acceptance of {entry.cause} at {entry.where} accepts nothing: nothing in this look is called so"
+        f"the ignore entry for {entry.cause} at {entry.where} has no effect: this observation has no such location"
         + _suggestion_text(entry.where, known)
         for entry in named if entry.where not in known and _without_line(entry.where) not in known
     )

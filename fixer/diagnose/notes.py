@@ -30,7 +30,7 @@ _HOST_NAME = regex(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 def redirect_notes(case: Case) -> tuple[str, ...]:
     """Return one note that names redirect targets on the same sites which no probe requested."""
     asked = {f"{_site_url(judged.facts.route)}{judged.facts.route.path}" for judged in case.verdicts.values()}
-    told: list[str] = []
+    targets: list[str] = []
     for judged in case.verdicts.values():
         route, probes = judged.facts.route, judged.facts.probes
         if judged.state != "ok" or route.internal or not isinstance(probes, Known) or not probes.value:
@@ -40,12 +40,12 @@ def redirect_notes(case: Case) -> tuple[str, ...]:
         page = f"{_site_url(route)}{paths[0]}"
         if all(paths) and page not in asked:
             asked.add(page)
-            told.append(page)
-    if not told:
+            targets.append(page)
+    if not targets:
         return ()
-    more = f" and {len(told) - _MAX_REDIRECTS} more" if len(told) > _MAX_REDIRECTS else ""
-    pages = ", ".join(told[:_MAX_REDIRECTS])
-    return (f"not asked: {pages}{more}, where visitors are sent on to (--url asks for one)",)
+    more = f" and {len(targets) - _MAX_REDIRECTS} more" if len(targets) > _MAX_REDIRECTS else ""
+    pages = ", ".join(targets[:_MAX_REDIRECTS])
+    return (f"redirect targets not probed: {pages}{more}. Add --url to probe one of them",)
 
 
 def _redirect_path(route: Route, location: str) -> str:
@@ -92,8 +92,8 @@ def front_proxy_notes(snapshot: Snapshot) -> Iterator[str]:
         if program := _front_proxy(box):
             host, outer, _ = box.published[0]
             at = address_text(host or ANY_IPV4, outer)
-            yield (f"visitors come in through {box.name} ({program}, published at {at}), which is not looked at, and "
-                   "not through nginx itself: whether it hands on to nginx, its own configuration and log tell")
+            yield (f"visitors come in through {box.name} ({program}, published at {at}), not through nginx itself. "
+                   "fixer does not inspect it: check its configuration and log to see if it forwards to nginx")
 
 
 def _front_proxy(box: Container) -> str:
@@ -113,7 +113,7 @@ def container_layer_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> It
     steps = (step for found in findings for repair in found.repairs for step in repair.steps)
     for node, path in dict.fromkeys((step.node, step.path) for step in steps if isinstance(step, WriteFile)):
         if _is_application_container(snapshot, node):
-            yield (f"{path} of {node} is kept through restarts; a container made anew from the image has the image's, "
+            yield (f"{path} of {node} survives restarts. A container recreated from the image has the image's file, "
                    "unless it is mounted: change it there too")
 
 
@@ -162,10 +162,10 @@ def no_pass_notes(snapshot: Snapshot) -> Iterator[str]:
         box = container_of(snapshot, nginx.node)
         mounts = () if box is None or box.is_machine or not folder else tuple(
             f"{there} from {source}" for source, there in box.shares if is_within(there, folder))
-        mounted = f"; of its folders are mounted: {', '.join(mounts[:_MAX_FILES])}" if mounts else ""
+        mounted = f"; mounted there: {', '.join(mounts[:_MAX_FILES])}" if mounts else ""
         more = f", {len(files) - _MAX_FILES} more" if len(files) > _MAX_FILES else ""
-        yield (f"nginx on {nginx.node} hands nothing on: there is no proxy_pass or the like in what it reads "
-               f"({', '.join(files[:_MAX_FILES])}{more}){mounted}")
+        yield (f"nginx on {nginx.node} proxies nothing: the files that it reads have no proxy_pass or similar "
+               f"directive ({', '.join(files[:_MAX_FILES])}{more}){mounted}")
 
 
 _MAX_ROUTES = 3
@@ -185,7 +185,7 @@ def slow_route_notes(case: Case, health: Sequence[RouteHealth], dark: Mapping[st
     late = [j for j in case.verdicts.values() if j.state == "slow" and j.facts.route.id in open_ones]
     late.sort(key=lambda judged: judged.facts.route.id not in dark)
     said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; "
-                 + (f"{dark[j.facts.route.id]}, and " if j.facts.route.id in dark else "")
+                 + (f"{dark[j.facts.route.id]}; " if j.facts.route.id in dark else "")
                  + "run again with --wait 60 to see if the page is only slow" for j in late[:_MAX_ROUTES])
     more = len(late) - _MAX_ROUTES
     return (*said, f"{more} more routes gave no answer in time") if more > 0 else said
@@ -205,14 +205,14 @@ def unclear_route_notes(case: Case, health: Sequence[RouteHealth]) -> tuple[str,
 def route_notes(case: Case) -> tuple[str, ...]:
     """Return notes on error pages of the application, deleted logs, unread configurations and boot enablement."""
     own = [
-        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself, or "
-        "by a gateway in front of it: this nginx only passes it on"
+        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself or "
+        "by a gateway in front of it; this nginx only passes it on"
         for j in case.verdicts.values() if j.from_application
     ]
     lost = [f"nginx on {n.node} writes to a deleted log ({', '.join(n.lost_logs)}): the lines are lost and use disk "
             "space. Run nginx -s reopen; create its folder first if that is missing"
             for n in case.snapshot.nginxes if n.lost_logs]
-    unread = [f"the configuration is not known: {n.config.reason}" for n in case.snapshot.nginxes
+    unread = [f"the nginx configuration is unknown: {n.config.reason}" for n in case.snapshot.nginxes
               if isinstance(n.config, Unknown) and n.master_pid is not None]
     return (*case.snapshot.notes, *own, *lost, *unread, *boot_notes(case.snapshot))
 
@@ -223,21 +223,21 @@ _MAX_DROP_INS = 3
 
 def shared_file_notes(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterator[str]:
     """Return a note for each shared drop-in that is evidence of a fault."""
-    told: set[tuple[str, str]] = set()
+    shown: set[tuple[str, str]] = set()
     for finding in findings:
         for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence) if (
                 finding.role in AT_FAULT) else ():
             name = path.partition(":")[2] if not path.startswith("/") else path      # without the node prefix
             service = _service_of(snapshot, finding)
-            if service is None or not is_shared_drop_in(name, service.name) or (finding.node, name) in told:
+            if service is None or not is_shared_drop_in(name, service.name) or (finding.node, name) in shown:
                 continue
             others = [s for s in snapshot.services if s.node == finding.node and s.unit is not None
                       and s.name != service.name and name in s.unit.drop_in_paths and _is_used(s, s.unit)]
-            told.add((finding.node, name))
+            shown.add((finding.node, name))
             if others:
                 others.sort(key=lambda s: not s.running)
                 yield _shared_drop_in_text(name, service, others) + ("" if _is_edited_by_repair(finding, name) else (
-                    f". A repair of {service.name} alone does not mend them: correct that file"))
+                    f". A repair of {service.name} alone does not fix them: correct that file"))
 
 
 def _service_of(snapshot: Snapshot, finding: Finding) -> Service | None:
@@ -265,10 +265,10 @@ def _shared_drop_in_text(path: str, service: Service, others: list[Service]) -> 
     names = ", ".join(s.name for s in others[:_MAX_DROP_INS])
     more = f" and {len(others) - _MAX_DROP_INS} more" if len(others) > _MAX_DROP_INS else ""
     running = sum(1 for s in others if s.running)
-    now = f"; {running} of them run{'s' if running == 1 else ''} with what was loaded before" if running else ""
+    now = f"; {running} of them run{'s' if running == 1 else ''} with the settings loaded before" if running else ""
     count = f"{len(others)} more service{'s' if len(others) > 1 else ''}"
-    return (f"{path} is no file of {service.name} alone: it holds for at least {count} here ({names}{more}), and each "
-            f"gets the same at its next start{now}")
+    return (f"{path} is not only for {service.name}: it applies to at least {count} here ({names}{more}), to each "
+            f"from its next start{now}")
 
 
 # Recent answers that nginx rejected, on paths that were not probed. The application causes them and no restart helps,
@@ -291,6 +291,6 @@ def rejected_answer_notes(case: Case, well: Collection[str]) -> Iterator[str]:
         paths = Counter(word.partition("?")[0] for e in events for word in e.request.split(" ")[1:2])
         path = next((p for p, _ in paths.most_common() if _PLAIN_PATH.fullmatch(p)), "")
         ask = f" for {path}" if path else ""
-        yield (f"nginx could not pass on an answer {len(events)} times within {RECENT_ERROR:.0f} s{ask}: "
+        yield (f"nginx rejected an upstream answer {len(events)} times within {RECENT_ERROR:.0f} s{ask}: "
                f"{events[-1].message[:_MAX_TEXT]}{f' while {events[-1].phase}' if events[-1].phase else ''} "
-               "(--url with that page asks for it)")
+               "(add --url with that page to probe it)")

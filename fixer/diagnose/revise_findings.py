@@ -67,8 +67,8 @@ def _join_restarts(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
         return repair
     at = repair.steps.index(own) + 1
     along = tuple(replace(step, verb="restart", along=True) for step in others.values())
-    told = f"{repair.summary}, and restart {', '.join(others)}"
-    return replace(repair, summary=told, steps=(*repair.steps[:at], *along, *repair.steps[at:]))
+    summary = f"{repair.summary}, and restart {', '.join(others)}"
+    return replace(repair, summary=summary, steps=(*repair.steps[:at], *along, *repair.steps[at:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,11 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
     summary = f"{own}{finding.summary[len(name):]}" if finding.summary.startswith(f"{name} ") else finding.summary
     others = ", ".join(dict.fromkeys(x.container.name for x in mine if x.container.id != first.container.id))
     only = first.verdict.facts.route.one_try
-    seen = (f"nginx asks no other ({only}), so whoever it sends there fails" if only else
-            "nginx asks the next one where one does not answer, so whoever it sends there waits for that first")
+    seen = (f"nginx tries no other ({only}), so a request that it sends there fails" if only else
+            "nginx tries the next one if one does not answer, so a request that it sends there waits first")
     also = f" ({others} as well)" if others else ""
-    said = f"{own}{also} is one of {first.replica_count} copies of {first.container.service}: {seen}"
-    return replace(finding, summary=summary, detail=(said, *finding.detail))
+    text = f"{own}{also} is one of {first.replica_count} replicas of {first.container.service}: {seen}"
+    return replace(finding, summary=summary, detail=(text, *finding.detail))
 
 
 # Transient units (`systemd-run`): systemd forgets one when its failure is reset, and all of them at boot.
@@ -138,10 +138,10 @@ def _without_transient_restart(repair: Repair, gone: set[tuple[str, str]]) -> Re
     if name is None:
         return repair
     manual = (
-        f"{name} was made by systemd-run and has no unit file: systemd forgets it with `systemctl reset-failed`, and "
-        f"with the next boot. `systemctl cat {name}` shows what it was: write that to /etc/systemd/system/{name} with "
-        f"WantedBy=multi-user.target below [Install], then systemctl reset-failed {name}; systemctl daemon-reload; "
-        f"systemctl enable --now {name}"
+        f"systemd-run created {name}, which has no unit file. systemd forgets it at `systemctl reset-failed` and at "
+        f"the next boot. Write what `systemctl cat {name}` shows to /etc/systemd/system/{name}, with "
+        f"WantedBy=multi-user.target below [Install]. Then run: systemctl reset-failed {name}; "
+        f"systemctl daemon-reload; systemctl enable --now {name}"
     )
     return replace(repair, risk="manual", steps=(), needs=(), manual=manual)
 
@@ -164,7 +164,7 @@ def _without_conflicting_start(finding: Finding, contested: dict[tuple[str, str]
     if met is None:
         return finding
     rivals = ", ".join(contested[met])
-    text = f"{rivals} runs, and conflicts with {met[1]}: to start that would stop it"
+    text = f"{rivals} runs, and conflicts with {met[1]}: a start of {met[1]} would stop it"
     shown = Evidence("unit", met[1], f"Conflicts: {rivals}, running now")
     return replace(
         finding, detail=(*finding.detail, text), evidence=(*finding.evidence[:1], shown, *finding.evidence[1:]),
@@ -180,4 +180,4 @@ def _started_units(repair: Repair) -> list[tuple[str, str]]:
 
 def _manual_repair(repair: Repair, text: str) -> Repair:
     return replace(repair, risk="manual", steps=(), needs=(),
-                   manual=f"{text}; decide which of the two is meant. Without that: {repair.summary}")
+                   manual=f"{text}; decide which of the two should run. Without the conflict: {repair.summary}")

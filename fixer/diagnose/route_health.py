@@ -38,9 +38,9 @@ def unreachable_slow_routes(case: Case) -> Mapping[str, str]:
     for judged in case.verdicts.values():
         behind = [known[name] for name in judged.facts.endpoints if name in known]
         if judged.state == "slow" and not any(_address_and_protocol(endpoint, judged) in alive for endpoint in behind):
-            dark[judged.facts.route.id] = "nobody behind it was seen to answer"
+            dark[judged.facts.route.id] = "no backend of it was seen to answer"
         elif judged.state == "slow" and behind and all(_is_quick_answer(e, judged.facts.route) for e in behind):
-            dark[judged.facts.route.id] = "asked directly, what is behind it answers the same page at once"
+            dark[judged.facts.route.id] = "when probed directly, its backend answers the same page at once"
     return dark
 
 
@@ -79,7 +79,7 @@ def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool)
             if judged.some_answered:
                 return RouteHealth(route, "ok", judged.reason)
             if judged.state == "slow" and deaf:
-                return RouteHealth(route, "failing", f"{judged.reason}; nothing behind it takes a connection")
+                return RouteHealth(route, "failing", f"{judged.reason}; no backend of it accepts a connection")
             return RouteHealth(route, "unknown", judged.reason)
 
 
@@ -89,13 +89,13 @@ def health_verdict(
     """Return the verdict on all routes together."""
     states = [h.state for h in health]
     guilty = [f for f in findings if f.role in AT_FAULT]
-    told = [state for state in states if state != "unknown"]
+    known = [state for state in states if state != "unknown"]
     if any(not f.routes for f in guilty) and all(n.master_pid is None for n in case.snapshot.nginxes):
         return "broken"
-    if "failing" in told or "degraded" in told:
-        return "broken" if set(told) == {"failing"} else "degraded"
+    if "failing" in known or "degraded" in known:
+        return "broken" if set(known) == {"failing"} else "degraded"
     if guilty:
         return "degraded"
     if any(entry.route in dark and entry.state == "unknown" for entry in health):
         return "unknown"
-    return "healthy" if told else "unknown"
+    return "healthy" if known else "unknown"

@@ -43,16 +43,16 @@ def diagnose(
     judges = load_causes() if causes is None else tuple(causes)
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
-    told: Sequence[Finding] = drop_transient_restarts(snapshot, drop_conflicting_starts(
+    shown: Sequence[Finding] = drop_transient_restarts(snapshot, drop_conflicting_starts(
         snapshot, merge_shared_edits(_demote_explained(findings))))
-    told = _name_replicas(case, told)
+    shown = _name_replicas(case, shown)
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     if accepted:
         from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
 
-        told, excused, notes = apply_ignored(told, accepted, snapshot)
-    settled = _rank_findings(told, judges)
+        shown, excused, notes = apply_ignored(shown, accepted, snapshot)
+    settled = _rank_findings(shown, judges)
     blamed: dict[str, str] = {}
     for finding in settled:
         if finding.role in AT_FAULT:

@@ -53,10 +53,10 @@ def unexplained_notes(case: Case, puzzling: Container[str]) -> Iterator[str]:
         yield from container_notes(case, left)
     unblamed = {judged.facts.route.id for judged in left}
     for crash in failed_runs(case).found if left else ():
-        words = " / ".join(line.text.strip()[:_MAX_TEXT] for line in last_error_lines(program_lines(crash.lines)))
+        ending = " / ".join(line.text.strip()[:_MAX_TEXT] for line in last_error_lines(program_lines(crash.lines)))
         if not unblamed.intersection(crash.routes):
             continue
-        yield (f"{crash.service.name} failed; its log ends with: {words}" if words
+        yield (f"{crash.service.name} failed; its log ends with: {ending}" if ending
                else f"{crash.service.name} failed; {silent_exit_text(crash.service)}")
 
 
@@ -74,7 +74,7 @@ def _unasked_server_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[
         shown = ", ".join(f"{s.name} ({_process_text(case, s)}) on {_listener_text(line)}" for s,
                           line in held[:MAX_SHOWN])
         if shown:
-            yield f"beside {endpoint_text(endpoint)} and asked by no route, perhaps of somebody else: {shown}"
+            yield f"no route uses these servers on the node of {endpoint_text(endpoint)}, perhaps another user's: {shown}"
 
 
 def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
@@ -88,8 +88,8 @@ def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[st
         free = [listen for listen in doors[judged.facts.node] if listen.port not in asked]
         if empty is not None and len(free) == 1:
             where = file_line_text(case.snapshot, judged.facts.node, free[0].span.file, free[0].span.line)
-            yield (f"this nginx itself listens on {free[0]} ({where}), which only this machine can ask, and none of "
-                   f"its routes does: where that is meant, one of the two ports is wrong, there or at {empty.file}:"
+            yield (f"this nginx itself listens on {free[0]} ({where}), a loopback address that none of its routes "
+                   f"uses. If it is the intended target, one of the two ports is wrong: there or at {empty.file}:"
                    f"{empty.line}")
 
 
@@ -104,8 +104,8 @@ def _unloaded_unit_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[s
     nodes = {case.snapshot.endpoint(name).node for judged in left for name in judged.facts.endpoints}
     for service in case.snapshot.services:
         if service.node in nodes and service.unit is not None and service.unit.load_state in ("bad-setting", "error"):
-            yield (f"systemd could not load {service.name}: where that is the backend, systemd-analyze verify "
-                   f"{service.name} says what to correct")
+            yield (f"systemd could not load {service.name}. If that is the backend, run systemd-analyze verify "
+                   f"{service.name} to see what to correct")
 
 
 def _podman_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
@@ -113,11 +113,10 @@ def _podman_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
     reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
     for node, endpoint in {e.node: e for e in reversed(reached) if e.node and is_closed(e)
                            and not e.container_port}.items():
-        if kept := list(podman_services(case, node or "")):
-            yield (f"podman keeps containers there, which fixer does not look into ({', '.join(kept[:MAX_SHOWN])}): "
-                   f"podman "
-                   f"ps -a tells which is meant behind {endpoint_text(endpoint)}, what it publishes and how it ended; "
-                   "a unit of it that is stopped is started by systemctl")
+        if found := list(podman_services(case, node or "")):
+            yield (f"podman has containers there, which fixer does not inspect ({', '.join(found[:MAX_SHOWN])}). Run "
+                   f"podman ps -a to see which one belongs to {endpoint_text(endpoint)}, what it publishes and how it "
+                   "ended. If its unit is stopped, start it with systemctl")
 
 
 def _process_text(case: Case, service: Service) -> str:
@@ -139,8 +138,8 @@ def _cut_off_notes(case: Case) -> Iterator[str]:
             continue        # a finding says so
         if box.lender and box.lender not in known:
             again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""
-            yield (f"{box.name} lives in the network of container {box.lender[:12]}, which was not found: where that "
-                   f"was made anew, {box.name} has to be made anew too{again}")
+            yield (f"{box.name} uses the network of container {box.lender[:12]}, which was not found. If that was "
+                   f"recreated, recreate {box.name} too{again}")
 
 
 def _route_text(case: Case, judged: RouteVerdict) -> str:
@@ -150,12 +149,11 @@ def _route_text(case: Case, judged: RouteVerdict) -> str:
     page = f"{route.location} on {route.listen_text}"
     did = f"gives {judged.reason}" if judged.reason.startswith("no answer") else judged.reason
     text = f"no cause proven for {page}, which {did}: {seen or route.pass_text}"
-    said, kind = _log_text(case, judged)
+    logged, kind = _log_text(case, judged)
     if kind == "no-live-upstreams" and reached and all(
             isinstance(e.http, Known) and e.http.value.status is not None for e in reached):
-        said += (": all of them failed a moment ago, and nginx asks none again for fail_timeout (10 s where nothing is "
-                 "said)")
-    return f"{text}; nginx logs: {said}" if said else text
+        logged += ": all of them failed a moment ago, and nginx tries none again for fail_timeout (10 s by default)"
+    return f"{text}; nginx logs: {logged}" if logged else text
 
 
 def _observed_text(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
@@ -164,16 +162,16 @@ def _observed_text(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
     where = _address_with_hosts_text(endpoint) + ("" if holder is None else f" ({holder.name})")
     heard = endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
     if not isinstance(heard, Known):
-        return f"{where} was not asked"
+        return f"{where} was not probed"
     status, error = heard.value.status, heard.value.error
     if status is not None:
         marked = f", and is marked `down` at {endpoint.file}:{endpoint.line}" if endpoint.down else ""
         behind = "" if holder is None or not holder.gateway or status < 500 else (
-            f", which hands it on to programs of its own: {holder.gateway}'s configuration and log tell which fail")
+            f", which forwards to programs of its own: see in {holder.gateway}'s configuration and log which fail")
         return f"{where} answers {status} without nginx{marked}{behind}{_half_listening_text(case, endpoint)}"
     if holder is not None and holder.gateway and error in ("closed", "reset"):
         return f"{where} without nginx: {error}; {_forward_text(case, holder)}"
-    return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
+    return f"{where} accepts the connection" if error is None else f"{where} without nginx: {error}"
 
 
 def _forward_text(case: Case, holder: Service) -> str:
@@ -181,9 +179,9 @@ def _forward_text(case: Case, holder: Service) -> str:
     words = [word for word in holder.argv[1:] if not word.startswith("-")]
     port = words[0].rpartition(":")[2] if holder.gateway == "systemd-socket-proxyd" and len(words) == 1 else ""
     if not is_number(port):
-        return f"{holder.name} hands it on to programs of its own: its configuration and log tell which fail"
+        return f"{holder.name} forwards to programs of its own: see in its configuration and log which fail"
     empty = not any(line.port == int(port) for line in listeners_on(case.snapshot, holder.node))
-    return f"{holder.name} hands it on to {words[0]}" + (", where nothing listens" if empty else "")
+    return f"{holder.name} forwards to {words[0]}" + (", where nothing listens" if empty else "")
 
 
 def _half_listening_text(case: Case, endpoint: Endpoint) -> str:
@@ -196,8 +194,8 @@ def _half_listening_text(case: Case, endpoint: Endpoint) -> str:
              and not there & ({"::"} if ":" in a else {"::", "0.0.0.0", "*"})]  # noqa: S104
     if not empty or len(empty) == len(led):
         return ""
-    return (f", but {endpoint.host} leads to {' and '.join(led)}, nginx takes turns, and nothing listens on "
-            f"{', '.join(empty)}: write the address in place of the name")
+    return (f", but {endpoint.host} resolves to {' and '.join(led)}, nginx alternates between them, and nothing "
+            f"listens on {', '.join(empty)}: write the address in place of the name")
 
 
 def _address_with_hosts_text(endpoint: Endpoint) -> str:
@@ -239,7 +237,7 @@ def shell_notes(case: Case) -> Iterator[str]:
                 uid = f"pid {one.shell.pid}, uid {one.shell.uid}"
                 waits = ", ".join(f"{r.address} ({r.source.where})" for r, _ in one.unmet_dependencies[:3])
                 what = f"it waits for {waits}" if waits else running_command_text(case,
-                    one) or "what it waits for was not seen"
+                    one) or "what it waits for is unknown"
                 yield f"{not_started_text(case, one)} (for {endpoint_text(trouble.endpoint)}; {uid}): {what}"
 
 
@@ -251,24 +249,24 @@ def container_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
     """Return one note for each fact about containers of the unexplained routes."""
     routes = {judged.facts.route.id for judged in left}
     for crash in failed_runs(case).found:
-        if routes.intersection(crash.routes) and (said := _unreadable_log_text(crash.service)):
-            yield said
-    told: dict[str, None] = {}
+        if routes.intersection(crash.routes) and (text := _unreadable_log_text(crash.service)):
+            yield text
+    silent: dict[str, None] = {}
     for judged in left:
         nginx = case.snapshot.nginx_of(judged.facts)
         web = container_of(case.snapshot, nginx.node) if nginx is not None else None
         for name in judged.facts.endpoints if web is not None and not web.is_machine else ():
             endpoint = case.snapshot.endpoint(name)
-            told |= dict.fromkeys(filter(None, (_silent_container_text(case, endpoint),)))
-    yield from told
+            silent |= dict.fromkeys(filter(None, (_silent_container_text(case, endpoint),)))
+    yield from silent
 
 
 def _unreadable_log_text(service: Service) -> str:
     box = service.container
     if box is None or not isinstance(service.log, Unknown) or box.status == "running":
         return ""
-    return (f"{service.name} ended with exit code {box.exit_code} and what it said cannot be read "
-            f"({service.log.reason}): docker start -a {box.name} shows what it says")
+    return (f"{service.name} ended with exit code {box.exit_code} and its output cannot be read "
+            f"({service.log.reason}): run docker start -a {box.name} to see its output")
 
 
 def _silent_container_text(case: Case, endpoint: Endpoint) -> str:
@@ -282,6 +280,6 @@ def _silent_container_text(case: Case, endpoint: Endpoint) -> str:
     runs = [" ".join(process.argv)[:60] for process in node.processes.value if process.argv]
     shown = ", ".join(f"`{words}`"
                       for words in runs[:_MAX_CONTAINER_NOTES]) + (", …" if len(runs) > _MAX_CONTAINER_NOTES else "")
-    return (f"nothing listens in {box.name}; what runs there is {shown}: where what should listen has ended, docker "
-            f"restart {box.name} runs its command once more, and a command that is the server itself (exec) would end "
-            "with it, so that Docker notices")
+    return (f"nothing listens in {box.name}, which runs {shown}. If its server has ended, run docker restart "
+            f"{box.name} to run its command again. A command that is the server itself (exec) would end with it, and "
+            "Docker would notice")
