@@ -13,8 +13,8 @@ from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
 
-_HIDDEN_SERVER_TEXT = "an earlier server block of the same name and address takes its requests"
-_NAMELESS_SERVER_TEXT = "it has no name that anybody asks for, and another server block is the default there"
+_HIDDEN_SERVER_TEXT = "an earlier server block with the same name and address gets its requests"
+_NAMELESS_SERVER_TEXT = "it has no name that a request could ask for, and another server block is the default there"
 _CLOCK_RESOLUTION = 0.5       # seconds; the order of a file change and a start that are closer is unknown
 _NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 

@@ -42,7 +42,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
         return verdict
     shown = Evidence("nginx-log", (ours or lines)[-1].where, (ours or lines)[-1].raw[:300])
     return replace(verdict, state="degraded", evidence=(*verdict.evidence, shown),
-                   reason=f"{verdict.reason} by an error page ({route.masked_by}): nginx gets no answer behind it")
+                   reason=f"{verdict.reason} by an error page ({route.masked_by}): nginx gets no upstream answer")
 
 
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:
@@ -102,7 +102,7 @@ def mark_skipped_members(verdict: RouteVerdict, reached: tuple[Endpoint, ...], n
     late = mute or (_has_answering_member(meant) and any(endpoint.addresses == Known(()) for endpoint in gone))
     if not gone or all(e in mute or is_dead(e, snapshot) for e in meant) or (verdict.state == "slow" and not late):
         return verdict
-    why = f"; nginx asks no other ({route.one_try})" if route.one_try else ""
+    why = f"; nginx tries no other server ({route.one_try})" if route.one_try else ""
     if verdict.state == "degraded":
         if not mute:
             return replace(verdict, reason=f"{verdict.reason}{why}")
@@ -132,14 +132,14 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
         _has_started_service(e, snapshot) or any(_is_about_endpoint(text, e) for text in refused) for e in members)]
     if not gone:
         return verdict
-    said = f"{len(gone)} of {len(places)} places that {route.pass_text} may lead to {'is' if len(gone) == 1 else 'are'}"
+    down = f"{len(gone)} of {len(places)} targets of {route.pass_text} {'is' if len(gone) == 1 else 'are'} down"
     ids = tuple(endpoint.id for members in gone for endpoint in members)
-    return replace(verdict, state="degraded", reason=f"{verdict.reason}, but {said} down", skipped_members=ids)
+    return replace(verdict, state="degraded", reason=f"{verdict.reason}, but {down}", skipped_members=ids)
 
 
 def _skipped_members_text(upstream: str, gone: list[Endpoint], mute: list[Endpoint], all_of_them: int) -> str:
     one = len(gone) == 1
-    what = f"servers of upstream {upstream}" if upstream else f"copies behind the name {gone[0].host}"
+    what = f"servers of upstream {upstream}" if upstream else f"addresses of the name {gone[0].host}"
     how = ("is down" if one else "are down") if not mute else "does not answer" if one else "do not answer"
     names = [f"{e.single_address or e.host}:{e.port}" if e.unix is None else e.unix for e in mute]
     which = f" ({', '.join(names)})" if names else ""

@@ -76,12 +76,12 @@ def route_verdict(
         is_confirmed_closed, reached)):
         where = Evidence("nginx-config", f"{facts.route.source.file}:{facts.route.source.line}",
                          f"proxy_pass {facts.route.pass_text};")
-        return RouteVerdict(facts, "failing", "hands connections on to where nothing listens", (where,))
+        return RouteVerdict(facts, "failing", "passes connections to where nothing listens", (where,))
     if isinstance(facts.probes, Unknown):
-        return RouteVerdict(facts, "unknown", f"not asked: {facts.probes.reason}", ())
+        return RouteVerdict(facts, "unknown", f"not probed: {facts.probes.reason}", ())
     probes = facts.probes.value
     if not probes:
-        return RouteVerdict(facts, "unknown", "not asked", ())
+        return RouteVerdict(facts, "unknown", "not probed", ())
     doubtful = nginx is not None and any((probe.status or 0) >= 500 for probe in probes)
     fresh = doubtful and nginx is not None and bool(recent_events(nginx, (facts,), snapshot))
     speaking = tuple(e for e in reached if not (doubtful and _is_own_listener(e, facts, nginx)))
@@ -95,21 +95,21 @@ def route_verdict(
               and not _is_configured_return(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst_probe(probes, words)),)
     if all(_is_return_444(p, facts, nginx) for p in probes):
-        said = "its configuration ends such requests so (`return 444`)"
-        return RouteVerdict(facts, "unknown", f"{probe_text(probes[0])}; {said}", evidence)
+        why = "its configuration closes such connections (`return 444`)"
+        return RouteVerdict(facts, "unknown", f"{probe_text(probes[0])}; {why}", evidence)
     state, reason = _route_state(words, bad, slow), _reason_text(probes, words)
     if bad and facts.route.upgrades and _can_be_websocket_only(reached, snapshot):
-        return RouteVerdict(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
+        return RouteVerdict(facts, "unknown", f"{reason}, but its backend may accept WebSocket only", evidence)
     if bad and is_chosen_by_request(facts.route):
         return RouteVerdict(facts, "unknown",
-                            f"{reason}, and where it leads a part of the request chooses: ours was made up",
-                      evidence)
+                            f"{reason}, but a part of the request chooses the address, and fixer's was made up",
+                            evidence)
     if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes, snapshot):
         if facts.route.shadowed:
-            return RouteVerdict(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
-        state, reason = "degraded", f"{reason}, and not from where it hands requests: nobody is there"
+            return RouteVerdict(facts, "unknown", f"{reason}, from a file that nginx tries first", evidence)
+        state, reason = "degraded", f"{reason}, but not from its backend: nothing listens there"
     elif state == "ok" and _is_rejected_by_nginx(probes, reached):
-        return RouteVerdict(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours",
+        return RouteVerdict(facts, "unknown", f"{reason}, from nginx itself, which rejects requests like fixer's",
                             evidence)
     return RouteVerdict(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
 
@@ -356,9 +356,9 @@ def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 
 def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
     worst = _worst_probe(probes, words)
-    said = probe_text(worst)
+    text = probe_text(worst)
     failed = words.count("bad") + words.count("slow")
-    return f"{said} ({failed} of {len(probes)} requests)" if failed else said
+    return f"{text} ({failed} of {len(probes)} requests)" if failed else text
 
 
 def probe_text(probe: ProbeResult) -> str:

@@ -137,7 +137,7 @@ def state_evidence(service: Service) -> Evidence:
         text = (
             f"{unit.active_state} ({unit.sub_state}), Result={unit.result}, status={unit.exec_main_status}, "
             f"NRestarts={unit.n_restarts}, {unit.unit_file_state or unit.load_state}"
-        ) + (", by its journal, forgotten since" if unit.is_from_journal else "")
+        ) + (", from the journal: systemd has since reset it" if unit.is_from_journal else "")
         return Evidence("unit", unit.name, text)
     if container is not None:
         text = f"{container.status}, exit code {container.exit_code}, restarted {container.restart_count} times"
@@ -149,10 +149,10 @@ def state_evidence(service: Service) -> Evidence:
 
 
 def _program_evidence(program: Program) -> Evidence:
-    words = {"DOWN": "supervisord does not run", "UNKNOWN": "state unknown"}.get(program.state, program.state)
+    state = {"DOWN": "supervisord does not run", "UNKNOWN": "state unknown"}.get(program.state, program.state)
     ended = f", {program.ended}" if program.ended and program.state not in ("RUNNING", "DOWN") else ""
     boot = "autostart" if program.autostart else "no autostart"
-    return Evidence("program", program.name, f"{words}{ended}, ended {program.restarts} times lately, {boot}")
+    return Evidence("program", program.name, f"{state}{ended}, ended {program.restarts} times recently, {boot}")
 
 
 # Containers that run only `sleep` or the like: an operator debugs in them, or they only share their network.

@@ -124,8 +124,8 @@ def blocked_start_evidence(case: Case, one: BlockedStart) -> tuple[Evidence, ...
     """Return the waiting connection, its holder, and the state of the peer as evidence."""
     service, line = one.service, one.connection
     holders = processes_of(case.snapshot, service.node, line.pids[:1] or service.pids[:1])
-    said = {"dialing": "SYN sent, no answer", "open": "connected, no word came back",
-            "unread": "connected, and what was sent is not taken"}[line.state]
+    text = {"dialing": "SYN sent, no answer", "open": "connected, no answer",
+            "unread": "connected, and the peer does not read what was sent"}[line.state]
     who = f"; {process_text(case.snapshot, service.node, holders[0])}" if holders else ""
     where = f"connection to {address_text(line.address, line.port)}"
     still = [
@@ -133,7 +133,7 @@ def blocked_start_evidence(case: Case, one: BlockedStart) -> tuple[Evidence, ...
         for provider in one.dependency.providers for p in processes_of(case.snapshot, provider.node, provider.pids)[:1]
         if p.state == "T"
     ]
-    return (Evidence("socket", where, said + who), *(state_evidence(p) for p in one.dependency.providers), *still,
+    return (Evidence("socket", where, text + who), *(state_evidence(p) for p in one.dependency.providers), *still,
             state_evidence(service))
 
 

@@ -45,8 +45,8 @@ def explain_never_started(case: Case, box: Container | None) -> tuple[str, str, 
 
 def health_check_text(box: Container) -> str:
     """Return how its last health check ended, as the end of a sentence."""
-    said = f": {box.health_output}" if box.health_output else ""
-    return "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}{said}"
+    output = f": {box.health_output}" if box.health_output else ""
+    return "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}{output}"
 
 
 def first_awaited(case: Case, box: Container) -> AwaitedService | None:
@@ -71,16 +71,16 @@ def _unmet_condition(case: Case, box: Container, name: str, wanted: str) -> Awai
         if wanted == "service_healthy" and other.health != "healthy":
             unwell = ran and other.health == "unhealthy"
             ended = health_check_text(other) if other.health_exit else ""
-            said = f"is unhealthy{ended}" if unwell else "is not healthy yet" if ran else "does not run"
-            said_so = f"its check said {other.health_output!r}" if other.health_output and ended else (
-                f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} tells what its check said")
-            todo = f"{said_so}: mend that, or the check" if ran else (
-                f"start {name} first (docker logs {other.name} tells why)")
-            return AwaitedService(name, said, todo, Evidence("container", other.name, shown + ended), unwell)
+            problem = f"is unhealthy{ended}" if unwell else "is not healthy yet" if ran else "does not run"
+            output = f"its check printed {other.health_output!r}" if other.health_output and ended else (
+                f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} shows the output of its check")
+            todo = f"{output}: fix that, or the check" if ran else (
+                f"start {name} first (docker logs {other.name} shows why it does not run)")
+            return AwaitedService(name, problem, todo, Evidence("container", other.name, shown + ended), unwell)
         if wanted == "service_completed_successfully" and other.status == "exited" and other.exit_code:
-            said = f"ended with exit code {other.exit_code}"
-            todo = f"docker logs {other.name} tells why: mend that"
-            return AwaitedService(name, said, todo, Evidence("container", other.name, f"exited, {said}"), True)
+            problem = f"ended with exit code {other.exit_code}"
+            todo = f"docker logs {other.name} shows why: fix that"
+            return AwaitedService(name, problem, todo, Evidence("container", other.name, f"exited, {problem}"), True)
     return None
 
 

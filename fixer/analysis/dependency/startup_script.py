@@ -146,9 +146,9 @@ def running_command_text(case: Case, one: WaitingScript) -> str:
 
 
 def script_text(one: WaitingScript) -> str:
-    """Return the file that the shell runs, for people; text after -c is called its shell command."""
+    """Return the file that the shell runs, for people; text after -c is called the shell command."""
     path = next((word for word in one.shell.argv[1:] if not word.startswith("-")), "")
-    return path if path.startswith(("/", ".")) and " " not in path else "its shell command"
+    return path if path.startswith(("/", ".")) and " " not in path else "the shell command"
 
 
 def script_evidence(case: Case, one: WaitingScript) -> tuple[Evidence, ...]:

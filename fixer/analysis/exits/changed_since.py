@@ -114,7 +114,7 @@ def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence 
         newest = max(one.end.mtime for one in (stat, *above))
         if newest > since + _CLOCK_SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
             age = age_text(max(0.0, clock_of(snapshot, node.name) - newest))
-            return Evidence("file", path, f"there now, since {age} at most")
+            return Evidence("file", path, f"exists now, for at most {age}")
     return None
 
 

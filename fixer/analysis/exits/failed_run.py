@@ -202,7 +202,7 @@ def parent_without_workers(case: Case, trouble: FailingAddress, service: Service
 
 
 def _parent_kind(process: Process) -> str:
-    return supervisor_name_of(process) or ("what reloads its code" if "--reload" in process.argv else "")
+    return supervisor_name_of(process) or ("its code reloader" if "--reload" in process.argv else "")
 
 
 def _is_resource_tracker(process: Process) -> bool:
@@ -238,9 +238,9 @@ def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:
     line = exited_zero_on_error(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
     if line is None:
         return found
-    said = message_of(line).strip()[:160]
-    manual = f"mend that first, and start {service.name} then: its log ends with: {said}"
+    last = message_of(line).strip()[:160]
+    manual = f"its log ends with: {last}. Fix that first, then start {service.name}"
     return replace(
         found, confidence="likely", evidence=(log_evidence(line.text, line.where), *found.evidence),
-        summary=f"{service.name} ended by itself, with success as it says, over an error: {said}",
+        summary=f"{service.name} ended by itself after an error, and reported success: {last}",
         repairs=(Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),))

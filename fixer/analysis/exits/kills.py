@@ -93,7 +93,7 @@ def missing_kernel_log(case: Case, service: Service) -> list[str]:
     if any(isinstance(log.kills, Known) for log in logs):
         return []
     why = [log.kills.reason for log in logs if isinstance(log.kills, Unknown)]
-    unread = why[0] if why else "its log was not read"
+    unread = why[0] if why else "the kernel log was not read"
     return [f"whether the kernel killed {service.name}, which has a memory limit: {unread}"]
 
 

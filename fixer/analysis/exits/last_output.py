@@ -60,18 +60,18 @@ def silent_exit_text(service: Service) -> str:
     """Return text that continues "it failed"."""
     if isinstance(service.log, Unknown):
         return f"its log could not be read ({service.log.reason})"
-    said = f"{_exit_status_text(service)}and its log, as far as it was read, does not say why"
+    text = f"{_exit_status_text(service)}its log, as far as it was read, does not show why"
     namespace = _unit_setting(service, "LogNamespace")
     if namespace:
-        return f"{said}: its unit keeps it apart (LogNamespace={namespace}): journalctl --namespace={namespace} -u " \
-               f"{service.name}"
+        return f"{text}: its unit logs to another journal namespace (LogNamespace={namespace}). Run journalctl " \
+               f"--namespace={namespace} -u {service.name}"
     lock = _flock_file(service)
     if lock:
-        return f"{said}: flock, which starts it, ends so without a word where somebody holds {lock} (fuser -v {lock})"
+        return f"{text}: flock, which starts it, ends silently if another process holds {lock} (see fuser -v {lock})"
     sink = next((v for k in ("StandardError", "StandardOutput")
                  if (v := _unit_setting(service, k)) in _UNLOGGED_OUTPUTS), "")
-    lost = f"what it writes goes to {sink}; " if sink else ""
-    return f"{said}: {lost}{_manual_start_text(service)}" if lost or _manual_start_text(service) else said
+    lost = f"its output goes to {sink}; " if sink else ""
+    return f"{text}: {lost}{_manual_start_text(service)}" if lost or _manual_start_text(service) else text
 
 
 def _unit_setting(service: Service, key: str) -> str:
@@ -83,7 +83,7 @@ def _exit_status_text(service: Service) -> str:
     if unit is None or unit.result not in ("exit-code", "signal", "core-dump") or not unit.exec_main_status:
         return ""
     word = "status" if unit.result == "exit-code" else "signal"
-    return f"it ended with {word} {unit.exec_main_status} "
+    return f"it ended with {word} {unit.exec_main_status}, and "
 
 
 def _manual_start_text(service: Service) -> str:

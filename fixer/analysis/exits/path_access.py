@@ -58,9 +58,9 @@ def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: 
         return _container_path_state(snapshot, service, path, why)
     hidden = hiding_setting_text(service, path)
     if hidden:
-        return PathState("unknown", f"{hidden} of its unit shows it other files than those that were looked at")
+        return PathState("unknown", f"{hidden} of its unit shows it other files than fixer sees")
     if is_credential(path):
-        return PathState("unknown", "systemd makes that folder at each start and takes it away after the end")
+        return PathState("unknown", "systemd creates that folder at each start and removes it after the end")
     if why in READ_ONLY_CODES:
         return _mount_state(snapshot, service, path)
     node = find_node(snapshot, service.node)
@@ -70,14 +70,14 @@ def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: 
         return PathState("holds", f"{path} is not there", (Evidence("file", path, "no such file"),))
     last = way[-1] if path not in absent else next((p for p in reversed(way[:-1]) if p not in absent), "/")
     if any(part not in stats and part not in absent for part in way):
-        return PathState("unknown", f"what {path} is now could not be seen")
+        return PathState("unknown", f"the present state of {path} could not be read")
     account = account_of_service(snapshot, service)
     if account is None:
         if why in MISSING_CODES and path not in absent:
             return PathState("gone", "it is there now", (_stat_evidence(path, stats[path]),))
-        return PathState("unknown", "the account that it runs under is not known")
+        return PathState("unknown", "the account that it runs under is unknown")
     if why not in MISSING_CODES and account.uid == 0:
-        return PathState("unknown", "no mode stops root")
+        return PathState("unknown", "file modes do not restrict root")
     return _judge_access(stats, tuple(p for p in way if p not in absent), account, (path, last),
                          _intended_access(crash, line))
 
@@ -89,7 +89,7 @@ def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Accou
     folders = way if path != last else way[:-1]
     shut = next((p for p in folders if not has_permission(stats[p].end, account, PASS)), None)
     if shut is not None:
-        return PathState("holds", f"{account.name} may not pass {shut}", (_stat_evidence(shut, stats[shut]),))
+        return PathState("holds", f"{account.name} may not enter {shut}", (_stat_evidence(shut, stats[shut]),))
     end, shown = stats[last].end, (_stat_evidence(last, stats[last]),)
     if path != last:
         if last != posixpath.dirname(path):
@@ -103,8 +103,8 @@ def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Accou
     if use == "write" and not write:
         return PathState("holds", f"{account.name} may not write to {path}", shown)
     if not write and use != "read":
-        return PathState("unknown", f"{account.name} may read {path} and not write to it, and which it needs is not "
-                                    "said", shown)
+        return PathState("unknown", f"{account.name} may read {path} and not write to it, and it is unknown which "
+                                    "it needs", shown)
     return PathState("gone", f"it is there now and {account.name} may use it", shown)
 
 
@@ -165,11 +165,11 @@ def _mount_state(snapshot: Snapshot, service: Service, path: str) -> PathState:
         if is_within(path, at) and len(at) >= len(best[0]):
             best = (at, words[3])
     if not best[0]:
-        return PathState("unknown", "how it is mounted could not be seen")
+        return PathState("unknown", "its mount options could not be read")
     shown = (Evidence("file", _MOUNTS_FILE, f"{best[0]} {best[1][:60]}"),)
     if "ro" in best[1].split(","):
         return PathState("holds", f"{best[0]} is mounted read-only", shown)
-    return PathState("gone", f"{best[0]} is mounted for writing, and no setting of its unit forbids it now", shown)
+    return PathState("gone", f"{best[0]} is mounted read-write, and no setting of its unit forbids writes now", shown)
 
 
 def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: str) -> PathState:
@@ -182,7 +182,7 @@ def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: 
         return PathState("holds", f"{box.name} was made read-only, and nothing is mounted at that path",
                          (Evidence("container", box.name, "ReadonlyRootfs"),))
     if mount is None or why not in MISSING_CODES:
-        return PathState("unknown", "what its container holds now could not be seen")
+        return PathState("unknown", "the present files of its container could not be read")
     there = posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):])
     stat = dict(snapshot.engine_files).get(there)
     if stat is None or (stat.kind == "link" and stat.target is None):
@@ -252,11 +252,11 @@ def credential_texts(crash: FailedRun, path: str) -> tuple[str, str]:
     name = match["name"] if match is not None else path
     setting = _credential_setting(service, name)
     if setting is not None:
-        said = f"the credential {name} was not handed to it ({setting.key} names {setting.value.strip()})"
-        return said, f"see to it that what {setting.file}:{setting.line} names is there for systemd to read"
-    given = ", ".join(s.value.strip().partition(":")[0] for s in service.unit_values if s.key in _CREDENTIAL_SETTINGS)
-    said = f"the credential {name} was not handed to it{f', which is given {given}' if given else ''}"
-    return said, "have its unit give it one of that name (LoadCredential, with its file)"
+        text = f"it did not get the credential {name} ({setting.key} names {setting.value.strip()})"
+        return text, f"make sure that systemd can read what {setting.file}:{setting.line} names"
+    passed = ", ".join(s.value.strip().partition(":")[0] for s in service.unit_values if s.key in _CREDENTIAL_SETTINGS)
+    text = f"it did not get the credential {name}{f' (its unit passes {passed})' if passed else ''}"
+    return text, "pass it a credential of that name in its unit (LoadCredential, with its file)"
 
 
 def _credential_setting(service: Service, name: str) -> UnitValue | None:

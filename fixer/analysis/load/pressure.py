@@ -65,8 +65,8 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
         elif _has_timeouts(case,
                            trouble) and not has_partial_answer(trouble.endpoint) and (keeper := parent_without_workers(
                 case, trouble, owner.service)):
-            missing.append(f"whether {owner.service.name} has a program that stays: {keeper} holds the socket, and "
-                           "what it starts does not last")
+            missing.append(f"whether {owner.service.name} has a lasting process: {keeper} holds the socket, and "
+                           "what it starts ends at once")
         elif _has_timeouts(case, trouble) and not has_partial_answer(trouble.endpoint):
             found.append(_measure_pressure(case, trouble, owner.service))
         else:

@@ -203,15 +203,16 @@ def code_choice_finding(
     names = tuple(owner.service.name for owner in owners[:MAX_CANDIDATES])
     given = case.inputs.get(BACKEND_KEY)
     found = findings[names.index(given) if given in names else 0]
-    said = " and ".join(names)
-    why = f"the code of {said} listens there, and none of them runs: name the one that is meant"
+    both = " and ".join(names)
+    why = f"the code of {both} listens there, and none of them runs: choose the intended one"
     need = Need(BACKEND_KEY, "choice", why, names)
     first, lines = found.repairs[0], [owner.evidence[0] for owner in owners[:MAX_CANDIDATES]]
     if given not in names:
         first = replace(first, summary=f"start {' or '.join(names)}", steps=())
     return replace(
         found, confidence="possible", repairs=(replace(first, needs=(need,)),),
-        summary=found.summary if given in names else f"{said} are stopped; the code of each listens where nginx asks",
+        summary=found.summary if given in names else (
+            f"{both} are stopped; the code of each listens where nginx connects"),
         evidence=tuple(dict.fromkeys((*found.evidence[:1], *lines, *found.evidence[1:]))),
     )
 

@@ -215,7 +215,7 @@ def lost_shared_network(snapshot: Snapshot, service: Service | None) -> LostShar
     wanted = box.lender
     boxes = [s.container for s in snapshot.services if s.container is not None]
     lender = next((other for other in boxes if other.id == wanted), None)
-    made = Evidence("container", box.name, f"made with the network of container {wanted[:12]}")
+    made = Evidence("container", box.name, f"created with the network of container {wanted[:12]}")
     if box.status != "running":
         said = _LENDER_MISSING.search(box.error)
         gone = lender is None and said is not None and wanted.startswith(said["id"])
@@ -228,17 +228,17 @@ def lost_shared_network(snapshot: Snapshot, service: Service | None) -> LostShar
         later = lender.started_at - box.started_at
         if lender.status != "running" or later <= 0:
             return None
-        again = Evidence("container", lender.name, f"started again {later:.0f} s after {box.name}: its network is new")
+        again = Evidence("container", lender.name, f"restarted {later:.0f} s after {box.name}: its network is new")
         return LostSharedNetwork(service, box, lender, (again, made))
     node = find_node(snapshot, service.node)
     if node is None or not node.addresses or not all(is_loopback(a) for a in node.addresses):
         return None
-    alone = Evidence("kernel", f"addresses of {node.name}", f"{', '.join(node.addresses)}: of no network")
+    alone = Evidence("kernel", f"addresses of {node.name}", f"{', '.join(node.addresses)}: loopback only, no network")
     return LostSharedNetwork(service, box, None, (alone, made, _missing_container_evidence(wanted)))
 
 
 def _missing_container_evidence(wanted: str) -> Evidence:
-    return Evidence("container", wanted[:12], "no container of that id was found")
+    return Evidence("container", wanted[:12], "no container with this id was found")
 
 
 def is_nginx_on_docker_host(case: Case, trouble: FailingAddress) -> bool:

@@ -92,7 +92,7 @@ def arp_silence_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence,
     node = find_node(case.snapshot, trouble.nginx.node)
     host = trouble.endpoint.host
     asked = node is not None and host in node.unanswered_addresses
-    return (Evidence("kernel", f"{trouble.nginx.node} /proc/net/arp", f"nobody answers for {host}"),) if asked else ()
+    return (Evidence("kernel", f"{trouble.nginx.node} /proc/net/arp", f"no node answers for {host}"),) if asked else ()
 
 
 def _is_in_network_range(host: str, box: Container) -> bool:

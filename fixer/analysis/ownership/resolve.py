@@ -248,4 +248,4 @@ def _unloaded_site_evidence(case: Case, nginx: Nginx, left: UnloadedSite) -> Evi
 def unloaded_site_text(left: UnloadedSite) -> str:
     """Return which names an unloaded site passes to which address."""
     names = " ".join(left.names) or "the default server"
-    return f"{names} is handed to {address_text(left.host, left.port, left.unix)} there"
+    return f"it would pass {names} to {address_text(left.host, left.port, left.unix)}"

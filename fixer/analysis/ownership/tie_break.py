@@ -144,11 +144,11 @@ def pm2_circus_notes(case: Case, name: str | None = None) -> Iterator[str]:
             continue
         for process in node.processes.or_else(()):
             if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
-                yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
-                       "user, tells which of them it has stopped or given up, pm2 logs why")
+                yield (f"PM2 manages programs on {node.name} (pid {process.pid}, uid {process.uid}): run pm2 list as "
+                       "that user to see which of them it stopped or gave up, and pm2 logs to see why")
             elif supervisor_name_of(process) == "circusd":
-                yield (f"circusd keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): circusctl "
-                       "status tells which of them it has stopped, its configuration where their output goes")
+                yield (f"circusd manages programs on {node.name} (pid {process.pid}, uid {process.uid}): run circusctl "
+                       "status to see which of them it stopped; its configuration shows where their output goes")
 
 
 def pm2_unit_notes(case: Case, name: str) -> Iterator[str]:
@@ -156,8 +156,8 @@ def pm2_unit_notes(case: Case, name: str) -> Iterator[str]:
     for service in case.snapshot.services:
         if service.node == name and not service.running and _is_pm2_resurrect_unit(service):
             off = service.unit is not None and service.unit.unit_file_state == "disabled"
-            yield (f"{service.name} brings back what PM2 keeps (pm2 resurrect), and is stopped"
-                   f"{' and disabled at boot' if off else ''}: where the backend is one of those, systemctl "
+            yield (f"{service.name} restores PM2's programs (pm2 resurrect), and is stopped"
+                   f"{' and disabled at boot' if off else ''}: if the backend is one of them, run systemctl "
                    f"{'enable --now' if off else 'start'} {service.name}")
 
 
