@@ -66,7 +66,7 @@ def name_in_same_folder(source: str, destination: str) -> str:
     """Return the name of `source`; raise ValueError unless it is in the folder of `destination`."""
     folder, _, name = source.rpartition("/")
     if folder != destination.rpartition("/")[0]:
-        raise ValueError(f"{source} is not beside {destination}")
+        raise ValueError(f"{source} is not in the folder of {destination}")
     return name
 
 

@@ -180,7 +180,7 @@ class Effective:
                 continue
             if self.sources.is_pipe(match):
                 shown = text_of(match.encode("utf-8", "surrogateescape"))
-                self.refuse(directive, PIPE, f'"{shown}" is a pipe (FIFO), where nginx waits for ever')
+                self.refuse(directive, PIPE, f'"{shown}" is a pipe (FIFO): nginx waits there forever')
                 continue
             if match in at.files or len(at.files) > DEEPEST_INCLUDE:
                 self.refuse(directive, "include-loop", f'"{match}" includes itself')
