@@ -74,7 +74,8 @@ def _unasked_server_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[
         shown = ", ".join(f"{s.name} ({_process_text(case, s)}) on {_listener_text(line)}" for s,
                           line in held[:MAX_SHOWN])
         if shown:
-            yield f"no route uses these servers on the node of {endpoint_text(endpoint)}, perhaps another user's: {shown}"
+            yield (f"no route uses these servers on the node of {endpoint_text(endpoint)}, perhaps another user's: "
+                   f"{shown}")
 
 
 def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:

@@ -67,7 +67,7 @@ def hidden(*lines: ErrorEvent, state: str = "S", masked_by: str = PAGE, **ends: 
 def test_a_page_in_place_of_a_failure_is_no_answer(scene: Scene) -> None:
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "degraded"
-    assert diagnosis.health[0].reason == f"answers 200 by an error page ({PAGE}): nginx gets no answer behind it"
+    assert diagnosis.health[0].reason == f"answers 200 by an error page ({PAGE}): nginx gets no upstream answer"
 
 
 def test_the_usual_cause_is_found_behind_it() -> None:
@@ -165,14 +165,14 @@ def test_where_no_other_is_asked_a_dead_server_is_never_passed_over() -> None:
     resting = stopped_service("app@1.service", 8001, unit_changes={"unit_file_state": "disabled"})
     diagnosis = diagnose(group(resting, "proxy_next_upstream off, /etc/nginx/nginx.conf:9"))
     assert diagnosis.verdict == "degraded" and roots(diagnosis) == ["backend-down"]
-    assert diagnosis.health[0].reason.endswith("nginx asks no other (proxy_next_upstream off, /etc/nginx/nginx.conf:9)")
+    assert diagnosis.health[0].reason.endswith("nginx tries no other server (proxy_next_upstream off, /etc/nginx/nginx.conf:9)")
 
 
 def test_why_some_requests_fail_is_said() -> None:
     snapshot = group(stopped_service("app@1.service", 8001), "proxy_next_upstream off, /etc/nginx/nginx.conf:9")
     facts = replace(snapshot.routes[0], probes=Known((GOOD, BAD_GATEWAY)))
     (health,) = diagnose(replace(snapshot, routes=(facts,))).health
-    assert health.reason == ("answers 502 (1 of 2 requests); nginx asks no other "
+    assert health.reason == ("answers 502 (1 of 2 requests); nginx tries no other server "
                              "(proxy_next_upstream off, /etc/nginx/nginx.conf:9)")
 
 
@@ -262,10 +262,10 @@ def test_a_copy_that_is_paused_is_named_though_the_other_one_answers() -> None:
     found = finding_of(diagnosis, "backend-hung")
     assert (diagnosis.verdict, roots(diagnosis), found.variant) == ("degraded", ["backend-hung"], "container-paused")
     assert "p-app-2" in found.summary and found.repairs[0].summary == "unpause p-app-2"
-    assert diagnosis.health[0].reason == ("answers 200, but 1 of 2 copies behind the name app does not answer "
+    assert diagnosis.health[0].reason == ("answers 200, but 1 of 2 addresses of the name app does not answer "
                                           "(172.18.0.3:8000)")
 
 
 def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
     scene = healthy_scene().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
-    assert "asks none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)
+    assert "tries none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)

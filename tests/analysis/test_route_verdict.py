@@ -318,7 +318,7 @@ GROUPS = [("", ""), ("a_pool", "b_pool")]
 def test_visitors_who_were_refused_just_now_make_it_degraded(groups: tuple[str, str]) -> None:
     diagnosis = diagnose(mapped(stopped_service("two.service", 8001), refused(8001), groups=groups))
     assert (diagnosis.verdict, roots(diagnosis)) == ("degraded", ["backend-down"])
-    assert diagnosis.health[0].reason == "answers 200, but 1 of 2 places that http://$pool may lead to is down"
+    assert diagnosis.health[0].reason == "answers 200, but 1 of 2 targets of http://$pool is down"
 
 
 def test_a_service_that_failed_makes_it_degraded() -> None:

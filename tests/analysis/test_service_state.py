@@ -89,12 +89,12 @@ def test_a_service_that_is_no_unit_requires_nothing() -> None:
 
 @pytest.mark.parametrize(("made", "text"), [
     (service(unit_changes={"is_from_journal": True}),
-     "active (running), Result=success, status=0, NRestarts=0, enabled, by its journal, forgotten since"),
+     "active (running), Result=success, status=0, NRestarts=0, enabled, from the journal: systemd has since reset it"),
     (container_service(box={"status": "exited", "exit_code": 1, "error": "no such file"}),
      "exited, exit code 1, restarted 0 times, no such file"),
     (supervised_service("FATAL", program={"ended": "exit status 1", "restarts": 3, "autostart": False}),
-     "FATAL, exit status 1, ended 3 times lately, no autostart"),
-    (supervised_service("DOWN"), "supervisord does not run, ended 0 times lately, autostart"),
+     "FATAL, exit status 1, ended 3 times recently, no autostart"),
+    (supervised_service("DOWN"), "supervisord does not run, ended 0 times recently, autostart"),
     (service(unit=None, manager="none", pid=7), "pid 7"), (service(unit=None, manager="none", pid=None), "no process"),
 ])
 def test_the_state_in_the_words_of_its_manager(made, text: str) -> None:

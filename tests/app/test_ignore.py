@@ -80,7 +80,7 @@ def test_its_effect_and_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "diagnose", BROKEN, "--json")
     after = json.loads(out)
     assert code == 0 and after["verdict"] == "healthy"
-    assert any(f"{guilty[0]} is accepted by" in note for note in after["notes"])
+    assert any(f"{guilty[0]} is ignored by" in note for note in after["notes"])
     assert {f["role"] for f in after["findings"]} <= {"advice", "consequence"}
     assert run(capsys, "repair", BROKEN, "--yes", "--json")[0] == 0
 
@@ -95,8 +95,8 @@ def test_a_list_that_was_broken_by_hand_is_never_guessed_at(capsys: pytest.Captu
 def test_a_place_that_is_not_there_is_accepted_and_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ("wrong-port", BROKEN, "--because", "x", "--until", SOON, "--where")
     code, out, _ = run(capsys, "ignore", *words, "/appi")
-    assert code == 0 and "note: the acceptance of wrong-port at /appi accepts nothing" in out and "did you mean /api?" in " ".join(out.split())
-    assert "/appi accepts nothing" in " ".join(run(capsys, "diagnose", BROKEN)[1].split())
+    assert code == 0 and "note: the ignore entry for wrong-port at /appi has no effect" in out and "did you mean /api?" in " ".join(out.split())
+    assert "/appi has no effect" in " ".join(run(capsys, "diagnose", BROKEN)[1].split())
     assert document(capsys, *words, "/api")["notes"] == []
     gone = f"bundle:{tmp_path}/gone"
     code, out, _ = run(capsys, "ignore", "wrong-port", gone, "--because", "x", "--until", SOON, "--where", "/api")

@@ -214,7 +214,7 @@ def test_hit_the_other_container_is_gone() -> None:
     up = found.repairs[0].steps[0]
     assert isinstance(up, ComposeUp) and step_from_json(step_to_json(up)) == up
     assert (up.service, up.network, up.depends) == ("web", "container:" + "pod" * 4, "pod:service_started:true")
-    assert any(e.source == "kernel" and "of no network" in e.text for e in found.evidence)
+    assert any(e.source == "kernel" and "loopback only, no network" in e.text for e in found.evidence)
 
 
 def test_what_an_up_would_change_besides_is_a_persons() -> None:
@@ -284,7 +284,7 @@ def test_unknown_where_its_addresses_could_not_be_read() -> None:
     scene.node_changes["app"] = {"addresses": ()}
     diagnosis = diagnose(scene.snapshot())
     assert not any(f.variant == VARIANT for f in diagnosis.findings)
-    assert any("lives in the network of container oldoldoldold" in note for note in diagnosis.notes)
+    assert any("uses the network of container oldoldoldold" in note for note in diagnosis.notes)
     scene.node_changes["app"] = {"addresses": ("127.0.0.1", "172.18.0.9")}      # it is on a network all the same
     assert not any(f.variant == VARIANT for f in diagnose(scene.snapshot()).findings)
 

@@ -155,7 +155,7 @@ def test_what_people_said_there_comes_along(machine: Machine, tmp_path: Path) ->
         code, document = fixer("diagnose", f"bundle:{bundle}", "--json")
         notes = json.loads(document)["notes"]
         assert (code, json.loads(document)["verdict"]) == (0, "healthy")
-        assert "backend-down is accepted by maria until 2099-01-01: moved" in notes
+        assert "backend-down is ignored by maria until 2099-01-01: moved" in notes
         assert "/etc/badgateway/policy.toml: without an operator up to safe; services desk-*, !token-db" in notes
         machine.sh("echo '[' > /var/lib/badgateway/targets/local/accepted.json; chmod o+w /etc/badgateway/policy.toml")
         code, document = fixer("diagnose", f"bundle:{taken(machine, tmp_path / 'c')}", "--json")

@@ -32,7 +32,7 @@ def test_an_accepted_finding_is_advice_without_repair_and_the_page_counts_no_mor
     assert (found.verdict, roots(found)) == ("healthy", [])
     assert (found.findings[0].role, found.findings[0].repairs) == ("advice", ())
     assert found.health[0].state == "failing"                       # what was seen stays said
-    assert "backend-down is accepted by maria until 2099-01-01: it moves on Friday" in found.notes
+    assert "backend-down is ignored by maria until 2099-01-01: it moves on Friday" in found.notes
     assert plan(found, RepairPolicy("disruptive")).repair_id is None
 
 
@@ -50,8 +50,8 @@ def test_what_does_not_fit_changes_nothing(entry: IgnoredFinding) -> None:
 
 
 def test_an_acceptance_that_ran_out_is_said() -> None:
-    assert any("ran out on 2001-01-01" in note for note in judged(down(), accepted(until=YESTERDAY)).notes)
-    assert not any("ran out" in note for note in judged(down(), accepted(cause="wrong-port", until=YESTERDAY)).notes)
+    assert any("expired on 2001-01-01" in note for note in judged(down(), accepted(until=YESTERDAY)).notes)
+    assert not any("expired" in note for note in judged(down(), accepted(cause="wrong-port", until=YESTERDAY)).notes)
 
 
 def test_another_route_stays_what_it_is() -> None:
@@ -71,12 +71,12 @@ def test_another_fault_on_the_same_route_is_counted() -> None:
 
 @pytest.mark.parametrize(("where", "near"), [("/adm", ""), ("backned.service", "backend.service"), ("locl", "local"), ("r9", "")])
 def test_a_place_that_nothing_is_called_by_is_said(where: str, near: str) -> None:
-    note, = (note for note in judged(down(), accepted(where=where)).notes if "accepts nothing" in note)
+    note, = (note for note in judged(down(), accepted(where=where)).notes if "has no effect" in note)
     assert f"backend-down at {where}" in note and (f"did you mean {near}?" in note if near else True)
 
 
 @pytest.mark.parametrize("where", ["backend.service", "local", "/", "_", SITE, f"{SITE}:12", ""])
 def test_a_place_that_is_there_is_not_said_to_be_none(where: str) -> None:
     for entry in (accepted(where=where), accepted(where=where, cause="wrong-port")):
-        assert not any("accepts nothing" in note for note in judged(down(), entry).notes)
-    assert not any("accepts nothing" in note for note in judged(down(), accepted(where="/adm", until=YESTERDAY)).notes)
+        assert not any("has no effect" in note for note in judged(down(), entry).notes)
+    assert not any("has no effect" in note for note in judged(down(), accepted(where="/adm", until=YESTERDAY)).notes)

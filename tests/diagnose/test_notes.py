@@ -39,7 +39,7 @@ def _notes(location: str, status: int = 303) -> tuple[str, ...]:
 
 def test_the_page_that_visitors_are_sent_on_to_was_not_asked() -> None:
     [note] = _notes("/login?next=%2F")
-    assert note == "not asked: http://127.0.0.1/login, where visitors are sent on to (--url asks for one)"
+    assert note == "redirect targets not probed: http://127.0.0.1/login. Add --url to probe one of them"
 
 
 def test_where_a_person_asked_for_a_page_of_theirs_nothing_is_left_to_ask() -> None:
@@ -127,7 +127,7 @@ def test_who_else_is_hit_is_told_with_their_number() -> None:
     rest = tuple((f"s{n}.service", TYPE) for n in range(5))
     (note,) = broken(TYPE, *rest)
     assert "at least 5 more services here (s0.service, s1.service, s2.service and 2 more)" in note
-    assert "1 of them runs with what was loaded before" in note and note.startswith(TYPE)
+    assert "1 of them runs with the settings loaded before" in note and note.startswith(TYPE)
 
 
 @pytest.mark.parametrize(("path", "other"), [

@@ -73,23 +73,23 @@ def scaled(*lost: Service, probes: ProbeResult = GOOD, one_try: str = "", heard:
 def test_hit_the_copy_is_named_with_why_and_what_visitors_see(status: str, probes: ProbeResult) -> None:
     diagnosis = diagnose(scaled(looping(status=status), probes=probes))
     assert (diagnosis.verdict, roots(diagnosis)) == ("degraded", ["crash-missing-env"])
-    assert diagnosis.health[0].reason.endswith("but 1 of 3 copies behind the name app is down")
+    assert diagnosis.health[0].reason.endswith("but 1 of 3 addresses of the name app is down")
     found = finding_of(diagnosis, "crash-missing-env")
     assert found.summary.startswith("p-app-3 ") and "SHOP_SALT" in found.summary and found.confidence == "certain"
-    assert found.detail[0] == ("p-app-3 is one of 3 copies of app: nginx asks the next one where one does not answer, so whoever it "
-                               "sends there waits for that first")
+    assert found.detail[0] == ("p-app-3 is one of 3 replicas of app: nginx tries the next one if one does not answer, so a request "
+                               "that it sends there waits first")
 
 
 def test_hit_where_nginx_asks_no_other() -> None:
     found = finding_of(diagnose(scaled(looping(), one_try="proxy_next_upstream off")), "crash-missing-env")
-    assert "(proxy_next_upstream off), so whoever it sends there fails" in found.detail[0]
+    assert "nginx tries no other (proxy_next_upstream off), so a request that it sends there fails" in found.detail[0]
 
 
 def test_two_copies_are_said_together() -> None:
     diagnosis = diagnose(scaled(looping(), looping(4)))
     assert roots(diagnosis) == ["crash-missing-env"]
-    assert finding_of(diagnosis, "crash-missing-env").detail[0].startswith("p-app-3 (p-app-4 as well) is one of 4 copies of app")
-    assert diagnosis.health[0].reason.endswith("2 of 4 copies behind the name app are down")
+    assert finding_of(diagnosis, "crash-missing-env").detail[0].startswith("p-app-3 (p-app-4 as well) is one of 4 replicas of app")
+    assert diagnosis.health[0].reason.endswith("2 of 4 addresses of the name app are down")
 
 
 def test_miss_one_that_was_stopped() -> None:
@@ -196,7 +196,7 @@ def test_one_that_does_not_run_is_for_a_person(state: dict[str, object], cause: 
     diagnosis = diagnose(Scene().with_service(service(pid=None, unit_changes={**state, **MADE}, log=words)).refused().snapshot())
     assert roots(diagnosis) == [cause] and diagnosis.findings[0].repairs
     for repair in diagnosis.findings[0].repairs:
-        assert repair.risk == "manual" and not repair.steps and "made by systemd-run" in repair.manual
+        assert repair.risk == "manual" and not repair.steps and "systemd-run created backend.service" in repair.manual
 
 
 def test_with_a_file_of_its_own_it_is_started() -> None:

@@ -76,7 +76,7 @@ def test_a_name_of_two_addresses_with_one_socket_is_said_to_be(held: tuple[str, 
     scene = Scene("localhost:8000").with_service(service(), *lines).answers(BAD_GATEWAY, GOOD)
     scene.endpoint(addresses=Known(("127.0.0.1", "::1")), http=Known(GOOD))
     notes = " ".join(diagnose(scene.snapshot()).notes)
-    assert ("localhost leads to 127.0.0.1 and ::1, nginx takes turns, and nothing listens on ::1" in notes) is told
+    assert ("localhost resolves to 127.0.0.1 and ::1, nginx alternates between them, and nothing listens on ::1" in notes) is told
 
 
 def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_offered() -> None:
@@ -87,7 +87,7 @@ def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_
     scene.processes[-1] = replace(scene.processes[-1], ppid=90, uid=1001)
     diagnosis = diagnose(scene.snapshot())
     assert not diagnosis.findings
-    assert "asked by no route, perhaps of somebody else: uvicorn[200] (pid 200, uid 1001) on 127.0.0.1:8000" in " ".join(
+    assert "no route uses these servers on the node of 127.0.0.1:8001, perhaps another user's: uvicorn[200] (pid 200, uid 1001) on 127.0.0.1:8000" in " ".join(
         diagnosis.notes)
 
 
@@ -145,7 +145,7 @@ def test_an_nginx_that_hands_nothing_on_is_told_with_what_is_mounted_there() -> 
     assert isinstance(nginx.config, Known)
     bare = replace(nginx, config=Known(replace(nginx.config.value, routes=())))
     (note,) = diagnose(replace(made, nginxes=(bare,), routes=(), endpoints=())).notes
-    assert "hands nothing on" in note and "/etc/nginx/conf.d from /srv/shop/confs" in note and "/data" not in note
+    assert "proxies nothing" in note and "/etc/nginx/conf.d from /srv/shop/confs" in note and "/data" not in note
 
 
 def test_the_line_of_the_hosts_file_that_leads_a_name_there_is_named() -> None:
@@ -162,13 +162,13 @@ def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
     scene = Scene("pod:8000", node="web", back="pod").with_service(made).refused()
     scene.node_changes["app"] = {"addresses": ()}       # with them it would be a finding
     notes = diagnose(scene.snapshot()).notes
-    assert any("p-app-1 lives in the network of container 000000000000" in note for note in notes)
+    assert any("p-app-1 uses the network of container 000000000000" in note for note in notes)
 
 
 def test_a_manager_that_only_itself_tells_what_it_keeps_is_named() -> None:
     scene = Scene("127.0.0.1:8001").with_service(stopped_service(port=8000)).with_service(stopped_service("other.service", 9000)).refused()
     scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
-    assert any("PM2 keeps programs on local (pid 77" in note for note in diagnose(scene.snapshot()).notes)
+    assert any("PM2 manages programs on local (pid 77" in note for note in diagnose(scene.snapshot()).notes)
     well = healthy_scene()
     well.processes.append(scene.processes[-1])
     assert diagnose(well.snapshot()).notes == ()
@@ -190,7 +190,7 @@ def test_containers_that_podman_keeps_are_not_looked_into_and_are_no_absence(fra
 
 @pytest.mark.parametrize(("settings", "command", "words"), [
     ({"LogNamespace": "shop"}, ("/usr/bin/uvicorn", "main:app"), "journalctl --namespace=shop -u backend.service"),
-    ({}, ("/usr/bin/flock", "-n", "/run/shop.lock", "/usr/bin/uvicorn", "main:app"), "somebody holds /run/shop.lock"),
+    ({}, ("/usr/bin/flock", "-n", "/run/shop.lock", "/usr/bin/uvicorn", "main:app"), "another process holds /run/shop.lock"),
     ({"StandardError": "null"}, ("/usr/bin/uvicorn", "main:app"), "goes to null; start it by hand"),
     ({}, ("/usr/bin/uvicorn", "main:app"), "cd /srv/shop && sudo -u shop /usr/bin/uvicorn main:app"),
 ])
@@ -201,7 +201,7 @@ def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_b
     made = failed_service(log=log_lines("Started backend.service."), unit_values=values,
                   unit_changes={"exec_main_status": 1, "exec_start": command})
     note = diagnose(Scene().with_service(made).refused().snapshot()).notes[-1]
-    assert note.startswith("backend.service failed; it ended with status 1 and its log") and words in note
+    assert note.startswith("backend.service failed; it ended with status 1, and its log") and words in note
 
 
 @pytest.mark.parametrize(("address", "asked", "is_said"), [
@@ -285,7 +285,7 @@ def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None
     scene = front(Scene("app:8000", node="web", back="app").with_service(made))
     scene.endpoint(**{**NOBODY, "configured_service": made.id, "node": "app"})
     said = notes(scene)
-    assert "p-app-1 ended with exit code 1 and what it said cannot be read (docker logs failed" in said
+    assert "p-app-1 ended with exit code 1 and its output cannot be read (docker logs failed" in said
     assert "docker start -a p-app-1" in said
 
 
@@ -298,7 +298,7 @@ def test_a_container_in_which_nothing_listens_is_told_with_what_runs_in_it(liste
     scene.endpoint(configured_service=made.id, node="app", tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
     scene.node_changes["app"] = {"processes": Known((process(7, *argv), process(8, "sleep", "9999")))}
     said = notes(scene)
-    assert ("nothing listens in p-app-1; what runs there is `sh -c uvicorn" in said) is not listens
+    assert ("nothing listens in p-app-1, which runs `sh -c uvicorn" in said) is not listens
 
 
 @pytest.mark.parametrize(("argv", "own", "told"), [

@@ -24,7 +24,7 @@ def test_a_file_beside_the_other_has_its_name(source: str, destination: str, nam
     ("/tmp/site", "/etc/nginx/site"), ("/etc/nginx/a/site", "/etc/nginx/site"), ("/etc/site", "/etc/nginx/site"),
 ])
 def test_a_file_of_another_folder_is_refused(source: str, destination: str) -> None:
-    with pytest.raises(ValueError, match="is not beside"):
+    with pytest.raises(ValueError, match="is not in the folder of"):
         name_in_same_folder(source, destination)
 
 

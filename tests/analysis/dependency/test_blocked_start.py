@@ -58,7 +58,7 @@ def test_hit_one_that_takes_the_connection_and_does_not_read() -> None:
     one = diagnosis.findings[0]
     assert (one.variant, one.confidence) == ("startup-blocked-on-dependency", "likely")
     assert "dbproxy.service (127.0.0.1:5999) accepted the connection but has not read what it was sent" in one.summary
-    assert "what was sent is not taken" in one.evidence[0].text and "swallows" not in one.repairs[0].manual
+    assert "the peer does not read what was sent" in one.evidence[0].text and "swallows" not in one.repairs[0].manual
     nameless = found(dialing(Connection("10.1.2.3", 5999, "unread", 998, (200,))))
     assert "the listener at 10.1.2.3:5999" in nameless.repairs[0].manual
 

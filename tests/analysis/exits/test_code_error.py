@@ -131,7 +131,7 @@ def test_a_class_of_workers_that_gunicorn_could_not_load_is_named() -> None:
              "    worker = self.worker_class(self.worker_age, self.pid, self.LISTENERS,",
              "                               self.cfg, self.log)", "TypeError: 'str' object is not callable")
     argv = ("/usr/bin/gunicorn", "-k", "uvicorn.workers.UvicornWorkers", "app.main:app")
-    assert "uvicorn.workers.UvicornWorkers is not there" in found(crashed(*lines, argv=argv)).summary
+    assert "the worker class uvicorn.workers.UvicornWorkers is missing" in found(crashed(*lines, argv=argv)).summary
 
 
 def test_the_last_error_counts() -> None:

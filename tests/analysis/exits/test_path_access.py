@@ -20,7 +20,7 @@ DENIED_SAID = "PermissionError: [Errno 13] Permission denied: '/srv/shop/words'"
     (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words")}, "is not there"),
     (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words"), "call": "open('/srv/shop/words', 'w')"}, "folder of"),
     (GONE_SAID, {"file": 0o600}, "may not read /srv/shop/words"),
-    (DENIED_SAID, {"folder": 0o700}, "may not pass /srv/shop"),
+    (DENIED_SAID, {"folder": 0o700}, "may not enter /srv/shop"),
     (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')"}, "may not write to /srv/shop/words"),
     (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')", "absent": ("/srv/shop/words",)}, "may not write to /srv/shop"),
 ])
@@ -109,7 +109,7 @@ def test_a_module_is_looked_for_where_the_command_says(shut: str, mode: int, tol
 
 @pytest.mark.parametrize(("setting", "words"), [
     (UnitValue("LoadCredential", "key:/etc/shop/key", "/etc/x.service", 4, 0, 0), "(LoadCredential names key:/etc/shop/key)"),
-    (UnitValue("LoadCredential", "tls:/etc/shop/tls", "/etc/x.service", 4, 0, 0), "which is given tls"),
+    (UnitValue("LoadCredential", "tls:/etc/shop/tls", "/etc/x.service", 4, 0, 0), "its unit passes tls"),
 ])
 def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_hand(
     setting: UnitValue, words: str,

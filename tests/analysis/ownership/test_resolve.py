@@ -341,7 +341,7 @@ def test_a_stream_that_visitors_come_in_by_and_that_leads_nowhere_is_no_health(t
     made.probes[1] = Known(())
     diagnosis = diagnose(made.snapshot())
     assert diagnosis.verdict == "degraded" and roots(diagnosis) == (["backend-down"] if told else [])
-    assert told or "no cause proven for stream on 0.0.0.0:80, which hands connections on to where nothing" in diagnosis.notes[0]
+    assert told or "no cause proven for stream on 0.0.0.0:80, which passes connections to where nothing" in diagnosis.notes[0]
     made.nginx.update(master_pid=None, worker_pids=())
     assert roots(diagnose(made.snapshot()))[:1] == ["nginx-down"]
 

@@ -68,4 +68,4 @@ def test_what_pm2_would_bring_back_is_named_where_nothing_else_is_known(state: s
     assert repair.risk == "manual" and way in repair.manual and "pm2-web.service" in repair.manual
     scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
     found = finding_of(diagnose(scene.snapshot()), "backend-down")
-    assert "PM2 keeps programs on local" in found.summary and "pm2 list" in found.repairs[0].manual
+    assert "PM2 manages programs on local" in found.summary and "pm2 list" in found.repairs[0].manual

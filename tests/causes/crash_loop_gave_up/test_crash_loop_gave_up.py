@@ -86,7 +86,7 @@ def test_a_log_without_a_word_of_its_own_ends_in_no_error() -> None:
     silent = gave_up("backend.service: Main process exited, code=exited, status=1/FAILURE",
                      unit_values=(UnitValue("StandardError", "null", "/u", 5, 1, 5),))
     found = finding_of(diagnose(silent.snapshot()), CAUSE)
-    assert "its log does not say why" in found.summary and "what it writes goes to null" in found.repairs[0].manual
+    assert "its log does not say why" in found.summary and "its output goes to null" in found.repairs[0].manual
     assert "start it by hand" in found.repairs[0].manual
 
 

@@ -53,10 +53,10 @@ def test_a_pipe_that_is_included_needs_no_word_of_nginx(down: bool) -> None:
     """It would give none: it waits there for whoever writes into it."""
     scene = no_nginx() if down else healthy_scene()
     scene.nginx["test"] = Unknown("nginx -t would wait for ever")
-    scene.problems = (ConfigProblem(PIPE, '"/etc/nginx/conf.d/x.conf" is a pipe (FIFO), where nginx waits for ever', SITE, 4),)
+    scene.problems = (ConfigProblem(PIPE, '"/etc/nginx/conf.d/x.conf" is a pipe (FIFO): nginx waits there forever', SITE, 4),)
     found = diagnose(scene.snapshot()).findings
     assert [(f.cause, f.role) for f in found] == ([(INVALID, "root"), (DOWN, "consequence")] if down else [(INVALID, "advice")])
-    assert "waits for ever" in found[0].summary and not any(f.repairs for f in found[1:])
+    assert "waits there forever" in found[0].summary and not any(f.repairs for f in found[1:])
 
 
 def test_a_file_that_nginx_cannot_use_is_shown_where_it_is_named() -> None:

@@ -366,7 +366,7 @@ def test_a_program_that_hands_on_is_nothing_to_go_past() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "broken" and not diagnosis.findings
     told = " ".join(diagnosis.notes)
-    assert "shop-proxy.service hands it on to 127.0.0.1:8002, where nothing listens" in told
+    assert "shop-proxy.service forwards to 127.0.0.1:8002, where nothing listens" in told
 
 
 def test_what_tells_a_supervisor_what_to_do_is_no_application() -> None:
