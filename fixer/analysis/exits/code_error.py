@@ -170,7 +170,7 @@ def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequ
         return CodeFault("target", said, text, target_of(argv))
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
         wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")
-        return CodeFault("option", said, f"the worker class {wanted or 'that is configured'} does not exist", wanted)
+        return CodeFault("option", said, f"the worker class {wanted or 'that is configured'} is missing", wanted)
     if name in _CODE_EXCEPTIONS and file and not any("environ" in t or "getenv" in t for t in trace[-6:]):
         return CodeFault("own", said, text, name, file, line, code)
     return None
