@@ -25,8 +25,9 @@ from fixer.model.snapshot import (
     Snapshot,
     UncreatedService,
 )
+from fixer.nginx.error_kinds import HOST_NOT_FOUND
 
-_HOST_NOT_FOUND = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
+_HOST_NOT_FOUND = regex(HOST_NOT_FOUND + r" \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
 
 
 def addresses_of_stopped_nginx(case: Case, nginx: Nginx) -> tuple[FailingAddress, ...]:

@@ -42,6 +42,7 @@ from fixer.model.plan import (
     WriteFile,
 )
 from fixer.model.report import INCOMPLETE_UNDO_TEXT, NOT_UNDONE_TEXT
+from fixer.nginx.error_kinds import HOST_NOT_FOUND
 from fixer.redaction.masked_steps import describe_step, is_reversible, step_from_json, step_to_json
 
 
@@ -66,7 +67,6 @@ class Restoration:
 _TEMPORARY_ERRNOS = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 RESUMES_NOTE = "the next repair or undo continues from here"
 _EARLIER_REFUSED_NOTE = "nginx was not reloaded, because it refuses the earlier configuration"
-_UNRESOLVED_HOST_TEXT = "host not found in upstream"
 _FIRST_EXTRA_INDEX = 1000  # index of the first step without an intent
 _CLOCK_MARGIN = 1.0  # change times have a resolution of one second
 # seconds that a command may outlive the fixer that started it: docker restarts a container
@@ -299,7 +299,7 @@ class _Rollback:
         # names of containers and networks are undone with them, also in an interrupted undo
         names = any(isinstance(other, NetworkAction | ContainerAction | ComposeUp) for _, other in steps)
         said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
-        if any(not names or _UNRESOLVED_HOST_TEXT not in note for note in said):
+        if any(not names or HOST_NOT_FOUND not in note for note in said):
             return True
         # files that the rollback of a later round restored
         if any(note.startswith(_EARLIER_REFUSED_NOTE) for note in self.result.notes):
@@ -312,7 +312,7 @@ class _Rollback:
                         return False
             check_config(step, self.nodes.runner(step.node))
         except ConfigRefused as error:
-            return not names or _UNRESOLVED_HOST_TEXT not in error.message
+            return not names or HOST_NOT_FOUND not in error.message
         except (FixerError, OSError, ValueError):  # the rollback itself reports it
             return False
         return False

@@ -51,7 +51,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, config_evidence, find_node, log_evidence, no_listener_evidence
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import setting_evidence
-from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
+from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
 from fixer.analysis.nginx_errors import symptom_evidence
@@ -122,7 +122,7 @@ def judge(case: Case) -> Verdict:
 
 def _find_unusable_path(case: Case, crash: FailedRun) -> _UnusablePath | None:
     """Return the unusable path in the last log lines, if the program never came up and nothing explains it better."""
-    if missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
+    if has_variable_or_port_reason(crash.end):
         return None
     fault = find_code_fault(crash.end, crash.service.argv)
     if fault is not None:

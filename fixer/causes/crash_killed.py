@@ -38,7 +38,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, log_evidence, no_listener_evidence
-from fixer.analysis.exits.exit_reason import last_error_lines, missing_variables, port_in_use_line
+from fixer.analysis.exits.exit_reason import has_variable_or_port_reason, last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import (
     FAULT_SIGNALS,
@@ -80,7 +80,7 @@ def judge(case: Case) -> Verdict:
             findings.append(_lifted_limit_finding(case, crash, lifted))
         elif number is None or run_state_of(crash.service) == "looping" or gave_up_line(crash.service) is not None:
             ruled.append(state_evidence(crash.service))
-        elif missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
+        elif has_variable_or_port_reason(crash.end):
             ruled.append(log_evidence(crash.lines[-1].text, crash.lines[-1].where))
         else:
             findings.append(_killed_finding(case, crash, number))

@@ -10,6 +10,7 @@ from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import ErrorEvent
 
 KINDS: frozenset[ErrorKind] = frozenset(get_args(ErrorKind))
+HOST_NOT_FOUND = "host not found in upstream"      # also in what `nginx -t` prints
 
 _CONNECT: dict[int | None, ErrorKind] = {
     111: "refused", 113: "host-unreachable", 101: "net-unreachable", 13: "connect-denied", 1: "connect-not-permitted",
@@ -85,7 +86,7 @@ def error_kind(level: str, message: str, errno: int | None, phase: str) -> Error
 def _emergency(first: str, message: str) -> ErrorKind:
     if message.startswith(("bind() to", "still could not bind()")):
         return "emerg-bind"
-    if message.startswith("host not found in upstream"):
+    if message.startswith(HOST_NOT_FOUND):
         return "host-not-found"
     if "failed (12: " in message and first.startswith(("malloc(", "posix_memalign(")):
         return "no-memory"

@@ -26,11 +26,10 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import CheckNginx, ContainerAction, SignalProcess, StartNginx, Step, WaitForListener
 from fixer.model.snapshot import Container, Listener, Nginx, Process, Service
+from fixer.nginx.error_kinds import HOST_NOT_FOUND
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import needs_explicit_config
 from fixer.repairs.start_service import reachable_host, restart_container_repair, start_steps
-
-HOST_NOT_FOUND = "host not found in upstream"
 
 
 def stopped_upstream_name(case: Case, nginx: Nginx) -> str:

@@ -136,6 +136,11 @@ def port_in_use_line(end: RunEnd) -> LogLine | None:
     return end.last_line(_PORT_IN_USE)
 
 
+def has_variable_or_port_reason(end: RunEnd) -> bool:
+    """Return whether the end of the run reports a missing variable or an address in use: other causes say so."""
+    return bool(missing_variables(end)) or port_in_use_line(end) is not None
+
+
 def address_unavailable_line(end: RunEnd) -> LogLine | None:
     """Return the line that reports that the machine lacks the listen address. A client connection can fail with the
     same number, so the line, or the traceback above it, must mention a bind."""

@@ -52,7 +52,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, file_line_text, log_evidence, no_listener_evidence
 from fixer.analysis.exits.code_error import CodeFault, find_code_fault
-from fixer.analysis.exits.exit_reason import blank_variables, missing_variables, port_in_use_line
+from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
@@ -103,7 +103,7 @@ def judge(case: Case) -> Verdict:
 
 def fault_of(crash: FailedRun) -> CodeFault | None:
     """Return the fault that ended the last run, if no variable and no port explains it better."""
-    if missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
+    if has_variable_or_port_reason(crash.end):
         return None
     if blank_variables(crash.end, crash.service):
         return None

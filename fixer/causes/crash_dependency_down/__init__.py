@@ -55,7 +55,7 @@ from fixer.analysis.dependency.locate import (
 )
 from fixer.analysis.evidence import config_evidence, listener_evidence, log_evidence, no_listener_evidence
 from fixer.analysis.exits.changed_since import changed_files_evidence
-from fixer.analysis.exits.exit_reason import missing_variables, port_in_use_line
+from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
@@ -137,7 +137,7 @@ def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:
 
 def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
     """Return the dependency error that ended the last run, if no variable and no port explains it better."""
-    if missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
+    if has_variable_or_port_reason(crash.end):
         return None
     said = dependency_complaint(crash.end)
     blank = said is not None and said.unix and any(ADDRESS_VARIABLE.match(one.name.upper())
@@ -147,7 +147,7 @@ def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
 
 def _unnamed_dependency_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if the log reports an unnamed dependency, and one from `depends_on` is stopped."""
-    if crash.service.container is None or missing_variables(crash.end) or port_in_use_line(crash.end) is not None:
+    if crash.service.container is None or has_variable_or_port_reason(crash.end):
         return None
     from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint  # only if a container failed
 

@@ -18,12 +18,7 @@ from fixer.analysis.dependency.startup_script import find_waiting_script, locate
 from fixer.analysis.evidence import age_text, clock_of, config_evidence, log_evidence, no_listener_evidence
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import has_failed_before_start
-from fixer.analysis.exits.exit_reason import (
-    dependency_error_line,
-    last_error_lines,
-    missing_variables,
-    port_in_use_line,
-)
+from fixer.analysis.exits.exit_reason import dependency_error_line, has_variable_or_port_reason, last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.exits.run_end import read_run_end
@@ -132,7 +127,7 @@ def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash:
 def _judge_exit(crash: FailedRun) -> tuple[bool | None, LogLine | None]:
     """Return whether a dependency may explain the exit, and the log line. None: the service itself explains it."""
     service, lines, unit = crash.service, crash.lines, crash.service.unit
-    own = dependency_complaint(crash.end) or missing_variables(crash.end) or port_in_use_line(crash.end)
+    own = dependency_complaint(crash.end) is not None or has_variable_or_port_reason(crash.end)
     if own or find_code_fault(crash.end, service.argv) is not None or last_exit_signal(crash) is not None:
         return None, None
     if is_memory_refused(lines) or is_task_refused(lines):

@@ -41,6 +41,7 @@ from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import (
     address_unavailable_line,
     dependency_error_line,
+    has_variable_or_port_reason,
     last_error_lines,
     missing_variables,
     port_in_use_line,
@@ -128,8 +129,7 @@ def _has_other_cause(crash: FailedRun) -> bool:
     """Return whether another cause explains the failure."""
     unit = crash.service.unit
     by_file = unit is not None and (unit.result in ("resources", "oom-kill") or has_failed_before_start(crash.service))
-    return by_file or bool(missing_variables(crash.end)) or port_in_use_line(crash.end) is not None or (
-        address_unavailable_line(crash.end) is not None)
+    return by_file or has_variable_or_port_reason(crash.end) or address_unavailable_line(crash.end) is not None
 
 
 def reason_state(case: Case, crash: FailedRun) -> ReasonState:

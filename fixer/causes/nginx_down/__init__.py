@@ -60,10 +60,10 @@ from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import Container, Listener, LogLine, Nginx
+from fixer.nginx.error_kinds import HOST_NOT_FOUND
 from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
 from fixer.repairs.container_start import refused_start_reason
 from fixer.repairs.start_nginx import (
-    HOST_NOT_FOUND,
     free_port_repair,
     start_nginx_steps,
     stopped_upstream_name,
