@@ -110,7 +110,7 @@ def test_miss_one_that_was_made_after_nginx_had_looked_the_name_up() -> None:
 
 
 def test_a_slow_page_is_none_of_its_doing_where_the_others_do_not_answer_either() -> None:
-    assert "copies" not in diagnose(scaled(looping(), probes=SLOW, heard=False)).health[0].reason
+    assert "addresses of the name" not in diagnose(scaled(looping(), probes=SLOW, heard=False)).health[0].reason
 
 
 def test_its_log_could_not_be_read() -> None:

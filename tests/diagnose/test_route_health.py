@@ -41,7 +41,7 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     assert (seen.verdict, [h.state for h in seen.health]) == ("unknown", ["ok", "unknown"])
     assert "no backend of it was seen to answer" in seen.notes[0]
     alive = diagnose(scene.endpoint(1, http=Known(GOOD)).snapshot())
-    assert alive.verdict == "healthy" and "nobody behind" not in alive.notes[0]      # a slow page of an application that lives
+    assert alive.verdict == "healthy" and "no backend of it" not in alive.notes[0]      # a slow page of an application that lives
     both = scene.endpoint(1, http=Known(SLOW)).snapshot()
     other = replace(both.routes[0], endpoints=("e1",))
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers

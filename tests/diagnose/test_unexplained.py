@@ -254,11 +254,11 @@ def test_a_name_that_nobody_on_nginxs_networks_has_any_more_is_a_cause() -> None
     diagnosis = diagnose(scene.snapshot())
     (found,) = [f for f in diagnosis.findings if f.role == "root"]
     assert (found.cause, found.variant, found.confidence) == ("dns-unresolved", "docker-alias-lost", "likely")
-    assert "api (for api:8000) does not resolve any more" in found.summary
+    assert "api (for api:8000) no longer resolves" in found.summary
     assert "on the networks of p-web-1 (p_default)" in found.evidence[0].text
     for known in (Known(("172.18.0.9",)), Unknown("not asked")):
         scene.endpoint(addresses=known)
-        assert all("any more" not in f.summary for f in diagnose(scene.snapshot()).findings)
+        assert all("no longer resolves" not in f.summary for f in diagnose(scene.snapshot()).findings)
 
 
 @pytest.mark.parametrize(("name", "port", "container", "known"), [

@@ -56,8 +56,8 @@ def test_of_the_docker_hosts_own_programs_nothing_is_said_from_within_a_containe
         (mode == "host", mode != "host")]
 
 
-@pytest.mark.parametrize(("state", "way"), [("disabled", "and disabled at boot: where the backend is one of those, systemctl enable --now"),
-                                            ("enabled", "is stopped: where the backend is one of those, systemctl start")])
+@pytest.mark.parametrize(("state", "way"), [("disabled", "and disabled at boot: if the backend is one of them, run systemctl enable --now"),
+                                            ("enabled", "is stopped: if the backend is one of them, run systemctl start")])
 def test_what_pm2_would_bring_back_is_named_where_nothing_else_is_known(state: str, way: str) -> None:
     """No file says which ports its programs have: it was said that nothing could be started."""
     argv = ("/usr/lib/node_modules/pm2/bin/pm2", "resurrect")
