@@ -49,12 +49,12 @@ def _complete_lab(incomplete: str) -> list[str]:
 
 
 LabArgument = Annotated[str, typer.Argument(
-    metavar="LAB", autocompletion=_complete_lab, help="The lab's id, or the scenario it was brought up as.",
+    metavar="LAB", autocompletion=_complete_lab, help="The lab's id, or the scenario that it was started with.",
 )]
 ScenarioArgument = Annotated[str, typer.Argument(
     metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, or an alias.",
 )]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def main() -> NoReturn:
@@ -75,7 +75,7 @@ def main() -> NoReturn:
 
 def exit_interrupted() -> NoReturn:
     """Exit after Ctrl-C."""
-    sys.exit(_print_error("interrupted; what was begun is removed", "", INTERRUPTED))
+    sys.exit(_print_error("interrupted; unfinished work is removed", "", INTERRUPTED))
 
 
 def _print_error(message: str, hint: str, code: int) -> int:
@@ -111,7 +111,7 @@ def _find_lab(word: str) -> Lab:
 @app.callback()
 def options(
     scenarios: Annotated[Path | None, typer.Option(
-        metavar="DIR", exists=True, file_okay=False, help="A folder with scenarios of your own, beside the others.",
+        metavar="DIR", exists=True, file_okay=False, help="Another folder with scenarios.",
     )] = None,
 ) -> None:
     """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
@@ -131,7 +131,7 @@ def list_scenarios(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(scenario: ScenarioArgument) -> None:
-    """Tell a scenario's story and where it runs."""
+    """Show a scenario's story and the stacks on which it runs."""
     from lab.scenario.catalog import find_scenario, variant_of
     from lab.verbs.show import show_text
 
@@ -143,10 +143,10 @@ def show(scenario: ScenarioArgument) -> None:
 def up(
     scenario: ScenarioArgument,
     stack: Annotated[StackName | None, typer.Option(help="Default: the scenario's first.")] = None,
-    seed: Annotated[int | None, typer.Option(help="What names, ports and structure are drawn from.")] = None,
-    noise: Annotated[int, typer.Option(min=0, max=5, help="How much else goes on that has nothing to do with it.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Number from which names, ports and structure are drawn.")] = None,
+    noise: Annotated[int, typer.Option(min=0, max=5, help="The amount of unrelated activity.")] = 0,
 ) -> None:
-    """Bring a broken stack up, and wait until it is really broken."""
+    """Start a stack, break it, and wait until it is really broken."""
     from lab.verbs.up import lab_up, started_text
 
     number = secrets.randbelow(100000) if seed is None else seed
@@ -157,7 +157,7 @@ def up(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Say which labs are up and what their pages answer now."""
+    """List the labs that are up, and what their pages answer now."""
     import json
 
     from lab.stack.docker_command import require_docker
@@ -171,9 +171,9 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def logs(
     lab: LabArgument, part: Annotated[str, typer.Argument(metavar="[SERVICE]")] = "",
-    follow: Annotated[bool, typer.Option(help="Go on until Ctrl-C.")] = True,
+    follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
 ) -> None:
-    """Follow the logs of a lab."""
+    """Show the logs of a lab."""
     from lab.verbs.shell import logs_argv
 
     argv = logs_argv(_find_lab(lab), part, follow=follow)
@@ -182,9 +182,10 @@ def logs(
 
 @app.command()
 def shell(
-    lab: LabArgument, part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or its name.")] = "",
+    lab: LabArgument,
+    part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or the name of a service.")] = "",
 ) -> None:
-    """Open a shell inside."""
+    """Open a shell in a lab."""
     from lab.verbs.shell import shell_argv
 
     argv = shell_argv(_find_lab(lab), part)
@@ -193,7 +194,7 @@ def shell(
 
 @app.command()
 def hint(lab: LabArgument) -> None:
-    """Give the next hint, one at a time, from vague to exact."""
+    """Show the next hint, from vague to exact."""
     from lab.verbs.hint import next_hint
 
     typer.echo(next_hint(_find_lab(lab)))
@@ -214,9 +215,9 @@ def reset(lab: LabArgument) -> None:
 @app.command()
 def down(
     lab: Annotated[str, typer.Argument(metavar="[LAB]")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="All of yours, and what nobody has a record of.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
-    """Remove everything that a lab made."""
+    """Remove everything that a lab created."""
     from lab.errors import UsageError
     from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
     from lab.verbs.down import lab_down
@@ -229,7 +230,7 @@ def down(
 
 
 @app.command()
-def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="The cause it will be about.")]) -> None:
+def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="Cause that the scenario reproduces.")]) -> None:
     """Write a first scenario file for a new cause."""
     from lab.verbs.new import new_scenario
 
@@ -247,15 +248,15 @@ def validate() -> None:
         typer.echo(problem)
     if found:
         raise UnexpectedState(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
-    typer.echo(f"{len(scenario_folders())} scenarios, all right")
+    typer.echo(f"{len(scenario_folders())} scenarios, no problems")
 
 
 @app.command()
 def check(
     lab: LabArgument, as_json: AsJson = False,
-    after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart, then ask again.")] = False,
+    after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart the lab, then check again.")] = False,
 ) -> int:
-    """Ask the oracle: well (0) or broken (1), and what exactly still fails. Changes nothing else."""
+    """Check a lab: exit code 0 if it is well, 1 if it is broken, with what still fails. Change nothing."""
     from lab.verbs.check import check_lab
 
     text, code = check_lab(_find_lab(lab), after_restart=after_restart, as_json=as_json)
@@ -268,7 +269,7 @@ def solve(
     lab: LabArgument,
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
 ) -> int:
-    """Let fixer repair a lab, shown step by step, then ask the oracle."""
+    """Run fixer's repair on a lab step by step, then check the lab."""
     from lab.verbs.solve import solve as solve_lab
 
     return 0 if solve_lab(_find_lab(lab), _print_progress, within=inside) else 1
@@ -279,16 +280,16 @@ def matrix(
     *,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
     stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
-    seeds: Annotated[str | None, typer.Option("--seeds", "--seed", help="Such as 1-3,7; default 1.")] = None,
-    noise: Annotated[int | None, typer.Option(min=0, max=5, help="For all; default: drawn for each.")] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", "--seed", help="Seeds, such as 1-3,7; default 1.")] = None,
+    noise: Annotated[int | None, typer.Option(min=0, max=5, help="Noise of all cases; default: drawn for each.")] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Run fixer.pyz inside the machine.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All once, a part with three seeds, some inside.")] = False,
-    shard: Annotated[str, typer.Option(metavar="I/N", help="Only part I of N.")] = "",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Stacks side by side; load runs alone.")] = 1,
-    resume: Annotated[Path | None, typer.Option(metavar="FILE", help="Go on from there, and write there.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there.")] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML there.")] = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All once, some with three seeds, some inside.")] = False,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Run only part I of N.")] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Stacks at once; load runs alone.")] = 1,
+    resume: Annotated[Path | None, typer.Option(metavar="FILE", help="Continue this file, and write to it.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report to it.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to it.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table to it.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Only print a matrix for GitHub Actions.")] = False,
 ) -> None:
     """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
@@ -311,9 +312,9 @@ def bench(
     )] = None,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
     stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
-    seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Such as 1-3,7.")] = "1",
+    seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Seeds, such as 1-3,7.")] = "1",
     inside: Annotated[bool, typer.Option("--inside", help="Run the solver's file inside the machine.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores there.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores to it.")] = None,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
     from lab.bench.run_bench import BenchRequest, run_bench

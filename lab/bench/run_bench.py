@@ -38,7 +38,7 @@ class BenchRequest:
 def run_bench(bench: BenchRequest) -> str:
     """Score them all and return the table; raise UnexpectedState with it unless every solver solved every case."""
     if not bench.solvers:
-        raise UsageError("--solver is missing", f"a command, or one of {', '.join(BUILT_IN)}")
+        raise UsageError("--solver is missing", f"give a command, or one of {', '.join(BUILT_IN)}")
     solvers = [resolve_solver(word, within=bench.inside) for word in dict.fromkeys(bench.solvers)]
     chosen = select_cases(bench.only, (bench.stack,) if bench.stack else STACKS, parse_seeds(bench.seeds),
                           within=bench.inside)
@@ -59,7 +59,7 @@ def run_bench(bench: BenchRequest) -> str:
     unsolved = sum(not score.solved for score in scores)
     if unsolved:
         _write(score_table(scores) + "\n")
-        raise UnexpectedState(f"{unsolved} of {len(scores)} not solved", f"what was said is kept in {kept}")
+        raise UnexpectedState(f"{unsolved} of {len(scores)} not solved", f"the output is in {kept}")
     return score_table(scores)
 
 

@@ -44,14 +44,14 @@ def _share_text(answers: Sequence[bool | None]) -> str:
 def score_line(score: Score) -> str:
     """Return the result of one case, to follow its name."""
     if score.error:
-        return f"could not be judged: {score.error}"
+        return f"could not be scored: {score.error}"
     parts = [f"{'✔' if score.solved else '✘'} {score.seconds:.1f} s"]
     if score.cause is not None:
         parts.append("cause right" if score.cause else "cause not named")
     if score.repaired is not None:
         parts.append("repaired" if score.repaired else "not repaired")
     if score.survived is False:
-        parts.append("gone after a restart")
+        parts.append("broken again after a restart")
     return ", ".join(parts + score.harm[:3])
 
 

@@ -59,13 +59,13 @@ def resolve_solver(word: str, *, within: bool) -> Solver:
     for name in re.findall(r"\{(\w*)\}", word):
         if name not in PLACEHOLDERS:
             known = ", ".join(f"{{{place}}}" for place in PLACEHOLDERS)
-            raise UsageError(f"--solver: {{{name}}} stands for nothing", f"filled in are {known}")
+            raise UsageError(f"--solver: {{{name}}} is not a placeholder", f"the placeholders are {known}")
     if not argv:
-        raise UsageError("--solver: no command", f"built in are {', '.join(BUILT_IN)}")
+        raise UsageError("--solver: no command", f"the built-in solvers are {', '.join(BUILT_IN)}")
     if within:
         file = Path(argv[0])
         if not file.is_file():
-            raise UsageError(f"--inside: no file {argv[0]} that could be copied into the machine")
+            raise UsageError(f"--inside: {argv[0]} is not a file that could be copied into the machine")
         return Solver(word, lambda lab, _: _run_inside(lab, file, argv[1:]))
     return Solver(word, lambda lab, folder: _run_command(lab, argv, folder))
 
@@ -119,7 +119,8 @@ def _run_argv(argv: Sequence[str], environment: Mapping[str, str], home: str) ->
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         out, err = child.communicate()
-        return SolverRun(None, cause_in(out), COMMAND_TIMEOUT, f"{out}\n{err}\nno end within {COMMAND_TIMEOUT:.0f} s")
+        why = f"did not end within {COMMAND_TIMEOUT:.0f} s"
+        return SolverRun(None, cause_in(out), COMMAND_TIMEOUT, f"{out}\n{err}\n{why}")
     except BaseException:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -130,7 +131,7 @@ def _run_argv(argv: Sequence[str], environment: Mapping[str, str], home: str) ->
 def _run_inside(lab: Lab, file: Path, words: Sequence[str]) -> SolverRun:
     """Copy the file into the machine and run it there as root."""
     if lab.stack != "host":
-        raise UsageError("--inside needs a machine: the containers stack has none")
+        raise UsageError("--inside needs a machine, and the containers stack has none")
     place = f"/root/{file.name}"
     docker("exec", "-i", lab.container(), "sh", "-c", 'cat > "$1" && chmod 0755 "$1"', "sh", place,
            stdin=file.read_bytes())

@@ -72,10 +72,10 @@ def read_report(path: Path) -> tuple[dict[Case, CaseResult], str]:
             raise ValueError("another format")
         draw = data.get("draw", "")
         if not isinstance(draw, str):
-            raise TypeError("draw is no word")
+            raise TypeError("draw is not a string")
         return {result.case: result for result in map(result_from_json, data["cases"])}, draw
     except (AttributeError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no report of lab matrix ({error})", "--json or --resume writes one") from error
+        raise UsageError(f"{path} is not a report of lab matrix ({error})", "--json or --resume writes one") from error
 
 
 def write_atomically(path: Path, text: str) -> None:

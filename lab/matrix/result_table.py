@@ -53,29 +53,30 @@ def _totals(results: Sequence[CaseResult], untried: Sequence[Case]) -> list[str]
         f"{sum(result.ok for result in results)} of {len(results)} cases went as expected"
         + (f"; {len(untried)} were not tried" if untried else "") + ".",
         "",
-        f"- The right cause first, with evidence that is there: {share('', 'diagnose')}.",
+        f"- The right cause first, with real evidence: {share('', 'diagnose')}.",
         f"- Repaired, and still well after a restart: {share('repair', 'repair', 'well', 'restart')}.",
-        f"- Taken back, every file byte for byte, and broken as before: {share('repair', 'undo', 'broken again')}.",
+        f"- Undone, every file byte for byte, and broken as before: {share('repair', 'undo', 'broken again')}.",
     ]
     vain = [result for result in results if any(step.name == "restart everything" for step in result.steps)]
     if vain:
         good = sum(right(result, "restart everything") for result in vain)
-        lines.append("- Restarting everything does not cure it, or not until after the next boot: "
-                     f"{good} of {len(vain)} where that was tried (not where the scenario says that it is the cure).")
+        lines.append("- A restart of everything does not cure it, or only until the next boot: "
+                     f"{good} of {len(vain)} cases (without those that a restart cures by design).")
     if any(result.wanted == "person" for result in results):
-        lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
+        lines.append("- Wait for an operator, with the missing input named and nothing changed: "
+                     f"{share('person', 'repair')}.")
     mended = [result for result in results if _is_repaired_by_hand(result)]
     if mended:
         good = sum(right(result, "by hand", "after it", "restart", "again") for result in mended)
-        lines.append("- Mended by hand where fixer had named it, then well by the next repair or without one, and "
+        lines.append("- Repaired by hand where fixer had named it, then well by the next repair or without one, and "
                      f"after a restart: {good} of {len(mended)}.")
     if any(result.wanted == "patience" for result in results):
-        lines.append(f"- Heal by themselves, waited for and left alone: {share('patience', 'repair', 'well')}.")
+        lines.append(f"- Heal without a repair; fixer waits, changes nothing: {share('patience', 'repair', 'well')}.")
     if any(result.wanted == "advice" for result in results):
-        lines.append(f"- Over, or nothing that a repair of the host mends: told as advice, and left alone:"
+        lines.append(f"- Over, or not repairable on the host; fixer gives advice and changes nothing:"
                      f" {share('advice', 'nothing to do')}.")
     if any(result.wanted == "nothing" for result in results):
-        lines.append(f"- Healthy, and left alone: {share('nothing', 'nothing to do')}.")
+        lines.append(f"- Healthy; fixer changes nothing: {share('nothing', 'nothing to do')}.")
     return lines
 
 

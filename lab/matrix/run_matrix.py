@@ -55,7 +55,7 @@ class MatrixRequest:
         """Return the selected cases."""
         stacks: Sequence[Stack] = (self.stack,) if self.stack else STACKS
         if self.all and (self.seeds is not None or self.inside):
-            raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
+            raise UsageError("--all sets the seeds and what runs inside", "leave out --seeds and --inside, or --all")
         found = all_cases(self.only, stacks, word=self.draw()) if self.all else select_cases(
             self.only, stacks, parse_seeds(self.seeds or "1"), within=self.inside)
         if self.noise is not None:
@@ -94,12 +94,12 @@ def run_matrix(wish: MatrixRequest) -> None:
     # earlier failures that were not tried again keep their result
     results = [*kept.values(), *runner.results, *(known[case] for case in now if case in known)]
     untried = [case for case in now if case not in known]
-    about = (*_origin_lines(results, code), f"Stacks side by side: {wish.jobs}.")
+    about = (*_origin_lines(results, code), f"Stacks at the same time: {wish.jobs}.")
     write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}}, about)
     bad = sum(not result.ok for result in results)
     _print_progress(f"{len(results) - bad} of {len(chosen)} as expected, {duration_text(time.monotonic() - start)}"
          + (f", {len(untried)} not tried" if untried else "")
-         + (f"; failures are kept in {folder}" if bad else ""))
+         + (f"; failures are in {folder}" if bad else ""))
     if runner.stop.is_set():
         raise KeyboardInterrupt
     if bad or untried:
@@ -150,7 +150,7 @@ def _origin_lines(results: Sequence[CaseResult], code: str) -> tuple[str, ...]:
     engine = docker("version", "--format", "{{.Server.Version}}", check=False).text
     return (
         f"Written by `lab matrix`; state of the project {code}"
-        + (f", {other} of the results of an earlier state." if other else "."),
+        + (f", {other} of the results from an earlier state." if other else "."),
         f"Docker {engine}, Linux {os.uname().release.partition('-')[0]}, Python {platform.python_version()}, "
         f"{os.cpu_count()} processors, load {os.getloadavg()[2]:.0f}.",
     )
@@ -170,7 +170,7 @@ def _stop_on_signals(runner: Runner) -> None:
     """End the run in order on Ctrl-C or SIGTERM; ignore further signals."""
     def stop(number: int, frame: object) -> None:
         if not runner.stop.is_set():
-            _print_progress("ending: the labs that run are being removed")
+            _print_progress("stopping: removing the running labs")
         runner.stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -181,8 +181,8 @@ def _print_selection(wish: MatrixRequest, chosen: Sequence[Case], kept: dict[Cas
     _print_progress(f"{len(chosen)} cases" + (f", those with three seeds drawn from {wish.draw()}" if wish.all else ""))
     if kept:
         other = sum(result.code_digest != code for result in kept.values())
-        _print_progress(f"{len(kept)} of them went well before and are not tried again"
-             + (f"; {other} of these with another state of the project" if other else ""))
+        _print_progress(f"{len(kept)} of them passed before and are skipped"
+             + (f"; {other} of these passed with another state of the project" if other else ""))
 
 
 def _print_progress(line: str) -> None:

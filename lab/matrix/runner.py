@@ -151,8 +151,8 @@ class Runner:
             shutil.rmtree(job.folder, ignore_errors=True)
         else:
             result.failure_folder = str(job.folder)
-            told = [result.case.name, f"again: {result.case.up_command}", *result.problems]
-            (job.folder / "README.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
+            lines = [result.case.name, f"again: {result.case.up_command}", *result.problems]
+            (job.folder / "README.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.results.append(result)
         self.watch.ended(result)
 
@@ -160,7 +160,8 @@ class Runner:
         remove_labs(job.state)
         said = (job.folder / "job.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         seconds = time.monotonic() - job.started
-        why = f"no end within {CASE_TIMEOUT:.0f} s" if seconds > CASE_TIMEOUT else f"the trial ended with {code}"
+        why = (f"the trial did not end within {CASE_TIMEOUT:.0f} s" if seconds > CASE_TIMEOUT
+               else f"the trial ended with exit code {code}")
         return CaseResult(job.case, [TrialStep("trial", seconds, [": ".join([why, *said[-1:]])])])
 
     def _tidy(self) -> None:

@@ -34,7 +34,7 @@ def select_cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, see
         if stack in stacks and (not within or stack == "host") and _is_selected(f"{scenario.name}/{variant.name}", only)
     )
     if not found:
-        raise UsageError(f"nothing matches {', '.join(only) or 'that choice'}", "`lab list` shows what there is")
+        raise UsageError(f"no case matches {', '.join(only) or 'the options'}", "`lab list` shows the scenarios")
     return found
 
 
@@ -65,7 +65,7 @@ def parse_seeds(words: str) -> tuple[int, ...]:
     for word in words.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", word.strip())
         if match is None:
-            raise UsageError(f"{word!r} is no seed", "seeds are written 1-3,7")
+            raise UsageError(f"{word!r} is not a seed", "write seeds as 1-3,7")
         seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
     return tuple(dict.fromkeys(seeds))
 
@@ -75,9 +75,9 @@ def select_shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
     match = re.fullmatch(r"(\d+)/(\d+)", words.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
-        raise UsageError(f"{words!r} is no shard", "shards are written 1/4 to 4/4")
+        raise UsageError(f"{words!r} is not a shard", "write shards as 1/4 to 4/4")
     if parts > len(chosen):
-        raise UsageError(f"{parts} shards of {len(chosen)} cases leave some empty")
+        raise UsageError(f"{parts} shards are too many for {len(chosen)} cases: some would be empty")
     ranked = sorted(chosen, key=lambda case: -estimate_seconds(case))  # stable: the same on every machine
     mine = set(ranked[part - 1 :: parts])
     return tuple(case for case in chosen if case in mine)

@@ -21,7 +21,7 @@ def record(site: Site) -> Baseline:
     wrong = [f"{path}: {answer.summary}" for path, answer in answers.items()
              if not answer.status or (not 200 <= answer.status < 400 and path not in site.pages)]
     if wrong or not answers:
-        raise NotHealthy(f"{site.name} is not healthy: {'; '.join(wrong) or 'nothing to ask'}")
+        raise NotHealthy(f"{site.name} is not healthy: {'; '.join(wrong) or 'no check ran'}")
     return Baseline(answers, dict(browser.cookies))
 
 
@@ -30,15 +30,15 @@ def _record_office(site: Site, browser: Browser) -> dict[str, Answer]:
     answers = {site.login: browser.get(site.login), site.health: browser.get(site.health),
                f"stranger {site.protected}": browser.get(site.protected)}
     if "<form" not in answers[site.login].text and answers[site.login].status == 200:
-        raise NotHealthy(f"{site.name}: the login page holds no form")
+        raise NotHealthy(f"{site.name}: the login page contains no form")
     answers[site.post] = browser.log_in()
     if not browser.cookies:
-        raise NotHealthy(f"{site.name}: login gives {answers[site.post].summary} and no session")
+        raise NotHealthy(f"{site.name}: the login answers {answers[site.post].summary} without a session")
     answers[site.protected] = browser.get(site.protected)
     answers[site.identity] = browser.get(site.identity)
     answers[site.report], proven = ask_report(browser)
     if not proven:
-        raise NotHealthy(f"{site.name}: the report gives {answers[site.report].summary} without the right receipt")
+        raise NotHealthy(f"{site.name}: the report answers {answers[site.report].summary} without the right receipt")
     return answers
 
 

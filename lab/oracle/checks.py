@@ -38,13 +38,13 @@ def ask_report(browser: Browser) -> tuple[Answer, bool]:
 def difference_text(answer: Answer, healthy: Answer | None) -> str:
     """Return why an answer differs from the healthy one; empty if it does not."""
     if healthy is None:
-        return "no healthy answer is known"
+        return "the healthy answer is unknown"
     if answer.status != healthy.status:
-        return f"{answer.summary}, healthy is {healthy.status}"
+        return f"{answer.summary} instead of {healthy.status}"
     if (answer.kind, answer.location) != (healthy.kind, healthy.location):
         return f"{answer.kind or 'no content type'} {answer.location}".strip() + " instead of " + \
             f"{healthy.kind} {healthy.location}".strip()
-    return "" if answer.text == healthy.text else "another page than the healthy one"
+    return "" if answer.text == healthy.text else "the page differs from the healthy one"
 
 
 def check_answer(name: str, answer: Answer, baseline: Baseline, path: str) -> Check:

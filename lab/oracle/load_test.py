@@ -135,5 +135,5 @@ def judge_load(taken: list[float], wrong: list[str], spec: LoadSpec) -> tuple[Lo
         Check("reports in time", measured.p95 < spec.limit,
               "" if measured.p95 < spec.limit else f"95th percentile {measured.p95:.1f} s, limit {spec.limit:g} s"),
         Check("reports do their work", not quick,
-              f"{len(quick)} came in {quick[0]:.2f} s, the work alone takes {spec.work:g} s" if quick else ""),
+              f"{len(quick)} answered in {quick[0]:.2f} s, but the work alone takes {spec.work:g} s" if quick else ""),
     )

@@ -30,7 +30,7 @@ def scenario_folders() -> Mapping[str, Path]:
     own = {} if further is None else _folders_below(further)
     both = sorted(found.keys() & own.keys())
     if both:
-        raise UsageError(f"{further}/{both[0]}: there is a scenario of that name already", "call the folder otherwise")
+        raise UsageError(f"{further}/{both[0]}: a scenario with that name already exists", "rename the folder")
     return {**found, **own}
 
 
@@ -49,7 +49,7 @@ def scenario_named(name: str) -> Scenario:
     """Return the scenario of that name."""
     folder = scenario_folders().get(name)
     if folder is None:
-        raise UsageError(f"the scenario {name} is not there (any more)", "lab --scenarios DIR names where it is")
+        raise UsageError(f"the scenario {name} does not exist (any more)", "name its folder: lab --scenarios DIR")
     return load_scenario(folder)
 
 
@@ -95,7 +95,7 @@ def find_scenario(word: str) -> Scenario:
     """Return the one scenario that a word names."""
     names = resolve_names(word)
     if len(names) > 1:
-        raise UsageError(f"{word!r} stands for {', '.join(names)}", "name one of them")
+        raise UsageError(f"{word!r} is an alias of {', '.join(names)}", "name one of them")
     return scenario_named(names[0])
 
 

@@ -159,7 +159,7 @@ def _consistency_problems(data: Table) -> Iterable[str]:
     for stack in STACKS:
         said = stack in data.get("why_not", {})
         if stack not in data["stacks"] and not said:
-            yield f"why_not.{stack}: is needed where the scenario does not run on {stack}"
+            yield f"why_not.{stack}: required, because the scenario does not run on {stack}"
         if said and all(stack in stacks for stacks in on.values()):
             yield f"why_not.{stack}: every variant runs on {stack}"
     for name, variant in data["variants"].items():
@@ -170,7 +170,7 @@ def _consistency_problems(data: Table) -> Iterable[str]:
             if stack not in data["stacks"]:
                 yield f"{key}.stacks: {stack} is not among the scenario's stacks"
             if not any(stack in symptom.get("stacks", STACKS) for symptom in variant["symptom"]):
-                yield f"{key}.symptom: none for the {stack} stack"
+                yield f"{key}.symptom: no symptom for the {stack} stack"
     for stack in data["stacks"]:
         if not any(stack in stacks for stacks in on.values()):
             yield f"stacks: no variant runs on {stack}"
@@ -209,7 +209,7 @@ def _error_text(error: ValidationError) -> str:
         return inner.message if path == "top level" else f"{path}: {inner.message}"
     branches = error.validator_value if isinstance(error.validator_value, list) else []
     kinds = [str(branch["required"][0]) for branch in branches if "required" in branch]
-    return f"{error.instance!r} is none of: {', '.join(kinds) or 'what may stand here'}"
+    return f"{error.instance!r} is none of: {', '.join(kinds) or 'the allowed values'}"
 
 
 def parse_scenario(folder: Path, data: Table) -> Scenario:

@@ -29,7 +29,7 @@ def fill(text: str, parameters: Parameters, where: str) -> str:
         sign, name, wanted = mark.groups()
         if sign == "/":
             if not open_sections or open_sections.pop()[0] != name:
-                raise ScenarioError(f"{where}:{number}: {{{{/{name}}}}} closes nothing")
+                raise ScenarioError(f"{where}:{number}: {{{{/{name}}}}} closes no open section")
             continue
         open_sections.append((name,
                               _matches_value(_value(name, parameters, f"{where}:{number}"), wanted) == (sign == "#")))

@@ -47,7 +47,7 @@ def _run_steps(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -
         assert isinstance(filled, dict)
         kind = next((name for name in STEPS if name in filled), None)
         if kind is None:
-            raise ScenarioError(f"{where}: no known step")
+            raise ScenarioError(f"{where}: unknown step")
         STEPS[kind](lab, filled)
 
 
@@ -183,7 +183,7 @@ def _edit(lab: Lab, step: Table) -> None:
     path, old = str(step["edit"]), str(step["old"]).encode()
     data = read_file(lab, path)
     if data.count(old) < 1:
-        raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} does not stand there")
+        raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} is not in the file")
     _write_bytes(lab, path, data.replace(old, str(step["new"]).encode(), 1))
 
 
@@ -214,7 +214,7 @@ def _choose_free_address(lab: Lab, step: Table) -> None:
     network = ipaddress.ip_interface(own).network
     free = network[-int(step.get("from_end", 7))]
     if str(free) in (gateway, own.partition("/")[0]):
-        raise ScenarioError(f"{lab.record.scenario}: {free} is taken in {network}")
+        raise ScenarioError(f"{lab.record.scenario}: {free} is already in use in {network}")
     set_parameters(lab, {str(step["address"]): str(free)})
 
 
@@ -234,7 +234,7 @@ def _learn(lab: Lab, step: Table) -> None:
 
     told = fixer_outside(lab).ask("learn", "--json")
     if told.code != 0:
-        raise ScenarioError(f"{lab.id}: what is well was not remembered: {told.err.strip() or told.out.strip()}")
+        raise ScenarioError(f"{lab.id}: fixer learn failed: {told.err.strip() or told.out.strip()}")
 
 
 def _wait_for_status(lab: Lab, step: Table) -> None:
@@ -248,7 +248,7 @@ def _wait_until_logged(lab: Lab, step: Table) -> None:
     role: Role = step["logged"]
     pattern = re.compile(str(step["text"]))
     wait_for(lambda: pattern.search(_log_of(lab, role)) is not None, float(step.get("within", 60.0)),
-             f"{lab.id}: {role} did not say {pattern.pattern!r}", lab)
+             f"{lab.id}: {role} did not log {pattern.pattern!r}", lab)
 
 
 def _log_of(lab: Lab, role: Role) -> str:

@@ -55,7 +55,7 @@ def free_ports(count: int) -> list[int]:
             found.append(port)
         if len(found) == count:
             return found
-    raise OSError(f"no {count} free ports between {_PORT_RANGE[0]} and {_PORT_RANGE[1]}")
+    raise OSError(f"fewer than {count} free ports between {_PORT_RANGE[0]} and {_PORT_RANGE[1]}")
 
 
 def _bridge_address() -> str:
@@ -64,7 +64,7 @@ def _bridge_address() -> str:
     for word in shown.split():
         if word.count(".") == 3:
             return word
-    raise OSError("the engine's own bridge has no address")
+    raise OSError("the engine's default bridge has no address")
 
 
 def _is_free(port: int) -> bool:

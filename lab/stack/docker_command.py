@@ -45,9 +45,9 @@ def run(
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
     except FileNotFoundError as error:
-        raise NoDocker(f"no command {argv[0]!r} here", "install Docker, or let script/demo do it") from error
+        raise NoDocker(f"the command {argv[0]!r} is not installed", "install Docker, or run script/demo") from error
     except subprocess.TimeoutExpired as error:
-        raise UnexpectedState(f"no end of `{' '.join(argv[:6])}` within {timeout:.0f} s") from error
+        raise UnexpectedState(f"`{' '.join(argv[:6])}` did not end within {timeout:.0f} s") from error
     ran = FinishedCommand(tuple(argv), done.returncode, done.stdout, done.stderr)
     if check and ran.code != 0:
         raise LabError(f"`{' '.join(argv[:8])}` failed: {ran.error_line}")
@@ -66,9 +66,9 @@ def require_docker() -> None:
         compose = beside.submit(docker, "compose", "version", check=False)
         asked = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0)
     if asked.code != 0 and b"permission denied" in asked.err:
-        raise NoDocker("this user may not use Docker", "run it as root, or as one of the group docker")
+        raise NoDocker("this user may not use Docker", "run it as root, or as a member of the group docker")
     if asked.code != 0:
-        raise NoDocker("no Docker engine answers", "start it (systemctl start docker), or let script/demo do it")
+        raise NoDocker("no Docker engine answers", "start it (systemctl start docker), or run script/demo")
     if compose.result().code != 0:
         raise NoDocker("Docker has no compose plugin", "install docker-compose (Debian) or docker-compose-plugin")
 

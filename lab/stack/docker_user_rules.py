@@ -76,11 +76,11 @@ def _option_value(words: list[str], option: str) -> str:
 def insert_rule(lab: Lab, verdict: str, port: str, limit: str) -> None:
     """Insert a rule before the others: for both parts' addresses, the backend's, or the bridge."""
     if _run_in_host_network(lab.id, "cat", BRIDGE_FILTER_FILE).strip() == "0":
-        raise UnexpectedState(f"{lab.id}: this engine's host filters no packets between containers "
+        raise UnexpectedState(f"{lab.id}: the host of this engine does not filter packets between containers "
                               f"({BRIDGE_FILTER_FILE} is 0)")
     present = _read_chain(lab.id)
     if present is None:
-        raise UnexpectedState(f"{lab.id}: this engine keeps no chain {CHAIN} that iptables shows")
+        raise UnexpectedState(f"{lab.id}: iptables shows no chain {CHAIN} of this engine")
     lab.record.extra.setdefault(RULES_BEFORE_KEY, present)
     save_record(lab.record)
     source, target, bridge = _lab_addresses(lab)
@@ -102,7 +102,7 @@ def remove_rules(lab_id: str, record: LabRecord | None) -> None:
         _run_in_host_network(lab_id, "iptables", "-w", "5", "-D", CHAIN, *shlex.split(rule), check=False)
     left = rules_of_lab(read_rules(lab_id), own, before) if record is not None else []
     if left:
-        raise UnexpectedState(f"{lab_id}: these rules of {CHAIN} stayed: {'; '.join(left)}")
+        raise UnexpectedState(f"{lab_id}: these rules of {CHAIN} could not be removed: {'; '.join(left)}")
 
 
 def read_rules(lab_id: str = "") -> list[str]:
@@ -143,8 +143,7 @@ def parse_addresses(web: str, backend: str, lab_id: str) -> tuple[str, str, str]
     """Parse `ADDRESS NETWORK` of each; raise UnexpectedState if one has no own network (the host's)."""
     found = [text.split() for text in (web, backend)]
     if any(len(words) != 2 for words in found):
-        raise UnexpectedState(f"{lab_id}: such a rule needs a network of the lab, and nginx and backend are not both "
-                              f"on one")
+        raise UnexpectedState(f"{lab_id}: such a rule needs a network of the lab, and nginx and backend share none")
     return found[0][0], found[1][0], _bridge_name(found[0][1])
 
 

@@ -34,10 +34,10 @@ def _match_lab(word: str) -> Lab:
         return Lab(found[0])
     if found:
         listed = ", ".join(f"{kept.id} ({kept.stack})" for kept in found)
-        raise UsageError(f"{word} is up {len(found)} times: {listed}", "name one by its id")
+        raise UsageError(f"{len(found)} labs of {word} are up: {listed}", "name one by its id")
     ids = [kept.id for kept in lab_records.all_records()]
     if is_scenario_or_alias(word):
-        raise UsageError(f"no lab of {word} is up", f"lab up {word}")
+        raise UsageError(f"no lab of {word} is up", f"start one: lab up {word}")
     near = difflib.get_close_matches(word, ids, 1)
     raise UsageError(f"no lab is called {word!r}", _suggestion_text(near, ids))
 
@@ -86,4 +86,4 @@ def _matches_record(record: LabRecord, word: str) -> bool:
 def _suggestion_text(near: list[str], ids: list[str]) -> str:
     if near:
         return f"did you mean {near[0]}?"
-    return f"up now: {', '.join(ids)}" if ids else "nothing is up; `lab list` shows what can be"
+    return f"up now: {', '.join(ids)}" if ids else "no lab is up; `lab list` shows the scenarios"

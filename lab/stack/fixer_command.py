@@ -70,7 +70,7 @@ class Fixer:
                                   check=False,
                                   stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
         except subprocess.TimeoutExpired:
-            return FixerResult(argv, -1, "", f"no end within {COMMAND_TIMEOUT:.0f} s", COMMAND_TIMEOUT)
+            return FixerResult(argv, -1, "", f"did not end within {COMMAND_TIMEOUT:.0f} s", COMMAND_TIMEOUT)
         return FixerResult(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
     def show(self, command: str, *words: str) -> int:
@@ -97,10 +97,10 @@ def pyz_path() -> Path:
 def fixer_inside(lab: Lab) -> Fixer:
     """Return fixer.pyz, copied into the machine and run there as root."""
     if lab.stack != "host":
-        raise UsageError("--inside needs a machine: the containers stack has none", "use a lab of the host stack")
+        raise UsageError("--inside needs a machine, and the containers stack has none", "use a lab of the host stack")
     pyz = pyz_path()
     if not pyz.is_file():
-        raise UsageError(f"no {pyz.name} was built yet", "build it: script/build")
+        raise UsageError(f"{pyz.name} does not exist", "build it: script/build")
     docker("exec", "-i", lab.container(), "sh", "-c", f"cat > {PYZ_IN_MACHINE}", stdin=pyz.read_bytes())
     return Fixer(("docker", "exec", "-i", lab.container(), "python3", PYZ_IN_MACHINE), "local", {})
 

@@ -50,16 +50,16 @@ def _build(name: str, tag: str) -> None:
 
 def _make_base(say: ProgressCallback) -> None:
     """Get the base image from a registry, else from the distribution's own mirror."""
-    say(f"base {BASE_IMAGE}: asking the registry")
+    say(f"base {BASE_IMAGE}: pulling from the registry")
     if docker("pull", "-q", BASE_IMAGE, check=False, timeout=300.0).code == 0:
         return
     if not shutil.which("mmdebstrap"):
-        raise NoDocker(f"no registry has {BASE_IMAGE}, and mmdebstrap is not installed to make it",
+        raise NoDocker(f"no registry has {BASE_IMAGE}, and mmdebstrap, which could build it, is not installed",
                        "apt-get install mmdebstrap (Debian or Ubuntu)")
-    say(f"base {BASE_IMAGE}: no registry answers, making it from the mirror with mmdebstrap")
+    say(f"base {BASE_IMAGE}: the pull failed, building it from the mirror with mmdebstrap")
     made = run(["mmdebstrap", "--quiet", "--variant=minbase", "trixie", "-"], check=False, timeout=1200.0)
     if made.code != 0:
-        raise LabError(f"the base could not be made: {made.error_line}")
+        raise LabError(f"the base image could not be built: {made.error_line}")
     docker("import", "--change", 'CMD ["bash"]', "-", BASE_IMAGE, stdin=made.out, timeout=600.0)
 
 

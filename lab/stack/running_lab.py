@@ -196,5 +196,5 @@ def reload_nginx(lab: Lab) -> None:
         now = worker_pids(lab)
         return bool(now) and not now & before
 
-    wait_for(replaced, 15.0, f"{lab.id}: nginx did not load its configuration", lab)
+    wait_for(replaced, 15.0, f"{lab.id}: nginx did not reload its configuration", lab)
 

@@ -129,7 +129,7 @@ def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -
             return seen
         if time.monotonic() > until:
             missing = "" if logged else f", and nginx did not log /{pattern}/"
-            raise UnexpectedState(f"not broken as it should be within {within:.0f} s: {seen.text}{missing}\n"
+            raise UnexpectedState(f"the expected failure did not appear within {within:.0f} s: {seen.text}{missing}\n"
                             + lab.failure_text())
         time.sleep(0.1)
 

@@ -58,7 +58,7 @@ def evidence_problems(lab: Lab, evidence: Iterable[Mapping[str, str]]) -> list[s
     entries = list(evidence)
     if not entries:
         return ["no evidence"]
-    problems = [f"evidence of {entry['source']} says nothing" for entry in entries
+    problems = [f"evidence of {entry['source']} is empty" for entry in entries
                 if not entry["where"].strip() or not entry["text"].strip()]
     return problems + [problem for entry in entries if (problem := _check_line(lab, entry))]
 
@@ -70,14 +70,14 @@ def _check_line(lab: Lab, entry: Mapping[str, str]) -> str:
         return ""
     data = _read_evidence_file(lab, place["path"])
     if data is None:
-        return f"evidence names {place['path']}, which is not there"
+        return f"evidence names {place['path']}, which does not exist"
     lines = data.decode("utf-8", "replace").splitlines()
     number = int(place["line"])
     quoted = re.sub(r"\s+", " ", entry["text"].strip()).rstrip(";")
     near = re.sub(r"\s+", " ", " ".join(lines[number - 1 : number + 4]))
     # A secret value may be masked: compare the text before the mask.
     visible = re.split(r"\*\*\*|•|<redacted>|\[redacted\]|…", quoted)[0].strip()
-    return "" if visible in near else f"{entry['where']} does not hold {entry['text']!r}"
+    return "" if visible in near else f"{entry['where']} does not contain {entry['text']!r}"
 
 
 def _read_evidence_file(lab: Lab, path: str) -> bytes | None:

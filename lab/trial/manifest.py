@@ -26,7 +26,7 @@ def folder_manifest(root: Path) -> Manifest:
 
 def differences(before: Manifest, after: Manifest) -> tuple[str, ...]:
     """Return the differences, one line per path."""
-    lines = [f"{path}: gone" for path in before.keys() - after.keys()]
+    lines = [f"{path}: removed" for path in before.keys() - after.keys()]
     lines += [f"{path}: new" for path in after.keys() - before.keys()]
     for path in before.keys() & after.keys():
         (mode, uid, gid, content), (new_mode, new_uid, new_gid, new_content) = before[path], after[path]

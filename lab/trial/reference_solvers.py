@@ -49,7 +49,7 @@ def restart_cure_problems(lab: Lab, variant: Variant, *, hides: bool = False) ->
     if well and hides:
         lab.restart()
         well = check_restarted(lab).is_well
-    return ["restarting everything cures it, and it is told as what no restart cures"] if well else []
+    return ["a restart of everything cures it, but the scenario says that no restart does"] if well else []
 
 
 def _stays_well(lab: Lab) -> bool:

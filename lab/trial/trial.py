@@ -168,7 +168,7 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
     except TrialStopped:
         pass
     except LabError as error:
-        result.steps[-1].problems.append(f"the trial broke off: {error.message}")
+        result.steps[-1].problems.append(f"the trial stopped early: {error.message}")
     finally:
         if lab is not None:
             if result.problems:
@@ -176,7 +176,7 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
             with _timed_step(result, "down", say) as step:
                 lab_down(lab.id)
                 if labelled_ids("container", lab.id):
-                    step.problems.append("containers are left")
+                    step.problems.append("some containers were not removed")
     return result
 
 
@@ -229,7 +229,7 @@ def _try_diagnose(trial: Trial) -> None:
             step.problems.append(f"verdict {verdict}")
         guilty = [found for found in findings if found["role"] in ("root", "contributing")]
         if well:
-            step.problems += [f"{found['cause']} is no fault here" for found in guilty]
+            step.problems += [f"{found['cause']} is not a fault here" for found in guilty]
         if expect.cause is None:
             return
         first = next(iter(findings if well else guilty), None)
@@ -237,14 +237,14 @@ def _try_diagnose(trial: Trial) -> None:
         if names != (expect.cause, expect.variant):
             step.problems.append(f"found {names[0]}/{names[1]}, expected {expect.cause}/{expect.variant}")
         allowed = {expect.cause, *expect.also}
-        step.problems += [f"{found['cause']} besides" for found in guilty if found["cause"] not in allowed]
+        step.problems += [f"unexpected: {found['cause']}" for found in guilty if found["cause"] not in allowed]
         if first:
             step.problems += evidence_problems(trial.lab, first["evidence"])
 
 
 def _expect_exit(step: TrialStep, told: FixerResult, code: int) -> None:
     if told.code != code:
-        said = (told.err.strip() or told.out.strip() or "nothing said").splitlines()[-1]
+        said = (told.err.strip() or told.out.strip() or "no output").splitlines()[-1]
         step.problems.append(f"exit {told.code}, expected {code}: {said[:200]}")
 
 
@@ -257,7 +257,7 @@ def _expect_nothing_done(trial: Trial, step: TrialStep, before: Manifest, told: 
     if document.get("outcome") != outcome:
         step.problems.append(f"outcome {document.get('outcome')}, expected {outcome}")
     if document.get("journal") is not None:
-        step.problems.append(f"a journal was left: {document.get('journal')}")
+        step.problems.append(f"a journal exists: {document.get('journal')}")
     _expect_unchanged(step, before, trial.files(), "changed")
 
 
@@ -298,7 +298,7 @@ def _try_without_consent(trial: Trial, before: Manifest) -> None:
             told = trial.ask("repair", *words, "--json")
             _expect_exit(step, told, 4)
             if not any(word in told.output for word in named):
-                step.problems.append(f"names neither of {', '.join(named)}")
+                step.problems.append(f"names none of {', '.join(named)}")
             if trial.variant.expect.mends and told.document.get("journal"):
                 # safe ones of several faults may be repaired already: after undo, all is as before
                 _expect_exit(step, trial.ask("undo", "--json"), 0)
@@ -331,7 +331,7 @@ def _try_by_hand(trial: Trial) -> None:
         assert isinstance(steps, list)
         edited = [str(one["edit"]) for one in steps if isinstance(one, dict) and "edit" in one]
         said = "".join(told.output.split())  # a long path is wrapped over two lines
-        step.problems += [f"{path} has to be mended, and was not named" for path in edited
+        step.problems += [f"{path} needs an edit, and fixer did not name it" for path in edited
                           if posixpath.basename(path) not in said]
         repair_by_hand(trial.lab, trial.variant)
     with trial.step("after it", vital=True) as step:
@@ -339,7 +339,7 @@ def _try_by_hand(trial: Trial) -> None:
         _expect_exit(step, told, 0)
         step.problems += ask_oracle(trial.lab).failing
         if has_symptom_again(trial.lab, trial.variant):
-            step.problems.append("nginx goes on to log what it did before")
+            step.problems.append("nginx still logs the same error")
     _try_restart_and_repeat(trial)
 
 
@@ -348,12 +348,12 @@ def _check_rounds(trial: Trial, step: TrialStep, told: FixerResult) -> None:
     mends = trial.variant.expect.mends
     if not mends or step.problems:
         return
-    step.problems += [f"{cause} was not mended in a round of its own" for cause in mends
+    step.problems += [f"{cause} was not repaired in its own round" for cause in mends
                       if f"{cause} is fixed" not in told.err]
     runs = trial.ask("history", "--json").document.get("runs", [])
     run = next((run for run in runs if run["id"] == told.document.get("journal")), {"state": "none", "steps": []})
     if run["state"] != "committed" or run["steps"] != told.document.get("applied"):
-        step.problems.append(f"the journal does not hold every round: {run['state']}, {run['steps']}")
+        step.problems.append(f"the journal does not contain every round: {run['state']}, {run['steps']}")
 
 
 def _try_restart_and_repeat(trial: Trial) -> None:
@@ -385,7 +385,7 @@ def _try_undo(trial: Trial, before: Manifest) -> bool:
             time.sleep(0.5)
             well = ask_oracle(trial.lab).is_well
         if well and not told.document.get("irreversible"):
-            step.problems.append("the oracle finds it well, as if nothing had been undone")
+            step.problems.append("the lab is still well after the undo")
     return not well and not told.document.get("irreversible")
 
 

@@ -61,10 +61,10 @@ def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> 
         lines.append("✔ well" + (", also after a restart" if restarted else ""))
         lines += [f"  {check.name}" for check in verdict.checks]
     else:
-        lines.append("✘ broken" + (" after the restart: what was done did not last" if restarted else ""))
+        lines.append("✘ broken" + (" after the restart: the repair did not last" if restarted else ""))
         lines += [f"  {line}" for line in verdict.failing]
         if wanted_restart and not restarted:
-            lines.append("  not restarted: it must be well first")
+            lines.append("  not restarted: the lab must be well first")
     if verdict.load:
         load = verdict.load
         lines.append(f"  under load: {load.failed} of {load.asked} failed, 95th percentile {load.p95:.2f} s")

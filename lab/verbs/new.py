@@ -35,10 +35,10 @@ expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit =
 def new_scenario(name: str) -> Path:
     """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; never touch an existing one."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise UsageError(f"{name!r} is no name for a scenario", "small letters, digits and dashes: late-start")
+        raise UsageError(f"{name!r} is not a valid name for a scenario", "small letters, digits and dashes: late-start")
     path = (extra_scenarios_root() or scenarios_root()) / name / "scenario.toml"
     if path.exists():
-        raise UsageError(f"{path} is already there")
+        raise UsageError(f"{path} already exists")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE.replace("NAME", name).replace("VARIANT", name), encoding="utf-8")
     return path

@@ -21,14 +21,14 @@ def solve(lab: Lab, say: Callable[[str], None], *, within: bool = False) -> bool
     code = fixer.show("repair", *words)
     variant = scenario_named(lab.record.scenario).variant(lab.record.variant)
     if code == 4 and variant.by_hand_on(lab.stack):
-        say("What fixer has named is done by hand now, as a person would; then it is asked once more.")
+        say("The lab now does by hand what fixer named, as an operator would, and runs fixer again.")
         repair_by_hand(lab, variant)
         code = fixer.show("repair", *words)
     verdict = ask_oracle(lab)
     if verdict.is_well:
         say("✔ well: login, session, API and report answer as before the fault")
     else:
-        say(f"✘ fixer ended with {code}, and still fails:")
+        say(f"✘ fixer ended with exit code {code}; still failing:")
         for line in verdict.failing:
             say(f"  {line}")
     return verdict.is_well

@@ -33,14 +33,14 @@ def collect_statuses() -> list[dict[str, Any]]:
 def status_text(entries: list[dict[str, Any]]) -> str:
     """Return one line per lab."""
     if not entries:
-        return "nothing is up; `lab list` shows what can be"
+        return "no lab is up; `lab list` shows the scenarios"
     names = {0: "refuses connections", -1: "does not answer in 3 s"}
     lines = []
     for entry in entries:
-        head = f"{entry['id']}  {entry['running']} of {entry['containers']} containers run"
+        head = f"{entry['id']}  {entry['running']} of {entry['containers']} containers are running"
         if "asked" in entry:
             answer = entry["answer"]
-            said = names.get(answer, f"answers {answer}")
-            head += f"  {entry['asked']} on {entry['stack']}, seed {entry['seed']}  {entry['url']}/login {said}"
+            state = names.get(answer, f"answers {answer}")
+            head += f"  {entry['asked']} on {entry['stack']}, seed {entry['seed']}  {entry['url']}/login {state}"
         lines.append(head)
     return "\n".join(lines)

@@ -74,7 +74,7 @@ def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int,
         if found.id in running:
             raise UsageError(
                 f"{word} is already up on the {found.stack} stack: {found.id}",
-                f"another one: --seed N; again from scratch: lab reset {found.id}; away: lab down {found.id}",
+                f"for another one: --seed N; to start over: lab reset {found.id}; to remove it: lab down {found.id}",
             )
 
 
@@ -110,7 +110,7 @@ def start_healthy(lab: Lab) -> None:
     else:
         came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
         if came.code != 0:
-            raise UnexpectedState(f"{lab.id} did not come up: {came.error_line}\n{lab.failure_text()}")
+            raise UnexpectedState(f"{lab.id} did not start: {came.error_line}\n{lab.failure_text()}")
         if lab.params["noise_job"]:
             _run_nightly_job(lab)
     sites = sites_of(lab)
@@ -206,7 +206,7 @@ def started_text(risen: StartedLab) -> str:
     lab, story = risen.lab, risen.variant.story
     head = f'Lab {lab.id}: "{" ".join(story.split())}"'
     commands = [("look inside", "shell"), ("stuck", "hint"), ("fixed it?", "check"), ("give up", "solve"),
-                ("be done", "down")]
+                ("finish", "down")]
     lines = [*textwrap.wrap(head, 78), f"  {lab.url}/login", f"  user {lab.params['login']}, "
              f"password {lab.params['password']}"]
     lines += [f"  {what:<12} lab {command} {lab.id}" for what, command in commands]

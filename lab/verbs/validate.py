@@ -51,7 +51,7 @@ def _check_step(step: Table, full: Parameters, at: str) -> None:
     filled = fill_deep(dict(step), full, at)
     assert isinstance(filled, dict)
     if not STEPS.keys() & filled.keys():
-        raise LabError(f"{at}: no known step")
+        raise LabError(f"{at}: unknown step")
     for key in filled.get("set", {}):
         if key not in full:
             raise LabError(f"{at}.set: no parameter is called {key!r}")
