@@ -281,7 +281,7 @@ def matrix(
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
     stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", "--seed", help="Seeds, such as 1-3,7; default 1.")] = None,
-    noise: Annotated[int | None, typer.Option(min=0, max=5, help="Noise of all cases; default: drawn for each.")] = None,
+    noise: Annotated[int | None, typer.Option(min=0, max=5, help="Noise of all; default: drawn for each.")] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Run fixer.pyz inside the machine.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All once, some with three seeds, some inside.")] = False,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Run only part I of N.")] = "",

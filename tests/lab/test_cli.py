@@ -18,7 +18,7 @@ def test_an_engine_that_we_may_not_use_is_not_called_absent(tmp_path: Path) -> N
     (tmp_path / "docker").chmod(0o755)
     ended = lab("status", PATH=f"{tmp_path}:{os.environ['PATH']}", BADGATEWAY_LAB_STATE=str(tmp_path))
     assert (ended.returncode, ended.stderr.splitlines()) == (3, [
-        "lab: this user may not use Docker", "  run it as root, or as one of the group docker"])
+        "lab: this user may not use Docker", "  run it as root, or as a member of the group docker"])
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -61,7 +61,7 @@ def test_scenarios_of_ones_own_stand_beside_the_others(tmp_path: Path) -> None:
     (tmp_path / "wrong-port").mkdir()
     (tmp_path / "wrong-port" / "scenario.toml").write_text('title = "x"\n')
     twice = lab("--scenarios", str(tmp_path), "list")
-    assert twice.returncode == 2 and "there is a scenario of that name already" in twice.stderr
+    assert twice.returncode == 2 and "a scenario with that name already exists" in twice.stderr
     gone = lab("--scenarios", str(tmp_path / "nowhere"), "list")
     assert gone.returncode == 2 and "does not exist" in gone.stderr
 

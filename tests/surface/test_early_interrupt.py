@@ -31,7 +31,7 @@ def hasty(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("words", "line"), [
     (("fixer", "diagnose"), "fixer: interrupted\n"),
-    (("lab", "list"), "lab: interrupted; what was begun is removed\n"),
+    (("lab", "list"), "lab: interrupted; unfinished work is removed\n"),
 ])
 def test_a_quick_hand_sees_one_line(tmp_path: Path, words: tuple[str, ...], line: str) -> None:
     ended = hasty(tmp_path, *words)

@@ -20,8 +20,8 @@ def test_the_cause_that_an_output_names(out: str, cause: str | None) -> None:
 
 
 @pytest.mark.parametrize(("word", "within", "said"), [
-    ("fix {targt}", False, "{targt} stands for nothing"), ("fix 'open", False, "No closing quotation"),
-    ("", False, "no command"), ("/no/such/solver --now", True, "no file /no/such/solver"),
+    ("fix {targt}", False, "{targt} is not a placeholder"), ("fix 'open", False, "No closing quotation"),
+    ("", False, "no command"), ("/no/such/solver --now", True, "/no/such/solver is not a file"),
 ])
 def test_a_solver_that_cannot_be_one(word: str, within: bool, said: str) -> None:
     with pytest.raises(UsageError) as caught:

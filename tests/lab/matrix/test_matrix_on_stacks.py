@@ -64,10 +64,10 @@ def test_a_second_run_goes_on(tmp_path: Path) -> None:
     table = tmp_path / "run.md"
     second = subprocess.run([*argv, "--markdown", str(table)], env=state, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
-    assert "1 of them went well before" in second.stderr
+    assert "1 of them passed before" in second.stderr
     assert "[1/1] ✔ healthy/healthy containers" in second.stderr
     assert {case["stack"] for case in json.loads(resume.read_text())["cases"]} == {"containers", "host"}
-    assert "Healthy, and left alone: 2 of 2" in table.read_text()
+    assert "Healthy; fixer changes nothing: 2 of 2" in table.read_text()
 
 
 SCENARIO = """

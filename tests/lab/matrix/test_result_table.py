@@ -15,12 +15,12 @@ def test_markdown_counts_what_was_wanted() -> None:
     text = to_markdown([GOOD, BAD, well, manual, told], [Case("x", "y", "host", 1)], ["Where from."])
     assert text.splitlines()[2] == "Where from."
     assert "3 of 5 cases went as expected; 1 were not tried" in text
-    assert "right cause first, with evidence that is there: 4 of 5" in text
+    assert "right cause first, with real evidence: 4 of 5" in text
     assert "still well after a restart: 1 of 2" in text
-    assert "Healthy, and left alone: 0 of 1" in text and "told as advice, and left alone: 1 of 1" in text
+    assert "Healthy; fixer changes nothing: 0 of 1" in text and "fixer gives advice and changes nothing: 1 of 1" in text
     waiting = next(line for line in text.splitlines() if line.startswith("| nginx-config-invalid"))
     assert waiting.split(" | ")[8] == "waits", "what nobody repaired is not called repaired"
-    assert "Mended by hand" not in text and "nothing changed: 1 of 1" in text
+    assert "Repaired by hand" not in text and "nothing changed: 1 of 1" in text
     row = next(line for line in text.splitlines() if line.startswith("| overload"))
     assert row.split(" | ")[5:7] == ["✔", "✘"]
     assert r"a\|b/&lt;c>" in text
@@ -33,9 +33,9 @@ def test_markdown_counts_what_was_wanted() -> None:
 
 
 def test_markdown_counts_what_restarting_everything_does_not_cure() -> None:
-    assert "Restarting everything" not in to_markdown([GOOD])
+    assert "A restart of everything" not in to_markdown([GOOD])
     tried = CaseResult(GOOD.case, [*GOOD.steps, TrialStep("restart everything")])
     text = to_markdown([tried, GOOD])
-    assert "until after the next boot: 1 of 1" in text and "| restarts in vain |" in text
-    tried.steps[-1].problems.append("restarting everything cures it")
+    assert "or only until the next boot: 1 of 1 cases" in text and "| restarts in vain |" in text
+    tried.steps[-1].problems.append("a restart of everything cures it")
     assert "until after the next boot: 0 of 1" in to_markdown([tried])

@@ -50,7 +50,7 @@ def test_nobody_listens(baseline: Baseline) -> None:
 
 def test_every_route_502_is_named(baseline: Baseline) -> None:
     said = failing(lambda _: html_reply("<h1>502 Bad Gateway</h1>", 502), baseline)
-    assert "login page: HTTP 502, healthy is 200" in said
+    assert "login page: HTTP 502 instead of 200" in said
     assert "log in: HTTP 502, no session cookie" in said
 
 
@@ -114,7 +114,7 @@ def test_a_session_that_only_one_worker_knows(baseline: Baseline) -> None:
 
 def test_another_site_answers(baseline: Baseline) -> None:
     said = failing(lambda a: html_reply(LOGIN_PAGE.replace("Shop", "Other")) if a.path == "/login" else None, baseline)
-    assert said == "login page: another page than the healthy one"
+    assert said == "login page: the page differs from the healthy one"
 
 
 def test_the_second_site_counts(baseline: Baseline) -> None:

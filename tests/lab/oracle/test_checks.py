@@ -15,12 +15,12 @@ HEALTHY = Answer(200, "page", "text/html")
 
 
 @pytest.mark.parametrize(("answer", "healthy", "said"), [
-    (HEALTHY, HEALTHY, ""), (HEALTHY, None, "no healthy answer is known"), (Answer(502), HEALTHY, "HTTP 502, healthy is 200"),
-    (Answer(0, error="no answer in 10 s"), HEALTHY, "no answer in 10 s, healthy is 200"),
+    (HEALTHY, HEALTHY, ""), (HEALTHY, None, "the healthy answer is unknown"), (Answer(502), HEALTHY, "HTTP 502 instead of 200"),
+    (Answer(0, error="no answer in 10 s"), HEALTHY, "no answer in 10 s instead of 200"),
     (Answer(200, "page", "text/plain"), HEALTHY, "text/plain instead of text/html"),
     (Answer(200, "page"), HEALTHY, "no content type instead of text/html"),
     (Answer(303, location="/elsewhere"), Answer(303, location="/login"), "no content type /elsewhere instead of /login"),
-    (Answer(200, "sorry", "text/html"), HEALTHY, "another page than the healthy one"),
+    (Answer(200, "sorry", "text/html"), HEALTHY, "the page differs from the healthy one"),
 ])
 def test_why_an_answer_is_not_the_healthy_one(answer: Answer, healthy: Answer | None, said: str) -> None:
     assert difference_text(answer, healthy) == said
@@ -30,7 +30,7 @@ def test_a_check_compares_with_the_answer_of_its_own_path() -> None:
     baseline = Baseline({"/login": HEALTHY, "/other": Answer(404)})
     assert check_answer("login page", HEALTHY, baseline, "/login").ok
     assert not check_answer("login page", HEALTHY, baseline, "/other").ok
-    assert check_answer("login page", HEALTHY, baseline, "/new").detail == "no healthy answer is known"
+    assert check_answer("login page", HEALTHY, baseline, "/new").detail == "the healthy answer is unknown"
 
 
 def test_a_report_is_compared_without_its_receipt() -> None:

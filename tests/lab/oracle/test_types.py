@@ -8,7 +8,7 @@ import pytest
 
 from lab.oracle.types import Answer, Baseline, Check, LoadResult, Site, Verdict, baseline_from_json, baseline_to_json
 
-GOOD, BAD = Check("login page", True), Check("report", False, "HTTP 502, healthy is 200")
+GOOD, BAD = Check("login page", True), Check("report", False, "HTTP 502 instead of 200")
 
 
 @pytest.mark.parametrize(("checks", "well"), [((GOOD,), True), ((GOOD, BAD), False), ((), False)])
@@ -17,7 +17,7 @@ def test_a_site_is_well_where_something_was_asked_and_nothing_fails(checks: tupl
 
 
 def test_what_fails_is_one_line_each() -> None:
-    assert Verdict((BAD, GOOD, BAD)).failing == ("report: HTTP 502, healthy is 200",) * 2
+    assert Verdict((BAD, GOOD, BAD)).failing == ("report: HTTP 502 instead of 200",) * 2
 
 
 @pytest.mark.parametrize(("asked", "failed", "share"), [(10, 0, 0.0), (8, 2, 0.25), (0, 0, 1.0)])
@@ -27,7 +27,7 @@ def test_the_share_that_failed_is_all_where_nothing_was_asked(asked: int, failed
 
 def test_the_document_of_a_verdict_is_rounded() -> None:
     shown = Verdict((GOOD, BAD), LoadResult(3, 1, 1.23456, 0.00049)).to_json()
-    assert shown["well"] is False and shown["failing"] == ["report: HTTP 502, healthy is 200"]
+    assert shown["well"] is False and shown["failing"] == ["report: HTTP 502 instead of 200"]
     assert shown["load"] == {"asked": 3, "failed": 1, "share": 0.333, "p95": 1.235, "fastest": 0.0}
     assert Verdict((GOOD,)).to_json() == {
         "well": True, "failing": [], "checks": [{"name": "login page", "ok": True, "detail": ""}], "load": None}

@@ -43,7 +43,7 @@ Change = Callable[[dict[str, Any]], None]
     (lambda d: variant(d).update(why_not={"host": "no"}), "variants.wrong-port.why_not.host: the variant runs on host"),
     (lambda d: d.update(variants={"one": {**variant(d), "stacks": ["containers", "host"]}}, why_not={"host": "no"}),
      "why_not.host: every variant runs on host"),
-    (lambda d: variant(d).update(symptom=[{"stacks": ["containers"], "refused": True}]), "none for the host stack"),
+    (lambda d: variant(d).update(symptom=[{"stacks": ["containers"], "refused": True}]), "no symptom for the host stack"),
     (lambda d: d["parameters"].update(Bad=1), "parameters: 'Bad' does not match"),
 ])
 def test_a_mistake_is_named_with_file_and_key(change: Change, said: str) -> None:

@@ -33,7 +33,7 @@ def test_sections_nest() -> None:
     ("{{nobody}}", "x: no parameter is called 'nobody'"),
     ("{{#nobody}}\n{{/nobody}}", "x:1: no parameter is called 'nobody'"),
     ("{{#a}}\n", "x: {{#a}} is never closed"),
-    ("{{/a}}\n", "x:1: {{/a}} closes nothing"),
+    ("{{/a}}\n", "x:1: {{/a}} closes no open section"),
 ])
 def test_mistakes_say_where(text: str, said: str) -> None:
     with pytest.raises(ScenarioError) as caught:

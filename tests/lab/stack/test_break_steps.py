@@ -39,7 +39,7 @@ def test_an_edit_changes_the_first_place_alone(lab: Lab) -> None:
 
 
 def test_an_edit_of_what_does_not_stand_there_names_it(lab: Lab) -> None:
-    with pytest.raises(ScenarioError, match=r"edit app\.conf: 'gone' does not stand there"):
+    with pytest.raises(ScenarioError, match=r"edit app\.conf: 'gone' is not in the file"):
         break_lab(lab, variant(breaks=({"edit": "app.conf", "old": "gone", "new": "x"},)))
     assert text(lab) == "listen 8000;\nlisten 8000;\n"
 
@@ -63,7 +63,7 @@ def test_a_step_runs_where_what_was_drawn_fits(lab: Lab, when: str, runs: bool) 
 
 
 @pytest.mark.parametrize(("step", "said"), [
-    ({"fly": "home"}, r"breaks\[0\]: no known step"), ({"remove": "app.conf", "when": "size=1"}, "no parameter is called 'size'"),
+    ({"fly": "home"}, r"breaks\[0\]: unknown step"), ({"remove": "app.conf", "when": "size=1"}, "no parameter is called 'size'"),
 ])
 def test_a_step_that_is_none_is_told_with_its_place(lab: Lab, step: dict[str, str], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):

@@ -35,7 +35,7 @@ def test_a_rule_between_two_containers_needs_a_network_of_both() -> None:
     network = "0123456789ab" * 5
     assert parse_addresses(f"172.30.0.3 {network}\n", f"172.30.0.2 {network}\n", "desk-1a2b") == (
         "172.30.0.3", "172.30.0.2", "br-0123456789ab")
-    with pytest.raises(UnexpectedState, match="not both on one"):      # the application has the host's network
+    with pytest.raises(UnexpectedState, match="nginx and backend share none"):      # the application has the host's network
         parse_addresses(f"172.30.0.3 {network}\n", f" {network}\n", "desk-1a2b")
 
 

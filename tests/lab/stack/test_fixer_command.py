@@ -25,7 +25,7 @@ def test_what_it_said_and_how_it_ended_is_kept() -> None:
 def test_a_command_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.stack.fixer_command.COMMAND_TIMEOUT", 0.2)
     told = Fixer((sys.executable, "-c", "import time; time.sleep(60)"), "local", {}).ask("diagnose")
-    assert (told.code, told.out, told.err) == (-1, "", "no end within 0 s")
+    assert (told.code, told.out, told.err) == (-1, "", "did not end within 0 s")
 
 
 @pytest.mark.parametrize(("out", "document"), [('{"a": 1}', {"a": 1}), ("[1]", {}), ("", {}), ("all well\n", {}), ("7", {})])

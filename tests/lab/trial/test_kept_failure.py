@@ -37,9 +37,9 @@ def test_a_quoted_text_that_stands_there(lab: Lab, where: str, text: str) -> Non
 
 
 @pytest.mark.parametrize(("where", "text", "said"), [
-    ("{}/site.conf:4", "proxy_pass http://app:8000;", "does not hold"), ("{}/site.conf:3", "proxy_pass http://app:9000;", "does not hold"),
-    ("{}/site.conf:99", "proxy_pass http://app:8000;", "does not hold"), ("{}/site.conf:6", "USER=***", "does not hold"),
-    ("{}/gone.conf:1", "server", "which is not there"),
+    ("{}/site.conf:4", "proxy_pass http://app:8000;", "does not contain"), ("{}/site.conf:3", "proxy_pass http://app:9000;", "does not hold"),
+    ("{}/site.conf:99", "proxy_pass http://app:8000;", "does not contain"), ("{}/site.conf:6", "USER=***", "does not hold"),
+    ("{}/gone.conf:1", "server", "which does not exist"),
 ])
 def test_a_quoted_text_that_does_not_is_a_problem(lab: Lab, where: str, text: str, said: str) -> None:
     (problem,) = problems(lab, where, text)
@@ -48,7 +48,7 @@ def test_a_quoted_text_that_does_not_is_a_problem(lab: Lab, where: str, text: st
 
 def test_no_evidence_and_empty_evidence_are_problems(lab: Lab) -> None:
     assert evidence_problems(lab, []) == ["no evidence"]
-    assert problems(lab, " ", "x", "probe") == problems(lab, "x", "\n", "probe") == ["evidence of probe says nothing"]
+    assert problems(lab, " ", "x", "probe") == problems(lab, "x", "\n", "probe") == ["evidence of probe is empty"]
 
 
 def test_what_is_no_file_is_not_looked_up(lab: Lab) -> None:

@@ -12,7 +12,7 @@ KNOWN = {"id": "lab-1", "containers": 3, "running": 2, "asked": "wrong-port", "s
 
 
 def test_nothing_is_up() -> None:
-    assert status_text([]) == "nothing is up; `lab list` shows what can be"
+    assert status_text([]) == "no lab is up; `lab list` shows the scenarios"
 
 
 @pytest.mark.parametrize(("answer", "said"), [(502, "answers 502"), (200, "answers 200"), (0, "refuses connections"), (-1, "does not answer in 3 s")])
