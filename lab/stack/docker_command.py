@@ -45,7 +45,7 @@ def run(
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
     except FileNotFoundError as error:
-        raise NoDocker(f"the command {argv[0]!r} is not installed", "install Docker, or run script/demo") from error
+        raise NoDocker(f"no command {argv[0]!r} is installed", "install Docker, or run script/demo") from error
     except subprocess.TimeoutExpired as error:
         raise UnexpectedState(f"`{' '.join(argv[:6])}` did not end within {timeout:.0f} s") from error
     ran = FinishedCommand(tuple(argv), done.returncode, done.stdout, done.stderr)

@@ -24,7 +24,7 @@ def test_the_table_has_a_row_for_each_solver() -> None:
     assert rows[3] == ["x" * 37 + "...", "1", "-", "-", "-", "0", "0 of 1", "-"]
     assert [score_line(score) for score in scores] == [
         "✔ 2.0 s, cause right, repaired", "✔ 4.0 s, cause not named", "✘ 0.0 s, not repaired, page a: HTTP 404",
-        "could not be judged: did not come up",
+        "could not be scored: did not come up",
     ]
     document = json.loads(to_json(scores))
     assert [entry["solved"] for entry in document["solvers"]] == [2, 0, 0] and document["scores"][2]["harm"]

@@ -24,7 +24,7 @@ def test_a_report_is_read_back(tmp_path: Path) -> None:
     assert (tmp_path / "a.md").is_file()
     for text in ("{}", "[", '{"format": "x", "cases": []}', '{"format": "badgateway-matrix/1", "cases": [{}]}'):
         path.write_text(text)
-        with pytest.raises(UsageError, match="is no report"):
+        with pytest.raises(UsageError, match="is not a report"):
             read_results(path)
     assert json.loads(to_json([GOOD, BAD]))["failed"] == 1
 

@@ -38,4 +38,4 @@ def test_markdown_counts_what_restarting_everything_does_not_cure() -> None:
     text = to_markdown([tried, GOOD])
     assert "or only until the next boot: 1 of 1 cases" in text and "| restarts in vain |" in text
     tried.steps[-1].problems.append("a restart of everything cures it")
-    assert "until after the next boot: 0 of 1" in to_markdown([tried])
+    assert "or only until the next boot: 0 of 1 cases" in to_markdown([tried])

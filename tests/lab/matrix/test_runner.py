@@ -92,7 +92,7 @@ def test_a_failure_is_kept_with_how_to_repeat_it(runner: Runner) -> None:
     runner.run([Case("healthy", "bad", "host", 4), Case("healthy", "silent", "host", 4)])
     first, second = sorted(runner.results, key=lambda result: result.case.variant)
     assert (first.problems, second.problems) == (
-        ["up: was not well"], ["trial: the trial ended with 1: nothing to say"])
+        ["up: was not well"], ["trial: the trial ended with exit code 1: nothing to say"])
     for result in (first, second):
         assert f"lab up healthy/{result.case.variant} --stack host --seed 4" in Path(result.failure_folder, "README.txt").read_text()
 

@@ -44,6 +44,6 @@ def test_a_port_that_is_taken_is_not_offered(monkeypatch: pytest.MonkeyPatch) ->
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         monkeypatch.setattr(compose_overlays, "_PORT_RANGE", (port, port))
-        with pytest.raises(OSError, match="no 1 free ports"):
+        with pytest.raises(OSError, match="fewer than 1 free ports"):
             free_ports(1)
     assert free_ports(1) == [port]

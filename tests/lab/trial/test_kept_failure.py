@@ -37,8 +37,8 @@ def test_a_quoted_text_that_stands_there(lab: Lab, where: str, text: str) -> Non
 
 
 @pytest.mark.parametrize(("where", "text", "said"), [
-    ("{}/site.conf:4", "proxy_pass http://app:8000;", "does not contain"), ("{}/site.conf:3", "proxy_pass http://app:9000;", "does not hold"),
-    ("{}/site.conf:99", "proxy_pass http://app:8000;", "does not contain"), ("{}/site.conf:6", "USER=***", "does not hold"),
+    ("{}/site.conf:4", "proxy_pass http://app:8000;", "does not contain"), ("{}/site.conf:3", "proxy_pass http://app:9000;", "does not contain"),
+    ("{}/site.conf:99", "proxy_pass http://app:8000;", "does not contain"), ("{}/site.conf:6", "USER=***", "does not contain"),
     ("{}/gone.conf:1", "server", "which does not exist"),
 ])
 def test_a_quoted_text_that_does_not_is_a_problem(lab: Lab, where: str, text: str, said: str) -> None:

@@ -25,7 +25,7 @@ def test_every_difference_is_told(tmp_path: Path) -> None:
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("edited")
     lines = [line.removeprefix(f"{tmp_path}/") for line in differences(before, folder_manifest(tmp_path))]
-    assert lines == ["edited: other content", "gone: gone", "link: other content", "new: new",
+    assert lines == ["edited: other content", "gone: removed", "link: other content", "new: new",
                      "opened: mode 100600, now 100644"]
 
 

@@ -19,9 +19,9 @@ def test_nothing_is_up() -> None:
 def test_what_its_page_answers(answer: int, said: str) -> None:
     entries: list[dict[str, Any]] = [{**KNOWN, "answer": answer}]
     assert status_text(entries) == (
-        f"lab-1  2 of 3 containers run  wrong-port on containers, seed 7  http://127.0.0.1:8080/login {said}")
+        f"lab-1  2 of 3 containers are running  wrong-port on containers, seed 7  http://127.0.0.1:8080/login {said}")
 
 
 def test_a_lab_without_a_record_is_named_too() -> None:
     shown = status_text([{**KNOWN, "answer": 200}, {"id": "lab-2", "containers": 1, "running": 0}])
-    assert shown.splitlines()[1] == "lab-2  0 of 1 containers run"
+    assert shown.splitlines()[1] == "lab-2  0 of 1 containers are running"
