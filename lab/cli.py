@@ -256,7 +256,7 @@ def check(
     lab: LabArgument, as_json: AsJson = False,
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart the lab, then check again.")] = False,
 ) -> int:
-    """Check a lab: exit code 0 if it is well, 1 if it is broken, with what still fails. Change nothing."""
+    """Check a lab: exit code 0 if it is well, 1 if it is broken, with what still fails. Change nothing else."""
     from lab.verbs.check import check_lab
 
     text, code = check_lab(_find_lab(lab), after_restart=after_restart, as_json=as_json)
