@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from lab.stdio import protect_streams
 
-EXTRA_PACKAGES = ("httpx", "jsonschema")     # what the extra `lab` of pyproject.toml installs
+EXTRA_PACKAGES = ("docker", "httpx", "jsonschema")     # what the extra `lab` of pyproject.toml installs
 
 
 def main() -> NoReturn:

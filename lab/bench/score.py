@@ -13,7 +13,8 @@ from lab.errors import LabError, UsageError
 from lab.oracle import Verdict
 from lab.scenario.scenario_file import Variant
 from lab.stack import lab_records
-from lab.stack.docker_command import docker, labelled_ids
+from lab.stack.docker_command import labelled_ids
+from lab.stack.docker_engine import inspect
 from lab.stack.running_lab import Lab
 from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
 from lab.trial.trial import ROOTS, Case
@@ -107,9 +108,8 @@ def bystanders(lab: Lab) -> frozenset[str]:
         shown = lab.run_in("web", argv, check=False).text
         units = {f"{lab.unit('web')}.service", f"{lab.unit('backend')}.service"}
         return frozenset(line.split()[0] for line in shown.splitlines() if line.split()) - units
-    names = (docker("inspect", "-f", "{{.Name}} {{.State.Running}}", one, check=False).text
-             for one in labelled_ids("container", lab.id))
-    return frozenset(name.lstrip("/").removesuffix(" true") for name in names if name.endswith(" true")) - own
+    seen = [inspect(container) for container in labelled_ids("container", lab.id)]
+    return frozenset(entry["Name"].lstrip("/") for entry in seen if entry and entry["State"]["Running"]) - own
 
 
 def files_of(lab: Lab) -> Manifest:

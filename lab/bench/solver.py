@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError, UsageError
-from lab.stack.docker_command import docker
+from lab.stack.docker_engine import execute
 from lab.stack.fixer_command import COMMAND_TIMEOUT, fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
 from lab.trial.reference_solvers import SOLVERS
@@ -133,8 +133,7 @@ def _run_inside(lab: Lab, file: Path, words: Sequence[str]) -> SolverRun:
     if lab.stack != "host":
         raise UsageError("--inside needs a machine, and the containers stack has none")
     place = f"/root/{file.name}"
-    docker("exec", "-i", lab.container(), "sh", "-c", 'cat > "$1" && chmod 0755 "$1"', "sh", place,
-           stdin=file.read_bytes())
+    execute(lab.container(), ["sh", "-c", 'cat > "$1" && chmod 0755 "$1"', "sh", place], stdin=file.read_bytes())
     argv = ["docker", "exec", "-u", "0", "-w", "/root", "-e", f"{INPUT_VARIABLE}={_input_lines(lab)}", lab.container(),
             place]
     with tempfile.TemporaryDirectory(prefix="solver-") as home:

@@ -29,7 +29,8 @@ from lab.matrix.select_cases import (
 from lab.paths import data_root, state_root
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
-from lab.stack.docker_command import docker, require_docker
+from lab.stack.docker_command import require_docker
+from lab.stack.docker_engine import engine
 from lab.trial.trial import Case, CaseResult
 
 
@@ -147,11 +148,11 @@ def write_reports(wish: MatrixRequest, results: Sequence[CaseResult], untried: S
 def _origin_lines(results: Sequence[CaseResult], code: str) -> tuple[str, ...]:
     """Return lines about the origin of the results."""
     other = sum(result.code_digest != code for result in results)
-    engine = docker("version", "--format", "{{.Server.Version}}", check=False).text
+    version = engine().version()["Version"]
     return (
         f"Written by `lab matrix`; state of the project {code}"
         + (f", {other} of the results from an earlier state." if other else "."),
-        f"Docker {engine}, Linux {os.uname().release.partition('-')[0]}, Python {platform.python_version()}, "
+        f"Docker {version}, Linux {os.uname().release.partition('-')[0]}, Python {platform.python_version()}, "
         f"{os.cpu_count()} processors, load {os.getloadavg()[2]:.0f}.",
     )
 

@@ -12,7 +12,7 @@ from lab.http_get import get_status
 from lab.scenario.render import File, complete_parameters, render
 from lab.scenario.scenario_file import Role, Table, Variant
 from lab.scenario.templates import Value, fill_deep
-from lab.stack import service_control
+from lab.stack import docker_engine, service_control
 from lab.stack.disk import write_folder, write_machine
 from lab.stack.docker_command import docker
 from lab.stack.docker_user_rules import insert_rule
@@ -145,9 +145,9 @@ def _wait_until_ended(lab: Lab, step: Table) -> None:
 
 
 def _has_container_ended(lab: Lab, role: Role, *, once: bool) -> bool:
-    shown = docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", lab.container(role), check=False).text
-    state, _, restarts = shown.partition(" ")
-    return state in ("exited", "dead") or (once and restarts not in ("", "0"))
+    seen = docker_engine.inspect(lab.container(role))
+    state, restarts = seen.get("State", {}).get("Status", ""), seen.get("RestartCount", 0)
+    return state in ("exited", "dead") or (once and restarts > 0)
 
 
 def _kill(lab: Lab, step: Table) -> None:
@@ -155,7 +155,7 @@ def _kill(lab: Lab, step: Table) -> None:
     if lab.stack == "host":
         service_control.kill(lab, role)
     else:
-        docker("kill", "--signal", "KILL", lab.container(role))
+        docker_engine.kill(lab.container(role))
 
 
 def _compose(lab: Lab, step: Table) -> None:
@@ -163,6 +163,7 @@ def _compose(lab: Lab, step: Table) -> None:
 
 
 def _docker(lab: Lab, step: Table) -> None:
+    """Run the docker command that a scenario's author wrote, as written."""
     docker(*map(str, step["docker"]), check=not step.get("may_fail", False))
 
 
@@ -209,11 +210,11 @@ def _link(lab: Lab, step: Table) -> None:
 
 def _choose_free_address(lab: Lab, step: Table) -> None:
     """Set a parameter to a free address of the stack's own network."""
-    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}"
-    own, _, gateway = docker("inspect", "-f", shape, lab.container("web")).text.strip().partition(" ")
-    network = ipaddress.ip_interface(own).network
+    (joined,) = docker_engine.networks_of(lab.container("web")).values()
+    own, gateway = joined["IPAddress"], joined["Gateway"]
+    network = ipaddress.ip_interface(f"{own}/{joined['IPPrefixLen']}").network
     free = network[-int(step.get("from_end", 7))]
-    if str(free) in (gateway, own.partition("/")[0]):
+    if str(free) in (gateway, own):
         raise ScenarioError(f"{lab.record.scenario}: {free} is already in use in {network}")
     set_parameters(lab, {str(step["address"]): str(free)})
 
@@ -224,7 +225,7 @@ def _insert_engine_rule(lab: Lab, step: Table) -> None:
 
 def _reboot(lab: Lab, step: Table) -> None:
     """Reboot the machine as after a power cut: only what starts at boot runs."""
-    docker("restart", "-t", "20", lab.container())
+    docker_engine.restart(lab.container(), timeout=20)
     wait_until_booted(lab)
 
 
@@ -252,12 +253,11 @@ def _wait_until_logged(lab: Lab, step: Table) -> None:
 
 
 def _log_of(lab: Lab, role: Role) -> str:
-    if lab.stack == "host":
-        asked = ["journalctl", "-u", lab.unit(role), "-n", "200", "-o", "cat", "--no-pager"]
-        said = lab.run_in("web", asked, check=False)
-    else:
-        said = docker("logs", "--tail", "200", lab.container(role), check=False)
-    return (said.out + said.err).decode("utf-8", "replace")
+    if lab.stack != "host":
+        return docker_engine.logs_of(lab.container(role), tail=200).decode("utf-8", "replace")
+    asked = ["journalctl", "-u", lab.unit(role), "-n", "200", "-o", "cat", "--no-pager"]
+    shown = lab.run_in("web", asked, check=False)
+    return (shown.out + shown.err).decode("utf-8", "replace")
 
 
 STEPS: Mapping[str, Callable[[Lab, Table], None]] = {

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 
 from lab.scenario.templates import Value
-from lab.stack.docker_command import docker
+from lab.stack.docker_engine import network_ranges, run_once
 
 _CERTIFICATE_END = "-----END CERTIFICATE-----\n"
 # The machine's image has a certificate already; nginx's image has no tool to create one.
@@ -19,7 +19,7 @@ def with_certificate(drawn: Mapping[str, Value], image: str) -> dict[str, Value]
     """Return the draw, with a certificate and key if nginx's or the application's container needs them."""
     if not (drawn["tls"] or drawn["app_certificate"]) or drawn["stack"] != "containers":
         return dict(drawn)
-    made = docker("run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", _SCRIPT).out.decode()
+    made = run_once(image, ["-c", _SCRIPT], entrypoint="sh") + "\n"
     certificate, end, key = made.partition(_CERTIFICATE_END)
     return {**drawn, "certificate": certificate + end, "certificate_key": key}
 
@@ -60,10 +60,9 @@ def free_ports(count: int) -> list[int]:
 
 def _bridge_address() -> str:
     """Return the Docker host's address for `host-gateway`, which only containers can reach."""
-    shown = docker("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Gateway}} {{end}}", "bridge").text
-    for word in shown.split():
-        if word.count(".") == 3:
-            return word
+    for addresses in network_ranges("bridge"):
+        if addresses.get("Gateway", "").count(".") == 3:
+            return addresses["Gateway"]
     raise OSError("the engine's default bridge has no address")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lab.scenario.render import File, Link
-from lab.stack.docker_command import docker
+from lab.stack.docker_engine import execute, put_tar
 
 
 def tar_of(entries: Iterable[File | Link], moment: float) -> bytes:
@@ -29,12 +29,12 @@ def tar_of(entries: Iterable[File | Link], moment: float) -> bytes:
 
 def fill_machine(container: str, entries: Iterable[File | Link], moment: float) -> None:
     """Write files to the disk of a machine that has not started yet, with the tar's owners and modes."""
-    docker("cp", "-q", "-", f"{container}:/", stdin=tar_of(entries, moment))
+    put_tar(container, tar_of(entries, moment))
 
 
 def write_machine(container: str, entries: Iterable[File | Link]) -> None:
     """Write files in a running machine, with the present time."""
-    docker("exec", "-i", container, "tar", "-xpmf", "-", "-C", "/", stdin=tar_of(entries, 0.0))
+    execute(container, ["tar", "-xpmf", "-", "-C", "/"], stdin=tar_of(entries, 0.0))
 
 
 def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool = False) -> None:
@@ -52,14 +52,3 @@ def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool =
         place.chmod(entry.mode)
         if rename:
             place.replace(path)
-
-
-def read_file(container: str, path: str) -> bytes | None:
-    """Return a file of a container, running or not; None if it does not exist. Links are followed."""
-    ran = docker("cp", "-L", f"{container}:{path}", "-", check=False)
-    if ran.code:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(ran.out)) as tar:
-        member = next((entry for entry in tar if entry.isfile()), None)
-        taken = tar.extractfile(member) if member is not None else None
-        return taken.read() if taken is not None else None

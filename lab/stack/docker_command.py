@@ -1,9 +1,11 @@
-"""The Docker engine through its command line: the only module that starts processes, with clear failures."""
+"""Commands of this machine: Docker Compose, and what quick commands ask `docker` without the SDK's import.
+
+docker_engine does everything else that the lab does with the engine."""
 
 from __future__ import annotations
 
+import re
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +15,6 @@ from lab.errors import LabError, NoDocker, UnexpectedState
 
 LABEL = "badgateway.lab"
 STATE_LABEL = "badgateway.lab.state"
-_REMOVAL_SECONDS = 60.0  # seconds for another process that removes the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,28 @@ def labelled_ids(kind: str, lab_id: str | None = None) -> tuple[str, ...]:
     return tuple(docker(*words, "--filter", wanted).text.split())
 
 
+@dataclass(frozen=True, slots=True)
+class ListedContainer:
+    """A container of a lab as `docker ps` lists it; `ports` is such as `127.0.0.1:32768->80/tcp, 443/tcp`."""
+
+    lab_id: str
+    name: str
+    state: str
+    ports: str
+
+    def published_port(self, port: int) -> int | None:
+        """Return the Docker host's port of a port inside; None if it is not published."""
+        found = re.search(rf":(\d+)->{port}/tcp", self.ports)
+        return int(found[1]) if found else None
+
+
+def listed_containers() -> tuple[ListedContainer, ...]:
+    """Return the containers of all labs."""
+    form = "\t".join((f'{{{{.Label "{LABEL}"}}}}', "{{.Names}}", "{{.State}}", "{{.Ports}}"))
+    lines = docker("ps", "-a", "--filter", f"label={LABEL}", "--format", form).out.decode().splitlines()
+    return tuple(ListedContainer(*line.split("\t")) for line in lines)
+
+
 def existing_lab_ids() -> tuple[str, ...]:
     """Return the ids of all labs that still have a container or a network."""
     found = set()
@@ -98,30 +121,3 @@ def state_folders_of_labs() -> dict[str, str]:
             lab_id, _, state = line.strip().partition("\t")
             owners[lab_id] = owners.get(lab_id) or state
     return owners
-
-
-def remove_labelled(lab_id: str) -> None:
-    """Remove every container, network and volume of a lab, whatever its files or state say."""
-    for kind, words in (
-        ("container", ["rm", "-f", "-v"]),
-        ("network", ["network", "rm", "-f"]),
-        ("volume", ["volume", "rm", "-f"]),
-    ):
-        deadline = time.monotonic() + _REMOVAL_SECONDS
-        while ids := labelled_ids(kind, lab_id):
-            done = docker(*words, *ids, check=False)
-            if done.code != 0 and (b"already in progress" not in done.err or time.monotonic() > deadline):
-                raise LabError(f"the {kind}s of {lab_id} could not be removed: {done.error_line}")
-            if done.code == 0:
-                break
-            time.sleep(0.2)  # another `lab down` is removing it
-
-
-def remove_repeatedly(lab_id: str) -> None:
-    """Remove them repeatedly after an interrupted start: the engine may still execute compose's requests."""
-    quiet = 0
-    while quiet < 3:
-        left = any(labelled_ids(kind, lab_id) for kind in ("container", "network", "volume"))
-        remove_labelled(lab_id)
-        quiet = 0 if left else quiet + 1
-        time.sleep(0.2)

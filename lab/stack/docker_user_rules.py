@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab.errors import UnexpectedState
 from lab.paths import state_label
 from lab.stack import images
-from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled_ids
+from lab.stack.docker_command import LABEL, STATE_LABEL, labelled_ids
+from lab.stack.docker_engine import image_names, network_ranges, networks_of, run_once
 from lab.stack.lab_records import LabRecord, save_record
 from lab.stack.running_lab import Lab
 
@@ -119,32 +120,34 @@ def _read_chain(lab_id: str) -> list[str] | None:
 
 def _run_in_host_network(lab_id: str, *argv: str, check: bool = True) -> str:
     """Run a command in the Docker host's network, with only the right to change the packet filter."""
-    labels = [f"{LABEL}={lab_id}", f"{STATE_LABEL}={state_label()}"] if lab_id else [f"{LABEL}.helper=filter"]
-    words = [word for label in labels for word in ("--label", label)]
-    return docker("run", "--rm", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--read-only",
-                  "--pull", "never", *words, "--entrypoint", argv[0], _find_image(), *argv[1:], check=check).text
+    labels = {LABEL: lab_id, STATE_LABEL: state_label()} if lab_id else {f"{LABEL}.helper": "filter"}
+    return run_once(_find_image(), argv[1:], entrypoint=argv[0], network="host", only_rights=["NET_ADMIN"],
+                    labels=labels, check=check)
 
 
 def _find_image() -> str:
     """Return the machine's image, which has the tools; else an older one of that name."""
-    there = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", _REPOSITORY).text.split()
+    there = image_names(_REPOSITORY)
     wanted = images.tags()["machine"]
-    return wanted if wanted in there else next(iter(there), "")
+    return wanted if wanted in there else min(there, default="")
 
 
 def _lab_addresses(lab: Lab) -> tuple[str, str, str]:
     """Return the addresses of nginx's and the backend's containers on their network, and its bridge."""
-    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.NetworkID}}{{end}}"
-    web, backend = (docker("inspect", "-f", shape, lab.container(role)).text for role in ("web", "backend"))
-    return parse_addresses(web, backend, lab.id)
+    web, backend = (
+        [(str(joined["IPAddress"]), str(joined["NetworkID"])) for joined in networks_of(lab.container(role)).values()
+         if joined["IPAddress"]] for role in ("web", "backend"))
+    return pair_addresses(web, backend, lab.id)
 
 
-def parse_addresses(web: str, backend: str, lab_id: str) -> tuple[str, str, str]:
-    """Parse `ADDRESS NETWORK` of each; raise UnexpectedState if one has no own network (the host's)."""
-    found = [text.split() for text in (web, backend)]
-    if any(len(words) != 2 for words in found):
+def pair_addresses(
+    web: Sequence[tuple[str, str]], backend: Sequence[tuple[str, str]], lab_id: str,
+) -> tuple[str, str, str]:
+    """Return both addresses and the bridge, from (address, network) of each.
+    Raise UnexpectedState if one of them is not on exactly one network with addresses."""
+    if len(web) != 1 or len(backend) != 1:
         raise UnexpectedState(f"{lab_id}: such a rule needs a network of the lab, and nginx and backend share none")
-    return found[0][0], found[1][0], _bridge_name(found[0][1])
+    return web[0][0], backend[0][0], _bridge_name(web[0][1])
 
 
 def _bridge_name(network: str) -> str:
@@ -154,7 +157,6 @@ def _bridge_name(network: str) -> str:
 def _read_lab_networks(lab_id: str) -> LabNetworks:
     """Return the subnets and bridges of a lab's remaining networks."""
     ids = labelled_ids("network", lab_id)
-    shape = "{{.Id}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
-    found = [docker("network", "inspect", "-f", shape, one, check=False).text.split() for one in ids]
-    subnets = [ipaddress.IPv4Network(word) for words in found for word in words[1:] if ":" not in word]
-    return LabNetworks(mark_of(lab_id), tuple(subnets), tuple(_bridge_name(words[0]) for words in found if words))
+    subnets = [ipaddress.IPv4Network(addresses["Subnet"]) for network in ids for addresses in network_ranges(network)
+               if ":" not in addresses["Subnet"]]
+    return LabNetworks(mark_of(lab_id), tuple(subnets), tuple(_bridge_name(network) for network in ids))

@@ -17,7 +17,7 @@ from lab.errors import LabError, UsageError
 from lab.paths import data_root
 from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill_deep
-from lab.stack.docker_command import docker
+from lab.stack.docker_engine import execute
 from lab.stack.running_lab import Lab
 
 PYZ_IN_MACHINE = "/root/fixer.pyz"
@@ -101,7 +101,7 @@ def fixer_inside(lab: Lab) -> Fixer:
     pyz = pyz_path()
     if not pyz.is_file():
         raise UsageError(f"{pyz.name} does not exist", "build it: script/build")
-    docker("exec", "-i", lab.container(), "sh", "-c", f"cat > {PYZ_IN_MACHINE}", stdin=pyz.read_bytes())
+    execute(lab.container(), ["sh", "-c", f"cat > {PYZ_IN_MACHINE}"], stdin=pyz.read_bytes())
     return Fixer(("docker", "exec", "-i", lab.container(), "python3", PYZ_IN_MACHINE), "local", {})
 
 

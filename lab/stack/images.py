@@ -6,52 +6,88 @@ import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab.errors import LabError, NoDocker
 from lab.paths import compose_root
-from lab.stack.docker_command import docker, require_docker, run
+from lab.scenario.scenario_file import Stack, Variant
+from lab.scenario.templates import Value
+from lab.stack.docker_command import require_docker, run
 
 BASE_IMAGE = "debian:trixie-slim"
+PACKAGES = "packages"     # the layer that BUILT_ON_PACKAGES share; no container runs it
 IMAGE_NAMES = ("web", "app", "machine", "database")
+BUILT_ON_PACKAGES = ("app", "machine")
 ProgressCallback = Callable[[str], None]
 
 
 def tags() -> dict[str, str]:
-    """Return the tag of each image: its name, and a digest of its build context."""
-    return {name: f"badgateway/{name}:{_digest(compose_root() / 'images' / name)}" for name in IMAGE_NAMES}
+    """Return the tag of each image: its name, and a digest of its build context and of what it is built on."""
+    return {name: tag for name, tag in _all_tags().items() if name != PACKAGES}
 
 
-def ensure(say: ProgressCallback) -> Mapping[str, str]:
-    """Build the missing images; return all tags."""
+def _all_tags() -> dict[str, str]:
+    digests = {name: _digest(compose_root() / "images" / name) for name in (PACKAGES, *IMAGE_NAMES)}
+    for name in BUILT_ON_PACKAGES:
+        digests[name] = hashlib.sha256((digests[PACKAGES] + digests[name]).encode()).hexdigest()[:12]
+    return {name: f"badgateway/{name}:{digest}" for name, digest in digests.items()}
+
+
+def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES) -> Mapping[str, str]:
+    """Build those that are missing, side by side; return the tags of all images, built or not."""
     require_docker()
-    wanted = tags()
-    there = set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").text.split())
-    missing = [name for name in IMAGE_NAMES if wanted[name] not in there]
+    from lab.stack.docker_engine import image_names
+
+    wanted = _all_tags()
+    there = image_names()
+    missing = [name for name in names if wanted[name] not in there]
     if missing and BASE_IMAGE not in there:
         _make_base(say)
-    for name in missing:
-        start = time.monotonic()
-        say(f"image {name}: building")
-        _build(name, wanted[name])
-        say(f"image {name}: built in {time.monotonic() - start:.0f} s")
-    return wanted
+    with ThreadPoolExecutor(len(IMAGE_NAMES)) as pool:
+        packages = None
+        if wanted[PACKAGES] not in there and not set(missing).isdisjoint(BUILT_ON_PACKAGES):
+            packages = pool.submit(_build_and_say, PACKAGES, wanted, say)
+        others = [pool.submit(_build_and_say, name, wanted, say) for name in missing if name not in BUILT_ON_PACKAGES]
+        if packages is not None:
+            packages.result()
+        others += [pool.submit(_build_and_say, name, wanted, say) for name in missing if name in BUILT_ON_PACKAGES]
+        for built in others:
+            built.result()
+    return {name: tag for name, tag in wanted.items() if name != PACKAGES}
 
 
-def _build(name: str, tag: str) -> None:
-    folder = compose_root() / "images" / name
-    built = docker("build", "-q", "--label", "badgateway.image=" + name, "-t", tag, str(folder), check=False,
-                   timeout=1200.0)
-    if built.code != 0:
-        lines = built.err.decode("utf-8", "replace").strip().splitlines()[-8:]
-        raise LabError(f"image {name} could not be built:\n  " + "\n  ".join(lines))
+def needed_images(variant: Variant, stack: Stack, drawn: Mapping[str, Value]) -> frozenset[str]:
+    """Return the names of the images that a lab of this draw runs, at any time of its life."""
+    if stack == "host":
+        return frozenset({"machine", *(["app"] if variant.load else [])})
+    steps = (*variant.steps_on(stack), *variant.by_hand_on(stack), *variant.again_on(stack))
+    has_tools = any("engine_rule" in step or "image_machine" in str(step) for step in steps)
+    found = {"web", "app"}
+    if drawn["tls"] or drawn["app_certificate"] or has_tools:
+        found.add("machine")
+    if drawn["database"]:
+        found.add("database")
+    return frozenset(found)
+
+
+def _build_and_say(name: str, wanted: Mapping[str, str], say: ProgressCallback) -> None:
+    from lab.stack.docker_engine import build_image
+
+    start = time.monotonic()
+    say(f"image {name}: building")
+    arguments = {"PACKAGES": wanted[PACKAGES]} if name in BUILT_ON_PACKAGES else {}
+    build_image(compose_root() / "images" / name, wanted[name], {"badgateway.image": name}, arguments)
+    say(f"image {name}: built in {time.monotonic() - start:.0f} s")
 
 
 def _make_base(say: ProgressCallback) -> None:
     """Get the base image from a registry, else from the distribution's own mirror."""
+    from lab.stack.docker_engine import import_image, pull_image
+
     say(f"base {BASE_IMAGE}: pulling from the registry")
-    if docker("pull", "-q", BASE_IMAGE, check=False, timeout=300.0).code == 0:
+    if pull_image(BASE_IMAGE):
         return
     if not shutil.which("mmdebstrap"):
         raise NoDocker(f"no registry has {BASE_IMAGE}, and mmdebstrap, which could build it, is not installed",
@@ -60,7 +96,7 @@ def _make_base(say: ProgressCallback) -> None:
     made = run(["mmdebstrap", "--quiet", "--variant=minbase", "trixie", "-"], check=False, timeout=1200.0)
     if made.code != 0:
         raise LabError(f"the base image could not be built: {made.error_line}")
-    docker("import", "--change", 'CMD ["bash"]', "-", BASE_IMAGE, stdin=made.out, timeout=600.0)
+    import_image(made.out, BASE_IMAGE, 'CMD ["bash"]')
 
 
 def _digest(folder: Path) -> str:
@@ -73,10 +109,10 @@ def _digest(folder: Path) -> str:
 
 
 def main() -> int:
-    """Run `python -m lab.stack.images`: build what is missing, one line per step."""
+    """Run `python -m lab.stack.images [NAME…]`: build what is missing, one line per step."""
     start = time.monotonic()
     try:
-        ensure(lambda line: print(line, flush=True))  # noqa: T201  a command of its own
+        ensure(lambda line: print(line, flush=True), sys.argv[1:] or IMAGE_NAMES)  # noqa: T201  a command of its own
     except LabError as error:
         print("\n".join(filter(None, [error.message, error.hint])), file=sys.stderr)  # noqa: T201
         return error.exit_code

@@ -13,7 +13,8 @@ from lab.errors import UnexpectedState
 from lab.http_get import get_status
 from lab.scenario.scenario_file import Role, Stack
 from lab.scenario.templates import Value
-from lab.stack.docker_command import FinishedCommand, docker, labelled_ids, run
+from lab.stack import docker_engine
+from lab.stack.docker_command import FinishedCommand, labelled_ids, run
 from lab.stack.lab_records import LabRecord
 
 # seconds until the page answers on a busy machine, in addition to the scenario's own
@@ -60,12 +61,21 @@ class Lab:
     def url(self) -> str:
         """Return the published URL of the page. Docker chooses a new port at every start."""
         if self.params.get("web_network") == "host":
+            return self.url_at(None)
+        return self.url_at(docker_engine.published_port(self.container("web"), f"{self.front_port}/tcp"))
+
+    @property
+    def front_port(self) -> int:
+        """Return the port of the page inside nginx's container."""
+        return 443 if self.params.get("tls") else 80
+
+    def url_at(self, published: int | None) -> str:
+        """Return the URL at the port that the Docker host publishes now; None: at the last one."""
+        if self.params.get("web_network") == "host":
             return f"http://127.0.0.1:{self.params['front_port']}"
-        scheme, front = ("https", 443) if self.params.get("tls") else ("http", 80)
-        shown = docker("port", self.container("web"), f"{front}/tcp", check=False)
-        if shown.code == 0 and shown.text:
-            self.record.port = int(shown.text.splitlines()[0].rpartition(":")[2])
-        return f"{scheme}://127.0.0.1:{self.record.port}"
+        if published is not None:
+            self.record.port = published
+        return f"{'https' if self.front_port == 443 else 'http'}://127.0.0.1:{self.record.port}"
 
     @property
     def visit_name(self) -> str:
@@ -94,14 +104,16 @@ class Lab:
                 "-p", self.id, *words]
         return run(argv, check=check, timeout=timeout, environment=kept)
 
-    def run_in(self, role: Role, argv: Sequence[str], *, check: bool = True, stdin: bytes = b"") -> FinishedCommand:
+    def run_in(
+        self, role: Role, argv: Sequence[str], *, check: bool = True, stdin: bytes | None = None,
+    ) -> FinishedCommand:
         """Run a command inside the container of a part, as root."""
-        return docker("exec", "-i", "-u", "0", self.container(role), *argv, check=check, stdin=stdin)
+        return docker_engine.execute(self.container(role), argv, user="0", stdin=stdin, check=check)
 
     def restart(self) -> None:
         """Restart, so that only the disk survives: recreate containers, or boot the machine with an empty /run."""
         if self.stack == "host":
-            docker("restart", "-t", "20", self.container())
+            docker_engine.restart(self.container(), timeout=20)
             wait_until_booted(self)
         else:
             # A broken stack may not come up well: the oracle decides that.
@@ -141,8 +153,7 @@ class Lab:
             since = f"--since=@{int(mark.moment)}"
             said = self.run_in("web", ["journalctl", "-u", "nginx", "-o", "cat", "--no-pager", since], check=False)
             return (written.out + said.out).decode("utf-8", "replace")
-        shown = docker("logs", "--since", f"{mark.moment:.3f}", self.container("web"), check=False)
-        return (shown.err + shown.out).decode("utf-8", "replace")
+        return docker_engine.logs_of(self.container("web"), since=mark.moment).decode("utf-8", "replace")
 
     def has_containers(self) -> bool:
         """Return whether any of its containers exists."""
@@ -152,10 +163,12 @@ class Lab:
         """Return state and last log lines of its containers, for an error message."""
         lines = []
         for container in labelled_ids("container", self.id):
-            state = docker("inspect", "-f", "{{.Name}} {{.State.Status}} {{.State.ExitCode}}", container, check=False)
-            logs = docker("logs", "--tail", "5", container, check=False)
-            said = (logs.out + logs.err).decode("utf-8", "replace").strip().splitlines()[-5:]
-            lines += [f"  {state.text.lstrip('/')}", *(f"    {line}" for line in said)]
+            seen = docker_engine.inspect(container)
+            state = seen.get("State", {})
+            log = docker_engine.logs_of(container, tail=5).decode("utf-8", "replace").strip().splitlines()[-5:]
+            name = seen.get("Name", container).lstrip("/")
+            lines.append(f"  {name} {state.get('Status', '')} {state.get('ExitCode', '')}")
+            lines += [f"    {line}" for line in log]
         return "\n".join(lines)
 
 
@@ -179,10 +192,9 @@ def wait_for(condition: Callable[[], bool], within: float, otherwise: str, lab: 
 
 def worker_pids(lab: Lab) -> frozenset[int]:
     """Return the PIDs of nginx's workers that still accept connections, as the engine sees them."""
-    shown = docker("top", lab.container("web"), "-eo", "pid,args", check=False)
     return frozenset(
-        int(line.split()[0]) for line in shown.text.splitlines()
-        if "nginx: worker process" in line and "shutting down" not in line
+        pid for pid, command in docker_engine.processes_of(lab.container("web"))
+        if "nginx: worker process" in command and "shutting down" not in command
     )
 
 

@@ -8,7 +8,8 @@ from lab.oracle import LoadSpec
 from lab.paths import compose_root
 from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill_deep
-from lab.stack.docker_command import LABEL, docker
+from lab.stack.docker_command import LABEL
+from lab.stack.docker_engine import networks_of, start_helper
 from lab.stack.running_lab import Lab
 
 VISIT_MINUTES = 30.0  # limit for a forgotten lab
@@ -44,14 +45,11 @@ def start_visitors(lab: Lab) -> None:
     spec = load_of(lab)
     if spec is None:
         return
-    networks = docker("inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
-                      lab.container("web")).text
     front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
     image = str(lab.params["image_app"])
     account = [str(lab.params["login"]), str(lab.params["password"])]
     scheme = "https" if lab.params["tls"] else "http"
     words = [f"{scheme}://{front}", *account, str(visitor_count(lab, spec)), *map(str, PAUSE), str(VISIT_MINUTES * 60)]
-    docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
-           "--network", networks.split()[0], "--memory", "128m",
-           "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",
-           image, "python3", "/visit.py", *words)
+    start_helper(image, ["python3", "/visit.py", *words], name=f"{lab.id}-visitors", labels={LABEL: lab.id},
+                 network=min(networks_of(lab.container("web"))), memory="128m",
+                 files={"/visit.py": str(compose_root() / "visitors" / "visit.py")})

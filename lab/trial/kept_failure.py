@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.scenario.scenario_file import Role
-from lab.stack.disk import read_file
-from lab.stack.docker_command import docker, labelled_ids
+from lab.stack.docker_command import labelled_ids
+from lab.stack.docker_engine import execute, inspect, logs_of, read_file
 from lab.stack.fixer_command import fixer_outside
 from lab.stack.running_lab import Lab
 
@@ -42,11 +42,12 @@ def save_failure(lab: Lab, folder: Path) -> None:
 
 
 def _save_container(container: str, folder: Path) -> None:
-    name = docker("inspect", "-f", "{{.Name}}", container).text.strip("/")
-    (folder / f"{name}.json").write_bytes(docker("inspect", container).out)
-    logs = docker("logs", "--timestamps", "--tail", "2000", container, check=False, timeout=30.0)
-    inside = docker("exec", "-u", "0", container, "sh", "-c", _MACHINE_SCRIPT, check=False, timeout=30.0)
-    (folder / f"{name}.txt").write_bytes(logs.out + logs.err + b"\n--- inside\n" + inside.out + inside.err)
+    seen = inspect(container)
+    name = str(seen.get("Name", container)).strip("/")
+    (folder / f"{name}.json").write_text(json.dumps([seen], indent=4), encoding="utf-8")
+    log = logs_of(container, tail=2000, timestamps=True)
+    inside = execute(container, ["timeout", "30", "sh", "-c", _MACHINE_SCRIPT], user="0", check=False)
+    (folder / f"{name}.txt").write_bytes(log + b"\n--- inside\n" + inside.out + inside.err)
 
 
 # Checks that evidence points at real files and lines with the quoted text.

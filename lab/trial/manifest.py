@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from lab.stack.docker_command import docker
+from lab.stack.docker_engine import execute
 from lab.trial import walk
 
 Manifest = Mapping[str, walk.Entry]
@@ -15,7 +15,7 @@ Manifest = Mapping[str, walk.Entry]
 def machine_manifest(container: str, roots: Iterable[str]) -> Manifest:
     """Return the files under the roots inside a running container that has Python."""
     program = Path(walk.__file__).read_bytes()
-    ran = docker("exec", "-i", container, "python3", "-", *roots, stdin=program)
+    ran = execute(container, ["python3", "-", *roots], stdin=program)
     return {path: (mode, uid, gid, content) for path, (mode, uid, gid, content) in json.loads(ran.out).items()}
 
 

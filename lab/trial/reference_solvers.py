@@ -9,7 +9,7 @@ from lab.http_get import get_status
 from lab.scenario.scenario_file import Role, Variant
 from lab.stack import service_control
 from lab.stack.break_steps import run_again_steps
-from lab.stack.docker_command import docker
+from lab.stack.docker_engine import execute
 from lab.stack.running_lab import Lab
 from lab.stack.symptoms import has_symptom_again
 from lab.verbs.check import ask_oracle, check_restarted
@@ -35,8 +35,8 @@ def restart_everything(lab: Lab) -> None:
         if service_control.manager_of(lab, part) == "supervisord":
             service_control.restart(lab, part, check=False)
             continue
-        docker("exec", lab.container(), "systemctl", "reset-failed", lab.unit(part), check=False)
-        docker("exec", lab.container(), "timeout", RESTART_TIMEOUT, "systemctl", "restart", lab.unit(part), check=False)
+        execute(lab.container(), ["systemctl", "reset-failed", lab.unit(part)], check=False)
+        execute(lab.container(), ["timeout", RESTART_TIMEOUT, "systemctl", "restart", lab.unit(part)], check=False)
 
 
 def restart_cure_problems(lab: Lab, variant: Variant, *, hides: bool = False) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.stack import lab_records
-from lab.stack.docker_command import remove_labelled, remove_repeatedly
+from lab.stack.docker_engine import remove_labelled, remove_repeatedly
 from lab.stack.docker_user_rules import remove_rules
 
 

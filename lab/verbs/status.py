@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.http_get import get_status
 from lab.stack import lab_records
-from lab.stack.docker_command import docker, labelled_ids
+from lab.stack.docker_command import listed_containers
 from lab.stack.find_lab import all_lab_ids
 from lab.stack.running_lab import Lab
 
@@ -15,16 +15,16 @@ def collect_statuses() -> list[dict[str, Any]]:
     """Return every lab that is up, with its page's present answer."""
     entries: list[dict[str, Any]] = []
     kept = {record.id: record for record in lab_records.all_records()}
+    containers = listed_containers()
     for lab_id in all_lab_ids():
-        states = [
-            docker("inspect", "-f", "{{.State.Status}}", container, check=False).text
-            for container in labelled_ids("container", lab_id)
-        ]
+        states = [listed.state for listed in containers if listed.lab_id == lab_id]
         entry: dict[str, Any] = {"id": lab_id, "containers": len(states), "running": states.count("running")}
         if lab_id in kept:
             lab = Lab(kept[lab_id])
-            answer = get_status(lab.url, "/login", host=lab.visit_name, timeout=3.0)
-            entry |= {"asked": lab.record.asked, "stack": lab.stack, "seed": lab.record.seed, "url": lab.url,
+            ports = (one.published_port(lab.front_port) for one in containers if one.name == lab.container("web"))
+            url = lab.url_at(next(ports, None))
+            answer = get_status(url, "/login", host=lab.visit_name, timeout=3.0)
+            entry |= {"asked": lab.record.asked, "stack": lab.stack, "seed": lab.record.seed, "url": url,
                       "target": lab.target, "answer": answer, "ready": lab.record.ready}
         entries.append(entry)
     return entries

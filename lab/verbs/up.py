@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.errors import UnexpectedState, UsageError
@@ -20,7 +20,8 @@ from lab.stack import images, lab_records, service_control
 from lab.stack.break_steps import DRAWN_KEY, break_lab
 from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.disk import fill_machine, write_folder
-from lab.stack.docker_command import docker, existing_lab_ids, require_docker
+from lab.stack.docker_command import existing_lab_ids, require_docker
+from lab.stack.docker_engine import state_of
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab, wait_for, wait_until_booted
 from lab.stack.symptoms import StatusCounts, log_in, symptom_of, wait_for_symptom
@@ -56,9 +57,7 @@ def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, 
     choice = choose(word, stack, seed)
     require_docker()
     _refuse_duplicate(word, choice, stack, seed, chosen_seed)
-    tags = images.ensure(say)
-    say("✔ images ready")
-    lab = _draw_and_record(word, choice, seed, tags, chosen_seed=chosen_seed, noise=noise)
+    lab = _draw_and_record(word, choice, seed, say, chosen_seed=chosen_seed, noise=noise)
     return StartedLab(lab, choice.variant, _start_and_break(lab, choice.variant, say))
 
 
@@ -78,10 +77,12 @@ def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int,
             )
 
 
-def _draw_and_record(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, chosen_seed: bool,
+def _draw_and_record(word: str, choice: Choice, seed: int, say: ProgressCallback, *, chosen_seed: bool,
              noise: int) -> Lab:
-    """Draw, and record the draw; start nothing yet."""
+    """Draw, build the images that are missing for it, and record the draw; start nothing yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
+    tags = images.ensure(say, images.needed_images(choice.variant, choice.stack, drawn))
+    say("✔ images ready")
     drawn = with_certificate(drawn, tags["machine"])
     lab_id = lab_records.new_id(str(drawn["word"]))
     kept = LabRecord(
@@ -129,7 +130,7 @@ def _run_nightly_job(lab: Lab) -> None:
     job = str(lab.params["noise_job_name"])
     lab.compose("--profile", "nightly", "up", "-d", "--no-deps", "--pull", "never", job)
     container = f"{lab.id}-{job}-1"
-    wait_for(lambda: docker("inspect", "-f", "{{.State.Status}}", container).text == "exited", 30.0,
+    wait_for(lambda: state_of(container) == "exited", 30.0,
              f"{lab.id}: {job} did not end", lab)
 
 
@@ -172,8 +173,8 @@ def _remove_interrupted_lab(lab_id: str) -> None:
 def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, StatusCounts]:
     """Break it again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
-    tags = images.ensure(say)
     drawn = with_own_ports(draw(scenario_named(old.scenario), variant, lab.stack, old.seed, old.noise))
+    tags = images.ensure(say, images.needed_images(variant, lab.stack, drawn))
     drawn = with_certificate(drawn, tags["machine"])
     fresh = LabRecord(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,

@@ -1,38 +1,19 @@
-"""Two at once that take the same lab away."""
+"""Tests of lab/stack/docker_command.py."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from lab.errors import LabError
-from lab.stack import docker_command
-from lab.stack.docker_command import FinishedCommand, remove_labelled
+from lab.stack.docker_command import ListedContainer
 
 
-def engine_that_says(monkeypatch: pytest.MonkeyPatch, refusals: list[bytes]) -> list[str]:
-    """An engine with one container, whose removal it refuses with those words first."""
-    there, asked = ["abc"], []
-
-    def docker(*words: str, **_: Any) -> FinishedCommand:
-        asked.append(words[0])
-        if refusals:
-            return FinishedCommand(("docker", *words), 1, b"", refusals.pop(0))
-        there.clear()
-        return FinishedCommand(("docker", *words), 0, b"", b"")
-    monkeypatch.setattr(docker_command, "docker", docker)
-    monkeypatch.setattr(docker_command, "labelled_ids", lambda kind, lab_id: list(there) if kind == "container" else [])
-    return asked
-
-
-def test_what_another_is_removing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = engine_that_says(monkeypatch, [b"Error response from daemon: removal of container abc is already in progress"])
-    remove_labelled("shop-1a2b")
-    assert asked == ["rm", "rm"]
-
-
-def test_another_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine_that_says(monkeypatch, [b"Error response from daemon: permission denied"])
-    with pytest.raises(LabError, match="permission denied"):
-        remove_labelled("shop-1a2b")
+@pytest.mark.parametrize(("ports", "published"), [
+    ("127.0.0.1:32768->80/tcp", 32768),
+    ("443/tcp, 127.0.0.1:32770->80/tcp, 127.0.0.1:32771->8080/tcp", 32770),
+    ("[::1]:32772->80/tcp", 32772),
+    ("80/tcp", None),
+    ("127.0.0.1:32771->8080/tcp", None),
+    ("", None),
+])
+def test_the_published_port_of_a_listed_container(ports: str, published: int | None) -> None:
+    assert ListedContainer("desk-1a2b", "desk-1a2b-web-1", "running", ports).published_port(80) == published

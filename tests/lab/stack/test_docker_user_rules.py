@@ -20,7 +20,7 @@ from lab.stack.docker_user_rules import (
     LabNetworks,
     lab_ids_in,
     mark_of,
-    parse_addresses,
+    pair_addresses,
     read_rules,
     rules_of_lab,
 )
@@ -33,10 +33,10 @@ MINE = '-p tcp -m tcp --dport 8000 -m comment --comment "badgateway.lab=desk-1a2
 
 def test_a_rule_between_two_containers_needs_a_network_of_both() -> None:
     network = "0123456789ab" * 5
-    assert parse_addresses(f"172.30.0.3 {network}\n", f"172.30.0.2 {network}\n", "desk-1a2b") == (
-        "172.30.0.3", "172.30.0.2", "br-0123456789ab")
+    web, backend = ("172.30.0.3", network), ("172.30.0.2", network)
+    assert pair_addresses([web], [backend], "desk-1a2b") == ("172.30.0.3", "172.30.0.2", "br-0123456789ab")
     with pytest.raises(UnexpectedState, match="nginx and backend share none"):      # the application has the host's network
-        parse_addresses(f"172.30.0.3 {network}\n", f" {network}\n", "desk-1a2b")
+        pair_addresses([web], [], "desk-1a2b")
 
 
 @pytest.mark.parametrize("rule", [

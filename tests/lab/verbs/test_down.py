@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled_ids, remove_labelled
+from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled_ids
+from lab.stack.docker_engine import engine, remove_labelled
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 
@@ -81,6 +82,7 @@ def counts(state: Path) -> dict[str, int]:
     words = {"containers": ["ps", "-aq"], "networks": ["network", "ls", "-q"], "volumes": ["volume", "ls", "-q"]}
     found = {kind: len(docker(*ask, "--filter", mine).text.split()) for kind, ask in words.items()}
     found["dangling volumes"] = len(docker("volume", "ls", "-q", "--filter", "dangling=true", "--filter", f"label={LABEL}").text.split())
+    engine().close()      # idle connections of the pool are no leak
     return {**found, "files": sum(1 for _ in state.rglob("*")), "descriptors": len(os.listdir("/proc/self/fd"))}
 
 
