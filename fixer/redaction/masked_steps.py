@@ -87,7 +87,7 @@ def _file_text(step: WriteFile) -> str:
 
 def _unit_text(step: UnitAction) -> str:
     if step.verb == "reset-failed":
-        mark = "; an undo does not restore the failed state"
+        mark = "; an undo does not bring that mark back"
         return f"clear the failures of {step.unit} (systemctl reset-failed{mark})" + _detail_text(step.describe)
     verb = {"enable": "enable at boot", "disable": "disable at boot"}.get(step.verb, step.verb)
     pid = f"main process {step.main_pid}" if step.main_pid and step.verb in ("stop", "restart") else ""

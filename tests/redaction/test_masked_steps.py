@@ -46,7 +46,7 @@ STEPS: list[tuple[Step, str]] = [
      "restart b.service (main process 812, age 3 h)"),
     (UnitAction("local", "b.service", "enable", "active", "disabled"), "enable at boot b.service"),
     (UnitAction("local", "b.service", "reset-failed", "failed", "enabled"),
-     "clear the failures of b.service (systemctl reset-failed; an undo does not restore the failed state)"),
+     "clear the failures of b.service (systemctl reset-failed; an undo does not bring that mark back)"),
     (ContainerAction("abc", "shop-1", "start", "exited"), "start container shop-1"),
     (ComposeUp("shop", "web", "/srv", ("/srv/c.yml",), (), "h"),
      "bring service web of project shop up (docker compose up -d --no-deps --no-build --pull never)"),
