@@ -65,6 +65,22 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
 }
 
 
+# Docker withholds SYS_PTRACE. Without it even root does not see whose socket is whose: lsof is empty, ss and netstat
+# name no process. On a real host root sees all of that, so most machines have it, and one in so many does not.
+MACHINES_WITHOUT_PTRACE = 4
+
+# Rights of a machine's container beyond Docker's default ones, by the parameter that asks for them.
+_RIGHTS: Mapping[str, tuple[str, ...]] = {
+    "net_admin": ("NET_ADMIN",), "sys_admin": ("NET_ADMIN", "SYS_ADMIN"), "own_mounts": ("SYS_ADMIN",),
+    "bpf": ("NET_ADMIN", "BPF"), "kernel_log": ("SYSLOG",), "ptrace": ("SYS_PTRACE",),
+}
+
+
+def rights_text(drawn: Mapping[str, Value]) -> str:
+    """Return the additional rights of a machine, as `cap_add` of a compose file lists them."""
+    return ", ".join(sorted({right for key, rights in _RIGHTS.items() if drawn[key] for right in rights}))
+
+
 def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
     """Return every parameter of a lab: common ones, then those that the scenario sets, then the noise."""
     dice = random.Random(_stable_hash(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
@@ -78,7 +94,10 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
     drawn |= dict.fromkeys(scenario.noise, True)
     drawn |= draw_ways(variant, stack, lambda slot: random.Random(  # noqa: S311
         _stable_hash(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
+    own_right = _stable_hash(f"ptrace/{scenario.name}/{variant.name}/{stack}/{seed}") % MACHINES_WITHOUT_PTRACE != 0
+    drawn = {"ptrace": own_right, **drawn}
     _resolve_conflicts(drawn)
+    drawn["capabilities"] = rights_text(drawn)
     own = random.Random(_stable_hash(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
     return drawn | draw_noise(drawn, variant, stack, noise, own)
 
@@ -266,6 +285,8 @@ def _resolve_manager_conflicts(drawn: Drawn) -> None:
         drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}
     if drawn["server"] == "node":
         drawn["unix"] = False
+    if drawn["manager"] == "nohup":
+        drawn["ptrace"] = True  # `fixer learn` reads its environment from the kernel
     if drawn["manager"] in ("nohup", "rc.local", "init.d"):
         drawn |= {"port_place": "wrapper", "instance": ""}
     if drawn["manager"] == "supervisord":

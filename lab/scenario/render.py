@@ -102,8 +102,7 @@ def _database_parameters(full: Parameters, *, host: bool) -> dict[str, Value]:
 
 def _host_parameters(full: Parameters) -> dict[str, Value]:
     """Return paths and commands on the machine."""
-    word, unit, home = full["word"], full["unit"], full["home"]
-    name = str(full["site_name"])
+    word, unit, home, name = full["word"], full["unit"], full["home"], str(full["site_name"])
     snippet = f"/etc/nginx/snippets/{word}.conf"
     site = {"confd": f"/etc/nginx/conf.d/{name}.conf", "main": "/etc/nginx/nginx.conf"}.get(
         str(full["place"]), f"/etc/nginx/sites-available/{name}")

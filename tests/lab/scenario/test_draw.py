@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from lab.scenario import catalog
-from lab.scenario.draw import SLOTS, STRUCTURE, draw, pick_variant, structure_of, way_names
+from lab.scenario.draw import SLOTS, STRUCTURE, draw, pick_variant, rights_text, structure_of, way_names
 from lab.scenario.scenario_file import SCHEMA, Scenario, Stack, Variant
 
 CASES = [
@@ -97,3 +97,23 @@ def test_a_way_moves_neither_names_nor_ports() -> None:
         drawn, without = draw(found, variant, "host", seed), draw(found, plain, "host", seed)
         assert {k: drawn[k] for k in ("port", "word", "unit", "user", "home", "other_port", "moved")} == {
             k: without[k] for k in ("port", "word", "unit", "user", "home", "other_port", "moved")}
+
+
+def test_most_machines_show_the_owners_of_sockets_and_some_do_not() -> None:
+    found = catalog.scenario_named("wrong-port")
+    drawn = [draw(found, found.variant("wrong-port"), "host", seed)["ptrace"] for seed in range(60)]
+    assert drawn.count(True) > 30 and drawn.count(False) > 5
+
+
+def test_a_program_started_with_nohup_is_always_readable() -> None:
+    found = catalog.scenario_named("backend-down")
+    assert all(draw(found, found.variant("started-by-hand"), "host", seed)["ptrace"] for seed in range(20))
+
+
+@pytest.mark.parametrize(("asked", "rights"), [
+    ({}, ""), ({"ptrace": True}, "SYS_PTRACE"), ({"bpf": True, "net_admin": True}, "BPF, NET_ADMIN"),
+    ({"sys_admin": True, "own_mounts": True, "ptrace": True}, "NET_ADMIN, SYS_ADMIN, SYS_PTRACE"),
+])
+def test_each_right_of_a_machine_is_named_once(asked: dict[str, bool], rights: str) -> None:
+    none = dict.fromkeys(("net_admin", "sys_admin", "own_mounts", "bpf", "kernel_log", "ptrace"), False)
+    assert rights_text(none | asked) == rights

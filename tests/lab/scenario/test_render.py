@@ -175,3 +175,14 @@ def test_what_only_some_deployments_in_containers_have() -> None:
         assert f" {full['beside_port']}" in text and full["neighbour_port"] == full["beside_port"]
         plain = text_of(made("containers", seed)[1])
         assert not any(word in plain for word in ("network_mode: service:", "size=64k", "/srv/tls"))
+
+
+def test_a_machine_has_one_list_of_rights() -> None:
+    """Two lists in one service are no valid compose file."""
+    for found in catalog.all_scenarios().values():
+        for variant in found.variants_on("host"):
+            full = complete_parameters(draw(found, variant, "host", 1), "host", "name-1a2b", IMAGES)
+            entry = render(full, "host").files["compose.yaml"]
+            assert isinstance(entry, File)
+            lists = [line.strip() for line in entry.data.decode().splitlines() if "cap_add" in line]
+            assert lists == ([f"cap_add: [{full['capabilities']}]"] if full["capabilities"] else []), variant.name
