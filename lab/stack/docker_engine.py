@@ -30,10 +30,18 @@ _SECONDS = 120      # without a byte from the engine: it hangs
 _REMOVAL_SECONDS = 60.0     # for another process that removes the same
 
 
-@cache
+_FIRST_USE = threading.Lock()     # neither a lazy import nor `cache` waits for another thread that is at it
+
+
 def engine() -> docker.DockerClient:
     """Return the client of the engine that the docker command would use too: DOCKER_HOST, or the context.
     All threads share it: a pool keeps its connections."""
+    with _FIRST_USE:
+        return _client()
+
+
+@cache
+def _client() -> docker.DockerClient:
     try:
         return docker.from_env(timeout=_SECONDS)
     except docker.errors.DockerException as error:

@@ -98,7 +98,7 @@ def test_two_that_remove_the_same_lab_both_succeed(image: str) -> None:
 def test_an_engine_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     with pytest.raises(NoDocker, match="no Docker engine answers"):
-        engine.__wrapped__()      # past the cache
+        docker_engine._client.__wrapped__()      # past the cache
 
 
 @pytest.mark.parametrize("words", [("--help",), ("list",)])
@@ -107,3 +107,14 @@ def test_what_needs_no_engine_does_not_import_the_sdk(words: tuple[str, ...]) ->
               "except SystemExit: pass\nprint(sorted(n for n in sys.modules if n.startswith('docker.')), file=sys.stderr)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
     assert ran.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.docker
+def test_threads_that_ask_first_at_the_same_time_share_one_client() -> None:
+    """`lab down` removes a lab's containers side by side, and that is its first use of the SDK."""
+    code = ("import threading\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "from lab.stack.docker_engine import engine\nready = threading.Barrier(8)\n"
+            "def ask(_):\n    ready.wait()\n    return engine()\n"
+            "with ThreadPoolExecutor(8) as pool:\n    print(len(set(map(id, pool.map(ask, range(8))))))\n")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "1\n", done.stderr
