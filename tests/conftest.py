@@ -17,6 +17,8 @@ from lab.verbs.down import lab_down
 
 def pytest_configure(config: pytest.Config) -> None:
     """A polite kill ends the run like Ctrl-C: fixtures are torn down, labs removed."""
+    if not config.pluginmanager.has_plugin("badgateway"):       # a checkout beside an older installation
+        config.pluginmanager.import_plugin("lab.pytest_plugin")
     signal.signal(signal.SIGTERM, _raise_interrupt)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would every command that a test interrupts.
