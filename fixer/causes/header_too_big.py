@@ -41,12 +41,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, clock_of, log_evidence
 from fixer.analysis.load.server_protocol import INVALID_BLOCK_SIZE, is_http_read_as_block
-from fixer.analysis.nginx_errors import (
-    MIN_SYMPTOM_LINES,
-    for_each_logged_route,
-    logged_evidence,
-    recent_lines_by_route,
-)
+from fixer.analysis.nginx_errors import MIN_SYMPTOM_LINES, for_each_logged_route, logged_evidence, recent_lines_by_route
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.run_log import lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence

@@ -46,12 +46,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, file_line_text, line_text, listener_at
 from fixer.analysis.load.pressure import has_partial_answer
-from fixer.analysis.nginx_errors import (
-    events_for,
-    recent_lines_by_route,
-    routes_text,
-    symptom_evidence,
-)
+from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, routes_text, symptom_evidence
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass

@@ -14,12 +14,7 @@ from fixer.diagnose.notes import (
     unclear_route_notes,
 )
 from fixer.diagnose.revise_findings import drop_conflicting_starts, drop_transient_restarts, merge_shared_edits
-from fixer.diagnose.route_health import (
-    health_of_route,
-    health_verdict,
-    unconnectable_routes,
-    unreachable_slow_routes,
-)
+from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT, Check, Diagnosis, Finding, Found, IgnoredFinding, Inputs
 from fixer.model.facts import Known

@@ -9,15 +9,7 @@ from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.systemctl_show import packaged_unit_path, startable_services
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import (
-    Command,
-    ListProcesses,
-    ListSockets,
-    Query,
-    ReadFile,
-    ReadGlob,
-    ReadTree,
-)
+from fixer.model.query import Command, ListProcesses, ListSockets, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
 from fixer.nginx.error_kinds import CONNECT_FAILED, READ_TIMEOUT

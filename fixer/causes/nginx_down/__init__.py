@@ -63,12 +63,7 @@ from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
 from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
 from fixer.repairs.container_start import refused_start_reason
-from fixer.repairs.start_nginx import (
-    free_port_repair,
-    start_nginx_steps,
-    stopped_upstream_name,
-    wait_for_nginx_steps,
-)
+from fixer.repairs.start_nginx import free_port_repair, start_nginx_steps, stopped_upstream_name, wait_for_nginx_steps
 
 REPAIR_ID = "start-nginx"
 _MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')
