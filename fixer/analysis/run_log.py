@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from fixer.analysis.evidence import clock_of, log_evidence
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
+from fixer.formats.application_servers import WORKER_EXITING, server_of
+from fixer.formats.run_output import STOPPING_LINE, is_request_line, says_goodbye
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Service, Snapshot
@@ -22,18 +24,10 @@ _SCHEDULED = regex(r"^\S+\.service: Scheduled restart job")
 _GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered FATAL state")
 _STOPPING = regex(r"^Stopping \S")
 _STOPPED = regex(r"^(?:Stopping|Stopped) \S")
-_GRACEFUL_SHUTDOWN = regex(
-    r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
-    r"background tasks)|Application shutdown|Handling signal: term|Received SIGTERM, exiting|Stopping parent process)"
-)
 _SIGNAL_HANDLED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _REENTRANT_CALL = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
-STARTUP_COMPLETE = regex(r"Application startup complete")      # uvicorn logs this once a run
-SERVING_LINE = regex(
-    r"Application startup complete|[Rr]unning on \S|[Ll]istening (?:at|on)\b|[Ss]erving (?:HTTP )?on\b"
-)
-_BOOTING = regex(r"^(?:\[[^]]*\] *)+(?:Booting worker|Starting gunicorn|Listening at)")
-_FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
+_GUNICORN = server_of("gunicorn").log
+_BOOTING = regex(rf"^(?:\[[^]]*\] *)+(?:{'|'.join((*_GUNICORN.starts, *_GUNICORN.ready))})")
 _CLEAN_EXIT = regex(r"Deactivated successfully|: Succeeded\.$")
 ENGINE_SLACK = 0.3       # seconds that a busy engine may be late in recording a start
 LOOPING_SPAN = 180.0     # seconds of log that count while a service restarts repeatedly
@@ -102,7 +96,7 @@ def _container_run_lines(lines: Sequence[LogLine], begun: float) -> tuple[LogLin
 
 def _is_shutdown_line(line: LogLine) -> bool:
     text = message_of(line)
-    return _GRACEFUL_SHUTDOWN.search(text) is not None or _FINISHED.search(text) is not None
+    return says_goodbye(text) or (WORKER_EXITING in text and not is_request_line(text))
 
 
 def is_restarting(service: Service) -> bool:
@@ -133,7 +127,7 @@ def gave_up_line(service: Service) -> LogLine | None:
 def was_stopped(snapshot: Snapshot, service: Service) -> bool:
     """Return whether the service was stopped on request: systemd says so, or the program logged its own shutdown."""
     lines = last_run_lines(snapshot, service)
-    return any(_STOPPED.search(message_of(line)) or _GRACEFUL_SHUTDOWN.search(message_of(line)) for line in lines[-40:])
+    return any(_STOPPED.search(message_of(line)) or STOPPING_LINE.search(message_of(line)) for line in lines[-40:])
 
 
 def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
@@ -166,7 +160,7 @@ def stop_request_line(service: Service, since: float, until: float) -> LogLine |
     for line in lines_of(service):
         if line.at is not None and since <= line.at <= until:
             text = message_of(line)
-            if _STOPPED.search(text) or _GRACEFUL_SHUTDOWN.search(text):
+            if _STOPPED.search(text) or STOPPING_LINE.search(text):
                 return line
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fixer.formats.addresses import ANY_IPV4
 from fixer.lazy.dataclass import dataclass
@@ -28,6 +28,34 @@ OTHER_DIALECT = Dialect(("--host", "--address", "--bind-address", "-H"), ("--por
                         ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"),
                         ("--workers", "-w"), ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
 _LOOPBACK = ("127.0.0.1", 8000)
+STARTUP_COMPLETE = "Application startup complete"
+SERVER_STARTED, SERVER_FINISHED = "Started server process", "Finished server process"
+WORKER_EXITING, MASTER_FINISHED = "Worker exiting", "Shutting down: Master"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLog:
+    """Patterns of a server's own log lines. `stops` begin a line, behind its level; `progress` report no fault."""
+
+    starts: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+    progress: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+
+
+_LISTENING = ServerLog(ready=(r"[Ll]istening (?:at|on)\b",))
+_RUNNING = ServerLog(ready=(r"[Rr]unning on \S",))
+_SERVING = ServerLog(ready=(r"[Ss]erving (?:HTTP )?on\b",))
+_UVICORN = ServerLog(
+    (SERVER_STARTED, r"Started (?:parent|reloader) process", "Waiting for application startup"),
+    (STARTUP_COMPLETE, *_RUNNING.ready),
+    ("Uvicorn running on", "Will watch for changes", "(?:Waiting for c|C)hild process",
+     "Stopping (?:parent|reloader) process"),
+    ("Shutting down", "Waiting for (?:connections to close|application shutdown|background tasks)",
+     "Application shutdown", "Received SIGTERM, exiting", "Stopping parent process"), (SERVER_FINISHED,))
+_GUNICORN = ServerLog(("Starting gunicorn", "Booting worker"), _LISTENING.ready, ("Listening at", "Using worker"),
+                      ("Shutting down", "Handling signal: term"), (MASTER_FINISHED,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +66,13 @@ class ApplicationServer:
     modules: tuple[str, ...] = ()
     protocols: frozenset[str] = frozenset({"http"})
     is_program: bool = True            # a program of that name exists
+    package: str = ""                  # of Python, which is the server and nothing else
     appends_host: bool = False         # `--host` may be added at the end of its command
     is_ipv6_only: bool = False         # its socket on `::` takes no IPv4: asyncio sets IPV6_V6ONLY
     notifies_systemd: bool = True      # may tell systemd that it is ready, or alive
     detach_option: str = ""            # the short options for running in the background and for the pid file
     pid_option: str = ""
+    log: ServerLog = ServerLog()
 
     def reads_workers_variable(self, name: str) -> bool:
         """Return whether the server itself takes its number of workers from this environment variable."""
@@ -52,35 +82,36 @@ class ApplicationServer:
 APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uvicorn": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
-                ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK),
-        ("uvicorn.__main__",), appends_host=True, is_ipv6_only=True, notifies_systemd=False),
+                ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
+        package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
-        appends_host=True, is_ipv6_only=True, notifies_systemd=False),
+        appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
-        ("gunicorn.app.wsgiapp",), detach_option="-D", pid_option="-p"),
+        ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p", log=_GUNICORN),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
-        ("hypercorn.__main__",), is_ipv6_only=True, notifies_systemd=False),
+        ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False, log=_RUNNING),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
-        is_ipv6_only=True, notifies_systemd=False),
+        package="daphne", is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),
     "granian": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
                 ("GRANIAN_WORKERS",), _LOOPBACK),
-        appends_host=True, is_ipv6_only=True),
+        package="granian", appends_host=True, is_ipv6_only=True, log=_LISTENING),
     "waitress-serve": ApplicationServer(
         Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",), default=(ANY_IPV4, 8080)),
-        ("waitress",), notifies_systemd=False),
+        ("waitress",), package="waitress", notifies_systemd=False, log=_SERVING),
     "flask": ApplicationServer(
         Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
                 default=("127.0.0.1", 5000)),
-        appends_host=True, notifies_systemd=False),
+        appends_host=True, notifies_systemd=False, log=_RUNNING),
     "django": ApplicationServer(
         Dialect(positional=True, default=_LOOPBACK), ("django",), is_program=False, notifies_systemd=False),
     "http.server": ApplicationServer(
-        Dialect(("-b", "--bind"), (), positional=True, default=(ANY_IPV4, 8000)), ("http.server",), is_program=False),
+        Dialect(("-b", "--bind"), (), positional=True, default=(ANY_IPV4, 8000)), ("http.server",), is_program=False,
+        log=_SERVING),
     "uwsgi": ApplicationServer(
         Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
                 ("-p", "--processes", "--workers")),
@@ -90,7 +121,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         is_ipv6_only=True, notifies_systemd=False),
     "puma": ApplicationServer(
         Dialect((), ("-p", "--port"), ("-b", "--bind"), (), ("-w", "--workers"), ("", "PORT"), ("WEB_CONCURRENCY",),
-                (ANY_IPV4, 9292))),
+                (ANY_IPV4, 9292)), log=_LISTENING),
     "php-fpm": ApplicationServer(protocols=frozenset({"fastcgi"})),
     "unicorn": ApplicationServer(), "thin": ApplicationServer(), "robyn": ApplicationServer(),
     "litestar": ApplicationServer(),
@@ -101,3 +132,9 @@ _UNKNOWN = ApplicationServer(protocols=frozenset())
 def server_of(runtime: str) -> ApplicationServer:
     """Return the server's row; one with nothing but the usual options for a program that is no known server."""
     return APPLICATION_SERVERS.get(runtime, _UNKNOWN)
+
+
+def log_phrases(phrases_of: Callable[[ServerLog], tuple[str, ...]]) -> str:
+    """Return the pattern of what the servers log of one kind."""
+    found = (phrase for server in APPLICATION_SERVERS.values() for phrase in phrases_of(server.log))
+    return "|".join(dict.fromkeys(found))

@@ -1,7 +1,8 @@
-"""Log lines at the end of a run: an exception, a running server, and a visitor's request."""
+"""Log lines of a run: how a server starts and ends, an exception, and a visitor's request."""
 
 from __future__ import annotations
 
+from fixer.formats.application_servers import log_phrases
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
@@ -16,6 +17,10 @@ _OTHER_REQUEST = regex(
 _RAISED = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)|HaltServer)\b"
 )
+_READY, _STARTING = regex(log_phrases(lambda log: log.ready)), regex(log_phrases(lambda log: log.starts))
+PROGRESS_LINE = regex(log_phrases(lambda log: (*log.starts, *log.progress)))      # reports no fault
+STOPPING_LINE = regex(rf"^(?:INFO: +|\[[^]]*\] *)*(?:{log_phrases(lambda log: log.stops)})")
+_FINISHED = regex(log_phrases(lambda log: log.finished))
 # Exceptions that only carry an exit to the top: the log names their cause above them.
 _CARRIERS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
 
@@ -26,6 +31,21 @@ def is_request_line(text: str) -> bool:
     if start is not None and _HTTP_VERSION.search(text, start.end()):
         return True
     return _OTHER_REQUEST.search(text) is not None
+
+
+def says_ready(text: str) -> bool:
+    """Return whether a server reports that it is ready."""
+    return _READY.search(text) is not None and not is_request_line(text)
+
+
+def says_starting(text: str) -> bool:
+    """Return whether a server reports that its process has started."""
+    return _STARTING.search(text) is not None and not is_request_line(text)
+
+
+def says_goodbye(text: str) -> bool:
+    """Return whether a server reports an orderly shutdown, or its end."""
+    return STOPPING_LINE.search(text) is not None or (_FINISHED.search(text) is not None and not is_request_line(text))
 
 
 def raised_name(text: str) -> str:

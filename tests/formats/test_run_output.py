@@ -1,10 +1,19 @@
-"""The lines by which the end of a run is told."""
+"""Tests of fixer/formats/run_output.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from fixer.formats.run_output import ends_run, is_request_line, raised_name
+from fixer.formats.run_output import (
+    PROGRESS_LINE,
+    STOPPING_LINE,
+    ends_run,
+    is_request_line,
+    raised_name,
+    says_goodbye,
+    says_ready,
+    says_starting,
+)
 
 REQUESTS = {
     "uvicorn": 'INFO:     127.0.0.1:5 - "GET /{} HTTP/1.1" 404 Not Found',
@@ -44,3 +53,55 @@ def test_the_words_of_the_program_are_none_of_a_visitor(line: str) -> None:
 ])
 def test_an_exception_ends_a_run_unless_it_warns_or_carries_another(line: str, name: str, ends: bool) -> None:
     assert (raised_name(line), ends_run(line)) == (name, ends)
+
+
+@pytest.mark.parametrize("line", [
+    "INFO:     Application startup complete.", "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
+    "[2026-01-02 03:04:05 +0000] [7] [INFO] Listening at: http://127.0.0.1:8000 (7)",
+    "[2026-01-02 03:04:05 +0000] [7] [INFO] Running on http://127.0.0.1:8000 (CTRL + C to quit)",          # hypercorn
+    "2026-01-02 03:04:05,123 INFO     Listening on TCP address 127.0.0.1:8000",                            # daphne
+    "[INFO] Listening at: http://127.0.0.1:8000",                                                          # granian
+    "INFO:waitress:Serving on http://127.0.0.1:8000", " * Running on http://127.0.0.1:5000",
+    "Serving HTTP on 0.0.0.0 port 8000 (http://0.0.0.0:8000/) ...", "* Listening on http://0.0.0.0:9292",   # http.server, puma
+])
+def test_every_server_says_when_it_is_ready(line: str) -> None:
+    assert says_ready(line) and not says_goodbye(line)
+
+
+@pytest.mark.parametrize("line", [
+    "INFO:     Started server process [7]", "INFO:     Started parent process [7]", "INFO:     Started reloader process [7] using StatReload",
+    "INFO:     Waiting for application startup.", "[2026-01-02 03:04:05 +0000] [7] [INFO] Starting gunicorn 23.0.0",
+    "[2026-01-02 03:04:05 +0000] [8] [INFO] Booting worker with pid: 8",
+])
+def test_a_server_that_starts_is_not_ready_yet(line: str) -> None:
+    assert says_starting(line) and PROGRESS_LINE.search(line) and not says_ready(line) and not says_goodbye(line)
+
+
+def test_a_script_that_waits_for_an_application_has_started_no_server() -> None:
+    """Three letters more of the line decide whether it is uvicorn's."""
+    assert not says_starting("Waiting for app-db:5432") and not says_starting("INFO:     Waiting for application shutdown.")
+
+
+@pytest.mark.parametrize(("line", "on_request"), [
+    ("INFO:     Shutting down", True), ("INFO:     Waiting for connections to close. (CTRL+C to force quit)", True),
+    ("INFO:     Application shutdown complete.", True), ("INFO:     Stopping parent process [7]", True),
+    ("INFO:     Finished server process [7]", False), ("[2026-01-02 03:04:05 +0000] [7] [INFO] Handling signal: term", True),
+    ("[2026-01-02 03:04:05 +0000] [7] [INFO] Shutting down: Master", True), ("shop: Shutting down: Master", False),
+])
+def test_a_server_that_ends_in_order_says_goodbye(line: str, on_request: bool) -> None:
+    assert says_goodbye(line) and (STOPPING_LINE.search(line) is not None) is on_request
+
+
+@pytest.mark.parametrize("line", [
+    "ERROR:    Application shutdown failed. Exiting.", "the pump begins Shutting down", "[2026-01-02 03:04:05 +0000] [8] [INFO] Worker exiting (pid: 8)",
+])
+def test_what_is_no_goodbye_of_a_server(line: str) -> None:
+    """A worker that exits is replaced."""
+    assert not says_goodbye(line)
+
+
+@pytest.mark.parametrize("words", ["Listening on x", "Started server process", "Finished server process", "Shutting down: Master"])
+@pytest.mark.parametrize("server", REQUESTS)
+def test_the_path_of_a_request_neither_starts_nor_ends_a_server(server: str, words: str) -> None:
+    line = REQUESTS[server].format(words)
+    assert not says_ready(line) and not says_starting(line) and not says_goodbye(line)

@@ -13,12 +13,12 @@ from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import SERVING_LINE, last_run_lines, message_of, program_lines
+from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.formats.launchers import SHELLS
+from fixer.formats.run_output import says_ready, says_starting
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Process, Service
@@ -28,7 +28,6 @@ from fixer.redaction.values import redact_argv
 _MAX_COMMAND_CHARS = 120
 # systemd runs other commands in these states
 _CONTROL_SUB_STATES = frozenset({"start-pre", "condition", "stop-post", "stop", "stop-sigterm"})
-_SERVER_STARTED = regex(r"Started (?:server|parent|reloader) process|Starting gunicorn|Booting worker|Waiting for app")
 _PROGRAM_ARGS = 8       # words of a command that can name its program
 
 
@@ -82,7 +81,7 @@ def find_waiting_script(case: Case, trouble: FailingAddress, owner: PortOwner) -
 def _has_started_server(case: Case, service: Service) -> bool:
     """Return whether this run started its server before: the rest is not on its way, or restarts it repeatedly."""
     lines = program_lines(last_run_lines(case.snapshot, service))
-    return any(SERVING_LINE.search(message_of(line)) or _SERVER_STARTED.search(message_of(line)) for line in lines)
+    return any(says_ready(text) or says_starting(text) for text in map(message_of, lines))
 
 
 def _is_shell(process: Process) -> bool:

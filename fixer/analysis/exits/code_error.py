@@ -8,8 +8,10 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.exits.run_end import RunEnd
 from fixer.analysis.run_log import message_of
+from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
 from fixer.formats.run_output import ends_run
+from fixer.formats.server_names import SERVERS
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine
@@ -17,7 +19,7 @@ from fixer.model.snapshot import LogLine
 CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
 
 _MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
-_SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "waitress", "granian"})
+_PACKAGES = frozenset(server.package for server in APPLICATION_SERVERS.values()) - {""}
 _TARGETS = (
     regex(r"Error loading ASGI app\. (?:Could not import module|Import string) \"(?P<name>[^\"]+)\""),
     regex(r"Error loading ASGI app\. Attribute \"(?P<name>[^\"]+)\" not found in module \"(?P<module>[^\"]+)\""),
@@ -44,7 +46,7 @@ _NODE_FILE_LINE = regex(r"^(?P<file>/\S+\.[cm]?[jt]s):(?P<line>\d+)$")
 _NODE_STACK = regex(r"^- (?P<file>/\S+)$")
 _TRACEBACK = regex(r"Traceback \(most recent call last\)")
 _LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
-                   r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
+                      rf"/bin/(?:{'|'.join(sorted(SERVERS))})$")
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # a string: gunicorn could not load the class
 _NUMBER_FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
 _WORKER_BOOT_FAILED = regex(r"Worker failed to boot")
@@ -94,7 +96,7 @@ def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Lit
             return CodeFault("target", said, text, f"{module}:{match['name']}" if module else match["name"])
     match = _NO_SERVER.match(text)
     if match is not None:
-        return CodeFault("server" if match["name"].split(".")[0] in _SERVERS else "import", said, text, match["name"])
+        return CodeFault("server" if match["name"].split(".")[0] in _PACKAGES else "import", said, text, match["name"])
     refused = parse_refused_option(text)
     if refused is not None:
         return CodeFault("option", said, refused.said, refused.option or refused.value)
@@ -185,7 +187,7 @@ def _import_fault(said: LogLine, text: str, words: str, trace: Sequence[str], ar
         wanted = target.partition(":")[0]
         if not file and wanted and (wanted == module or wanted.startswith(module + ".")):
             return CodeFault("target", said, text, target)
-        if not file and module.split(".")[0] in _SERVERS:
+        if not file and module.split(".")[0] in _PACKAGES:
             return CodeFault("server", said, text, module)
         return CodeFault("import", said, text, module, file, line, code)
     match = _NO_NAME.match(words)

@@ -23,7 +23,6 @@ from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
-    SERVING_LINE,
     has_exited_by_itself,
     last_run_lines,
     message_of,
@@ -34,7 +33,7 @@ from fixer.analysis.run_log import (
 )
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_wildcard
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import ends_run, says_ready
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -135,7 +134,7 @@ def reached_serving(case: Case, service: Service) -> bool:
     if program is None or program.state != "STARTING" or not service.pids or has_listening_socket(case, service):
         return False
     own = program_lines(last_run_lines(case.snapshot, service))[-1:]
-    return bool(own) and SERVING_LINE.search(message_of(own[0])) is not None
+    return bool(own) and says_ready(message_of(own[0]))
 
 
 def has_missing_mount_source(service: Service) -> bool:
@@ -227,7 +226,7 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
         return None
     own = program_lines(last_run_lines(snapshot, service))
     end = read_run_end(own, most=len(own))
-    if any(SERVING_LINE.search(text) for text in end.texts):
+    if any(says_ready(text) for text in end.texts):
         return None
     last = zip(end.lines[-_ERROR_TAIL_LINES:], end.texts[-_ERROR_TAIL_LINES:], strict=True)
     return next((line for line, text in last if ends_run(text)), None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
-from fixer.formats.run_output import is_request_line
+from fixer.formats.run_output import is_request_line, says_goodbye
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, HandStartedLog, Service
@@ -17,23 +17,21 @@ _SERVER = regex(r"(?i)\b(?:uvicorn|gunicorn|hypercorn|daphne|asgi|wsgi)\b|Starte
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"  # timestamps of svlogd, multilog, s6-log
 _EXIT_LINE = regex(
     rf"^(?:{_STAMP})?(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b|ERROR\b)"
-    r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app|Shutting down"
-    r"|Finished server process"
+    r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app"
 )
-
-_CLEAN_SHUTDOWN = regex(r"Shutting down|Finished server process")
+_STAMPED = regex(rf"^{_STAMP}")
 
 
 def is_clean_shutdown(said: str) -> bool:
     """Return whether the program ended on request, as at a reboot: nothing needs a repair."""
-    return _CLEAN_SHUTDOWN.search(said) is not None
+    return says_goodbye(_STAMPED.sub("", said))
 
 
 def find_exit_line(lines: Iterable[str]) -> str:
     """Return the last line that shows how a program ended, empty if there is none. A fault comes before shutdown lines,
     which follow a fault as well."""
     ends = [line.strip()[:200] for line in lines
-            if _EXIT_LINE.search(line) and not is_request_line(line)]
+            if (_EXIT_LINE.search(line) or is_clean_shutdown(line)) and not is_request_line(line)]
     return next((line for line in reversed(ends) if not is_clean_shutdown(line)), ends[-1] if ends else "")
 
 

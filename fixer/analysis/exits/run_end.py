@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from fixer.analysis.run_log import STARTUP_COMPLETE, message_of
+from fixer.analysis.run_log import message_of
+from fixer.formats.application_servers import STARTUP_COMPLETE
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import dataclass
 from fixer.model.snapshot import LogLine
@@ -50,6 +51,6 @@ def read_run_end(lines: Sequence[LogLine], since: float = 0.0, most: int = _TAIL
     """Read the last `most` lines of a run that began at `since`: an earlier run may have come up before it."""
     tail = tuple(lines[-most:])
     texts = tuple("" if is_request_line(text) else text for line in tail for text in (message_of(line).rstrip(),))
-    served = [i for i, line in enumerate(tail) if STARTUP_COMPLETE.search(texts[i])
+    served = [i for i, line in enumerate(tail) if STARTUP_COMPLETE in texts[i]
               and (line.at is None or line.at >= since)]
     return RunEnd(tail, texts, served[-1] if served else -1)

@@ -6,9 +6,10 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, processes_of
 from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.ownership.configured import is_configured_at
-from fixer.analysis.run_log import SERVING_LINE, last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import run_state_of
 from fixer.formats.launchers import REAPERS, SHELLS
+from fixer.formats.run_output import says_ready
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -96,7 +97,7 @@ def explain_lost_server(case: Case, trouble: FailingAddress,
     if not left or len(seen) != len(service.pids) or not all(_program_name(p) in _IDLE_PROGRAMS for p in left):
         return None
     said = next((line for line in reversed(program_lines(last_run_lines(case.snapshot, service)))
-                 if SERVING_LINE.search(message_of(line))), None)
+                 if says_ready(message_of(line))), None)
     if said is None:
         return None
     shown = (Evidence("process", f"pid {p.pid}", " ".join(p.argv)[:100]) for p in left[:3])

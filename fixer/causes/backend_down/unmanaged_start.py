@@ -18,7 +18,8 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import boot_entries_at
-from fixer.analysis.run_log import SERVING_LINE, has_log, last_run_lines, message_of, program_lines
+from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
+from fixer.formats.run_output import says_ready
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
@@ -124,7 +125,7 @@ def restart_container_repair(case: Case, trouble: FailingAddress, box: Service, 
     """Return a restart of the container, which runs its script again, if its log shows that the server came up and
     did not fail; else a manual repair."""
     lines = last_run_lines(case.snapshot, box)
-    if (not said or is_clean_shutdown(said)) and any(SERVING_LINE.search(line.text) for line in lines):
+    if (not said or is_clean_shutdown(said)) and any(says_ready(line.text) for line in lines):
         summary = f"restart {box.name}, with nginx and its other programs: requests under way are lost"
         return Repair("restart-service", "disruptive", summary, restart_steps(case.snapshot, box, trouble.endpoint))
     reason = "its log could not be read" if not has_log(box) else (

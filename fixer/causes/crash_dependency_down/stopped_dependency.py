@@ -29,7 +29,7 @@ from fixer.analysis.run_log import last_run_lines, message_of, program_lines, wa
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import PROGRESS_LINE, ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
@@ -47,10 +47,6 @@ FailureManner: TypeAlias = Literal["ends", "waits", "rests"]
 # errors that may stem from a dependency
 _GENERIC_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
                  r"\w*(?:Connect|Database|Operational|Interface|Unavailable|Startup|Broker|Timeout)\w*)\b")
-_STARTUP_LINE = regex(r"Started (?:server|parent|reloader) process|Waiting for application startup|Will watch for "
-                      r"changes|"
-               r"Uvicorn running on|Starting gunicorn|Booting worker|Listening at|Using worker|Child process|"
-               r"Waiting for child process|Stopping parent process|Stopping reloader")
 _SELF_ENDED_RESULTS = frozenset({"exit-code", "success", "timeout", "protocol", "start-limit-hit"})
 _START_SECONDS = 3.0        # a program this recent is not judged if it does not listen yet
 _SLOW_START_SECONDS = 60.0        # the same if its log is empty: it may only be slow
@@ -147,7 +143,7 @@ def _judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine 
     if refused is not None:
         return True, refused
     last = [line for line in last_error_lines(lines) if message_of(line).strip()
-            and not _STARTUP_LINE.search(message_of(line))]
+            and not PROGRESS_LINE.search(message_of(line))]
     if not last:
         return True, None
     spoken = next((line for line in reversed(last) if CONNECTION_TEXT.search(message_of(line))), None)

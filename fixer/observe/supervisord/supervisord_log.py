@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 
+from fixer.formats.application_servers import MASTER_FINISHED, SERVER_FINISHED, SERVER_STARTED, STARTUP_COMPLETE
 from fixer.formats.ini_file import IniSection
 from fixer.formats.server_names import is_nginx
 from fixer.formats.service_log import days_from_epoch, parse_docker_logs
@@ -143,9 +144,7 @@ _STREAM_FILES = frozenset(f"{folder}{name}" for folder, names in (
     ("/dev/", ("stdout", "stderr", "fd/1", "fd/2")), ("/proc/self/fd/", ("1", "2"))) for name in names)
 # Lines that end a healthy or orderly run: older lines do not count. gunicorn logs its master's end as an error if its
 # workers fail to boot, and is restarted at once.
-_SERVER_STARTED, _STARTUP_COMPLETE, _SERVER_FINISHED = "Started server process", ("Application startup "
-                                                                                  "complete"), "Finished server process"
-_RUN_FINISHED = regex(rf"{_STARTUP_COMPLETE}|{_SERVER_FINISHED}|\[INFO\] Shutting down: Master")
+_RUN_FINISHED = regex(rf"{STARTUP_COMPLETE}|{SERVER_FINISHED}|\[INFO\] {MASTER_FINISHED}")
 # gunicorn before 22 logs the same line after a failure, and then the reason
 _FAILURE_REASON = regex(r"\] Reason: \S")
 _OTHER_WRITER = regex(
@@ -211,8 +210,8 @@ def lines_since_healthy(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
 
 def _reached_serving(lines: tuple[LogLine, ...], end: int) -> bool:
     """Return whether the finished run had served: uvicorn also logs "Finished" if a retry is stopped."""
-    if _SERVER_FINISHED not in lines[end].text:
+    if SERVER_FINISHED not in lines[end].text:
         return True
-    before = (line.text for line in reversed(lines[:end]) if _SERVER_STARTED in line.text
-              or _STARTUP_COMPLETE in line.text)
-    return _SERVER_STARTED not in next(before, "")
+    before = (line.text for line in reversed(lines[:end]) if SERVER_STARTED in line.text
+              or STARTUP_COMPLETE in line.text)
+    return SERVER_STARTED not in next(before, "")

@@ -19,3 +19,8 @@ def test_what_is_not_seen_is_not_guessed() -> None:
                                   "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ..."])
 def test_a_script_that_starts_its_server_again_and_again_is_not_on_its_way(line: str) -> None:
     assert "start-script-waits" not in [f.variant for f in told(waiting(FILE, log=log_lines("Started x.", line))).findings]
+
+
+@pytest.mark.parametrize("line", ["Waiting for app-db:5432", '10.0.0.9 - - [now] "GET /listening on x HTTP/1.1" 404 9'])
+def test_the_words_of_a_script_or_a_visitor_start_no_server(line: str) -> None:
+    assert "start-script-waits" in [f.variant for f in told(waiting(FILE, log=log_lines("Started x.", line))).findings]

@@ -156,3 +156,12 @@ def test_a_variable_that_is_no_number_is_named_with_its_place() -> None:
     assert isinstance(step, WriteFile) and step.after == b"WEB_CONCURRENCY=4\n"
     scene.services[0] = replace(scene.services[0], env=())
     assert [r.id for r in found(scene).repairs] == ["mend-code"]
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "granian", "sanic", "uwsgi"])
+def test_the_start_program_of_a_server_is_no_file_of_the_application(server: str) -> None:
+    lines = log_lines(*HEAD[:1], f'  File "{MAIN}", line 3, in <module>', "    import orjson",
+                      f'  File "/usr/local/bin/{server}", line 8, in <module>', "    sys.exit(cli())",
+                      "ModuleNotFoundError: No module named 'orjson'").value
+    fault = find_code_fault(read_run_end(lines), (server, "app.main:app"))
+    assert fault is not None and (fault.name, fault.file_line) == ("orjson", f"{MAIN}:3")
