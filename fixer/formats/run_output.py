@@ -10,10 +10,9 @@ from fixer.model.service import LogLine, Service
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts
 _REQUEST_START = regex(r"\"[A-Z]+ |=> generated \d")      # common log format; uWSGI, which does not quote the path
 _HTTP_VERSION = regex(r"HTTP/\d")
-_OTHER_REQUEST = regex(
-    r"\"(?:[A-Z]{3,}|WebSocket) /[^\"]*\" (?:\d{3}\b|\[|- -)"               # hypercorn, daphne; WebSockets of uvicorn
-    r"|\] code \d{3}, message |\] Invalid request from ip="                  # http.server, gunicorn
-)
+_OTHER_START = regex(r"\"(?:[A-Z]{3,}|WebSocket) /")      # hypercorn, daphne; WebSockets of uvicorn
+_OTHER_STATUS = regex(r"\" (?:\d{3}\b|\[|- -)")             # they escape no quote in the path
+_BAD_REQUEST = regex(r"\] code \d{3}, message |\] Invalid request from ip=")      # http.server, gunicorn
 _RAISED = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)|HaltServer)\b"
 )
@@ -30,7 +29,10 @@ def is_request_line(text: str) -> bool:
     start = _REQUEST_START.search(text)      # two searches: one pattern would take the square of the line's length
     if start is not None and _HTTP_VERSION.search(text, start.end()):
         return True
-    return _OTHER_REQUEST.search(text) is not None
+    start = _OTHER_START.search(text)
+    if start is not None and _OTHER_STATUS.search(text, start.end()):
+        return True
+    return _BAD_REQUEST.search(text) is not None
 
 
 def says_ready(text: str) -> bool:

@@ -34,9 +34,15 @@ def test_the_words_of_a_visitor_are_known_in_every_access_log(server: str) -> No
     assert is_request_line(REQUESTS[server].format("x-address-already-in-use"))
 
 
+@pytest.mark.parametrize("server", ["daphne", "daphne-websocket", "hypercorn"])
+def test_a_quote_in_the_path_does_not_end_the_request(server: str) -> None:
+    """These servers escape none; text after it was read as the program's."""
+    assert is_request_line(REQUESTS[server].format('x"KeyError:"y'))
+
+
 @pytest.mark.parametrize("line", [
     "ConnectionError: http://127.0.0.1:9/a HTTP/1.1", "INFO:     Started server process [7]", "KeyError: 'GET /a'",
-    'httpx.ConnectError: cannot get "http://db/a" in 3 s', "spawned uWSGI worker 1 (pid: 8, cores: 1)",
+    'httpx.ConnectError: cannot get "http://db/a" in 3 s', '"GET /a" failed', "spawned uWSGI worker 1 (pid: 8, cores: 1)",
 ])
 def test_the_words_of_the_program_are_none_of_a_visitor(line: str) -> None:
     assert not is_request_line(line)
