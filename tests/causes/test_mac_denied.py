@@ -155,3 +155,12 @@ def test_hit_on_what_an_enforcing_machine_answered(name: str, summary: str, risk
     assert any(e.source == "kernel" and e.where == "/sys/fs/selinux/enforce" for e in shown.evidence)
     modes = verdict_of(diagnose(build_snapshot(recorded_capture(name))), "unix-socket-permission")
     assert isinstance(modes, RuledOut)      # what denies it is known: nobody needs to look for an access list
+
+
+@pytest.mark.parametrize("errno", [1, 13])
+def test_a_socket_that_was_not_opened_is_no_denied_connect(errno: int) -> None:
+    """No policy of connects denies it: nginx never asked for the backend."""
+    scene = healthy_scene().answers(BAD_GATEWAY)
+    scene.logs(f"socket() failed ({errno}: Permission denied)", errno, "connecting to upstream")
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), MAC), RuledOut)
+    assert isinstance(verdict_of(diagnose(denied(errno=errno).snapshot()), MAC), RuledOut) is False

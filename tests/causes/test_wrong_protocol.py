@@ -34,7 +34,8 @@ CLOSED = Known(probe(error="closed"))
 
 
 def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
-           text: str = "location / { PASS; }\n", **changes: Any) -> Diagnosis:
+           text: str = "location / { PASS; }\n",
+           line: tuple[str, int | None] = ("upstream prematurely closed connection", None), **changes: Any) -> Diagnosis:
     said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
     changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
     made = Scene().with_service(service(**changes), listener(8000, 200)).answers(BAD_GATEWAY)
@@ -42,7 +43,7 @@ def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://12
     made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
     made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
     made.endpoint(tcp=Known(probe()), http=http)
-    made.logs("upstream prematurely closed connection", None, "reading response header from upstream")
+    made.logs(*line, "reading response header from upstream")
     return diagnose(made.snapshot())
 
 
@@ -116,3 +117,13 @@ def test_miss_where_both_speak_alike_or_nothing_says_what_is_spoken(changes: dic
 
 def test_unknown_who_holds_the_socket_is_no_claim() -> None:
     assert CAUSE not in roots(judged(pid=None))
+
+
+@pytest.mark.parametrize("line", [
+    ("readv() failed (104: Connection reset by peer)", 104), ("SSL_read() failed (104: Connection reset by peer)", 104),
+    ('upstream sent invalid "Content-Length" header: "Content-Length: abc"', None), ("upstream sent no valid HTTP/1.0 header", None),
+    ("upstream timed out (110: Connection timed out)", 110),
+])
+def test_whatever_the_misread_answer_looks_like_to_nginx_is_shown(line: tuple[str, int | None]) -> None:
+    shown = finding_of(judged(log=log_lines(MISREAD), line=line), CAUSE).evidence
+    assert any(line[0] in one.text for one in shown)

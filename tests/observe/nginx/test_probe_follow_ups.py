@@ -35,6 +35,12 @@ def denied(ago: float) -> str:
             '"http://127.0.0.1:8000/", host: "a.example"\n')
 
 
+def logged(message: str) -> str:
+    """A line of half a minute ago about a visitor's request, and about no upstream."""
+    words = denied(20).partition(" 41#41")
+    return f"{words[0].replace('crit', 'error')}{words[1]}: *1 {message}, client: 1.2.3.4, server: a.example, request: \"GET / HTTP/1.1\"\n"
+
+
 def wanted(status: int, back: Answer, *, log: str = "", listening: Answer = LISTENS) -> list[Query]:
     answers = {ROUTE: probe_answer(status), BACK: back}
     return follow_up_queries(capture(node(answers, site=SITE, listening=listening, log=log)), ObserveOptions()).get("local", [])
@@ -44,6 +50,9 @@ def wanted(status: int, back: Answer, *, log: str = "", listening: Answer = LIST
     (502, probe_answer(200), "", True), (502, probe_answer(200), denied(500), True), (504, probe_answer(200), "", True),
     (502, probe_answer(200), denied(20), False),             # it tells already how visitors fared
     (502, probe_answer(200), denied(20).replace("(13: Permission denied)", "(111: Connection refused)"), True),   # by now somebody is there
+    (502, probe_answer(200), logged("app could not be resolved (3: Host not found)"), False),
+    (502, probe_answer(200), logged("no resolver defined to resolve app"), False),
+    (502, probe_answer(200), logged('open() "/srv/app could not be resolved (3: x)" failed (2: No such file or directory)'), True),
     (502, probe_answer(None, error="refused"), "", False),   # that nobody is there says it all
     (404, probe_answer(200), "", False), (503, probe_answer(200), "", False), (200, probe_answer(200), "", False),
 ])
