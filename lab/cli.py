@@ -49,7 +49,11 @@ def _complete_lab(incomplete: str) -> list[str]:
 
 
 LabArgument = Annotated[str, typer.Argument(
-    metavar="LAB", autocompletion=_complete_lab, help="The lab's id, or the scenario that it was started with.",
+    metavar="[LAB]", autocompletion=_complete_lab,
+    help="The lab's id, or the scenario that it was started with. Default: the only lab that is up.",
+)]
+PartArgument = Annotated[str, typer.Argument(
+    metavar="[PART]", help="web, backend, or the name of any other part: `lab up` lists them.",
 )]
 ScenarioArgument = Annotated[str, typer.Argument(
     metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, or an alias.",
@@ -170,30 +174,39 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def logs(
-    lab: LabArgument, part: Annotated[str, typer.Argument(metavar="[SERVICE]")] = "",
+    lab: LabArgument = "", part: PartArgument = "",
     follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
 ) -> None:
     """Show the logs of a lab."""
+    from lab.stack.find_lab import find_lab_and_part
+    from lab.stack.lab_parts import listed_parts
     from lab.verbs.shell import logs_argv
 
-    argv = logs_argv(_find_lab(lab), part, follow=follow)
+    found, wanted = find_lab_and_part(lab, part)
+    argv = logs_argv(found, wanted, listed_parts(found), follow=follow)
     os.execvp(argv[0], argv)  # noqa: S606
 
 
 @app.command()
 def shell(
-    lab: LabArgument,
-    part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or the name of a service.")] = "",
+    lab: LabArgument = "", part: PartArgument = "",
+    tools: Annotated[bool, typer.Option(
+        "--tools", help="Start a container with ps, lsof, ss, netstat, curl, less and nano beside a slim part.",
+    )] = False,
 ) -> None:
     """Open a shell in a lab."""
-    from lab.verbs.shell import shell_argv
+    from lab.stack.find_lab import find_lab_and_part
+    from lab.stack.lab_parts import listed_parts
+    from lab.verbs.shell import shell_argv, tools_argv
 
-    argv = shell_argv(_find_lab(lab), part)
+    found, wanted = find_lab_and_part(lab, part)
+    listed = listed_parts(found)
+    argv = tools_argv(found, wanted, listed, _print_progress) if tools else shell_argv(found, wanted, listed)
     os.execvp(argv[0], argv)  # noqa: S606
 
 
 @app.command()
-def hint(lab: LabArgument) -> None:
+def hint(lab: LabArgument = "") -> None:
     """Show the next hint, from vague to exact."""
     from lab.verbs.hint import next_hint
 
@@ -201,7 +214,7 @@ def hint(lab: LabArgument) -> None:
 
 
 @app.command()
-def reset(lab: LabArgument) -> None:
+def reset(lab: LabArgument = "") -> None:
     """Break a lab again from scratch."""
     from lab.scenario.catalog import scenario_named
     from lab.verbs.up import StartedLab, lab_reset, started_text
@@ -214,7 +227,7 @@ def reset(lab: LabArgument) -> None:
 
 @app.command()
 def down(
-    lab: Annotated[str, typer.Argument(metavar="[LAB]")] = "",
+    lab: LabArgument = "",
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
     """Remove everything that a lab created."""
@@ -222,8 +235,8 @@ def down(
     from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
     from lab.verbs.down import lab_down
 
-    if bool(lab) == everything:
-        raise UsageError("name a lab, or --all")
+    if lab and everything:
+        raise UsageError("name a lab, or --all, not both")
     for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(lab),):
         lab_down(lab_id)
         _print_progress(f"✔ {lab_id} removed")
@@ -253,7 +266,7 @@ def validate() -> None:
 
 @app.command()
 def check(
-    lab: LabArgument, as_json: AsJson = False,
+    lab: LabArgument = "", as_json: AsJson = False,
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart the lab, then check again.")] = False,
 ) -> int:
     """Check a lab: exit code 0 if it is well, 1 if it is broken, with what still fails. Change nothing else."""
@@ -266,7 +279,7 @@ def check(
 
 @app.command()
 def solve(
-    lab: LabArgument,
+    lab: LabArgument = "",
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
 ) -> int:
     """Run fixer's repair on a lab step by step, then check the lab."""

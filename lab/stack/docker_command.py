@@ -83,12 +83,14 @@ def labelled_ids(kind: str, lab_id: str | None = None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ListedContainer:
-    """A container of a lab as `docker ps` lists it; `ports` is such as `127.0.0.1:32768->80/tcp, 443/tcp`."""
+    """A container of a lab as `docker ps` lists it; `ports` is such as `127.0.0.1:32768->80/tcp, 443/tcp`.
+    `service` is its service in the compose file; empty for a container that Compose did not create."""
 
     lab_id: str
     name: str
     state: str
     ports: str
+    service: str = ""
 
     def published_port(self, port: int) -> int | None:
         """Return the Docker host's port of a port inside; None if it is not published."""
@@ -98,7 +100,8 @@ class ListedContainer:
 
 def listed_containers() -> tuple[ListedContainer, ...]:
     """Return the containers of all labs."""
-    form = "\t".join((f'{{{{.Label "{LABEL}"}}}}', "{{.Names}}", "{{.State}}", "{{.Ports}}"))
+    form = "\t".join((f'{{{{.Label "{LABEL}"}}}}', "{{.Names}}", "{{.State}}", "{{.Ports}}",
+                      '{{.Label "com.docker.compose.service"}}'))
     lines = docker("ps", "-a", "--filter", f"label={LABEL}", "--format", form).out.decode().splitlines()
     return tuple(ListedContainer(*line.split("\t")) for line in lines)
 

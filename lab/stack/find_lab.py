@@ -15,13 +15,38 @@ from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 
 
-def find_lab(word: str) -> Lab:
-    """Return the one lab that a word names; for none or several, raise UsageError with the choices."""
-    found = _match_lab(word)
+def find_lab(word: str = "") -> Lab:
+    """Return the one lab that a word names, or the only one that is up if there is no word.
+    For none or several, raise UsageError with the choices."""
+    found = _match_lab(word) if word else _only_lab()
     if found.record.beside and extra_scenarios_root() is None:
         use_extra_scenarios(found.record.beside)
         scenario_folders.cache_clear()
     return found
+
+
+def find_lab_and_part(first: str, second: str) -> tuple[Lab, str]:
+    """Return lab and part for `LAB PART`, `LAB`, `PART` or nothing: without a lab, the only one that is up."""
+    if first and not second and not _names_a_lab(first) and len(list(lab_records.all_records())) == 1:
+        return find_lab(), first
+    return find_lab(first), second
+
+
+def _names_a_lab(word: str) -> bool:
+    """Return whether a word is meant as a lab: an id, perhaps misspelt, or what a lab is started with."""
+    ids = [kept.id for kept in lab_records.all_records()]
+    return (bool(difflib.get_close_matches(word, ids, 1)) or is_scenario_or_alias(word)
+            or any(_matches_record(kept, word) for kept in lab_records.all_records()))
+
+
+def _only_lab() -> Lab:
+    require_docker()
+    records = list(lab_records.all_records())
+    if len(records) == 1:
+        return Lab(records[0])
+    if not records:
+        raise UsageError("no lab is up", "start one: lab up wrong-port; `lab list` shows all scenarios")
+    raise UsageError(f"{len(records)} labs are up: {', '.join(kept.id for kept in records)}", "name one by its id")
 
 
 def _match_lab(word: str) -> Lab:

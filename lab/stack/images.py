@@ -19,17 +19,18 @@ from lab.stack.docker_command import require_docker, run
 BASE_IMAGE = "debian:trixie-slim"
 PACKAGES = "packages"     # the layer that BUILT_ON_PACKAGES share; no container runs it
 IMAGE_NAMES = ("web", "app", "machine", "database")
+TOOLS = "tools"           # for `lab shell --tools`; no stack runs it
 BUILT_ON_PACKAGES = ("app", "machine")
 ProgressCallback = Callable[[str], None]
 
 
 def tags() -> dict[str, str]:
-    """Return the tag of each image: its name, and a digest of its build context and of what it is built on."""
-    return {name: tag for name, tag in _all_tags().items() if name != PACKAGES}
+    """Return the tag of each image of a stack: its name, and a digest of its context and of what it is built on."""
+    return {name: tag for name, tag in _all_tags().items() if name in IMAGE_NAMES}
 
 
 def _all_tags() -> dict[str, str]:
-    digests = {name: _digest(compose_root() / "images" / name) for name in (PACKAGES, *IMAGE_NAMES)}
+    digests = {name: _digest(compose_root() / "images" / name) for name in (PACKAGES, *IMAGE_NAMES, TOOLS)}
     for name in BUILT_ON_PACKAGES:
         digests[name] = hashlib.sha256((digests[PACKAGES] + digests[name]).encode()).hexdigest()[:12]
     return {name: f"badgateway/{name}:{digest}" for name, digest in digests.items()}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from lab.errors import UsageError
+from lab.paths import state_label
 from lab.scenario.scenario_file import Role
+from lab.stack import images
+from lab.stack.docker_command import LABEL, STATE_LABEL, ListedContainer
+from lab.stack.lab_parts import ROLES, TOOLS_MARK, find_part, part_name, role_of, running_container
 from lab.stack.running_lab import Lab
 
-ROLES: tuple[Role, ...] = ("web", "backend", "second")
 # Log files besides the journal: of nginx; of a supervisord program, an init script or nohup.
 _LOG_FILES: Mapping[Role, tuple[str, ...]] = {
     "web": ("/var/log/nginx/*.log",),
@@ -17,40 +20,48 @@ _LOG_FILES: Mapping[Role, tuple[str, ...]] = {
 }
 
 
-def shell_argv(lab: Lab, part: str) -> list[str]:
-    """Return the command of a shell in a container; on the host stack in the machine."""
-    tty = ["-it"] if sys.stdin.isatty() else ["-i"]
-    return ["docker", "exec", *tty, "-u", "0", _container(lab, part), "bash"]
+def shell_argv(lab: Lab, word: str, listed: Sequence[ListedContainer]) -> list[str]:
+    """Return the command of a shell in a part; on the host stack in the machine."""
+    part = find_part(lab, word, listed)
+    return ["docker", "exec", *_terminal(lab, part), "-u", "0", running_container(lab, part, listed), *_bash()]
 
 
-def logs_argv(lab: Lab, part: str, *, follow: bool) -> list[str]:
+def tools_argv(lab: Lab, word: str, listed: Sequence[ListedContainer], say: Callable[[str], None]) -> list[str]:
+    """Return the command of a shell with the usual tools, which sees the processes and the network of a part.
+    It may look at all of them: root of a real host sees whose socket is whose."""
+    part = find_part(lab, word, listed)
+    joined = f"container:{running_container(lab, part, listed)}"
+    image = images.ensure(say, [images.TOOLS])[images.TOOLS]
+    labels = ["--label", f"{LABEL}={lab.id}", "--label", f"{STATE_LABEL}={state_label()}"]
+    return ["docker", "run", "--rm", *_terminal(lab, f"{part} tools"), "--name",
+            f"{lab.id}{TOOLS_MARK}{secrets.token_hex(2)}", *labels, "--pid", joined, "--network", joined,
+            "--cap-add", "SYS_PTRACE", "--pull", "never", image, *_bash()]
+
+
+def _terminal(lab: Lab, part: str) -> list[str]:
+    """Return the options of a terminal, if there is one. Its prompt names lab and part: it is not the Docker host's."""
+    return ["-it", "-e", f"PS1={lab.id} {part} \\$ "] if sys.stdin.isatty() else ["-i"]
+
+
+def _bash() -> list[str]:
+    """Return the shell; a start file of the image would replace the prompt."""
+    return ["bash", "--norc"] if sys.stdin.isatty() else ["bash"]
+
+
+def logs_argv(lab: Lab, word: str, listed: Sequence[ListedContainer], *, follow: bool) -> list[str]:
     """Return the command that shows logs: of the engine, or the machine's journal and log files."""
     if lab.stack == "containers":
-        words = ["docker", "logs", "--tail", "100", *(["-f"] if follow else []), _container(lab, part)]
-        all_parts = ["docker", "compose", "--project-directory", str(lab.folder), "-p", lab.id, "logs", "--tail", "100",
-                     *(["-f"] if follow else [])]
-        return words if part else all_parts
-    role = _role(lab, part) if part else None
+        again = ["--tail", "100", *(["-f"] if follow else [])]
+        if not word:
+            return ["docker", "compose", "--project-directory", str(lab.folder), "-p", lab.id, "logs", *again]
+        part = find_part(lab, word, listed)
+        return ["docker", "logs", *again, next((one.name for one in listed if part_name(lab, one) == part), part)]
+    role = role_of(lab, word) if word else None
     files = [path for one in ([role] if role else ROLES) for path in _LOG_FILES.get(one, ())]
     units = ["-u", lab.unit(role)] if role else []
-    again = ["-F", "-f"] if follow else ["", "-q"]
+    options = ["-F", "-f"] if follow else ["", "-q"]
     globs = " ".join(files).format(unit=lab.unit("backend"), word=lab.params["word"])
     script = (f'for file in {globs}; do [ -f "$file" ] && set -- "$@" "$file"; done; '
-              f'[ $# -eq 0 ] || tail -v -n 30 {again[0]} "$@" & '
-              f"journalctl -n 60 --no-pager {' '.join([again[1], *units])}; wait")
+              f'[ $# -eq 0 ] || tail -v -n 30 {options[0]} "$@" & '
+              f"journalctl -n 60 --no-pager {' '.join([options[1], *units])}; wait")
     return ["docker", "exec", *(["-it"] if sys.stdin.isatty() else []), lab.container(), "sh", "-c", script]
-
-
-def _container(lab: Lab, part: str) -> str:
-    """Return the container of a part, named by its role or its service."""
-    return lab.container(_role(lab, part) if part else "web")
-
-
-def _role(lab: Lab, part: str) -> Role:
-    """Return the part that a word names: by its role, its service, or on the machine by its unit."""
-    named = {role: lab.unit(role) if lab.stack == "host" else lab.service(role)
-             for role in ROLES if role != "second" or lab.params["second_site"]}
-    for role, name in named.items():
-        if part in (role, name):
-            return role
-    raise UsageError(f"{lab.id} has no part called {part!r}", f"it has {', '.join(named.values())}")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import UsageError
 from lab.scenario import catalog
 from lab.stack import lab_records
-from lab.stack.find_lab import find_lab
+from lab.stack.find_lab import find_lab, find_lab_and_part
 from lab.stack.lab_records import LabRecord
 from tests.lab.cli_builders import lab
 
@@ -31,3 +32,26 @@ def test_a_lab_remembers_where_its_scenario_came_from(record: LabRecord, tmp_pat
         os.environ.pop("BADGATEWAY_FURTHER_SCENARIOS")      # monkeypatch would put back what find_lab has set
         for known in (catalog.scenario_folders, catalog.scenario_named, catalog.all_scenarios):
             known.cache_clear()
+
+
+@pytest.fixture
+def no_docker_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.stack.find_lab.require_docker", lambda: None)
+
+
+@pytest.mark.usefixtures("no_docker_asked")
+def test_the_only_lab_needs_no_name(record: LabRecord) -> None:
+    with pytest.raises(UsageError, match="no lab is up"):
+        find_lab()
+    lab_records.save_record(record)
+    assert find_lab().id == record.id
+    assert [(found.id, part) for found, part in map(find_lab_and_part, ("", "api", record.id, record.id, "wrong-port"),
+                                                    ("", "", "", "api", ""))] == [
+        (record.id, ""), (record.id, "api"), (record.id, ""), (record.id, "api"), (record.id, "")]
+    with pytest.raises(UsageError, match="no lab is called 'shop-3f2b'"):     # misspelt, and no part
+        find_lab_and_part("shop-3f2b", "")
+    lab_records.save_record(replace(record, id="till-9c1d"))
+    with pytest.raises(UsageError, match="2 labs are up: shop-3f2a, till-9c1d"):
+        find_lab()
+    with pytest.raises(UsageError, match="no lab is called 'api'"):
+        find_lab_and_part("api", "")
