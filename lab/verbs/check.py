@@ -8,6 +8,7 @@ import time
 from lab.oracle import Verdict, ask, baseline_from_json
 from lab.stack.running_lab import Lab
 from lab.stack.visitors import load_of
+from lab.verbs.debrief import debrief_of, debrief_text
 from lab.verbs.up import sites_of
 
 CROWD_SECONDS = 40.0  # seconds: several of the drawn time limits
@@ -47,11 +48,14 @@ def check_restarted(lab: Lab) -> Verdict:
 
 
 def check_lab(lab: Lab, *, after_restart: bool, as_json: bool) -> tuple[str, int]:
-    """Return the oracle's verdict on a lab as text, and the exit code: 0 well, 1 broken."""
+    """Return the oracle's verdict on a lab as text, and the exit code: 0 well, 1 broken. A well lab has a debrief."""
     verdict, restarted = restart_and_check(lab) if after_restart else (ask_oracle(lab), False)
+    code = 1 - verdict.is_well
     if as_json:
-        return json.dumps({"id": lab.id, "restarted": restarted, **verdict.to_json()}, indent=2), 1 - verdict.is_well
-    return verdict_text(verdict, restarted=restarted, wanted_restart=after_restart), 1 - verdict.is_well
+        lesson = {"debrief": debrief_of(lab)} if verdict.is_well else {}
+        return json.dumps({"id": lab.id, "restarted": restarted, **verdict.to_json(), **lesson}, indent=2), code
+    text = verdict_text(verdict, restarted=restarted, wanted_restart=after_restart)
+    return (f"{text}\n\n{debrief_text(lab, restarted=restarted)}" if verdict.is_well else text), code
 
 
 def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> str:

@@ -9,6 +9,7 @@ from lab.stack.break_steps import repair_by_hand
 from lab.stack.fixer_command import fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
 from lab.verbs.check import ask_oracle
+from lab.verbs.debrief import debrief_text
 
 REPAIR_OPTIONS = ("--yes", "--max-risk", "disruptive")
 
@@ -26,7 +27,8 @@ def solve(lab: Lab, say: Callable[[str], None], *, within: bool = False) -> bool
         code = fixer.show("repair", *words)
     verdict = ask_oracle(lab)
     if verdict.is_well:
-        say("✔ well: login, session, API and report answer as before the fault")
+        say("✔ well: login, session, API and report answer as before the fault\n")
+        say(debrief_text(lab, restarted=False))
     else:
         say(f"✘ fixer ended with exit code {code}; still failing:")
         for line in verdict.failing:
