@@ -1,0 +1,36 @@
+"""The pages: their links lead to files, their table is what the scenarios say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_the_table_of_scenarios_is_current() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "script" / "make_tables.py"), "--check"], check=False)
+    assert done.returncode == 0, "run script/make_tables.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page in reached or page.suffix != ".md":
+            continue
+        reached.add(page)
+        todo += [(page.parent / link).resolve() for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))
+                 if (page.parent / link).is_file()]
+    assert not {page for page in PAGES if page.parent.name == "docs"} - reached
