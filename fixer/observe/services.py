@@ -13,6 +13,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
+from fixer.nginx.command_line import starts_server
 from fixer.observe.boot.run_folders import hosted_server_pids
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, ports_in_code
@@ -65,7 +66,8 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
 
 def _runs_nginx(view: View) -> bool:
     """Return whether nginx runs in this container: other servers there are its backends, not the container itself."""
-    return any(is_nginx(process.argv[0].partition(":")[0]) for process in view.by_pid.values() if process.argv
+    return any(is_nginx(process.argv[0].partition(":")[0]) and starts_server(process.argv)
+               for process in view.by_pid.values() if process.argv
                and process.pid not in view.process_table.containers)
 
 

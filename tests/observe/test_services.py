@@ -103,8 +103,9 @@ def test_what_a_keeper_starts_is_not_its_units() -> None:
 def test_what_serves_beside_nginx_in_a_container_is_a_service_of_its_own() -> None:
     """Else a container whose script starts both was said to hold no application server at all."""
     running = [process(1, ["bash", "/entry.sh"]), process(7, ["python3", "-m", "uvicorn", "a:b"], comm="uvicorn")]
-    for nginx, expected in ((True, ["uvicorn[7]"]), (False, [])):
-        made = node(site=SITE, running=running, nginx=nginx, kind="container", name="web")
+    test = process(9, ["nginx", "-t"], comm="nginx")        # a test of a configuration is no nginx that runs
+    for nginx, more, expected in ((True, [], ["uvicorn[7]"]), (False, [], []), (False, [test], [])):
+        made = node(site=SITE, running=[*running, *more], nginx=nginx, kind="container", name="web")
         assert [s.name for s in build_snapshot(capture(made)).services if s.is_app_server] == expected
 
 

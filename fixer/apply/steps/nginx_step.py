@@ -170,7 +170,8 @@ def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
 def _main_files(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
     """Return the main file of each master, by its title; an empty path if the master is in a container.
     A master without a title is left out."""
-    from fixer.observe.nginx.nginx_masters import command_in_title, instance_of_command
+    from fixer.nginx.command_line import command_in_title
+    from fixer.observe.nginx.nginx_masters import instance_of_command
 
     shown = runner.run(["sh", "-c", _TITLES_SCRIPT, "sh", *map(str, masters)]).stdout
     linked = runner.run(["sh", "-c", _PROGRAMS_SCRIPT, "sh", *map(str, masters)]).stdout.decode("utf-8",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.process_table import ancestors
@@ -16,6 +15,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import PIPE, NginxConfig
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.model.snapshot import ErrorEvent, Process, Unit
+from fixer.nginx.command_line import PROCESS_TITLE, path_options, starts_server
 from fixer.nginx.config import read_config
 from fixer.nginx.error_log import parse_error_log
 from fixer.observe.nginx.nginx_place import (
@@ -40,7 +40,6 @@ JOURNAL_TAIL, JOURNAL_TAIL_LATER = "400", "399"      # two line counts, two quer
 TEST_NEVER_ENDS = "nginx -t would wait forever: the configuration includes a pipe"
 TEST_NOT_ALLOWED = "nginx runs as another user; fixer does not test that user's configuration with these rights"
 _SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # host and tag
-_PROCESS_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
 
 def find_nginxes(view: View) -> tuple[NginxInstance, ...]:
@@ -76,7 +75,7 @@ def containers_with_nginx(view: View) -> tuple[str, ...]:
 
 def is_master(process: Process) -> bool:
     """Return whether a process has the title of an nginx master and its binary: any program can set the title."""
-    match = _PROCESS_TITLE.match(process.argv[0]) if process.argv else None
+    match = PROCESS_TITLE.match(process.argv[0]) if process.argv else None
     if match is None or match[1] != "master":
         return False
     return _can_be_nginx(process)
@@ -90,15 +89,19 @@ def _running_nginxes(view: View) -> Iterator[NginxInstance]:
     for process in view.by_pid.values():
         if process.pid in view.process_table.containers:
             continue
-        single = process.comm == "nginx" and process.argv and not _is_worker(process) and not any(
-            p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
-        if is_master(process) or (single and _can_be_nginx(process)):
+        if is_master(process) or _is_single_process(process, view):
             workers = tuple(p for p in view.by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
             yield _make_instance(_command_of_master(process), process, workers)
 
 
+def _is_single_process(process: Process, view: View) -> bool:
+    """Return whether a process is an nginx that serves without a master's title (`master_process off`)."""
+    return (process.comm == "nginx" and bool(process.argv) and starts_server(process.argv) and not _is_worker(process)
+            and not any(p.comm == "nginx" for p in ancestors(process.pid, view.by_pid)) and _can_be_nginx(process))
+
+
 def _is_worker(process: Process) -> bool:
-    match = _PROCESS_TITLE.match(process.argv[0]) if process.argv else None
+    match = PROCESS_TITLE.match(process.argv[0]) if process.argv else None
     return match is not None and match[1] == "worker"
 
 
@@ -108,17 +111,11 @@ def _is_live_worker(process: Process) -> bool:
 
 def _command_of_master(process: Process) -> list[str]:
     """Return the command that started a master, from its title; its binary from /proc if readable."""
-    match = _PROCESS_TITLE.match(process.argv[0])
+    match = PROCESS_TITLE.match(process.argv[0])
     words = match[2].split() if match else list(process.argv)
     if isinstance(process.exe, Known):
         words = [process.exe.value.removesuffix(" (deleted)"), *words[1:]]
     return words
-
-
-def command_in_title(title: str) -> list[str]:
-    """Return the command in a master's title; empty for any other title."""
-    match = _PROCESS_TITLE.match(title)
-    return match[2].split() if match is not None and match[1] == "master" else []
 
 
 def instance_of_command(command: Sequence[str]) -> NginxInstance:
@@ -128,7 +125,7 @@ def instance_of_command(command: Sequence[str]) -> NginxInstance:
 
 def _make_instance(words: list[str], master: Process | None, workers: tuple[Process, ...]) -> NginxInstance:
     binary = words[0] if words and words[0].startswith("/") else DEFAULT_BINARY
-    options = dict(_path_options(words))
+    options = path_options(words)
     home = posixpath.dirname(posixpath.dirname(binary))
     prefix = options.get("-p") or ("/usr/share/nginx" if home == "/usr" else home)
     default = DEFAULT_CONF if home == "/usr" else posixpath.join(home, "conf/nginx.conf")
@@ -137,14 +134,6 @@ def _make_instance(words: list[str], master: Process | None, workers: tuple[Proc
     explicit = "-c" in options or "-p" in options
     return NginxInstance(binary, conf, prefix, explicit, master, workers, options.get("-e", ""),
                       "-c" in options)
-
-
-def _path_options(words: list[str]) -> Iterator[tuple[str, str]]:
-    for i, word in enumerate(words):
-        if word in ("-c", "-p", "-e") and i + 1 < len(words):
-            yield word, words[i + 1]
-        elif word[:2] in ("-c", "-p", "-e") and len(word) > 2 and word[2] in "/.=":
-            yield word[:2], word[2:].lstrip("=")
 
 
 def _stopped_nginxes(view: View) -> Iterator[NginxInstance]:

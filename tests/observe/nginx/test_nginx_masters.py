@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -28,6 +30,8 @@ from fixer.observe.nginx.nginx_masters import (
 )
 from fixer.observe.view.node_view import view_of
 from fixer.observe.view.observe_options import ObserveOptions
+from lab.stack import images
+from tests.contract.sshd_machines import SYSTEMD_OPTIONS, docker, unique_name
 from tests.observe.capture_builders import (
     BOOT,
     MASTER,
@@ -86,6 +90,14 @@ def test_a_master_without_workers_and_a_single_process() -> None:
     assert isinstance(found.loaded_at, Known) and found.loaded_at.value == pytest.approx(BOOT + 7, abs=0.02)
     single = processes(process(40, ["nginx", "-g", "master_process off;"], comm="nginx", exe="/usr/sbin/nginx"))
     assert find_nginxes(view_of(node({ListProcesses(): single}, site=NGINX_MASTERS_SITE)))[0].master is not None
+
+
+@pytest.mark.parametrize("options", ["-t", "-T", "-t -c /tmp/f.conf", "-tqc /tmp/f.conf", "-s reload", "-v"])
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_test_of_a_configuration_is_no_nginx_that_runs(options: str, runs: bool) -> None:
+    own = process(60, ["nginx", *options.split()], comm="nginx", exe="/usr/sbin/nginx")
+    (place,) = find_nginxes(view_of(node(site=NGINX_MASTERS_SITE, nginx=runs, running=[own])))
+    assert (place.master is not None, place.conf) == (runs, "/etc/nginx/nginx.conf")
 
 
 def test_a_stopped_nginx() -> None:
@@ -323,3 +335,32 @@ def test_it_is_read_once_more_where_an_error_page_hides_what_our_request_met() -
     answers |= {LATER: Answer("ok", journal(""))}
     errors = build_snapshot(capture(node(answers))).nginxes[0].errors
     assert isinstance(errors, Known) and len(errors.value) == 1
+
+
+HELD_TEST = """
+printf 'server { listen 8080; location / { proxy_pass http://127.0.0.1:9401; } }' >/etc/nginx/conf.d/site.conf
+systemctl stop nginx
+mkfifo /tmp/fifo.conf
+setsid -f nginx -t -c /tmp/fifo.conf >/dev/null 2>&1 </dev/null
+until pgrep -fx 'nginx -t -c /tmp/fifo.conf'; do sleep 0.1; done
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_stopped_nginx_is_down_while_somebody_tests_a_configuration() -> None:
+    image = images.ensure(lambda line: None)["machine"]
+    name = unique_name("held-test")
+    docker("run", "-d", "--label", "badgateway.test=observe", "--name", name, *SYSTEMD_OPTIONS, image)
+    try:
+        docker("exec", name, "bash", "-ec", "until systemctl is-active nginx; do sleep 0.2; done")
+        docker("exec", name, "bash", "-ec", HELD_TEST)
+        done = subprocess.run([sys.executable, "-m", "fixer", "diagnose", f"docker://{name}", "--json"], capture_output=True,
+                              check=False)
+        docker("exec", name, "pgrep", "-fx", "nginx -t -c /tmp/fifo.conf")      # it was held all the time
+        report = json.loads(done.stdout)
+        assert (report["findings"][0]["cause"], report["findings"][0]["confidence"], done.returncode) == ("nginx-down", "certain", 1)
+        assert "fifo.conf" not in done.stdout.decode()
+    finally:
+        docker("rm", "-f", "-v", name)
