@@ -10,7 +10,7 @@ from fixer.formats.server_names import DAEMONS, SERVERS, is_app_server, is_nginx
 from fixer.formats.service_log import parse_journal, parse_log_file
 from fixer.formats.unit_file import path_on_machine
 from fixer.lazy.dataclass import replace
-from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.nginx.command_line import starts_server
@@ -315,12 +315,3 @@ def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
     if answer is None or file is None or not path or not path.startswith("/") or path.startswith("/dev/"):
         return Unknown("not asked" if answer is None else "its output does not go to a file")
     return parse_log_file(answer, path)
-
-
-def evidence_of(service: Service) -> Evidence:
-    """Return a line that shows what a service is."""
-    if service.unit is not None:
-        return Evidence("unit", service.name, f"{service.unit.active_state} ({service.unit.sub_state})")
-    if service.container is not None:
-        return Evidence("container", service.container.name, service.container.status)
-    return Evidence("process", f"pid {service.pids[0] if service.pids else 0}", " ".join(service.argv))

@@ -15,7 +15,6 @@ from fixer.formats.start_files import release_path, start_arguments
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
-from fixer.model.facts import Evidence
 from fixer.model.plan import Step, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import FileContent
@@ -172,8 +171,3 @@ def _new_link_target(target: str, now: str, chosen: str) -> str:
     if not plain.startswith("/") and posixpath.basename(plain) == posixpath.basename(now):
         return posixpath.join(posixpath.dirname(plain), posixpath.basename(chosen))
     return chosen
-
-
-def release_evidence(found: Releases) -> Evidence:
-    """Return the link's present target as evidence."""
-    return Evidence("file", found.link, f"link to {found.stat.link_target or found.current}")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from lab.oracle.browser import Browser
 from lab.oracle.checks import ask_report, difference_text
@@ -29,17 +29,6 @@ class LoadSpec:
     at_once: int = 4
     broken_share: float = 0.4
     well_share: float = 0.01
-
-
-def load_from_json(data: Mapping[str, float]) -> LoadSpec:
-    """Return the load of the lab's private state."""
-    return LoadSpec(data["limit"], data["work"], int(data["requests"]), int(data["at_once"]), data["broken_share"],
-                    data["well_share"])
-
-
-def load_to_json(spec: LoadSpec) -> dict[str, float]:
-    """Return the load for the lab's private state."""
-    return asdict(spec)
 
 
 class _Tally:

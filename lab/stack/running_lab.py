@@ -155,10 +155,6 @@ class Lab:
             return (written.out + said.out).decode("utf-8", "replace")
         return docker_engine.logs_of(self.container("web"), since=mark.moment).decode("utf-8", "replace")
 
-    def has_containers(self) -> bool:
-        """Return whether any of its containers exists."""
-        return bool(labelled_ids("container", self.id))
-
     def failure_text(self) -> str:
         """Return state and last log lines of its containers, for an error message."""
         lines = []

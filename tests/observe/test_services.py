@@ -8,7 +8,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Service
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.services import evidence_of, stdout_query
+from fixer.observe.services import stdout_query
 from tests.observe.capture_builders import capture, node, process, sockets, stat, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW
 from tests.observe.services_builders import back, look, port
@@ -72,7 +72,7 @@ def test_processes_started_by_hand_are_one_service() -> None:
     child = process(7, ["python3", "-c", "spawn"], ppid=6)
     (found,) = bare(shell, top, child, listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [6, 7]}))
     assert (found.id, found.manager, found.pids) == ("local/uvicorn[6]", "none", (6, 7)) and found.is_app_server
-    assert isinstance(found.workers, Known) and found.workers.value == 2 and evidence_of(found).where == "pid 6"
+    assert isinstance(found.workers, Known) and found.workers.value == 2
 
 
 def test_a_supervised_process() -> None:
@@ -126,11 +126,6 @@ def test_ids_are_unique() -> None:
     show = SHOW.format("a.service", "active", 0) + SHOW.format("b.service", "active", 0)
     ids = [s.id for s in look(show=show).services]
     assert len(ids) == len(set(ids))
-
-
-def test_evidence_of_units() -> None:
-    found = back("ExecStart=uvicorn a")
-    assert evidence_of(found).text == "active (x)"
 
 
 @pytest.mark.parametrize("shared", [True, False])

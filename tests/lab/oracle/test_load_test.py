@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from lab.oracle import Baseline, LoadSpec, ask, record
-from lab.oracle.load_test import judge_load, load_from_json, load_to_json, percentile95
+from lab.oracle.load_test import judge_load, percentile95
 from tests.lab.oracle.back_office import OfficeRequest, OneAtATime, Reply, Trick, html_reply, json_reply, serve_office
 
 pytestmark = pytest.mark.slow
@@ -87,7 +86,3 @@ def test_one_failure_is_looked_into_with_more_requests(bad: tuple[int, ...], sai
 def test_percentile() -> None:
     assert percentile95([float(n) for n in range(1, 101)]) == 95.0
     assert percentile95([]) == 0.0
-
-
-def test_the_load_survives_the_state_folder() -> None:
-    assert load_from_json(json.loads(json.dumps(load_to_json(SPEC)))) == SPEC
