@@ -16,6 +16,7 @@ import typer
 from lab.errors import LabError, UnexpectedState
 
 if TYPE_CHECKING:
+    from lab.scenario.scenario_file import Stack
     from lab.stack.running_lab import Lab
 
 INTERRUPTED = 130
@@ -37,9 +38,9 @@ class StackName(StrEnum):
 
 
 def _complete_scenario(incomplete: str) -> list[str]:
-    from lab.scenario.catalog import aliases, scenario_folders
+    from lab.scenario.catalog import ANY, aliases, scenario_folders
 
-    return [name for name in (*scenario_folders(), *aliases()) if name.startswith(incomplete)]
+    return [name for name in (*scenario_folders(), *aliases(), ANY) if name.startswith(incomplete)]
 
 
 def _complete_lab(incomplete: str) -> list[str]:
@@ -56,7 +57,7 @@ PartArgument = Annotated[str, typer.Argument(
     metavar="[PART]", help="web, backend, or the name of any other part: `lab up` lists them.",
 )]
 ScenarioArgument = Annotated[str, typer.Argument(
-    metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, or an alias.",
+    metavar="SCENARIO", autocompletion=_complete_scenario, help="A scenario, SCENARIO/VARIANT, an alias, or `any`.",
 )]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -112,8 +113,18 @@ def _find_lab(word: str) -> Lab:
     return find_lab(word)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from fixer import __version__  # both programs are one distribution
+
+        typer.echo(f"lab {__version__} (badgateway)")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                                          help="Print the version.")] = False,
     scenarios: Annotated[Path | None, typer.Option(
         metavar="DIR", exists=True, file_okay=False, help="Another folder with scenarios.",
     )] = None,
@@ -145,23 +156,32 @@ def show(scenario: ScenarioArgument) -> None:
 
 @app.command()
 def up(
-    scenario: ScenarioArgument,
+    scenario: ScenarioArgument, *,
     stack: Annotated[StackName | None, typer.Option(help="Default: the scenario's first.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Number from which names, ports and structure are drawn.")] = None,
+    seed: Annotated[int | None, typer.Option(
+        help="Number from which variant, names, ports and structure are drawn. Default: an easy one.",
+    )] = None,
     noise: Annotated[int, typer.Option(min=0, max=5, help="The amount of unrelated activity.")] = 0,
+    difficulty: Annotated[int | None, typer.Option(min=1, max=5, help="Of `lab up any`: 1 is easy.")] = None,
+    family: Annotated[str, typer.Option(help="Of `lab up any`: the start of a family's name.")] = "",
 ) -> None:
-    """Start a stack, break it, and wait until it is really broken."""
+    """Start a stack, break it, and wait until it is really broken. `any` is a fault that is not named."""
+    from lab.scenario.catalog import Wish, seed_for
     from lab.verbs.up import lab_up, started_text
 
-    number = secrets.randbelow(100000) if seed is None else seed
-    risen = lab_up(scenario, stack.value if stack else None, number, _print_progress, chosen_seed=seed is not None,
-                   noise=noise)
+    on: Stack | None = stack.value if stack else None
+    wish = Wish(difficulty, family)
+    number = seed_for(scenario, on, wish, lambda: secrets.randbelow(100000)) if seed is None else seed
+    risen = lab_up(scenario, on, number, _print_progress, chosen_seed=seed is not None, noise=noise, wish=wish)
     typer.echo(started_text(risen))
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
-    """List the labs that are up, and what their pages answer now."""
+def status(
+    as_json: AsJson = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show scenario and seed.")] = False,
+) -> None:
+    """List the labs that are up, and what their pages answer now. Give nothing away."""
     import json
 
     from lab.stack.docker_command import require_docker
@@ -169,7 +189,7 @@ def status(as_json: AsJson = False) -> None:
 
     require_docker()
     entries = collect_statuses()
-    typer.echo(json.dumps({"labs": entries}, indent=2) if as_json else status_text(entries))
+    typer.echo(json.dumps({"labs": entries}, indent=2) if as_json else status_text(entries, verbose=verbose))
 
 
 @app.command()

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from lab.errors import ScenarioError, UsageError
 from lab.paths import extra_scenarios_root, scenarios_root
-from lab.scenario.draw import pick_name, pick_variant
+from lab.scenario.draw import is_plain, pick_name, pick_variant
 from lab.scenario.scenario_file import Scenario, Stack, Variant, load_for_listing, load_scenario, read_toml
+
+ANY = "any"  # the word for a scenario that nobody has named, so that its name does not reveal the fault
+EASY = 1     # the difficulty of a first lab
+_MOST_SEEDS = 5000  # tried for one; one in 130 suits on average where it is hardest
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a lab called `any` shall be: its difficulty, and the start of its family's name."""
+
+    difficulty: int | None = None
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,27 @@ def is_scenario_or_alias(word: str) -> bool:
     return name in scenario_folders() or name in aliases()
 
 
+def full_name(word: str) -> str:
+    """Return SCENARIO/VARIANT for a variant's own name, and any other word unchanged."""
+    if "/" in word or is_scenario_or_alias(word):
+        return word
+    found = [name for name in _variant_names() if name.endswith(f"/{word}")]
+    if len(found) > 1:
+        raise UsageError(f"several scenarios have a variant {word!r}", f"name one: {', '.join(found)}")
+    return found[0] if found else word
+
+
+def _variant_names() -> tuple[str, ...]:
+    """Return SCENARIO/VARIANT of all variants; an invalid scenario hides only its own."""
+    names: list[str] = []
+    for scenario, folder in scenario_folders().items():
+        try:
+            names += [f"{scenario}/{variant.name}" for variant in load_for_listing(folder).variants]
+        except ScenarioError:
+            continue
+    return tuple(names)
+
+
 def resolve_names(word: str) -> tuple[str, ...]:
     """Return the scenarios that a word names; for an unknown word, raise UsageError with the nearest."""
     name = word.partition("/")[0]
@@ -87,13 +120,16 @@ def resolve_names(word: str) -> tuple[str, ...]:
         return (name,)
     if name in aliases() and "/" not in word:
         return aliases()[name]
-    near = difflib.get_close_matches(name, [*scenario_folders(), *aliases()], 1)
+    by_last = {known.rpartition("/")[2]: known for known in _variant_names()}
+    near = difflib.get_close_matches(name, [*scenario_folders(), *aliases(), ANY], 1)
+    near = near or [by_last[last] for last in difflib.get_close_matches(name, by_last, 1)]
+    near = near or ([ANY] if name in ("random", "surprise") else [])
     raise UsageError(f"no scenario is called {word!r}", f"did you mean {near[0]}?" if near else "`lab list` shows all")
 
 
 def find_scenario(word: str) -> Scenario:
     """Return the one scenario that a word names."""
-    names = resolve_names(word)
+    names = resolve_names(full_name(word))
     if len(names) > 1:
         raise UsageError(f"{word!r} is an alias of {', '.join(names)}", "name one of them")
     return scenario_named(names[0])
@@ -101,7 +137,7 @@ def find_scenario(word: str) -> Scenario:
 
 def variant_of(found: Scenario, word: str) -> Variant | None:
     """Return the variant that SCENARIO/VARIANT names; None if the word leaves it open."""
-    wanted = word.partition("/")[2]
+    wanted = full_name(word).partition("/")[2]
     if not wanted:
         return None
     variant = next((one for one in found.variants if one.name == wanted), None)
@@ -111,8 +147,13 @@ def variant_of(found: Scenario, word: str) -> Variant | None:
     return variant
 
 
-def choose(word: str, stack: Stack | None, seed: int) -> Choice:
+def choose(word: str, stack: Stack | None, seed: int, wish: Wish | None = None) -> Choice:
     """Return scenario, variant and stack for a word: what it leaves open is drawn from the seed."""
+    if word == ANY and ANY not in scenario_folders():
+        return _choose_any(stack, seed, wish or Wish())
+    if wish not in (None, Wish()):
+        raise UsageError("--difficulty and --family choose among all scenarios", "write: lab up any --difficulty N")
+    word = full_name(word)
     names = resolve_names(word)
     fitting = [name for name in names if stack is None or stack in scenario_named(name).stacks]
     if not fitting:
@@ -127,3 +168,43 @@ def choose(word: str, stack: Stack | None, seed: int) -> Choice:
         reason = f": {variant.why_not[stack]}" if stack in variant.why_not else ""
         raise UsageError(f"{word} does not run on the {stack} stack{reason}", f"it runs on {', '.join(variant.stacks)}")
     return Choice(chosen, variant, stack or variant.stacks[0])
+
+
+def _choose_any(stack: Stack | None, seed: int, wish: Wish) -> Choice:
+    """Return a fault of that difficulty and family, drawn from the seed; a healthy stack is none."""
+    families = sorted({found.family for found in all_scenarios().values()})
+    if wish.family and not any(_is_family(family, wish) for family in families):
+        raise UsageError(f"no family is called {wish.family!r}", f"there are: {'; '.join(families)}")
+    fitting: dict[str, list[Choice]] = {}
+    for found in all_scenarios().values():
+        faults = [variant for variant in found.variants if variant.expect.cause and _is_family(found.family, wish)
+                  and wish.difficulty in (None, variant.difficulty)]
+        choices = [Choice(found, variant, on) for variant in faults for on in variant.stacks if stack in (None, on)]
+        if choices:
+            fitting[found.name] = choices
+    if not fitting:
+        raise UsageError("no scenario has that difficulty, family and stack", "`lab list` shows them all")
+    drawn = fitting[pick_name(list(fitting), seed)]
+    names = [f"{choice.variant.name}/{choice.stack}" for choice in drawn]
+    kept = drawn[names.index(pick_name(names, seed))]
+    scenario = scenario_named(kept.scenario.name)  # validated
+    return Choice(scenario, scenario.variant(kept.variant.name), kept.stack)
+
+
+def _is_family(family: str, wish: Wish) -> bool:
+    return family.lower().startswith(wish.family.lower())
+
+
+def seed_for(word: str, stack: Stack | None, wish: Wish, next_seed: Callable[[], int]) -> int:
+    """Return a seed for a lab that is asked for without one, so that the first lab is easy: of a scenario one of its
+    easiest variants, and an easy variant in a usual deployment. A seed or a variant's name asks for anything else."""
+    named = "/" in full_name(word) or word == ANY
+    for _ in range(_MOST_SEEDS):
+        seed = next_seed()
+        choice = choose(word, stack, seed, wish)
+        easiest = min(variant.difficulty for variant in choice.scenario.variants_on(choice.stack))
+        hard = choice.variant.difficulty
+        if (named or hard == easiest) and (
+                hard > EASY or is_plain(choice.scenario, choice.variant, choice.stack, seed)):
+            break
+    return seed

@@ -92,14 +92,23 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
     for name, wish in variant.parameters.items():
         drawn[name] = _draw_override(dice, name, wish, drawn, scenario)
     drawn |= dict.fromkeys(scenario.noise, True)
-    drawn |= draw_ways(variant, stack, lambda slot: random.Random(  # noqa: S311
-        _stable_hash(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
+    drawn |= _ways_of(scenario, variant, stack, seed)
     own_right = _stable_hash(f"ptrace/{scenario.name}/{variant.name}/{stack}/{seed}") % MACHINES_WITHOUT_PTRACE != 0
     drawn = {"ptrace": own_right, **drawn}
     _resolve_conflicts(drawn)
     drawn["capabilities"] = rights_text(drawn)
     own = random.Random(_stable_hash(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
     return drawn | draw_noise(drawn, variant, stack, noise, own)
+
+
+def is_plain(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> bool:
+    """Return whether a seed draws none of the less usual structures."""
+    return not _ways_of(scenario, variant, stack, seed)
+
+
+def _ways_of(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> dict[str, Value]:
+    return draw_ways(variant, stack, lambda slot: random.Random(  # noqa: S311  a lab, not a lock
+        _stable_hash(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
 
 
 def noise_level(scenario: str, variant: str, stack: Stack, seed: int) -> int:

@@ -72,6 +72,7 @@ class Variant:
     input: Mapping[str, str]
     load: Table | None
     debrief: str
+    difficulty: int = 1
     ways: tuple[str, ...] = ()
     by_hand: tuple[Table, ...] = ()  # what a person does once fixer has named it
     again: tuple[Table, ...] = ()  # after a restart of everything, until the fault shows again
@@ -245,6 +246,7 @@ def _parse_variant(name: str, table: Table, data: Table) -> Variant:
         input={**data.get("input", {}), **table.get("input", {})},
         load=table.get("load", data.get("load")),
         debrief=table.get("debrief", data["debrief"]).strip(),
+        difficulty=table.get("difficulty", data["difficulty"]),
         ways=tuple(table.get("ways", data.get("ways", ()))),
         by_hand=tuple(table.get("by_hand", ())),
         again=tuple(table.get("again", ())),

@@ -105,7 +105,7 @@ def _is_unrecorded(lab_id: str, state: str) -> bool:
 
 
 def _matches_record(record: LabRecord, word: str) -> bool:
-    return word in (record.asked, record.scenario, f"{record.scenario}/{record.variant}")
+    return word in (record.asked, record.scenario, record.variant, f"{record.scenario}/{record.variant}")
 
 
 def _suggestion_text(near: list[str], ids: list[str]) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
         raise LabError("the command fixer is not installed",
                        "install the wheel of both programs: pip install './badgateway-VERSION-py3-none-any.whl[lab]'")
     return Fixer((found,), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
+
+
+def journal_folders(lab_id: str) -> tuple[Path, ...]:
+    """Return fixer's folders about a lab's targets on this machine: journals, what it learned, what it ignores."""
+    named = os.environ.get("BADGATEWAY_STATE")
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    root = Path(named) if named else Path("/var/lib/badgateway") if os.geteuid() == 0 else home / "badgateway"
+    targets = root / "targets"
+    return (*targets.glob(f"compose-{escape(lab_id)}"), *targets.glob(f"docker-{escape(lab_id)}-*"))
 
 
 def pyz_path() -> Path:

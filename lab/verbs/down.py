@@ -1,10 +1,13 @@
-"""Removal of a lab: everything with its label, and its marked rules in the Docker host's packet filter."""
+"""Removal of a lab: everything with its label, its marked rules in the Docker host's packet filter, its journals."""
 
 from __future__ import annotations
+
+import shutil
 
 from lab.stack import lab_records
 from lab.stack.docker_engine import remove_labelled, remove_repeatedly
 from lab.stack.docker_user_rules import remove_rules
+from lab.stack.fixer_command import journal_folders
 
 
 def lab_down(lab_id: str, *, cut_off: bool = False) -> None:
@@ -18,3 +21,5 @@ def lab_down(lab_id: str, *, cut_off: bool = False) -> None:
     else:
         remove_labelled(lab_id)
     lab_records.delete_lab_files(lab_id)
+    for folder in journal_folders(lab_id):  # their target is gone: nothing can be undone any more
+        shutil.rmtree(folder, ignore_errors=True)

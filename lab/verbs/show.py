@@ -14,7 +14,8 @@ def list_json() -> str:
     entries = [
         {"name": found.name, "title": found.title, "family": found.family, "difficulty": found.difficulty,
          "stacks": list(found.stacks), "why_not": dict(found.why_not),
-         "variants": [{"name": one.name, "title": one.title, "stacks": list(one.stacks), "why_not": dict(one.why_not),
+         "variants": [{"name": one.name, "title": one.title, "difficulty": one.difficulty,
+                       "stacks": list(one.stacks), "why_not": dict(one.why_not),
                        "cause": one.expect.cause, "variant": one.expect.variant} for one in found.variants]}
         for found in all_scenarios().values()
     ]
@@ -30,13 +31,14 @@ def list_text() -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(row[n].ljust(widths[n]) for n in range(3)), row[3]]) for row in rows]
     lines += ["", *(f"{word}: one of {', '.join(names)}" for word, names in aliases().items())]
+    lines += ["any: a fault that is not named (--difficulty N, --family NAME)"]
     return "\n".join(lines).rstrip()
 
 
 def show_text(found: Scenario, variant: Variant | None = None) -> str:
     """Return the output of `lab show S`: the story and how to start, without the cause except the typed name."""
     name, shown = (f"{found.name}/{variant.name}", variant) if variant else (found.name, found)
-    lines = [f"{name} (difficulty {found.difficulty}, {found.family})", "", *textwrap.wrap(shown.story, 78), ""]
+    lines = [f"{name} (difficulty {shown.difficulty}, {found.family})", "", *textwrap.wrap(shown.story, 78), ""]
     lines += [f"runs on: {', '.join(shown.stacks)}"]
     lines += [f"not on {stack}: {reason}" for stack, reason in shown.why_not.items() if stack not in shown.stacks]
     if variant is None:

@@ -24,14 +24,15 @@ def collect_statuses() -> list[dict[str, Any]]:
             ports = (one.published_port(lab.front_port) for one in containers if one.name == lab.container("web"))
             url = lab.url_at(next(ports, None))
             answer = get_status(url, "/login", host=lab.visit_name, timeout=3.0)
-            entry |= {"asked": lab.record.asked, "stack": lab.stack, "seed": lab.record.seed, "url": url,
+            entry |= {"asked": lab.record.asked, "scenario": f"{lab.record.scenario}/{lab.record.variant}",
+                      "stack": lab.stack, "seed": lab.record.seed, "url": url,
                       "target": lab.target, "answer": answer, "ready": lab.record.ready}
         entries.append(entry)
     return entries
 
 
-def status_text(entries: list[dict[str, Any]]) -> str:
-    """Return one line per lab."""
+def status_text(entries: list[dict[str, Any]], *, verbose: bool = False) -> str:
+    """Return one line per lab, without the scenario: its name is the answer. `verbose` adds it."""
     if not entries:
         return "no lab is up; `lab list` shows the scenarios"
     names = {0: "refuses connections", -1: "does not answer in 3 s"}
@@ -41,6 +42,7 @@ def status_text(entries: list[dict[str, Any]]) -> str:
         if "asked" in entry:
             answer = entry["answer"]
             state = names.get(answer, f"answers {answer}")
-            head += f"  {entry['asked']} on {entry['stack']}, seed {entry['seed']}  {entry['url']}/login {state}"
+            asked = f"{entry['scenario']} on {entry['stack']}, seed {entry['seed']}" if verbose else entry["stack"]
+            head += f"  {asked}  {entry['url']}/login {state}"
         lines.append(head)
     return "\n".join(lines)

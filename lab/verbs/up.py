@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lab.errors import UnexpectedState, UsageError
 from lab.http_get import get_status
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
-from lab.scenario.catalog import Choice, choose, extra_folder_of, scenario_named
+from lab.scenario.catalog import Choice, Wish, choose, extra_folder_of, scenario_named
 from lab.scenario.draw import draw
 from lab.scenario.noise import send_scan
 from lab.scenario.render import complete_parameters, database_sql, render
@@ -52,9 +52,9 @@ def sites_of(lab: Lab) -> tuple[Site, ...]:
 
 
 def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, chosen_seed: bool = True,
-           noise: int = 0) -> StartedLab:
+           noise: int = 0, wish: Wish | None = None) -> StartedLab:
     """Start a new lab, broken as its scenario says. Leave nothing on an early end."""
-    choice = choose(word, stack, seed)
+    choice = choose(word, stack, seed, wish)
     require_docker()
     _refuse_duplicate(word, choice, stack, seed, chosen_seed)
     lab = _draw_and_record(word, choice, seed, say, chosen_seed=chosen_seed, noise=noise)

@@ -72,3 +72,16 @@ def test_help_and_list_start_without_what_is_slow(call: str) -> None:
     code = f"import sys, lab.cli, lab.verbs.show; {call}; print({slow})" if call else f"import sys, lab.cli; print({slow})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_the_one_of_fixer() -> None:
+    from fixer import __version__
+
+    shown = lab("--version")
+    assert (shown.returncode, shown.stdout) == (0, f"lab {__version__} (badgateway)\n")
+
+
+def test_any_is_completed_and_refused_with_what_fits() -> None:
+    ended = lab("up", "wrong-port", "--difficulty", "2")
+    assert ended.returncode == 2 and "lab up any --difficulty" in ended.stderr
+    assert "any: a fault that is not named" in lab("list").stdout

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from lab.errors import LabError, UsageError
 from lab.scenario import catalog
-from lab.scenario.scenario_file import STACKS
+from lab.scenario.draw import is_plain
+from lab.scenario.scenario_file import STACKS, Stack
 
 
 def test_a_variant_takes_what_it_does_not_say_from_its_scenario() -> None:
@@ -70,3 +73,59 @@ def test_a_scenario_that_a_stack_cannot_hold_says_why() -> None:
     for found in only_host:
         with pytest.raises(LabError, match=r"does not run on the containers stack: ."):
             catalog.choose(found.name, "containers", 1)
+
+
+def test_a_variants_own_name_is_enough() -> None:
+    assert catalog.choose("docker-port-not-published", None, 1) == catalog.choose("wrong-port/docker-port-not-published", None, 1)
+    assert catalog.find_scenario("container-wrong-port").name == "wrong-port"
+    with pytest.raises(UsageError, match="several scenarios have a variant") as caught:
+        catalog.choose("docker-user-chain-block", None, 1)
+    assert caught.value.hint == "name one: firewall-drop/docker-user-chain-block, firewall-reject/docker-user-chain-block"
+    with pytest.raises(UsageError) as caught:
+        catalog.choose("oom-kiled-docker", None, 1)
+    assert caught.value.hint == "did you mean crash-oom/oom-killed-docker?"
+
+
+@pytest.mark.parametrize(("word", "stack"), [("wrong-port", None), ("wrong-port", "host"), ("backend-down", "host"), ("nginx-down", None)])
+def test_without_a_seed_the_first_lab_is_easy(word: str, stack: Stack | None) -> None:
+    """Its variant is one of the easiest, its deployment a usual one; a seed that is given draws what it always drew."""
+    for first in range(0, 40000, 1000):
+        seed = catalog.seed_for(word, stack, catalog.Wish(), itertools.count(first).__next__)
+        choice = catalog.choose(word, stack, seed)
+        assert choice.variant.difficulty == 1, choice.variant.name
+        assert not choice.variant.ways or is_plain(choice.scenario, choice.variant, choice.stack, seed)
+    names = {catalog.choose(word, stack, seed).variant.name for seed in range(200)}
+    assert names == {variant.name for variant in choice.scenario.variants_on(choice.stack)}
+
+
+def test_a_named_variant_is_what_comes_up_however_hard() -> None:
+    seed = catalog.seed_for("wrong-port/docker-proxy-no-listener", None, catalog.Wish(), itertools.count().__next__)
+    assert seed == 0
+    assert catalog.seed_for("crash-oom", "host", catalog.Wish(), itertools.count(7).__next__) >= 7
+
+
+@pytest.mark.parametrize("difficulty", [None, 1, 2, 3, 4])
+@pytest.mark.parametrize("stack", [None, *STACKS])
+def test_any_is_a_fault_of_the_difficulty_that_was_asked_for(difficulty: int | None, stack: Stack | None) -> None:
+    drawn = [catalog.choose("any", stack, seed, catalog.Wish(difficulty)) for seed in range(60)]
+    assert drawn == [catalog.choose("any", stack, seed, catalog.Wish(difficulty)) for seed in range(60)]
+    assert difficulty is None or {choice.variant.difficulty for choice in drawn} == {difficulty}
+    assert {choice.stack for choice in drawn} == ({stack} if stack else {*STACKS})
+    assert len({choice.scenario.name for choice in drawn}) >= 3
+    assert all(choice.variant.expect.cause for choice in drawn)
+
+
+def test_any_of_a_family() -> None:
+    drawn = [catalog.choose("any", None, seed, catalog.Wish(2, "Network")) for seed in range(20)]
+    assert {choice.scenario.family for choice in drawn} == {"network, firewall, SELinux"}
+    with pytest.raises(UsageError, match="no family is called 'moon'") as caught:
+        catalog.choose("any", None, 1, catalog.Wish(family="moon"))
+    assert "nginx configuration" in caught.value.hint
+    with pytest.raises(UsageError, match="no scenario has that difficulty"):
+        catalog.choose("any", None, 1, catalog.Wish(difficulty=5))
+    with pytest.raises(UsageError, match="choose among all scenarios") as caught:
+        catalog.choose("wrong-port", None, 1, catalog.Wish(2))
+    assert caught.value.hint == "write: lab up any --difficulty N"
+    with pytest.raises(UsageError) as caught:
+        catalog.choose("random", None, 1)
+    assert caught.value.hint == "did you mean any?"

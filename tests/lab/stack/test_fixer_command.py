@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.fixer_command import Fixer, FixerResult, pyz_path
+from fixer.hosts.machine.state_root import state_root, target_folder
+from fixer.model.host import TargetRef
+from lab.stack.fixer_command import Fixer, FixerResult, journal_folders, pyz_path
 
 ECHO = "import json, os, sys; print(json.dumps({'words': sys.argv[1:], 'kept': os.environ.get('KEPT')})); sys.exit(4)"
 
@@ -39,3 +41,20 @@ def test_another_build_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pyz_path().name == "fixer.pyz" and pyz_path().parent.name == "dist"
     monkeypatch.setenv("BADGATEWAY_PYZ", "/srv/other.pyz")
     assert pyz_path() == Path("/srv/other.pyz")
+
+
+@pytest.mark.parametrize("variable", ["BADGATEWAY_STATE", "XDG_STATE_HOME"])
+def test_journals_of_a_lab_are_found_where_fixer_keeps_them(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """fixer's own folders: of the project, and of containers; another lab's stay."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.delenv("BADGATEWAY_STATE", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    refs = [TargetRef("compose", "shop-3f2a"), TargetRef("docker", "shop-3f2a-host"), TargetRef("compose", "shop-3f2b"),
+            TargetRef("local", "")]
+    folders = [Path(target_folder(state_root(), ref)) for ref in refs]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert set(journal_folders("shop-3f2a")) == set(folders[:2])
+    assert journal_folders("*") == ()

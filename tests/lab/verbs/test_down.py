@@ -98,3 +98,18 @@ def test_up_and_down_again_and_again_leaves_nothing(tmp_path: Path, monkeypatch:
         print(f"after {turn + 1} of {CYCLES}: {seen[-1]}", flush=True)
     assert seen[0]["containers"] == seen[0]["networks"] == seen[0]["volumes"] == 0
     assert all(one == seen[0] for one in seen), seen
+
+
+def test_the_journals_of_a_lab_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of them can be undone any more; those of another target stay."""
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path / "lab"))
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "fixer"))
+    other = tmp_path / "fixer" / "targets" / "compose-shop"
+    other.mkdir(parents=True)
+    risen = lab_up("wrong-port/container-wrong-port", "containers", 4, lambda _: None)
+    try:
+        assert subprocess.run([LAB, "solve"], capture_output=True, check=False).returncode == 0
+        assert (other.parent / f"compose-{risen.lab.id}").is_dir()
+    finally:
+        lab_down(risen.lab.id)
+    assert list(other.parent.iterdir()) == [other]

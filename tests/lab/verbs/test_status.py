@@ -8,7 +8,8 @@ import pytest
 
 from lab.verbs.status import status_text
 
-KNOWN = {"id": "lab-1", "containers": 3, "running": 2, "asked": "wrong-port", "stack": "containers", "seed": 7, "url": "http://127.0.0.1:8080"}
+KNOWN = {"id": "lab-1", "containers": 3, "running": 2, "asked": "any",
+         "scenario": "wrong-port/container-wrong-port", "stack": "containers", "seed": 7, "url": "http://127.0.0.1:8080"}
 
 
 def test_nothing_is_up() -> None:
@@ -19,7 +20,14 @@ def test_nothing_is_up() -> None:
 def test_what_its_page_answers(answer: int, said: str) -> None:
     entries: list[dict[str, Any]] = [{**KNOWN, "answer": answer}]
     assert status_text(entries) == (
-        f"lab-1  2 of 3 containers are running  wrong-port on containers, seed 7  http://127.0.0.1:8080/login {said}")
+        f"lab-1  2 of 3 containers are running  containers  http://127.0.0.1:8080/login {said}")
+
+
+def test_what_is_wrong_is_said_only_if_it_is_asked_for() -> None:
+    """Somebody may look over the shoulder, or at a shared screen."""
+    entries: list[dict[str, Any]] = [{**KNOWN, "answer": 502}]
+    assert "wrong-port" not in status_text(entries)
+    assert "  wrong-port/container-wrong-port on containers, seed 7  " in status_text(entries, verbose=True)
 
 
 def test_a_lab_without_a_record_is_named_too() -> None:
