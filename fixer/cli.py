@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 from fixer import __version__, error_boundary
+from fixer.command_words import CONTEXT_SETTINGS, ProposingGroup
 from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
 from fixer.errors import UsageError
 
 app = typer.Typer(
-    name="fixer", rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="fixer", cls=ProposingGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="Find why nginx answers 502, repair it with proof, undo it to the byte.",
 )
 
@@ -165,9 +167,11 @@ def undo(
     target: Target = "local", *,
     run_id: Annotated[str, typer.Option("--id", metavar="ID", show_default=False,
                                         help="Undo this run (default: the last one that changed something).")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accepted for scripts: undo never asks.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Undo what a repair changed."""
+    del yes  # as in `repair --yes`; undo asks nothing
     from fixer.app.undo import undo as take_back
 
     result = take_back(target, run_id or None)
@@ -246,12 +250,14 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
 
 
 @app.command()
-def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.",
-                                                 autocompletion=_complete_cause)]) -> None:
-    """Show the page of one cause."""
-    from fixer.app.cause_catalogue import cause_page
+def explain(words: Annotated[list[str], typer.Argument(
+    metavar="CAUSE", autocompletion=_complete_cause,
+    help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
+)]) -> None:
+    """Show the page of one cause, or the causes of an error line."""
+    from fixer.app.cause_catalogue import explain_page
 
-    error_boundary.emit(cause_page(cause))
+    error_boundary.emit(explain_page(" ".join(words)))
 
 
 @app.command()

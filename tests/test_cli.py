@@ -14,7 +14,7 @@ from fixer.start import main
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["diagnos"], "Did you mean 'diagnose'"),
+    (["diagnos"], "did you mean: fixer diagnose"),
     (["diagnose", "--jsn"], "--json"),
     (["repair", "--max-risk", "all"], "'safe', 'disruptive'"),
     (["repair", "--set", "hunter2"], "KEY=VALUE"),
@@ -60,7 +60,7 @@ def test_explain_takes_a_cause_and_a_variant(capsys: pytest.CaptureFixture[str])
     assert main(["explain", "wrong_port"]) == 0
     assert capsys.readouterr().out == page
     assert main(["explain", "start-env-var-missing"]) == 0
-    assert capsys.readouterr().out.startswith("crash-missing-env")
+    assert capsys.readouterr().out.startswith("start-env-var-missing is a variant of crash-missing-env")
     assert main(["explain", "wrong-prt"]) == 2
     assert "did you mean wrong-port?" in capsys.readouterr().err
 

@@ -20,26 +20,66 @@ def catalogue_report() -> CatalogueReport:
     ))
 
 
+def explain_page(text: str) -> str:
+    """Return the page of a cause or variant, of a status, or of a line of nginx's error log."""
+    found = _cause_named(text)
+    if found is not None:
+        return cause_page(text)
+    from fixer.app import explain_line  # only for what is no cause
+
+    titles = {cause.id: cause.title for cause in all_causes()}
+    status = explain_line.status_of(text)
+    if status:
+        families: dict[str, list[str]] = {}
+        for cause in all_causes():
+            families.setdefault(cause.family, []).append(cause.id)
+        return explain_line.status_page(status, titles, families)
+    meanings = explain_line.meanings_of(text)
+    return explain_line.line_page(meanings, titles) if meanings else cause_page(text)
+
+
 def cause_page(word: str) -> str:
-    """Return the page of the cause with this id or variant name."""
+    """Return the page of the cause with this id or variant name. A variant is named on top and marked below."""
     from inspect import cleandoc  # 7 ms, for a page only
 
     cause = known_cause(word)
-    variants = f"\n\nVariants: {', '.join(cause.variants)}" if cause.variants else ""
-    return f"{cause.id} · {cause.family}\n\n{cleandoc(cause.page)}{variants}\n"
+    wanted = _normal(word)
+    variant = wanted if wanted in cause.variants and wanted != cause.id else ""
+    count = len(cause.variants)
+    top = f"{variant} is a variant of {cause.id}. The page describes all {count} variants.\n\n" if variant else ""
+    listed = ", ".join(f"> {name} <" if name == variant else name for name in cause.variants)
+    variants = f"\n\nVariants: {listed}" if cause.variants else ""
+    page = cleandoc(cause.page)
+    if variant:
+        page = "\n".join(f"> {line[2:]}" if variant in line and line[:2] == "  " else line for line in page.split("\n"))
+    return f"{top}{cause.id} · {cause.family}\n\n{page}{variants}\n"
+
+
+def is_page(word: str) -> bool:
+    """Return whether `fixer explain` has a page for the word: a cause, a variant or a status."""
+    from fixer.app.explain_line import status_of  # for a wrong command only
+
+    return _cause_named(word) is not None or bool(status_of(word))
 
 
 def known_cause(word: str) -> Cause:
     """Return the cause with this id or variant name; raise UsageError with the nearest name."""
-    causes = all_causes()
-    wanted = word.strip().lower().replace("_", "-")
-    for cause in causes:
-        if wanted == cause.id or wanted in cause.variants:
-            return cause
+    cause = _cause_named(word)
+    if cause is not None:
+        return cause
     from difflib import get_close_matches  # 5 ms, for a wrong name only
 
-    near = get_close_matches(wanted, cause_names(), n=1)
+    near = get_close_matches(_normal(word), cause_names(), n=1)
     raise UsageError(f"no cause is called {word}", f"did you mean {near[0]}?" if near else "see: fixer causes")
+
+
+def _cause_named(word: str) -> Cause | None:
+    wanted = _normal(word)
+    return next((cause for cause in all_causes() if wanted == cause.id or wanted in cause.variants), None)
+
+
+def _normal(word: str) -> str:
+    return word.strip().lower().replace("_", "-")
 
 
 def cause_names() -> tuple[str, ...]:

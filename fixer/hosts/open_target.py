@@ -74,7 +74,9 @@ def parse_target(word: str) -> TargetRef:
         return TargetRef("compose", _require_name(word, rest, "project"))
     if scheme == "ssh":
         return TargetRef("ssh", _require_ssh_address(word, rest))
-    raise UsageError(f"unknown kind of target {scheme!r} in {word!r}", TARGET_HINT)
+    if scheme.lower() in ("http", "https"):  # without the address: it may hold a password
+        raise UsageError(f"an {scheme.lower()}:// address is no target", _target_hint(word))
+    raise UsageError(f"unknown kind of target {scheme!r} in {word!r}", _target_hint(word))
 
 
 def _bundle_path(word: str) -> str:
@@ -100,8 +102,11 @@ def _require_ssh_address(word: str, address: str) -> str:
 
 
 def _target_hint(word: str) -> str:
-    if word.endswith((".tgz", ".tar.gz", ".tar")):
-        return f"for a saved bundle use bundle:{word}"
-    if _NAME.match(word):
-        return f"did you mean docker://{word} or compose://{word}? {TARGET_HINT}"
-    return TARGET_HINT
+    from fixer.hosts.propose_target import target_hint  # asks Docker and ssh what exists: for a wrong target only
+
+    return target_hint(word, _is_target) or TARGET_HINT
+
+
+def _is_target(word: str) -> bool:
+    scheme, _, rest = word.partition("://")
+    return bool(_SSH.match(rest) if scheme == "ssh" else _NAME.match(rest) or word.startswith("bundle:"))

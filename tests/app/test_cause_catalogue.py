@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app.cause_catalogue import all_causes
+from fixer.app.cause_catalogue import all_causes, cause_page
 from fixer.causes import load_causes
 
 MODULE = '''
@@ -43,3 +43,12 @@ def test_a_package_adds_a_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found = {cause.id: cause for cause in all_causes()}
     assert found["moon-phase"].title == "the moon"
     assert found["wrong-port"] in load_causes()
+
+
+def test_a_variant_is_named_on_top_and_marked() -> None:
+    page = cause_page("stop-timeout-sigkill")
+    assert page.startswith("stop-timeout-sigkill is a variant of unit-misconfigured. The page describes all ")
+    assert "\n> stop-timeout-sigkill: something restarts" in page
+    assert "start-217-user, " in page and "> stop-timeout-sigkill <" in page
+    assert ">" not in cause_page("backend-down").split("Variants:")[1]
+    assert cause_page("wrong-port").startswith("wrong-port · ")     # also the name of a variant

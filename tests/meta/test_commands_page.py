@@ -29,7 +29,7 @@ def test_the_page_is_what_the_commands_take(program: str, app: typer.Typer) -> N
     assert sorted(name for names, _ in rows(program) for name in names) == sorted(commands)
     for names, told in rows(program):
         options = [flag for name in names for one in commands[name].params for flag in (*one.opts, *one.secondary_opts)]
-        assert told == {flag for flag in options if flag.startswith("-")} - {"--help"}, names
+        assert told == {flag for flag in options if flag.startswith("-")} - {"--help", "-h"}, names
 
 
 def test_the_variables_are_read() -> None:

@@ -1,0 +1,197 @@
+"""What a status or a line of nginx's error log may mean: the causes, most likely first, and what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.nginx_config import ErrorKind
+from fixer.nginx.pasted_line import kinds_of_line
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What lines of some kinds say, an example, and the causes that bring them about, most likely first."""
+
+    kinds: tuple[ErrorKind, ...]
+    example: str
+    text: str
+    causes: tuple[str, ...] = ()
+
+
+_CRASHES = ("crash-code-error", "crash-missing-env", "crash-dependency-down", "crash-file-access", "crash-oom",
+            "crash-killed", "crash-port-in-use", "crash-loop-gave-up")
+# A test compares this table with what the causes read and with the lines that the lab's scenarios wait for.
+MEANINGS: tuple[Meaning, ...] = (
+    Meaning(("refused",), "connect() failed (111: Connection refused)",
+            "Nothing listens at the address that nginx asks, or a packet filter rejects the connection.",
+            ("backend-down", "wrong-port", *_CRASHES, "unit-misconfigured", "slow-start", "wrong-bind-address",
+             "wrong-host", "nginx-not-reloaded", "dns-stale", "worker-recycled", "firewall-reject",
+             "network-detached", "wrong-server-block", "sandbox-denied", "unix-socket-missing", "memory-pressure",
+             "cpu-throttled", "disk-full")),
+    Meaning(("socket-missing",), "connect() to unix:/run/app.sock failed (2: No such file or directory)",
+            "The unix socket that nginx asks does not exist.",
+            ("unix-socket-missing", "backend-down", *_CRASHES, "unit-misconfigured", "slow-start",
+             "nginx-not-reloaded")),
+    Meaning(("connect-denied", "connect-not-permitted"), "connect() failed (13: Permission denied)",
+            "The kernel forbids nginx to connect: file modes, a security policy or a route.",
+            ("unix-socket-permission", "mac-denied", "route-broken", "sandbox-denied", "firewall-drop",
+             "unix-socket-missing")),
+    Meaning(("backlog-full",), "connect() to unix:/run/app.sock failed (11: Resource temporarily unavailable)",
+            "The queue of waiting connections is full: the backend accepts too slowly.",
+            ("backlog-full", "backend-hung", "overload-saturated", "cpu-throttled", "memory-pressure",
+             "fd-exhausted")),
+    Meaning(("host-unreachable",), "connect() failed (113: No route to host)",
+            "No machine or container has this address now, or a packet filter rejects the connection.",
+            ("wrong-host", "backend-down", "network-detached", "dns-stale", "firewall-reject", "route-broken",
+             *_CRASHES, "unit-misconfigured", "slow-start", "worker-recycled", "wrong-bind-address")),
+    Meaning(("net-unreachable", "connect-invalid"), "connect() failed (101: Network is unreachable)",
+            "The machine has no route to the address.", ("route-broken", "network-detached", "wrong-host")),
+    Meaning(("timeout-connect", "connect-timeout-kernel"),
+            "upstream timed out (110: Connection timed out) while connecting to upstream",
+            "The address does not answer at all: packets are lost, or the backend accepts no connection.",
+            ("firewall-drop", "network-detached", "backend-down", "backlog-full", "wrong-host", "dns-stale",
+             "backend-hung", *_CRASHES, "unit-misconfigured", "slow-start", "worker-recycled", "sandbox-denied",
+             "wrong-bind-address", "wrong-protocol", "cpu-throttled", "memory-pressure", "fd-exhausted")),
+    Meaning(("timeout-read", "timeout-body"),
+            "upstream timed out (110: Connection timed out) while reading response header from upstream",
+            "The backend took the request and did not answer in time.",
+            ("backend-hung", "overload-saturated", "timeout-too-short", "cpu-throttled", "memory-pressure",
+             "fd-exhausted", "crash-port-in-use", "firewall-drop", "route-broken", "wrong-protocol")),
+    Meaning(("timeout-send",), "upstream timed out (110: Connection timed out) while sending request to upstream",
+            "The backend took an upload too slowly.",
+            ("timeout-too-short", "backend-hung", "overload-saturated", "wrong-protocol")),
+    Meaning(("timeout-tls", "timeout-tunnel"),
+            "upstream timed out (110: Connection timed out) while SSL handshaking to upstream",
+            "The backend is silent within a handshake or an open connection.",
+            ("upstream-speaks-http-not-tls", "backend-hung", "timeout-too-short", "wrong-protocol",
+             "overload-saturated")),
+    Meaning(("closed-before-answer", "closed-elsewhere", "reset-before-answer", "read-failed", "reset-while-sending",
+             "connect-reset"),
+            "upstream prematurely closed connection while reading response header from upstream",
+            "The backend ended the connection before it answered: it died, restarted, or speaks another protocol.",
+            ("crash-killed", "crash-oom", "worker-recycled", "upstream-expects-tls", "wrong-port", "wrong-protocol",
+             "unit-misconfigured", "crash-port-in-use", "fd-exhausted", "header-too-big")),
+    Meaning(("closed-in-body", "reset-in-body", "reset-in-tunnel", "chunked-invalid"),
+            "upstream prematurely closed connection while reading upstream",
+            "The backend ended the connection in the middle of its answer.",
+            ("crash-killed", "crash-code-error", "crash-oom", "worker-recycled", "unit-misconfigured",
+             "wrong-protocol")),
+    Meaning(("header-too-big",), "upstream sent too big header", "The response headers do not fit into nginx's buffer.",
+            ("header-too-big",)),
+    Meaning(("header-malformed", "header-forbidden", "status-invalid"), "upstream sent duplicate header line",
+            "nginx rejects the headers of the answer.", ("invalid-upstream-headers", "wrong-protocol")),
+    Meaning(("not-http", "answer-invalid", "answer-unexpected"), "upstream sent no valid HTTP/1.0 header",
+            "The answer is not HTTP: nginx asks a port with another protocol.",
+            ("upstream-expects-tls", "wrong-protocol", "wrong-port")),
+    Meaning(("wrong-protocol",), "upstream sent unsupported FastCGI protocol version: 72",
+            "nginx speaks another protocol than its backend.", ("wrong-protocol",)),
+    Meaning(("tls-handshake", "tls-version", "tls-peer-closed"), "SSL_do_handshake() failed",
+            "nginx and the backend cannot agree on TLS.",
+            ("upstream-speaks-http-not-tls", "tls-mismatch", "wrong-port", "wrong-protocol")),
+    Meaning(("tls-verify", "tls-name"), "upstream SSL certificate verify error",
+            "nginx does not trust the certificate of the backend.", ("tls-verify-failed",)),
+    Meaning(("no-live-upstreams",), "no live upstreams",
+            "Every server of the upstream block failed or is full. Read the lines before this one.",
+            ("backend-down", "overload-saturated", "timeout-too-short", *_CRASHES, "unit-misconfigured",
+             "wrong-port", "slow-start")),
+    Meaning(("host-not-found",), "host not found in upstream",
+            "nginx cannot look a name of its configuration up, so it does not start.",
+            ("dns-unresolved", "wrong-host", "network-detached", "nginx-down")),
+    Meaning(("name-not-resolved", "resolver-failed"), "could not be resolved (3: Host not found)",
+            "nginx's resolver does not know the name.",
+            ("dns-unresolved", "backend-down", "network-detached", *_CRASHES)),
+    Meaning(("no-resolver",), "no resolver defined to resolve",
+            "A name is in a variable, and nginx has no resolver.", ("no-resolver",)),
+    Meaning(("socket-family-denied",), "socket() failed (97: Address family not supported by protocol)",
+            "A restriction of nginx's unit forbids the kind of socket.", ("sandbox-denied",)),
+    Meaning(("files-exhausted", "connect-files-exhausted"), "accept4() failed (24: Too many open files)",
+            "A process has reached its limit of open files.", ("fd-exhausted",)),
+    Meaning(("log-full", "temp-file-failed"),
+            "open() \"/var/lib/nginx/body/0000000012\" failed (13: Permission denied)",
+            "nginx cannot write to its own files.", ("disk-full",)),
+    Meaning(("emerg-bind",), "bind() to 0.0.0.0:80 failed (98: Address already in use)",
+            "nginx cannot listen: another process has the port.", ("nginx-down", "nginx-not-reloaded")),
+    Meaning(("emerg-open",), "[emerg] open() \"/etc/nginx/snippets/tls.conf\" failed (2: No such file or directory)",
+            "nginx cannot read a file that its configuration names.",
+            ("nginx-config-invalid", "nginx-down", "disk-full")),
+    Meaning(("emerg-config", "tls-certificate-file"), "[emerg] unknown directive \"proxy_pas\"",
+            "nginx refuses its configuration.", ("nginx-config-invalid", "nginx-down")),
+    Meaning(("no-memory", "worker-killed", "worker-failed", "worker-lost", "worker-exited"),
+            "worker process 812 exited on signal 9", "nginx lost a worker, or has too little memory.",
+            ("nginx-down", "memory-pressure")),
+    Meaning(("local-address-exhausted", "connections-exhausted", "connect-failed", "socket-failed",
+             "proxy-bind-failed", "connecting-other"), "connect() failed (99: Cannot assign requested address)",
+            "nginx could not open a connection.",
+            ("overload-saturated", "fd-exhausted", "route-broken", "network-detached")),
+    Meaning(("invalid-target",), "invalid port in upstream", "A variable gave nginx an address that is none."),
+    Meaning(("limit-requests", "limit-connections"), "limiting requests",
+            "nginx rejects visitors by its own limits. This is no gateway error."),
+    Meaning(("backend-stderr",), "FastCGI sent in stderr", "The backend wrote this text. Read its own log."),
+    Meaning(("redirection-cycle", "cache-missing", "auth-request-failed", "proxy-protocol-broken"),
+            "rewrite or internal redirection cycle", "nginx itself ended the request. The backend was not asked."),
+)
+
+_STATUS = regex(r"(?:(?:http(?:/[\d.]+)?|error|status)[ :]*)?(502|504)?[ :]*(bad gateway|gateway time-?out)?\Z")
+_STATUS_OF = {"bad gateway": "502", "gateway timeout": "504", "gateway time-out": "504"}
+_STATUS_TEXT = {
+    "502": "502 Bad Gateway: nginx reached no backend, or got no valid answer.",
+    "504": "504 Gateway Time-out: the backend did not answer in time.",
+}
+_TIMEOUTS = "timeout-"
+
+
+def status_of(text: str) -> str:
+    """Return the status, 502 or 504, that the text names; empty if it names none."""
+    match = _STATUS.match(" ".join(text.lower().split()))
+    return (match[1] or _STATUS_OF.get(match[2] or "", "")) if match else ""
+
+
+def meanings_of(text: str) -> tuple[Meaning, ...]:
+    """Return what a line of nginx's error log may mean; empty if it is no line about a gateway error."""
+    kinds = kinds_of_line(text)
+    return tuple(dict.fromkeys(meaning for kind in kinds for meaning in MEANINGS if kind in meaning.kinds))
+
+
+def line_page(meanings: Iterable[Meaning], titles: dict[str, str]) -> str:
+    """Return the causes of a line, most likely first, and how to find the one that applies."""
+    lines: list[str] = []
+    for meaning in meanings:
+        lines += [meaning.example, f"  {meaning.text}", ""]
+        if meaning.causes:
+            lines += ["  Causes, most likely first", *_cause_lines(meaning.causes, titles), ""]
+    lines += _next_lines()
+    return "\n".join(lines) + "\n"
+
+
+def status_page(status: str, titles: dict[str, str], families: dict[str, list[str]]) -> str:
+    """Return what to run for a status, what the lines of error.log mean, and the families of causes."""
+    lines = [_STATUS_TEXT[status], "", *_next_lines(), "",
+             "Without fixer: read what nginx logs, then ask `fixer explain 'LINE'`",
+             "  tail -n 5 /var/log/nginx/error.log     # in a container: docker logs --tail 5 NGINX", ""]
+    lines += ["The line in error.log, and its most likely causes"]
+    for meaning in MEANINGS:
+        is_timeout = any(kind.startswith(_TIMEOUTS) for kind in meaning.kinds)
+        if meaning.causes and (status == "502" or is_timeout):
+            known = [cause for cause in meaning.causes if cause in titles]
+            lines += [f"  {meaning.example}", f"      {', '.join(known[:3])}{', …' if len(known) > 3 else ''}"]
+    lines += ["", "Families of causes"]
+    for family, names in families.items():
+        lines += [f"  {family}", *_wrapped(names)]
+    return "\n".join([*lines, "", "To read the page of a cause: fixer explain CAUSE"]) + "\n"
+
+
+def _cause_lines(causes: Iterable[str], titles: dict[str, str]) -> list[str]:
+    return [f"    {cause:<29} {titles[cause]}" for cause in causes if cause in titles]
+
+
+def _next_lines() -> list[str]:
+    return ["Find the cause", "  sudo fixer diagnose                    # nginx on this host",
+            "  fixer diagnose compose://PROJECT       # or docker://CONTAINER, ssh://HOST"]
+
+
+def _wrapped(names: list[str]) -> list[str]:
+    from textwrap import wrap  # for a page only
+
+    return wrap(", ".join(names), 76, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)
