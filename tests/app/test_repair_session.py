@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from fixer.model.diagnosis import Finding
 from fixer.model.plan import UnitAction
 from fixer.terminal import Terminal
 from fixer.verify import Observation
+from lab.pytest_plugin import StartLab
 from tests.app.abandoned_repairs_builders import sites
 from tests.apply.folder_target import FolderTarget
 from tests.causes.snapshot_builders import (
@@ -89,20 +88,11 @@ def test_a_fault_that_shows_no_more_and_was_not_repaired_is_said_at_the_end(tmp_
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[str]:
+def machine(badgateway_lab: StartLab) -> str:
     """A healthy machine with a second site, a group of three units of which none runs any more."""
-    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
-    lab = str(Path(sys.executable).parent / "lab")
-    up = subprocess.run([lab, "up", "healthy", "--stack", "host", "--seed", "4"], capture_output=True, text=True,
-                        check=True, env=env)
-    found = re.search(r"docker://(\S+)-host", up.stdout + up.stderr)
-    assert found is not None
-    try:
-        subprocess.run(["docker", "exec", "-i", f"{found[1]}-host", "sh", "-es"], input=POOL, text=True, check=True,
-                       capture_output=True)
-        yield f"{found[1]}-host"
-    finally:
-        subprocess.run([lab, "down", found[1]], capture_output=True, check=True, env=env)
+    container = badgateway_lab("healthy", stack="host", seed=4).container
+    subprocess.run(["docker", "exec", "-i", container, "sh", "-es"], input=POOL, text=True, check=True, capture_output=True)
+    return container
 
 
 POOL = """

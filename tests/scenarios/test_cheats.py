@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from lab.oracle import Verdict
+from lab.pytest_plugin import StartLab
 from lab.scenario.catalog import scenario_named
 from lab.scenario.draw import draw
 from lab.scenario.scenario_file import STACKS, Stack
@@ -15,10 +15,10 @@ from lab.stack.break_steps import read_file
 from lab.stack.running_lab import Lab, reload_nginx
 from lab.trial.reference_solvers import restart_cure_problems
 from lab.verbs.check import ask_oracle, restart_and_check
-from lab.verbs.down import lab_down
-from lab.verbs.up import lab_up
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
+
+Up = Callable[..., Lab]
 
 
 def cured(word: str, lab: Lab, *, hides: bool = False) -> list[str]:
@@ -26,13 +26,9 @@ def cured(word: str, lab: Lab, *, hides: bool = False) -> list[str]:
     return restart_cure_problems(lab, scenario_named(name).variant(variant or name), hides=hides)
 
 
-@contextmanager
-def up(word: str, stack: Stack, seed: int = 1) -> Iterator[Lab]:
-    risen = lab_up(word, stack, seed, lambda _: None)
-    try:
-        yield risen.lab
-    finally:
-        lab_down(risen.lab.id)
+@pytest.fixture
+def up(badgateway_lab: StartLab) -> Up:
+    return lambda word, stack, seed=1: badgateway_lab(word, stack=stack, seed=seed).lab
 
 
 def put(lab: Lab, change: Callable[[str], str]) -> Verdict:
@@ -61,82 +57,81 @@ CHEATS = {
 }
 
 
-def test_cheats_of_nginx() -> None:
+def test_cheats_of_nginx(up: Up) -> None:
     variant = scenario_named("wrong-port").variant("wrong-port")
     seed = next(n for n in range(100) if draw(scenario_named("wrong-port"), variant, "host", n)["route_style"] == "literal")
-    with up("wrong-port/wrong-port", "host", seed) as lab:
-        original = read_file(lab, str(lab.params["site_file"])).decode()
-        for name, cheat in CHEATS.items():
-            verdict = put(lab, lambda _, cheat=cheat: cheat(original))  # type: ignore[misc]
-            assert not verdict.is_well, name
-            assert any("log in" in line or "login page" in line for line in verdict.failing), name
+    lab = up("wrong-port/wrong-port", "host", seed)
+    original = read_file(lab, str(lab.params["site_file"])).decode()
+    for name, cheat in CHEATS.items():
+        verdict = put(lab, lambda _, cheat=cheat: cheat(original))  # type: ignore[misc]
+        assert not verdict.is_well, name
+        assert any("log in" in line or "login page" in line for line in verdict.failing), name
 
 
-def test_the_healthy_stack_passes_and_stays_so() -> None:
+def test_the_healthy_stack_passes_and_stays_so(up: Up) -> None:
     for stack in STACKS:
-        with up("healthy", stack) as lab:
-            verdict, restarted = restart_and_check(lab)
-            assert restarted
-            assert verdict.is_well, verdict.failing
+        verdict, restarted = restart_and_check(up("healthy", stack))
+        assert restarted
+        assert verdict.is_well, verdict.failing
 
 
-def test_started_by_hand_only_hides_it() -> None:
+def test_started_by_hand_only_hides_it(up: Up) -> None:
     word = scenario_named("crash-missing-env")
     variant = word.variant("start-env-var-missing")
     seed = next(n for n in range(100) if (drawn := draw(word, variant, "host", n))["manager"] == "systemd"
                 and not drawn["unix"] and drawn["server"] == "uvicorn" and ":" not in str(drawn["bind"]))
-    with up("crash-missing-env/start-env-var-missing", "host", seed) as lab:
-        values = lab.params
-        start = (
-            f"systemctl stop {values['unit']}; cd {values['home']} && export {values['secret_name']}={values['secret']} "
-            f"PORT={values['port']} && setsid -f setpriv --reuid={values['user']} --regid={values['user']} --init-groups "
-            f"{values['command']} >/dev/null 2>&1 </dev/null"
-        )
-        lab.run_in("backend", ["sh", "-c", start])
-        listening = f"for i in $(seq 100); do curl -fso /dev/null http://127.0.0.1:{values['port']}/health && exit 0; sleep .1; done; exit 1"
-        lab.run_in("backend", ["sh", "-c", listening])
-        verdict, restarted = restart_and_check(lab)
-        assert restarted
-        assert not verdict.is_well
+    lab = up("crash-missing-env/start-env-var-missing", "host", seed)
+    values = lab.params
+    start = (
+        f"systemctl stop {values['unit']}; cd {values['home']} && export {values['secret_name']}={values['secret']} "
+        f"PORT={values['port']} && setsid -f setpriv --reuid={values['user']} --regid={values['user']} --init-groups "
+        f"{values['command']} >/dev/null 2>&1 </dev/null"
+    )
+    lab.run_in("backend", ["sh", "-c", start])
+    listening = f"for i in $(seq 100); do curl -fso /dev/null http://127.0.0.1:{values['port']}/health && exit 0; sleep .1; done; exit 1"
+    lab.run_in("backend", ["sh", "-c", listening])
+    verdict, restarted = restart_and_check(lab)
+    assert restarted
+    assert not verdict.is_well
 
 
-def test_a_broken_stack_is_not_restarted() -> None:
-    with up("wrong-port", "containers") as lab:
-        verdict, restarted = restart_and_check(lab)
-        assert not verdict.is_well
-        assert not restarted
+def test_a_broken_stack_is_not_restarted(up: Up) -> None:
+    lab = up("wrong-port", "containers")
+    verdict, restarted = restart_and_check(lab)
+    assert not verdict.is_well
+    assert not restarted
 
 
-def test_a_longer_time_limit_is_no_capacity() -> None:
-    with up("overload-saturated/single-worker-overload", "host") as lab:
-        limit = f"proxy_read_timeout {lab.params['read_timeout']}s"
-        files = lab.run_in("web", ["grep", "-rl", limit, "/etc/nginx"]).text.split()
-        lab.run_in("web", ["sed", "-i", f"s/{limit}/proxy_read_timeout 60s/", *files])
-        reload_nginx(lab)
-        verdict = ask_oracle(lab)
-        assert not verdict.is_well
-        assert any(line.startswith("reports") for line in verdict.failing)
+def test_a_longer_time_limit_is_no_capacity(up: Up) -> None:
+    lab = up("overload-saturated/single-worker-overload", "host")
+    limit = f"proxy_read_timeout {lab.params['read_timeout']}s"
+    files = lab.run_in("web", ["grep", "-rl", limit, "/etc/nginx"]).text.split()
+    lab.run_in("web", ["sed", "-i", f"s/{limit}/proxy_read_timeout 60s/", *files])
+    reload_nginx(lab)
+    verdict = ask_oracle(lab)
+    assert not verdict.is_well
+    assert any(line.startswith("reports") for line in verdict.failing)
 
 
 @pytest.mark.parametrize(("word", "stack"), [
     ("wrong-port/wrong-port", "host"), ("wrong-port/container-wrong-port", "containers"),
     ("overload-saturated/single-worker-overload", "host"),
 ])
-def test_restart_everything_cures_neither(word: str, stack: Stack) -> None:
-    with up(word, stack) as lab:
-        assert cured(word, lab) == []
+def test_restart_everything_cures_neither(word: str, stack: Stack, up: Up) -> None:
+    lab = up(word, stack)
+    assert cured(word, lab) == []
 
 
-def test_what_restarting_cures_is_told_so_by_its_scenario() -> None:
-    with up(word := "backend-down/backend-not-running", "host") as lab:
-        assert len(cured(word, lab)) == 1
+def test_what_restarting_cures_is_told_so_by_its_scenario(up: Up) -> None:
+    lab = up(word := "backend-down/backend-not-running", "host")
+    assert len(cured(word, lab)) == 1
 
 
-def test_what_restarting_hides_is_back_after_the_next_boot() -> None:
-    with up(word := "backend-down/unit-disabled-after-reboot", "host") as lab:
-        assert cured(word, lab, hides=True) == []
+def test_what_restarting_hides_is_back_after_the_next_boot(up: Up) -> None:
+    lab = up(word := "backend-down/unit-disabled-after-reboot", "host")
+    assert cured(word, lab, hides=True) == []
 
 
-def test_what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log() -> None:
-    with up(word := "crash-code-error/app-exception-mid-stream", "host") as lab:
-        assert ask_oracle(lab).is_well and cured(word, lab) == []
+def test_what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log(up: Up) -> None:
+    lab = up(word := "crash-code-error/app-exception-mid-stream", "host")
+    assert ask_oracle(lab).is_well and cured(word, lab) == []

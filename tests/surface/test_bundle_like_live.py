@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lab.pytest_plugin import StartLab
+from lab.scenario.scenario_file import Stack
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 FIXER = [sys.executable, "-m", "fixer"]
@@ -41,20 +42,11 @@ def fields(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 @pytest.mark.parametrize(("word", "stack", "seed"), CASES, ids=[word for word, _, _ in CASES])
-def test_a_bundle_tells_the_same_field_by_field(word: str, stack: str, seed: int, tmp_path: Path) -> None:
-    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
-    lab = [str(Path(sys.executable).parent / "lab")]
-    up = subprocess.run([*lab, "up", word, "--stack", stack, "--seed", str(seed)], capture_output=True, text=True,
-                        check=True, env=env)
-    found = re.search(r"(?:docker|compose)://(\S+)", up.stdout + up.stderr)
-    assert found is not None
-    target, bundle = found[0], tmp_path / "incident.tgz"
-    try:
-        before = diagnosed(target)
-        subprocess.run([*FIXER, "collect", target, "-o", str(bundle)], capture_output=True, check=True)
-        replayed, after = diagnosed(f"bundle:{bundle}"), diagnosed(target)
-    finally:
-        subprocess.run([*lab, "down", found[1].removesuffix("-host")], capture_output=True, check=True, env=env)
+def test_a_bundle_tells_the_same_field_by_field(word: str, stack: Stack, seed: int, tmp_path: Path, badgateway_lab: StartLab) -> None:
+    target, bundle = badgateway_lab(word, stack=stack, seed=seed).target, tmp_path / "incident.tgz"
+    before = diagnosed(target)
+    subprocess.run([*FIXER, "collect", target, "-o", str(bundle)], capture_output=True, check=True)
+    replayed, after = diagnosed(f"bundle:{bundle}"), diagnosed(target)
     steady = {path for path, value in before.items() if after.get(path) == value}
     assert len(steady) > 200 and any(path.endswith(".cause") for path in steady)
     assert {path: replayed.get(path) for path in steady} == {path: after[path] for path in steady}

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from fixer.render.json_schema import command_schemas
+from lab.pytest_plugin import StartLab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 FIXER = [sys.executable, "-m", "fixer"]
@@ -36,17 +35,9 @@ def printed(name: str, done: subprocess.CompletedProcess[str]) -> dict:  # type:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def machine(module_badgateway_lab: StartLab) -> str:
     """A machine whose nginx asks a port where nothing listens."""
-    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path_factory.mktemp("lab"))}
-    lab = [str(Path(sys.executable).parent / "lab")]
-    up = subprocess.run(
-        [*lab, "up", "wrong-port", "--stack", "host", "--seed", "41"], capture_output=True, text=True, check=True, env=env,
-    )
-    found = re.search(r"docker://(\S+)-host", up.stdout + up.stderr)
-    assert found is not None
-    yield found[0]
-    subprocess.run([*lab, "down", found[1]], capture_output=True, check=True, env=env)
+    return module_badgateway_lab("wrong-port", stack="host", seed=41).target
 
 
 def site_files(machine: str) -> str:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from fixer.model.plan import WriteFile
 from fixer.redaction.masked_steps import diff_of
 from fixer.redaction.secrets import redact_text
+from lab.pytest_plugin import StartLab
 from tests.trust import planted_secrets
 from tests.trust.planted_secrets import PlantedSecrets
 
@@ -81,20 +81,11 @@ def test_a_diff_shows_no_value_of_the_lines_around_it() -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[tuple[str, PlantedSecrets]]:
+def machine(badgateway_lab: StartLab) -> tuple[str, PlantedSecrets]:
     """A host whose backend ends at once and whose nginx says 502, with secrets in every place."""
-    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
-    lab = str(Path(sys.executable).parent / "lab")
-    up = subprocess.run([lab, "up", "crash-missing-env", "--stack", "host", "--seed", "5"], capture_output=True, text=True,
-                        check=True, env=env)
-    found = re.search(r"docker://(\S+)-host", up.stdout + up.stderr)
-    assert found is not None
-    name, p = f"{found[1]}-host", PlantedSecrets()
-    try:
-        _plant(name, p)
-        yield name, p
-    finally:
-        subprocess.run([lab, "down", found[1]], capture_output=True, check=True, env=env)
+    name, p = badgateway_lab("crash-missing-env", stack="host", seed=5).container, PlantedSecrets()
+    _plant(name, p)
+    return name, p
 
 
 def shell(name: str, script: str, stdin: str = "") -> str:

@@ -8,14 +8,12 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixer.render.terminal_text import clean
-from lab.verbs.down import lab_down
-from lab.verbs.up import lab_up
+from lab.pytest_plugin import StartLab
 from tests.contract.sshd_machines import docker
 from tests.trust.file_watch import FIXER_FOLDER, copy_fixer_into
 
@@ -35,15 +33,11 @@ ENDS = {
 
 
 @pytest.fixture(scope="module")
-def name(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def name(module_badgateway_lab: StartLab) -> str:
     """A machine whose nginx asks a port where nothing listens, with fixer inside."""
-    os.environ.setdefault("BADGATEWAY_LAB_STATE", str(tmp_path_factory.mktemp("lab")))
-    lab = lab_up("wrong-port/wrong-port", "host", 43, lambda _: None).lab
-    try:
-        copy_fixer_into(lab.container())
-        yield lab.container()
-    finally:
-        lab_down(lab.id)
+    container = module_badgateway_lab("wrong-port/wrong-port", stack="host", seed=43).container
+    copy_fixer_into(container)
+    return container
 
 
 def look(words: tuple[str, ...], out: Path) -> tuple[int, bytes, resource.struct_rusage]:
