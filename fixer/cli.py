@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from fixer import __version__, error_boundary
-from fixer.command_words import CONTEXT_SETTINGS, ProposingGroup
+from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, FixerGroup
 from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
 from fixer.errors import UsageError
 
 app = typer.Typer(
-    name="fixer", cls=ProposingGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    name="fixer", cls=FixerGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
+    pretty_exceptions_enable=False, epilog=EXAMPLES[""],
     help="Find why nginx answers 502, repair it with proof, undo it to the byte.",
 )
 
@@ -92,7 +92,7 @@ def _root(
         error_boundary.emit(context.get_help() + "\n")
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["diagnose"])
 def diagnose(
     target: Target = "local", *, as_json: AsJson = False,
     form: Annotated[Format | None, typer.Option("--format", show_default=False, help="The output format.")] = None,
@@ -105,7 +105,7 @@ def diagnose(
     raise typer.Exit(run_diagnose(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["repair"])
 def repair(
     target: Target = "local", *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; change nothing.")] = False,
@@ -141,7 +141,7 @@ def repair(
     raise typer.Exit(result.exit_code)
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["verify"])
 def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
@@ -162,7 +162,7 @@ def verify(
     raise typer.Exit(health_code(result.report.verdict))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["undo"])
 def undo(
     target: Target = "local", *,
     run_id: Annotated[str, typer.Option("--id", metavar="ID", show_default=False,
@@ -187,7 +187,7 @@ def undo(
     raise typer.Exit(1 if result.conflicts else 0)
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["history"])
 def history(
     target: Target = "local", *,
     forget: Annotated[str, typer.Option("--forget", metavar="ID", show_default=False,
@@ -208,7 +208,7 @@ def history(
         error_boundary.emit(history_text(listed))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["collect"])
 def collect(
     target: Target = "local", *,
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", show_default=False,
@@ -233,7 +233,7 @@ def collect(
     error_boundary.emit(save(target, make_request(url, wait, no_probe), output))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["learn"])
 def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0) -> None:
     """Remember a healthy deployment as last known good."""
     from fixer.app.learn import learn as remember
@@ -249,7 +249,7 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
         error_boundary.emit(learned_text(result))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["explain"])
 def explain(words: Annotated[list[str], typer.Argument(
     metavar="CAUSE", autocompletion=_complete_cause,
     help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
@@ -260,7 +260,7 @@ def explain(words: Annotated[list[str], typer.Argument(
     error_boundary.emit(explain_page(" ".join(words)))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["causes"])
 def causes(as_json: AsJson = False) -> None:
     """List every cause that fixer can find."""
     from fixer.app.cause_catalogue import catalogue_report
@@ -276,7 +276,7 @@ def causes(as_json: AsJson = False) -> None:
         error_boundary.emit(catalogue_text(listed))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["ignore"])
 def ignore(
     cause: Annotated[str, typer.Argument(metavar="[CAUSE]", show_default=False,
                                          help="If omitted: list the ignored findings.")] = "",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from typer.core import TyperGroup
 
@@ -12,62 +12,116 @@ from fixer.errors import UsageError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-# What people type by habit, and the command that does it here.
-_MEANT = {
-    "repair": "fix heal recover resolve apply cure solve mend",
-    "diagnose": "status check diagnosis diag analyze analyse doctor inspect scan find test why run debug detect triage",
-    "verify": "health healthcheck validate ping probe",
-    "undo": "rollback roll-back revert restore reset back",
-    "history": "log logs runs journal journals list-runs",
-    "causes": "list ls catalog catalogue rules kinds",
-    "explain": "show man info describe page doc docs what",
-    "collect": "bundle save export report gather dump",
-    "learn": "remember baseline record",
-    "ignore": "accept mute suppress silence skip allow",
-    "--version": "version",
-}
-_COMMANDS = {word: command for command, words in _MEANT.items() for word in words.split()}
-_TARGETS = ("docker://", "compose://", "ssh://", "bundle:", "http://", "https://")
 
-
-class ProposingGroup(TyperGroup):
-    """The commands, with a proposal for a word that is none of them."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command; raise UsageError with the command line that was probably intended."""
-        word = args[0]
-        if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
-            intended = intended_line(word, args[1:], tuple(self.commands))
-            if intended:
-                raise UsageError(f"there is no command {word!r}", f"did you mean: fixer {intended}")
-        return super().resolve_command(ctx, args)
-
-
-def intended_line(word: str, rest: Sequence[str], commands: Sequence[str]) -> str:
-    """Return the arguments of `fixer` that were probably intended; empty if nothing is similar."""
-    from fixer.app.cause_catalogue import is_page  # loads every cause: for a wrong command only
-
-    name = word.lower().replace("_", "-")
-    if name == "help":
-        return f"{rest[0]} --help" if rest and rest[0] in commands else "--help"
-    if word == "local" or word.startswith(_TARGETS):
-        option = ("--url",) if word.startswith("http") else ()
-        return shlex.join(("diagnose", *option, word, *rest)) if "@" not in word else shlex.join(("diagnose", *option))
-    command = _COMMANDS.get(name)
-    if command is None and is_page(word):
-        return shlex.join(("explain", word))
-    if command is None:
-        from difflib import get_close_matches  # 5 ms, for a wrong name only
-
-        near = get_close_matches(name, (*commands, *_COMMANDS), n=1)
-        command = _COMMANDS.get(near[0], near[0]) if near else None
-    if command is None:
-        return ""
-    # an option's value may be a secret: repeat only plain words
-    plain = () if any(part.startswith("-") for part in rest) else tuple(rest)
-    return command if command.startswith("-") else shlex.join((command, *plain))
+def by_synonym(meant: Mapping[str, str]) -> dict[str, str]:
+    """Return the command for each word that people type by habit, from the words of each command."""
+    return {word: command for command, words in meant.items() for word in words.split()}
 
 
 def examples(*lines: str) -> str:
     """Return an epilog that keeps its lines, in the help and in the manual page."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class ProposingGroup(TyperGroup):
+    """The commands of a program, with a proposal for a word that is none of them."""
+
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    usage_error: ClassVar[type[Exception]] = UsageError
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; raise `usage_error` with the command line that was probably intended."""
+        word = args[0]
+        if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
+            intended = self.intended_line(word, args[1:])
+            if intended:
+                raise self.usage_error(f"there is no command {word!r}", f"did you mean: {ctx.info_name} {intended}")
+        return super().resolve_command(ctx, args)
+
+    def intended_line(self, word: str, rest: Sequence[str]) -> str:
+        """Return the arguments that were probably intended; empty if nothing is similar."""
+        name = word.lower().replace("_", "-")
+        if name == "help":
+            return f"{rest[0]} --help" if rest and rest[0] in self.commands else "--help"
+        command = self.synonyms.get(name)
+        if command is None:
+            line = self.line_without_command(word, rest)
+            if line:
+                return line
+            from difflib import get_close_matches  # 5 ms, for a wrong name only
+
+            near = get_close_matches(name, (*self.commands, *self.synonyms), n=1)
+            command = self.synonyms.get(near[0], near[0]) if near else None
+        if command is None or command.startswith("-"):
+            return command or ""
+        # an option's value may be a secret: repeat only plain words
+        return shlex.join((command, *(() if any(part.startswith("-") for part in rest) else rest)))
+
+    def line_without_command(self, word: str, rest: Sequence[str]) -> str:
+        """Return the line if the word is an argument and its command was left out; empty if it is none."""
+        return ""
+
+
+_TARGETS = ("docker://", "compose://", "ssh://", "bundle:", "http://", "https://")
+
+
+class FixerGroup(ProposingGroup):
+    """The commands of `fixer`."""
+
+    synonyms = by_synonym({
+        "repair": "fix heal recover resolve apply cure solve mend",
+        "diagnose": "status check diagnosis diag analyze analyse doctor inspect scan find test why run debug detect",
+        "verify": "health healthcheck validate ping probe",
+        "undo": "rollback roll-back revert restore reset back",
+        "history": "log logs runs journal journals",
+        "causes": "list ls catalog catalogue rules kinds",
+        "explain": "show man info describe page doc docs what",
+        "collect": "bundle save export report gather dump",
+        "learn": "remember baseline record",
+        "ignore": "accept mute suppress silence skip allow",
+        "--version": "version",
+    })
+
+    def line_without_command(self, word: str, rest: Sequence[str]) -> str:
+        """Return `diagnose` for a target or an address, `explain` for a cause or a status."""
+        if word == "local" or word.startswith(_TARGETS):
+            option = ("--url",) if word.startswith("http") else ()
+            shown = ("URL",) if "@" in word and option else (word,)
+            return shlex.join(("diagnose", *option, *shown, *(part for part in rest if part.startswith("--no-probe"))))
+        from fixer.app.cause_catalogue import is_page  # loads every cause: for a wrong command only
+
+        return shlex.join(("explain", word)) if is_page(word) else ""
+
+
+EXAMPLES = {
+    "": examples(
+        "fixer diagnose                     why does nginx on this host answer 502?",
+        "fixer repair                       show the repair, ask, apply it, prove it",
+        "fixer undo                         take the last repair back",
+        "fixer diagnose compose://shop      nginx in containers",
+        "fixer explain 502                  what a 502 means, and what to do next",
+    ),
+    "diagnose": examples(
+        "fixer diagnose", "fixer diagnose --verbose", "fixer diagnose --url http://shop.example/login",
+        "fixer diagnose docker://shop-nginx-1", "fixer diagnose compose://shop", "fixer diagnose ssh://root@web1",
+        "fixer diagnose bundle:incident.tgz --format markdown",
+    ),
+    "repair": examples(
+        "fixer repair --dry-run", "fixer repair", "fixer repair --yes", "fixer repair --yes --max-risk disruptive",
+        "fixer repair --set restore-from=/etc/nginx/sites-available/shop.bak", "fixer repair compose://shop",
+    ),
+    "verify": examples("fixer verify", "fixer verify --url https://shop.example/api/login --wait 30",
+                       "fixer verify compose://shop --json"),
+    "undo": examples("fixer undo", "fixer undo compose://shop", "fixer undo --id 20260131-101500-3f2a"),
+    "history": examples("fixer history", "fixer history compose://shop --json",
+                        "fixer history --forget 20260131-101500-3f2a"),
+    "collect": examples("fixer collect --output incident.tgz", "fixer collect compose://shop --output incident.tgz",
+                        "fixer collect --script > collect.sh", "fixer diagnose bundle:incident.tgz"),
+    "learn": examples("fixer learn", "fixer learn ssh://root@web1"),
+    "explain": examples("fixer explain wrong-port", "fixer explain start-203-exec-missing", "fixer explain 502",
+                        "fixer explain 'connect() failed (111: Connection refused)'"),
+    "causes": examples("fixer causes", "fixer causes --json"),
+    "ignore": examples("fixer ignore", "fixer ignore disk-full --because 'moves on Monday' --until 2030-01-31",
+                       "fixer ignore wrong-port compose://shop --where api --because test --until 2030-01-31",
+                       "fixer ignore --forget 3f2a"),
+}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from fixer.command_words import CONTEXT_SETTINGS
+from lab.command_table import EXAMPLES, LabGroup
 from lab.errors import LabError, UnexpectedState
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 app = typer.Typer(
-    name="lab", rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="lab", cls=LabGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
+    pretty_exceptions_enable=False, epilog=EXAMPLES[""],
     help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
 )
 
@@ -136,7 +139,7 @@ def options(
         use_extra_scenarios(scenarios)
 
 
-@app.command("list")
+@app.command("list", epilog=EXAMPLES["list"])
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: difficulty, stacks, family."""
     from lab.verbs.show import list_json, list_text
@@ -144,7 +147,7 @@ def list_scenarios(as_json: AsJson = False) -> None:
     typer.echo(list_json() if as_json else list_text())
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["show"])
 def show(scenario: ScenarioArgument) -> None:
     """Show a scenario's story and the stacks on which it runs."""
     from lab.scenario.catalog import find_scenario, variant_of
@@ -154,7 +157,7 @@ def show(scenario: ScenarioArgument) -> None:
     typer.echo(show_text(found, variant_of(found, scenario)))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["up"])
 def up(
     scenario: ScenarioArgument, *,
     stack: Annotated[StackName | None, typer.Option(help="Default: the scenario's first.")] = None,
@@ -176,7 +179,7 @@ def up(
     typer.echo(started_text(risen))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["status"])
 def status(
     as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show scenario and seed.")] = False,
@@ -192,7 +195,7 @@ def status(
     typer.echo(json.dumps({"labs": entries}, indent=2) if as_json else status_text(entries, verbose=verbose))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["logs"])
 def logs(
     lab: LabArgument = "", part: PartArgument = "",
     follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
@@ -207,7 +210,7 @@ def logs(
     os.execvp(argv[0], argv)  # noqa: S606
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["shell"])
 def shell(
     lab: LabArgument = "", part: PartArgument = "",
     tools: Annotated[bool, typer.Option(
@@ -225,7 +228,7 @@ def shell(
     os.execvp(argv[0], argv)  # noqa: S606
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["hint"])
 def hint(lab: LabArgument = "") -> None:
     """Show the next hint, from vague to exact."""
     from lab.verbs.hint import next_hint
@@ -233,7 +236,7 @@ def hint(lab: LabArgument = "") -> None:
     typer.echo(next_hint(_find_lab(lab)))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["reset"])
 def reset(lab: LabArgument = "") -> None:
     """Break a lab again from scratch."""
     from lab.scenario.catalog import scenario_named
@@ -245,7 +248,7 @@ def reset(lab: LabArgument = "") -> None:
     typer.echo(started_text(StartedLab(again, variant, seen)))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["down"])
 def down(
     lab: LabArgument = "",
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
@@ -262,7 +265,7 @@ def down(
         _print_progress(f"✔ {lab_id} removed")
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["new"])
 def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="Cause that the scenario reproduces.")]) -> None:
     """Write a first scenario file for a new cause."""
     from lab.verbs.new import new_scenario
@@ -270,7 +273,7 @@ def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="Cause that
     typer.echo(str(new_scenario(scenario)))
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["validate"])
 def validate() -> None:
     """Check every scenario file."""
     from lab.scenario.catalog import scenario_folders
@@ -284,7 +287,7 @@ def validate() -> None:
     typer.echo(f"{len(scenario_folders())} scenarios, no problems")
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["check"])
 def check(
     lab: LabArgument = "", as_json: AsJson = False,
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart the lab, then check again.")] = False,
@@ -297,7 +300,7 @@ def check(
     return code
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["solve"])
 def solve(
     lab: LabArgument = "",
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
@@ -308,7 +311,7 @@ def solve(
     return 0 if solve_lab(_find_lab(lab), _print_progress, within=inside) else 1
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["matrix"])
 def matrix(
     *,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
@@ -337,7 +340,7 @@ def matrix(
         run_matrix(wish)
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["bench"])
 def bench(
     *,
     solver: Annotated[list[str] | None, typer.Option(

@@ -15,6 +15,7 @@ import typer.main
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+HELP_OPTIONS = ["-h", "--help"]
 EXIT_STATUS = {
     "fixer": (
         ("0", "healthy, or nothing is left to repair"),
@@ -42,7 +43,7 @@ def escape(text: str) -> str:
 
 def page(command: Any, path: str, version: str, children: list[tuple[str, str]]) -> str:
     """Return one man page; `path` is `fixer` or `fixer diagnose`."""
-    context = type(command).context_class(command, info_name=path)
+    context = type(command).context_class(command, info_name=path, help_option_names=HELP_OPTIONS)
     program, name = path.partition(" ")[0], path.replace(" ", "-")
     text = inspect.cleandoc(command.help or "")
     lines = [
@@ -63,7 +64,7 @@ def page(command: Any, path: str, version: str, children: list[tuple[str, str]])
         for child, summary in children:
             lines += [".TP", f"\\fB{escape(child)}\\fR(1)", escape(summary)]
     if command.epilog:
-        lines += [".SH EXAMPLES", ".nf", escape(inspect.cleandoc(command.epilog).removeprefix("Examples:\n")), ".fi"]
+        lines += [".SH EXAMPLES", ".nf", escape(inspect.cleandoc(_examples(command.epilog))), ".fi"]
     for heading, rows in (("EXIT STATUS", EXIT_STATUS[program]), ("FILES", FILES[program])):
         if rows:
             lines.append(f".SH {heading}")
@@ -72,6 +73,11 @@ def page(command: Any, path: str, version: str, children: list[tuple[str, str]])
     if path != program:
         lines += [".SH SEE ALSO", f"\\fB{program}\\fR(1)"]
     return "\n".join(lines) + "\n"
+
+
+def _examples(epilog: str) -> str:
+    """Return the examples of a help's epilog, without the parser's mark for lines that keep their breaks."""
+    return epilog.replace("\b\n", "").removeprefix("Examples:\n")
 
 
 def pages(program: str) -> dict[str, str]:

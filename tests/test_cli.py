@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -105,3 +106,9 @@ def test_only_the_called_command_is_built(words: list[str], known: set[str] | No
     assert names(cli._app_with_command(words)) == (known or everything)
     assert names(cli.app) == everything
     assert {"diagnose", "repair"} < everything
+
+
+def test_undo_accepts_yes_as_scripts_write_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
+    for option in ("--yes", "-y"):
+        assert main(["undo", option]) == main(["undo"]) == 0

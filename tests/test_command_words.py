@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import shlex
+from typing import Any
 
+import pytest
+import typer
+
+from fixer import cli, command_words
 from fixer.start import main
+from lab import cli as lab_cli
+from lab import command_table
 
 
 @pytest.mark.parametrize(("words", "intended"), [
@@ -14,7 +21,7 @@ from fixer.start import main
     (["health"], "verify"), (["logs"], "history"), (["diagnos"], "diagnose"), (["repiar"], "repair"),
     (["Repair"], "repair"), (["docker://web"], "diagnose docker://web"), (["local"], "diagnose local"),
     (["http://shop.example/"], "diagnose --url http://shop.example/"), (["wrong-port"], "explain wrong-port"),
-    (["fix", "--set", "KEY=hunter2"], "repair"), (["https://a:hunter2@shop.example/"], "diagnose --url"),
+    (["fix", "--set", "KEY=hunter2"], "repair"), (["https://a:hunter2@shop.example/"], "diagnose --url URL"),
 ])
 def test_a_word_that_is_no_command_gets_a_proposal(
     words: list[str], intended: str, capsys: pytest.CaptureFixture[str],
@@ -37,3 +44,45 @@ def test_h_is_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None
     long = capsys.readouterr().out
     assert main([*words, "-h"]) == 0
     assert capsys.readouterr().out == long and "-h, --help" in long
+
+
+PROGRAMS = {"fixer": (cli.app, command_words.EXAMPLES), "lab": (lab_cli.app, command_table.EXAMPLES)}
+
+
+def tree(program: str) -> Any:
+    return typer.main.get_command(PROGRAMS[program][0])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_help_has_examples_that_keep_their_lines(program: str) -> None:
+    root, examples = tree(program), PROGRAMS[program][1]
+    assert set(examples) == {"", *root.commands}
+    for name, epilog in examples.items():
+        command = root.commands[name] if name else root
+        context = type(command).context_class(command, info_name=f"{program} {name}".strip(), terminal_width=60)
+        lines = [line.strip() for line in command.get_help(context).splitlines()]
+        for line in epilog.splitlines()[1:]:
+            assert line.strip() in lines, (name, line)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_example_is_a_command_line_that_parses(program: str) -> None:
+    root, examples = tree(program), PROGRAMS[program][1]
+    count = 0
+    for name, epilog in examples.items():
+        for line in epilog.splitlines()[2:]:
+            words = shlex.split(line.split("   ")[0].split(" > ")[0])
+            assert words[0] in ("fixer", program)
+            options = words[1:3] if words[1] == "--scenarios" else []
+            command = tree(words[0]).commands[words[1 + len(options)]]
+            command.make_context(words[1 + len(options)], words[2 + len(options):], resilient_parsing=False)
+            assert name in ("", "collect") or command is tree(program).commands[name] or command.name == name
+            count += 1
+    assert count >= 2 * len(root.commands)
+
+
+def test_the_words_of_habit_lead_to_commands() -> None:
+    for program, group in (("fixer", command_words.FixerGroup), ("lab", command_table.LabGroup)):
+        known = {*tree(program).commands, "--version"}
+        assert set(group.synonyms.values()) <= known
+        assert set(group.synonyms).isdisjoint(known)
