@@ -14,7 +14,7 @@ def next_hint(lab: Lab) -> str:
     number = min(lab.record.hints_given, len(variant.hints) - 1)
     lab.record.hints_given = number + 1
     lab_records.save_record(lab.record)
-    text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]")
+    text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]").strip()
     last = number == len(variant.hints) - 1
     ending = f"\nThat was the last hint. To see the repair: lab solve {lab.id}" if last else ""
     return f"hint {number + 1} of {len(variant.hints)}: {text}{ending}"

@@ -44,6 +44,7 @@ def solved(monkeypatch: pytest.MonkeyPatch, codes: list[int], *, well: bool = Tr
     monkeypatch.setattr(verb, "scenario_named", lambda name: SimpleNamespace(variant=lambda wanted: variant))
     monkeypatch.setattr(verb, "repair_by_hand", lambda lab, wanted: did.append("by hand"))
     monkeypatch.setattr(verb, "ask_oracle", lambda lab: SimpleNamespace(is_well=well, failing=() if well else ("GET / is 502",)))
+    monkeypatch.setattr(verb, "debrief_text", lambda lab, *, restarted: f"the lesson of {lab.record.scenario}")
     lab: Any = SimpleNamespace(stack="host", record=SimpleNamespace(scenario="wrong-port", variant="wrong-port"))
     return verb.solve(lab, said.append, within=within), runs, did, said
 
@@ -52,6 +53,7 @@ def test_fixer_repairs_without_a_question_and_the_oracle_decides(monkeypatch: py
     well, runs, did, said = solved(monkeypatch, [0])
     assert well and runs == [("repair", "--yes", "--max-risk", "disruptive", "--set", "port=8000")] and did == ["outside"]
     assert said[0] == "$ fixer repair --yes --max-risk disruptive --set port=8000"       # as a person would type it
+    assert said[-1] == "the lesson of wrong-port"
     assert solved(monkeypatch, [0], within=True)[2] == ["inside"]
 
 
