@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fixer import __version__, error_boundary
-from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, FixerGroup
+from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup
 from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
 from fixer.errors import UsageError
 
@@ -63,7 +63,10 @@ NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and o
 
 def run_command_line(words: list[str]) -> object:
     """Run the command that the arguments name; return its exit code."""
-    return _app_with_command(words)(args=words, prog_name="fixer", standalone_mode=False)
+    try:
+        return _app_with_command(words)(args=words, prog_name="fixer", standalone_mode=False)
+    except CommandError as carrier:
+        raise carrier.error from None
 
 
 def _app_with_command(words: Sequence[str]) -> typer.Typer:

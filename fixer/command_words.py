@@ -23,6 +23,15 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
+class CommandError(Exception):
+    """An error of a command that the parser would end by itself: a broken pipe silently, with the code of a broken
+    page, and an end of input as an interrupt."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class ProposingGroup(TyperGroup):
     """The commands of a program, with a proposal for a word that is none of them."""
 
@@ -66,7 +75,7 @@ _TARGETS = ("docker://", "compose://", "ssh://", "bundle:", "http://", "https://
 
 
 class FixerGroup(ProposingGroup):
-    """The commands of `fixer`."""
+    """The commands of `fixer`. Their errors reach the error boundary as they are."""
 
     synonyms = by_synonym({
         "repair": "fix heal recover resolve apply cure solve mend",
@@ -81,6 +90,13 @@ class FixerGroup(ProposingGroup):
         "ignore": "accept mute suppress silence skip allow",
         "--version": "version",
     })
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; raise CommandError for what the parser would take for its own."""
+        try:
+            return super().invoke(ctx)
+        except (OSError, EOFError) as error:
+            raise CommandError(error) from error
 
     def line_without_command(self, word: str, rest: Sequence[str]) -> str:
         """Return `diagnose` for a target or an address, `explain` for a cause or a status."""

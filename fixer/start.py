@@ -6,6 +6,7 @@ The parser handles everything else, mistakes included."""
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,7 @@ gc.set_threshold(100_000)  # a short run makes many objects and hardly a cycle, 
 
 from fixer import error_boundary  # noqa: E402
 
+COMPLETION_VARIABLE = "_FIXER_COMPLETE"  # the shell asks what could follow: the parser answers
 _FLAG_OPTIONS = frozenset({"--json", "--verbose", "-v", "--no-probe"})
 
 
@@ -29,7 +31,7 @@ def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
     """Return the work of a plain `fixer diagnose`; None for any other command line."""
     options = [word for word in words[1:] if word.startswith("-")]
     targets = [word for word in words[1:] if not word.startswith("-")]
-    if words[:1] != ["diagnose"] or len(targets) > 1 or not _FLAG_OPTIONS.issuperset(options):
+    if words[:1] != ["diagnose"] or len(targets) > 1 or COMPLETION_VARIABLE in os.environ or not _FLAG_OPTIONS.issuperset(options):
         return None
     form = "json" if "--json" in options else "console"
     verbose = not {"--verbose", "-v"}.isdisjoint(options)

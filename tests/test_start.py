@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fixer import cli, diagnose_command
+from fixer import cli, diagnose_command, start
+from fixer.errors import NoNginx
 from fixer.start import plain_diagnose
 
 ROOT = str(Path(__file__).resolve().parents[1])
@@ -42,6 +45,82 @@ def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str], monkey
 ])
 def test_anything_else_is_left_to_the_parser(words: list[str]) -> None:
     assert plain_diagnose(words) is None
+
+
+BROKEN = f"bundle:{ROOT}/tests/observe/data/machine.tgz"
+# Every form that `diagnose` can be called in: what the fast path takes, and what it must leave to the parser.
+LINES = [
+    ["diagnose", BROKEN], ["diagnose", "--json", BROKEN], ["diagnose", BROKEN, "-v"], ["diagnose", "-v", "-v", BROKEN],
+    ["diagnose", BROKEN, "--json", "--no-probe", "--verbose"], ["diagnose", "--format", "json", BROKEN],
+    ["diagnose", "--format=markdown", BROKEN], ["diagnose", "--json", "--format", "html", BROKEN],
+    ["diagnose", "--", BROKEN], ["diagnose", "-vv", BROKEN], ["diagnose", BROKEN, "--"],
+    ["diagnose", "-h"], ["diagnose", "--help"], ["diagnose", "--json", "-h"], ["diagnose", BROKEN, "--help"],
+    ["diagnose", "--help", "--jsn"], ["diagnose", "a", "b"], ["diagnose", "a", "b", "--json"], ["diagnose", "-"],
+    ["diagnose", ""], ["diagnose", " "], ["diagnose", "nonsense://x"], ["diagnose", "nonsense://x", "--json"],
+    ["diagnose", "http://shop.example/"], ["diagnose", "http://shop.example/", "--json"],
+    ["diagnose", "bundle:"], ["diagnose", "bundle:/nowhere.tgz"], ["diagnose", "bundle:/nowhere.tgz", "--json"],
+    ["diagnose", "bundle:/etc/hostname", "--json"], ["diagnose", "docker://-rf"], ["diagnose", "ssh://h:0", "-v"],
+    ["diagnose", "--jso"], ["diagnose", "--json=1"], ["diagnose", "--verbos"], ["diagnose", "-x", "--json"],
+    ["diagnose", "--wait", "x"], ["diagnose", "--url"], ["diagnose", "--url", "ftp://x", "--json"],
+    ["diagnose", "\udcff\udcfe"], ["diagnose", "a\nb", "--json"], ["diagnose", "@file"], ["diagnose", "~"],
+    ["diagnose", "$HOME"], ["diagnose", "*"],
+    ["Diagnose"], ["diagnos"], ["--json", "diagnose"], ["--version", "diagnose"], ["-h", "diagnose"], [],
+]
+
+
+@pytest.mark.parametrize("words", LINES, ids=" ".join)
+def test_the_fast_path_ends_as_the_parser_does(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ended() -> tuple[int, str, str]:
+        code = start.main(words)
+        out, err = capsys.readouterr()
+        return code, re.sub(r'"duration_ms": [\d.]+', "", out), err
+
+    fast = ended()
+    monkeypatch.setattr(start, "plain_diagnose", lambda words: None)
+    assert fast == ended()
+
+
+@pytest.mark.parametrize("error", [
+    KeyboardInterrupt(), EOFError(), SystemExit(7), NoNginx("no", "do"), ZeroDivisionError("odd"), MemoryError(),
+    RecursionError("deep"), OSError(28, "No space left on device"), BrokenPipeError(32, "Broken pipe"),
+    UnicodeEncodeError("ascii", "é", 0, 1, "odd"),
+], ids=repr)
+@pytest.mark.parametrize("words", [["diagnose"], ["diagnose", "--json"]])
+def test_a_failure_within_ends_as_the_parser_ends_it(
+    words: list[str], error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*values: object, **named: object) -> int:
+        raise error
+
+    monkeypatch.setattr(diagnose_command, "run_diagnose", fail)
+    monkeypatch.setattr(cli, "run_diagnose", fail)
+
+    def ended() -> tuple[object, str, str]:
+        try:
+            code: object = start.main(words)
+        except SystemExit as end:
+            code = repr(end)
+        return (code, *capsys.readouterr())
+
+    fast = ended()
+    monkeypatch.setattr(start, "plain_diagnose", lambda words: None)
+    assert fast == ended()
+
+
+@pytest.mark.parametrize(("environment", "redirect"), [
+    ({}, ""), ({}, " | head -c 0"), ({}, " >/dev/full"), ({}, " >&-"), ({}, " 2>&-"), ({}, " <&-"),
+    ({"_FIXER_COMPLETE": "complete_bash", "COMP_WORDS": "fixer diag", "COMP_CWORD": "1"}, ""),
+    ({"_FIXER_COMPLETE": "source_bash"}, ""), ({"COLUMNS": "60"}, ""), ({"FORCE_COLOR": "1"}, ""), ({"LC_ALL": "C"}, ""),
+])
+def test_the_fast_path_treats_surroundings_as_the_parser_does(environment: dict[str, str], redirect: str) -> None:
+    fast, slow = (
+        subprocess.run(["bash", "-c", f"set -o pipefail; {sys.executable} -m fixer diagnose {BROKEN} {words}{redirect}"],
+                       capture_output=True, cwd=ROOT, env={**os.environ, **environment}, check=False)
+        for words in ("", "--wait 0")
+    )
+    assert (fast.returncode, fast.stdout, fast.stderr) == (slow.returncode, slow.stdout, slow.stderr)
 
 
 def test_a_plain_look_imports_nothing_that_only_others_need() -> None:
