@@ -93,8 +93,7 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
         drawn[name] = _draw_override(dice, name, wish, drawn, scenario)
     drawn |= dict.fromkeys(scenario.noise, True)
     drawn |= _ways_of(scenario, variant, stack, seed)
-    own_right = _stable_hash(f"ptrace/{scenario.name}/{variant.name}/{stack}/{seed}") % MACHINES_WITHOUT_PTRACE != 0
-    drawn = {"ptrace": own_right, **drawn}
+    drawn = {"ptrace": _draw_ptrace(scenario, variant, stack, seed), **drawn}
     _resolve_conflicts(drawn)
     drawn["capabilities"] = rights_text(drawn)
     own = random.Random(_stable_hash(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
@@ -102,8 +101,12 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
 
 
 def is_plain(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> bool:
-    """Return whether a seed draws none of the less usual structures."""
-    return not _ways_of(scenario, variant, stack, seed)
+    """Return whether a seed draws none of the less usual structures, and a machine whose root sees everything."""
+    return _draw_ptrace(scenario, variant, stack, seed) and not _ways_of(scenario, variant, stack, seed)
+
+
+def _draw_ptrace(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> bool:
+    return _stable_hash(f"ptrace/{scenario.name}/{variant.name}/{stack}/{seed}") % MACHINES_WITHOUT_PTRACE != 0
 
 
 def _ways_of(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> dict[str, Value]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +21,13 @@ from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.disk import fill_machine, write_folder
 from lab.stack.docker_command import existing_lab_ids, require_docker
 from lab.stack.docker_engine import state_of
+from lab.stack.lab_parts import listed_parts, part_name
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab, wait_for, wait_until_booted
 from lab.stack.symptoms import StatusCounts, log_in, symptom_of, wait_for_symptom
 from lab.stack.visitors import start_visitors
 from lab.verbs.down import lab_down
+from lab.verbs.orientation import up_text
 
 ProgressCallback = Callable[[str], None]
 FILE_AGE = 3 * 86400.0  # seconds; files of the machine are some days old: a deployment is older than its fault
@@ -204,12 +205,5 @@ def _start_and_break(lab: Lab, variant: Variant, say: ProgressCallback) -> Statu
 
 def started_text(risen: StartedLab) -> str:
     """Return the text for a lab that is up."""
-    lab, story = risen.lab, risen.variant.story
-    head = f'Lab {lab.id}: "{" ".join(story.split())}"'
-    commands = [("look inside", "shell"), ("stuck", "hint"), ("fixed it?", "check"), ("give up", "solve"),
-                ("finish", "down")]
-    lines = [*textwrap.wrap(head, 78), f"  {lab.url}/login", f"  user {lab.params['login']}, "
-             f"password {lab.params['password']}"]
-    lines += [f"  {what:<12} lab {command} {lab.id}" for what, command in commands]
-    lines += [f"  {'diagnose':<12} fixer diagnose {lab.target}"]
-    return "\n".join(lines)
+    lab = risen.lab
+    return up_text(lab, risen.variant.story, [part_name(lab, one) for one in listed_parts(lab)])

@@ -1,0 +1,111 @@
+"""What `lab up` tells people: the story, the way in, the parts and files, and how to take the six steps by hand here.
+
+The six steps are those of a first look at any 502: process, port, health page, nginx's route, nginx's log, own log."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.scenario.render import UNSUPERVISED_MANAGERS
+from lab.stack.lab_parts import MACHINE, role_names
+from lab.stack.running_lab import ERROR_LOG, Lab
+
+_WIDTH = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step by hand: a command, and where to type it. PORT and PATH are for the reader to find out."""
+
+    title: str
+    typed_in: Literal["shell", "tools", "here"]
+    command: str
+
+
+def up_text(lab: Lab, story: str, parts: Sequence[str]) -> str:
+    """Return the text of `lab up`; `parts` are the names of all parts of the lab."""
+    head = textwrap.wrap(f'Lab {lab.id}: "{" ".join(story.split())}"', _WIDTH)
+    login = [f"  {lab.url}/login", f"  user {lab.params['login']}, password {lab.params['password']}"]
+    rows = [*_orientation(lab, parts), ("stuck", f"lab hint {lab.id}"), ("fixed it?", f"lab check {lab.id}"),
+            ("give up", f"lab solve {lab.id}"), ("finish", f"lab down {lab.id}"),
+            ("diagnose", f"fixer diagnose {lab.target}")]
+    return "\n".join([*head, *login, *(f"  {what:<12} {text}" for what, text in rows), *_steps_text(lab)])
+
+
+def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what there is, where its files are, and how to get in."""
+    roles = role_names(lab)
+    serving = {roles["web"]: " (nginx)" if roles["web"] != "nginx" else "", roles["backend"]: " (application)"}
+    names = dict.fromkeys([*roles.values(), *(part for part in parts if part != MACHINE)])
+    yield "parts", ", ".join(f"{name}{serving.get(name, '')}" for name in names)
+    if lab.stack == "host":
+        yield "files", "on the machine's own disk; it has less, nano and vi"
+        yield "look inside", f"lab shell {lab.id}"
+    else:
+        yield "files", f"{lab.folder}"
+        yield "", "the parts mount them read-only: change them there"
+        yield "apply", f"docker compose --project-directory {lab.folder} up -d --force-recreate PART"
+        yield "look inside", f"lab shell {lab.id} [PART] [--tools]"
+    yield "logs", f"lab logs {lab.id} [PART]"
+
+
+def six_steps(lab: Lab) -> tuple[Step, ...]:
+    """Return the six steps as they work on this lab's stack."""
+    slim = lab.stack == "containers"
+    looks: Literal["shell", "tools"] = "tools" if slim or not lab.params["ptrace"] else "shell"  # root sees all there
+    port, health = "lsof -nP -iTCP -sTCP:LISTEN", "curl -sS http://localhost:PORT/health"
+    if lab.params["unix"]:
+        port, health = "ss -xlp", "curl -sS --unix-socket PATH http://localhost/health"
+    names = role_names(lab)
+    return (
+        Step("process", looks, f"ps aux | grep {lab.params['server']}"),
+        Step("port", looks, port),
+        Step("health page", looks, health),
+        Step("nginx's route", *(("here", f"grep -Rn proxy_pass {lab.folder}/{names['web']}") if slim else
+                                ("shell", "grep -Rn proxy_pass /etc/nginx"))),
+        Step("nginx's log", *(("here", f"lab logs {lab.id} {names['web']} --no-follow") if slim else
+                              ("shell", f"tail -n 50 {ERROR_LOG}"))),
+        Step("its own log", *(("here", f"lab logs {lab.id} {names['backend']} --no-follow") if slim else
+                              ("shell", _log_command(lab)))),
+    )
+
+
+def _log_command(lab: Lab) -> str:
+    """Return what shows the application's log on a machine, by its manager."""
+    unit, manager = lab.unit("backend"), lab.params["manager"]
+    if manager == "supervisord":
+        return f"tail -n 50 /var/log/{unit}.log" if lab.params["redirect"] else (
+            f"tail -n 50 /var/log/supervisor/{unit}-*.log")
+    if manager == "init.d":
+        return f"tail -n 50 /var/log/{unit}.log"
+    if manager in UNSUPERVISED_MANAGERS:
+        return f"tail -n 50 /tmp/{lab.params['word']}.log"
+    return f"journalctl -n 50 --no-pager -u {unit}"
+
+
+def _steps_text(lab: Lab) -> Iterator[str]:
+    steps = six_steps(lab)
+    names = role_names(lab)
+    shells = {"shell": f"lab shell {lab.id}", "here": "",
+              "tools": f"lab shell {lab.id}{'' if lab.stack == 'host' else ' ' + names['backend']} --tools"}
+    yield "Six steps by hand (PORT and PATH are what the step before shows):"
+    before = ""
+    for number, step in enumerate(steps, 1):
+        shell = shells[step.typed_in]
+        if shell and shell != before:
+            yield f"  in {shell}:"
+        elif not shell and before:
+            yield "  in your own shell:"
+        before = shell
+        yield f"    {number} {step.title:<13} {step.command}"
+    if lab.stack == "host" and not lab.params["ptrace"]:
+        yield from textwrap.wrap(
+            "Root of this machine lacks CAP_SYS_PTRACE, as in many containers: lsof stays empty there, and ss and "
+            "netstat name no process of another user. The shell with --tools sees them.", _WIDTH)
+    if lab.stack == "containers":
+        yield from textwrap.wrap(
+            f"The images are slim: no ps, lsof, netstat or curl inside. {ERROR_LOG} is a link to the container's log "
+            "there: tail of it never ends.", _WIDTH)
