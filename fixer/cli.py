@@ -138,9 +138,11 @@ def repair(
         error_boundary.emit(render(result))
     else:
         from fixer.render.outcome_text import repair_text
-        from fixer.terminal import is_root, style_of
+        from fixer.terminal import command_as_root, is_root, style_of
 
-        error_boundary.emit(repair_text(result, style_of(sys.stdout), root=is_root()))
+        words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))
+        as_root = command_as_root(target, words) if result.after.without_root else ""
+        error_boundary.emit(repair_text(result, style_of(sys.stdout), root=is_root(), as_root=as_root))
     raise typer.Exit(result.exit_code)
 
 
@@ -207,8 +209,9 @@ def history(
         error_boundary.emit(render(listed))
     else:
         from fixer.render.outcome_text import history_text
+        from fixer.terminal import style_of
 
-        error_boundary.emit(history_text(listed))
+        error_boundary.emit(history_text(listed, style_of(sys.stdout)))
 
 
 @app.command(epilog=EXAMPLES["collect"])
@@ -248,8 +251,9 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
         error_boundary.emit(render(result))
     else:
         from fixer.render.outcome_text import learned_text
+        from fixer.terminal import style_of
 
-        error_boundary.emit(learned_text(result))
+        error_boundary.emit(learned_text(result, style_of(sys.stdout)))
 
 
 @app.command(epilog=EXAMPLES["explain"])
@@ -275,8 +279,9 @@ def causes(as_json: AsJson = False) -> None:
         error_boundary.emit(render(listed))
     else:
         from fixer.render.outcome_text import catalogue_text
+        from fixer.terminal import style_of
 
-        error_boundary.emit(catalogue_text(listed))
+        error_boundary.emit(catalogue_text(listed, style_of(sys.stdout)))
 
 
 @app.command(epilog=EXAMPLES["ignore"])
@@ -311,5 +316,6 @@ def ignore(
         error_boundary.emit(render(report))
     else:
         from fixer.render.outcome_text import ignored_text
+        from fixer.terminal import style_of
 
-        error_boundary.emit(ignored_text(report))
+        error_boundary.emit(ignored_text(report, style_of(sys.stdout)))

@@ -33,9 +33,12 @@ def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False
         error_boundary.emit(html(report))
     else:
         from fixer.render.to_console import render as console
-        from fixer.terminal import style_of
+        from fixer.terminal import command_as_root, style_of
 
-        error_boundary.emit(console(report, style_of(sys.stdout), verbose=verbose))
+        words = ("diagnose", *(() if target == "local" else (target,)), *(("--url", url) if url else ()),
+                 *(("--wait", f"{wait:g}") if wait else ()), *(("--no-probe",) if no_probe else ()))
+        as_root = command_as_root(target, words) if report.without_root else ""
+        error_boundary.emit(console(report, style_of(sys.stdout), verbose=verbose, as_root=as_root))
     return health_code(report.verdict)
 
 

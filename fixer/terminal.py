@@ -1,26 +1,56 @@
-"""The terminal: its style, and the operator at it. Progress and questions go to stderr."""
+"""The terminal: its width and style, and the operator at it. Progress and questions go to stderr."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 from fixer.model.diagnosis import Need
 from fixer.render.terminal_text import Style, clean, plain_text
 
+_NARROWEST = 40
+_WITHOUT_TERMINAL = 100  # columns in a pipe or a file
+_UNKNOWN_WIDTH = 80  # columns of a terminal that does not say
+
 
 def style_of(stream: TextIO) -> Style:
-    """Return the style of a stream: colour and symbols only if it is a terminal that supports them."""
+    """Return the style of a stream: its width, and colour and symbols only if it is a terminal that supports them."""
     if not stream.isatty():
-        return Style()
+        return Style(width=_columns_of(stream))
     coloured = "NO_COLOR" not in os.environ and os.environ.get("TERM", "") not in ("", "dumb")
-    return Style(colour=coloured, symbols=(stream.encoding or "").lower().replace("-", "") == "utf8")
+    return Style(colour=coloured, symbols=(stream.encoding or "").lower().replace("-", "") == "utf8",
+                 width=_columns_of(stream))
+
+
+def _columns_of(stream: TextIO) -> int:
+    """Return what COLUMNS says, else the terminal's width. shutil's function knows stdout only, and costs 5 ms."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return max(_NARROWEST, int(said))
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns or _UNKNOWN_WIDTH
+    except (OSError, ValueError):  # no terminal, or no file
+        columns = _UNKNOWN_WIDTH if stream.isatty() else _WITHOUT_TERMINAL
+    return max(_NARROWEST, columns)
 
 
 def is_root() -> bool:
     """Return whether fixer runs as root, and so uses root's journal."""
     return os.geteuid() == 0
+
+
+def command_as_root(target: str, words: Sequence[str]) -> str:
+    """Return the fixer command that reads this target as root; empty if it does so already, or none can."""
+    host = target.rpartition("@")[2].removeprefix("ssh://") if target.startswith("ssh://") else ""
+    if target.startswith(("bundle:", "ssh://root@")) or (not host and is_root()):
+        return ""
+    from shlex import join  # few runs need it
+
+    if host:
+        return join(("fixer", *(f"ssh://root@{host}" if word == target else word for word in words)))
+    return join(("sudo", "fixer", *words))
 
 
 class Terminal:

@@ -25,3 +25,16 @@ def test_its_mistakes_end_like_any_other(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr()
     assert json.loads(said.out)["error"]["kind"] == "usage"
     assert said.err.startswith("fixer: ")
+
+
+def test_a_page_is_as_wide_as_asked_and_an_address_stays_one_word(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages = []
+    for columns in ("60", "160"):
+        monkeypatch.setenv("COLUMNS", columns)
+        main(["diagnose", BROKEN])
+        pages.append(capsys.readouterr().out)
+    narrow, wide = pages
+    assert all(len(line) <= 60 or " " not in line.strip("+-| ") for line in narrow.splitlines())
+    assert set(wide.split()) == set(narrow.split()) - {"|", "\\"} and "..." not in wide

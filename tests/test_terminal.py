@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fixer.model.diagnosis import Need
-from fixer.terminal import Terminal, style_of
+from fixer.terminal import Terminal, command_as_root, style_of
 
 
 class Desk:
@@ -130,3 +130,42 @@ def test_colour_can_be_declined(desk: Desk, monkeypatch: pytest.MonkeyPatch, var
     monkeypatch.setenv(variable, value)
     assert not style_of(desk.sink).colour
     assert style_of(desk.sink).symbols
+
+
+@pytest.mark.parametrize(("columns", "width"), [(132, 132), (60, 60), (20, 40), (0, 80)])
+def test_a_page_is_as_wide_as_its_terminal_and_never_narrower_than_40(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, columns: int, width: int,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    termios.tcsetwinsize(desk.slave, (24, columns))
+    assert style_of(desk.sink).width == width
+
+
+@pytest.mark.parametrize(("said", "width"), [(None, 100), ("", 100), ("72", 72), ("10", 40), ("0", 100), ("wide", 100), ("-5", 100)])
+def test_a_pipe_is_100_columns_wide_or_what_columns_says(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, width: int,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("COLUMNS", said)
+    assert style_of(io.StringIO()).width == width
+    reader, writer = os.pipe()
+    with os.fdopen(reader), os.fdopen(writer, "w") as pipe:
+        assert style_of(pipe).width == width
+
+
+def test_columns_decides_on_a_terminal_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "64")
+    assert style_of(desk.sink).width == 64
+
+
+@pytest.mark.parametrize(("target", "user", "expected"), [
+    ("local", 1000, "sudo fixer diagnose local --url 'http://x/?a=1&b=2'"), ("local", 0, ""), ("compose://shop", 0, ""),
+    ("compose://shop", 1000, "sudo fixer diagnose compose://shop --url 'http://x/?a=1&b=2'"),
+    ("ssh://web1", 1000, "fixer diagnose ssh://root@web1 --url 'http://x/?a=1&b=2'"),
+    ("ssh://ops@web1:2222", 0, "fixer diagnose ssh://root@web1:2222 --url 'http://x/?a=1&b=2'"),
+    ("ssh://root@web1", 1000, ""), ("bundle:incident.tgz", 1000, ""),
+])
+def test_the_command_that_reads_a_target_as_root(monkeypatch: pytest.MonkeyPatch, target: str, user: int, expected: str) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert command_as_root(target, ("diagnose", target, "--url", "http://x/?a=1&b=2")) == expected

@@ -13,7 +13,7 @@ from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import AT_FAULT, Finding, Need, Repair, Undetermined
 from fixer.model.host import Target
 from fixer.model.plan import Plan, Withheld, has_only_starts
-from fixer.model.report import OutcomeKind
+from fixer.model.report import OutcomeKind, causes_by_missing_fact
 from fixer.planner import RepairPolicy, plan
 from fixer.render.terminal_text import Style
 from fixer.verify import Observation, route_keys
@@ -138,11 +138,10 @@ class RepairSession:
         return ()
 
     def missing_facts(self) -> tuple[str, ...]:
-        """Return the missing facts of undetermined causes."""
-        return tuple(
-            f"{check.cause}: {', '.join(check.verdict.missing)}"
-            for check in self.current.diagnosis.checks if isinstance(check.verdict, Undetermined)
-        )
+        """Return each missing fact once, with the undetermined causes that wait for it."""
+        waiting = causes_by_missing_fact((check.cause, check.verdict.missing) for check in self.current.diagnosis.checks
+                                         if isinstance(check.verdict, Undetermined))
+        return tuple(f"{fact or 'no fact is named'} ({', '.join(causes)})" for fact, causes in waiting.items())
 
     def unknown_routes_text(self) -> str:
         """Return which routes could not be judged, as text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass, field
@@ -14,6 +15,7 @@ SCHEMA_VERSION = 1
 
 NOT_IN_JSON = {"json": False}  # field metadata: shown to people, not part of the JSON contract
 
+WITHOUT_ROOT_TEXT = "not root, so some owners of sockets and some files may be unknown"  # note on a node
 INCOMPLETE_UNDO_TEXT = "not everything could be rolled back"  # prefix of the note
 NOT_UNDONE_TEXT = ": not undone, "  # between a step and the reason, unless somebody edited the file
 OutcomeKind: TypeAlias = Literal["nothing-to-do", "repaired", "rolled-back", "needs-input", "failed"]
@@ -117,6 +119,21 @@ class Report:
     findings: tuple[FindingReport, ...]
     checks: tuple[CheckReport, ...]
     notes: tuple[str, ...]
+    host: str = field(default="", metadata=NOT_IN_JSON)  # the machine's name; empty if not known
+    observed_at: float = field(default=0.0, metadata=NOT_IN_JSON)  # epoch seconds
+    without_root: tuple[str, ...] = field(default=(), metadata=NOT_IN_JSON)  # nodes that were not read as root
+
+
+def causes_by_missing_fact(undetermined: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    """Return each missing fact once with the causes that wait for it, the fact that most wait for first.
+
+    `undetermined` are causes with their missing facts. An empty text stands for the fact of a cause that names none.
+    """
+    waiting: dict[str, list[str]] = {}
+    for cause, facts in undetermined:
+        for fact in dict.fromkeys(facts or ("",)):
+            waiting.setdefault(fact, []).append(cause)
+    return {fact: tuple(causes) for fact, causes in sorted(waiting.items(), key=lambda entry: -len(entry[1]))}
 
 
 @dataclass(frozen=True, slots=True)

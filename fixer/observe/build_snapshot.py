@@ -11,6 +11,7 @@ from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.query import FileStat, ListSockets, Probe
+from fixer.model.report import WITHOUT_ROOT_TEXT
 from fixer.model.snapshot import (
     AddressCandidate,
     Container,
@@ -293,7 +294,7 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
             yield f"{node.name}: {node.unreachable}"
     for view in views.values():
         if not view.node.root and view.name != ENGINE:
-            yield f"{view.name}: not root, so some owners of sockets and some files may be unknown"
+            yield f"{view.name}: {WITHOUT_ROOT_TEXT}"
         if unseen := view.no_processes_reason():
             yield f"{view.name}: {unseen}"
         for master in other_users_masters(view) if view.name != ENGINE else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from fixer.analysis.evidence import ENGINE
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, RuledOut
 from fixer.model.facts import Evidence, Known
 from fixer.model.report import (
@@ -23,7 +24,7 @@ from fixer.redaction.secrets import redact_text
 
 
 def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float,
-                 notes: tuple[str, ...] = ()) -> Report:
+                 notes: tuple[str, ...] = (), host: str = "") -> Report:
     """Return the report of one observation of a target."""
     health = {entry.route: entry for entry in diagnosis.health}
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
@@ -33,6 +34,8 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
         findings=tuple(_finding_report(finding) for finding in diagnosis.findings),
         checks=tuple(_check_report(check) for check in diagnosis.checks),
         notes=tuple(dict.fromkeys((*notes, *snapshot.notes, *diagnosis.notes))),
+        host=host, observed_at=snapshot.taken_at,
+        without_root=tuple(node.name for node in snapshot.nodes if node.name != ENGINE and not node.root),
     )
 
 

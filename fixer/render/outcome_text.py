@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from fixer.lazy.dataclass import replace
 from fixer.model.journal import RunSummary
 from fixer.model.report import (
     INCOMPLETE_UNDO_TEXT,
     NOT_UNDONE_TEXT,
+    WITHOUT_ROOT_TEXT,
     CatalogueReport,
+    CauseReport,
     HistoryReport,
     IgnoreReport,
     LearnReport,
@@ -18,8 +21,8 @@ from fixer.model.report import (
     UndoResult,
     VerifyResult,
 )
-from fixer.render.terminal_text import PLAIN, WIDTH, Colour, Style, clean, pad, wrap
-from fixer.render.to_console import headline
+from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Colour, Style, clean, command_lines, hang, pad, wrap
+from fixer.render.to_console import headline, needs_root_lines
 
 _OUTCOMES: dict[OutcomeKind, str] = {
     "nothing-to-do": "Nothing to repair: the target is healthy.",
@@ -39,24 +42,29 @@ _PROOFS = {
 _PARTLY_TEXT = "the route fails for some requests"
 
 
-def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True) -> str:
-    """Return how a repair ended: what was committed, what was withheld and why, how to undo it."""
+def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True, as_root: str = "") -> str:
+    """Return how a repair ended: what was committed, what was withheld and why, how to undo it.
+    `as_root` is the command that repairs the target as root; empty if there is none."""
     good = result.exit_code == 0
     said = _OUTCOMES[result.outcome]
     if result.outcome == "rolled-back" and any(note.startswith(INCOMPLETE_UNDO_TEXT) for note in result.after.notes):
         said = "Tried without success; not everything could be rolled back."
     title = f"{style.sign('✔' if good else '✗')} {said}"
-    lines = [style.paint(title, "green" if good else "red")]
+    lines = [style.paint(line, "green" if good else "red") for line in hang(title, style.text_width, 0)]
     if not good:
-        lines += [f"  {line}" for line in headline(result.after, style)]
-    lines += _block_lines("Applied and in force", result.applied)
-    lines += _block_lines(f"Withheld ({len(result.withheld)})", result.withheld)
+        lines += [f"  {line}" for line in headline(result.after, replace(style, width=style.width - 2))]
+    root_lines = needs_root_lines(result.after, as_root, style)
+    lines += root_lines
+    lines += _block_lines("Applied and in force", style, result.applied)
+    lines += _block_lines(f"Withheld ({len(result.withheld)})", style, result.withheld)
     for note in result.after.notes:
-        lines += _item_lines(f"note: {clean(note)}")
+        if not (root_lines and note.endswith(WITHOUT_ROOT_TEXT)):
+            lines += _item_lines(f"note: {clean(note)}", style)
     if result.journal is not None:
         where = "" if result.target == "local" else f" {clean(result.target)}"
         sudo = "sudo " if result.target == "local" and root else ""  # the journal belongs to the user who repaired
-        lines.append(f"  Undo it: {sudo}fixer undo{where} --id {clean(result.journal)}")
+        undo = f"Undo it: {sudo}fixer undo{where} --id {clean(result.journal)}"
+        lines += command_lines(undo, style.text_width, 2)
     return "\n".join(lines) + "\n"
 
 
@@ -68,16 +76,18 @@ def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
     for proof in result.proof:
         lines += _proof_lines(proof, style.sign("!" if proof.partly else signs[proof.state]), width, style)
     for note in result.report.notes:
-        lines += _item_lines(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}", style)
     return "\n".join(lines) + "\n"
 
 
 def _proof_lines(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
     indent = width + 4 + style.sign_width
     said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
-    first, *rest = wrap(said, WIDTH - indent)
     painted = style.paint(pad(sign, style.sign_width), "yellow" if proof.partly else _PROOF_COLOURS[proof.state])
     name = _PARTLY_TEXT if proof.partly else _PROOFS[proof.check]
+    if style.width - indent < SHORTEST_COLUMN:  # a narrow terminal
+        return [f"  {painted} {name}:", *hang(said, style.width, 4)]
+    first, *rest = wrap(said, style.width - indent)
     return [f"  {painted} {pad(name, width)} {first}", *(" " * indent + line for line in rest)]
 
 
@@ -86,39 +96,39 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
     good = not result.conflicts
     if result.id is None or not (result.restored or result.conflicts or result.irreversible):
         return "".join(f"{clean(note)}\n" for note in result.notes) or "nothing to undo\n"
-    title = f"Run {clean(result.id)} undone" if good else f"Run {clean(result.id)} undone in part"
-    lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
-    lines += _block_lines("Restored", result.restored)
+    title = f"{style.sign('✔' if good else '✗')} Run {clean(result.id)} undone{'' if good else ' in part'}"
+    lines = [style.paint(line, "green" if good else "red") for line in hang(title, style.text_width, 0)]
+    lines += _block_lines("Restored", style, result.restored)
     failed = tuple(conflict for conflict in result.conflicts if NOT_UNDONE_TEXT in conflict)
-    lines += _block_lines("Not undone", tuple(conflict.replace(NOT_UNDONE_TEXT, ": ") for conflict in failed))
-    lines += _block_lines("Left unchanged, because somebody changed it since",
+    lines += _block_lines("Not undone", style, tuple(conflict.replace(NOT_UNDONE_TEXT, ": ") for conflict in failed))
+    lines += _block_lines("Left unchanged, because somebody changed it since", style,
                           tuple(c for c in result.conflicts if c not in failed))
-    lines += _block_lines("Cannot be undone, as the plan warned", result.irreversible)
+    lines += _block_lines("Cannot be undone, as the plan warned", style, result.irreversible)
     for note in result.notes:
-        lines += _item_lines(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}", style)
     return "\n".join(lines) + "\n"
 
 
-def history_text(history: HistoryReport) -> str:
+def history_text(history: HistoryReport, style: Style = PLAIN) -> str:
     """Return one line per run and its steps below it, newest first."""
     lines = [line for run in history.runs
-             for line in _run_lines(run)] or [f"No repair has run on {clean(history.target)}."]
+             for line in _run_lines(run, style)] or [f"No repair has run on {clean(history.target)}."]
     for note in history.notes:
-        lines += _item_lines(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}", style)
     return "\n".join(lines) + "\n"
 
 
-def _run_lines(run: RunSummary) -> list[str]:
+def _run_lines(run: RunSummary, style: Style) -> list[str]:
     when = datetime.fromtimestamp(run.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     lines = [f"{clean(run.id)}  {when}  {run.state}  {clean(run.cause)}".rstrip()]
     for step in run.steps:
-        lines += _item_lines(clean(step))
+        lines += _item_lines(clean(step), style)
     for conflict in run.conflicts:
-        lines += _item_lines(f"left unchanged: {clean(conflict)}")
+        lines += _item_lines(f"left unchanged: {clean(conflict)}", style)
     return lines
 
 
-def ignored_text(report: IgnoreReport) -> str:
+def ignored_text(report: IgnoreReport, style: Style = PLAIN) -> str:
     """Return one entry per ignored finding, with its owner."""
     if not report.accepted:
         return f"No finding is ignored on {clean(report.target)}.\n"
@@ -126,39 +136,43 @@ def ignored_text(report: IgnoreReport) -> str:
     for entry in report.accepted:
         where = f" at {clean(entry.where)}" if entry.where else ""
         lines += [f"{clean(entry.id)}  {clean(entry.cause)}{where}, until {clean(entry.until)}, {clean(entry.owner)}"]
-        lines += _item_lines(clean(entry.because), 6)
+        lines += _item_lines(clean(entry.because), style, 6)
     for note in report.notes:
-        lines += _item_lines(f"note: {clean(note)}")
+        lines += _item_lines(f"note: {clean(note)}", style)
     return "\n".join(lines) + "\n"
 
 
-def catalogue_text(catalogue: CatalogueReport) -> str:
-    """Return the causes by family, each with its title."""
-    lines: list[str] = []
-    family = None
+def catalogue_text(catalogue: CatalogueReport, style: Style = PLAIN) -> str:
+    """Return the causes by family, each family once, each cause with its title."""
+    families: dict[str, list[CauseReport]] = {}
     for cause in catalogue.causes:
-        if cause.family != family:
-            family = cause.family
-            lines += [*([""] if lines else []), family]
-        first, *rest = wrap(cause.title, WIDTH - 32)
-        lines += [f"  {pad(cause.id, 29)} {first}", *(" " * 32 + line for line in rest)]
-    return "\n".join([*lines, "", "To read the page of a cause: fixer explain CAUSE"]) + "\n"
+        families.setdefault(cause.family, []).append(cause)
+    lines = [line for family, causes in families.items()
+             for line in (family, *(line for cause in causes for line in _cause_lines(cause, style)), "")]
+    return "\n".join([*lines, *wrap("To read the page of a cause: fixer explain CAUSE", style.text_width)]) + "\n"
 
 
-def learned_text(result: LearnReport) -> str:
+def _cause_lines(cause: CauseReport, style: Style) -> list[str]:
+    if style.text_width - 32 < SHORTEST_COLUMN:
+        return [f"  {cause.id}", *hang(cause.title, style.text_width, 4)]
+    first, *rest = wrap(cause.title, style.text_width - 32)
+    return [f"  {pad(cause.id, 29)} {first}", *(" " * 32 + line for line in rest)]
+
+
+def learned_text(result: LearnReport, style: Style = PLAIN) -> str:
     """Return what is remembered, and which values an operator would have to give for a start."""
     lines = [f"{len(result.services)} remembered in {clean(result.file)}"]
     for service in result.services:
         lines += _item_lines(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user "
-                             f"{clean(service.user)}")
-        lines += _item_lines(clean(service.command) or "its command contains a secret and is not stored")
+                             f"{clean(service.user)}", style)
+        lines += _item_lines(clean(service.command) or "its command contains a secret and is not stored", style)
         if service.variables:
-            lines += _item_lines(f"variables, by name only: {clean(', '.join(service.variables))}")
+            lines += _item_lines(f"variables, by name only: {clean(', '.join(service.variables))}", style)
         if service.unplaced:
-            lines += _item_lines(f"not in any file: {clean(', '.join(service.unplaced))}")
+            lines += _item_lines(f"not in any file: {clean(', '.join(service.unplaced))}", style)
         if not service.readable:
             lines += _item_lines("its variables could not be read (that needs root, and in a container "
-                                 "CAP_SYS_PTRACE), so fixer cannot start it from this record")
+                                 "CAP_SYS_PTRACE), so fixer cannot start it from this record", style)
     return "\n".join(lines) + "\n"
 
 
@@ -168,10 +182,10 @@ def failure_text(message: str, hint: str) -> str:
     return "\n".join([*lines, f"  {clean(hint)}"] if hint else lines) + "\n"
 
 
-def _block_lines(title: str, items: tuple[str, ...]) -> list[str]:
-    return [f"  {title}:", *(line for item in items for line in _item_lines(clean(item), 4))] if items else []
+def _block_lines(title: str, style: Style, items: tuple[str, ...]) -> list[str]:
+    lines = [line for item in items for line in _item_lines(clean(item), style, 4)]
+    return [*_item_lines(f"{title}:", style), *lines] if lines else []
 
 
-def _item_lines(text: str, indent: int = 2) -> list[str]:
-    first, *rest = wrap(text, WIDTH - indent - 2)
-    return [" " * indent + first, *(" " * (indent + 2) + line for line in rest)]
+def _item_lines(text: str, style: Style, indent: int = 2) -> list[str]:
+    return hang(text, style.text_width, indent)

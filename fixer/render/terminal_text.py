@@ -1,4 +1,4 @@
-"""Untrusted text made safe for terminals: escaped, measured, wrapped and shortened; colours and symbols as data."""
+"""Untrusted text made safe for terminals: escaped, measured and wrapped; width, colours and symbols as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
 
-WIDTH = 80  # columns of the page, whatever the terminal's width: the output never depends on it
+SHORTEST_COLUMN = 24  # a narrower column of text on the right goes below its name instead
+TEXT_WIDTH = 100  # columns of running text on a wider terminal: longer lines are hard to read
 
 Colour: TypeAlias = Literal["red", "green", "yellow", "bold", "dim", "cyan"]
 
@@ -18,14 +19,20 @@ _ASCII = {"✗": "FAIL", "✔": "OK", "?": "?", "!": "!", "·": "-", "…": "...
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the output supports: `colour` by escape codes, `symbols` beyond ASCII."""
+    """What the output supports: `colour` by escape codes, `symbols` beyond ASCII, and its columns."""
 
     colour: bool = False
     symbols: bool = False
+    width: int = 80
 
     def paint(self, text: str, colour: Colour) -> str:
         """Return the text in that colour, or unchanged."""
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.colour and text else text
+
+    @property
+    def text_width(self) -> int:
+        """Return the columns of running text."""
+        return min(self.width, TEXT_WIDTH)
 
     @property
     def sign_width(self) -> int:
@@ -72,46 +79,35 @@ def _column_width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def shorten(text: str, width: int, style: Style = PLAIN) -> str:
-    """Return a clean text cut to `width` columns, with an ellipsis if it was cut."""
-    return text if count_columns(text) <= width else _cut_to_width(text, width - count_columns(
-        style.sign("…"))) + style.sign("…")
-
-
-def shorten_middle(text: str, width: int, style: Style = PLAIN) -> str:
-    """Return a clean text cut in its middle to `width` columns: the end of a path matters more than its middle."""
-    if count_columns(text) <= width:
-        return text
-    room = width - count_columns(style.sign("…"))
-    return _cut_to_width(text, room // 3) + style.sign("…") + _cut_to_width(text[::-1], room - room // 3)[::-1]
-
-
-def _cut_to_width(text: str, width: int) -> str:
-    used = 0
-    for index, char in enumerate(text):
-        used += _column_width(char)
-        if used > width:
-            return text[:index]
-    return text
-
-
 def wrap(text: str, width: int) -> list[str]:
-    """Return a clean text wrapped at spaces into lines of at most `width` columns; split a longer word."""
+    """Return a clean text wrapped at spaces into lines of `width` columns. A longer word has a line of its own."""
     lines: list[str] = []
     line = ""
     for word in text.split():
-        rest = word
-        if line and count_columns(line) + 1 + count_columns(rest) <= width:
-            line = f"{line} {rest}"
+        if line and count_columns(line) + 1 + count_columns(word) <= width:
+            line = f"{line} {word}"
             continue
         if line:
             lines.append(line)
-        while count_columns(rest) > width:
-            part = _cut_to_width(rest, width) or rest[0]
-            lines.append(part)
-            rest = rest[len(part):]
-        line = rest
-    return [*lines, line] if line else lines or [""]
+        line = word
+    return [*lines, line]
+
+
+def hang(text: str, width: int, indent: int) -> list[str]:
+    """Return a clean text wrapped and indented; the lines after the first are indented by two more."""
+    first, *rest = wrap(text, width - indent - 2)
+    return [" " * indent + first, *(" " * (indent + 2) + line for line in rest)]
+
+
+def command_lines(text: str, width: int, indent: int) -> list[str]:
+    """Return a command wrapped and indented, each line continued after a backslash: it can be copied as is."""
+    *lines, last = hang(text, width - 2, indent)
+    return [*(f"{line} \\" for line in lines), last]
+
+
+def longest_word(text: str) -> int:
+    """Return the columns of the longest word of a clean text."""
+    return max((count_columns(word) for word in text.split()), default=0)
 
 
 def pad(text: str, width: int) -> str:

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 from fixer.model.diagnosis import AT_FAULT
 from fixer.model.facts import Evidence
-from fixer.model.report import CheckReport, FindingReport, Report, RouteReport
+from fixer.model.report import (
+    WITHOUT_ROOT_TEXT,
+    CheckReport,
+    FindingReport,
+    Report,
+    RouteReport,
+    causes_by_missing_fact,
+)
 from fixer.render.plan_text import repair_lines
 from fixer.render.terminal_text import (
     PLAIN,
-    WIDTH,
+    SHORTEST_COLUMN,
     Colour,
     Style,
     clean,
+    command_lines,
     count_columns,
+    hang,
+    longest_word,
     pad,
     plain_text,
-    shorten,
-    shorten_middle,
     wrap,
 )
 
 SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8
-SHOWN_LINES = 2  # of one piece of evidence
 SHOWN_NAMES = 3
-EVIDENCE_WIDTH = WIDTH - 8
-WHERE_WIDTH = 38  # columns of an evidence's location, on the left
+SHOWN_FACTS = 4  # missing ones
+SHOWN_TEXT = 2000  # characters of one piece of evidence
 
 
-def render(report: Report, style: Style = PLAIN, *, verbose: bool = False) -> str:
-    """Return the complete page."""
+def render(report: Report, style: Style = PLAIN, *, verbose: bool = False, as_root: str = "") -> str:
+    """Return the complete page. `as_root` is the command that reads the target as root; empty if there is none."""
     main = [finding for finding in report.findings if finding.role in AT_FAULT]
     rest = [finding for finding in report.findings if finding.role not in AT_FAULT]
-    lines = headline(report, style)
+    root_lines = needs_root_lines(report, as_root, style)
+    lines = [*headline(report, style), *root_lines]
     for finding in main:
         lines += ["", *_finding_lines(finding, style, verbose=verbose)]
     for finding in rest:
@@ -43,18 +51,30 @@ def render(report: Report, style: Style = PLAIN, *, verbose: bool = False) -> st
         lines += _ruled_out_lines(report.checks, style)
     for finding in main:
         lines += repair_lines(finding, report.target, style, verbose=verbose)
-    lines += _note_lines(report.notes, style)
+    notes = tuple(note for note in report.notes if not (root_lines and note.endswith(WITHOUT_ROOT_TEXT)))
+    lines += _note_lines(notes, style)
     return "\n".join(lines) + "\n"
+
+
+def needs_root_lines(report: Report, as_root: str, style: Style) -> list[str]:
+    """Return how to run fixer as root if facts are unknown without it."""
+    is_open = not report.checks or any(check.verdict == "undetermined" for check in report.checks)
+    if not as_root or not report.without_root or report.verdict == "healthy" or not is_open:
+        return []
+    why = "Without root some owners of sockets and some files are unknown."
+    run = command_lines(f"Run: {clean(as_root)}", style.text_width, 2)
+    return [*(style.paint(line, "bold") for line in run), *hang(why, style.text_width, 2)]
 
 
 def headline(report: Report, style: Style) -> list[str]:
     """Return what a visitor sees, one line a route, failing ones first; one line for all if all are healthy."""
     if report.verdict == "healthy":
-        return [style.paint(f"{style.sign('✔')} {_all_healthy_text(report)}", "green")]
+        return _title_lines("✔", _all_healthy_text(report), "green", style)
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
     if not bad:
-        return [_verdict_line(report, style)]
-    lines = [line for route in bad[:SHOWN_ROUTES] for line in _route_lines(route, style)]
+        return _verdict_lines(report, style)
+    lines = [line for route in bad[:SHOWN_ROUTES]
+             for line in _title_lines("✗", _route_line(route), _route_colour(route), style)]
     if len(bad) > SHOWN_ROUTES:
         lines.append(f"  and {_count_text(len(bad) - SHOWN_ROUTES, 'more route')}")
     return lines
@@ -70,14 +90,18 @@ def _all_healthy_text(report: Report) -> str:
     return "healthy; nothing to repair"
 
 
-def _verdict_line(report: Report, style: Style) -> str:
+def _verdict_lines(report: Report, style: Style) -> list[str]:
     match report.verdict:
         case "unknown":
-            return style.paint(f"{style.sign('?')} {_unknown_text(report)}", "yellow")
+            return _title_lines("?", _unknown_text(report), "yellow", style)
         case "degraded":
-            return style.paint(f"{style.sign('✗')} {clean(report.target)} fails for some requests", "yellow")
+            return _title_lines("✗", f"{clean(report.target)} fails for some requests", "yellow", style)
         case _:
-            return style.paint(f"{style.sign('✗')} {clean(report.target)} is broken", "red")
+            return _title_lines("✗", f"{clean(report.target)} is broken", "red", style)
+
+
+def _title_lines(symbol: str, text: str, colour: Colour, style: Style) -> list[str]:
+    return [style.paint(line, colour) for line in hang(f"{style.sign(symbol)} {text}", style.text_width, 0)]
 
 
 def _unknown_text(report: Report) -> str:
@@ -87,13 +111,6 @@ def _unknown_text(report: Report) -> str:
     late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
     well = f"{_count_text(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
     return f"{well}; {late} gave no answer in time and could not be judged"
-
-
-def _route_lines(route: RouteReport, style: Style) -> list[str]:
-    """Return the route and its state in at most two lines."""
-    first, *rest = wrap(f"{style.sign('✗')} {_route_line(route)}", WIDTH - 2)
-    more = [f"  {shorten(' '.join(rest), WIDTH - 2, style)}"] if rest else []
-    return [style.paint(line, _route_colour(route)) for line in (first, *more)]
 
 
 def _route_line(route: RouteReport) -> str:
@@ -127,7 +144,7 @@ def _finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> li
     lines = [f"  {style.paint(cause_name(finding), 'bold')} {style.sign('·')} "
              f"{finding.confidence}{_role_text(finding, style)}"]
     for text in (finding.summary, *finding.detail):
-        lines += [f"  {line}" for line in wrap(clean(text), WIDTH - 2)]
+        lines += [f"  {line}" for line in wrap(clean(text), style.text_width - 2)]
     return [*lines, "", *evidence_lines(finding.evidence, style, verbose=verbose)]
 
 
@@ -144,76 +161,77 @@ def _role_text(finding: FindingReport, style: Style) -> str:
 def _brief_finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
     """Return a consequence or advice in a line or two, with its evidence only if `verbose`."""
     label = "Consequence" if finding.role == "consequence" else "Advice"
-    text = wrap(f"{label}: {cause_name(finding)}. {clean(finding.summary)}", WIDTH - 4)
-    lines = [f"  {text[0]}", *(f"    {line}" for line in text[1:])]
+    lines = hang(f"{label}: {cause_name(finding)}. {clean(finding.summary)}", style.text_width, 2)
     return [*lines, *evidence_lines(finding.evidence, style, verbose=True)] if verbose else lines
 
 
 def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: bool, indent: int = 4) -> list[str]:
-    """Return where each thing was observed, and the text there."""
+    """Return where each thing was observed, and the text there: wrapped, never cut, no word broken."""
     shown = evidence if verbose else evidence[:SHOWN_EVIDENCE]
-    column = min(WHERE_WIDTH, max((count_columns(clean(item.where)) for item in shown), default=0))
-    lines = [line for item in shown for line in _evidence_item_lines(item, column, style, verbose=verbose)]
+    room = style.width - indent - 4
+    longest = max((count_columns(clean(item.where)) for item in shown), default=0)
+    column = min(longest, room * 10 // 19)
+    lines = [line for item in shown for line in _evidence_item_lines(item, column, room, style, verbose=verbose)]
     if len(evidence) > len(shown):
         lines.append(f"and {len(evidence) - len(shown)} more (--verbose)")
     return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 
-def _evidence_item_lines(item: Evidence, column: int, style: Style, *, verbose: bool) -> list[str]:
+def _evidence_item_lines(item: Evidence, column: int, room: int, style: Style, *, verbose: bool) -> list[str]:
+    """Return one piece of evidence: its text beside its location, or below it if one of them is too wide for that."""
     where, text = clean(item.where), clean(item.text.strip())
-    beside = count_columns(where) <= column
-    room = EVIDENCE_WIDTH - 2 - (column if beside else 0)
-    parts = wrap(text, room)
-    if not verbose and len(parts) > SHOWN_LINES:
-        parts = [*parts[:SHOWN_LINES - 1], shorten(" ".join(parts[SHOWN_LINES - 1:]), room, style)]
-    if not beside:
-        places = wrap(where, EVIDENCE_WIDTH) if verbose else [shorten_middle(where, EVIDENCE_WIDTH, style)]
-        return [*places, *(f"  {part}" for part in parts)]
-    first, *more = parts
+    if not verbose and len(text) > SHOWN_TEXT:
+        left_out = f"({len(text) - SHOWN_TEXT} characters left out: --verbose)"
+        text = f"{text[:SHOWN_TEXT // 2]} {left_out} {text[-SHOWN_TEXT // 2:]}"
+    beside = room - column - 2
+    if count_columns(where) > column or beside < max(SHORTEST_COLUMN, longest_word(text)):
+        return [*(style.paint(line, "dim") for line in wrap(where, room)),
+                *(f"  {part}" for part in wrap(text, room - 2))]
+    first, *more = wrap(text, beside)
     return [f"{style.paint(pad(where, column), 'dim')}  {first}", *(f"{' ' * column}  {part}" for part in more)]
 
 
 def _ruled_out_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
     out = [check.cause for check in checks if check.verdict == "ruled-out"]
-    open_ = [check for check in checks if check.verdict == "undetermined"]
-    lines: list[str] = []
+    lines = _waiting_lines(checks, style, limit=SHOWN_FACTS)
     if out:
-        lines += _listed_lines("Ruled out", out)
-    if open_:
-        lines += _listed_lines("Undetermined", [_with_missing(check) for check in open_])
+        shown = ", ".join(out[:SHOWN_NAMES])
+        more = f", {len(out) - SHOWN_NAMES} more" if len(out) > SHOWN_NAMES else ""
+        lines = [*hang(f"Ruled out: {shown}{more} (--verbose)", style.text_width, 2), *lines]
     return ["", *(plain_text(line, style) for line in lines)] if lines else []
 
 
-def _listed_lines(label: str, names: list[str]) -> list[str]:
-    shown = ", ".join(names[:SHOWN_NAMES])
-    more = f", {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    first, *rest = wrap(f"{label}: {shown}{more} (--verbose)", WIDTH - 4)
-    return [f"  {first}", *(f"    {line}" for line in rest)]
-
-
-def _with_missing(check: CheckReport) -> str:
-    return f"{check.cause} ({clean(check.missing[0])})" if check.missing else check.cause
+def _waiting_lines(checks: tuple[CheckReport, ...], style: Style, indent: int = 2, limit: int = 999) -> list[str]:
+    """Return each missing fact once, with the causes that wait for it."""
+    undetermined = ((check.cause, check.missing) for check in checks if check.verdict == "undetermined")
+    waiting = list(causes_by_missing_fact(undetermined).items())
+    lines: list[str] = []
+    for fact, causes in waiting[:limit]:
+        why = f"not known: {clean(fact)}" if fact else "no missing fact is named"
+        lines += hang(f"Undetermined, {why}", style.text_width, indent)
+        names = wrap(clean(", ".join(causes)), style.text_width - indent - 6)
+        lines += [f"{' ' * (indent + 4)}{line}" for line in names]
+    if len(waiting) > limit:
+        lines.append(f"{' ' * indent}and {_count_text(len(waiting) - limit, 'more missing fact')} (--verbose)")
+    return lines
 
 
 def _check_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
     lines = ["", "  Every check"]
-    signs = {"found": "✗", "ruled-out": "✔", "undetermined": "?"}
+    signs = {"found": "✗", "ruled-out": "✔"}
     for check in checks:
+        if check.verdict == "undetermined":
+            continue
         sign = pad(style.sign(signs[check.verdict]), style.sign_width)
         lines.append(f"    {sign} {pad(clean(check.cause), 28)} {check.verdict}")
         if check.verdict == "ruled-out":
             lines += evidence_lines(check.evidence, style, verbose=True, indent=8)
-        for missing in check.missing:
-            lines += [f"        {line}" for line in wrap(f"not known: {clean(missing)}", WIDTH - 8)]
-    return lines
+    return [*lines, *_waiting_lines(checks, style, 4)]
 
 
 def _note_lines(notes: tuple[str, ...], style: Style) -> list[str]:
-    lines: list[str] = []
-    for note in notes:
-        first, *rest = wrap(f"note: {clean(note)}", WIDTH - 4)
-        lines += [style.paint(f"  {first}", "dim"), *(style.paint(f"    {line}", "dim") for line in rest)]
-    return ["", *lines] if lines else []
+    lines = [line for note in notes for line in hang(f"note: {clean(note)}", style.text_width, 2)]
+    return ["", *(style.paint(line, "dim") for line in lines)] if lines else []
 
 
 def _count_text(number: int, noun: str) -> str:

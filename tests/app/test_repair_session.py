@@ -14,7 +14,7 @@ import pytest
 from fixer.app.repair_session import RepairSession, plan_identity
 from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Finding
+from fixer.model.diagnosis import Check, Finding, Undetermined
 from fixer.model.plan import UnitAction
 from fixer.terminal import Terminal
 from fixer.verify import Observation
@@ -50,6 +50,15 @@ def group(*members: object, status: bool = True) -> Observation:
     route = replace(seen.routes[0], endpoints=tuple(e.id for e in seen.endpoints))
     seen = replace(seen, routes=(route,))
     return Observation(seen, diagnose(seen))
+
+
+def test_a_missing_fact_is_told_once_with_the_causes_that_wait_for_it(tmp_path: Path) -> None:
+    look = group(stopped_service("a.service", 8000))
+    checks = tuple(Check(name, Undetermined(facts)) for name, facts in (
+        ("wrong-port", ("owner of x",)), ("backend-down", ("owner of x", "rules")), ("crash-oom", ())))
+    look = replace(look, diagnosis=replace(look.diagnosis, checks=checks))
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), look, look)
+    assert course.missing_facts() == ("owner of x (wrong-port, backend-down)", "rules (backend-down)", "no fact is named (crash-oom)")
 
 
 def test_what_else_was_down_is_started_when_the_page_is_well(tmp_path: Path) -> None:

@@ -105,6 +105,23 @@ CREATED = replace(POINT, diff=f"--- /dev/null\n+++ /etc/app.env\n@@ -0,0 +1,30 @
 REMOVED = replace(POINT, diff="--- /etc/nginx/sites-enabled/old\n+++ /dev/null\n-link to ../sites-available/old\n")
 
 
+LONG_LINE = (
+    '2026/01/01 12:00:00 [error] 115#115: *3 connect() failed (111: Connection refused) while connecting to upstream, client: '
+    '192.0.2.7, server: shop.example, request: "GET /api/orders?page=2 HTTP/1.1", upstream: "http://127.0.0.1:8001/api/orders?page=2"'
+)
+LONG_PLACE = "/etc/systemd/system/shop-orders-backend.service.d/50-environment.conf:3"
+WORDY = replace(
+    BROKEN, without_root=("local",), notes=("local: not root, so some owners of sockets and some files may be unknown",),
+    routes=(replace(API, location="~ ^/(orders|invoices|customers|deliveries)/[0-9]+/(lines|totals|history)$"),),
+    findings=(replace(WRONG_PORT, evidence=(
+        *WRONG_PORT.evidence, Evidence("nginx-log", "/var/log/nginx/error.log", LONG_LINE),
+        Evidence("file", LONG_PLACE, "Environment=UPSTREAM=http://127.0.0.1:8001"),
+    )),),
+    checks=(*CHECKS, *(CheckReport(name, "undetermined", (), ("which service belongs behind 127.0.0.1:8001",))
+                       for name in ("crash-code-error", "crash-killed", "crash-oom", "unit-misconfigured"))),
+)
+
+
 def with_repairs(*repairs: RepairReport) -> Report:
     """The broken report with other repairs."""
     return replace(BROKEN, findings=(replace(WRONG_PORT, repairs=repairs),))

@@ -83,3 +83,13 @@ def test_how_a_listener_is_spoken_to_is_told_by_the_listener(tls: bool, port: in
     facts = replace(seen.routes[0], route=replace(route, listens=listens))
     report = build_report(replace(seen, routes=(facts,)), diagnose(seen), duration_ms=1)
     assert listens and report.routes[0].scheme == scheme
+
+
+def test_a_report_tells_host_and_time_and_which_nodes_were_not_read_as_root() -> None:
+    seen = wrong_port_scene().snapshot()
+    (node,) = seen.nodes
+    report = build_report(seen, diagnose(seen), duration_ms=1, host="web1")
+    assert (report.host, report.observed_at, report.without_root) == ("web1", seen.taken_at, ())
+    engine = replace(node, name="engine", root=False)
+    seen = replace(seen, nodes=(replace(node, root=False), engine))
+    assert build_report(seen, diagnose(seen), duration_ms=1).without_root == (node.name,)

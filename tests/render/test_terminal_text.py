@@ -9,11 +9,12 @@ from fixer.render.terminal_text import (
     Style,
     clean,
     clean_lines,
+    command_lines,
     count_columns,
+    hang,
+    longest_word,
     pad,
     plain_text,
-    shorten,
-    shorten_middle,
     wrap,
 )
 
@@ -32,23 +33,33 @@ def test_clean_lines_keep_every_line(text: str) -> None:
 
 
 @given(ANY, st.integers(8, 60))
-def test_nothing_is_wider_than_asked(text: str, width: int) -> None:
+def test_a_line_is_no_wider_than_asked_but_for_a_longer_word(text: str, width: int) -> None:
     safe = clean(text)
-    assert count_columns(shorten(safe, width)) <= width
-    assert count_columns(shorten_middle(safe, width)) <= width
-    assert all(count_columns(line) <= width for line in wrap(safe, width))
+    for line in (*wrap(safe, width), *(part.strip() for part in hang(safe, width + 6, 4))):
+        assert count_columns(line) <= width or " " not in line
     assert count_columns(pad(safe, width)) >= min(width, count_columns(safe))
 
 
 @given(ANY, st.integers(8, 60))
-def test_wrapping_loses_nothing(text: str, width: int) -> None:
-    assert "".join("".join(wrap(clean(text), width)).split()) == "".join(clean(text).split())
+def test_wrapping_breaks_no_word(text: str, width: int) -> None:
+    assert " ".join(wrap(clean(text), width)).split() == clean(text).split()
+    assert " ".join(hang(clean(text), width, 2)).split() == clean(text).split()
 
 
-def test_short_text_stays() -> None:
-    assert shorten("abc", 3) == "abc"
-    assert shorten("abcdefgh", 5) == "ab..."
-    assert shorten_middle("/etc/nginx/sites-enabled/x:12", 16, Style(symbols=True)) == "/etc/…abled/x:12"
+def test_an_address_stays_one_word() -> None:
+    assert wrap("to 127.0.0.1:8000 then", 8) == ["to", "127.0.0.1:8000", "then"]
+    assert wrap("", 8) == [""]
+    assert longest_word("to 127.0.0.1:8000 then") == 14 and longest_word("") == 0
+
+
+def test_a_long_command_goes_on_after_a_backslash() -> None:
+    assert command_lines("sudo fixer undo --id r1", 40, 4) == ["    sudo fixer undo --id r1"]
+    assert command_lines("sudo fixer undo --id r1", 20, 2) == ["  sudo fixer \\", "    undo --id r1"]
+
+
+def test_running_text_stays_readable_on_a_wide_terminal() -> None:
+    assert Style(width=60).text_width == 60
+    assert Style(width=250).text_width == 100
 
 
 def test_wide_and_combining_characters_are_measured() -> None:
