@@ -31,7 +31,9 @@ def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
     """Return the work of a plain `fixer diagnose`; None for any other command line."""
     options = [word for word in words[1:] if word.startswith("-")]
     targets = [word for word in words[1:] if not word.startswith("-")]
-    if words[:1] != ["diagnose"] or len(targets) > 1 or COMPLETION_VARIABLE in os.environ or not _FLAG_OPTIONS.issuperset(options):
+    if words[:1] != ["diagnose"] or len(targets) > 1 or not _FLAG_OPTIONS.issuperset(options):
+        return None
+    if COMPLETION_VARIABLE in os.environ:
         return None
     form = "json" if "--json" in options else "console"
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
