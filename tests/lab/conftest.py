@@ -31,7 +31,7 @@ def url() -> Iterator[str]:
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabRecord:
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
     parameters: dict[str, str | int | float | bool] = {
-        "web": "edge", "backend": "api", "second": "crew", "second_site": False, "port": 8001, "other_port": 8002,
+        "web": "edge", "backend": "api", "second": "crew", "second_site": False, "port": 8001, "route_port": 8002,
         "site_file": "edge/conf.d/x.conf",
     }
     return LabRecord("shop-3f2a", "wrong-port", "wrong-port", "container-wrong-port", "containers", 7, parameters)
