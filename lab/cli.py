@@ -344,19 +344,23 @@ def matrix(
 def bench(
     *,
     solver: Annotated[list[str] | None, typer.Option(
-        help="fixer, restart-everything, nothing, or a command: {target} {project} {container} {url} are filled in.",
+        metavar="[NAME=]CMD", help="A command: {target} {project} {container} {url} are filled in. "
+        "Or fixer; or a yardstick, which should lose: restart-everything, nothing.",
     )] = None,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
     stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
     seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Seeds, such as 1-3,7.")] = "1",
     inside: Annotated[bool, typer.Option("--inside", help="Run the solver's file inside the machine.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Labs at once; load runs alone.")] = 1,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores to it.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to it.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table to it.")] = None,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
     from lab.bench.run_bench import BenchRequest, run_bench
 
-    typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside,
-                                      json_file)))
+    typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside, jobs,
+                                      json_file, junit, markdown)))
 
 
 if __name__ == "__main__":

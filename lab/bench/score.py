@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.bench.solver import Solver, SolverRun
-from lab.errors import LabError, UsageError
+from lab.errors import LabError
 from lab.oracle import Verdict
 from lab.scenario.scenario_file import Variant
 from lab.stack import lab_records
@@ -34,6 +34,7 @@ class Score:
 
     solver: str
     case: Case
+    yardstick: bool = False  # it shows what guesswork achieves, and should lose
     cause: bool | None = None
     repaired: bool | None = None
     survived: bool | None = None
@@ -43,16 +44,14 @@ class Score:
     error: str = ""  # why it could not be scored
 
 
-def score_solver(solver: Solver, case: Case, folder: Path, say: Callable[[str], None]) -> Score:
+def score_solver(solver: Solver, case: Case, folder: Path) -> Score:
     """Start the lab, run the solver, ask the oracle, restart, ask again, and remove the lab."""
-    score = Score(solver.name, case)
+    score = Score(solver.name, case, solver.is_yardstick)
     lab: Lab | None = None
     try:
         risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None)
         lab = risen.lab
-        _score_lab(score, lab, risen.variant, (solver, folder), say)
-    except UsageError:
-        raise
+        _score_lab(score, lab, risen.variant, solver, folder)
     except LabError as error:
         score.error = error.message.splitlines()[0]
     finally:
@@ -61,17 +60,14 @@ def score_solver(solver: Solver, case: Case, folder: Path, say: Callable[[str], 
     return score
 
 
-def _score_lab(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Path], say: Callable[[str], None]) -> None:
-    solver, folder = whom
+def _score_lab(score: Score, lab: Lab, variant: Variant, solver: Solver, folder: Path) -> None:
     expect = variant.expect
     well_before, running, files = ask_oracle(lab), bystanders(lab), files_of(lab)
-    say(" up")
     with hide_record(lab):
         said = solver.solve(lab, folder)
-    say(" solve")
     _save_output(folder, said)
     score.seconds = said.seconds
-    if solver.names_cause:
+    if not solver.is_yardstick:
         score.cause = said.cause == expect.cause
     lab.settle(PATIENCE)  # a solver need not wait for what it has started
     after = ask_oracle(lab)
@@ -89,7 +85,6 @@ def _score_lab(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Pat
         lab.restart()
         again = ask_oracle(lab)
         score.survived = again.is_well
-        say(" restart")
     score.solved = not score.harm and (bool(score.survived) or (hands_off and not changed and not after.is_well))
 
 

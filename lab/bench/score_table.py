@@ -1,8 +1,7 @@
-"""The scores of all solvers side by side, as a table and as JSON."""
+"""The scores of all solvers side by side, as a table for a terminal."""
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +12,7 @@ HEADER = ("solver", "cases", "cause right", "repaired", "survived restart", "har
 
 def score_table(scores: Sequence[Score]) -> str:
     """Return one row per solver; `-` if a question did not apply."""
-    rows = [HEADER, *(_row(name, [s for s in scores if s.solver == name]) for name in _solver_names(scores))]
+    rows = [HEADER, *score_rows(scores)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = (
         [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -22,7 +21,13 @@ def score_table(scores: Sequence[Score]) -> str:
     return "\n".join("  ".join(line) for line in lines)
 
 
-def _solver_names(scores: Iterable[Score]) -> list[str]:
+def score_rows(scores: Sequence[Score]) -> list[tuple[str, ...]]:
+    """Return the cells below HEADER, one row per solver."""
+    return [_row(name, [score for score in scores if score.solver == name]) for name in solver_names(scores)]
+
+
+def solver_names(scores: Iterable[Score]) -> list[str]:
+    """Return the solvers' names in the order of the command line."""
     return list(dict.fromkeys(score.solver for score in scores))
 
 
@@ -53,20 +58,3 @@ def score_line(score: Score) -> str:
     if score.survived is False:
         parts.append("broken again after a restart")
     return ", ".join(parts + score.harm[:3])
-
-
-def to_json(scores: Sequence[Score]) -> str:
-    """Return the report as JSON."""
-    return json.dumps({
-        "solvers": [{"solver": name, "cases": len(mine), "solved": sum(s.solved for s in mine)}
-                    for name in _solver_names(scores) if (mine := [s for s in scores if s.solver == name])],
-        "scores": [
-            {
-                "solver": s.solver, "scenario": s.case.scenario, "variant": s.case.variant, "stack": s.case.stack,
-                "seed": s.case.seed, "inside": s.case.inside, "cause_right": s.cause, "repaired": s.repaired,
-                "survived_restart": s.survived, "harm": s.harm, "solved": s.solved, "seconds": round(s.seconds, 2),
-                "trouble": s.error,
-            }
-            for s in scores
-        ],
-    }, indent=1)

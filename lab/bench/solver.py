@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ from lab.verbs.solve import REPAIR_OPTIONS
 FIXER = "fixer"
 BUILT_IN = (FIXER, *SOLVERS)
 PLACEHOLDERS = ("target", "project", "container", "url")
+NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
 INPUT_VARIABLE = "SOLVER_INPUT"  # KEY=VALUE lines: what an operator would give when asked
 
 
@@ -42,32 +44,49 @@ class Solver:
     """A solver, by its name in the table."""
 
     name: str
+    word: str  # as the command line gives it
+    within: bool  # whether it runs inside the machine
     solve: Callable[[Lab, Path], SolverRun]
-    names_cause: bool = True  # whether it could name a cause
+
+    @property
+    def is_yardstick(self) -> bool:
+        """Return whether it only shows what guesswork achieves: it names no cause, and nobody expects it to win."""
+        return self.name in SOLVERS
 
 
 def resolve_solver(word: str, *, within: bool) -> Solver:
-    """Return a built-in solver by name, else a command; raise UsageError if it is neither."""
+    """Return a built-in solver by name, else a command or NAME=COMMAND; raise UsageError if it is neither."""
     if word == FIXER:
-        return Solver(word, lambda lab, folder: _run_fixer(lab, folder, within=within))
+        return Solver(word, word, within, lambda lab, folder: _run_fixer(lab, folder, within=within))
     if word in SOLVERS:
-        return Solver(word, lambda lab, _: _run_built_in(lab, SOLVERS[word]), names_cause=False)
+        return Solver(word, word, within, lambda lab, _: _run_built_in(lab, SOLVERS[word]))
+    named = NAMED.fullmatch(word)
+    name, command = (named[1], named[2]) if named else (word, word)
+    if name in BUILT_IN:
+        raise UsageError(f"--solver: {name} is the name of a built-in solver", "choose another name for the command")
+    argv = _argv_of(command, within=within)
+    if within:
+        return Solver(name, word, within, lambda lab, _: _run_inside(lab, Path(argv[0]), argv[1:]))
+    return Solver(name, word, within, lambda lab, folder: _run_command(lab, argv, folder))
+
+
+def _argv_of(command: str, *, within: bool) -> list[str]:
+    """Return the words of a command, its program as an absolute path: it runs in a folder of its own."""
     try:
-        argv = shlex.split(word)
+        argv = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--solver {word!r}: {error}") from error
-    for name in re.findall(r"\{(\w*)\}", word):
+        raise UsageError(f"--solver {command!r}: {error}") from error
+    for name in re.findall(r"\{(\w*)\}", command):
         if name not in PLACEHOLDERS:
             known = ", ".join(f"{{{place}}}" for place in PLACEHOLDERS)
             raise UsageError(f"--solver: {{{name}}} is not a placeholder", f"the placeholders are {known}")
     if not argv:
         raise UsageError("--solver: no command", f"the built-in solvers are {', '.join(BUILT_IN)}")
-    if within:
-        file = Path(argv[0])
-        if not file.is_file():
-            raise UsageError(f"--inside: {argv[0]} is not a file that could be copied into the machine")
-        return Solver(word, lambda lab, _: _run_inside(lab, file, argv[1:]))
-    return Solver(word, lambda lab, folder: _run_command(lab, argv, folder))
+    if within and not Path(argv[0]).is_file():
+        raise UsageError(f"--inside: {argv[0]} is not a file that could be copied into the machine")
+    if not within and shutil.which(argv[0]) is None:
+        raise UsageError(f"--solver: {argv[0]} is no program", "give its path, and make the file executable")
+    return [str(Path(argv[0]).absolute()), *argv[1:]] if "/" in argv[0] else argv
 
 
 def _run_fixer(lab: Lab, folder: Path, *, within: bool) -> SolverRun:

@@ -22,11 +22,11 @@ from lab.verbs.down import lab_down
 def main() -> int:
     """Run the case from stdin; return 0 once its result is reported, good or bad."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt_once)
+        signal.signal(number, interrupt_once)
     order = json.loads(sys.stdin.readline())
     folder, state = Path(order["folder"]), Path(order["state"])
     os.environ["BADGATEWAY_LAB_STATE"] = str(state)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         result = try_case(case_from_json(order["case"]), folder, lambda step: _send_event({"step": step}),
                           restarts=order.get("restarts", True))
@@ -50,15 +50,15 @@ def _send_event(event: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def _interrupt_once(number: int, frame: FrameType | None) -> NoReturn:
+def interrupt_once(number: int, frame: FrameType | None) -> NoReturn:
     """Interrupt on the first signal only, so that the cleanup is not interrupted again."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def _end_with_parent() -> None:
-    """End when stdin ends: the parent process has ended."""
+def end_with_parent() -> None:
+    """Interrupt this process when stdin ends: the parent process has ended."""
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGINT)

@@ -99,8 +99,8 @@ def to_junit(results: Sequence[CaseResult], untried: Iterable[Case] = ()) -> str
         if not result.ok:
             text = "\n".join([*result.problems, f"again: {result.case.up_command}", f"kept: {result.failure_folder}"])
             message = (result.problems or ["nothing was tried"])[0]
-            failure = ElementTree.SubElement(element, "failure", message=_xml_text(message), type="unexpected")
-            failure.text = _xml_text(text)
+            failure = ElementTree.SubElement(element, "failure", message=xml_text(message), type="unexpected")
+            failure.text = xml_text(text)
     for case in left:
         ElementTree.SubElement(_junit_case(suite, case, 0.0), "skipped", message="not tried")
     ElementTree.indent(suite)
@@ -111,5 +111,6 @@ def _junit_case(suite: ElementTree.Element, case: Case, seconds: float) -> Eleme
     return ElementTree.SubElement(suite, "testcase", classname=case.scenario, name=case.name, time=f"{seconds:.1f}")
 
 
-def _xml_text(text: str) -> str:
+def xml_text(text: str) -> str:
+    """Return a text without what XML excludes."""
     return _XML_INVALID.sub("?", text)

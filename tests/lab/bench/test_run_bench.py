@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+
+from lab.bench.run_bench import resolve_solvers
+from lab.errors import UsageError
+from lab.stack.docker_command import state_folders_of_labs
 
 LAB = str(Path(sys.executable).with_name("lab"))
 
@@ -16,6 +22,49 @@ LAB = str(Path(sys.executable).with_name("lab"))
 def test_a_bench_without_a_solver_is_wrong_usage() -> None:
     done = subprocess.run([LAB, "bench"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "restart-everything" in done.stderr
+
+
+def test_two_solvers_of_one_name_are_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="two solvers are called a"):
+        resolve_solvers(["a=true", "a=false"], within=False)
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(400)
+def test_a_yardstick_that_loses_fails_nothing_and_a_solver_that_does_is_named(tmp_path: Path) -> None:
+    """Side by side, with the reports that CI takes."""
+    junit, markdown = tmp_path / "bench.xml", tmp_path / "bench.md"
+    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
+
+    def bench(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([LAB, "bench", "--only", "wrong-port/container-wrong-port", "--jobs", "2", "--junit", junit,
+                               "--markdown", markdown, *words], capture_output=True, text=True, check=False, env=env)
+
+    done = bench("--solver", "nothing", "--solver", "fixer")
+    assert done.returncode == 0, done.stderr
+    assert "nothing: ✘" in done.stderr and "fixer: ✔" in done.stderr
+    suite = ElementTree.parse(junit).getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "0", "1")
+    assert "## Not solved by nothing" in markdown.read_text()
+    lost = bench("--solver", "mine=true {target}", "--solver", "nothing")
+    assert lost.returncode == 1 and "1 of 1 not solved" in lost.stderr
+    assert [case.get("classname") for case in ElementTree.parse(junit).iter("testcase") if case.find("failure") is not None] == ["mine"]
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_an_interrupt_removes_the_labs_of_all_jobs(tmp_path: Path) -> None:
+    mark = tmp_path / "started"
+    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab"), "TMPDIR": str(tmp_path)}
+    argv = [LAB, "bench", "--only", "wrong-port/container-wrong-port", "--seeds", "1-2", "--jobs", "2",
+            "--solver", f"mine=sh -c 'echo >> {mark}; sleep 100'"]
+    running = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not mark.exists() or len(mark.read_text().splitlines()) < 2:
+        assert running.poll() is None
+        signal.sigtimedwait([], 0.1)
+    running.send_signal(signal.SIGINT)
+    assert "interrupted" in running.communicate()[1] and running.returncode == 130
+    assert not [lab_id for lab_id, state in state_folders_of_labs().items() if state.startswith(str(tmp_path))]
 
 
 @pytest.mark.docker
@@ -39,7 +88,7 @@ def test_solvers_side_by_side_on_a_real_machine(tmp_path: Path) -> None:
     assert code == 1 and not any(s["harm"] for s in scores)
     code, scores = bench("healthy/healthy", "nothing", "docker exec {container} rm /etc/nginx/nginx.conf")
     assert [s["solved"] for s in scores] == [True, False] and code == 1
-    assert "/etc/nginx/nginx.conf: gone" in str(scores[1]["harm"])
+    assert "/etc/nginx/nginx.conf: removed" in str(scores[1]["harm"])
 
 
 @pytest.mark.docker

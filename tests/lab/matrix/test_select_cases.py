@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 
 import pytest
 
@@ -76,9 +74,6 @@ def test_github_gets_one_job_a_scenario() -> None:
     assert "\n" not in to_github(select_cases())
 
 
-def test_the_workflow_uses_what_the_plan_gives() -> None:
-    text = (Path(__file__).resolve().parents[3] / ".github" / "workflows" / "scenarios.yml").read_text()
-    used = set(re.findall(r"\$\{\{ matrix\.(\w+) \}\}", text))
-    assert used == set(json.loads(to_github(select_cases()))["include"][0])
+def test_the_plan_for_github_fits_its_limits() -> None:
     assert all(0 < job["minutes"] <= 360 for job in json.loads(to_github(select_cases()))["include"])
     assert len(json.loads(to_github(select_cases()))["include"]) <= 256
