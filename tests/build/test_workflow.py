@@ -1,22 +1,35 @@
-"""scenarios.yml, step by step as a runner takes them: the plan, one of its jobs, the table in the summary."""
+"""GitHub's workflows, step by step as a runner takes them: every command that can run here does, in the runner's shell.
+
+Left out are what only GitHub can do (actions, `gh release`), and the installation of what this environment has."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-WORKFLOW = yaml.safe_load((Path(__file__).parents[2] / ".github" / "workflows" / "scenarios.yml").read_text())
-JOBS: Mapping[str, Any] = WORKFLOW["jobs"]
+from fixer import __version__
+from lab.matrix.run_matrix import MatrixRequest
+from lab.stack.images import tags
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yml"))
 HERE = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+RELEASED = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb")
+
+
+def workflow(name: str) -> dict[str, Any]:
+    return yaml.safe_load((FOLDER / f"{name}.yml").read_text())
 
 
 def filled(text: object, known: Mapping[str, str]) -> str:
@@ -24,40 +37,160 @@ def filled(text: object, known: Mapping[str, str]) -> str:
     return re.sub(r"\$\{\{ (.+?) \}\}", lambda found: known[found[1]], str(text))
 
 
-def run_job(name: str, known: Mapping[str, str], place: Path) -> dict[str, str]:
-    """Every step with a command that is due where nothing failed, in the runner's shell; the job's outputs."""
-    job = JOBS[name]
+def run_job(name: str, job: str, known: Mapping[str, str], place: Path, **more: str) -> None:
+    """Every step with a command that is due where nothing failed and no cache was found."""
+    whole = workflow(name)
+    spec = whole["jobs"][job]
     told = {word: place / word for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     for path in told.values():
         path.touch()
-    given = {key: filled(value, known) for key, value in {**WORKFLOW["env"], **job.get("env", {})}.items()}
-    env = {**HERE, **given, **{word: str(path) for word, path in told.items()}}
-    for step in job["steps"]:
-        if "run" in step and "pip install" not in step["run"] and step.get("if") != "failure()":
-            done = subprocess.run(["bash", "-e", "-c", filled(step["run"], known)], cwd=place, env=env, capture_output=True,
-                                  text=True, check=False)
+    env = {**HERE, **{word: str(path) for word, path in told.items()}}
+    for level in (whole, spec):
+        env |= {key: filled(value, known) for key, value in level.get("env", {}).items()}
+    for step in spec["steps"]:
+        if "run" in step and not step["run"].startswith("python -m pip install") and step.get("if") != "failure()":
+            own = {key: filled(value, known) for key, value in step.get("env", {}).items()}
+            done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", filled(step["run"], known)], cwd=place,
+                                  env={**env, **own, **more}, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{step['run']}\n{done.stdout}{done.stderr}"
-    lines = told["GITHUB_OUTPUT"].read_text().splitlines()
-    outputs = dict(line.split("=", 1) for line in lines)
-    return {key: filled(value, {f"steps.plan.outputs.{word}": said for word, said in outputs.items()})
-            for key, value in job.get("outputs", {}).items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_actions_are_pinned_by_digest_and_the_comment_says_which_version(name: str) -> None:
+    """A tag can be moved to other code; Dependabot renews digest and comment together."""
+    used = re.findall(r"(?m)^\s*(?:- )?uses: (.+)$", (FOLDER / f"{name}.yml").read_text())
+    assert used
+    wrong = [line for line in used if not line.startswith("./") and not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)]
+    assert wrong == []
+
+
+def test_one_version_of_each_action_is_used() -> None:
+    pins: dict[str, set[str]] = {}
+    for name in NAMES:
+        for action, digest in re.findall(r"uses: (actions/[\w-]+)\S*@(\w+)", (FOLDER / f"{name}.yml").read_text()):
+            pins.setdefault(action, set()).add(digest)
+    assert {action: found for action, found in pins.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workflow_may_only_read_and_every_job_has_an_end(name: str) -> None:
+    whole = workflow(name)
+    assert whole["permissions"] == {"contents": "read"}
+    assert all(0 < job["timeout-minutes"] <= 60 for job in whole["jobs"].values() if "steps" in job)
+    writing = {job for job, spec in whole["jobs"].items() if spec.get("permissions", {}) != {}}
+    assert writing == ({"release"} if name == "release" else set())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("job", "known"), [("lint", {}), ("fast", {"matrix.python": "3.13"})])
+def test_lint_and_fast_tests(job: str, known: Mapping[str, str]) -> None:
+    """The fast tests are only collected: this is one of the slow ones beside them."""
+    for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+        assert not (ROOT / word).exists()
+    try:
+        run_job("ci", job, known, ROOT, PYTEST_ADDOPTS="--collect-only")
+    finally:
+        for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+            (ROOT / word).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the tree, with the three files that ci.yml builds; its `.venv` is this environment."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True,
+                            text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    python = folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    subprocess.run("cat pyproject.toml script/setup.sh | cksum | tr ' ' - | tr -d '\\n' > .venv/.badgateway-stamp", shell=True,
+                   cwd=folder, check=True)
+    run_job("ci", "build", {}, folder, SOURCE_DATE_EPOCH="1700000000")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_wheel_and_the_single_file_on_a_fresh_python(checkout: Path) -> None:
+    run_job("ci", "wheel", {"matrix.python": "3.13"}, checkout)
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(300)
-def test_the_plan_and_one_of_its_jobs(tmp_path: Path) -> None:
-    known = {"inputs.seeds || '1'": "1", "github.workspace": str(tmp_path)}
-    plan = json.loads(run_job("plan", known, tmp_path)["matrix"])["include"]
-    job = min(plan, key=lambda one: (one["cases"], one["scenario"]))
-    run_job("scenario", {**known, **{f"matrix.{key}": str(value) for key, value in job.items()}}, tmp_path)
+@pytest.mark.timeout(600)
+def test_the_package_on_a_fresh_machine(checkout: Path) -> None:
+    run_job("ci", "deb", {"matrix.image": tags()["app"]}, checkout)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_tag_releases_what_was_tried_with_checksums(checkout: Path, tmp_path: Path) -> None:
+    """`gh` is the one command that only GitHub can run: what it would upload exists, and is what ci.yml has built."""
+    said = tmp_path / "said"
+    (tmp_path / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {said}\n')
+    (tmp_path / "gh").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{HERE['PATH']}"
+    run_job("release", "release", {"github.token": "x"}, checkout, GITHUB_REF_NAME=f"v{__version__}", PATH=path)
+    words = said.read_text().splitlines()
+    assert words[:3] == ["release", "create", f"v{__version__}"]
+    files = [word for word in words if word.startswith("dist/")]
+    assert [next(checkout.glob(f"dist/{name}")).name for name in (*RELEASED, "SHA256SUMS")] == [Path(word).name for word in files]
+    assert len((checkout / "dist/SHA256SUMS").read_text().splitlines()) == len(RELEASED)
+    with pytest.raises(AssertionError, match="__version__"):
+        run_job("release", "release", {"github.token": "x"}, checkout, GITHUB_REF_NAME="v99.0.0", PATH=path)
+    assert workflow("release")["jobs"]["ci"]["uses"] == "./.github/workflows/ci.yml"
+
+
+IF_SEEDS = "inputs.seeds && format('--seeds={0}', inputs.seeds) || '--all'"
+
+
+def test_ten_shards_run_every_variant_on_every_stack() -> None:
+    job = workflow("scenarios")["jobs"]["shard"]
+    shards = job["strategy"]["matrix"]["shard"]
+    assert any('"$SHARD/10"' in step.get("run", "") for step in job["steps"]) and shards == list(range(1, 11))
+    parts = [MatrixRequest(all=True, shard=f"{number}/10").chosen() for number in shards]
+    assert sorted(case.name for part in parts for case in part) == sorted(case.name for case in MatrixRequest(all=True).chosen())
+
+
+def test_the_shards_load_the_images_that_one_job_has_built() -> None:
+    jobs = workflow("scenarios")["jobs"]
+    def keys(job: str) -> list[str]:
+        return [step["with"]["key"] for step in jobs[job]["steps"] if "actions/cache" in step.get("uses", "")]
+    assert keys("images") == keys("shard") == keys("examples") and len(keys("images")) == 1
+    for job in ("shard", "examples"):
+        assert jobs[job]["needs"] == "images"
+        assert not any("lab.stack.images" in step.get("run", "") for step in jobs[job]["steps"])
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_images_and_one_shard(tmp_path: Path) -> None:
+    """The last shard of one scenario, which is a short one; what the runner's cache hands over is a file here."""
+    known = {IF_SEEDS: "--only=backend-down", "github.workspace": str(tmp_path), "matrix.shard": "10"}
+    run_job("scenarios", "images", known, tmp_path)
+    run_job("scenarios", "shard", known, tmp_path)
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
-    assert summary == (tmp_path / "results.md").read_text()
-    assert job["scenario"] in summary
-    assert len(json.loads((tmp_path / "results.json").read_text())["cases"]) == job["cases"]
+    assert summary == (tmp_path / "results.md").read_text() and "backend-down" in summary
+    chosen = MatrixRequest(only=["backend-down"], shard="10/10").chosen()
+    assert len(json.loads((tmp_path / "results.json").read_text())["cases"]) == len(chosen)
 
 
 def test_what_is_kept_of_a_failure_is_uploaded_whole() -> None:
     """The action leaves out what begins with a dot where it is not told otherwise, and the lab's folder does."""
-    (upload,) = [step["with"] for step in JOBS["scenario"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    (upload,) = [step["with"] for step in workflow("scenarios")["jobs"]["shard"]["steps"] if "upload-artifact" in step.get("uses", "")]
     assert ".lab/matrix" in upload["path"].split()
     assert upload["include-hidden-files"]
+
+
+def test_every_path_that_a_filter_names_exists() -> None:
+    triggers = workflow("scenarios")[True]      # YAML 1.1 reads `on` as true
+    assert triggers["push"]["paths"] == triggers["pull_request"]["paths"]
+    missing = [path for path in triggers["push"]["paths"] if not (ROOT / path.removesuffix("/**")).exists()]
+    assert missing == []
