@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,17 +15,6 @@ LABEL = "badgateway.test=deb"
 
 def _run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("dpkg-deb") is None:
-        pytest.skip("dpkg-deb is not installed: the package is built on Debian and Ubuntu only")
-    folder = tmp_path_factory.mktemp("deb")
-    for script, *words in (("make_pyz.py", folder / "fixer.pyz"), ("make_deb.py", folder / "fixer.pyz", folder)):
-        made = _run(sys.executable, ROOT / "script" / script, *words)
-        assert made.returncode == 0, made.stderr
-    return next(folder.glob("*.deb"))
 
 
 @pytest.fixture(scope="module")
