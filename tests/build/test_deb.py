@@ -37,6 +37,8 @@ def _in(machine: str, script: str) -> subprocess.CompletedProcess[str]:
     return _run("docker", "exec", machine, "sh", "-c", script)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_same_sources_make_the_same_bytes(package: Path, tmp_path: Path) -> None:
     again = _run(sys.executable, ROOT / "script/make_deb.py", package.with_name("fixer.pyz"), tmp_path)
     assert again.returncode == 0, again.stderr
