@@ -27,7 +27,7 @@ CASES = [pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{s
          for found in catalog.all_scenarios().values() for variant in found.variants for stack in variant.stacks]
 # Of every machine and image: no seed draws them.
 EVERYWHERE = {"127.0.0.1", "0.0.0.0", "/etc/resolv.conf", "/etc/hosts", "/etc/nginx", "/etc/nginx/nginx.conf", "/var/lib/nginx",
-              "/etc/nftables.conf", "/etc/iptables/rules.v4"}
+              "/etc/nftables.conf", "/etc/iptables/rules.v4", "/var/log"}
 
 
 class PaperLab:
