@@ -89,6 +89,13 @@ class LoadResult:
     failed: int
     p95: float
     fastest: float
+    short_of: int = 0  # requests of the full proof, if only a short burst ran
+
+    @property
+    def text(self) -> str:
+        """Return the measurement for people. A short burst says that it is one."""
+        burst = f" (short burst; the full proof sends {self.short_of} requests)" if self.short_of else ""
+        return f"under load: {self.failed} of {self.asked} failed, 95th percentile {self.p95:.2f} s{burst}"
 
     @property
     def share(self) -> float:
@@ -123,5 +130,6 @@ class Verdict:
             "load": None if load is None else {
                 "asked": load.asked, "failed": load.failed, "share": round(load.share, 3),
                 "p95": round(load.p95, 3), "fastest": round(load.fastest, 3),
+                **({"short_burst": True} if load.short_of else {}),
             },
         }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 
+from lab.errors import UsageError
 from lab.oracle import LoadSpec
 from lab.paths import compose_root
 from lab.scenario.catalog import scenario_named
@@ -16,17 +18,23 @@ VISIT_MINUTES = 30.0  # limit for a forgotten lab
 PAUSE = (2.0, 4.0)  # seconds between an answer, good or bad, and the next request
 # requested reports, as a multiple of what one worker serves: they fail, the queue grows slowly
 OVERLOAD_FACTOR = 1.2
+LOAD_VARIABLE = "BADGATEWAY_LAB_LOAD"  # `short`: a lab is judged by a short burst, as script/demo does
 
 
 def load_of(lab: Lab) -> LoadSpec | None:
-    """Return the load at which a lab is judged; None if its scenario has none."""
+    """Return the load at which a lab is judged; None if its scenario has none.
+    BADGATEWAY_LAB_LOAD=short asks for a short burst of it."""
+    wanted = os.environ.get(LOAD_VARIABLE, "full")
+    if wanted not in ("full", "short"):
+        raise UsageError(f"{LOAD_VARIABLE} is {wanted!r}", f"set {LOAD_VARIABLE}=short, or unset it")
     table = scenario_named(lab.record.scenario).variant(lab.record.variant).load
     if table is None:
         return None
     filled = fill_deep(dict(table), lab.params, f"{lab.record.scenario}/scenario.toml: load")
     assert isinstance(filled, dict)
     known = {key: int(filled[key]) for key in ("requests", "at_once") if key in filled}
-    return LoadSpec(limit=float(filled["limit"]), work=float(filled["work"]), **known)
+    spec = LoadSpec(limit=float(filled["limit"]), work=float(filled["work"]), **known)
+    return spec.short_burst() if wanted == "short" else spec
 
 
 def overload_visitor_count(spec: LoadSpec) -> int:

@@ -70,6 +70,5 @@ def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> 
         if wanted_restart and not restarted:
             lines.append("  not restarted: the lab must be well first")
     if verdict.load:
-        load = verdict.load
-        lines.append(f"  under load: {load.failed} of {load.asked} failed, 95th percentile {load.p95:.2f} s")
+        lines.append(f"  {verdict.load.text}")
     return "\n".join(lines)

@@ -27,7 +27,8 @@ def solve(lab: Lab, say: Callable[[str], None], *, within: bool = False) -> bool
         code = fixer.show("repair", *words)
     verdict = ask_oracle(lab)
     if verdict.is_well:
-        say("✔ well: login, session, API and report answer as before the fault\n")
+        say("✔ well: login, session, API and report answer as before the fault")
+        say(f"  {verdict.load.text}\n" if verdict.load else "")
         say(debrief_text(lab, restarted=False))
     else:
         say(f"✘ fixer ended with exit code {code}; still failing:")

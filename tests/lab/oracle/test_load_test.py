@@ -61,6 +61,14 @@ def test_work_left_out_is_no_repair(baseline: Baseline) -> None:
     assert "reports do their work" in under(lambda a: None, baseline)
 
 
+def test_a_short_burst_tells_one_worker_from_enough(baseline: Baseline) -> None:
+    short = replace(SPEC, work=0.2).short_burst()
+    assert "reports under load" in under(OneAtATime(0.2, 0.25), baseline, short)
+    with serve_office(OneAtATime(0.06, 5.0, workers=12)) as site:
+        measured = ask([(site, baseline)], replace(SPEC, limit=5.0).short_burst()).load
+    assert measured is not None and (measured.asked, measured.failed, measured.short_of) == (12, 0, 40)
+
+
 def test_one_failure_of_fifty_is_too_many() -> None:
     _, checks = judge_load([0.1] * 50, ["HTTP 504"], LoadSpec(limit=1, work=0.1))
     assert [check.name for check in checks if not check.ok] == ["reports under load"]

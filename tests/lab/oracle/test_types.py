@@ -25,10 +25,16 @@ def test_the_share_that_failed_is_all_where_nothing_was_asked(asked: int, failed
     assert LoadResult(asked, failed, 0.5, 0.1).share == share
 
 
+def test_a_short_burst_says_that_it_is_one() -> None:
+    assert LoadResult(50, 0, 1.0, 0.5).text == "under load: 0 of 50 failed, 95th percentile 1.00 s"
+    assert LoadResult(12, 0, 1.0, 0.5, 50).text.endswith(" 1.00 s (short burst; the full proof sends 50 requests)")
+
+
 def test_the_document_of_a_verdict_is_rounded() -> None:
     shown = Verdict((GOOD, BAD), LoadResult(3, 1, 1.23456, 0.00049)).to_json()
     assert shown["well"] is False and shown["failing"] == ["report: HTTP 502 instead of 200"]
     assert shown["load"] == {"asked": 3, "failed": 1, "share": 0.333, "p95": 1.235, "fastest": 0.0}
+    assert shown["load"] | {"short_burst": True} == Verdict((GOOD,), LoadResult(3, 1, 1.23456, 0.00049, 50)).to_json()["load"]
     assert Verdict((GOOD,)).to_json() == {
         "well": True, "failing": [], "checks": [{"name": "login page", "ok": True, "detail": ""}], "load": None}
 

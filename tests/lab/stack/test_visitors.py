@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab.errors import UsageError
 from lab.oracle import LoadSpec
 from lab.scenario import catalog
 from lab.scenario.draw import draw
@@ -44,3 +45,16 @@ def test_each_scenario_with_a_load_has_the_visitors_that_it_names_or_too_many(sc
 
 def test_a_scenario_without_a_load_has_none(record: LabRecord) -> None:
     assert load_of(Lab(replace(record, scenario="wrong-port", variant="wrong-port"))) is None
+
+
+def test_a_short_burst_is_the_same_load_with_few_requests(record: LabRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = loaded_lab(record, "overload-saturated", "single-worker-overload")
+    full = load_of(lab)
+    monkeypatch.setenv("BADGATEWAY_LAB_LOAD", "short")
+    short = load_of(lab)
+    assert full is not None and short is not None and full.short_of == 0
+    assert short == replace(full, requests=12, short_of=full.requests)
+    assert short.short_burst() == short     # and never shorter than that
+    monkeypatch.setenv("BADGATEWAY_LAB_LOAD", "tiny")
+    with pytest.raises(UsageError, match="'tiny'"):
+        load_of(lab)

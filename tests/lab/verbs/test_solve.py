@@ -43,7 +43,7 @@ def solved(monkeypatch: pytest.MonkeyPatch, codes: list[int], *, well: bool = Tr
     monkeypatch.setattr(verb, "input_options", lambda lab: ("--set", "port=8000"))
     monkeypatch.setattr(verb, "scenario_named", lambda name: SimpleNamespace(variant=lambda wanted: variant))
     monkeypatch.setattr(verb, "repair_by_hand", lambda lab, wanted: did.append("by hand"))
-    monkeypatch.setattr(verb, "ask_oracle", lambda lab: SimpleNamespace(is_well=well, failing=() if well else ("GET / is 502",)))
+    monkeypatch.setattr(verb, "ask_oracle", lambda lab: SimpleNamespace(is_well=well, failing=() if well else ("GET / is 502",), load=None))
     monkeypatch.setattr(verb, "debrief_text", lambda lab, *, restarted: f"the lesson of {lab.record.scenario}")
     lab: Any = SimpleNamespace(stack="host", record=SimpleNamespace(scenario="wrong-port", variant="wrong-port"))
     return verb.solve(lab, said.append, within=within), runs, did, said
