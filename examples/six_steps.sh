@@ -38,7 +38,9 @@ echo "${files:-nowhere}"
 [ -z "$listens" ] || { echo "port $port listens: this is neither of the two causes"; exit 1; }
 
 # A server listens on another port, which no line of nginx names: that is the port which nginx should ask.
+# Its command line says which one; if it does not, the sockets on the same address do.
 served=$(grep -oE -- '(--port[= ]|--bind[= ]\S*:|-b \S*:)[0-9]+' <<<"$servers" | grep -oE '[0-9]+$' | sort -u || true)
+[ -n "$served" ] || served=$(on ss -Hltn | awk '{print $4}' | grep -F "${asked%:*}:" | grep -oE '[0-9]+$' | sort -u || true)
 free=
 for candidate in $served; do
     grep -vE '^[ \t]*#' <<<"$config" | grep -qE "[: ]$candidate\b" || free="$free $candidate"
@@ -56,6 +58,7 @@ fi
 # A unit with a server is not running: start it, now and at the next boot.
 units=$(on sh -c 'cd /etc/systemd/system && grep -lE "^ExecStart=.*(uvicorn|gunicorn|hypercorn|daphne|serve)" -- *.service' || true)
 for unit in $units; do
+    case $unit in *@.service) continue ;; esac      # a template: only its instances run
     if ! on systemctl --quiet is-active "$unit"; then
         say "$unit is not running"
         on systemctl enable --now "$unit"

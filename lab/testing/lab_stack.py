@@ -67,8 +67,12 @@ class LabStack(DockerCompose):
         """Return the name of nginx's container; on the host stack it is the machine."""
         return self.lab.container()
 
-    def check(self, *, after_restart: bool = False) -> Verdict:
-        """Ask the oracle; `after_restart` restarts a stack that is well and asks again."""
+    def check(self, *, after_restart: bool = False, wait: float = 0.0) -> Verdict:
+        """Ask the oracle; `after_restart` restarts a stack that is well and asks again.
+
+        `wait` are the seconds that the page may need until it answers, for example after `nginx -s reload`."""
+        if wait:
+            self.lab.settle(wait)
         return restart_and_check(self.lab)[0] if after_restart else ask_oracle(self.lab)
 
     @cached_property
