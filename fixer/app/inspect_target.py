@@ -108,7 +108,18 @@ def diagnose(word: str, looking: DiagnoseRequest) -> Report:
         state = StateNotes(target)
         look = observe_and_diagnose(target, looking, quiet=state.quiet)
         notes = (*url_notes(look, looking.url), *state.read())
-    return build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+        host = _host_name(target.ref)
+    return build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes,
+                        host=host)
+
+
+def _host_name(ref: TargetRef) -> str:
+    """Return the name of the machine that was observed; empty for a bundle, which does not hold it."""
+    if ref.kind == "ssh":
+        from fixer.hosts.ssh import host_of
+
+        return host_of(ref.address)
+    return "" if ref.kind == "bundle" else os.uname().nodename
 
 
 def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:

@@ -40,7 +40,7 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
     if repair.risk == "manual":
         lines = hang(f"Repair, by hand: {clean(repair.summary)}", style.text_width, 2)
         return [*lines, *(line for step in repair.steps for line in _paragraph_lines(step, style))]
-    label, command = f"  Repair, {repair.risk}: {clean(repair.summary)}", _command_text(repair, target)
+    label, command = f"  Repair, {repair.risk}: {clean(repair.summary)}", repair_command(repair, target)
     needs = [line for need in repair.needs for line in _need_lines(need, style)]
     if count_columns(label) + 2 + count_columns(command) <= style.text_width:
         return [f"{pad(label, style.text_width - count_columns(command))}{style.paint(command, 'cyan')}", *needs]
@@ -48,7 +48,8 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
     return [*lines, *needs, *(style.paint(line, "cyan") for line in command_lines(command, style.text_width, 4))]
 
 
-def _command_text(repair: RepairReport, target: str) -> str:
+def repair_command(repair: RepairReport, target: str) -> str:
+    """Return the command that makes a repair which is neither manual nor a wait."""
     words = ["sudo fixer repair"] if target == "local" else ["fixer repair", clean(target)]
     if repair.risk == "disruptive":
         words.append("--max-risk disruptive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import AT_FAULT
 from fixer.model.facts import Evidence
 from fixer.model.report import (
@@ -33,6 +34,15 @@ SHOWN_EVIDENCE = 8
 SHOWN_NAMES = 3
 SHOWN_FACTS = 4  # missing ones
 SHOWN_TEXT = 2000  # characters of one piece of evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A line of the headline: its symbol, its clean text, its colour."""
+
+    symbol: str
+    text: str
+    colour: Colour | None
 
 
 def render(report: Report, style: Style = PLAIN, *, verbose: bool = False, as_root: str = "") -> str:
@@ -68,16 +78,27 @@ def needs_root_lines(report: Report, as_root: str, style: Style) -> list[str]:
 
 def headline(report: Report, style: Style) -> list[str]:
     """Return what a visitor sees, one line a route, failing ones first; one line for all if all are healthy."""
+    return [line for title in headline_titles(report) for line in _title_lines(title, style)]
+
+
+def headline_titles(report: Report) -> list[Title]:
+    """Return the headline unwrapped."""
     if report.verdict == "healthy":
-        return _title_lines("✔", _all_healthy_text(report), "green", style)
+        return [Title("✔", _all_healthy_text(report), "green")]
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
     if not bad:
-        return _verdict_lines(report, style)
-    lines = [line for route in bad[:SHOWN_ROUTES]
-             for line in _title_lines("✗", _route_line(route), _route_colour(route), style)]
+        return [_verdict_title(report)]
+    titles = [Title("✗", _route_text(route), _route_colour(route)) for route in bad[:SHOWN_ROUTES]]
     if len(bad) > SHOWN_ROUTES:
-        lines.append(f"  and {_count_text(len(bad) - SHOWN_ROUTES, 'more route')}")
-    return lines
+        titles.append(Title("", f"and {_count_text(len(bad) - SHOWN_ROUTES, 'more route')}", None))
+    return titles
+
+
+def _title_lines(title: Title, style: Style) -> list[str]:
+    if title.colour is None:
+        return hang(title.text, style.text_width, 2)
+    lines = hang(f"{style.sign(title.symbol)} {title.text}", style.text_width, 0)
+    return [style.paint(line, title.colour) for line in lines]
 
 
 def _all_healthy_text(report: Report) -> str:
@@ -90,18 +111,14 @@ def _all_healthy_text(report: Report) -> str:
     return "healthy; nothing to repair"
 
 
-def _verdict_lines(report: Report, style: Style) -> list[str]:
+def _verdict_title(report: Report) -> Title:
     match report.verdict:
         case "unknown":
-            return _title_lines("?", _unknown_text(report), "yellow", style)
+            return Title("?", _unknown_text(report), "yellow")
         case "degraded":
-            return _title_lines("✗", f"{clean(report.target)} fails for some requests", "yellow", style)
+            return Title("✗", f"{clean(report.target)} fails for some requests", "yellow")
         case _:
-            return _title_lines("✗", f"{clean(report.target)} is broken", "red", style)
-
-
-def _title_lines(symbol: str, text: str, colour: Colour, style: Style) -> list[str]:
-    return [style.paint(line, colour) for line in hang(f"{style.sign(symbol)} {text}", style.text_width, 0)]
+            return Title("✗", f"{clean(report.target)} is broken", "red")
 
 
 def _unknown_text(report: Report) -> str:
@@ -113,7 +130,7 @@ def _unknown_text(report: Report) -> str:
     return f"{well}; {late} gave no answer in time and could not be judged"
 
 
-def _route_line(route: RouteReport) -> str:
+def _route_text(route: RouteReport) -> str:
     name = f"{clean(route.location)} on {clean(address_of(route))}"
     return f"{name} {clean(route.reason) or _route_state_text(route)}"
 

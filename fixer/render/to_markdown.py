@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.model.facts import Evidence
-from fixer.model.report import FindingReport, RepairReport, Report, RouteReport
+from fixer.model.report import FindingReport, RepairReport, Report, RouteReport, causes_by_missing_fact
 from fixer.render.terminal_text import clean, clean_lines
 from fixer.render.to_console import address_of, cause_name
 
@@ -15,11 +15,12 @@ def render(report: Report) -> str:
     for finding in report.findings:
         lines += _finding(finding)
     ruled_out = [check.cause for check in report.checks if check.verdict == "ruled-out"]
-    undetermined = [check for check in report.checks if check.verdict == "undetermined"]
+    waiting = causes_by_missing_fact((c.cause, c.missing) for c in report.checks if c.verdict == "undetermined")
     if ruled_out:
         lines += ["", f"Ruled out: {', '.join(ruled_out)}."]
-    for check in undetermined:
-        lines += ["", f"Undetermined: {check.cause} ({', '.join(code_span(missing) for missing in check.missing)})."]
+    for fact, causes in waiting.items():
+        why = f"not known: {code_span(fact)}" if fact else "no missing fact is named"
+        lines += ["", f"Undetermined, {why} ({', '.join(causes)})."]
     lines += [line for note in report.notes for line in ("", f"> {code_span(note)}")]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from fixer.app.request import DiagnoseRequest
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.snapshot import Snapshot
+from fixer.model.target import TargetRef
 from fixer.verify import Observation
 from tests.apply.folder_target import NEW, OLD, FolderTarget, make_plan, write_step
 from tests.observe.capture_builders import capture, node
@@ -50,3 +52,11 @@ def test_the_look_knows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seco
     quiet: Callable[[], float] = lambda: seconds     # noqa: E731
     inspect_target.observe_and_diagnose(FolderTarget(tmp_path), DiagnoseRequest(), quiet=quiet)
     assert seen[0].seconds_since_repair == seconds
+
+
+@pytest.mark.parametrize(("target", "host"), [
+    (TargetRef("local", ""), os.uname().nodename), (TargetRef("compose", "shop"), os.uname().nodename),
+    (TargetRef("ssh", "ops@web1:2222"), "web1"), (TargetRef("bundle", "incident.tgz"), ""),
+])
+def test_a_report_names_the_host_that_was_observed(target: TargetRef, host: str) -> None:
+    assert inspect_target._host_name(target) == host

@@ -40,3 +40,10 @@ def test_a_route_that_was_not_asked_says_so() -> None:
     page = markdown(replace(s.BROKEN, routes=(replace(s.API, probe=None, reason=""), replace(s.API, reason=""))))
     assert "`not probed`" in page and "`502`" in page
     assert "not probed" in html(replace(s.BROKEN, routes=(replace(s.API, probe=None, reason=""),)))
+
+
+def test_a_missing_fact_stands_once_with_the_causes_that_wait_for_it() -> None:
+    page = markdown(s.WORDY)
+    assert ("\nUndetermined, not known: `which service belongs behind 127.0.0.1:8001` "
+            "(crash-code-error, crash-killed, crash-oom, unit-misconfigured).\n") in page
+    assert page.count("which service belongs") == 1 and "no missing fact is named (backend-hung)" in page
