@@ -263,8 +263,10 @@ def explain(words: Annotated[list[str], typer.Argument(
 )]) -> None:
     """Show the page of one cause, or the causes of an error line."""
     from fixer.app.cause_catalogue import explain_page
+    from fixer.render.page_text import page_text
+    from fixer.terminal import style_of
 
-    error_boundary.emit(explain_page(" ".join(words)))
+    error_boundary.emit(page_text(explain_page(" ".join(words)), style_of(sys.stdout)))
 
 
 @app.command(epilog=EXAMPLES["causes"])

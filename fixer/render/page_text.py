@@ -1,0 +1,61 @@
+"""The page of a cause, fitted to the terminal: prose is filled again, a command stays on one line."""
+
+from __future__ import annotations
+
+import re
+
+from fixer.lazy.dataclass import replace
+from fixer.render.terminal_text import PLAIN, Style, count_columns, wrap
+
+_SOURCE_WIDTH = 120  # columns to which the pages are written: a shorter line ends a paragraph
+_COMMANDS_TITLE = "By hand"
+_COMMENT = re.compile(r" +(?=# )")
+
+
+def page_text(page: str, style: Style = PLAIN) -> str:
+    """Return the page with no line wider than the output, but for a command or a word that is longer."""
+    lines = page.split("\n")
+    if max(map(count_columns, lines)) <= style.width:
+        return page
+    fitted: list[str] = []
+    in_commands = False
+    for line in _paragraphs(lines):
+        if line[:1] not in ("", " "):
+            in_commands = line == _COMMANDS_TITLE
+        fitted += _command_lines(line, style) if in_commands else _prose_lines(line, style)
+    return "\n".join(fitted)
+
+
+def _paragraphs(lines: list[str]) -> list[str]:
+    """Return the lines with those joined that the source wrapped for its own width."""
+    joined: list[str] = []
+    in_commands = False
+    last = ""  # the last source line of the paragraph
+    for line in lines:
+        first = line.split(" ")[_indent(line)] if line.strip() else ""
+        is_filled = count_columns(last) + 1 + count_columns(first) > _SOURCE_WIDTH
+        if joined and first and is_filled and not in_commands and _indent(line) == _indent(last):
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line)
+        in_commands = line == _COMMANDS_TITLE or (in_commands and line[:1] == " ")
+        last = line
+    return joined
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _command_lines(line: str, style: Style) -> list[str]:
+    """Return a command; if it is too long together with its comment, the comment comes first."""
+    command, *comment = _COMMENT.split(line, maxsplit=1)
+    if count_columns(line) <= style.width or not comment or not command.strip():
+        return [line]
+    return [f"{' ' * _indent(line)}{comment[0]}", command]
+
+
+def _prose_lines(line: str, style: Style) -> list[str]:
+    indent = _indent(line)
+    style = replace(style, width=style.width - indent)
+    return [f"{' ' * indent}{part}".rstrip() for part in wrap(line, style.text_width)]
