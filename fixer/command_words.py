@@ -59,7 +59,8 @@ class ProposingGroup(TyperGroup):
                 return line
             from difflib import get_close_matches  # 5 ms, for a wrong name only
 
-            near = get_close_matches(name, (*self.commands, *self.synonyms), n=1)
+            near = [command for command in self.commands if command.startswith(name)] or get_close_matches(
+                name, (*self.commands, *self.synonyms), n=1)
             command = self.synonyms.get(near[0], near[0]) if near else None
         if command is None or command.startswith("-"):
             return command or ""

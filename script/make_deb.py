@@ -22,6 +22,12 @@ COMPLETION = {
     "zsh": "usr/share/zsh/vendor-completions/_fixer",
     "fish": "usr/share/fish/vendor_completions.d/fixer.fish",
 }
+# zsh loads the file at the first Tab. Typer's script only registers the function then, and completes at the second.
+FIRST_TAB = """\
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _fixer_completion "$@"
+fi
+"""
 CONTROL = """\
 Package: badgateway
 Version: {version}
@@ -63,7 +69,7 @@ def stage(folder: Path, pyz: Path, version: str) -> None:
         write(f"usr/share/man/man1/{name}.gz", gzip.compress(text.encode(), mtime=0))
     for shell, name in COMPLETION.items():
         script = get_completion_script(prog_name="fixer", complete_var="_FIXER_COMPLETE", shell=shell)
-        write(name, f"{script.strip()}\n".encode())
+        write(name, f"{script.strip()}\n{FIRST_TAB if shell == 'zsh' else ''}".encode())
     documents = "usr/share/doc/badgateway"
     write(f"{documents}/copyright", (ROOT / "LICENSE").read_bytes())
     write(f"{documents}/changelog.gz", gzip.compress((ROOT / "CHANGELOG.md").read_bytes(), mtime=0))

@@ -19,7 +19,7 @@ from lab import command_table
     (["check"], "diagnose"), (["rollback"], "undo"), (["roll_back"], "undo"), (["list"], "causes"),
     (["help"], "--help"), (["help", "repair"], "repair --help"), (["help", "me"], "--help"), (["version"], "--version"),
     (["health"], "verify"), (["logs"], "history"), (["diagnos"], "diagnose"), (["repiar"], "repair"),
-    (["Repair"], "repair"), (["docker://web"], "diagnose docker://web"), (["local"], "diagnose local"),
+    (["Repair"], "repair"), (["rep"], "repair"), (["diag"], "diagnose"), (["docker://web"], "diagnose docker://web"), (["local"], "diagnose local"),
     (["http://shop.example/"], "diagnose --url http://shop.example/"), (["wrong-port"], "explain wrong-port"),
     (["fix", "--set", "KEY=hunter2"], "repair"), (["https://a:hunter2@shop.example/"], "diagnose --url URL"),
 ])
