@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import AT_FAULT
 from fixer.model.journal import RunSummary
 from fixer.model.report import (
     INCOMPLETE_UNDO_TEXT,
@@ -22,7 +23,7 @@ from fixer.model.report import (
     VerifyResult,
 )
 from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Colour, Style, clean, command_lines, hang, pad, wrap
-from fixer.render.to_console import headline, needs_root_lines
+from fixer.render.to_console import finding_lines, headline, needs_root_lines
 
 _OUTCOMES: dict[OutcomeKind, str] = {
     "nothing-to-do": "Nothing to repair: the target is healthy.",
@@ -55,6 +56,10 @@ def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True
         lines += [f"  {line}" for line in headline(result.after, replace(style, width=style.width - 2))]
     root_lines = needs_root_lines(result.after, as_root, style)
     lines += root_lines
+    if result.outcome == "needs-input":  # an operator decides by the evidence
+        main = [finding for finding in result.after.findings if finding.role in AT_FAULT]
+        lines += [line for finding in main for line in ("", *finding_lines(finding, style, verbose=False))]
+        lines += [""] if main else []
     lines += _block_lines("Applied and in force", style, result.applied)
     lines += _block_lines(f"Withheld ({len(result.withheld)})", style, result.withheld)
     for note in result.after.notes:

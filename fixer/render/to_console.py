@@ -52,7 +52,7 @@ def render(report: Report, style: Style = PLAIN, *, verbose: bool = False, as_ro
     root_lines = needs_root_lines(report, as_root, style)
     lines = [*headline(report, style), *root_lines]
     for finding in main:
-        lines += ["", *_finding_lines(finding, style, verbose=verbose)]
+        lines += ["", *finding_lines(finding, style, verbose=verbose)]
     for finding in rest:
         lines += ["", *_brief_finding_lines(finding, style, verbose=verbose)]
     if verbose:
@@ -157,9 +157,11 @@ def _route_colour(route: RouteReport) -> Colour:
     return "yellow" if route.state == "degraded" else "red"
 
 
-def _finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
-    lines = [f"  {style.paint(cause_name(finding), 'bold')} {style.sign('·')} "
-             f"{finding.confidence}{_role_text(finding, style)}"]
+def finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
+    """Return a finding with its evidence."""
+    name, dot = cause_name(finding), style.sign("·")
+    first, *rest = hang(f"{name} {dot} {finding.confidence}{_role_text(finding, style)}", style.text_width, 2)
+    lines = [first.replace(name, style.paint(name, "bold"), 1), *rest]
     for text in (finding.summary, *finding.detail):
         lines += [f"  {line}" for line in wrap(clean(text), style.text_width - 2)]
     return [*lines, "", *evidence_lines(finding.evidence, style, verbose=verbose)]
@@ -190,7 +192,7 @@ def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: boo
     column = min(longest, room * 10 // 19)
     lines = [line for item in shown for line in _evidence_item_lines(item, column, room, style, verbose=verbose)]
     if len(evidence) > len(shown):
-        lines.append(f"and {len(evidence) - len(shown)} more (--verbose)")
+        lines.append(f"and {len(evidence) - len(shown)} more (fixer diagnose --verbose)")
     return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 
@@ -198,7 +200,7 @@ def _evidence_item_lines(item: Evidence, column: int, room: int, style: Style, *
     """Return one piece of evidence: its text beside its location, or below it if one of them is too wide for that."""
     where, text = clean(item.where), clean(item.text.strip())
     if not verbose and len(text) > SHOWN_TEXT:
-        left_out = f"({len(text) - SHOWN_TEXT} characters left out: --verbose)"
+        left_out = f"({len(text) - SHOWN_TEXT} characters left out: fixer diagnose --verbose)"
         text = f"{text[:SHOWN_TEXT // 2]} {left_out} {text[-SHOWN_TEXT // 2:]}"
     beside = room - column - 2
     if count_columns(where) > column or beside < max(SHORTEST_COLUMN, longest_word(text)):

@@ -55,3 +55,10 @@ def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -
     text = verify_text(VerifyResult(report, (partly, failed)))
     assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
         ["!", "the", "route", "fails", "for", "some", "requests"], ["FAIL", "the", "route", "answers", "through", "nginx"]]
+
+
+def test_a_repair_that_waits_for_an_operator_shows_the_evidence() -> None:
+    page = repair_text(replace(s.WAITS_FOR_OPERATOR, after=s.BROKEN))
+    assert "  wrong-port - certain\n" in page and "proxy_pass http://127.0.0.1:8001;" in page
+    assert page.index("proxy_pass") < page.index("Withheld (2):")
+    assert "proxy_pass" not in repair_text(replace(s.WAITS_FOR_OPERATOR, after=s.BROKEN, outcome="rolled-back", exit_code=1))

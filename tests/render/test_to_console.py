@@ -98,7 +98,7 @@ def test_evidence_of_absurd_length_loses_its_middle_and_says_so() -> None:
     item = Evidence("nginx-config", "nginx.conf:1", "first " + "x " * 5000 + "last")
     report = replace(s.BROKEN, findings=(replace(s.WRONG_PORT, evidence=(item,)),))
     page = render(report, PLAIN)
-    assert "first x" in page and "x last" in page and "(8010 characters left out: --verbose)" in " ".join(page.split())
+    assert "first x" in page and "x last" in page and "(8010 characters left out: fixer diagnose --verbose)" in " ".join(page.split())
     assert render(report, PLAIN, verbose=True).count(" x") >= 4990
 
 
