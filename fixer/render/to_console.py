@@ -192,7 +192,7 @@ def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: boo
     column = min(longest, room * 10 // 19)
     lines = [line for item in shown for line in _evidence_item_lines(item, column, room, style, verbose=verbose)]
     if len(evidence) > len(shown):
-        lines.append(f"and {len(evidence) - len(shown)} more (fixer diagnose --verbose)")
+        lines.append(f"and {len(evidence) - len(shown)} more: fixer diagnose -v")
     return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 
