@@ -1,14 +1,28 @@
-"""Demo: break, diagnose, repair, prove, undo; the guide's four ways on both stacks, in real runs."""
+"""Demo: break, diagnose, repair, prove, undo; the guide's four ways on both stacks, side by side, in real runs."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+
+from lab.errors import LabError, UsageError
+from lab.scenario.catalog import choose
+from lab.scenario.draw import draw
+from lab.scenario.scenario_file import STACKS, Stack
+from lab.stack import images
+from lab.stack.images import needed_images
 
 BIN = Path(sys.executable).parent
 WAYS = ("down", "wrong-port", "crash", "overload")
@@ -20,91 +34,247 @@ PLAIN = {
     ("overload", "containers"): "overload-saturated/single-worker-overload",
     ("overload", "host"): "overload-saturated/single-worker-overload",
 }
-STACKS = ("containers", "host")
 SEED = 1
+LANES = 4               # runs at a time: a run waits for machines and visitors more than it computes
+SECONDS = {"overload": 90.0}
+USUAL_SECONDS = 30.0    # of another way; both on two idle cores
+STEPS = 7               # commands of a run
+SHORT = {"BADGATEWAY_LAB_LOAD": "short"}
 
 
-@dataclass(frozen=True)
-class DemoRow:
-    """One line of the closing table."""
+@dataclass
+class DemoRun:
+    """One way on one stack: a line of the closing table."""
 
     way: str
-    stack: str
-    seconds: float
-    failed: str
+    stack: Stack
+    command: str = ""       # what runs now
+    steps: int = 0          # commands that ended
+    began: float = 0.0
+    step_began: float = 0.0
+    seconds: float = 0.0
+    ended: bool = False
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.way} on the {self.stack} stack"
+
+    @property
+    def estimate(self) -> float:
+        return SECONDS.get(self.way, USUAL_SECONDS)
+
+    @property
+    def left(self) -> float:
+        """Return the estimated seconds until it ends, by its commands that ended and the age of the one that runs."""
+        step = self.estimate / STEPS
+        age = time.monotonic() - self.step_began if self.command else 0.0
+        return 0.0 if self.ended else self.estimate - self.steps * step - min(age, step)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: unlike after Ctrl-C at a terminal, the running command has not received it."""
+@dataclass
+class Screen:
+    """The output: a block for each command that ended and, on a terminal, a line with the time left."""
+
+    runs: Sequence[DemoRun]
+    live: bool = field(default_factory=sys.stdout.isatty)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _start: float = field(default_factory=time.monotonic)
+
+    def block(self, text: str) -> None:
+        """Print a block that no other lane's output interrupts."""
+        with self._lock:
+            self._wipe()
+            print(text.rstrip("\n"), flush=True)
+            self._line()
+
+    def beat(self) -> None:
+        """Update the line with the time left."""
+        with self._lock:
+            self._wipe()
+            self._line()
+
+    def end(self) -> None:
+        """Remove the line."""
+        with self._lock:
+            self._wipe()
+            self.live = False
+
+    def _wipe(self) -> None:
+        if self.live:
+            print("\r\033[K", end="", flush=True)
+
+    def _line(self) -> None:
+        if self.live:
+            print(progress_line(self.runs, time.monotonic() - self._start)[:shutil.get_terminal_size().columns - 1],
+                  end="", flush=True)
 
 
-def run_command(*words: str, expect: tuple[int, ...]) -> str:
-    """Run a command as a person would, its output on the terminal; return the problem as text, empty for none."""
-    print(f"\n\033[1m$ {' '.join(words)}\033[0m" if sys.stdout.isatty() else f"\n$ {' '.join(words)}", flush=True)
-    with subprocess.Popen([BIN / words[0], *words[1:]]) as command:
+def seconds_left(runs: Sequence[DemoRun], passed: float) -> float:
+    """Return the estimated seconds until all runs end, scaled by the pace so far."""
+    rest = [run.left for run in runs]
+    done = sum(run.estimate for run in runs) - sum(rest)
+    planned = sum(run.estimate for run in runs) / LANES
+    pace = max(1.0, passed * LANES / done) if done >= planned else 1.0
+    return max(sum(rest) / LANES, *rest) * pace
+
+
+def progress_line(runs: Sequence[DemoRun], passed: float) -> str:
+    """Return one line: how many ended, the time left, what runs."""
+    left = seconds_left(runs, passed)
+    about = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    now = "  ".join(f"{run.way}/{run.stack}: {run.command}" for run in runs if run.command)
+    return f"{sum(run.ended for run in runs)} of {len(runs)} done, about {about} left  {now}"
+
+
+class Terminated(Exception):
+    """A signal ended the demo."""
+
+
+@dataclass
+class Demo:
+    """Lanes that work through the runs; a signal stops them, and each removes its lab."""
+
+    screen: Screen
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _commands: set[subprocess.Popen[str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt what runs: each command removes what it started. Further signals change nothing."""
+        self.stopped.set()
+        for command in list(self._commands):
+            command.send_signal(signal.SIGINT)
+
+    def command(self, run: DemoRun, *words: str, expect: tuple[int, ...], always: bool = False) -> str:
+        """Run a command, print its output when it ends; return the problem as text, empty for none."""
+        with self._lock:
+            if self.stopped.is_set() and not always:
+                raise Terminated
+            process = subprocess.Popen(
+                [BIN / words[0], *words[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+                env={"COLUMNS": str(shutil.get_terminal_size().columns), **os.environ, **SHORT})
+            if not always:
+                self._commands.add(process)
+                if self.stopped.is_set():
+                    process.send_signal(signal.SIGINT)      # the signal came meanwhile
+        run.step_began = time.monotonic()
+        run.command = " ".join(words[:2])
         try:
-            code = command.wait()
-        except KeyboardInterrupt as why:
-            if isinstance(why, Terminated):
-                command.terminate()
-            command.wait()  # it removes what it started
-            raise
-    return "" if code in expect else f"`{' '.join(words)}` ended with {code}, expected {expect[0]}"
+            output, _ = process.communicate()
+        finally:
+            self._commands.discard(process)
+            run.command = ""
+        run.steps += 1
+        title = f"{run.name}$ {' '.join(words)}"
+        bold, plain = ("\033[1m", "\033[0m") if self.screen.live else ("", "")
+        self.screen.block(f"\n{bold}{title}{plain}\n{output}")
+        code = process.returncode
+        return "" if code in expect else f"`{' '.join(words)}` ended with {code}, expected {expect[0]}"
+
+    def try_way(self, run: DemoRun) -> str:
+        """Run one way on one stack; return what went wrong, empty if nothing."""
+        word = PLAIN.get((run.way, run.stack), run.way)
+        before = set(lab_ids(word, run.stack))
+        problem = self.command(run, "lab", "up", word, "--stack", run.stack, "--seed", str(SEED), expect=(0,))
+        lab = next((found for found in lab_ids(word, run.stack) if found not in before), "")
+        if problem or not lab:
+            return problem or "no lab came up"
+        target = f"docker://{lab}-host" if run.stack == "host" else f"compose://{lab}"
+        try:
+            return next(filter(None, (
+                self.command(run, "fixer", "diagnose", target, expect=(1,)),
+                self.command(run, "lab", "solve", lab, expect=(0,)),
+                self.command(run, "lab", "check", lab, "--after-restart", expect=(0,)),
+                self.command(run, "fixer", "undo", target, expect=(0,)),
+                self.command(run, "lab", "check", lab, expect=(1,)),
+            )), "")
+        finally:
+            self.command(run, "lab", "down", lab, expect=(0,), always=True)
+
+    def work(self, run: DemoRun) -> None:
+        """Run one way in a lane, and note its time."""
+        if self.stopped.is_set():
+            return
+        run.began = time.monotonic()
+        try:
+            run.problem = self.try_way(run)
+        except Terminated:
+            run.problem = "interrupted"
+        run.seconds = time.monotonic() - run.began
+        run.ended = True
+        self.screen.block(f"\n== {run.name}: {run.problem or 'done'}, {run.seconds:.0f} s ==")
 
 
-def running_labs() -> dict[str, dict[str, str]]:
-    """Return the labs that are up and ours, by id."""
-    output = subprocess.run([BIN / "lab", "status", "--json"], check=True, capture_output=True).stdout
-    return {entry["id"]: entry for entry in json.loads(output)["labs"] if "asked" in entry}
+def lab_ids(word: str, stack: str) -> list[str]:
+    """Return the ids of the labs that `lab up WORD --stack STACK` started."""
+    listed = subprocess.run([BIN / "lab", "status", "--json"], check=True, capture_output=True, start_new_session=True)
+    labs = json.loads(listed.stdout)["labs"]
+    return [lab["id"] for lab in labs if (lab.get("asked"), lab.get("stack")) == (word, stack)]
 
 
-def run_demo(way: str, stack: str) -> str:
-    """Run one way on one stack; return what went wrong, empty if nothing."""
-    before = set(running_labs())
-    problem = run_command("lab", "up", PLAIN.get((way, stack), way), "--stack", stack, "--seed", str(SEED), expect=(0,))
-    ids = [lab for lab in running_labs() if lab not in before]
-    if problem or not ids:
-        return problem or "no lab came up"
-    lab = ids[0]
-    target = f"docker://{lab}-host" if stack == "host" else f"compose://{lab}"
-    try:
-        return next(filter(None, (
-            run_command("fixer", "diagnose", target, expect=(1,)),
-            run_command("lab", "solve", lab, expect=(0,)),
-            run_command("lab", "check", lab, "--after-restart", expect=(0,)),
-            run_command("fixer", "undo", target, expect=(0,)),
-            run_command("lab", "check", lab, expect=(1,)),
-        )), "")
-    finally:
-        run_command("lab", "down", lab, expect=(0,))
+def plan_runs(words: Sequence[str]) -> list[DemoRun]:
+    """Return the runs that the command line asks for, the longest first."""
+    ways = [word for word in words if word not in STACKS] or list(WAYS)
+    stacks = [stack for stack in STACKS if stack in words] or list(STACKS)
+    runs = [DemoRun(way, stack) for way in ways for stack in stacks]
+    return sorted(runs, key=lambda run: -run.estimate)
+
+
+def needed_image_names(runs: Sequence[DemoRun]) -> frozenset[str]:
+    """Return the images that these runs need; a way that does not exist needs none, and `lab up` says so."""
+    found: frozenset[str] = frozenset()
+    for run in runs:
+        with contextlib.suppress(UsageError):
+            chosen = choose(PLAIN.get((run.way, run.stack), run.way), run.stack, SEED)
+            found |= needed_images(chosen.variant, run.stack, draw(chosen.scenario, chosen.variant, run.stack, SEED))
+    return found
+
+
+def run_lanes(runs: Sequence[DemoRun], work: Callable[[DemoRun], None], screen: Screen) -> None:
+    """Work through the runs, LANES at a time."""
+    with ThreadPoolExecutor(LANES) as lanes:
+        working = [lanes.submit(work, run) for run in runs]
+        while not all(lane.done() for lane in working):
+            screen.beat()
+            time.sleep(0.5)
+        for lane in working:
+            lane.result()
+
+
+def catch_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Handle Ctrl-C and a polite kill."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 def main() -> int:
-    """Run all ways, then print a table; return 1 if one failed."""
-    ways = [word for word in sys.argv[1:] if word not in STACKS] or list(WAYS)
-    stacks = [word for word in sys.argv[1:] if word in STACKS] or list(STACKS)
-    done: list[DemoRow] = []
-    for way in ways:
-        for stack in stacks:
-            print(f"\n== {way} on the {stack} stack ==", flush=True)
-            start = time.monotonic()
-            problem = run_demo(way, stack)
-            done.append(DemoRow(way, stack, time.monotonic() - start, problem))
-    print("\nbroken, diagnosed, repaired, proven after a restart, undone:")
-    for entry in done:
-        mark = "✘" if entry.failed else "✔"
-        print(f"  {mark} {entry.way:<11} {entry.stack:<11} {entry.seconds:4.0f} s  {entry.failed}")
-    return 1 if any(entry.failed for entry in done) else 0
-
-
-def _raise_terminated(number: int, frame: object) -> None:
-    """End on SIGTERM like on Ctrl-C: the lab that is up is removed."""
-    raise Terminated
+    """Run all ways, then print a table; return 1 if one failed, 130 after a signal."""
+    runs = plan_runs(sys.argv[1:])
+    screen = Screen(runs)
+    demo = Demo(screen)
+    catch_signals(lambda number, frame: os._exit(130))     # nothing is up yet, and the engine ends an abandoned build
+    screen.block(f"{len(runs)} runs, {min(LANES, len(runs))} at a time, about {seconds_left(runs, 0):.0f} s; "
+                 "each command's output appears when the command ends")
+    try:
+        images.ensure(screen.block, sorted(needed_image_names(runs)))
+    except LabError as error:
+        screen.end()
+        print("\n  ".join(filter(None, [f"error: {error.message}", error.hint])), file=sys.stderr)
+        return error.exit_code
+    catch_signals(demo.stop)
+    run_lanes(runs, demo.work, screen)
+    screen.end()
+    if demo.stopped.is_set():
+        print("\ninterrupted: every lab that the demo started is removed")
+        return 130
+    print("\nbroken, diagnosed, repaired, proven after a restart, undone (overload: with a short burst of requests):")
+    for run in sorted(runs, key=lambda run: (WAYS.index(run.way) if run.way in WAYS else len(WAYS), run.stack)):
+        mark = "✘" if run.problem else "✔"
+        print(f"  {mark} {run.way:<11} {run.stack:<11} {run.seconds:4.0f} s  {run.problem}".rstrip())
+    return 1 if any(run.problem for run in runs) else 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

@@ -7,6 +7,19 @@ VENV="$ROOT/.venv"
 export TESTCONTAINERS_RYUK_DISABLED=true PIP_DISABLE_PIP_VERSION_CHECK=1
 unset PYTHONDONTWRITEBYTECODE        # tests are compiled once, not once more by every worker of every run
 [ -t 2 ] && TTY=1 || TTY=
+LIVE=$TTY                            # whether this shell counts seconds on its line; beside another one it does not
+
+# Ctrl-C, a kill and a failure end the commands that run, with all that they started.
+stop_jobs() {
+    local status=$? pid
+    trap - EXIT INT TERM
+    for pid in $(jobs -p); do kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true; done
+    exit "$status"
+}
+stop_on_end() { trap stop_jobs EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; }
+stop_on_end
+# start_job COMMAND…: run it in a process group of its own, as job $!.
+start_job() { set -m; "$@" </dev/null & set +m; }
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$1" >&2; [ -z "${2:-}" ] || printf '  %s\n' "$2" >&2; exit "${3:-3}"; }
@@ -39,10 +52,10 @@ attempt() {
     local log=$1 text=$2 start pid status=0
     shift 2
     start=$SECONDS
-    [ -n "$TTY" ] || printf '· %s…\n' "$text" >&2
-    "$@" >"$log" 2>&1 &
+    [ -n "$LIVE" ] || printf '%s· %s…\n' "${TTY:+$'\r\033[K'}" "$text" >&2
+    start_job "$@" >"$log" 2>&1
     pid=$!
-    while [ -n "$TTY" ] && kill -0 "$pid" 2>/dev/null; do
+    while [ -n "$LIVE" ] && kill -0 "$pid" 2>/dev/null; do
         printf '\r· %s… %d s ' "$text" $((SECONDS - start)) >&2; sleep 0.5
     done
     wait "$pid" || status=$?
@@ -53,7 +66,13 @@ attempt() {
 
 is_debian() { [ -e /etc/debian_version ] && command -v apt-get >/dev/null; }
 is_root() { [ "$(id -u)" -eq 0 ]; }
-apt_install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
+# One at a time: the set-up of Python and of Docker run side by side, and apt holds one lock.
+apt_install() {
+    (
+        flock 9
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" 9>&-
+    ) 9>"${TMPDIR:-/tmp}/badgateway-apt.lock"
+}
 
 find_python() {
     local candidate
@@ -126,9 +145,32 @@ start_docker() {
     done
 }
 
-setup_images() {
-    if ! command -v mmdebstrap >/dev/null && is_root && is_debian && ! docker image inspect debian:trixie-slim >/dev/null 2>&1; then
+# Python's environment and Docker with the images' base, side by side: neither needs the other.
+setup_side_by_side() {
+    local python
+    start_job python_beside
+    python=$!
+    setup_docker
+    setup_base
+    [ -z "$LIVE" ] || ! kill -0 "$python" 2>/dev/null || printf '· the Python environment…' >&2
+    wait "$python" || exit $?
+}
+python_beside() { LIVE=; stop_on_end; setup_python; }
+
+# The base of the images; where no registry answers, the images' own build gets it from the distribution's mirror.
+setup_base() {
+    docker image inspect debian:trixie-slim >/dev/null 2>&1 && return
+    if ! command -v mmdebstrap >/dev/null && is_root && is_debian; then
         step "mmdebstrap, for the base image where no registry answers" apt_install mmdebstrap
     fi
+    step "base image" make_base
+}
+make_base() {
+    docker pull -q debian:trixie-slim || ! command -v mmdebstrap ||
+        mmdebstrap --quiet --variant=minbase trixie - | docker import -c 'CMD ["bash"]' - debian:trixie-slim
+}
+
+setup_images() {
+    setup_base
     "$VENV/bin/python" -m lab.stack.images >&2 || die "the images could not be built" "what went wrong stands above"
 }

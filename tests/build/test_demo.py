@@ -1,8 +1,9 @@
-"""The demo: what it draws is broken, and repaired without a word of a person's."""
+"""The demo: what it draws is broken and repaired without a question; its lanes run side by side and stay readable."""
 
 from __future__ import annotations
 
 import runpy
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,45 @@ def test_each_way_is_one_that_ends_repaired(way: str, stack: Stack) -> None:
     expect = chosen.variant.expect
     assert expect.cause and expect.repair.exit == 0, chosen.variant.name
     assert not any(symptom.get("healthy") for symptom in chosen.variant.symptoms), f"{chosen.variant.name} answers well"
+
+
+def test_the_longest_runs_start_first_and_a_stack_or_a_way_selects() -> None:
+    runs = DEMO["plan_runs"]([])
+    assert len(runs) == 8 and [run.way for run in runs[:2]] == ["overload", "overload"]
+    assert [(run.way, run.stack) for run in DEMO["plan_runs"](["crash", "host"])] == [("crash", "host")]
+
+
+def test_time_left_is_known_from_the_start_and_follows_the_pace() -> None:
+    left, runs = DEMO["seconds_left"], DEMO["plan_runs"]([])
+    total = left(runs, 0.0)
+    assert 0 < total < 120     # on a machine that is set up
+    for run in runs[:4]:
+        run.ended = True
+    assert left(runs, 30.0) < total
+    assert left(runs, 300.0) > left(runs, 30.0)     # a slow machine so far
+    assert "4 of 8 done, about " in DEMO["progress_line"](runs, 30.0)
+    for run in runs:
+        run.ended = True
+    assert left(runs, 100.0) == 0.0
+
+
+def test_only_the_images_that_the_runs_need_are_built() -> None:
+    needed, plan = DEMO["needed_image_names"], DEMO["plan_runs"]
+    assert needed(plan(["wrong-port", "host"])) == {"machine"}
+    assert needed(plan(["wrong-port", "containers"])) >= {"web", "app"}
+    assert needed(plan(["no-such-way"])) == frozenset()
+
+
+def test_lanes_run_side_by_side() -> None:
+    runs = DEMO["plan_runs"](["down", "crash"])
+    together = threading.Barrier(len(runs))
+    screen = DEMO["Screen"](runs, live=False)
+    DEMO["run_lanes"](runs, lambda run: together.wait(30), screen)     # a lane alone would wait in vain
+
+
+def test_a_block_wipes_the_line_of_progress_and_draws_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = DEMO["Screen"](DEMO["plan_runs"](["down", "host"]), live=True)
+    screen.block("one\n")
+    screen.end()
+    screen.block("two")
+    assert capsys.readouterr().out.split("\r\033[K")[1:] == ["one\n0 of 1 done, about 30 s left  ", "two\n"]

@@ -1,7 +1,9 @@
-"""script/setup.sh: where Docker cannot be had, one line says so and why."""
+"""script/setup.sh: one line says why Docker cannot be had; Python and Docker are set up side by side; Ctrl-C ends both."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -31,3 +33,41 @@ def test_where_docker_cannot_be_had_one_line_says_why(functions: str, why: str) 
     assert status == 3
     assert lines == [f"error: Docker cannot be had here: {why}",
                      "  run this where Docker answers, or where its engine can be installed and started"]
+
+
+def _beside(folder: Path, functions: str) -> subprocess.Popen[str]:
+    """Run the set-up with stand-ins for its parts, which meet at a pipe."""
+    os.mkfifo(folder / "meet")
+    script = f". script/setup.sh; cd {folder}; setup_base() {{ :; }}; {functions}; setup_side_by_side; say done"
+    return subprocess.Popen(["bash", "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def test_python_and_docker_are_set_up_side_by_side(tmp_path: Path) -> None:
+    with _beside(tmp_path, "setup_python() { echo python >meet; }; setup_docker() { read -r said <meet; say $said; }") as run:
+        assert run.communicate(timeout=30)[1].splitlines() == ["python", "done"]
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("fails", ["python", "docker"])
+def test_a_part_that_fails_ends_the_set_up_with_its_one_line(fails: str, tmp_path: Path) -> None:
+    parts = {"python": ":", "docker": ":", fails: f"die 'no {fails}' 'get it' 3"}
+    with _beside(tmp_path, "; ".join(f"setup_{name}() {{ {body}; }}" for name, body in parts.items())) as run:
+        assert run.communicate(timeout=30)[1].splitlines() == [f"error: no {fails}", "  get it"]
+    assert run.returncode == 3
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_set_up_leaves_nothing_running(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Both parts run a command that never ends: it holds the pipe open until it is gone."""
+    os.mkfifo(tmp_path / "held")
+    endless = "step working bash -c 'exec 3>held; echo up >meet; sleep 600'"
+    with _beside(tmp_path, f"setup_python() {{ {endless}; }}; setup_docker() {{ {endless}; }}") as run:
+        held = os.open(tmp_path / "held", os.O_RDONLY)
+        said = ""
+        while said.count("up") < 2:
+            said += (tmp_path / "meet").read_text()
+        run.send_signal(number)
+        run.communicate(timeout=30)
+        assert run.returncode == code
+        assert os.read(held, 1) == b""      # the end of the pipe: nobody holds it
+        os.close(held)
