@@ -178,7 +178,7 @@ def status_page(status: str, titles: dict[str, str], families: dict[str, list[st
             lines += [f"  {meaning.example}", f"      {', '.join(known[:3])}{', …' if len(known) > 3 else ''}"]
     lines += ["", "Families of causes"]
     for family, names in families.items():
-        lines += [f"  {family}", *_wrapped(names)]
+        lines += [f"  {family}", f"      {', '.join(names)}"]
     return "\n".join([*lines, "", "To read the page of a cause: fixer explain CAUSE"]) + "\n"
 
 
@@ -190,8 +190,3 @@ def _next_lines() -> list[str]:
     return ["Find the cause", "  sudo fixer diagnose                    # nginx on this host",
             "  fixer diagnose compose://PROJECT       # or docker://CONTAINER, ssh://HOST"]
 
-
-def _wrapped(names: list[str]) -> list[str]:
-    from textwrap import wrap  # for a page only
-
-    return wrap(", ".join(names), 76, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)

@@ -1,15 +1,17 @@
-"""The page of a cause, fitted to the terminal: prose is filled again, a command stays on one line."""
+"""A page of `explain`, fitted to the terminal: prose is filled again, a command and a name's column stay."""
 
 from __future__ import annotations
 
 import re
 
 from fixer.lazy.dataclass import replace
-from fixer.render.terminal_text import PLAIN, Style, count_columns, wrap
+from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Style, count_columns, wrap
 
 _SOURCE_WIDTH = 120  # columns to which the pages are written: a shorter line ends a paragraph
 _COMMANDS_TITLE = "By hand"
 _COMMENT = re.compile(r" +(?=# )")
+_ROW = re.compile(r"( +\S+ {2,})([^ #].*)")  # a name and its text, in two columns
+_IS_COMMAND = re.compile(r" .*\S {2,}# ")
 
 
 def page_text(page: str, style: Style = PLAIN) -> str:
@@ -22,7 +24,10 @@ def page_text(page: str, style: Style = PLAIN) -> str:
     for line in _paragraphs(lines):
         if line[:1] not in ("", " "):
             in_commands = line == _COMMANDS_TITLE
-        fitted += _command_lines(line, style) if in_commands else _prose_lines(line, style)
+        if in_commands or _IS_COMMAND.match(line):
+            fitted += _command_lines(line, style)
+        else:
+            fitted += _row_lines(line, style) or _prose_lines(line, style)
     return "\n".join(fitted)
 
 
@@ -34,7 +39,8 @@ def _paragraphs(lines: list[str]) -> list[str]:
     for line in lines:
         first = line.split(" ")[_indent(line)] if line.strip() else ""
         is_filled = count_columns(last) + 1 + count_columns(first) > _SOURCE_WIDTH
-        if joined and first and is_filled and not in_commands and _indent(line) == _indent(last):
+        is_row = _ROW.match(line) or _ROW.match(last)
+        if joined and first and is_filled and not in_commands and not is_row and _indent(line) == _indent(last):
             joined[-1] += f" {line.strip()}"
         else:
             joined.append(line)
@@ -53,6 +59,19 @@ def _command_lines(line: str, style: Style) -> list[str]:
     if count_columns(line) <= style.width or not comment or not command.strip():
         return [line]
     return [f"{' ' * _indent(line)}{comment[0]}", command]
+
+
+def _row_lines(line: str, style: Style) -> list[str]:
+    """Return a row with its text in the second column; below the name if the column is narrow. Empty if it is none."""
+    row = _ROW.match(line)
+    if row is None:
+        return []
+    column = count_columns(row[1])
+    if style.width - column >= SHORTEST_COLUMN:
+        first, *rest = wrap(row[2], style.width - column)
+        return [f"{row[1]}{first}", *(f"{' ' * column}{part}" for part in rest)]
+    indent = _indent(line) + 2
+    return [row[1].rstrip(), *(f"{' ' * indent}{part}" for part in wrap(row[2], style.width - indent))]
 
 
 def _prose_lines(line: str, style: Style) -> list[str]:

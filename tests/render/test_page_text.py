@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.app.cause_catalogue import all_causes, cause_page
+from fixer.app.cause_catalogue import all_causes, cause_page, explain_page
 from fixer.render.page_text import page_text
 from fixer.render.terminal_text import Style, count_columns
 
@@ -59,3 +59,49 @@ def test_no_page_of_the_catalogue_loses_or_breaks_a_word(width: int) -> None:
         for line in fitted.splitlines():
             whole = line.strip() in commands or line.strip().startswith("#") or " " not in line.strip()
             assert count_columns(line) <= width or whole, line
+
+
+ROWS = f"""connect() failed
+
+  Causes, most likely first
+    backend-down                  the backend does not run
+    crash-port-in-use             {PROSE.partition(' when')[0]}
+    crash-code-error              the backend ends at once: an error in its code or in its command
+
+Find the cause
+  sudo fixer diagnose                    # nginx on this host
+"""
+
+
+def test_a_row_keeps_its_column() -> None:
+    assert page_text(ROWS, Style(width=60)) == """connect() failed
+
+  Causes, most likely first
+    backend-down                  the backend does not run
+    crash-port-in-use             A unit with a limit, a
+                                  container with one, or the
+                                  machine had no memory left
+    crash-code-error              the backend ends at once:
+                                  an error in its code or in
+                                  its command
+
+Find the cause
+  # nginx on this host
+  sudo fixer diagnose
+"""
+
+
+def test_the_text_of_a_row_is_below_the_name_if_its_column_is_narrow() -> None:
+    fitted = page_text(ROWS, Style(width=40))
+    assert "    crash-code-error\n      the backend ends at once: an error\n      in its code or in its command\n" in fitted
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+@pytest.mark.parametrize("word", ["502", "504", "111", "upstream timed out", "bad gateway"])
+def test_a_page_of_a_line_loses_and_breaks_no_word(word: str, width: int) -> None:
+    page = explain_page(word)
+    fitted = page_text(page, Style(width=width))
+    assert sorted(fitted.split()) == sorted(page.split())
+    commands = {line.partition("  # ")[0].strip() for line in page.splitlines() if " # " in line}
+    assert [line for line in fitted.splitlines() if count_columns(line) > width and line.strip() not in commands
+            and not line.strip().startswith("#")] == []
