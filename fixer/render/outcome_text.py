@@ -22,7 +22,7 @@ from fixer.model.report import (
     UndoResult,
     VerifyResult,
 )
-from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Colour, Style, clean, command_lines, hang, pad, wrap
+from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Colour, Style, clean, command_lines, hang, longest_word, pad, wrap
 from fixer.render.to_console import finding_lines, headline, needs_root_lines
 
 _OUTCOMES: dict[OutcomeKind, str] = {
@@ -90,7 +90,7 @@ def _proof_lines(proof: Proof, sign: str, width: int, style: Style) -> list[str]
     said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
     painted = style.paint(pad(sign, style.sign_width), "yellow" if proof.partly else _PROOF_COLOURS[proof.state])
     name = _PARTLY_TEXT if proof.partly else _PROOFS[proof.check]
-    if style.width - indent < SHORTEST_COLUMN:  # a narrow terminal
+    if style.width - indent < max(SHORTEST_COLUMN, longest_word(said)):  # a narrow terminal
         return [f"  {painted} {name}:", *hang(said, style.width, 4)]
     first, *rest = wrap(said, style.width - indent)
     return [f"  {painted} {pad(name, width)} {first}", *(" " * indent + line for line in rest)]

@@ -6,6 +6,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.report import UndoResult, VerifyResult
 from fixer.render.build_report import build_report
 from fixer.render.outcome_text import failure_text, history_text, repair_text, undo_text, verify_text
+from fixer.render.terminal_text import Style
 from fixer.verify import proofs
 from tests.render import report_samples as s
 from tests.render.report_samples import REPAIRED
@@ -62,3 +63,11 @@ def test_a_repair_that_waits_for_an_operator_shows_the_evidence() -> None:
     assert "  wrong-port - certain\n" in page and "proxy_pass http://127.0.0.1:8001;" in page
     assert page.index("proxy_pass") < page.index("Withheld (2):")
     assert "proxy_pass" not in repair_text(replace(s.WAITS_FOR_OPERATOR, after=s.BROKEN, outcome="rolled-back", exit_code=1))
+
+
+def test_a_proof_whose_words_do_not_fit_beside_its_name_stands_below_it() -> None:
+    where = "/etc/nginx/sites-available/shop-orders-backend.conf"
+    proof = replace(s.VERIFIED.proof[0], where=where)
+    page = verify_text(replace(s.VERIFIED, proof=(proof,)), Style(width=70))
+    assert f"  OK   nginx accepts its configuration:\n    {where}: nginx -t\n      passes\n" in page
+    assert f"nginx accepts its configuration {where}: nginx\n" not in page
