@@ -22,7 +22,18 @@ from fixer.model.report import (
     UndoResult,
     VerifyResult,
 )
-from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Colour, Style, clean, command_lines, hang, longest_word, pad, wrap
+from fixer.render.terminal_text import (
+    PLAIN,
+    SHORTEST_COLUMN,
+    Colour,
+    Style,
+    clean,
+    command_lines,
+    hang,
+    longest_word,
+    pad,
+    wrap,
+)
 from fixer.render.to_console import finding_lines, headline, needs_root_lines
 
 _OUTCOMES: dict[OutcomeKind, str] = {
