@@ -1,4 +1,4 @@
-"""Runner of cases in parallel, each in a separate process; load tests run alone."""
+"""Runner of cases in parallel, each in a separate process; load tests run apart from all others."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Runner:
     code: str = ""
     until: float | None = None
     restarts: bool = True  # whether each case also tries to restart everything
+    load_jobs: int = 1  # load tests at once: they wait more than they compute
     command: Sequence[str] = (sys.executable, "-m", "lab.matrix.job")
     stop: threading.Event = field(default_factory=threading.Event)
     results: list[CaseResult] = field(default_factory=list)
@@ -69,7 +70,7 @@ class Runner:
 
     def run(self, chosen: Sequence[Case], always: int = 0) -> list[Case]:
         """Run the cases; return those without a result. The first `always` start regardless of `until`."""
-        left = list(chosen)
+        left = sorted(chosen, key=lambda case: not needs_to_run_alone(case))
         free = set(chosen[:always])
         try:
             while (left or self._running) and not self.stop.is_set():
@@ -86,12 +87,14 @@ class Runner:
         return [case for case in chosen if case not in tried]
 
     def _next(self, left: Sequence[Case], free: set[Case]) -> Case | None:
-        """Return the next case that may start now. A case that runs alone waits until nothing runs."""
+        """Return the next case that may start now. A load test starts only if nothing but load tests runs."""
         late = self.until is not None and time.monotonic() > self.until
         waiting = [case for case in left if not late or case in free]
-        if not waiting or len(self._running) >= self.jobs or any(needs_to_run_alone(job.case) for job in self._running):
+        under_load = sum(needs_to_run_alone(job.case) for job in self._running)
+        if not waiting or len(self._running) >= (self.load_jobs if under_load else self.jobs):
             return None
-        return waiting[0] if not self._running or not needs_to_run_alone(waiting[0]) else None
+        fits = not self._running or needs_to_run_alone(waiting[0]) == (under_load == len(self._running))
+        return waiting[0] if fits else None
 
     def _begin(self, case: Case) -> None:
         folder = self.folder / re.sub(r"[/ ]+", "-", case.name)

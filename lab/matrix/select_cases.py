@@ -107,7 +107,7 @@ def shuffle_cases(pool: Iterable[Case], word: str) -> tuple[Case, ...]:
 
 
 def draw_cases(pool: Iterable[Case], word: str, seconds: float, jobs: int,
-          cost_of: Callable[[Case], float] = estimate_seconds) -> tuple[Case, ...]:
+          cost_of: Callable[[Case], float] = estimate_seconds, *, load_jobs: int = 1) -> tuple[Case, ...]:
     """Return as many cases as fit the time: first each variant on one of its stacks, then on the other."""
     order = shuffle_cases(pool, word)
     first = {(case.scenario, case.variant): case for case in reversed(order)}
@@ -115,7 +115,7 @@ def draw_cases(pool: Iterable[Case], word: str, seconds: float, jobs: int,
               *(case for case in order if first[case.scenario, case.variant] != case)]
     left, kept = seconds, list[Case]()
     for case in rounds:
-        cost = cost_of(case) / (1 if needs_to_run_alone(case) else jobs)
+        cost = cost_of(case) / (load_jobs if needs_to_run_alone(case) else jobs)
         if cost <= left:
             kept.append(case)
             left -= cost

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,8 @@ KILLS = os.environ.get("BADGATEWAY_KILLS", "")
 ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
 DRAW_KEY = os.environ.get("BADGATEWAY_DRAW") or draw_key()
 SECONDS = float(os.environ.get("BADGATEWAY_CRASH_SECONDS", "150"))
+NIGHTLY = bool(os.environ.get("BADGATEWAY_NIGHTLY"))
+SHARE = 1 if ALL or NIGHTLY else 3     # of the first crashes in memory every n-th is followed by each second one
 POINTS = 2             # of one place, where not all are tried
 
 # What one takes on two idle cores, with its place.
@@ -40,6 +43,14 @@ COSTS = {
 def draw_rank(word: str) -> bytes:
     """A place in an order that the draw gives, the same on every machine."""
     return hashlib.sha256(f"{DRAW_KEY}/{word}".encode()).digest()
+
+
+Item = TypeVar("Item")
+
+
+def draw_share(items: Sequence[Item], word: str) -> Sequence[Item]:
+    """Every SHARE-th of them, from a drawn one on; all in the nightly run."""
+    return items[draw_rank(word)[0] % SHARE :: SHARE]
 
 
 def choose_points(points: Sequence[str], word: str) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 from fixer.apply.repair_run import history, undo, unfinished_run
 from fixer.hosts.machine import local_files
 from tests.apply.folder_target import FolderTarget, make_plan, read_tree, write_step
+from tests.crash.crash_draw import SHARE, draw_share
 from tests.crash.crash_site import NEW, OLD, CrashSite, Disk, digest_of, read_disk, recover, repair, write_disk
 from tests.crash.crashing_files import CrashingFiles, SimulatedCrash
 
@@ -48,12 +49,13 @@ def check_end(ground: CrashSite, good: list[dict[str, tuple[object, ...]]]) -> N
 
 
 def every_pair(ground: CrashSite, act: Callable[[FolderTarget], object], good: list[dict[str, tuple[object, ...]]]) -> int:
-    """Kill at every point of `act`, then at every point of the recovery, then recover: how many states that were.
+    """Kill at every point of `act`, or at a drawn share, then at every point of the recovery, then recover: how many
+    states that were.
 
     A state of the disk is tried once: what follows depends on nothing else.
     """
     tried: set[bytes] = set()
-    for first in rubble(ground, act):
+    for first in draw_share(rubble(ground, act), "pair"):
         write_disk(ground.root, first)
         seconds = rubble(ground, recover)
         check_end(ground, good)
@@ -85,14 +87,14 @@ def test_a_second_crash_anywhere_in_the_recovery_too(ground: CrashSite) -> None:
     repair(ground.target(), ground.plan())
     new = read_tree(ground.site)
     ground.restore_copy("start")
-    assert every_pair(ground, lambda target: repair(target, ground.plan()), [ground.old, new]) > 1000
+    assert every_pair(ground, lambda target: repair(target, ground.plan()), [ground.old, new]) > 1000 // SHARE
 
 
 @pytest.mark.slow
 def test_an_undo_that_crashes_anywhere_ends_all_old_or_was_never_begun(ground: CrashSite) -> None:
     repair(ground.target(), ground.plan())
     new = read_tree(ground.site)
-    assert every_pair(ground, lambda target: undo(target, None), [ground.old, new]) > 500
+    assert every_pair(ground, lambda target: undo(target, None), [ground.old, new]) > 500 // SHARE
 
 
 def test_every_length_of_an_in_place_write_is_ours_and_nothing_else_is(ground: CrashSite) -> None:

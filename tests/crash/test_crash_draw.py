@@ -47,6 +47,14 @@ def test_every_test_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn == {item.name for item in POOL}
 
 
+def test_of_first_crashes_a_share_is_drawn_and_at_night_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for share in (1, 3):
+        monkeypatch.setattr(crash_draw, "SHARE", share)
+        drawn = {word: list(crash_draw.draw_share(range(90), str(word))) for word in range(40)}
+        assert {len(found) for found in drawn.values()} == {90 // share}
+        assert {number for found in drawn.values() for number in found} == set(range(90))
+
+
 def test_points_are_a_few_unless_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crash_draw, "ALL", False)
     assert len(crash_draw.draw_point_numbers(40, "x")) == crash_draw.POINTS == len(set(crash_draw.draw_point_numbers(40, "x")))

@@ -16,6 +16,7 @@ from fixer.errors import FixerError
 from fixer.hosts.sh.sh_files import _PRELUDE, ShFiles
 from fixer.model.plan import FileMeta, Plan
 from tests.apply.folder_target import FolderTarget, make_plan, read_tree, write_step
+from tests.crash.crash_draw import SHARE, draw_share
 from tests.crash.crash_site import NEW, OLD, CrashSite, Disk, digest_of, read_disk, recover, repair, write_disk
 from tests.crash.stopping_shells import count_points, killed_files, watched_files
 
@@ -93,12 +94,12 @@ def test_a_kill_before_any_command_of_a_shell_and_again_in_the_recovery(shop: Sh
         assert read_tree(shop.ground.site) == shop.ground.old
     assert len(first) > 60
     tried: dict[bytes, Disk] = {}
-    for state in first:
+    for state in draw_share(first, f"shell {act}"):
         write_disk(shop.ground.root, state)
         for second in shop.through_sh(recover):
             tried.setdefault(digest_of(second), second)
         shop.check_end(good)
-    assert len(tried) > 500
+    assert len(tried) > 500 // SHARE
     for second in tried.values():
         write_disk(shop.ground.root, second)
         recover(shop.ground.target())      # by the files of this machine, which do the same and are faster
@@ -110,7 +111,7 @@ def test_a_kill_before_any_command_of_a_shell_and_again_in_the_recovery(shop: Sh
 def test_a_shell_that_is_killed_while_fixer_lives_is_replaced_and_all_goes_back(shop: Shop) -> None:
     new = new_state(shop)
     lost = 0
-    for at in range(10_000):
+    for at in draw_share(range(10_000), "killed shell"):
         shop.ground.restore_copy("start")
         with killed_files(shop.aside, at) as files:
             target = FolderTarget(shop.ground.state, files)
@@ -123,7 +124,7 @@ def test_a_shell_that_is_killed_while_fixer_lives_is_replaced_and_all_goes_back(
         shop.check_end([shop.ground.old, new])
         if count_points(shop.aside) <= at:
             break
-    assert lost > 60
+    assert lost > 60 // SHARE
 
 
 def prefixes(text: bytes) -> Iterator[bytes]:

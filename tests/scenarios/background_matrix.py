@@ -11,8 +11,9 @@ from pathlib import Path
 from lab.matrix.runner import Runner
 from lab.trial.trial import Case, CaseResult
 
-MINUTES = float(os.environ.get("BADGATEWAY_MINUTES", "15"))     # by the clock as by the estimate
-JOBS = int(os.environ.get("BADGATEWAY_JOBS", "2"))
+MINUTES = float(os.environ.get("BADGATEWAY_MINUTES", "8"))     # by the clock as by the estimate
+JOBS = int(os.environ.get("BADGATEWAY_JOBS") or (os.cpu_count() or 1) + 1)      # a case waits for a third of its time
+LOAD_JOBS = min(2, JOBS)     # nothing else runs beside them
 
 
 def seconds_left() -> float:
@@ -29,6 +30,7 @@ class BackgroundMatrix:
         self._news = threading.Condition()
         self._over = False
         self.runner = Runner(folder, JOBS, self, until=time.monotonic() + seconds_left(),
+                             load_jobs=LOAD_JOBS,
                              restarts=False)        # `lab matrix` does; here more variants fit the time instead
         self._thread = threading.Thread(target=self._run, args=(chosen, always), daemon=True)
         self._thread.start()

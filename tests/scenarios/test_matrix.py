@@ -1,6 +1,6 @@
 """The matrix: variants on their stacks break, are diagnosed, repaired, stay repaired, and are undone.
 
-The card's four on both stacks always; then as many others as fit BADGATEWAY_MINUTES (15), drawn from the commit, or
+The card's four on both stacks always; then as many others as fit BADGATEWAY_MINUTES (8), drawn from the commit, or
 from BADGATEWAY_DRAW, of those that went well in the last results (proven.txt, which script/results writes; what did not,
 or was not tried, stands in docs/results.md). `lab matrix --all` tries them all. BADGATEWAY_ONLY (globs, comma-separated) with BADGATEWAY_SEEDS
 (such as 1-3) names them instead.
@@ -25,7 +25,7 @@ from lab.matrix.select_cases import (
 from lab.scenario.catalog import aliases
 from lab.stack.fixer_command import pyz_path
 from lab.trial.trial import Case
-from tests.scenarios.background_matrix import JOBS, MINUTES, BackgroundMatrix
+from tests.scenarios.background_matrix import JOBS, LOAD_JOBS, MINUTES, BackgroundMatrix
 from tests.scenarios.proven_cases import read_proven
 
 pytestmark = [pytest.mark.docker, pytest.mark.matrix, pytest.mark.timeout(900)]
@@ -60,13 +60,15 @@ def cost(case: Case) -> float:
 
 
 def seconds(chosen: tuple[Case, ...]) -> float:
-    return sum(cost(case) / (1 if needs_to_run_alone(case) else JOBS) for case in chosen)
+    return sum(cost(case) / (LOAD_JOBS if needs_to_run_alone(case) else JOBS) for case in chosen)
 
 
 CARD = () if ONLY else card()
 POOL = select_cases(ONLY, seeds=SEEDS) if ONLY else others()
-# the quick first: where the clock allows less than the estimate, more of them are tried
-CHOSEN = POOL if ONLY else tuple(sorted(draw_cases(POOL, WORD, MINUTES * 60 - seconds(CARD), JOBS, cost), key=cost))
+# the longest first: no core is free while the last one runs
+CHOSEN = POOL if ONLY else tuple(sorted(
+    draw_cases(POOL, WORD, MINUTES * 60 - seconds(CARD), JOBS, cost, load_jobs=LOAD_JOBS),
+    key=cost, reverse=True))
 DRAWN = (f"matrix: {len(CARD)} always, {len(CHOSEN)} of {len(POOL)} others"
          + ("" if ONLY else f" drawn from {WORD}")
          + f", {JOBS} side by side, about {seconds((*CARD, *CHOSEN)) / 60:.0f} minutes")

@@ -88,6 +88,19 @@ def test_two_at_once_and_load_alone(runner: Runner, tmp_path: Path, monkeypatch:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+def test_load_tests_run_side_by_side_where_that_is_wanted(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First, whatever their place in the list, and still beside no other case."""
+    monkeypatch.setenv("JOB_SECONDS", "1.5")
+    monkeypatch.setattr("lab.matrix.runner.needs_to_run_alone", lambda case: case in (LOAD, WELL))
+    runner.load_jobs, runner.jobs = 2, 3
+    assert runner.run([PORT, LOAD, Case("backend-down", "backend-not-running", "host", 1), WELL]) == []
+    when = spans(tmp_path)
+    assert overlap(when["overload-saturated"], when["healthy"])
+    assert overlap(when["wrong-port"], when["backend-down"])
+    assert not any(overlap(when[load], when[name]) for load in ("overload-saturated", "healthy") for name in ("wrong-port", "backend-down"))
+
+
 def test_a_failure_is_kept_with_how_to_repeat_it(runner: Runner) -> None:
     runner.run([Case("healthy", "bad", "host", 4), Case("healthy", "silent", "host", 4)])
     first, second = sorted(runner.results, key=lambda result: result.case.variant)

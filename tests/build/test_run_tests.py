@@ -1,0 +1,121 @@
+"""script/run_tests.py: stages side by side, the time left, second tries, and what a signal leaves."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = runpy.run_path(str(ROOT / "script/run_tests.py"))
+Stage, Run, closing_text = SCRIPT["Stage"], SCRIPT["Run"], SCRIPT["closing_text"]
+
+
+def shell(text: str) -> list[list[str]]:
+    return [["sh", "-c", text]]
+
+
+def run(folder: Path, *stages: Any, **more: Any) -> int:
+    code: int = Run(stages, folder, live=False, **more).run()
+    return code
+
+
+@pytest.mark.parametrize("nightly", [False, True])
+def test_each_stage_waits_for_earlier_ones_only_and_all_take_no_more_than_a_quarter_of_an_hour(nightly: bool) -> None:
+    stages = SCRIPT["plan_stages"](nightly=nightly)
+    for number, stage in enumerate(stages):
+        assert {other.name for other in stages[:number]}.issuperset(stage.needs)
+    assert nightly or 0 < SCRIPT["seconds_left"](stages) < 15 * 60
+
+
+def test_stages_run_side_by_side_unless_one_needs_the_other(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "meet")
+    one = Stage("one", shell(f"echo met >{tmp_path}/meet"), 1.0)
+    two = Stage("two", shell(f"read -r said <{tmp_path}/meet; echo $said >{tmp_path}/said"), 1.0)
+    three = Stage("three", shell(f"test -e {tmp_path}/said"), 1.0, needs=["one", "two"])
+    assert run(tmp_path, one, two, three) == 0
+
+
+def test_a_failed_stage_shows_its_output_and_ends_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    stages = Stage("endless", shell("sleep 600"), 1.0), Stage("lint", shell("echo line too long; exit 1"), 1.0)
+    assert run(tmp_path, *stages) == 1
+    assert time.monotonic() - began < 60
+    said = capsys.readouterr().err
+    assert "line too long" in said and said.splitlines()[-1].startswith("✘ failed: lint (")
+
+
+TESTS = """
+import pathlib
+import pytest
+
+@pytest.mark.parametrize("name", ["portal@blue", "a b"])
+def test_flaky(name):
+    mark = pathlib.Path(__file__).with_name("mark " + name)
+    first = not mark.exists()
+    mark.touch()
+    assert not first or name == "a b"
+
+def test_good(): pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nightly", "code", "mark"), [(False, 0, "✔ all passed"), (True, 1, "✘ failed")])
+def test_what_passes_only_at_a_second_try_is_listed_and_fails_at_night(
+    nightly: bool, code: int, mark: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "test_it.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    words = ["-n", "2", "--dist", "loadgroup", "test_it.py"]
+    tests = Stage("tests", [SCRIPT["pytest_command"](*words)], 1.0, retried=True)
+    assert run(tmp_path, tests, nightly=nightly) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"{mark}, only at a second try: ") and "test_flaky[portal@blue] (" in last
+    assert tests.share_done() == 1.0 and len(tests.failed_tests) == 1
+
+
+def test_what_fails_twice_fails(tmp_path: Path) -> None:
+    assert closing_text([], ["a"], ["a"], nightly=False) == ("✘ failed: a", 1)
+    assert closing_text(["lint"], [], [], nightly=False) == ("✘ failed: lint", 1)
+    assert closing_text([], [], [], nightly=True) == ("✔ all passed", 0)
+
+
+def test_the_time_left_follows_the_tests_that_ended(tmp_path: Path) -> None:
+    one, two = Stage("one", [], 100.0), Stage("two", [], 50.0, needs=["one"])
+    left = SCRIPT["seconds_left"]
+    assert left([one, two]) == 150.0
+    one.began, one.folder = time.monotonic(), tmp_path
+    (tmp_path / "progress").write_text("30 40\n")
+    assert left([one, two]) == 75.0
+    assert left([one, two], pace=2.0) == 150.0
+    one.code = two.code = 0
+    assert left([one, two]) == 0.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_stages_as_ctrl_c_does(number: signal.Signals, tmp_path: Path) -> None:
+    script = (
+        f"import runpy, signal; from pathlib import Path; s = runpy.run_path({str(ROOT / 'script/run_tests.py')!r})\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGTERM, s['raise_interrupted'])\n"
+        f"body = 'trap \"echo cleaned >{tmp_path}/end; exit\" INT; echo up >{tmp_path}/up; while :; do sleep 0.1; done'\n"
+        f"raise SystemExit(s['Run']([s['Stage']('x', [['sh', '-c', body]], 1.0)], Path({str(tmp_path)!r})).run())"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as command:
+        until = time.monotonic() + 60
+        while not (tmp_path / "up").exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        command.send_signal(number)
+        said = command.communicate(timeout=60)[1]
+    assert command.returncode == 130 and said.splitlines()[-1].endswith("interrupted")
+    assert (tmp_path / "end").read_text() == "cleaned\n"
