@@ -94,7 +94,10 @@ def test_the_time_left_follows_the_tests_that_ended(tmp_path: Path) -> None:
     one, two = Stage("one", [], 100.0), Stage("two", [], 50.0, needs=["one"])
     left = SCRIPT["seconds_left"]
     assert left([one, two]) == 150.0
-    one.began, one.folder = time.monotonic(), tmp_path
+    one.began, one.folder = time.monotonic() - 50, tmp_path
+    assert left([one, two]) == pytest.approx(100.0, abs=5.0)
+    one.commands = [SCRIPT["pytest_command"]()]
+    assert left([one, two]) == 150.0      # it still collects its tests
     (tmp_path / "progress").write_text("30 40\n")
     assert left([one, two]) == 75.0
     assert left([one, two], pace=2.0) == 150.0
