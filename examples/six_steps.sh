@@ -6,6 +6,7 @@ set -euo pipefail
 CONTAINER=${1:-}
 on() { if [ -n "$CONTAINER" ]; then docker exec -u 0 "$CONTAINER" "$@"; else "$@"; fi; }
 say() { printf '\n== %s\n' "$*"; }
+workers() { on ps -eo pid,args | awk '/nginx: worker process$/ {print $1}'; }
 escaped() { printf '%s' "$1" | sed 's/[.[\*^$/]/\\&/g'; }
 
 say "1. Which application servers run?"
@@ -50,7 +51,12 @@ if [ "$(wc -w <<<"$free")" = 1 ] && [ -n "$files" ]; then
     say "nginx asks $asked, the application listens on $new"
     for file in $files; do on sed -i --follow-symlinks "s/$(escaped "$asked")\b/$new/g" "$file"; done
     on nginx -t
-    on nginx -s reload
+    old=$(workers)
+    on nginx -s reload     # it ends before the new workers serve: wait until no old one does
+    for _ in $(seq 50); do
+        grep -qxF "$old" <<<"$(workers)" || break
+        sleep 0.2
+    done
     echo "cause: wrong-port"
     exit
 fi
