@@ -123,7 +123,7 @@ def test_what_did_not_run_does_not_run_after_the_undo(project: Project, target: 
 
 def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Project, target: Target) -> None:
     up = ComposeUp(project.name, "worker", str(project.file.parent), (str(project.file),), (), "", ABSENT)
-    with pytest.raises(Conflict, match="api has a container now"):
+    with pytest.raises(Conflict, match="worker has a container now"):
         kept(target, up)
     project.compose("rm", "-s", "-f", "worker")
     text = project.file.read_text()
@@ -145,7 +145,7 @@ def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Proj
 def test_files_that_would_deploy_something_else_are_not_brought_up(project: Project, target: Target) -> None:
     up = project.up()
     project.file.write_text(OLD.replace("sleep 1000", "sleep 5"))
-    with pytest.raises(Conflict, match="configure worker otherwise"):
+    with pytest.raises(Conflict, match="configure worker differently"):
         kept(target, project.edit(), up)
     assert history(target) == () and project.look() == 'running ["sleep","1000"]'
     project.file.write_text("services: [")

@@ -325,7 +325,7 @@ def test_signals_reach_the_process_that_was_meant(machine: Machine, target: Targ
     assert processes(target, machine, "tail") == []
     assert undo(target, run.id).irreversible == (f"stop process {pid} (tail): cannot be undone",)
     kept(target, SignalProcess(machine.name, pid, ticks, "TERM", "tail"))         # it is gone: nothing to do is no failure
-    refused(target, "is gone", SignalProcess(machine.name, pid, ticks, "CONT", "tail"))
+    refused(target, "has ended", SignalProcess(machine.name, pid, ticks, "CONT", "tail"))
 
 
 def test_nginx_without_a_manager_is_started_and_ended(machine: Machine, target: Target) -> None:
