@@ -222,11 +222,6 @@ class Scene:
             ))
         return self
 
-    def quiet(self) -> Scene:
-        """No visitor has failed: nginx logged nothing."""
-        self.events.clear()
-        return self
-
     def refused(self, index: int = 0, **changes: Any) -> Scene:
         """Nothing listens at the address, and its routes answer 502."""
         self.endpoint(index, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None, **changes)

@@ -212,7 +212,7 @@ def test_miss(scene: Scene) -> None:
     "INPUT -m limit --limit 5/sec -p tcp --dport 8000 -j DROP", "INPUT -p tcp --dport 8000 -m mark --mark 7 -j DROP",
 ])
 def test_a_rule_of_which_nobody_can_tell_whom_it_takes_is_named_as_what_is_not_known(rule_text: str) -> None:
-    diagnosis = diagnose(dropping_scene(saved_firewall(rule_text)).quiet().snapshot())
+    diagnosis = diagnose(dropping_scene(saved_firewall(rule_text)).snapshot())
     verdict = verdict_of(diagnosis, DROP)
     assert isinstance(verdict, Undetermined) and rule_text.partition(" ")[2] in verdict.missing[0]
     assert isinstance(verdict_of(diagnosis, "firewall-reject"), RuledOut) and not diagnosis.findings

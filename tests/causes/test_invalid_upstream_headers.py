@@ -67,7 +67,7 @@ def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
 
 def test_of_a_page_that_was_not_asked_it_is_a_note() -> None:
     diagnosis = of(told(BOTH, ok=True, path="/export", count=4))
-    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut) and diagnosis.health[0].state == "ok"
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut) and diagnosis.verdict == "healthy"
     assert any("for /export:" in note for note in diagnosis.notes)
 
 

@@ -253,7 +253,7 @@ def test_several_applications_of_others_are_no_candidates() -> None:
         scene.with_service(service(f"{name}.service", 7000 + number, 300 + number, argv=argv, unit=unit(
             f"{name}.service", user="", working_directory=f"/srv/{name}", exec_start=argv)), listener(7000 + number, 300 + number))
     scene.route[0] = {"server_names": ("parking.example",)}
-    assert diagnose(scene.quiet().snapshot()).findings == ()
+    assert diagnose(scene.snapshot()).findings == ()
 
 
 def dead(count: int) -> Snapshot:
@@ -284,7 +284,7 @@ def test_what_belongs_behind_a_page_of_maintenance_is_nobody_elses() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8005").with_service(stopped_service()).refused(0).refused(1)
     scene.statics = (StaticLocation(0, "server", 503, Span(SITE, 3, 0, 0), conditional=True),)
     scene.answers(probe(503, body="<center>nginx</center>"), route=0)
-    diagnosis = diagnose(scene.quiet().snapshot())
+    diagnosis = diagnose(scene.snapshot())
     assert all(finding.role == "advice" for finding in diagnosis.findings)
 
 
