@@ -125,7 +125,7 @@ MEANINGS: tuple[Meaning, ...] = (
              "proxy-bind-failed", "connecting-other"), "connect() failed (99: Cannot assign requested address)",
             "nginx could not open a connection.",
             ("overload-saturated", "fd-exhausted", "route-broken", "network-detached")),
-    Meaning(("invalid-target",), "invalid port in upstream", "A variable gave nginx an address that is none."),
+    Meaning(("invalid-target",), "invalid port in upstream", "A variable gave nginx an invalid address."),
     Meaning(("limit-requests", "limit-connections"), "limiting requests",
             "nginx rejects visitors by its own limits. This is no gateway error."),
     Meaning(("backend-stderr",), "FastCGI sent in stderr", "The backend wrote this text. Read its own log."),
