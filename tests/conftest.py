@@ -11,6 +11,7 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
+from fixer.hosts.machine.prefetch import pending_answers
 from lab.errors import LabError
 from lab.verbs.down import lab_down
 
@@ -39,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def no_answer_of_another_test() -> Iterator[None]:
+    """A command run in this process may ask ahead and never need the answer: the next test starts without it."""
+    yield
+    pending_answers.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
