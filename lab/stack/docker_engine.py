@@ -5,6 +5,7 @@ The SDK takes a fifth of a second to import, so it is imported by the first ques
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import tarfile
@@ -119,7 +120,11 @@ def _feed(connection: Any, data: bytes) -> tuple[bytes, bytes]:
     parts: dict[int, list[bytes]] = {1: [], 2: []}
     for stream, chunk in frames_iter(connection, tty=False):  # type: ignore[no-untyped-call]
         parts[stream].append(chunk)
+    with contextlib.suppress(OSError):
+        raw.shutdown(socket.SHUT_RDWR)      # nobody reads what is still to be sent: a full buffer would hold the sender
     sender.join()
+    if (response := getattr(connection, "_response", None)) is not None:
+        response.close()    # it holds the socket as well: left alone, a cycle with the file keeps it open
     connection.close()
     return b"".join(parts[1]), b"".join(parts[2])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import subprocess
 import sys
 import threading
@@ -51,6 +53,22 @@ def test_input_of_any_length_whether_the_command_reads_it_or_not(container: str)
     assert execute(container, ["cat"], stdin=data).out == data
     assert execute(container, ["head", "-c", "5"], stdin=data, check=False).out == data[:5]
     assert execute(container, ["cat"], stdin=b"").out == b""
+
+
+@pytest.mark.docker
+def test_a_command_with_input_leaves_no_connection_open(container: str) -> None:
+    def opened() -> int:
+        engine().close()      # idle connections of the pool are no leak
+        return len(os.listdir("/proc/self/fd"))
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = opened()
+        execute(container, ["cat"], stdin=b"x")
+        assert opened() == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.docker
