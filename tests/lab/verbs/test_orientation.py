@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,7 +102,8 @@ def test_the_six_steps_work_as_they_are_printed(stack: Stack, sees_owners: bool)
         typed = step.command.replace("PORT", str(made.params["port"])).encode() + b"\n"
         argv = {"shell": lambda: shell_argv(made, "", listed), "here": lambda: ["bash"],
                 "tools": lambda: tools_argv(made, "backend", listed, lambda line: None)}[step.typed_in]()
-        ran = subprocess.run(argv, input=typed, capture_output=True, check=False, timeout=120)
+        ran = subprocess.run(argv, input=typed, capture_output=True, check=False, timeout=120,
+                             env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
         assert ran.returncode == 0, f"{step}: {ran.stderr.decode()}"
         shown.append((ran.stdout + ran.stderr).decode())
     process, port, health, route, _, own_log = shown
