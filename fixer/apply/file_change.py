@@ -105,6 +105,15 @@ def write_bytes(files: Files, path: str, data: bytes, wanted: FileState, *, temp
 
 
 
+def _foreign_change_text(pre: FileState, present: FileState) -> str:
+    """Return what somebody else did to a path that an undo therefore leaves as it is."""
+    if present.kind == "absent":
+        return "was removed by somebody else; it was not restored"
+    if present.kind != "file" and present.kind != pre.kind:
+        what = "a symbolic link" if present.kind == "link" else "no regular file"
+        return f"was replaced by somebody else and is {what} now; it was left unchanged"
+    return "was changed by somebody else; it was left unchanged"
+
 
 @dataclass(frozen=True, slots=True)
 class FileRestore:
@@ -134,7 +143,7 @@ class FileRestore:
         if any(matches_state(present, state) for state in (pre, *self.earlier)):
             return False
         if not self._is_ours(present):
-            raise Conflict(f"{self.step.path} was changed by somebody else; it was left unchanged")
+            raise Conflict(f"{self.step.path} {_foreign_change_text(pre, present)}")
         if pre.kind == "absent":
             self.files.unlink(self.step.path)
         elif pre.kind == "link":
@@ -182,6 +191,13 @@ class FileRestore:
         for folder in reversed(self.intent.dirs):
             if self.files.state(folder).kind == "other" and not self.files.listdir(folder):
                 self.files.rmdir(folder)
+
+    def remains(self) -> tuple[str, ...]:
+        """Return what `sweep` would remove."""
+        temp = self.intent.temp
+        found = [temp] if temp and self.files.state(temp).kind != "absent" else []
+        return (*found, *(folder for folder in self.intent.dirs
+                          if self.files.state(folder).kind == "other" and not self.files.listdir(folder)))
 
     def _remove_temp(self) -> None:
         if self.intent.temp and self.files.state(self.intent.temp).kind != "absent":

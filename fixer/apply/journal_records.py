@@ -166,7 +166,7 @@ def _state_of(
     return "rolled-back" if any(r.intents for r in rounds) else "nothing"
 
 
-def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
+def conflict_records(records: Iterable[Record]) -> tuple[Record, ...]:
     """Return the conflicts of the last undo, of the run or of each round, whether it ended or not."""
     conflicts: list[Record] = []
     for record in records:
@@ -179,4 +179,8 @@ def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
                 conflicts.append(record)
             case _:
                 pass
-    return tuple(dict.fromkeys(told.note for told in conflicts))
+    return tuple(conflicts)
+
+
+def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(told.note for told in conflict_records(records)))

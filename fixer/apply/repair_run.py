@@ -14,8 +14,9 @@ from fixer.apply.interrupts import Interrupts
 from fixer.apply.journal_folder import Journal, create_run, open_run, read_run, run_ids
 from fixer.apply.journal_records import is_unfinished, rounds_of
 from fixer.apply.reboot_recovery import automatic_steps_json
+from fixer.apply.refusal_hint import refusal_hint
 from fixer.apply.rollback import Restoration, recover, roll_back_round, wait_for_commands
-from fixer.apply.run_history import forget, history, undo, unfinished_run
+from fixer.apply.run_history import forget, history, incomplete_run_notes, undo, unfinished_run
 from fixer.apply.steps.container_step import require_unchanged_service
 from fixer.apply.steps.node_access import Nodes
 from fixer.apply.steps.perform import perform_step
@@ -27,18 +28,7 @@ from fixer.model.journal import Record
 from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, has_only_starts
 from fixer.redaction.masked_steps import describe_step, step_to_json
 
-__all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished_run"]
-
-
-_FAILURE_HINTS = {  # keys: the C library's messages, since sh gives no errno; what stops root too
-    "Operation not permitted": "; if lsattr {0} shows an i, the file is immutable: chattr -i {0} allows changes",
-    "Read-only file system": "; findmnt -T {0} shows the read-only mount: change the file at its source",
-}
-
-
-def _failure_hint(step: Step, said: str) -> str:
-    path = step.path if isinstance(step, WriteFile) else ""
-    return next((hint.format(path) for words, hint in _FAILURE_HINTS.items() if path and words in said), "")
+__all__ = ["RepairRun", "Restoration", "forget", "history", "incomplete_run_notes", "undo", "unfinished_run"]
 
 
 class RepairRun:
@@ -223,7 +213,7 @@ class RepairRun:
                 raise NotListening(error.message, error.hint) from error
             except OSError as error:
                 said = error.strerror or str(error)
-                raise StepFailed(f"could not {draft.describe}: {said}{_failure_hint(step, said)}") from error
+                raise StepFailed(f"could not {draft.describe}: {said}{refusal_hint(step, said, nodes)}") from error
             if tell is not None:
                 tell(draft.describe)
 
