@@ -35,8 +35,8 @@ def leftovers_of(journal: Journal, nodes: Nodes) -> Leftovers:
     """Return what is left of the run. A path that is back to its state before the run is no leftover."""
     told = conflict_records(journal.records)
     retried = {record.round for record in told}
-    writes = [write for round_ in rounds_of(journal.records) if round_.state != "rolled-back" or round_.number in retried
-              for write in _writes_of(round_.intents)]
+    rounds = [r for r in rounds_of(journal.records) if r.state != "rolled-back" or r.number in retried]
+    writes = [write for round_ in rounds for write in _writes_of(round_.intents)]
     in_force: list[str] = []
     remains: list[str] = []
     holding: list[str] = []

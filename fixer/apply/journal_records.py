@@ -93,6 +93,8 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
                 intents[record.round][record.index] = Intent(record, None)
             case "done" if record.index in intents.get(record.round, {}):
                 intents[record.round][record.index] = Intent(intents[record.round][record.index].intent, record)
+            case "withdrawn":
+                intents.get(record.round, {}).pop(record.index, None)
             case "committed" | "rolled-back" as end:
                 states[record.round] = end
             case _:
