@@ -26,14 +26,14 @@ def drop_foreign_paths(own: str) -> None:
 
 def _current_folder() -> str:
     try:
-        return os.getcwd()
+        return os.getcwd()  # noqa: PTH109 - pathlib is not loaded yet
     except OSError:  # it was removed
         return ""
 
 
 def _python_folders() -> list[str]:
     """Return the folders of the standard library and of installed packages."""
-    library = os.path.dirname(os.__file__)
+    library = os.path.dirname(os.__file__)  # noqa: PTH120
     site = sys.modules.get("site")
     return [library, f"{library}/lib-dynload", *(site.getsitepackages() if site else ())]
 

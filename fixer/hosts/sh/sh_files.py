@@ -111,17 +111,17 @@ move() {
 overwrite() { own "$1" && { same "$1" && bytes >/proc/self/fd/5 && settle /proc/self/fd/5; } 5<"$1"; }
 attributes() {
   own "$1" && own "$2" || return 1
-  if have python3; then python3 -I -S -c "$3" copy "$1" "$2"
-  elif have getfattr && have setfattr; then
+  if have getfattr && have setfattr; then
     { echo "# file: $2"; getfattr -d -m '^(user|trusted)\.' -e hex "$1" | sed 1d; } | setfattr --restore=-
+  elif have python3; then python3 -I -S -c "$3" copy "$1" "$2"
   fi && settle "$2"
 }
 lost() {
   own "$1" || return 1
-  if have python3; then python3 -I -S -c "$2" lost "$1"
-  elif have getfattr && have setfattr; then
+  if have getfattr && have setfattr; then
     getfattr -m - "$1" |
       sed '/^$/d; /^#/d; /^user\./d; /^trusted\./d; /^security.selinux$/d; /^system.posix_acl_access$/d'
+  elif have python3; then python3 -I -S -c "$2" lost "$1"
   else echo UNKNOWN; fi
 }
 link() { fresh "$1" && ln -sn "$2" "$1" && settle_folder; }
