@@ -10,6 +10,7 @@ from lab.scenario import catalog
 from lab.scenario.draw import draw
 from lab.scenario.render import complete_parameters, render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, parse_scenario, problems_of, read_toml
+from lab.scenario.step_limits import path_problem, step_problem
 from lab.scenario.templates import Parameters, fill_deep
 from lab.stack.break_steps import STEPS
 from lab.stack.images import IMAGE_NAMES
@@ -52,6 +53,8 @@ def _check_step(step: Table, full: Parameters, at: str) -> None:
     assert isinstance(filled, dict)
     if not STEPS.keys() & filled.keys():
         raise LabError(f"{at}: unknown step")
+    if problem := step_problem(filled, str(full["id"])):
+        raise LabError(f"{at}.{problem}")
     for key in filled.get("set", {}):
         if key not in full:
             raise LabError(f"{at}.set: no parameter is called {key!r}")
@@ -63,7 +66,9 @@ def _check_step(step: Table, full: Parameters, at: str) -> None:
 def _check_variant(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
     full: Parameters = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000",
                                            _IMAGES)
-    render(full, stack)
+    for path in render(full, stack).files:
+        if problem := path_problem(path):
+            raise LabError(f"{scenario.name}/scenario.toml: variants.{variant.name}.parameters: {path!r} {problem}")
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
     for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack)),
                         ("again", variant.again_on(stack))):
