@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from lab.errors import LabError, UsageError
-from lab.scenario.catalog import choose
+from lab.scenario.catalog import choose, full_name, resolve_names
 from lab.scenario.draw import draw
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
@@ -222,6 +223,21 @@ def plan_runs(words: Sequence[str]) -> list[DemoRun]:
     return sorted(runs, key=lambda run: -run.estimate)
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Raise UsageError for a word that is no way and no stack. Needs the standard library only."""
+    for word in words:
+        if word.startswith("-"):
+            raise UsageError(f"no such option: {word}", "script/demo [WAY] [containers|host]; script/demo --help")
+        if word in STACKS:
+            continue
+        try:
+            resolve_names(full_name(word))
+        except UsageError as error:
+            near = difflib.get_close_matches(word, STACKS, 1)
+            hint = f"did you mean {near[0]}?" if near else error.hint
+            raise UsageError(f"{word} is no way and no stack", hint) from error
+
+
 def needed_image_names(runs: Sequence[DemoRun]) -> frozenset[str]:
     """Return the images that these runs need; a way that does not exist needs none, and `lab up` says so."""
     found: frozenset[str] = frozenset()
@@ -249,9 +265,23 @@ def catch_signals(handler: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(number, handler)
 
 
+def print_error(error: LabError) -> int:
+    """Print an error with its hint; return its exit code."""
+    print("\n  ".join(filter(None, [f"error: {error.message}", error.hint])), file=sys.stderr)
+    return error.exit_code
+
+
 def main() -> int:
-    """Run all ways, then print a table; return 1 if one failed, 130 after a signal."""
-    runs = plan_runs(sys.argv[1:])
+    """Run all ways, then print a table; return 1 if one failed, 130 after a signal. With --check only check the words."""
+    words = sys.argv[1:]
+    is_check = words[:1] == ["--check"]
+    try:
+        check_words(words[is_check:])
+    except UsageError as error:
+        return print_error(error)
+    if is_check:
+        return 0
+    runs = plan_runs(words)
     screen = Screen(runs)
     demo = Demo(screen)
     catch_signals(lambda number, frame: os._exit(130))     # nothing is up yet, and the engine ends an abandoned build
@@ -261,8 +291,7 @@ def main() -> int:
         images.ensure(screen.block, sorted(needed_image_names(runs)))
     except LabError as error:
         screen.end()
-        print("\n  ".join(filter(None, [f"error: {error.message}", error.hint])), file=sys.stderr)
-        return error.exit_code
+        return print_error(error)
     catch_signals(demo.stop)
     run_lanes(runs, demo.work, screen)
     screen.end()
