@@ -272,7 +272,7 @@ def print_error(error: LabError) -> int:
 
 
 def main() -> int:
-    """Run all ways, then print a table; return 1 if one failed, 130 after a signal. With --check only check the words."""
+    """Run all ways, then print a table; return 1 if one failed, 130 after a signal. --check only checks the words."""
     words = sys.argv[1:]
     is_check = words[:1] == ["--check"]
     try:
