@@ -120,6 +120,12 @@ def seconds_left(runs: Sequence[DemoRun], passed: float) -> float:
     return max(sum(rest) / LANES, *rest) * pace
 
 
+def first_line(runs: Sequence[DemoRun]) -> str:
+    """Return what is about to run, and for how long."""
+    count = f"{len(runs)} runs, {min(LANES, len(runs))} at a time" if len(runs) > 1 else "1 run"
+    return f"{count}, about {seconds_left(runs, 0):.0f} s; each command's output appears when the command ends"
+
+
 def progress_line(runs: Sequence[DemoRun], passed: float) -> str:
     """Return one line: how many ended, the time left, what runs."""
     left = seconds_left(runs, passed)
@@ -151,7 +157,7 @@ class Demo:
         """Run a command, print its output when it ends; return the problem as text, empty for none."""
         with self._lock:
             if self.stopped.is_set() and not always:
-                raise Terminated
+                raise Terminated("interrupted")
             process = subprocess.Popen(
                 [BIN / words[0], *words[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
@@ -201,8 +207,10 @@ class Demo:
         run.began = time.monotonic()
         try:
             run.problem = self.try_way(run)
-        except Terminated:
-            run.problem = "interrupted"
+        except Terminated as ended:
+            run.problem = str(ended)
+        if run.problem and self.stopped.is_set():
+            run.problem = "interrupted"     # also of a command that ended with 130
         run.seconds = time.monotonic() - run.began
         run.ended = True
         self.screen.block(f"\n== {run.name}: {run.problem or 'done'}, {run.seconds:.0f} s ==")
@@ -285,8 +293,7 @@ def main() -> int:
     screen = Screen(runs)
     demo = Demo(screen)
     catch_signals(lambda number, frame: os._exit(130))     # nothing is up yet, and the engine ends an abandoned build
-    screen.block(f"{len(runs)} runs, {min(LANES, len(runs))} at a time, about {seconds_left(runs, 0):.0f} s; "
-                 "each command's output appears when the command ends")
+    screen.block(first_line(runs))
     try:
         images.ensure(screen.block, sorted(needed_image_names(runs)))
     except LabError as error:
@@ -298,7 +305,8 @@ def main() -> int:
     if demo.stopped.is_set():
         print("\ninterrupted: every lab that the demo started is removed")
         return 130
-    print("\nbroken, diagnosed, repaired, proven after a restart, undone (overload: with a short burst of requests):")
+    burst = " (overload: with a short burst of requests)" if any(run.way == "overload" for run in runs) else ""
+    print(f"\nbroken, diagnosed, repaired, proven after a restart, undone{burst}:")
     for run in sorted(runs, key=lambda run: (WAYS.index(run.way) if run.way in WAYS else len(WAYS), run.stack)):
         mark = "✘" if run.problem else "✔"
         print(f"  {mark} {run.way:<11} {run.stack:<11} {run.seconds:4.0f} s  {run.problem}".rstrip())
