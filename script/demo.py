@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from lab.errors import LabError, UsageError
-from lab.scenario.catalog import choose
+from lab.scenario.catalog import choose, full_name, resolve_names
 from lab.scenario.draw import draw
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
@@ -119,6 +120,12 @@ def seconds_left(runs: Sequence[DemoRun], passed: float) -> float:
     return max(sum(rest) / LANES, *rest) * pace
 
 
+def first_line(runs: Sequence[DemoRun]) -> str:
+    """Return what is about to run, and for how long."""
+    count = f"{len(runs)} runs, {min(LANES, len(runs))} at a time" if len(runs) > 1 else "1 run"
+    return f"{count}, about {seconds_left(runs, 0):.0f} s; each command's output appears when the command ends"
+
+
 def progress_line(runs: Sequence[DemoRun], passed: float) -> str:
     """Return one line: how many ended, the time left, what runs."""
     left = seconds_left(runs, passed)
@@ -150,7 +157,7 @@ class Demo:
         """Run a command, print its output when it ends; return the problem as text, empty for none."""
         with self._lock:
             if self.stopped.is_set() and not always:
-                raise Terminated
+                raise Terminated("interrupted")
             process = subprocess.Popen(
                 [BIN / words[0], *words[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
@@ -200,8 +207,10 @@ class Demo:
         run.began = time.monotonic()
         try:
             run.problem = self.try_way(run)
-        except Terminated:
-            run.problem = "interrupted"
+        except Terminated as ended:
+            run.problem = str(ended)
+        if run.problem and self.stopped.is_set():
+            run.problem = "interrupted"     # also of a command that ended with 130
         run.seconds = time.monotonic() - run.began
         run.ended = True
         self.screen.block(f"\n== {run.name}: {run.problem or 'done'}, {run.seconds:.0f} s ==")
@@ -220,6 +229,21 @@ def plan_runs(words: Sequence[str]) -> list[DemoRun]:
     stacks = [stack for stack in STACKS if stack in words] or list(STACKS)
     runs = [DemoRun(way, stack) for way in ways for stack in stacks]
     return sorted(runs, key=lambda run: -run.estimate)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raise UsageError for a word that is no way and no stack. Needs the standard library only."""
+    for word in words:
+        if word.startswith("-"):
+            raise UsageError(f"no such option: {word}", "script/demo [WAY] [containers|host]; script/demo --help")
+        if word in STACKS:
+            continue
+        try:
+            resolve_names(full_name(word))
+        except UsageError as error:
+            near = difflib.get_close_matches(word, STACKS, 1)
+            hint = f"did you mean {near[0]}?" if near else error.hint
+            raise UsageError(f"{word} is no way and no stack", hint) from error
 
 
 def needed_image_names(runs: Sequence[DemoRun]) -> frozenset[str]:
@@ -249,27 +273,40 @@ def catch_signals(handler: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(number, handler)
 
 
+def print_error(error: LabError) -> int:
+    """Print an error with its hint; return its exit code."""
+    print("\n  ".join(filter(None, [f"error: {error.message}", error.hint])), file=sys.stderr)
+    return error.exit_code
+
+
 def main() -> int:
-    """Run all ways, then print a table; return 1 if one failed, 130 after a signal."""
-    runs = plan_runs(sys.argv[1:])
+    """Run all ways, then print a table; return 1 if one failed, 130 after a signal. --check only checks the words."""
+    words = sys.argv[1:]
+    is_check = words[:1] == ["--check"]
+    try:
+        check_words(words[is_check:])
+    except UsageError as error:
+        return print_error(error)
+    if is_check:
+        return 0
+    runs = plan_runs(words)
     screen = Screen(runs)
     demo = Demo(screen)
     catch_signals(lambda number, frame: os._exit(130))     # nothing is up yet, and the engine ends an abandoned build
-    screen.block(f"{len(runs)} runs, {min(LANES, len(runs))} at a time, about {seconds_left(runs, 0):.0f} s; "
-                 "each command's output appears when the command ends")
+    screen.block(first_line(runs))
     try:
         images.ensure(screen.block, sorted(needed_image_names(runs)))
     except LabError as error:
         screen.end()
-        print("\n  ".join(filter(None, [f"error: {error.message}", error.hint])), file=sys.stderr)
-        return error.exit_code
+        return print_error(error)
     catch_signals(demo.stop)
     run_lanes(runs, demo.work, screen)
     screen.end()
     if demo.stopped.is_set():
         print("\ninterrupted: every lab that the demo started is removed")
         return 130
-    print("\nbroken, diagnosed, repaired, proven after a restart, undone (overload: with a short burst of requests):")
+    burst = " (overload: with a short burst of requests)" if any(run.way == "overload" for run in runs) else ""
+    print(f"\nbroken, diagnosed, repaired, proven after a restart, undone{burst}:")
     for run in sorted(runs, key=lambda run: (WAYS.index(run.way) if run.way in WAYS else len(WAYS), run.stack)):
         mark = "✘" if run.problem else "✔"
         print(f"  {mark} {run.way:<11} {run.stack:<11} {run.seconds:4.0f} s  {run.problem}".rstrip())

@@ -9,11 +9,19 @@ unset PYTHONDONTWRITEBYTECODE        # tests are compiled once, not once more by
 [ -t 2 ] && TTY=1 || TTY=
 LIVE=$TTY                            # whether this shell counts seconds on its line; beside another one it does not
 
-# Ctrl-C, a kill and a failure end the commands that run, with all that they started.
+# Ctrl-C, a kill and a failure end the commands that run, with all that they started. The part beside ends its own:
+# bash would report each of its commands that a signal ends.
+BESIDE=
 stop_jobs() {
     local status=$? pid
     trap - EXIT INT TERM
-    for pid in $(jobs -p); do kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true; done
+    for pid in $(jobs -p); do
+        if [ "$pid" = "$BESIDE" ]; then
+            kill -TERM "$pid" 2>/dev/null && wait "$pid" || true
+        else
+            kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true
+        fi
+    done
     exit "$status"
 }
 stop_on_end() { trap stop_jobs EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; }
@@ -23,6 +31,10 @@ start_job() { set -m; "$@" </dev/null & set +m; }
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$1" >&2; [ -z "${2:-}" ] || printf '  %s\n' "$2" >&2; exit "${3:-3}"; }
+
+WITHOUT_DOCKER=                      # what a script can do without Docker
+# no_docker WHAT HINT: end, and say what works without.
+no_docker() { die "$1" "$2${WITHOUT_DOCKER:+; $WITHOUT_DOCKER}"; }
 
 # step TEXT COMMAND…: one line, with the seconds counted on a terminal; the output is shown only when it fails.
 step() {
@@ -43,7 +55,7 @@ docker_step() {
         why=$(grep -E '^(E: |failed to start daemon|Job for )' "$log" | tail -n 1) || true
         [ -n "$why" ] || why=$(tail -n 1 "$log")
         rm -f "$log"
-        die "Docker cannot be had here: $1: ${why:-it failed}" "run this where Docker answers, or where its engine can be installed and started"
+        no_docker "Docker cannot be had here: $1: ${why:-it failed}" "run this where Docker answers, or where its engine can be installed and started"
     fi
     rm -f "$log"
 }
@@ -111,17 +123,17 @@ compose_answers() { timeout 20 docker compose version >/dev/null 2>&1; }
 setup_docker() {
     if docker_answers; then
         compose_answers || { is_root && is_debian && step "Docker Compose" apt_install docker-compose; } ||
-            die "Docker answers, but 'docker compose' is missing" "install the Compose plugin (v2), then run this again"
+            no_docker "Docker answers, but 'docker compose' is missing" "install the Compose plugin (v2), then run this again"
         return
     fi
-    [ -z "${DOCKER_HOST:-}" ] || die "DOCKER_HOST is $DOCKER_HOST, and nothing answers there" "unset it to use this machine's engine"
+    [ -z "${DOCKER_HOST:-}" ] || no_docker "DOCKER_HOST is $DOCKER_HOST, and nothing answers there" "unset it to use this machine's engine"
     if ! is_root; then
         command -v docker >/dev/null &&
-            die "Docker does not answer, and without root it cannot be started" "start it, or add yourself to its group, or run this as root"
-        die "there is no Docker, and without root it cannot be installed" "run this as root on Debian, or install Docker yourself"
+            no_docker "Docker does not answer, and without root it cannot be started" "start it, or add yourself to its group, or run this as root"
+        no_docker "there is no Docker, and without root it cannot be installed" "run this as root on Debian, or install Docker yourself"
     fi
     if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
-        is_debian || die "there is no Docker, and this is not Debian, so it cannot be installed from here" "install Docker, then run this again"
+        is_debian || no_docker "there is no Docker, and this is not Debian, so it cannot be installed from here" "install Docker, then run this again"
         docker_step "Docker engine from the distribution" apt_install docker.io docker-cli docker-compose docker-buildx iptables mmdebstrap
     fi
     docker_step "Docker engine started" start_docker
@@ -147,15 +159,14 @@ start_docker() {
 
 # Python's environment and Docker with the images' base, side by side: neither needs the other.
 setup_side_by_side() {
-    local python
     start_job python_beside
-    python=$!
+    BESIDE=$!
     setup_docker
     setup_base
-    [ -z "$LIVE" ] || ! kill -0 "$python" 2>/dev/null || printf '· the Python environment…' >&2
-    wait "$python" || exit $?
+    [ -z "$LIVE" ] || ! kill -0 "$BESIDE" 2>/dev/null || printf '· the Python environment…' >&2
+    wait "$BESIDE" || exit $?
 }
-python_beside() { LIVE=; stop_on_end; setup_python; }
+python_beside() { LIVE=; BESIDE=; stop_on_end; setup_python; }
 
 # The base of the images; where no registry answers, the images' own build gets it from the distribution's mirror.
 setup_base() {

@@ -39,20 +39,37 @@ def explain_page(text: str) -> str:
 
 
 def cause_page(word: str) -> str:
-    """Return the page of the cause with this id or variant name. A variant is named on top and marked below."""
+    """Return the page of the cause with this id or variant name. A variant is explained on top and marked below."""
     from inspect import cleandoc  # 7 ms, for a page only
 
     cause = known_cause(word)
-    wanted = _normal(word)
-    variant = wanted if wanted in cause.variants and wanted != cause.id else ""
-    count = len(cause.variants)
-    top = f"{variant} is a variant of {cause.id}. The page describes all {count} variants.\n\n" if variant else ""
-    listed = ", ".join(f"> {name} <" if name == variant else name for name in cause.variants)
-    variants = f"\n\nVariants: {listed}" if cause.variants else ""
-    page = cleandoc(cause.page)
-    if variant:
-        page = "\n".join(f"> {line[2:]}" if variant in line and line[:2] == "  " else line for line in page.split("\n"))
-    return f"{top}{cause.id} · {cause.family}\n\n{page}{variants}\n"
+    page = _with_all_variants(cleandoc(cause.page), cause.variants)
+    variant = _normal(word)
+    top = ""
+    if variant in cause.variants and variant != cause.id:
+        top = f"{variant} is a variant of {cause.id}: {variant_meanings(page)[variant]}".rstrip(": ") + ".\n\n"
+        page = _mark(page, variant)
+    return f"{top}{cause.id} · {cause.family}\n\n{page}\n"
+
+
+def variant_meanings(page: str) -> dict[str, str]:
+    """Return the names and texts of the page's last section, *Variants*."""
+    rows = (line.split(maxsplit=1) for line in page.partition(_VARIANTS)[2].splitlines())
+    return {row[0]: " ".join(row[1:]) for row in rows if row}
+
+
+def _with_all_variants(page: str, variants: tuple[str, ...]) -> str:
+    """Return the page with a row for each variant: another package's page may have no such section."""
+    listed = variant_meanings(page)
+    rows = "".join(f"\n  {name}" for name in variants if name not in listed)
+    return page + ("" if listed or not rows else _VARIANTS) + rows
+
+
+def _mark(page: str, variant: str) -> str:
+    """Return the page with `>` before its row, and before each paragraph that starts with the variant's name."""
+    import re  # for a page only
+
+    return re.sub(rf"(?m)^  (?={re.escape(variant)}(?![\w-]))", MARK, page)
 
 
 def is_page(word: str) -> bool:
@@ -86,6 +103,10 @@ def cause_names() -> tuple[str, ...]:
     """Return the ids of all causes and the names of their variants, each once."""
     return tuple(dict.fromkeys(name for cause in all_causes() for name in (cause.id, *cause.variants)))
 
+
+# Title of a page's last section: a row for each variant, its name and what is wrong. The mark takes the row's indent.
+_VARIANTS = "\n\nVariants"
+MARK = "> "
 
 # Entry-point group in which other packages add causes. Without such a package it costs one directory scan.
 ENTRY_POINT_GROUP = "badgateway.causes"

@@ -34,6 +34,12 @@ The repair and its safety
   continue-process (safe): SIGCONT to the stopped processes; undo stops them again.
   unpause-container (safe): `docker unpause`.
   restart-service (disruptive): what hangs in a call is only freed by a restart; requests under way are lost.
+
+Variants
+  backend-sigstop     a signal (SIGSTOP, Ctrl-Z) stopped the process
+  container-paused    docker pause froze the container
+  event-loop-blocked  one call in the program does not return
+  hang-mid-body       the answer begins and does not go on
 """
 
 from __future__ import annotations

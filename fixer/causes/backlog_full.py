@@ -26,6 +26,10 @@ How it is told apart
 The repair and its safety
   raise-backlog (disruptive): another --backlog in the service's command, 2048 unless `--set backlog=N` says
   otherwise, then a restart. net.core.somaxconn bounds it (4096 on today's kernels).
+
+Variants
+  accept-queue-full  the listen queue of a TCP port is full
+  unix-backlog-full  the listen queue of a unix socket is full
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ How it is told apart
 The repair and its safety
   raise-cpu-quota (disruptive): another value in a drop-in of the unit or in the compose file, then a restart: one
   whole CPU, or twice what it has, unless `--set cpu=…` says otherwise.
+
+Variants
+  cpu-quota-throttled  CPUQuota= of the unit, or cpus of the container, is too small
 """
 
 from __future__ import annotations

@@ -40,6 +40,10 @@ The repair and its safety
 
   start-service (safe): the path is there now, and the mode and the folders above it let the account use it: only
   the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
+
+Variants
+  start-file-denied   its account may not use a file or folder
+  start-file-missing  a file or folder does not exist
 """
 
 from __future__ import annotations

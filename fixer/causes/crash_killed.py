@@ -31,6 +31,13 @@ The repair and its safety
   restart-on-failure (disruptive): the same, with a drop-in Restart=on-failure, so that the next kill heals by itself.
   raise-limit (disruptive): a limit that is too tight, where it is written (`--set tasks=512`); then start it. One that
   was lifted since leaves only the start.
+
+Variants
+  killed-mid-request            a signal from outside (kill -9) ended it while it served requests
+  segfault-mid-request          it crashed in native code (signal 11)
+  killed-mid-body               it was killed after an answer had begun
+  uvicorn-worker-died           one worker of several was killed
+  tasks-or-address-space-limit  a limit on threads or memory makes it abort
 """
 
 from __future__ import annotations

@@ -32,6 +32,12 @@ The repair and its safety
   person must see to it.
 
   start-service (safe): the unit's limit was raised or taken away after the kill: only the start is left.
+
+Variants
+  oom-killed-systemd         it reached the memory limit of its unit
+  oom-killed-docker          it reached the memory limit of its container
+  oom-killed-worker-child    one worker reached the limit; the parent lives
+  oom-kill-result-cgroup-v2  systemd itself says that memory ran out (Result=oom-kill)
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ The repair and its safety
   itself a managed service is never stopped: a person must decide which of the two is meant. What a unit's own earlier
   run left in its group (KillMode=process, a parent that was killed) is not managed any more, and is stopped.
   clear-socket (disruptive): a drop-in lets the unit, as its own account, remove the left socket before each start.
+
+Variants
+  start-port-in-use   another process holds the port or the socket
+  start-socket-stale  the socket file of a killed run still exists, and nothing listens on it
 """
 
 from __future__ import annotations

@@ -24,6 +24,11 @@ How it is told apart
 The repair and its safety
   reload-nginx (safe): at a reload nginx makes its folders again and takes them for itself, as at a start.
   A full disk is for a person: fixer names the folder, and deletes nothing.
+
+Variants
+  log-disk-full            the disk with the logs is full
+  client-body-temp-broken  nginx cannot write long uploads to its folder
+  proxy-temp-unwritable    nginx cannot write long answers to its folder
 """
 
 from __future__ import annotations

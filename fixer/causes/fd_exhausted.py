@@ -28,6 +28,10 @@ The repair and its safety
   raise-worker-files (safe): worker_rlimit_nofile in nginx's main file, nginx -t, a reload. Where it is its container
   that was given so few (ulimits), that is raised instead (disruptive): no worker gets more by itself.
   Whoever keeps the connections open is worth a look: a higher limit only gives more time to one that leaks.
+
+Variants
+  backend-fd-limit  the backend reached its limit
+  worker-fd-limit   a worker of nginx reached its limit
 """
 
 from __future__ import annotations

@@ -34,6 +34,12 @@ The repair and its safety
   rule is gone when the container is recreated. A container that may change that filter itself (CAP_NET_ADMIN) would
   put the rule there again at its start: manual.
   Rules of ufw, firewalld and fail2ban are theirs to change: the message names the command.
+
+Variants
+  firewall-drop            a rule drops the connection
+  firewall-drops-data      the connection opens, and a rule drops what follows
+  kernel-syn-timeout       a rule drops the connection, and the kernel gives up before nginx does
+  docker-user-chain-block  a rule in the Docker host's chain DOCKER-USER
 """
 
 from __future__ import annotations

@@ -24,6 +24,11 @@ How it is told apart
 
 The repair and its safety
   remove-rule, allow-connection (disruptive): as for firewall-drop.
+
+Variants
+  firewall-reject          a rule rejects the connection: connection refused
+  firewall-reject-113      a rule rejects the connection: no route to host
+  docker-user-chain-block  a rule in the Docker host's chain DOCKER-USER
 """
 
 from __future__ import annotations

@@ -30,6 +30,10 @@ The repair and its safety
   there; beyond 32 kB only a person can say how much an answer may carry (`--set header_buffer=64k`).
   raise-buffer-size (by hand): uWSGI says what it refused ("invalid request block size: 5213 (max 4096)...skip").
   Why the head has grown is worth a look all the same.
+
+Variants
+  header-too-big   the header of the answer does not fit into proxy_buffer_size
+  request-too-big  the header of the request does not fit into the buffer of uWSGI
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ How it is told apart
 
 The repair and its safety
   mend-headers (manual): what sends the header is changed. Nothing in nginx makes it take such an answer.
+
+Variants
+  header-invalid  a header of the answer breaks the rules of HTTP
 """
 
 from __future__ import annotations

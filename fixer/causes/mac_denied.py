@@ -31,6 +31,11 @@ The repair and its safety
   allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
+
+Variants
+  connect-denied-by-policy  a filter of nginx's unit or container forbids the call (SystemCallFilter=, seccomp)
+  selinux-connect-denied    SELinux forbids it (httpd_can_network_connect is off)
+  apparmor-denied           AppArmor forbids it
 """
 
 from __future__ import annotations

@@ -27,6 +27,9 @@ How it is told apart
 The repair and its safety
   raise-memory-limit (disruptive): twice the limit and 128M at least, or what `--set memory=…` says, where it is
   written; then a restart.
+
+Variants
+  limit-too-close  the memory limit leaves almost nothing for code and files
 """
 
 from __future__ import annotations

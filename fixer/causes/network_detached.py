@@ -38,6 +38,12 @@ The repair and its safety
   was recreated, is recreated itself by its compose file (which differs from what runs in that container's id alone). Of
   one that compose did not make it is said how. In the files, `depends_on: {x: {condition: service_started, restart:
   true}}` lets compose do so with every restart of x.
+
+Variants
+  docker-network-detached   one of the two was taken off their network
+  docker-different-network  their definitions name different networks
+  docker-icc-disabled       their network lets no container reach another (enable_icc=false)
+  shared-network-gone       it shares the network of a container that was restarted or recreated since
 """
 
 from __future__ import annotations

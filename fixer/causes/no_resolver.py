@@ -21,6 +21,9 @@ How it is told apart
 The repair and its safety
   set-resolver (manual): which name server is right, or whether the name has to stand in a variable at all, is for a
   person: the message names the line, and what the name leads to on the machine.
+
+Variants
+  resolver-missing  a name in a variable of the pass, and no resolver
 """
 
 from __future__ import annotations

@@ -29,6 +29,12 @@ The repair and its safety
   The number is computed from what waits now; `--set workers=N` overrides it. A longer time limit is never offered:
   it makes visitors wait longer and serves none of them more.
   raise-concurrency-limit (disruptive), raise-max-conns (safe): eight times the limit, or what a person says.
+
+Variants
+  single-worker-overload  more requests than its workers can serve
+  threadpool-exhausted    every thread of the pool is in use (40 by default)
+  limit-concurrency-503   uvicorn refuses what exceeds --limit-concurrency
+  max-conns-reached       every server of the upstream has reached max_conns
 """
 
 from __future__ import annotations

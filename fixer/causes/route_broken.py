@@ -29,6 +29,13 @@ The repair and its safety
   way to it; but where that is a network which Docker has given nginx's own container, restart-nginx-container
   (disruptive) has Docker lay the route again. remove-rule (disruptive): the rule that looks at sizes goes, as in
   firewall-drop.
+
+Variants
+  route-unreachable  a route of type unreachable covers the address
+  route-prohibit     a route or rule of type prohibit covers the address
+  route-blackhole    a route of type blackhole covers the address
+  route-missing      no route leads to the network
+  mtu-blackhole      a rule drops large packets; small answers pass
 """
 
 from __future__ import annotations

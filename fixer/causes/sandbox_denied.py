@@ -8,11 +8,8 @@ By hand
   systemctl restart UNIT
 
 What it is
-  A hardening setting of the unit forbids what its program needs: `PrivateNetwork=yes` gives it a network of its own,
-  `NetworkNamespacePath=` puts it into another, `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket
-  (without AF_UNIX no unix socket), `SystemCallFilter=` kills it at a forbidden call (signal 31, SYS) or
-  answers with an error, `MemoryDenyWriteExecute=` refuses what compiles as it runs, `IPAddressDeny=` swallows its
-  packets; or nginx's own unit forbids its upstream's family.
+  A hardening setting of its unit forbids what the program needs (see Variants), or nginx's own unit does.
+  `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket, without AF_UNIX no unix socket.
 
 Why nginx says 502, 504 or 500
   Nothing listens where nginx can see it: `connect() failed (111: Connection refused)`. With IPAddressDeny nothing
@@ -32,6 +29,15 @@ The repair and its safety
   machine's own addresses) or takes the one setting back (private network, system call filter), then the unit is
   restarted. Undo removes it. It loosens a protection that somebody chose: the setting and its file are shown first.
   Out of a namespace that has a name (a VPN's, say) fixer takes nothing: what it is to be reached by is a person's word.
+
+Variants
+  private-network-namespace              the unit has a network of its own (PrivateNetwork=, NetworkNamespacePath=)
+  ip-address-deny                        IPAddressDeny= drops its packets
+  no-listener-address-family-restricted  RestrictAddressFamilies= forbids its sockets
+  start-sigsys-filter                    SystemCallFilter= kills it (signal 31)
+  nginx-unit-address-families            nginx's own unit forbids the socket to the upstream
+  call-refused                           SystemCallFilter= answers a call with an error
+  memory-denied                          MemoryDenyWriteExecute= refuses memory for code that it compiles
 """
 
 from __future__ import annotations

@@ -39,6 +39,13 @@ The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
   end-wait (manual): a start that is queued for longer than that waits for a unit that does not come up.
   mend-script (manual): a script that waits for longer than that waits for something that does not come.
+
+Variants
+  startup-slow             the program was started and does not listen yet
+  start-execstartpre-long  what runs before the program (ExecStartPre=) takes long
+  start-script-waits       its start script waits for a file or an address
+  start-job-queued         systemd queues the start behind a unit that is not up yet
+  container-unhealthy      Docker calls the container unhealthy
 """
 
 from __future__ import annotations

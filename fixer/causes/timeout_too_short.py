@@ -36,6 +36,12 @@ The repair and its safety
   and a reload. 60 s, nginx's own default, unless `--set seconds=N` says otherwise; where it is that long already,
   only a person can say how long such a page may take. An upload that the backend does not read, and a header that it
   does not send in one piece, are the backend's to mend.
+
+Variants
+  read-timeout-too-short    proxy_read_timeout is shorter than a page takes
+  header-trickle-timeout    the header of an answer comes in pieces, for longer than proxy_read_timeout
+  send-timeout-upload       the backend does not read an upload in time
+  retry-multiplies-timeout  nginx tries several servers, and each try waits for the whole limit
 """
 
 from __future__ import annotations

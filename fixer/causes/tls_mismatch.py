@@ -22,6 +22,9 @@ How it is told apart
 The repair and its safety
   offer-tls-versions (safe): `proxy_ssl_protocols TLSv1.2 TLSv1.3` for that location, where a configuration says less.
   Where nothing is said nginx offers both: then the backend takes only versions that are broken, and a person decides.
+
+Variants
+  tls-protocol-mismatch  nginx and the backend have no TLS version or cipher in common
 """
 
 from __future__ import annotations

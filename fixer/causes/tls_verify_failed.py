@@ -28,6 +28,11 @@ The repair and its safety
   1.26 does not take an address in it as a name: a pass to an address needs a name.
   renew-certificate (manual): a new certificate, and a restart of the backend: it reads its files when it starts.
   To turn verification off is no repair.
+
+Variants
+  tls-verify-unknown-ca  nginx does not know the authority that signed the certificate
+  tls-verify-name        the certificate is for another name
+  tls-verify-expired     the certificate has expired
 """
 
 from __future__ import annotations

@@ -29,6 +29,9 @@ The repair and its safety
   share-group (disruptive): where the socket is open to its group, a drop-in gives the service nginx's group and keeps
   its old one as a further group; it is restarted. Undo takes both back.
   Anything else is for a person (a home folder, a umask in the command): the message names what stops whom.
+
+Variants
+  unix-socket-permission  the account of nginx may not use the socket or a folder above it
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ The repair and its safety
   backend's certificate unless `proxy_ssl_verify` says so. Where the scheme stands in a variable, a person must.
   A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
   the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
+
+Variants
+  plain-to-tls-backend  http:// in the pass, and the backend takes TLS only
 """
 
 from __future__ import annotations

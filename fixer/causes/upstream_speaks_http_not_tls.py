@@ -25,6 +25,9 @@ The repair and its safety
   there a person decides, and the backend is more likely what has to change.
   A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
   the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
+
+Variants
+  tls-to-plain-backend  https:// in the pass, and the backend takes plain HTTP only
 """
 
 from __future__ import annotations

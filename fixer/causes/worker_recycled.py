@@ -26,6 +26,10 @@ The repair and its safety
   purpose of the limit is kept. A mere start lasts for the next N requests only.
   raise-worker-timeout (disruptive): a timeout of gunicorn's workers longer than its slowest answer (`--set
   timeout=120`); a handler that blocks for longer than visitors wait is code to repair.
+
+Variants
+  limit-max-requests-exit  the process ended after so many requests (--limit-max-requests, --max-requests)
+  worker-timeout-killed    a worker gave no sign for too long and was killed (--timeout, harakiri)
 """
 
 from __future__ import annotations

@@ -29,6 +29,11 @@ The repair and its safety
   runs is stopped, and nothing is opened to the network.
   listen-where-nginx-asks (disruptive): from another container the socket cannot be reached, so the backend's own
   command is told another address, and it is restarted. Undo puts both back.
+
+Variants
+  bound-other-interface           it listens on another address of the machine
+  bound-ipv6-only                 it listens on IPv6, and nginx asks IPv4
+  start-bind-address-unavailable  it cannot start: its --host is no address of the machine
 """
 
 from __future__ import annotations

@@ -26,6 +26,11 @@ The repair and its safety
   speak-its-protocol (safe): the pass becomes the one that the backend takes, with `include uwsgi_params` or the usual
   headers where the file has none, then nginx -t and a reload. Where the pass says more than an address (a page, a
   variable), or not every server of the group is known to speak alike, a person edits it.
+
+Variants
+  backend-is-uwsgi      the backend speaks uwsgi, and the pass is proxy_pass
+  uwsgi-pass-to-http    the backend speaks HTTP, and the pass is uwsgi_pass
+  fastcgi-pass-to-http  the backend speaks HTTP, and the pass is fastcgi_pass
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ The repair and its safety
   is added to the block that is meant.
   load-site (manual): the site with the name that was asked for lies beside the configuration, and no include matches
   its file. Whether it is to be served is a person's to say.
+
+Variants
+  default-server-catches  no block has the name, or an earlier block has it too
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ _SOURCE_WIDTH = 120  # columns to which the pages are written: a shorter line en
 _COMMANDS_TITLE = "By hand"
 _COMMENT = re.compile(r" +(?=# )")
 _ROW = re.compile(r"( +\S+ {2,})([^ #].*)")  # a name and its text, in two columns
+_MARK = "> "  # in place of the indent of a line
 _IS_COMMAND = re.compile(r" .*\S {2,}# ")
 
 
@@ -21,14 +22,20 @@ def page_text(page: str, style: Style = PLAIN) -> str:
         return page
     fitted: list[str] = []
     in_commands = False
-    for line in _paragraphs(lines):
+    for paragraph in _paragraphs(lines):
+        line = _without_mark(paragraph)
         if line[:1] not in ("", " "):
             in_commands = line == _COMMANDS_TITLE
         if in_commands or _IS_COMMAND.match(line):
-            fitted += _command_lines(line, style)
+            new = _command_lines(line, style)
         else:
-            fitted += _row_lines(line, style) or _prose_lines(line, style)
+            new = _row_lines(line, style) or _prose_lines(line, style)
+        fitted += new if line == paragraph else [f"{_MARK}{new[0][len(_MARK):]}", *new[1:]]
     return "\n".join(fitted)
+
+
+def _without_mark(line: str) -> str:
+    return f"{' ' * len(_MARK)}{line[len(_MARK):]}" if line.startswith(_MARK) else line
 
 
 def _paragraphs(lines: list[str]) -> list[str]:
@@ -36,14 +43,16 @@ def _paragraphs(lines: list[str]) -> list[str]:
     joined: list[str] = []
     in_commands = False
     last = ""  # the last source line of the paragraph
-    for line in lines:
+    for source in lines:
+        line = _without_mark(source)
         first = line.split(" ")[_indent(line)] if line.strip() else ""
         is_filled = count_columns(last) + 1 + count_columns(first) > _SOURCE_WIDTH
         is_row = _ROW.match(line) or _ROW.match(last)
-        if joined and first and is_filled and not in_commands and not is_row and _indent(line) == _indent(last):
+        starts = in_commands or is_row or line != source
+        if joined and first and is_filled and not starts and _indent(line) == _indent(last):
             joined[-1] += f" {line.strip()}"
         else:
-            joined.append(line)
+            joined.append(source)
         in_commands = line == _COMMANDS_TITLE or (in_commands and line[:1] == " ")
         last = line
     return joined

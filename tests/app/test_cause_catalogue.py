@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixer.app.cause_catalogue import all_causes, cause_page
-from fixer.causes import load_causes
+from fixer.causes import Cause, load_causes
 
 MODULE = '''
 from fixer.causes import Cause
@@ -23,7 +24,7 @@ OURS = Cause("wrong-port", "not ours", "elsewhere", (), judge)
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> object:
+def _fresh() -> Iterator[None]:
     all_causes.cache_clear()
     yield
     all_causes.cache_clear()
@@ -45,10 +46,32 @@ def test_a_package_adds_a_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert found["wrong-port"] in load_causes()
 
 
-def test_a_variant_is_named_on_top_and_marked() -> None:
-    page = cause_page("stop-timeout-sigkill")
-    assert page.startswith("stop-timeout-sigkill is a variant of unit-misconfigured. The page describes all ")
-    assert "\n> stop-timeout-sigkill: something restarts" in page
-    assert "start-217-user, " in page and "> stop-timeout-sigkill <" in page
-    assert ">" not in cause_page("backend-down").split("Variants:")[1]
+VARIANTS = [(cause, variant) for cause in load_causes() for variant in cause.variants if variant != cause.id]
+
+
+@pytest.mark.parametrize(("cause", "variant"), VARIANTS, ids=[variant for _, variant in VARIANTS])
+def test_a_variant_is_explained_on_top_and_its_row_is_marked(cause: Cause, variant: str) -> None:
+    first = next(other for other in load_causes() if variant in other.variants)     # two causes have one in common
+    page = cause_page(variant)
+    rows = [line.split() for line in page.partition("\nVariants\n")[2].splitlines()]
+    assert [row[1] for row in rows if row[0] == ">"] == [variant]
+    (text,) = (" ".join(row[2:]) for row in rows if row[0] == ">")
+    assert page.startswith(f"{variant} is a variant of {first.id}: {text}.\n\n{first.id} · ")
+    assert cause is first or variant == "docker-user-chain-block"
+
+
+def test_the_paragraph_of_a_variant_is_marked_and_no_other() -> None:
+    assert [line[:30] for line in cause_page("stop-timeout-sigkill").splitlines() if line.startswith(">")] == [
+        "> stop-timeout-sigkill: someth", "> stop-timeout-sigkill        "]
+    assert [line.split()[1] for line in cause_page("stale-dns").splitlines() if line.startswith(">")] == ["stale-dns"]
+    assert "\n>" not in cause_page("backend-down")
     assert cause_page("wrong-port").startswith("wrong-port · ")     # also the name of a variant
+
+
+@pytest.mark.parametrize("page", ["Odd.\n\nWhat it is\n  Odd.", "Odd.\n\nWhat it is\n  Odd.\n\nVariants\n  half  of it"])
+def test_a_third_party_page_gets_a_row_for_each_variant(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Cause("moon-phase", "the moon", "elsewhere", ("half", "full"), load_causes()[0].verdict, page=page)
+    monkeypatch.setattr("fixer.app.cause_catalogue.all_causes", lambda: (odd,))
+    shown = cause_page("full")
+    assert shown.startswith("full is a variant of moon-phase.\n\nmoon-phase · elsewhere\n\nOdd.\n\nWhat it is\n  Odd.\n\nVariants\n  half")
+    assert shown.endswith("\n> full\n")

@@ -63,3 +63,18 @@ def test_a_block_wipes_the_line_of_progress_and_draws_it_again(capsys: pytest.Ca
     screen.end()
     screen.block("two")
     assert capsys.readouterr().out.split("\r\033[K")[1:] == ["one\n0 of 1 done, about 30 s left  ", "two\n"]
+
+
+def test_one_run_is_called_so_and_several_name_their_lanes() -> None:
+    plan, first = DEMO["plan_runs"], DEMO["first_line"]
+    assert first(plan(["crash", "host"])).startswith("1 run, about 30 s; ")
+    assert first(plan([])).startswith("8 runs, 4 at a time, about ")
+
+
+def test_a_command_that_the_signal_ends_counts_as_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lab up` ends with 130 then: no failure of its own."""
+    (run,) = DEMO["plan_runs"](["crash", "host"])
+    demo = DEMO["Demo"](DEMO["Screen"]([run], live=False))
+    monkeypatch.setattr(demo, "try_way", lambda run: demo.stopped.set() or "`lab up crash` ended with 130, expected 0")
+    demo.work(run)
+    assert run.problem == "interrupted" and run.ended

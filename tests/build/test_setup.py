@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,49 @@ def test_where_docker_cannot_be_had_one_line_says_why(functions: str, why: str) 
                      "  run this where Docker answers, or where its engine can be installed and started"]
 
 
+def test_without_docker_a_script_names_what_it_can_do() -> None:
+    done = subprocess.run(["bash", "-c", f". script/setup.sh; {NO_DOCKER}DOCKER_HOST=tcp://nowhere; WITHOUT_DOCKER='try --fast'; "
+                           "setup_docker"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines() == ["error: DOCKER_HOST is tcp://nowhere, and nothing answers there",
+                                        "  unset it to use this machine's engine; try --fast"]
+
+
+# Both scripts check their words before anything is set up: here a set-up would say so.
+@pytest.mark.parametrize(("command", "lines"), [
+    ("demo --hlep", ["error: no such option: --hlep", "  script/demo [WAY] [containers|host]; script/demo --help"]),
+    ("demo wrong-prot", ["error: wrong-prot is no way and no stack", "  did you mean wrong-port?"]),
+    ("demo wrong-port hots", ["error: hots is no way and no stack", "  did you mean host?"]),
+    ("test --fast --nightly", ["error: --fast and --nightly exclude each other",
+                               "  script/test [--fast|--nightly], or script/test [-k NAME] [pytest's options]"]),
+    ("test --nightly -k port", ["error: --nightly runs all tests: -k port cannot select some",
+                                "  script/test [--fast|--nightly], or script/test [-k NAME] [pytest's options]"]),
+    ("test -k", ["error: -k needs a name", "  script/test -k NAME"]),
+])
+def test_mistyped_words_are_told_before_the_set_up(command: str, lines: list[str], tmp_path: Path) -> None:
+    for name in ("lab", "scenarios", "fixer"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "script").mkdir()
+    for name in ("demo", "demo.py", "test"):
+        (tmp_path / "script" / name).symlink_to(ROOT / "script" / name)
+    setup = (ROOT / "script/setup.sh").read_text("utf-8")
+    (tmp_path / "script/setup.sh").write_text(f"{setup}\nsetup_python() {{ say set up; }}\nsetup_docker() {{ say set up; }}\n")
+    name, *words = command.split()
+    done = subprocess.run(["bash", f"script/{name}", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines(), done.stdout) == (2, lines, "")
+
+
+@pytest.mark.parametrize(("words", "status", "lines"), [
+    ("--fats", 2, ["error: unrecognized arguments: --fats", "  usage"]), ("-k port", 0, []),
+    ("--maxfail 1 tests/meta/test_picture.py", 0, []),
+])
+def test_an_option_that_pytest_does_not_know_is_told_before_docker_is_set_up(words: str, status: int, lines: list[str]) -> None:
+    text = (ROOT / "script/test").read_text("utf-8")
+    function = text[text.index("check_options() {"):text.index("\n}\n", text.index("check_options() {")) + 3]
+    script = f". script/setup.sh; {function}\nVENV={Path(sys.prefix)}; USAGE=usage; ARGS=({words}); check_options"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()) == (status, lines)
+
+
 def _beside(folder: Path, functions: str) -> subprocess.Popen[str]:
     """Run the set-up with stand-ins for its parts, which meet at a pipe."""
     os.mkfifo(folder / "meet")
@@ -53,6 +97,13 @@ def test_a_part_that_fails_ends_the_set_up_with_its_one_line(fails: str, tmp_pat
     parts = {"python": ":", "docker": ":", fails: f"die 'no {fails}' 'get it' 3"}
     with _beside(tmp_path, "; ".join(f"setup_{name}() {{ {body}; }}" for name, body in parts.items())) as run:
         assert run.communicate(timeout=30)[1].splitlines() == [f"error: no {fails}", "  get it"]
+    assert run.returncode == 3
+
+
+def test_a_part_that_fails_ends_the_other_without_a_word(tmp_path: Path) -> None:
+    """A command that a signal ends is reported by the shell that waits for it: "Terminated" tells a person nothing."""
+    with _beside(tmp_path, "setup_python() { echo up >meet; sleep 3; }; setup_docker() { read -r said <meet; die 'no docker' 'get it' 3; }") as run:
+        assert run.communicate(timeout=30)[1].splitlines() == ["error: no docker", "  get it"]
     assert run.returncode == 3
 
 

@@ -55,6 +55,14 @@ def test_a_page_starts_with_two_lines_and_by_hand(cause: Cause) -> None:
 
 
 @pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
+def test_a_page_ends_with_a_row_for_each_variant(cause: Cause) -> None:
+    rows = [re.split(r"  +", line.strip(), maxsplit=1) for line in cause.page.rpartition("\n\nVariants\n")[2].splitlines() if line]
+    assert [row[0] for row in rows] == list(cause.variants)
+    for _, text in rows:
+        assert 3 <= len(text.split()) <= 20 and not text.endswith("."), text
+
+
+@pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
 def test_a_cause_has_samples_that_hit_miss_and_cannot_be_told(cause: Cause) -> None:
     name = cause.id.replace("-", "_")
     own = next(Path(__file__).parent.rglob(f"test_{name}.py"), None)

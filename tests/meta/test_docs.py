@@ -34,3 +34,11 @@ def test_every_page_is_reached_from_the_readme() -> None:
         todo += [(page.parent / link).resolve() for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))
                  if (page.parent / link).is_file()]
     assert not {page for page in PAGES if page.parent.name == "docs"} - reached
+
+
+def test_the_readme_gives_the_results_of_the_last_run_and_no_line_is_longer_than_the_others() -> None:
+    """Tables and commands are as long as they must be."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    (counted,) = re.findall(r"(?m)^(\d+ of \d+ cases went as expected)\.$", (ROOT / "docs/results.md").read_text("utf-8"))
+    assert counted in text
+    assert [line for line in text.splitlines() if len(line) > 125 and not line.startswith(("|", "    "))] == []

@@ -61,6 +61,21 @@ def test_no_page_of_the_catalogue_loses_or_breaks_a_word(width: int) -> None:
             assert count_columns(line) <= width or whole, line
 
 
+def test_a_marked_row_keeps_its_column_and_a_marked_paragraph_its_indent() -> None:
+    fitted = page_text(cause_page("stop-timeout-sigkill"), Style(width=60))
+    assert """
+> stop-timeout-sigkill: something restarts the service again
+  and again (a timer, a deployment), and it is killed before
+""" in fitted
+    assert """
+> stop-timeout-sigkill            it is killed while it
+                                  stops, before its requests
+                                  are done
+  container-cannot-start          Docker cannot start the
+""" in fitted
+    assert max(map(count_columns, fitted.partition("Variants")[2].splitlines())) <= 60
+
+
 ROWS = f"""connect() failed
 
   Causes, most likely first

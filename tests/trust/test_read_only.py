@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,25 +13,29 @@ from pathlib import Path
 import pytest
 
 from lab.stack import images
+from tests.built_files import built_pyz
 from tests.contract.sshd_machines import docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(180)]
 
-ROOT = Path(__file__).parents[2]
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }\n"
 # Of all that can be written: every name with size, mode and when it was changed, but for nginx's own logs.
 SEEN = "find /tmp /run /var/lib/nginx -printf '%p %s %m %T@ %C@\\n' | sort; ls /var/log/nginx"
 
 
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_pyz(tmp_path_factory.mktemp("dist"))
+
+
 @pytest.fixture(params=["root", "www-data"])
-def inside(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
+def inside(request: pytest.FixtureRequest, tmp_path: Path, pyz: Path) -> Iterator[tuple[str, ...]]:
     """nginx in front of nobody, where only temporary folders can be written; what runs fixer there as that user."""
-    subprocess.run([sys.executable, str(ROOT / "script/make_pyz.py"), str(tmp_path / "fixer.pyz")], check=True, capture_output=True)
     (tmp_path / "site").write_text(SITE)
     name = f"t{uuid.uuid4().hex[:8]}-readonly"
     folders = [word for path in ("/tmp", "/run", "/var/lib/nginx", "/var/log/nginx") for word in ("--tmpfs", path)]
     docker("run", "-d", "--name", name, "--label", "badgateway.test=trust", "--read-only", *folders,
-           "-v", f"{tmp_path}/site:/etc/nginx/sites-enabled/site:ro", "-v", f"{tmp_path}/fixer.pyz:/opt/fixer.pyz:ro",
+           "-v", f"{tmp_path}/site:/etc/nginx/sites-enabled/site:ro", "-v", f"{pyz}:/opt/fixer.pyz:ro",
            images.ensure(lambda line: None)["machine"], "nginx", "-g", "daemon off;")
     try:
         until = time.monotonic() + 30

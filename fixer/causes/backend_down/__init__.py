@@ -8,48 +8,48 @@ By hand
   supervisorctl status; supervisorctl start PROGRAM
 
 What it is
-  The service that belongs behind the route exists and is not running, and its manager says that nothing went wrong:
-  inactive with Result=success, a container that exited with 0 or was stopped, a unit that is masked. The most common
-  cause of all.
+  The service that belongs behind the route exists and does not run, and its manager reports no failure. This is the
+  most common cause.
 
 Why nginx says 502
-  Nothing listens where nginx connects: `connect() failed (111: Connection refused) while connecting to upstream`.
-  A stopped container's address is gone from the network, so there it is first `upstream timed out … while connecting`
-  (504) and then `connect() failed (113: No route to host)` (502).
+  Nothing listens where nginx connects: `connect() failed (111: Connection refused) while connecting to upstream`. The
+  address of a stopped container is gone: first `upstream timed out` (504), then `113: No route to host` (502).
 
 How it is told apart
-  wrong-port: there the service runs, and listens elsewhere. crash-*: there its manager says failed, and its own log
-  says why. nginx-down: there nginx itself does not answer. A unit that is disabled comes back down after every reboot.
+  wrong-port: the service runs, and listens elsewhere. crash-*: its manager says failed, and its log says why.
+  nginx-down: nginx itself does not answer.
 
 The repair and its safety
   start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
   `systemctl add-wants` where its unit does not say for what; then wait until it accepts. Undo takes all of it back.
-  Where nothing but the code of its program says the port, that code is read: it is the one whose code listens there,
-  and of several a person names one (`--set backend=UNIT`).
-  Where it is disabled, and another unit of the same name (its version or colour aside) that no site asks for runs or
-  starts at boot, it may have been replaced: a person names the one that is meant (`--set backend=UNIT`), and nginx is
-  pointed at the other one where it is that.
-  unmask-service (disruptive): a mask was most likely put there on purpose, so a person must name the unit
-  (`--set unmask=UNIT`); then the mask goes and the unit is started. meet-condition (disruptive): a condition of the
-  unit (ConditionPathExists=…) may be meant, so a person chooses: make the file it asks for, or drop the condition.
-  Where it is met now, a start is enough. restart-always (disruptive): for what ends by itself with success, which
-  Restart=on-failure does not start again.
-  start-as-unit (disruptive): a program that was started by hand (nohup, a shell in the background) is gone after a
-  reboot. Where `fixer learn` remembered it while it was well, it is started again as a systemd unit that stays: the
-  remembered command, folder and user, its variables from the files where they stood then (a secret that stands in no
-  file is yours to give). Undo stops and removes the unit. Without that, fixer says what is known of it, and names the
-  line that starts it: of cron for the reboot, of rc.local that may not be executed, of a unit of a user's own systemd,
-  of the run script that runit, s6 or daemontools keep, with the command that starts it.
+  If only its code says the port, that code is read; a person names one of several (`--set backend=UNIT`).
+  If another unit of that name (its version or colour aside) runs or starts at boot, it may replace a disabled one: a
+  person names one (`--set backend=UNIT`), and nginx is pointed at it.
+  unmask-service (disruptive): somebody masked the unit on purpose, so a person names it (`--set unmask=UNIT`); then it
+  is unmasked and started. meet-condition (disruptive): a person chooses to make the file that the condition asks for,
+  or to drop the condition; if it is met now, a start is enough. restart-always (disruptive): for a program that ends
+  with success, which Restart=on-failure does not start again.
+  start-as-unit (disruptive): a reboot ends what was started by hand (nohup, a shell). If `fixer learn`
+  remembered it while it was well, it starts again as a systemd unit: the same command, folder and user, with variables
+  from the same files (a secret that no file holds is yours to give). Undo stops and removes the unit. Otherwise fixer
+  names the line that starts it, and its command: of cron, of rc.local, of a unit of a user's own systemd, of a run
+  script of runit, s6 or daemontools.
   An init script's unit counts as active whatever becomes of its program: start-service (safe) restarts it where nothing
   of it runs. restart-service (disruptive): a container whose own script puts the server into the background and then
   becomes nginx runs that script again, where its log shows that the server had served and did not fail.
-  create-service (disruptive): a service of the compose project that has no container at all is created from the
-  project's files; undo removes the container.
+  create-service (disruptive): a compose service without a container is created from its files; undo removes it.
 
 Where the page answers all the same
-  A page that comes from somewhere else (an error page sent as 200, a cache, a login that nginx asks for, a container
-  that got the old address since) hides that the backend is gone: the route counts as degraded. A member of a group that
-  nginx passes over, or one of several addresses that a variable can stand for, is reported as advice.
+  If something else answers (an error page sent as 200, a cache, a login, a container with the old address), the route
+  is degraded. A member that nginx passes over, or one of several addresses of a variable, is advice.
+
+Variants
+  backend-not-running         somebody stopped the service, or nothing started it
+  unit-disabled-after-reboot  no boot starts the service: its unit is disabled
+  unit-masked                 the unit is masked, so nothing can start it
+  start-condition-unmet       a condition of the unit is not met; systemd skips the start and reports no error
+  clean-exit-not-restarted    the program ended with success, and Restart=on-failure does not start it again
+  container-stopped           the container was stopped, or ended, or was never created
 """
 
 from __future__ import annotations

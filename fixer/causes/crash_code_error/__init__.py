@@ -42,6 +42,16 @@ The repair and its safety
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
   start-service (safe): the file was changed since the last try, the module is there now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
+
+Variants
+  start-import-error            a Python module is not installed, or fails at its import
+  start-syntax-error            a line of the source is not valid Python
+  start-wrong-app-target        the command names a module or an application that does not exist
+  start-server-package-missing  uvicorn or gunicorn itself is not installed for that interpreter
+  multiworker-import-loop       with --workers or --reload the parent lives, and every worker ends at its start
+  gunicorn-worker-boot-failed   gunicorn ends because its workers fail to boot (exit code 3)
+  start-tls-key-mismatch        the certificate and its key do not belong together
+  app-exception-mid-stream      an exception ends an answer after it began
 """
 
 from __future__ import annotations

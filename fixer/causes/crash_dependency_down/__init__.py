@@ -38,6 +38,13 @@ The repair and its safety
   start-service (safe): the database answers now, or the settings that name it were changed since: only the start is
   left.
   continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
+
+Variants
+  start-db-refused               the database refuses the connection: it does not run
+  start-db-dns-failure           the name of the database does not resolve
+  start-db-auth-failed           the database refuses the account or the password, or lacks that database
+  start-dependency-failed        a unit or container that it requires failed, so its manager does not start it
+  startup-blocked-on-dependency  it waits for a dependency that does not answer, and does not listen meanwhile
 """
 
 from __future__ import annotations

@@ -27,6 +27,14 @@ The repair and its safety
   start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
   accepts. Where its log ends in an error of its own, a start would end the same way: that is for a person, and the
   last lines of its log are shown; unless its code or its settings were changed after that, which is named.
+
+Variants
+  start-limit-hit          systemd stopped trying: start request repeated too quickly
+  crash-loop-below-limit   systemd goes on starting it in vain
+  supervisor-fatal         supervisord stopped trying: FATAL state
+  container-crash-loop     Docker goes on starting the container in vain, or stopped after on-failure:N
+  socket-activation-limit  systemd closed the socket that starts the service
+  restart-window           somebody restarts it right now (advice)
 """
 
 from __future__ import annotations

@@ -39,6 +39,10 @@ The repair and its safety
   A service of a compose project without a container whose env_file is gone (Compose refuses every `up` then, also that
   of another service) is created after a person has chosen what the file is made from: a copy, or an example beside it
   (.env.example), whose values may be placeholders.
+
+Variants
+  start-env-var-missing  the program asks for a variable that is not set
+  start-envfile-missing  the file with its variables (EnvironmentFile=, env_file) does not exist
 """
 
 from __future__ import annotations

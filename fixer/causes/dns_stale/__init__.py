@@ -34,6 +34,11 @@ The repair and its safety
   for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
   start-service (safe): where a copy is gone that its restart policy brings back, start it; else that is the other
   choice, since whoever stopped it may have meant to.
+
+Variants
+  stale-dns                  the backend was recreated and has another address
+  stale-dns-wrong-container  another container has the old address and answers in its place
+  docker-alias-collision     containers of different programs share one name
 """
 
 from __future__ import annotations

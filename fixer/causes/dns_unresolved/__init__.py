@@ -40,6 +40,12 @@ The repair and its safety
   is joined under that name. Of one that compose made the command and the files are named.
   point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
   Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.
+
+Variants
+  dns-name-missing-at-start  the name did not resolve when nginx started or read its configuration
+  docker-alias-lost          the container is on the network without its service's name
+  resolver-nxdomain          nginx's resolver does not know the name
+  resolver-timeout           nginx's resolver does not answer
 """
 
 from __future__ import annotations

@@ -33,6 +33,10 @@ The repair and its safety
   configuration is checked, and nginx is started or reloaded.
   Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing. A backup
   that an include loads beside the file itself is said as that.
+
+Variants
+  nginx-config-invalid    a file holds a mistake
+  sites-enabled-dangling  a link in sites-enabled leads nowhere
 """
 
 from __future__ import annotations

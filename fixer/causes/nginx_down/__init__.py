@@ -36,6 +36,15 @@ The repair and its safety
   give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
   smaller-nginx-buffers (safe): the huge buffers by a thousandth (128m to 128k), nginx -t, a reload.
   continue-process (safe): SIGCONT to stopped workers; a container is restarted instead (disruptive).
+
+Variants
+  nginx-stopped           nginx was stopped, or was not started after the boot
+  nginx-port-taken        another process holds the port that nginx listens on
+  readonly-rootfs-nginx   the file system of nginx's container is read-only
+  worker-crash            the workers end again and again
+  worker-stopped          a signal stopped the workers
+  nginx-out-of-memory     nginx gets no memory for its buffers
+  nginx-unmanaged-master  nginx runs outside its unit, so systemctl does not control it (advice)
 """
 
 from __future__ import annotations

@@ -26,6 +26,11 @@ The repair and its safety
   restart-nginx-container (disruptive): only a restart makes a container look at a replaced single file again.
   free-port (disruptive): a port that another process, or a container in the same network, holds is freed only when a
   person names the holder (`--set stop=NAME`); until then nginx -s reload says nothing and does nothing.
+
+Variants
+  config-edited-not-reloaded  a file was edited after nginx read it
+  reload-bind-failed          nginx was reloaded and could not take the change: a new port is in use
+  bind-mount-stale-inode      the container sees the older file: an editor replaced a file that is mounted alone
 """
 
 from __future__ import annotations

@@ -49,6 +49,25 @@ The repair and its safety
   loading the unit; the message names the file and line that its journal names.
   raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
   a restart. Undo puts back every byte and mode.
+
+Variants
+  start-203-exec-missing          the program of ExecStart= does not exist
+  start-203-exec-not-executable   the program of ExecStart= has no execute bit
+  start-203-exec-bad-interpreter  the interpreter in the first line of the program does not exist
+  start-200-chdir                 WorkingDirectory= does not exist, or the account may not enter it
+  start-217-user                  the account of User= does not exist
+  start-216-group                 the group of Group= does not exist
+  start-226-namespace             a path that the sandbox of the unit names does not exist
+  start-execstartpre-failed       a command before the program (ExecStartPre=) fails
+  unit-edited-no-daemon-reload    the unit was edited, and systemd or the service has not read it
+  start-type-notify-timeout       Type=notify, and the server never says that it is ready
+  unit-watchdog-restarts          WatchdogSec= or RuntimeMaxSec= ends a program that is well
+  start-timeout-too-short         TimeoutStartSec= ends the start before it is complete
+  unit-not-loaded                 systemd cannot load the unit: a line of it is wrong
+  start-step-failed               another step of the start fails, as systemd's own line says
+  start-execstartpost-failed      a command after the start (ExecStartPost=) fails
+  stop-timeout-sigkill            it is killed while it stops, before its requests are done
+  container-cannot-start          Docker cannot start the container: its command, account, folder or port is wrong
 """
 
 from __future__ import annotations

@@ -36,6 +36,12 @@ The repair and its safety
   PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
   change together, so a person does it; the message names the lines.
+
+Variants
+  unix-socket-missing      the backend has its socket at another path
+  unix-socket-private-tmp  the socket is in a /tmp that only one unit sees (PrivateTmp=yes)
+  moved-to-a-socket        the backend listens on a socket now, and nginx asks its old port
+  moved-to-a-port          the backend listens on a port now, and nginx asks its old socket
 """
 
 from __future__ import annotations

@@ -35,6 +35,11 @@ The repair and its safety
   reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
   file and recreated; where nothing listens on the Docker host for containers, a person must change that. A
   container that has the host's network, or publishes that port, is what belongs there: then its own fault is told.
+
+Variants
+  wrong-ip-unassigned            no machine has the address
+  nginx-container-uses-loopback  127.0.0.1 in nginx's container is that container itself
+  host-gateway                   nginx's container does not know the name of the Docker host, or finds no listener there
 """
 
 from __future__ import annotations

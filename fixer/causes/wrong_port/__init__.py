@@ -39,6 +39,13 @@ The repair and its safety
   publish-port (disruptive): the `ports:` entry of the Compose service is written or corrected, and the container is
   recreated; only where the project's files still describe what runs, else fixer says the words for a person. Where
   the right port is published already, nginx is pointed at it instead, if that container is provably meant.
+
+Variants
+  wrong-port                 nginx asks another port than the service listens on
+  wrong-port-other-service   nginx asks the port of another program
+  container-wrong-port       nginx asks another port of the container than its program listens on
+  docker-port-not-published  nginx asks a port of the Docker host that no container publishes
+  docker-proxy-no-listener   the published port leads to a port of the container where nothing listens
 """
 
 from __future__ import annotations

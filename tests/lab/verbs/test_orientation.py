@@ -110,5 +110,6 @@ def test_the_six_steps_work_as_they_are_printed(stack: Stack, sees_owners: bool)
     server = str(made.params["server"])
     assert server in process.replace(f"grep {server}", "")
     assert re.search(rf"(?m)^(python|uvicorn|gunicorn|node)\S* .*:{made.params['port']} \(LISTEN\)", port), port
+    assert "no pwd entry" not in port       # lsof knows the accounts of the part
     assert '"ok"' in health or "ok" in health
     assert "proxy_pass" in route and own_log.strip()

@@ -1,0 +1,37 @@
+"""What script/build makes: taken from dist/ if it is newer than every source, else made in the folder that is given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def newest_source() -> float:
+    folders = (ROOT / "fixer", ROOT / "script")
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return max(path.stat().st_mtime for path in [*files, ROOT / "pyproject.toml", ROOT / "CHANGELOG.md"])
+
+
+def built_pyz(folder: Path) -> Path:
+    made = ROOT / "dist/fixer.pyz"
+    if made.exists() and made.stat().st_mtime > newest_source():
+        return made
+    make("make_pyz.py", folder / "fixer.pyz")
+    return folder / "fixer.pyz"
+
+
+def built_package(folder: Path) -> Path:
+    """The Debian package, with fixer.pyz beside it."""
+    made = sorted((ROOT / "dist").glob("*.deb"))
+    if len(made) == 1 and (ROOT / "dist/fixer.pyz").exists() and made[0].stat().st_mtime > newest_source():
+        return made[0]
+    make("make_pyz.py", folder / "fixer.pyz")
+    make("make_deb.py", folder / "fixer.pyz", folder)
+    return next(folder.glob("*.deb"))
+
+
+def make(script: str, *words: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "script" / script, *words], check=True, capture_output=True)
