@@ -28,8 +28,8 @@ else:
 def up_to_first(head: str) -> str:
     """Return a pattern of a line up to its first `head`, for `search`.
 
-    A pattern `HEAD.*TAIL` reads the rest of the line again at every HEAD if no TAIL follows. With this in place of HEAD,
-    it reads the line once. The match begins where the line begins.
+    A pattern `HEAD.*TAIL` reads the rest of the line again at every HEAD if no TAIL follows. With this in place of
+    HEAD, it reads the line once. The match begins where the line begins.
     """
     return f"(?m:^)(?>.*?{head})"
 

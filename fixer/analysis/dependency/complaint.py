@@ -25,7 +25,8 @@ _NAMES = (
     regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): \[Errno -[235]\]"),
     regex(r"(?:^|\.)gaierror: \[Errno -[235]\](?P<host>)"),
 )
-_SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, port (?P<port>\d+) failed: ")
+_SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, "
+                r"port (?P<port>\d+) failed: ")
 _AUTH = (
     regex(r"password authentication failed for user \"(?P<what>[^\"]+)\""),
     regex(r"(?:database|role) \"(?P<what>[^\"]+)\" does not exist"),
@@ -39,8 +40,8 @@ _AUTH = (
 _FULL = (
     regex(r"sorry, too many clients already"), regex(r"remaining connection slots are reserved"),
     regex(r"too many connections for (?:role|database) \""), regex(r"\(1040, ['\"]Too many connections"),
-    regex(up_to_first(r"\(12(?:03|26), ['\"]User ") + r".* (?:max_user_connections|has exceeded)"), regex(r"no more connections allowed"),
-    regex(r"max number of clients reached"),
+    regex(up_to_first(r"\(12(?:03|26), ['\"]User ") + r".* (?:max_user_connections|has exceeded)"),
+    regex(r"no more connections allowed"), regex(r"max number of clients reached"),
 )
 _REFUSED = (
     regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, port (?P<port>\d+) failed: "
