@@ -132,7 +132,7 @@ def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, Un
 
 # Replicas that stopped after nginx resolved their name: nginx still connects to them.
 _UPSTREAM = regex(r"^(?:\w+://)?(?:\[([0-9a-fA-F:]+)\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d+)?(?:/|$)")
-_ADDRESS = regex(r"^[\d.]+$|^\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]*\]?$")
+_ADDRESS = regex(r"^[\d.]+$|^\[?[0-9a-fA-F]*:[0-9a-fA-F:.]*\]?$")
 
 
 def logged_address(event: ErrorEvent) -> str:

@@ -133,7 +133,7 @@ MEANINGS: tuple[Meaning, ...] = (
             "rewrite or internal redirection cycle", "nginx itself ended the request. The backend was not asked."),
 )
 
-_STATUS = regex(r"(?:(?:http(?:/[\d.]+)?|error|status)[ :]*)?(502|504)?[ :]*(bad gateway|gateway time-?out)?\Z")
+_STATUS = regex(r"(?:(?:http(?:/[\d.]+)?|error|status)[ :]*+)?(502|504)?[ :]*(bad gateway|gateway time-?out)?\Z")
 _STATUS_OF = {"bad gateway": "502", "gateway timeout": "504", "gateway time-out": "504"}
 _STATUS_TEXT = {
     "502": "502 Bad Gateway: nginx reached no backend, or got no valid answer.",

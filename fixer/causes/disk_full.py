@@ -191,7 +191,7 @@ CAUSE = Cause(
 _FULL_ERROR = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
 _QUOTA_ERROR = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
 _CALL_LINES = 4            # lines above the error that may show the call
-_PATH_IN_CALL = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
+_PATH_IN_CALL = regex(r"['\"](?P<path>/(?=[^'\"\s{}%]+/[^'\"\s{}%])[^'\"\s{}%]++)['\"]")
 _PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
-_KEY = regex(r"([^\s:=][^:=\n]*?)[ \t]*[=:][ \t]*")
+_KEY = regex(r"([^\s:=](?:[^:=\n]*[^:=\n \t])?)[ \t]*[=:][ \t]*")
 _COMMENT = regex(r"(?:^|(?<=\s))[;#]")
 
 

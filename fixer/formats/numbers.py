@@ -23,4 +23,5 @@ def timespan(text: str) -> float:
         return int(text) / 1e6
     if text == "infinity":
         return float("inf")
-    return sum(float(n) * _SPAN_UNITS.get(unit, 0.0) for n, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text))
+    spans = re.findall(r"(?<!\d)(\d++(?:\.\d++)?)\s*([a-z]+)", text)
+    return sum(float(n) * _SPAN_UNITS.get(unit, 0.0) for n, unit in spans)

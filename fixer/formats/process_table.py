@@ -20,7 +20,7 @@ PAGE_BYTES = 4096
 _PID_FILE = regex(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
 _USER_UNIT = regex(r"user@(\d+)\.service$")
 _EXECUTORS = frozenset({"systemd-executor", "systemd"})
-_CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
+_CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]{0,255}/(?:.{0,1000}/)?)([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def _server_by_name(name: str) -> str:
     """Return the server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
     if name == "manage.py":
         return "django"
-    stem = re.sub(r"(?:-?\d+(?:\.\d+)*|\.py|\.exe)$", "", name)
+    stem = re.sub(r"(?:(?:-|(?<!\d)(?<!\d\.))\d++(?:\.\d++)*|\.py|\.exe)$", "", name)
     return stem if stem in SERVERS else ""
 
 

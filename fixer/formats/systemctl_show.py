@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from fixer.formats.numbers import is_number, timespan
 from fixer.formats.shell_words import systemd_words
 from fixer.lazy.dataclass import replace
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.facts import Fact
 from fixer.model.query import Answer
 from fixer.model.snapshot import PreCommand, Unit
 
 _PULL_PROPERTIES = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
 _REPEATED_PROPERTIES = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
-_PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
+_PRE = regex(up_to_first(r"argv\[\]=") + r"(?>(.*?) ; ignore_errors=.*? ; )(?:.*; )?code=(\S+) ; status=(\d+)")
 
 
 def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
@@ -119,7 +119,7 @@ def _parse_timestamp(text: str | None, boot: float) -> float:
 
 def _env_files(text: str) -> Iterator[str]:
     """Yield the paths of EnvironmentFiles=, with a `-` before optional ones, as in a unit file."""
-    for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
+    for match in re.finditer(r"(?<!\S)(\S++) \(ignore_errors=(yes|no)\)", text):
         yield ("-" if match[2] == "yes" else "") + match[1]
 
 
@@ -159,7 +159,7 @@ def startable_services(answer: Answer | None) -> tuple[str, ...]:
 
 def exec_argv(text: str) -> tuple[str, ...]:
     """Return argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd prints it unquoted."""
-    match = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", text)
+    match = re.search(up_to_first(r"argv\[\]=") + "(.*?) ; (?:ignore_errors|flags)=", text)
     return tuple(match[1].split()) if match else ()
 
 

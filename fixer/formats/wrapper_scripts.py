@@ -186,5 +186,5 @@ def simple_commands(text: str) -> list[tuple[str, int, int]]:
 
 
 def _after_heredoc(text: str, at: int, word: str) -> int:
-    match = re.compile(rf"^\s*{re.escape(word)}\s*$", re.MULTILINE).search(text, at)
+    match = re.compile(rf"^[^\S\n]*{re.escape(word)}\s*$", re.MULTILINE).search(text, at)
     return match.end() if match else len(text)

@@ -73,14 +73,16 @@ class _Line:
 
 
 _KEY = regex(
-    r"""(?: "(?:\\.|[^"\\\n])*" | '(?:''|[^'\n])*'
-          | [^\s\#'"\[\]{},&*!|>%@`-] [^\n\#:]*? (?: :\S [^\n\#:]*? )*
-          | - [^\s:] [^\n:]*? )
-        [ \t]* : (?=[ \t\n]|$)""",
+    r"""(?: (?: "(?:\\.|[^"\\\n])*" | '(?:''|[^'\n])*' ) [ \t]*
+          | [^\s\#'"\[\]{},&*!|>%@`-] [^\n\#:]*+ (?: :\S [^\n\#:]*+ )*
+          | - [^\s:] [^\n:]*+ )
+        : (?=[ \t\n]|$)""",
     re.VERBOSE,
 )
 _PROPERTY = regex(r"(?:&(\S+)|!\S*)[ \t]*")
 _COMMENT = regex(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
+_FLOW_TEXT = regex(     # up to the blanks before what ends it
+    r"(?:[^,\[\]{}\n#: \t]++|:(?![ \t\n])|[ \t]++(?![,\]}\n#]|:[ \t\n]|$))*+(?=[ \t]*(?:[,\]}\n#]|:[ \t\n]|$))")
 _DOUBLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", '"': '"', "\\": "\\", "/": "/", " ": " "}
 
 
@@ -235,7 +237,7 @@ class _Reader:
         if match is None:
             return Scalar(self.text[at + 1 :], at + 1, len(self.text), False, "plain", len(self.text))
         raw = match[1]
-        text = re.sub(r"\s*\n\s*", " ", raw)
+        text = re.sub(r"(?<!\s)\s*\n\s*", " ", raw)
         if quote == '"':
             text = re.sub(r"\\(.)", lambda m: _DOUBLE_ESCAPES.get(m[1], m[1]), text)
         else:
@@ -295,7 +297,7 @@ class _Reader:
         if char in ('"', "'"):
             scalar = self._quoted(i)
             return scalar, scalar.outer_end
-        match = re.compile(r"[^,\[\]{}\n#]*?(?=[ \t]*(?:[,\]}\n#]|:[ \t\n]|$))").match(self.text, i)
+        match = _FLOW_TEXT.match(self.text, i)
         end = match.end() if match else i + 1
         text = self.text[i:end].rstrip()
         if text.startswith("*"):

@@ -1,4 +1,5 @@
-"""`regex`: a `re.compile` that compiles at first use, since most runs use few patterns."""
+"""`regex`: a `re.compile` that compiles at first use, since most runs use few patterns. No pattern may cost more than
+its text is long: others write most of the texts."""
 
 from __future__ import annotations
 
@@ -24,4 +25,13 @@ else:
             return found
 
 
-__all__ = ["regex"]
+def up_to_first(head: str) -> str:
+    """Return a pattern of a line up to its first `head`, for `search`.
+
+    A pattern `HEAD.*TAIL` reads the rest of the line again at every HEAD if no TAIL follows. With this in place of
+    HEAD, it reads the line once. The match begins where the line begins.
+    """
+    return f"(?m:^)(?>.*?{head})"
+
+
+__all__ = ["regex", "up_to_first"]

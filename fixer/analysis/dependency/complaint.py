@@ -9,7 +9,7 @@ from fixer.analysis.exits.run_end import RunEnd
 from fixer.analysis.service_names import SYSTEM_PORTS
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
 
 ComplaintKind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
@@ -22,10 +22,11 @@ _NAMES = (
     regex(r"failed to resolve host '(?P<host>[^']+)'"),
     regex(r"Unknown (?:MySQL |MariaDB )?server host '(?P<host>[^']+)'"),
     regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \(\[Errno -[235]\]"),
-    regex(r"(?P<host>[\w.-]+):(?P<port>\d+): \[Errno -[235]\]"),
+    regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): \[Errno -[235]\]"),
     regex(r"(?:^|\.)gaierror: \[Errno -[235]\](?P<host>)"),
 )
-_SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: ")
+_SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, "
+                r"port (?P<port>\d+) failed: ")
 _AUTH = (
     regex(r"password authentication failed for user \"(?P<what>[^\"]+)\""),
     regex(r"(?:database|role) \"(?P<what>[^\"]+)\" does not exist"),
@@ -39,11 +40,11 @@ _AUTH = (
 _FULL = (
     regex(r"sorry, too many clients already"), regex(r"remaining connection slots are reserved"),
     regex(r"too many connections for (?:role|database) \""), regex(r"\(1040, ['\"]Too many connections"),
-    regex(r"\(12(?:03|26), ['\"]User .* (?:max_user_connections|has exceeded)"), regex(r"no more connections allowed"),
-    regex(r"max number of clients reached"),
+    regex(up_to_first(r"\(12(?:03|26), ['\"]User ") + r".* (?:max_user_connections|has exceeded)"),
+    regex(r"no more connections allowed"), regex(r"max number of clients reached"),
 )
 _REFUSED = (
-    regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: "
+    regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, port (?P<port>\d+) failed: "
           r"(?:Connection refused|Network is unreachable|server closed)"),
     regex(r"connection to server on socket \"(?P<unix>/[^\"]+)\" failed: (?:No such file|Connection refused)"),
     regex(r"Connect call failed \('(?P<host>[^']+)', (?P<port>\d+)"),
@@ -51,15 +52,15 @@ _REFUSED = (
     regex(r"Can't connect to (?:MySQL|local) server (?:on|through socket) '(?P<host>[^'/]+)'"),
     regex(r"Can't connect to local \S+ server through socket '(?P<unix>/[^']+)'"),
     regex(r"Error 111 connecting to (?P<host>[\w.-]+):(?P<port>\d+)"),
-    regex(r"(?P<host>[\w.-]+):(?P<port>\d+): \[Errno 111\]"),
+    regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): \[Errno 111\]"),
 )
 _SLOW = (
-    regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: "
+    regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, port (?P<port>\d+) failed: "
           r"(?:timeout expired|Connection timed out|Operation timed out|No route to host)"),
     regex(r"connect ETIMEDOUT (?P<host>[\w.:-]+):(?P<port>\d+)"),
     regex(r"Error 1(?:10|13) connecting to (?P<host>[\w.-]+):(?P<port>\d+)"),
     regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \((?:timed out|\[Errno 110\])"),
-    regex(r"(?P<host>[\w.-]+):(?P<port>\d+): (?:timed out|\[Errno 1(?:10|13)\])"),
+    regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): (?:timed out|\[Errno 1(?:10|13)\])"),
 )
 _SYSTEM_KINDS = (
     (regex(r"psycopg|asyncpg|\.PGSQL\.|pg_hba|translate host name|connection to server"), "postgresql"),

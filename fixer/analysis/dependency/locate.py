@@ -144,7 +144,7 @@ def umbrella_of(snapshot: Snapshot, service: Service) -> Service | None:
 
 
 _CLUSTER = regex(r"^/etc/postgresql/([^/]+)/([^/]+)/postgresql\.conf$")
-_PORT = regex(r"(?m)^\s*port\s*=\s*(\d+)")
+_PORT = regex(r"(?m)^[^\S\n]*port\s*=\s*(\d+)")
 
 
 def cluster_port(snapshot: Snapshot, service: Service) -> int:

@@ -13,7 +13,7 @@ from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
 from fixer.formats.run_output import ends_run
 from fixer.formats.server_names import SERVERS
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
 
 CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
@@ -48,7 +48,8 @@ _TRACEBACK = regex(r"Traceback \(most recent call last\)")
 _LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
                       rf"/bin/(?:{'|'.join(sorted(SERVERS))})$")
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # a string: gunicorn could not load the class
-_NUMBER_FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
+_NUMBER_FROM_ENV = regex(
+    up_to_first(r"\b(?:int|float)\(") + r".*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
 _WORKER_BOOT_FAILED = regex(r"Worker failed to boot")
 _CODE_EXCEPTIONS = frozenset({
     "NameError", "UnboundLocalError", "AttributeError", "TypeError", "IndexError", "ZeroDivisionError",

@@ -6,7 +6,7 @@ from fixer.analysis.evidence import find_node
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.exec_status import OTHER_STEPS, SPAWN_FAILED, STEPS, SpawnReason, child_spawn_error, spawn_error
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Confidence, Repair
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
@@ -14,7 +14,7 @@ from fixer.model.snapshot import CommandArgument, LogLine, Program, Service, Sna
 
 CAUSE_ID = "unit-misconfigured"
 
-_STEP_FAILED = regex(r"Failed at step (?P<step>[A-Z_]+) spawning (?P<what>.*?): (?P<why>[^:]+)$")
+_STEP_FAILED = regex(up_to_first(r"Failed at step (?P<step>[A-Z_]+) spawning ") + r"(?P<what>.*?): (?P<why>[^:]+)$")
 _REASONS: dict[str, SpawnReason] = {"No such file or directory": "missing", "Permission denied": "denied",
                         "Exec format error": "format", "No such process": "missing"}
 _SUPERVISORD_KEYS = {"ExecStart": "command", "WorkingDirectory": "directory", "User": "user"}

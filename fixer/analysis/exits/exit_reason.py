@@ -12,6 +12,8 @@ from fixer.model.snapshot import LogLine, Service
 
 _CONTEXT_LINES = 14            # lines before a KeyError that belong to its traceback
 _VARIABLE_NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
+# The same where nothing precedes it in the pattern: tried once for each run of such characters.
+_FIRST_NAME = r"(?<![A-Z0-9_])[0-9_]*+(?P<name>[A-Z][A-Z0-9_]++)[\"'`]?"
 _ENVIRON = regex(r"environ\b|getenv|<frozen os>|/os\.py\"")
 _KEY_ERROR = regex(r"^KeyError: '(?P<name>[A-Za-z_]\w*)'$")
 _CONFIG_ERROR = regex(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing")
@@ -23,12 +25,12 @@ _VARIABLE_MISSING = (
     regex(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_VARIABLE_NAME}"),
     regex(rf"(?:[Ee]nvironment|[Ee]nv) var(?:iable)? {_VARIABLE_NAME} (?:is |was |must be )?"
                r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
-    regex(rf"{_VARIABLE_NAME} (?:environment variable |env var )(?:is |was |must be )?"
+    regex(rf"{_FIRST_NAME} (?:environment variable |env var )(?:is |was |must be )?"
                r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
 )
 _VARIABLE_MISSING_BRIEF = (      # only in the line that names an exception
-    regex(rf"{_VARIABLE_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
-    regex(rf"{_VARIABLE_NAME} must (?:be set|not be empty)"),
+    regex(rf"{_FIRST_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
+    regex(rf"{_FIRST_NAME} must (?:be set|not be empty)"),
     regex(rf"\b(?:[Pp]lease|[Mm]ust|[Nn]eed to) set {_VARIABLE_NAME}(?![\w.])"),
     regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_VARIABLE_NAME}"),
 )

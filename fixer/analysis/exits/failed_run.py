@@ -180,7 +180,7 @@ def reported_port_conflict(case: Case, service: Service) -> tuple[Binding, Liste
 
 
 # A parent that holds the socket while the programs that it starts to accept connections end at once.
-_CODE_RELOADED = regex(r"\w+ detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
+_CODE_RELOADED = regex(r"\w detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
 _SETTLED_AGE = 10.0     # seconds: a program that lives so long does not end at its start
 
 

@@ -28,10 +28,10 @@ from fixer.model.snapshot import Container, LogLine, Service, Snapshot, UnitValu
 FaultState: TypeAlias = Literal["holds", "gone", "unknown"]
 
 _MAX_CALL_LINES = 12               # lines above an error that hold its own call
-_READ_CALL = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\("
-               r"|\bload_cert_chain\(")
+_READ_CALL = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]{0,500},\s*(?:mode=)?['\"]rb?['\"]"
+                   r"|\.read_(?:text|bytes)\(|\bload_cert_chain\(")
 _WRITE_CALL = regex(
-    r"\bopen\([^)]*,\s*(?:mode=)?['\"](?:[wax]|r[bt]?\+)|\.write_(?:text|bytes)\(|self\.baseFilename|mkdir\("
+    r"\bopen\([^)]{0,500},\s*(?:mode=)?['\"](?:[wax]|r[bt]?\+)|\.write_(?:text|bytes)\(|self\.baseFilename|mkdir\("
     r"|\bcreate_unix_server\b|\bsock(?:et)?\.bind\("
 )
 _FALSE_VALUES = frozenset({"", "no", "false", "off", "0"})

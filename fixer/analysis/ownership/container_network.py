@@ -115,7 +115,7 @@ def _is_configured_on_port(service: Service, port: int) -> bool:
 # An address in nginx's files that Docker has assigned to another container since (addresses change with each start), or
 # the name of a database instead of an application's.
 _SCRIPT_RUNTIMES = frozenset({"", "python", "binary", "node"})
-_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]?)$")
 
 
 def is_wrong_container_address(snapshot: Snapshot, endpoint: Endpoint) -> bool:

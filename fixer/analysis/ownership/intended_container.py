@@ -22,7 +22,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Service
 
-_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]?)$")
 
 
 def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:

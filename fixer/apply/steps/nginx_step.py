@@ -12,7 +12,7 @@ from fixer.apply.steps.process_step import ProcessEntry, end_process, read_proce
 from fixer.apply.steps.start_marks import LEFT_RUNNING_NOTE, StepStart
 from fixer.errors import Conflict, StepFailed, Unreachable
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.host import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
 
@@ -26,7 +26,7 @@ _PROGRAMS_SCRIPT = ('o=$(readlink /proc/self/ns/pid); for p; do n=$(readlink "/p
 _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
-_NAMED_FILE = regex(r" in (/.*):\d+$")
+_NAMED_FILE = regex(up_to_first(" in (?=/)") + r"(/.*):\d+$")
 _CONTAINER_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
 _SELF_PATH = "/proc/self/."  # `/proc/self` alone is a link owned by root
 

@@ -11,7 +11,7 @@ from fixer.lazy.regex import regex
 from fixer.model.plan import ChangeRule
 
 _COUNTS = regex(r"\bcounter packets \d+ bytes \d+")
-_HANDLE = regex(r"^(.*?)\s+# handle (\d+)$")
+_HANDLE = regex(r"^(.*?)(?<!\s)\s+# handle (\d+)$")
 
 
 @dataclass(frozen=True, slots=True)

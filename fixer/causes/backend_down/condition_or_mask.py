@@ -9,7 +9,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
@@ -23,8 +23,9 @@ UNMASK_REPAIR_ID = "unmask-service"
 CONDITION_REPAIR_ID = "meet-condition"
 MASK_KEY, CONDITION_KEY = "unmask", "condition"
 _SKIPPED_LINE = regex(      # systemd 255 and newer, then older versions
-    r"skipped, unmet condition check (?P<key>Condition\w+)=(?P<value>.*\S)\s*$"
-    r"|skipped because of (?:an unmet|a failed) condition check \((?P<old_key>Condition\w+)=(?P<old_value>[^)]*)\)"
+    up_to_first(r"skipped, unmet condition check (?=Condition\w+=)") + r"(?P<key>Condition\w+)=(?P<value>.*\S)\s*$|"
+    + up_to_first(r"skipped because of (?:an unmet|a failed) condition check \((?=Condition\w+=)")
+    + r"(?P<old_key>Condition\w+)=(?P<old_value>[^)]*)\)"
 )
 _ASSERT_LINE = regex(r"\basserts failed\.\s*$|^Assertion failed for ")
 _STARTED_LINE = regex(r"^Started \S")

@@ -62,7 +62,7 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import gave_up_line, has_log, is_restarting, message_of, program_lines
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.nginx.error_kinds import CONNECT_FAILED
@@ -74,7 +74,7 @@ _UNPRIVILEGED_PORT = 1024      # lower ports need root, unless a sysctl allows t
 _PERMISSION_DENIED = regex(r"(?i)permission denied")
 _SYSTEMD_LINE = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # written by systemd, not by the program
 _SPAWN_ERROR = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
-_EXEC_NO_FILE = regex(r"couldn't exec .*ENOENT")
+_EXEC_NO_FILE = regex(up_to_first("couldn't exec ") + ".*ENOENT")
 _CHILD_ERROR = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
 ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 

@@ -10,7 +10,7 @@ from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
@@ -83,9 +83,10 @@ def _refused_events(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEv
 
 # Pid files that make a program refuse to start.
 _TAIL_LINES = 6
-_PID_FILE_LINE = regex(r"(?i)\balready running\b|\bis running\b|\bpid ?file\b.*\b(?:stale|exists?)\b")
+_PID_FILE_LINE = regex(
+    r"(?i)\balready running\b|\bis running\b|" + up_to_first(r"\bpid ?file\b") + r".*\b(?:stale|exists?)\b")
 _PID = regex(r"(?i)\bpid[ :=#(]*(?:is )?(\d{1,8})\b|\bprocess (\d{1,8})\b")
-_PATH = regex(r"(/[^\s'\"`:;,()]+\.(?:pid|lock))\b")
+_PATH = regex(r"(?<![^\s'\"`:;,()])[^\s'\"`:;,()/]*+(/[^\s'\"`:;,()]+\.(?:pid|lock))\b")
 
 
 def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str:

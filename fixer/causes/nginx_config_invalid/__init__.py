@@ -76,7 +76,7 @@ _OTHER_ERROR_TEXTS = (
 
 # for files that nginx reads or writes, certificates, keys and modules
 _LOST_FILE = regex(r"(?:open\(\) |certificate |certificate key |dlopen\(\) )\"(?P<path>/[^\"]+)\""
-              r"(?: failed \(2: |.*[Nn]o such file)")
+              r"(?: failed \(2: |.{0,400}[Nn]o such file)")
 
 
 def judge(case: Case) -> Verdict:

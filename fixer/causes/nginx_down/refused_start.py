@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fixer.analysis.evidence import address_text, find_node
 from fixer.analysis.run_log import lines_of, message_of
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import Listen
 from fixer.model.snapshot import Container, LogLine, Nginx, Snapshot
 
-_DENIED_LINE = regex(r"\[emerg\] (?:\d+#\d+: )?(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
+_DENIED_LINE = regex(up_to_first(r"\[emerg\] (?:\d+#\d+: )?")
+                     + r"(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
 _PATH = regex(r"\"(?P<path>/[^\"]+)\"")
 _CALL_CAPABILITIES = {"chown": "CHOWN", "setgid": "SETGID", "initgroups": "SETGID", "setuid": "SETUID"}
 _CALL = regex(r"^(?P<call>chown|setgid|initgroups|setuid)\(")
@@ -56,7 +57,7 @@ def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
 
 
 # A listen address that the machine does not have (any more): nginx does not start.
-_BIND_ERROR = regex(r"\[emerg\].* bind\(\) to (\S{1,80}) failed \(99: ")
+_BIND_ERROR = regex(up_to_first(r"\[emerg\]") + r".* bind\(\) to (\S{1,80}) failed \(99: ")
 _TAIL_LINES = 12     # journal lines that hold the last start
 
 

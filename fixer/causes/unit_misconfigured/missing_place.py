@@ -46,7 +46,8 @@ from fixer.repairs.write_variables import EditSteps
 
 FOLDER_KEY, ACCOUNT_KEYS = "directory", {"User": "user", "Group": "group"}
 _WORD = regex(r"\S+")
-_MISSING_PATH = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such file or directory")
+_MISSING_PATH = regex(      # between two colons the first such word decides
+    r"(?<![^:])(?>[^:]*?(?:namespac|mount))[^:]*+: (?P<path>/[^:]+): No such file or directory")
 
 
 def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:

@@ -22,7 +22,7 @@ from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import OTHER_STEPS, paths_of_step
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
 from fixer.repairs.unit_edits import (
@@ -34,7 +34,7 @@ from fixer.repairs.unit_edits import (
 )
 
 VARIANT = "start-step-failed"
-_REASON = regex(r"spawning .*?: (?P<why>[^:]+)$")
+_REASON = regex(up_to_first("spawning ") + r".*?: (?P<why>[^:]+)$")
 _OUTPUT_STEPS = frozenset({"STDOUT", "STDERR"})      # systemd creates the file if its folder exists
 
 

@@ -41,7 +41,7 @@ from fixer.repairs.unit_edits import (
 )
 
 _START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
-_WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
+_WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]{1,80})\)")
 _RUNTIME_LIMIT_LINE = regex(r"Service reached runtime time limit")
 _PROCESS_EXIT = regex(r"(?P<which>Control|Main) process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")

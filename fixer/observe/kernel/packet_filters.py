@@ -25,7 +25,7 @@ BRIDGE_FILTERING = ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables", 64)
 _LEGACY = b"-legacy tables present"      # warning of the iptables tools that write to nft
 _FAMILIES = frozenset({"inet", "ip", "ip6"})
 _RULE_COUNTER = regex(r"\bcounter packets (\d+) bytes \d+")
-_RULE_HANDLE = regex(r"^(.*?)\s+# handle (\d{1,18})$")
+_RULE_HANDLE = regex(r"^(.*?)(?<!\s)\s+# handle (\d{1,18})$")
 _PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 _PORT_REJECTS = frozenset({"", "port-unreachable", "icmp-port-unreachable", "icmp6-port-unreachable"})
 

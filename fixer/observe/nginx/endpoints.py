@@ -24,7 +24,7 @@ from fixer.model.query import Answer, Command, Probe
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
 from fixer.observe.view.node_view import View, container_of, known_pids, node_of
 
-_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*)$")
 _ERROR_NAMES = {"timeout": "slow"}
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
@@ -211,7 +211,7 @@ def host_header(route: Route) -> str:
 
 
 _PATTERN_GROUP = regex(r"\((?:\?(?:P?<\w+>|:))?([^()|]*)(?:\|[^()]*)?\)\??")
-_PATTERN_CLASS = regex(r"\[([^\]]+)\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
+_PATTERN_CLASS = regex(r"\[([^\]]{1,200})\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
 _HOST_NAME = regex(r"^(?=.{1,80}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
 _MAX_GROUP_DEPTH = 4      # nested groups
 
