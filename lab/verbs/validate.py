@@ -107,18 +107,18 @@ def _find_render_problems(scenario: Scenario) -> Iterator[str]:
     for variant in scenario.variants:
         for stack in variant.stacks:
             for seed in SEEDS:
-                try:
-                    full = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000",
+                yield from _variant_problems(scenario, variant, stack, seed)
+
+
+def _variant_problems(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Iterator[str]:
+    """Yield the files, steps and texts of a drawn variant that cannot be filled in."""
+    try:
+        full: Parameters = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000",
                                                _IMAGES)
-                    render(full, stack)
-                except LabError as error:
-                    yield error.message
-                    break
-                yield from _variant_problems(scenario, variant, stack, full)
-
-
-def _variant_problems(scenario: Scenario, variant: Variant, stack: Stack, full: Parameters) -> Iterator[str]:
-    """Yield the steps and texts of a variant that cannot be filled in."""
+        render(full, stack)
+    except LabError as error:
+        yield error.message
+        return
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
     for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack)),
                         ("again", variant.again_on(stack))):
