@@ -53,6 +53,13 @@ def build_time() -> int:
     return int(given)
 
 
+def with_system_python(pyz: bytes) -> bytes:
+    """Return the archive started by the python3 that the package depends on, whatever PATH names first."""
+    named = b"\npython=python3\n"
+    assert pyz.count(named) == 1, "fixer.pyz starts in another way"
+    return pyz.replace(named, b"\npython=/usr/bin/python3\n")  # a zip may follow text of any length
+
+
 def stage(folder: Path, pyz: Path, version: str) -> None:
     """Lay out the files of the package below the folder."""
     from make_man import pages
@@ -64,7 +71,7 @@ def stage(folder: Path, pyz: Path, version: str) -> None:
         target.write_bytes(data)
         target.chmod(mode)
 
-    write("usr/bin/fixer", pyz.read_bytes(), 0o755)
+    write("usr/bin/fixer", with_system_python(pyz.read_bytes()), 0o755)
     for name, text in pages("fixer").items():
         write(f"usr/share/man/man1/{name}.gz", gzip.compress(text.encode(), mtime=0))
     for shell, name in COMPLETION.items():

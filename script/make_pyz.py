@@ -33,6 +33,9 @@ import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TAG = "cp%d%d" % sys.version_info[:2]
+if not sys.flags.isolated:  # `python3 fixer.pyz`: fixer drops the rest, this protects the imports until then
+    NAMED = {os.path.realpath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder}
+    sys.path[1:] = [folder for folder in sys.path[1:] if os.path.realpath(folder) not in NAMED]
 sys.path[0] = HERE + os.sep + "src"
 sys.argv[0] = "fixer"
 if TAG in TAGS and sys.implementation.name == "cpython":
@@ -50,6 +53,14 @@ from fixer.__main__ import main
 
 sys.exit(main())
 '''
+
+# -I: no variable and no folder of a user chooses what the interpreter imports. sh: busybox's env splits no words.
+START = b"""\
+#!/bin/sh
+python=python3
+command -v "$python" >/dev/null || { echo "fixer needs Python 3.11 or newer: $python is not installed" >&2; exit 3; }
+exec "$python" -I "$0" "$@"
+"""
 
 COMPILE = """\
 import importlib.util, marshal, pathlib, sys
@@ -104,11 +115,11 @@ def runtime_requirements() -> list[str]:
 
 
 def write_archive(staging: Path, tags: list[str], output: Path) -> None:
-    """Write a deterministic zip with a shebang, executable, replaced in one step."""
+    """Write a deterministic zip behind a start script, executable, replaced in one step."""
     main = MAIN.replace("TAGS", repr(tuple(tags)))
     temporary = output.with_name("." + output.name)
     with temporary.open("wb") as raw:
-        raw.write(b"#!/usr/bin/env python3\n")
+        raw.write(START)
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), main)
             for path in sorted(staging.rglob("*")):

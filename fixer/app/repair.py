@@ -17,7 +17,7 @@ from fixer.app.wait_until_stable import (
     wait_for_skipped_servers,
     wait_until_healthy,
 )
-from fixer.apply.file_state import changed_path_notes, with_real_paths
+from fixer.apply.file_state import changed_path_notes, identity_notes, with_real_paths
 from fixer.apply.repair_run import RepairRun, unfinished_run
 from fixer.apply.steps.nginx_step import NginxNotRunning
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
@@ -144,7 +144,7 @@ class _Rounds:
             return None
         course.attempted.add(name)
         meant = with_real_paths(drawn, course.target)
-        elsewhere = changed_path_notes(drawn, meant)
+        elsewhere = (*changed_path_notes(drawn, meant), *identity_notes(meant, course.target))
         return self._declined(meant, finding, chosen, elsewhere) or self._make(meant, finding)
 
     def _healthy_result(self) -> SessionResult | None:

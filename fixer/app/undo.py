@@ -25,8 +25,9 @@ def history(word: str, forget: str | None) -> HistoryReport:
         if forget is not None:
             repair_run.forget(target, forget)
         runs = repair_run.history(target)
+        left = repair_run.incomplete_run_notes(target, runs)
     return HistoryReport(SCHEMA_VERSION, word, tuple(sorted(runs, key=lambda run: run.at, reverse=True)),
-                         _root_runs_note(word))
+                         (*left, *_root_runs_note(word)))
 
 
 def _root_runs_note(word: str) -> tuple[str, ...]:

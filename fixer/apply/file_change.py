@@ -10,10 +10,11 @@ from fixer.apply.file_state import has_same_meta, is_torn, matches_state, meta_o
 from fixer.apply.journal_folder import Journal, blob_name
 from fixer.apply.journal_records import Intent
 from fixer.errors import Conflict, StepFailed
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.host import Files
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import FileMeta, WriteFile
+from fixer.redaction.masked_steps import step_to_json
 
 _FOLDER_MODE = 0o755  # folders of unit drop-ins, which every user may list
 
@@ -28,17 +29,26 @@ class FileChange:
 
 
 def prepare_change(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileChange:
-    """Check the present state against the step and complete `draft`, the intent; raise Conflict on a mismatch."""
+    """Check the present state against the step and complete `draft`, the intent; raise Conflict on a mismatch.
+    A file with several names (hard links) is written in place, so that all keep its bytes: a rename would cut them."""
     _check_step(step)
     present = _present_state(step, files)
     if reason := mismatch_text(step, present):
         raise Conflict(f"{step.path} {reason}", "nothing was written to it; diagnose again")
+    if present.links > 1 and not step.in_place and _edits_file(step):
+        step = replace(step, in_place=True)
+        draft = replace(draft, step=step_to_json(step))
     post = state_after(step, present, _new_file_meta(step, files))
     temp = "" if step.in_place else _temp_name(step.path, run_id, draft)  # an undo needs it too
     blob = blob_name(draft.round, draft.index, step.before or b"") if present.kind == "file" else ""
     dirs = tuple(d for d in step.create_dirs if files.state(d).kind == "absent")
     intent = dataclasses.replace(draft, pre=present, post=post, temp=temp, blob=blob, dirs=dirs)
     return FileChange(step, intent, step.before if blob else None)
+
+
+def _edits_file(step: WriteFile) -> bool:
+    """Return whether the step changes the bytes of a file that exists."""
+    return step.link_target is None and step.before is not None and step.after is not None
 
 
 def _present_state(step: WriteFile, files: Files) -> FileState:
@@ -87,6 +97,7 @@ def perform_change(change: FileChange, files: Files) -> FileState:
     if step.link_target is not None and step.after is not None:
         files.symlink(step.link_target, step.path)
     elif step.after is None:
+        _require_unchanged(files, step.path, intent.pre)
         files.unlink(step.path)
     else:
         write_bytes(files, step.path, step.after, intent.post, temp=intent.temp, present=intent.pre)
@@ -94,16 +105,45 @@ def perform_change(change: FileChange, files: Files) -> FileState:
 
 
 def write_bytes(files: Files, path: str, data: bytes, wanted: FileState, *, temp: str, present: FileState) -> None:
-    """Write bytes and metadata: by rename, or in place if `temp` is empty."""
+    """Write bytes and metadata: by rename, or in place if `temp` is empty. `present` is what the change starts from.
+    The last check comes immediately before the change. An edit between the two, microseconds here and a round trip over
+    ssh or docker, is lost: no call of the kernel compares and replaces."""
     if temp:
         files.create(temp, data, meta_of(wanted))
+        if present.kind == "file":
+            _copy_attributes(files, path, temp, present)
+        _require_unchanged(files, path, present)
         files.rename(temp, path)
         return
+    _require_unchanged(files, path, present)
     files.overwrite(path, data)
     if not has_same_meta(present, wanted):
         files.set_meta(path, meta_of(wanted))
 
 
+
+def _copy_attributes(files: Files, path: str, temp: str, present: FileState) -> None:
+    try:
+        files.copy_attributes(path, temp)
+    except OSError:
+        _require_unchanged(files, path, present)
+        raise
+
+
+def _require_unchanged(files: Files, path: str, present: FileState) -> None:
+    now = files.state(path)
+    if not matches_state(now, present):
+        raise Conflict(f"{path} {_foreign_change_text(present, now)}", "nothing was written to it; diagnose again")
+
+
+def _foreign_change_text(pre: FileState, present: FileState) -> str:
+    """Return what somebody else did to a path that an undo therefore leaves as it is."""
+    if present.kind == "absent":
+        return "was removed by somebody else; it was not restored"
+    if present.kind not in ("file", pre.kind):
+        what = "a symbolic link" if present.kind == "link" else "no regular file"
+        return f"was replaced by somebody else and is {what} now; it was left unchanged"
+    return "was changed by somebody else; it was left unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +174,7 @@ class FileRestore:
         if any(matches_state(present, state) for state in (pre, *self.earlier)):
             return False
         if not self._is_ours(present):
-            raise Conflict(f"{self.step.path} was changed by somebody else; it was left unchanged")
+            raise Conflict(f"{self.step.path} {_foreign_change_text(pre, present)}")
         if pre.kind == "absent":
             self.files.unlink(self.step.path)
         elif pre.kind == "link":
@@ -182,6 +222,13 @@ class FileRestore:
         for folder in reversed(self.intent.dirs):
             if self.files.state(folder).kind == "other" and not self.files.listdir(folder):
                 self.files.rmdir(folder)
+
+    def remains(self) -> tuple[str, ...]:
+        """Return what `sweep` would remove."""
+        temp = self.intent.temp
+        found = [temp] if temp and self.files.state(temp).kind != "absent" else []
+        return (*found, *(folder for folder in self.intent.dirs
+                          if self.files.state(folder).kind == "other" and not self.files.listdir(folder)))
 
     def _remove_temp(self) -> None:
         if self.intent.temp and self.files.state(self.intent.temp).kind != "absent":

@@ -104,6 +104,33 @@ def changed_path_notes(before: Plan, after: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
+def identity_notes(plan: Plan, target: Target) -> tuple[str, ...]:
+    """Return what a change of each file concerns besides its bytes: its other names, attributes that it will lose."""
+    notes: list[str] = []
+    for step in plan.steps:
+        if not isinstance(step, WriteFile) or step.link_target is not None or step.before is None:
+            continue
+        try:
+            files = target.writer(step.node).files
+            notes += _identity_notes(step, files.state(step.path), files)
+        except (NeedsPerson, CannotObserve, OSError):
+            continue  # applying the step says why
+    return tuple(dict.fromkeys(notes))
+
+
+def _identity_notes(step: WriteFile, present: FileState, files: Files) -> list[str]:
+    path = step.display_path or step.path
+    if present.kind != "file" or step.in_place:
+        return []
+    if step.after is None:
+        return [f"{path} has {present.links - 1} more names (hard links); an undo makes a file of its own"] * (
+            present.links > 1)
+    if present.links > 1:  # written in place
+        return [f"{path} has {present.links - 1} more names (hard links): they change with it; an undo restores all"]
+    lost = files.lost_attributes(step.path)
+    return [f"{path}: a changed file does not keep these extended attributes: {lost}"] if lost else []
+
+
 def _with_real_path(step: Step, target: Target) -> Step:
     if not isinstance(step, WriteFile) or (step.before is not None and step.link_target is None):
         return step

@@ -93,6 +93,8 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
                 intents[record.round][record.index] = Intent(record, None)
             case "done" if record.index in intents.get(record.round, {}):
                 intents[record.round][record.index] = Intent(intents[record.round][record.index].intent, record)
+            case "withdrawn":
+                intents.get(record.round, {}).pop(record.index, None)
             case "committed" | "rolled-back" as end:
                 states[record.round] = end
             case _:
@@ -166,7 +168,7 @@ def _state_of(
     return "rolled-back" if any(r.intents for r in rounds) else "nothing"
 
 
-def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
+def conflict_records(records: Iterable[Record]) -> tuple[Record, ...]:
     """Return the conflicts of the last undo, of the run or of each round, whether it ended or not."""
     conflicts: list[Record] = []
     for record in records:
@@ -179,4 +181,8 @@ def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
                 conflicts.append(record)
             case _:
                 pass
-    return tuple(dict.fromkeys(told.note for told in conflicts))
+    return tuple(conflicts)
+
+
+def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(told.note for told in conflict_records(records)))

@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from fixer.apply.file_change import perform_change, prepare_change, store_before_image
+from fixer.apply.file_change import FileRestore, perform_change, prepare_change, store_before_image
 from fixer.apply.interrupts import Interrupts
 from fixer.apply.journal_folder import Journal, create_run, open_run, read_run, run_ids
-from fixer.apply.journal_records import is_unfinished, rounds_of
+from fixer.apply.journal_records import Intent, is_unfinished, rounds_of
 from fixer.apply.reboot_recovery import automatic_steps_json
+from fixer.apply.refusal_hint import refusal_hint
 from fixer.apply.rollback import Restoration, recover, roll_back_round, wait_for_commands
-from fixer.apply.run_history import forget, history, undo, unfinished_run
+from fixer.apply.run_history import forget, history, incomplete_run_notes, undo, unfinished_run
 from fixer.apply.steps.container_step import require_unchanged_service
 from fixer.apply.steps.node_access import Nodes
 from fixer.apply.steps.perform import perform_step
@@ -27,18 +28,7 @@ from fixer.model.journal import Record
 from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, has_only_starts
 from fixer.redaction.masked_steps import describe_step, step_to_json
 
-__all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished_run"]
-
-
-_FAILURE_HINTS = {  # keys: the C library's messages, since sh gives no errno; what stops root too
-    "Operation not permitted": "; if lsattr {0} shows an i, the file is immutable: chattr -i {0} allows changes",
-    "Read-only file system": "; findmnt -T {0} shows the read-only mount: change the file at its source",
-}
-
-
-def _failure_hint(step: Step, said: str) -> str:
-    path = step.path if isinstance(step, WriteFile) else ""
-    return next((hint.format(path) for words, hint in _FAILURE_HINTS.items() if path and words in said), "")
+__all__ = ["RepairRun", "Restoration", "forget", "history", "incomplete_run_notes", "undo", "unfinished_run"]
 
 
 class RepairRun:
@@ -223,7 +213,7 @@ class RepairRun:
                 raise NotListening(error.message, error.hint) from error
             except OSError as error:
                 said = error.strerror or str(error)
-                raise StepFailed(f"could not {draft.describe}: {said}{_failure_hint(step, said)}") from error
+                raise StepFailed(f"could not {draft.describe}: {said}{refusal_hint(step, said, nodes)}") from error
             if tell is not None:
                 tell(draft.describe)
 
@@ -250,9 +240,15 @@ def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> No
         return
     files = nodes.writer(step.node).files
     change = prepare_change(step, draft, files, journal.run_id)
+    step = change.step
     store_before_image(change, journal)
     journal.append(change.intent)
-    post = perform_change(change, files)
+    try:
+        post = perform_change(change, files)
+    except Conflict:
+        FileRestore(step, Intent(change.intent, None), files, journal).sweep()
+        journal.append(Record(0, 0.0, "withdrawn", draft.round, draft.index))
+        raise
     journal.append(Record(0, 0.0, "done", draft.round, draft.index, post=post))
     if step.in_place:
         journal.drop_images(change.intent.blob)

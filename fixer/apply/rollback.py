@@ -19,6 +19,7 @@ from fixer.apply.reboot_recovery import (
     has_started_since,
     was_running,
 )
+from fixer.apply.refusal_hint import refusal_hint
 from fixer.apply.steps.container_step import stop_grace
 from fixer.apply.steps.nginx_step import ConfigRefused, NginxNotRunning, age_of_refused_file, check_config
 from fixer.apply.steps.node_access import Nodes
@@ -353,7 +354,9 @@ class _Rollback:
         except FixerError as error:
             self._failed(item, error.message, later=_is_lost(error))
         except OSError as error:
-            self._failed(item, error.strerror or str(error), later=error.errno in _TEMPORARY_ERRNOS)
+            said = error.strerror or str(error)
+            hints = [refusal_hint(step, said, self.nodes) for step in _step_of_intent(item)]
+            self._failed(item, "".join((said, *hints)), later=error.errno in _TEMPORARY_ERRNOS)
         except ValueError as error:
             self._failed(item, str(error), later=False)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.apply.incomplete_undo import INCOMPLETE_STATES, Leftovers, leftovers_of
 from fixer.apply.journal_folder import Journal, is_run_id, open_run, read_run, run_ids
 from fixer.apply.journal_records import is_unfinished, summary_of
 from fixer.apply.rollback import Restoration, recover, undo_run
@@ -14,7 +15,6 @@ from fixer.model.report import SCHEMA_VERSION, UndoResult
 
 _LIST_HINT = "fixer history lists the runs"
 _NOTHING_TO_UNDO = "nothing to undo: no change of a repair is in force here"
-_UNDOABLE_STATES = ("committed", "unfinished")
 
 
 def history(target: Target) -> tuple[RunSummary, ...]:
@@ -33,15 +33,28 @@ def unfinished_run(target: Target) -> RunSummary | None:
     return next((run for run in reversed(runs) if run.state == "unfinished"), None)
 
 
+def incomplete_run_notes(target: Target, runs: tuple[RunSummary, ...]) -> tuple[str, ...]:
+    """Return a note for each run with conflicts that is in force again, or that left something behind."""
+    notes = []
+    for run, left in _leftovers(target, runs):
+        if left.in_force:
+            notes.append(f"run {run.id} is in force again: {', '.join(left.in_force)} as the repair left it; "
+                         f"{_undo_command(target, run.id)} takes it back")
+        elif left.remains:
+            notes.append(f"run {run.id} left {', '.join(left.remains)}; {_undo_command(target, run.id)} tries again")
+    return tuple(notes)
+
+
 def undo(target: Target, run_id: str | None) -> UndoResult:
-    """Undo a run: the named one, else the interrupted one, else the last committed one.
-    If nothing is left to undo, nothing changes and the result says so."""
+    """Undo a run: the named one, else the interrupted one, else the last one that is in force.
+    A run that was undone with conflicts is in force again if a file is back as the repair left it.
+    If nothing is left to undo, nothing changes and the result says so; a run that is undone in part is named."""
     writer, folder = locate_journal(target)
     runs = history(target)
     if run_id is not None and run_id not in [run.id for run in runs]:
         raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST_HINT)
-    if run_id is None and not any(run.state in _UNDOABLE_STATES for run in runs):
-        return _empty_result(target, None, _leftover_text(target, runs) or _NOTHING_TO_UNDO)
+    if run_id is None and not any(run.state == "unfinished" for run in runs) and _next_to_undo(target, runs) is None:
+        return _nothing_left(target, runs)
     with journal_access(folder), hold_lock(writer.files, folder, "an undo"):
         return _undo_locked(target, writer, folder, run_id)
 
@@ -52,9 +65,9 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
     for run in reversed(broken):
         journal = open_run(writer.files, folder, run)
         _add_restoration(total, recover(journal, _nodes(target, writer, journal)))
-    name = run_id or (broken[-1] if broken else _last_committed(target))
+    name = run_id or (broken[-1] if broken else _next_to_undo(target, history(target)))
     if name is None:  # another process undid it while this one waited for the lock
-        return _empty_result(target, None, _NOTHING_TO_UNDO)
+        return _nothing_left(target, history(target))
     journal = open_run(writer.files, folder, name)
     summary = summary_of(name, journal.records)
     if summary.state in ("committed", "undone-with-conflicts") or (summary.conflicts and name not in broken):
@@ -63,19 +76,54 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
         return _empty_result(target, name, f"run {name} is {summary.state}: nothing is left to undo")
     if not (total.restored or total.conflicts or total.irreversible or total.notes):
         begun = name in broken and any(record.phase == "committed" for record in journal.records)
-        total.notes.append(_already_undone_text(name, cut_off=name in broken, kept=_last_committed(target),
-                                                begun=begun))
+        kept = _last_in_force(target, history(target))
+        total.notes.append(_already_undone_text(name, cut_off=name in broken, kept=kept, begun=begun))
     lists = (total.restored, total.conflicts, total.irreversible, total.notes)
     return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
 
 
-def _leftover_text(target: Target, runs: tuple[RunSummary, ...]) -> str:
-    """Return the conflicts of the last rollback and how to retry them; else an empty text."""
-    if not runs or runs[-1].state != "rolled-back" or not runs[-1].conflicts:
-        return ""
-    where = "" if target.ref.kind == "local" else f" {target.ref}"
-    return (f"run {runs[-1].id} was rolled back only in part: {'; '.join(runs[-1].conflicts)}; "
-            f"fixer undo{where} --id {runs[-1].id} tries again")
+def _leftovers(target: Target, runs: tuple[RunSummary, ...]) -> list[tuple[RunSummary, Leftovers]]:
+    """Return the runs with conflicts and what is left of each, newest first."""
+    writer, folder = locate_journal(target)
+    found = []
+    for run in reversed(runs):
+        if run.conflicts and run.state in INCOMPLETE_STATES:
+            journal = open_run(writer.files, folder, run.id)
+            found.append((run, leftovers_of(journal, _nodes(target, writer, journal))))
+    return found
+
+
+def _last_in_force(target: Target, runs: tuple[RunSummary, ...]) -> str | None:
+    """Return the newest run whose change is in force."""
+    kept = [run.id for run in runs if run.state == "committed"]
+    return max((*kept, *(run.id for run, left in _leftovers(target, runs) if left.in_force)), default=None)
+
+
+def _next_to_undo(target: Target, runs: tuple[RunSummary, ...]) -> str | None:
+    """Return the newest run whose change is in force; if there is none, the newest that left something behind."""
+    behind = (run.id for run, left in _leftovers(target, runs) if left.remains)
+    return _last_in_force(target, runs) or next(behind, None)
+
+
+def _nothing_left(target: Target, runs: tuple[RunSummary, ...]) -> UndoResult:
+    """Return that no change is in force, with the conflicts of the newest run that is not back to its start."""
+    left = [(run, found) for run, found in _leftovers(target, runs) if found.open]
+    if not left:
+        return _empty_result(target, None, _NOTHING_TO_UNDO)
+    run, found = left[0]
+    earlier = f"; {len(left) - 1} earlier runs too: fixer history" if len(left) > 1 else ""
+    verb = "rolled back" if run.state == "rolled-back" else "undone"
+    note = (f"run {run.id} was {verb} only in part{earlier}; {_undo_command(target, run.id)} tries again; "
+            f"fixer history{_where(target)} --forget {run.id} accepts the files as they are")
+    return UndoResult(SCHEMA_VERSION, str(target.ref), run.id, (), found.open, (), (note,))
+
+
+def _undo_command(target: Target, run_id: str) -> str:
+    return f"fixer undo{_where(target)} --id {run_id}"
+
+
+def _where(target: Target) -> str:
+    return "" if target.ref.kind == "local" else f" {target.ref}"
 
 
 def _already_undone_text(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
@@ -100,11 +148,6 @@ def _add_restoration(total: Restoration, more: Restoration) -> None:
 def _nodes(target: Target, writer: Writer, journal: Journal) -> Nodes:
     home = next((r.home for r in journal.records if r.phase == "begin"), "")
     return Nodes(target, writer, home or writer.name)
-
-
-def _last_committed(target: Target) -> str | None:
-    kept = [run.id for run in history(target) if run.state == "committed"]
-    return kept[-1] if kept else None
 
 
 def _summary(writer: Writer, folder: str, run_id: str) -> RunSummary:

@@ -1,7 +1,8 @@
 """Records of a repair's journal: intent before every change, done after it, one terminal record per round.
 
 One run is one folder `runs/ID/` with `journal.jsonl` (one record a line, append-only) and `blobs/` (before-images,
-0600). A round starts with `round`, ends with `committed` or `rolled-back`; an undo of the run ends with `undone`."""
+0600). A round starts with `round`, ends with `committed` or `rolled-back`; an undo of the run ends with `undone`.
+`withdrawn` after an intent: the step changed nothing, because somebody changed the file in between."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from fixer.lazy.dataclass import dataclass, field
 
 Phase: TypeAlias = Literal[
     "begin", "round", "intent", "done", "committed",
-    "rolling-back", "restored", "conflict", "rolled-back", "undoing", "undone", "end",
+    "rolling-back", "restored", "conflict", "rolled-back", "undoing", "undone", "end", "withdrawn",
 ]
 
 
@@ -28,6 +29,7 @@ class FileState:
     label: str = ""
     acl: str = ""            # hex
     link_target: str = ""
+    links: int = 1           # names of the file (hard links)
 
 
 @dataclass(frozen=True, slots=True)

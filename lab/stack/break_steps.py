@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from lab.errors import ScenarioError
 from lab.http_get import get_status
 from lab.scenario.render import File, complete_parameters, render
 from lab.scenario.scenario_file import Role, Table, Variant
+from lab.scenario.step_limits import step_problem
 from lab.scenario.templates import Value, fill_deep
-from lab.stack import docker_engine, service_control
+from lab.stack import docker_engine, lab_files, service_control
 from lab.stack.disk import write_folder, write_machine
 from lab.stack.docker_command import docker
 from lab.stack.docker_user_rules import insert_rule
@@ -48,6 +48,8 @@ def _run_steps(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -
         kind = next((name for name in STEPS if name in filled), None)
         if kind is None:
             raise ScenarioError(f"{where}: unknown step")
+        if problem := step_problem(filled, lab.id):
+            raise ScenarioError(f"{where}.{problem}")
         STEPS[kind](lab, filled)
 
 
@@ -86,7 +88,7 @@ def _remove_path(lab: Lab, path: str) -> None:
     if path.startswith("/"):
         lab.run_in("web", ["rm", "-f", path])
     else:
-        (lab.folder / path).unlink(missing_ok=True)
+        lab_files.remove(lab.folder, path)
 
 
 def _set(lab: Lab, step: Table) -> None:
@@ -169,7 +171,7 @@ def _docker(lab: Lab, step: Table) -> None:
 
 def read_file(lab: Lab, path: str) -> bytes:
     """Return a file of the lab: on the machine's disk, or in the lab's folder."""
-    return lab.run_in("web", ["cat", path]).out if path.startswith("/") else (lab.folder / path).read_bytes()
+    return lab.run_in("web", ["cat", path]).out if path.startswith("/") else lab_files.read_bytes(lab.folder, path)
 
 
 def _write_bytes(lab: Lab, path: str, data: bytes) -> None:
@@ -177,7 +179,7 @@ def _write_bytes(lab: Lab, path: str, data: bytes) -> None:
     if path.startswith("/"):
         lab.run_in("web", ["sh", "-c", 'umask 022; cat > "$1"', "sh", path], stdin=data)
     else:
-        Path(lab.folder, path).write_bytes(data)
+        lab_files.write_bytes(lab.folder, path, data)
 
 
 def _edit(lab: Lab, step: Table) -> None:
@@ -205,7 +207,7 @@ def _link(lab: Lab, step: Table) -> None:
     if path.startswith("/"):
         lab.run_in("web", ["ln", "-sfn", target, path])
     else:
-        (lab.folder / path).symlink_to(target)
+        lab_files.link(lab.folder, path, target)
 
 
 def _choose_free_address(lab: Lab, step: Table) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lab.scenario.render import File, Link
+from lab.stack import lab_files
 from lab.stack.docker_engine import execute, put_tar
 
 
@@ -41,14 +42,7 @@ def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool =
     """Write files in the lab's folder, in place: a mounted file stays the same inode.
     With `rename` a new inode replaces the file, as with `sed -i` and most editors."""
     for entry in entries:
-        path = folder / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(entry, Link):
-            path.unlink(missing_ok=True)
-            path.symlink_to(entry.target)
-            continue
-        place = path.with_name(f".{path.name}.new") if rename else path
-        place.write_bytes(entry.data)
-        place.chmod(entry.mode)
-        if rename:
-            place.replace(path)
+            lab_files.link(folder, entry.path, entry.target, replace=True)
+        else:
+            lab_files.write_bytes(folder, entry.path, entry.data, entry.mode, rename=rename)

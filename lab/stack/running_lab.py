@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -9,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import UnexpectedState
+from lab.errors import ScenarioError, UnexpectedState
 from lab.http_get import get_status
 from lab.scenario.scenario_file import Role, Stack
 from lab.scenario.templates import Value
-from lab.stack import docker_engine
+from lab.stack import compose_limits, docker_engine
 from lab.stack.docker_command import FinishedCommand, labelled_ids, run
 from lab.stack.lab_records import LabRecord
 
@@ -101,8 +102,12 @@ class Lab:
         kept = {key: value for key, value in os.environ.items()
                 if key in {"PATH", "HOME", "TMPDIR"} or key.startswith(("DOCKER_", "XDG_", "SSH_"))}
         argv = ["docker", "compose", "--project-directory", str(self.folder), "-f", str(self.folder / "compose.yaml"),
-                "-p", self.id, *words]
-        return run(argv, check=check, timeout=timeout, environment=kept)
+                "-p", self.id]
+        if self.record.beside and compose_limits.creates(words):  # a scenario of somebody else
+            shown = run([*argv, "config", "--format", "json"], timeout=timeout, environment=kept)
+            if problem := compose_limits.config_problem(json.loads(shown.out), self.folder):
+                raise ScenarioError(f"{self.record.scenario}: compose.yaml: {problem}")
+        return run([*argv, *words], check=check, timeout=timeout, environment=kept)
 
     def run_in(
         self, role: Role, argv: Sequence[str], *, check: bool = True, stdin: bytes | None = None,

@@ -15,6 +15,7 @@ from lab.scenario import catalog
 from lab.scenario.draw import draw
 from lab.scenario.render import complete_parameters, render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, parse_scenario, problems_of, read_toml
+from lab.scenario.step_limits import path_problem, step_problem
 from lab.scenario.templates import Parameters, fill_deep
 from lab.stack.break_steps import STEPS
 from lab.stack.fixer_command import cause_catalogue
@@ -115,10 +116,13 @@ def _variant_problems(scenario: Scenario, variant: Variant, stack: Stack, seed: 
     try:
         full: Parameters = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000",
                                                _IMAGES)
-        render(full, stack)
+        files = render(full, stack).files
     except LabError as error:
         yield error.message
         return
+    outside = ((path, path_problem(path)) for path in files)
+    yield from (f"{scenario.name}/scenario.toml: variants.{variant.name}.parameters: {path!r} {problem}"
+                for path, problem in outside if problem)
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
     for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack)),
                         ("again", variant.again_on(stack))):
@@ -151,6 +155,8 @@ def _step_problems(step: Table, full: Parameters, at: str) -> Iterator[str]:
     assert isinstance(filled, dict)
     if not STEPS.keys() & filled.keys():
         yield f"{at}: unknown step"
+    if problem := step_problem(filled, str(full["id"])):
+        yield f"{at}.{problem}"
     for key in filled.get("set", {}):
         if key not in full:
             yield f"{at}.set: no parameter is called {key!r}"

@@ -48,13 +48,15 @@ def test_the_history_is_newest_first_without_the_run_to_forget(monkeypatch: pyte
     runs = [SimpleNamespace(id="a", at=1.0), SimpleNamespace(id="c", at=3.0), SimpleNamespace(id="b", at=2.0)]
     monkeypatch.setattr(repair_run, "forget", lambda target, run: runs.remove(next(r for r in runs if r.id == run)))
     monkeypatch.setattr(repair_run, "history", lambda target: tuple(runs))
+    monkeypatch.setattr(repair_run, "incomplete_run_notes", lambda target, runs: (f"{len(runs)} in force",))
     assert [run.id for run in app.history("local", None).runs] == ["c", "b", "a"]
     assert [run.id for run in app.history("local", "b").runs] == ["c", "a"] and opened == ["local", "local"]
     shown = app.history("local", None)
-    assert shown.target == "local" and "sudo fixer history local" in shown.notes[0]
+    assert shown.target == "local" and shown.notes[0] == "2 in force" and "sudo fixer history local" in shown.notes[1]
 
 
 def test_nothing_is_said_of_root_where_root_repaired_nothing(monkeypatch: pytest.MonkeyPatch, opened: list[str]) -> None:
     monkeypatch.setattr(app.state_root, "unseen_root_state", lambda: None)
     monkeypatch.setattr(repair_run, "history", lambda target: ())
+    monkeypatch.setattr(repair_run, "incomplete_run_notes", lambda target, runs: ())
     assert app.history("local", None).notes == ()

@@ -61,6 +61,18 @@ def test_installs_answers_and_leaves_nothing(machine: str) -> None:
     assert _in(machine, "find /usr /etc -xdev -type f | sort | sha256sum").stdout == before
 
 
+def test_the_package_starts_the_python_that_it_depends_on(package: Path, tmp_path: Path) -> None:
+    """Whatever PATH names first; and the archive behind the start script is still one."""
+    import zipfile
+
+    assert _run("dpkg-deb", "-x", package, tmp_path).returncode == 0
+    program = tmp_path / "usr/bin/fixer"
+    head = program.read_bytes().split(b"PK", 1)[0].decode()
+    assert head.startswith("#!/bin/sh\npython=/usr/bin/python3\n") and '"$python" -I "$0" "$@"' in head
+    assert zipfile.ZipFile(program).testzip() is None
+    assert _run(sys.executable, "-I", program, "--version").stdout.startswith("fixer ")
+
+
 def test_the_manual_pages_name_every_option(package: Path, tmp_path: Path) -> None:
     import gzip
 

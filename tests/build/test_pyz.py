@@ -79,4 +79,28 @@ def test_an_older_python_gets_one_line(pyz: Path) -> None:
 def test_its_exit_code_is_the_commands(pyz: Path, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-I", str(pyz), "diagnos"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert run.returncode == 2
-    assert run.stderr.startswith("fixer: No such command")
+    assert run.stderr.startswith("fixer: there is no command 'diagnos'")
+
+
+# As a program it starts `python3 -I`: nothing that a variable, a home folder or the current folder holds is imported.
+STARTUP = ("sitecustomize", "usercustomize", "importlib", "contextlib", "fixer", "signal", "json", "typer", "encodings")
+
+
+@pytest.mark.docker
+def test_as_a_program_it_runs_nothing_of_a_user(pyz: Path, tmp_path: Path) -> None:
+    shadows, home = tmp_path / "shadows", tmp_path / "home"
+    site = home / ".local/lib/python{}.{}/site-packages".format(*sys.version_info[:2])
+    for folder in (shadows, site):
+        folder.mkdir(parents=True)
+        for name in STARTUP:
+            (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\n")
+    (site / "x.pth").write_text(f"import os; open({str(tmp_path / 'ran')!r}, 'a').write('pth')\n")
+    environment = {"HOME": str(home), "PYTHONPATH": str(shadows), "PYTHONHOME": str(home), "PYTHONUSERBASE": str(home / ".local"),
+                   "PATH": f"{Path(sys._base_executable).parent}:/usr/bin:/bin"}  # type: ignore[attr-defined]
+    for words in (("--version",), ("causes",), ("history",)):
+        run = subprocess.run([pyz, *words], capture_output=True, text=True, cwd=shadows, env=environment, check=False)
+        assert (run.returncode, run.stderr) == (0, ""), run.stderr
+    assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
+    environment["PATH"] = str(shadows)
+    run = subprocess.run([pyz, "--version"], capture_output=True, text=True, env=environment, check=False)
+    assert run.returncode == 3 and "python3 is not installed" in run.stderr and run.stderr.count("\n") == 1

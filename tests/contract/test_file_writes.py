@@ -86,6 +86,37 @@ def test_overwrite_keeps_the_inode_and_hard_links(place: Transport) -> None:
         place.files.overwrite(f"{place.root}/no", b"")
 
 
+def test_a_copy_gets_the_extended_attributes(place: Transport) -> None:
+    """The kernel's own (a capability) are named instead; without any tool, that nobody can tell."""
+    files = place.files
+    for name in ("f", ".temp"):
+        files.create(f"{place.root}/{name}", b"x", META)
+    if not os.path.isdir(place.root):     # in a container without python3 and getfattr
+        files.copy_attributes(f"{place.root}/f", f"{place.root}/.temp")
+        assert "nobody can tell" in files.lost_attributes(f"{place.root}/f")
+        return
+    assert files.lost_attributes(f"{place.root}/f") == ""
+    kept = {"user.note": b"a \0 value\n", "user.empty": b"", "trusted.odd": b"\xff"}
+    for name, value in kept.items():
+        os.setxattr(f"{place.root}/f", name, value)
+    capability = bytes.fromhex("0100000200040000000000000000000000000000")
+    os.setxattr(f"{place.root}/f", "security.capability", capability)
+    files.copy_attributes(f"{place.root}/f", f"{place.root}/.temp")
+    found = {name: os.getxattr(f"{place.root}/.temp", name) for name in os.listxattr(f"{place.root}/.temp")}
+    assert {name: value for name, value in found.items() if name != "security.selinux"} == kept
+    assert files.lost_attributes(f"{place.root}/f") == "security.capability"
+    files.symlink("f", f"{place.root}/link")
+    with pytest.raises(OSError):
+        files.copy_attributes(f"{place.root}/f", f"{place.root}/link")
+
+
+def test_a_state_counts_the_names_of_a_file(place: Transport) -> None:
+    place.files.create(f"{place.root}/f", b"x", META)
+    assert place.files.state(f"{place.root}/f").links == 1
+    place.sh('ln "$1/f" "$1/g"; ln "$1/f" "$1/h"', place.root)
+    assert place.files.state(f"{place.root}/f").links == 3
+
+
 def test_append_makes_a_private_file_and_never_follows_a_link(place: Transport) -> None:
     path = f"{place.root}/journal"
     place.files.append(path, b"one\n")

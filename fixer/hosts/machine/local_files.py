@@ -19,6 +19,7 @@ from fixer.model.plan import FileMeta
 
 _LABEL = "security.selinux"
 _ACL = "system.posix_acl_access"
+_KEPT_ATTRIBUTES = ("user.", "trusted.")  # others belong to the kernel: a signature fits the bytes that it signs
 _NO_ATTRIBUTE = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
 
 
@@ -97,6 +98,25 @@ def _read_attribute(where: int | str, name: str) -> bytes:
         if error.errno in _NO_ATTRIBUTE:
             return b""
         raise
+
+
+def _attribute_names(fd: int) -> list[str]:
+    try:
+        return os.listxattr(fd)
+    except OSError as error:
+        if error.errno in _NO_ATTRIBUTE:
+            return []
+        raise
+
+
+def _copy_attributes(origin: int, names: list[str], folder: int, name: str) -> None:
+    fd = os.open(name, os.O_RDWR | _FILE_FLAGS, dir_fd=folder)
+    try:
+        for attribute in names:
+            os.setxattr(fd, attribute, os.getxattr(origin, attribute))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _require_regular(fd: int, path: str) -> os.stat_result:
@@ -189,6 +209,28 @@ class LocalFiles:
         finally:
             os.close(fd)
 
+    def copy_attributes(self, source: str, destination: str) -> None:
+        """Give a file of the same folder the extended attributes of another one."""
+        beside = name_in_same_folder(source, destination)
+        with _open_parent(destination) as (folder, name):
+            origin = os.open(beside, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
+            try:
+                names = [found for found in _attribute_names(origin) if found.startswith(_KEPT_ATTRIBUTES)]
+                if names:
+                    _copy_attributes(origin, names, folder, name)
+            finally:
+                os.close(origin)
+
+    def lost_attributes(self, path: str) -> str:
+        """Return the extended attributes of the file that `copy_attributes` leaves out."""
+        with _open_parent(path) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
+        try:
+            found = _attribute_names(fd)
+        finally:
+            os.close(fd)
+        return ", ".join(sorted(n for n in found if not n.startswith(_KEPT_ATTRIBUTES) and n not in (_LABEL, _ACL)))
+
     def symlink(self, target: str, path: str) -> None:
         """Create a link; raise FileExistsError if the path exists."""
         with _open_parent(path) as (folder, name):
@@ -276,4 +318,5 @@ def _file_state(folder: int, name: str, path: str) -> FileState:
         info, data = _require_regular(fd, path), file.read()
         acl, label = _read_attribute(fd, _ACL).hex(), _read_label(fd)
     digest = hashlib.sha256(data).hexdigest()
-    return FileState("file", digest, len(data), st.S_IMODE(info.st_mode), info.st_uid, info.st_gid, label, acl)
+    return FileState("file", digest, len(data), st.S_IMODE(info.st_mode), info.st_uid, info.st_gid, label, acl,
+                     links=info.st_nlink)

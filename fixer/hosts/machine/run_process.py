@@ -10,6 +10,8 @@ import subprocess  # the only import of it in fixer
 import time
 from collections.abc import Mapping, Sequence
 
+from fixer.hosts.machine.trusted_files import search_path
+from fixer.isolation import without_import_variables
 from fixer.model.host import CommandResult
 
 MAX_OUTPUT = 16 << 20
@@ -20,10 +22,11 @@ _CHUNK = 1 << 16
 
 
 def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return our environment with the C locale, and with the system tools even if PATH is bare."""
+    """Return our environment with the C locale, and with the system tools even if PATH is bare.
+    Root's PATH has no folder that others can change, and no variable chooses what a tool written in Python imports."""
     env = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", **(extra or {})}
-    env["PATH"] = env.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
-    return env
+    env["PATH"] = search_path(env.get("PATH", "/usr/bin:/bin"))
+    return without_import_variables(env)
 
 
 def run(

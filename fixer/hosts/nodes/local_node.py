@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from functools import partial
 from fixer.hosts.machine import prefetch, procfs, query_commands, read_files
 from fixer.hosts.machine.prefetch import SLOWEST_COMMAND, PrefetchedAnswer, pending_answers
 from fixer.hosts.machine.procfs import read_clock
+from fixer.hosts.machine.trusted_files import is_trusted
 from fixer.model.host import CommandResult, Files, NodeClock
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.target import NodeKind
@@ -102,7 +102,7 @@ def answer_command(command: Command) -> Answer:
         return query_commands.refused_answer(command)
     if query_commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
         return Answer("no-tool", message="systemd is not running here")
-    if any(run.trusted and not _is_trusted(run.trusted) for run in runs):
+    if any(run.trusted and not is_trusted(run.trusted) for run in runs):
         return Answer("denied", message=f"users other than root can change {runs[0].trusted}; fixer does not run it")
     results: list[CommandResult | None] = [None] * len(runs)
 
@@ -123,22 +123,6 @@ def _run_query_command(run: query_commands.QueryCommand) -> CommandResult:
     from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
 
     return run_process.run(run.argv, timeout=run.timeout)
-
-
-def _is_trusted(path: str) -> bool:
-    """Return whether only root or this user could have written the program and all folders above it."""
-    place, own = os.path.realpath(path), (0, os.geteuid())
-    while True:
-        try:
-            info = os.stat(place)
-        except OSError:
-            return not os.path.lexists(path)  # a missing program cannot run; the command reports it
-        sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
-        if info.st_uid not in own or (info.st_mode & 0o022 and not sticky):
-            return False
-        if place == "/":
-            return True
-        place = os.path.dirname(place)
 
 
 class LocalWriter:

@@ -32,7 +32,7 @@ _ERRORS = (
     ("Not a regular file", errno.EINVAL), ("quota exceeded", errno.EDQUOT), ("I/O error", errno.EIO),
     ("Input/output error", errno.EIO), (FOLDER_REDIRECTED, errno.ELOOP),
 )
-_COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
+_COLUMNS = regex(rb"(\S{10})(\S?) +(\d+) +(\d+) +(\d+) ")
 _PLAIN_BYTE = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
 
 # Every function prints its failure in strerror's words; the tools print the same under LC_ALL=C.
@@ -109,6 +109,21 @@ move() {
   mv "-f$t" "$1" "$2" && settle_folder
 }
 overwrite() { own "$1" && { same "$1" && bytes >/proc/self/fd/5 && settle /proc/self/fd/5; } 5<"$1"; }
+attributes() {
+  own "$1" && own "$2" || return 1
+  if have getfattr && have setfattr; then
+    { echo "# file: $2"; getfattr -d -m '^(user|trusted)\.' -e hex "$1" | sed 1d; } | setfattr --restore=-
+  elif have python3; then python3 -I -S -c "$3" copy "$1" "$2"
+  fi && settle "$2"
+}
+lost() {
+  own "$1" || return 1
+  if have getfattr && have setfattr; then
+    getfattr -m - "$1" |
+      sed '/^$/d; /^#/d; /^user\./d; /^trusted\./d; /^security.selinux$/d; /^system.posix_acl_access$/d'
+  elif have python3; then python3 -I -S -c "$2" lost "$1"
+  else echo UNKNOWN; fi
+}
 link() { fresh "$1" && ln -sn "$2" "$1" && settle_folder; }
 remove() {
   known "$1" || return 1
@@ -127,6 +142,21 @@ names() {
   for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
 }
 """.replace("ELSEWHERE", FOLDER_REDIRECTED)
+# Extended attributes where no getfattr is: the same as LocalFiles does. It runs on any Python 3.
+_ATTRIBUTES = """import os, sys
+kept = ("user.", "trusted.")
+try:
+    names = os.listxattr(sys.argv[2])
+except OSError:
+    names = []
+for name in sorted(names):
+    if sys.argv[1] == "copy":
+        if name.startswith(kept):
+            os.setxattr(sys.argv[3], name, os.getxattr(sys.argv[2], name))
+    elif not name.startswith(kept + ("security.selinux", "system.posix_acl_access")):
+        print(name)
+"""
+_ATTRIBUTES_UNKNOWN = "no python3 and no getfattr there: nobody can tell"
 # Report that it holds the lock and its identity, and stay until its input ends.
 _LOCK_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
 set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
@@ -211,7 +241,7 @@ class ShFiles:
         if match is None:
             raise OSError(errno.EIO, "ls printed an unknown line", path)
         mode = mode_of(match[1].decode("ascii", "replace"))
-        bits, uid, gid = st.S_IMODE(mode), int(match[3]), int(match[4])
+        bits, uid, gid = st.S_IMODE(mode), int(match[4]), int(match[5])
         context = label.decode(errors="replace").strip("?")
         if st.S_ISLNK(mode):
             # use readlink if present: busybox ls prints ? for unprintable characters
@@ -221,7 +251,8 @@ class ShFiles:
         if not st.S_ISREG(mode):
             return FileState("other", "", 0, bits, uid, gid, context)
         data = data.removeprefix(b"\n")
-        return FileState("file", hashlib.sha256(data).hexdigest(), len(data), bits, uid, gid, context, acl)
+        return FileState("file", hashlib.sha256(data).hexdigest(), len(data), bits, uid, gid, context, acl,
+                         links=int(match[3]))
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a regular file."""
@@ -246,6 +277,15 @@ class ShFiles:
     def set_meta(self, path: str, meta: FileMeta) -> None:
         """Set owner, mode, ACL and label of a regular file."""
         self._at(path, "remeta", *_meta_arguments(meta))
+
+    def copy_attributes(self, source: str, destination: str) -> None:
+        """Give a file of the same folder the extended attributes of another one."""
+        self._at(source, "attributes", f"./{name_in_same_folder(destination, source)}", _ATTRIBUTES)
+
+    def lost_attributes(self, path: str) -> str:
+        """Return the extended attributes of the file that `copy_attributes` leaves out, or that no tool shows them."""
+        found = self._at(path, "lost", _ATTRIBUTES).decode("utf-8", "replace").split()
+        return _ATTRIBUTES_UNKNOWN if found == ["UNKNOWN"] else ", ".join(sorted(found))
 
     def symlink(self, target: str, path: str) -> None:
         """Create a link; raise FileExistsError if the path exists."""

@@ -79,3 +79,24 @@ def test_steps_of_the_other_stack_and_of_other_moments_are_left_out(lab: Lab) ->
     assert sorted(path.name for path in lab.folder.iterdir()) == ["a", "app.conf"]
     run_again_steps(lab, made)
     assert (lab.folder / "b").read_text() == "again"
+
+
+@pytest.mark.parametrize(("step", "said"), [
+    ({"write": "../pwned", "text": "x"}, r"breaks\[0\]\.write: .* leaves the lab's folder"),
+    ({"remove": "../victim"}, r"breaks\[0\]\.remove"), ({"link": "../pwned", "to": "/etc"}, r"breaks\[0\]\.link"),
+    ({"link": "more", "to": "/etc"}, r"breaks\[0\]\.to: '/etc' leads out"), ({"docker": ["run", "-v", "/:/h", "x"]}, r"\.docker: -v"),
+])
+def test_a_step_that_leaves_the_folder_is_refused(lab: Lab, step: dict[str, Any], said: str) -> None:
+    victim = lab.folder.parent / "victim"
+    victim.write_text("kept")
+    before = sorted(lab.folder.parent.iterdir())
+    with pytest.raises(ScenarioError, match=said):
+        break_lab(lab, variant(breaks=(step,)))
+    assert sorted(lab.folder.parent.iterdir()) == before and victim.read_text() == "kept"
+
+
+def test_a_link_that_a_container_made_is_not_followed(lab: Lab) -> None:
+    (lab.folder / "out").symlink_to(lab.folder.parent)
+    for step in ({"write": "out/pwned", "text": "x"}, {"remove": "out/victim"}, {"edit": "out/victim", "old": "a", "new": "b"}):
+        with pytest.raises(ScenarioError, match="follows none"):
+            break_lab(lab, variant(breaks=(step,)))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from lab.scenario import catalog
-from lab.verbs.validate import find_problems
+from lab.verbs.validate import _variant_problems, find_problems
 from tests.lab.cli_builders import lab
 
 
@@ -66,3 +71,23 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         assert start in found, found
     assert any("symptom.log: no regular expression: " in line for line in found)
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(("key", "step", "said"), [
+    ("breaks", {"write": "../../../pwned-by-lab", "text": "x"}, r"breaks\[0\]\.write: .*leaves the lab's folder"),
+    ("breaks", {"remove": "../../../victim"}, r"breaks\[0\]\.remove"),
+    ("by_hand", {"link": "../../../pwned-link", "to": "/etc"}, r"by_hand\[0\]\.link"),
+    ("again", {"compose": ["cp", "web:/etc/hostname", "/tmp/x"]}, r"again\[0\]\.compose: 'cp'"),
+])
+def test_a_step_that_leaves_the_lab_is_a_mistake(key: str, step: dict[str, Any], said: str) -> None:
+    scenario = catalog.scenario_named("wrong-port")
+    wrong: Any = {key: (step,)}
+    found = list(_variant_problems(scenario, replace(scenario.variant("wrong-port"), **wrong), "containers", 0))
+    assert any(re.search(said, problem) for problem in found), found
+
+
+def test_a_parameter_that_leaves_the_lab_is_a_mistake() -> None:
+    scenario = catalog.scenario_named("wrong-port")
+    wrong = replace(scenario.variant("wrong-port"), parameters={"web": "../../../pwned"})
+    found = list(_variant_problems(scenario, wrong, "containers", 0))
+    assert any(re.search(r"parameters: '\.\./\.\./\.\./pwned.*leaves the lab's folder", problem) for problem in found), found
