@@ -284,7 +284,8 @@ def validate() -> None:
         typer.echo(problem)
     if found:
         raise UnexpectedState(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
-    typer.echo(f"{len(scenario_folders())} scenarios, no problems")
+    count = len(scenario_folders())
+    typer.echo(f"{count} scenario{'s' if count > 1 else ''}, no problems")
 
 
 @app.command(epilog=EXAMPLES["check"])

@@ -14,6 +14,7 @@ from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.host import Files
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import FileMeta, WriteFile
+from fixer.redaction.masked_steps import step_to_json
 
 _FOLDER_MODE = 0o755  # folders of unit drop-ins, which every user may list
 
@@ -28,11 +29,15 @@ class FileChange:
 
 
 def prepare_change(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileChange:
-    """Check the present state against the step and complete `draft`, the intent; raise Conflict on a mismatch."""
+    """Check the present state against the step and complete `draft`, the intent; raise Conflict on a mismatch.
+    A file with several names (hard links) is written in place, so that all keep its bytes: a rename would cut them."""
     _check_step(step)
     present = _present_state(step, files)
     if reason := mismatch_text(step, present):
         raise Conflict(f"{step.path} {reason}", "nothing was written to it; diagnose again")
+    if present.links > 1 and not step.in_place and _edits_file(step):
+        step = replace(step, in_place=True)
+        draft = replace(draft, step=step_to_json(step))
     post = state_after(step, present, _new_file_meta(step, files))
     temp = "" if step.in_place else _temp_name(step.path, run_id, draft)  # an undo needs it too
     blob = blob_name(draft.round, draft.index, step.before or b"") if present.kind == "file" else ""
@@ -41,14 +46,7 @@ def prepare_change(step: WriteFile, draft: Record, files: Files, run_id: str) ->
     return FileChange(step, intent, step.before if blob else None)
 
 
-def kept_in_place(step: WriteFile, files: Files) -> WriteFile:
-    """Return the step so that all names of a file keep its bytes: a rename would cut hard links."""
-    if not edits_file(step) or step.in_place or _present_state(step, files).links == 1:
-        return step
-    return replace(step, in_place=True)
-
-
-def edits_file(step: WriteFile) -> bool:
+def _edits_file(step: WriteFile) -> bool:
     """Return whether the step changes the bytes of a file that exists."""
     return step.link_target is None and step.before is not None and step.after is not None
 

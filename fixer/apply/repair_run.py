@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from fixer.apply.file_change import FileRestore, kept_in_place, perform_change, prepare_change, store_before_image
+from fixer.apply.file_change import FileRestore, perform_change, prepare_change, store_before_image
 from fixer.apply.interrupts import Interrupts
 from fixer.apply.journal_folder import Journal, create_run, open_run, read_run, run_ids
 from fixer.apply.journal_records import Intent, is_unfinished, rounds_of
@@ -23,7 +23,6 @@ from fixer.apply.steps.perform import perform_step
 from fixer.apply.steps.program_step import require_supervisor_access
 from fixer.apply.target_lock import hold_lock, journal_access, locate_journal
 from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StartFailed, StepFailed, Unreachable
-from fixer.lazy.dataclass import replace
 from fixer.model.host import Target, Writer
 from fixer.model.journal import Record
 from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, has_only_starts
@@ -240,9 +239,8 @@ def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> No
         journal.append(Record(0, 0.0, "done", draft.round, draft.index, note=note))
         return
     files = nodes.writer(step.node).files
-    step = kept_in_place(step, files)
-    draft = replace(draft, step=step_to_json(step))
     change = prepare_change(step, draft, files, journal.run_id)
+    step = change.step
     store_before_image(change, journal)
     journal.append(change.intent)
     try:

@@ -45,6 +45,7 @@ class Attempts:
     began: Listener
     ended: Callable[[Score], None]
     _running: list[subprocess.Popen[str]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
 
     def run(self, attempts: Sequence[Attempt]) -> list[Score]:
@@ -53,15 +54,21 @@ class Attempts:
         for jobs, alone in ((1, True), (self.jobs, False)):
             mine = [number for number, one in enumerate(attempts) if needs_to_run_alone(one.case) == alone]
             with ThreadPoolExecutor(jobs) as pool:
-                waiting = {pool.submit(self._run_one, attempts[number], number): number for number in mine}
+                waiting = {pool.submit(self._run_and_tell, attempts[number], number): number for number in mine}
                 try:
                     for done in as_completed(waiting):
                         scores[waiting[done]] = done.result()
-                        self.ended(scores[waiting[done]])
                 except BaseException:
                     self._stop(pool)
                     raise
         return [scores[number] for number in sorted(scores)]
+
+    def _run_and_tell(self, attempt: Attempt, number: int) -> Score:
+        """Run one and tell its end before this worker begins the next: their lines do not mix."""
+        score = self._run_one(attempt, number)
+        with self._lock:
+            self.ended(score)
+        return score
 
     def _run_one(self, attempt: Attempt, number: int) -> Score:
         attempt.folder.mkdir(parents=True, exist_ok=True)

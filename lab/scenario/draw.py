@@ -27,6 +27,7 @@ from lab.scenario.word_lists import (
 )
 
 Drawn = dict[str, Value]
+TARGET = "app.main:app"  # the application, as Python's servers name it
 
 # Structures of a deployment; the draw of one key never depends on another scenario's.
 STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
@@ -213,7 +214,7 @@ def _draw_numbers(dice: random.Random) -> Drawn:
         # overrides by a scenario; empty for the deployment's own value
         "run_as": "", "group": "", "workdir": "", "venv": "", "unit_extra": "", "route_host": "", "program_inside": "",
         "bind_inside": "0.0.0.0",  # noqa: S104  inside the compose network
-        "target": "app.main:app",
+        "target": TARGET,
         "server": "uvicorn",
         "instance": "",  # of a template unit; empty for other units
     }
@@ -292,6 +293,8 @@ def _resolve_manager_conflicts(drawn: Drawn) -> None:
     if drawn["unix"] or drawn["activation"] or drawn["route_style"] == "group":
         drawn["manager"] = "systemd"  # it creates the socket's folder, the socket, the instances
     if drawn["activation"]:
+        if drawn["server"] == "node":
+            drawn["target"] = TARGET
         drawn |= {"server": "uvicorn", "port_place": "command", "instance": ""}
     if drawn["route_style"] == "group":
         drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}

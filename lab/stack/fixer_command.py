@@ -82,12 +82,27 @@ class Fixer:
 
 def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
     """Return fixer on this machine; `state` separates its journals from those of real repairs."""
+    return Fixer((fixer_path(),), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
+
+
+def fixer_path() -> str:
+    """Return the path of the command, of this installation first."""
     beside = Path(sys.executable).with_name("fixer")
     found = str(beside) if beside.exists() else shutil.which("fixer")
     if found is None:
         raise LabError("the command fixer is not installed",
                        "install the wheel of both programs: pip install './badgateway-VERSION-py3-none-any.whl[lab]'")
-    return Fixer((found,), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
+    return found
+
+
+def cause_catalogue() -> Mapping[str, Mapping[str, Any]]:
+    """Return the causes that fixer can find, by id, as `fixer causes --json` lists them."""
+    done = subprocess.run([fixer_path(), "causes", "--json"], capture_output=True, text=True, check=False,
+                          timeout=COMMAND_TIMEOUT, stdin=subprocess.DEVNULL)
+    try:
+        return {cause["id"]: cause for cause in json.loads(done.stdout)["causes"]}
+    except (ValueError, KeyError) as error:
+        raise LabError("fixer does not list its causes", done.stderr.strip()[:200]) from error
 
 
 def journal_folders(lab_id: str) -> tuple[Path, ...]:

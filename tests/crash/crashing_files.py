@@ -71,6 +71,10 @@ class CrashingFiles(LocalFiles):
         self._point()
         super().set_meta(path, meta)
 
+    def copy_attributes(self, source: str, destination: str) -> None:
+        self._point()
+        super().copy_attributes(source, destination)
+
     def rename(self, source: str, destination: str) -> None:
         self._point()
         super().rename(source, destination)

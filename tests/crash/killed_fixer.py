@@ -32,8 +32,8 @@ from fixer.hosts.sh import sh_files
 from fixer.hosts.ssh import SshWriter
 from fixer.model.journal import Record
 
-FILE_METHODS = ("create", "append", "overwrite", "set_meta", "rename", "symlink", "unlink", "mkdir", "rmdir")
-SHELL_FUNCTIONS = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "remeta")
+FILE_METHODS = ("create", "append", "overwrite", "set_meta", "rename", "symlink", "unlink", "mkdir", "rmdir", "copy_attributes")
+SHELL_FUNCTIONS = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "remeta", "attributes")
 COMMAND_SECONDS = 0.05      # seconds that a command has had when we end
 
 

@@ -85,6 +85,7 @@ def test_each_change_of_a_file_through_a_shell_is_a_point(tmp_path: Path, monkey
         lambda: files.create(f"{root}/a", b"x", me), lambda: files.append(f"{root}/b", b"y"), lambda: files.rename(f"{root}/a", f"{root}/c"),
         lambda: files.overwrite(f"{root}/b", b"z"), lambda: files.symlink("b", f"{root}/l"), lambda: files.unlink(f"{root}/l"),
         lambda: files.mkdir(f"{root}/d", 0o700), lambda: files.rmdir(f"{root}/d"), lambda: files.set_meta(f"{root}/b", me),
+        lambda: files.copy_attributes(f"{root}/b", f"{root}/c"),
     ):
         change()
         files.read(f"{root}/b") if (tmp_path / "b").exists() else None

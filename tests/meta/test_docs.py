@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,9 +14,24 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
-def test_the_table_of_scenarios_is_current() -> None:
+def test_the_generated_tables_are_current() -> None:
     done = subprocess.run([sys.executable, str(ROOT / "script" / "make_tables.py"), "--check"], check=False)
     assert done.returncode == 0, "run script/make_tables.py"
+
+
+def test_the_page_for_authors_has_every_step_key_and_parameter() -> None:
+    page = (ROOT / "docs/scenario-files.md").read_text("utf-8")
+    parts = json.loads((ROOT / "lab/scenario/scenario.schema.json").read_text("utf-8"))["$defs"]
+    steps = [step["required"][0] for step in parts["step"]["oneOf"]]
+    rows = [row.split(" | ") for row in page.splitlines() if row.startswith("| `")]
+    named = {re.split("[`:]", row[0])[1] for row in rows}
+    assert len(steps) > 20 and set(steps) | (parts["symptom"]["properties"].keys() - {"stacks"}) <= named
+    assert {f"repair.{key}" for key in parts["expect"]["properties"]["repair"]["properties"]} <= named
+    used = set(re.findall(r"\{\{([a-z_]+)\}\}", "".join(path.read_text("utf-8") for path in ROOT.glob("scenarios/*/scenario.toml"))))
+    own = set(re.findall(r"(?m)^([a-z_]+) = |[{,] *([a-z_]+) = ", "".join(
+        path.read_text("utf-8") for path in ROOT.glob("scenarios/*/scenario.toml"))))
+    assert used - named - {word for words in own for word in words} - {"lab_folder", "file"} == set()
+    assert [row for row in rows if row[-1].strip(" |") == "" and len(row) == 2] == [], "a key without its meaning"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

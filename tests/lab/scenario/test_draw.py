@@ -46,6 +46,14 @@ def test_a_seed_gives_the_same_on_every_machine() -> None:
 
 
 @both
+def test_a_server_gets_a_program_of_its_own_kind(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    """A socket of systemd is uvicorn's: where node was drawn too, its script is not uvicorn's application."""
+    for seed in range(60):
+        drawn = draw(scenario, variant, stack, seed)
+        assert str(drawn["target"]).endswith(".js") is (drawn["server"] == "node"), seed
+
+
+@both
 def test_no_two_parts_share_a_port_or_a_name(scenario: Scenario, variant: Variant, stack: Stack) -> None:
     for seed in range(60):
         drawn = draw(scenario, variant, stack, seed)
