@@ -47,7 +47,8 @@ def cause_page(word: str) -> str:
     variant = _normal(word)
     top = ""
     if variant in cause.variants and variant != cause.id:
-        top = f"{variant} is a variant of {cause.id}: {variant_meanings(page)[variant]}".rstrip(": ") + ".\n\n"
+        named = " and ".join(other.id for other in all_causes() if variant in other.variants)
+        top = f"{variant} is a variant of {named}: {variant_meanings(page)[variant]}".rstrip(": ") + ".\n\n"
         page = _mark(page, variant)
     return f"{top}{cause.id} · {cause.family}\n\n{page}\n"
 

@@ -38,7 +38,7 @@ def status_text(entries: list[dict[str, Any]], *, verbose: bool = False) -> str:
     names = {0: "refuses connections", -1: "does not answer in 3 s"}
     lines = []
     for entry in entries:
-        head = f"{entry['id']}  {entry['running']} of {entry['containers']} containers are running"
+        head = f"{entry['id']}  {entry['running']} of {entry['containers']} containers run"
         if "asked" in entry:
             answer = entry["answer"]
             state = names.get(answer, f"answers {answer}")

@@ -20,7 +20,7 @@ def test_nothing_is_up() -> None:
 def test_what_its_page_answers(answer: int, said: str) -> None:
     entries: list[dict[str, Any]] = [{**KNOWN, "answer": answer}]
     assert status_text(entries) == (
-        f"lab-1  2 of 3 containers are running  containers  http://127.0.0.1:8080/login {said}")
+        f"lab-1  2 of 3 containers run  containers  http://127.0.0.1:8080/login {said}")
 
 
 def test_what_is_wrong_is_said_only_if_it_is_asked_for() -> None:
@@ -32,4 +32,4 @@ def test_what_is_wrong_is_said_only_if_it_is_asked_for() -> None:
 
 def test_a_lab_without_a_record_is_named_too() -> None:
     shown = status_text([{**KNOWN, "answer": 200}, {"id": "lab-2", "containers": 1, "running": 0}])
-    assert shown.splitlines()[1] == "lab-2  0 of 1 containers are running"
+    assert shown.splitlines()[1] == "lab-2  0 of 1 containers run"
