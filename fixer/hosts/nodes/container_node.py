@@ -26,8 +26,9 @@ _NO_SHELL = regex(
     up_to_first(r"executable file\b") + r".*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
     r"exec /\S+: no such file or directory", re.IGNORECASE)
 
-_EXEC_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is paused|[Nn]o such container))|"
-                 r"OCI runtime exec failed: ")
+_EXEC_REFUSED = regex(
+    r"(?m:^)(?>.*Error response from daemon: )(?!.*(?:is not running|is paused|[Nn]o such container))|"
+    r"OCI runtime exec failed: ")
 
 
 def is_shell_missing(said: str) -> bool:
