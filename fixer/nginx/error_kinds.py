@@ -194,7 +194,7 @@ def is_about_upstream(event: ErrorEvent) -> bool:
 
 _TEMP_FILE = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<file>/[^\"\n]+)/\d{10}|"
                    r"mkdir\(\) \"(?P<level>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
-_HASH_LEVELS = regex(r"(?:/\d{1,2})+$")
+_HASH_LEVELS = regex(r"(?<!/\d)(?<!/\d\d)(?:/\d{1,2})+$")
 
 
 def unwritable_folder(event: ErrorEvent) -> tuple[str, int] | None:

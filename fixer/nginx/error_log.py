@@ -26,13 +26,15 @@ _LINE = re.compile(
 _CLIENT = re.compile(r", client: ((?:[0-9a-fA-F.:]+|unix:)), server: ([^,\"]*)(?:, |$)")
 _REQUEST = re.compile(r"request: \"(\S+ \S+ HTTP/\d(?:\.\d)?)\"(?:, subrequest: \"[^\s\"]*\")?(?:, |$)")
 _UPSTREAM = re.compile(r"upstream: \"([^\s\"]*)\"(?:, |$)")
-_PHASE = re.compile(r" while ((?:SSL )?[a-z][A-Za-z ]*)(?:, |$)")
+_PHASE = re.compile(     # the first one of a run of letters and spaces
+    r"(?<![A-Za-z ])(?>[A-Za-z ]*? while (?=(?:SSL )?[a-z]))((?:SSL )?[a-z][A-Za-z ]*+)(?:, |$)")
 _ERRNO = re.compile(r"\((\d{1,4}): [^()]*\)$")
-_REDIRECTING = re.compile(r" while (internally redirecting to) \".*\"$")
+_REDIRECTING = re.compile(r"(?>(.*?) while (internally redirecting to) \").*\"$")
 _TEST_LINE = re.compile(
     r"(?:nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )\[(emerg|alert|crit)\] (?:\d+#\d+: )?"
-    r"(.*?)(?: in (/[^\n]*?):(\d{1,9}))?\s*$"
+    r"(.*)"
 )
+_IN_FILE = re.compile(r"(?>(.*?) in (?=/))(.*):(\d{1,9})\Z")
 
 
 def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
@@ -66,8 +68,10 @@ def parse_test_output(text: str) -> tuple[ConfigProblem, ...]:
     for line in text.splitlines()[:1000]:
         match = _TEST_LINE.match(line[:_LONGEST_LINE])
         if match is not None:
-            file, number = match[3] or "", int(match[4] or 0)
-            problems.append(ConfigProblem("nginx-test", match[2], file, number, match[1] == "emerg"))
+            message = match[2].rstrip()
+            named = _IN_FILE.match(message)
+            said, file, number = (named[1], named[2], int(named[3])) if named is not None else (message, "", 0)
+            problems.append(ConfigProblem("nginx-test", said, file, number, match[1] == "emerg"))
     return tuple(problems)
 
 
@@ -109,10 +113,10 @@ def _split_client(text: str) -> tuple[str, str, str, str]:
 
 def _split_phase(head: str) -> tuple[str, str]:
     """Return the message and what nginx was doing; text inside quotes is never a phase."""
-    redirecting = _REDIRECTING.search(head)
+    redirecting = _REDIRECTING.match(head)
     if redirecting is not None:
-        return head[: redirecting.start()], redirecting[1]
+        return redirecting[1], redirecting[2]
     match = _PHASE.search(head, head.rfind('"') + 1)
     if match is None:
         return head, ""
-    return head[: match.start()], match[1]
+    return head[: match.start(1)].removesuffix(" while "), match[1]

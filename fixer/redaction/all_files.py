@@ -19,7 +19,9 @@ from fixer.redaction.values import (
     without_blank_mark,
 )
 
-_NAME = rb"[A-Za-z_]\w*"
+_NAME = rb"[A-Za-z_]\w*+"
+# Before a name, so that it is tried once and not at each of its characters.
+_DIGITS = rb"(?<!\w)([0-9]*+)"
 
 
 def redact_bytes(data: bytes) -> bytes:
@@ -31,7 +33,7 @@ def redact_bytes(data: bytes) -> bytes:
 _ENV_LINE = regex(
     rb"^([ \t]*(?:export[ \t]+)?)([A-Za-z_][\w.-]*)([ \t]*=[ \t]*)"
     rb"(\"(?:[^\"\\]|\\.|\\\n)*\"(?=[ \t]*(?:#[^\n]*)?\r?$)|'[^']*'(?=[ \t]*(?:#[^\n]*)?\r?$)"
-    rb"|(?:[^\n\\]|\\\r?\n|\\.)*?)([ \t]*\r?)$",
+    rb"|(?:[^\n\\ \t\r]++|\\\r?\n|\\.|[ \t]++(?!\r?$)|\r(?!$))*)([ \t]*\r?)$",
     re.MULTILINE,
 )
 
@@ -50,8 +52,8 @@ def redact_script(data: bytes) -> bytes:
 _CONTINUED = rb"((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n])*)$"
 _UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)" + _CONTINUED, re.MULTILINE | re.IGNORECASE)
 _UNIT_CREDENTIAL = regex(rb"^([ \t]*SetCredential(?:Encrypted)?[ \t]*=[^:\n]*:)" + _CONTINUED, re.MULTILINE)
-_QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1).)*)\1", re.DOTALL)
-_BARE_PAIR = regex(rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\\\"']|[\"'])*)")
+_QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1|\\).)*+(?=\1)|.*(?=\1))\1", re.DOTALL)
+_BARE_PAIR = regex(_DIGITS + rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\\\"']|[\"'])*)")
 
 
 def redact_unit(data: bytes) -> bytes:
@@ -73,11 +75,11 @@ def _redact_assignments(text: bytes) -> bytes:
 
 
 def _redact_bare_pairs(text: bytes) -> bytes:
-    return _BARE_PAIR.sub(lambda m: m[1] + b"=" + without_blank_mark(redact_raw(m[1], m[2])), text)
+    return _BARE_PAIR.sub(lambda m: m[1] + m[2] + b"=" + without_blank_mark(redact_raw(m[2], m[3])), text)
 
 
 _PROGRAM_ENVIRONMENT = regex(rb"^(environment[ \t]*=)((?:[^\n]*)(?:\n[ \t]+[^\n]*)*)$", re.MULTILINE | re.IGNORECASE)
-_PROGRAM_PAIR = regex(rb"(" + _NAME + rb")([ \t]*=[ \t]*)"
+_PROGRAM_PAIR = regex(_DIGITS + rb"(" + _NAME + rb")([ \t]*=[ \t]*)"
                       rb"(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,\s]*(?:[ \t]+[^,\s=]+(?=[\s,]|$))*)")
 
 
@@ -87,10 +89,11 @@ def redact_program(data: bytes) -> bytes:
 
 
 def _program_value(match: re.Match[bytes]) -> bytes:
-    name, equals, value = match[1], match[2], match[3]
+    name, value = match[2], match[4]
+    head = match[1] + name + match[3]
     if value[:1] in (b"'", b'"') and len(value) > 1:
-        return name + equals + value[:1] + redact_raw(name, value[1:-1]) + value[-1:]
-    return name + equals + without_blank_mark(redact_raw(name, value))
+        return head + value[:1] + redact_raw(name, value[1:-1]) + value[-1:]
+    return head + without_blank_mark(redact_raw(name, value))
 
 
 def redact_inspect(data: bytes) -> bytes:

@@ -9,14 +9,17 @@ from fixer.redaction.secrets import redact_shapes, redact_text
 from fixer.redaction.values import MARK, redact_raw, redact_value, redact_variables, without_blank_mark
 
 _SECRET_SECTION = regex(r"""\s*(?:-\s+)?["']?(environment|args|content|env(?:_(?!file)\w+)?)["']?\s*:""")
-_PAIR = regex(r"""(\s*(?:-\s+)?["']?)([A-Za-z_][\w.-]*)(["']?\s*[:=]\s*["']?)(.*?)(["']?\s*(?:\s#.*)?)$""")
-_NAME_ALONE = regex(r"""\s*(?:-\s+)?(?:["']?[A-Za-z_][\w.-]*["']?\s*:?|<<\s*:.*|-|[\]})]*,?)\s*(?:#.*)?$""")
+_END = r"""(?:(?<!\s)|(?=["']))"""     # where a value can end: before blanks, not among them
+_TAIL = r"""(["']?\s*(?:\s#(?s:.*))?)$"""
+_PAIR = regex(r"""(\s*(?:-\s+)?["']?)([A-Za-z_][\w.-]*)(["']?\s*[:=]\s*["']?)(|.*?""" + _END + ")" + _TAIL)
+_NAME_ALONE = regex(
+    r"""\s*+(?:-\s++)?(?:["']?[A-Za-z_][\w.-]*+["']?(?:\s*+:)?|<<\s*:(?s:.*)|-|[\]})]*,?)\s*(?:#(?s:.*))?$""")
 _VARIABLE = regex(
-    r"""(\s*(?:-\s+)?["']?)([A-Z][A-Z0-9_]+)(["']?\s*[:=]\s*["']?)([^\s&*{\[|>].*?)(["']?\s*(?:\s#.*)?)$"""
+    r"""(\s*(?:-\s+)?["']?)([A-Z][A-Z0-9_]+)(["']?\s*[:=]\s*["']?)([^\s&*{\[|>].*?)""" + _END + _TAIL
 )
-_ITEM = regex(r"""(\s*-\s+)(["']?)(.+?)(["']?)\s*$""")
+_ITEM = regex(r"""(\s*+-\s++)(["']?)(.+?)""" + _END + r"""(["']?)\s*$""")
 _FLAG = regex(r"^--?[\w-]*(?:pass(?:word|wd|phrase)?|secret|token|api-?key|access-?key|credentials?)$", re.IGNORECASE)
-_INLINE = regex(r"""([\w.-]+)(["']?\s*[:=]\s*["']?)([^"',}\]]+)""")
+_INLINE = regex(r"""(?<![\w.-])([\w.-]++)(["']?\s*[:=]\s*["']?)([^"',}\]]+)""")
 _BLOCK = regex(r"[|>][0-9+-]*\s*(?:#.*)?$")
 _DEFAULT = regex(r"(\$\{\w+:?-)([^{}]+)(?=\})")
 

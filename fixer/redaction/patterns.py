@@ -38,7 +38,7 @@ _PAIR = regex(
     r"(?:\s?,\s?|\]\s?=\s?)(?:b|r|f)?(?P=quote))(?P<value>(?:(?!(?P=quote)).){1,4096})"
 )
 # pydantic repeats its input
-_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\{\}).*?)(?=, input_type=|\]|$)")
+_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\{\}).*?)(?=, input_type=|\]|\n|$)")
 # statements about accounts of databases and of redis
 _SQL = regex(
     r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"

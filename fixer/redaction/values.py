@@ -57,7 +57,7 @@ def without_blank_mark(value: bytes) -> bytes:
 
 # Secrets in commands: after secret options, after short options of known tools, in variables set first.
 _SECRET_FLAG = regex(
-    r"^--?(?:[\w-]*(?:password|passwd|passphrase|secret|token|api-?key|access-?key|credential)[\w-]*"
+    r"^--?(?:(?=[\w-]*(?:password|passwd|passphrase|secret|token|api-?key|access-?key|credential))[\w-]*+"
     r"|[\w-]*pass|[\w-]*-pw)$", re.IGNORECASE,
 )
 # per tool: the option; whether its value is the next argument, is joined to it, or follows a user

@@ -9,7 +9,7 @@ from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Style, count_colu
 
 _SOURCE_WIDTH = 120  # columns to which the pages are written: a shorter line ends a paragraph
 _COMMANDS_TITLE = "By hand"
-_COMMENT = re.compile(r" +(?=# )")
+_COMMENT = re.compile(r"(?<! ) +(?=# )")
 _ROW = re.compile(r"( +\S+ {2,})([^ #].*)")  # a name and its text, in two columns
 _MARK = "> "  # in place of the indent of a line
 _IS_COMMAND = re.compile(r" .*\S {2,}# ")

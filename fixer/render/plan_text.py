@@ -95,7 +95,7 @@ def _diff_line_parts(line: str, style: Style) -> list[str]:
 
 def _split_at_spaces(text: str, width: int) -> list[str]:
     parts = [""]
-    for word in re.findall(r" *[^ ]+ *$| *[^ ]+", text):
+    for word in re.findall(r"(?<! ) *[^ ]+(?: *\Z)?", text):
         if parts[-1].strip(" +-") and count_columns(parts[-1]) + count_columns(word) > width:
             parts.append("")
         parts[-1] += word

@@ -10,7 +10,7 @@ from fixer.analysis.evidence import address_text, endpoint_text
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.folders import is_below, is_within
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import NetworkAction, Step, WaitForListener, WriteFile
@@ -215,7 +215,8 @@ def _manual_publish_text(box: Container, entry: str, endpoint: Endpoint) -> str:
 
 # An nginx whose container has a read-only file system: the folders that it needs, and where they are set.
 TMPFS_ID = "give-nginx-folders"
-_READ_ONLY_ERROR = regex(r"\[emerg\] .*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" failed \(30: ")
+_READ_ONLY_ERROR = regex(
+    up_to_first(r"\[emerg\] ") + r".*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" failed \(30: ")
 # Folders that the builds of nginx write to; a tmpfs over any other could hide files of the image.
 _NGINX_FOLDERS = ("/var/lib/nginx", "/var/cache/nginx", "/var/tmp/nginx", "/usr/local/nginx", "/tmp")   # noqa: S108  not ours
 _RUN_FOLDERS = ("/run", "/var/run")

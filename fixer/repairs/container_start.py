@@ -32,10 +32,11 @@ _ENGINE_ERRORS = (
      "its interpreter is missing from the image, or it is built for another architecture", "program"),
     (regex(r"unable to find (?:user|group) (?P<what>[^:\s]+): no matching entries"), "its user {what} is not in its "
      "image", "user"),
-    (regex(r'chdir to cwd \("(?P<what>[^"]+)"\)[^:]*: (?:no such file or directory|permission denied)'), "its working "
-     "directory {what} cannot be entered", "working_dir"),
-    (regex(r"(?:Bind for|listen tcp\d?) (?P<what>[\d.:\[\]]+):?[^:]* (?:failed: port is already allocated|bind: addr"
-           r"ess already in use)"), "its published port {what} is in use by something else", "ports"),
+    (regex(r'chdir to cwd \("(?P<what>[^"]+)"\)[^:]{0,200}: (?:no such file or directory|permission denied)'),
+     "its working directory {what} cannot be entered", "working_dir"),
+    (regex(r"(?:Bind for|listen tcp\d?) (?P<what>[\d.:\[\]]++)[^:]{0,200} "
+           r"(?:failed: port is already allocated|bind: address already in use)"),
+     "its published port {what} is in use by something else", "ports"),
     (regex(r"address already in use|port is already allocated"), "a port that it publishes is in use", "ports"),
 )
 # Errors in the log, after the start: from runc, or from the init that `init: true` runs before the program.

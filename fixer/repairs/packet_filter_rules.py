@@ -255,7 +255,7 @@ def _is_same_rule(line: str, text: str, chain: Chain) -> bool:
     return bool(line.strip()) and _normalize_rule(line) == _normalize_rule(text)
 
 
-_SKUID = re.compile(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^}]*\})")
+_SKUID = re.compile(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^{}]*\})")
 _ACCOUNT_NAME = re.compile(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
 
 
@@ -283,7 +283,8 @@ def _can_be_same_rule(line: str, rule: Rule, block: FilterMatch) -> bool:
 
 
 _PORT_RANGE = re.compile(r"(?<![\w.:/])(\d{1,5})(?:-(\d{1,5}))?(?![\w.:/])")
-_NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|(?<=[{}, ])\s+|\s+(?=[{},])|(?<!\S)#.*$")
+_NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|"
+                    r"(?<=[{}, ])\s+|(?<!\s)\s+(?=[{},])|(?<!\S)#(?s:.*)")
 
 
 def _normalize_rule(text: str) -> str:
@@ -292,4 +293,4 @@ def _normalize_rule(text: str) -> str:
     text = re.sub(r"(?:iif|oif)name\b", lambda m: m[0][:3], text)
     text = re.sub(r"\bmeta (?=skuid\b)", "", text)
     text = re.sub(r"(?<=\{)[^{}]+(?=\})", lambda m: ",".join(sorted(w.strip() for w in m[0].split(","))), text)
-    return re.sub(r"\s*([{},])\s*", r"\1", " ".join(text.split())).strip()
+    return re.sub(r" ?([{},]) ?", r"\1", " ".join(text.split())).strip()

@@ -12,7 +12,7 @@ from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.exits.run_end import read_run_end
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step, WriteFile
@@ -30,7 +30,7 @@ _RESOURCE_REFUSED = regex(
     r"failed to map segment"
 )
 _TASK_REFUSED = regex(
-    r"can't start new thread|pthread_create.*(?:Resource temporarily unavailable|EAGAIN)|"
+    r"can't start new thread|" + up_to_first("pthread_create") + r".*(?:Resource temporarily unavailable|EAGAIN)|"
     r"\bfork: (?:retry: )?Resource temporarily unavailable|"
     r"^BlockingIOError: \[Errno 11\] Resource temporarily unavailable"
 )

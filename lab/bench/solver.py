@@ -164,7 +164,7 @@ def cause_in(out: str) -> str | None:
     try:
         document = json.loads(out)
     except ValueError:
-        named = re.findall(r"(?m)^\s*cause:\s*([a-z0-9-]+)\s*$", out)
+        named = re.findall(r"(?m)^[^\S\n]*cause:\s*([a-z0-9-]+)\s*$", out)
         return named[0] if named else None
     if isinstance(document, dict) and isinstance(document.get("before"), dict):
         document = document["before"]

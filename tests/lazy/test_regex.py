@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 
 
 def test_it_is_the_pattern() -> None:
@@ -29,3 +29,11 @@ def test_it_is_compiled_when_it_is_used() -> None:
 def test_it_has_what_a_pattern_has_and_no_more() -> None:
     with pytest.raises(AttributeError):
         regex("a").other  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_line_is_read_up_to_its_first_head() -> None:
+    pattern = regex(up_to_first("open ") + "(.*) failed")
+    found = pattern.search("one\ntwo open a open b failed failed")
+    assert found is not None
+    assert found[1] == "a open b failed"
+    assert pattern.search("open a\nfailed") is None

@@ -103,3 +103,10 @@ def test_a_bundle_shows_no_value_of_what_lies_beside(name: str) -> None:
 def test_passwords_of_its_file_are_in_no_capture() -> None:
     conf = b"frontend f\n  bind :80\n  stats auth admin:hunter2\nuserlist u\n  user a password $5$x$y\n"
     assert redact_file("/etc/haproxy/haproxy.cfg", conf).split() == b"frontend f bind :80".split()
+
+
+@pytest.mark.timeout(20)
+def test_backslashes_in_a_quote_without_end_cost_their_length() -> None:
+    said = redact_unit(b"Environment='API_TOKEN=" + b"\\a" * 200 + b"\nEnvironment='API_TOKEN=it\\'s s3cr3tZx9Kq' B=1\n")
+    assert b"s3cr3tZx9Kq" not in said
+    assert b"B=1" in said

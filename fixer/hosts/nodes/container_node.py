@@ -16,18 +16,19 @@ from fixer.hosts.machine.probe_protocol import probe_inside
 from fixer.hosts.sh.round_answers import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_files import ShFiles
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.host import CommandResult, Files, NodeClock
 from fixer.model.query import Answer, Probe, Query
 from fixer.model.target import NodeKind
 
 # messages of runc and crun for a missing program; a container that just ended has no `/proc/…/ns` either
 _NO_SHELL = regex(
-    r"executable file\b.*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
+    up_to_first(r"executable file\b") + r".*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
     r"exec /\S+: no such file or directory", re.IGNORECASE)
 
-_EXEC_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is paused|[Nn]o such container))|"
-                 r"OCI runtime exec failed: ")
+_EXEC_REFUSED = regex(
+    r"(?m:^)(?>.*Error response from daemon: )(?!.*(?:is not running|is paused|[Nn]o such container))|"
+    r"OCI runtime exec failed: ")
 
 
 def is_shell_missing(said: str) -> bool:

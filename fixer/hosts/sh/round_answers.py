@@ -37,7 +37,7 @@ from fixer.model.query import (
 )
 from fixer.model.target import NodeKind
 
-_DATE = regex(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
+_DATE = regex(rb"(?<!\d)(\d++)\.?(\d*+)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
 _PROC = regex(r"/proc/(\d+)/(.+)\Z")
 
 

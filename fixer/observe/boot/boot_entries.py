@@ -39,7 +39,7 @@ _LINGER_FOLDER = "/var/lib/systemd/linger/"
 _RUN_FOLDER_ENDS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
 _MONIT_FOLDERS = tuple(pattern[:-1] for pattern in MONIT_FILES)
 _MONIT_CHECK = regex(r"^\s*check\s+process\s+\"?([\w.@-]+)")
-_MONIT_START = regex(r"^\s*start(?:\s+program)?\s*=?\s*([\"'])(?P<command>.+?)\1"
+_MONIT_START = regex(r"^\s*start(?:\s+program)?\s*+(?:=\s*+)?([\"'])(?P<command>.+?)\1"
                      r"(?:.*?\bas\s+uid\s+\"?(?P<user>[\w.-]+))?")
 _MAX_SU_DEPTH = 3
 _MOST_ENTRIES = 40

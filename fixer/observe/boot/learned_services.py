@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from fixer.formats.env_file import read_env_file
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
+from fixer.lazy.regex import regex, up_to_first
 from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService, learned_from_json
 from fixer.model.query import Query, ReadFile, ReadGlob
@@ -59,8 +59,8 @@ _USER_SWITCHERS = frozenset(("runuser", "sudo", "su", "doas"))
 _IGNORED_PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
 _PYTHON = regex(r"^(?:python|pypy)[\d.]*t?$")
 # A unit of a user's systemd, which restarts it: no system unit must be created for it.
-_USER_MANAGER_UNIT = regex(r"/user@\d+\.service/(?:.*/)?[^/]+\.service$")
-_SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
+_USER_MANAGER_UNIT = regex(up_to_first(r"/user@\d+\.service/") + r"(?:.*/)?[^/]+\.service$")
+_SECRET_OPTION = regex(r"^--?(?=[A-Za-z-]*(?:secret|token|password|passwd|api-?key))[A-Za-z-]*+(?:=.+)?$")
 
 
 @dataclass(frozen=True, slots=True)

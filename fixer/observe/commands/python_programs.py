@@ -62,7 +62,7 @@ _PORT_LITERAL = regex(r"^[\"']?(?:[\w.*-]*:)?(\d{1,5})[\"']?$")
 _KEYWORD_ARGUMENT = regex(r"^(\w+)\s*=(?!=)\s*(.+)$")
 _IDENTIFIER = regex(r"^[A-Za-z_]\w*$")
 _ENV_LOOKUP = regex(
-    r"^(?:os\.)?(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*(?:,\s*(.+?))?\s*\)(?:\s*or\s*(.+))?$"
+    r"^(?:os\.)?(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*+(?:,\s*(\S(?:.*?\S)??))?\s*\)(?:\s*or\s*(.{1,200}))?$"
     r"|^(?:os\.)?environ\[\s*[\"'](\w+)[\"']\s*\]$"
 )
 _PARSED_ARGUMENT = regex(r"^(?:args|options|opts|ns|namespace)\.(\w+)$")

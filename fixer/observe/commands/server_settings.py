@@ -27,11 +27,11 @@ from fixer.model.snapshot import Binding, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View, is_readable
 
-_BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
+_BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]{0,2000}\]|\([^()]{0,2000}\)|[^\n]*)", re.MULTILINE)
 _QUOTED_TEXTS = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
 _COMMENT = regex(rb"#[^\n\"']*(?=\n|\Z)")
 _QUOTED_TEXT = regex(rb"[\"']([^\"'\n]+)[\"']")
-_WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
+_WORKERS = regex(rb"^[^\S\n]*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 
 
 def settings_path(told: ServiceCommand) -> str | None:

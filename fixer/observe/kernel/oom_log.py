@@ -15,7 +15,8 @@ KERNEL_LOG = Command("kernel-log")
 UPTIME = ReadFile("/proc/uptime")
 MOST_KILLS = 200
 _STAMP = regex(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\] (.*)$")
-_OOM_CONSTRAINT = regex(r"^oom-kill:constraint=(\w+),.*?(?:oom_memcg=([^,]*),)?task_memcg=([^,]*),task=.*?,pid=(\d+),")
+_OOM_CONSTRAINT = regex(
+    r"^oom-kill:constraint=(\w+),(?>.*?(?:oom_memcg=([^,]*),)?task_memcg=([^,]*),task=).*?,pid=(\d+),")
 _KILLED = regex(r"^(?:Memory cgroup out of memory|Out of memory): Killed process (\d+) \((.*?)\)")
 _WORKER_KILLED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut of memory|OOM")
 

@@ -16,7 +16,7 @@ DENIALS = Command("audit-denials")
 MOST_DENIALS = 100
 _SMALL_FILE_LIMIT = 256
 _AVC = regex(r"^(?:node=\S+ )?type=AVC msg=audit\((\d+\.\d+):\d+\): avc: +denied +\{ ([a-z_ ]+) \} for +(.*)$")
-_FIELD = regex(r"(\w+)=(\"[^\"]*\"|\S+)")
+_FIELD = regex(r"(?<!\w)(\w++)=(\"[^\"]*\"|\S+)")
 
 
 def policy_queries(workers: Iterable[int]) -> tuple[Query, ...]:

@@ -22,7 +22,7 @@ MOST_REFUSED = 3              # rejected files that are checked
 UNREAD_KIND = "missing-include"      # kind of a problem: the file may only not be read yet
 LAST_LINES = 10       # of a container's log before it ended
 
-_EMERG_LINE = regex(rb"\[emerg\].* in (?P<path>/[^\n]+):\d+\s*$")
+_EMERG_LINE = regex(rb"(?m:^)(?=[^\n]*:\d+\s*$)(?>.*?\[emerg\]).* in (?P<path>/[^\n]+):\d+\s*$")
 
 
 def backup_queries(site: Site, views: Mapping[str, View], containers: tuple[Container, ...],

@@ -55,7 +55,7 @@ from fixer.observe.systemd.failed_units import directory_queries, program_querie
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
 
 MOST_PROCESS_LOGS = 16      # processes of one program whose logs are read
-_ENV_PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
+_ENV_PAIR = regex(r"(?<!\w)[^\W_A-Za-z]*+([A-Za-z_]\w*+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE_TEXTS = frozenset(("true", "yes", "on", "1"))
 _AUTO_LOG = frozenset(("", "auto", "none"))
 
