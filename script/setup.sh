@@ -108,7 +108,8 @@ setup_python() {
         { is_root && is_debian; } || die "Python's venv module is missing" "install python3-venv, then run this again"
         step "Python's venv module" apt_install python3-venv
     fi
-    [ -x "$VENV/bin/python" ] || step "virtual environment" "$python" -m venv "$VENV"
+    # One that an interrupt left half made has no pip yet.
+    "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || step "virtual environment" "$python" -m venv --clear "$VENV"
     step "the package and what it is tested with" install_package
     printf '%s' "$stamp" >"$VENV/.badgateway-stamp"
 }

@@ -122,3 +122,12 @@ def test_an_interrupted_set_up_leaves_nothing_running(number: signal.Signals, co
         assert run.returncode == code
         assert os.read(held, 1) == b""      # the end of the pipe: nobody holds it
         os.close(held)
+
+
+def test_a_half_made_environment_is_made_anew(tmp_path: Path) -> None:
+    """An interrupt leaves one with a Python and without pip, and the next run would fail there for ever."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    done = subprocess.run(["bash", "-c", f". script/setup.sh; VENV={tmp_path}/venv; install_package() {{ \"$VENV/bin/python\" -m pip --version; }};"
+                           " setup_python"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "venv/.badgateway-stamp").exists()
