@@ -122,11 +122,12 @@ def _identity_notes(step: WriteFile, present: FileState, files: Files) -> list[s
     path = step.display_path or step.path
     if present.kind != "file" or step.in_place:
         return []
+    other = present.links - 1
+    named = f"{path} has {'another name' if other == 1 else f'{other} other names'} (hard link)"
     if step.after is None:
-        return [f"{path} has {present.links - 1} more names (hard links); an undo makes a file of its own"] * (
-            present.links > 1)
-    if present.links > 1:  # written in place
-        return [f"{path} has {present.links - 1} more names (hard links): they change with it; an undo restores all"]
+        return [f"{named}: an undo makes a file of its own"] if other else []
+    if other:  # it is written in place
+        return [f"{named}: all names change with it, and an undo restores all"]
     lost = files.lost_attributes(step.path)
     return [f"{path}: a changed file does not keep these extended attributes: {lost}"] if lost else []
 

@@ -104,7 +104,7 @@ def test_all_names_of_a_file_keep_the_change_and_come_back(site: Path, target: F
     before, inode = read_tree(site), (site / "shop").stat().st_ino
     plan = make_plan(write_step(site / "shop", OLD, NEW), write_step(site / "shop", NEW, NEW + b"# more\n"))
     assert identity_notes(plan, target) == (
-        f"{site}/shop has 1 more names (hard links): they change with it; an undo restores all",)
+        f"{site}/shop has another name (hard link): all names change with it, and an undo restores all",)
     with open_run(target) as run:
         run.round(plan)
         run.commit()
