@@ -32,8 +32,16 @@ def record_line(record: Record) -> bytes:
         value = getattr(record, name)
         if value == field.default:
             continue
-        fields[name] = dataclasses.asdict(value) if isinstance(value, FileState) else value
+        fields[name] = _state_fields(value) if isinstance(value, FileState) else value
     return json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _state_fields(state: FileState) -> dict[str, object]:
+    """Return all fields but the number of names of a file that has one: earlier versions did not write it."""
+    fields = dataclasses.asdict(state)
+    if state.links == 1:
+        del fields["links"]
+    return fields
 
 
 def parse_records(data: bytes) -> RunRecords:
