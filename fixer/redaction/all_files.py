@@ -52,7 +52,7 @@ def redact_script(data: bytes) -> bytes:
 _CONTINUED = rb"((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n])*)$"
 _UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)" + _CONTINUED, re.MULTILINE | re.IGNORECASE)
 _UNIT_CREDENTIAL = regex(rb"^([ \t]*SetCredential(?:Encrypted)?[ \t]*=[^:\n]*:)" + _CONTINUED, re.MULTILINE)
-_QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1|\\).)*+(?=\1)|.*(?=\1))\1", re.DOTALL)
+_QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1|\\).)*(?=\1)|.*(?=\1))\1", re.DOTALL)
 _BARE_PAIR = regex(_DIGITS + rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\\\"']|[\"'])*)")
 
 
