@@ -278,3 +278,18 @@ def test_systemd_tells_one_fault_of_a_unit_after_the_other(now: dict[str, object
     mine = replace(fault(before), cause="unit-misconfigured", variant="start-200-chdir", service="backend.service")
     after = with_health(before, "failing", findings=(replace(mine, **now),))     # type: ignore[arg-type]
     assert compare(before, after, mine).is_better is better
+
+
+def test_a_logged_failure_that_is_not_over_is_no_health() -> None:
+    lasting = look(healthy_scene().logs("upstream prematurely closed connection", None, "reading response header from upstream",
+                                        path="/report?token=s3cret"))
+    [proof] = [proof for proof in proofs(lasting) if proof.state == "failed"]
+    assert (proof.check, proof.where) == ("no-failure-lasts", "/var/log/nginx/error.log:1")
+    assert "1 failed request of /" in proof.text and "s3cret" not in proof.text
+    assert lasting.diagnosis.verdict == "degraded"
+
+
+def test_a_backend_that_only_our_direct_request_does_not_reach_is_no_failure() -> None:
+    """nginx answers through it: what it does with a request that comes from elsewhere is its own matter."""
+    shut = look(healthy_scene().endpoint(http=Known(replace(REFUSED, error="closed", errno=None, phase="head"))))
+    assert (states(shut)["backend-answers"], shut.diagnosis.verdict) == ("unknown", "healthy")

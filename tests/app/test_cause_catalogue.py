@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app.cause_catalogue import all_causes, cause_page
+from fixer.app.cause_catalogue import all_causes, cause_page, known_cause
 from fixer.causes import load_causes
+from fixer.errors import UsageError
 
 MODULE = '''
 from fixer.causes import Cause
@@ -52,3 +53,9 @@ def test_a_variant_is_named_on_top_and_marked() -> None:
     assert "start-217-user, " in page and "> stop-timeout-sigkill <" in page
     assert ">" not in cause_page("backend-down").split("Variants:")[1]
     assert cause_page("wrong-port").startswith("wrong-port · ")     # also the name of a variant
+
+
+def test_a_failure_without_a_cause_has_no_page() -> None:
+    with pytest.raises(UsageError, match="unexplained is no cause"):
+        known_cause("unexplained")
+    assert "unexplained" not in [cause.id for cause in all_causes()], "the name is reserved"
