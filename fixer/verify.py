@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Diagnosis, Finding, Found, HealthVerdict, RouteHealth, Undetermined
+from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
 from fixer.model.facts import Known
 from fixer.model.report import Proof
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
@@ -165,23 +165,26 @@ def _route_name(key: RouteKey) -> str:
 
 
 def proofs(look: Observation) -> tuple[Proof, ...]:
-    """Return the checks that prove health: nginx -t, nginx up, each backend, each route through nginx."""
+    """Return the checks that prove health: nginx -t, nginx up, each backend, each route through nginx.
+
+    The verdict is the diagnosis' own: a backend fails only if a route to it does not answer.
+    """
     snapshot = look.snapshot
     used = {name for facts in snapshot.routes for name in facts.endpoints}
     health = {entry.route: entry for entry in look.diagnosis.health}
+    led = {name: {health[facts.route.id].state for facts in snapshot.routes
+                  if name in facts.endpoints and facts.route.id in health} for name in used}
+    well = {name for name, states in led.items() if "ok" in states and not states & {"failing", "degraded"}}
     return (
         *(_nginx_test_proof(nginx, snapshot) for nginx in snapshot.nginxes),
         *(_nginx_up_proof(nginx) for nginx in snapshot.nginxes),
-        *(_backend_proof(endpoint) for endpoint in snapshot.endpoints if endpoint.id in used and not endpoint.down),
+        *(_backend_proof(endpoint, well=endpoint.id in well) for endpoint in snapshot.endpoints
+          if endpoint.id in used and not endpoint.down),
         *(_route_proof(facts, health.get(facts.route.id)) for facts in snapshot.routes),
+        *(Proof("no-failure-lasts", "failed", shown.where, finding.summary)
+          for finding in look.diagnosis.findings if finding.cause == UNEXPLAINED and finding.role in AT_FAULT
+          for shown in finding.evidence[:1]),
     )
-
-
-def verdict_of(look: Observation, found: tuple[Proof, ...]) -> HealthVerdict:
-    """Return the diagnosis' verdict, lowered to degraded if a proof failed."""
-    verdict = look.diagnosis.verdict
-    failed = any(proof.state == "failed" for proof in found)
-    return "degraded" if verdict == "healthy" and failed else verdict
 
 
 def _nginx_test_proof(nginx: Nginx, snapshot: Snapshot) -> Proof:
@@ -209,12 +212,15 @@ def _nginx_up_proof(nginx: Nginx) -> Proof:
     return Proof("nginx-up", "passed", nginx.node, f"pid {nginx.master_pid}, {len(nginx.worker_pids)} workers")
 
 
-def _backend_proof(endpoint: Endpoint) -> Proof:
+def _backend_proof(endpoint: Endpoint, *, well: bool) -> Proof:
+    """Return the proof that a backend answers. `well`: nginx answers through it or passes over it, and our direct
+    request is one that it does not serve."""
     match endpoint.http:
         case Known(probe) if probe.status is not None:
             return Proof("backend-answers", "passed", endpoint.written, f"HTTP {probe.status}")
         case Known(probe):
-            return Proof("backend-answers", "failed", endpoint.written, probe.error or "no answer")
+            return Proof("backend-answers", "unknown" if well else "failed", endpoint.written,
+                         probe.error or "no answer")
         case unknown:
             return Proof("backend-answers", "unknown", endpoint.written, unknown.reason)
 

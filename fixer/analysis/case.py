@@ -53,6 +53,7 @@ class Case:
     failing_addresses: tuple[FailingAddress, ...]
     services_in_use: Mapping[str, RouteFacts]
     listening_endpoints: tuple[Endpoint, ...]      # the addresses that accept connections
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)      # all of the snapshot, by id
     # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, the routes of a
     # server that have a listener
     configured_owner_cache: dict[int, tuple[Endpoint, PortOwner | None]] = field(default_factory=dict)
@@ -139,7 +140,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         for places, routes in gathered.values() if (nginx := snapshot.nginx_of(next(iter(routes.values())))) is not None
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
-    return Case(snapshot, inputs, judged, troubles, taken, accepting)
+    return Case(snapshot, inputs, judged, troubles, taken, accepting, endpoints)
 
 
 def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:

@@ -17,7 +17,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, Route
 from fixer.nginx.error_kinds import CONNECTING, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
-_LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
+LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
 
 
 def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
@@ -48,7 +48,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:
     """Return whether the line is about a GET of this path from this machine since the observation began."""
     node = next((node for node in snapshot.nodes if node.name == nginx.node), None)
-    if node is None or event.at < math.floor(node.now) or event.client not in _LOCAL_CLIENTS | set(node.addresses):
+    if node is None or event.at < math.floor(node.now) or event.client not in LOCAL_CLIENTS | set(node.addresses):
         return False
     return facts.route.path is not None and event.request.split(" ")[:2] == ["GET", facts.route.path]
 
@@ -115,26 +115,40 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
                          snapshot: Snapshot) -> RouteVerdict:
     """Mark a route as degraded if a value of its variable leads to a dead address: those requests get 502.
 
-    A disabled service may be in use by no request. A dead address counts if its service manager has started the
-    service, or if it refused visitors recently.
+    An address counts if a Host or a path that the configuration names leads there. One that only a header, a cookie or
+    an argument chooses may be in use by no request: it counts if its service manager has started the service, or if it
+    refused visitors recently. One that no request can choose does not count.
     """
     route = verdict.facts.route
     groups = {(server.span.file, server.span.start): server.group for server in route.servers}
     places: dict[str, list[Endpoint]] = {}
     for endpoint in meant:
         places.setdefault(groups.get((endpoint.file, endpoint.start)) or f"{endpoint.id}:", []).append(endpoint)
-    dead = [members for members in places.values() if all(is_dead(e, snapshot) for e in members)]
+    choosers = {(server.span.file, server.span.start): server.chosen_by for server in route.servers}
+    asked = {name: members for name, members in places.items()
+             if any(choosers.get((e.file, e.start)) != "never" for e in members)}
+    sure = [members for members in asked.values() if all(_accepts_nothing(e) for e in members) and any(
+        choosers.get((e.file, e.start)) == "config" for e in members)]
+    dead = [members for members in asked.values() if all(is_dead(e, snapshot) for e in members)]
+    dead += [members for members in sure if members not in dead]
     if verdict.state != "ok" or not dead or len(dead) == len(places):
         return verdict
     refused = [event.upstream for event in recent_events(nginx, (verdict.facts,), snapshot)
                if event.kind in ("refused", "socket-missing")]
-    gone = [members for members in dead if any(
-        _has_started_service(e, snapshot) or any(_is_about_endpoint(text, e) for text in refused) for e in members)]
+    gone = [members for members in dead if members in sure or any(
+        (choosers.get((e.file, e.start)) != "request" and _has_started_service(e, snapshot))
+        or any(is_about_endpoint(text, e) for text in refused) for e in members)]
     if not gone:
         return verdict
     down = f"{len(gone)} of {len(places)} targets of {route.pass_text} {'is' if len(gone) == 1 else 'are'} down"
     ids = tuple(endpoint.id for members in gone for endpoint in members)
     return replace(verdict, state="degraded", reason=f"{verdict.reason}, but {down}", skipped_members=ids)
+
+
+def _accepts_nothing(endpoint: Endpoint) -> bool:
+    """Return whether a connect was refused or got no reply."""
+    tcp = endpoint.tcp.or_else(None)
+    return tcp is not None and (tcp.error in ("refused", "no-socket") or _is_connect_unanswered(endpoint))
 
 
 def _skipped_members_text(upstream: str, gone: list[Endpoint], mute: list[Endpoint], all_of_them: int) -> str:
@@ -155,7 +169,7 @@ def _silent_members(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snap
     late = {e.id for e in waiting if _is_suspended(e, snapshot)}
     if len(late) < len(waiting):
         timed_out = {event.upstream for event in recent_events(nginx, (facts,), snapshot) if event.kind in TIMED_OUT}
-        late |= {e.id for e in waiting if any(_is_about_endpoint(text, e) for text in timed_out)}
+        late |= {e.id for e in waiting if any(is_about_endpoint(text, e) for text in timed_out)}
     return [*silent, *(e for e in waiting if e.id in late)]
 
 
@@ -198,7 +212,7 @@ def _is_suspended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     return any(process.state == "T" for process in known if process.pid in service.pids)
 
 
-def _is_about_endpoint(upstream: str, endpoint: Endpoint) -> bool:
+def is_about_endpoint(upstream: str, endpoint: Endpoint) -> bool:
     """Return whether the line is about this address. Visitors can forge one: it counts only if our probe waited."""
     if endpoint.unix is not None:
         return f"unix:{endpoint.unix}:" in upstream

@@ -16,6 +16,7 @@ RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
 RECENT_ERROR = 60.0         # seconds; an older line of the error log says nothing about the present state
+LOGGED_SECONDS = 900.0      # seconds: a failure that nginx logged within them is over only if something shows it
 _CLOCK_AHEAD = 5.0         # seconds by which the clocks of two views of one machine may differ
 _GATEWAY_STATUSES = (502, 503, 504)
 _NGINX_PAGE = "<center>nginx"      # the footer of pages that nginx generates
@@ -90,6 +91,8 @@ def route_verdict(
         "bad" if p.status in others or _is_other_gateway_page(p, reached, snapshot) else
         _judge_probe(p, facts, speaking, fresh, nginx) for p in probes
     ]
+    if facts.url_asked and words[0] == "slow":
+        words[0] = "bad"        # no answer for as long as nginx itself would wait is none
     bad, slow = words.count("bad"), words.count("slow")
     own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _has_same_status(p, speaking))
               and not _is_configured_return(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
@@ -280,6 +283,18 @@ def _is_configured_return(status: int, facts: RouteFacts, nginx: Nginx | None) -
         and static.location in ("", "/", "server", facts.route.location)
         for static in nginx.config.value.statics
     )
+
+
+def is_answered_by_config(judged: RouteVerdict, reached: Sequence[Endpoint], nginx: Nginx) -> bool:
+    """Return whether nginx answers every request there by itself now (`return`, `deny all`, a file that it tries
+    first), so that none reaches the backend."""
+    facts = judged.facts
+    probes = facts.probes.or_else(())
+    if _has_static_answer(facts, nginx):
+        return True
+    if facts.route.shadowed and all(is_closed(endpoint) for endpoint in reached):
+        return bool(probes) and all((probe.status or 500) < 500 for probe in probes)
+    return bool(probes) and all(_is_configured_return(probe.status or 0, facts, nginx) for probe in probes)
 
 
 def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -> bool:

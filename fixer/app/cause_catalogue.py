@@ -10,6 +10,7 @@ from fixer import causes
 from fixer.analysis.cause import unique_causes
 from fixer.causes import Cause
 from fixer.errors import UsageError
+from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
 
 
@@ -85,6 +86,9 @@ def known_cause(word: str) -> Cause:
     cause = _cause_named(word)
     if cause is not None:
         return cause
+    if _normal(word) == UNEXPLAINED:
+        raise UsageError("unexplained is no cause: nginx logged a failure that is not over, and nothing explains it",
+                         "read the log of the service at the time of the line that the finding quotes")
     from difflib import get_close_matches  # 5 ms, for a wrong name only
 
     near = get_close_matches(_normal(word), cause_names(), n=1)

@@ -12,7 +12,7 @@ from fixer.app.request import DiagnoseRequest
 from fixer.diagnose.ignored_findings import misplaced_notes
 from fixer.errors import FixerError, UsageError
 from fixer.hosts.open_target import parse_target
-from fixer.model.diagnosis import IgnoredFinding
+from fixer.model.diagnosis import UNEXPLAINED, IgnoredFinding
 from fixer.model.report import SCHEMA_VERSION, IgnoreReport
 
 _EXAMPLE = "for example: --until 2030-12-31"
@@ -27,7 +27,7 @@ def list_ignored(word: str) -> IgnoreReport:
 def ignore(word: str, cause: str, where: str, because: str, until: str) -> IgnoreReport:
     """Ignore a cause, on the target or only where `where` says."""
     ref = parse_target(word)
-    known = known_cause(cause).id
+    known = cause if cause == UNEXPLAINED else known_cause(cause).id
     if not because.strip():
         raise UsageError("an ignored finding needs a reason", "--because 'moved to the new host on Friday'")
     for name, text in (("--because", because), ("--where", where)):

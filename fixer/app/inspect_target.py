@@ -31,7 +31,7 @@ from fixer.observe.collect_capture import capture_in_bundle, collect
 from fixer.observe.nginx.nginx_masters import TEST_NEVER_ENDS, TEST_NOT_ALLOWED
 from fixer.observe.view.observe_options import ObserveOptions
 from fixer.render.build_report import build_report
-from fixer.verify import Observation, proofs, url_notes, verdict_of
+from fixer.verify import Observation, proofs, url_notes
 
 
 @contextmanager
@@ -123,16 +123,20 @@ def _host_name(ref: TargetRef) -> str:
 
 
 def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
-    """Return only the proofs of health, and the verdict that follows from them."""
+    """Return only the proofs of health, and the verdict of the diagnosis, which also knows what `nginx -t` says."""
     started = time.monotonic()
     with open_named_target(word) as target:
         state = StateNotes(target)
         first = observe_and_diagnose(target, looking, quiet=state.quiet)
-        look = replace(first, snapshot=_with_nginx_test(target, first.snapshot))
+        tested = _with_nginx_test(target, first.snapshot)
+        ignored = (*ignored_on(target.ref), *tested.ignored)
+        # an ignored fault is still one for whoever asks whether the target is well
+        same = not ignored and tested == first.snapshot
+        look = first if same else Observation(tested, judge(tested, {}, causes=all_causes()))
         notes = (*url_notes(look, looking.url), *state.read())
     found = proofs(look)
     report = build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
-    return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
+    return VerifyResult(replace(report, findings=(), checks=()), found)
 
 
 def _with_nginx_test(target: Target, seen: Snapshot) -> Snapshot:

@@ -150,7 +150,7 @@ class RepairSession:
 
     def has_fault(self) -> bool:
         """Return whether a cause is proven."""
-        return any(finding.role in AT_FAULT for finding in self.current.diagnosis.findings)
+        return any(finding.is_proven_fault for finding in self.current.diagnosis.findings)
 
     def _offers(self) -> Iterator[tuple[Finding, Repair]]:
         for finding in self.current.diagnosis.findings:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import AT_FAULT, Finding
+from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Known
 from fixer.model.host import Target
 from fixer.verify import Observation, Verification, compare
@@ -105,7 +105,7 @@ def _state(look: Observation) -> object:
 
 
 def _at_fault(look: Observation) -> list[Finding]:
-    return [f for f in look.diagnosis.findings if f.role in AT_FAULT]
+    return [f for f in look.diagnosis.findings if f.is_proven_fault]
 
 
 def _is_starting(look: Observation) -> bool:
@@ -149,7 +149,7 @@ def first_observation(target: Target, options: RepairRequest, *, after_recovery:
 
 def _is_restarting(look: Observation) -> bool:
     """Return whether a service that was just rolled back may be restarting, with nothing logged yet."""
-    return look.diagnosis.verdict != "healthy" and not look.diagnosis.findings
+    return look.diagnosis.verdict != "healthy" and all(f.cause == UNEXPLAINED for f in look.diagnosis.findings)
 
 
 def _has_slow_answers(look: Observation) -> bool:

@@ -85,8 +85,10 @@ def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool)
 
 def health_verdict(
     case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth], dark: Mapping[str, str],
+    *, all_excused: bool = False,
 ) -> HealthVerdict:
-    """Return the verdict on all routes together."""
+    """Return the verdict on all routes together, for `diagnose`, `verify` and `repair`. `all_excused`: an operator
+    ignores every route. Healthy is a proof: without any probe there is none."""
     states = [h.state for h in health]
     guilty = [f for f in findings if f.role in AT_FAULT]
     known = [state for state in states if state != "unknown"]
@@ -98,4 +100,5 @@ def health_verdict(
         return "degraded"
     if any(entry.route in dark and entry.state == "unknown" for entry in health):
         return "unknown"
-    return "healthy" if known else "unknown"
+    asked = any(isinstance(facts.probes, Known) and facts.probes.value for facts in case.snapshot.routes)
+    return "healthy" if (known or all_excused) and asked else "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, open_case
+from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
 from fixer.causes import Cause, load_causes
 from fixer.diagnose.notes import (
     container_layer_notes,
@@ -12,11 +13,24 @@ from fixer.diagnose.notes import (
     shared_drop_in_notes,
     slow_route_notes,
     unclear_route_notes,
+    unresolved_value_notes,
+    unresolved_values,
 )
 from fixer.diagnose.revise_findings import drop_conflicting_starts, drop_transient_restarts, merge_shared_edits
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import AT_FAULT, Check, Diagnosis, Finding, Found, IgnoredFinding, Inputs
+from fixer.model.diagnosis import (
+    AT_FAULT,
+    UNEXPLAINED,
+    Check,
+    Diagnosis,
+    Finding,
+    Found,
+    HealthVerdict,
+    IgnoredFinding,
+    Inputs,
+    Undetermined,
+)
 from fixer.model.facts import Known
 from fixer.model.plan import has_only_starts
 from fixer.model.snapshot import Snapshot
@@ -43,22 +57,26 @@ def diagnose(
     shown = _name_replicas(case, shown)
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    lasting, past = _logged_failures(case, shown)
+    shown = (*shown, *lasting)
     if accepted:
         from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
 
         shown, excused, notes = apply_ignored(shown, accepted, snapshot)
+    unresolved = unresolved_values(case)
+    checks = (*checks, *_unexplained_checks(lasting, unresolved))
     settled = _rank_findings(shown, judges)
     blamed: dict[str, str] = {}
     for finding in settled:
-        if finding.role in AT_FAULT:
+        if finding.is_proven_fault:
             blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
     deaf = unconnectable_routes(case)
     health = tuple(health_of_route(judged, blamed, route in deaf) for route, judged in case.verdicts.items())
     counted = tuple(entry for entry in health if entry.route not in excused)
     dark = unreachable_slow_routes(case)
-    verdict = health_verdict(case, settled, counted, dark) if counted or not excused else "healthy"
+    verdict = health_verdict(case, settled, counted, dark, all_excused=bool(excused) and not counted)
     notes = (*notes, *route_notes(case), *slow_route_notes(case, health, dark), *unclear_route_notes(case, health),
-             *shared_drop_in_notes(snapshot, settled))
+             *shared_drop_in_notes(snapshot, settled), *unresolved_value_notes(unresolved))
     puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
     if puzzling:
         from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
@@ -68,6 +86,14 @@ def diagnose(
         from fixer.diagnose.notes import rejected_answer_notes  # only if nginx logged errors
 
         notes = (*notes, *rejected_answer_notes(case, {entry.route for entry in counted if entry.state == "ok"}))
+    notes = (*notes, *_snapshot_notes(case, settled, verdict), *past)
+    return Diagnosis(verdict, settled, checks, health, notes)
+
+
+def _snapshot_notes(case: Case, settled: Sequence[Finding], verdict: HealthVerdict) -> tuple[str, ...]:
+    """Return the notes that few snapshots need. Their modules are imported only then."""
+    snapshot = case.snapshot
+    notes: tuple[str, ...] = ()
     if verdict != "healthy" and any(nginx.unloaded_sites for nginx in snapshot.nginxes):
         from fixer.diagnose.notes import unloaded_site_notes  # only if there are unloaded sites
 
@@ -87,7 +113,25 @@ def diagnose(
         notes = (*notes, *redirect_notes(case))
     if any(repair.steps for finding in settled for repair in finding.repairs):
         notes = (*notes, *container_layer_notes(snapshot, settled))
-    return Diagnosis(verdict, settled, checks, health, notes)
+    return notes
+
+
+def _logged_failures(case: Case, shown: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Return (findings, notes) on what nginx logged in the last quarter of an hour."""
+    since = case.snapshot.taken_at - 2 * RECENT_ERROR - LOGGED_SECONDS      # the clocks of nodes may differ
+    if not any(isinstance(nginx.errors, Known) and nginx.errors.value and nginx.errors.value[-1].at >= since
+               for nginx in case.snapshot.nginxes):
+        return (), ()
+    from fixer.diagnose.lasting_failures import judge_logged_failures  # only if nginx logged something
+
+    return judge_logged_failures(case, shown)
+
+
+def _unexplained_checks(lasting: tuple[Finding, ...], unresolved: tuple[str, ...]) -> tuple[Check, ...]:
+    """Return the check of what has no cause; none if there is nothing to say."""
+    if lasting:
+        return (Check(UNEXPLAINED, Found(lasting, unresolved)),)
+    return (Check(UNEXPLAINED, Undetermined(unresolved)),) if unresolved else ()
 
 
 def _name_replicas(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:

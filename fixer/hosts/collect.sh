@@ -120,7 +120,7 @@ ask() {
   c=$((c + 1)); [ $c -le @PROBES@ ] || return 0
   item "spec $c $1 $2 $3"
   # the point keeps the line's end from being cut off; sent along it would make the server reset what it has answered
-  r=$(printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: @AGENT@\r\nAccept: */*\r\nConnection: close\r\n\r\n.' "$2" "$3")
+  r=$(printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: @AGENT@\r\nReferer: http://%s/badgateway\r\nAccept: */*\r\nConnection: close\r\n\r\n.' "$2" "$3" "$3")
   plain "$c" 2 127.0.0.1 "$1" "${r%.}" &
 }
 probes() {

@@ -11,6 +11,7 @@ from fixer.model.plan import Risk, Step
 
 Role: TypeAlias = Literal["root", "contributing", "consequence", "advice"]
 AT_FAULT: frozenset[Role] = frozenset({"root", "contributing"})
+UNEXPLAINED = "unexplained"     # reserved: a logged failure that is not over and has no cause
 Confidence: TypeAlias = Literal["certain", "likely", "possible"]
 HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 
@@ -60,6 +61,11 @@ class Finding:
     evidence: tuple[Evidence, ...]
     repairs: tuple[Repair, ...] = ()
     explains: tuple[str, ...] = ()
+
+    @property
+    def is_proven_fault(self) -> bool:
+        """True if it is at fault and a cause: a logged failure without a cause is a fault, and proves none."""
+        return self.role in AT_FAULT and self.cause != UNEXPLAINED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
 
+# What makes a request lead to an address that a variable holds: every request or the Host and path that the
+# configuration names (`config`), only a header, a cookie or an argument (`request`), nothing today (`never`).
+Chooser: TypeAlias = Literal["", "config", "request", "never"]
 PassKind: TypeAlias = Literal["proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"]
 
 
@@ -58,6 +61,7 @@ class UpstreamServer:
     fail_timeout: float = 10.0
     resolves: bool = False  # `resolve`: looked up repeatedly while nginx runs
     group: str = ""  # its `upstream` block
+    chosen_by: Chooser = ""  # empty for an address that no variable holds
 
 
 @dataclass(frozen=True, slots=True)

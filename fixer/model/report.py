@@ -157,7 +157,7 @@ class RepairResult:
 class Proof:
     """One of the checks that prove health, with its location and result."""
 
-    check: Literal["nginx-test", "nginx-up", "backend-answers", "route-answers"]
+    check: Literal["nginx-test", "nginx-up", "backend-answers", "route-answers", "no-failure-lasts"]
     state: Literal["passed", "failed", "unknown"]
     where: str
     text: str

@@ -42,6 +42,10 @@ __all__ = [
 ]
 
 
+# The end of the Referer of our probes: nginx's error log has no User-Agent, and quotes the Referer.
+PROBE_REFERRER = "/badgateway"
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process. `started_at` is epoch seconds, `state` the letter of /proc (R S D T Z), `unit` from its cgroup."""
@@ -217,6 +221,7 @@ class RouteFacts:
     endpoints: tuple[str, ...]
     probes: Fact[tuple[ProbeResult, ...]]
     conf: str = ""  # the main file of its nginx, of several on one node; empty for the only one
+    url_asked: bool = False  # the first probe asked for the operator's `--url`, and waited as long as nginx would
 
 
 @dataclass(frozen=True, slots=True)

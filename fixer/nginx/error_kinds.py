@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
@@ -203,3 +203,44 @@ def unwritable_folder(event: ErrorEvent) -> tuple[str, int] | None:
     if match is None:
         return None
     return posixpath.normpath(_HASH_LEVELS.sub("", match["file"] or match["level"])), int(match["errno"])
+
+
+# Lines by which nginx's own source ends a request, cuts its answer or turns it into a 5xx. Left out: a tunnel, which
+# was answered (101) and ends by its time limit; a resolver's failure, since nginx asks the next one; limits that answer
+# 503 on purpose; the application's own words; ends of workers, which are judged by themselves.
+_ENDED_BY_BACKEND: frozenset[ErrorKind] = CUT_OFF | CONNECTING | (TIMED_OUT - {"timeout-tunnel"}) | {
+    "closed-elsewhere", "read-failed", "reset-while-sending", "header-too-big", "header-forbidden",
+    "answer-unexpected", "wrong-protocol", "tls-handshake", "tls-version", "tls-verify", "tls-name", "tls-peer-closed",
+}
+_ENDED_BY_NGINX: frozenset[ErrorKind] = frozenset({
+    "connect-denied", "connect-not-permitted", "connect-invalid", "local-address-exhausted", "socket-failed",
+    "socket-family-denied", "proxy-bind-failed", "connect-files-exhausted", "connections-exhausted", "no-memory",
+    "invalid-target", "cache-missing", "redirection-cycle", "auth-request-failed", "temp-file-failed", "no-resolver",
+    "name-not-resolved", "tls-certificate-file", "header-too-big",
+})
+_ENDING = _ENDED_BY_BACKEND | _ENDED_BY_NGINX
+_WITHOUT_UPSTREAM: frozenset[ErrorKind] = frozenset({
+    "connections-exhausted", "no-memory", "invalid-target", "cache-missing", "redirection-cycle",
+    "auth-request-failed", "temp-file-failed",
+})
+_SEVERE = frozenset({"error", "crit", "alert", "emerg"})
+
+
+def ends_request(event: ErrorEvent) -> bool:
+    """Return whether the line says that a request of a route was ended, cut or answered with a 5xx by nginx."""
+    if event.level not in _SEVERE or event.kind not in _ENDING or not event.client:
+        return False
+    if event.kind == "temp-file-failed":
+        return unwritable_folder(event) is not None      # else it is a file of a site, which no route answers
+    return event.kind in _WITHOUT_UPSTREAM or is_about_upstream(event)
+
+
+Side: TypeAlias = Literal["client", "nginx", "backend"]
+
+
+def side_of(event: ErrorEvent) -> Side:
+    """Return the side that a line which ends a request concerns. nginx logs what clients end at level `info`, so only
+    a header that the PROXY protocol requires makes one of them an error."""
+    if event.kind == "proxy-protocol-broken":
+        return "client"
+    return "nginx" if event.kind in _ENDED_BY_NGINX else "backend"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import islice, product
 from typing import Literal, NamedTuple
 
-from fixer.model.nginx_config import Span, UpstreamServer
+from fixer.lazy.dataclass import replace
+from fixer.model.nginx_config import Chooser, Span, UpstreamServer
 from fixer.nginx.address import DEFAULT_PORTS, Authority, Url, parse_authority, parse_url, text_of
 from fixer.nginx.effective_config import Effective, Node, part_span
 from fixer.nginx.upstreams import Upstreams, host_text, port_or, port_span, unix_text
-from fixer.nginx.variables import VARIABLE, Value, Variables, variable_name
+from fixer.nginx.variables import CHOOSERS, VARIABLE, Value, Variables, variable_name
 
 Scheme = Literal["http", "https"]
 
@@ -104,7 +105,7 @@ class Targets:
             scheme = url.scheme or "http"
             target = self._value_target(node, found, url.authority, scheme)
             servers.extend(target.servers)
-        if not servers:
+        if not servers or not variables.is_complete(name):
             servers.append(_unknown(node, parse_authority(value, 0), name or value, 0))
         return Target(scheme, tuple(servers), _one_group(servers))
 
@@ -121,15 +122,23 @@ class Targets:
             if block is not None:
                 return Target(scheme, block.servers, block.name)
             servers.append(_unknown(node, authority, name, DEFAULT_PORTS[scheme]))
+        elif not variables.is_complete(name):
+            servers.append(_unknown(node, authority, name, DEFAULT_PORTS[scheme]))
         return Target(scheme, tuple(servers), _one_group(servers))
 
     def _value_target(self, node: Node, found: Value, authority: Authority, scheme: Scheme) -> Target:
         block = self._upstreams.find(authority.host) if authority.unix is None else None
+        chooser = self._chooser_of((found,))
         if block is not None:
-            return Target(scheme, block.servers, block.name)
+            servers = tuple(replace(server, chosen_by=chooser) for server in block.servers)
+            return Target(scheme, servers, block.name)
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
         server = literal_server(found.text[authority.start : authority.end], authority, default, found.node, found.word)
-        return Target(scheme, (server,), "")
+        return Target(scheme, (replace(server, chosen_by=chooser),), "")
+
+    def _chooser_of(self, values: tuple[Value, ...]) -> Chooser:
+        """Return what makes a request lead to the address of these values."""
+        return max((value.chosen_by for value in values), key=CHOOSERS.index)
 
     def _mixed(
         self, node: Node, authority: Authority, text: bytes, variables: Variables, scheme: Scheme
@@ -138,7 +147,7 @@ class Targets:
         names = [variable_name(match) for match in VARIABLE.finditer(text)]
         choices = [variables.values(name) for name in names]
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        if not names or not all(choices):
+        if not names or not all(choices) or not all(map(variables.is_complete, names)):
             unknown = next((name for name, values in zip(names, choices, strict=True) if not values), text)
             return Target(scheme, (_unknown(node, authority, unknown, default),), "")
         span = part_span(node, 1, authority.start, authority.end)
@@ -147,13 +156,14 @@ class Targets:
             replaced = iter(combination)
             made = parse_authority(VARIABLE.sub(lambda _, it=replaced: next(it).text, text), 0)  # type: ignore[misc]
             block = self._upstreams.find(made.host) if made.unix is None and made.port is None else None
+            chooser = self._chooser_of(combination)
             if block is not None:  # the name of an upstream, assembled
-                servers.extend(block.servers)
+                servers.extend(replace(server, chosen_by=chooser) for server in block.servers)
                 continue
             servers.append(
                 UpstreamServer(
                     text_of(text), host_text(made), port_or(made, default), unix_text(made), span,
-                    port_span=_find_port_span(node, authority, text, combination),
+                    port_span=_find_port_span(node, authority, text, combination), chosen_by=chooser,
                 )
             )
         return Target(scheme, tuple(servers), _one_group(servers))

@@ -186,6 +186,7 @@ class Routes:
         self.server_names: list[tuple[str, ...]] = []
         self.servers: list[ServerBlock] = []
         self._places = 0
+        self._places_seen: set[tuple[str, int]] = set()
         self._asked_first: set[tuple[int, str]] = set()
         self._mirrored: set[tuple[int, str]] = set()
         self._assembling: set[int] = set()
@@ -229,8 +230,9 @@ class Routes:
         server = _Server(len(self.server_names), listens, names, scheme, Locations(), returns)
         self.server_names.append(names)
         self.servers.append(ServerBlock(listens, names, word_span(node, 0), _names_end(block)))
+        variables = top.variables._replace(hosts=self._only_hosts(names, listens)).within(block)
         level = top._replace(
-            timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
+            timeouts=self._timeouts(block, top.timeouts), variables=variables,
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
             retries=_retries(block, top.retries), pages=_pages(block, top.pages),
             auth=_auth(block, top.auth), access=_access(block, top.access),
@@ -242,6 +244,16 @@ class Routes:
         self._note_return(block, server, level)
         _note_fallback(block, server, server.locations.root)
         self._read_block(block, server, level, 0)
+
+    def _only_hosts(self, names: tuple[str, ...], listens: tuple[Listen, ...]) -> frozenset[bytes]:
+        """Return the names with which alone a request reaches a server; empty if it may be the default anywhere."""
+        places = {(listen.address, listen.port) for listen in listens}
+        first = not places <= self._places_seen
+        self._places_seen |= places
+        if first or any(listen.default_server for listen in listens) or not names or any(
+                name.startswith(("~", ".", "*")) or name.endswith("*") for name in names):
+            return frozenset()
+        return frozenset(name.lower().encode("utf-8", "surrogateescape") for name in names)
 
     def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
         for node in block:

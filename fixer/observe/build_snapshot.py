@@ -58,7 +58,7 @@ from fixer.observe.nginx.nginx_masters import (
 )
 from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, unread_include_text
 from fixer.observe.nginx.probe_follow_ups import swapped_tls_result
-from fixer.observe.nginx.probes import ProbePlan, plan_probes
+from fixer.observe.nginx.probes import ProbePlan, plan_probes, route_of_url
 from fixer.observe.nginx.sites import Address, Site, sites_of
 from fixer.observe.nginx.unloaded_sites import unloaded_sites_of
 from fixer.observe.services import services_of
@@ -276,7 +276,9 @@ def _route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterat
         results = [probe_result(site.view.node.answers.get(p)) for p in plan.by_route.get(route.id, ())]
         known = tuple(r.value for r in results if isinstance(r, Known))
         probes = Known(known) if known else Unknown(_no_probe_reason(site, options, results))
-        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes, site.nginx.conf)
+        asked = bool(options.url and results and isinstance(results[0], Known)
+                     and route_of_url(site, options.url) == route.id)
+        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes, site.nginx.conf, asked)
 
 
 def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:

@@ -50,6 +50,7 @@ _PROOFS = {
     "nginx-up": "nginx is up",
     "backend-answers": "the backend answers",
     "route-answers": "the route answers through nginx",
+    "no-failure-lasts": "no failure goes on",
 }
 _PARTLY_TEXT = "the route fails for some requests"
 

@@ -11,7 +11,7 @@ from fixer.analysis.route_verdict import events_since, route_verdict
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import Listen, Span, StaticLocation, UpstreamServer
+from fixer.model.nginx_config import Chooser, Listen, Span, StaticLocation, UpstreamServer
 from fixer.model.query import FileStat
 from fixer.model.snapshot import ErrorEvent, ProbeResult, RouteFacts, Service, Snapshot
 from tests.causes.snapshot_builders import (
@@ -23,6 +23,7 @@ from tests.causes.snapshot_builders import (
     SITE,
     SLOW,
     Scene,
+    causes_of,
     error_event,
     failed_service,
     finding_of,
@@ -121,7 +122,10 @@ def test_a_page_that_comes_from_elsewhere_does_not_hide_that_the_backend_is_gone
     diagnosis = diagnose(scene.snapshot())
     assert (diagnosis.verdict, diagnosis.findings[0].service) == ("degraded", "backend.service")
     scene.endpoint(listener=Unknown("not root"))
-    assert diagnose(scene.snapshot()).verdict == "healthy"      # seen once only: it may just have been restarted
+    unsure = diagnose(scene.snapshot())                         # seen once only: it may just have been restarted
+    assert ({h.state for h in unsure.health}, roots(unsure)) == ({"ok"}, [])
+    scene.events = []
+    assert diagnose(scene.snapshot()).verdict == "healthy"
 
 
 def test_where_the_configuration_always_answers_first_no_backend_is_missed() -> None:
@@ -142,7 +146,8 @@ def test_a_backend_that_sleeps_behind_a_maintenance_page_is_told_as_that() -> No
     scene = Scene().with_service(stopped_service()).refused().answers(probe(503, body="<h1>Back soon</h1>"))
     scene.statics = (StaticLocation(0, "/", 503, Span(SITE, 3, 0, 0), conditional=True),)
     told = diagnose(scene.snapshot())
-    assert (told.verdict, told.notes, [f.role for f in told.findings]) == ("healthy", (), ["advice"])
+    assert (told.verdict, [f.role for f in told.findings]) == ("healthy", ["advice"])
+    assert [note.partition("That is over: ")[2] for note in told.notes] == ["nginx answers such requests by itself now"]
     assert "before nginx connects there" in told.findings[0].summary
 
 
@@ -153,7 +158,7 @@ def test_a_member_that_is_down_by_design_is_no_fault() -> None:
     assert diagnose(replace(snapshot, routes=(group,))).verdict == "healthy"
     failing = replace(group, probes=Known((BAD_GATEWAY,)))
     diagnosis = diagnose(replace(snapshot, routes=(failing,)))
-    assert diagnosis.verdict == "broken" and diagnosis.findings == ()
+    assert diagnosis.verdict == "broken" and causes_of(diagnosis) == []
 
 
 def test_a_dead_member_of_a_group_that_answers_is_no_fault_but_is_blamed_when_pages_fail() -> None:
@@ -469,3 +474,36 @@ def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_th
     diagnosis = diagnose(scene.snapshot())
     assert [h.state for h in diagnosis.health] == [state]
     assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
+
+
+# A value of a variable, and what makes a request lead to it.
+def chosen(by: Chooser, second: Service | None = None, *events: ErrorEvent) -> Diagnosis:
+    made = mapped(second, *events)
+    one, two = made.routes[0].route.servers
+    route = replace(made.routes[0].route, servers=(replace(one, chosen_by="config"), replace(two, chosen_by=by)))
+    return diagnose(replace(made, routes=(replace(made.routes[0], route=route),)))
+
+
+def test_a_value_that_a_host_or_a_path_chooses_must_accept_connections() -> None:
+    diagnosis = chosen("config")
+    assert diagnosis.verdict == "degraded"
+    assert diagnosis.health[0].reason == "answers 200, but 1 of 2 targets of http://$pool is down"
+
+
+def test_a_value_that_only_a_header_chooses_is_missed_once_a_visitor_was_led_there() -> None:
+    crashed = failed_service("two.service", 8001, log=log_lines("RuntimeError: SHOP_TOKEN is not set"))
+    assert chosen("request", crashed).verdict == "healthy"
+    assert chosen("request", crashed, refused(8001)).verdict == "degraded"
+
+
+def test_a_value_that_no_request_chooses_is_nothing() -> None:
+    assert chosen("never").verdict == chosen("never", stopped_service("two.service", 8001), refused(8000)).verdict == "healthy"
+
+
+# The operator's own page (`--url`), which is waited for as long as nginx would wait.
+@pytest.mark.parametrize(("probes", "state"), [((SLOW, GOOD), "degraded"), ((SLOW,), "failing"), ((GOOD, SLOW), "ok")])
+def test_no_answer_at_the_operators_url_is_never_well(probes: tuple[ProbeResult, ...], state: str) -> None:
+    made = healthy_scene().answers(*probes).snapshot()
+    diagnosis = diagnose(replace(made, routes=(replace(made.routes[0], url_asked=True),)))
+    assert diagnosis.health[0].state == state
+    assert diagnosis.verdict == {"degraded": "degraded", "failing": "broken", "ok": "healthy"}[state]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app.cause_catalogue import all_causes, cause_page
+from fixer.app.cause_catalogue import all_causes, cause_page, known_cause
 from fixer.causes import Cause, load_causes
+from fixer.errors import UsageError
 
 MODULE = '''
 from fixer.causes import Cause
@@ -75,3 +76,9 @@ def test_a_third_party_page_gets_a_row_for_each_variant(page: str, monkeypatch: 
     shown = cause_page("full")
     assert shown.startswith("full is a variant of moon-phase.\n\nmoon-phase · elsewhere\n\nOdd.\n\nWhat it is\n  Odd.\n\nVariants\n  half")
     assert shown.endswith("\n> full\n")
+
+
+def test_a_failure_without_a_cause_has_no_page() -> None:
+    with pytest.raises(UsageError, match="unexplained is no cause"):
+        known_cause("unexplained")
+    assert "unexplained" not in [cause.id for cause in all_causes()], "the name is reserved"

@@ -26,6 +26,7 @@ from tests.causes.snapshot_builders import (
     FAILED,
     Scene,
     failed_service,
+    healthy_scene,
     listener,
     roots,
     service,
@@ -50,6 +51,14 @@ def group(*members: object, status: bool = True) -> Observation:
     route = replace(seen.routes[0], endpoints=tuple(e.id for e in seen.endpoints))
     seen = replace(seen, routes=(route,))
     return Observation(seen, diagnose(seen))
+
+
+def test_a_logged_failure_without_a_cause_is_no_fault_that_a_repair_can_remove(tmp_path: Path) -> None:
+    seen = healthy_scene().logs("upstream prematurely closed connection", None, "reading response header from upstream",
+                                path="/report").snapshot()
+    look = Observation(seen, diagnose(seen))
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), look, look)
+    assert (look.diagnosis.verdict, course.has_fault(), course.plan().steps) == ("degraded", False, ())
 
 
 def test_a_missing_fact_is_told_once_with_the_causes_that_wait_for_it(tmp_path: Path) -> None:

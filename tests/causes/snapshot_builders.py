@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fixer.model.diagnosis import Diagnosis, Finding, Found, RuledOut, Undetermined
+from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import ConfigProblem, Listen, NginxConfig, Route, Span, StaticLocation, UpstreamServer
 from fixer.model.query import FileStat
@@ -314,6 +314,11 @@ def wrong_port_scene(to: int = 8000) -> Scene:
 
 def verdict_of(diagnosis: Diagnosis, cause: str) -> Found | RuledOut | Undetermined:
     return next(check.verdict for check in diagnosis.checks if check.cause == cause)
+
+
+def causes_of(diagnosis: Diagnosis) -> list[str]:
+    """The causes that are proven: what nginx logged without one is none."""
+    return [finding.cause for finding in diagnosis.findings if finding.cause != UNEXPLAINED]
 
 
 def roots(diagnosis: Diagnosis) -> list[str]:

@@ -139,7 +139,7 @@ def test_unknown_holder_or_log() -> None:
 
 
 def test_a_squatter_that_answers_is_advice_and_stays() -> None:
-    diagnosis = diagnose(squatted(state="S").endpoint(http=Known(probe(200))).answers(probe(200)).snapshot())
+    diagnosis = diagnose(squatted(state="S").endpoint(http=Known(probe(200))).answers(*[probe(200)] * 8).snapshot())
     found = finding_of(diagnosis, CAUSE)
     assert (diagnosis.verdict, found.role, found.repairs, found.routes) == ("healthy", "advice", (), ("r1",))
 
@@ -211,7 +211,7 @@ def test_a_program_of_somebodys_session_that_answers_in_its_place_is_no_health()
     for argv, cwd, role in ((("python3", "-m", "http.server"), "/home/tom/demo", "root"),
                             (("python3", "-m", "uvicorn", "app:app"), "/home/tom/demo", "advice"),
                             (("python3", "-m", "http.server"), "/srv/shop/public", "advice")):
-        scene = squatted(state="S").endpoint(http=Known(probe(200))).answers(probe(200))
+        scene = squatted(state="S").endpoint(http=Known(probe(200))).answers(*[probe(200)] * 8)
         scene.processes[-1] = process(300, *argv, cwd=Known(cwd), uid=1001,
                                       cgroup="/user.slice/user-1001.slice/session-3.scope")
         diagnosis = diagnose(scene.snapshot())

@@ -18,6 +18,7 @@ from tests.causes.snapshot_builders import (
     GOOD,
     SLOW,
     Scene,
+    causes_of,
     container,
     container_service,
     finding_of,
@@ -215,7 +216,7 @@ def test_a_rule_of_which_nobody_can_tell_whom_it_takes_is_named_as_what_is_not_k
     diagnosis = diagnose(dropping_scene(saved_firewall(rule_text)).snapshot())
     verdict = verdict_of(diagnosis, DROP)
     assert isinstance(verdict, Undetermined) and rule_text.partition(" ")[2] in verdict.missing[0]
-    assert isinstance(verdict_of(diagnosis, "firewall-reject"), RuledOut) and not diagnosis.findings
+    assert isinstance(verdict_of(diagnosis, "firewall-reject"), RuledOut) and not causes_of(diagnosis)
 
 
 @pytest.mark.parametrize("before", [

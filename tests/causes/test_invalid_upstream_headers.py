@@ -11,6 +11,7 @@ from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     Scene,
+    causes_of,
     finding_of,
     healthy_scene,
     roots,
@@ -65,9 +66,10 @@ def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
     assert finding_of(of(told(BOTH, path="/login")), CAUSE).confidence == "likely"
 
 
-def test_of_a_page_that_was_not_asked_it_is_a_note() -> None:
+def test_of_a_page_that_was_not_asked_no_cause_is_proven() -> None:
     diagnosis = of(told(BOTH, ok=True, path="/export", count=4))
-    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut) and diagnosis.verdict == "healthy"
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut) and diagnosis.verdict == "degraded"
+    assert causes_of(diagnosis) == []
     assert any("for /export:" in note for note in diagnosis.notes)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Listen, Span
 from fixer.model.snapshot import UnitValue
@@ -21,6 +22,7 @@ from tests.causes.snapshot_builders import (
     SITE,
     Scene,
     at_level,
+    causes_of,
     container_service,
     failed_service,
     healthy_scene,
@@ -42,7 +44,7 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
     scene.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
                "SSL handshaking to upstream")
     diagnosis = diagnose(scene.snapshot())
-    assert (diagnosis.verdict, diagnosis.findings) == ("broken", ())
+    assert (diagnosis.verdict, causes_of(diagnosis)) == ("broken", [])
     [note] = diagnosis.notes
     assert "no cause proven for / on 0.0.0.0:80, which answers 502" in note
     assert "127.0.0.1:8000 (backend.service) answers 400 without nginx" in note
@@ -86,7 +88,7 @@ def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_
     scene.with_service(made, listener(8000, 200))
     scene.processes[-1] = replace(scene.processes[-1], ppid=90, uid=1001)
     diagnosis = diagnose(scene.snapshot())
-    assert not diagnosis.findings
+    assert not causes_of(diagnosis)
     assert "no route uses these servers on the node of 127.0.0.1:8001, perhaps another user's: uvicorn[200] (pid 200, uid 1001) on 127.0.0.1:8000" in " ".join(
         diagnosis.notes)
 
@@ -102,10 +104,11 @@ def test_units_that_systemd_could_not_load_are_named(state: str, told: bool) -> 
 HEADER = "upstream sent invalid header"
 
 
-def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_note() -> None:
+def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_failure_without_a_cause() -> None:
     scene = healthy_scene().logs(HEADER, None, "reading response header from upstream", path="/login?a=b", count=3)
     diagnosis = diagnose(scene.snapshot())
-    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    [found] = diagnosis.findings
+    assert (diagnosis.verdict, found.cause, found.role, found.repairs) == ("degraded", UNEXPLAINED, "contributing", ())
     [note] = diagnosis.notes
     assert "3 times" in note and "for /login:" in note and HEADER in note and "a=b" not in note
 
@@ -181,7 +184,7 @@ def test_containers_that_podman_keeps_are_not_looked_into_and_are_no_absence(fra
                    unit_changes={"exec_start": ("/usr/bin/podman", "start", "quote"), "fragment_path": fragment})
     scene = Scene().with_service(kept).refused()
     diagnosis = diagnose(scene.snapshot())
-    assert ([f.cause for f in diagnosis.findings] == []) is told
+    assert (causes_of(diagnosis) == []) is told
     assert ("quote.service (inactive)" in " ".join(diagnosis.notes)) is told
     alone = Scene().refused()
     alone.processes.append(process(50, "/usr/bin/conmon", "-n", "quote", comm="conmon"))

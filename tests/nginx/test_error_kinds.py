@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from fixer.nginx.error_kinds import KINDS
+from fixer.nginx.error_kinds import KINDS, ends_request, side_of
 from fixer.nginx.error_log import parse_error_log
 
 UP = " while connecting to upstream"
@@ -117,3 +119,24 @@ def test_meaning(level, text, expected):
 
 def test_every_meaning_has_a_line():
     assert set(KINDS) == {expected for _, _, expected in CASES}
+
+
+@pytest.mark.parametrize(("level", "text", "ends", "side"), [
+    ("error", "connect() failed (111: Connection refused) while connecting to upstream", True, "backend"),
+    ("crit", "connect() to 127.0.0.1:80 failed (13: Permission denied) while connecting to upstream", True, "nginx"),
+    ("warn", "upstream sent duplicate header line: \"X\" while reading response header from upstream", False, "backend"),
+    ("error", "recv() failed (104: Connection reset by peer) while proxying upgraded connection", False, "backend"),
+    ("error", "limiting requests, excess: 1.0 by zone \"one\"", False, "backend"),
+    ("error", "FastCGI sent in stderr: \"PHP message\" while reading response header from upstream", False, "backend"),
+    ("crit", "SSL_do_handshake() failed (SSL: error:1) while SSL handshaking", False, "backend"),
+    ("error", "SSL_do_handshake() failed (SSL: error:1) while SSL handshaking to upstream", True, "backend"),
+    ("error", "rewrite or internal redirection cycle while internally redirecting to \"/x\"", True, "nginx"),
+    ("error", "broken header: \"GET\" while reading PROXY protocol", False, "client"),
+    ("crit", "open() \"/var/lib/nginx/body/0000000012\" failed (13: Permission denied)", True, "nginx"),
+    ("crit", "open() \"/srv/www/x.html\" failed (24: Too many open files)", False, "backend"),
+])
+def test_only_some_lines_end_a_request(level: str, text: str, ends: bool, side: str) -> None:
+    line = f'2026/01/02 03:04:05 [{level}] 7#7: *9 {text}, client: 10.0.0.9, server: a.ex, request: "GET / HTTP/1.1"'
+    [event] = parse_error_log(f"{line}\n".encode(), where="log", utc_offset=0.0)
+    assert (ends_request(event), side_of(event)) == (ends, side)
+    assert not ends_request(replace(event, client=""))

@@ -79,3 +79,17 @@ def test_combinations_of_variables_are_bounded() -> None:
 def test_what_nginx_refuses_about_an_address(inner: str, kind: str, message: str) -> None:
     config = read(f"upstream pool {{ server a:1; }} server {{ location / {{ {inner} }} }}".encode())
     assert [(problem.kind, problem.message) for problem in config.problems] == [(kind, message)]
+
+
+def test_every_value_is_a_server_and_what_is_unknown_too() -> None:
+    route = route_of("proxy_pass http://$back;", "map $host $back { default 127.0.0.1:1; ~^(?<n>.+)[.]ex $n:80; b.ex 127.0.0.1:2; }")
+    assert [(server.host, server.port, server.variable, server.chosen_by) for server in route.servers] == [
+        ("127.0.0.1", 1, "", "config"), ("127.0.0.1", 2, "", "config"), ("", 80, "back", "")]
+
+
+@pytest.mark.parametrize(("listens", "chosen"), [("80", "config"), ("80 default_server", "config"), ("81", "never")])
+def test_a_host_of_another_server_never_leads_here(listens: str, chosen: str) -> None:
+    """One map for all sites, and each has its own names. A default server gets any name."""
+    sites = ("map $host $back { a.ex 127.0.0.1:1; b.ex 127.0.0.1:2; } server { listen 81; server_name c.ex; }"
+             f"server {{ listen {listens}; server_name a.ex; location / {{ proxy_pass http://$back; }} }}")
+    assert [server.chosen_by for server in read(sites.encode()).routes[0].servers] == ["config", chosen]

@@ -84,3 +84,36 @@ def test_many_values_are_bounded() -> None:
 def test_what_a_map_can_give(text: bytes, expected: tuple[bytes, list[bytes]] | None) -> None:
     made = read_map(parse(text).directives[0])
     assert (made if made is None else (made[0], [value.text for value in made[1]])) == expected
+
+
+def choosers(text: bytes, name: bytes = b"a", outer: Variables | None = None) -> list[str]:
+    made = read_map(parse(text).directives[0])
+    assert made is not None
+    return [value.chosen_by for value in (outer or Variables({}, {}))._replace(maps={made[0]: made[1]}).values(name)]
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    (b"map $host $a { default x; b.ex y; }", ["config", "config"]), (b"map $uri $a { ~^/x y; }", ["config"]),
+    (b"map $cookie_canary $a { default x; 1 y; }", ["config", "request"]), (b"map $arg_v $a { 2 y; }", ["request"]),
+    (b'map "$host $http_x_beta" $a { "b 1" y; }', ["request"]), (b"map $http_host $a { b.ex y; }", ["config"]),
+    (b"split_clients $remote_addr $a { 0% x; 0.0% y; 0.5% z; * w; }", ["never", "never", "config", "config"]),
+    (b"geo $a { default x; 10.0.0.0/8 y; }", ["config", "config"]),
+])
+def test_what_makes_a_request_choose_a_value(text: bytes, expected: list[str]) -> None:
+    assert choosers(text) == expected
+
+
+def test_a_host_that_never_gets_there_chooses_nothing() -> None:
+    text = b"map $host $a { default x; b.ex y; c.ex z; *.d.ex w; }"
+    assert choosers(text, outer=Variables({}, {}, frozenset({b"b.ex"}))) == ["config", "config", "never", "config"]
+
+
+def test_a_set_inside_an_if_is_chosen_by_its_condition() -> None:
+    made = within(b'set $a one; if ($http_beta) { set $a two; } if ($uri ~ ^/x) { set $a three; }').values(b"a")
+    assert [value.chosen_by for value in made] == ["config", "request", "config"]
+
+
+def test_known_values_stay_known_beside_an_unknown_one() -> None:
+    made = within(b"set $a one; if ($host) { set $a $arg_to; }")
+    assert (texts(made, b"a"), made.is_complete(b"a")) == ([b"one"], False)
+    assert within(b"set $a $b; set $b x;").is_complete(b"a") and not made.is_complete(b"none")

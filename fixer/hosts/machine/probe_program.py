@@ -181,10 +181,11 @@ def _status_number(head):
 
 def _request(spec):
     host = spec["host_header"] or spec["host"] or "localhost"
-    if any(c in text for text in (host, spec["path"], spec["agent"]) for c in "\r\n\0") or " " in spec["path"]:
+    words = (host, spec["path"], spec["agent"], spec["referrer"])
+    if any(c in text for text in words for c in "\r\n\0") or " " in spec["path"]:
         raise ValueError("a line break or space in the request")
-    text = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    return (text % (spec["path"], host, spec["agent"])).encode("utf-8", "surrogateescape")
+    text = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nReferer: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    return (text % (spec["path"], host, spec["agent"], spec["referrer"])).encode("utf-8", "surrogateescape")
 
 
 def _proxy_line(sock):

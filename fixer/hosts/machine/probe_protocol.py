@@ -11,6 +11,7 @@ from fixer.hosts.machine import run_process
 from fixer.hosts.machine.probe_program import BODY_LIMIT, HEAD_LIMIT, after_interim, is_interim
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer, Probe, Query
+from fixer.model.snapshot import PROBE_REFERRER
 
 AGENT = f"badgateway/{__version__}"
 
@@ -20,8 +21,15 @@ def spec_of(probe: Probe) -> dict[str, object]:
     return {
         "host": probe.host, "port": probe.port, "path": probe.path, "unix": probe.unix, "tls": probe.tls,
         "host_header": probe.host_header, "sni": probe.sni, "proxy_protocol": probe.proxy_protocol,
-        "timeout": probe.timeout, "agent": AGENT,
+        "timeout": probe.timeout, "agent": AGENT, "referrer": _referrer(probe),
     }
+
+
+def _referrer(probe: Probe) -> str:
+    """Return the Referer by which nginx's error log names our requests: a page of the site that is asked, so that no
+    rule against foreign pages (`valid_referers`) refuses it."""
+    host = probe.host_header or probe.host or "localhost"
+    return f"{'https' if probe.tls else 'http'}://{host}{PROBE_REFERRER}"
 
 
 def http_request(probe: Probe) -> str:
@@ -29,7 +37,8 @@ def http_request(probe: Probe) -> str:
     host = probe.host_header or probe.host or "localhost"
     if probe.path is None or any(char in f"{probe.path}{host}" for char in "\r\n\0 "):
         return ""
-    lines = (f"GET {probe.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {AGENT}", "Accept: */*", "Connection: close")
+    lines = (f"GET {probe.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {AGENT}", f"Referer: {_referrer(probe)}",
+             "Accept: */*", "Connection: close")
     return "\r\n".join((*lines, "", ""))
 
 

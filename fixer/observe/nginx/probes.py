@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.analysis.route_verdict import LOGGED_SECONDS
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
@@ -12,6 +13,7 @@ from fixer.model.nginx_config import Route
 from fixer.model.query import Answer, Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.nginx.error_kinds import is_about_upstream
+from fixer.observe.docker.container_service import engine_log
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
 from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.sites import Site
@@ -20,6 +22,7 @@ from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
 
 RECENT_SECONDS = 120.0     # seconds: a younger failure in the log may still persist
+MOST_URL_SECONDS = 65.0     # seconds: nginx gives up after 60 by default, and answers 504
 MOST_ENDPOINT_PROBES = 40     # the rest is for probes through nginx
 MOST_FAILING_PROBES = 20
 
@@ -51,7 +54,7 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     routes, limit = site.routes, options.timeout
     wanted = parse_once(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
     once = {id(probe): probe for probe in by_address.values()}      # thousands of addresses can share one probe
-    failing = recently_failing_routes(site)
+    failing = recently_failing_routes(site, engine_log(site.view.name, views, containers), within=LOGGED_SECONDS)
     chosen = _rank_probes(site, by_address, wanted, failing)
     allowed = set(chosen[:MOST_PROBES])
     budget = MOST_PROBES - len(allowed)
@@ -128,13 +131,13 @@ def is_good_answer(result: ProbeResult) -> bool:
     return result.status is not None and result.status < 500
 
 
-def recent_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent, ...]:
-    """Return upstream failures of the last two minutes in the site's log; `logs` if that goes to the engine."""
+def recent_failures(site: Site, logs: Answer | None = None, within: float = RECENT_SECONDS) -> tuple[ErrorEvent, ...]:
+    """Return upstream failures of the last seconds in the site's log; `logs` if that goes to the engine."""
     errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
     now = site.view.node.now
-    return tuple(e for e in errors.value if now - e.at < RECENT_SECONDS and is_about_upstream(e))
+    return tuple(e for e in errors.value if now - e.at < within and is_about_upstream(e))
 
 
 def is_socket_denied(site: Site) -> bool:
@@ -143,10 +146,11 @@ def is_socket_denied(site: Site) -> bool:
         e.kind == "connect-denied" for e in recent_failures(site)[-20:])
 
 
-def recently_failing_routes(site: Site, logs: Answer | None = None, *, refused: bool = True) -> frozenset[str]:
+def recently_failing_routes(site: Site, logs: Answer | None = None, *, refused: bool = True,
+                            within: float = RECENT_SECONDS) -> frozenset[str]:
     """Return the routes that most likely served recently failed requests: by server name, then longest location.
     `refused` includes routes whose connections were refused."""
-    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in recent_failures(site, logs)
+    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in recent_failures(site, logs, within)
              if refused or event.kind != "refused"}
     if not asked:
         return frozenset()
@@ -169,14 +173,17 @@ def _most_likely_route(server: str, path: str, by_prefix: Mapping[str, Sequence[
 
 
 def _probes_of_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:
-    """Yield the user's URL as a probe of this nginx, on the route that would serve it."""
+    """Yield the user's URL as a probe of this nginx, on the route that would serve it. It waits for as long as nginx
+    waits for the backend."""
     match = _URL.match(options.url) if options.url else None
     base = route_probe(route, options.timeout)
     if match is None or base is None or route_of_url(site, options.url or "") != route.id:
         return
     host = match[2].strip("[]")
     path = (match[4] or "/") + (match[5] or "")
-    yield replace(base, path=path, host_header=host, sni=host if base.tls else "")
+    limit = min(MOST_URL_SECONDS, route.connect_timeout + route.send_timeout + route.read_timeout)
+    yield replace(base, path=path, host_header=host, sni=host if base.tls else "",
+                  timeout=max(options.timeout, limit))
 
 
 def route_of_url(site: Site, url: str) -> str | None:

@@ -21,6 +21,7 @@ from tests.causes.snapshot_builders import (
     REFUSED,
     SITE,
     Scene,
+    causes_of,
     container_service,
     failed_service,
     finding_of,
@@ -253,7 +254,7 @@ def test_several_applications_of_others_are_no_candidates() -> None:
         scene.with_service(service(f"{name}.service", 7000 + number, 300 + number, argv=argv, unit=unit(
             f"{name}.service", user="", working_directory=f"/srv/{name}", exec_start=argv)), listener(7000 + number, 300 + number))
     scene.route[0] = {"server_names": ("parking.example",)}
-    assert diagnose(scene.snapshot()).findings == ()
+    assert causes_of(diagnose(scene.snapshot())) == []
 
 
 def dead(count: int) -> Snapshot:

@@ -153,6 +153,7 @@ def test_the_request_is_plain_and_says_who_asks() -> None:
     assert lines[0] == "GET /a?b=c HTTP/1.1"
     assert "Host: shop.example" in lines
     assert f"User-Agent: badgateway/{__version__}" in lines
+    assert "Referer: http://shop.example/badgateway" in lines     # what nginx's error log shows of us
     assert "Connection: close" in lines
     assert not [line for line in lines if line.lower().startswith(("cookie", "content-length"))]
 

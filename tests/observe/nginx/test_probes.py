@@ -48,7 +48,9 @@ def test_a_route_that_failed_just_now_is_asked_again() -> None:
     seen = node(WELL, site=SITE, listening=LISTENS, log=failure(30))
     again = asked(seen, ObserveOptions(repeat=4))
     assert [q.attempt for q in again if isinstance(q, Probe)] == [1, 2, 3]
-    assert asked(node(WELL, site=SITE, listening=LISTENS, log=failure(500))) == []
+    older = asked(node(WELL, site=SITE, listening=LISTENS, log=failure(800)), ObserveOptions(repeat=4))
+    assert [q.attempt for q in older if isinstance(q, Probe)] == [1, 2, 3]
+    assert asked(node(WELL, site=SITE, listening=LISTENS, log=failure(1000))) == []
     bad = node({**WELL, ROUTE: probe_answer(502)}, site=SITE, listening=LISTENS, log=failure(30))
     assert not [q for q in asked(bad) if isinstance(q, Probe)]
     repeated = {Probe("127.0.0.1", 80, "/", host_header="a.example", attempt=n): probe_answer(504) for n in (1, 2, 3)}
@@ -86,7 +88,13 @@ def test_of_hundreds_of_backends_some_are_asked_through_nginx_and_what_failed_ju
 def test_the_users_own_url_first() -> None:
     options = ObserveOptions(url="http://a.example/login?x=1")
     first = next(q for q in asked(node(site=SITE, listening=LISTENS), options) if isinstance(q, Probe) and q.port == 80)
-    assert (first.path, first.host_header) == ("/login?x=1", "a.example")
+    assert (first.path, first.host_header, first.timeout) == ("/login?x=1", "a.example", 65.0)
+    short = SITE.replace("location / {", "location / { proxy_connect_timeout 3; proxy_send_timeout 4; proxy_read_timeout 5;")
+    limits = [q.timeout for q in asked(node(site=short, listening=LISTENS), options) if isinstance(q, Probe) and q.port == 80]
+    assert limits == [12.0, 2.0], "as long as that nginx waits"
+    late = Capture(TargetRef("local", ""), (node({**WELL, first: probe_answer(error="timeout")}, site=SITE, listening=LISTENS),),
+                   (), options.pairs())
+    assert [facts.url_asked for facts in build_snapshot(late).routes] == [True]
     views = views_of(capture(node(site=SITE)))
     (site,) = sites_of(views, ())
     assert route_of_url(site, "http://a.example:80/") == "r1" and route_of_url(site, "nonsense") is None

@@ -1,0 +1,272 @@
+"""Requests that nginx logged as ended in the last 15 minutes: whose they were, and which of them are over.
+
+A failure is over when the state that explains it ended after it (a reload, a start of the service, a step of a
+repair), or when its endpoint has answered as many requests in a row since as the failing share demands."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from fixer.analysis.case import Case, is_answering
+from fixer.analysis.evidence import clock_of, find_node, processes_of
+from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
+from fixer.analysis.line_routes import LineRoutes
+from fixer.analysis.nginx_errors import is_from_current_worker
+from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
+from fixer.analysis.service_state import start_time_of
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.facts import Known
+from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, Service
+from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
+
+MIN_ANSWERS = 3             # answers in a row that end any failure
+START_SECONDS = 90.0        # seconds that a start may take until the service listens: systemd's default limit
+_CLOCK_AHEAD = 5.0
+_RESPAWN_SECONDS = 2.0      # a master replaces a worker at once
+_WORKER_ENDS = frozenset({"worker-killed", "worker-failed"})
+_SURE = 3.0                 # -ln 0.05: a failing share of 1/n shows within 3n requests, in 19 of 20 cases
+_CONNECTION = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+#\d+: \*\d+) ")
+_REFUSALS = frozenset({"refused", "socket-missing"})
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFailure:
+    """Lines about the same routes and the same side, oldest first. `over` is why they say nothing about now; empty for
+    lines that may still be true. `own` lines count our probes, which show what failed and are no failure themselves."""
+
+    nginx: Nginx
+    side: Side
+    routes: tuple[RouteVerdict, ...]
+    events: tuple[ErrorEvent, ...]
+    over: str = ""
+
+    @property
+    def route_ids(self) -> tuple[str, ...]:
+        """The ids of the routes that the lines can belong to."""
+        return tuple(judged.facts.route.id for judged in self.routes)
+
+
+def logged_failures(case: Case) -> tuple[LoggedFailure, ...]:
+    """Return the failures of the last 15 minutes, in the order of the configuration."""
+    return tuple(found for nginx in case.snapshot.nginxes for found in _failures_of(case, nginx))
+
+
+def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
+    now = clock_of(case.snapshot, nginx.node)
+    events = [e for e in nginx.errors.or_else(()) if now - LOGGED_SECONDS < e.at <= now + _CLOCK_AHEAD
+              and ends_request(e)]
+    if not events:
+        return
+    index = LineRoutes(case, nginx)
+    paths = {judged.facts.route.path for judged in case.verdicts.values() if nginx.serves(judged.facts)}
+    leading: dict[str, list[RouteVerdict]] = {}
+    for judged in case.verdicts.values():
+        for name in judged.facts.endpoints:
+            leading.setdefault(name, []).append(judged)
+    groups: dict[tuple[tuple[str, ...], Side], tuple[tuple[RouteVerdict, ...], list[ErrorEvent]]] = {}
+    own: dict[tuple[str, ...], set[str]] = {}
+    for event in _final_lines(case, nginx, index, events):
+        routes = index.of(event)
+        ids = tuple(judged.facts.route.id for judged in routes)
+        if _is_own(case, nginx, event, paths):
+            own.setdefault(ids, set()).add(_path_of(event))
+        else:
+            groups.setdefault((ids, side_of(event)), (routes, []))[1].append(event)
+    for (ids, side), (routes, lines) in sorted(groups.items(), key=lambda group: group[0]):
+        parts = _sorted_out(case, nginx, routes, lines, own_paths=own.get(ids, set()), leading=leading)
+        for lasting, over in parts:
+            yield LoggedFailure(nginx, side, routes, lasting, over)
+
+
+def _final_lines(case: Case, nginx: Nginx, index: LineRoutes, events: Sequence[ErrorEvent]) -> Iterator[ErrorEvent]:
+    """Yield the lines after which nginx tried no other server: only those ended a request of a route.
+
+    It logs one line for each server that it tries, and the last one ends the request. What fails in the middle of a
+    body, or after a request was sent that may not be repeated (POST), is not tried again.
+    """
+    tried = Counter(_request_of(event) for event in events)
+    exhausted = {_request_of(event) for event in events if event.kind == "no-live-upstreams"}
+    for event in events:
+        routes = index.of(event)
+        if not routes or _is_unseen(event, routes):
+            continue
+        again = event.kind not in CUT_IN_BODY and (event.kind in CONNECTING or _method_of(event) in _SAFE_METHODS)
+        tries = min(_server_count(case, judged, event) for judged in routes)
+        if again and tries > 1 and tried[_request_of(event)] < tries and _request_of(event) not in exhausted:
+            continue
+        yield event
+
+
+def _server_count(case: Case, judged: RouteVerdict, event: ErrorEvent) -> int:
+    """Return how many servers nginx may try for the request: 1 if the configuration allows no second, or if a variable
+    chose an address that is in no group."""
+    route = judged.facts.route
+    ends = [case.endpoints[name] for name in judged.facts.endpoints]
+    if "$" in route.pass_text and not route.upstream:
+        groups = {(server.span.file, server.span.start): server.group for server in route.servers}
+        led = {groups.get((end.file, end.start), "") for end in _endpoints_of(case, (judged,), event)}
+        ends = [end for end in ends if groups.get((end.file, end.start), "") in led - {""}]
+    tries = sum(1 if end.single_address else len(end.addresses.or_else(())) or 1 for end in ends if not end.down)
+    return 1 if route.one_try else max(1, tries)
+
+
+def _is_unseen(event: ErrorEvent, routes: tuple[RouteVerdict, ...]) -> bool:
+    """Return whether no visitor saw the failure: of a subrequest in the background (`mirror`)."""
+    return ", subrequest: " in event.raw and not any(
+        judged.facts.route.asked_first or judged.facts.route.included or not judged.facts.route.internal
+        for judged in routes)
+
+
+def _request_of(event: ErrorEvent) -> tuple[object, ...]:
+    """Return what all lines about one request share: the worker and its number of the connection, and the request."""
+    found = _CONNECTION.match(event.raw)
+    return (found[1] if found is not None else (event.at, event.client), event.request)
+
+
+def _is_own(case: Case, nginx: Nginx, event: ErrorEvent, paths: set[str | None]) -> bool:
+    """Return whether the line is about a probe of ours, of this observation or an earlier one."""
+    node = find_node(case.snapshot, nginx.node)
+    if node is None or event.client not in LOCAL_CLIENTS | set(node.addresses):
+        return False
+    marked = event.raw.rpartition(', referrer: "')[2]
+    return (marked.startswith("http") and marked.rstrip('"').endswith(PROBE_REFERRER)) or (
+        event.at >= math.floor(node.now) and _method_of(event) == "GET" and _path_of(event) in paths)
+
+
+def _sorted_out(
+    case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *, own_paths: set[str],
+    leading: Mapping[str, Sequence[RouteVerdict]],
+) -> Iterator[tuple[tuple[ErrorEvent, ...], str]]:
+    """Yield the lines that are over, with the reason, then those that are not."""
+    past: dict[str, list[ErrorEvent]] = {}
+    left: list[ErrorEvent] = []
+    for event in lines:
+        ended = _end_of_state(case, nginx, routes, event)
+        past.setdefault(ended, []).append(event) if ended else left.append(event)
+    for why, events in past.items():
+        yield tuple(events), why
+    if left:
+        yield tuple(left), _answered_since(
+            case, nginx, routes, left, own_paths=own_paths, leading=leading)
+
+
+def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> str:
+    """Return what ended after the line, with its time; empty if nothing that explains it did."""
+    loaded = 0.0 if _has_replaced_worker(nginx) else nginx.loaded_at.or_else(0.0)
+    began = event.at - min(_seconds_waited(judged, event) for judged in routes)
+    if began < loaded or (loaded and not is_from_current_worker(event, nginx)):
+        return f"nginx loaded its configuration at {time_text(loaded)}"
+    since = case.snapshot.seconds_since_repair
+    repaired = clock_of(case.snapshot, nginx.node) - since
+    if since and began < repaired:
+        return f"a repair changed something at {time_text(repaired)}"
+    if all(is_answered_by_config(judged, _endpoints_of(case, (judged,), event), nginx) for judged in routes):
+        return "nginx answers such requests by itself now"
+    starts = [_start_after(case, end, event, began) for end in _endpoints_of(case, routes, event)]
+    first = min(starts, default=(0.0, ""))
+    return f"{first[1]} started at {time_text(first[0])}" if first[0] else ""
+
+
+def _has_replaced_worker(nginx: Nginx) -> bool:
+    """Return whether its oldest worker replaced one that ended by itself: its start was no reload."""
+    loaded = nginx.loaded_at.or_else(0.0)
+    return any(event.kind in _WORKER_ENDS and abs(event.at - loaded) <= _RESPAWN_SECONDS
+               for event in nginx.errors.or_else(()))
+
+
+def _seconds_waited(judged: RouteVerdict, event: ErrorEvent) -> float:
+    """Return how long nginx had waited when it wrote the line: a limit that ends after a repair began before it."""
+    route = judged.facts.route
+    if event.kind == "timeout-connect":
+        return route.connect_timeout
+    if event.kind == "timeout-send":
+        return route.send_timeout
+    return route.read_timeout if event.kind in READ_TIMEOUT else 0.0
+
+
+def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float) -> tuple[float, str]:
+    """Return when the service behind an endpoint started after the line, and its name; (0.0, "") if it did not.
+    A refused connection belongs to a start until the service listens."""
+    service = case.service(endpoint.listening_service or endpoint.configured_service)
+    started = started_at(case, service) if service is not None else 0.0
+    slack = START_SECONDS if event.kind in _REFUSALS and is_closed(endpoint) is False else 0.0
+    if service is None or began >= started + slack:
+        return 0.0, ""
+    return started, service.name
+
+
+def started_at(case: Case, service: Service) -> float:
+    """Return when the oldest process of a service started, else when its manager says so; 0.0 if unknown."""
+    known = [process.started_at for process in processes_of(case.snapshot, service.node, service.pids)]
+    return min(known) if known else start_time_of(service)
+
+
+def _endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> list[Endpoint]:
+    """Return the endpoints that the line can be about: the one that it names, else all of its routes."""
+    ends = {name: case.endpoints[name] for judged in routes for name in judged.facts.endpoints}
+    live = [end for end in ends.values() if not end.down]
+    return [end for end in live if event.upstream and is_about_endpoint(event.upstream, end)] or live
+
+
+def _answered_since(
+    case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *, own_paths: set[str],
+    leading: Mapping[str, Sequence[RouteVerdict]],
+) -> str:
+    """Return that the endpoints have answered enough requests since, as text; empty if they have not.
+
+    The share is that of the seconds with a failure between the first and the last one, as no line tells of requests
+    that went well. The failure must also have paused for longer than it did before.
+    """
+    ends = {end.id: end for event in lines for end in _endpoints_of(case, routes, event)}
+    asked = _asked_paths(routes)
+    independent = all(event.kind in CONNECTING or event.kind == "name-not-resolved" for event in lines)
+    if not ends or not (independent or own_paths or any(
+            _method_of(event) in _SAFE_METHODS and _path_of(event) in asked for event in lines)):
+        return ""       # nobody has made such a request again
+    seconds = sorted({math.floor(event.at) for event in lines})
+    span = seconds[-1] - seconds[0] + 1
+    pause = max((later - earlier for earlier, later in pairwise(seconds)), default=0)
+    quiet = clock_of(case.snapshot, nginx.node) - seconds[-1]
+    demanded = MIN_ANSWERS if len(seconds) == span else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
+    answers = min(_answers_in_a_row(end, leading.get(name, ()), independent) for name, end in ends.items())
+    if answers < demanded or quiet < pause:
+        return ""
+    return f"{answers} requests in a row were answered since {time_text(lines[-1].at)}"
+
+
+def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], connects: bool) -> int:
+    """Return how many requests an endpoint answered now, directly and by the routes that lead to it; 0 if one failed.
+    `connects`: a connection that it accepts is an answer, too, since connections were what failed."""
+    answers = is_answering(endpoint)
+    if is_closed(endpoint) is True and not answers:
+        return 0
+    count = answers + (connects and (answers or is_closed(endpoint) is False))
+    for judged in leading:
+        if judged.state in ("failing", "degraded"):
+            return 0
+        count += judged.succeeded
+    return count
+
+
+def _asked_paths(routes: tuple[RouteVerdict, ...]) -> set[str]:
+    return {judged.facts.route.path for judged in routes if judged.facts.route.path is not None
+            and isinstance(judged.facts.probes, Known) and judged.facts.probes.value}
+
+
+def _method_of(event: ErrorEvent) -> str:
+    return event.request.partition(" ")[0]
+
+
+def _path_of(event: ErrorEvent) -> str:
+    return "".join(event.request.split(" ")[1:2]).partition("?")[0]
+
+
+def time_text(at: float) -> str:
+    """Return the time of day, in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"

@@ -1,0 +1,83 @@
+"""What nginx logged in the last 15 minutes: a note on what is over, a finding on what is not and has no cause."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from fixer.analysis.case import Case
+from fixer.analysis.logged_failures import LoggedFailure, logged_failures, time_text
+from fixer.analysis.nginx_errors import service_of_route
+from fixer.analysis.route_verdict import LOGGED_SECONDS
+from fixer.model.diagnosis import UNEXPLAINED, Finding
+from fixer.model.facts import Evidence
+
+_MAX_FINDINGS = 5
+_MAX_NAMES = 3
+_MAX_RAW = 300
+_SIDES = {
+    "backend": "the backend, or the way to it",
+    "nginx": "nginx itself: its configuration, its limits or its machine",
+    "client": "the client, or a proxy in front of nginx",
+}
+
+
+def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Return (the findings on failures that are not over and that none of `findings` explains, the notes on those that
+    are over)."""
+    found = [failure for failure in logged_failures(case) if not _is_explained(case, failure, findings)]
+    lasting = [failure for failure in found if not failure.over]
+    named = {failure.route_ids for failure in lasting}
+    over = [failure for failure in found if failure.over and failure.route_ids not in named]
+    return tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS]), tuple(_notes(over))
+
+
+def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> bool:
+    """Return whether a finding names one of its routes or a service behind them, or concerns a node of theirs as such.
+    Advice explains it if it quotes nginx's log: its cause has judged these lines."""
+    ids = set(failure.route_ids)
+    ends = [case.endpoints[name] for judged in failure.routes for name in judged.facts.endpoints]
+    nodes = {failure.nginx.node, *(end.node for end in ends)}
+    behind = {(service.node, service.name) for end in ends
+              for service in (case.service(end.configured_service), case.service(end.listening_service))
+              if service is not None}
+    return any(
+        (finding.role != "advice" or any(shown.source == "nginx-log" for shown in finding.evidence))
+        and ((finding.node, finding.service) in behind
+             or (ids.intersection(finding.routes) if finding.routes else finding.node in nodes))
+        for finding in findings)
+
+
+def _finding(case: Case, failure: LoggedFailure) -> Finding:
+    first, last = failure.events[0], failure.events[-1]
+    count = len(failure.events)
+    services = {service_of_route(case, judged) for judged in failure.routes}
+    service = services.pop() if len(services) == 1 else None
+    lines = "line" if count == 1 else "lines"
+    return Finding(
+        cause=UNEXPLAINED, variant=None, role="contributing", confidence="possible",
+        summary=(f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(failure)} within "
+                 f"{LOGGED_SECONDS / 60:.0f} minutes; no cause is proven, and nothing shows that this is over"),
+        detail=(f"The {lines} concern{'s'[:count == 1]} {_SIDES[failure.side]}.",), routes=failure.route_ids,
+        service=None if service is None else service.name, node=failure.nginx.node,
+        evidence=(Evidence("nginx-log", last.where,
+                           f"{count} time{'s'[:count != 1]} since {time_text(first.at)}: {last.raw[:_MAX_RAW]}"),
+                  *(evidence for judged in failure.routes[:1] for evidence in judged.evidence[:1])),
+    )
+
+
+def _notes(over: Collection[LoggedFailure]) -> Iterator[str]:
+    """Yield one note for all past failures of the same routes, with the reason of the latest."""
+    by_routes: dict[tuple[str, ...], list[LoggedFailure]] = {}
+    for failure in over:
+        by_routes.setdefault(failure.route_ids, []).append(failure)
+    for failures in by_routes.values():
+        count = sum(len(failure.events) for failure in failures)
+        latest = max(failures, key=lambda failure: failure.events[-1].at)
+        yield (f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(latest)}, the last at "
+               f"{time_text(latest.events[-1].at)}. That is over: {latest.over}")
+
+
+def _routes_text(failure: LoggedFailure) -> str:
+    names = list(dict.fromkeys(judged.facts.route.location for judged in failure.routes))
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{', '.join(names[:_MAX_NAMES])}{more}"

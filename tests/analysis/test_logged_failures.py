@@ -1,0 +1,167 @@
+"""What nginx logged in the last 15 minutes: whose it was, what ends it, and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.analysis.case import open_case
+from fixer.analysis.logged_failures import logged_failures
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.facts import Known
+from fixer.model.snapshot import Endpoint, Snapshot
+from tests.causes.snapshot_builders import (
+    GOOD,
+    NOW,
+    REFUSED,
+    Scene,
+    at_level,
+    healthy_scene,
+    listener,
+    process,
+    service,
+)
+
+REFUSAL = ("connect() failed (111: Connection refused)", 111, "connecting to upstream")
+CLOSED = ("upstream prematurely closed connection", None, "reading response header from upstream")
+
+
+def reasons(snapshot: Snapshot) -> list[str]:
+    return [failure.over for failure in logged_failures(open_case(snapshot, {}))]
+
+
+def restarted(ago: float) -> Scene:
+    """The healthy host, whose service started that long ago."""
+    scene = Scene().with_service(service(unit_changes={"active_enter": NOW - ago}), listener(8000, 200))
+    scene.processes[-1] = replace(scene.processes[-1], started_at=NOW - ago)
+    return scene
+
+
+@pytest.mark.parametrize(("log", "count"), [(CLOSED, 1), (REFUSAL, 4)])
+def test_one_answer_ends_nothing(log: tuple[Any, ...], count: int) -> None:
+    scene = healthy_scene().logs(*log, count=count, path="/login", ago=100)
+    scene.endpoint(http=Known(REFUSED), tcp=Known(REFUSED))
+    assert reasons(scene.snapshot()) == [""]
+
+
+def test_answers_in_a_row_end_what_they_ask_for() -> None:
+    three = healthy_scene().answers(GOOD, GOOD, GOOD)
+    assert "4 requests in a row were answered since 07:59:20 UTC" in reasons(three.logs(*CLOSED, ago=40).snapshot())[0]
+    other = healthy_scene().answers(*[GOOD] * 8).logs(*CLOSED, ago=40, path="/report")
+    assert reasons(other.snapshot()) == [""], "nobody has asked for that page again"
+    posted = healthy_scene().answers(*[GOOD] * 8).logs(*CLOSED, ago=40)
+    posted.events = [replace(event, request="POST / HTTP/1.1") for event in posted.events]
+    assert reasons(posted.snapshot()) == [""], "a GET says nothing of a POST"
+    refused = healthy_scene().answers(GOOD).logs(*REFUSAL, ago=40, path="/report")
+    assert reasons(refused.snapshot())[0], "a connection is asked for by every request"
+
+
+def test_a_rare_failure_demands_more_answers() -> None:
+    def told(answers: int, *ago: float) -> str:
+        scene = healthy_scene().answers(*[GOOD] * answers)
+        for moment in ago:
+            scene.logs(*CLOSED, ago=moment)
+        return reasons(scene.snapshot())[0]
+
+    assert told(8, 60, 61, 62) and not told(8, 200, 180, 160, 140)
+    assert told(60, 200, 180, 160, 140), "one second in 20, asked 60 times"
+    assert not told(60, 200, 100, 50), "it has paused for as long before"
+
+
+@pytest.mark.parametrize("ago", [899.0, 300.0, 31.0])
+def test_the_start_of_the_service_ends_it(ago: float) -> None:
+    assert reasons(restarted(30).logs(*CLOSED, ago=ago, path="/x").snapshot()) == ["backend.service started at 07:59:30 UTC"]
+    assert reasons(restarted(ago + 10).logs(*CLOSED, ago=ago, path="/x").snapshot()) == [""]
+
+
+def test_a_refusal_belongs_to_the_start_until_the_service_listens() -> None:
+    scene = restarted(60).logs(*REFUSAL, ago=50, path="/x")
+    assert reasons(scene.snapshot()) == ["backend.service started at 07:59:00 UTC"]
+    assert not reasons(scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED)).snapshot())[0]
+
+
+def test_restarts_by_hand_that_each_ended_it_are_over() -> None:
+    """Each time a burst of refused connections, then well: it comes again only because it is restarted again."""
+    scene = restarted(40)
+    for moment in (800, 600, 400, 200, 41):
+        scene.logs(*REFUSAL, ago=moment, count=5, path="/shop")
+    snapshot = scene.snapshot()
+    assert reasons(snapshot) == ["backend.service started at 07:59:20 UTC"]
+    assert diagnose(snapshot).verdict == "healthy"
+    scene.nginx["loaded_at"] = Known(NOW - 20)
+    assert reasons(scene.snapshot()) == ["nginx loaded its configuration at 07:59:40 UTC"]
+
+
+def test_a_repair_ends_what_was_before() -> None:
+    scene = healthy_scene().logs(*CLOSED, ago=30, path="/x")
+    assert reasons(replace(scene.snapshot(), seconds_since_repair=20.0)) == ["a repair changed something at 07:59:40 UTC"]
+    assert reasons(replace(scene.snapshot(), seconds_since_repair=40.0)) == [""]
+
+
+def test_a_limit_that_ends_after_a_repair_began_before_it() -> None:
+    late = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream",
+                                ago=30, path="/x")
+    late.route[0] = {"read_timeout": 20.0}
+    assert reasons(replace(late.snapshot(), seconds_since_repair=40.0)) == ["a repair changed something at 07:59:20 UTC"]
+    assert reasons(replace(late.snapshot(), seconds_since_repair=51.0)) == [""]
+
+
+def test_a_worker_that_was_replaced_is_no_reload() -> None:
+    scene = healthy_scene().logs(*CLOSED, ago=30, path="/x")
+    scene.nginx["loaded_at"] = Known(NOW - 20)
+    assert reasons(scene.snapshot())[0].startswith("nginx loaded")
+    scene.events.append(replace(scene.events[0], at=NOW - 21, client="", kind="worker-killed"))
+    assert reasons(scene.snapshot()) == [""]
+
+
+def test_only_lines_that_end_a_request_of_a_route_count() -> None:
+    scene = healthy_scene().logs("an upstream response is buffered to a temporary file", None, "reading upstream")
+    scene.logs(*CLOSED, path="/x").logs(*CLOSED, path="/x", ago=901).logs(*CLOSED, path="/x")
+    scene.events[1] = at_level(scene.events[1], "warn")
+    scene.events[-1] = replace(scene.events[-1], server="other.example")
+    assert reasons(scene.snapshot()) == []
+
+
+def test_our_own_probes_never_count() -> None:
+    scene = healthy_scene().logs(*CLOSED, ago=200)
+    mark = ', host: "shop.example", referrer: "http://shop.example/badgateway"'
+    mine = replace(scene.events[0], client="127.0.0.1", raw=scene.events[0].raw + mark)
+    for event, count in ((mine, 0), (replace(mine, client="10.0.0.9"), 1), (replace(mine, raw=scene.events[0].raw), 1),
+                         (replace(mine, raw=scene.events[0].raw, at=NOW, request="GET / HTTP/1.1"), 0)):
+        scene.events = [event]
+        assert len(reasons(scene.snapshot())) == count
+
+
+def grouped(*lines: tuple[int, int], more: dict[str, Any] | None = None) -> list[str]:
+    """A group of two servers; each line is (number of the connection, port)."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    for number, port in lines:
+        scene.logs(*REFUSAL, path="/x")
+        last = scene.events[-1]
+        scene.events[-1] = replace(last, upstream=f"http://127.0.0.1:{port}/x", request="GET /x HTTP/1.1",
+                                   raw=f"2027/01/15 07:59:55 [error] 101#101: *{number} x")
+    made = scene.snapshot()
+    route = replace(made.routes[0].route, upstream="pool", **(more or {}))
+    return reasons(replace(made, routes=(replace(made.routes[0], route=route, endpoints=("e0", "e1")),)))
+
+
+def test_a_server_that_nginx_passed_over_ended_no_request() -> None:
+    assert grouped((7, 8001), (8, 8001)) == []
+    assert grouped((7, 8001), (7, 8000)) == [""], "both were tried"
+    assert grouped((7, 8001), more={"one_try": "proxy_next_upstream off"}) == [""]
+
+
+def test_a_page_that_nginx_answers_itself_now_is_over() -> None:
+    scene = healthy_scene().logs(*CLOSED, path="/x")
+    scene.route[0] = {"denies_all": True}
+    assert reasons(scene.snapshot()) == ["nginx answers such requests by itself now"]
+
+
+def test_a_service_of_another_machine_has_no_start_to_see() -> None:
+    scene = healthy_scene().logs(*CLOSED, path="/x")
+    made = scene.snapshot()
+    away: Endpoint = replace(made.endpoints[0], configured_service=None, listening_service=None)
+    assert reasons(replace(made, endpoints=(away,))) == [""]
+    assert process(1).pid == 1

@@ -1,0 +1,79 @@
+"""What is not over and has no cause is a finding; what is over is a note."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import UNEXPLAINED, Found, IgnoredFinding, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import Span, UpstreamServer
+from tests.causes.snapshot_builders import (
+    GOOD,
+    SITE,
+    causes_of,
+    finding_of,
+    healthy_scene,
+    verdict_of,
+    wrong_port_scene,
+)
+
+CLOSED = ("upstream prematurely closed connection", None, "reading response header from upstream")
+
+
+def test_it_quotes_counts_and_says_whose_side_it_is() -> None:
+    diagnosis = diagnose(healthy_scene().logs(*CLOSED, path="/report", count=3).snapshot())
+    found = finding_of(diagnosis, UNEXPLAINED)
+    assert (diagnosis.verdict, causes_of(diagnosis)) == ("degraded", [])
+    assert (found.variant, found.role, found.confidence, found.repairs) == (None, "contributing", "possible", ())
+    assert (found.routes, found.service, found.node) == (("r1",), "backend.service", "local")
+    assert found.evidence[0].text.startswith("3 times since 07:59:55 UTC: [error] upstream prematurely closed")
+    assert found.summary.startswith("nginx logged 3 failed requests of / within 15 minutes")
+    assert found.detail == ("The lines concern the backend, or the way to it.",)
+    assert isinstance(verdict_of(diagnosis, UNEXPLAINED), Found)
+
+
+def test_the_side_of_nginx() -> None:
+    scene = healthy_scene().logs("rewrite or internal redirection cycle", None, "internally redirecting to", path="/report")
+    assert "nginx itself" in finding_of(diagnose(scene.snapshot()), UNEXPLAINED).detail[0]
+
+
+def test_what_has_a_cause_is_not_unexplained() -> None:
+    diagnosis = diagnose(wrong_port_scene().logs(*CLOSED, path="/report").snapshot())
+    assert UNEXPLAINED not in [finding.cause for finding in diagnosis.findings]
+
+
+def test_what_is_over_is_a_note_and_no_verdict() -> None:
+    diagnosis = diagnose(healthy_scene().answers(GOOD, GOOD, GOOD).logs(*CLOSED, ago=60, count=2).snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    assert diagnosis.notes == (
+        "nginx logged 2 failed requests of /, the last at 07:59:00 UTC. That is over: 4 requests in a row were answered "
+        "since 07:59:00 UTC",)
+
+
+def test_an_operator_may_ignore_it() -> None:
+    accepted = IgnoredFinding("i1", UNEXPLAINED, "", "known", "tom", "2099-01-01")
+    told = diagnose(healthy_scene().logs(*CLOSED, path="/report").snapshot(), accepted=(accepted,))
+    assert (told.verdict, told.findings[0].role) == ("healthy", "advice")
+    blind = healthy_scene().logs(*CLOSED, path="/report")
+    blind.probes[0] = Unknown("probing was switched off")
+    assert diagnose(blind.snapshot(), accepted=(accepted,)).verdict == "unknown"
+
+
+def test_an_address_that_nobody_can_resolve_is_named() -> None:
+    made = healthy_scene().snapshot()
+    server = UpstreamServer("$pool", "", 80, None, Span(SITE, 3, 0, 0), variable="pool")
+    route = replace(made.routes[0].route, pass_text="http://$pool", servers=(*made.routes[0].route.servers, server))
+    diagnosis = diagnose(replace(made, routes=(replace(made.routes[0], route=route),)))
+    verdict = verdict_of(diagnosis, UNEXPLAINED)
+    assert isinstance(verdict, Undetermined) and verdict.missing[0].startswith("the address in $pool of / ")
+    assert any("$pool" in note and "did not connect" in note for note in diagnosis.notes)
+
+
+@pytest.mark.parametrize("answers", [Known(()), Unknown("probing was switched off")])
+def test_without_probes_nothing_is_healthy(answers: object) -> None:
+    scene = healthy_scene()
+    scene.probes[0] = answers  # type: ignore[assignment]
+    assert diagnose(scene.snapshot()).verdict == "unknown"

@@ -1,0 +1,62 @@
+"""Rules of the verdict that hold for every capture of a real deployment."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import UNEXPLAINED
+from fixer.model.facts import Unknown
+from fixer.model.snapshot import Snapshot
+from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.evidence_bundle import unpack_bundle
+from fixer.verify import Observation, proofs
+from tests.frozen import captures
+
+EACH = 10        # one of ten captures, always the same ones
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[Observation]:
+    snapshots = [build_snapshot(unpack_bundle(bundle)) for n, (_, bundle) in enumerate(captures.unpacked()) if n % EACH == 0]
+    return [Observation(snapshot, diagnose(snapshot)) for snapshot in snapshots]
+
+
+def blind(snapshot: Snapshot) -> Snapshot:
+    """The same without a probe, as with --no-probe."""
+    return replace(
+        snapshot, routes=tuple(replace(facts, probes=Unknown("probing was switched off")) for facts in snapshot.routes),
+        endpoints=tuple(replace(end, tcp=Unknown("not asked"), http=Unknown("not asked")) for end in snapshot.endpoints))
+
+
+@pytest.mark.slow
+def test_verify_proves_what_diagnose_says(seen: list[Observation]) -> None:
+    for look in seen:
+        failed = [proof for proof in proofs(look) if proof.state == "failed" and proof.check != "nginx-test"]
+        assert not (look.is_healthy and failed), failed
+
+
+@pytest.mark.slow
+def test_without_probes_nothing_is_called_healthy(seen: list[Observation]) -> None:
+    assert not [look for look in seen if diagnose(blind(look.snapshot)).verdict == "healthy"]
+
+
+@pytest.mark.slow
+def test_a_failure_without_a_cause_quotes_its_line_and_offers_nothing(seen: list[Observation]) -> None:
+    for look in seen:
+        for found in look.diagnosis.findings:
+            if found.cause == UNEXPLAINED:
+                assert (found.variant, found.role, found.confidence, found.repairs) == (None, "contributing", "possible", ())
+                assert found.routes and found.evidence[0].source == "nginx-log"
+                assert not look.is_healthy
+
+
+@pytest.mark.slow
+def test_the_same_lines_an_hour_later_are_history(seen: list[Observation]) -> None:
+    for look in seen:
+        nginxes = tuple(replace(nginx, errors=replace(nginx.errors, value=tuple(
+            replace(event, at=event.at - 3600) for event in nginx.errors.value))) if hasattr(nginx.errors, "value") else nginx
+            for nginx in look.snapshot.nginxes)
+        later = diagnose(replace(look.snapshot, nginxes=nginxes))
+        assert UNEXPLAINED not in [finding.cause for finding in later.findings]
