@@ -122,13 +122,14 @@ def _mask_default(match: re.Match[str]) -> str:
 
 # Secrets of nginx's configuration, masked word by word, so that the rest remains the same configuration.
 _WORD = rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)"
-_SECRET_NAME = rb"(?:authorization|cookie|token|secret|pass(?:w\w*)?(?![a-z])|api[-_]?key|access[-_]?key"
+# Read once up to its value; the name is judged apart, so a long one costs no more than its length.
 _VALUE = regex(
-    rb"(\b(?:(?:proxy_set_header|grpc_set_header|add_header|more_set_headers)\s+[\"']?[\w$-]*" + _SECRET_NAME
-    + rb"|auth(?![a-z])|signature|-key|-verify)|(?:fastcgi_param|uwsgi_param|scgi_param|set)\s+[\"']?[\w$-]*"
-    + _SECRET_NAME
-    + rb"))[\w-]*[\"']?\s+)" + _WORD, re.IGNORECASE,
+    rb"(\b(?P<directive>(?:proxy|grpc)_set_header|add_header|more_set_headers|(?:fastcgi|uwsgi|scgi)_param|set)\s++"
+    rb"[\"']?(?P<name>[\w$-]++)[\"']?\s++)" + _WORD, re.IGNORECASE,
 )
+_NAMES = rb"authorization|cookie|token|secret|pass(?:w|(?![a-z]))|api[-_]?key|access[-_]?key"
+_SECRET_NAME = regex(_NAMES, re.IGNORECASE)
+_SECRET_HEADER = regex(_NAMES + rb"|auth(?![a-z])|signature|-key|-verify", re.IGNORECASE)
 _DIRECTIVE = regex(rb"(\b(?:secure_link_secret|secure_link_md5|secure_link_hmac_secret|auth_jwt_key)\s+)" + _WORD)
 _ENV = regex(rb"(?<![^\s;{}])(env\s+)(\w+)=([^\s;]+)")
 _ADDRESS = regex(rb"[\"']?(?:https?://[^\s@?\"']+|[\w.-]+:\d+)[\"']?\Z")
@@ -151,7 +152,7 @@ _PEM = regex(
 
 def redact_nginx(data: bytes) -> bytes:
     """Redact an nginx file, or one line of it."""
-    data = _VALUE.sub(_mask_value, data)
+    data = _VALUE.sub(_mask_named_value, data)
     data = _DIRECTIVE.sub(rb'\1"[redacted: value]"', data)
     data = _ENV.sub(lambda m: m[1] + m[2] + b"=" + without_blank_mark(redact_raw(m[2], m[3])), data)
     data = _COMPARED.sub(_mask_value, data)
@@ -163,9 +164,16 @@ def redact_nginx(data: bytes) -> bytes:
     return _PEM.sub(lambda m: m[1] + re.sub(rb"[^\r\n]+", b"[redacted: private key]", m[2]) + m[3], data)
 
 
+def _mask_named_value(match: re.Match[bytes]) -> bytes:
+    """Mask the value of a header, parameter or variable whose name says that it is secret."""
+    header = match["directive"].lower().endswith((b"header", b"headers"))
+    names = _SECRET_HEADER if header else _SECRET_NAME
+    return _mask_value(match) if names.search(match["name"]) else match[0]
+
+
 def _mask_value(match: re.Match[bytes]) -> bytes:
     """Mask a value, unless it is a variable or an address: those contain no secret."""
-    value = match[2]
+    value = match[match.re.groups]
     if value.strip(b"\"'")[:1] in (b"$", b"") or _ADDRESS.match(value):
         return match[0]
     return match[1] + b'"[redacted: value]"' + b"\n" * value.count(b"\n")
