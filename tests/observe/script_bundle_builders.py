@@ -4,4 +4,3 @@ from __future__ import annotations
 
 from pathlib import Path
 
-AWK = Path(__file__).parents[2] / "fixer" / "hosts" / "redact.awk"
