@@ -1,6 +1,0 @@
-"""What the tests of fixer/observe/script_bundle.py and others are built of."""
-
-from __future__ import annotations
-
-from pathlib import Path
-
