@@ -568,11 +568,11 @@ function foreign(text,   out, head, value, n) {
   return out text
 }
 function drawn_words(text,   out, word) {
-  if (text !~ /[!%^+=~*#$&?@]/) return text
+  if (text !~ /[!%^+~*#$&?@]/) return text
   out = ""
   while (match(text, /[^ \t"\047<>()[\]{},;:\/|\\]+/)) {
     word = substr(text, RSTART, RLENGTH); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + length(word))
-    out = out (length(word) > 11 && word ~ /[0-9]/ && word ~ /[a-z]/ && word ~ /[A-Z]/ && word ~ /[!%^+=~*#$&?@]/ ? mark(word) : word)
+    out = out (length(word) > 11 && word ~ /[0-9]/ && word ~ /[a-z]/ && word ~ /[A-Z]/ && word ~ /[!%^+~*#$&?@]/ ? mark(word) : word)
   }
   return out text
 }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from fixer.lazy.dataclass import replace
-from fixer.lazy.regex import regex
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import (
     Answer,
@@ -35,7 +33,7 @@ from fixer.redaction.all_files import (
     redact_unit,
 )
 from fixer.redaction.masks import Masks
-from fixer.redaction.nginx_words import redact_nginx
+from fixer.redaction.nginx_words import redact_nginx, server_names
 from fixer.redaction.secrets import redact_text
 
 
@@ -57,24 +55,15 @@ _REDACT_BY_COMMAND: dict[str, Callable[[bytes, Masks], bytes]] = {
 def redact_capture(capture: Capture) -> Capture:
     """Return the capture with its secrets redacted, so that it can leave the machine."""
     accepted = (replace(e, because=redact_text(e.because), where=redact_text(e.where)) for e in capture.accepted)
-    masks, mounted = Masks(_upstream_names(capture)), _nginx_files(capture)
+    masks, mounted = Masks(_server_names(capture)), _nginx_files(capture)
     nodes = tuple(_redact_node(node, masks, mounted) for node in capture.nodes)
     return replace(capture, nodes=nodes, accepted=tuple(accepted), said=tuple(map(redact_text, capture.said)))
 
 
-_UPSTREAM = regex(rb"(?:^|[;{}])[ \t]*upstream[ \t]+[\"']?([A-Za-z0-9_.-]+)", re.MULTILINE)
-
-
-_PASS = regex(rb"_pass[ \t]+[\"']?(?:[a-z]+://)?\$\{?([A-Za-z0-9_]+)")
-
-
-def _upstream_names(capture: Capture) -> frozenset[str]:
-    """Return the names of nginx's upstream blocks, and the variables that a pass leads to: those hold such names."""
-    files = (file for node in capture.nodes for answer in node.answers.values() for file in answer.files)
-    held = [file.data for file in files if b"upstream" in file.data or b"_pass" in file.data]
-    names = {name for data in held for name in _UPSTREAM.findall(data)}
-    return frozenset(name.decode("latin-1") for name in names) | frozenset(
-        f"${name.decode('latin-1')}" for data in held for name in _PASS.findall(data))
+def _server_names(capture: Capture) -> frozenset[str]:
+    """Return the names of upstream blocks and the like in all files: one file names what another one holds."""
+    files = {file.data for node in capture.nodes for answer in node.answers.values() for file in answer.files}
+    return frozenset(name for data in files for name in server_names(data))
 
 
 def _redact_node(node: NodeCapture, masks: Masks, mounted: frozenset[bytes]) -> NodeCapture:

@@ -78,7 +78,7 @@ def mask_said(text: str, masks: Masks) -> str:
 
 def _is_drawn(word: str) -> bool:
     """Return whether a word mixes letters, figures and signs as only a generated password does."""
-    kinds = (str.isdigit, str.islower, str.isupper, lambda char: char in "!%^+=~*#$&?@")
+    kinds = (str.isdigit, str.islower, str.isupper, lambda char: char in "!%^+~*#$&?@")
     return all(any(map(kind, word)) for kind in kinds) and "://" not in word
 
 

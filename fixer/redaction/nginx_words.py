@@ -4,6 +4,8 @@ One walk, line by line, splits words as nginx does. Quotes, braces, terminators 
 
 from __future__ import annotations
 
+import re
+
 from fixer.lazy.regex import regex
 from fixer.nginx.directives import CORE, EVENTS, HTTP
 from fixer.redaction.allowed import row
@@ -31,9 +33,23 @@ _KEYWORDS = frozenset(("default", "hostnames", "include", "volatile", "delete", 
 _SHOWN_BLOCKS = frozenset(("types", "charset_map"))
 
 
+_UPSTREAM = regex(rb"(?:^|[;{}])[ \t]*upstream[ \t]+[\"']?([A-Za-z0-9_.-]+)", re.MULTILINE)
+_PASS = regex(rb"_pass[ \t]+[\"']?(?:[a-z]+://)?\$\{?([A-Za-z0-9_]+)")
+
+
+def server_names(data: bytes) -> frozenset[str]:
+    """Return the names of upstream blocks, and the variables (`$name`) that a pass leads to: those hold such names."""
+    if b"upstream" not in data and b"_pass" not in data:
+        return frozenset()
+    names = [name.decode("latin-1") for name in _UPSTREAM.findall(data)]
+    return frozenset((*names, *(f"${name.decode('latin-1')}" for name in _PASS.findall(data))))
+
+
 def redact_nginx(data: bytes, masks: Masks | None = None) -> bytes:
     """Return an nginx file, or lines of one, redacted."""
-    return mask_nginx(data.decode("latin-1"), masks or Masks()).encode("latin-1")
+    masks = masks or Masks()
+    masks.names |= server_names(data)
+    return mask_nginx(data.decode("latin-1"), masks).encode("latin-1")
 
 
 def mask_quoted(text: str, masks: Masks) -> str:
