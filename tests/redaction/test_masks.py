@@ -54,3 +54,10 @@ def test_a_long_text_costs_its_length(part: str) -> None:
     began = time.process_time()
     Masks().parts(part * (60_000 // len(part)))
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("name", ["282dbca34d36", "br-282dbca34d36", "veth0a1b2c3"])
+def test_names_that_docker_makes_of_an_id_are_shown(name: str) -> None:
+    """A person reads a rule of the packet filter by them."""
+    assert Masks().parts(f"-i {name} -j DROP", ids=True) == f"-i {name} -j DROP"
+    assert Masks().parts(f"-i x{name}Q9 -j DROP", ids=True) != f"-i x{name}Q9 -j DROP"
