@@ -27,6 +27,8 @@ from tests.crash.crash_draw import ALL
 
 State = Mapping[str, Any]
 
+_REPLACED_LABEL = "com.docker.compose.replace"      # of a container in whose place Compose made this one
+
 # What a machine runs and lets through, without what counts or ages. What is enabled for good are links below /etc.
 _RUNNING_SCRIPT = r"""
 systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u l a s x; do
@@ -72,6 +74,8 @@ def project_state(lab: Lab) -> State:
     for item in json.loads(subprocess.run(["docker", "inspect", *labelled_ids("container", lab.id)], capture_output=True, check=True).stdout):
         labels, networks = item["Config"]["Labels"], item["NetworkSettings"]["Networks"]
         status = item["State"]["Status"].replace("restarting", "running")      # in a crash loop it is the one or the other
+        if status == "created" and _REPLACED_LABEL in labels:      # Compose made it anew; only a run could make it "exited"
+            status = "exited"
         found[f"container {item['Name']}"] = (
             status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)),
             _filter_rules(item["State"]["Pid"], lab.id if item["HostConfig"]["NetworkMode"] == "host" else ""))
