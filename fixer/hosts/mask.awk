@@ -140,7 +140,7 @@ function next_word(word, S,   before, simple, shown, T) {
     if (S["p"] ~ PYTHON) return word ~ /^from multiprocessing\.[a-z_]+ import [a-z_]+; ?[a-z_]+\([a-z_=0-9, ]*\)$/ ? word : mark(word)
   }
   simple = substr(word, 1, 1) == "-" && (full(word, "OPTION") || full(word, "FLAG"))
-  if (full(tolower(before), "SECRET_OPTION") && !simple) return mark(word)
+  if (is_secret_option(tolower(before)) && !simple) return mark(word)
   if (word ~ /^-[^0-9]/) return option(word)
   if (word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=/) return pair(word)
   if (S["f"] && word ~ /^[a-z][A-Za-z0-9_-]*: /) { S["f"] = 0; return command(word) }
@@ -162,8 +162,11 @@ function option(word,   name, value, at, joined, two) {
   if (two != "--" && length(name) > 2 && two ~ SETS) return two pair(substr(word, 3))
   if (name !~ /^--?[A-Za-z][A-Za-z0-9_.-]*$/ || length(name) > 2 && drawn(name)) return two given(two, substr(word, 3))
   if (name ~ SETS && index(value, "=")) return name "=" pair(value)
-  if (full(tolower(name), "SECRET_OPTION")) return value != "" ? name "=" mark(value) : word
+  if (is_secret_option(tolower(name))) return value != "" ? name "=" mark(value) : word
   return parts(name) "=" given(name, value)
+}
+function is_secret_option(name) {
+  return full(name, "SECRET_SHAPE") && name ~ R["SECRET_WORD"] || full(name, "SECRET_NAME")
 }
 function given(name, value) {
   if (full(name, "OPTION") || name == "-u" && !index(value, ":")) return position(value)

@@ -163,7 +163,7 @@ def redact_config(path: str, data: bytes, masks: Masks) -> bytes:
 
 
 _NGINX = regex(
-    rb"^[ \t]*(?:server|http|events|stream|upstream[ \t]+[\w.-]+|location[ \t]+[^\n{]+)[ \t]*\{", re.MULTILINE,
+    rb"^[ \t]*(?:(?:server|http|events|stream|upstream[ \t]+[\w.-]+)[ \t]*|location[ \t][^\n{]+)\{", re.MULTILINE,
 )
 
 

@@ -34,9 +34,9 @@ _ROWS: Mapping[str, str] = {
     "PATHLIKE": r"[.~]?[.]?@PATH@",
     "NGINX_COMPARED_ALL": r"(@NGINX_COMPARED@|[^A-Za-z$])+",
     "NGINX_KEY": r"@IP@(/[0-9]+)?",
-    "GOAL": r"(@SCHEME@|/|@VARIABLE@)[A-Za-z0-9_.:/${}?&=-]*",
-    "PATH": r"(/[A-Za-z0-9_.@:%~+,=$*{}-]*)+",
-    "ADDRESS": r"(@SCHEME@)?(unix:@PATH@|(@HOST@)(@PORT@)?|[a-z][a-z0-9_-]*@PORT@|@PORT@|@VARIABLE@)(@PATH@)?:?",
+    "GOAL": r"(@SCHEME@|/|\$\$?[A-Za-z_]|\$\$?[{][A-Za-z_][A-Za-z0-9_]*[}]|\$[0-9@*#?])[A-Za-z0-9_.:/${}?&=-]*",
+    "PATH": r"/[A-Za-z0-9_.@:%~+,=$*{}/-]*",
+    "ADDRESS": r"(@SCHEME@)?(unix:@PATH@|((@HOST@)(@PORT@)?|[a-z][a-z0-9_-]*@PORT@|@PORT@|@VARIABLE@)(@PATH@)?):?",
     "NAMED": r"(@SCHEME@)[A-Za-z0-9_.-]+(@PATH@)?",
     # nginx: directives all of whose arguments a diagnosis reads.
     "NGINX_SHOW": (
@@ -108,10 +108,12 @@ _ROWS: Mapping[str, str] = {
         r"|server-header|date-header|print-config|check-config)|-[dDvqxhirEz]"
         r"|-[a-z][a-z][a-z]?[a-z]?|--|-[0-9]+"
     ),
-    "SECRET_OPTION": (
-        r"--?[a-z0-9._-]*(pass|passwd|password|passphrase|secret|token|api-?key|access-?key|private-?key|auth"
-        r"|credentials?|bearer|cookie|pwd|jwt)[a-z0-9_-]*|--?key|-a"
+    # An option whose value is masked: it is shaped so and holds such a word, or is one of the last row.
+    "SECRET_SHAPE": r"--?[a-z0-9._-]+",
+    "SECRET_WORD": (
+        r"pass|secret|token|api-?key|access-?key|private-?key|auth|credential|bearer|cookie|pwd|jwt"
     ),
+    "SECRET_NAME": r"--?key|-a",
     "POSITION": (
         r"CMD|CMD-SHELL|NONE|@[a-z]+|[a-z_][a-z0-9_.-]*(:[A-Za-z_][A-Za-z0-9_.]*(\(\))?)?"
         r"|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+(:[A-Za-z_][A-Za-z0-9_.]*(\(\))?)?|([.~]?[.]?|\$[A-Za-z_]+"

@@ -18,7 +18,7 @@ _TOKEN = regex(
     r"""|("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?)|(#[^\n]*)|(//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?)""",
     re.DOTALL,
 )
-_NAMED = regex(r"""(?:^|[^\w.])["']?([A-Za-z_]\w*)["']?[ \t]*[=:][ \t]*[\[({]?[ \t]*[fbrFBR]{0,2}$""")
+_NAMED = regex(r"""(?:^|[^\w.])["']?([A-Za-z_]\w*)["']?[ \t]*+[=:][ \t]*+[\[({]?[ \t]*+[fbrFBR]{0,2}$""")
 _LOOKUP = regex(r"(?:environ|ENV|env|getenv|config|get|fetch|pop|setdefault)[ \t]*[\[(.][ \t]*$")
 _DEFAULT = regex(r"""["']([A-Za-z_]\w*)["'][ \t]*,[ \t]*$""")
 _KEY_FOLLOWS = regex(r"[ \t]*:")

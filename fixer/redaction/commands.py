@@ -9,7 +9,7 @@ from fixer.redaction.masks import Masks, is_plain, is_random, without_marks
 _OPTION = row("OPTION")
 _FLAG = row("FLAG")
 _WORKER_CLASS = row("WORKER_CLASS")
-_SECRET = row("SECRET_OPTION")
+_SECRET_SHAPE, _SECRET_WORD, _SECRET_NAME = row("SECRET_SHAPE"), row("SECRET_WORD"), row("SECRET_NAME")
 _SETS = regex(r"-e|--env|--set-env|-E|--environment")
 _POSITION = row("POSITION")
 _LONG = regex(r"--?[A-Za-z][A-Za-z0-9_.-]*")
@@ -19,7 +19,7 @@ _FILE = row("FILE")
 _PUBLIC_NAME = row("PUBLIC_NAME")
 _PUBLIC_VALUE = regex(r"[A-Za-z0-9_./:\[\]*${}-]*")
 _URL = regex(r"([a-z][a-z0-9+.-]*://)(?:([^/?#]*)@)?([A-Za-z0-9._-]*(?::[0-9]*)?|\[[0-9a-fA-F:.]+\](?::[0-9]*)?)([/?#].*)?")
-_DEFAULT = regex(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-+=?]?)([^{}]*)\}")
+_DEFAULT = regex(r"\$\{([A-Za-z_][A-Za-z0-9_]*+)(:?[-+=?]?)([^{}]*)\}")
 _INLINE = frozenset(("-c", "-e", "-m", "--eval"))
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 _TOKEN = regex(
@@ -28,6 +28,13 @@ _TOKEN = regex(
 )
 _ASSIGNS = regex(r"-{0,2}[A-Za-z_][A-Za-z0-9_.-]*\+?=")
 _UNQUOTE = regex(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)""")
+
+
+def _is_secret_option(name: str) -> bool:
+    """Return whether what follows an option is secret by its name."""
+    small = name.lower()
+    shaped = _SECRET_SHAPE.fullmatch(small) is not None and _SECRET_WORD.search(small) is not None
+    return shaped or _SECRET_NAME.fullmatch(small) is not None
 
 
 def redact_value(name: str, value: str) -> str:
@@ -109,7 +116,7 @@ class Words:
 
     def _word(self, before: str, word: str) -> str:
         option = word.startswith("-") and (_OPTION.fullmatch(word) or _FLAG.fullmatch(word))
-        if _SECRET.fullmatch(before.lower()) and not option:
+        if _is_secret_option(before) and not option:
             return self._masks.mark(word)
         if word.startswith("-") and len(word) > 1 and not word[1].isdigit():
             return self._option(word)
@@ -148,7 +155,7 @@ class Words:
             return word[:2] + self._given(word[:2], word[2:])
         if _SETS.fullmatch(name) and "=" in value:
             return f"{name}={self._pair(value)}"
-        if _SECRET.fullmatch(name.lower()):
+        if _is_secret_option(name):
             return f"{name}={self._masks.mark(value)}" if value else word
         return f"{self._masks.parts(name)}={self._given(name, value)}"
 

@@ -16,14 +16,13 @@ from fixer.redaction.secrets import redact_text
 _COMMAND = row("UNIT_COMMAND")
 _NAMES = row("UNIT_NAMES")
 _SHOW = row("UNIT_SHOW")
-_SETTING = regex(r"([ \t]*)([A-Za-z_][A-Za-z0-9_.-]*)([ \t]*=[ \t]*)(.*)")
+_SETTING = regex(r"([ \t]*)([A-Za-z_][A-Za-z0-9_.-]*)([ \t]*=[ \t]*+)(.*)")
 _PAIR = regex(
-    r"""(["'])([A-Za-z_\x80-\xff][\w.-]*)=((?:\\.|(?!\1).)*)(\1|$)|([A-Za-z_\x80-\xff][\w.-]*)([ \t]*=[ \t]*)"""
-    r"""((?:\[(?:masked|redacted)[^\]\n]*\]|\\.|"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|[^\s\\"',]|,(?=[^\s=]{1,80}(?:$|\s)))*)|([^\s,]+)""")
-_TAIL = regex(r"[ \t]*\\?\r?$")
+    r"""(["'])([A-Za-z_\x80-\xff][\w.-]*)=((?:\\.|(?!\1)[^\\\n])*+\\?)(\1|(?![^\n]))|([A-Za-z_\x80-\xff][\w.-]*)([ \t]*=[ \t]*)"""
+    r"""((?:\[(?:masked|redacted)[^\]\n]{0,80}\]|\\.|"(?:[^"\\]|\\.)*+(?:"|\\?$)|'(?:[^'\\]|\\.)*+(?:'|\\?$)|[^\s\\"',\[]++|\[|,(?=[^\s=]{1,80}(?:$|\s)))*+)|([^\s,]+)""")
 _LINE = regex(r"(\xef\xbb\xbf)?([ \t]*(?:(?:export|readonly|local|declare|typeset)[ \t]+(?:-[A-Za-z]+[ \t]+)*)?)"
               r"([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)([ \t]*\+?=[ \t]*)(.*)")
-_ARGV = regex(r"(argv\[\]=)(.*?)([ ]?;[ ]|$)")
+_ARGV = regex(r"(argv\[\]=)(.*?)([ ]?;[ ]|(?![^\n]))")
 
 
 def mask_unit(text: str, masks: Masks) -> str:
@@ -62,9 +61,8 @@ def mask_unit(text: str, masks: Masks) -> str:
 
 
 def _unit_value(name: str, value: str, masks: Masks, words: Words, *, listed: bool) -> str:
-    tail = _TAIL.search(value)
-    end = tail[0] if tail is not None else ""
-    body = value[: len(value) - len(end)]
+    body = value.removesuffix("\r").removesuffix("\\").rstrip(" \t")
+    end = value[len(body):]
     lead = body[: len(body) - len(body.lstrip())]
     body = body[len(lead):]
     if not body or is_plain(body):

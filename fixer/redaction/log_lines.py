@@ -25,7 +25,7 @@ _SAYS = row("LOG_KEY")
 # signs behind a name, also those of wide scripts
 _SIGN = "(?:[:=\uff1a\uff1d\u2192]|->|=>)"
 _GIVEN = regex("(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]++\\s*+(?:[\uff1a\uff1d\u2192]|->)\\s*+)([^\\s,;]+)")
-_FOREIGN = regex(f"(?<![^\\s,;{{(\"'])([^\\s:=>\uff1a\uff1d\u2192]++\\s*+{_SIGN}\\s*+)([^\\s,;]+)")
+_FOREIGN = regex(f"(?<![^\\s,;{{(\"'])([^\\s:=>\uff1a\uff1d\u2192]{{1,100}}+\\s*+{_SIGN}\\s*+)([^\\s,;]+)")
 _TOLD = regex("([^\\x00-\\x7f]\\s+)([!-~]{8,})")
 
 

@@ -28,7 +28,7 @@ _CHANGES = 4   # between digits, small and capital letters: so many mark a rando
 _UUID = regex(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _BOT = regex(r"(?<![0-9])[0-9]{8,10}:[A-Za-z0-9_-]{12,}|(?<=/bot)[0-9]+:[^/\s\"]+")
 _ID = regex(r"(?:br-)?[0-9a-f]{12}|[0-9a-f]{64}|veth[0-9a-f]{7}")   # of a container, a network and its links
-_DSN = regex(r"(?<![^\s\"'=(@])[^\s\"'=(@:]++:[^\s\"'(]+(?=@(?:tcp|unix)\()")
+_DSN = regex(r"(?<![^\s\"'=(@])[^\s\"'=(@:]++:[^\s\"'(]{1,200}(?=@(?:tcp|unix)\()")
 _QUERY = regex(r"((?:[?&;]|%3[Ff]|%26)[A-Za-z0-9_.%-]{0,80}(?:=|%3[Dd]))((?:(?!%26|%3[Bb])[^&;\s\"'#])+)")
 _AUTHORITY = regex(r"(://)([^\s\"'<>]+)")
 
