@@ -97,7 +97,7 @@ def test_what_was_started_by_hand_comes_back_and_stays(machine: Machine) -> None
     found = report["findings"][0]
     assert (code, found["cause"], found["evidence"][0]["source"]) == (1, "backend-down", "learned")
     assert found["repairs"][0]["id"] == "start-as-unit"
-    assert "DESK_SECRET=[masked" in found["repairs"][0]["diff"]
+    assert "DESK_SECRET=[redacted" in found["repairs"][0]["diff"]
     code, refused, _ = machine.fixer("repair", "--yes")
     assert (code, refused["applied"]) == (4, [])
     code, result, _ = machine.fixer("repair", "--yes", "--max-risk", "disruptive")
