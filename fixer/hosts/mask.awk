@@ -549,7 +549,16 @@ function log_line(line,   n, head, body, end) {
   if (tolower(body) !~ R["TELLING"]) { end = body ~ /\r$/ ? "\r" : ""; return head mark(trim(body)) end }
   body = json_pairs(body)
   if (body ~ /[\200-\377]|->/) body = foreign(body)
-  return head drawn_words(parts(general(body)))
+  return head last_word(drawn_words(parts(general(body))))
+}
+# What a line ends with behind a name, if it seems drawn: letters that no word has, or a mix that is no program's name.
+function last_word(text,   word) {
+  if (!match(text, /[:=] [A-Za-z0-9_.-]+$/)) return text
+  word = substr(text, RSTART + 2)
+  if (length(word) < 12 || length(word) > 80) return text
+  if (word ~ /^[a-z]+$/) return unwritten(word) ? substr(text, 1, RSTART + 1) mark(word) : text
+  if (word !~ /[0-9]/ || word !~ /[a-z]/ || word !~ /[A-Z]/) return text
+  return word ~ /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/ ? text : substr(text, 1, RSTART + 1) mark(word)
 }
 function json_pairs(text,   out, key, n, value) {
   if (!index(text, "\": \"") || !index(text, "{")) return text

@@ -6,7 +6,7 @@ import re
 
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.masks import Masks, is_plain
+from fixer.redaction.masks import Masks, count_unwritten, is_plain
 from fixer.redaction.secrets import redact_text
 
 _TELLING = row("TELLING", re.IGNORECASE)
@@ -20,6 +20,8 @@ _TARGET = regex(r"(?<=[?&])([^=&\s\"]+)=?([^&\s\"]*)")
 _JSON = regex(r"""("([^"\\\s]{1,80})": ")((?:[^"\\]|\\.)*)(")""")
 _CALL = regex(r"""[ \t]*[A-Za-z_][\w.]*[ \t]?(?:\(|=[^=]).*["']""")     # a line of code that a traceback quotes
 _DRAWN = regex(r"[^\s\"'<>()\[\]{},;:/|\\]{12,}")
+_LAST_WORD = regex(r"(?<=[:=] )[A-Za-z0-9_.-]{12,80}$")    # what a line ends with, behind a name
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MARKED = frozenset(("[masked", "[redacted", "[redacted:", "[redacted]"))
 _SAYS = row("LOG_KEY")
 # signs behind a name, also those of wide scripts
@@ -68,12 +70,21 @@ def mask_quoted_line(body: str, masks: Masks) -> str:
         body = _TOLD.sub(lambda m: m[1] + _hide(masks, m[2]), body)
     if _CALL.match(body):
         body = _mask_code(body, masks)
-    return _DRAWN.sub(lambda m: masks.mark(m[0]) if _is_drawn(m[0]) else m[0], masks.parts(redact_text(body)))
+    shown = _DRAWN.sub(lambda m: masks.mark(m[0]) if _is_drawn(m[0]) else m[0], masks.parts(redact_text(body)))
+    last = _LAST_WORD.search(shown)
+    return shown[: last.start()] + masks.mark(last[0]) if last is not None and _seems_drawn(last[0]) else shown
 
 
 def mask_said(text: str, masks: Masks) -> str:
     """Return a text that fixer wrote around what it read, without the secrets in it."""
     return masks.parts(redact_text(text), ids=True)
+
+
+def _seems_drawn(word: str) -> bool:
+    """Return whether a word seems drawn: letters that no word has, or a mix of all kinds that is no program's name."""
+    if word.isalpha() and word.islower():
+        return count_unwritten(word) > 0
+    return all(any(map(kind, word)) for kind in (str.isdigit, str.islower, str.isupper)) and not _NAME.fullmatch(word)
 
 
 def _is_drawn(word: str) -> bool:

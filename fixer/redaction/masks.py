@@ -120,12 +120,12 @@ def _is_random_segment(segment: str) -> bool:
         now = 0 if char in _CLASSES[0] else 1 if char in _CLASSES[1] else 2 if char in _CLASSES[2] else -1
         changes += before not in (-1, now) and now != -1 and not (before == _CAPITAL and now == 1)
         before = now
-    unwritten = sum(map(_count_unwritten, _LETTERS.findall(segment[:1024])))
+    unwritten = sum(map(count_unwritten, _LETTERS.findall(segment[:1024])))
     return changes >= _CHANGES or unwritten >= (2 if len(segment) >= 10 else 3)
 
 
 @lru_cache(4096)
-def _count_unwritten(word: str) -> int:
+def count_unwritten(word: str) -> int:
     """Return the pairs of letters that no written word has."""
     return sum(after.lower() not in FOLLOWERS[letter.lower()] for letter, after in pairwise(word[:_LONGEST])
                if letter.isupper() or after.islower())      # a capital behind a small letter begins another word
