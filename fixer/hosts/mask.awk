@@ -551,7 +551,7 @@ function log_line(line,   n, head, body, end) {
   if (body ~ /[\200-\377]|->/) body = foreign(body)
   return head last_word(drawn_words(parts(general(body))))
 }
-# What a line ends with behind a name, if it seems drawn: letters that no word has, or a mix that is no program's name.
+# What a line ends with behind a name, if it seems drawn: letters that no word has, or a mix that names no program.
 function last_word(text,   word) {
   if (!match(text, /[:=] [A-Za-z0-9_.-]+$/)) return text
   word = substr(text, RSTART + 2)
