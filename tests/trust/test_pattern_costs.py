@@ -5,6 +5,7 @@ Growth is judged, never seconds: the time at n and 4 n. It is 4 times as long if
 
 from __future__ import annotations
 
+import functools
 import re
 import signal
 import time
@@ -26,7 +27,13 @@ SUSPECT, WORSE = 6.0, 8.0       # times as long at 4 n
 LONGEST = 1.0                   # seconds of a processor for one shape: no linear pattern needs as many
 LARGEST = 1 << 16               # characters; larger texts cost more memory, and so more time for each
 PARTS = 8
-PATTERNS = list({(p.text, p.flags, p.methods): p for p in project_patterns()}.values())
+
+
+@functools.cache
+def patterns() -> list[ProjectPattern]:
+    """Return each pattern once. Finding them takes seconds, which a worker that runs none of these tests does not need."""
+    return list({(p.text, p.flags, p.methods): p for p in project_patterns()}.values())
+
 
 # Name of a pattern: why it may still be worse than linear.
 KNOWN: dict[str, str] = {}
@@ -36,7 +43,7 @@ KNOWN: dict[str, str] = {}
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_pattern_is_worse_than_linear(part: int) -> None:
-    found = [f"{p.place} {sorted(p.methods)}: {p.text!r} on {name}" for p in PATTERNS[part::PARTS]
+    found = [f"{p.place} {sorted(p.methods)}: {p.text!r} on {name}" for p in patterns()[part::PARTS]
              if p.full_name not in KNOWN and (name := worst_shape(p)) is not None]
     assert not found, "\n".join(found)
 
@@ -63,14 +70,14 @@ def test_the_judge_finds_nothing_else(text: str, method: str) -> None:
 
 
 def test_every_pattern_is_found() -> None:
-    texts = {p.text for p in PATTERNS}
+    texts = {p.text for p in patterns()}
     assert len(texts) > 600
     assert [(module, text) for module, text in compiled_patterns() if text not in texts] == []
-    assert {method for p in PATTERNS for method in p.methods} <= METHODS
+    assert {method for p in patterns() for method in p.methods} <= METHODS
 
 
 def test_every_known_exception_is_a_pattern() -> None:
-    assert set(KNOWN) <= {p.full_name for p in PATTERNS}
+    assert set(KNOWN) <= {p.full_name for p in patterns()}
 
 
 def worst_shape(pattern: ProjectPattern) -> str | None:
