@@ -113,10 +113,12 @@ def test_an_interrupted_set_up_leaves_nothing_running(number: signal.Signals, co
     os.mkfifo(tmp_path / "held")
     endless = "step working bash -c 'exec 3>held; echo up >meet; sleep 600'"
     with _beside(tmp_path, f"setup_python() {{ {endless}; }}; setup_docker() {{ {endless}; }}") as run:
+        met = os.open(tmp_path / "meet", os.O_RDWR)      # stays open, or a word between two readings is lost
         held = os.open(tmp_path / "held", os.O_RDONLY)
-        said = ""
-        while said.count("up") < 2:
-            said += (tmp_path / "meet").read_text()
+        said = b""
+        while said.count(b"up") < 2:
+            said += os.read(met, 100)
+        os.close(met)
         run.send_signal(number)
         run.communicate(timeout=30)
         assert run.returncode == code

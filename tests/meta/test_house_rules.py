@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = sorted(p for top in ("fixer", "lab", "benchmarks") for p in (ROOT / top).rglob("*.py"))
@@ -29,6 +32,12 @@ def test_every_file_keeps_the_rules() -> None:
                 assert length <= 60, f"{name}:{node.lineno} {node.name} has {length} lines"
             elif isinstance(node, ast.ExceptHandler):
                 assert not is_swallowed(node), f"{name}:{node.lineno}"
+
+
+def test_no_folder_of_tests_is_left_out(request: pytest.FixtureRequest) -> None:
+    folders = [path for path in (ROOT / "tests").rglob("*") if path.is_dir() and path.name != "__pycache__"]
+    patterns = request.config.getini("norecursedirs")
+    assert [relative(path) for path in folders if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)] == []
 
 
 def is_swallowed(node: ast.ExceptHandler) -> bool:
