@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 PYTHON = sys.executable
 END_SECONDS = 13.5 * 60     # the matrix starts no case that would end later; a fifteenth minute is for second tries
@@ -74,6 +75,16 @@ def pytest_command(*words: str) -> list[str]:
     return [PYTHON, "-m", "pytest", "-q", "-p", "tests.stage_report", *words]
 
 
+def marked_files(marker: str) -> list[str]:
+    """Return the test files that name a marker, or whose folder's conftest does: the others are not even imported.
+    tests/conftest.py holds that no other file has such a test."""
+    found: set[Path] = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        if f"mark.{marker}" in path.read_text(encoding="utf-8"):
+            found.update(path.parent.rglob("test_*.py") if path.name == "conftest.py" else [path])
+    return sorted(str(path.relative_to(ROOT)) for path in found if path.name.startswith("test_"))
+
+
 def plan_stages(*, nightly: bool) -> list[Stage]:
     """Return the stages in the order of their start."""
     cov = ["--cov", "--cov-report="] if nightly else []
@@ -92,10 +103,10 @@ def plan_stages(*, nightly: bool) -> list[Stage]:
         Stage("diagnoses and plans as they were frozen", [["script/same"]], 60.0, needs=[LINT]),
         Stage("tests with Docker", [
             pytest_command("-m", "docker and not matrix", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder",
-                           "--durations=15", *more),
+                           "--durations=15", *more, *marked_files("docker")),
         ], 400.0, needs=["images", BUILD, *([FAST] if nightly else [])], retried=True),
     ]
-    stages.append(Stage("matrix", [pytest_command("-m", "matrix", *more)], 320.0,
+    stages.append(Stage("matrix", [pytest_command("-m", "matrix", *more, *marked_files("matrix"))], 320.0,
                         needs=[stage.name for stage in stages], retried=True))
     if nightly:
         stages.append(Stage("coverage of fixer by all tests, at least 90 %", [

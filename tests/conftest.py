@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -14,6 +16,8 @@ import pytest
 from fixer.hosts.machine.prefetch import pending_answers
 from lab.errors import LabError
 from lab.verbs.down import lab_down
+
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,7 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("docker") and not item.get_closest_marker("apart"):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    hold_that_stages_see_all(items)
     items.sort(key=lambda item: item.get_closest_marker("apart") is None)
+
+
+def hold_that_stages_see_all(items: list[pytest.Item]) -> None:
+    """A stage of script/test imports only the files that name its marker; a test that it would not see is an error."""
+    marked_files = runpy.run_path(str(ROOT / "script/run_tests.py"))["marked_files"]
+    for marker in ("docker", "matrix"):
+        seen = {ROOT / name for name in marked_files(marker)}
+        unseen = sorted({item.path.name for item in items if item.get_closest_marker(marker) and item.path not in seen})
+        if unseen:
+            raise pytest.UsageError(f"{', '.join(unseen)}: no text 'mark.{marker}', so its stage does not import it")
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -35,6 +35,14 @@ def test_each_stage_waits_for_earlier_ones_only_and_all_take_no_more_than_a_quar
     assert nightly or 0 < SCRIPT["seconds_left"](stages) < 15 * 60
 
 
+def test_a_stage_imports_the_files_that_name_its_marker_and_those_whose_folder_does() -> None:
+    found = SCRIPT["marked_files"]("docker")
+    assert {"tests/contract/test_file_writes.py", "tests/scenarios/test_matrix.py"} <= set(found)
+    assert "tests/build/test_run_tests.py" not in found or "mark.docker" in Path(__file__).read_text()
+    assert SCRIPT["marked_files"]("matrix") == ["tests/scenarios/test_matrix.py"]
+    assert len(found) < 100
+
+
 def test_stages_run_side_by_side_unless_one_needs_the_other(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "meet")
     one = Stage("one", shell(f"echo met >{tmp_path}/meet"), 1.0)
