@@ -40,12 +40,13 @@ def commands(page: str) -> list[Typed]:
 
 def fits(shown: str, printed: str) -> bool:
     """Whether the output is what the page shows; a line that is only … stands for any number of lines."""
-    pattern = "".join(".*?" if piece == "…" else re.escape(piece) for piece in re.split("(…)", shown))
-    return re.fullmatch(pattern, printed.strip("\n"), re.DOTALL) is not None
+    lines = [r"(?:[^\n]*\n)*?" if line == "…" else "[^\n]*".join(map(re.escape, line.split("…"))) + r"\n" for line in shown.split("\n")]
+    return re.fullmatch("".join(lines), printed.strip("\n") + "\n") is not None
 
 
 @pytest.mark.parametrize(("shown", "printed", "same"), [
     ("a\n…\nd", "a\nb\nc\nd", True), ("…", "", True), ("", "", True), ("", "x", False), ("a …", "a b", True), ("a\n…", "b\na\n", False),
+    ("a\n…", "a", True), ("…\na", "a", True), ("a …\nc", "a b\nb\nc", False),
 ])
 def test_what_fits(shown: str, printed: str, same: bool) -> None:
     assert fits(shown, printed) is same
