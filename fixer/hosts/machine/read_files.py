@@ -15,6 +15,7 @@ _KINDS: tuple[tuple[Callable[[int], bool], FileKind], ...] = (
 )
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _MAGIC = frozenset("*?[")
+MOST_BYTES = 48 << 20   # bytes of all files of one answer: what a visitor or a wildcard adds costs no more memory
 
 
 def status_of(error: OSError) -> AnswerStatus:
@@ -132,12 +133,13 @@ def answer_tree(query: ReadTree) -> Answer:
 def _answer_paths(paths: list[str], limit: int, max_files: int) -> Answer:
     message = f"more than {max_files} files" if len(paths) > max_files else ""
     real_dirs: dict[str, str] = {}
-    files = []
+    files, left = [], MOST_BYTES
     for path in paths[:max_files]:
         folder = path.rpartition("/")[0]
         if folder not in real_dirs:  # one realpath per folder: it costs an lstat per component
             real_dirs[folder] = os.path.realpath(folder or "/").rstrip("/")
-        files.append(read_path(path, limit, real_dir=real_dirs[folder]))
+        files.append(read_path(path, min(limit, left), real_dir=real_dirs[folder]))
+        left -= len(files[-1].data)
     return Answer("ok", files=tuple(files), message=message)
 
 

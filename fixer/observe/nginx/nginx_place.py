@@ -126,6 +126,7 @@ def has_missing_folder(paths: Sequence[str], view: View) -> bool:
 # Limits for the second query of a configuration that the first one truncated.
 MAX_CONFIG_BYTES = 32 << 20      # bytes of one file
 MAX_CONFIG_FILES = 20_000         # files below one folder
+MOST_CONFIG_BYTES = 64 << 20      # bytes of all files: what is truncated beyond is reported, not read
 TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx reaches for certain
 
 _GLOB_CHARACTERS = frozenset("*?[]\\")
@@ -136,7 +137,12 @@ def remaining_config_queries(config: NginxConfig | None, view: View) -> Iterator
     for query in _truncated_lists(view):
         if query.max_files < MAX_CONFIG_FILES:
             yield replace(query, max_files=MAX_CONFIG_FILES)
+    left = MOST_CONFIG_BYTES - sum(len(file.data) for file in view.conf_files.values())
     for path in _truncated_files(config, view):
+        stat = view.conf_files[path].stat
+        left -= min(MAX_CONFIG_BYTES, stat.end.size if stat is not None else MAX_CONFIG_BYTES)
+        if left < 0:
+            return
         if not _GLOB_CHARACTERS.intersection(path):
             yield ReadGlob((path,), MAX_CONFIG_BYTES, 1)
 

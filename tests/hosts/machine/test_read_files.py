@@ -32,3 +32,13 @@ def test_what_is_read_says_when_it_ends_early(tmp_path: Path) -> None:
     assert answer_tree(ReadTree(str(tmp_path), max_files=5)).message.startswith("more than ")
     (answer,) = answer_glob(ReadGlob((f"{tmp_path}/1.conf",), 99, 1)).files
     assert answer.truncated and len(answer.data) == 99
+
+
+def test_one_answer_holds_no_more_than_its_bytes(tmp_path: Path) -> None:
+    for number in range(300):
+        with (tmp_path / f"{number:03}.conf").open("wb") as file:
+            file.truncate(1 << 18)      # takes no place on the disk
+    for answer in (answer_glob(ReadGlob((f"{tmp_path}/*.conf",))), answer_tree(ReadTree(str(tmp_path), limit=1 << 20))):
+        assert sum(len(file.data) for file in answer.files) == read_files.MOST_BYTES
+        assert len(answer.files) == 300 and all(file.stat is not None and file.stat.size == 1 << 18 for file in answer.files)
+        assert [file.truncated for file in answer.files] == [False] * 192 + [True] * 108

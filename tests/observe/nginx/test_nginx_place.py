@@ -194,6 +194,15 @@ def test_a_file_that_was_read_in_part_is_asked_for_whole_and_nothing_else_is_con
     assert isinstance(build_snapshot(capture(beyond)).nginxes[0].config, Unknown)
 
 
+def test_what_would_not_fit_is_not_asked_for_and_the_configuration_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, files = seen_with({}, cut=True)
+    path = next(f.path for f in files if f.truncated)
+    monkeypatch.setattr("fixer.observe.nginx.nginx_place.MOST_CONFIG_BYTES", sum(len(f.data) for f in files) + 1)
+    assert ReadGlob((path,), MAX_CONFIG_BYTES, 1) not in follow_up_queries(capture(seen), ObserveOptions()).get("local", [])
+    config = build_snapshot(capture(seen)).nginxes[0].config
+    assert isinstance(config, Unknown) and "only its first" in config.reason
+
+
 def test_a_configuration_of_more_words_than_can_be_held_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fixer.nginx.include.MOST_WORDS", 5)
     config = build_snapshot(capture(seen_with({})[0])).nginxes[0].config
