@@ -58,6 +58,8 @@ Url = Annotated[str, typer.Option("--url", metavar="URL", show_default=False, he
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every check and its evidence.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", show_default=False,
                                      help="Wait this long for slow answers (default: 2 s).")]
+Requests = Annotated[int, typer.Option("--requests", min=0, max=200, metavar="N", show_default=False,
+                                       help="Ask each route N times, in a row for at most 5 s.")]
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
 
 
@@ -99,13 +101,14 @@ def _root(
 def diagnose(
     target: Target = "local", *, as_json: AsJson = False,
     form: Annotated[Format | None, typer.Option("--format", show_default=False, help="The output format.")] = None,
-    url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
+    url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False, requests: Requests = 0,
 ) -> None:
     """Find the cause and show the proof."""
     if as_json and form not in (None, Format.JSON):
         raise UsageError("--json and --format contradict each other", "use one of them")
     shown = Format.JSON if as_json else form or Format.CONSOLE
-    raise typer.Exit(run_diagnose(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe))
+    raise typer.Exit(run_diagnose(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe,
+                                  requests=requests))
 
 
 @app.command(epilog=EXAMPLES["repair"])
@@ -149,12 +152,13 @@ def repair(
 @app.command(epilog=EXAMPLES["verify"])
 def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
+    requests: Requests = 0,
 ) -> None:
     """Check whether the target is healthy; look for no cause."""
     prefetch_local(target)
     from fixer.app.inspect_target import verify as check
 
-    result = check(target, make_request(url, wait, no_probe))
+    result = check(target, make_request(url, wait, no_probe, requests))
     if as_json:
         from fixer.render.to_json import render
 

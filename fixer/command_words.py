@@ -121,14 +121,14 @@ EXAMPLES = {
     "diagnose": examples(
         "fixer diagnose", "fixer diagnose --verbose", "fixer diagnose --url http://shop.example/login",
         "fixer diagnose docker://shop-nginx-1", "fixer diagnose compose://shop", "fixer diagnose ssh://root@web1",
-        "fixer diagnose bundle:incident.tgz --format markdown",
+        "fixer diagnose bundle:incident.tgz --format markdown", "fixer diagnose --requests 100",
     ),
     "repair": examples(
         "fixer repair --dry-run", "fixer repair", "fixer repair --yes", "fixer repair --yes --max-risk disruptive",
         "fixer repair --set restore-from=/etc/nginx/sites-available/shop.bak", "fixer repair compose://shop",
     ),
     "verify": examples("fixer verify", "fixer verify --url https://shop.example/api/login --wait 30",
-                       "fixer verify compose://shop --json"),
+                       "fixer verify compose://shop --json", "fixer verify --requests 100"),
     "undo": examples("fixer undo", "fixer undo compose://shop", "fixer undo --id 20260131-101500-3f2a"),
     "history": examples("fixer history", "fixer history compose://shop --json",
                         "fixer history --forget 20260131-101500-3f2a"),

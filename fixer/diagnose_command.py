@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 
 def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,
-                 no_probe: bool = False,
-         ) -> int:
+                 no_probe: bool = False, requests: int = 0) -> int:
     """Run `fixer diagnose`: print one observation and return the exit code."""
     prefetch_local(target)
     from fixer.app.inspect_target import diagnose
 
-    report = diagnose(target, make_request(url, wait, no_probe))
+    report = diagnose(target, make_request(url, wait, no_probe, requests))
     if form == "json":
         from fixer.render.to_json import render
 
@@ -36,7 +35,8 @@ def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False
         from fixer.terminal import command_as_root, style_of
 
         words = ("diagnose", *(() if target == "local" else (target,)), *(("--url", url) if url else ()),
-                 *(("--wait", f"{wait:g}") if wait else ()), *(("--no-probe",) if no_probe else ()))
+                 *(("--wait", f"{wait:g}") if wait else ()), *(("--no-probe",) if no_probe else ()),
+                 *(("--requests", str(requests)) if requests else ()))
         as_root = command_as_root(target, words) if report.without_root else ""
         error_boundary.emit(console(report, style_of(sys.stdout), verbose=verbose, as_root=as_root))
     return health_code(report.verdict)
@@ -50,11 +50,14 @@ def prefetch_local(target: str) -> None:
         ask()
 
 
-def make_request(url: str, wait: float, no_probe: bool) -> DiagnoseRequest:
+def make_request(url: str, wait: float, no_probe: bool, requests: int = 0) -> DiagnoseRequest:
     """Return the checked request."""
     from fixer.app.request import DiagnoseRequest, check_url
+    from fixer.errors import UsageError
 
-    return DiagnoseRequest(url=check_url(url), wait=wait, no_probe=no_probe)
+    if no_probe and requests:
+        raise UsageError("--no-probe and --requests contradict each other", "use one of them")
+    return DiagnoseRequest(url=check_url(url), wait=wait, no_probe=no_probe, requests=requests)
 
 
 def health_code(verdict: str) -> int:

@@ -15,7 +15,7 @@ INTERRUPTED_CODE = 130
 BUG_CODE = 3
 
 _VALUE_OPTIONS = frozenset({
-    "--format", "--url", "--wait", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
+    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
     "--where", "--because", "--until",
 })
 _NO_TARGET_COMMANDS = frozenset({"explain", "causes"})

@@ -26,8 +26,8 @@ def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str], monkey
     asked: list[tuple[object, ...]] = []
 
     def look(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,
-             no_probe: bool = False) -> int:
-        asked.append((target, form, url, verbose, wait, no_probe))
+             no_probe: bool = False, requests: int = 0) -> int:
+        asked.append((target, form, url, verbose, wait, no_probe, requests))
         return 3
 
     monkeypatch.setattr(diagnose_command, "run_diagnose", look)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
+from fixer.formats.numbers import share_text
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
@@ -373,7 +374,7 @@ def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
     worst = _worst_probe(probes, words)
     text = probe_text(worst)
     failed = words.count("bad") + words.count("slow")
-    return f"{text} ({failed} of {len(probes)} requests)" if failed else text
+    return f"{text} ({share_text(failed, len(probes))})" if failed else text
 
 
 def probe_text(probe: ProbeResult) -> str:

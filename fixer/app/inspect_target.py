@@ -96,7 +96,7 @@ def observe_options(looking: DiagnoseRequest, ref: TargetRef) -> ObserveOptions:
         root = ""  # others may write to that folder: use nothing from it
     folder = state_root.target_folder(root, TargetRef("local", ""))
     return ObserveOptions(
-        probe=not looking.no_probe, url=looking.url or None, wait=looking.wait,
+        probe=not looking.no_probe, url=looking.url or None, wait=looking.wait, requests=looking.requests,
         learned=f"{folder}/{LEARNED_FILE}" if root and ref.kind in ("local", "docker", "ssh") else "",
     )
 

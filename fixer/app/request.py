@@ -11,11 +11,12 @@ from fixer.lazy.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DiagnoseRequest:
-    """How to observe: an address to check first, a longer wait, or no probes."""
+    """How to observe: an address to check first, a longer wait, no probes, or so many requests for each route."""
 
     url: str = ""
     wait: float = 0.0
     no_probe: bool = False
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)

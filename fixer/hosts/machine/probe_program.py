@@ -1,4 +1,5 @@
 """The probe program: connects and GETs, in parallel, each with a limit. Runs in-process and, as text, in other pythons.
+One request that is repeated is no burst: its attempts are made one after the other, for a few seconds.
 
 Standard library only, and no syntax newer than Python 3.6: a node's own python3 runs this file by `-c`."""
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 
+SERIES_SECONDS = 5.0  # of all attempts of one request
 HEAD_LIMIT = 2048
 BODY_LIMIT = 1024
 _INTERIM_LIMIT = 16384  # bytes of interim answers, after which it reads slowly
@@ -206,23 +208,39 @@ def _wrap_tls(sock, sni):
 
 
 def probe_all(specs):
-    """Run all probes in parallel; return their outcomes in the same order."""
+    """Run all probes in parallel, attempts of one request in a row; return their outcomes in the same order.
+    None is an attempt that was not made, since the time of its series was over."""
+    late = {"phase": "connect", "errno": None, "error": "timeout", "status": None, "ms": 0.0, "head": "", "body": ""}
     outcomes = [None] * len(specs)  # type: list[object]
 
-    def work(index):
-        outcomes[index] = probe_one(specs[index])
+    def work(indexes):
+        end = time.time() + SERIES_SECONDS
+        for index in indexes:
+            if index == indexes[0] or time.time() < end:
+                outcomes[index] = late
+                outcomes[index] = probe_one(specs[index])
 
-    if len(specs) == 1:
-        work(0)
+    series = _series(specs)
+    if len(series) == 1:
+        work(series[0])
         return outcomes
-    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(len(specs))]
+    threads = [threading.Thread(target=work, args=(indexes,), daemon=True) for indexes in series]
     for thread in threads:
         thread.start()
-    end = time.time() + max([0.0] + [spec["timeout"] for spec in specs]) + 1.0
+    longest = SERIES_SECONDS if len(series) < len(specs) else 0.0
+    end = time.time() + longest + max([0.0] + [spec["timeout"] for spec in specs]) + 1.0
     for thread in threads:
         thread.join(max(0.0, end - time.time()))  # a resolver can hang for longer than any socket
-    late = {"phase": "connect", "errno": None, "error": "timeout", "status": None, "ms": 0.0, "head": "", "body": ""}
-    return [outcome or late for outcome in outcomes]
+    return list(outcomes)
+
+
+def _series(specs):
+    """Return the indexes of the specs: attempts of one request together, each other one alone."""
+    found = {}  # type: dict[str, list[int]]
+    for index, spec in enumerate(specs):
+        key = json.dumps(dict(spec, attempt=0), sort_keys=True) if spec["attempt"] else str(index)
+        found.setdefault(key, []).append(index)
+    return list(found.values())
 
 
 def enter_namespaces(paths):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from fixer import __version__
 from fixer.hosts.machine import run_process
-from fixer.hosts.machine.probe_program import BODY_LIMIT, HEAD_LIMIT, after_interim, is_interim
+from fixer.hosts.machine.probe_program import BODY_LIMIT, HEAD_LIMIT, SERIES_SECONDS, after_interim, is_interim
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer, Probe, Query
 from fixer.model.snapshot import PROBE_REFERRER
@@ -21,7 +21,7 @@ def spec_of(probe: Probe) -> dict[str, object]:
     return {
         "host": probe.host, "port": probe.port, "path": probe.path, "unix": probe.unix, "tls": probe.tls,
         "host_header": probe.host_header, "sni": probe.sni, "proxy_protocol": probe.proxy_protocol,
-        "timeout": probe.timeout, "agent": AGENT, "referrer": _referrer(probe),
+        "timeout": probe.timeout, "attempt": probe.attempt, "agent": AGENT, "referrer": _referrer(probe),
     }
 
 
@@ -61,7 +61,13 @@ def probe_here(probes: Sequence[Probe]) -> dict[Query, Answer]:
     from fixer.hosts.machine.probe_program import probe_all  # import sockets only when needed
 
     outcomes = probe_all([spec_of(p) for p in probes])  # type: ignore[no-untyped-call] # a file for old pythons
-    return {p: Answer("ok", json.dumps(o).encode()) for p, o in zip(probes, outcomes, strict=True)}
+    return {p: _answer(o) for p, o in zip(probes, outcomes, strict=True)}
+
+
+def _answer(outcome: object) -> Answer:
+    if outcome is None:
+        return Answer("failed", message=f"not asked again: {SERIES_SECONDS:g} s of requests were over")
+    return Answer("ok", json.dumps(outcome).encode())
 
 
 def probe_inside(probes: Sequence[Probe], pid: int) -> dict[Query, Answer] | None:
@@ -73,8 +79,9 @@ def probe_inside(probes: Sequence[Probe], pid: int) -> dict[Query, Answer] | Non
 
 
 def longest_timeout(probes: Sequence[Probe]) -> float:
-    """Return the longest timeout of these probes, in seconds."""
-    return max((p.timeout for p in probes), default=0.0)
+    """Return the longest time that these probes take, in seconds."""
+    series = SERIES_SECONDS if any(p.attempt for p in probes) else 0.0
+    return series + max((p.timeout for p in probes), default=0.0)
 
 
 def parse_outcomes(probes: Sequence[Probe], data: bytes) -> dict[Query, Answer] | None:
@@ -85,9 +92,9 @@ def parse_outcomes(probes: Sequence[Probe], data: bytes) -> dict[Query, Answer] 
         return None
     if not isinstance(outcomes, list) or len(outcomes) != len(probes):
         return None
-    if not all(isinstance(o, Mapping) and "phase" in o and "error" in o for o in outcomes):
+    if not all(o is None or (isinstance(o, Mapping) and "phase" in o and "error" in o) for o in outcomes):
         return None
-    return {p: Answer("ok", json.dumps(o).encode()) for p, o in zip(probes, outcomes, strict=True)}
+    return {p: _answer(o) for p, o in zip(probes, outcomes, strict=True)}
 
 
 _TIMED_OUT = ("124", "137", "143")

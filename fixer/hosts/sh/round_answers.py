@@ -358,7 +358,7 @@ class ShAsker:
 
 def _extra_seconds(queries: Sequence[Query]) -> float:
     commands = sum(isinstance(q, Command) for q in queries)
-    return 8.0 * commands + max((q.timeout for q in queries if isinstance(q, Probe)), default=0.0)
+    return 8.0 * commands + probe_protocol.longest_timeout([q for q in queries if isinstance(q, Probe)])
 
 
 def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:

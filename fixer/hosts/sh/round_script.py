@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 
 from fixer.hosts.machine import probe_protocol, query_commands
+from fixer.hosts.machine.probe_program import SERIES_SECONDS
 from fixer.hosts.machine.procfs import PROC_LIMIT, TABLE_LIMIT
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
 
 _SMALL_LIMIT = 1 << 20  # queries with limits up to this share one call of head
@@ -144,11 +145,16 @@ def _probe_lane(probes: Sequence[Probe]) -> str:
         PLAIN_PROBES,
         'if [ "$how" ]; then',
     ]
+    series: dict[Probe, list[str]] = {}
     for number, probe in enumerate(probes):
         if probe.unix is None and not probe.tls and not probe.proxy_protocol:
             request = probe_protocol.http_request(probe)
             words = [str(number), str(ceil(probe.timeout)), probe.host, str(probe.port), request]
-            lines.append("plain " + " ".join(map(shlex.quote, words)) + " &")
+            one = replace(probe, attempt=min(probe.attempt, 1))     # attempts of one request are made in a row
+            series.setdefault(one, []).append("plain " + " ".join(map(shlex.quote, words)))
+    for first, *others in series.values():
+        lines.append("\n".join([f"{{ e=$(($(date +%s) + {SERIES_SECONDS:.0f})); {first}",
+                                *(f'[ "$(date +%s)" -ge "$e" ] || {other}' for other in others), "} &"]))
     return "\n".join([*lines, "wait", "fi", "fi"])
 
 

@@ -25,6 +25,7 @@ RECENT_SECONDS = 120.0     # seconds: a younger failure in the log may still per
 MOST_URL_SECONDS = 65.0     # seconds: nginx gives up after 60 by default, and answers 504
 MOST_ENDPOINT_PROBES = 40     # the rest is for probes through nginx
 MOST_FAILING_PROBES = 20
+MOST_REPEATED_PROBES = 400     # attempts of all routes, where somebody wants to know the share of each
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
@@ -57,16 +58,16 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     failing = recently_failing_routes(site, engine_log(site.view.name, views, containers), within=LOGGED_SECONDS)
     chosen = _rank_probes(site, by_address, wanted, failing)
     allowed = set(chosen[:MOST_PROBES])
-    budget = MOST_PROBES - len(allowed)
+    asked = [(route, wanted[route.id]) for route in site.routes if wanted.get(route.id) in allowed]
     by_route: dict[str, tuple[Probe, ...]] = {}
-    for route in site.routes if site.nginx.master is not None else ():
-        first = wanted.get(route.id)
-        if first is not None and first in allowed:
-            again = tuple(_repeated_probes(site, first, options) if route.id in failing else ())[:budget]
-            budget -= len(again)
-            by_route[route.id] = (*_probes_of_url(route, site, options), first, *again)
-    asked = {key for key, probe in once.items() if probe in allowed}
-    kept = {key: probe for key, probe in by_address.items() if id(probe) in asked}
+    repeated = {first for route, first in asked if options.requests or route.id in failing}
+    most = _attempts_of_each(len(repeated), options)
+    for route, first in asked if site.nginx.master is not None else ():
+        again = tuple(_repeated_probes(site, first, most, options)
+                      if options.requests or route.id in failing else ())
+        by_route[route.id] = (*_probes_of_url(route, site, options), first, *again)
+    near = {key for key, probe in once.items() if probe in allowed}
+    kept = {key: probe for key, probe in by_address.items() if id(probe) in near}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed))
 
 
@@ -118,12 +119,21 @@ def _route_probes(routes: tuple[Route, ...], timeout: float) -> dict[str, Probe]
     return {route.id: probe for route in routes if (probe := route_probe(route, timeout)) is not None}
 
 
-def _repeated_probes(site: Site, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
-    """Yield more attempts if the first succeeded although the log has recent failures."""
+def _attempts_of_each(routes: int, options: ObserveOptions) -> int:
+    """Return how often each of so many routes is asked, the first time included."""
+    if options.requests:
+        return max(1, min(options.requests, MOST_REPEATED_PROBES // max(1, routes)))
+    return 1 + (options.repeat - 1) // max(1, routes)
+
+
+def _repeated_probes(site: Site, first: Probe, most: int, options: ObserveOptions) -> Iterator[Probe]:
+    """Yield more attempts if the first succeeded although some fail, or may fail; all that were made in any case."""
     result = probe_result(site.view.node.answers.get(first))
     if isinstance(result, Known) and is_good_answer(result.value):
-        for attempt in range(1, options.repeat):
-            yield replace(first, attempt=attempt)
+        for attempt in range(1, max(most, options.repeat)):
+            again = replace(first, attempt=attempt)
+            if attempt < most or again in site.view.node.answers:
+                yield again
 
 
 def is_good_answer(result: ProbeResult) -> bool:

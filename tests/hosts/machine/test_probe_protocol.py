@@ -7,13 +7,14 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import tracemalloc
 
 import pytest
 
 from fixer import __version__
-from fixer.hosts.machine import probe_protocol
+from fixer.hosts.machine import probe_program, probe_protocol
 from fixer.hosts.nodes.local_node import LocalAsker
 from fixer.hosts.sh import round_script
 from fixer.model.query import Probe
@@ -198,6 +199,52 @@ def test_tls_is_spoken_unverified_with_sni(tmp_path) -> None:
     assert names == ["shop.example"]
     with backend_listeners.run_listener(backend_listeners.speak_something_else) as port:
         assert (probe(port, tls=True)["error"], probe(port, tls=True)["phase"]) == ("tls", "tls")
+
+
+def busy(at_once: list[int]):
+    """A backend that answers after a moment, and notes how many requests it had at the same time."""
+    lock, now = threading.Lock(), [0]
+
+    def behave(conn: socket.socket) -> None:
+        with lock:
+            now[0] += 1
+            at_once.append(now[0])
+        time.sleep(0.05)
+        backend_listeners.answer(conn)
+        with lock:
+            now[0] -= 1
+    return behave
+
+
+def test_attempts_of_one_request_are_made_in_a_row() -> None:
+    at_once: list[int] = []
+    with backend_listeners.run_listener(busy(at_once)) as port:
+        queries = [Probe("127.0.0.1", port, "/", attempt=n) for n in range(1, 9)]
+        answers = LocalAsker().ask(queries)
+    assert {json.loads(answers[query].data)["status"] for query in queries} == {203}
+    assert at_once == [1] * 8
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_attempts_end_when_their_seconds_are_over(beside: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe_program, "SERIES_SECONDS", 0.2)
+    with backend_listeners.run_listener(busy([])) as port:
+        queries = [Probe("127.0.0.1", port, "/", attempt=n) for n in range(1, 30)]
+        others = [Probe("127.0.0.1", port, f"/{n}") for n in range(beside)]
+        answers = LocalAsker().ask([*queries, *others])
+    made = [query for query in queries if answers[query].status == "ok"]
+    assert made == queries[: len(made)] and 1 < len(made) < 10
+    assert all(answers[query].message.startswith("not asked again") for query in queries[len(made):])
+    assert all(answers[query].status == "ok" for query in others)
+
+
+def test_the_plain_tools_of_a_node_make_attempts_in_a_row_too() -> None:
+    at_once: list[int] = []
+    with backend_listeners.run_listener(busy(at_once)) as port:
+        lane = round_script._probe_lane([Probe("127.0.0.1", port, "/", attempt=n) for n in range(1, 7)])
+        script = 'T="timeout -k 1" N=n; have() { [ "$1" = bash ]; }; item() { :; }\n' + lane
+        said = subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout
+    assert said.count(b"203 Odd") == 6 and at_once == [1] * 6
 
 
 def test_many_probes_take_as_long_as_the_slowest() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Probe
@@ -42,6 +43,30 @@ def test_the_longest_location_of_the_failed_request_is_asked_again(path: str, as
 
 def test_slower_probes_when_asked_to_wait() -> None:
     assert {q.timeout for q in asked(node(site=SITE, listening=LISTENS), ObserveOptions(wait=9)) if isinstance(q, Probe)} == {9}
+
+
+def test_with_a_number_of_requests_every_route_is_asked_as_often() -> None:
+    """Several share what one look may send; nothing is asked again where the first request failed."""
+    again = [q.attempt for q in asked(node(WELL, site=SITE, listening=LISTENS), ObserveOptions(requests=6)) if isinstance(q, Probe)]
+    assert again == [1, 2, 3, 4, 5]
+    bad = node({**WELL, ROUTE: probe_answer(502)}, site=SITE, listening=LISTENS)
+    assert not [q for q in asked(bad, ObserveOptions(requests=6)) if isinstance(q, Probe)]
+    sites = "".join(SITE.replace("a.example", f"{name}.example") for name in "abcd")
+    first = {q: probe_answer(200) for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)}
+    many = [q for q in asked(node(first, site=sites, listening=LISTENS), ObserveOptions(requests=200)) if isinstance(q, Probe)]
+    assert {name: sum(q.host_header == f"{name}.example" for q in many) for name in "abcd"} == dict.fromkeys("abcd", 99)
+
+
+def test_failing_routes_share_the_attempts_and_what_was_asked_counts() -> None:
+    log = failure(30) + failure(30).replace("a.example", "b.example")
+    sites = SITE + SITE.replace("a.example", "b.example")
+    first = {q: probe_answer(200) for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)}
+    again = [q for q in asked(node(first, site=sites, listening=LISTENS, log=log), ObserveOptions(repeat=9)) if isinstance(q, Probe)]
+    assert sorted((q.host_header, q.attempt) for q in again) == [(f"{name}.example", n) for name in "ab" for n in (1, 2, 3, 4)]
+    made = {replace(ROUTE, attempt=n): probe_answer(502) for n in range(1, 9)}      # as an earlier version did
+    told = Capture(TargetRef("local", ""), (node({**first, **made}, site=sites, listening=LISTENS, log=log),), (), ObserveOptions(repeat=9).pairs())
+    probes = build_snapshot(told).routes[0].probes
+    assert isinstance(probes, Known) and len(probes.value) == 9
 
 
 def test_a_route_that_failed_just_now_is_asked_again() -> None:
