@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from fixer.app.cause_catalogue import all_causes, builtin_causes
 from fixer.app.policy_files import policy_notes
@@ -32,6 +33,9 @@ from fixer.observe.nginx.nginx_masters import TEST_NEVER_ENDS, TEST_NOT_ALLOWED
 from fixer.observe.view.observe_options import ObserveOptions
 from fixer.render.build_report import build_report
 from fixer.verify import Observation, proofs, url_notes
+
+if TYPE_CHECKING:
+    from fixer.model.journal import RunSummary
 
 
 @contextmanager
@@ -134,6 +138,8 @@ def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
         same = not ignored and tested == first.snapshot
         look = first if same else Observation(tested, judge(tested, {}, causes=all_causes()))
         notes = (*url_notes(look, looking.url), *state.read())
+        if look.diagnosis.verdict in ("degraded", "broken"):
+            notes += state.in_force()
     found = proofs(look)
     report = build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
     return VerifyResult(replace(report, findings=(), checks=()), found)
@@ -164,7 +170,7 @@ class StateNotes:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._notes: tuple[str, ...] = ()
-        self._kept = 0.0
+        self._kept: RunSummary | None = None
         self._is_read = False
         self._thread: threading.Thread | None = None
         if target.ref.kind in ("docker", "ssh"):
@@ -183,7 +189,18 @@ class StateNotes:
         """Return the seconds since the last repair in force changed something; 0 if there is none.
         Services that it woke were late for all requests before."""
         self.read()
-        return max(0.001, time.time() - self._kept) if self._kept else 0.0
+        return max(0.001, time.time() - self._kept.last) if self._kept is not None else 0.0
+
+    def in_force(self) -> tuple[str, ...]:
+        """Return the last repair in force and how to undo it, for whoever learns that it did not last."""
+        self.read()
+        if self._kept is None:
+            return ()
+        return (f"Repair {self._kept.id} for {self._kept.cause} is in force. If it did not help, undo it: "
+                f"fixer undo{self._target_word()} --id {self._kept.id}",)
+
+    def _target_word(self) -> str:
+        return "" if self._target.ref.kind == "local" else f" {self._target.ref}"
 
     def _read(self) -> None:
         self._is_read = True
@@ -201,9 +218,9 @@ class StateNotes:
             runs = history(self._target)
         except (NeedsPerson, CannotObserve, OSError):
             return  # an observation needs no journal
-        self._kept = max((run.last for run in runs if run.state == "committed"), default=0.0)
+        self._kept = max((run for run in runs if run.state == "committed"), key=lambda run: run.last, default=None)
         run = next((run for run in reversed(runs) if run.state == "unfinished"), None)
         if run is not None:
-            word = "" if self._target.ref.kind == "local" else f" {self._target.ref}"
+            word = self._target_word()
             again = f"fixer undo{word}, or the next fixer repair{word}"
             self._notes += (f"Repair {run.id} was interrupted. Roll it back: {again}",)

@@ -33,10 +33,14 @@ def test_how_long_a_repair_that_is_in_force_is_ago(tmp_path: Path) -> None:
     with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
         run.round(make_plan(write_step(site, OLD, NEW)))     # rolled back: it changed nothing
     assert inspect_target.StateNotes(target).quiet() == 0.0
+    assert inspect_target.StateNotes(target).in_force() == ()
     kept(target, site)
     assert 0.0 < inspect_target.StateNotes(target).quiet() < 30.0
+    (note,) = inspect_target.StateNotes(target).in_force()
+    assert note.startswith("Repair ") and " for wrong-port is in force" in note and "undo it: fixer undo" in note and " --id " in note
     undo(target, None)
     assert inspect_target.StateNotes(target).quiet() == 0.0
+    assert inspect_target.StateNotes(target).in_force() == ()
 
 
 @pytest.mark.parametrize("seconds", [7.0, 0.0])
