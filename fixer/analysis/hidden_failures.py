@@ -127,7 +127,7 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
     choosers = {(server.span.file, server.span.start): server.chosen_by for server in route.servers}
     asked = {name: members for name, members in places.items()
              if any(choosers.get((e.file, e.start)) != "never" for e in members)}
-    sure = [members for members in asked.values() if all(_accepts_nothing(e) for e in members) and any(
+    sure = [members for members in asked.values() if all(accepts_nothing(e) for e in members) and any(
         choosers.get((e.file, e.start)) == "config" for e in members)]
     dead = [members for members in asked.values() if all(is_dead(e, snapshot) for e in members)]
     dead += [members for members in sure if members not in dead]
@@ -145,7 +145,7 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
     return replace(verdict, state="degraded", reason=f"{verdict.reason}, but {down}", skipped_members=ids)
 
 
-def _accepts_nothing(endpoint: Endpoint) -> bool:
+def accepts_nothing(endpoint: Endpoint) -> bool:
     """Return whether a connect was refused or got no reply."""
     tcp = endpoint.tcp.or_else(None)
     return tcp is not None and (tcp.error in ("refused", "no-socket") or _is_connect_unanswered(endpoint))

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import address_text, container_of, file_line_text, find_node
+from fixer.analysis.evidence import address_text, container_of, endpoint_text, file_line_text, find_node
+from fixer.analysis.hidden_failures import accepts_nothing
 from fixer.analysis.ownership.resolve import unloaded_site_text
 from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.formats.addresses import ANY_IPV4
@@ -216,6 +217,22 @@ def unresolved_value_notes(values: Sequence[str]) -> tuple[str, ...]:
     said = tuple(f"{value} depends on the request: fixer did not connect to it" for value in values[:_MAX_ROUTES])
     more = len(values) - _MAX_ROUTES
     return (*said, f"{more} more addresses depend on the request") if more > 0 else said
+
+
+def dead_value_notes(case: Case) -> tuple[str, ...]:
+    """Return a note for each address of a working route that accepts nothing, and that only a header, a cookie or an
+    argument of a request chooses: perhaps no visitor sends that, so it is no fault."""
+    shut = {e.id: e for e in case.snapshot.endpoints if accepts_nothing(e)}
+    dead: dict[str, None] = {}
+    for judged in case.verdicts.values() if shut else ():
+        route = judged.facts.route
+        chosen = {(s.span.file, s.span.start) for s in route.servers if s.chosen_by == "request"}
+        for endpoint in [shut[name] for name in judged.facts.endpoints if name in shut]:
+            if judged.state == "ok" and (endpoint.file, endpoint.start) in chosen:
+                dead[f"{endpoint_text(endpoint)} accepts no connection. Only a header, a cookie or an argument of a "
+                     f"request leads there ({route.pass_text}, {route.source.file}:{route.source.line})"] = None
+    more = len(dead) - _MAX_ROUTES
+    return (*list(dead)[:_MAX_ROUTES], *((f"{more} more such addresses",) if more > 0 else ()))
 
 
 def route_notes(case: Case) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
 from fixer.causes import Cause, load_causes
 from fixer.diagnose.notes import (
     container_layer_notes,
+    dead_value_notes,
     route_notes,
     shared_drop_in_notes,
     slow_route_notes,
@@ -76,7 +77,8 @@ def diagnose(
     dark = unreachable_slow_routes(case)
     verdict = health_verdict(case, settled, counted, dark, all_excused=bool(excused) and not counted)
     notes = (*notes, *route_notes(case), *slow_route_notes(case, health, dark), *unclear_route_notes(case, health),
-             *shared_drop_in_notes(snapshot, settled), *unresolved_value_notes(unresolved))
+             *shared_drop_in_notes(snapshot, settled), *unresolved_value_notes(unresolved),
+             *dead_value_notes(case))
     puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
     if puzzling:
         from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes

@@ -492,7 +492,11 @@ def test_a_value_that_a_host_or_a_path_chooses_must_accept_connections() -> None
 
 def test_a_value_that_only_a_header_chooses_is_missed_once_a_visitor_was_led_there() -> None:
     crashed = failed_service("two.service", 8001, log=log_lines("RuntimeError: SHOP_TOKEN is not set"))
-    assert chosen("request", crashed).verdict == "healthy"
+    healthy = chosen("request", crashed)
+    assert healthy.verdict == "healthy"
+    (note,) = [note for note in healthy.notes if "accepts no connection" in note]
+    assert note.startswith("127.0.0.1:8001 accepts no connection. Only a header, a cookie or an argument of a request leads there")
+    assert not [note for note in chosen("never", crashed).notes if "accepts no connection" in note]
     assert chosen("request", crashed, refused(8001)).verdict == "degraded"
 
 
