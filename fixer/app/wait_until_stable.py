@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
+from fixer.analysis.evidence import clock_of
+from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass
@@ -133,18 +135,33 @@ def has_skipped_server(look: Observation) -> bool:
 # The first observation of a repair: at some moments the cause is not visible, and soon after it is.
 MORE_OBSERVATIONS = 3  # observations
 RETRY_SECONDS = 2.0  # seconds before each
+JUST_STARTED = 10.0  # seconds
 
 
 def first_observation(target: Target, options: RepairRequest, *, after_recovery: bool) -> Observation:
     """Observe; repeat while the moment may have been a bad one."""
     quiet = StateNotes(target).quiet
     look = observe_and_diagnose(target, options.diagnose_request, options.inputs, quiet=quiet)
-    for _ in range(MORE_OBSERVATIONS):
-        if not (_has_slow_answers(look) or (after_recovery and _is_restarting(look))):
+    for number in range(MORE_OBSERVATIONS):
+        again = number == 0 and _may_come_up(look)
+        if not (again or _has_slow_answers(look) or (after_recovery and _is_restarting(look))):
             break
         time.sleep(RETRY_SECONDS)
         look = observe_and_diagnose(target, options.diagnose_request, options.inputs, quiet=quiet)
     return look
+
+
+def _may_come_up(look: Observation) -> bool:
+    """Return whether the first fault is that of a service which its manager has just started again, and only a person
+    could mend it: perhaps somebody did, and its socket opens a moment later."""
+    for fault in _at_fault(look)[:1]:
+        if any(repair.risk != "manual" for repair in fault.repairs):
+            return False
+        return any(
+            run_state_of(service) == "running" and restart_count_of(service) > 0
+            and 0.0 <= clock_of(look.snapshot, service.node) - start_time_of(service) < JUST_STARTED
+            for service in look.snapshot.services if (service.name, service.node) == (fault.service, fault.node))
+    return False
 
 
 def _is_restarting(look: Observation) -> bool:

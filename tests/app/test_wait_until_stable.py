@@ -18,11 +18,22 @@ from fixer.app.wait_until_stable import observe_until_stable, wait_until_healthy
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, HealthVerdict, Repair
 from fixer.model.facts import Known
+from fixer.model.plan import Risk
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.terminal import Terminal
 from fixer.verify import Observation
 from tests.apply.folder_target import FolderTarget
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, healthy_scene, listener, probe, service, wrong_port_scene
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    healthy_scene,
+    listener,
+    probe,
+    service,
+    supervised_service,
+    wrong_port_scene,
+)
 from tests.observe.capture_builders import capture, node
 
 
@@ -153,6 +164,29 @@ def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
     options = RepairRequest(DiagnoseRequest(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
     found = wait_until_stable.first_observation(FolderTarget(tmp_path), options, after_recovery=recovered)
     assert len(seen) == looks and found is seen[-1]
+
+
+@pytest.mark.parametrize(("ago", "restarts", "risk", "looks"), [
+    (2.0, 16, "manual", 2), (60.0, 16, "manual", 1), (2.0, 0, "manual", 1), (2.0, 16, "safe", 1),
+])
+def test_a_service_that_has_just_been_started_again_is_looked_at_once_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ago: float, restarts: int, risk: Risk, looks: int,
+) -> None:
+    """Before a person is sent there: perhaps one was, and its socket opens a moment later."""
+    made = supervised_service("RUNNING", program={"started_at": NOW - ago, "restarts": restarts})
+    snapshot = Scene().with_service(replace(made, pids=(300,))).refused().snapshot()
+    fault = replace(FAULT, service=made.name, node=made.node, repairs=(Repair("mend", risk, "mend it", ()),))
+    seen: list[Observation] = []
+
+    def look_at(*_: object, **__: object) -> Observation:
+        seen.append(Observation(snapshot, Diagnosis("broken", (fault,), (), ())))
+        return seen[-1]
+
+    monkeypatch.setattr(wait_until_stable, "observe_and_diagnose", look_at)
+    monkeypatch.setattr(wait_until_stable, "RETRY_SECONDS", 0.0)
+    options = RepairRequest(DiagnoseRequest(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    wait_until_stable.first_observation(FolderTarget(tmp_path), options, after_recovery=False)
+    assert len(seen) == looks
 
 
 @pytest.mark.parametrize(("moments", "looks"), [
