@@ -166,8 +166,17 @@ def run_once(
             raise LabError(f"`{' '.join(argv[:8])}` could not be run: {reason(error)}") from error
         return ""
     finally:
-        made.remove(force=True, v=True)
+        remove_container(made)
     return str(text)
+
+
+def remove_container(made: Any) -> None:
+    """Remove a container and its volumes; one that somebody else removes meanwhile is gone too."""
+    try:
+        made.remove(force=True, v=True)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise
 
 
 def start_helper(image: str, argv: Sequence[str], *, name: str, labels: Mapping[str, str], network: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import subprocess
@@ -111,6 +112,20 @@ def test_two_that_remove_the_same_lab_both_succeed(image: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(remove, range(2)))
     assert labelled_ids("container", lab) == labelled_ids("network", lab) == ()
+
+
+@pytest.mark.parametrize(("status", "raised"), [(404, False), (409, False), (500, True)])
+def test_one_that_somebody_else_removes_is_gone_too(status: int, raised: bool) -> None:
+    import docker
+
+    class Made:
+        def remove(self, **_: object) -> None:
+            class Answer:
+                status_code = status
+            raise docker.errors.APIError("removal of container is already in progress", response=Answer())     # type: ignore[arg-type]
+
+    with pytest.raises(docker.errors.APIError) if raised else contextlib.nullcontext():
+        docker_engine.remove_container(Made())
 
 
 def test_an_engine_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
