@@ -85,7 +85,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.redaction.values import redact_argv
+from fixer.redaction.commands import redact_argv
 from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
 

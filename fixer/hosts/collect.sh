@@ -102,6 +102,9 @@ ports() {
     $4 == "0A" { split($2, a, ":"); p = dec(a[2]); if (a[1] ~ /^(0+|0100007F|00000000000000000000000001000000)$/ && !seen[p]++) print p }' |
     sort -n | head -n 25
 }
+shown_names() {      # upstream blocks, and the variables that a pass leads to: a value that names one is shown
+  names | sed -n 's/^[ \t]*upstream[ \t][ \t]*\([A-Za-z0-9_.-][A-Za-z0-9_.-]*\).*/\1/p; s/^.*_pass[ \t][ \t]*["'"'"']\{0,1\}\([a-z]*:\/\/\)\{0,1\}\($[A-Za-z0-9_]*\).*/\2/p' | sort -u | tr '\n' ' '
+}
 web_ports() {
   names | sed -n 's/^[ \t]*listen[ \t][ \t]*\([^ \t]*\).*/\1/p' | sed 's/.*://' | grep -x '[0-9][0-9]*' | sort -u | head -n 4
 }
@@ -156,7 +159,7 @@ everything() {
   item end
 }
 made() {
-  everything </dev/null 2>/dev/null | tr '\000' '\001' | LC_ALL=C awk -v N="$N" -v P="$P" "$REDACT" |
+  everything </dev/null 2>/dev/null | tr '\000' '\001' | LC_ALL=C awk -v N="$N" -v P="$P" -v U="$(shown_names)" "$REDACT" |
     tr '\001' '\000' | packed
 }
 if [ -z "$out" ]; then made

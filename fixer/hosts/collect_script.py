@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from fixer.hosts.sh import round_script
 from fixer.hosts.sh.round_script import build_round_script
 from fixer.model.query import Command, Query
+from fixer.nginx.directives import CORE, EVENTS, HTTP
+from fixer.redaction.allowed import awk_table
 
 COLLECT_HEADER = "badgateway-collect 1"
 MOST_PROBES = 60
@@ -26,8 +28,9 @@ def build_collect_script(queries: Sequence[Query], described: Sequence[object], 
     text = asked.script.decode("utf-8", "surrogateescape").replace("item end\n}\nround </dev/null 2>/dev/null\n", "}\n")
     described_round = {"nonce": asked.nonce.decode(), "prefix": asked.prefix.decode(), "queries": list(described)}
     numbers = {query.name: str(i) for i, query in enumerate(queries) if isinstance(query, Command)}
-    redact = _read_package_file("redact.awk").replace("@WORDS@", secret_words)
-    redact = redact.replace("@KERNEL@", numbers.get("kernel-log", "-")).replace("@JSON@", numbers.get("nft-rules", "-"))
+    shown = [str(i) for i, query in enumerate(queries) if isinstance(query, Command) and query.name == "systemctl-show"]
+    redact = redact_program(secret_words, kernel=numbers.get("kernel-log", "-"), rules=numbers.get("nft-rules", "-"),
+                            units=" ".join(shown))
     assert "'" not in redact
     parts = {
         "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "LOG": str(LOG_LIMIT),
@@ -39,6 +42,16 @@ def build_collect_script(queries: Sequence[Query], described: Sequence[object], 
     for name, value in parts.items():
         script = script.replace(f"@{name}@", value)
     return script
+
+
+def redact_program(secret_words: str, *, kernel: str = "-", rules: str = "-", units: str = "") -> str:
+    """Return the awk program that masks what a script collected, made from the table of fixer/redaction.
+    `kernel`, `rules` and `units` are the numbers of queries whose answers have a form of their own."""
+    names = (name.decode() for table in (CORE, EVENTS, HTTP) for name in table)
+    text = _read_package_file("redact.awk") + _read_package_file("mask.awk") + awk_table(names)
+    for name, value in (("WORDS", secret_words), ("KERNEL", kernel), ("JSON", rules), ("UNITS", units)):
+        text = text.replace(f"@{name}@", value)
+    return text
 
 
 def _read_package_file(name: str) -> str:

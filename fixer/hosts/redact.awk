@@ -7,13 +7,6 @@ function secret(name,   u) {
   if (u ~ /^AUTH_BASIC|^AUTHOR|^PASSENVIRONMENT$|_PASS$|^PROXY_COOKIE/) return 0
   return u ~ /(^|[_.-])([A-Z0-9]*(@WORDS@)[A-Z0-9]*|KEY)($|[_.-])/
 }
-function public(name, value,   v) {
-  v = value; gsub(/^[ \t"\047]+|[ \t"\047\r]+$/, "", v)
-  if (v == "" || v ~ /^[0-9]+$/ && length(v) < 6) return 1
-  if (v ~ /^(([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|localhost|\[::1?\])?(:[0-9]+)?|unix:\/[A-Za-z0-9_.\/-]+)$/) return 1
-  if (length(v) > 120 || v !~ /^([A-Za-z0-9_.\/:*-]|\[|\]|\$|[{}])*$/) return 0
-  return name ~ /^(([A-Za-z0-9_]+_)?(HOST|PORT|BIND|ADDR|ADDRESS|LISTEN|WORKERS|SOCKET|UDS)|WEB_CONCURRENCY|PATH|PYTHONPATH|PYTHONUNBUFFERED|LANG|LC_[A-Z]+|TZ|HOME|USER|LOG_LEVEL)$/
-}
 function end_of(text,   q, i) {
   q = substr(text, 1, 1)
   if (q == "\"" || q == "\047") { i = index(substr(text, 2), q); return i ? i + 1 : length(text) }
@@ -56,31 +49,6 @@ function headers(line,   low) {
   }
   return line
 }
-function pairs(text,   out, name, n, value, q) {
-  out = ""
-  if (length(text) > LONG) text = substr(text, 1, LONG) " [cut]"
-  while (text ~ /=/ && match(text, /[A-Za-z_][A-Za-z0-9_]*[ \t]*=/)) {
-    name = substr(text, RSTART, RLENGTH - 1); gsub(/[ \t]/, "", name)
-    q = RSTART > 1 ? substr(text, RSTART - 1, 1) : ""
-    out = out substr(text, 1, RSTART + RLENGTH - 1)
-    text = substr(text, RSTART + RLENGTH)
-    if (q == "\"" || q == "\047") { n = index(text, q); n = n ? n - 1 : length(text) }
-    else n = end_of(text)
-    value = substr(text, 1, n)
-    out = out (public(name, value) ? value : "[redacted:value]")
-    text = substr(text, n + 1)
-  }
-  return out text
-}
-function words(line,   n, a, i, out) {
-  n = split(line, a, "\001"); out = ""
-  for (i = 1; i <= n; i++) {
-    if (i > 1 && tolower(a[i - 1]) ~ /^--?[a-z0-9_-]*(password|passwd|secret|token|api-?key|access-?key|credential)[a-z0-9_-]*$/ && a[i] !~ /^-/)
-      a[i] = "[redacted: argument]"
-    out = out (i > 1 ? "\001" : "") (tool(a, i) ? "[redacted: argument]" : general(vars(a[i])))
-  }
-  return out
-}
 # The part of each match behind what `head` matches, replaced; what is hidden already, or a variable, stays.
 function behind(line, low, whole, head, mark,   out, found) {
   out = ""
@@ -112,16 +80,6 @@ function shapes(line,   low) {
     gsub(/(AKIA|ASIA)[A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9]+|AIza[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+|SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|sk-[a-z0-9]+-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|MII[A-Za-z0-9+\/]+[0-9+\/][A-Za-z0-9+\/=]+/, "[redacted: key]", line)
   }
   return line
-}
-# The word behind the short flag of a known tool, or joined to it.
-function tool(a, i,   name, j) {
-  for (j = 1; j < i && j < 6; j++) { name = a[j]; sub(/.*\//, "", name); if (name ~ /^(mysql|mariadb|sshpass|redis-cli|curl|wget|mongo|openssl)/) break }
-  if (name ~ /^(mysql|mariadb|sshpass)/ && a[i] ~ /^-p./) return 1
-  if (a[i] ~ /^--env=/) return 1
-  if (name ~ /^mongo/ && (a[i - 1] == "-p" || a[i] ~ /^-p./)) return 1
-  if (name == "openssl" && a[i - 1] == "-k" || name == "curl" && (a[i - 1] == "-b" || a[i - 1] == "--cookie" || a[i] ~ /^-b./)) return 1
-  if (name == "sshpass" && a[i - 1] == "-p" || name == "redis-cli" && a[i - 1] == "-a") return 1
-  return name ~ /^(curl|wget)$/ && (a[i - 1] ~ /^(-u|--user)$/ || a[i] ~ /^-u./) && a[i] ~ /:/
 }
 # Letters and digits in one word that names no method and no path.
 function made(w, least) {
@@ -171,126 +129,65 @@ function told(line,   low, out, word, q, said, n) {
   if (match(line, /Private-(MAC|Hash):[ \t]*/)) line = substr(line, 1, RSTART + RLENGTH - 1) "[redacted: private key]"
   return line
 }
-# Names and values in the list or object that a file of code hands to a program: raw_env of gunicorn, env of pm2.
-function code(line,   out, head, name, n, q, at) {
-  if (!within && match(line, /raw_env[ \t]*=[ \t]*(\[|\()|["\047]?(^|[^A-Za-z_])env(_[A-Za-z]+)?["\047]?[ \t]*:[ \t]*[{]/)) {
-    within = substr(line, RSTART, RLENGTH) ~ /raw_env/ ? "list" : "object"
-    at = RSTART + RLENGTH - 1; return substr(line, 1, at) code(substr(line, at + 1))
-  }
-  if (!within) return line
-  out = ""
-  while (line != "") {
-    if (!match(line, /["\047`)}]|\]/)) { out = out line; line = ""; break }
-    q = substr(line, RSTART, 1)
-    if (q ~ /[)}]|\]/) { within = ""; return out substr(line, 1, RSTART) code(substr(line, RSTART + 1)) }
-    head = substr(line, 1, RSTART - 1); line = substr(line, RSTART + 1); n = index(line, q); if (!n) n = length(line) + 1
-    name = substr(line, 1, n - 1)
-    if (within == "list" && match(name, /^[A-Za-z_][A-Za-z0-9_]*=/)) {
-      at = RLENGTH; out = out head q substr(name, 1, at) (public(substr(name, 1, at - 1), substr(name, at + 1)) ? substr(name, at + 1) : "[redacted: value]") q
-    } else if (within == "object" && head ~ /:[ \t]*$/) {
-      key = (match(head, /[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:[ \t]*$/) ? substr(head, RSTART) : before); sub(/[ \t]*:[ \t]*$/, "", key)
-      out = out head q (public(key, name) ? name : "[redacted: value]") q
-    } else { out = out head q name q; before = name }
-    line = substr(line, n + 1)
-  }
-  return out
-}
 function general(line) {
   if (length(line) > LONG) line = substr(line, 1, LONG) " [cut]"
   return assignments(told(shapes(headers(urls(line)))))
 }
-# Variables set in front of a program: NAME=value as a word.
-function vars(line,   out, name, n, value, at) {
-  out = ""
-  if (length(line) > LONG) line = substr(line, 1, LONG) " [cut]"
-  if (line !~ /=/) return line
-  while (match(line, /(^|[ \t"\047\001])[A-Z_][A-Z0-9_]*=[^ \t\001]/)) {
-    at = RSTART + RLENGTH - 1
-    name = substr(line, RSTART, RLENGTH - 2); gsub(/[ \t"\047\001]/, "", name)
-    out = out substr(line, 1, at - 1)
-    line = substr(line, at); n = end_of(line); if (n < 1) n = 1
-    value = substr(line, 1, n)
-    out = out (public(name, value) || value ~ /^\[redacted/ ? value : "[redacted:value]")
-    line = substr(line, n + 1)
-  }
-  return out line
-}
-# The quote that a value opens and does not close; a backslash where it goes on that way; else nothing.
-function goes_on(value,   q, rest) {
-  q = substr(value, 1, 1)
-  if (q == "\"" || q == "\047") {
-    rest = substr(value, 2); gsub(/\\./, "", rest)
-    return index(rest, q) ? "" : q
-  }
-  return value ~ /\\\r?$/ ? "\\" : ""
-}
 function kind_of(path) {
   if (path ~ /^\/proc\/[0-9]+\/cmdline$/) return "argv"
-  if (path ~ /^\/proc\/[0-9]+\/fd\//) return "text"
-  if (path ~ /^\/proc\//) return "raw"
-  if (path ~ /^\/etc\/nginx\//) return "text"
-  if (path ~ /\/systemd\//) return "unit"
-  if (path ~ /supervisor/) return "program"
-  if (path ~ /^\/etc\/(hosts|passwd|group)$/) return "raw"
-  if (path ~ /^\/etc\/badgateway\//) return "text"
-  if (path ~ /\.(log|py|[cm]?js|ts|rb|json)$/ || path ~ /^\/var\/log\//) return "text"
+  if (path ~ /^\/proc\/[0-9]+\/fd\/|\.log$|^\/var\/log\//) return "log"
+  if (path ~ /^\/proc\/|^\/etc\/(hosts|passwd|group)$/) return "raw"
+  if (path ~ /\/(nftables\.conf|rules\.v[46]|ip6?tables)$/) return "rules"
+  if (path ~ /^\/etc\/nginx\//) return "nginx"
+  if (path ~ /\/systemd\/|supervisor|^\/run\/systemd\//) return "unit"
+  if (path ~ /\.(py|[cm]?js|ts|rb|json)$/ && path !~ /\/badgateway\//) return "code"
+  if (path ~ /\/badgateway\//) return "text"
+  if (path ~ /\/cron|^\/etc\/(rc\.local|init\.d|inittab|sv|service|runit|s6)/) return "script"
   return "env"
 }
-BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, and no diagnosis reads so far
+function argv_line(line,   n, a, i, out, S) {
+  n = split(line, a, "\001"); out = ""; start(S)
+  for (i = 1; i <= n; i++) out = out (i > 1 ? "\001" : "") next_word(a[i], S)
+  return out
+}
+BEGIN {
+  LONG = 4096       # of a line; what is longer was made to cost time, and no diagnosis reads so far
+  table(); kind = "raw"     # until the first frame: what the script says of itself
+  for (name in R) F[name] = "^(" R[name] ")$"
+  TIME = "^" R["TIME"]; FRAME = "^[ \t]*File \"[^\"]*\", line [0-9]"; SETS = "^(-e|--env|--set-env|-E|--environment)$"; PYTHON = "^(python|node|ruby|perl|php|pypy)[0-9.]*$"
+  HEX4 = "[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]"; HEX8 = HEX4 HEX4
+  n = split("if then else elif fi do done while until for in case esac ! { } exec export nohup sudo env time exit set cd sleep readonly local declare - [ [[ ] ]] return", a, " ")
+  for (i = 1; i <= n; i++) KEYWORD[a[i]] = 1
+  n = split(U, a, " "); for (i = 1; i <= n; i++) NAMES[a[i]] = 1
+}
 {
   if (substr($0, 1, length(N) + 1) == N " ") {
-    kind = "text"; inside = 0; open = ""; within = ""; putty = 0; netrc = 0; path = ""
+    flush(); kind = "text"; pem = 0; putty = 0; netrc = 0; path = ""
     if ($3 ~ /^(stat|real|links|target|order|tables|closed|owners|hidden|list|absent|more)$/ || $2 == "clock") kind = "raw"
+    if ($2 == "journal" || $2 == "nginx-test") kind = "log"
+    if (index(" @UNITS@ ", " " $2 " ")) kind = "unit"
     if ($2 == "@KERNEL@") kind = "kills"
     if ($2 == "@JSON@") kind = "json"
     print; next
   }
   if (substr($0, 1, 5 + length(P)) == "==> " P "/") {
-    path = substr($0, 5 + length(P)); sub(/ <==$/, "", path); kind = kind_of(path); inside = 0; open = ""; within = ""; putty = 0; netrc = 0
+    flush(); path = substr($0, 5 + length(P)); sub(/ <==$/, "", path); kind = kind_of(path); pem = 0; putty = 0; netrc = 0
     print; next
   }
   if (kind == "raw") { print; next }
   if (kind == "kills") { if ($0 ~ /oom-kill:|Killed process/) print general($0); next }
   if (kind == "json") { line = $0; gsub(/"key":/, "\002", line); line = general(line); gsub(/\002/, "\"key\":", line); print line; next }
-  line = $0
-  if (open != "") {
-    print "  [redacted: value]"
-    if (open == "\\") { if (line !~ /\\\r?$/) open = "" }
-    else { gsub(/\\./, "", line); if (index(line, open)) open = "" }
-    next
-  }
-  if (line ~ /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 1; if (kind != "env") { print general(line); next } }
+  if (kind == "rules") { at = index($0, "#"); print at ? substr($0, 1, at - 1) comment(substr($0, at), "#") : $0; next }
+  if (kind == "argv") { print argv_line($0); next }
+  line = length($0) > LONG ? substr($0, 1, LONG) " [cut]" : $0
+  if (kind == "env" || kind == "code" || kind == "script" || kind == "nginx" || kind == "unit") { B[++LINES] = line; next }
+  if (line ~ /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 1; print general(line); next }
   if (pem && line !~ /-----BEGIN /) { if (line ~ /-----END [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 0; print line } else print "[redacted: private key]"; next }
   if (putty > 0 && line ~ /^[A-Za-z0-9+\/=]+\r?$/) { putty--; print "[redacted: private key]"; next }
   putty = line ~ /^Private-Lines:[ \t]*[0-9]+[ \t]*\r?$/ ? substr(line, 15) + 0 : 0
   if (netrc && match(line, /^[ \t]*passw(or)?d[ \t]+[^ \t]/)) { print substr(line, 1, RLENGTH - 1) "[redacted: password]"; next }
   netrc = line ~ /^[ \t]*(machine[ \t]+[^ \t]+|default)[ \t]*$/ || netrc && line ~ /^[ \t]*(login|account)[ \t]+[^ \t]+[ \t]*$/
-  if (kind == "argv") { print words(line); next }
-  if (kind == "unit" || kind == "text" && line ~ /^Environment=/) {
-    if (inside || line ~ /^[ \t]*Environment[ \t]*=/) {
-      if (inside && line ~ /^[ \t]*[#;]/) { print general(line); next }
-      inside = line ~ /\\$/
-      at = index(line, "=")
-      print (line ~ /^[ \t]*Environment[ \t]*=/) ? substr(line, 1, at) pairs(substr(line, at + 1)) : pairs(line)
-      next
-    }
-  }
-  if (kind == "unit" && line ~ /^[ \t]*SetCredential[A-Za-z]*[ \t]*=/) {
-    at = index(line, ":"); open = goes_on(substr(line, at + 1)); print substr(line, 1, at) "[redacted: credential]"; next
-  }
-  if (kind == "unit") { print general(vars(line)); next }
-  if (kind == "program") {
-    if (tolower(line) ~ /^environment[ \t]*=/) { inside = 1; at = index(line, "="); print substr(line, 1, at) pairs(substr(line, at + 1)); next }
-    if (inside && line ~ /^[ \t]/) { print pairs(line); next }
-    inside = 0
-  }
-  if (kind == "env" && match(line, /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*/)) {
-    name = substr(line, 1, RLENGTH); value = substr(line, RLENGTH + 1); head = name
-    sub(/[ \t]*=[ \t]*$/, "", name); sub(/^[ \t]*(export[ \t]+)?/, "", name)
-    open = goes_on(value); pem = 0
-    print head (open == "" && public(name, value) ? value : "[redacted: value]")
-    next
-  }
-  if (path ~ /\.(py|rb|[cm]?js|ts|json)$/ && kind == "text") line = code(line)
-  print general(kind == "env" ? vars(line) : line)
+  if (kind == "log") { B[++LINES] = line; next }
+  print parts(general(line))
 }
+END { flush() }

@@ -8,11 +8,10 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast, get_args
 
 from fixer.errors import CannotObserve
-from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.query import (
@@ -32,21 +31,8 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.target import NodeKind, TargetKind, TargetRef
+from fixer.observe.masked_capture import redact_capture
 from fixer.observe.view.docker_inspect import Json
-from fixer.observe.view.node_view import MOST_BOOT_FILES, MOST_PROGRAM_FILES, PEEK_BYTES, UNIT_FILES
-from fixer.redaction.all_files import (
-    redact_bytes,
-    redact_cmdline,
-    redact_file,
-    redact_inspect,
-    redact_probe,
-    redact_program,
-    redact_rules,
-    redact_script,
-    redact_unit,
-)
-from fixer.redaction.config_files import redact_nginx
-from fixer.redaction.secrets import redact_text
 
 FORMAT = 1
 INDEX = "index.json"
@@ -258,59 +244,3 @@ def _as_number(value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("no number")
     return value
-
-
-def _redact_kernel_log(data: bytes) -> bytes:
-    """Return the lines of the kernel log that a diagnosis reads; drop the rest."""
-    kept = [line for line in data.splitlines(keepends=True) if b"oom-kill:" in line or b"Killed process" in line]
-    return redact_bytes(b"".join(kept))
-
-
-_REDACT_BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
-    "kernel-log": _redact_kernel_log, "nft-rules": redact_rules,
-    "systemctl-show": redact_unit, "docker-project": redact_inspect, "docker-container": redact_inspect,
-    "docker-published": redact_inspect, "docker-called": redact_inspect,
-}
-
-
-def redact_capture(capture: Capture) -> Capture:
-    """Return the capture with its secrets redacted, so that it can leave the machine."""
-    accepted = (replace(e, because=redact_text(e.because), where=redact_text(e.where)) for e in capture.accepted)
-    return replace(capture, nodes=tuple(_redact_node(node) for node in capture.nodes), accepted=tuple(accepted),
-                   said=tuple(map(redact_text, capture.said)))
-
-
-def _redact_node(node: NodeCapture) -> NodeCapture:
-    return replace(node, answers={query: _redact_answer(query, answer) for query, answer in node.answers.items()})
-
-
-def _redact_answer(query: Query, answer: Answer) -> Answer:
-    """Redact an answer by the kind of its query."""
-    match query:
-        case Command():
-            mask = _REDACT_BY_COMMAND.get(query.name, redact_bytes)
-            return replace(answer, data=mask(answer.data), stderr=redact_bytes(answer.stderr))
-        case Probe():
-            return replace(answer, data=redact_probe(answer.data))
-        case ListSockets():
-            return answer
-        case ListProcesses():
-            return _redact_files(answer, lambda f: redact_cmdline(f.data) if f.path.endswith("/cmdline") else f.data)
-        case ReadFile() if query.tail:
-            return _redact_files(answer, lambda f: redact_bytes(f.data))
-        case ReadFile():
-            return _redact_files(answer, lambda f: f.data if f.path == "/etc/hosts" else redact_file(f.path, f.data))
-        case ReadGlob() if query.max_files == MOST_PROGRAM_FILES:
-            return _redact_files(answer, lambda f: redact_program(f.data))
-        case ReadGlob() if query.max_files == MOST_BOOT_FILES:
-            return _redact_files(answer, lambda f: redact_script(f.data))
-        case ReadGlob() if query.limit == PEEK_BYTES:
-            return _redact_files(answer, lambda f: redact_file(f.path, f.data))
-        case _ if query == UNIT_FILES:
-            return _redact_files(answer, lambda f: redact_unit(f.data))
-        case _:
-            return _redact_files(answer, lambda f: redact_nginx(f.data))
-
-
-def _redact_files(answer: Answer, mask: Callable[[FileAnswer], bytes]) -> Answer:
-    return replace(answer, files=tuple(replace(f, data=mask(f)) if f.data else f for f in answer.files))

@@ -25,15 +25,17 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
+from fixer.redaction.log_lines import mask_said
+from fixer.redaction.masks import Masks
 from fixer.redaction.secrets import printable, redact_blocks, redact_text
 
 __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_to_json"]
 
 
-def describe_step(step: Step) -> str:
+def describe_step(step: Step, masks: Masks | None = None) -> str:
     """Return one imperative line; it says so if the step cannot be undone."""
     mask = step.mask if isinstance(step, WriteFile) else ()
-    text = redact_text(mask_text(_step_text(step), mask))
+    text = mask_said(mask_text(_step_text(step), mask), masks or Masks())
     return printable(text if is_reversible(step) else f"{text}: cannot be undone")
 
 
@@ -130,20 +132,21 @@ def _address_text(step: WaitForListener) -> str:
     return f"[{step.host}]:{step.port}" if ":" in step.host else f"{step.host}:{step.port}"
 
 
-def diff_of(steps: Iterable[Step]) -> str:
+def diff_of(steps: Iterable[Step], masks: Masks | None = None) -> str:
     """Return the unified diff of all files that the steps change: real paths, secrets masked, controls escaped."""
-    lines = [line for step in steps if isinstance(step, WriteFile) for line in _file_diff(step)]
+    masks = masks or Masks()
+    lines = [line for step in steps if isinstance(step, WriteFile) for line in _file_diff(step, masks)]
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _file_diff(step: WriteFile) -> Iterator[str]:
+def _file_diff(step: WriteFile, masks: Masks) -> Iterator[str]:
     path = printable(step.display_path or step.path)
     old = path if step.before is not None else "/dev/null"
     new = path if step.after is not None else "/dev/null"
     if step.link_target is not None:
         yield from _link_diff(step, path)
         return
-    before, after = (_masked_lines(step.path, data, step.mask) for data in (step.before, step.after))
+    before, after = (_masked_lines(step, data, masks) for data in (step.before, step.after))
     import difflib  # only if something is changed
 
     hunks = list(difflib.unified_diff(_raw_lines(step.before), _raw_lines(step.after), lineterm=""))[2:]
@@ -195,14 +198,15 @@ def _raw_lines(data: bytes | None) -> list[str]:
     return [*lines, last + _NO_NEWLINE] if last else lines
 
 
-def _masked_lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
+def _masked_lines(step: WriteFile, data: bytes | None, masks: Masks) -> list[str]:
     """Return as many lines, masked by file kind and across lines; the caller still masks each line."""
     from fixer.redaction.all_files import redact_file  # only for a diff
 
-    masked = redact_file(path, data or b"")
+    raw = masks.again((data or b"").decode("latin-1")).encode("latin-1")
+    masked = redact_file(step.path, raw, masks)
     if masked.count(b"\n") != (data or b"").count(b"\n"):
         masked = data or b""  # a multi-line value: masked as text below
-    text = redact_blocks(mask_text(masked.decode("utf-8", "surrogateescape"), mask))
+    text = redact_blocks(mask_text(masked.decode("utf-8", "surrogateescape"), step.mask))
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()

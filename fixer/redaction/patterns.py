@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from fixer.lazy.regex import regex
 
+MASKS = ("[redacted", "[masked")     # how a value begins that is masked already
 # userinfo up to the last @ before the path: real passwords contain @
 _URL = regex(
     r"(?P<head>\b[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s:/@]*):"
@@ -38,7 +39,7 @@ _PAIR = regex(
     r"(?:\s?,\s?|\]\s?=\s?)(?:b|r|f)?(?P=quote))(?P<value>(?:(?!(?P=quote)).){1,4096})"
 )
 # pydantic repeats its input
-_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\{\}).*?)(?=, input_type=|\]|\n|$)")
+_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\[masked|\{\}).*?)(?=, input_type=|\]|\n|$)")
 # statements about accounts of databases and of redis
 _SQL = regex(
     r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"
@@ -107,12 +108,12 @@ def mask_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
 
 def _mask_unless_variable(kind: str) -> Callable[[re.Match[str]], str]:
     """Mask any value there, except a masked one and a variable."""
-    return lambda m: m[0] if m["value"].startswith(("[redacted", "$")) else f"{m['head']}[redacted: {kind}]"
+    return lambda m: m[0] if m["value"].startswith((*MASKS, "$")) else f"{m['head']}[redacted: {kind}]"
 
 
 def _mask_if_secret_name(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
     def hide(match: re.Match[str]) -> str:
-        if not is_secret(match["name"]) or match["value"].startswith("[redacted"):
+        if not is_secret(match["name"]) or match["value"].startswith(MASKS):
             return match[0]
         return f"{match['head']}[redacted: {match['name']}]"
 
@@ -146,7 +147,7 @@ _KEY_IS = regex(r"(?P<head>\b(?:token|secret|api[ -]?key|access[ -]?key|credenti
 _PHRASE = regex(r"(?P<head>\b(?:passphrase(?:\s{1,4}(?:is|was|to))?|password\s{1,4}(?:is|was))\s{1,4}(?P<q>[\"']))"
                 r"(?P<value>[^\s\"']+(?:\s[^\s\"']+){2,20})(?=(?P=q))", re.IGNORECASE)
 _KNOWN_NAMES = regex(r"(?:sha|md|bcrypt|pbkdf|argon|scrypt|utf|base|oauth|http|ssh|ntlm|v)-?\d|"
-               r"\d+[a-z]{0,3}$|\d+[-.]\D|\[redacted|[$/.*%&<-]",
+               r"\d+[a-z]{0,3}$|\d+[-.]\D|\[redacted|\[masked|[$/.*%&<-]",
                re.IGNORECASE)
 _NUMBERED = regex(r"[A-Za-z]+[-_]?\d{1,2}$|\w+[._=:(@/\\]\w|.*[:/(=]")
 _CALL = regex(
@@ -199,12 +200,12 @@ def mask_prose(body: str) -> str:
 
 
 def _mask_prose_value(kind: str) -> Callable[[re.Match[str]], str]:
-    return lambda m: m[0] if m["value"].startswith(("[redacted", "$")) else f"{m['head']}[redacted: {kind}]"
+    return lambda m: m[0] if m["value"].startswith((*MASKS, "$")) else f"{m['head']}[redacted: {kind}]"
 
 
 def _mask_login(match: re.Match[str]) -> str:
     value = match["value"]
-    if value.startswith("[redacted") or not (match["netrc"] or _is_random_text(value, 6)):
+    if value.startswith(MASKS) or not (match["netrc"] or _is_random_text(value, 6)):
         return match[0]
     return f"{match['head']}[redacted: password]"
 

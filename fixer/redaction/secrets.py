@@ -6,7 +6,15 @@ import re
 import unicodedata
 
 from fixer.lazy.regex import regex
-from fixer.redaction.patterns import TOKEN_SHAPE, TOKEN_STARTS, mask_blocks, mask_in_lines, mask_prose, mask_shapes
+from fixer.redaction.patterns import (
+    MASKS,
+    TOKEN_SHAPE,
+    TOKEN_STARTS,
+    mask_blocks,
+    mask_in_lines,
+    mask_prose,
+    mask_shapes,
+)
 
 MASKED_NAME_PARTS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
@@ -121,14 +129,14 @@ def _redact_line(line: str) -> str:
 def _mask_option(match: re.Match[str]) -> str:
     """Mask a value that seems random, not a word of a sentence about the option."""
     value = match["value"].strip("\"'")
-    if value.startswith(("[redacted", "$")) or (value.isalpha() and value.islower() and not match["list"]):
+    if value.startswith((*MASKS, "$")) or (value.isalpha() and value.islower() and not match["list"]):
         return match[0]
     return f"{match['head']}[redacted: argument]"
 
 
 def _mask_header(match: re.Match[str]) -> str:
     value = match["value"]
-    if value.startswith(("$", '"$', "'$", "[redacted", '"[redacted', "'[redacted")) or value in ("{", "}"):
+    if value.lstrip("\"'").startswith(("$", *MASKS)) or value in ("{", "}"):
         return match[0]  # nginx passes a variable on: no secret here
     name = re.split(r"[\s:=\"']", match["head"].strip())[0]
     return f"{match['head']}[redacted: {name}]"
@@ -145,7 +153,7 @@ def _mask_assignments(body: str) -> str:
             at = lookup.end()
             continue
         value = _VALUE.match(body, start) if is_secret_name(name) else None
-        if value is not None and not value[0].startswith("[redacted") and value[0] not in ('""', "''"):
+        if value is not None and not value[0].startswith(MASKS) and value[0] not in ('""', "''"):
             parts += [body[at:start], f"[redacted: {name}]"]
             at = _end_of_value(body, match, value)
         else:  # the value may contain an assignment: Environment=SECRET_KEY=…

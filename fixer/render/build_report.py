@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 from fixer.analysis.evidence import ENGINE
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, RuledOut
@@ -20,7 +19,8 @@ from fixer.model.report import (
     SourceRef,
 )
 from fixer.model.snapshot import Endpoint, ProbeResult, RouteFacts, Snapshot
-from fixer.redaction.secrets import redact_text
+from fixer.redaction.log_lines import mask_quoted_line, mask_said
+from fixer.redaction.masks import Masks
 
 
 def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float,
@@ -28,26 +28,63 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
     """Return the report of one observation of a target."""
     health = {entry.route: entry for entry in diagnosis.health}
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
+    masked = _Masked()
     return Report(
         SCHEMA_VERSION, str(snapshot.target), diagnosis.verdict, round(duration_ms, 1),
-        routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id)) for facts in snapshot.routes),
-        findings=tuple(_finding_report(finding) for finding in diagnosis.findings),
-        checks=tuple(_check_report(check) for check in diagnosis.checks),
-        notes=tuple(dict.fromkeys((*notes, *snapshot.notes, *diagnosis.notes))),
+        routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id), masked) for facts in snapshot.routes),
+        findings=tuple(_finding_report(finding, masked) for finding in diagnosis.findings),
+        checks=tuple(_check_report(check, masked) for check in diagnosis.checks),
+        notes=tuple(dict.fromkeys(map(masked.note, (*notes, *snapshot.notes, *diagnosis.notes)))),
         host=host, observed_at=snapshot.taken_at,
         without_root=tuple(node.name for node in snapshot.nodes if node.name != ENGINE and not node.root),
     )
 
 
-def _route_report(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHealth | None) -> RouteReport:
+class _Masked:
+    """The texts of one report, masked with the same numbers, each once."""
+
+    def __init__(self) -> None:
+        self.masks = Masks()
+        self._evidence: dict[Evidence, Evidence] = {}
+
+    def text(self, text: str) -> str:
+        """Return a text that fixer wrote."""
+        return mask_said(self.masks.again(text), self.masks)
+
+    def note(self, text: str) -> str:
+        """Return a sentence that fixer wrote, with its secrets masked already."""
+        return self.masks.parts(self.masks.again(text), ids=True)
+
+    def evidence(self, evidence: Evidence) -> Evidence:
+        """Return evidence for print, masked by the same rules as a bundle."""
+        shown = self._evidence.get(evidence)
+        if shown is None:
+            shown = self._evidence[evidence] = Evidence(evidence.source, evidence.where, self._quoted(evidence))
+        return shown
+
+    def _quoted(self, evidence: Evidence) -> str:
+        if evidence.source in _LOGS:
+            return mask_quoted_line(self.masks.again(evidence.text), self.masks)
+        if evidence.source != "nginx-config":
+            return self.text(evidence.text)
+        from fixer.redaction.nginx_words import mask_quoted  # only where a statement is quoted
+
+        return mask_said(mask_quoted(self.masks.again(evidence.text), self.masks), self.masks)
+
+
+_LOGS = frozenset(("nginx-log", "service-log", "nginx-test"))
+
+
+def _route_report(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHealth | None,
+                  masked: _Masked) -> RouteReport:
     route = facts.route
     return RouteReport(
-        route.id, route.listen_text, route.server_names, route.location,
+        route.id, route.listen_text, route.server_names, masked.note(route.location),
         SourceRef(route.source.file, route.source.line),
         endpoints=tuple(dict.fromkeys(_address_text(endpoints[name]) for name in facts.endpoints if name in endpoints)),
         probe=_worst_probe(facts.probes.value) if isinstance(facts.probes, Known) else None,
         state=health.state if health else "unknown",
-        reason=health.reason if health else "",
+        reason=masked.note(health.reason) if health else "",
         scheme=route.listen_scheme,
     )
 
@@ -67,36 +104,25 @@ def _worst_probe(probes: tuple[ProbeResult, ...]) -> ProbeReport | None:
     return ProbeReport(worst.status, round(worst.ms, 1), worst.error)
 
 
-def _finding_report(finding: Finding) -> FindingReport:
+def _finding_report(finding: Finding, masked: _Masked) -> FindingReport:
     return FindingReport(
-        finding.cause, finding.variant, finding.role, finding.confidence, redact_text(finding.summary),
-        finding.routes, finding.service, finding.node,
-        tuple(_masked_evidence(evidence) for evidence in finding.evidence),
-        repairs=tuple(repair_report(repair) for repair in finding.repairs),
-        detail=tuple(redact_text(line) for line in finding.detail),
+        finding.cause, finding.variant, finding.role, finding.confidence, masked.text(finding.summary),
+        finding.routes, finding.service, finding.node, tuple(map(masked.evidence, finding.evidence)),
+        repairs=tuple(repair_report(repair, masked.masks) for repair in finding.repairs),
+        detail=tuple(map(masked.text, finding.detail)),
     )
 
 
-@cache
-def _masked_evidence(evidence: Evidence) -> Evidence:
-    """Return evidence for print, masked by the same rules as a bundle."""
-    text = evidence.text
-    if evidence.source == "nginx-config":
-        from fixer.redaction.config_files import redact_nginx
-
-        text = redact_nginx(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-    return Evidence(evidence.source, evidence.where, redact_text(text))
-
-
-def repair_report(repair: Repair) -> RepairReport:
+def repair_report(repair: Repair, masks: Masks | None = None) -> RepairReport:
     """Return a repair as offered."""
+    masks = masks or Masks()
     from fixer.redaction.masked_steps import describe_step, diff_of  # only if something was found
 
-    steps = tuple(describe_step(step) for step in repair.steps)
+    steps = tuple(describe_step(step, masks) for step in repair.steps)
     return RepairReport(
-        repair.id, repair.risk, redact_text(repair.summary),
-        steps=steps or ((redact_text(repair.manual),) if repair.manual else ()),
-        diff=diff_of(repair.steps),
+        repair.id, repair.risk, mask_said(repair.summary, masks),
+        steps=steps or ((mask_said(repair.manual, masks),) if repair.manual else ()),
+        diff=diff_of(repair.steps, masks),
         needs=tuple(_need_report(need) for need in repair.needs),
         waits=repair.waits,
     )
@@ -107,12 +133,12 @@ def _need_report(need: Need) -> NeedReport:
     return NeedReport(need.key, need.kind, need.why, need.choices, default)
 
 
-def _check_report(check: Check) -> CheckReport:
+def _check_report(check: Check, masked: _Masked) -> CheckReport:
     match check.verdict:
         case Found(findings):
-            evidence = tuple(_masked_evidence(evidence) for finding in findings for evidence in finding.evidence)
+            evidence = tuple(masked.evidence(evidence) for finding in findings for evidence in finding.evidence)
             return CheckReport(check.cause, "found", evidence, ())
         case RuledOut(evidence):
-            return CheckReport(check.cause, "ruled-out", tuple(_masked_evidence(each) for each in evidence), ())
+            return CheckReport(check.cause, "ruled-out", tuple(map(masked.evidence, evidence)), ())
         case verdict:
-            return CheckReport(check.cause, "undetermined", (), verdict.missing)
+            return CheckReport(check.cause, "undetermined", (), tuple(map(masked.note, verdict.missing)))

@@ -76,9 +76,9 @@ def _check_line(lab: Lab, entry: Mapping[str, str]) -> str:
     number = int(place["line"])
     quoted = re.sub(r"\s+", " ", entry["text"].strip()).rstrip(";")
     near = re.sub(r"\s+", " ", " ".join(lines[number - 1 : number + 4]))
-    # A secret value may be masked: compare the text before the mask.
-    visible = re.split(r"\*\*\*|•|<redacted>|\[redacted\]|…", quoted)[0].strip()
-    return "" if visible in near else f"{entry['where']} does not contain {entry['text']!r}"
+    # A value may be masked, and a word that got a mask may have got quotes: compare the text before the mask.
+    visible = re.split(r"\*\*\*|•|<redacted>|\[redacted\]|\[masked \d+\]|…", quoted)[0].replace('"', "").strip()
+    return "" if visible in near.replace('"', "") else f"{entry['where']} does not contain {entry['text']!r}"
 
 
 def _read_evidence_file(lab: Lab, path: str) -> bytes | None:

@@ -23,7 +23,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.capture import Capture
 from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_from_json
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.evidence_bundle import unpack_bundle
+from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
 from fixer.observe.script_bundle import load_script_bundle
 from fixer.policy import parse_rules
 from lab.stack import images
@@ -33,6 +33,7 @@ from tests.frozen.answers import answer_of
 FILES = Path(__file__).parent / "disk" / "files"
 LEARNED, ACCEPTED, POLICY = FILES / LEARNED_FILE, FILES / "accepted.json", FILES / "policy.toml"
 BUNDLE, SCRIPTED, SAID = FILES / "collected.tgz", FILES / "scripted.gz", FILES / "said.json"
+MASKED = FILES / "masked.tgz"       # the bundle as the version writes it that masks by default
 WHERE = f"/var/lib/badgateway/targets/local/{LEARNED_FILE}"
 RULES = """max_risk = "safe"
 services = ["desk-*", "!token-db"]
@@ -162,6 +163,7 @@ def main() -> None:
             subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
     for path in (BUNDLE, SCRIPTED):
         path.chmod(0o644)
+    MASKED.write_bytes(pack_bundle(bundled()))
     SAID.write_text(json.dumps(everything(), indent=1, sort_keys=True) + "\n")
 
 

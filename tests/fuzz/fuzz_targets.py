@@ -40,8 +40,9 @@ from fixer.nginx.span_edit import EditRefused, insert_after, replace_span
 from fixer.nginx.tree import parse
 from fixer.observe import script_bundle
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.evidence_bundle import FORMAT, INDEX, pack_bundle, redact_capture, unpack_bundle
+from fixer.observe.evidence_bundle import FORMAT, INDEX, pack_bundle, unpack_bundle
 from fixer.observe.kernel import packet_filters
+from fixer.observe.masked_capture import redact_capture
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.supervisord import supervisord_log
 from fixer.observe.view import docker_inspect

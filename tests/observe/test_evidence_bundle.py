@@ -33,8 +33,9 @@ from fixer.model.query import (
 )
 from fixer.observe import evidence_bundle
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
-from fixer.observe.evidence_bundle import INDEX, pack_bundle, redact_capture, unpack_bundle
+from fixer.observe.evidence_bundle import INDEX, pack_bundle, unpack_bundle
 from fixer.observe.kernel.oom_log import KERNEL_LOG, kernel_log_of
+from fixer.observe.masked_capture import redact_capture
 from fixer.observe.nginx.endpoints import endpoint_probe
 from fixer.observe.view.node_view import PEEK_BYTES, UNIT_FILES, view_of
 from tests.observe.capture_builders import capture, file, node, process, processes, recorded_capture, stat
@@ -65,7 +66,7 @@ def index_of(data: bytes) -> dict[str, Any]:
 
 
 def test_every_field_comes_back() -> None:
-    assert unpack_bundle(pack_bundle(WHOLE)) == WHOLE and pack_bundle(WHOLE) == pack_bundle(WHOLE)
+    assert unpack_bundle(pack_bundle(WHOLE)) == redact_capture(WHOLE) and pack_bundle(WHOLE) == pack_bundle(WHOLE)
 
 
 def test_a_bundle_is_private_and_plain() -> None:
@@ -212,7 +213,7 @@ BOTH = pytest.mark.parametrize("name", ["machine", "compose"])
 @BOTH
 def test_a_bundle_survives_being_saved_again(name: str) -> None:
     capture = recorded_capture(name)
-    assert unpack_bundle(pack_bundle(capture)) == capture
+    assert unpack_bundle(pack_bundle(capture)) == redact_capture(capture)
     assert pack_bundle(capture) == pack_bundle(unpack_bundle(pack_bundle(capture)))
 
 
@@ -254,4 +255,4 @@ def test_files_that_were_only_looked_for_hold_no_secret() -> None:
     query = ReadGlob(("/etc/api/*.env",), PEEK_BYTES, 60)
     answers = {query: Answer("ok", files=(file("/etc/api/blue.env", "API_SECRET=hunter22hunter\nPORT=8000\n"),))}
     [kept] = redact_capture(capture(node(answers))).nodes[0].answers[query].files
-    assert kept.data == b"API_SECRET=[redacted: value]\nPORT=8000\n"
+    assert kept.data == b"API_SECRET=[masked 1]\nPORT=8000\n"

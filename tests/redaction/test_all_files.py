@@ -7,8 +7,8 @@ import json
 import pytest
 
 from fixer.redaction.all_files import redact_env_file, redact_file, redact_inspect, redact_probe, redact_unit
-from fixer.redaction.config_files import redact_nginx
-from fixer.redaction.values import redact_argv
+from fixer.redaction.commands import redact_argv
+from fixer.redaction.nginx_words import redact_nginx
 
 SECRET = "hunter2hunter2"
 
@@ -16,7 +16,7 @@ SECRET = "hunter2hunter2"
 def test_environment_files() -> None:
     data = f"# keep\nexport KEY={SECRET}\nPORT=80\nX='{SECRET}'\r\n".encode()
     said = redact_env_file(data)
-    assert SECRET.encode() not in said and b"PORT=80" in said and b"export KEY=[redacted: value]" in said
+    assert SECRET.encode() not in said and b"PORT=80" in said and b"export KEY=[masked 2]" in said
     assert said.count(b"\n") == data.count(b"\n")
 
 
@@ -41,7 +41,7 @@ def test_docker_inspect() -> None:
 
 
 def test_commands() -> None:
-    assert redact_argv(["x", "--password", SECRET, "--port", "80"]) == ["x", "--password", "[redacted: argument]", "--port", "80"]
+    assert redact_argv(["x", "--password", SECRET, "--port", "80"]) == ["x", "--password", "[masked 1]", "--port", "80"]
     assert redact_argv(["x", "--token", "--verbose"]) == ["x", "--token", "--verbose"]
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import fixer
 import lab
+from fixer.redaction import allowed
 
 METHODS = frozenset({"match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"})
-_COMPILERS = frozenset({"compile", "regex"})
+_COMPILERS = frozenset({"compile", "regex", "row"})      # `row`: of the table of what a bundle may show
 # Patterns that are handed on, with what is called on them there; of others the worst is assumed.
 _HANDED_ON = {
     "fixer.formats.exec_status._CREDENTIAL": {"fullmatch"},
@@ -121,15 +122,15 @@ def _patterns_of(module: _Module, uses: Mapping[tuple[str, str], set[str]]) -> I
             methods = {chained[id(call)]}
         else:
             methods = _HANDED_ON.get(f"{module.name}.{name}") or uses.get((module.name, name), set()) or {"search"}
-        for text in _texts(call.args[0], module):
+        for text in _row_texts(call) if method == "row" else _texts(call.args[0], module):
             yield ProjectPattern(module.name, call.lineno, name, text, _flags(call, method, module), frozenset(methods))
 
 
 def _method(call: ast.Call) -> str | None:
-    """Return `compile`, `regex`, or the function of `re` that a call names; None for any other call."""
+    """Return `compile`, `regex`, `row`, or the function of `re` that a call names; None for any other call."""
     function = call.func
-    if isinstance(function, ast.Name) and function.id == "regex":
-        return "regex"
+    if isinstance(function, ast.Name) and function.id in ("regex", "row"):
+        return function.id
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "re" \
             and function.attr in METHODS | _COMPILERS:
         return function.attr
@@ -169,6 +170,12 @@ def _uses(modules: list[_Module]) -> dict[tuple[str, str], set[str]]:
     return found
 
 
+def _row_texts(call: ast.Call) -> list[str | bytes]:
+    """Return the text of the row that a call names."""
+    name = call.args[0]
+    return [allowed.pattern(str(name.value))] if isinstance(name, ast.Constant) else []
+
+
 def _texts(node: ast.expr, module: _Module) -> list[str | bytes]:
     """Return the texts that an expression may give: one, or each branch of a conditional; none if only a run knows."""
     if isinstance(node, ast.IfExp):
@@ -198,7 +205,7 @@ def _evaluated(node: ast.expr, module: _Module) -> object:
 
 def _flags(call: ast.Call, method: str, module: _Module) -> int:
     """Return the flags of the call, 0 if it has none."""
-    at = {"compile": 1, "regex": 1, "sub": 4, "subn": 4, "split": 3}.get(method, 2)
+    at = {"compile": 1, "regex": 1, "row": 1, "sub": 4, "subn": 4, "split": 3}.get(method, 2)
     given = [keyword.value for keyword in call.keywords if keyword.arg == "flags"] or call.args[at : at + 1]
     value = _evaluated(given[0], module) if given else 0
     return int(value) if isinstance(value, int) else 0

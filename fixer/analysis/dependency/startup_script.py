@@ -23,7 +23,7 @@ from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Process, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.redaction.values import redact_argv
+from fixer.redaction.commands import redact_argv
 
 _MAX_COMMAND_CHARS = 120
 # systemd runs other commands in these states

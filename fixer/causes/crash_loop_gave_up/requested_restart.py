@@ -15,7 +15,7 @@ from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECTING
-from fixer.redaction.values import redact_argv
+from fixer.redaction.commands import redact_argv
 
 _CLOCK_SLACK = 2.0          # seconds between nginx's clock, in whole seconds, and the manager's
 _START_SECONDS = 60.0       # maximum duration of a start

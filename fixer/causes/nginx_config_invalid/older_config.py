@@ -19,7 +19,7 @@ from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.config import read_config
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.tree import Directive, parse
-from fixer.redaction.config_files import redact_nginx
+from fixer.redaction.nginx_words import redact_nginx
 from fixer.repairs.file_edits import (
     EditableFile,
     NotEditable,

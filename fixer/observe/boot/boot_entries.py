@@ -21,7 +21,7 @@ from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import shell_queries
 from fixer.observe.view.node_view import MOST_BOOT_FILES, View, is_readable
-from fixer.redaction.values import redact_argv
+from fixer.redaction.commands import redact_argv
 
 ENTRY_FILE_LIMIT = 16 << 10
 MONIT_FILES = ("/etc/monit/conf.d/*", "/etc/monit/conf-enabled/*", "/etc/monit.d/*")

@@ -18,7 +18,7 @@ from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Process, Service
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.view.node_view import View
-from fixer.redaction.values import redact_argv
+from fixer.redaction.commands import redact_argv
 
 SCRIPT_LIMIT = 64 << 10
 MOST = 12

@@ -152,7 +152,7 @@ def test_no_value_is_shown(now: str | None) -> None:
     assert chosen is not None and chosen.steps
     shown = "\n".join((diff_of(chosen.steps), chosen.summary, finding.summary, *(n.why for n in chosen.needs),
                        *(e.text for e in finding.evidence), *(describe_step(step) for step in chosen.steps)))
-    assert "hunter" not in shown and "[redacted: " in shown
+    assert "hunter" not in shown and "[masked " in shown
 
 
 def test_a_copy_of_an_env_file_of_compose() -> None:

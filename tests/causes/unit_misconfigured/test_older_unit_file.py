@@ -157,4 +157,4 @@ def test_what_the_files_set_is_shown_to_nobody() -> None:
     assert chosen is not None and chosen.steps
     shown = "\n".join((diff_of(chosen.steps), chosen.summary, *(need.why for need in chosen.needs),
                        *(describe_step(step) for step in chosen.steps)))
-    assert "hunter" not in shown and "[redacted: " in shown and "User=web" in shown
+    assert "hunter" not in shown and "[masked " in shown and "User=web" in shown

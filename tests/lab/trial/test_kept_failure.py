@@ -30,7 +30,7 @@ def problems(lab: Lab, where: str, text: str, source: str = "nginx-config") -> l
 @pytest.mark.parametrize(("where", "text"), [
     ("{}/site.conf:3", "proxy_pass http://app:8000;"), ("{}/site.conf:3", "  proxy_pass http://app:8000"),
     ("web:{}/site.conf:3", "proxy_pass http://app:8000;"), ("{}/site.conf:2", "location / { proxy_pass http://app:8000; }"),
-    ("{}/site.conf:6", "PASSWORD=***"), ("{}/site.conf:6", "PASSWORD=<redacted>"), ("{}/site.conf", "anything"), ("port 8000", "anything"),
+    ("{}/site.conf:6", "PASSWORD=***"), ("{}/site.conf:6", "PASSWORD=<redacted>"), ("{}/site.conf:6", "PASSWORD=[masked 1]"), ("{}/site.conf:3", 'proxy_pass "http://[masked 2]";'), ("{}/site.conf", "anything"), ("port 8000", "anything"),
 ])
 def test_a_quoted_text_that_stands_there(lab: Lab, where: str, text: str) -> None:
     assert problems(lab, where, text) == []

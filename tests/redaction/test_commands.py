@@ -1,10 +1,10 @@
-"""Tests of fixer/redaction/values.py."""
+"""Tests of fixer/redaction/commands.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from fixer.redaction.values import redact_value
+from fixer.redaction.commands import redact_value
 
 SECRET = "hunter2hunter2"
 
