@@ -105,6 +105,13 @@ ports() {
 shown_names() {      # upstream blocks, and the variables that a pass leads to: a value that names one is shown
   names | sed -n 's/^[ \t]*upstream[ \t][ \t]*\([A-Za-z0-9_.-][A-Za-z0-9_.-]*\).*/\1/p; s/^.*_pass[ \t][ \t]*["'"'"']\{0,1\}\([a-z]*:\/\/\)\{0,1\}\($[A-Za-z0-9_]*\).*/\2/p' | sort -u | tr '\n' ' '
 }
+known_names() {      # of units, programs and files: no secret, though they may look drawn
+  for f in /etc/systemd/system/*.service /etc/systemd/system/*.socket; do printf '%s\n' "${f##*/}"; done
+  cat /etc/supervisor/conf.d/*.conf 2>/dev/null | sed -n 's/^\[[a-z-]*:\([^] \t]*\)\].*/\1/p'
+  for f in $({ names | tr ' \t:"'"'"'' '\n\n\n\n\n' | grep '^/'; named_paths; told_files; } | sort -u | head -n 400); do
+    [ -e "$f" ] && printf '%s\n' "$f"
+  done
+}
 web_ports() {
   names | sed -n 's/^[ \t]*listen[ \t][ \t]*\([^ \t]*\).*/\1/p' | sed 's/.*://' | grep -x '[0-9][0-9]*' | sort -u | head -n 4
 }
@@ -159,7 +166,8 @@ everything() {
   item end
 }
 made() {
-  everything </dev/null 2>/dev/null | tr '\000' '\001' | LC_ALL=C awk -v N="$N" -v P="$P" -v U="$(shown_names)" "$REDACT" |
+  everything </dev/null 2>/dev/null | tr '\000' '\001' | LC_ALL=C awk -v N="$N" -v P="$P" -v U="$(shown_names)" \
+    -v K="$(known_names | sort -u | tr '\\\n' '  ')" "$REDACT" |
     tr '\001' '\000' | packed
 }
 if [ -z "$out" ]; then made

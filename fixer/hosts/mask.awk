@@ -31,13 +31,23 @@ function drawn_part(text,   i, c, now, before, n, rest) {
   return n >= (length(text) >= 10 ? 2 : 3)
 }
 function drawn(run,   at, n) {
+  if (run in KNOWN) return 0
   if (run ~ HEX8 "-" HEX4 "-" HEX4 "-" HEX4 "-" HEX8 HEX4) return 1
   while (match(run, /[A-Za-z0-9+~=]+/)) {
     n = RLENGTH; at = RSTART
-    if (n >= 8 && drawn_part(substr(run, at, n))) return 1
+    if (n >= 8 && !(substr(run, at, n) in KNOWN) && drawn_part(substr(run, at, n))) return 1
     run = substr(run, at + n)
   }
   return 0
+}
+# The words of a name that the host gives to a part, whole and between its signs: they are no secret.
+function know(name,   run, at, n) {
+  while (match(name, /[A-Za-z0-9_~+=-]+/)) {
+    run = substr(name, RSTART, RLENGTH); name = substr(name, RSTART + RLENGTH)
+    if (length(run) < 8 || !drawn(run)) continue
+    KNOWN[run] = 1
+    while (match(run, /[A-Za-z0-9+~=]+/)) { n = RLENGTH; at = RSTART; if (n >= 8) KNOWN[substr(run, at, n)] = 1; run = substr(run, at + n) }
+  }
 }
 function authorities(text,   out, rest, host, at, port, n) {
   out = ""
@@ -555,7 +565,7 @@ function log_line(line,   n, head, body, end) {
 function last_word(text,   word) {
   if (!match(text, /[:=] [A-Za-z0-9_.-]+$/)) return text
   word = substr(text, RSTART + 2)
-  if (length(word) < 12 || length(word) > 80) return text
+  if (length(word) < 12 || length(word) > 80 || word in KNOWN) return text
   if (word ~ /^[a-z]+$/) return unwritten(word) ? substr(text, 1, RSTART + 1) mark(word) : text
   if (word !~ /[0-9]/ || word !~ /[a-z]/ || word !~ /[A-Z]/) return text
   return word ~ /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/ ? text : substr(text, 1, RSTART + 1) mark(word)

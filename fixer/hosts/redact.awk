@@ -159,6 +159,7 @@ BEGIN {
   n = split("if then else elif fi do done while until for in case esac ! { } exec export nohup sudo env time exit set cd sleep readonly local declare - [ [[ ] ]] return", a, " ")
   for (i = 1; i <= n; i++) KEYWORD[a[i]] = 1
   n = split(U, a, " "); for (i = 1; i <= n; i++) NAMES[a[i]] = 1
+  n = split(K, a, " "); for (i = 1; i <= n; i++) know(a[i])
 }
 {
   if (substr($0, 1, length(N) + 1) == N " ") {

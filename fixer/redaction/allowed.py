@@ -208,6 +208,8 @@ _ROWS: Mapping[str, str] = {
         r"(com\.docker\.compose|io\.podman\.compose|io\.kubernetes|org\.opencontainers\.image\.(version|title)"
         r"|badgateway|desktop\.docker\.io)[a-z0-9_.-]*"
     ),
+    # Fields that hold names which a host gives to its parts.
+    "INSPECT_NAME": r"Names?|Hostname|Domainname|NetworkMode|Aliases|DNSNames|Links|Source|Destination|WorkingDir",
     # What stands in front of a line of a log: its time, the host and the program, a level.
     "TIME": (
         r"([0-9]+\.[0-9]+ [^ ]+ ([^ ]*: )?"

@@ -10,7 +10,7 @@ import re
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.commands import mask_command, mask_value
-from fixer.redaction.masks import Masks, is_plain, is_random, without_marks
+from fixer.redaction.masks import Masks, is_plain, without_marks
 from fixer.redaction.nginx_words import mask_comment
 
 _TOKEN = regex(
@@ -48,7 +48,7 @@ def mask_code(text: str, masks: Masks, *, slashes: bool) -> str:
 
 def _between(text: str, masks: Masks) -> str:
     text = _NUMBER.sub(lambda m: masks.mark(m[0]), text)
-    return _WORD.sub(lambda m: masks.mark(m[0]) if is_random(m[0]) else m[0], text)
+    return _WORD.sub(lambda m: masks.mark(m[0]) if masks.is_random(m[0]) else m[0], text)
 
 
 def _comment(text: str, masks: Masks) -> str:
@@ -78,15 +78,15 @@ def _judged(value: str, before: str, after: str, masks: Masks) -> str:
     name = _NAMED.search(before)
     if name is not None and _SHOWN_NAME.fullmatch(name[1].lower()):
         return mask_command(value, masks) if name[1] == "args" else masks.parts(value)
-    if _LOOKUP.search(before) and value.isidentifier() and not is_random(value):
+    if _LOOKUP.search(before) and value.isidentifier() and not masks.is_random(value):
         return value
-    if _KEY_FOLLOWS.match(after) and value.isidentifier() and not is_random(value):
+    if _KEY_FOLLOWS.match(after) and value.isidentifier() and not masks.is_random(value):
         return value
     default = _DEFAULT.search(before)
     if default is not None:
         return mask_value(default[1], value, masks)
     pair = _PAIR.fullmatch(value)
-    if pair is not None and pair[2] and not is_random(pair[1]):
+    if pair is not None and pair[2] and not masks.is_random(pair[1]):
         return f"{pair[1]}={mask_value(pair[1], pair[2], masks)}"
     if name is not None:
         return mask_value(name[1], value, masks)

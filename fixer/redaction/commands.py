@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.masks import Masks, is_plain, is_random, without_marks
+from fixer.redaction.masks import Masks, is_plain, without_marks
 
 _OPTION = row("OPTION")
 _FLAG = row("FLAG")
@@ -69,7 +69,7 @@ def mask_value(name: str, value: str, masks: Masks) -> str:
     if masks.shows(bare):
         return value
     url = _URL.fullmatch(bare)
-    if url is None or is_random(url[3]):
+    if url is None or masks.is_random(url[3]):
         return masks.mark(bare)
     user = f"{masks.mark(url[2])}@" if url[2] else ""
     rest = url[4][0] + masks.mark(url[4][1:]) if url[4] and url[4] != "/" else url[4] or ""
@@ -151,7 +151,7 @@ class Words:
             return word[:2] + self._given(word[:2], joined)
         if not name.startswith("--") and len(name) > 2 and _SETS.fullmatch(name[:2]):
             return name[:2] + self._pair(word[2:])
-        if not _LONG.fullmatch(name) or (len(name) > 2 and is_random(name)):
+        if not _LONG.fullmatch(name) or (len(name) > 2 and self._masks.is_random(name)):
             return word[:2] + self._given(word[:2], word[2:])
         if _SETS.fullmatch(name) and "=" in value:
             return f"{name}={self._pair(value)}"
@@ -169,7 +169,7 @@ class Words:
 
     def _pair(self, word: str) -> str:
         found = _ASSIGNED.fullmatch(word)
-        if found is None or is_random(found[1]):
+        if found is None or self._masks.is_random(found[1]):
             return self._masks.mark(word)
         return found[1] + found[2] + mask_value(found[1], found[3], self._masks)
 

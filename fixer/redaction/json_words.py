@@ -6,7 +6,7 @@ from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.commands import Words, mask_script_line, mask_value
 from fixer.redaction.log_lines import mask_log
-from fixer.redaction.masks import Masks, is_plain, is_random
+from fixer.redaction.masks import Masks, is_plain
 
 _SHOW = row("INSPECT_SHOW")
 _LABEL = row("INSPECT_LABEL")
@@ -30,7 +30,7 @@ def mask_inspect(item: object, masks: Masks, key: str = "", above: str = "") -> 
 
 
 def _key(name: str, masks: Masks) -> str:
-    return masks.mark(name) if is_random(name) and not _HASH.fullmatch(name) else name
+    return masks.mark(name) if masks.is_random(name) and not _HASH.fullmatch(name) else name
 
 
 def _text(value: str, masks: Masks, key: str, above: str) -> str:

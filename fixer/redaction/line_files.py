@@ -9,7 +9,7 @@ import re
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
-from fixer.redaction.masks import Masks, is_plain, is_random
+from fixer.redaction.masks import Masks, is_plain
 from fixer.redaction.nginx_words import mask_comment
 from fixer.redaction.secrets import redact_text
 
@@ -100,7 +100,7 @@ def mask_pairs(text: str, masks: Masks, *, listed: bool = False) -> str:
 def _mask_pair(match: re.Match[str], masks: Masks, *, listed: bool) -> str:
     if match[1]:
         return f"{match[1]}{match[2]}={mask_value(match[2], match[3], masks)}{match[4]}"
-    if match[5] and not is_random(match[5]):
+    if match[5] and not masks.is_random(match[5]):
         value = match[7]
         bare = value[1:-1] if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0] else value
         shown = mask_value(match[5], bare, masks)
@@ -158,7 +158,8 @@ def _mask_lines(text: str, masks: Masks, *, script: bool) -> str:
             out.append(line if program else indent + mask_comment(body[len(indent):], stripped[0], masks) + end)
             continue
         found = _LINE.fullmatch(body)
-        if found is not None and not goes_on and not is_random(found[3]) and (not script or not _is_command(found)):
+        named = found is not None and not goes_on and not masks.is_random(found[3])
+        if found is not None and named and (not script or not _is_command(found)):
             shown, quote = _mask_assigned(found[3], found[5], masks)
             if quote in ends and number + 1 < len(lines) and not ends[quote][number + 1]:
                 quote = ""  # what ends it is another one's: this one is a part of the value

@@ -72,7 +72,9 @@ def mask_quoted_line(body: str, masks: Masks) -> str:
         body = _mask_code(body, masks)
     shown = _DRAWN.sub(lambda m: masks.mark(m[0]) if _is_drawn(m[0]) else m[0], masks.parts(redact_text(body)))
     last = _LAST_WORD.search(shown)
-    return shown[: last.start()] + masks.mark(last[0]) if last is not None and _seems_drawn(last[0]) else shown
+    if last is None or last[0] in masks.known or not _seems_drawn(last[0]):
+        return shown
+    return shown[: last.start()] + masks.mark(last[0])
 
 
 def mask_said(text: str, masks: Masks) -> str:

@@ -25,6 +25,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
+from fixer.redaction.known_names import words_of_steps
 from fixer.redaction.log_lines import mask_said
 from fixer.redaction.masks import Masks
 from fixer.redaction.secrets import printable, redact_blocks, redact_text
@@ -35,7 +36,7 @@ __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_
 def describe_step(step: Step, masks: Masks | None = None) -> str:
     """Return one imperative line; it says so if the step cannot be undone."""
     mask = step.mask if isinstance(step, WriteFile) else ()
-    text = mask_said(mask_text(_step_text(step), mask), masks or Masks())
+    text = mask_said(mask_text(_step_text(step), mask), masks or Masks(known=words_of_steps((step,))))
     return printable(text if is_reversible(step) else f"{text}: cannot be undone")
 
 
@@ -134,7 +135,8 @@ def _address_text(step: WaitForListener) -> str:
 
 def diff_of(steps: Iterable[Step], masks: Masks | None = None) -> str:
     """Return the unified diff of all files that the steps change: real paths, secrets masked, controls escaped."""
-    masks = masks or Masks()
+    steps = tuple(steps)
+    masks = masks or Masks(known=words_of_steps(steps))
     lines = [line for step in steps if isinstance(step, WriteFile) for line in _file_diff(step, masks)]
     return "\n".join(lines) + "\n" if lines else ""
 

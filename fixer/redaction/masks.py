@@ -6,6 +6,7 @@ value."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 
@@ -34,10 +35,14 @@ _AUTHORITY = regex(r"(://)([^\s\"'<>]+)")
 
 
 class Masks:
-    """The numbers of the values masked so far; `names` are shown words of a configuration (of upstream blocks)."""
+    """The numbers of the values masked so far.
 
-    def __init__(self, names: frozenset[str] = frozenset()) -> None:
+    `names` are shown words of a configuration (of upstream blocks). `known` are words of names that the host gives to
+    its parts (`known_words`): they are no secret, though they may look drawn."""
+
+    def __init__(self, names: frozenset[str] = frozenset(), known: frozenset[str] = frozenset()) -> None:
         self.names = names
+        self.known = known
         self._numbers: dict[str, int] = {}
 
     def mark(self, value: str) -> str:
@@ -64,7 +69,7 @@ class Masks:
         """Return whether a value is shown as it is."""
         if _PLAIN.fullmatch(value) or value in self.names:
             return True
-        return _ADDRESS.fullmatch(value) is not None and Masks().parts(value) == value
+        return _ADDRESS.fullmatch(value) is not None and Masks(known=self.known).parts(value) == value
 
     def parts(self, text: str, *, ids: bool = False) -> str:
         """Return a shown text with its user names, queries and random parts masked; `ids`: not those of containers."""
@@ -77,7 +82,11 @@ class Masks:
         if ":" in text:
             text = _BOT.sub(lambda m: self.mark(m[0]), text)
         return _RUN.sub(
-            lambda m: m[0] if (ids and _ID.fullmatch(m[0])) or not is_random(m[0]) else self.mark(m[0]), text)
+            lambda m: m[0] if (ids and _ID.fullmatch(m[0])) or not self.is_random(m[0]) else self.mark(m[0]), text)
+
+    def is_random(self, run: str) -> bool:
+        """Return whether a word seems drawn and is no name that the host gives to one of its parts."""
+        return is_random(run, self.known)
 
     def _argument(self, value: str) -> str:
         return value if is_plain(value) or value.startswith(("[masked", "[redacted")) else self.mark(value)
@@ -105,11 +114,19 @@ def without_marks(text: str) -> str:
     return _MASKED.sub(HIDDEN, text) if "[masked " in text or "[redacted" in text else text
 
 
-def is_random(run: str) -> bool:
+def known_words(names: Iterable[str]) -> frozenset[str]:
+    """Return the words of names that would be masked as drawn: whole, and between their signs."""
+    return frozenset(word for name in names for run in _RUN.findall(name) if is_random(run)
+                     for word in (run, *_SEGMENT.findall(run)))
+
+
+def is_random(run: str, known: frozenset[str] = frozenset()) -> bool:
     """Return whether letters and digits seem drawn, not written: they change often, or nobody could say them."""
+    if run in known:
+        return False
     if _UUID.search(run):
         return True
-    return any(_is_random_segment(segment) for segment in _SEGMENT.findall(run))
+    return any(_is_random_segment(segment) for segment in _SEGMENT.findall(run) if segment not in known)
 
 
 def _is_random_segment(segment: str) -> bool:

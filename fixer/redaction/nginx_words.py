@@ -9,7 +9,7 @@ import re
 from fixer.lazy.regex import regex
 from fixer.nginx.directives import CORE, EVENTS, HTTP
 from fixer.redaction.allowed import row
-from fixer.redaction.masks import Masks, is_plain, is_random, without_marks
+from fixer.redaction.masks import Masks, is_plain, without_marks
 from fixer.redaction.secrets import is_secret_name
 
 _TOKEN = regex(
@@ -139,7 +139,7 @@ class _Walk:
                 return self._key(value, block)
             if block in _SHOWN_BLOCKS:
                 return self._masks.parts(value)
-            return value if _NAME.fullmatch(value) and not is_random(value) else self._masks.mark(value)
+            return value if _NAME.fullmatch(value) and not self._masks.is_random(value) else self._masks.mark(value)
         simple = without_marks(value)
         if simple != value:
             return value if self._judged(simple, at, block, quoted=quoted) == simple else self._masks.mark(value)
@@ -170,7 +170,8 @@ class _Walk:
         if _HEADER_OF.fullmatch(name):
             if at == 1:
                 self._open = bool(_HEADER.fullmatch(value.lower()))
-                return value if _NAME.fullmatch(value.replace("-", "_")) and not is_random(value) else masks.mark(value)
+                named = _NAME.fullmatch(value.replace("-", "_")) and not masks.is_random(value)
+                return value if named else masks.mark(value)
             return masks.parts(value) if self._open else value if is_plain(value) else masks.mark(value)
         if name == "set" and at == 1:
             self._target = value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
-from fixer.redaction.masks import Masks, is_plain, is_random, without_marks
+from fixer.redaction.masks import Masks, is_plain, without_marks
 from fixer.redaction.nginx_words import mask_comment
 
 _NAMES = row("YAML_NAMES")
@@ -91,7 +91,7 @@ class _Walk:
         if key is not None:
             name = key[1].strip("\"'")
             self._keys.append((start, name))
-            out += (key[1] if not is_random(name) else self._masks.mark(name)) + key[2]
+            out += (key[1] if not self._masks.is_random(name) else self._masks.mark(name)) + key[2]
             first, at = start, key.end()
             if not line[at:].strip():
                 self._words.start()
@@ -193,7 +193,7 @@ class _Walk:
         after = rest.lstrip(" \t")
         if self._flow and not self._flow[-1][1] and after[:1] == ":":
             self._flow[-1][1] = said.strip("\"'")
-            return said if not is_random(said) else f'"{self._masks.mark(said)}"'
+            return said if not self._masks.is_random(said) else f'"{self._masks.mark(said)}"'
         return self._scalar(said)
 
     def _path(self) -> list[str]:
@@ -232,8 +232,8 @@ class _Walk:
         if _VARIABLES.fullmatch(above):
             return mask_value(key, value, self._masks)
         if _VARIABLES.fullmatch(key):
-            if pair is None or is_random(pair[1]):
-                name = value.isidentifier() and value.isupper() and not is_random(value)
+            if pair is None or self._masks.is_random(pair[1]):
+                name = value.isidentifier() and value.isupper() and not self._masks.is_random(value)
                 return value if name else self._masks.mark(value)
             return f"{pair[1]}={mask_value(pair[1], pair[2], self._masks)}"
         if _NAMES.fullmatch(key):

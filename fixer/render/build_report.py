@@ -19,6 +19,7 @@ from fixer.model.report import (
     SourceRef,
 )
 from fixer.model.snapshot import Endpoint, ProbeResult, RouteFacts, Snapshot
+from fixer.redaction.known_names import words_of_snapshot, words_of_steps
 from fixer.redaction.log_lines import mask_quoted_line, mask_said
 from fixer.redaction.masks import Masks
 
@@ -28,7 +29,7 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
     """Return the report of one observation of a target."""
     health = {entry.route: entry for entry in diagnosis.health}
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
-    masked = _Masked()
+    masked = _Masked(snapshot)
     return Report(
         SCHEMA_VERSION, str(snapshot.target), diagnosis.verdict, round(duration_ms, 1),
         routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id), masked) for facts in snapshot.routes),
@@ -43,8 +44,8 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
 class _Masked:
     """The texts of one report, masked with the same numbers, each once."""
 
-    def __init__(self) -> None:
-        self.masks = Masks()
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.masks = Masks(known=words_of_snapshot(snapshot))
         self._evidence: dict[Evidence, Evidence] = {}
 
     def text(self, text: str) -> str:
@@ -115,7 +116,7 @@ def _finding_report(finding: Finding, masked: _Masked) -> FindingReport:
 
 def repair_report(repair: Repair, masks: Masks | None = None) -> RepairReport:
     """Return a repair as offered."""
-    masks = masks or Masks()
+    masks = masks or Masks(known=words_of_steps(repair.steps))
     from fixer.redaction.masked_steps import describe_step, diff_of  # only if something was found
 
     steps = tuple(describe_step(step, masks) for step in repair.steps)
