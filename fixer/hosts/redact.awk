@@ -169,6 +169,7 @@ BEGIN {
     if (index(" @UNITS@ ", " " $2 " ")) kind = "unit"
     if ($2 == "@KERNEL@") kind = "kills"
     if ($2 == "@JSON@") kind = "json"
+    if ($2 == "spec") { $5 = parts($5); gsub(/\[masked /, "%5Bmasked%20"); gsub(/\]/, "%5D") }    # the page that was asked
     print; next
   }
   if (substr($0, 1, 5 + length(P)) == "==> " P "/") {

@@ -59,7 +59,9 @@ def redact_capture(capture: Capture) -> Capture:
     masks = Masks(_server_names(capture), words_of_capture(capture))
     mounted = _nginx_files(capture)
     nodes = tuple(_redact_node(node, masks, mounted) for node in capture.nodes)
-    return replace(capture, nodes=nodes, accepted=tuple(accepted), said=tuple(map(redact_text, capture.said)))
+    options = tuple((name, masks.address_parts(value) if name == "url" else value) for name, value in capture.options)
+    return replace(capture, nodes=nodes, accepted=tuple(accepted), said=tuple(map(redact_text, capture.said)),
+                   options=options)
 
 
 def _server_names(capture: Capture) -> frozenset[str]:
@@ -69,8 +71,16 @@ def _server_names(capture: Capture) -> frozenset[str]:
 
 
 def _redact_node(node: NodeCapture, masks: Masks, mounted: frozenset[bytes]) -> NodeCapture:
-    answers = {query: _redact_answer(query, answer, masks, mounted) for query, answer in node.answers.items()}
+    answers = {_redact_query(query, masks): _redact_answer(query, answer, masks, mounted)
+               for query, answer in node.answers.items()}
     return replace(node, answers=answers)
+
+
+def _redact_query(query: Query, masks: Masks) -> Query:
+    """Redact a question as the configuration that it was made from: a reader of the bundle makes the same one."""
+    if isinstance(query, Probe) and query.path is not None:
+        return replace(query, path=masks.address_parts(query.path))
+    return query
 
 
 def _nginx_files(capture: Capture) -> frozenset[bytes]:

@@ -84,6 +84,10 @@ class Masks:
         return _RUN.sub(
             lambda m: m[0] if (ids and _ID.fullmatch(m[0])) or not self.is_random(m[0]) else self.mark(m[0]), text)
 
+    def address_parts(self, text: str) -> str:
+        """Return an address or a path as a request holds it: its secrets masked, each mark percent-encoded."""
+        return _NUMBERED.sub(lambda m: f"%5Bmasked%20{m[0][8:-1]}%5D", self.parts(text))
+
     def is_random(self, run: str) -> bool:
         """Return whether a word seems drawn and is no name that the host gives to one of its parts."""
         return is_random(run, self.known)

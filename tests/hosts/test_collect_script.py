@@ -19,9 +19,9 @@ from tests.trust.test_drawn_secrets import masked as masked_by_fixer
 pytestmark = pytest.mark.skipif(shutil.which("awk") is None, reason="the script needs awk")
 
 
-def masked(path: str, text: str) -> str:
+def masked(path: str, text: str, known: str = "") -> str:
     data = f"==> /./{path} <==\n{text}\n".replace("\0", "\x01")
-    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", "-v", "U=", PROGRAM], input=data.encode(), capture_output=True, check=True,
+    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", "-v", "U=", "-v", f"K={known}", PROGRAM], input=data.encode(), capture_output=True, check=True,
                           env={**os.environ, "LC_ALL": "C"})
     return done.stdout.decode().partition("\n")[2]
 
@@ -130,3 +130,17 @@ def test_both_collectors_mask_the_same(seed: int) -> None:
         if any(form.encode() in shown for form in secret.forms):
             differing.append(f"leaked: {secret.place}, {secret.name}, {secret.kind}")
     assert differing == []
+
+
+def test_a_name_of_a_unit_or_file_stays() -> None:
+    name, unit = "t1d9b99a0desk", "etc/systemd/system/a.service"
+    text = f"ExecStart=/srv/{name}/run --name {name}-api"
+    assert masked(unit, text, known=f"/srv/{name}") == text + "\n"
+    assert name not in masked(unit, text)
+
+
+def test_a_page_that_was_asked_is_masked_as_the_location_that_names_it() -> None:
+    secret = "Zx9Kq7LmT4vB2nW8"
+    data = f"==> /./etc/nginx/nginx.conf <==\nlocation /hook/{secret}/ {{\nnonce spec 1 80 /hook/{secret}/ localhost\n"
+    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", PROGRAM], input=data.encode(), capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[1:] == ['location "/hook/[masked 1]/" {', "nonce spec 1 80 /hook/%5Bmasked%201%5D/ localhost"]

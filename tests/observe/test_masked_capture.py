@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
+from fixer.model.facts import Known
 from fixer.model.plan import Step
-from fixer.model.query import Answer, FileAnswer, ReadFile, ReadTree
+from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadFile, ReadTree
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.evidence_bundle import unpack_bundle
+from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
 from fixer.observe.masked_capture import redact_capture
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.view.observe_options import options_from
 from fixer.planner import RepairPolicy, plan
 from tests.frozen import captures
-from tests.observe.capture_builders import capture, node, stat
+from tests.observe.capture_builders import capture, file, node, probe_answer, stat
 
 EVERY = 12      # of the captures, one in so many
 
@@ -52,3 +59,37 @@ def test_a_mounted_file_is_masked_as_the_nginx_that_reads_it() -> None:
     tree, read = ReadTree("/etc/nginx"), ReadFile("/srv/shop/site")
     masked = redact_capture(capture(node({tree: inside, read: outside}))).nodes[0].answers
     assert masked[tree].files[0].data == masked[read].files[0].data != data
+
+
+SECRET = "Zx9Kq7LmT4vB2nW8"
+
+
+@pytest.mark.parametrize(("location", "url"), [(f"/hook/{SECRET}/", None), ("/", f"http://localhost/x?token={SECRET}"), ("/", f"http://localhost/hook/{SECRET}")])
+def test_what_was_asked_holds_no_secret_and_is_found_again(location: str, url: str | None) -> None:
+    """The questions stand in a bundle's index: a webhook's location, and the page that somebody named."""
+    site = f"server {{ listen 80; location {location} {{ proxy_pass http://127.0.0.1:8000; }} }}"
+    asked = capture(node(site=site))
+    if url is not None:
+        asked = replace(asked, options=tuple((name, url if name == "url" else value) for name, value in asked.options))
+    for _ in range(3):
+        more = [query for query in follow_up_queries(asked, options_from(asked.options)).get("local", ()) if query not in asked.nodes[0].answers]
+        answers = {query: probe_answer(502) if isinstance(query, Probe) else Answer("absent") for query in more}
+        asked = replace(asked, nodes=(replace(asked.nodes[0], answers={**asked.nodes[0].answers, **answers}),))
+    bundle = pack_bundle(asked)
+    assert SECRET not in gzip.decompress(bundle).decode("latin-1")
+    seen, whole = build_snapshot(unpack_bundle(bundle)).routes[0], build_snapshot(asked).routes[0]
+    assert isinstance(whole.probes, Known) and seen.probes == whole.probes and seen.url_asked == whole.url_asked == (url is not None)
+
+
+NAMED = "t1d9b99a0desk"
+
+
+def test_names_of_containers_networks_and_units_stay() -> None:
+    inspect = [{"Id": "a" * 64, "Name": f"/{NAMED}-api-1", "Config": {"Labels": {"com.docker.compose.project": NAMED}, "Env": [f"DATABASE_URL=postgres://u:{SECRET}@{NAMED}-db-1:5432/x"]},
+                "NetworkSettings": {"Networks": {f"{NAMED}_front": {"Aliases": ["api"]}}}}]
+    masked = redact_capture(capture(node({Command("docker-project", (NAMED,)): Answer("ok", json.dumps(inspect).encode()), Command("journal", (f"{NAMED}.service", "9")): Answer("ok", f"1.0 h {NAMED}[7]: error: bind failed\n".encode())},
+                                         units=[file(f"/etc/systemd/system/{NAMED}.service", f"[Service]\nExecStart=/srv/{NAMED}/run --name {NAMED}\n")])))
+    said = [answer.data.decode() + "".join(f.data.decode() for f in answer.files) for answer in masked.nodes[0].answers.values()]
+    assert sum(text.count(NAMED) for text in said) == 7 and not any(SECRET in text for text in said)
+    # the name of nobody's part is a drawn word
+    assert NAMED not in redact_capture(capture(node({ReadFile("/srv/a.py"): Answer("ok", files=(file("/srv/a.py", f"x = '{NAMED}'"),))}))).nodes[0].answers[ReadFile("/srv/a.py")].files[0].data.decode()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fixer.redaction.masks import Masks, is_random
+from fixer.redaction.masks import Masks, is_random, known_words
 
 RANDOM = "Zx9Kq7LmT4vB2nW8"
 
@@ -61,3 +61,12 @@ def test_names_that_docker_makes_of_an_id_are_shown(name: str) -> None:
     """A person reads a rule of the packet filter by them."""
     assert Masks().parts(f"-i {name} -j DROP", ids=True) == f"-i {name} -j DROP"
     assert Masks().parts(f"-i x{name}Q9 -j DROP", ids=True) != f"-i x{name}Q9 -j DROP"
+
+
+def test_a_known_name_is_no_secret_wherever_it_stands() -> None:
+    known = known_words(["t1d9b99a0desk_front", f"/srv/{RANDOM}/x.sock", "web"])
+    masks = Masks(known=known)
+    assert known == {"t1d9b99a0desk_front", "t1d9b99a0desk", RANDOM}
+    assert masks.parts("connect t1d9b99a0desk-api-1 to t1d9b99a0desk_front") == "connect t1d9b99a0desk-api-1 to t1d9b99a0desk_front"
+    assert masks.value(RANDOM) == "[masked 1]"      # where only plain values are shown a name is none
+    assert masks.address_parts("/x/Qm7Rt2Zk9Wp4Lb8X/") == "/x/%5Bmasked%202%5D/"
