@@ -58,7 +58,7 @@ from fixer.observe.nginx.nginx_masters import (
 )
 from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, unread_include_text
 from fixer.observe.nginx.probe_follow_ups import swapped_tls_result
-from fixer.observe.nginx.probes import ProbePlan, plan_probes, route_of_url
+from fixer.observe.nginx.probes import MOST_REPEATED_PROBES, ProbePlan, plan_probes, route_of_url
 from fixer.observe.nginx.sites import Address, Site, sites_of
 from fixer.observe.nginx.unloaded_sites import unloaded_sites_of
 from fixer.observe.services import services_of
@@ -304,3 +304,6 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
     cut = sum(plan.left_out for plan in plans.values())
     if cut:
         yield f"{cut} probes were skipped: fixer makes at most 50 probes per node"
+    if fewer := max((plan.fewer for plan in plans.values()), default=0):
+        most = f"all routes of an nginx share {MOST_REPEATED_PROBES}"
+        yield f"each route was asked at most {fewer} times, fewer than --requests says: {most}"

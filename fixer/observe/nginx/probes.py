@@ -33,11 +33,13 @@ _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """The probes of one site by address id and by route id (the first attempt first), and how many were left out."""
+    """The probes of one site by address id and by route id (the first attempt first), and how many were left out.
+    `fewer`: how often each route is asked where somebody wanted more, 0 if nobody did."""
 
     by_address: Mapping[str, Probe]
     by_route: Mapping[str, tuple[Probe, ...]]
     left_out: int
+    fewer: int = 0
 
 
 def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
@@ -68,7 +70,7 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
         by_route[route.id] = (*_probes_of_url(route, site, options), first, *again)
     near = {key for key, probe in once.items() if probe in allowed}
     kept = {key: probe for key, probe in by_address.items() if id(probe) in near}
-    return ProbePlan(kept, by_route, len(chosen) - len(allowed))
+    return ProbePlan(kept, by_route, len(chosen) - len(allowed), most if options.requests > most else 0)
 
 
 def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],

@@ -55,6 +55,10 @@ def test_with_a_number_of_requests_every_route_is_asked_as_often() -> None:
     first = {q: probe_answer(200) for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)}
     many = [q for q in asked(node(first, site=sites, listening=LISTENS), ObserveOptions(requests=200)) if isinstance(q, Probe)]
     assert {name: sum(q.host_header == f"{name}.example" for q in many) for name in "abcd"} == dict.fromkeys("abcd", 99)
+    told = Capture(TargetRef("local", ""), (node(first, site=sites, listening=LISTENS),), (), ObserveOptions(requests=200).pairs())
+    assert [note for note in build_snapshot(told).notes if "100 times" in note]
+    told = replace(told, options=ObserveOptions(requests=100).pairs())
+    assert not [note for note in build_snapshot(told).notes if "times" in note]
 
 
 def test_failing_routes_share_the_attempts_and_what_was_asked_counts() -> None:
