@@ -214,8 +214,8 @@ class WatchResult:
     codes: dict[str, list[int]] = field(default_factory=dict)
 
 
-def run_all_commands(lab: Lab, folder: Path, kept: Callable[[str], bool] = lambda name: True) -> WatchResult:
-    """Every command every way (of those that are `kept`), with a picture after each. What moves while nobody asks is no
+def run_all_commands(lab: Lab, folder: Path, kept: Callable[[list[str]], Collection[str]] = lambda names: names) -> WatchResult:
+    """Every command every way (of those, `kept` chooses by name), with a picture after each. What moves while nobody asks is no
     command's doing.
     """
     seen = WatchResult()
@@ -230,11 +230,12 @@ def run_all_commands(lab: Lab, folder: Path, kept: Callable[[str], bool] = lambd
     first = read_lab_state(lab, whole=True)
     before = read_lab_state(lab)
     seen.paths = len(before)
-    for way in every:
+    asked = {f"{way.name}: {' '.join(words)}": (way, words) for way in every
+             for words in (*COMMANDS, *(TARGETLESS_COMMANDS if "root" in way.name else ()))}
+    chosen = set(kept(list(asked)))
+    for name, (way, words) in asked.items():
         environment = {**os.environ, **way.environment}
-        for words in (*COMMANDS, *(TARGETLESS_COMMANDS if "root" in way.name else ())):
-            if not kept(f"{way.name}: {' '.join(words)}"):
-                continue
+        if name in chosen:
             said = [word.replace("{out}", f"{way.out}{seen.runs}").replace("{}", way.target) for word in words]
             done = subprocess.run([*way.before, *said], capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment, timeout=120)
             before = _record_run(lab, seen, before, f"{way.name}: {' '.join(said)}", done)
