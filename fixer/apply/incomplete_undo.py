@@ -13,6 +13,7 @@ from fixer.apply.steps.node_access import Nodes
 from fixer.errors import FixerError
 from fixer.lazy.dataclass import dataclass
 from fixer.model.plan import WriteFile
+from fixer.model.report import NOT_UNDONE_TEXT
 from fixer.redaction.masked_steps import step_from_json
 
 INCOMPLETE_STATES = ("undone-with-conflicts", "rolled-back")  # of runs that may have conflicts
@@ -24,10 +25,12 @@ class Leftovers:
     """What is left of a run with conflicts.
     `in_force`: paths that are as the repair left them, for example because a removed file is back.
     `remains`: temporary files and empty folders of the run.
+    `failed`: steps without a file (a reload, a start) whose undo failed: what failed can be tried again.
     `open`: the conflicts that still hold, or that nobody can check."""
 
     in_force: tuple[str, ...] = ()
     remains: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
 
 
@@ -39,10 +42,12 @@ def leftovers_of(journal: Journal, nodes: Nodes) -> Leftovers:
     writes = [write for round_ in rounds for write in _writes_of(round_.intents)]
     in_force: list[str] = []
     remains: list[str] = []
+    failed: list[str] = []
     holding: list[str] = []
     for record in told:
         own = next((w for w in writes if (w[1].intent.round, w[1].intent.index) == (record.round, record.index)), None)
         if own is None:
+            failed += [record.note] if NOT_UNDONE_TEXT in record.note else []
             holding.append(record.note)
             continue
         same_path = [w for w in writes if (w[0].node, w[0].path) == (own[0].node, own[0].path)]
@@ -55,7 +60,7 @@ def leftovers_of(journal: Journal, nodes: Nodes) -> Leftovers:
             remains += left
         except (FixerError, OSError):  # the node is missing, or it refuses
             holding.append(record.note)
-    return Leftovers(*(tuple(dict.fromkeys(found)) for found in (in_force, remains, holding)))
+    return Leftovers(*(tuple(dict.fromkeys(found)) for found in (in_force, remains, failed, holding)))
 
 
 def _writes_of(intents: Iterable[Intent]) -> Iterable[Write]:

@@ -42,6 +42,8 @@ def incomplete_run_notes(target: Target, runs: tuple[RunSummary, ...]) -> tuple[
                          f"{_undo_command(target, run.id)} takes it back")
         elif left.remains:
             notes.append(f"run {run.id} left {', '.join(left.remains)}; {_undo_command(target, run.id)} tries again")
+        elif left.failed:
+            notes.append(f"run {run.id}: {'; '.join(left.failed)}; {_undo_command(target, run.id)} tries again")
     return tuple(notes)
 
 
@@ -100,8 +102,9 @@ def _last_in_force(target: Target, runs: tuple[RunSummary, ...]) -> str | None:
 
 
 def _next_to_undo(target: Target, runs: tuple[RunSummary, ...]) -> str | None:
-    """Return the newest run whose change is in force; if there is none, the newest that left something behind."""
-    behind = (run.id for run, left in _leftovers(target, runs) if left.remains)
+    """Return the newest run whose change is in force; if there is none, the newest that left something behind, or a
+    step of which could not be undone."""
+    behind = (run.id for run, left in _leftovers(target, runs) if left.remains or left.failed)
     return _last_in_force(target, runs) or next(behind, None)
 
 

@@ -21,6 +21,7 @@ from fixer.apply.file_change import FileRestore
 from fixer.apply.journal_folder import Journal, create_run
 from fixer.apply.repair_run import RepairRun, history, undo, unfinished_run
 from fixer.apply.rollback import _discards_memory, recover, wait_for_commands
+from fixer.apply.run_history import incomplete_run_notes
 from fixer.apply.steps.node_access import Nodes
 from fixer.errors import NeedsPerson, StepFailed, Unreachable
 from fixer.hosts.machine.local_files import LocalFiles
@@ -383,6 +384,22 @@ def test_somebody_elses_file_is_no_part_of_what_goes_back(place: Place) -> None:
     (place.folder / "other").unlink()
     assert undo(place.target, run).conflicts == () and history(place.target)[0].state == "undone"
     assert (place.folder / "site").read_bytes() == b"old\n"
+
+
+def test_a_plain_undo_tries_a_reload_again_that_failed(place: Place) -> None:
+    """A master that was stopped took no signal; it was said for ever that nothing could be undone any more."""
+    (place.folder / "site").write_bytes(b"old\n")
+    run = place.kept(b"old\n")
+    (place.folder / "other").write_bytes(b"bad\n")
+    for _ in range(2):
+        assert [undo(place.target, None).id] == [run]
+        (note,) = incomplete_run_notes(place.target, history(place.target))
+        assert note.startswith(f"run {run}: reload nginx") and note.endswith(f"; fixer undo --id {run} tries again")
+    (place.folder / "other").unlink()
+    result = undo(place.target, None)
+    assert (result.id, result.conflicts, len(result.restored)) == (run, (), 1)
+    assert history(place.target)[0].state == "undone" and incomplete_run_notes(place.target, history(place.target)) == ()
+    assert undo(place.target, None).id is None
 
 
 def test_a_file_that_somebody_breaks_while_ours_go_back_is_no_part_of_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
