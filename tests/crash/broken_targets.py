@@ -31,7 +31,13 @@ _REPLACED_LABEL = "com.docker.compose.replace"      # of a container in whose pl
 
 # What a machine runs and lets through, without what counts or ages. What is enabled for good are links below /etc.
 _RUNNING_SCRIPT = r"""
+read -r up x </proc/uptime
+tried=" $(systemctl show -p Id -p NRestarts -p SubState -p ActiveEnterTimestampMonotonic '*.service' | awk -F= -v now="${up%.*}" '
+  function out() { if (sub_state == "auto-restart" || restarts > 0 && sub_state == "running" && now - begun / 1000000 < 10) printf "%s ", id }
+  $1 == "Id" { id = $2 } $1 == "NRestarts" { restarts = $2 } $1 == "SubState" { sub_state = $2 } $1 == "ActiveEnterTimestampMonotonic" { begun = $2 }
+  $0 == "" { out(); restarts = 0 } END { out() }')"
 systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u l a s x; do
+  case "$tried" in *" $u "*) echo "unit $u tried"; continue ;; esac      # systemd starts it again and again: it is not over yet
   case "$s $x" in "exited LSB:"*) ;; *) echo "up $u" ;; esac      # an init script with nothing running: no undo brings that back
 done
 find /run/systemd/system /run/systemd/transient -printf 'until the next boot %p %l\n' 2>/dev/null
@@ -58,8 +64,8 @@ def machine_state(name: str, python: str = "python3") -> State:
 
 
 def has_retrying_program(state: State) -> bool:
-    """Whether supervisord tries something there that may not stay up: on a busy machine that takes a minute."""
-    return any(line.startswith("program ") and line.endswith(" tried") for line in state.get("running", ()))
+    """Whether a manager tries something there that may not stay up: on a busy machine that takes a minute."""
+    return any(line.startswith(("program ", "unit ")) and line.endswith(" tried") for line in state.get("running", ()))
 
 
 def _is_steady(line: str) -> bool:
@@ -167,7 +173,7 @@ class BrokenTarget:
             time.sleep(3)
             now = self.state()
             if (now == before and not has_retrying_program(now)) or time.monotonic() - begun > _wait_seconds(now, seconds):
-                return _end_retries(now)
+                return end_retries(now)
             before = now
 
     def looping(self) -> set[str]:
@@ -191,7 +197,7 @@ class BrokenTarget:
         while True:
             now = self.state()
             late = time.monotonic() - begun > _wait_seconds(now, seconds)
-            now = _end_retries(now) if late else now
+            now = end_retries(now) if late else now
             wrong = [f"{key}: {_difference_text(state.get(key), now.get(key))}" for key in sorted({*state, *now}) if state.get(key) != now.get(key)]
             if well is not None and not wrong and self.is_well() is not well:
                 wrong = [f"the page is {'not ' if well else ''}well"]
@@ -204,9 +210,12 @@ def _wait_seconds(state: State, seconds: float) -> float:
     return 2 * seconds if has_retrying_program(state) else seconds
 
 
-def _end_retries(state: State) -> State:
+def end_retries(state: State) -> State:
     """What loads longer than startsecs, as on a busy machine, is tried without end: it ends each time."""
-    return {**state, "running": [re.sub("(?<=^program)(.*) tried$", r"\1 down", line) for line in state["running"]]} if "running" in state else state
+    if "running" not in state:
+        return state
+    lines = [line for line in state["running"] if not (line.startswith("unit ") and line.endswith(" tried"))]
+    return {**state, "running": [re.sub("(?<=^program)(.*) tried$", r"\1 down", line) for line in lines]}
 
 
 def _difference_text(old: Any, new: Any) -> str:

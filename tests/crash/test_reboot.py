@@ -10,7 +10,7 @@ import pytest
 
 from lab.stack.docker_command import docker
 from lab.stack.running_lab import wait_until_booted
-from tests.crash.broken_targets import BrokenTarget, State, has_retrying_program
+from tests.crash.broken_targets import BrokenTarget, State, end_retries, has_retrying_program
 from tests.crash.crash_draw import ALL, choose_points
 from tests.crash.test_sigkill import Killing, began, raised, told
 
@@ -36,7 +36,7 @@ def settled(place: BrokenTarget, quiet: float = 8.0) -> State:
         now = place.state()
         if now != state or has_retrying_program(now):
             state, since = now, time.monotonic()
-    return state
+    return end_retries(state)
 
 
 def recovered(killing: Killing, number: int, old: State) -> None:

@@ -170,6 +170,8 @@ def strike(place: BrokenTarget, folder: Path, name: str) -> None:
     killing, points = began(place, folder)
     for command in ("repair", "undo") if ALL else ("repair",):
         killing.every(command, choose_points(points[command], f"{name} {command}"))
+    if not killing.kills:       # both drawn points were the last of the first run, which also makes the journal's folder
+        killing.every("repair", [draw_number(len(points["repair"]) // 2, f"{name} again")])
     assert killing.kills
     told(f"{name}: {killing.kills} kills of {len(points['repair'])} + {len(points['undo'])} points")
 
