@@ -39,11 +39,11 @@ def incomplete_run_notes(target: Target, runs: tuple[RunSummary, ...]) -> tuple[
     for run, left in _leftovers(target, runs):
         if left.in_force:
             notes.append(f"run {run.id} is in force again: {', '.join(left.in_force)} as the repair left it; "
-                         f"{_undo_command(target, run.id)} takes it back")
+                         f"{undo_command(target, run.id)} takes it back")
         elif left.remains:
-            notes.append(f"run {run.id} left {', '.join(left.remains)}; {_undo_command(target, run.id)} tries again")
+            notes.append(f"run {run.id} left {', '.join(left.remains)}; {undo_command(target, run.id)} tries again")
         elif left.failed:
-            notes.append(f"run {run.id}: {'; '.join(left.failed)}; {_undo_command(target, run.id)} tries again")
+            notes.append(f"run {run.id}: {'; '.join(left.failed)}; {undo_command(target, run.id)} tries again")
     return tuple(notes)
 
 
@@ -116,12 +116,13 @@ def _nothing_left(target: Target, runs: tuple[RunSummary, ...]) -> UndoResult:
     run, found = left[0]
     earlier = f"; {len(left) - 1} earlier runs too: fixer history" if len(left) > 1 else ""
     verb = "rolled back" if run.state == "rolled-back" else "undone"
-    note = (f"run {run.id} was {verb} only in part{earlier}; {_undo_command(target, run.id)} tries again; "
+    note = (f"run {run.id} was {verb} only in part{earlier}; {undo_command(target, run.id)} tries again; "
             f"fixer history{_where(target)} --forget {run.id} accepts the files as they are")
     return UndoResult(SCHEMA_VERSION, str(target.ref), run.id, (), found.open, (), (note,))
 
 
-def _undo_command(target: Target, run_id: str) -> str:
+def undo_command(target: Target, run_id: str) -> str:
+    """Return the command that undoes a run."""
     return f"fixer undo{_where(target)} --id {run_id}"
 
 

@@ -228,6 +228,28 @@ def test_no_repair_begins_before_that(site: Path, tmp_path: Path) -> None:
     assert _recover(FolderTarget(tmp_path / "state"), options, Terminal())[0].endswith("was interrupted: rolled back")
 
 
+class KillsAtTheSecond(LocalFiles):
+    """fixer is killed before the second file lies in its place."""
+
+    def rename(self, source: str, destination: str) -> None:
+        if destination.endswith("/other"):
+            raise KilledError
+        super().rename(source, destination)
+
+
+def test_of_a_run_that_was_cut_off_the_earlier_rounds_are_in_force_and_that_is_said(site: Path, tmp_path: Path) -> None:
+    """"Rolled back" was said of the run, although what its first round had repaired stays."""
+    (site / "other").write_bytes(OLD)
+    with pytest.raises(KilledError), open_run(FolderTarget(tmp_path / "state", KillsAtTheSecond())) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
+        run.commit()
+        run.round(make_plan(write_step(site / "other", OLD, NEW)))
+    target = FolderTarget(tmp_path / "state")
+    (note,) = _recover(target, RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal())
+    assert note.endswith(f"was interrupted: its last round was rolled back, fixer undo --id {run.id} undoes the others")
+    assert ((site / "shop").read_bytes(), (site / "other").read_bytes()) == (NEW, OLD)
+
+
 def test_what_was_torn_on_the_way_back_is_still_known(site: Path, tmp_path: Path) -> None:
     """A mount is written in place: the half of it that fitted is no hand edit."""
     target, before = FolderTarget(tmp_path / "state", FullFiles()), read_tree(site)
