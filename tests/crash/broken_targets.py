@@ -105,7 +105,7 @@ def copy_fixer_into(name: str) -> str:
     parts += [(packages, part) for part in ("typer", "annotated_doc", "shellingham")]
     words = [word for root, part in parts for word in ("-C", str(root), part)]
     packed = subprocess.run(["tar", "-c", "--exclude=__pycache__", *words], capture_output=True, check=True).stdout
-    subprocess.run(["docker", "exec", "-i", name, "sh", "-c", f"mkdir {folder} && tar -x -C {folder}"], input=packed, check=True)
+    subprocess.run(["docker", "exec", "-i", name, "sh", "-c", f"mkdir {folder} && tar -x -C {folder} && python3 -m compileall -q {folder}"], input=packed, check=True)
     return folder
 
 

@@ -85,6 +85,10 @@ class Killing:
         runs = json.loads(done.stdout)["runs"]
         return runs[0]["state"] if runs else "none"
 
+    def is_kept(self) -> bool:
+        """Whether a run is still in force."""
+        return any(run["state"] == "committed" for run in json.loads(self.fixer("history", "--json").stdout)["runs"])
+
     def is_told(self) -> None:
         """An unfinished run is said by the next look, and nothing else is."""
         said = self.last_state() == "unfinished"
@@ -92,8 +96,11 @@ class Killing:
         assert any("was interrupted" in note for note in notes) is said, notes
 
     def back(self, started: bool = False) -> None:
-        """`undo`: as before, to the byte, and nothing is called kept, but what was `started` by hand since."""
+        """`undo`: as before, to the byte, and nothing is called kept, but what was `started` by hand since.
+        A run that was killed between its rounds, and the repair after it, are two runs: the last one first."""
         done = self.fixer("undo", "--json")
+        if self.is_kept() and done.returncode == 0:
+            done = self.fixer("undo", "--json")
         kept = [line for line in json.loads(done.stdout)["conflicts"] if not started or "was started again since" not in line]
         assert kept == [], kept
         state = self.last_state()

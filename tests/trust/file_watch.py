@@ -139,7 +139,7 @@ def copy_fixer_into(name: str) -> None:
     parts = [(here, "fixer"), *((packages, part) for part in ("typer", "annotated_doc", "shellingham"))]
     words = [word for root, part in parts for word in ("-C", str(root), part)]
     packed = subprocess.run(["tar", "-c", "--mode=a+rX", "--owner=0", "--exclude=__pycache__", *words], capture_output=True, check=True).stdout
-    docker("exec", "-i", name, "sh", "-c", f"mkdir -p {FIXER_FOLDER}/out && chmod 1777 {FIXER_FOLDER}/out && tar -x -C {FIXER_FOLDER}", data=packed)
+    docker("exec", "-i", name, "sh", "-c", f"mkdir -p {FIXER_FOLDER}/out && chmod 1777 {FIXER_FOLDER}/out && tar -x -C {FIXER_FOLDER} && python3 -m compileall -q {FIXER_FOLDER}", data=packed)
 
 
 def allow_ssh(name: str, folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -71,8 +72,9 @@ def run_as(word: str, who: Rights, act: str, steps: tuple[Step, ...] = ()) -> Ou
     return Outcome(*json.loads(told))
 
 
+@functools.cache
 def _import_all() -> None:
-    """All that fixer imports as it goes: here the user may not read where Python and fixer lie."""
+    """All that fixer imports as it goes, once a process (it reads every file): here the user may not read where Python and fixer lie."""
     importlib.import_module("encodings.ascii")
     importlib.import_module("_strptime")       # which time.strptime looks for at its first use
     for path in Path(fixer.__path__[0]).rglob("*.py"):
