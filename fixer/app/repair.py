@@ -18,8 +18,8 @@ from fixer.app.wait_until_stable import (
     wait_until_healthy,
 )
 from fixer.apply.file_state import changed_path_notes, identity_notes, with_real_paths
-from fixer.apply.repair_run import RepairRun, history, unfinished_run
-from fixer.apply.run_history import undo_command
+from fixer.apply.repair_run import RepairRun, unfinished_run
+from fixer.apply.run_history import rolled_back_text
 from fixer.apply.steps.nginx_step import NginxNotRunning
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.model.diagnosis import Finding, Repair
@@ -97,17 +97,9 @@ def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[
     if recovered is not None and recovered.lost:
         raise NeedsPerson(f"{said}. It cannot be rolled back yet: {'; '.join(conflicts)}",
                           "remove that obstacle; then run fixer repair or fixer undo, which rolls it back")
-    said = f"{said}: {_rolled_back_text(target, cut_off.id)}"
+    said = f"{said}: {rolled_back_text(target, cut_off.id)}"
     person.tell(said)
     return (said, *(f"left unchanged: {conflict}" for conflict in conflicts))
-
-
-def _rolled_back_text(target: Target, run_id: str) -> str:
-    """Return what became of an interrupted run: what its earlier rounds repaired was proven, and stays."""
-    kept = any(run.id == run_id and run.state == "committed" for run in history(target))
-    if not kept:
-        return "rolled back"
-    return f"its last round was rolled back, {undo_command(target, run_id)} undoes the others"
 
 
 class _Rounds:

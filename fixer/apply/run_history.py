@@ -33,17 +33,24 @@ def unfinished_run(target: Target) -> RunSummary | None:
     return next((run for run in reversed(runs) if run.state == "unfinished"), None)
 
 
+def rolled_back_text(target: Target, run_id: str) -> str:
+    """Return what became of an interrupted run: what its earlier rounds repaired was proven, and stays."""
+    if not any(run.id == run_id and run.state == "committed" for run in history(target)):
+        return "rolled back"
+    return f"its last round was rolled back, {_undo_command(target, run_id)} undoes the others"
+
+
 def incomplete_run_notes(target: Target, runs: tuple[RunSummary, ...]) -> tuple[str, ...]:
     """Return a note for each run with conflicts that is in force again, or that left something behind."""
     notes = []
     for run, left in _leftovers(target, runs):
         if left.in_force:
             notes.append(f"run {run.id} is in force again: {', '.join(left.in_force)} as the repair left it; "
-                         f"{undo_command(target, run.id)} takes it back")
+                         f"{_undo_command(target, run.id)} takes it back")
         elif left.remains:
-            notes.append(f"run {run.id} left {', '.join(left.remains)}; {undo_command(target, run.id)} tries again")
+            notes.append(f"run {run.id} left {', '.join(left.remains)}; {_undo_command(target, run.id)} tries again")
         elif left.failed:
-            notes.append(f"run {run.id}: {'; '.join(left.failed)}; {undo_command(target, run.id)} tries again")
+            notes.append(f"run {run.id}: {'; '.join(left.failed)}; {_undo_command(target, run.id)} tries again")
     return tuple(notes)
 
 
@@ -116,13 +123,12 @@ def _nothing_left(target: Target, runs: tuple[RunSummary, ...]) -> UndoResult:
     run, found = left[0]
     earlier = f"; {len(left) - 1} earlier runs too: fixer history" if len(left) > 1 else ""
     verb = "rolled back" if run.state == "rolled-back" else "undone"
-    note = (f"run {run.id} was {verb} only in part{earlier}; {undo_command(target, run.id)} tries again; "
+    note = (f"run {run.id} was {verb} only in part{earlier}; {_undo_command(target, run.id)} tries again; "
             f"fixer history{_where(target)} --forget {run.id} accepts the files as they are")
     return UndoResult(SCHEMA_VERSION, str(target.ref), run.id, (), found.open, (), (note,))
 
 
-def undo_command(target: Target, run_id: str) -> str:
-    """Return the command that undoes a run."""
+def _undo_command(target: Target, run_id: str) -> str:
     return f"fixer undo{_where(target)} --id {run_id}"
 
 

@@ -170,7 +170,7 @@ def test_a_damaged_bundle_is_refused_or_is_a_capture(spoiled: list[tuple[int, in
     except CannotObserve as error:
         assert error.message
         return
-    assert unpack_bundle(pack_bundle(found)) == found
+    assert unpack_bundle(pack_bundle(found)) == redact_capture(found)      # a changed byte can lay bare what is masked
 
 
 def test_what_people_had_accepted_and_what_bound_a_repair_go_with_it() -> None:
