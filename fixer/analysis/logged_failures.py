@@ -1,7 +1,7 @@
 """Requests that nginx logged as ended in the last 15 minutes: whose they were, and which of them are over.
 
-A failure is over when the state that explains it ended after it (a reload, a start of the service, a step of a
-repair), or when its endpoint has answered as many requests in a row since as the failing share demands."""
+A failure is over when the state that explains it ended after it: by a reload, a start of the service, a step of a
+repair. It is also over when its endpoint has since answered as many requests in a row as the failing share demands."""
 
 from __future__ import annotations
 

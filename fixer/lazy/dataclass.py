@@ -2,7 +2,7 @@
 
 The standard decorator compiles half a dozen methods as text for each class: a third of a millisecond, more than a
 hundred times before a diagnosis starts, mostly for classes that the run never instantiates. Here equality, hash and
-repr are closures, `__init__` is compiled with the first instance, and `__dataclass_fields__` (for `fields`, `replace`,
+repr are closures, and `__init__` is compiled with the first instance. `__dataclass_fields__` (for `fields`, `replace`,
 `asdict` and `is_dataclass`) comes from the standard decorator on access. A type checker sees the standard decorator."""
 
 from __future__ import annotations

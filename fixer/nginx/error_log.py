@@ -1,8 +1,8 @@
 """nginx's error log as events; every text that a visitor can write is for display only.
 
 nginx escapes neither quotes nor commas in the request, the Referer or a file name. A line is therefore read from the
-left in nginx's own order (client, server, request, subrequest, upstream, host, referrer), and a field that could be
-forged stays empty."""
+left in nginx's own order: client, server, request, subrequest, upstream, host, referrer. A field that could be forged
+stays empty."""
 
 from __future__ import annotations
 

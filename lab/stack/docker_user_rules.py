@@ -1,7 +1,7 @@
 """Rules of a lab in DOCKER-USER, the Docker host's own chain for containers.
 
-Each rule matches only one lab's bridge or addresses and has the lab's id in its comment, so that it is found and
-removed whatever else is left of the lab. A container of the lab with the host's network and CAP_NET_ADMIN writes them:
+Each rule matches only one lab's bridge or addresses. Its comment has the lab's id: so it is found and removed, whatever
+else is left of the lab. A container of the lab with the host's network and CAP_NET_ADMIN writes them:
 the lab itself needs no root, and the engine may be anywhere."""
 
 from __future__ import annotations
