@@ -159,8 +159,8 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     again = count >= _MIN_DEATHS
     manual = (
         f"find out what ends the workers of {service.name}. It is not the kernel's OOM killer. Candidates: a person, "
-        "a script, a fault in a native module, or the parent itself, which ends a worker that does not respond for "
-        "seconds (a handler that blocks)"
+        "a script, a fault in a native module, or the parent itself. The parent ends a worker that does not respond "
+        "for seconds (a handler that blocks)"
     )
     repair = Repair("stop-what-kills", "manual", f"find out what ends the workers of {service.name}", (), manual=manual)
     return Finding(

@@ -61,9 +61,9 @@ def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
     known = endpoint.addresses.or_else(())
     leads = f" (here it resolves to {', '.join(known)})" if known else ""
     manual = (
-        f"replace {endpoint.host} with its address at {endpoint.file}:{endpoint.line}{leads}, remove the variable from "
-        "that directive (nginx then resolves the name once, at its start), or set `resolver` to a name server in "
-        f"{nginx.conf_path}; then run nginx -t and reload nginx")
+        f"replace {endpoint.host} with its address at {endpoint.file}:{endpoint.line}{leads}. Or remove the variable "
+        "from that directive: nginx then resolves the name once, at its start. Or set `resolver` to a name server in "
+        f"{nginx.conf_path}. Then run nginx -t and reload nginx")
     return Finding(
         cause=CAUSE.id, variant="resolver-missing", role="root", confidence="certain",
         summary=f"nginx has no `resolver`, but {endpoint.host} (for {endpoint_text(endpoint)}) is in a variable, which "

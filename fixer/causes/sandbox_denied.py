@@ -270,8 +270,8 @@ def _repair(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Repai
     if not denial.drop_in_text:
         summary = f"let nginx reach {service.name}"
         manual = (f"give {denial.setting.value.rpartition('/')[2]} an address that nginx reaches (a veth pair) and "
-                  f"point nginx there, let {service.name} listen on a unix socket, or remove {denial.setting.key} from "
-                  f"{denial.setting.source.where}; then run systemctl daemon-reload and restart {service.name}")
+                  f"point nginx there. Or let {service.name} listen on a unix socket, or remove {denial.setting.key} "
+                  f"from {denial.setting.source.where}. Then run systemctl daemon-reload and restart {service.name}")
         return Repair("let-nginx-reach-namespace", "manual", summary, (), manual=manual)
     what = denial.drop_in_text.strip()
     summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"

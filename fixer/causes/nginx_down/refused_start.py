@@ -50,8 +50,8 @@ def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
     else:
         at = path["path"] if path is not None else "that path"
         todo = (f"{who} may not use {at}: let nginx write where that account may (`pid /tmp/nginx.pid;`, *_temp_path, "
-                "a tmpfs of that account), give the account access to the mount, or remove `user:`, since nginx drops "
-                "root by itself")
+                "a tmpfs of that account). Or give the account access to the mount. Or remove `user:`, since nginx "
+                "drops root by itself")
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
     return Repair(repair_id, "manual", "let nginx's container start", (), manual=f"{todo}; then {again}")
 

@@ -39,8 +39,8 @@ def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         beside = _host_only_port(case, endpoint.port)
         shown_there = () if beside is None else (beside[1],)
         manual = beside[0] if beside is not None else (
-            f"on the Docker host, start the service of port {endpoint.port}, and let it listen on the address of the "
-            "bridge (or on 0.0.0.0 with a firewall) instead of 127.0.0.1"
+            f"on the Docker host, start the service of port {endpoint.port}. Let it listen on the address of the "
+            "bridge (or on 0.0.0.0 with a firewall), not on 127.0.0.1"
         )
         repair = Repair(_REPAIR_ID, "manual", manual, (), manual=manual)
     down = nginx.master_pid is None
