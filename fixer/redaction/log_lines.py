@@ -17,7 +17,7 @@ _FIELD = regex(r"[A-Za-z_]\w{0,63}\r?$")
 _REQUIRED = regex(r"\s+[Ff]ield required")
 _FIELDS = regex(r"""(, (?:request|subrequest|referrer): ")([^"]*)(")""")
 _TARGET = regex(r"(?<=[?&])([^=&\s\"]+)=?([^&\s\"]*)")
-_JSON = regex(r"""("([^"\\\s]{1,80})": ")((?:[^"\\]|\\.)*)(")""")
+_JSON = regex(r"""("([^"\\\s]{1,80})": ")((?:[^"\\]++|\\.)*)(")""")
 _CALL = regex(r"""[ \t]*[A-Za-z_][\w.]*[ \t]?(?:\(|=[^=]).*["']""")     # a line of code that a traceback quotes
 _DRAWN = regex(r"[^\s\"'<>()\[\]{},;:/|\\]{12,}")
 _LAST_WORD = regex(r"(?<=[:=] )[A-Za-z0-9_.-]{12,80}$")    # what a line ends with, behind a name

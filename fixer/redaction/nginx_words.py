@@ -13,8 +13,8 @@ from fixer.redaction.masks import Masks, is_plain, without_marks
 from fixer.redaction.secrets import is_secret_name
 
 _TOKEN = regex(
-    r"""([ \t\r\f\v]+)|(#.*)|([;{}])|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'"""
-    r"""|((?:[^ \t\r\f\v;{}"'#\\$]|\\.|\$\{*)(?:[^ \t\r\f\v;{\\$]|\\.|\$\{*)*\\?)|(["'\\].*)""",
+    r"""([ \t\r\f\v]+)|(#.*)|([;{}])|"((?:[^"\\]++|\\.)*+)"|'((?:[^'\\]++|\\.)*+)'"""
+    r"""|((?:[^ \t\r\f\v;{}"'#\\$]++|\\.|\$\{*)(?:[^ \t\r\f\v;{\\$]++|\\.|\$\{*)*+\\?)|(["'\\].*)""",
 )
 _SHOW = row("NGINX_SHOW")
 _HEADER_OF = row("NGINX_HEADER_OF")
