@@ -151,7 +151,21 @@ def _grows(run: Run, shape: Callable[[int], Any], size: int) -> bool:
         size *= 2
         if size > LARGEST:
             return False        # what was suspect and is quadratic takes longer
-    return all(_seconds(run, shape(4 * size), 1) >= WORSE * _seconds(run, shape(size), 3) for _ in range(3))
+    if not all(_seconds(run, shape(4 * size), 1) >= WORSE * _seconds(run, shape(size), 3) for _ in range(3)):
+        return False
+    return _grows_on(run, shape(4 * size), shape(16 * size))
+
+
+def _grows_on(run: Run, text: Any, longer: Any) -> bool:
+    """Return whether it does so once more: memory that is mapped anew from some size on costs once, a pattern always."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, WORSE * _seconds(run, text, 1))
+    try:
+        run(longer)
+    except _TooLongError:
+        return True
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    return False
 
 
 def _seconds(run: Run, text: Any, times: int) -> float:
