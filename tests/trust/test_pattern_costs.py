@@ -116,7 +116,7 @@ class _TooLongError(Exception):
 def _is_worse_than_linear(run: Run, shape: Callable[[int], Any]) -> bool:
     before = signal.signal(signal.SIGVTALRM, _stop)
     try:
-        for limit in (LONGEST, 10 * LONGEST):       # a busy machine may need the second
+        for limit in (LONGEST, 3 * LONGEST):       # a busy machine may need the second
             signal.setitimer(signal.ITIMER_VIRTUAL, limit)
             try:
                 size = _suspect_size(run, shape)
