@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,21 @@ def built_package(folder: Path) -> Path:
     make("make_pyz.py", folder / "fixer.pyz")
     make("make_deb.py", folder / "fixer.pyz", folder)
     return next(folder.glob("*.deb"))
+
+
+def copy_built(folder: Path) -> None:
+    """Put the wheel, fixer.pyz and the Debian package into a new folder."""
+    patterns = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb")
+    made = [path for pattern in patterns for path in (ROOT / "dist").glob(pattern)]
+    folder.mkdir()
+    if len(made) == len(patterns) and min(path.stat().st_mtime for path in made) > newest_source():
+        for path in made:
+            shutil.copy2(path, folder)
+        return
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT], check=True,
+                   capture_output=True)
+    make("make_pyz.py", folder / "fixer.pyz")
+    make("make_deb.py", folder / "fixer.pyz", folder)
 
 
 def make(script: str, *words: Path) -> None:

@@ -20,6 +20,7 @@ import yaml
 from fixer import __version__
 from lab.matrix.run_matrix import MatrixRequest
 from lab.stack.images import tags
+from tests.built_files import copy_built
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
@@ -98,7 +99,7 @@ def test_lint_and_fast_tests(job: str, known: Mapping[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the tree, with the three files that ci.yml builds; its `.venv` is this environment."""
+    """A copy of the tree, with what script/build has made, as ci.yml's jobs take it over; its `.venv` is this environment."""
     folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True,
                             text=True, check=True).stdout
@@ -112,9 +113,21 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     python.chmod(0o755)
     subprocess.run("cat pyproject.toml script/setup.sh | cksum | tr ' ' - | tr -d '\\n' > .venv/.badgateway-stamp", shell=True,
                    cwd=folder, check=True)
-    run_job("ci", "build", {}, folder, SOURCE_DATE_EPOCH="1700000000")
+    copy_built(folder / "dist")
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_three_files_are_built(checkout: Path) -> None:
+    before = (checkout / "dist").rename(checkout / "before")
+    try:
+        run_job("ci", "build", {}, checkout, SOURCE_DATE_EPOCH="1700000000")
+        assert all(len(list((checkout / "dist").glob(name))) == 1 for name in RELEASED)
+    finally:
+        shutil.rmtree(checkout / "dist", ignore_errors=True)
+        before.rename(checkout / "dist")
 
 
 @pytest.mark.slow
