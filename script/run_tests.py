@@ -21,6 +21,7 @@ PYTHON = sys.executable
 END_SECONDS = 13.5 * 60     # the matrix starts no case that would end later; a fifteenth minute is for second tries
 BEAT = 60.0                 # seconds between lines without a terminal
 BUILD, LINT, FAST = "fixer.pyz, wheel and Debian package", "lint, types, imports, shape", "tests without Docker"
+LOAD = "overloads of the matrix"
 TAIL = 300                  # lines of a failed stage
 
 
@@ -90,6 +91,11 @@ def plan_stages(*, nightly: bool) -> list[Stage]:
     cov = ["--cov", "--cov-report="] if nightly else []
     more = ["--cov", "--cov-append", "--cov-report="] if nightly else []
     gate = [[PYTHON, "-m", "tests.coverage_gates"]] if nightly else []
+    # An overload waits more than it computes: what needs no Docker runs beside it, and yields to it.
+    # At night both would write one file of coverage.
+    overloads = [] if nightly else [
+        Stage(LOAD, [pytest_command("-m", "matrix and load", *marked_files("matrix"))], 280.0, needs=["images"],
+              retried=True)]
     stages = [
         Stage(BUILD, [["script/build"]], 8.0),
         Stage("images", [[PYTHON, "-m", "lab.stack.images"]], 5.0),
@@ -99,14 +105,16 @@ def plan_stages(*, nightly: bool) -> list[Stage]:
         ], 30.0),
         Stage(FAST, [
             pytest_command("-m", "not docker", "-n", "2", "--dist", "worksteal", *cov), *gate,
-        ], 180.0, needs=[BUILD], nice=5),
-        Stage("diagnoses and plans as they were frozen", [["script/same"]], 60.0, needs=[LINT]),
+        ], 180.0, needs=[BUILD], nice=15),
+        Stage("diagnoses and plans as they were frozen", [["script/same"]], 60.0, needs=[LINT], nice=15),
+        *overloads,
         Stage("tests with Docker", [
             pytest_command("-m", "docker and not matrix", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder",
                            "--durations=15", *more, *marked_files("docker")),
-        ], 400.0, needs=["images", BUILD, *([FAST] if nightly else [])], retried=True),
+        ], 400.0, needs=["images", BUILD, FAST if nightly else LOAD], retried=True),
     ]
-    stages.append(Stage("matrix", [pytest_command("-m", "matrix", *more, *marked_files("matrix"))], 320.0,
+    rest = "matrix" if nightly else "matrix and not load"
+    stages.append(Stage("matrix", [pytest_command("-m", rest, *more, *marked_files("matrix"))], 120.0,
                         needs=[stage.name for stage in stages], retried=True))
     if nightly:
         stages.append(Stage("coverage of fixer by all tests, at least 90 %", [

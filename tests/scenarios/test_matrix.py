@@ -86,8 +86,12 @@ def right(matrix: BackgroundMatrix, case: Case) -> None:
     assert result.ok
 
 
+def marked(case: Case) -> object:
+    return pytest.param(case, marks=pytest.mark.load) if needs_to_run_alone(case) else case
+
+
 @pytest.mark.always
-@pytest.mark.parametrize("matrix_case", CARD, ids=name)
+@pytest.mark.parametrize("matrix_case", [marked(case) for case in CARD], ids=name)
 def test_the_four(matrix: BackgroundMatrix, matrix_case: Case) -> None:
     right(matrix, matrix_case)
 
