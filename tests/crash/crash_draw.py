@@ -34,7 +34,8 @@ COSTS = {
     "test_trouble_in_an_undo": 60.0, "test_trouble_in_an_undo_over_ssh": 70.0, "test_ssh_lost_in_an_undo": 70.0, "test_rebooted_in_the_middle": 110.0,
     "test_nginx_of_a_project": 60.0, "test_trouble_in_an_undo_of_a_project": 60.0, "test_dockers_socket_cut_in_an_undo_on_a_machine": 60.0,
     "test_dockers_socket_cut_in_an_undo_on_a_project": 60.0, "test_a_service_that_does_not_start_over_ssh": 45.0,
-    "test_hand_edits_of_a_file": 90.0, "test_another_container_of_that_name": 40.0,
+    "test_hand_edits_of_a_file": 150.0, "test_another_container_of_that_name": 40.0,
+    "test_an_upgrade_between_repair_and_undo": 25.0,
     "test_two_at_once_and_a_hand_edit": 30.0, "test_interrupted_anywhere": 55.0,
     "test_one_within_the_machine_and_one_from_outside": 45.0,
 }
