@@ -14,7 +14,7 @@ FileKind: TypeAlias = Literal["file", "dir", "link", "socket", "fifo", "device",
 AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout", "no-tool"]
 
 CommandName: TypeAlias = Literal[
-    "systemctl-units",      # ()                       all service and socket units, loaded or on disk
+    "systemctl-units",      # ()                       loaded services and sockets; OTHER_UNITS on disk
     "systemctl-show",       # (unit, …)                systemctl show UNIT…: the properties of units; () = OTHER_UNITS
     "systemctl-jobs",       # ()                       jobs of systemd, and which of them each waits for
     "journal",              # (unit, lines[, namespace])  last lines of one unit, also of its namespace, -o short-unix
@@ -41,6 +41,9 @@ CommandName: TypeAlias = Literal[
 OTHER_UNITS: tuple[str, ...] = (
     "[!s]*.service", "s[!y]*.service", "sy[!s]*.service", "sys[!t]*.service", "syst[!e]*.service", "syste[!m]*.service",
     "system[!d]*.service", "systemd[!-]*.service",
+    # a plain name would be asked for even where there is no such unit
+    "[s].service", "[s]y.service", "[s]ys.service", "[s]yst.service", "[s]yste.service", "[s]ystem.service",
+    "[s]ystemd.service",
 )
 
 # Properties for systemctl-show. The monotonic timestamps (microseconds since boot) need no time zone and exist in every

@@ -14,6 +14,7 @@ from tests.causes.snapshot_builders import stat
     ("nginx.service", True), ("shop.service", True), ("sshd.service", True), ("syslog.service", True),
     ("systemctl-x.service", True), ("systemdata.service", True), ("systemd-journald.service", False),
     ("systemd-.service", False), ("nginx.socket", False),
+    ("s.service", True), ("sy.service", True), ("sys.service", True), ("system.service", True), ("systemd.service", True),
 ])
 def test_which_services_are_asked_for(name: str, asked: bool) -> None:
     assert any(fnmatchcase(name, pattern) for pattern in OTHER_UNITS) is asked

@@ -43,8 +43,9 @@ def commands_for(command: Command) -> tuple[QueryCommand, ...] | None:
         return None if args else (_FIXED_COMMANDS[command.name],)
     match command.name:
         case "systemctl-units":
+            # systemd searches all folders for the links of each file that it lists: most files are its own
             return (QueryCommand(("systemctl", "list-units", *_UNITS)),
-                    QueryCommand(("systemctl", "list-unit-files", *_UNITS[1:])))
+                    QueryCommand(("systemctl", "list-unit-files", *_UNITS[1:], "--", *OTHER_UNITS)))
         case "systemctl-show" if all(map(_UNIT.match, args)):
             # --all: a pattern matches running units only, and the stopped unit is the wanted one
             show = ("systemctl", "show", "--no-pager", "--all", "--property=" + ",".join(UNIT_PROPERTIES), "--")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.hosts.machine import query_commands
 from fixer.model.host import CommandResult
-from fixer.model.query import Command
+from fixer.model.query import OTHER_UNITS, Command
 
 FIB = b"""Main:
   +-- 0.0.0.0/0 3 0 5
@@ -55,6 +55,7 @@ def test_every_command_has_a_constant_argv() -> None:
     units = query_commands.commands_for(Command("systemctl-units"))
     assert units is not None
     assert [run.argv[1] for run in units] == ["list-units", "list-unit-files"]
+    assert units[1].argv[-len(OTHER_UNITS):] == OTHER_UNITS     # each file that it lists costs systemd time
     test = query_commands.commands_for(Command("nginx-test", ("/usr/sbin/nginx", "/c", "/p")))
     assert test is not None
     assert test[0].argv == ("/usr/sbin/nginx", "-t", "-c", "/c", "-p", "/p")
