@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
-from fixer.model.plan import Risk, Step
+from fixer.model.plan import ProofKind, Risk, Step
 
 Role: TypeAlias = Literal["root", "contributing", "consequence", "advice"]
 AT_FAULT: frozenset[Role] = frozenset({"root", "contributing"})
@@ -43,6 +43,7 @@ class Repair:
     manual: str = ""
     waits: bool = False
     doubt: str = ""  # what an observation right after the repair cannot prove; shown once it is committed
+    proof: ProofKind = "answers"  # set by the diagnosis, not by causes; such a repair by mechanism is never safe
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from typing import Literal, TypeAlias
 from fixer.lazy.dataclass import dataclass
 
 Risk: TypeAlias = Literal["safe", "disruptive", "manual"]
+# What shows that a repair helped: answers of nginx, the same question before and after it; or its mechanism, the
+# condition that the finding quotes and that is gone.
+ProofKind: TypeAlias = Literal["answers", "mechanism"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,7 @@ class Plan:
     steps: tuple[Step, ...]
     withheld: tuple[Withheld, ...] = ()
     waits: bool = False
+    proof: ProofKind = "answers"
 
 
 def has_only_starts(steps: tuple[Step, ...]) -> bool:

@@ -9,7 +9,7 @@ from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Confidence, HealthVerdict, IgnoredFinding, Role
 from fixer.model.facts import Evidence
 from fixer.model.journal import RunSummary
-from fixer.model.plan import Risk
+from fixer.model.plan import ProofKind, Risk
 
 SCHEMA_VERSION = 1
 
@@ -69,7 +69,8 @@ class NeedReport:
 @dataclass(frozen=True, slots=True)
 class RepairReport:
     """A repair as offered: its steps as text and its unified diff with secrets masked.
-    The steps of a manual repair are for the operator. `waits`: nothing is changed, time heals it."""
+    The steps of a manual repair are for the operator. `waits`: nothing is changed, time heals it. `proof` is what will
+    show that it helped: nginx's answers before and after, or only its mechanism."""
 
     id: str
     risk: Risk
@@ -78,6 +79,7 @@ class RepairReport:
     diff: str
     needs: tuple[NeedReport, ...]
     waits: bool = field(default=False, metadata=NOT_IN_JSON)
+    proof: ProofKind = "answers"
 
 
 @dataclass(frozen=True, slots=True)

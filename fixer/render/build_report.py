@@ -126,6 +126,7 @@ def repair_report(repair: Repair, masks: Masks | None = None) -> RepairReport:
         diff=diff_of(repair.steps, masks),
         needs=tuple(_need_report(need) for need in repair.needs),
         waits=repair.waits,
+        proof=repair.proof,
     )
 
 

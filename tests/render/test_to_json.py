@@ -36,7 +36,7 @@ def test_the_report_has_exactly_the_fields_of_the_contract() -> None:
     assert value["routes"][0]["probe"] == {"status": 502, "ms": 3.1, "error": None}
     finding = value["findings"][0]
     assert list(finding) == ["cause", "variant", "role", "confidence", "summary", "routes", "service", "node", "evidence", "repairs"]
-    assert list(finding["repairs"][0]) == ["id", "risk", "summary", "steps", "diff", "needs"]
+    assert list(finding["repairs"][0]) == ["id", "risk", "summary", "steps", "diff", "needs", "proof"]
     assert list(value["checks"][0]) == ["cause", "verdict", "evidence", "missing"]
 
 
