@@ -42,6 +42,7 @@ def plan(
         if obstacle is None:
             return Plan(
                 finding.cause, repair.id, repair.risk, repair.summary, repair.steps, tuple(withheld), repair.waits,
+                repair.proof,
             )
         if obstacle not in withheld:
             withheld.append(obstacle)
@@ -117,7 +118,7 @@ def _find_obstacle(finding: Finding, repair: Repair, policy: RepairPolicy, input
     reasons = [need.why for need in missing]
     if _RISK_RANK[repair.risk] > _RISK_RANK[policy.max_risk]:
         flags.insert(0, f"--max-risk {repair.risk}")
-        reasons.insert(0, f"it is {repair.risk}")
+        reasons.insert(0, f"it is {repair.risk}{' (proof: mechanism)' if repair.proof == 'mechanism' else ''}")
     if flags:
         return Withheld(repair.id, finding.cause, "; ".join(reasons), " ".join(flags))
     forbidden = policy.forbids(finding, repair) if policy.forbids is not None else ""

@@ -110,7 +110,7 @@ class RepairSession:
                                                                             repair) not in self.attempted
             fits = fits and not self._forbidden(finding, repair)
             if fits and service is not None and not service.running:
-                return Plan(finding.cause, repair.id, repair.risk, repair.summary, repair.steps)
+                return Plan(finding.cause, repair.id, repair.risk, repair.summary, repair.steps, proof=repair.proof)
         return None
 
     def _remember_starts(self) -> None:

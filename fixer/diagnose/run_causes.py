@@ -66,7 +66,7 @@ def diagnose(
         shown, excused, notes = apply_ignored(shown, accepted, snapshot)
     unresolved = unresolved_values(case)
     checks = (*checks, *_unexplained_checks(lasting, unresolved))
-    settled = _rank_findings(shown, judges)
+    settled = _mark_proofs(case, _rank_findings(shown, judges))
     blamed: dict[str, str] = {}
     for finding in settled:
         if finding.is_proven_fault:
@@ -134,6 +134,14 @@ def _unexplained_checks(lasting: tuple[Finding, ...], unresolved: tuple[str, ...
     if lasting:
         return (Check(UNEXPLAINED, Found(lasting, unresolved)),)
     return (Check(UNEXPLAINED, Undetermined(unresolved)),) if unresolved else ()
+
+
+def _mark_proofs(case: Case, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    if not any(finding.role in AT_FAULT and finding.repairs for finding in findings):
+        return findings
+    from fixer.diagnose.repair_proof import mark_proofs  # only if there is something to repair
+
+    return mark_proofs(case, findings)
 
 
 def _name_replicas(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:

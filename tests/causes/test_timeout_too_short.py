@@ -39,7 +39,7 @@ def test_hit() -> None:
     assert "after 2 s (4 times" in first.summary and first.evidence[0].source == "nginx-log"
     write, check, reload = first.repairs[0].steps
     assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
-    assert first.repairs[0].risk == "safe" and b"proxy_read_timeout 60s;" in (write.after or b"")
+    assert first.repairs[0].risk == "disruptive" and b"proxy_read_timeout 60s;" in (write.after or b"")
 
 
 def slower(ms: float = 1600.0, seconds: float = 1.0, **held: int) -> Scene:

@@ -93,7 +93,7 @@ def test_another_containers_answer_is_told_word_for_word() -> None:
     diagnosis = diagnose(mistaken().snapshot())
     found = finding_of(diagnosis, STALE)
     assert (roots(diagnosis), found.variant) == ([STALE], "stale-dns-wrong-container")
-    assert found.repairs[0].risk == "safe" and "172.18.0.3" in found.summary
+    assert found.repairs[0].risk == "disruptive" and "172.18.0.3" in found.summary      # every page answers
 
 
 @pytest.mark.parametrize("scene", [

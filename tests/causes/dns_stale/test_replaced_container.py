@@ -63,7 +63,7 @@ def test_a_copy_that_ended_and_is_still_asked() -> None:
     found = finding_of(diagnosis, STALE)
     assert (diagnosis.verdict, roots(diagnosis), found.confidence) == ("degraded", [STALE], "certain")
     assert [r.id for r in found.repairs] == ["reload-nginx", "start-service"] and "p-app-2" in found.summary
-    assert all(r.risk == "safe" for r in found.repairs)
+    assert all((r.risk, r.proof) == ("disruptive", "mechanism") for r in found.repairs)      # the page answers
 
 
 def test_a_copy_that_the_next_boot_starts_is_started() -> None:
