@@ -43,12 +43,22 @@ class Verification:
 
 
 def compare(before: Observation, after: Observation, addressed: Finding) -> Verification:
-    """Judge a round by the observations before and after it."""
-    fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
-        _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
-        or _has_revealed_fault(before, after, addressed) or addressed.variant in _DIRECT_VARIANTS))
+    """Judge a round by the observations before and after it. Answers decide, unless only the mechanism can prove it."""
+    if any(repair.proof == "mechanism" for repair in addressed.repairs):
+        fixed = _is_condition_gone(before, after, addressed)
+    else:
+        fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
+            _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
+            or _has_revealed_fault(before, after, addressed) or addressed.variant in _DIRECT_VARIANTS))
     regressions = tuple(_regressions(before, after))
     return Verification(fixed and not regressions, fixed, regressions)
+
+
+def _is_condition_gone(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether the condition of the finding is gone. Its routes answered before, so that they answer proves
+    nothing, nor does a healthy verdict. A state that is observed directly has ended if it is not found any more."""
+    return not _is_still_found(before, after, addressed) and (
+        addressed.variant in _DIRECT_VARIANTS or not _has_new_unknowns(before, after, addressed.cause))
 
 
 def _is_still_found(before: Observation, after: Observation, addressed: Finding) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, Undetermined
+from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Snapshot
 from fixer.verify import Observation, compare, proofs, url_notes
@@ -103,6 +103,51 @@ def test_a_doubt_about_a_neighbour_takes_no_repair_back(state: str, said: bool, 
     before, mine = neighbours(said=said)
     after = with_health(before, state, "failing", checks=(Check("wrong-port", Undetermined(DOUBT)),))
     assert compare(before, after, mine).is_better is better
+
+
+def by_mechanism(state: str = "ok") -> tuple[Observation, Finding]:
+    """A route that answers although a cause is found, as with uploads that fail."""
+    first = look(wrong_port_scene())
+    mine = replace(fault(first), repairs=(Repair("reload", "disruptive", "s", (), proof="mechanism"),))
+    return with_health(first, state, findings=(mine,), checks=(Check("wrong-port", Found((mine,), DOUBT)),)), mine
+
+
+@pytest.mark.parametrize(("checks", "better"), [
+    ((Check("wrong-port", RuledOut(())),), True),
+    ((Check("wrong-port", Undetermined(("error.log: not readable",))),), False),
+    ((Check("wrong-port", Undetermined(("error.log: not readable", *DOUBT))),), False),
+    ((Check("wrong-port", Undetermined(())),), False),
+    ((Check("wrong-port", Undetermined(DOUBT)),), True),        # unknown before too, beside the finding: of another place
+])
+def test_where_only_the_mechanism_proves_it_a_healthy_look_is_no_proof(checks: tuple[Check, ...], better: bool) -> None:
+    before, mine = by_mechanism()
+    after = with_health(before, "ok", checks=checks)
+    assert after.is_healthy and compare(before, after, mine).is_better is better
+    answered = replace(mine, repairs=(replace(mine.repairs[0], proof="answers"),))
+    assert compare(before, after, answered).is_better
+
+
+def test_where_only_the_mechanism_proves_it_another_certain_fault_does_not_hide_the_first() -> None:
+    before, mine = by_mechanism()
+    other = replace(mine, cause="nginx-down", repairs=())
+    after = with_health(before, "failing", findings=(other,), checks=(Check("wrong-port", Undetermined(("no tool",))),))
+    assert not compare(before, after, mine).is_fixed
+
+
+def test_a_mechanism_that_is_gone_is_kept_only_if_no_route_is_worse() -> None:
+    for was, now, better in (("ok", "ok", True), ("ok", "degraded", False), ("degraded", "degraded", True), ("degraded", "failing", False)):
+        before, mine = by_mechanism(was)
+        after = with_health(before, now, checks=(Check("wrong-port", RuledOut(())),))
+        assert compare(before, after, mine).is_better is better
+    before, mine = by_mechanism()
+    assert not compare(before, before, mine).is_fixed       # still found
+
+
+def test_a_pause_that_is_over_is_seen_directly() -> None:
+    before, mine = by_mechanism()
+    paused = replace(mine, variant="container-paused")
+    after = with_health(before, "ok", checks=(Check("wrong-port", Undetermined(("no tool",))),))
+    assert compare(before, after, paused).is_better
 
 
 def test_advice_of_the_same_cause_is_no_fault() -> None:
