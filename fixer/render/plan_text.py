@@ -19,6 +19,7 @@ from fixer.render.terminal_text import (
 )
 
 SHOWN_DIFF = 14  # changed lines below a diagnosis; a plan shows all
+MECHANISM_TEXT = "Proof: mechanism. Too few requests fail to measure this repair. fixer checks that its cause is gone."
 
 
 def repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: bool) -> list[str]:
@@ -27,7 +28,7 @@ def repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: 
         said = "fixer knows no repair for this. Use the evidence above to repair it by hand."
         return ["", *hang(said, style.text_width, 2)]
     first, *others = finding.repairs
-    lines = ["", *_offer_lines(first, target, style)]
+    lines = ["", *_offer_lines(first, target, style), *_proof_lines(first, style)]
     lines += _change_lines(first.diff, style, limit=None if verbose else SHOWN_DIFF)
     for other in others:
         lines += hang(f"Or, {other.risk}: {clean(other.summary)} (--only {clean(other.id)})", style.text_width, 2)
@@ -46,6 +47,16 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
         return [f"{pad(label, style.text_width - count_columns(command))}{style.paint(command, 'cyan')}", *needs]
     lines = hang(label.strip(), style.text_width, 2)
     return [*lines, *needs, *(style.paint(line, "cyan") for line in command_lines(command, style.text_width, 4))]
+
+
+def _proof_lines(repair: RepairReport, style: Style) -> list[str]:
+    """Return how the repair will be proven, if that is not by answers and fixer makes it."""
+    return hang(MECHANISM_TEXT, style.text_width, 4) if is_proven_by_mechanism(repair) else []
+
+
+def is_proven_by_mechanism(repair: RepairReport) -> bool:
+    """Return whether fixer makes the repair, and only its mechanism will prove it."""
+    return repair.proof == "mechanism" and repair.risk != "manual" and not repair.waits
 
 
 def repair_command(repair: RepairReport, target: str) -> str:
@@ -113,6 +124,7 @@ def plan_lines(cause: str, repair: RepairReport, style: Style = PLAIN, warnings:
     title, *more = wrap(f"Plan: {clean(repair.summary)}", style.text_width - 2)
     lines = [style.paint(title, "bold"), *(f"  {style.paint(line, 'bold')}" for line in more)]
     lines.append(f"  for {clean(cause)}, {repair.risk}")
+    lines += _proof_lines(repair, style)
     for warning in warnings:
         lines += [style.paint(line, "yellow") for line in hang(clean(warning), style.text_width, 2)]
     for number, step in enumerate(repair.steps, 1):

@@ -18,7 +18,7 @@ from fixer.model.report import (
     RouteReport,
     causes_by_missing_fact,
 )
-from fixer.render.plan_text import repair_command
+from fixer.render.plan_text import MECHANISM_TEXT, is_proven_by_mechanism, repair_command
 from fixer.render.terminal_text import clean, clean_lines
 from fixer.render.to_console import address_of, cause_name, headline_titles
 
@@ -165,8 +165,9 @@ def _repair(repair: RepairReport) -> str:
     steps = "".join(f"<li>{breakable(step)}</li>" for step in repair.steps)
     needs = "".join(f"<p>Needs {_code(need.key)}: {breakable(need.why)}</p>" for need in repair.needs)
     diff = f"<pre>{chr(10).join(_diff_line(line) for line in clean_lines(repair.diff.rstrip(chr(10))))}</pre>"
+    proof = f"<p>{MECHANISM_TEXT}</p>" if is_proven_by_mechanism(repair) else ""
     return (f"<h3>Repair, {repair.risk}: "
-            f"{breakable(repair.summary)}</h3>{f'<ol>{steps}</ol>' if steps else ''}{needs}"
+            f"{breakable(repair.summary)}</h3>{proof}{f'<ol>{steps}</ol>' if steps else ''}{needs}"
             f"{diff if repair.diff else ''}")
 
 

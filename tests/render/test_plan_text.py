@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.render.plan_text import diff_lines
+from fixer.render import to_console, to_html, to_json, to_markdown
+from fixer.render.plan_text import MECHANISM_TEXT, diff_lines, plan_lines
 from fixer.render.terminal_text import PLAIN, Style, count_columns
+from tests.render import report_samples as s
 
 
 def test_a_diff_is_never_cut() -> None:
@@ -30,3 +36,24 @@ def test_a_diff_keeps_every_character(text: str, width: int) -> None:
     parts = [part[4:] for part in diff_lines(line, Style(width=width))]
     assert (parts[0] + "".join(part[2:] for part in parts[1:])).rstrip() == line.rstrip()
     assert all(count_columns(part) <= width - 4 or " " not in part.strip("+-| ") for part in parts)
+
+
+BY_MECHANISM = replace(s.MOVE, proof="mechanism")
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({}, True), ({"proof": "answers"}, False), ({"risk": "manual"}, False), ({"waits": True}, False),
+])
+def test_a_repair_that_its_mechanism_proves_says_so_in_every_output(change: dict[str, Any], said: bool) -> None:
+    repair = replace(BY_MECHANISM, **change)
+    report = replace(s.BROKEN, findings=(replace(s.WRONG_PORT, repairs=(repair,)),))
+    for page in (to_console.render(report, PLAIN), to_markdown.render(report), to_html.render(report)):
+        assert (MECHANISM_TEXT in " ".join(page.split())) is said
+    value = to_json.to_value(report)["findings"]
+    assert isinstance(value, list) and isinstance(value[0], dict) and repair.proof in str(value[0]["repairs"])
+
+
+def test_a_plan_says_how_it_will_be_proven_before_its_steps() -> None:
+    lines = plan_lines("header-too-big", BY_MECHANISM)
+    assert lines[1] == "  for header-too-big, disruptive" and lines[2].startswith("    Proof: mechanism.")
+    assert not any("Proof" in line for line in plan_lines("header-too-big", s.MOVE))
