@@ -13,6 +13,7 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
+_MARK_DIGITS = 16
 _PERMISSION_DENIED = "(13: Permission denied)"
 _STEPWISE_CAUSES = frozenset({"unit-misconfigured"})      # a start reports one fault at a time
 # states that are observed directly: if one is not found any more, it has ended
@@ -158,6 +159,27 @@ def route_keys(snapshot: Snapshot, ids: tuple[str, ...]) -> frozenset[RouteKey]:
     """Return keys that identify these routes in any observation. Route ids are valid in one observation only."""
     known = _keys_by_id(snapshot)
     return frozenset(key for name in ids for key in known.get(name, ()))
+
+
+def unmeasured_marks(before: Observation, addressed: Finding) -> tuple[str, ...]:
+    """Return marks of the routes of a finding, for the journal of a round that their answers do not prove."""
+    return tuple(sorted(map(_route_mark, route_keys(before.snapshot, addressed.routes))))
+
+
+def failing_marks(look: Observation) -> dict[str, str]:
+    """Return the names of routes with failing requests by their marks, also of failures that nginx logged only."""
+    logged = (finding.routes for finding in look.diagnosis.findings
+              if finding.cause == UNEXPLAINED and finding.role in AT_FAULT)
+    failing = route_keys(look.snapshot, tuple(route for routes in logged for route in routes)) | {
+        key for key, health in _health_by_key(look).items() if health.state in ("failing", "degraded")}
+    return {_route_mark(key): _route_name(key) for key in sorted(failing)}
+
+
+def _route_mark(key: RouteKey) -> str:
+    """Return a mark of a route: a journal holds no text of a configuration, which may contain a secret."""
+    import hashlib  # only for journals
+
+    return hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:_MARK_DIGITS]
 
 
 def _keys_by_id(snapshot: Snapshot) -> dict[str, tuple[RouteKey, ...]]:

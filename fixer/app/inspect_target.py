@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,12 @@ from fixer.observe.collect_capture import capture_in_bundle, collect
 from fixer.observe.nginx.nginx_masters import TEST_NEVER_ENDS, TEST_NOT_ALLOWED
 from fixer.observe.view.observe_options import ObserveOptions
 from fixer.render.build_report import build_report
-from fixer.verify import Observation, proofs, url_notes
+from fixer.verify import Observation, failing_marks, proofs, url_notes
 
 if TYPE_CHECKING:
     from fixer.model.journal import RunSummary
+
+_MAX_NAMES = 3
 
 
 @contextmanager
@@ -139,7 +141,7 @@ def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
         look = first if same else Observation(tested, judge(tested, {}, causes=all_causes()))
         notes = (*url_notes(look, looking.url), *state.read())
         if look.diagnosis.verdict in ("degraded", "broken"):
-            notes += state.in_force()
+            notes += state.in_force(failing_marks(look))
     found = proofs(look)
     report = build_report(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
     return VerifyResult(replace(report, findings=(), checks=()), found)
@@ -171,6 +173,7 @@ class StateNotes:
         self._target = target
         self._notes: tuple[str, ...] = ()
         self._kept: RunSummary | None = None
+        self._unmeasured: tuple[RunSummary, ...] = ()
         self._is_read = False
         self._thread: threading.Thread | None = None
         if target.ref.kind in ("docker", "ssh"):
@@ -191,12 +194,19 @@ class StateNotes:
         self.read()
         return max(0.001, time.time() - self._kept.last) if self._kept is not None else 0.0
 
-    def in_force(self) -> tuple[str, ...]:
-        """Return the last repair in force and how to undo it, for whoever learns that it did not last."""
+    def in_force(self, failing: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the last repair in force and how to undo it, for whoever learns that it did not last. `failing` maps
+        marks of failing routes to their names: a repair that only its mechanism proved may not have helped them."""
         self.read()
-        if self._kept is None:
-            return ()
-        return (f"Repair {self._kept.id} for {self._kept.cause} is in force. If it did not help, undo it: "
+        refuted = {run.id: names for run in self._unmeasured
+                   if (names := [failing[mark] for mark in run.unmeasured if mark in failing] if failing else [])}
+        notes = tuple(
+            f"Requests to {', '.join(refuted[run.id][:_MAX_NAMES])} fail, so repair {run.id} for {run.cause} (proof: "
+            f"mechanism) may not have helped; undo it with `fixer undo{self._target_word()} --id {run.id}`."
+            for run in self._unmeasured if run.id in refuted)
+        if self._kept is None or self._kept.id in refuted:
+            return notes
+        return (*notes, f"Repair {self._kept.id} for {self._kept.cause} is in force. If it did not help, undo it: "
                 f"fixer undo{self._target_word()} --id {self._kept.id}",)
 
     def _target_word(self) -> str:
@@ -218,7 +228,9 @@ class StateNotes:
             runs = history(self._target)
         except (NeedsPerson, CannotObserve, OSError):
             return  # an observation needs no journal
-        self._kept = max((run for run in runs if run.state == "committed"), key=lambda run: run.last, default=None)
+        kept = sorted((run for run in runs if run.state == "committed"), key=lambda run: run.last, reverse=True)
+        self._kept = kept[0] if kept else None
+        self._unmeasured = tuple(run for run in kept if run.unmeasured)
         run = next((run for run in reversed(runs) if run.state == "unfinished"), None)
         if run is not None:
             word = self._target_word()

@@ -39,7 +39,7 @@ from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.redaction.masked_steps import describe_step, is_reversible
 from fixer.render.build_report import build_report, repair_report
 from fixer.render.plan_text import plan_lines
-from fixer.verify import Observation
+from fixer.verify import Observation, unmeasured_marks
 
 MAX_ROUNDS = 5
 _ROLLED_BACK_NOTE = "that round was rolled back"
@@ -308,7 +308,7 @@ class _Rounds:
               told: str) -> SessionResult | None:
         """Commit the round to the journal, then keep it."""
         try:
-            run.commit()
+            run.commit(unmeasured_marks(self._course.current, finding) if drawn.proof == "mechanism" else ())
         except StepFailed as error:
             return self._failed(run, drawn, finding, error.message, error.hint)
         self._course.current = seen

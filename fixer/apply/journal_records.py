@@ -64,6 +64,7 @@ def _parse_line(line: bytes) -> Record | None:
             if values.get(name) is not None:
                 values[name] = FileState(**{k: v for k, v in values[name].items() if k in _STATE_FIELDS})
         values["dirs"] = tuple(values.get("dirs", ()))
+        values["routes"] = tuple(map(str, values.get("routes", ())))
         return Record(**values)
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
@@ -85,6 +86,11 @@ class Round:
     state: RoundState
     intents: tuple[Intent, ...]
     planned: str = ""  # JSON of steps that a boot may have run (reboot_recovery.automatic_steps)
+    unmeasured: tuple[str, ...] = ()  # if it was kept and only its mechanism proved it: marks of its routes
+
+    def step_text(self, intent: Intent) -> str:
+        """Return the description of a step of this round, with how the round was proven if answers did not."""
+        return f"{intent.intent.describe} (proof: mechanism)" if self.unmeasured else intent.intent.describe
 
 
 def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
@@ -92,6 +98,7 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
     states: dict[int, RoundState] = {}
     plans: dict[int, str] = {}
     intents: dict[int, dict[int, Intent]] = {}
+    unmeasured: dict[int, tuple[str, ...]] = {}
     for record in records:
         match record.phase:
             case "round":
@@ -105,9 +112,11 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
                 intents.get(record.round, {}).pop(record.index, None)
             case "committed" | "rolled-back" as end:
                 states[record.round] = end
+                unmeasured[record.round] = record.routes if record.proof == "mechanism" else ()
             case _:
                 pass
-    return tuple(Round(n, states[n], tuple(intents[n].values()), plans[n]) for n in sorted(intents))
+    return tuple(Round(n, states[n], tuple(intents[n].values()), plans[n], unmeasured.get(n, ()))
+                 for n in sorted(intents))
 
 
 def is_undoing(records: Iterable[Record]) -> bool:
@@ -146,7 +155,7 @@ def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
     begin = next((r for r in records if r.phase == "begin"), None)
     rounds = rounds_of(records)
     shown = [r for r in rounds if r.state != "rolled-back"] or rounds
-    steps = tuple(i.intent.describe for r in shown for i in r.intents if i.done is not None or r.state != "committed")
+    steps = tuple(r.step_text(i) for r in shown for i in r.intents if i.done is not None or r.state != "committed")
     return RunSummary(
         id=run_id,
         target=begin.note if begin else "",
@@ -156,6 +165,7 @@ def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
         steps=steps,
         conflicts=_conflicts_of(records),
         last=max((r.at for r in records), default=0.0),
+        unmeasured=tuple(dict.fromkeys(mark for r in shown for mark in r.unmeasured)),
     )
 
 

@@ -67,8 +67,7 @@ class RepairRun:
     def applied(self) -> tuple[str, ...]:
         """Return descriptions of the committed steps; a wait that timed out is not one."""
         rounds = rounds_of(self._journal.records) if self._journal else ()
-        done = [i for r in rounds if r.state == "committed" for i in r.intents if i.done is not None]
-        return tuple(i.intent.describe for i in done)
+        return tuple(r.step_text(i) for r in rounds if r.state == "committed" for i in r.intents if i.done is not None)
 
     def __enter__(self) -> Self:
         try:
@@ -113,12 +112,14 @@ class RepairRun:
             except FixerError as error:
                 raise self._after_roll_back(error) from error
 
-    def commit(self) -> None:
-        """Commit the open round. If the journal cannot be written, roll it back, as the next repair would."""
+    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
+        """Commit the open round. If the journal cannot be written, roll it back, as the next repair would.
+        `unmeasured` are marks of its routes if only its mechanism proved it: a later look may refute that."""
         if self._journal is not None and self._open:
             with self._interrupts.busy():
                 try:
-                    self._journal.append(Record(0, 0.0, "committed", self._open))
+                    self._journal.append(Record(
+                        0, 0.0, "committed", self._open, proof="mechanism" if unmeasured else "", routes=unmeasured))
                 except OSError as error:
                     why = f"the journal cannot be written: {error.strerror or error}"
                     raise self._after_roll_back(StepFailed(why)) from error

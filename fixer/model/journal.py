@@ -36,7 +36,8 @@ class FileState:
 class Record:
     """One line of the journal. `step` is the step as JSON without file contents; `pre`/`post` for files.
     `temp`, in the file's folder, is recorded before it exists. `dirs` are folders that the step creates. `home` (in
-    `begin`) is the journal machine's node name: an undo that runs inside it uses another one."""
+    `begin`) is the journal machine's node name: an undo that runs inside it uses another one. `proof` (in `committed`)
+    is `mechanism` if answers could not prove the round; `routes` are then marks of the routes that it was about."""
 
     seq: int
     at: float
@@ -52,12 +53,14 @@ class Record:
     note: str = ""
     dirs: tuple[str, ...] = ()
     home: str = ""
+    proof: str = ""
+    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """One run as `history` lists it; `cause` lists one or more causes, in order.
-    `state` nothing: the run changed nothing."""
+    `state` nothing: the run changed nothing. `unmeasured`: marks of routes whose answers could not prove the repair."""
 
     id: str
     target: str
@@ -67,3 +70,4 @@ class RunSummary:
     steps: tuple[str, ...]
     conflicts: tuple[str, ...] = ()
     last: float = field(default=0.0, metadata={"json": False})  # its last record, epoch seconds
+    unmeasured: tuple[str, ...] = field(default=(), metadata={"json": False})

@@ -50,6 +50,7 @@ class Run:
     def __init__(self, vain: dict[str, Exception], conflicts: tuple[str, ...] = ()) -> None:
         self.vain, self.tried, self.up, self.kept = vain, list[str](), list[str](), False
         self.conflicts = conflicts
+        self.unmeasured: list[tuple[str, ...]] = []       # of each round that was kept
 
     def round(self, plan: Plan, tell: object = None) -> None:
         unit = next(step.unit for step in plan.steps if isinstance(step, UnitAction) and step.verb == "start")
@@ -61,8 +62,9 @@ class Run:
         self.id = "run"
         self.up.append(unit)
 
-    def commit(self) -> None:
+    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
         self.kept = True
+        self.unmeasured.append(unmeasured)
 
     def roll_back(self) -> Restoration:
         self.up.pop()

@@ -167,7 +167,7 @@ class KeptRun(VainRun):
 
     kept = True
 
-    def commit(self) -> None:
+    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
         return
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from fixer.app.repair import plan_warnings
 from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, DaemonReload, Plan, SignalProcess, Step, UnitAction
 from fixer.render.plan_text import plan_lines
-from tests.app.abandoned_repairs_builders import Run, ended
+from fixer.verify import Observation, unmeasured_marks
+from tests.app.abandoned_repairs_builders import Run, ended, sites
 from tests.render.report_samples import POINT
 
 RESTART = UnitAction("local", "app.service", "restart", "active", "enabled", 51, "running for 27 s")
@@ -85,3 +87,13 @@ def test_a_conflict_before_anything_was_begun_ends_the_run(tmp_path: Path, monke
 
     end, _ = ended(Late({}), tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1) and "another repair" in end.notes[0]
+
+
+def test_the_journal_gets_the_routes_of_a_round_that_its_mechanism_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, run = sites(), Run({})
+    mine, *others = first.diagnosis.findings
+    mine = replace(mine, repairs=tuple(replace(repair, proof="mechanism") for repair in mine.repairs))
+    looked = Observation(first.snapshot, replace(first.diagnosis, findings=(mine, *others)))
+    end, _ = ended(run, tmp_path, monkeypatch, looked)
+    assert end.outcome == "repaired" and len(run.tried) == 3
+    assert run.unmeasured == [unmeasured_marks(looked, mine), (), ()]      # the others were proven by answers

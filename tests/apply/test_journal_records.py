@@ -15,7 +15,8 @@ RECORDS = st.builds(
     Record, st.integers(0, 9), st.floats(0, 9), st.sampled_from(["intent", "done", "undoing", "end"]), st.integers(0, 3),
     st.integers(0, 3), st.text(max_size=9), st.text(max_size=9), st.none() | STATES, st.none() | STATES, st.text(max_size=9),
     PATHS, st.text(max_size=9),
-    st.lists(st.text(max_size=4), max_size=2).map(tuple), st.text(max_size=3),
+    st.lists(st.text(max_size=4), max_size=2).map(tuple), st.text(max_size=3), st.text(max_size=3),
+    st.lists(st.text(max_size=4), max_size=2).map(tuple),
 )
 
 
@@ -48,6 +49,18 @@ def test_a_run_names_what_each_kept_round_was_for() -> None:
     failed = [Record(5, 0.0, "round", 3, note="wrong-host"), Record(6, 0.0, "rolled-back", 3)]
     assert summary_of("x", [begin, *first, *second, *failed]).cause == "backend-down, wrong-port"
     assert summary_of("x", [begin]).cause == "backend-down"         # and so for a run of an older fixer
+
+
+def test_a_round_that_its_mechanism_proved_says_so_with_each_step() -> None:
+    def kept(number: int, step: str, **how: object) -> list[Record]:
+        return [Record(0, 0.0, "round", number, note="header-too-big"), Record(1, 0.0, "intent", number, 0, describe=step),
+                Record(2, 0.0, "done", number, 0), Record(3, 0.0, "committed", number, **how)]    # type: ignore[arg-type]
+
+    records = [*kept(1, "edit a"), *kept(2, "reload nginx", proof="mechanism", routes=("1a", "2b"))]
+    run = summary_of("x", parse_records(b"".join(map(record_line, records))).records)
+    assert run.steps == ("edit a", "reload nginx (proof: mechanism)") and run.unmeasured == ("1a", "2b")
+    assert b"proof" not in b"".join(map(record_line, kept(1, "edit a")))      # as every earlier version wrote it
+    assert summary_of("x", kept(1, "edit a", proof="of a later fixer", routes=("1a",))).unmeasured == ()
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b"{}\n", b'{"seq":0,"at":1,"phase":"done","pre":3}\n', b'{"pre":{"a":1}}\n', b"1~\n"])

@@ -58,7 +58,7 @@ class NoEffectRun:
         """Made, without effect."""
         self.rounds += 1
 
-    def commit(self) -> None:
+    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
         """Somebody found it better."""
         self.kept = True
 
