@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.hidden_failures import accepts_nothing
+from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT, Finding, Repair
+from fixer.model.facts import Known
 from fixer.model.plan import WaitForListener, has_only_starts
+from fixer.model.snapshot import Endpoint
 
 ENOUGH_FAILURES = 5     # fewer in a sample say too little about a share
 
@@ -47,7 +50,8 @@ def _is_shown_by_answers(case: Case, finding: Finding, verdicts: Mapping[str, Ro
 
 def _is_constant(case: Case, judged: RouteVerdict) -> bool:
     """Return whether the failure does not come and go: any look shows it, and any look shows its end. A route whose
-    requests are answered is degraded constantly if an address behind it is down."""
+    requests are answered is degraded constantly if an address behind it is down. A route that could not be asked fails
+    constantly if nothing accepts at any of its addresses."""
     nginx = case.snapshot.nginx_of(judged.facts)
     if nginx is None or nginx.master_pid is None:
         return True
@@ -58,8 +62,17 @@ def _is_constant(case: Case, judged: RouteVerdict) -> bool:
             return judged.failed == 0
         case "slow":
             return not judged.some_answered
-        case "ok" | "unknown":
+        case "unknown":
+            meant = [end for end in map(case.endpoints.__getitem__, judged.facts.endpoints) if not end.down]
+            return bool(meant) and all(map(_is_dead_end, meant))
+        case "ok":
             return False
+
+
+def _is_dead_end(endpoint: Endpoint) -> bool:
+    """Return whether no connection is accepted there, by a connect or by the kernel's table, or its name leads
+    nowhere."""
+    return is_closed(endpoint) is True or accepts_nothing(endpoint) or endpoint.addresses == Known(())
 
 
 def _failures_of(judged: RouteVerdict) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fixer.analysis.case import open_case
@@ -61,6 +63,19 @@ ANSWERS, MECHANISM = [("answers", "safe")], [("mechanism", "disruptive")]
 def test_what_can_prove_a_repair(probes: Fact[tuple[ProbeResult, ...]], proof: list[tuple[str, str]]) -> None:
     scene = healthy_scene().endpoint(http=Known(probe(error="closed")))
     scene.probes[0] = probes
+    assert marked(scene) == proof
+
+
+@pytest.mark.parametrize(("ends", "proof"), [
+    ({"listener": Known(None), "tcp": Unknown("--no-probe")}, ANSWERS),      # the kernel says it
+    ({"tcp": Known(probe(error="slow"))}, ANSWERS),                          # dropped on the way
+    ({"addresses": Known(()), "tcp": Unknown("no address"), "listener": Unknown("no address")}, ANSWERS),
+    ({"listener": Known(None), "tcp": Unknown("--no-probe"), "down": True}, MECHANISM),      # nginx never asks it
+    ({}, MECHANISM),
+])
+def test_a_route_that_could_not_be_asked(ends: dict[str, Any], proof: list[tuple[str, str]]) -> None:
+    scene = healthy_scene().endpoint(**ends)
+    scene.probes[0] = Unknown("more than 50 routes")
     assert marked(scene) == proof
 
 
