@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import UNEXPLAINED
+from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED
 from fixer.model.facts import Unknown
 from fixer.model.snapshot import Snapshot
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.evidence_bundle import unpack_bundle
 from fixer.verify import Observation, proofs
 from tests.frozen import captures
+from tests.frozen.comparing import read
+from tests.frozen.same import HERE, PARTS
 
 EACH = 10        # one of ten captures, always the same ones
 
@@ -60,3 +64,25 @@ def test_the_same_lines_an_hour_later_are_history(seen: list[Observation]) -> No
             for nginx in look.snapshot.nginxes)
         later = diagnose(replace(look.snapshot, nginxes=nginxes))
         assert UNEXPLAINED not in [finding.cause for finding in later.findings]
+
+
+def test_a_repair_that_only_its_mechanism_proves_is_never_safe() -> None:
+    """Of every frozen answer, of captures and of the inputs of the cause tests."""
+    offered = {"answers": 0, "mechanism": 0}
+    for part in PARTS:
+        for key, answer in read(HERE / f"{part}.jsonl.xz").items():
+            for found in json.loads(answer)["report"]["findings"]:
+                for repair in found["repairs"]:
+                    offered[repair["proof"]] += 1
+                    assert repair["proof"] == "answers" or repair["risk"] != "safe", (key, found["cause"], repair["id"])
+                    assert repair["proof"] == "answers" or (found["routes"] and found["role"] in AT_FAULT), key
+    assert min(offered.values()) > 100
+
+
+@pytest.mark.slow
+def test_a_route_that_fails_constantly_is_proof_by_answers(seen: list[Observation]) -> None:
+    for look in seen:
+        failing = {entry.route for entry in look.diagnosis.health if entry.state == "failing"}
+        proofs_given = {repair.proof for found in look.diagnosis.findings if failing & {*found.routes}
+                        for repair in found.repairs}
+        assert proofs_given <= {"answers"}
