@@ -313,7 +313,7 @@ class _Rounds:
             return self._failed(run, drawn, finding, error.message, error.hint)
         self._course.current = seen
         self._course.doubts += [r.doubt for r in finding.repairs if r.id == drawn.repair_id and r.doubt]
-        self._person.tell(told)
+        self._person.tell(f"{told} (proof: mechanism)" if drawn.proof == "mechanism" else told)
         return None
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,

@@ -22,7 +22,8 @@ How it is told apart
   those requests, and every page that we ask for answers. Of a backend: the last words of its own log.
 
 The repair and its safety
-  reload-nginx (safe): at a reload nginx makes its folders again and takes them for itself, as at a start.
+  reload-nginx (safe; disruptive if too few requests fail to measure it): at a reload nginx makes its folders again and
+  takes them for itself, as at a start.
   A full disk is for a person: fixer names the folder, and deletes nothing.
 
 Variants

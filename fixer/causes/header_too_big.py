@@ -25,9 +25,10 @@ How it is told apart
   are needed: a single visitor's cookie is no outage.
 
 The repair and its safety
-  raise-header-buffer (safe): a larger proxy_buffer_size for that location, with proxy_buffers and
-  proxy_busy_buffers_size as nginx then wants them; nginx -t, a reload. Four times a page first, then twice what is
-  there; beyond 32 kB only a person can say how much an answer may carry (`--set header_buffer=64k`).
+  raise-header-buffer (safe; disruptive if too few requests fail to measure it): a larger proxy_buffer_size for that
+  location, with proxy_buffers and proxy_busy_buffers_size as nginx then wants them; nginx -t, a reload. Four times a
+  page first, then twice what is there; beyond 32 kB only a person can say how much an answer may carry (`--set
+  header_buffer=64k`).
   raise-buffer-size (by hand): uWSGI says what it refused ("invalid request block size: 5213 (max 4096)...skip").
   Why the head has grown is worth a look all the same.
 

@@ -32,10 +32,10 @@ How it is told apart
   has the same line as for any late page, so it is told as read-timeout-too-short.
 
 The repair and its safety
-  raise-time-limit (safe): the limit of the location whose pages time out, in the file where it stands, then nginx -t
-  and a reload. 60 s, nginx's own default, unless `--set seconds=N` says otherwise; where it is that long already,
-  only a person can say how long such a page may take. An upload that the backend does not read, and a header that it
-  does not send in one piece, are the backend's to mend.
+  raise-time-limit (safe; disruptive if too few requests fail to measure it): the limit of the location whose pages
+  time out, in the file where it stands, then nginx -t and a reload. 60 s, nginx's own default, unless `--set
+  seconds=N` says otherwise; where it is that long already, only a person can say how long such a page may take. An
+  upload that the backend does not read, and a header that it does not send in one piece, are the backend's to mend.
 
 Variants
   read-timeout-too-short    proxy_read_timeout is shorter than a page takes

@@ -11,6 +11,7 @@ from fixer.app.repair import plan_warnings
 from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, DaemonReload, Plan, SignalProcess, Step, UnitAction
 from fixer.render.plan_text import plan_lines
+from fixer.terminal import Terminal
 from fixer.verify import Observation, unmeasured_marks
 from tests.app.abandoned_repairs_builders import Run, ended, sites
 from tests.render.report_samples import POINT
@@ -94,6 +95,9 @@ def test_the_journal_gets_the_routes_of_a_round_that_its_mechanism_proved(tmp_pa
     mine, *others = first.diagnosis.findings
     mine = replace(mine, repairs=tuple(replace(repair, proof="mechanism") for repair in mine.repairs))
     looked = Observation(first.snapshot, replace(first.diagnosis, findings=(mine, *others)))
+    told: list[str] = []
+    monkeypatch.setattr(Terminal, "tell", lambda self, line: told.append(line))
     end, _ = ended(run, tmp_path, monkeypatch, looked)
+    assert told == ["backend-down is fixed (proof: mechanism)", "backend-down is fixed", "backend-down is fixed"]
     assert end.outcome == "repaired" and len(run.tried) == 3
     assert run.unmeasured == [unmeasured_marks(looked, mine), (), ()]      # the others were proven by answers

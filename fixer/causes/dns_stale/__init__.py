@@ -30,8 +30,9 @@ How it is told apart
 
 The repair and its safety
   remove-alias (manual): which of the containers is to have the name, only a person knows; the place is told.
-  reload-nginx (safe): nginx -t, then a reload, which looks the name up again. It helps until the address changes again:
-  for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
+  reload-nginx (safe; disruptive if too few requests fail to measure it): nginx -t, then a reload, which looks the
+  name up again. It helps until the address changes again: for good, give nginx a resolver (in Docker `resolver
+  127.0.0.11 valid=5s;`) and the name in a variable.
   start-service (safe): where a copy is gone that its restart policy brings back, start it; else that is the other
   choice, since whoever stopped it may have meant to.
 
