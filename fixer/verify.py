@@ -36,23 +36,66 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Result of a round. `is_better` keeps it: the finding is fixed and no working route stopped."""
+    """Result of a round. `is_better` keeps it: the finding is fixed, no working route stopped, and it helped; or it is
+    kept on credit (`has_helped` is False), since the next fault of the same route or service shows."""
 
     is_better: bool
     is_fixed: bool
     regressions: tuple[str, ...]
+    has_helped: bool = True
 
 
 def compare(before: Observation, after: Observation, addressed: Finding) -> Verification:
     """Judge a round by the observations before and after it. Answers decide, unless only the mechanism can prove it."""
-    if any(repair.proof == "mechanism" for repair in addressed.repairs):
+    if _is_proven_by_mechanism(addressed):
         fixed = _is_condition_gone(before, after, addressed)
     else:
         fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
             _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
             or _has_revealed_fault(before, after, addressed) or addressed.variant in _DIRECT_VARIANTS))
     regressions = tuple(_regressions(before, after))
-    return Verification(fixed and not regressions, fixed, regressions)
+    helped = has_helped(before, after, addressed)
+    kept = fixed and not regressions and (helped or _has_next_fault(before, after, addressed))
+    return Verification(kept, fixed, regressions, helped)
+
+
+def has_helped(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether a route of the finding does better than before, or has a smaller share of failures. One error for
+    another is no help. A finding without routes has none to ask, and its mechanism proves a round without answers."""
+    then, now = _health_by_key(before), _health_by_key(after)
+    keys = route_keys(before.snapshot, addressed.routes) & then.keys()
+    return after.is_healthy or not keys or _is_proven_by_mechanism(addressed) or any(
+        _does_better(then[key], now[key]) for key in keys & now.keys())
+
+
+def _does_better(then: RouteHealth, now: RouteHealth) -> bool:
+    if now.state == then.state == "degraded":
+        return now.failed_share < then.failed_share
+    return _STATE_RANK[now.state] > _STATE_RANK[then.state]
+
+
+def _is_proven_by_mechanism(addressed: Finding) -> bool:
+    return any(repair.proof == "mechanism" for repair in addressed.repairs)
+
+
+def _has_next_fault(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether another fault of the same route or service explains why the page is still broken. One that is only
+    likely does so if the state of the route has changed."""
+    then, now = _health_by_key(before), _health_by_key(after)
+    keys = route_keys(before.snapshot, addressed.routes)
+    changed = any((then[key].state, then[key].reason) != (now[key].state, now[key].reason)
+                  for key in keys & then.keys() & now.keys())
+    return any(found.confidence == "certain" or (found.confidence == "likely" and changed)
+               for found in faults_of(after, keys, addressed) if found.cause != UNEXPLAINED)
+
+
+def faults_of(look: Observation, keys: frozenset[RouteKey], addressed: Finding) -> tuple[Finding, ...]:
+    """Return the faults of these routes, or of the service of the finding."""
+    own = (addressed.node, addressed.service)
+    return tuple(
+        found for found in look.diagnosis.findings if found.role in AT_FAULT and (
+            keys & route_keys(look.snapshot, found.routes)
+            or (found.service is not None and (found.node, found.service) == own)))
 
 
 def _is_condition_gone(before: Observation, after: Observation, addressed: Finding) -> bool:

@@ -97,7 +97,7 @@ def neighbours(*, said: bool) -> tuple[Observation, Finding]:
 
 
 @pytest.mark.parametrize(("state", "said", "better"), [
-    ("ok", False, True), ("failing", True, True), ("failing", False, False),
+    ("ok", False, True), ("degraded", True, True), ("failing", True, False), ("failing", False, False),
 ])
 def test_a_doubt_about_a_neighbour_takes_no_repair_back(state: str, said: bool, better: bool) -> None:
     before, mine = neighbours(said=said)
@@ -194,8 +194,11 @@ def test_a_pause_that_is_over_is_gone_whatever_is_not_known_since(variant: str, 
     mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant=variant, service="shop", routes=("r1",))
     unsure = Check("backend-hung", Undetermined(("whether shop still finishes requests",)))
     next_one = replace(mine, cause="fd-exhausted", variant="backend-fd-limit", confidence="likely")
+    silent = with_health(before, "failing", "ok", findings=(mine,))
+    silent = replace(silent, diagnosis=replace(silent.diagnosis, health=(replace(silent.diagnosis.health[0], reason="no answer"),
+                                                                         *silent.diagnosis.health[1:])))
     after = with_health(before, "failing", "ok", findings=(next_one,), checks=(unsure,))
-    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).is_better is better
+    assert compare(silent, after, mine).is_better is better
 
 
 def test_without_routes_the_service_decides() -> None:
@@ -337,3 +340,34 @@ def test_a_backend_that_only_our_direct_request_does_not_reach_is_no_failure() -
     """nginx answers through it: what it does with a request that comes from elsewhere is its own matter."""
     shut = look(healthy_scene().endpoint(http=Known(replace(REFUSED, error="closed", errno=None, phase="head"))))
     assert (states(shut)["backend-answers"], shut.diagnosis.verdict) == ("unknown", "healthy")
+
+
+def test_one_error_for_another_is_no_help() -> None:
+    before = look(wrong_port_scene())
+    judged = compare(before, with_health(before, "failing"), fault(before))
+    assert judged.is_fixed and not judged.has_helped and not judged.is_better
+
+
+@pytest.mark.parametrize(("share", "helped"), [(0.1, True), (0.5, False), (0.6, False)])
+def test_a_smaller_share_of_failures_is_help(share: float, helped: bool) -> None:
+    seen = look(wrong_port_scene())
+    mine = fault(seen)
+    before, after = (with_health(seen, "degraded", findings=found) for found in ((mine,), ()))
+    before, after = (replace(o, diagnosis=replace(o.diagnosis, health=(replace(o.diagnosis.health[0], failed_share=part),)))
+                     for o, part in ((before, 0.5), (after, share)))
+    judged = compare(before, after, mine)
+    assert judged.has_helped is judged.is_better is helped
+
+
+@pytest.mark.parametrize(("confidence", "reason", "role", "kept"), [
+    ("certain", "failing", "root", True), ("likely", "failing", "root", False), ("likely", "answers 504", "root", True),
+    ("possible", "answers 504", "root", False), ("certain", "answers 504", "advice", False),
+])
+def test_the_next_fault_keeps_a_round_on_credit(confidence: str, reason: str, role: str, kept: bool) -> None:
+    before = look(wrong_port_scene())
+    mine = fault(before)
+    other = replace(mine, cause="crash-killed", confidence=confidence, role=role)      # type: ignore[arg-type]
+    after = with_health(before, "failing", findings=(other,))
+    after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=reason),)))
+    judged = compare(with_health(before, "failing", findings=(mine,)), after, mine)
+    assert judged.is_better is kept and not judged.has_helped

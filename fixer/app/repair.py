@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
+from fixer.app.credit_rounds import CreditRound, settle_credit
 from fixer.app.incomplete_round import abandon_round, is_next_fault, other_fault
 from fixer.app.inspect_target import open_named_target
+from fixer.app.plan_warnings import plan_warnings
 from fixer.app.policy_files import policy_check, read_policies
 from fixer.app.repair_session import Operator, RepairSession, SessionResult, plan_identity, withheld_text
 from fixer.app.request import RepairRequest
 from fixer.app.wait_until_stable import (
+    StableState,
     first_observation,
     has_skipped_server,
     observe_until_stable,
@@ -24,22 +27,11 @@ from fixer.apply.steps.nginx_step import NginxNotRunning
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.host import Target
-from fixer.model.plan import (
-    ComposeUp,
-    ContainerAction,
-    Plan,
-    ProgramAction,
-    SignalProcess,
-    Step,
-    UnitAction,
-    Withheld,
-    has_only_starts,
-)
+from fixer.model.plan import Plan, Withheld, has_only_starts
 from fixer.model.report import SCHEMA_VERSION, RepairResult
-from fixer.redaction.masked_steps import describe_step, is_reversible
 from fixer.render.build_report import build_report, repair_report
 from fixer.render.plan_text import plan_lines
-from fixer.verify import Observation, unmeasured_marks
+from fixer.verify import unmeasured_marks
 
 MAX_ROUNDS = 5
 _ROLLED_BACK_NOTE = "that round was rolled back"
@@ -110,14 +102,20 @@ class _Rounds:
         self._person = course.person
         self._stack = stack
         self._run: RepairRun | None = None
+        self._credit: list[CreditRound] = []
 
     def run(self) -> SessionResult:
-        """Run rounds until there is a result, at most MAX_ROUNDS."""
-        for _ in range(MAX_ROUNDS):
-            end = self._round()
-            if end is not None:
-                return end
-        return self._healthy_result() or self._stopped(f"stopped after {MAX_ROUNDS} rounds", *self._abandoned_notes())
+        """Run rounds until there is a result, at most MAX_ROUNDS. Then settle what was kept on credit."""
+        ends = (self._round() for _ in range(MAX_ROUNDS))
+        end = next(filter(None, ends), None) or self._healthy_result() or self._stopped(
+            f"stopped after {MAX_ROUNDS} rounds", *self._abandoned_notes())
+        notes = settle_credit(self._run, self._course, self._credit) if self._run is not None else ()
+        if not notes:
+            return end
+        self._observe_again(*notes)
+        if self._has_committed():
+            return SessionResult(end.outcome, end.exit_code, (*end.notes, *notes))
+        return SessionResult("rolled-back", 1, (*end.notes, *notes))
 
     def applied(self) -> tuple[str, ...]:
         """Return descriptions of the steps that are in force."""
@@ -281,8 +279,9 @@ class _Rounds:
         course.last_round_end = time.monotonic()
         settled = observe_until_stable(course.observe, before, finding)
         if settled.verification.is_better:
-            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is fixed")
-        reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
+            return self._keep(run, drawn, finding, settled, f"{finding.cause} is fixed")
+        reasons = settled.verification.regressions or (
+            "no page answers better" if settled.verification.is_fixed else f"{finding.cause} is still found",)
         return self._roll_back(run, drawn, finding, f"not better: {'; '.join(reasons)}")
 
     def _keep_if_next_fault(self, run: RepairRun, drawn: Plan, error: NotListening,
@@ -297,21 +296,25 @@ class _Rounds:
                       and is_next_fault(found, settled.observation, finding, before, drawn)
                       for found in settled.observation.diagnosis.findings)
         if settled.verification.is_better and follows:
-            return self._keep(run, drawn, finding, settled.observation, f"{finding.cause} is fixed; {error.message}")
+            return self._keep(run, drawn, finding, settled, f"{finding.cause} is fixed; {error.message}")
         laid = other_fault(settled.observation, finding)
         if laid is None:
             return self._roll_back(run, drawn, finding, error.message)
         told = f"{error.message}. Its start showed why: {laid.summary} ({laid.cause})"
         return self._roll_back(run, drawn, finding, told, next((r.manual for r in laid.repairs if r.manual), ""))
 
-    def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Observation,
+    def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, settled: StableState,
               told: str) -> SessionResult | None:
         """Commit the round to the journal, then keep it."""
+        before, helped = self._course.current, settled.verification.has_helped
+        number = run.open_round
         try:
-            run.commit(unmeasured_marks(self._course.current, finding) if drawn.proof == "mechanism" else ())
+            run.commit(unmeasured_marks(before, finding) if drawn.proof == "mechanism" else (), on_credit=not helped)
         except StepFailed as error:
             return self._failed(run, drawn, finding, error.message, error.hint)
-        self._course.current = seen
+        if not helped:
+            self._credit.append(CreditRound(number, finding, before))
+        self._course.current = settled.observation
         self._course.doubts += [r.doubt for r in finding.repairs if r.id == drawn.repair_id and r.doubt]
         self._person.tell(f"{told} (proof: mechanism)" if drawn.proof == "mechanism" else told)
         return None
@@ -370,27 +373,3 @@ class _Rounds:
         if self._run is None:
             self._run = self._stack.enter_context(RepairRun.open(self._course.target, cause=cause, now=time.time()))
         return self._run
-
-
-def plan_warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
-    """Return warnings about what the plan stops, and about what undo cannot restore."""
-    stopping = [describe_step(step) for step in steps if _stops_service(step)]
-    final = [describe_step(step) for step in steps if not is_reversible(step)]
-    return (*(f"This stops what runs now: {text}" for text in stopping if text not in final),
-            *(f"Cannot be undone: {text}" for text in final))
-
-
-def _stops_service(step: Step) -> bool:
-    match step:
-        case UnitAction():
-            return step.verb in ("stop", "restart") and step.was_active == "active"
-        case ProgramAction():
-            return step.verb in ("restart", "update") and step.was == "RUNNING"
-        case ContainerAction():
-            return step.verb in ("stop", "restart") and step.was == "running"
-        case ComposeUp():
-            return step.was == "running"
-        case SignalProcess():
-            return step.signal != "CONT"
-        case _:
-            return False

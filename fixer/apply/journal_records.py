@@ -87,10 +87,12 @@ class Round:
     intents: tuple[Intent, ...]
     planned: str = ""  # JSON of steps that a boot may have run (reboot_recovery.automatic_steps)
     unmeasured: tuple[str, ...] = ()  # if it was kept and only its mechanism proved it: marks of its routes
+    on_credit: bool = False  # kept without help so far: the next fault of its route or service showed
 
     def step_text(self, intent: Intent) -> str:
         """Return the description of a step of this round, with how the round was proven if answers did not."""
-        return f"{intent.intent.describe} (proof: mechanism)" if self.unmeasured else intent.intent.describe
+        proof = " (proof: mechanism)" if self.unmeasured else " (credit)" if self.on_credit else ""
+        return f"{intent.intent.describe}{proof}"
 
 
 def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
@@ -98,7 +100,7 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
     states: dict[int, RoundState] = {}
     plans: dict[int, str] = {}
     intents: dict[int, dict[int, Intent]] = {}
-    unmeasured: dict[int, tuple[str, ...]] = {}
+    last: dict[int, Record] = {}
     for record in records:
         match record.phase:
             case "round":
@@ -111,12 +113,18 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
             case "withdrawn":
                 intents.get(record.round, {}).pop(record.index, None)
             case "committed" | "rolled-back" as end:
-                states[record.round] = end
-                unmeasured[record.round] = record.routes if record.proof == "mechanism" else ()
+                states[record.round], last[record.round] = end, record
+            case "rolling-back" if record.round in states:
+                states[record.round] = "open"  # also one that was committed: what stops here goes on later
             case _:
                 pass
-    return tuple(Round(n, states[n], tuple(intents[n].values()), plans[n], unmeasured.get(n, ()))
-                 for n in sorted(intents))
+    return tuple(_round(n, states[n], tuple(intents[n].values()), plans[n], last.get(n)) for n in sorted(intents))
+
+
+def _round(number: int, state: RoundState, intents: tuple[Intent, ...], planned: str, last: Record | None) -> Round:
+    proof = last.proof if last is not None and state == "committed" else ""
+    marks = last.routes if last is not None and proof == "mechanism" else ()
+    return Round(number, state, intents, planned, marks, proof == "credit")
 
 
 def is_undoing(records: Iterable[Record]) -> bool:

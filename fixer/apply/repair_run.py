@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -59,6 +60,11 @@ class RepairRun:
         return self._journal.run_id if self._journal else None
 
     @property
+    def open_round(self) -> int:
+        """Return the number of the open round; 0 if none is open."""
+        return self._open
+
+    @property
     def kept(self) -> bool:
         """Return whether a round was committed, so that there is something to undo."""
         return self._journal is not None and any(r.state == "committed" for r in rounds_of(self._journal.records))
@@ -112,14 +118,15 @@ class RepairRun:
             except FixerError as error:
                 raise self._after_roll_back(error) from error
 
-    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
+    def commit(self, unmeasured: tuple[str, ...] = (), *, on_credit: bool = False) -> None:
         """Commit the open round. If the journal cannot be written, roll it back, as the next repair would.
-        `unmeasured` are marks of its routes if only its mechanism proved it: a later look may refute that."""
+        `unmeasured` are marks of its routes if only its mechanism proved it: a later look may refute that. `on_credit`:
+        it has not helped yet."""
         if self._journal is not None and self._open:
             with self._interrupts.busy():
                 try:
-                    self._journal.append(Record(
-                        0, 0.0, "committed", self._open, proof="mechanism" if unmeasured else "", routes=unmeasured))
+                    proof = "mechanism" if unmeasured else "credit" if on_credit else ""
+                    self._journal.append(Record(0, 0.0, "committed", self._open, proof=proof, routes=unmeasured))
                 except OSError as error:
                     why = f"the journal cannot be written: {error.strerror or error}"
                     raise self._after_roll_back(StepFailed(why)) from error
@@ -134,6 +141,17 @@ class RepairRun:
                 self.taken_back = result
                 roll_back_round(self._journal, number, self._nodes(), result)
         return result
+
+    def redeem(self, number: int) -> None:
+        """Note that a round that was kept on credit has helped. Without the note it only reads as on credit."""
+        if self._journal is not None:
+            with self._interrupts.busy(), contextlib.suppress(OSError):
+                self._journal.append(Record(0, 0.0, "committed", number))
+
+    def take_back(self, number: int) -> Restoration:
+        """Roll back a round that was committed. Stopped on the way, it is open: the next repair or undo goes on."""
+        self._open = number
+        return self.roll_back()
 
     def _where(self) -> tuple[Writer, str]:
         if self._place is None:

@@ -71,7 +71,7 @@ def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool)
     route = judged.facts.route.id
     match judged.state:
         case "ok" | "failing" | "degraded":
-            return RouteHealth(route, judged.state, judged.reason)
+            return RouteHealth(route, judged.state, judged.reason, judged.failed / max(1, judged.total))
         case "slow" | "unknown":
             if route in blamed:
                 partly = judged.state == "slow" and judged.some_answered

@@ -106,11 +106,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class RouteHealth:
-    """State of one route, and its reason."""
+    """State of one route, and its reason. `failed_share` of the requests to it failed, from 0 to 1."""
 
     route: str
     state: Literal["ok", "failing", "degraded", "unknown"]
     reason: str
+    failed_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

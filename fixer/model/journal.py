@@ -37,7 +37,8 @@ class Record:
     """One line of the journal. `step` is the step as JSON without file contents; `pre`/`post` for files.
     `temp`, in the file's folder, is recorded before it exists. `dirs` are folders that the step creates. `home` (in
     `begin`) is the journal machine's node name: an undo that runs inside it uses another one. `proof` (in `committed`)
-    is `mechanism` if answers could not prove the round; `routes` are then marks of the routes that it was about."""
+    is `mechanism` if answers could not prove the round (`routes` are then marks of the routes that it was about), or
+    `credit` while it has not helped. A later `committed` of the round replaces an earlier one."""
 
     seq: int
     at: float

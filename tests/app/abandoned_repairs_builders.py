@@ -47,10 +47,15 @@ class Run:
     id: str | None = None
     taken_back: Restoration | None = None
 
-    def __init__(self, vain: dict[str, Exception], conflicts: tuple[str, ...] = ()) -> None:
+    open_round = 0
+
+    def __init__(self, vain: dict[str, Exception], conflicts: tuple[str, ...] = (), on_credit: tuple[str, ...] = ()) -> None:
         self.vain, self.tried, self.up, self.kept = vain, list[str](), list[str](), False
         self.conflicts = conflicts
         self.unmeasured: list[tuple[str, ...]] = []       # of each round that was kept
+        self.on_credit = on_credit      # what is started runs, and its page does not come back
+        self.taken_back_rounds: list[int] = []
+        self.redeemed: list[int] = []
 
     def round(self, plan: Plan, tell: object = None) -> None:
         unit = next(step.unit for step in plan.steps if isinstance(step, UnitAction) and step.verb == "start")
@@ -60,11 +65,21 @@ class Run:
         if error is not None:
             raise error
         self.id = "run"
+        self.open_round += 1
         self.up.append(unit)
 
-    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
+    def commit(self, unmeasured: tuple[str, ...] = (), *, on_credit: bool = False) -> None:
         self.kept = True
+        assert on_credit is (self.up[-1] in self.on_credit)
         self.unmeasured.append(unmeasured)
+
+    def redeem(self, number: int) -> None:
+        self.redeemed.append(number)
+
+    def take_back(self, number: int) -> Restoration:
+        self.taken_back_rounds.append(number)
+        self.kept = False
+        return Restoration()
 
     def roll_back(self) -> Restoration:
         self.up.pop()
@@ -73,11 +88,15 @@ class Run:
 
 def ended(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, first: Observation | None = None, better: bool = True) -> tuple[SessionResult, RepairSession]:
     def settled(look_again: object, before: Observation, finding: Finding) -> StableState:
-        return StableState(sites(*run.up), Verification(better or finding.service != "a.service", True, ()))
+        helped = finding.service not in run.on_credit
+        return StableState(seen(), Verification(better or finding.service != "a.service", True, (), helped))
+
+    def seen() -> Observation:
+        return sites(*(name for name in run.up if name not in run.on_credit))
 
     first = first or sites()
     course = RepairSession(FolderTarget(folder), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), first, first)
-    monkeypatch.setattr(courses, "observe_and_diagnose", lambda *words, **more: sites(*run.up))
+    monkeypatch.setattr(courses, "observe_and_diagnose", lambda *words, **more: seen())
     monkeypatch.setattr(repair, "observe_until_stable", settled)
     monkeypatch.setattr(_Rounds, "_opened", lambda self, cause: self.__setattr__("_run", run) or run)
     with ExitStack() as stack:

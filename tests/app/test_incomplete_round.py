@@ -165,10 +165,10 @@ def test_a_crash_loop_that_was_stopped_in_its_pause_is_still_a_crash(result: str
 class KeptRun(VainRun):
     """A round that helped."""
 
-    kept = True
+    kept, open_round = True, 1
 
-    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
-        return
+    def commit(self, unmeasured: tuple[str, ...] = (), *, on_credit: bool = False) -> None:
+        assert not on_credit
 
 
 def test_what_a_look_right_after_cannot_tell_is_said_where_it_is_kept(tmp_path: Path) -> None:
@@ -182,6 +182,7 @@ def test_what_a_look_right_after_cannot_tell_is_said_where_it_is_kept(tmp_path: 
     with ExitStack() as stack:
         rounds = _Rounds(course, stack)
         rounds._run = KeptRun()      # type: ignore[assignment]
-        rounds._keep(rounds._run, drawn, found, well, "gone")       # type: ignore[arg-type]
+        settled = StableState(well, Verification(True, True, ()))
+        rounds._keep(rounds._run, drawn, found, settled, "gone")       # type: ignore[arg-type]
         end = rounds._healthy_result()
     assert end is not None and end.outcome == "repaired" and "whether 128M is enough is not proven" in end.notes

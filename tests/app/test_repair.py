@@ -1,4 +1,4 @@
-"""What stops, and what cannot come back, is named before a plan is agreed to."""
+"""Rounds: others go on where one is abandoned, and the end says what is in force."""
 
 from __future__ import annotations
 
@@ -7,49 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app.repair import plan_warnings
 from fixer.errors import Conflict, NeedsPerson, StepFailed
-from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, DaemonReload, Plan, SignalProcess, Step, UnitAction
-from fixer.render.plan_text import plan_lines
+from fixer.model.plan import Plan
 from fixer.terminal import Terminal
 from fixer.verify import Observation, unmeasured_marks
 from tests.app.abandoned_repairs_builders import Run, ended, sites
-from tests.render.report_samples import POINT
-
-RESTART = UnitAction("local", "app.service", "restart", "active", "enabled", 51, "running for 27 s")
-KILL = SignalProcess("local", 99, 1, "KILL", "old copy of the application, running for 3 h")
-
-
-@pytest.mark.parametrize(("step", "said"), [
-    (RESTART, "This stops what runs now: restart app.service (main process 51, running for 27 s)"),
-    (ContainerAction("id", "p-app-1", "restart", "running"), "This stops what runs now: restart container p-app-1"),
-    (KILL, "Cannot be undone: kill process 99 (old copy of the application, running for 3 h): cannot be undone"),
-])
-def test_what_stops_is_named(step: Step, said: str) -> None:
-    assert plan_warnings((step,)) == (said,)
-
-
-def test_bringing_a_running_service_up_again_stops_it() -> None:
-    up = ComposeUp("p", "app", "/srv", (), (), "hash")
-    assert len(plan_warnings((up,))) == 1
-
-
-@pytest.mark.parametrize("step", [
-    UnitAction("local", "app.service", "restart", "failed", "enabled"), UnitAction("local", "a", "start", "inactive", "enabled"),
-    ContainerAction("id", "c", "restart", "exited"), ContainerAction("id", "c", "unpause", "paused"),
-    ComposeUp("p", "app", "/srv", (), (), "hash", was="exited"), SignalProcess("local", 1, 1, "CONT", "x"),
-    CheckNginx("local", "nginx", "c", "p"), DaemonReload("local"),
-])
-def test_what_stops_nothing_warns_of_nothing(step: Step) -> None:
-    assert plan_warnings((step,)) == ()
-
-
-def test_warnings_come_before_the_steps() -> None:
-    lines = plan_lines("crash-port-in-use", POINT, warnings=plan_warnings((KILL, RESTART)))
-    first_step = next(n for n, line in enumerate(lines) if line.startswith("  1. "))
-    assert any("Cannot be undone" in line for line in lines[:first_step])
-    assert any("This stops what runs now" in line for line in lines[:first_step])
-
 
 NAMES = ("a.service", "b.service", "c.service")
 
@@ -101,3 +63,11 @@ def test_the_journal_gets_the_routes_of_a_round_that_its_mechanism_proved(tmp_pa
     assert told == ["backend-down is fixed (proof: mechanism)", "backend-down is fixed", "backend-down is fixed"]
     assert end.outcome == "repaired" and len(run.tried) == 3
     assert run.unmeasured == [unmeasured_marks(looked, mine), (), ()]      # the others were proven by answers
+
+
+def test_a_round_on_credit_is_rolled_back_with_the_repair_that_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run({"b.service": StepFailed("b.service ended"), "c.service": StepFailed("c.service ended")}, on_credit=("a.service",))
+    end, _ = ended(run, tmp_path, monkeypatch, sites("b.service", "c.service"))
+    assert run.tried == list(NAMES) and run.taken_back_rounds == [1]
+    assert (end.outcome, end.exit_code) == ("rolled-back", 1)
+    assert "rolled back too: the repair for backend-down did not bring the page back" in end.notes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.apply import repair_run
+from fixer.apply import repair_run, rollback
 from fixer.apply.repair_run import RepairRun, forget, history, undo, unfinished_run
 from fixer.errors import (
     Conflict,
@@ -100,6 +100,49 @@ def test_a_round_that_does_not_help_leaves_the_earlier_one(site: Path, target: F
     assert (site / "shop").read_bytes() == b"third\n" and not (site / "other").exists()
     assert undo(target, run.id).restored == (f"restored {site}/shop",)
     assert (site / "shop").read_bytes() == OLD
+
+
+def test_a_round_on_credit_is_marked_until_it_has_helped(site: Path, target: FolderTarget) -> None:
+    with open_run(target) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
+        number = run.open_round
+        run.commit(on_credit=True)
+        assert [step.endswith(" (credit)") for step in run.applied] == [True] and history(target)[0].steps == run.applied
+        run.redeem(number)
+        assert run.kept and not run.applied[0].endswith(" (credit)")
+    assert history(target)[0].state == "committed"
+    assert undo(target, run.id).restored == (f"restored {site}/shop",)
+
+
+def test_a_round_on_credit_is_taken_back_and_leaves_nothing(site: Path, target: FolderTarget) -> None:
+    before = read_tree(site)
+    with open_run(target) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
+        number = run.open_round
+        run.commit(on_credit=True)
+        assert run.take_back(number).conflicts == []
+        assert read_tree(site) == before and not run.kept and run.applied == ()
+    assert history(target)[0].state == "rolled-back" and unfinished_run(target) is None
+    assert_left_alone(undo(target, None), "nothing to undo")
+
+
+def test_what_stops_in_the_middle_of_taking_back_goes_on_later(site: Path, target: FolderTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read_tree(site)
+
+    def dies(self: object) -> None:
+        raise KeyboardInterrupt
+
+    with open_run(target) as run:
+        run.round(make_plan(write_step(site / "shop", OLD, NEW)))
+        number = run.open_round
+        run.commit(on_credit=True)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(rollback._Rollback, "run", dies)
+            run.take_back(number)
+    assert unfinished_run(target) is not None and read_tree(site) != before
+    with open_run(target) as again:
+        assert again.recovered is not None
+    assert read_tree(site) == before and unfinished_run(target) is None
 
 
 def test_a_round_must_be_decided_before_the_next(site: Path, target: FolderTarget) -> None:
