@@ -12,8 +12,8 @@ from functools import partial
 from fixer.errors import CannotObserve, NeedsPerson, Unreachable, UsageError
 from fixer.hosts.machine import run_process, state_root
 from fixer.hosts.machine.run_process import InteractiveProcess
-from fixer.hosts.sh.round_answers import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
+from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex

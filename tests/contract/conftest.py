@@ -13,7 +13,7 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, docker_exec_prefix
-from fixer.hosts.sh.round_answers import ShAsker
+from fixer.hosts.sh.sh_asker import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from tests.contract import transports
 from tests.contract.transports import Transport

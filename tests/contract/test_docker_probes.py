@@ -6,7 +6,7 @@ import time
 import pytest
 
 from fixer.hosts.nodes.container_node import ContainerWriter
-from fixer.hosts.sh.round_answers import ShAsker
+from fixer.hosts.sh.sh_asker import ShAsker
 from fixer.model.query import Probe
 
 pytestmark = pytest.mark.docker

@@ -10,7 +10,7 @@ from pathlib import Path
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.nodes.local_node import LocalAsker
-from fixer.hosts.sh.round_answers import ShAsker
+from fixer.hosts.sh.sh_asker import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.model.host import Asker, CommandResult, Files
 

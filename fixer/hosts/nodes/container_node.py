@@ -13,8 +13,8 @@ from fixer.hosts.docker_engine import distroless, docker_cli
 from fixer.hosts.docker_engine.docker_cli import CommandRunner, Docker, Inspected
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.probe_protocol import probe_inside
-from fixer.hosts.sh.round_answers import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
+from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.host import CommandResult, Files, NodeClock

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from fixer.errors import Unreachable
 from fixer.hosts.machine import probe_protocol, query_commands
 from fixer.hosts.machine.procfs import (
     PROC_LIMIT,
@@ -18,7 +16,7 @@ from fixer.hosts.machine.procfs import (
 )
 from fixer.hosts.sh import round_output
 from fixer.hosts.sh.round_output import Frame
-from fixer.hosts.sh.round_script import Reading, RoundScript, build_round_script, is_askable
+from fixer.hosts.sh.round_script import Reading, RoundScript, is_askable
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, NodeClock
@@ -35,7 +33,6 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
-from fixer.model.target import NodeKind
 
 _DATE = regex(rb"(?<!\d)(\d++)\.?(\d*+)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
 _PROC = regex(r"/proc/(\d+)/(.+)\Z")
@@ -53,6 +50,10 @@ class FileGroup:
     hidden: frozenset[str] = frozenset()
 
 
+_LAST_KIND = {ListProcesses: "borrowed", ListSockets: "closed"}  # the last frames of these queries
+UNFINISHED = Answer("failed", message="the node did not finish answering")
+
+
 class RoundOutput:
     """The frames of one round, by query."""
 
@@ -63,6 +64,7 @@ class RoundOutput:
         for item in items:
             if item.header:
                 self._items.setdefault(item.header[0], []).append(item)
+        self._last = items[-1] if items and not self.ended else None  # it may be cut, and what it belongs to with it
         self.root = False
         self.own_pid = 0
         self._groups = [self._group(f"g{number}") for number in range(len(asked.groups))]
@@ -88,11 +90,15 @@ class RoundOutput:
         offset = (int(match[4]) * 60 + int(match[5])) * 60.0
         return NodeClock(now, -offset if match[3] == b"-" else offset, self.root)
 
-    def answers(self) -> dict[Query, Answer]:
-        """Return every answer in the output; a query without one is missing."""
+    def answers(self, late: Answer = UNFINISHED) -> dict[Query, Answer]:
+        """Return every answer in the output; `late` for what a round that broke off did not answer to its end:
+        a file that it did not reach is no missing file."""
         by_reading = dict(self._reading_groups())
         found: dict[Query, Answer] = {}
         for index, query in enumerate(self._round.queries):
+            if not self.ended and is_askable(query) and not self._is_complete(str(index), query):
+                found[query] = late
+                continue
             match query:
                 case ReadFile() | ReadGlob() | ReadTree() if not is_askable(query):
                     found[query] = Answer("failed", message="not an absolute path")
@@ -106,8 +112,39 @@ class RoundOutput:
                     found[query] = self._command(str(index), query)
                 case Probe():
                     pass
-        found.update(self._probes([q for q in self._round.queries if isinstance(q, Probe)]))
+        probes = [q for q in self._round.queries if isinstance(q, Probe)]
+        probed = self._probes(probes)
+        if not self.ended:
+            probed = {q: answer if answer.status == "ok" else late for q, answer in probed.items()}
+        found.update(probed)
         return found
+
+    def _is_complete(self, name: str, query: Query) -> bool:
+        """Return whether a round that broke off had answered this query: frames of another one follow its own."""
+        if isinstance(query, Probe):
+            return True
+        if isinstance(query, Command) and query.name != "ip-addresses":
+            return self._has_ended(name, query)
+        if isinstance(query, ListProcesses | ListSockets) and _LAST_KIND[type(query)] not in self._parts(name):
+            return False
+        frames = {name}
+        if isinstance(query, Reading):
+            number, group = next((n, g) for n, g in enumerate(self._round.groups) if query in g)
+            members = {str(i) for i, other in enumerate(self._round.queries) if other in group}
+            frames = {f"g{number}", *members}
+        last = self._last.header[0].partition("+")[0] if self._last is not None and self._last.header else ""
+        return last not in frames and any(frame in self._items for frame in frames)
+
+    def _has_ended(self, name: str, command: Command) -> bool:
+        """Return whether each of its commands ended, or was not to be run."""
+        frames = self._items.get(name, [])
+        kinds = {frame.header[1:3] for frame in frames}
+        if query_commands.commands_for(command) is None or kinds & {("no-systemd",)} or any(
+                kind[0] == "untrusted" for kind in kinds):
+            return True
+        runs = range(len(query_commands.commands_for(command) or ()))
+        over = all(kinds & {("end", str(number)), ("none", str(number))} for number in runs)
+        return over and self._last not in frames
 
     def _reading_groups(self) -> Iterable[tuple[Reading, FileGroup]]:
         for readings, group in zip(self._round.groups, self._groups, strict=True):
@@ -312,57 +349,3 @@ def _other_pids(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]
         if parents[number] in ours:
             ours.add(number)
     return [str(number) for number in sorted(parents) if number not in ours]
-
-
-MAX_ROUND_BYTES = 96 << 20
-_ROUND_SECONDS = 20.0  # seconds for a round without slow commands, on a busy machine
-
-Shell = Callable[[bytes, float], CommandResult]
-"""Runs `sh -s` on the node with this script, bounded by that many seconds; after a timeout nothing of it is left."""
-
-
-class ShAsker:
-    """A node reached through `sh -s`: one script on stdin, one output, the same answers as local.
-    With `whole`, an interrupted round is no answer: a partial folder could pass for a complete one."""
-
-    def __init__(self, name: str, kind: NodeKind, shell: Shell, *, whole: bool = False) -> None:
-        self.name = name
-        self.kind = kind
-        self._shell = shell
-        self._whole = whole
-        self._clock: NodeClock | None = None
-
-    def clock(self) -> NodeClock:
-        """Return the node's clock as of the last `ask`."""
-        if self._clock is None:
-            self.ask(())
-        assert self._clock is not None
-        return self._clock
-
-    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Run one round; raise `Unreachable` if the script did not even start."""
-        unique = tuple(dict.fromkeys(queries))
-        asked = build_round_script(unique)
-        started = time.time()
-        result = self._shell(asked.script, _ROUND_SECONDS + _extra_seconds(unique))
-        output = RoundOutput(asked, result.stdout)
-        if not output.has_started:
-            raise Unreachable(*explain_no_answer(self.name, result))
-        if self._whole and not output.ended and not result.timed_out and not result.truncated:
-            raise Unreachable(f"{self.name} ended during the observation")
-        self._clock = output.clock(started)
-        answers = output.answers()
-        late = Answer("timeout" if result.timed_out else "failed", message="the node did not finish answering")
-        return {query: answers.get(query, late) for query in queries}
-
-
-def _extra_seconds(queries: Sequence[Query]) -> float:
-    commands = sum(isinstance(q, Command) for q in queries)
-    return 8.0 * commands + probe_protocol.longest_timeout([q for q in queries if isinstance(q, Probe)])
-
-
-def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:
-    """Return (message, hint) for a transport that gave no answer."""
-    lines = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
-    reason = "it did not answer in time" if result.timed_out else lines[-1][:300] if lines else "no answer"
-    return f"{name} cannot be observed: {reason}", ""

@@ -5,13 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
-import pytest
-
-from fixer.errors import Unreachable
 from fixer.hosts.sh import round_answers, round_script
-from fixer.hosts.sh.round_answers import ShAsker
 from fixer.hosts.sh.round_script import RoundScript
-from fixer.model.host import CommandResult
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
 
 NONCE = b"5eadbeef5eadbeef5eadbeef5eadbeef"
@@ -178,25 +173,24 @@ def test_paths_that_cannot_be_asked_for() -> None:
     assert output([query], []).answers()[query].status == "failed"
 
 
-# A node behind a shell: a round that broke off is no answer where half of one could mislead.
-QUERY = ReadFile("/etc/passwd")
-
-
-def run(script: bytes, timeout: float, *, keep: float = 1.0) -> CommandResult:
-    done = subprocess.run(["/bin/sh", "-s"], input=script, capture_output=True, timeout=timeout, check=False)
-    return CommandResult(("sh",), done.returncode, done.stdout[: int(len(done.stdout) * keep)], done.stderr)
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_whole_round(whole: bool) -> None:
-    asker = ShAsker("here", "machine", run, whole=whole)
-    assert asker.ask([QUERY])[QUERY].status == "ok"
-
-
-def test_a_round_that_broke_off() -> None:
-    def broken(script: bytes, timeout: float) -> CommandResult:
-        return run(script, timeout, keep=0.9)
-
-    assert ShAsker("here", "machine", broken).ask([QUERY])
-    with pytest.raises(Unreachable, match="ended during the observation"):
-        ShAsker("here", "container", broken, whole=True).ask([QUERY])
+def test_what_a_round_did_not_reach_before_it_broke_off_is_no_absence_and_what_it_reached_counts() -> None:
+    """Wherever the output is cut, each answer is the whole one, or says that there is none."""
+    ip = Command("ip-addresses")
+    late = (ReadFile("/etc/no"), ReadTree("/etc/ssl", max_files=9), ReadGlob(("/etc/*.conf",)), ListProcesses(), ListSockets(), ip,
+            Command("resolve", ("localhost", "127.0.0.1")), Command("nft-rules"), Probe("127.0.0.1", 9, "/"))
+    asked = round_script.build_round_script(late)
+    raw = subprocess.run(["/bin/sh", "-s"], input=asked.script, capture_output=True, check=False).stdout
+    whole = round_answers.RoundOutput(asked, raw)
+    whole.clock(0)
+    expected = whole.answers()
+    assert whole.ended and expected[late[0]].status == "absent"
+    cuts = [m for step in range(1, 60) if (m := len(raw) * step // 60) > raw.index(b"clock") + 60]
+    for cut in (*cuts, raw.rindex(b"\n" + asked.nonce) - 1):
+        part = round_answers.RoundOutput(asked, raw[:cut])
+        part.clock(0)
+        found = part.answers()
+        assert not part.ended
+        for query in late:
+            same = found[query] == expected[query]
+            assert same or found[query] == round_answers.UNFINISHED, (cut, query, found[query].status)
+    assert part.answers()[ip] == expected[ip]
