@@ -8,6 +8,7 @@ from pathlib import Path
 from fixer.app.inspect_target import StateNotes, ignored_on, observe_options, open_named_target
 from fixer.app.request import DiagnoseRequest
 from fixer.errors import UsageError
+from fixer.hosts.machine.look_budget import one_look
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
 
@@ -22,7 +23,7 @@ def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
         raise UsageError(f"{output} exists already", "name a new file: fixer never overwrites one")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"the folder of {output} does not exist", "create the folder, or name another file")
-    with open_named_target(word) as target:
+    with open_named_target(word) as target, one_look():
         state = StateNotes(target)
         capture = observe(target, replace(observe_options(looking, target.ref), quiet=state.quiet()))
         if target.ref.kind != "bundle":

@@ -15,6 +15,7 @@ from fixer.app.request import DiagnoseRequest
 from fixer.diagnose.run_causes import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine import state_root
+from fixer.hosts.machine.look_budget import is_over, one_look
 from fixer.hosts.machine.state_root import ignore_list_path
 from fixer.hosts.open_target import open_target, parse_target
 from fixer.lazy.dataclass import replace
@@ -23,7 +24,7 @@ from fixer.model.diagnosis import IgnoredFinding, Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.host import Target
 from fixer.model.learned import LEARNED_FILE
-from fixer.model.query import Command
+from fixer.model.query import NOT_ASKED, Command, unanswered
 from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
@@ -72,9 +73,11 @@ def observe_and_diagnose(
     `quiet` returns the seconds since a repair last changed something; it is called after the observation."""
     beside = threading.Thread(target=builtin_causes, daemon=True)  # imports the causes while answers arrive
     beside.start()
-    seen = build_snapshot(collect(target, observe_options(looking, target.ref)))
+    with one_look():
+        seen = build_snapshot(collect(target, observe_options(looking, target.ref)))
+        since = quiet()
     beside.join()
-    if since := quiet():
+    if since:
         seen = replace(seen, seconds_since_repair=since)
     return diagnose_snapshot(target.ref, seen, inputs or {})
 
@@ -110,7 +113,7 @@ def observe_options(looking: DiagnoseRequest, ref: TargetRef) -> ObserveOptions:
 def diagnose(word: str, looking: DiagnoseRequest) -> Report:
     """Return the report of one observation."""
     started = time.monotonic()
-    with open_named_target(word) as target:
+    with open_named_target(word) as target, one_look():
         state = StateNotes(target)
         look = observe_and_diagnose(target, looking, quiet=state.quiet)
         notes = (*url_notes(look, looking.url), *state.read())
@@ -131,7 +134,7 @@ def _host_name(ref: TargetRef) -> str:
 def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
     """Return only the proofs of health, and the verdict of the diagnosis, which also knows what `nginx -t` says."""
     started = time.monotonic()
-    with open_named_target(word) as target:
+    with open_named_target(word) as target, one_look():
         state = StateNotes(target)
         first = observe_and_diagnose(target, looking, quiet=state.quiet)
         tested = _with_nginx_test(target, first.snapshot)
@@ -157,7 +160,7 @@ def _with_nginx_test(target: Target, seen: Snapshot) -> Snapshot:
             tested.append(nginx)
             continue
         query = Command("nginx-test", (nginx.binary, nginx.conf_path, nginx.prefix))
-        answer = asker.ask([query])[query]
+        answer = unanswered(query, "timeout", NOT_ASKED) if is_over() else asker.ask([query])[query]
         said = (answer.data + answer.stderr).decode("utf-8", "replace")
         code = answer.returncode
         unknown = Unknown(answer.message or answer.status)
@@ -227,7 +230,9 @@ class StateNotes:
 
             runs = history(self._target)
         except (NeedsPerson, CannotObserve, OSError):
-            return  # an observation needs no journal
+            if is_over():  # else an observation needs no journal
+                self._notes += (f"earlier repairs were {NOT_ASKED}",)
+            return
         kept = sorted((run for run in runs if run.state == "committed"), key=lambda run: run.last, reverse=True)
         self._kept = kept[0] if kept else None
         self._unmeasured = tuple(run for run in kept if run.unmeasured)

@@ -11,6 +11,7 @@ from functools import partial
 
 from fixer.errors import CannotObserve, NeedsPerson, Unreachable, UsageError
 from fixer.hosts.machine import run_process, state_root
+from fixer.hosts.machine.look_budget import cleanup
 from fixer.hosts.machine.run_process import InteractiveProcess
 from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
@@ -108,7 +109,8 @@ class Connection:
 
     def kill(self, pid: int) -> None:
         """Kill a command's process group there: the end of its channel does not end it."""
-        run_process.run(self.argv(("sh", "-c", _KILL_SCRIPT, "sh", str(pid))), timeout=10)
+        with cleanup():
+            run_process.run(self.argv(("sh", "-c", _KILL_SCRIPT, "sh", str(pid))), timeout=10)
 
     def close(self) -> None:
         """End the connection if fixer opened it."""

@@ -185,3 +185,14 @@ class Answer:
     returncode: int | None = None
     stderr: bytes = b""
     message: str = ""
+
+
+LOOK_LIMIT = 10  # seconds that one look may take
+NOT_ASKED = f"not asked: the {LOOK_LIMIT} s of this look were over"
+CUT_OFF = f"no answer before the {LOOK_LIMIT} s of this look were over"
+
+
+def unanswered(query: Query, status: AnswerStatus, why: str) -> Answer:
+    """Return the answer to a query that got none: a file with this status is not known to be missing."""
+    files = (FileAnswer(query.path, status),) if isinstance(query, ReadFile) else ()
+    return Answer(status, files=files, message=why)

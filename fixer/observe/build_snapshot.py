@@ -27,6 +27,7 @@ from fixer.model.snapshot import (
 from fixer.observe.boot.boot_entries import boot_entries_of
 from fixer.observe.boot.learned_services import learned_of
 from fixer.observe.compose_project import compose_of
+from fixer.observe.cut_answers import cut_text
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.docker.shared_resources import container_sharing_network
 from fixer.observe.editable_files import contents_of
@@ -301,6 +302,8 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
             yield f"{view.name}: {unseen}"
         for master in other_users_masters(view) if view.name != ENGINE else ():
             yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not observed"
+        if unheard := cut_text(view.node):
+            yield f"{view.name}: {unheard}"
     cut = sum(plan.left_out for plan in plans.values())
     if cut:
         yield f"{cut} probes were skipped: fixer makes at most 50 probes per node"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fixer.errors import CannotObserve, NoNginx, Unreachable
 from fixer.formats.server_names import is_nginx
+from fixer.hosts.machine.look_budget import one_look
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.host import Asker, DockerHost, Project, Target, is_docker_host, is_project
-from fixer.model.query import Command, ListProcesses, Query
+from fixer.model.query import CUT_OFF, NOT_ASKED, Command, ListProcesses
 from fixer.model.snapshot import Container
 from fixer.observe.next_queries import first_queries, follow_up_queries
 from fixer.observe.nginx.nginx_masters import containers_with_nginx
 from fixer.observe.nginx.sites import sites_of
+from fixer.observe.question_round import AskedNodes
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import ENGINE, View, containers_of, target_machine, views_of
 from fixer.observe.view.observe_options import ObserveOptions
@@ -22,36 +23,41 @@ from fixer.observe.view.observe_options import ObserveOptions
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
 MOST_TARGET_HINTS = 3        # containers of a machine that the hint names as targets
+_BUSY_HINT = "try again when the node is less busy"
 MOST_ROUNDS = 8       # survey, its follow-ups, nested includes, repeats; few observations need a fourth
 
 
 def collect(target: Target, options: ObserveOptions) -> Capture:
     """Query the target's nodes until no answer leads to another query. Raise NoNginx if no node has an nginx.
 
-    A bundle already holds the answers: it is the capture, whatever the options are.
+    A bundle already holds the answers: it is the capture, whatever the options are. All rounds share one budget of
+    time and bytes.
     """
     if target.ref.kind == "bundle":
         return capture_in_bundle(target)
-    askers = {asker.name: asker for asker in target.askers()}
-    nodes: dict[str, NodeCapture] = {name: _empty_capture(asker) for name, asker in askers.items()}
-    _ask_all(askers, {name: first_queries(name, asker.kind, target.ref) for name, asker in askers.items()}, nodes)
-    if all(node.unreachable for node in nodes.values()):
-        raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
-    _require_nginx(_make_capture(target, nodes, options), askers)
+    with one_look() as budget:
+        return _collect(target, AskedNodes(target.askers(), options, budget))
+
+
+def _collect(target: Target, asked: AskedNodes) -> Capture:
+    asked.ask({name: first_queries(name, asker.kind, target.ref) for name, asker in asked.askers.items()})
+    if all(node.unreachable for node in asked.nodes.values()):
+        _require_answers(asked.nodes.values())
+        raise Unreachable(next(iter(asked.nodes.values())).unreachable if asked.nodes else "the target has no nodes")
+    _require_nginx(_make_capture(target, asked), asked.askers)
     here = _docker_host(target)
     project = target if is_project(target) else None
     called: list[Command | None] = []
     for _ in range(MOST_ROUNDS - 1):
-        if project is not None and _add_named_containers(project, nodes, askers, _make_capture(target, nodes, options),
-                                                         called):
+        if project is not None and _add_named_containers(project, asked, _make_capture(target, asked), called):
             project = None
-        if here is not None and _add_published_containers(here, nodes, askers, _make_capture(target, nodes, options)):
+        if here is not None and _add_published_containers(here, asked, _make_capture(target, asked)):
             here = None
-        questions = follow_up_queries(_make_capture(target, nodes, options), options)
+        questions = follow_up_queries(_make_capture(target, asked), asked.options)
         if not questions:
             break
-        _ask_all(askers, questions, nodes)
-    return _make_capture(target, nodes, options)
+        asked.ask(questions)
+    return _make_capture(target, asked)
 
 
 def _docker_host(target: Target) -> DockerHost | None:
@@ -59,8 +65,7 @@ def _docker_host(target: Target) -> DockerHost | None:
     return target if is_docker_host(target) and target.has_docker() else None
 
 
-def _add_published_containers(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker],
-                              capture: Capture) -> bool:
+def _add_published_containers(target: DockerHost, asked: AskedNodes, capture: Capture) -> bool:
     """Add containers as nodes if nginx's addresses on this machine may lead to them and to no host program.
     Return False while nginx's configuration is not read yet."""
     from fixer.observe.docker.published_ports import addresses_without_listener, published_query
@@ -72,21 +77,19 @@ def _add_published_containers(target: DockerHost, nodes: dict[str, NodeCapture],
         return False
     places = addresses_without_listener(home, [(a.server, a.ips) for site in sites for a in site.addresses])
     try:
-        more = {asker.name: asker for asker in target.beside(places)} if places else {}
+        more = target.beside(places) if places else ()
     except Unreachable as error:      # its containers stay unknown, and the capture reports why
-        nodes[ENGINE] = NodeCapture(ENGINE, "machine", 0.0, False, {}, unreachable=error.message)
+        why = NOT_ASKED if asked.is_late else error.message
+        asked.nodes[ENGINE] = NodeCapture(ENGINE, "machine", 0.0, False, {}, unreachable=why)
         return True
     if more:
-        askers.update(more)
-        nodes.update({name: _empty_capture(asker) for name, asker in more.items()})
-        first = {name: first_queries(name, asker.kind, capture.target) for name,
-                 asker in more.items() if name != ENGINE}
-        _ask_all(askers, {**first, ENGINE: [published_query(places)]}, nodes)
+        asked.add(more, anew={asker.name for asker in more})
+        first = {asker.name: first_queries(asker.name, asker.kind, capture.target) for asker in more}
+        asked.ask({**first, ENGINE: [published_query(places)]})
     return True
 
 
-def _add_named_containers(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture,
-          called: list[Command | None]) -> bool:
+def _add_named_containers(target: Project, asked: AskedNodes, capture: Capture, called: list[Command | None]) -> bool:
     """Add containers of other projects that nginx refers to as nodes. `called` lists the queries made.
     Return False while nginx's configuration is not read, and once more: its names resolve a round later."""
     from fixer.observe.nginx.unlisted_containers import named_container_query  # only needed with containers
@@ -101,16 +104,14 @@ def _add_named_containers(target: Project, nodes: dict[str, NodeCapture], askers
         return True
     called.append(query)
     try:
-        more = {asker.name: asker for asker in target.called(query)} if query is not None else {}
+        more = target.called(query) if query is not None else ()
     except Unreachable:               # Docker stopped answering: its earlier answers count
         return True
-    more = {name: asker for name, asker in more.items() if name == ENGINE or name not in nodes}
+    more = tuple(asker for asker in more if asker.name == ENGINE or asker.name not in asked.nodes)
     if more and query is not None:
-        askers.update(more)
-        nodes.update({name: _empty_capture(asker) for name, asker in more.items() if name != ENGINE})
-        first = {name: first_queries(name, asker.kind, capture.target) for name,
-                 asker in more.items() if name != ENGINE}
-        _ask_all(askers, {**first, ENGINE: [query]}, nodes)
+        asked.add(more)
+        first = {asker.name: first_queries(asker.name, asker.kind, capture.target) for asker in more}
+        asked.ask({**first, ENGINE: [query]})
     return len(called) > 1
 
 
@@ -122,41 +123,15 @@ def capture_in_bundle(target: Target) -> Capture:
     return target.capture
 
 
-def _make_capture(target: Target, nodes: Mapping[str, NodeCapture], options: ObserveOptions) -> Capture:
-    return Capture(target.ref, tuple(nodes.values()), tuple(target.notes), options.pairs())
+def _make_capture(target: Target, asked: AskedNodes) -> Capture:
+    return Capture(target.ref, tuple(asked.nodes.values()), tuple(target.notes), asked.options.pairs())
 
 
-def _empty_capture(asker: Asker) -> NodeCapture:
-    return NodeCapture(asker.name, asker.kind, 0.0, False, {})
-
-
-def _ask_all(askers: Mapping[str, Asker], questions: Mapping[str, Sequence[Query]],
-             nodes: dict[str, NodeCapture]) -> None:
-    """Run one round: all nodes in parallel. A node that fails records its error and does not stop the others."""
-    threads = []
-    for name, queries in questions.items():
-        if not nodes[name].unreachable:
-            thread = threading.Thread(target=_ask_one, args=(askers[name], queries, nodes), daemon=True)
-            thread.start()
-            threads.append(thread)
-    for thread in threads:
-        thread.join()
-
-
-def _ask_one(asker: Asker, queries: Sequence[Query], nodes: dict[str, NodeCapture]) -> None:
-    before = nodes[asker.name]
-    try:
-        answers = asker.ask(queries)
-    except Unreachable as error:
-        nodes[asker.name] = NodeCapture(before.name, before.kind, before.now, before.root, before.answers,
-                                        before.utc_offset, error.message)
-        return
-    clock = asker.clock()
-    first = not before.answers       # uptime and processes were read then, so they go with that clock
-    nodes[asker.name] = NodeCapture(
-        before.name, before.kind, clock.now if first else before.now, clock.root, {**before.answers, **answers},
-        clock.utc_offset,
-    )
+def _require_answers(nodes: Iterable[NodeCapture]) -> None:
+    """Raise CannotObserve if a node had no time to answer: nginx may run there."""
+    for node in nodes:
+        if node.unreachable in (NOT_ASKED, CUT_OFF):
+            raise CannotObserve(f"{node.name}: {node.unreachable}", _BUSY_HINT)
 
 
 def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
@@ -170,11 +145,12 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
         words = dict.fromkeys(_target_of_container(askers[name], found) for found in ids[:MOST_TARGET_HINTS])
         said = " or ".join(f"fixer diagnose {word}" for word in words)
         raise NoNginx(f"nginx runs only inside a container of {name}", f"try: {said}")
+    _require_answers(capture.nodes)
     for view in views.values():
         told = view.node.answers.get(ListProcesses())
         if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
             message = f"the processes of {view.name} could not be read: {told.message or told.status}"
-            raise CannotObserve(message, "try again when the node is less busy")
+            raise CannotObserve(message, _BUSY_HINT)
     raise NoNginx(f"no nginx on {capture.target}", _no_nginx_hint(containers, views))
 
 

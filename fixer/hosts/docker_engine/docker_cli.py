@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from fixer.errors import NoSuchTarget, Unreachable
 from fixer.formats.launchers import starts_init
-from fixer.hosts.machine import run_process
+from fixer.hosts.machine import look_budget, run_process
 from fixer.hosts.sh.run_command import without_api_url
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
+from fixer.model.query import CUT_OFF
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -63,7 +64,9 @@ class Docker:
         if result.missing:
             raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command")
         if result.timed_out:
-            raise Unreachable("the Docker daemon does not answer", "docker info shows why")
+            late = f"the Docker daemon: {CUT_OFF}"
+            raise Unreachable(late if look_budget.is_over() else "the Docker daemon does not answer",
+                              "docker info shows why")
         said = result.stderr.decode(errors="replace").strip()
         if result.returncode != 0 and _NO_DAEMON.search(said):
             denied = "permission denied" in said

@@ -214,7 +214,7 @@ def probe_all(specs):
     outcomes = [None] * len(specs)  # type: list[object]
 
     def work(indexes):
-        end = time.time() + SERIES_SECONDS
+        end = time.time() + min(SERIES_SECONDS, specs[indexes[0]]["series"])
         for index in indexes:
             if index == indexes[0] or time.time() < end:
                 outcomes[index] = late

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from fixer import __version__
 from fixer.hosts.machine import run_process
+from fixer.hosts.machine.look_budget import seconds_within
 from fixer.hosts.machine.probe_program import BODY_LIMIT, HEAD_LIMIT, SERIES_SECONDS, after_interim, is_interim
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer, Probe, Query
@@ -22,7 +23,13 @@ def spec_of(probe: Probe) -> dict[str, object]:
         "host": probe.host, "port": probe.port, "path": probe.path, "unix": probe.unix, "tls": probe.tls,
         "host_header": probe.host_header, "sni": probe.sni, "proxy_protocol": probe.proxy_protocol,
         "timeout": probe.timeout, "attempt": probe.attempt, "agent": AGENT, "referrer": _referrer(probe),
+        "series": series_seconds(probe),
     }
+
+
+def series_seconds(probe: Probe) -> float:
+    """Return the seconds in which attempts of this request may begin: in a look, each has its whole time."""
+    return max(0.0, seconds_within(SERIES_SECONDS + probe.timeout) - probe.timeout)
 
 
 def _referrer(probe: Probe) -> str:

@@ -24,7 +24,7 @@ class QueryCommand:
     """One command to run for a query. `trusted` is a program that must belong to root before root runs it."""
 
     argv: tuple[str, ...]
-    timeout: float = 8.0
+    timeout: float = 4.0
     trusted: str = ""
 
 

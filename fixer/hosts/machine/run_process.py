@@ -10,12 +10,14 @@ import subprocess  # the only import of it in fixer
 import time
 from collections.abc import Mapping, Sequence
 
+from fixer.hosts.machine.look_budget import seconds_within
 from fixer.hosts.machine.trusted_files import search_path
 from fixer.isolation import without_import_variables
 from fixer.model.host import CommandResult
 
 MAX_OUTPUT = 16 << 20
 _GRACE = 1.0  # seconds between TERM and KILL
+_LAST_GRACE = 0.2  # the same if the time of a look is over
 _CLOSE_SECONDS = 5.0  # seconds for a conversation to end by itself: only then is its lock on a node released
 _DRAIN_SECONDS = 0.2  # seconds that a finished command's pipes may stay open: a daemon that it started may hold them
 _CHUNK = 1 << 16
@@ -38,7 +40,10 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
 ) -> CommandResult:
-    """Run a command to its end. A timeout, a missing tool and a non-zero code are results, not exceptions."""
+    """Run a command to its end. A timeout, a missing tool and a non-zero code are results, not exceptions.
+    In a look, it has at most the time that is left of that look; none starts after it."""
+    if (limit := seconds_within(timeout)) <= 0:
+        return CommandResult(tuple(argv), None, b"", b"", timed_out=True)
     try:
         child = _start(argv, env, cwd)
     except FileNotFoundError as error:
@@ -46,7 +51,7 @@ def run(
     except (OSError, ValueError) as error:  # not executable; a NUL in an argument
         return CommandResult(tuple(argv), None, b"", str(error).encode())
     try:
-        out, err, timed_out, cut = _pump(child, stdin, time.monotonic() + timeout, max_output)
+        out, err, timed_out, cut = _pump(child, stdin, time.monotonic() + limit, max_output)
     except BaseException:
         _kill_group(child)
         raise
@@ -142,7 +147,8 @@ def _close_pipes(child: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 5.0)):
+    grace = min(_GRACE, seconds_within(_GRACE) + _LAST_GRACE)
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -172,7 +178,7 @@ class InteractiveProcess:
     def exchange(self, data: bytes, mark: bytes, timeout: float) -> bytes | None:
         """Send, then read until `mark`; return what came before. None if the process ended or time ran out first."""
         assert self._child.stdin and self._child.stdout
-        deadline, pending, got = time.monotonic() + timeout, memoryview(data), self._rest
+        deadline, pending, got = time.monotonic() + seconds_within(timeout), memoryview(data), self._rest
         with selectors.DefaultSelector() as selector:
             selector.register(self._child.stdout.fileno(), selectors.EVENT_READ)
             if pending:

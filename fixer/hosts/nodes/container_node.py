@@ -12,6 +12,7 @@ from fixer.errors import NeedsPerson, Unreachable
 from fixer.hosts.docker_engine import distroless, docker_cli
 from fixer.hosts.docker_engine.docker_cli import CommandRunner, Docker, Inspected
 from fixer.hosts.machine import run_process
+from fixer.hosts.machine.look_budget import cleanup
 from fixer.hosts.machine.probe_protocol import probe_inside
 from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
@@ -57,7 +58,8 @@ def namespace_prefix(pid: int) -> tuple[str, ...]:
 def kill_group(container: str, pid: int, run: CommandRunner | None = None) -> None:
     """Kill what a `docker exec` left: killing its client does not end the command."""
     words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
-    (run or run_process.run)((*docker_exec_prefix(container, stdin=False), *words), timeout=10)
+    with cleanup():
+        (run or run_process.run)((*docker_exec_prefix(container, stdin=False), *words), timeout=10)
 
 
 def _docker_exec_argv(container: str, words: Sequence[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, NodeClock
 from fixer.model.query import (
     Answer,
+    AnswerStatus,
     Command,
     FileAnswer,
     FileStat,
@@ -32,6 +33,7 @@ from fixer.model.query import (
     ReadFile,
     ReadGlob,
     ReadTree,
+    unanswered,
 )
 
 _DATE = regex(rb"(?<!\d)(\d++)\.?(\d*+)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
@@ -51,7 +53,7 @@ class FileGroup:
 
 
 _LAST_KIND = {ListProcesses: "borrowed", ListSockets: "closed"}  # the last frames of these queries
-UNFINISHED = Answer("failed", message="the node did not finish answering")
+UNFINISHED = "the node did not finish answering"
 
 
 class RoundOutput:
@@ -90,14 +92,14 @@ class RoundOutput:
         offset = (int(match[4]) * 60 + int(match[5])) * 60.0
         return NodeClock(now, -offset if match[3] == b"-" else offset, self.root)
 
-    def answers(self, late: Answer = UNFINISHED) -> dict[Query, Answer]:
+    def answers(self, late: AnswerStatus = "failed") -> dict[Query, Answer]:
         """Return every answer in the output; `late` for what a round that broke off did not answer to its end:
         a file that it did not reach is no missing file."""
         by_reading = dict(self._reading_groups())
         found: dict[Query, Answer] = {}
         for index, query in enumerate(self._round.queries):
             if not self.ended and is_askable(query) and not self._is_complete(str(index), query):
-                found[query] = late
+                found[query] = unanswered(query, late, UNFINISHED)
                 continue
             match query:
                 case ReadFile() | ReadGlob() | ReadTree() if not is_askable(query):
@@ -115,7 +117,8 @@ class RoundOutput:
         probes = [q for q in self._round.queries if isinstance(q, Probe)]
         probed = self._probes(probes)
         if not self.ended:
-            probed = {q: answer if answer.status == "ok" else late for q, answer in probed.items()}
+            probed = {q: answer if answer.status == "ok" else unanswered(q, late, UNFINISHED)
+                      for q, answer in probed.items()}
         found.update(probed)
         return found
 

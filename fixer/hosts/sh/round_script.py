@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Sequence
-from math import ceil
+from math import ceil, inf
 
 from fixer.hosts.machine import probe_protocol, query_commands
-from fixer.hosts.machine.probe_program import SERIES_SECONDS
 from fixer.hosts.machine.procfs import PROC_LIMIT, TABLE_LIMIT
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
@@ -31,8 +30,8 @@ class RoundScript:
     script: bytes
 
 
-def build_round_script(queries: Sequence[Query], *, probes_too: bool = True) -> RoundScript:
-    """Return the round for these queries; omit those that sh cannot ask."""
+def build_round_script(queries: Sequence[Query], *, probes_too: bool = True, seconds: float = inf) -> RoundScript:
+    """Return the round for these queries; omit those that sh cannot ask. No command takes more than `seconds`."""
     nonce, bits = os.urandom(16).hex(), os.urandom(8)
     prefix = "".join("/." if byte >> bit & 1 else "/" for byte in bits for bit in range(8)) + "/."
     indexed = list(enumerate(queries))
@@ -53,7 +52,7 @@ def build_round_script(queries: Sequence[Query], *, probes_too: bool = True) -> 
             body.append(f"sockets {index} {TABLE_LIMIT}")
         elif query == Command("ip-addresses"):
             body.append(f'item "{index} addresses"; beginnings {1 << 22} "$P/proc/net/fib_trie" "$P/proc/net/if_inet6"')
-    lanes = list(_command_lanes(indexed))
+    lanes = list(_command_lanes(indexed, seconds))
     probes = [q for q in queries if isinstance(q, Probe)] if probes_too else []
     if probes:
         lanes.insert(0, _probe_lane(probes))
@@ -107,23 +106,24 @@ def quote_pattern(pattern: str) -> str:
     return "".join(parts)
 
 
-def _command_lanes(indexed: Iterable[tuple[int, Query]]) -> Iterable[str]:
+def _command_lanes(indexed: Iterable[tuple[int, Query]], seconds: float) -> Iterable[str]:
     """Return lanes of commands, which run in parallel; at most one per descriptor, and one is for probes."""
-    texts = [_command_text(index, query) for index, query in indexed if isinstance(query, Command)]
+    texts = [_command_text(index, query, seconds) for index, query in indexed if isinstance(query, Command)]
     spoken = [text for text in texts if text]
     width = len(_LANE_DESCRIPTORS) - 1
     return ["\n".join(spoken[lane::width]) for lane in range(min(width, len(spoken)))]
 
 
-def _command_text(index: int, command: Command) -> str:
+def _command_text(index: int, command: Command, seconds: float) -> str:
     runs = query_commands.commands_for(command)
     if runs is None or command.name == "ip-addresses":
         return ""
     lines = []
     for number, run in enumerate(runs):
         words = " ".join(map(shlex.quote, run.argv))
+        limit = max(1, ceil(min(run.timeout, seconds)))
         ask = (
-            f'item "{index} out {number}"; e=$($T ${{T:+{ceil(run.timeout)}}} {words} 2>&1 >&3 3>&- </dev/null); r=$?\n'
+            f'item "{index} out {number}"; e=$($T ${{T:+{limit}}} {words} 2>&1 >&3 3>&- </dev/null); r=$?\n'
             f'item "{index} end {number} $r"; printf %s "$e"'
         )
         if run.trusted:
@@ -148,12 +148,12 @@ def _probe_lane(probes: Sequence[Probe]) -> str:
     series: dict[Probe, list[str]] = {}
     for number, probe in enumerate(probes):
         if probe.unix is None and not probe.tls and not probe.proxy_protocol:
-            request = probe_protocol.http_request(probe)
-            words = [str(number), str(ceil(probe.timeout)), probe.host, str(probe.port), request]
+            words = [str(number), str(ceil(probe.timeout)), probe.host, str(probe.port),
+                     probe_protocol.http_request(probe)]
             one = replace(probe, attempt=min(probe.attempt, 1))     # attempts of one request are made in a row
             series.setdefault(one, []).append("plain " + " ".join(map(shlex.quote, words)))
-    for first, *others in series.values():
-        lines.append("\n".join([f"{{ e=$(($(date +%s) + {SERIES_SECONDS:.0f})); {first}",
+    for request, (first, *others) in series.items():
+        lines.append("\n".join([f"{{ e=$(($(date +%s) + {probe_protocol.series_seconds(request):.0f})); {first}",
                                 *(f'[ "$(date +%s)" -ge "$e" ] || {other}' for other in others), "} &"]))
     return "\n".join([*lines, "wait", "fi", "fi"])
 

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fixer.errors import Unreachable
 from fixer.hosts.machine import probe_protocol
-from fixer.hosts.sh.round_answers import UNFINISHED, RoundOutput
+from fixer.hosts.machine.look_budget import seconds_within
+from fixer.hosts.sh.round_answers import RoundOutput
 from fixer.hosts.sh.round_script import build_round_script
-from fixer.lazy.dataclass import replace
 from fixer.model.host import CommandResult, NodeClock
 from fixer.model.query import Answer, Command, Probe, Query
 from fixer.model.target import NodeKind
 
 MAX_ROUND_BYTES = 96 << 20
 _ROUND_SECONDS = 20.0  # seconds for a round without slow commands, on a busy machine
+_LAST_SECONDS = 1.0  # seconds of a round after its last command: to print its answers
 
 Shell = Callable[[bytes, float], CommandResult]
 """Runs `sh -s` on the node with this script, bounded by that many seconds; after a timeout nothing of it is left."""
@@ -42,17 +43,17 @@ class ShAsker:
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         """Run one round; raise `Unreachable` if the script did not even start."""
         unique = tuple(dict.fromkeys(queries))
-        asked = build_round_script(unique)
+        limit = seconds_within(_ROUND_SECONDS + _extra_seconds(unique))
+        asked = build_round_script(unique, seconds=limit - _LAST_SECONDS)
         started = time.time()
-        result = self._shell(asked.script, _ROUND_SECONDS + _extra_seconds(unique))
+        result = self._shell(asked.script, limit)
         output = RoundOutput(asked, result.stdout)
         if not output.has_started:
             raise Unreachable(*explain_no_answer(self.name, result))
         if self._whole and not output.ended and not result.timed_out and not result.truncated:
             raise Unreachable(f"{self.name} ended during the observation")
         self._clock = output.clock(started)
-        answers = output.answers(replace(UNFINISHED, status="timeout") if result.timed_out else UNFINISHED)
-        return {query: answers.get(query, UNFINISHED) for query in queries}
+        return output.answers("timeout" if result.timed_out else "failed")
 
 
 def _extra_seconds(queries: Sequence[Query]) -> float:

@@ -192,5 +192,6 @@ def test_what_a_round_did_not_reach_before_it_broke_off_is_no_absence_and_what_i
         assert not part.ended
         for query in late:
             same = found[query] == expected[query]
-            assert same or found[query] == round_answers.UNFINISHED, (cut, query, found[query].status)
+            assert same or found[query].message == round_answers.UNFINISHED, (cut, query, found[query].status)
     assert part.answers()[ip] == expected[ip]
+    assert round_answers.RoundOutput(asked, raw[:cuts[0]]).answers("timeout")[late[0]].files[0].status == "timeout"

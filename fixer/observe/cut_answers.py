@@ -1,0 +1,17 @@
+"""What the limits of one look cut from the answers of a node, as a sentence of the report.
+
+It is read from the answers themselves, so that a bundle says the same."""
+
+from __future__ import annotations
+
+from fixer.model.capture import NodeCapture
+from fixer.model.query import CUT_OFF, LOOK_LIMIT, NOT_ASKED
+
+
+def cut_text(node: NodeCapture) -> str:
+    """Return which questions to the node the look had no time for; empty if it had time for all."""
+    said = [answer.message for answer in node.answers.values() if answer.status == "timeout"]
+    counts = ((said.count(NOT_ASKED), "not asked"), (said.count(CUT_OFF), "not answered in time"))
+    parts = [f"{count} question{'s' if count > 1 else ''} {'were' if count > 1 else 'was'} {what}"
+             for count, what in counts if count]
+    return f"{' and '.join(parts)}: one look takes at most {LOOK_LIMIT} s" if parts else ""

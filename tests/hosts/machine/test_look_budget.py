@@ -1,0 +1,53 @@
+"""The seconds and bytes of one look: shared, and without effect outside of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from fixer.hosts.machine import look_budget, run_process
+from fixer.hosts.machine.look_budget import bytes_within, cleanup, is_full, is_over, one_look, seconds_within
+from fixer.hosts.machine.run_process import InteractiveProcess
+
+
+def test_outside_of_a_look_nothing_is_cut() -> None:
+    assert (seconds_within(40.0), bytes_within(1 << 40), is_over(), is_full()) == (40.0, 1 << 40, False, False)
+
+
+def test_all_threads_of_a_look_share_what_is_left_and_an_inner_look_is_the_same() -> None:
+    with one_look() as outer, one_look() as inner:
+        assert outer is inner
+        assert seconds_within(1.0) == 1.0 and 8.0 < seconds_within(40.0) <= look_budget.LOOK_SECONDS
+        outer.extend(30.0)
+        assert seconds_within(inf) > 38.0
+        taken: list[int] = []
+        threads = [threading.Thread(target=lambda: taken.append(bytes_within(3 << 20))) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sum(taken) == look_budget.LOOK_BYTES and is_full() and bytes_within(1) == 0
+        outer.extend(-60.0)
+        assert is_over() and seconds_within(5.0) == 0.0
+        with cleanup():
+            assert seconds_within(5.0) == look_budget.CLEANUP_SECONDS
+    assert not is_over() and seconds_within(5.0) == 5.0
+
+
+def test_a_slow_command_ends_with_the_look_and_none_starts_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_budget, "LOOK_SECONDS", 0.3)
+    started = time.monotonic()
+    with one_look():
+        talk = InteractiveProcess(["cat"])
+        first = run_process.run(["sh", "-c", "trap '' TERM; echo early; sleep 60; sleep 60"], timeout=30.0)
+        second = run_process.run(["touch", str(tmp_path / "ran")], timeout=30.0)
+        assert talk.exchange(b"", b"never", 30.0) is None
+    talk.close()
+    assert time.monotonic() - started < 5.0
+    assert (first.timed_out, first.stdout) == (True, b"early\n")
+    assert second.timed_out and not (tmp_path / "ran").exists()
+    assert run_process.run(["touch", str(tmp_path / "ran")]).returncode == 0
