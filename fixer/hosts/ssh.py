@@ -221,6 +221,7 @@ SSH_OPTIONS = (
     "-o", "PermitLocalCommand=no", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "EscapeChar=none",
     "-o", "LogLevel=ERROR", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4",
 )
+_SHOWN_BYTES = 4096  # last bytes of an output in which an error is looked for
 _SOCKET_PATH_LIMIT = 103  # bytes of a socket path that every system accepts: macOS has 104 with the final 0
 _ADDRESS = regex(r"(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?\Z")
 _PLAIN = regex(rb"[A-Za-z0-9 _./:,;=@%+(){}<>|&\"$#?*\[\]-]")
@@ -288,14 +289,15 @@ def explain_ssh_error(address: str, result: CommandResult) -> Unreachable:
     if result.missing:
         return Unreachable("ssh is not installed here", "ssh:// needs the OpenSSH client (openssh-client)")
     words = ssh_arguments(address)
-    text = result.stderr.decode(errors="replace")
+    text = result.stderr[-_SHOWN_BYTES:].decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip(" @\r")]
     said = lines[-1][:300] if lines else "no answer"
     shown = {"host": address, "name": words[-1], "words": shlex.join(w for w in words if w != "--"), "said": said}
     for pattern, message, hint in _SSH_ERRORS:
         if regex(pattern).search(text):
             return Unreachable(message.format(**shown), hint.format(**shown))
-    last = [line.strip() for line in result.stdout.decode(errors="replace").splitlines() if line.strip()][-1:]
+    printed = result.stdout[-_SHOWN_BYTES:].decode(errors="replace")
+    last = [line.strip() for line in printed.splitlines() if line.strip()][-1:]
     if not lines and not result.timed_out and last:
         return Unreachable(
             f"{address} accepts the login, then ends the session at once: {last[0][:300]}",

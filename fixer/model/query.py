@@ -189,6 +189,8 @@ class Answer:
 
 LOOK_LIMIT = 10  # seconds that one look may take
 NOT_ASKED = f"not asked: the {LOOK_LIMIT} s of this look were over"
+LOOK_MEGABYTES = 200  # memory that one look may take
+TOO_LONG = "the answer is too long to be read"
 CUT_OFF = f"no answer before the {LOOK_LIMIT} s of this look were over"
 
 

@@ -10,7 +10,7 @@ from fixer.hosts.machine.look_budget import one_look
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.host import Asker, DockerHost, Project, Target, is_docker_host, is_project
-from fixer.model.query import CUT_OFF, NOT_ASKED, Command, ListProcesses
+from fixer.model.query import CUT_OFF, LOOK_MEGABYTES, NOT_ASKED, TOO_LONG, Command, ListProcesses
 from fixer.model.snapshot import Container
 from fixer.observe.next_queries import first_queries, follow_up_queries
 from fixer.observe.nginx.nginx_masters import containers_with_nginx
@@ -23,6 +23,7 @@ from fixer.observe.view.observe_options import ObserveOptions
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
 MOST_TARGET_HINTS = 3        # containers of a machine that the hint names as targets
+_SIZE_HINT = f"fixer takes at most {LOOK_MEGABYTES} MB of memory: look for huge files in /etc/nginx"
 _BUSY_HINT = "try again when the node is less busy"
 MOST_ROUNDS = 8       # survey, its follow-ups, nested includes, repeats; few observations need a fourth
 
@@ -150,7 +151,7 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
         told = view.node.answers.get(ListProcesses())
         if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
             message = f"the processes of {view.name} could not be read: {told.message or told.status}"
-            raise CannotObserve(message, _BUSY_HINT)
+            raise CannotObserve(message, _SIZE_HINT if told.message == TOO_LONG else _BUSY_HINT)
     raise NoNginx(f"no nginx on {capture.target}", _no_nginx_hint(containers, views))
 
 

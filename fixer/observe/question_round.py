@@ -11,7 +11,7 @@ from fixer.hosts.machine.probe_program import SERIES_SECONDS
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import NodeCapture
 from fixer.model.host import Asker
-from fixer.model.query import CUT_OFF, NOT_ASKED, Answer, Probe, Query, unanswered
+from fixer.model.query import CUT_OFF, NOT_ASKED, TOO_LONG, Answer, Probe, Query, unanswered
 from fixer.observe.view.observe_options import PROBE_SECONDS, ObserveOptions
 
 _LATE_SECONDS = 1.0  # seconds after the last one in which a node may end what it ran
@@ -68,6 +68,9 @@ def _ask_node(asker: Asker, queries: Sequence[Query], before: NodeCapture, answe
               budget: LookBudget) -> None:
     left = budget.seconds_left()
     late = {query for query in queries if left <= 0 or (isinstance(query, Probe) and query.timeout > left)}
+    if not budget.has_bytes():
+        answered[asker.name] = _without_answers(before, queries, TOO_LONG)
+        return
     if late.issuperset(queries) and queries:
         answered[asker.name] = _without_answers(before, queries, NOT_ASKED)
         return
@@ -95,4 +98,4 @@ def _without_answers(node: NodeCapture, queries: Iterable[Query], why: str) -> N
 
 
 def _unanswered(queries: Iterable[Query], why: str) -> dict[Query, Answer]:
-    return {query: unanswered(query, "timeout", why) for query in queries}
+    return {query: unanswered(query, "failed" if why == TOO_LONG else "timeout", why) for query in queries}

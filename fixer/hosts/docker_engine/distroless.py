@@ -11,7 +11,7 @@ from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.machine import procfs, run_process
 from fixer.hosts.machine.procfs import read_clock
-from fixer.hosts.machine.query_commands import MISSING_CODE, answer_of, commands_for
+from fixer.hosts.machine.query_commands import MISSING_CODE, MOST_OUTPUT, answer_of, commands_for
 from fixer.hosts.machine.read_files import read_path
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.host import CommandResult, NodeClock
@@ -228,5 +228,5 @@ def _answer_from_host(query: Command, pid: int) -> Answer:
 
 def _run(pid: int, argv: Sequence[str], timeout: float) -> CommandResult:
     """Run in the network namespace; nsenter reports a missing program with the shell's exit code."""
-    result = run_process.run(("nsenter", "-t", str(pid), "-n", *argv), timeout=timeout)
+    result = run_process.run(("nsenter", "-t", str(pid), "-n", *argv), timeout=timeout, max_output=MOST_OUTPUT)
     return replace(result, argv=tuple(argv), missing=result.missing or result.returncode == MISSING_CODE)

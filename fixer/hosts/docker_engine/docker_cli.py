@@ -63,7 +63,7 @@ class Docker:
     def _require_daemon(self, result: CommandResult) -> CommandResult:
         if result.missing:
             raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command")
-        if result.timed_out:
+        if result.timed_out and not result.truncated:
             late = f"the Docker daemon: {CUT_OFF}"
             raise Unreachable(late if look_budget.is_over() else "the Docker daemon does not answer",
                               "docker info shows why")

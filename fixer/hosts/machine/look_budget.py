@@ -83,11 +83,12 @@ def bytes_within(wanted: int) -> int:
     return _looks[0].take(wanted) if _looks else wanted
 
 
+def is_under_way() -> bool:
+    """Return whether a look is under way."""
+    return bool(_looks)
+
+
 def is_over() -> bool:
     """Return whether a look is under way and has no time left for its questions."""
     return bool(_looks) and _looks[0].seconds_left() <= 0.0
 
-
-def is_full() -> bool:
-    """Return whether a look is under way and may keep no byte more."""
-    return bool(_looks) and not _looks[0].has_bytes()

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
-from fixer.model.query import OTHER_UNITS, UNIT_PROPERTIES, Answer, AnswerStatus, Command
+from fixer.model.query import OTHER_UNITS, TOO_LONG, UNIT_PROPERTIES, Answer, AnswerStatus, Command
 
+MOST_OUTPUT = 4 << 20  # bytes that one command may print: a line takes far more memory once it is a string
 MISSING_CODE = 127  # sh's exit code for a missing command
 
 _UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
@@ -86,6 +87,8 @@ def refused_answer(command: Command) -> Answer:
 
 def answer_of(results: list[CommandResult]) -> Answer:
     """Combine the results of a query's commands into one answer."""
+    if long := next((r for r in results if r.truncated), None):
+        return Answer("failed", message=f"{long.argv[0]}: {TOO_LONG}")  # a part could pass for the whole
     worst = next((r for r in results if r.returncode != 0), results[0])
     status: AnswerStatus = "ok"
     message = ""

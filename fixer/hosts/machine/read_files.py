@@ -7,6 +7,7 @@ import os
 import stat as st
 from collections.abc import Callable, Iterable, Iterator
 
+from fixer.hosts.machine.look_budget import LOOK_BYTES, bytes_within
 from fixer.model.query import Answer, AnswerStatus, FileAnswer, FileKind, FileStat, ReadFile, ReadGlob, ReadTree
 
 _KINDS: tuple[tuple[Callable[[int], bool], FileKind], ...] = (
@@ -15,7 +16,7 @@ _KINDS: tuple[tuple[Callable[[int], bool], FileKind], ...] = (
 )
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _MAGIC = frozenset("*?[")
-MOST_BYTES = 48 << 20   # bytes of all files of one answer: what a visitor or a wildcard adds costs no more memory
+MOST_BYTES = LOOK_BYTES // 2  # bytes of all files of one answer: what a visitor or a wildcard adds costs no more memory
 
 
 def status_of(error: OSError) -> AnswerStatus:
@@ -92,9 +93,11 @@ def read_bytes(path: str, limit: int, *, tail: bool = False) -> tuple[bytes, boo
             return b"", False
         if tail and info.st_size > limit:
             os.lseek(fd, info.st_size - limit, os.SEEK_SET)
-            return _read_up_to(fd, limit), True
+            data = _read_up_to(fd, limit)
+            return data[len(data) - bytes_within(len(data)):], True
         data = _read_up_to(fd, limit + 1)
-        return data[:limit], len(data) > limit
+        kept = bytes_within(min(len(data), limit))
+        return data if kept == len(data) else data[:kept], len(data) > kept
     finally:
         os.close(fd)
 

@@ -10,7 +10,7 @@ import subprocess  # the only import of it in fixer
 import time
 from collections.abc import Mapping, Sequence
 
-from fixer.hosts.machine.look_budget import seconds_within
+from fixer.hosts.machine.look_budget import bytes_within, is_under_way, seconds_within
 from fixer.hosts.machine.trusted_files import search_path
 from fixer.isolation import without_import_variables
 from fixer.model.host import CommandResult
@@ -41,7 +41,8 @@ def run(
     cwd: str | None = None,
 ) -> CommandResult:
     """Run a command to its end. A timeout, a missing tool and a non-zero code are results, not exceptions.
-    In a look, it has at most the time that is left of that look; none starts after it."""
+    In a look, it has at most the time and the bytes that are left of that look, and is ended once its output is cut:
+    nobody reads on. None starts after the last second. `max_output` counts both outputs."""
     if (limit := seconds_within(timeout)) <= 0:
         return CommandResult(tuple(argv), None, b"", b"", timed_out=True)
     try:
@@ -57,6 +58,7 @@ def run(
         raise
     finally:
         _close_pipes(child)
+    timed_out = timed_out or (cut and is_under_way())
     if timed_out:
         _kill_group(child)
     return CommandResult(tuple(argv), None if timed_out else child.wait(), out, err, timed_out=timed_out, truncated=cut)
@@ -73,7 +75,7 @@ def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: 
     """Feed stdin and collect both outputs until the command ends: (stdout, stderr, timed out, truncated)."""
     assert child.stdin and child.stdout and child.stderr
     chunks: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
-    left = dict.fromkeys(chunks, limit)
+    left = [limit]
     pending = memoryview(stdin)
     ended = 0.0
     with selectors.DefaultSelector() as selector:
@@ -88,7 +90,9 @@ def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: 
         while any(fd in selector.get_map() for fd in chunks):
             now = time.monotonic()
             if now >= deadline:
-                return *_join_outputs(chunks), True, min(left.values()) <= 0
+                return *_join_outputs(chunks), True, left[0] <= 0
+            if left[0] <= 0 and is_under_way():
+                break
             if not ended and child.poll() is not None:
                 ended = now
             if ended and now - ended > _DRAIN_SECONDS:
@@ -98,11 +102,12 @@ def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: 
                     _read_output(selector, key.fd, chunks, left)
                 else:
                     pending = _write_input(selector, child, pending)
+    cut = left[0] <= 0
     try:
-        child.wait(max(0.0, deadline - time.monotonic()))
+        child.wait(0.0 if cut and is_under_way() else max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return *_join_outputs(chunks), True, min(left.values()) <= 0
-    return *_join_outputs(chunks), False, min(left.values()) <= 0
+        return *_join_outputs(chunks), True, cut
+    return *_join_outputs(chunks), False, cut
 
 
 def _join_outputs(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
@@ -111,7 +116,7 @@ def _join_outputs(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
 
 
 def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, list[bytes]],
-                 left: dict[int, int]) -> None:
+                 left: list[int]) -> None:
     try:
         data = os.read(fd, _CHUNK)
     except BlockingIOError:
@@ -119,9 +124,10 @@ def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, li
     if not data:
         selector.unregister(fd)
         return
-    if left[fd] > 0:  # read and drop what exceeds the limit, so that the command can end
-        chunks[fd].append(data[: left[fd]])
-    left[fd] -= len(data)
+    if (kept := bytes_within(min(len(data), max(0, left[0])))) > 0:
+        chunks[fd].append(data[:kept])
+    # what exceeds the limit is read and dropped, so that a command outside of a look can end
+    left[0] = left[0] - len(data) if kept == len(data) else 0
 
 
 def _write_input(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview) -> memoryview:
@@ -176,7 +182,8 @@ class InteractiveProcess:
         return self._child.poll() is None
 
     def exchange(self, data: bytes, mark: bytes, timeout: float) -> bytes | None:
-        """Send, then read until `mark`; return what came before. None if the process ended or time ran out first."""
+        """Send, then read until `mark`; return what came before. None if the process ended or time ran out first.
+        End it if it prints too much before the mark."""
         assert self._child.stdin and self._child.stdout
         deadline, pending, got = time.monotonic() + seconds_within(timeout), memoryview(data), self._rest
         with selectors.DefaultSelector() as selector:
@@ -193,7 +200,10 @@ class InteractiveProcess:
                         if not more:
                             self.unread, self.is_over = got or self.unread, True
                             return None
-                        got += more
+                        if len(got := got + more) > MAX_OUTPUT:
+                            self.is_over = True  # nobody says so much before a mark: it never comes
+                            _kill_group(self._child)
+                            return None
                     else:
                         pending = self._send(selector, key.fd, pending)
         before, _, self._rest = got.partition(mark)

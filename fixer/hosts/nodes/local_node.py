@@ -122,7 +122,7 @@ def answer_command(command: Command) -> Answer:
 def _run_query_command(run: query_commands.QueryCommand) -> CommandResult:
     from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
 
-    return run_process.run(run.argv, timeout=run.timeout)
+    return run_process.run(run.argv, timeout=run.timeout, max_output=query_commands.MOST_OUTPUT)
 
 
 class LocalWriter:

@@ -21,6 +21,7 @@ from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, NodeClock
 from fixer.model.query import (
+    TOO_LONG,
     Answer,
     AnswerStatus,
     Command,
@@ -52,6 +53,8 @@ class FileGroup:
     hidden: frozenset[str] = frozenset()
 
 
+_MOST_LISTED = 8 << 20  # bytes of a list: taken apart it needs some ten times as much memory
+_UNLISTED_KINDS = (("data",), ("tables",), ("addresses",))
 _LAST_KIND = {ListProcesses: "borrowed", ListSockets: "closed"}  # the last frames of these queries
 UNFINISHED = "the node did not finish answering"
 
@@ -63,8 +66,11 @@ class RoundOutput:
         self._round = asked
         items, self.ended = round_output.split_frames(output, asked.nonce)
         self._items: dict[str, list[Frame]] = {}
+        self._too_long: set[str] = set()
         for item in items:
             if item.header:
+                if len(item.data) > _MOST_LISTED and item.header[1:2] not in _UNLISTED_KINDS:
+                    self._too_long.add(item.header[0].partition("+")[0])
                 self._items.setdefault(item.header[0], []).append(item)
         self._last = items[-1] if items and not self.ended else None  # it may be cut, and what it belongs to with it
         self.root = False
@@ -92,14 +98,17 @@ class RoundOutput:
         offset = (int(match[4]) * 60 + int(match[5])) * 60.0
         return NodeClock(now, -offset if match[3] == b"-" else offset, self.root)
 
-    def answers(self, late: AnswerStatus = "failed") -> dict[Query, Answer]:
+    def answers(self, late: AnswerStatus = "failed", why: str = UNFINISHED) -> dict[Query, Answer]:
         """Return every answer in the output; `late` for what a round that broke off did not answer to its end:
         a file that it did not reach is no missing file."""
         by_reading = dict(self._reading_groups())
         found: dict[Query, Answer] = {}
         for index, query in enumerate(self._round.queries):
             if not self.ended and is_askable(query) and not self._is_complete(str(index), query):
-                found[query] = unanswered(query, late, UNFINISHED)
+                found[query] = unanswered(query, late, why)
+                continue
+            if self._too_long and self._too_long & self._frames_of(str(index), query):
+                found[query] = unanswered(query, "failed", TOO_LONG)
                 continue
             match query:
                 case ReadFile() | ReadGlob() | ReadTree() if not is_askable(query):
@@ -117,7 +126,7 @@ class RoundOutput:
         probes = [q for q in self._round.queries if isinstance(q, Probe)]
         probed = self._probes(probes)
         if not self.ended:
-            probed = {q: answer if answer.status == "ok" else unanswered(q, late, UNFINISHED)
+            probed = {q: answer if answer.status == "ok" else unanswered(q, late, why)
                       for q, answer in probed.items()}
         found.update(probed)
         return found
@@ -130,13 +139,16 @@ class RoundOutput:
             return self._has_ended(name, query)
         if isinstance(query, ListProcesses | ListSockets) and _LAST_KIND[type(query)] not in self._parts(name):
             return False
-        frames = {name}
-        if isinstance(query, Reading):
-            number, group = next((n, g) for n, g in enumerate(self._round.groups) if query in g)
-            members = {str(i) for i, other in enumerate(self._round.queries) if other in group}
-            frames = {f"g{number}", *members}
+        frames = self._frames_of(name, query)
         last = self._last.header[0].partition("+")[0] if self._last is not None and self._last.header else ""
         return last not in frames and any(frame in self._items for frame in frames)
+
+    def _frames_of(self, name: str, query: Query) -> set[str]:
+        """Return the names of the frames that its answer is made of: readings of one group share theirs."""
+        if not isinstance(query, Reading):
+            return {name}
+        number, group = next((n, g) for n, g in enumerate(self._round.groups) if query in g)
+        return {f"g{number}", *(str(i) for i, other in enumerate(self._round.queries) if other in group)}
 
     def _has_ended(self, name: str, command: Command) -> bool:
         """Return whether each of its commands ended, or was not to be run."""
@@ -177,7 +189,8 @@ class RoundOutput:
         links.update({path: round_output.path_text(target) for path, target in ends})
         contents: dict[str, bytes] = {}
         for path, data in round_output.split_contents(parts.get("data", b""), prefix):
-            contents.setdefault(path, data)
+            if path in stats:
+                contents.setdefault(path, data)
         return FileGroup(
             stats, round_output.split_stats(parts.get("target", b""), prefix), links,
             round_output.split_real_paths(parts.get("real", b""), order), contents,
@@ -310,8 +323,8 @@ class RoundOutput:
                         err, code = item.data, int(item.header[3])
                     case "none":
                         missing = True
-        late = code in (124, 137)
-        return CommandResult(run.argv, None if late else code, out, err, timed_out=late, missing=missing)
+        late, cut = code in (124, 137), code is None and not missing  # its lane was cut before its end
+        return CommandResult(run.argv, None if late else code, out, err, timed_out=late, missing=missing, truncated=cut)
 
     def _probes(self, probes: list[Probe]) -> Mapping[Query, Answer]:
         items = self._items.get("probe", [])

@@ -11,6 +11,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.query import FileStat
 
+_HEADER_LIMIT = 400  # bytes of the first line of a frame
 _META = regex(rb"([0-9a-f]+) (\d+) (\d+) (\d+) (-?\d+) (\d+) (\d+) (.*)\Z")
 _LS = regex(rb"\s*(\d+) (\S{10})\S* +(\d+) +(\d+) +(\d+) +(?:\d+, *)?(\d+) ")
 _FRACTION = regex(rb"\.(\d+)")
@@ -29,9 +30,16 @@ class Frame:
 def split_frames(output: bytes, nonce: bytes) -> tuple[list[Frame], bool]:
     """Return the frames in order, and whether the round ran to its end."""
     items = []
-    for chunk in output.split(b"\n" + nonce + b" ")[1:]:
-        head, _, data = chunk.partition(b"\n")
-        items.append(Frame(tuple(head.decode("ascii", "replace").split()), data))
+    mark = b"\n" + nonce + b" "
+    begin = output.find(mark)
+    while begin >= 0:  # by positions: a copy of all frames beside the output costs as much memory again
+        following = output.find(mark, begin + len(mark))
+        end = following if following >= 0 else len(output)
+        line = output.find(b"\n", begin + len(mark), end)
+        line = line if line >= 0 else end
+        head = output[begin + len(mark) : min(line, begin + _HEADER_LIMIT)]
+        items.append(Frame(tuple(head.decode("ascii", "replace").split()), output[line + 1 : end]))
+        begin = following
     ended = bool(items) and items[-1].header == ("end",)
     return items, ended
 
@@ -43,10 +51,15 @@ def path_text(raw: bytes) -> str:
 
 def split_contents(data: bytes, prefix: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield (path, content) from the output of head or tail for several files."""
-    for chunk in data.split(b"\n==> " + prefix)[1:]:
-        path, found, content = chunk.partition(b" <==\n")
-        if found:
-            yield path_text(path), content
+    mark = b"\n==> " + prefix
+    begin = data.find(mark)
+    while begin >= 0:
+        following = data.find(mark, begin + len(mark))
+        end = following if following >= 0 else len(data)
+        head = data.find(b" <==\n", begin, end)
+        if head >= 0:
+            yield path_text(data[begin + len(mark) : head]), data[head + 5 : end]
+        begin = following
 
 
 def split_lines(data: bytes, prefix: bytes) -> list[str]:

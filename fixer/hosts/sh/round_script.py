@@ -43,15 +43,15 @@ def build_round_script(queries: Sequence[Query], *, probes_too: bool = True, sec
     body = ['item "clock $u $$"', "date '+%s.%N %z'"]
     # Immediately after the clock: start times need both, and reading files takes a while.
     body += [f"booted {index} {1 << 22}" for index, query in indexed if isinstance(query, ListProcesses)]
-    for number, ((tail, limit), members) in enumerate(groups.items()):
-        body += _group_text(number, tail, limit, [(i, queries[i]) for i in members])
-    for index, query in indexed:
+    for index, query in indexed:  # before the files: of too many, those that come last are cut
         if isinstance(query, ListProcesses):
             body.append(f"processes {index} {PROC_LIMIT}")
         elif isinstance(query, ListSockets):
             body.append(f"sockets {index} {TABLE_LIMIT}")
         elif query == Command("ip-addresses"):
             body.append(f'item "{index} addresses"; beginnings {1 << 22} "$P/proc/net/fib_trie" "$P/proc/net/if_inet6"')
+    for number, ((tail, limit), members) in enumerate(groups.items()):
+        body += _group_text(number, tail, limit, [(i, queries[i]) for i in members])
     lanes = list(_command_lanes(indexed, seconds))
     probes = [q for q in queries if isinstance(q, Probe)] if probes_too else []
     if probes:
@@ -161,7 +161,7 @@ def _probe_lane(probes: Sequence[Probe]) -> str:
 def _parallel_text(body: Sequence[str], lanes: Sequence[str]) -> str:
     """Return the body with the lanes in parallel; their output is printed after it, lane by lane."""
     descriptors = _LANE_DESCRIPTORS[: len(lanes)]
-    text = "\n".join([*body, *(f"cat <&{fd}" for fd in descriptors)])
+    text = "\n".join([*body, *(f"lane {fd}" for fd in descriptors)])
     for fd, lane in zip(descriptors, lanes, strict=True):
         text = f"{{ {lane}\n}} | {{ exec {fd}<&0 </dev/null\n{text}\n}}"
     return text
@@ -260,8 +260,9 @@ sockets() {
   item "$1 borrowed"; borrowed fd
   item "$1 closed"; for f in "$P"/proc/[0-9]*/fd; do { [ -r "$f" ] && [ -x "$f" ]; } || printf '%s\n' "$f"; done
 }
+lane() { if have head; then head -c MOST <&"$1"; else cat <&"$1"; fi; }
 limits() { T=''; timeout -k 1 1 true && T='timeout -k 1'; }
-"""
+""".replace("MOST", str(query_commands.MOST_OUTPUT))
 
 # One level of a tree: KIDS appends the entries of folder "$g" to the list, dot files too.
 KIDS = r"""for h in "$g"/*; do break; done

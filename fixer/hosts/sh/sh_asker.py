@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fixer.errors import Unreachable
 from fixer.hosts.machine import probe_protocol
-from fixer.hosts.machine.look_budget import seconds_within
-from fixer.hosts.sh.round_answers import RoundOutput
+from fixer.hosts.machine.look_budget import LOOK_BYTES, seconds_within
+from fixer.hosts.sh.round_answers import UNFINISHED, RoundOutput
 from fixer.hosts.sh.round_script import build_round_script
 from fixer.model.host import CommandResult, NodeClock
-from fixer.model.query import Answer, Command, Probe, Query
+from fixer.model.query import TOO_LONG, Answer, AnswerStatus, Command, Probe, Query
 from fixer.model.target import NodeKind
 
-MAX_ROUND_BYTES = 96 << 20
+MAX_ROUND_BYTES = LOOK_BYTES
 _ROUND_SECONDS = 20.0  # seconds for a round without slow commands, on a busy machine
+_SHOWN_BYTES = 4096  # last bytes of an output in which its last line is looked for
 _LAST_SECONDS = 1.0  # seconds of a round after its last command: to print its answers
 
 Shell = Callable[[bytes, float], CommandResult]
@@ -52,8 +53,12 @@ class ShAsker:
             raise Unreachable(*explain_no_answer(self.name, result))
         if self._whole and not output.ended and not result.timed_out and not result.truncated:
             raise Unreachable(f"{self.name} ended during the observation")
+        late: tuple[AnswerStatus, str] = ("timeout" if result.timed_out else "failed", UNFINISHED)
+        if result.truncated:
+            late = ("failed", TOO_LONG)
+        del result  # else its bytes are kept beside the answers that are made of them
         self._clock = output.clock(started)
-        return output.answers("timeout" if result.timed_out else "failed")
+        return output.answers(*late)
 
 
 def _extra_seconds(queries: Sequence[Query]) -> float:
@@ -63,6 +68,7 @@ def _extra_seconds(queries: Sequence[Query]) -> float:
 
 def explain_no_answer(name: str, result: CommandResult) -> tuple[str, str]:
     """Return (message, hint) for a transport that gave no answer."""
-    lines = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
+    said = result.stderr[-_SHOWN_BYTES:] + result.stdout[-_SHOWN_BYTES:]
+    lines = said.decode(errors="replace").strip().splitlines()
     reason = "it did not answer in time" if result.timed_out else lines[-1][:300] if lines else "no answer"
     return f"{name} cannot be observed: {reason}", ""

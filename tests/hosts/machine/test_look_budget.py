@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from fixer.hosts.machine import look_budget, run_process
-from fixer.hosts.machine.look_budget import bytes_within, cleanup, is_full, is_over, one_look, seconds_within
+from fixer.hosts.machine.look_budget import bytes_within, cleanup, is_over, one_look, seconds_within
 from fixer.hosts.machine.run_process import InteractiveProcess
 
 
 def test_outside_of_a_look_nothing_is_cut() -> None:
-    assert (seconds_within(40.0), bytes_within(1 << 40), is_over(), is_full()) == (40.0, 1 << 40, False, False)
+    assert (seconds_within(40.0), bytes_within(1 << 40), is_over()) == (40.0, 1 << 40, False)
 
 
 def test_all_threads_of_a_look_share_what_is_left_and_an_inner_look_is_the_same() -> None:
@@ -30,7 +30,7 @@ def test_all_threads_of_a_look_share_what_is_left_and_an_inner_look_is_the_same(
             thread.start()
         for thread in threads:
             thread.join()
-        assert sum(taken) == look_budget.LOOK_BYTES and is_full() and bytes_within(1) == 0
+        assert sum(taken) == look_budget.LOOK_BYTES and not outer.has_bytes() and bytes_within(1) == 0
         outer.extend(-60.0)
         assert is_over() and seconds_within(5.0) == 0.0
         with cleanup():

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from fixer.hosts.machine import run_process
+from fixer.hosts.machine import look_budget, run_process
+from fixer.hosts.machine.look_budget import one_look
 from fixer.hosts.machine.run_process import InteractiveProcess
 
 
@@ -107,3 +108,23 @@ def test_what_a_conversation_said_before_it_ended_is_kept() -> None:
     late = InteractiveProcess(["sleep", "9"])
     assert late.exchange(b"", b"END", 0.1) is None and not late.is_over
     late.close()
+
+
+def test_both_outputs_together_are_bounded_and_in_a_look_an_endless_command_is_ended_at_once() -> None:
+    script = "yes a & yes b >&2"
+    started = time.monotonic()
+    with one_look() as budget:
+        result = run_process.run(["sh", "-c", script], timeout=60.0, max_output=1 << 20)
+        assert (len(result.stdout) + len(result.stderr), result.truncated, result.returncode) == (1 << 20, True, None)
+        assert budget.take(1 << 40) == look_budget.LOOK_BYTES - (1 << 20)
+        rest = run_process.run(["sh", "-c", script], timeout=60.0)
+        assert (rest.stdout, rest.stderr, rest.truncated) == (b"", b"", True)
+    assert time.monotonic() - started < 5.0
+
+
+def test_a_conversation_that_never_stops_talking_is_ended(monkeypatch) -> None:
+    monkeypatch.setattr(run_process, "MAX_OUTPUT", 1 << 20)
+    talk = InteractiveProcess(["yes"])
+    assert talk.exchange(b"", b"END", 60) is None
+    assert wait_until(lambda: not talk.alive) and talk.is_over
+    talk.close()

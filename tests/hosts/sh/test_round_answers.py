@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
 from fixer.hosts.sh import round_answers, round_script
 from fixer.hosts.sh.round_script import RoundScript
-from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
+from fixer.model.query import TOO_LONG, Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
 
 NONCE = b"5eadbeef5eadbeef5eadbeef5eadbeef"
 P = b"//././/."
@@ -195,3 +197,21 @@ def test_what_a_round_did_not_reach_before_it_broke_off_is_no_absence_and_what_i
             assert same or found[query].message == round_answers.UNFINISHED, (cut, query, found[query].status)
     assert part.answers()[ip] == expected[ip]
     assert round_answers.RoundOutput(asked, raw[:cuts[0]]).answers("timeout")[late[0]].files[0].status == "timeout"
+
+
+def test_a_lane_that_was_cut_is_no_failed_command_and_no_half_an_answer() -> None:
+    rules, log, units = Command("nft-rules"), Command("kernel-log"), Command("systemctl-units")
+    answers_ = output([rules, log, units], [], b"0 out 0\nhalf", b"1 out 0\nall", b"1 end 0 0\n", b"2 out 0\nall", b"2 end 0 0\n").answers()
+    assert (answers_[rules].status, answers_[rules].message, answers_[rules].data) == ("failed", f"nft: {TOO_LONG}", b"")
+    assert (answers_[log].status, answers_[log].data) == ("ok", b"all")
+    assert answers_[units].message == f"systemctl: {TOO_LONG}"       # its second command
+
+
+def test_a_list_that_is_too_long_to_take_apart_is_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(round_answers, "_MOST_LISTED", 300)
+    file, other = ReadFile("/etc/a"), ReadFile("/etc/b")
+    data = b"g0 data\n==> /dev/null <==\n\n==> " + P + b"/etc/a <==\n" + b"x" * 400
+    assert output([file], [(file,)], b"g0 stat\n" + STAT, data).answers()[file].files[0].data == b"x" * 400
+    found = output([file, other], [(file,), (other,)], b"g0 stat\n" + STAT * 9, data, b"g1 stat\n" + STAT.replace(b"/a", b"/b")).answers()
+    assert (found[file].status, found[file].message, found[file].files[0].status) == ("failed", TOO_LONG, "failed")
+    assert found[other].message == ""
