@@ -24,7 +24,7 @@ from fixer.model.diagnosis import IgnoredFinding, Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.host import Target
 from fixer.model.learned import LEARNED_FILE
-from fixer.model.query import NOT_ASKED, Command, unanswered
+from fixer.model.query import NOT_ASKED, Command
 from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
@@ -152,15 +152,18 @@ def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
 
 def _with_nginx_test(target: Target, seen: Snapshot) -> Snapshot:
     """Return the snapshot with the result of `nginx -t`, which a diagnosis runs only when in doubt."""
-    askers = {asker.name: asker for asker in target.askers()}
+    askers = {} if is_over() else {asker.name: asker for asker in target.askers()}
     tested = []
     for nginx in seen.nginxes:
         asker = askers.get(nginx.node)
+        if not askers and isinstance(nginx.test, Unknown):
+            tested.append(replace(nginx, test=Unknown(NOT_ASKED)))
+            continue
         if isinstance(nginx.test, Known) or asker is None or nginx.test.reason in (TEST_NEVER_ENDS, TEST_NOT_ALLOWED):
             tested.append(nginx)
             continue
         query = Command("nginx-test", (nginx.binary, nginx.conf_path, nginx.prefix))
-        answer = unanswered(query, "timeout", NOT_ASKED) if is_over() else asker.ask([query])[query]
+        answer = asker.ask([query])[query]
         said = (answer.data + answer.stderr).decode("utf-8", "replace")
         code = answer.returncode
         unknown = Unknown(answer.message or answer.status)

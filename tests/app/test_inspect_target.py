@@ -14,9 +14,14 @@ import pytest
 from fixer.app import inspect_target
 from fixer.app.request import DiagnoseRequest
 from fixer.apply.repair_run import RepairRun, undo
+from fixer.errors import Unreachable
+from fixer.hosts.machine import look_budget
 from fixer.model.diagnosis import UNEXPLAINED, Diagnosis
+from fixer.model.facts import Unknown
+from fixer.model.query import NOT_ASKED
 from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.verify import Observation, failing_marks, unmeasured_marks
 from tests.apply.folder_target import NEW, OLD, FolderTarget, make_plan, write_step
 from tests.causes.snapshot_builders import wrong_port_scene
@@ -122,3 +127,22 @@ def test_the_look_knows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seco
 ])
 def test_a_report_names_the_host_that_was_observed(target: TargetRef, host: str) -> None:
     assert inspect_target._host_name(target) == host
+
+
+def test_a_look_whose_time_is_over_asks_no_nginx_and_reads_no_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """verify still has its verdict, and says what it did not ask."""
+    def no_askers(_: object) -> tuple[()]:
+        raise Unreachable("nobody may be asked")
+
+    def late(_: object) -> tuple[()]:
+        raise Unreachable("no answer")
+
+    target = FolderTarget(tmp_path)
+    monkeypatch.setattr(FolderTarget, "askers", no_askers)
+    monkeypatch.setattr(inspect_target, "policy_notes", late)
+    seen = build_snapshot(capture(node(site="server { listen 80; }")))
+    with look_budget.one_look() as budget:
+        budget.extend(-60.0)
+        tested = inspect_target._with_nginx_test(target, seen)
+        assert [nginx.test for nginx in tested.nginxes] == [Unknown(NOT_ASKED)]
+        assert inspect_target.StateNotes(target).read() == (f"earlier repairs were {NOT_ASKED}",)

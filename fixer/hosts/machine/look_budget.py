@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LOOK_SECONDS = 8.5  # of LOOK_LIMIT: the rest ends what is late, judges and prints
+LOOK_SECONDS = 8.0  # of LOOK_LIMIT: the rest ends what is late, judges and prints
 LOOK_BYTES = 32 << 20  # bytes of all its answers: taking them apart costs several times as much memory
 CLEANUP_SECONDS = 0.7  # seconds to end a late command on its node, even after the last question
 
