@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from io import StringIO
+from itertools import chain
 
 from fixer.formats.numbers import is_number, timespan
 from fixer.formats.shell_words import systemd_words
@@ -13,6 +15,7 @@ from fixer.model.facts import Fact
 from fixer.model.query import Answer
 from fixer.model.snapshot import PreCommand, Unit
 
+_MANY_LINES = 100_000
 _PULL_PROPERTIES = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
 _REPEATED_PROPERTIES = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(up_to_first(r"argv\[\]=") + r"(?>(.*?) ; ignore_errors=.*? ; )(?:.*; )?code=(\S+) ; status=(\d+)")
@@ -42,10 +45,17 @@ def with_active_conflicts(units: Mapping[str, Unit]) -> dict[str, Unit]:
 _ACTIVE_STATES = frozenset({"active", "activating", "reloading"})
 
 
+def _lines(text: str) -> Iterable[str]:
+    """Return the lines; of very many one after the other: a list of short ones is twenty times as large as its text."""
+    if text.count("\n") < _MANY_LINES:
+        return text.split("\n")
+    return (line.removesuffix("\n") for line in StringIO(text, newline="\n"))
+
+
 def _blocks(text: str) -> Iterator[dict[str, str]]:
     """Yield blocks of KEY=VALUE lines, an empty line between units. ExecStart may repeat: the first one counts."""
     block: dict[str, str] = {}
-    for line in [*text.split("\n"), ""]:
+    for line in chain(_lines(text), ("",)):
         if not line:
             if block:
                 yield block
@@ -150,9 +160,8 @@ _STARTABLE_STATES = ("enabled", "disabled", "generated")  # generated: from an i
 def startable_services(answer: Answer | None) -> tuple[str, ...]:
     """Return the services of `systemctl list-unit-files` that can be started, without templates."""
     _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
-    rows = [line.split() for line in files.splitlines()]
     return tuple(sorted(
-        row[0] for row in rows
+        row[0] for row in map(str.split, _lines(files))
         if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in _STARTABLE_STATES
     ))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import pytest
 
 from fixer.formats.systemctl_show import (
@@ -111,3 +114,15 @@ def test_limits_of_a_unit() -> None:
     text = "Id=a.service\nLoadState=loaded\nCPUQuotaPerSecUSec=1.500000s\nLimitNOFILESoft=1024\n"
     unit = parse_show(Said("ok", text.encode()), Known(0.0))["a.service"]
     assert (unit.cpu_limit, unit.nofile_limit) == (1.5, 1024)
+
+
+@pytest.mark.parametrize("read", [lambda answer: parse_show(answer, Unknown("no boot time")), startable_services])
+def test_very_many_short_lines_take_little_more_memory_than_their_text(read: Callable[[Answer], object]) -> None:
+    data = b"--\n" + b"ab\n" * 110_000
+    tracemalloc.start()
+    try:
+        assert not read(Answer("ok", data))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * len(data)      # of a list: 25 times
