@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 from fixer.formats.socket_tables import parse_connections
 from fixer.lazy.dataclass import replace
-from fixer.model.capture import Capture
+from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
-from fixer.model.query import FileStat, ListSockets, Probe
+from fixer.model.query import (
+    CUT_OFF,
+    LOOK_LIMIT,
+    LOOK_MEGABYTES,
+    NOT_ASKED,
+    TOO_LONG,
+    FileStat,
+    ListSockets,
+    Probe,
+)
 from fixer.model.report import WITHOUT_ROOT_TEXT
 from fixer.model.snapshot import (
     AddressCandidate,
@@ -27,7 +36,6 @@ from fixer.model.snapshot import (
 from fixer.observe.boot.boot_entries import boot_entries_of
 from fixer.observe.boot.learned_services import learned_of
 from fixer.observe.compose_project import compose_of
-from fixer.observe.cut_answers import cut_text
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.docker.shared_resources import container_sharing_network
 from fixer.observe.editable_files import contents_of
@@ -310,3 +318,17 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
     if fewer := max((plan.fewer for plan in plans.values()), default=0):
         most = f"all routes of an nginx share {MOST_REPEATED_PROBES}"
         yield f"each route was asked at most {fewer} times, fewer than --requests says: {most}"
+
+
+def cut_text(node: NodeCapture) -> str:
+    """Return which questions to the node the look had no time or memory for; empty if it had both for all.
+    The answers themselves tell it, so that a bundle says the same."""
+    said = [answer.message for answer in node.answers.values() if answer.status in ("timeout", "failed")]
+    long = sum(message.endswith(TOO_LONG) for message in said)
+    counts = ((said.count(NOT_ASKED), "question", "not asked"),
+              (said.count(CUT_OFF), "question", "not answered in time"), (long, "answer", "too long to be read"))
+    parts = [f"{count} {noun}s were {what}" if count > 1 else f"1 {noun} was {what}"
+             for count, noun, what in counts if count]
+    limits = [f"{LOOK_LIMIT} s"] if len(parts) > bool(long) else []
+    limits += [f"{LOOK_MEGABYTES} MB"] if long else []
+    return f"{' and '.join(parts)}: one look takes at most {' and '.join(limits)}" if parts else ""

@@ -21,7 +21,7 @@ from fixer.hosts.nodes.local_node import LocalAsker
 from fixer.hosts.machine.look_budget import one_look
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.model.query import *
-from fixer.observe.cut_answers import cut_text
+from fixer.observe.build_snapshot import cut_text
 from fixer.observe.question_round import AskedNodes
 from fixer.observe.view.observe_options import ObserveOptions
 
@@ -66,7 +66,7 @@ def test_tools_that_print_endlessly(kind: str, tools: tuple[str, ...], tmp_path:
     fake(tmp_path, tools, "exec yes ab")
     seconds, megabytes, said = look(kind, tmp_path)
     assert seconds < LOOK_LIMIT and megabytes < LOOK_MEGABYTES
-    assert "at too great length: one look takes at most 200 MB" in said, said
+    assert "too long to be read: one look takes at most 200 MB" in said, said
 
 
 @pytest.mark.parametrize("kind", ["sh", "local"])
