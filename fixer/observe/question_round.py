@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from fixer.errors import Unreachable
 from fixer.hosts.machine.look_budget import LookBudget
-from fixer.hosts.machine.probe_program import SERIES_SECONDS
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import NodeCapture
 from fixer.model.host import Asker
@@ -60,8 +59,12 @@ def _named_seconds(queries: Iterable[Query], options: ObserveOptions) -> float:
     `--requests` repeats them."""
     probes = [query for query in queries if isinstance(query, Probe)]
     longest = max((probe.timeout for probe in probes), default=0.0)
-    repeats = SERIES_SECONDS if options.requests and any(probe.attempt for probe in probes) else 0.0
-    return max(0.0, longest - PROBE_SECONDS) + repeats
+    longer = max(0.0, longest - PROBE_SECONDS)
+    if not options.requests or not any(probe.attempt for probe in probes):
+        return longer
+    from fixer.hosts.machine.probe_program import SERIES_SECONDS  # with sockets, which take 10 ms to import
+
+    return longer + SERIES_SECONDS
 
 
 def _ask_node(asker: Asker, queries: Sequence[Query], before: NodeCapture, answered: dict[str, NodeCapture],
