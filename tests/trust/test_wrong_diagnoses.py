@@ -75,16 +75,22 @@ def _tried(*states: State) -> set[str]:
     return {f"{name} {word}" for name in names for word in ("tried", "down", "RUNNING")}
 
 
+def _only(lines: object, others: object) -> str:
+    """What is in the one and not in the other."""
+    both = isinstance(lines, list) and isinstance(others, list)
+    return f"{[line for line in lines if line not in others] if both else lines!r:.300}"      # type: ignore[union-attr, operator]
+
+
 def _left(place: BrokenTarget, before: State, shaky: set[str]) -> list[str]:
     """What is different from before, when it had its time."""
     until = time.monotonic() + 30
     while True:
         now = place.state()
-        falling = {f"up {unit}" for unit in shaky | _shaky(place)} | _tried(before, now)
+        falling = {line for unit in shaky | _shaky(place) for line in (f"up {unit}", f"unit {unit} tried")} | _tried(before, now)
         pairs = {key: (before.get(key), now.get(key)) for key in {*before, *now}}
         if "running" in pairs:
             pairs["running"] = tuple([line for line in lines or () if line not in falling] for lines in pairs["running"])  # type: ignore[assignment]
-        wrong = [f"{key}: {old!r:.300} now {new!r:.300}" for key, (old, new) in sorted(pairs.items()) if old != new]
+        wrong = [f"{key}: {_only(old, new)} now {_only(new, old)}" for key, (old, new) in sorted(pairs.items()) if old != new]
         if not wrong or time.monotonic() > until:
             return wrong
         time.sleep(0.5)
