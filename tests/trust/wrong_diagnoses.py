@@ -52,15 +52,27 @@ class NoEffectRun:
     """A run of which only the judgement is looked at: what its steps would do changes nothing of what is wrong."""
 
     def __init__(self) -> None:
-        self.id, self.kept, self.applied, self.rounds = "r", False, (), 0
+        self.id, self.kept, self.applied, self.rounds, self.open_round = "r", False, (), 0, 0
+        self.committed: set[int] = set()
 
     def round(self, plan: Plan, tell: object) -> None:
         """Made, without effect."""
         self.rounds += 1
+        self.open_round = self.rounds
 
-    def commit(self, unmeasured: tuple[str, ...] = ()) -> None:
-        """Somebody found it better."""
+    def commit(self, unmeasured: tuple[str, ...] = (), *, on_credit: bool = False) -> None:
+        """Somebody found it better, or waits for the next fault."""
+        self.committed.add(self.open_round)
         self.kept = True
+
+    def redeem(self, number: int) -> None:
+        """Found to have helped after all."""
+
+    def take_back(self, number: int) -> Any:
+        """It was on credit."""
+        self.committed.discard(number)
+        self.kept = bool(self.committed)
+        return self.roll_back()
 
     def roll_back(self) -> Any:
         """Taken back."""
@@ -102,6 +114,7 @@ def try_wrong_diagnoses(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
         end, run = run_session(Observation(snapshot, wrong), real)
         yield f"wrong {wrong.findings[0].cause} for {'+'.join(sorted(told))}: {end.outcome} {end.exit_code} after {run.rounds}"
         assert end.outcome != "repaired" and end.exit_code in (1, 3, 4), end
+        assert not run.kept, end        # an edit that helps nobody stays nowhere
     for finding in guilty:
         if any(r.steps and not r.needs and r.risk != "manual" for r in finding.repairs):
             OTHER_FINDINGS.setdefault(finding.cause, finding)
