@@ -23,7 +23,7 @@ from lab.scenario.catalog import choose, full_name, resolve_names
 from lab.scenario.draw import draw
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
-from lab.stack.images import needed_images
+from lab.stack.lab_parts import needed_images
 
 BIN = Path(sys.executable).parent
 WAYS = ("down", "wrong-port", "crash", "overload")

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from lab.errors import LabError, NoDocker
 from lab.paths import compose_root
-from lab.scenario.scenario_file import Stack, Variant
-from lab.scenario.templates import Value
 from lab.stack.docker_command import require_docker, run
 
 BASE_IMAGE = "debian:trixie-slim"
@@ -30,7 +28,7 @@ def tags() -> dict[str, str]:
 
 
 def _all_tags() -> dict[str, str]:
-    digests = {name: _digest(compose_root() / "images" / name) for name in (PACKAGES, *IMAGE_NAMES, TOOLS)}
+    digests = {name: folder_digest(compose_root() / "images" / name) for name in (PACKAGES, *IMAGE_NAMES, TOOLS)}
     for name in BUILT_ON_PACKAGES:
         digests[name] = hashlib.sha256((digests[PACKAGES] + digests[name]).encode()).hexdigest()[:12]
     return {name: f"badgateway/{name}:{digest}" for name, digest in digests.items()}
@@ -57,20 +55,6 @@ def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES) -> Mapping
         for built in others:
             built.result()
     return {name: tag for name, tag in wanted.items() if name != PACKAGES}
-
-
-def needed_images(variant: Variant, stack: Stack, drawn: Mapping[str, Value]) -> frozenset[str]:
-    """Return the names of the images that a lab of this draw runs, at any time of its life."""
-    if stack == "host":
-        return frozenset({"machine", *(["app"] if variant.load else [])})
-    steps = (*variant.steps_on(stack), *variant.by_hand_on(stack), *variant.again_on(stack))
-    has_tools = any("engine_rule" in step or "image_machine" in str(step) for step in steps)
-    found = {"web", "app"}
-    if drawn["tls"] or drawn["app_certificate"] or has_tools:
-        found.add("machine")
-    if drawn["database"]:
-        found.add("database")
-    return frozenset(found)
 
 
 def _build_and_say(name: str, wanted: Mapping[str, str], say: ProgressCallback) -> None:
@@ -100,7 +84,7 @@ def _make_base(say: ProgressCallback) -> None:
     import_image(made.out, BASE_IMAGE, 'CMD ["bash"]')
 
 
-def _digest(folder: Path) -> str:
+def folder_digest(folder: Path) -> str:
     """Return a digest of a build context's names, modes and bytes, the same on every machine."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):

@@ -1,11 +1,14 @@
-"""Parts of a lab by the names that people type: a role, a service of the compose file, a unit, any other container."""
+"""Parts of a lab by the names that people type: a role, a service of the compose file, a unit, any other container.
+
+The images that the parts run are found here too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from lab.errors import UnexpectedState, UsageError
-from lab.scenario.scenario_file import Role
+from lab.scenario.scenario_file import Role, Stack, Variant
+from lab.scenario.templates import Value
 from lab.stack.docker_command import ListedContainer, listed_containers
 from lab.stack.running_lab import Lab
 
@@ -68,3 +71,17 @@ def running_container(lab: Lab, part: str, listed: Sequence[ListedContainer]) ->
         raise UnexpectedState(f"{part} of {lab.id} does not run (its container is {found.state}): "
                               f"read its last lines with lab logs {lab.id} {part}")
     return found.name
+
+
+def needed_images(variant: Variant, stack: Stack, drawn: Mapping[str, Value]) -> frozenset[str]:
+    """Return the names of the images that a lab of this draw runs, at any time of its life."""
+    if stack == "host":
+        return frozenset({"machine", *(["app"] if variant.load else [])})
+    steps = (*variant.steps_on(stack), *variant.by_hand_on(stack), *variant.again_on(stack))
+    has_tools = any("engine_rule" in step or "image_machine" in str(step) for step in steps)
+    found = {"web", "app"}
+    if drawn["tls"] or drawn["app_certificate"] or has_tools:
+        found.add("machine")
+    if drawn["database"]:
+        found.add("database")
+    return frozenset(found)

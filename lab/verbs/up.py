@@ -21,7 +21,7 @@ from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.disk import fill_machine, write_folder
 from lab.stack.docker_command import existing_lab_ids, require_docker
 from lab.stack.docker_engine import state_of
-from lab.stack.lab_parts import listed_parts, part_name
+from lab.stack.lab_parts import listed_parts, needed_images, part_name
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab, wait_for, wait_until_booted
 from lab.stack.symptoms import StatusCounts, log_in, symptom_of, wait_for_symptom
@@ -82,7 +82,7 @@ def _draw_and_record(word: str, choice: Choice, seed: int, say: ProgressCallback
              noise: int) -> Lab:
     """Draw, build the images that are missing for it, and record the draw; start nothing yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
-    tags = images.ensure(say, images.needed_images(choice.variant, choice.stack, drawn))
+    tags = images.ensure(say, needed_images(choice.variant, choice.stack, drawn))
     say("✔ images ready")
     drawn = with_certificate(drawn, tags["machine"])
     lab_id = lab_records.new_id(str(drawn["word"]))
@@ -175,7 +175,7 @@ def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, S
     """Break it again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
     drawn = with_own_ports(draw(scenario_named(old.scenario), variant, lab.stack, old.seed, old.noise))
-    tags = images.ensure(say, images.needed_images(variant, lab.stack, drawn))
+    tags = images.ensure(say, needed_images(variant, lab.stack, drawn))
     drawn = with_certificate(drawn, tags["machine"])
     fresh = LabRecord(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from lab.errors import UnexpectedState, UsageError
+from lab.scenario.catalog import choose
 from lab.stack.docker_command import ListedContainer
-from lab.stack.lab_parts import find_part, role_of, running_container
+from lab.stack.lab_parts import find_part, needed_images, role_of, running_container
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 
@@ -60,3 +61,15 @@ def test_of_several_replicas_one_that_runs_is_entered(record: LabRecord) -> None
 def test_a_part_without_a_container_is_answered_with_the_command_that_makes_one(record: LabRecord) -> None:
     with pytest.raises(UnexpectedState, match=r"api of shop-3f2a has no container.* up -d api"):
         running_container(Lab(record), "api", [listed("edge")])
+
+
+def test_only_the_images_of_the_stack_are_needed() -> None:
+    drawn = {"tls": False, "app_certificate": False, "database": False}
+    plain = choose("wrong-port/container-wrong-port", "containers", 1).variant
+    assert needed_images(plain, "containers", drawn) == {"web", "app"}
+    assert needed_images(plain, "containers", {**drawn, "tls": True, "database": True}) == {"web", "app", "machine", "database"}
+    assert needed_images(choose("wrong-port/wrong-port", "host", 1).variant, "host", drawn) == {"machine"}
+    load = choose("overload-saturated/single-worker-overload", "host", 1).variant
+    assert needed_images(load, "host", drawn) == {"machine", "app"}      # visitors run in the application's image
+    rule = choose("firewall-drop/firewall-drop-in-a-container", "containers", 1).variant
+    assert needed_images(rule, "containers", drawn) == {"web", "app", "machine"}
