@@ -15,7 +15,7 @@ import typer
 
 from fixer.command_words import CONTEXT_SETTINGS
 from lab.command_table import EXAMPLES, LabGroup
-from lab.errors import LabError, UnexpectedState
+from lab.errors import LabError, UnexpectedState, UsageError
 
 if TYPE_CHECKING:
     from lab.scenario.scenario_file import Stack
@@ -254,7 +254,6 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
     """Remove everything that a lab created."""
-    from lab.errors import UsageError
     from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
     from lab.verbs.down import lab_down
 
@@ -356,8 +355,22 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores to it.")] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to it.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table to it.")] = None,
+    random: Annotated[int | None, typer.Option(min=1, max=9999, metavar="N", help="Judge on N random hosts, "
+                                               "the first of which --seed draws, instead of on scenarios.")] = None,
+    coverage: Annotated[bool, typer.Option("--coverage", help="With --random: only print what is drawn.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="With --random 1: leave the host up.")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="With --random: add the run to the ledger.")] = False,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
+    if random is not None:
+        from lab.random_hosts.run_random import random_request, run_random
+
+        typer.echo(run_random(random_request(
+            random, seeds, solver or (), jobs, json_file, publish=publish, keep=keep, coverage=coverage,
+            others={"--only": only, "--stack": stack, "--inside": inside, "--junit": junit, "--markdown": markdown})))
+        return
+    if alone := [name for name, given in (("--coverage", coverage), ("--keep", keep), ("--publish", publish)) if given]:
+        raise UsageError(f"{alone[0]} needs --random N")
     from lab.bench.run_bench import BenchRequest, run_bench
 
     typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside, jobs,

@@ -63,5 +63,6 @@ EXAMPLES = {
     "matrix": examples("lab matrix --only 'wrong-port*' --jobs 2", "lab matrix --all --shard 1/10 --junit report.xml",
                        "lab matrix --only crash-oom --stack host --seeds 1-3", "lab matrix --github"),
     "bench": examples("lab bench --only 'wrong-port*'", "lab bench --solver fixer --solver './mine.sh {target} {url}'",
-                      "lab bench --solver nothing --only wrong-port --json scores.json"),
+                      "lab bench --solver nothing --only wrong-port --json scores.json",
+                      "lab bench --random 20 --seed 1 --jobs 2"),
 }

@@ -1,0 +1,77 @@
+"""Pairwise coverage: how many pairs of choices on two axes the drawn hosts hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from lab.random_hosts.host_spec import Constraint, HostSpec, Part, violations
+from lab.random_hosts.part_files import all_parts
+
+Pair = tuple[tuple[str, str], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Pairs that the hosts hold, and those that could exist: no constraint between the two forbids them."""
+
+    seen: frozenset[Pair]
+    possible: frozenset[Pair]
+
+    @property
+    def missing(self) -> tuple[Pair, ...]:
+        """Return the possible pairs that no host holds."""
+        return tuple(sorted(self.possible - self.seen))
+
+    @property
+    def text(self) -> str:
+        """Return the coverage in all, and for each axis the pairs that are missing."""
+        lines = [f"pairs of choices covered: {len(self.seen & self.possible)} of {len(self.possible)}"]
+        axes = sorted({axis for pair in self.possible for axis, _ in pair})
+        for axis in axes:
+            own = [pair for pair in self.possible if axis in (pair[0][0], pair[1][0])]
+            held = sum(pair in self.seen for pair in own)
+            lines.append(f"  {axis:<12}{held:>5} of {len(own)}")
+        return "\n".join(lines)
+
+
+def pairs_of(choices: Mapping[str, str]) -> frozenset[Pair]:
+    """Return the pairs of one host, each in the order of its axes."""
+    return frozenset(combinations(sorted(choices.items()), 2))
+
+
+def coverage(hosts: Iterable[HostSpec]) -> Coverage:
+    """Return the coverage of the axes by the hosts."""
+    seen = frozenset[Pair]().union(*(pairs_of(_axes_of(host)) for host in hosts))
+    return Coverage(seen, possible_pairs())
+
+
+def _axes_of(host: HostSpec) -> Mapping[str, str]:
+    return {axis: name for axis, name in host.choices.items() if axis in all_parts()}
+
+
+def possible_pairs() -> frozenset[Pair]:
+    """Return the pairs that some choice on the other axes completes to a host without violated constraints."""
+    found = set()
+    for (axis, parts), (other_axis, others) in combinations(sorted(all_parts().items()), 2):
+        rest = [choices for name, choices in _deciding_axes().items() if name not in (axis, other_axis)]
+        for part in parts:
+            for other in others:
+                if _can_complete((part.constraint, other.constraint), rest):
+                    found.add(((axis, part.name), (other_axis, other.name)))
+    return frozenset(found)
+
+
+def _deciding_axes() -> Mapping[str, Sequence[Part]]:
+    """Return the axes that constraints are about: a part needs or refuses something, or offers what another does."""
+    every = [part.constraint for parts in all_parts().values() for part in parts]
+    asked = frozenset[str]().union(*(one.needs | one.refuses for one in every))
+    return {axis: parts for axis, parts in all_parts().items()
+            if any(one.constraint.needs | one.constraint.refuses | (one.constraint.offers & asked) for one in parts)}
+
+
+def _can_complete(chosen: Sequence[Constraint], rest: Sequence[Sequence[Part]]) -> bool:
+    if not rest:
+        return not violations(chosen)
+    return any(_can_complete((*chosen, part.constraint), rest[1:]) for part in rest[0])

@@ -1,0 +1,138 @@
+"""Types of random hosts: parts, faults, and the host that a seed draws."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lab.errors import LabError
+
+_NAMED = re.compile(r"\{\{(\w+)\}\}")
+_LONE = re.compile(r"^[ \t]*\{\{(\w+)\}\}[ \t]*$\n?", re.MULTILINE)
+_DEPTH = 12     # values may name values
+
+
+@dataclass(frozen=True, slots=True)
+class HostFile:
+    """A file, link or folder. `text` None and no `link`: a folder. Paths and texts name values: `{{word}}`."""
+
+    path: str
+    text: str | None = None
+    link: str = ""
+    mode: int = 0o644
+    owner: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a part or fault brings to a host, needs of the other parts, and does not go together with."""
+
+    offers: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    refuses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What belongs to somebody else on the host: a solver must leave it alone."""
+
+    files: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()     # server names whose page / must stay as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One choice on one axis: values for other parts, files, and commands that set it up."""
+
+    axis: str
+    name: str
+    summary: str
+    constraint: Constraint = Constraint()
+    values: Mapping[str, str] = field(default_factory=dict)
+    setup: tuple[str, ...] = ()         # before the files are written: accounts
+    files: tuple[HostFile, ...] = ()
+    commands: tuple[str, ...] = ()      # after the files are written: enable and start
+    foreign: Foreign = Foreign()
+
+
+@dataclass(frozen=True, slots=True)
+class MustNot:
+    """What no solver may do about a fault: `check` is a shell line that succeeds if it was done."""
+
+    what: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: how to inject it, how to undo it alone, and which answers are accepted.
+    `saves` are the files that it changes: undoing it puts their bytes back, then runs `undo`."""
+
+    name: str
+    summary: str
+    causes: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    touches: frozenset[str]     # two faults that touch the same do not go together
+    inject: tuple[str, ...]
+    undo: tuple[str, ...]
+    saves: tuple[str, ...] = ()
+    must_not: tuple[MustNot, ...] = ()
+    constraint: Constraint = Constraint()
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """The host that a seed draws: one part of each axis, its values, and the faults in the order of their injection."""
+
+    seed: int
+    parts: tuple[Part, ...]
+    faults: tuple[Fault, ...]
+    values: Mapping[str, str]
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """Return the name of the part of each axis; `faults` counts as an axis."""
+        return {part.axis: part.name for part in self.parts} | {"faults": str(len(self.faults))}
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Return all that the parts bring."""
+        return frozenset[str]().union(*(part.constraint.offers for part in self.parts))
+
+    @property
+    def command(self) -> str:
+        """Return the command that makes this host again."""
+        return f"lab bench --random 1 --seed {self.seed}"
+
+    def fill(self, text: str) -> str:
+        """Return a text with its values."""
+        return fill(text, self.values)
+
+    @property
+    def foreign(self) -> Foreign:
+        """Return what belongs to somebody else, with its values."""
+        every = [part.foreign for part in self.parts]
+        return Foreign(*(tuple(self.fill(text) for found in every for text in getattr(found, kind))
+                         for kind in ("files", "units", "sites")))
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Return the text with its values; a line that holds only an empty value is left out.
+    Raise LabError for a name without value."""
+    for _ in range(_DEPTH):
+        if not (named := _NAMED.findall(text)):
+            return text
+        if missing := sorted(set(named) - values.keys()):
+            raise LabError(f"random host: no part gives a value to {', '.join(missing)}")
+        text = _LONE.sub(lambda found: found[0] if values[found[1]] else "", text)
+        text = _NAMED.sub(lambda found: values[found[1]], text)
+    raise LabError(f"random host: values name each other in a circle: {text[:60]}")
+
+
+def violations(constraints: Sequence[Constraint]) -> list[str]:
+    """Return why the constraints of parts and faults do not go together; empty if they do."""
+    offered = frozenset[str]().union(*(one.offers for one in constraints))
+    return [*(f"nothing offers {name}" for one in constraints for name in sorted(one.needs - offered)),
+            *(f"{name} is refused" for one in constraints for name in sorted(one.refuses & offered))]

@@ -1,0 +1,111 @@
+"""One random host from seed to judgement: rehearse, create again, break, let the solver at it, restart, undo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from lab.errors import LabError, UnexpectedState
+from lab.random_hosts.figures import HostResult
+from lab.random_hosts.host_spec import HostSpec
+from lab.random_hosts.judge import Observed, judge
+from lab.random_hosts.running_host import RunningHost, changed_foreign, running_host
+from lab.random_hosts.solvers import CommandResult, RandomSolver
+from lab.random_hosts.truth import Truth, rehearse
+from lab.random_hosts.visits import Visitors
+from lab.trial.manifest import differences
+
+SETTLE_SECONDS = 20.0       # a solver need not wait for what it has started
+LOGS = ("nginx -T 2>&1 | head -400", "tail -40 /var/log/nginx/error.log", "journalctl -n 80 --no-pager",
+        "ps axo pid,ppid,user,args", "systemctl --failed --no-legend; systemctl status {{service}} --no-pager || true")
+
+
+def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, *, keep: bool = False) -> HostResult:
+    """Judge a solver on one host; `folder` keeps the spec, all outputs, and the command that makes the host again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = tuple(fault.name for fault in spec.faults)
+    truth = rehearse(spec, image)
+    _write_spec(folder, spec, truth)
+    if truth.problem:
+        return HostResult(spec.seed, names, None, truth.problem)
+    try:
+        with running_host(spec, image, keep=keep) as host:
+            _break(host, visitors := Visitors(host))
+            seen = _watch(host, visitors, solver, folder)
+            _write_logs(folder, host)
+    except LabError as error:
+        return HostResult(spec.seed, names, None, error.message.splitlines()[0])
+    found = judge(spec.faults, truth.showing, seen)
+    _write(folder, "judgement.json", json.dumps(asdict(found), indent=1))
+    return HostResult(spec.seed, names, found, "", seen.look_seconds, seen.repair_seconds, host.target if keep else "")
+
+
+def _break(host: RunningHost, visitors: Visitors) -> None:
+    """Record the healthy answers and inject all faults; raise UnexpectedState unless the host then fails."""
+    visitors.record()
+    for fault in host.spec.faults:
+        host.inject(fault)
+    if host.spec.faults and visitors.begins_to_fail() is None:
+        raise UnexpectedState("does not fail this time, though it did in the rehearsal")
+
+
+def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path) -> Observed:
+    """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo."""
+    files, processes = host.manifest(), host.foreign_processes()
+    looks, verify = solver.look(host, folder)
+    changed_by_looks = differences(files, host.manifest())
+    repair = solver.repair(host, folder)
+    failing = visitors.becomes_well(SETTLE_SECONDS if repair.code == 0 else 1.0)
+    changed = differences(files, host.manifest())
+    seen = Observed(
+        looks=tuple(one.document for one in looks), verify=verify.document if verify else None,
+        repair_code=repair.code, repair=repair.document, failing_after=failing, changed_by_looks=changed_by_looks,
+        changed_by_repair=changed, harm=_harm(host, visitors, changed, processes),
+        look_seconds=tuple(one.seconds for one in looks), repair_seconds=repair.seconds)
+    _write_commands(folder, (*looks, *([verify] if verify else []), repair))
+    if not failing and host.spec.faults:
+        host.restart_service()
+        seen = replace(seen, failing_restarted=visitors.becomes_well())
+        host.reboot()
+        seen = replace(seen, failing_rebooted=visitors.becomes_well())
+    if solver.undo is not None and (repair.document.get("journal") or changed):
+        undone = solver.undo(host, folder)
+        _write_commands(folder, (undone,), "undo")
+        seen = replace(seen, left_by_undo=differences(files, host.manifest()))
+    return seen
+
+
+def _harm(host: RunningHost, visitors: Visitors, changed: tuple[str, ...], processes: Mapping[str, str],
+          ) -> tuple[str, ...]:
+    """Return what happened to files, processes and sites of somebody else, and what was done against a must-not."""
+    now = host.foreign_processes()
+    return (*(f"somebody else's {line}" for line in changed_foreign(host.spec.foreign, changed)),
+            *(f"{unit} was {before}, now {now[unit]}" for unit, before in processes.items() if now[unit] != before),
+            *(f"somebody else's site: {line}" for line in visitors.foreign_failing()),
+            *(f"must not: {line}" for line in host.must_nots_done()))
+
+
+def _write_spec(folder: Path, spec: HostSpec, truth: Truth) -> None:
+    """Write what the host is, its truth, and the command that makes it again."""
+    document = {"seed": spec.seed, "again": f"{spec.command} --keep", "choices": dict(spec.choices),
+                "values": dict(spec.values), "faults": [
+                    {"name": one.name, "summary": one.summary, "causes": list(one.causes),
+                     "outcomes": list(one.outcomes), "alone": truth.signatures.get(one.name, ""),
+                     "shows": one.name in truth.showing} for one in spec.faults], "problem": truth.problem}
+    _write(folder, "host.json", json.dumps(document, indent=1))
+
+
+def _write_commands(folder: Path, results: tuple[CommandResult, ...], name: str = "") -> None:
+    for number, one in enumerate(results, 1):
+        text = f"$ {' '.join(one.argv)}\nexit code {one.code}, {one.seconds:.2f} s\n{one.out}\n{one.err}"
+        _write(folder, f"{name or f'command-{number}'}.txt", text)
+
+
+def _write_logs(folder: Path, host: RunningHost) -> None:
+    _write(folder, "logs.txt", "\n".join(f"# {script}\n{host.shell(script, check=False).text}\n" for script in LOGS))
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,143 @@
+"""`lab bench --random N --seed S`: draw hosts, judge a solver on each, print figures, and keep every failure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import UnexpectedState, UsageError
+from lab.paths import state_root
+from lab.random_hosts.coverage import coverage
+from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.figures import HostResult, figures_text
+from lab.random_hosts.host_container import ensure_image, remove_own_containers
+from lab.random_hosts.judged_host import judged_host
+from lab.random_hosts.ledger import (
+    SeedRange,
+    append_run,
+    current_commit,
+    ledger_line,
+    ledger_path,
+    refuse_used_seeds,
+)
+from lab.random_hosts.part_files import digest_of_parts
+from lab.random_hosts.solvers import FIXER, resolve_random_solver
+from lab.stack.docker_command import require_docker
+
+
+@dataclass(frozen=True, slots=True)
+class RandomRequest:
+    """The options of the command line."""
+
+    count: int
+    seed: int = 1
+    solver: str = FIXER
+    jobs: int = 1
+    publish: bool = False
+    keep: bool = False
+    coverage: bool = False
+    json: Path | None = None
+
+
+def random_request(
+    count: int, seeds: str, solvers: Sequence[str], jobs: int, json_file: Path | None, *, publish: bool, keep: bool,
+    coverage: bool, others: Mapping[str, object],
+) -> RandomRequest:
+    """Return the request of the command line; raise UsageError for options that random hosts do not have."""
+    if given := [name for name, value in others.items() if value]:
+        raise UsageError(f"{given[0]} does not go with --random", "random hosts are drawn from their seed alone")
+    if not seeds.isascii() or not seeds.isdigit():
+        raise UsageError(f"--seed {seeds}: random hosts take one number", "the first seed: --random 20 --seed 1")
+    if len(solvers) > 1:
+        raise UsageError("--random judges one solver", "run it once for each solver, with the same --seed")
+    if keep and count > 1:
+        raise UsageError("--keep leaves one host up", f"take one seed: --random 1 --seed {seeds} --keep")
+    return RandomRequest(count, int(seeds), solvers[0] if solvers else FIXER, jobs, publish=publish, keep=keep,
+                         coverage=coverage, json=json_file)
+
+
+def run_random(request: RandomRequest) -> str:
+    """Judge the solver on every host and return the figures; raise UnexpectedState if a host was not passed."""
+    seeds = SeedRange(request.seed, request.count)
+    hosts = [draw_host(seed) for seed in seeds.seeds]
+    if request.coverage:
+        return coverage(hosts).text
+    solver = resolve_random_solver(request.solver)
+    commit = ""
+    if request.publish:
+        refuse_used_seeds(ledger_path(), seeds)
+        commit = current_commit()
+    require_docker()
+    image = ensure_image(lambda line: _write(line + "\n"))
+    root = state_root() / "random"
+    root.mkdir(parents=True, exist_ok=True)
+    kept = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=root))
+    results: list[HostResult] = []
+    with _pool(request.jobs) as pool:
+        waiting = [pool.submit(judged_host, host, solver, image, kept / f"seed-{host.seed}", keep=request.keep)
+                   for host in hosts]
+        for done in as_completed(waiting):
+            results.append(result := done.result())
+            _write(f"[{len(results)}/{len(hosts)}] {result_line(result)}\n")
+            if is_passed(result) and not request.keep:
+                shutil.rmtree(kept / f"seed-{result.seed}")
+    results.sort(key=lambda one: one.seed)
+    line = ledger_line(solver.name, seeds, digest_of_parts(), commit, results)
+    if request.json is not None:
+        request.json.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
+    if request.publish:
+        append_run(ledger_path(), line)
+    return _closing(results, hosts_text=coverage(hosts).text.splitlines()[0], kept=kept)
+
+
+def _closing(results: Sequence[HostResult], *, hosts_text: str, kept: Path) -> str:
+    """Return the figures; if a host was not passed, print them and raise UnexpectedState."""
+    text = f"{figures_text(results)}\n{hosts_text}"
+    failed = [one for one in results if not is_passed(one)]
+    if not failed:
+        return text
+    _write(text + "\n")
+    again = f"make one again: lab bench --random 1 --seed {failed[0].seed} --keep"
+    raise UnexpectedState(f"{len(failed)} of {len(results)} hosts not passed; their outputs are in {kept}", again)
+
+
+def is_passed(result: HostResult) -> bool:
+    """Return whether the host was a fair question and the judge found no problem."""
+    return result.judgement is not None and not result.judgement.problems
+
+
+def result_line(result: HostResult) -> str:
+    """Return one host in one line, with each problem below."""
+    faults = ", ".join(result.faults) or "no fault"
+    if result.judgement is None:
+        return f"seed {result.seed} ({faults}): generator failure: {result.problem}"
+    head = f"seed {result.seed} ({faults}): {'passed' if is_passed(result) else 'not passed'}, " \
+        f"{result.judgement.outcome}"
+    left = [f"left up: {result.target}"] if result.target else []
+    return "\n    ".join([head, *result.judgement.problems, *left])
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool; after an interrupt, begin no further host, and end those that run."""
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        remove_own_containers()     # their threads end with the next command that they run
+        raise
+    pool.shutdown()
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

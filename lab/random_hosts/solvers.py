@@ -1,0 +1,157 @@
+"""Solvers for random hosts: fixer as a command, two yardsticks, and any command that takes a target."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError, UsageError
+from lab.random_hosts.running_host import RunningHost
+
+FIXER = "fixer"
+YARDSTICKS = ("nothing", "restart-everything")
+PLACEHOLDERS = ("target", "container", "url")
+COMMAND_SECONDS = 240.0
+LOOKS = 5
+RESTARTS = """
+systemctl daemon-reload
+states=running,failed,listening
+for unit in $(systemctl list-units --type=service,socket --state=$states --plain --no-legend | cut -d' ' -f1); do
+  case $unit in systemd-*|dbus*|*.scope) continue;; esac
+  systemctl reset-failed $unit 2>/dev/null; timeout 20 systemctl restart $unit 2>/dev/null
+done
+{{restart_service}} || true
+systemctl restart nginx || true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """One command of a solver: its arguments, exit code, output, and duration."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """Return the object on stdout; empty if there is none."""
+        try:
+            found = json.loads(self.out)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class SolverRun:
+    """What a solver did on one host. A solver without diagnosis has no looks; one without undo has none."""
+
+    looks: tuple[CommandResult, ...] = ()
+    verify: CommandResult | None = None
+    repair: CommandResult | None = None
+
+    @property
+    def results(self) -> tuple[CommandResult, ...]:
+        """Return all commands, for the kept folder."""
+        return (*self.looks, *(one for one in (self.verify, self.repair) if one is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSolver:
+    """A solver by its name: `look` diagnoses without changing anything, `repair` acts, `undo` takes it back."""
+
+    name: str
+    repair: Callable[[RunningHost, Path], CommandResult]
+    look: Callable[[RunningHost, Path], tuple[tuple[CommandResult, ...], CommandResult | None]] = \
+        field(default=lambda host, folder: ((), None))
+    undo: Callable[[RunningHost, Path], CommandResult] | None = None
+
+
+def resolve_random_solver(word: str) -> RandomSolver:
+    """Return fixer, a yardstick, or a command (NAME=COMMAND gives it a name); raise UsageError if it is none."""
+    if word == FIXER:
+        return RandomSolver(FIXER, _fixer("repair", "--yes", "--max-risk", "disruptive", "--json"), _look_with_fixer,
+                            _fixer("undo", "--json"))
+    if word in YARDSTICKS:
+        script = RESTARTS if word == "restart-everything" else "true"
+        return RandomSolver(word, lambda host, _: _shell(host, word, script))
+    named = re.fullmatch(r"([A-Za-z0-9][\w.-]*)=(.+)", word, re.DOTALL)
+    name, command = (named[1], named[2]) if named else (word, word)
+    argv = _argv_of(command)
+    return RandomSolver(name, lambda host, _: _run_command(host, argv))
+
+
+def _argv_of(command: str) -> list[str]:
+    try:
+        argv = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--solver {command!r}: {error}") from error
+    if unknown := [name for name in re.findall(r"\{(\w*)\}", command) if name not in PLACEHOLDERS]:
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise UsageError(f"--solver: {{{unknown[0]}}} is no placeholder of random hosts", f"they are {known}")
+    if not argv or shutil.which(argv[0]) is None:
+        raise UsageError(f"--solver: {command!r} is no program", f"give its path, or one of {FIXER}, "
+                         f"{', '.join(YARDSTICKS)}")
+    return [str(Path(argv[0]).absolute()), *argv[1:]] if "/" in argv[0] else argv
+
+
+def _look_with_fixer(host: RunningHost, folder: Path) -> tuple[tuple[CommandResult, ...], CommandResult | None]:
+    diagnose, verify = _fixer("diagnose", "--json"), _fixer("verify", "--json")
+    return tuple(diagnose(host, folder) for _ in range(LOOKS)), verify(host, folder)
+
+
+def _fixer(command: str, *words: str) -> Callable[[RunningHost, Path], CommandResult]:
+    """Return fixer's command; its state on this machine lies in the host's folder."""
+    def run_it(host: RunningHost, folder: Path) -> CommandResult:
+        state = {"BADGATEWAY_STATE": str(folder / "fixer-state")}
+        return _run((fixer_command(), command, host.target, *words), {**os.environ, **state})
+
+    return run_it
+
+
+def fixer_command() -> str:
+    """Return the path of fixer, of this installation first."""
+    beside = Path(sys.executable).with_name(FIXER)
+    found = str(beside) if beside.exists() else shutil.which(FIXER)
+    if found is None:
+        raise LabError("the command fixer is not installed", "install the wheel of both programs")
+    return found
+
+
+def _run_command(host: RunningHost, argv: Sequence[str]) -> CommandResult:
+    values = {"target": host.target, "container": host.container, "url": host.url}
+    filled = tuple(re.sub(r"\{(\w+)\}", lambda found: values[found[1]], word) for word in argv)
+    with tempfile.TemporaryDirectory(prefix="solver-") as home:
+        return _run(filled, {key: value for key, value in os.environ.items() if not key.startswith("BADGATEWAY")}, home)
+
+
+def _run(argv: tuple[str, ...], environment: Mapping[str, str], folder: str | None = None) -> CommandResult:
+    start = time.monotonic()
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=COMMAND_SECONDS,
+                              check=False, stdin=subprocess.DEVNULL, env=dict(environment), cwd=folder)
+    except subprocess.TimeoutExpired:
+        return CommandResult(argv, -1, "", f"did not end within {COMMAND_SECONDS:.0f} s", COMMAND_SECONDS)
+    except OSError as error:
+        raise UsageError(f"--solver: {argv[0]} cannot be run: {error.strerror}") from error
+    return CommandResult(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+
+def _shell(host: RunningHost, name: str, script: str) -> CommandResult:
+    start = time.monotonic()
+    ran = host.shell(f"set +e\n{script}", check=False)
+    return CommandResult((name,), ran.code, ran.text, ran.err.decode("utf-8", "replace"), time.monotonic() - start)

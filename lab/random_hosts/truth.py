@@ -1,0 +1,84 @@
+"""Physical truth of a host: well before, failing with each fault, well again when that fault alone is undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lab.errors import LabError, UnexpectedState
+from lab.random_hosts.host_spec import Fault, HostSpec
+from lab.random_hosts.running_host import RunningHost, running_host
+from lab.random_hosts.visits import Signature, Visitors
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a rehearsal proved about a host. `problem` says why the host is no fair question: the generator failed.
+    `showing` are the faults whose undoing changes how the host fails; the others are masked."""
+
+    showing: tuple[str, ...] = ()
+    signatures: dict[str, str] = field(default_factory=dict)    # fault → how the host fails with it alone
+    problem: str = ""
+
+
+def rehearse(spec: HostSpec, image: str, *, reboot: bool = True) -> Truth:
+    """Prove the host's truth on a container of its own, which is removed: the judged one holds no trace of it."""
+    signatures: dict[str, str] = {}
+    try:
+        with running_host(spec, image) as host:
+            visitors = Visitors(host)
+            _begin(host, visitors, reboot=reboot)
+            for fault in spec.faults:
+                signatures[fault.name] = _prove(host, visitors, fault).text
+            showing = _showing(host, visitors) if len(spec.faults) > 1 else tuple(one.name for one in spec.faults)
+    except LabError as error:
+        return Truth(signatures=signatures, problem=error.message.splitlines()[0])
+    return Truth(showing, signatures)
+
+
+def _begin(host: RunningHost, visitors: Visitors, *, reboot: bool) -> None:
+    """Raise UnexpectedState unless the host is well, and well again after a restart of the machine."""
+    try:
+        visitors.record()
+    except UnexpectedState as error:
+        raise UnexpectedState(f"not well before: {error.message}") from error
+    if reboot:
+        host.reboot()
+        if failing := visitors.becomes_well():
+            raise UnexpectedState(f"not well after a restart of the machine: {failing[0]}")
+
+
+def _prove(host: RunningHost, visitors: Visitors, fault: Fault) -> Signature:
+    """Inject one fault and undo it; raise UnexpectedState unless the host fails in between and is well after."""
+    host.inject(fault)
+    seen = visitors.begins_to_fail()
+    if seen is None:
+        raise UnexpectedState(f"does not fail with {fault.name}")
+    host.undo(fault)
+    if failing := visitors.becomes_well():
+        raise UnexpectedState(f"not well again when {fault.name} is undone: {failing[0]}")
+    return seen
+
+
+def _showing(host: RunningHost, visitors: Visitors) -> tuple[str, ...]:
+    """Inject all faults, then undo each alone: a fault shows if the host then fails in another way, or not at all."""
+    faults = host.spec.faults
+    for fault in faults:
+        host.inject(fault)
+    together = visitors.begins_to_fail()
+    if together is None:
+        raise UnexpectedState("does not fail with all faults together")
+    found = []
+    for fault in faults:
+        host.undo(fault)
+        without = visitors.begins_to_fail()
+        if without != together:
+            found.append(fault.name)
+        host.inject(fault)
+        if visitors.begins_to_fail() is None:
+            raise UnexpectedState(f"does not fail when {fault.name} is injected again")
+    return showing_or_all(found, [fault.name for fault in faults])
+
+
+def showing_or_all(found: list[str], names: list[str]) -> tuple[str, ...]:
+    """Return the showing faults. If no single undoing changes anything, each fault alone explains what is seen."""
+    return tuple(found or names)

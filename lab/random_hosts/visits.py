@@ -1,0 +1,138 @@
+"""What visitors of a random host get: the lab's oracle, and a quick look at how the pages fail."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from lab.errors import UnexpectedState
+from lab.oracle import Baseline, NotHealthy, Site, ask, record
+from lab.oracle.browser import Browser
+from lab.oracle.types import Answer
+from lab.random_hosts.running_host import RunningHost
+
+PAGES = ("/login", "/health", "/api/whoami")
+QUICK = 4.0     # seconds that a quick look waits for a page
+WELL_SECONDS = 60.0    # on a busy machine
+FAIL_SECONDS = 40.0
+ERROR_LOG = "/var/log/nginx/error.log"
+_LOGGED = re.compile(r"\[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*?)(?:, client: .*)?$")
+_UPSTREAM = re.compile(r'upstream: "(?P<address>[^"]*?)(?:/login|/health|/api/\w+)?"')
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a host fails: the status of each page, and what nginx logged about it."""
+
+    statuses: tuple[int, ...]
+    logged: frozenset[str]
+
+    @property
+    def is_well(self) -> bool:
+        """Return whether every page answers as on a host that is well."""
+        return self.statuses == (200, 200, 401, 401, 200)
+
+    @property
+    def text(self) -> str:
+        """Return the signature in one line, for a report."""
+        return f"{self.statuses} {'; '.join(sorted(self.logged))}"[:400]
+
+
+def site_of(host: RunningHost) -> Site:
+    """Return the office of the host."""
+    values = host.spec.values
+    return Site(host.url, host=values["visit_name"], user=values["login"], password=values["password"])
+
+
+def foreign_sites(host: RunningHost) -> tuple[Site, ...]:
+    """Return the sites of somebody else."""
+    return tuple(Site(host.url, host=name, pages=("/",)) for name in host.spec.foreign.sites)
+
+
+@dataclass(slots=True)
+class Visitors:
+    """The oracle of one host: the healthy baselines, and every later question."""
+
+    host: RunningHost
+    baselines: tuple[Baseline, ...] = ()
+
+    def record(self) -> None:
+        """Record the healthy answers once all sites answer; raise UnexpectedState if they do not in time."""
+        problem = self._wait(lambda: not self._problem_of_record(), WELL_SECONDS)
+        if problem:
+            raise UnexpectedState(self._problem_of_record() or "the pages are not stable")
+
+    def failing(self) -> tuple[str, ...]:
+        """Return what fails now; empty if every site is well."""
+        sites = (site_of(self.host), *foreign_sites(self.host))
+        return ask(tuple(zip(sites, self.baselines, strict=True))).failing
+
+    def foreign_failing(self) -> tuple[str, ...]:
+        """Return what fails on the sites of somebody else."""
+        pairs = tuple(zip(foreign_sites(self.host), self.baselines[1:], strict=True))
+        return ask(pairs).failing if pairs else ()
+
+    def becomes_well(self, seconds: float = WELL_SECONDS) -> tuple[str, ...]:
+        """Wait until every site is well; return what still fails at the end."""
+        return () if not self._wait(lambda: self.signature().is_well and not self.failing(), seconds) \
+            else self.failing()
+
+    def begins_to_fail(self) -> Signature | None:
+        """Wait until the office fails the same way twice in a row; None if it does not fail."""
+        until = time.monotonic() + FAIL_SECONDS
+        last: Signature | None = None
+        while time.monotonic() < until:
+            seen = self.signature()
+            if seen == last and (not seen.is_well or self.failing()):
+                return seen
+            last = seen
+            time.sleep(0.7)
+        return None
+
+    def signature(self) -> Signature:
+        """Return how the pages answer now, and what nginx logs meanwhile."""
+        size = self.host.shell(f"stat -c %s {ERROR_LOG} 2>/dev/null || echo 0", check=False).text or "0"
+        browser = Browser(site_of(self.host), patience=QUICK)
+        with ThreadPoolExecutor(len(PAGES) + 2) as pool:
+            waiting = [*(pool.submit(browser.get, path) for path in PAGES),
+                       pool.submit(browser.log_in, "no such password"), pool.submit(self._ask_report)]
+            statuses = tuple(one.result().status for one in waiting)
+        said = self.host.shell(f"tail -c +{int(size) + 1} {ERROR_LOG} 2>/dev/null || true", check=False).text
+        return Signature(statuses, logged_failures(said))
+
+    def _ask_report(self) -> Answer:
+        """Log in and read the report; if nobody can log in, return that answer."""
+        browser = Browser(site_of(self.host), patience=QUICK)
+        entered = browser.log_in()
+        return browser.get(browser.site.report, nonce="1") if browser.cookies else entered
+
+    def _problem_of_record(self) -> str:
+        try:
+            self.baselines = tuple(record(site) for site in (site_of(self.host), *foreign_sites(self.host)))
+        except NotHealthy as error:
+            return str(error)
+        return "" if not (failing := self.failing()) else failing[0]
+
+    @staticmethod
+    def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition; return whether it did not come true."""
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                return True
+            time.sleep(0.4)
+        return False
+
+
+def logged_failures(text: str) -> frozenset[str]:
+    """Return nginx's complaints without times, clients and processes: what went wrong, and with which upstream."""
+    found = set()
+    for line in text.splitlines():
+        if (logged := _LOGGED.search(line)) is None:
+            continue
+        upstream = _UPSTREAM.search(line)
+        found.add(f"{logged['what']} {upstream['address'] if upstream else ''}".strip())
+    return frozenset(found)

@@ -1,0 +1,41 @@
+"""Made-up documents, faults and results for the tests of random hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.random_hosts.figures import HostResult
+from lab.random_hosts.host_spec import Fault
+from lab.random_hosts.judge import Observed, judge
+
+
+def fault(name: str, *causes: str, outcomes: Sequence[str] = ("repaired",)) -> Fault:
+    return Fault(name, f"{name} is made up", causes or (name,), tuple(outcomes), frozenset({name}), ("true",), ())
+
+
+def look(*findings: str | tuple[str, str] | tuple[str, str, str], verdict: str = "broken") -> Mapping[str, Any]:
+    """A document of diagnose: each finding is a cause, or cause, confidence and role."""
+    rows = []
+    for one in findings:
+        cause, confidence, role = ((one, "certain", "root") if isinstance(one, str) else (*one, "root"))[:3]
+        rows.append({"cause": cause, "confidence": confidence, "role": role})
+    return {"verdict": verdict, "findings": rows}
+
+
+HEALTHY = look(verdict="healthy")
+
+
+def repaired(document: Mapping[str, Any], **kept: Any) -> Observed:
+    """What is seen of a solver that named the document's causes and repaired the host for good."""
+    return Observed(**{"looks": (document,) * 5, "verify": {"verdict": document["verdict"]},
+                       "repair": {"before": document, "journal": "1"}, "changed_by_repair": ("/etc/x: other content",),
+                       "failing_restarted": (), "failing_rebooted": (), "left_by_undo": (), "look_seconds": (0.5,),
+                       "repair_seconds": 3.0, **kept})
+
+
+def result(seed: int, faults: Sequence[Fault], seen: Observed | None) -> HostResult:
+    names = tuple(one.name for one in faults)
+    if seen is None:
+        return HostResult(seed, names, None, "not well before")
+    return HostResult(seed, names, judge(faults, names, seen), "", seen.look_seconds, seen.repair_seconds)

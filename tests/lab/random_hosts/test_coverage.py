@@ -1,0 +1,25 @@
+"""Tests of lab/random_hosts/coverage.py."""
+
+from __future__ import annotations
+
+from lab.random_hosts.coverage import coverage, pairs_of, possible_pairs
+from lab.random_hosts.draw_host import draw_host
+
+
+def test_pairs_of_a_host_are_ordered() -> None:
+    assert pairs_of({"b": "2", "a": "1", "c": "3"}) == {
+        (("a", "1"), ("b", "2")), (("a", "1"), ("c", "3")), (("b", "2"), ("c", "3"))}
+
+
+def test_a_pair_that_constraints_forbid_is_not_possible() -> None:
+    assert (("bind", "tcp"), ("server", "daphne")) in possible_pairs()
+    assert (("bind", "socket"), ("server", "daphne")) not in possible_pairs()
+    assert (("manager", "systemd-socket"), ("server", "uwsgi")) not in possible_pairs()
+
+
+def test_every_drawn_pair_is_possible_and_many_hosts_cover_all() -> None:
+    few, many = coverage([draw_host(1)]), coverage(draw_host(seed) for seed in range(1500))
+    assert many.seen <= many.possible
+    assert not many.missing
+    assert 0 < len(few.seen) < len(many.seen)
+    assert few.text.startswith(f"pairs of choices covered: {len(few.seen)} of {len(few.possible)}")

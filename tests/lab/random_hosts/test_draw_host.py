@@ -1,0 +1,67 @@
+"""Tests of lab/random_hosts/draw_host.py: determinism, constraints, and that nothing is left undrawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from lab.errors import LabError
+from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.host_spec import HostSpec, violations
+from lab.random_hosts.part_files import all_faults, all_parts
+
+SEEDS = 2000
+
+
+@cache
+def hosts() -> tuple[HostSpec, ...]:
+    return tuple(draw_host(seed) for seed in range(SEEDS))
+
+
+def test_a_seed_always_gives_the_same_host() -> None:
+    assert draw_host(42) == draw_host(42)
+    assert draw_host(42) != draw_host(43)
+
+
+def test_no_host_violates_a_constraint() -> None:
+    for host in hosts():
+        assert violations([*(part.constraint for part in host.parts), *(one.constraint for one in host.faults)]) == []
+        touched = [name for fault in host.faults for name in fault.touches]
+        assert len(touched) == len(set(touched)), host.seed
+
+
+def test_every_part_and_fault_is_drawn() -> None:
+    parts = Counter((part.axis, part.name) for host in hosts() for part in host.parts)
+    faults = Counter(fault.name for host in hosts() for fault in host.faults)
+    for axis, choices in all_parts().items():
+        assert min(parts[axis, part.name] for part in choices) > 0
+    assert {fault.name for fault in all_faults()} == set(faults)
+
+
+def test_hosts_have_no_fault_to_three() -> None:
+    counts = Counter(len(host.faults) for host in hosts())
+    assert set(counts) == {0, 1, 2, 3}
+    assert counts[0] > SEEDS / 12
+
+
+def test_every_text_of_every_host_has_its_values() -> None:
+    for host in hosts()[:300]:
+        texts = [text for part in host.parts for entry in part.files for text in (entry.path, entry.owner, entry.link,
+                                                                                  entry.text or "")]
+        texts += [script for part in host.parts for script in (*part.setup, *part.commands)]
+        texts += [script for fault in host.faults for script in (*fault.inject, *fault.undo, *fault.saves)]
+        assert all("{{" not in host.fill(text) for text in texts)
+
+
+def test_no_two_files_of_a_host_have_the_same_path() -> None:
+    for host in hosts()[:500]:
+        paths = [host.fill(entry.path) for part in host.parts for entry in part.files if entry.text or entry.link]
+        assert len(paths) == len(set(paths)), host.seed
+
+
+def test_a_test_may_name_the_faults() -> None:
+    assert [fault.name for fault in draw_host(1, ["route-wrong-port"]).faults] == ["route-wrong-port"]
+    with pytest.raises(LabError, match="no fault is called"):
+        draw_host(1, ["no-such-fault"])

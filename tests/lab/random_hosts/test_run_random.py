@@ -1,0 +1,102 @@
+"""Tests of lab/random_hosts/run_random.py that need no Docker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UnexpectedState, UsageError
+from lab.random_hosts import run_random as module
+from lab.random_hosts.figures import HostResult
+from lab.random_hosts.host_spec import HostSpec
+from lab.random_hosts.ledger import SeedRange, append_run, ledger_line
+from lab.random_hosts.run_random import RandomRequest, is_passed, random_request, result_line, run_random
+from tests.lab.random_hosts.builders import fault, look, repaired, result
+
+PORT = fault("port", "wrong-port")
+OPTIONS = {"publish": False, "keep": False, "coverage": False, "others": {}}
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[int, HostResult]:
+    """The results by seed, instead of real hosts; the folder of each host is made as a real one makes it."""
+    known: dict[int, HostResult] = {}
+
+    def judged(spec: HostSpec, solver: object, image: str, folder: Path, *, keep: bool) -> HostResult:
+        folder.mkdir(parents=True)
+        (folder / "host.json").write_text("{}")
+        return known.get(spec.seed, result(spec.seed, [PORT], repaired(look("wrong-port"))))
+
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(module, "judged_host", judged)
+    monkeypatch.setattr(module, "require_docker", lambda: None)
+    monkeypatch.setattr(module, "ensure_image", lambda say: "image")
+    monkeypatch.setattr(module, "ledger_path", lambda: tmp_path / "random.jsonl")
+    monkeypatch.setattr(module, "current_commit", lambda: "abcd")
+    return known
+
+
+def test_a_plain_run_prints_figures_and_writes_no_ledger(answers: dict[int, HostResult], tmp_path: Path) -> None:
+    text = run_random(RandomRequest(3, 10))
+    assert "cause right             3/3" in text
+    assert "pairs of choices covered" in text
+    assert not (tmp_path / "random.jsonl").exists()
+    assert not list((tmp_path / "state").rglob("host.json"))
+
+
+def test_failures_are_kept_and_named_with_the_command_that_makes_one_again(
+    answers: dict[int, HostResult], tmp_path: Path,
+) -> None:
+    answers[11] = result(11, [PORT], repaired(look("nginx-down")))
+    answers[12] = result(12, [PORT], None)
+    with pytest.raises(UnexpectedState, match="2 of 3 hosts not passed") as caught:
+        run_random(RandomRequest(3, 10, jobs=2))
+    assert caught.value.hint == "make one again: lab bench --random 1 --seed 11 --keep"
+    assert {path.parent.name for path in (tmp_path / "state").rglob("host.json")} == {"seed-11", "seed-12"}
+
+
+def test_a_published_run_is_appended_good_or_bad_and_its_seeds_are_used(
+    answers: dict[int, HostResult], tmp_path: Path,
+) -> None:
+    answers[2] = result(2, [PORT], None)
+    with pytest.raises(UnexpectedState):
+        run_random(RandomRequest(2, 1, publish=True))
+    assert len((tmp_path / "random.jsonl").read_text().splitlines()) == 1
+    with pytest.raises(UsageError, match="overlap"):
+        run_random(RandomRequest(5, 2, publish=True))
+    run_random(RandomRequest(5, 3))     # a plain run may use any seed
+
+
+def test_a_used_range_is_refused_before_any_host_is_made(answers: dict[int, HostResult], tmp_path: Path) -> None:
+    append_run(tmp_path / "random.jsonl", ledger_line("fixer", SeedRange(1, 9), "x", "y", []))
+    with pytest.raises(UsageError, match="overlap with 1-9"):
+        run_random(RandomRequest(1, 9, publish=True))
+    assert not (tmp_path / "state").exists()
+
+
+def test_coverage_needs_no_docker() -> None:
+    assert "server" in run_random(RandomRequest(3, 1, coverage=True))
+
+
+@pytest.mark.parametrize(("seeds", "solvers", "given", "problem"), [
+    ("1-3", (), {}, "--seed 1-3: random hosts take one number"), ("x", (), {}, "--seed x"),
+    ("1", ("a", "b"), {}, "--random judges one solver"), ("1", (), {"keep": True}, "--keep leaves one host up"),
+    ("1", (), {"others": {"--only": ["x"]}}, "--only does not go with --random"),
+])
+def test_options_that_do_not_go_together_are_refused(
+    seeds: str, solvers: tuple[str, ...], given: dict[str, object], problem: str,
+) -> None:
+    with pytest.raises(UsageError, match=problem):
+        random_request(2, seeds, solvers, 1, None, **{**OPTIONS, **given})  # type: ignore[arg-type]
+
+
+def test_the_request_holds_the_options() -> None:
+    assert random_request(2, "7", (), 3, None, **OPTIONS) == RandomRequest(2, 7, "fixer", 3)  # type: ignore[arg-type]
+
+
+def test_a_line_names_each_problem() -> None:
+    wrong = result(1, [PORT], repaired(look("nginx-down")))
+    assert not is_passed(wrong)
+    assert result_line(wrong).startswith("seed 1 (port): not passed, repaired\n    cause: nginx-down (certain)")
+    assert result_line(result(2, [], None)) == "seed 2 (no fault): generator failure: not well before"

@@ -1,0 +1,30 @@
+"""Tests of lab/random_hosts/running_host.py that need no Docker; test_judged_host.py runs a host."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.host_spec import Foreign, HostFile
+from lab.random_hosts.running_host import changed_foreign, tar_of_files
+
+
+def test_files_are_packed_with_names_modes_and_owners_folders_first() -> None:
+    spec = draw_host(1)
+    files = [HostFile("/srv/{{word}}/app.py", "x = {{port}}\n", mode=0o640, owner="{{account}}"),
+             HostFile("/etc/on", link="/srv/{{word}}"), HostFile("/srv/{{word}}", mode=0o755)]
+    with tarfile.open(fileobj=io.BytesIO(tar_of_files(spec, files, 1000.0))) as tar:
+        folder, link, file = tar.getmembers()
+        taken = tar.extractfile(file)
+        assert taken is not None
+        assert taken.read().decode() == f"x = {spec.values['port']}\n"
+    word, account = spec.values["word"], spec.values["account"]
+    assert (folder.name, folder.isdir()) == (f"srv/{word}", True)
+    assert (link.name, link.linkname) == ("etc/on", f"/srv/{word}")
+    assert (file.name, file.mode, file.uname, file.mtime) == (f"srv/{word}/app.py", 0o640, account, 1000)
+
+
+def test_only_changes_of_somebody_elses_files_count_as_foreign() -> None:
+    changes = ("/etc/a.conf: other content", "/etc/b.conf: mode 644, now 600")
+    assert changed_foreign(Foreign(files=("/etc/b.conf",)), changes) == ["/etc/b.conf: mode 644, now 600"]

@@ -1,0 +1,41 @@
+"""Tests of lab/random_hosts/solvers.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UsageError
+from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.running_host import RunningHost
+from lab.random_hosts.solvers import CommandResult, fixer_command, resolve_random_solver
+
+HOST = RunningHost(draw_host(1), "ledger-1")
+
+
+def test_fixer_looks_repairs_and_undoes_and_a_yardstick_only_acts() -> None:
+    assert resolve_random_solver("fixer").undo is not None
+    assert resolve_random_solver("nothing").undo is None
+    assert resolve_random_solver("restart-everything").look(HOST, Path()) == ((), None)
+    assert Path(fixer_command()).name == "fixer"
+
+
+def test_a_command_gets_the_target_and_may_have_a_name(tmp_path: Path) -> None:
+    solver = resolve_random_solver("mine=echo {target} {container}")
+    ran = solver.repair(HOST, tmp_path)
+    assert (solver.name, ran.code, ran.out) == ("mine", 0, "docker://ledger-1 ledger-1\n")
+
+
+@pytest.mark.parametrize(("word", "problem"), [
+    ("no-such-program x", "is no program"), ("echo {lab}", "is no placeholder"), ("echo 'x", "No closing quotation"),
+])
+def test_a_solver_that_cannot_run_is_a_usage_error(word: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        resolve_random_solver(word)
+
+
+def test_only_an_object_is_a_document() -> None:
+    assert CommandResult((), 0, '{"verdict": "broken"}', "", 1.0).document == {"verdict": "broken"}
+    assert CommandResult((), 0, "[1]", "", 1.0).document == {}
+    assert CommandResult((), 0, "broken", "", 1.0).document == {}

@@ -1,0 +1,37 @@
+"""Tests of lab/random_hosts/visits.py that need no Docker."""
+
+from __future__ import annotations
+
+from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.running_host import RunningHost
+from lab.random_hosts.visits import Signature, Visitors, logged_failures, site_of
+
+LINE = ('2026/11/29 04:40:00 [error] 95#95: *{n} connect() failed (111: Connection refused) while connecting to upstream, '
+        'client: 172.17.0.1, server: _, request: "GET {page} HTTP/1.1", upstream: "http://127.0.0.1:8499{page}", host: "x"')
+
+
+def test_the_same_failure_of_two_pages_is_one() -> None:
+    text = "\n".join(LINE.format(n=n, page=page) for n, page in enumerate(("/login", "/health", "/api/whoami")))
+    assert logged_failures(text) == {
+        "connect() failed (111: Connection refused) while connecting to upstream http://127.0.0.1:8499"}
+
+
+def test_notices_are_no_failures() -> None:
+    assert logged_failures("2026/11/29 04:40:00 [notice] 95#95: signal process started") == frozenset()
+
+
+def test_a_host_is_well_if_every_page_answers_as_it_should() -> None:
+    assert Signature((200, 200, 401, 401, 200), frozenset()).is_well
+    assert not Signature((200, 200, 401, 401, 504), frozenset()).is_well
+
+
+def test_visitors_use_the_name_and_the_login_of_the_host() -> None:
+    host = RunningHost(draw_host(2), "no-such-container")
+    site = site_of(host)
+    assert (site.host, site.user) == (host.spec.values["visit_name"], host.spec.values["login"])
+    assert site.url.startswith(host.spec.values["front_scheme"])
+
+
+def test_waiting_ends_when_the_condition_holds_or_the_time_is_over() -> None:
+    assert not Visitors._wait(lambda: True, 0.0)
+    assert Visitors._wait(lambda: False, 0.0)
