@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lab.errors import LabError
 from lab.random_hosts.host_container import remove_container, start_container, wait_until_booted
 from lab.random_hosts.host_spec import Fault, Foreign, HostFile, HostSpec
 from lab.stack import docker_engine
@@ -44,8 +45,11 @@ class RunningHost:
 
     def shell(self, script: str, *, check: bool = True) -> FinishedCommand:
         """Run shell lines as root, with the host's values."""
-        return docker_engine.execute(self.container, ["sh", "-c", SETUP_SHELL + self.spec.fill(script)], user="0",
-                                     check=check)
+        filled = self.spec.fill(script).strip()
+        ran = docker_engine.execute(self.container, ["sh", "-c", SETUP_SHELL + filled], user="0", check=False)
+        if check and ran.code != 0:
+            raise LabError(f"`{' '.join(filled.split())[:100]}` failed: {ran.error_line}")
+        return ran
 
     def inject(self, fault: Fault) -> None:
         """Save what the fault changes, then inject it."""
